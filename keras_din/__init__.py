@@ -1,0 +1,53 @@
+"""Click-through-rate models that read a user's behaviour history, for Keras 3."""
+
+import importlib
+
+from keras_din import layers, losses, metrics, models
+from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.models import MODELS, build_base, build_din, build_popularity
+from keras_din.version import __version__
+
+# Rooms that need pandas or TensorFlow: opened when first asked for, so that layers and models
+# can be used without them and with any Keras backend.
+_LAZY = {
+    "data": "keras_din.data",
+    "evaluation": "keras_din.evaluation",
+    "evaluate": "keras_din.evaluation",
+    "Evaluation": "keras_din.evaluation",
+    "export": "keras_din.export",
+}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'keras_din' has no attribute {name!r}")
+    module = importlib.import_module(_LAZY[name])
+    value = module if _LAZY[name].endswith("." + name) else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+__all__ = [
+    "__version__",
+    "Categorical",
+    "Evaluation",
+    "FeatureSpec",
+    "MODELS",
+    "Numeric",
+    "Sequence",
+    "build_base",
+    "build_din",
+    "build_popularity",
+    "data",
+    "evaluate",
+    "evaluation",
+    "export",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+]

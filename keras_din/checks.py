@@ -1,0 +1,34 @@
+"""Checks of arguments that several rooms share."""
+
+
+def positive_integer(word: str, value, minimum: int = 1) -> int:
+    """`value` as an `int`, or a `ValueError` that names the argument."""
+    wanted = {0: "a non-negative integer", 1: "a positive integer"}[minimum]
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < minimum:
+        raise ValueError(f"`{word}` must be {wanted}. Received: {word}={value!r}.")
+    return value.__index__()
+
+
+def layer_sizes(word: str, values) -> tuple:
+    """The sizes of a stack of layers as a tuple of `int`, or a `ValueError`."""
+    try:
+        return tuple(positive_integer(word, value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{word}` must be a list of positive integers. Received: {word}={values!r}."
+        ) from None
+
+
+def fraction(word: str, value) -> float:
+    """`value` as a `float` in [0, 1), or a `ValueError` that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(f"`{word}` must be a number in [0, 1). Received: {word}={value!r}.")
+    return float(value)
+
+
+def one_of(word: str, value, allowed: tuple):
+    """`value`, which must be one of `allowed`, or a `ValueError` that lists them."""
+    if value not in allowed:
+        names = ", ".join(map(repr, allowed))
+        raise ValueError(f"`{word}` must be one of {names}. Received: {word}={value!r}.")
+    return value

@@ -1,0 +1,115 @@
+"""From a spec to what a model works on: context, target and behaviours as embeddings."""
+
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+from keras_din.layers import Embedding, Pack
+
+
+class Behaviours(NamedTuple):
+    """One behaviour sequence.
+
+    `query` is `(batch, candidates, dim)`: the part of the target that the sequence is of.
+    `keys` are the behaviours, packed `(positions, key_dim)` on TensorFlow and padded
+    `(batch, time, key_dim)` elsewhere, in the order of the query, side features last.
+    `mask` is `(batch, time)`, `True` where a behaviour is real.
+    """
+
+    name: str
+    query: object
+    keys: object
+    mask: object
+
+
+class Embedded(NamedTuple):
+    """A spec as tensors of a functional graph.
+
+    `inputs` are the model's inputs by name; `context` a list of `(batch, dim)`; `target`
+    `(batch, candidates, dim)`; `target_mask` `(batch, candidates)`, `True` where a candidate is
+    real; `behaviours` a list of `Behaviours`.
+    """
+
+    inputs: dict
+    context: list
+    target: object
+    target_mask: object
+    behaviours: list
+
+
+def build_inputs(spec: FeatureSpec) -> dict:
+    """The `keras.Input`s of a spec, by name.
+
+    Context `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`; int32 indices of
+    a `Categorical`, float32 values of a `Numeric`.
+    """
+    if not isinstance(spec, FeatureSpec):
+        raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
+    return {
+        name: keras.Input(
+            shape=() if info.role == "context" else (None,),
+            dtype="int32" if isinstance(info.feature, Categorical) else "float32",
+            name=name,
+        )
+        for name, info in spec.inputs.items()
+    }
+
+
+def real(features, tensors):
+    """Which entries are real: those whose first `Categorical` has an index other than 0."""
+    pairs = zip(features, tensors, strict=True)
+    indices = next(tensor for feature, tensor in pairs if isinstance(feature, Categorical))
+    return ops.not_equal(indices, PADDING_INDEX)
+
+
+def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
+    """Embeds a spec: one table a `Categorical`, wherever it stands; a `Numeric` standardized.
+
+    Args:
+        spec: The features.
+        embeddings_initializer: Initializer of the tables.
+
+    Returns:
+        An `Embedded`.
+    """
+    inputs = build_inputs(spec)
+    tables = {
+        name: Embedding(
+            feature.vocabulary_size, feature.dim, embeddings_initializer, name=f"embedding_{name}"
+        )
+        if isinstance(feature, Categorical)
+        else keras.layers.Rescaling(
+            1 / feature.std, -feature.mean / feature.std, name=f"standardize_{name}"
+        )
+        for name, feature in spec.features.items()
+    }
+
+    def look_up(feature, tensor):
+        x = tables[feature.name](tensor)
+        return x if isinstance(feature, Categorical) else ops.expand_dims(x, -1)
+
+    def join(tensors):
+        return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
+
+    context = [look_up(feature, inputs[feature.name]) for feature in spec.context]
+    of_target = {feature.name: look_up(feature, inputs[feature.name]) for feature in spec.target}
+    behaviours = []
+    for sequence in spec.sequences:
+        indices = [inputs[sequence.input_name(feature)] for feature in sequence.features]
+        mask = real(sequence.features, indices)
+        pack = Pack(name=f"pack_{sequence.name}")
+        keys = [
+            look_up(feature, pack(tensor, mask))
+            for feature, tensor in zip(sequence.features, indices, strict=True)
+        ]
+        query = join([of_target[feature.name] for feature in sequence.of])
+        behaviours.append(Behaviours(sequence.name, query, join(keys), mask))
+    return Embedded(
+        inputs=inputs,
+        context=context,
+        target=join(list(of_target.values())),
+        target_mask=real(spec.target, [inputs[feature.name] for feature in spec.target]),
+        behaviours=behaviours,
+    )

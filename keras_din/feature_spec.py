@@ -1,0 +1,475 @@
+"""What a sample is: the features of a user, a candidate and a behaviour, as frozen dataclasses."""
+
+import dataclasses
+import json
+import math
+import os
+import re
+from collections.abc import Sequence as SequenceOf
+from typing import NamedTuple
+
+PADDING_INDEX = 0
+OOV_INDEX = 1
+RESERVED = 2  # Known values start here.
+
+_FORMAT = 1  # Of the JSON form; grows when an older reader could no longer understand it.
+
+
+class InputInfo(NamedTuple):
+    """One input of a model.
+
+    `role` is `"context"`, `"target"` or `"behaviour"`; `sequence` is the `Sequence` of a
+    behaviour, else `None`.
+    """
+
+    feature: "Categorical | Numeric"
+    role: str
+    sequence: "Sequence | None"
+
+
+def _check_name(kind: str, name) -> None:
+    # What TensorFlow takes as a name in a graph and Python as the name of an argument.
+    if not isinstance(name, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(
+            f"The name of a {kind} must be ASCII letters, digits and underscores, a letter "
+            f"first. Received: name={name!r}."
+        )
+
+
+def _positive_integer(owner: str, word: str, value) -> int:
+    try:
+        number = value.__index__()
+    except AttributeError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        raise ValueError(f"`{word}` of {owner} must be a positive integer. Received: {word}={value!r}.")
+    return number
+
+
+def _read_vocabulary(path: str | os.PathLike, dtype: str | None) -> tuple:
+    with open(path, encoding="utf-8") as file:
+        values = [line.rstrip("\r\n") for line in file]
+    if dtype != "int64":
+        return tuple(values)
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError as error:
+        raise ValueError(
+            f"A vocabulary file with dtype='int64' must hold one integer a line. "
+            f"Received: {os.fspath(path)!r} ({error})."
+        ) from None
+
+
+def _plain(value):
+    """A numpy integer as a Python one, so that JSON and lookup tables take it."""
+    if not isinstance(value, (str, bool, int)) and hasattr(value, "__index__"):
+        return value.__index__()
+    return value
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Categorical:
+    """A feature with a table of embeddings: an item, a category, a user segment.
+
+    Index 0 is padding, 1 is out-of-vocabulary, known values start at 2. Say in exactly one of
+    three ways which values there are. The same object wherever it stands in a spec means the
+    same table.
+
+    Args:
+        name: Name of the feature, and of the model's input.
+        vocabulary_size: Rows of the table, with the two reserved ones. The raw values are
+            indices already.
+        dim: Width of the embedding.
+        vocabulary: The known raw values, all strings or all integers, in memory or as the path
+            of a text file with one value a line. The first has index 2.
+        hash_buckets: Number of buckets that raw values are hashed into.
+        dtype: `"string"` or `"int64"`, the type of the raw values. Needed only for integer
+            values in a file or in hash buckets.
+
+    Raises:
+        ValueError: When one of these does not hold, when the object is built.
+    """
+
+    name: str
+    vocabulary_size: int | None = None
+    dim: int = dataclasses.field(default=16, kw_only=True)
+    vocabulary: tuple | str | os.PathLike | None = dataclasses.field(default=None, kw_only=True)
+    hash_buckets: int | None = dataclasses.field(default=None, kw_only=True)
+    dtype: str | None = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self):
+        _check_name("Categorical", self.name)
+        owner = f"Categorical {self.name!r}"
+        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
+        put("dim", _positive_integer(owner, "dim", self.dim))
+        if self.dtype not in (None, "string", "int64"):
+            raise ValueError(
+                f"`dtype` of {owner} must be 'string' or 'int64'. Received: dtype={self.dtype!r}."
+            )
+        ways = [self.vocabulary_size, self.vocabulary, self.hash_buckets]
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError(
+                f"{owner} takes exactly one of `vocabulary_size`, `vocabulary` and "
+                f"`hash_buckets`. Received: vocabulary_size={self.vocabulary_size!r}, "
+                f"vocabulary={_short(self.vocabulary)}, hash_buckets={self.hash_buckets!r}."
+            )
+        if self.vocabulary is not None:
+            vocabulary = self._checked_vocabulary(owner)
+            put("vocabulary", vocabulary)
+            put("dtype", "string" if isinstance(vocabulary[0], str) else "int64")
+            put("vocabulary_size", len(vocabulary) + RESERVED)
+        elif self.hash_buckets is not None:
+            put("hash_buckets", _positive_integer(owner, "hash_buckets", self.hash_buckets))
+            put("dtype", self.dtype or "string")
+            put("vocabulary_size", self.hash_buckets + RESERVED)
+        else:
+            size = _positive_integer(owner, "vocabulary_size", self.vocabulary_size)
+            if size <= RESERVED:
+                raise ValueError(
+                    f"`vocabulary_size` of {owner} must be at least {RESERVED + 1}: it counts the "
+                    "rows of padding (0) and of out-of-vocabulary (1). "
+                    f"Received: vocabulary_size={size}."
+                )
+            if self.dtype is not None:
+                raise ValueError(
+                    f"`dtype` of {owner} belongs to `vocabulary` or `hash_buckets`; with "
+                    f"`vocabulary_size` the values are indices. Received: dtype={self.dtype!r}."
+                )
+            put("vocabulary_size", size)
+
+    def _checked_vocabulary(self, owner: str) -> tuple:
+        vocabulary = self.vocabulary
+        if isinstance(vocabulary, (str, os.PathLike)):
+            vocabulary = _read_vocabulary(vocabulary, self.dtype)
+        else:
+            vocabulary = tuple(map(_plain, vocabulary))
+        if not vocabulary:
+            raise ValueError(f"`vocabulary` of {owner} must not be empty. Received: no values.")
+        kinds = {type(value) for value in vocabulary}
+        if kinds != {str} and kinds != {int}:
+            names = sorted(kind.__name__ for kind in kinds)
+            raise ValueError(
+                f"`vocabulary` of {owner} must hold strings only or integers only. "
+                f"Received: values of type {', '.join(names)}."
+            )
+        kind = "string" if kinds == {str} else "int64"
+        if self.dtype not in (None, kind):
+            raise ValueError(
+                f"`dtype` of {owner} must be the type of its vocabulary, {kind!r}. "
+                f"Received: dtype={self.dtype!r}."
+            )
+        if len(set(vocabulary)) != len(vocabulary):
+            twice = _first_duplicate(vocabulary)
+            raise ValueError(
+                f"`vocabulary` of {owner} must hold every value once. Received: {twice!r} twice."
+            )
+        if kind == "string" and "" in vocabulary:
+            raise ValueError(
+                f"`vocabulary` of {owner} must not hold the empty string, which is padding. "
+                "Received: ''."
+            )
+        if kind == "int64" and not -(2**63) <= min(vocabulary) <= max(vocabulary) < 2**63:
+            raise ValueError(
+                f"`vocabulary` of {owner} must hold 64-bit integers. "
+                f"Received: {min(vocabulary)} to {max(vocabulary)}."
+            )
+        return vocabulary
+
+    def __repr__(self):
+        if self.vocabulary is not None:
+            values = f"vocabulary={_short(self.vocabulary)}"
+        elif self.hash_buckets is not None:
+            values = f"hash_buckets={self.hash_buckets}, dtype={self.dtype!r}"
+        else:
+            values = str(self.vocabulary_size)
+        return f"Categorical({self.name!r}, {values}, dim={self.dim})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Numeric:
+    """A feature that is a number and enters the model as `(value - mean) / std`.
+
+    Args:
+        name: Name of the feature, and of the model's input.
+        mean: Mean of the values in training.
+        std: Standard deviation of the values in training.
+
+    Raises:
+        ValueError: When `mean` is not finite, or `std` is not finite and positive.
+    """
+
+    name: str
+    mean: float = dataclasses.field(default=0.0, kw_only=True)
+    std: float = dataclasses.field(default=1.0, kw_only=True)
+
+    def __post_init__(self):
+        _check_name("Numeric", self.name)
+        for word in ("mean", "std"):
+            value = getattr(self, word)
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = math.nan
+            if not math.isfinite(number) or (word == "std" and number <= 0):
+                kind = "finite" if word == "mean" else "finite and positive"
+                raise ValueError(
+                    f"`{word}` of Numeric {self.name!r} must be a {kind} number. "
+                    f"Received: {word}={value!r}."
+                )
+            object.__setattr__(self, word, number)
+
+    def __repr__(self):
+        if self.mean == 0.0 and self.std == 1.0:
+            return f"Numeric({self.name!r})"
+        return f"Numeric({self.name!r}, mean={self.mean:g}, std={self.std:g})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """A user's behaviours, in time order, the most recent last.
+
+    Args:
+        name: Name of the sequence. Its inputs are named `{sequence}_{feature}`.
+        of: The features of the target that each behaviour has too: "`hist` is a sequence of
+            items and categories". Query and keys take their order from here. The first
+            `Categorical` among them tells padding: a position is real where its index is not 0.
+        side: Features that only behaviours have, such as an action type or a dwell time.
+        max_length: The most behaviours of one user that the model reads. Of a longer history
+            the most recent stay.
+
+    Raises:
+        ValueError: When one of these does not hold, when the object is built.
+    """
+
+    name: str
+    of: tuple
+    side: tuple = dataclasses.field(default=(), kw_only=True)
+    max_length: int = dataclasses.field(default=100, kw_only=True)
+
+    def __post_init__(self):
+        _check_name("Sequence", self.name)
+        owner = f"Sequence {self.name!r}"
+        for word in ("of", "side"):
+            object.__setattr__(self, word, _features(owner, word, getattr(self, word)))
+        if not any(isinstance(feature, Categorical) for feature in self.of):
+            raise ValueError(
+                f"`of` of {owner} must hold at least one Categorical, whose index 0 tells "
+                f"padding. Received: of={list(self.of)}."
+            )
+        _check_unique(f"the features of {owner}", [feature.name for feature in self.features])
+        object.__setattr__(
+            self, "max_length", _positive_integer(owner, "max_length", self.max_length)
+        )
+
+    @property
+    def features(self) -> tuple:
+        """The features of one behaviour: those of the target first, then its own."""
+        return self.of + self.side
+
+    def input_name(self, feature: "Categorical | Numeric") -> str:
+        """Name of the model's input with this feature of the behaviours."""
+        return f"{self.name}_{feature.name}"
+
+    def __repr__(self):
+        of = ", ".join(feature.name for feature in self.of)
+        side = ", ".join(feature.name for feature in self.side)
+        side = f", side=[{side}]" if side else ""
+        return f"Sequence({self.name!r}, of=[{of}]{side}, max_length={self.max_length})"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class FeatureSpec:
+    """What a sample is: who asks, which candidate is scored, what the user did before.
+
+    Args:
+        target: Features of the candidate. The first `Categorical` tells padding: a candidate is
+            real where its index is not 0.
+        sequences: Behaviour sequences, each of features that `target` has.
+        context: Features of the user and of the request.
+
+    Raises:
+        ValueError: On duplicate names, on a sequence of something that the target lacks, and on
+            two different features of one name.
+    """
+
+    target: tuple
+    sequences: tuple = ()
+    context: tuple = ()
+
+    def __post_init__(self):
+        for word in ("target", "context"):
+            object.__setattr__(self, word, _features("a FeatureSpec", word, getattr(self, word)))
+        object.__setattr__(self, "sequences", _tuple("a FeatureSpec", "sequences", self.sequences))
+        for sequence in self.sequences:
+            if not isinstance(sequence, Sequence):
+                raise ValueError(
+                    "`sequences` of a FeatureSpec must hold `Sequence` objects. "
+                    f"Received: {sequence!r}."
+                )
+        if not any(isinstance(feature, Categorical) for feature in self.target):
+            raise ValueError(
+                "`target` of a FeatureSpec must hold at least one Categorical, whose index 0 "
+                f"tells a padding candidate. Received: target={list(self.target)}."
+            )
+        for sequence in self.sequences:
+            for feature in sequence.of:
+                if feature not in self.target:
+                    raise ValueError(
+                        f"Sequence {sequence.name!r} must be a sequence of features of the "
+                        f"target: [{', '.join(f.name for f in self.target)}]. Received: "
+                        f"{feature!r}. What only behaviours have goes in `side`."
+                    )
+        _check_unique("the sequences", [sequence.name for sequence in self.sequences])
+        _check_unique("the model's inputs", [name for name, _ in self._named_inputs()])
+        known = {}
+        for feature in self._all_features():
+            if known.setdefault(feature.name, feature) != feature:
+                raise ValueError(
+                    "Features of one name must be the same object, since they share one table. "
+                    f"Received: {known[feature.name]!r} and {feature!r}."
+                )
+
+    def _all_features(self):
+        yield from self.context
+        yield from self.target
+        for sequence in self.sequences:
+            yield from sequence.features
+
+    def _named_inputs(self):
+        for role, features in (("context", self.context), ("target", self.target)):
+            for feature in features:
+                yield feature.name, InputInfo(feature, role, None)
+        for sequence in self.sequences:
+            for feature in sequence.features:
+                yield sequence.input_name(feature), InputInfo(feature, "behaviour", sequence)
+
+    @property
+    def inputs(self) -> dict:
+        """The model's inputs: name -> `InputInfo(feature, role, sequence)`, in order."""
+        return dict(self._named_inputs())
+
+    @property
+    def features(self) -> dict:
+        """Every feature once: name -> `Categorical` or `Numeric`."""
+        return {feature.name: feature for feature in self._all_features()}
+
+    def to_json(self) -> str:
+        """The spec as JSON text, vocabularies included."""
+        content = {
+            "format": _FORMAT,
+            "features": [_feature_to_dict(feature) for feature in self.features.values()],
+            "context": [feature.name for feature in self.context],
+            "target": [feature.name for feature in self.target],
+            "sequences": [
+                {
+                    "name": sequence.name,
+                    "of": [feature.name for feature in sequence.of],
+                    "side": [feature.name for feature in sequence.side],
+                    "max_length": sequence.max_length,
+                }
+                for sequence in self.sequences
+            ],
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "FeatureSpec":
+        """The spec that `to_json` wrote. Raises a `ValueError` for anything else."""
+        try:
+            content = json.loads(text)
+            if content["format"] != _FORMAT:
+                raise ValueError(f"format {content['format']!r}")
+            features = {}
+            for entry in content["features"]:
+                entry = dict(entry)
+                kind = {"Categorical": Categorical, "Numeric": Numeric}[entry.pop("type")]
+                features[entry["name"]] = kind(**entry)
+            named = lambda names: [features[name] for name in names]  # noqa: E731
+            return cls(
+                context=named(content["context"]),
+                target=named(content["target"]),
+                sequences=[
+                    Sequence(
+                        entry["name"],
+                        named(entry["of"]),
+                        side=named(entry["side"]),
+                        max_length=entry["max_length"],
+                    )
+                    for entry in content["sequences"]
+                ],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"A FeatureSpec must be read from the JSON that `to_json` of this version wrote. "
+                f"Received text in which this is wrong: {error!r}."
+            ) from error
+
+    def __repr__(self):
+        lines = ["FeatureSpec("]
+        for word in ("context", "target", "sequences"):
+            values = getattr(self, word)
+            if values:
+                lines.append(f"    {word}=[")
+                lines += [f"        {value!r}," for value in values]
+                lines.append("    ],")
+        return "\n".join([*lines, ")"])
+
+
+def _tuple(owner: str, word: str, values) -> tuple:
+    if isinstance(values, (str, Categorical, Numeric, Sequence)) or not isinstance(
+        values, SequenceOf
+    ):
+        raise ValueError(f"`{word}` of {owner} must be a list. Received: {word}={values!r}.")
+    return tuple(values)
+
+
+def _features(owner: str, word: str, values) -> tuple:
+    values = _tuple(owner, word, values)
+    for value in values:
+        if not isinstance(value, (Categorical, Numeric)):
+            raise ValueError(
+                f"`{word}` of {owner} must hold `Categorical` and `Numeric` objects. "
+                f"Received: {value!r}."
+            )
+    return values
+
+
+def _first_duplicate(values):
+    seen = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
+
+
+def _check_unique(what: str, names: list) -> None:
+    twice = _first_duplicate(names)
+    if twice is not None:
+        raise ValueError(f"The names of {what} must differ. Received: {twice!r} twice.")
+
+
+def _short(vocabulary) -> str:
+    if vocabulary is None or isinstance(vocabulary, (str, os.PathLike)):
+        return repr(vocabulary)
+    kind = "integers" if vocabulary and not isinstance(vocabulary[0], str) else "strings"
+    return f"<{len(vocabulary)} {kind}>"
+
+
+def _feature_to_dict(feature) -> dict:
+    if isinstance(feature, Numeric):
+        return {
+            "type": "Numeric",
+            "name": feature.name,
+            "mean": feature.mean,
+            "std": feature.std,
+        }
+    entry = {"type": "Categorical", "name": feature.name, "dim": feature.dim}
+    if feature.vocabulary is not None:
+        entry["vocabulary"] = list(feature.vocabulary)
+    elif feature.hash_buckets is not None:
+        entry["hash_buckets"] = feature.hash_buckets
+        entry["dtype"] = feature.dtype
+    else:
+        entry["vocabulary_size"] = feature.vocabulary_size
+    return entry

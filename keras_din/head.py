@@ -1,0 +1,34 @@
+"""From the parts of a model to the click-through rate."""
+
+import keras
+from keras import ops
+
+from keras_din.layers import MLP
+
+
+def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", dropout=0.0):
+    """`ctr = sigmoid(MLP([parts]))`, in float32; 0 for a padding candidate.
+
+    Args:
+        parts: Float tensors `(batch, dim)`, the same for all candidates of a row, or
+            `(batch, candidates, dim)`. At least one has the candidate axis.
+        target_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
+        hidden_units: Sizes of the hidden layers.
+        activation: Activation of the hidden layers.
+        dropout: Fraction of hidden units that training drops.
+
+    Returns:
+        Float32 tensor `(batch, candidates)`.
+    """
+    with_candidates = next(part for part in parts if len(part.shape) == 3)
+    ones = ops.ones_like(with_candidates[..., :1])
+    parts = [part if len(part.shape) == 3 else ops.expand_dims(part, 1) * ones for part in parts]
+    x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+    x = MLP(hidden_units, activation, dropout, name="top")(x, mask=target_mask)
+    return probability(keras.layers.Dense(1, dtype="float32", name="logit")(x), target_mask)
+
+
+def probability(logits, target_mask):
+    """`sigmoid(logits)` `(batch, candidates, 1)` as `(batch, candidates)`; padding gives 0."""
+    ctr = ops.squeeze(ops.sigmoid(logits), -1)
+    return ctr * ops.cast(target_mask, "float32")

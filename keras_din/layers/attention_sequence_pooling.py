@@ -1,0 +1,148 @@
+"""Attention pooling of a behaviour sequence: the heart of DIN."""
+
+import keras
+from keras import ops
+
+from keras_din.checks import layer_sizes
+from keras_din.layers.behaviours import pack_behaviours, unpack_weights
+from keras_din.layers.mlp import (
+    MLP,
+    activate,
+    activation_config,
+    activation_layer,
+    checked_activation,
+)
+from keras_din.ops import factored_projection, softmax_rows, sum_rows, take_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class AttentionSequencePoolingLayer(keras.layers.Layer):
+    """Sums a user's behaviours, each weighted by its relevance to a candidate.
+
+    `output = sum_j w_j k_j`, where `w_j = a(q, k_j)` and the activation unit `a` is an MLP on
+    `[q, k, q - k, q * k]` that ends in one number. By default the weights are not normalized:
+    the length of the output then tells how strong the interest is.
+
+    Keys may be wider than the query: their first `dim` units are compared with it, the others
+    (side features of a behaviour) enter `a` and the sum as they are.
+
+    Args:
+        units: Sizes of the hidden layers of `a`.
+        activation: Activation of these layers: `"dice"`, `"prelu"` or any that Keras knows.
+        weight_normalization: Whether a softmax over the real behaviours makes the weights sum
+            to 1.
+
+    Call arguments:
+        query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
+        keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`. The behaviours. Or the
+            packed form `(positions, key_dim)`: the real positions of `keys_mask`, row by row.
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+        query_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
+            Statistics of Dice are taken over real candidates.
+
+    Returns:
+        Float tensor `(batch, key_dim)` or `(batch, candidates, key_dim)`, without a mask.
+        Padding weighs exactly 0; a user without any behaviour gives zeros.
+
+    Raises:
+        ValueError: When an argument or the shape of a call argument is not as said here.
+
+    Reference:
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (3), with the inputs of `a` as
+        in the authors' code. That code also differs from the paper: it takes a softmax of
+        `a / sqrt(dim)`, with sigmoids inside `a`.
+    """
+
+    def __init__(self, units=(80, 40), activation="dice", weight_normalization=False, **kwargs):
+        super().__init__(**kwargs)
+        self.units = layer_sizes("units", units)
+        if not self.units:
+            raise ValueError(f"`units` must hold at least one layer. Received: units={units!r}.")
+        self.activation = checked_activation(activation)
+        self.weight_normalization = bool(weight_normalization)
+        self.supports_masking = True
+        # Packing has shapes that depend on values: XLA would compile anew for each length.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def build(self, query_shape, keys_shape):
+        dim, key_dim = query_shape[-1], keys_shape[-1]
+        if dim is None or key_dim is None or key_dim < dim:
+            raise ValueError(
+                "`keys` must be at least as wide as `query`. "
+                f"Received: query of shape {query_shape}, keys of shape {keys_shape}."
+            )
+        self.kernel = self.add_weight(
+            name="kernel", shape=(3 * dim + key_dim, self.units[0]), initializer="glorot_uniform"
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.units[0],), initializer="zeros")
+        dtype = self.dtype_policy
+        self.first_activation = activation_layer(self.activation, 3, dtype)
+        self.mlp = MLP(self.units[1:], self.activation, dtype=dtype)
+        self.score = keras.layers.Dense(1, dtype=dtype)
+        hidden = (None, None, self.units[0])
+        self.first_activation.build(hidden)
+        self.mlp.build(hidden)
+        self.score.build((None, None, self.units[-1]))
+
+    def call(self, query, keys, keys_mask=None, query_mask=None, training=False):
+        one_candidate = len(query.shape) == 2
+        if one_candidate:
+            query = ops.expand_dims(query, 1)
+        keys, rows, _ = pack_behaviours(keys, keys_mask)
+        batch = ops.shape(query)[0]
+        weights = self._weights(query, keys, rows, batch, query_mask, training)
+        interest = sum_rows(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
+        return interest[:, 0] if one_candidate else interest
+
+    def _weights(self, query, keys, rows, batch, query_mask, training):
+        """The weight of each behaviour for each candidate: `(positions, candidates)`."""
+        mask = self._real_pairs(query, rows, batch, query_mask)
+        x = factored_projection(query, keys, rows, self.kernel, self.bias)
+        x = activate(self.first_activation, x, mask, training)
+        x = self.mlp(x, mask=mask, training=training)
+        weights = ops.squeeze(self.score(x), -1)
+        return softmax_rows(weights, rows, batch) if self.weight_normalization else weights
+
+    def _real_pairs(self, query, rows, batch, query_mask):
+        """Which pairs of a position and a candidate are real, or `None` for all."""
+        if keras.backend.backend() == "tensorflow":
+            return None if query_mask is None else take_rows(query_mask, rows)
+        if query_mask is None:
+            query_mask = ops.ones(ops.shape(query)[:2], dtype="bool")
+        return take_rows(query_mask, rows)
+
+    def attention_weights(self, query, keys, keys_mask=None):
+        """The weights of the sum, for a person to look at.
+
+        Args:
+            query: As in `call`.
+            keys: As in `call`.
+            keys_mask: As in `call`.
+
+        Returns:
+            Float tensor `(batch, time)` or `(batch, candidates, time)`, 0 at padding.
+        """
+        one_candidate = len(query.shape) == 2
+        if one_candidate:
+            query = ops.expand_dims(query, 1)
+        if not self.built:
+            self.build(query.shape, keys.shape)
+        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        weights = self._weights(query, keys, rows, ops.shape(query)[0], None, False)
+        weights = unpack_weights(weights, mask)
+        return weights[:, 0] if one_candidate else weights
+
+    def compute_mask(self, query, keys=None, **masks):
+        return None
+
+    def compute_output_shape(self, query_shape, keys_shape):
+        return (*query_shape[:-1], keys_shape[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": list(self.units),
+            "activation": activation_config(self.activation),
+            "weight_normalization": self.weight_normalization,
+        }

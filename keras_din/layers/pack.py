@@ -1,0 +1,37 @@
+"""The door behind which nothing padded exists in floating point."""
+
+import keras
+
+from keras_din.ops import pack
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class Pack(keras.layers.Layer):
+    """Keeps the real positions of a padded sequence, row by row.
+
+    On the TensorFlow backend `(batch, time)` becomes `(positions,)`. A backend that needs static
+    shapes keeps the padded form; the layers that read sequences take both, with the same mask.
+
+    Call arguments:
+        values: Tensor `(batch, time)` or `(batch, time, dim)`.
+        mask: Bool tensor `(batch, time)`, `True` where a position is real.
+
+    Returns:
+        Tensor `(positions,)` or `(positions, dim)` on TensorFlow, else `values`.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.packs = keras.backend.backend() == "tensorflow"
+        # Shapes that depend on values: XLA would compile anew for each length.
+        self.supports_jit = not self.packs
+        self.supports_masking = True
+
+    def call(self, values, mask):
+        return pack(values, mask) if self.packs else values
+
+    def compute_mask(self, values, mask=None):
+        return None
+
+    def compute_output_shape(self, values_shape, mask_shape=None):
+        return (None, *values_shape[2:]) if self.packs else values_shape

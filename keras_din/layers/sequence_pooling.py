@@ -1,0 +1,55 @@
+"""Pooling of a behaviour sequence with equal weights: what DIN is compared with."""
+
+import keras
+from keras import ops
+
+from keras_din.checks import one_of
+from keras_din.layers.behaviours import pack_behaviours
+from keras_din.ops import sum_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class SequencePoolingLayer(keras.layers.Layer):
+    """Sums or averages a user's behaviours, whatever the candidate.
+
+    `output = sum_j k_j` or `sum_j k_j / n`, over the `n` real behaviours.
+
+    Args:
+        pooling: `"mean"` or `"sum"`.
+
+    Call arguments:
+        keys: Float tensor `(batch, time, dim)`, or the packed form `(positions, dim)`: the real
+            positions of `keys_mask`, row by row.
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+
+    Returns:
+        Float tensor `(batch, dim)`, without a mask. A user without any behaviour gives zeros.
+
+    Raises:
+        ValueError: When an argument or the shape of a call argument is not as said here.
+    """
+
+    def __init__(self, pooling="mean", **kwargs):
+        super().__init__(**kwargs)
+        self.pooling = one_of("pooling", pooling, ("mean", "sum"))
+        self.supports_masking = True
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def call(self, keys, keys_mask=None):
+        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        pooled = sum_rows(keys, rows, ops.shape(mask)[0])
+        if self.pooling == "sum":
+            return pooled
+        counts = ops.sum(ops.cast(mask, pooled.dtype), axis=1, keepdims=True)
+        return pooled / ops.maximum(counts, 1)
+
+    def compute_mask(self, keys, keys_mask=None):
+        return None
+
+    def compute_output_shape(self, keys_shape, keys_mask_shape=None):
+        batch = keys_shape[0] if len(keys_shape) == 3 else None
+        return (batch, keys_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "pooling": self.pooling}

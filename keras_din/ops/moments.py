@@ -1,0 +1,32 @@
+"""Mean and variance over the real entries of a tensor."""
+
+from keras import ops
+
+
+def masked_moments(x, mask=None):
+    """Mean and variance of each unit over everything before the last axis.
+
+    Args:
+        x: Float tensor `(..., units)`.
+        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all.
+
+    Returns:
+        `(mean, variance, count)`: float tensors `(units,)`, `(units,)` and `()`. The variance is
+        the biased one, as in batch normalization. Where no entry is real, `mean` and `variance`
+        are 0.
+    """
+    axes = tuple(range(len(x.shape) - 1))
+    if mask is None:
+        count = ops.cast(ops.prod(ops.shape(x)[:-1]), x.dtype)
+        weight = None
+    else:
+        weight = ops.expand_dims(ops.cast(mask, x.dtype), -1)
+        count = ops.sum(weight)
+    divisor = ops.maximum(count, 1)
+
+    def average(values):
+        values = values if weight is None else values * weight
+        return ops.sum(values, axis=axes) / divisor
+
+    mean = average(x)
+    return mean, average(ops.square(x - mean)), count

@@ -1,0 +1,39 @@
+"""What every layer keeps: config round trip, symbolic = eager, save and load, mixed precision."""
+
+import keras
+import numpy as np
+
+
+def check_layer(layer, inputs: dict, path, masks: dict | None = None):
+    """Runs `layer` on `inputs` (call arguments by name) in every way that Keras has.
+
+    `masks` are further call arguments. `path` is a temporary folder.
+    """
+    arrays = {**inputs, **(masks or {})}
+    eager = np.asarray(keras.ops.convert_to_numpy(layer(**arrays)))
+
+    copy = type(layer).from_config(layer.get_config())
+    assert copy.get_config() == layer.get_config()
+
+    def symbol(name, array):
+        shape = (*(None,) * (array.ndim - 2), array.shape[-1]) if array.ndim > 1 else ()
+        return keras.Input(shape=shape, dtype=str(array.dtype), name=name)
+
+    symbolic = {name: symbol(name, array) for name, array in arrays.items()}
+    model = keras.Model(symbolic, layer(**symbolic))
+    assert model.output.shape[1:] == eager.shape[1:] or None in model.output.shape[1:]
+    np.testing.assert_allclose(model.predict_on_batch(arrays), eager, rtol=1e-5, atol=1e-6)
+
+    model.save(path / "layer.keras")
+    loaded = keras.saving.load_model(path / "layer.keras")
+    np.testing.assert_allclose(loaded.predict_on_batch(arrays), eager, rtol=1e-5, atol=1e-6)
+
+    half = type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+    low = half(**arrays)
+    assert keras.backend.standardize_dtype(low.dtype) == "bfloat16"
+    assert np.isfinite(np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(low, "float32")))).all()
+
+    if model.trainable_weights:
+        model.compile("sgd", "mse")
+        assert np.isfinite(model.train_on_batch(arrays, np.ones_like(eager)))
+    return eager

@@ -1,0 +1,209 @@
+"""Attention pooling against a NumPy model of its equation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_din.layers import AttentionSequencePoolingLayer, Embedding
+from tests import reference
+from tests.layers.contract import check_layer
+
+
+def inputs(seed, batch=3, candidates=2, time=5, dim=4, side=0):
+    rng = np.random.default_rng(seed)
+    query = rng.normal(size=(batch, candidates, dim)).astype("float32")
+    keys = rng.normal(size=(batch, time, dim + side)).astype("float32")
+    mask = rng.random((batch, time)) < 0.6
+    return query, keys, mask
+
+
+def randomized(layer, seed=1):
+    rng = np.random.default_rng(seed)
+    for weight in layer.weights:
+        new = rng.normal(size=weight.shape).astype("float32")
+        weight.assign(np.abs(new) + 0.1 if "variance" in weight.path else new)
+    return layer
+
+
+def expected(layer, query, keys, mask):
+    """The layer's output and weights by the NumPy model, with the layer's variables."""
+    hidden = [(layer.kernel, layer.bias)]
+    hidden += [(dense.kernel, dense.bias) for dense in layer.mlp.dense_layers]
+    hidden = [(kernel.numpy(), bias.numpy()) for kernel, bias in hidden]
+    last = (layer.score.kernel.numpy(), layer.score.bias.numpy())
+    if layer.activation == "dice":
+        functions = [
+            lambda s, d=d: reference.dice(
+                s, d.alpha.numpy(), d.moving_mean.numpy(), d.moving_variance.numpy()
+            )
+            for d in [layer.first_activation, *layer.mlp.activations]
+        ]
+    else:
+        functions = [reference.sigmoid] * len(hidden)
+    pairs = [
+        [
+            reference.attention_pooling(
+                q, keys[b], mask[b], hidden, last, functions, layer.weight_normalization
+            )
+            for q in query[b]
+        ]
+        for b in range(len(query))
+    ]
+    return np.array([[p[0] for p in row] for row in pairs]), np.array(
+        [[p[1] for p in row] for row in pairs]
+    )
+
+
+def test_by_hand():
+    # One hidden unit without bias: s = relu(q + 2 k + 3 (q - k) + 4 q k), w = 2 s.
+    layer = AttentionSequencePoolingLayer((1,), "relu")
+    query, keys = np.array([[1.0]], "float32"), np.array([[[2.0], [-1.0], [9.0]]], "float32")
+    layer(query, keys)
+    layer.kernel.assign([[1.0], [2.0], [3.0], [4.0]])
+    layer.score.kernel.assign([[2.0]])
+    # k = 2: 1 + 4 - 3 + 8 = 10, w = 20; k = -1: 1 - 2 + 6 - 4 = 1, w = 2; k = 9 is padding.
+    out = layer(query, keys, keys_mask=np.array([[True, True, False]]))
+    np.testing.assert_allclose(out, [[20 * 2 + 2 * -1]], rtol=1e-6)
+    weights = layer.attention_weights(query, keys, np.array([[True, True, False]]))
+    np.testing.assert_allclose(weights, [[20, 2, 0]], rtol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    batch=st.integers(1, 4),
+    candidates=st.integers(1, 3),
+    time=st.integers(0, 6),
+    side=st.integers(0, 2),
+    activation=st.sampled_from(["dice", "sigmoid"]),
+    softmax=st.booleans(),
+)
+def test_against_numpy(seed, batch, candidates, time, side, activation, softmax):
+    query, keys, mask = inputs(seed, batch, candidates, time, 3, side)
+    layer = AttentionSequencePoolingLayer((4, 3), activation, softmax)
+    layer.build(query.shape, keys.shape)
+    randomized(layer, seed)
+    interest, weights = expected(layer, query, keys, mask)
+    close = {"rtol": 1e-4, "atol": 1e-4}
+    np.testing.assert_allclose(layer(query, keys, keys_mask=mask), interest, **close)
+    np.testing.assert_allclose(layer.attention_weights(query, keys, mask), weights, **close)
+    packed = layer(query, keys[mask], keys_mask=mask)
+    np.testing.assert_allclose(packed, interest, **close)
+    np.testing.assert_allclose(layer.attention_weights(query, keys[mask], mask), weights, **close)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("activation", ["dice", "prelu"])
+@pytest.mark.parametrize("softmax", [False, True])
+def test_padding_changes_nothing(training, activation, softmax):
+    query, keys, mask = inputs(0)
+    garbage = np.full((3, 7, 4), 1e3, "float32")
+    candidates = np.concatenate([query, garbage[:, :2]], axis=1)
+    real = np.array([[True, True, False, False]] * 3)
+    layers = [AttentionSequencePoolingLayer((4, 3), activation, softmax) for _ in range(2)]
+    for layer in layers:
+        layer.build(query.shape, keys.shape)
+        randomized(layer)
+    plain = layers[0](query, keys, keys_mask=mask, training=training)
+    for side in "front", "back":
+        parts, masks = [keys, garbage], [mask, np.zeros((3, 7), bool)]
+        if side == "front":
+            parts, masks = parts[::-1], masks[::-1]
+        padded = layers[1](
+            candidates,
+            np.concatenate(parts, axis=1),
+            keys_mask=np.concatenate(masks, axis=1),
+            query_mask=real,
+            training=training,
+        )
+        np.testing.assert_allclose(plain, padded[:, :2], rtol=1e-4, atol=1e-4)
+
+
+def test_empty_history_gives_zeros_and_no_nan_in_gradients():
+    query, keys, mask = inputs(0)
+    mask[1] = False
+    for softmax in (False, True):
+        layer = AttentionSequencePoolingLayer((4, 3), "dice", softmax)
+        query_t, keys_t = tf.constant(query), tf.constant(keys)
+        with tf.GradientTape() as tape:
+            tape.watch([query_t, keys_t])
+            out = layer(query_t, keys_t, keys_mask=mask, training=True)
+        np.testing.assert_array_equal(out[1], np.zeros((2, 4)))
+        for gradient in tape.gradient(out, [query_t, keys_t, *layer.trainable_variables]):
+            assert np.isfinite(tf.convert_to_tensor(gradient)).all()
+        nothing = layer(query, keys, keys_mask=np.zeros_like(mask), training=True)
+        np.testing.assert_array_equal(nothing, np.zeros((3, 2, 4)))
+
+
+def test_factored_gradients_are_those_of_the_plain_form():
+    query, keys, mask = inputs(3, candidates=1)
+    layer = randomized_layer = AttentionSequencePoolingLayer((4,), "sigmoid")
+    layer.build(query.shape, keys.shape)
+    randomized(randomized_layer)
+    q, k = tf.constant(query), tf.constant(keys)
+
+    def plain():
+        tiled = tf.broadcast_to(q, k.shape)
+        x = tf.concat([tiled, k, tiled - k, tiled * k], -1)
+        x = tf.sigmoid(x @ layer.kernel.value + layer.bias.value)
+        w = x @ layer.score.kernel.value + layer.score.bias.value
+        return tf.reduce_sum(tf.where(mask[..., None], w * k, 0.0), 1, keepdims=True)
+
+    results = []
+    for form in (plain, lambda: layer(q, k, keys_mask=mask)):
+        with tf.GradientTape() as tape:
+            tape.watch([q, k])
+            loss = tf.reduce_sum(form() ** 2)
+        variables = [q, k, *(v.value for v in layer.trainable_variables)]
+        results.append([loss, *tape.gradient(loss, variables)])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+def test_weights_sum_to_one_with_normalization():
+    query, keys, mask = inputs(0)
+    mask[:, 0] = True
+    layer = AttentionSequencePoolingLayer((4,), "dice", weight_normalization=True)
+    weights = layer.attention_weights(query, keys, mask)
+    np.testing.assert_allclose(np.sum(weights, -1), np.ones((3, 2)), rtol=1e-5)
+
+
+def test_the_keras_mask_of_keys_is_used():
+    embedding = Embedding(9, 4)
+    layer = AttentionSequencePoolingLayer((4,), "dice")
+    ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
+    query, keys = embedding(np.array([2, 5], "int32")), embedding(ids)
+    np.testing.assert_allclose(
+        layer(query, keys), layer(query, keys, keys_mask=ids != 0), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("activation", ["dice", "prelu"])
+def test_contract(tmp_path, activation):
+    query, keys, mask = inputs(0)
+    layer = AttentionSequencePoolingLayer((4, 3), activation)
+    check_layer(layer, {"query": query, "keys": keys}, tmp_path, {"keys_mask": mask})
+    one = AttentionSequencePoolingLayer((4, 3), activation)
+    check_layer(one, {"query": query[:, 0], "keys": keys}, tmp_path, {"keys_mask": mask})
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="`units` must hold at least one layer"):
+        AttentionSequencePoolingLayer(())
+    layer = AttentionSequencePoolingLayer((4,))
+    query, keys, mask = inputs(0)
+    with pytest.raises(ValueError, match="`keys` must be at least as wide as `query`"):
+        layer(query, keys[..., :2])
+    with pytest.raises(ValueError, match="`keys_mask` of shape .* must tell to which rows"):
+        layer(query, keys[mask])
+    with pytest.raises(ValueError, match="`keys` must have the shape"):
+        layer(query, keys[..., None])
+
+
+def test_no_flag_changes_what_call_returns():
+    query, keys, mask = inputs(0)
+    out = AttentionSequencePoolingLayer((4,))(query, keys, keys_mask=mask)
+    assert keras.ops.is_tensor(out)

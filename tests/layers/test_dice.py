@@ -1,0 +1,67 @@
+"""Dice against numbers computed by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_din.layers import Dice
+from tests.layers.contract import check_layer
+
+
+def test_by_hand_in_training():
+    # Two entries, 1 and 3: mean 2, variance 1; p = sigmoid(-1), sigmoid(1).
+    layer = Dice()
+    layer.build((None, 1))
+    layer.alpha.assign([0.25])
+    out = keras.ops.convert_to_numpy(layer(np.array([[1.0], [3.0]], "float32"), training=True))
+    low, high = 1 / (1 + np.e), np.e / (1 + np.e)
+    np.testing.assert_allclose(
+        out[:, 0], [1 * (low + 0.25 * high), 3 * (high + 0.25 * low)], rtol=1e-6
+    )
+    np.testing.assert_allclose(layer.moving_mean.numpy(), [0.01 * 2], rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), [0.99 + 0.01 * 1], rtol=1e-5)
+
+
+def test_by_hand_at_inference():
+    # Moving averages 1 and 4: p = sigmoid((3 - 1) / 2).
+    layer = Dice()
+    layer.build((None, 1))
+    layer.moving_mean.assign([1.0])
+    layer.moving_variance.assign([4.0])
+    out = keras.ops.convert_to_numpy(layer(np.array([[3.0]], "float32")))
+    np.testing.assert_allclose(out, [[3 * np.e / (1 + np.e)]], rtol=1e-6)
+
+
+def test_padding_changes_nothing():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 4, 3)).astype("float32")
+    mask = np.ones((5, 9), bool)
+    mask[:, 4:] = False
+    padded = np.concatenate([x, rng.normal(size=(5, 5, 3)).astype("float32")], axis=1)
+    plain, masked = Dice(), Dice()
+    a = keras.ops.convert_to_numpy(plain(x, training=True))
+    b = keras.ops.convert_to_numpy(masked(padded, mask=mask, training=True))
+    np.testing.assert_allclose(a, b[:, :4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(plain.moving_mean.numpy(), masked.moving_mean.numpy(), rtol=1e-5)
+
+
+def test_a_batch_without_real_entries_leaves_the_averages():
+    layer = Dice()
+    x = np.full((2, 3), 7.0, "float32")
+    out = keras.ops.convert_to_numpy(layer(x, mask=np.zeros(2, bool), training=True))
+    assert np.isfinite(out).all()
+    np.testing.assert_array_equal(layer.moving_mean.numpy(), np.zeros(3))
+    np.testing.assert_array_equal(layer.moving_variance.numpy(), np.ones(3))
+
+
+def test_contract(tmp_path):
+    check_layer(Dice(), {"inputs": np.ones((4, 3), "float32")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [({"epsilon": 0}, "`epsilon` must be positive"), ({"momentum": 1}, r"must be in \[0, 1\)")],
+)
+def test_errors(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        Dice(**arguments)

@@ -1,0 +1,71 @@
+"""The embedding: padding, out-of-vocabulary, sparse gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.layers import Embedding
+from tests.layers.contract import check_layer
+
+
+def table_of(layer):
+    return layer.embeddings.numpy()
+
+
+def test_padding_gives_zeros_and_a_mask():
+    layer = Embedding(5, 2)
+    indices = np.array([[2, 0], [0, 4]], "int32")
+    out = layer(indices)
+    table = table_of(layer)
+    np.testing.assert_array_equal(out, [[table[2], [0, 0]], [[0, 0], table[4]]])
+    np.testing.assert_array_equal(layer.compute_mask(indices), indices != 0)
+    np.testing.assert_array_equal(out._keras_mask, indices != 0)
+
+
+@pytest.mark.parametrize("index", [5, 1000, -1, -5])
+def test_an_index_out_of_range_is_out_of_vocabulary(index):
+    layer = Embedding(5, 2)
+    out = layer(np.array([index], "int32"))
+    np.testing.assert_array_equal(out[0], table_of(layer)[1])
+
+
+def test_gradient_is_sparse_and_none_goes_to_padding():
+    layer = Embedding(5, 2)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(np.array([2, 0, 2], "int32")) ** 2)
+    gradient = tape.gradient(loss, layer.embeddings.value)
+    assert isinstance(gradient, tf.IndexedSlices)
+    dense = tf.convert_to_tensor(gradient).numpy()
+    np.testing.assert_allclose(dense[2], 4 * table_of(layer)[2], rtol=1e-6)
+    np.testing.assert_array_equal(dense[[0, 1, 3, 4]], 0)
+
+
+def test_the_table_is_never_read_whole():
+    layer = Embedding(5, 2)
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None,), tf.int32)).graph
+    kinds = {operation.type for operation in graph.get_operations()}
+    assert "ResourceGather" in kinds
+    assert "ReadVariableOp" not in kinds
+
+
+def test_contract(tmp_path):
+    check_layer(Embedding(5, 2), {"indices": np.array([[1, 0, 4]], "int32")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ((0, 2), "`vocabulary_size` must be a positive integer. Received: vocabulary_size=0"),
+        ((5, -3), "`dim` must be a positive integer. Received: dim=-3"),
+        ((5, 2.5), "`dim` must be a positive integer. Received: dim=2.5"),
+    ],
+)
+def test_errors(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        Embedding(*arguments)
+
+
+def test_numpy_sizes_are_taken():
+    assert Embedding(np.int64(5), np.int32(2)).get_config()["vocabulary_size"] == 5
+    assert keras.saving.serialize_keras_object(Embedding(np.int64(5), 2))
