@@ -10,19 +10,19 @@ from keras_din.version import __version__
 # Rooms that need pandas or TensorFlow: opened when first asked for, so that layers and models
 # can be used without them and with any Keras backend.
 _LAZY = {
-    "data": "keras_din.data",
-    "evaluation": "keras_din.evaluation",
-    "evaluate": "keras_din.evaluation",
     "Evaluation": "keras_din.evaluation",
-    "export": "keras_din.export",
+    "data": None,
+    "evaluate": "keras_din.evaluation",
+    "export": "keras_din.serving",
 }
 
 
 def __getattr__(name):
     if name not in _LAZY:
         raise AttributeError(f"module 'keras_din' has no attribute {name!r}")
-    module = importlib.import_module(_LAZY[name])
-    value = module if _LAZY[name].endswith("." + name) else getattr(module, name)
+    if _LAZY[name] is None:
+        return importlib.import_module(f"keras_din.{name}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
 
@@ -44,7 +44,6 @@ __all__ = [
     "build_popularity",
     "data",
     "evaluate",
-    "evaluation",
     "export",
     "layers",
     "losses",

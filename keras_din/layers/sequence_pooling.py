@@ -41,8 +41,8 @@ class SequencePoolingLayer(keras.layers.Layer):
         pooled = sum_rows(keys, rows, ops.shape(mask)[0])
         if self.pooling == "sum":
             return pooled
-        counts = ops.sum(ops.cast(mask, pooled.dtype), axis=1, keepdims=True)
-        return pooled / ops.maximum(counts, 1)
+        counts = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        return pooled / ops.cast(ops.maximum(counts, 1), pooled.dtype)
 
     def compute_mask(self, keys, keys_mask=None):
         return None

@@ -1,0 +1,32 @@
+"""From logs to batches."""
+
+from keras_din.data.behaviours import prepare_behaviours
+from keras_din.data.impressions import prepare_impressions
+from keras_din.data.log import BehaviourLog
+from keras_din.data.negatives import sample_negatives
+from keras_din.data.pipeline import dataset
+from keras_din.data.prepared import PreparedData
+from keras_din.data.rows import rows_dataset, rows_to_samples
+from keras_din.data.samples import Samples
+from keras_din.data.split import ByTime, ByUser, LastFraction, LeaveOneOut
+from keras_din.data.synthetic import best_scores, synthetic_log
+from keras_din.data.tuples import prepare_tuples
+
+__all__ = [
+    "BehaviourLog",
+    "ByTime",
+    "ByUser",
+    "LastFraction",
+    "LeaveOneOut",
+    "PreparedData",
+    "Samples",
+    "best_scores",
+    "dataset",
+    "prepare_behaviours",
+    "prepare_impressions",
+    "prepare_tuples",
+    "rows_dataset",
+    "rows_to_samples",
+    "sample_negatives",
+    "synthetic_log",
+]

@@ -1,0 +1,241 @@
+"""Logs of what users did, and nothing of what they saw and left: negatives are drawn."""
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import one_of, positive_integer
+from keras_din.data.encoding import Features, checked_features, count_parts, feature_name
+from keras_din.data.joins import column_names, places, read_keyed, read_log, take
+from keras_din.data.log import BehaviourLog
+from keras_din.data.negatives import sample_negatives
+from keras_din.data.prepared import PARTS, PreparedData
+from keras_din.data.reading import clean_events
+from keras_din.data.samples import Samples
+from keras_din.data.split import LEFT_OUT, TRAIN, LeaveOneOut, part_of, part_of_column, positions
+
+
+def prepare_behaviours(
+    source,
+    *,
+    user: str,
+    time: str,
+    target,
+    context=(),
+    side=(),
+    of=None,
+    items=None,
+    users=None,
+    split=None,
+    negatives: int | str = 1,
+    negatives_by: str = "uniform",
+    ties: str = "exclude",
+    sequence: str = "hist",
+    max_length: int = 100,
+    dim=16,
+    min_count: int = 1,
+    time_unit: str = "auto",
+    keep_duplicates: bool = False,
+    strict: bool = False,
+    seed: int = 0,
+) -> PreparedData:
+    """A log of behaviours (clicks, purchases, reviews) as a data set, by the DIN protocol.
+
+    Each behaviour but a user's first is a positive sample whose history is what the user did
+    before. Beside it stand negatives: items drawn from the catalogue, again while they are in
+    the user's whole list. The positive and its negatives are one request over one history.
+
+    Args:
+        source: The log, one behaviour a row: a `DataFrame`, or the path of a CSV or Parquet
+            file, in any order; of one user and time, rows are in the order of the log.
+        user: Column of users.
+        time: Column of times: dates, ISO 8601 strings or numbers since 1970.
+        target: Columns of the candidate, the item first; the others are features of the item,
+            one value each. Strings and integers become a `Categorical` with the vocabulary of
+            the training part, floats a `Numeric`. A `Categorical` or `Numeric` in place of a
+            name is taken as it is.
+        context: Columns of the user and the request, likewise.
+        side: Columns of the log that only behaviours have, likewise.
+        of: Columns of `target` that behaviours have too. Defaults to all.
+        items: Table with one row an item: the features that the log lacks, and the items beside
+            those of the log that are in the catalogue.
+        users: Table with one row a user, for columns that the log lacks.
+        split: `LeaveOneOut()` (the default), `ByUser()`, `ByTime()`, `LastFraction()` or a
+            function; see `keras_din.data.split`. Or the name of a column of the log that holds
+            `"train"`, `"valid"` or `"test"`; other rows are in histories only.
+        negatives: Negatives of each positive. Or the name of a column of the log that holds one.
+        negatives_by: `"uniform"` over the catalogue, or `"popularity"`: in proportion to the
+            behaviours of the training part.
+        ties: What a history does with behaviours of the same time as its sample: `"exclude"`
+            them, or trust the `"order"` of the log. The DIN paper's protocol, on times that are
+            whole days, is `"order"`.
+        sequence: Name of the sequence.
+        max_length: The most behaviours that a model reads.
+        dim: Width of the embeddings, or column -> width.
+        min_count: How often a value must occur in training to have a row of its own.
+        time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+        keep_duplicates: Whether rows may repeat.
+        strict: Whether the first bad row is an error.
+        seed: Seed of the negatives.
+
+    Returns:
+        A `PreparedData`, its samples with `request`. Its `report` counts what was read; rows
+        that are bad (no user, item or time; a duplicate; a line with a wrong number of fields)
+        are in `bad_rows`, each with its line and reason. A user with one behaviour gives no
+        sample and is counted.
+
+    Raises:
+        ValueError: When a column is nowhere, nothing good is left, no negative is left for a
+            user, or `strict` and a row is bad.
+
+    Reference:
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
+    """
+    target, context = checked_features("target", target), checked_features("context", context)
+    side, of = checked_features("side", side), checked_features("of", target if of is None else of)
+    one_of("ties", ties, ("exclude", "order"))
+    one_of("negatives_by", negatives_by, ("uniform", "popularity"))
+    column_of_negatives = negatives if isinstance(negatives, str) else None
+    if column_of_negatives is None:
+        negatives = positive_integer("negatives", negatives)
+    item, *item_columns = [feature_name(feature) for feature in target]
+    other_columns = [feature_name(feature) for feature in [*context, *side]]
+    in_log = [] if items is None else column_names(items)
+    from_log = [name for name in item_columns if name not in in_log]
+    needed = [user, time, item, *from_log, *other_columns]
+    needed += [word for word in (column_of_negatives, split) if isinstance(word, str)]
+    frame, bad, joined = read_log(source, needed, {"users": (user, users)})
+    events = clean_events(
+        frame,
+        bad,
+        user,
+        time,
+        required=[item],
+        time_unit=time_unit,
+        keep_duplicates=keep_duplicates,
+        strict=strict,
+    )
+    del frame
+    rows, number, at = events.frame, events.user, events.time
+    catalogue, code, by_item = _catalogue(rows, item, from_log, items, item_columns)
+
+    position, count = positions(number)
+    split = LeaveOneOut() if split is None else split
+    if isinstance(split, str):
+        part = part_of_column(split, rows[split])
+    else:
+        part = part_of(split, number, at)
+    part = np.where(position == 0, LEFT_OUT, part)
+    if not (part == TRAIN).any():
+        raise ValueError(
+            "The split must leave training rows with a history: a user's first behaviour has "
+            f"none. Received: none from {split!r}."
+        )
+    shown = np.flatnonzero(part != LEFT_OUT)
+    if column_of_negatives:
+        drawn = _given(rows[column_of_negatives].iloc[shown], catalogue, column_of_negatives)
+    else:
+        weights = None
+        if negatives_by == "popularity":
+            weights = np.bincount(code[part == TRAIN], minlength=len(catalogue))
+        drawn = sample_negatives(
+            number[shown],
+            len(catalogue),
+            number,
+            code,
+            np.random.default_rng(seed),
+            per_positive=negatives,
+            popularity=weights,
+        )
+    candidates = np.concatenate([code[shown, None], drawn], axis=1)
+    each = candidates.shape[1]
+
+    # What training sees: its candidates, and the behaviours before a user's last training row.
+    last = np.zeros(len(events.users), np.int64)
+    np.maximum.at(last, number[part == TRAIN], position[part == TRAIN])
+    in_history = position < last[number]
+    seen_items = np.concatenate([candidates[part[shown] == TRAIN].ravel(), code[in_history]])
+
+    def training_values(name):
+        if name in by_item:
+            return by_item[name].iloc[seen_items]
+        of_context = [feature_name(feature) for feature in context]
+        wanted = (part == TRAIN) if name in of_context else in_history
+        return rows[name].iloc[np.flatnonzero(wanted)]
+
+    features = Features([*target, *context, *side], training_values, dim, min_count)
+    spec = features.spec(target, context, {sequence: of}, side, max_length)
+    of_item = {name: features.column(name, by_item[name]) for name in [item, *item_columns]}
+    of_row = {name: features.column(name, rows[name]) for name in dict.fromkeys(other_columns)}
+    held = {feature_name(feature): of_item[feature_name(feature)][code] for feature in of}
+    held |= {feature_name(feature): of_row[feature_name(feature)] for feature in side}
+    log = BehaviourLog.from_events(number, held, at, users=len(events.users))
+    if ties == "order":
+        start, end = log.offsets[number[shown]], np.arange(len(at))[shown]
+    else:
+        start, end = log.before(number[shown], at[shown])
+    repeat = lambda values: np.repeat(values, each)  # noqa: E731
+    samples = Samples(
+        columns={
+            **{
+                feature_name(feature): repeat(of_row[feature_name(feature)][shown])
+                for feature in context
+            },
+            **{name: values[candidates.ravel()] for name, values in of_item.items()},
+        },
+        history={sequence: (repeat(start), repeat(end))},
+        label=np.tile(np.arange(each) == 0, len(shown)),
+        group=repeat(number[shown]),
+        request=repeat(shown),
+        time=repeat(at[shown]),
+    )
+    of_sample = repeat(part[shown])
+    parts = {
+        name: samples[of_sample == i] for i, name in enumerate(PARTS) if (of_sample == i).any()
+    }
+    report = {
+        "kind": "behaviours",
+        **events.report,
+        **joined,
+        "users_with_one_behaviour": int((count == 1).sum()),
+        "rows_in_histories_only": int((part == LEFT_OUT).sum()),
+        "items": len(catalogue),
+        "values_missing": features.missing,
+        "negatives": negatives if column_of_negatives else f"{negatives} by {negatives_by}",
+        "seed": seed,
+        "behaviours": {sequence: len(log)},
+        "parts": count_parts(parts, spec),
+    }
+    return PreparedData(spec, {sequence: log}, parts, report, events.bad)
+
+
+def _catalogue(rows, item: str, from_log: list, items, item_columns: list):
+    """All items, each behaviour's place among them, and the features of each item.
+
+    An item's features are those of its first behaviour, or those in the table of items.
+    """
+    code, catalogue = pd.factorize(rows[item])
+    first = np.full(len(catalogue), len(code))
+    np.minimum.at(first, code, np.arange(len(code)))
+    by_item = {name: rows[name].iloc[first].reset_index(drop=True) for name in from_log}
+    if items is not None:
+        from_table = [name for name in item_columns if name not in from_log]
+        table, _ = read_keyed(items, item, from_table, "items")
+        places(table.index, catalogue, "items")
+        catalogue = pd.Index(catalogue).union(table.index, sort=False)
+        place = table.index.get_indexer(catalogue)
+        by_item |= {name: take(table[name], place) for name in from_table}
+        by_item |= {name: by_item[name].reindex(range(len(catalogue))) for name in from_log}
+    by_item[item] = pd.Series(catalogue)
+    return pd.Index(catalogue), code, by_item
+
+
+def _given(values: pd.Series, catalogue: pd.Index, name: str) -> np.ndarray:
+    """The places of given negatives in the catalogue, `(rows, 1)`."""
+    place = catalogue.get_indexer(pd.Index(values))
+    if (place < 0).any():
+        row = int((place < 0).argmax())
+        raise ValueError(
+            f"Column {name!r} must hold an item of the catalogue in every row with a history. "
+            f"Received: {values.iloc[row]!r} in row {values.index[row]}."
+        )
+    return place[:, None]

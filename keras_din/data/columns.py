@@ -1,0 +1,71 @@
+"""Columns from anywhere as ordinary pandas columns, which values are missing, and numbers."""
+
+import contextlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+
+def check_columns(owner: str, there, needed) -> None:
+    """Raises a `ValueError` unless a table has each column that is needed, once."""
+    there = list(there)
+    missing = [name for name in needed if name not in there]
+    if missing:
+        raise ValueError(f"Columns {missing} must be in {owner}. Received columns: {there}.")
+    twice = [name for name in needed if there.count(name) > 1]
+    if twice:
+        raise ValueError(f"Columns {twice} must be in {owner} once. Received columns: {there}.")
+
+
+def ordinary(values) -> pd.Series:
+    """A column without Arrow's types and categories: its values in pandas' own types."""
+    values = pd.Series(values)
+    if isinstance(values.dtype, pd.ArrowDtype):
+        column = from_arrow(values.array.__arrow_array__())
+        return column.set_axis(values.index).rename(values.name)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.astype(object)
+    return values
+
+
+def from_arrow(column: pa.ChunkedArray) -> pd.Series:
+    """An Arrow column as an ordinary pandas one; text that is not UTF-8 stays bytes."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_decimal(column.type):
+        column = _from_decimals(column)
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        with contextlib.suppress(pa.ArrowInvalid):
+            column = column.cast(pa.large_string())
+    types = None
+    if column.null_count and pa.types.is_integer(column.type):
+        # As floats, large ids would fall together.
+        signed = pa.types.is_signed_integer(column.type)
+        types = {column.type: pd.Int64Dtype() if signed else pd.UInt64Dtype()}.get
+    return column.to_pandas(date_as_object=False, types_mapper=types)
+
+
+def _from_decimals(column):
+    if column.type.scale > 0:
+        return column.cast(pa.float64())
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:  # Some are too large.
+        return column.cast(pa.string())
+
+
+def missing(values: pd.Series) -> np.ndarray:
+    """Where a column has no value: null, or an empty string. Bool `(rows,)`."""
+    nothing = values.isna().to_numpy(bool)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return nothing
+    return nothing | (values == "").fillna(False).to_numpy(bool)
+
+
+def numbers(name: str, values) -> np.ndarray:
+    """A column as float64 `(rows,)`, NaN where a value is missing or no number."""
+    values = ordinary(values)
+    if values.dtype.kind in "mM" or isinstance(values.dtype, pd.PeriodDtype):
+        raise ValueError(f"Column {name!r} must hold numbers. Received: {values.dtype}.")
+    return pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)

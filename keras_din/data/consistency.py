@@ -1,0 +1,122 @@
+"""Whether samples, behaviour logs and spec fit together: checked in full before the first batch."""
+
+import numpy as np
+
+from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+
+
+def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
+    """Checks every value that a model will read.
+
+    Args:
+        spec: The features.
+        behaviours: Sequence name -> `BehaviourLog`.
+        samples: The `Samples`.
+
+    Returns:
+        Input name -> column `(rows,)` or `(events,)`, int32 or float32 as the input asks.
+
+    Raises:
+        ValueError: Names the input, the first bad row and its value.
+    """
+    columns = {}
+    for name, info in spec.inputs.items():
+        if info.role == "behaviour":
+            key, owner = info.feature.name, f"the log of {info.sequence.name!r}"
+            if info.sequence.name not in behaviours:
+                raise ValueError(
+                    f"`behaviours` must hold a log for each sequence; {info.sequence.name!r} is "
+                    f"missing. Received: {list(behaviours)}."
+                )
+            held, first = behaviours[info.sequence.name].columns, info.sequence.of
+        else:
+            key, owner, held = name, "`samples`", samples.columns
+            first = spec.target if info.role == "target" else ()
+        if key not in held:
+            raise ValueError(
+                f"Input {name!r} needs column {key!r} in {owner}. Received columns: {list(held)}."
+            )
+        tells_padding = info.feature is _first_categorical(first)
+        columns[name] = _checked(name, info.feature, held[key], tells_padding)
+    for sequence in spec.sequences:
+        if sequence.name not in samples.history:
+            raise ValueError(
+                f"`history` of the samples must hold slices of each sequence; {sequence.name!r} "
+                f"is missing. Received: {list(samples.history)}."
+            )
+        _check_slices(sequence.name, behaviours[sequence.name], *samples.history[sequence.name])
+    return columns
+
+
+def request_starts(samples) -> np.ndarray:
+    """The first row of each request, and the number of rows at the end: `(requests + 1,)` int64.
+
+    Raises:
+        ValueError: When there are no requests, the rows of one are apart, or they differ in
+            history.
+    """
+    request = samples.request
+    if request is None:
+        raise ValueError("`by_request` needs samples with `request`. Received: request=None.")
+    starts = np.flatnonzero(np.diff(request, prepend=request[:1] - 1))
+    values, counts = np.unique(request[starts], return_counts=True)
+    if counts.size and counts.max() > 1:
+        raise ValueError(
+            "The rows of one request must stand together. "
+            f"Received: request {values[counts.argmax()]} in {counts.max()} places."
+        )
+    return np.append(starts, len(request))
+
+
+def check_shared(name: str, column: np.ndarray, starts: np.ndarray) -> None:
+    """Whether the rows of each request agree in a column, since one value stands for them all."""
+    differs = column[1:] != column[:-1]
+    differs[starts[1:-1] - 1] = False
+    if differs.any():
+        row = int(differs.argmax()) + 1
+        raise ValueError(
+            f"The rows of one request must share {name}. "
+            f"Received: {column[row - 1]} in row {row - 1} and {column[row]} in row {row}."
+        )
+
+
+def _first_categorical(features):
+    return next((feature for feature in features if isinstance(feature, Categorical)), None)
+
+
+def _checked(name: str, feature, column: np.ndarray, tells_padding: bool) -> np.ndarray:
+    if not isinstance(feature, Categorical):
+        column = np.asarray(column, np.float32)
+        wrong = ~np.isfinite(column)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"Input {name!r} must be finite. Received: {column[row]} in row {row}."
+            )
+        return column
+    if column.dtype != np.int32:
+        raise ValueError(f"Input {name!r} must be integer indices. Received: dtype={column.dtype}.")
+    lowest = PADDING_INDEX + 1 if tells_padding else 0
+    if column.size and not (lowest <= column.min() and column.max() < feature.vocabulary_size):
+        row = int(((column < lowest) | (column >= feature.vocabulary_size)).argmax())
+        why = " (0 is padding)" if column[row] == PADDING_INDEX else ""
+        raise ValueError(
+            f"Input {name!r} must be indices from {lowest} to {feature.vocabulary_size - 1}: its "
+            f"vocabulary_size is {feature.vocabulary_size}. "
+            f"Received: {column[row]}{why} in row {row}."
+        )
+    return column
+
+
+def _check_slices(name: str, log, start: np.ndarray, end: np.ndarray) -> None:
+    # An empty slice may stand anywhere, so only the others have a user.
+    wrong = end > len(log)
+    if not wrong.any() and len(log):
+        user = np.searchsorted(log.offsets, start, side="right") - 1
+        wrong = (end > start) & (end > log.offsets[np.minimum(user + 1, log.users)])
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"`history` of {name!r} must hold slices of one user's events, of {len(log)} in all. "
+            f"Received: [{start[row]}, {end[row]}) in row {row}."
+        )

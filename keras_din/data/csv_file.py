@@ -1,0 +1,195 @@
+"""CSV files: the columns of good lines, and each bad line with its number and reason."""
+
+import csv
+import io
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from keras_din.data.columns import check_columns
+
+# What `pandas.read_csv` takes for a missing value, and what Hive and MySQL write for one.
+_NULLS = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
+_NULLS += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "\\N"]
+
+
+def read_csv(path: str, columns: list):
+    """Reads columns of a CSV file.
+
+    Arrow reads it, and what Arrow counts are records. Only if there are as many lines that are
+    not empty is each record a line, and its line known. Otherwise (a quoted field has a newline,
+    or a quote stands alone and swallows lines) Python's `csv` takes the records apart first,
+    which takes several times as long.
+
+    Args:
+        path: Path of the file.
+        columns: Names of the columns needed.
+
+    Returns:
+        `(table, lines, bad)`: the good rows as an Arrow table; the line that each begins in,
+        int64 `(rows,)`; a list of `(line, reason)` of the bad ones.
+
+    Raises:
+        ValueError: When there is no header, or a column is missing.
+    """
+    delimiter = "\t" if ".tsv" in os.path.basename(path).lower() else ","
+    with _text(path) as file:
+        try:
+            rows = csv.reader(file, delimiter=delimiter)
+            names = next((fields for fields in rows if not _blank(fields)), [])
+        except csv.Error:
+            names = []
+    if not names:
+        raise ValueError(f"A CSV file must begin with a header line. Received: none in {path}.")
+    check_columns(path, names, columns)
+    try:
+        result = _read_lines(path, columns, delimiter)
+    except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
+        result = None
+    return result or _read_records(path, columns, delimiter)
+
+
+def _read_lines(path: str, columns: list, delimiter: str):
+    """By Arrow alone; `None` where a record is not a line."""
+    wrong = {}
+
+    def aside(row):
+        wrong[row.number] = (row.text, row.actual_columns, row.expected_columns)
+        return "skip"
+
+    # Threads would not know the numbers.
+    table = _parse(lambda: path, columns, delimiter, use_threads=False, invalid_row_handler=aside)
+    lines = _full_lines(path)
+    if lines is None or len(lines) != 1 + table.num_rows + len(wrong):
+        return None
+    # Every record begins in another full line. There are as many, so record n is full line n.
+    kept = np.delete(lines, [0, *(number - 1 for number in wrong)])
+    bad = [
+        (lines[number - 1], _wrong_fields(*what))
+        for number, what in wrong.items()
+        if what[0].strip()
+    ]
+    return table, kept, bad
+
+
+def _full_lines(path: str):
+    """Numbers of the lines that are not empty; `None` where a lone carriage return ends one."""
+    empty, number = [], 0
+    with pa.input_stream(path) as stream, io.BufferedReader(stream, 1 << 20) as file:
+        for number, line in enumerate(file, 1):
+            if line in (b"\n", b"\r\n"):
+                empty.append(number)
+            elif b"\r" in line[:-2]:
+                return None
+    return np.delete(np.arange(1, number + 1), np.array(empty, np.int64) - 1)
+
+
+def _read_records(path: str, columns: list, delimiter: str):
+    """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
+    with _text(path) as file:
+        source = _Lines(file.readlines())
+    records = csv.reader(source, delimiter=delimiter, strict=True)
+    lines, bad, wanted, width = [], [], None, 0
+    clean = io.BytesIO()
+    text = io.TextIOWrapper(clean, "utf-8", errors="surrogateescape", newline="")
+    writer = csv.writer(text)
+    while True:
+        at = source.at
+        try:
+            fields = next(records)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            source.at = at + 1
+            fields = _alone(source.lines[at], delimiter)
+            if fields is None:
+                bad.append((at + 1, _reason("not readable as CSV", error, source.lines[at])))
+                continue
+        if _blank(fields):
+            continue
+        if wanted is None:
+            wanted, width = [fields.index(name) for name in columns], len(fields)
+            writer.writerow(columns)
+        elif len(fields) != width:
+            bad.append((at + 1, _wrong_fields(source.lines[at], len(fields), width)))
+        else:
+            lines.append(at + 1)
+            writer.writerow([fields[i] for i in wanted])
+    text.flush()
+    table = _parse(lambda: io.BytesIO(clean.getbuffer()), columns, ",", newlines_in_values=True)
+    return table, np.array(lines, np.int64), bad
+
+
+class _Lines:
+    """An iterator over lines that can go back; `at` is the index of the next."""
+
+    def __init__(self, lines: list):
+        self.lines, self.at = lines, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.at == len(self.lines):
+            raise StopIteration
+        self.at += 1
+        return self.lines[self.at - 1]
+
+
+def _text(path: str):
+    stream = pa.input_stream(path)
+    return io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _blank(fields: list) -> bool:
+    return not fields or (len(fields) == 1 and not fields[0].strip())
+
+
+def _alone(line: str, delimiter: str):
+    """The fields of a line in which quotes stand strangely but in pairs, as Arrow reads them."""
+    if line.count('"') % 2:
+        return None
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:
+        return None
+
+
+def _parse(source, columns: list, delimiter: str, *, use_threads: bool = True, **options):
+    """By Arrow; integers that are too large for it and times of day stay text."""
+    text = {}
+    while True:
+        table = pyarrow.csv.read_csv(
+            source(),
+            pyarrow.csv.ReadOptions(use_threads=use_threads),
+            pyarrow.csv.ParseOptions(delimiter=delimiter, **options),
+            pyarrow.csv.ConvertOptions(
+                include_columns=columns,
+                null_values=_NULLS,
+                strings_can_be_null=True,
+                column_types=text,
+            ),
+        )
+        found = {name: pa.string() for name in columns if _should_be_text(table[name])}
+        if not found:
+            return table
+        text |= found
+
+
+def _should_be_text(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(column.type):
+        return pa.types.is_time(column.type)
+    values = column.to_numpy()
+    values = values[np.isfinite(values)]
+    return bool(np.abs(values).max(initial=0) >= 2**63 and (values == np.floor(values)).all())
+
+
+def _wrong_fields(text: str, actual: int, expected: int) -> str:
+    return _reason("wrong number of fields", f"{actual} instead of {expected}", text)
+
+
+def _reason(what: str, detail, text: str) -> str:
+    text = text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f"{what}: {detail} in {text if len(text) <= 80 else text[:77] + '...'!r}"

@@ -1,0 +1,109 @@
+"""Raw columns to the columns of a data set: features learned from training, values to indices."""
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import positive_integer
+from keras_din.data.lookup import fit_feature, to_column
+from keras_din.feature_spec import OOV_INDEX, Categorical, FeatureSpec, Numeric, Sequence
+
+
+def feature_name(feature) -> str:
+    """The column of a feature: its own name, or what the `Categorical` or `Numeric` is named."""
+    return feature.name if isinstance(feature, (Categorical, Numeric)) else feature
+
+
+def checked_features(word: str, features) -> list:
+    """`features` as a list of column names, `Categorical`s and `Numeric`s, or a `ValueError`."""
+    if isinstance(features, (str, Categorical, Numeric)):
+        features = [features]
+    features = list(features)
+    if not all(isinstance(feature, (str, Categorical, Numeric)) for feature in features):
+        raise ValueError(
+            f"`{word}` must hold names of columns, `Categorical` and `Numeric` objects. "
+            f"Received: {word}={features!r}."
+        )
+    return features
+
+
+class Features:
+    """The features of a log, learned from the values that training sees.
+
+    Args:
+        features: Names of columns, or features that are known already.
+        values: A function from the name of a column to the values that training sees of it.
+        dim: Width of the embeddings: a number, or name -> number.
+        min_count: How often a value must occur in training to have a row of its own.
+    """
+
+    def __init__(self, features, values, dim=16, min_count: int = 1):
+        names = [feature_name(feature) for feature in features]
+        if isinstance(dim, dict):
+            lacking = [n for n in dim if n not in names]
+            if lacking:
+                raise ValueError(
+                    f"`dim` must name columns of the log: {names}. Received: dim={dim!r}."
+                )
+            dims = {name: dim.get(name, 16) for name in names}
+        else:
+            dims = dict.fromkeys(names, positive_integer("dim", dim))
+        self.by_name, self.missing = {}, {}
+        for feature in features:
+            name = feature_name(feature)
+            if name not in self.by_name:
+                self.by_name[name] = fit_feature(feature, values(name), dims[name], min_count)
+
+    def __getitem__(self, feature):
+        """The feature of a name, or of a feature known already."""
+        return self.by_name[feature_name(feature)]
+
+    def column(self, feature, values) -> np.ndarray:
+        """The indices or numbers of raw values `(rows,)`; values that are missing are counted."""
+        feature = self[feature]
+        column, missing = to_column(feature, values)
+        if missing:
+            self.missing[feature.name] = self.missing.get(feature.name, 0) + missing
+        return column
+
+    def spec(self, target, context, sequences: dict, side, max_length: int) -> FeatureSpec:
+        """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""
+        return FeatureSpec(
+            context=[self[feature] for feature in context],
+            target=[self[feature] for feature in target],
+            sequences=[
+                Sequence(
+                    name,
+                    of=[self[feature] for feature in of],
+                    side=[self[feature] for feature in side],
+                    max_length=max_length,
+                )
+                for name, of in sequences.items()
+            ],
+        )
+
+
+def count_parts(parts: dict, spec: FeatureSpec) -> dict:
+    """What a report says of each part: its rows, clicks, and rows with an unseen value."""
+    report = {}
+    for part, samples in parts.items():
+        unseen = {
+            name: int((samples.columns[name] == OOV_INDEX).sum())
+            for name, info in spec.inputs.items()
+            if info.role != "behaviour" and isinstance(info.feature, Categorical)
+        }
+        report[part] = {
+            "rows": len(samples),
+            "clicks": int(samples.label.sum()),
+            "rows_with_unseen": {name: count for name, count in unseen.items() if count},
+            "rows_without_history": {
+                name: int((start == end).sum()) for name, (start, end) in samples.history.items()
+            },
+        }
+    return report
+
+
+def stacked(values: list) -> pd.Series:
+    """Columns one below the other, whatever their types."""
+    values = [pd.Series(v) for v in values]
+    values = [v for v in values if len(v)] or values[:1]
+    return values[0] if len(values) == 1 else pd.concat(values, ignore_index=True)

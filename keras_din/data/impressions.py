@@ -1,0 +1,197 @@
+"""Logs of what was shown: clicked or not."""
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.encoding import Features, checked_features, count_parts, feature_name, stacked
+from keras_din.data.joins import column_names, read_log
+from keras_din.data.log import BehaviourLog
+from keras_din.data.prepared import PARTS, PreparedData
+from keras_din.data.reading import clean_events
+from keras_din.data.samples import Samples
+from keras_din.data.split import LastFraction, part_of, part_of_column
+from keras_din.data.times import to_microseconds
+
+
+def prepare_impressions(
+    source,
+    *,
+    user: str,
+    time: str,
+    label: str,
+    target,
+    context=(),
+    side=(),
+    of=None,
+    sequences: dict | None = None,
+    earlier: dict | None = None,
+    request: str | None = None,
+    items=None,
+    users=None,
+    split=None,
+    max_length: int = 100,
+    dim=16,
+    min_count: int = 1,
+    time_unit: str = "auto",
+    strict: bool = False,
+) -> PreparedData:
+    """A log of impressions, clicked or not, as a data set.
+
+    The history of an impression are the user's clicks strictly before its time, whatever part
+    they are in: what is known when the impression is scored. Clicks at the very time of the
+    impression may be its consequence and do not count.
+
+    Args:
+        source: The log, one impression a row: a `DataFrame`, or the path of a CSV or Parquet
+            file, in any order.
+        user: Column of users.
+        time: Column of times: dates, ISO 8601 strings or numbers since 1970.
+        label: Column of 0 and 1, the click.
+        target: Columns of the candidate, the item first. Strings and integers become a
+            `Categorical` with the vocabulary of the training part, floats a `Numeric`. A
+            `Categorical` or `Numeric` in place of a name is taken as it is.
+        context: Columns of the user and the request, likewise.
+        side: Columns of the log that only behaviours have, likewise.
+        of: Columns of `target` that behaviours have too. Defaults to all.
+        sequences: Name of a sequence -> column of 0 and 1 that tells which rows are its
+            behaviours. Defaults to `{"hist": label}`.
+        earlier: Name of a sequence -> table of behaviours from before the log, with the columns
+            of the user, of `of` and `side`, and of the time; without times they stand before
+            everything, in their order.
+        request: Column of requests: impressions shown together. They share context and
+            history, and the earliest of their times counts for all.
+        items: Table with one row an item, for columns that the log lacks.
+        users: Table with one row a user, for columns that the log lacks.
+        split: `LastFraction()` (the default), `LeaveOneOut()`, `ByUser()`, `ByTime()` or a
+            function; see `keras_din.data.split`. Or the name of a column of the log that holds
+            `"train"`, `"valid"` or `"test"`; clicks of other rows are in histories only.
+        max_length: The most behaviours that a model reads.
+        dim: Width of the embeddings, or column -> width.
+        min_count: How often a value must occur in training to have a row of its own.
+        time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+        strict: Whether the first bad row is an error.
+
+    Returns:
+        A `PreparedData`. Its `report` counts what was read; rows that are bad (no user, item,
+        time or label; a label other than 0 and 1; a duplicate; a line with a wrong number of
+        fields) are in `bad_rows`, each with its line and reason.
+
+    Raises:
+        ValueError: When a column is nowhere, nothing good is left, or `strict` and a row is bad.
+    """
+    target, context = checked_features("target", target), checked_features("context", context)
+    side, of = checked_features("side", side), checked_features("of", target if of is None else of)
+    sequences = {"hist": label} if sequences is None else dict(sequences)
+    earlier = dict(earlier or {})
+    if set(earlier) - set(sequences):
+        raise ValueError(
+            f"`earlier` must name sequences: {list(sequences)}. Received: {list(earlier)}."
+        )
+    item = feature_name(target[0])
+    columns = [feature_name(feature) for feature in [*target, *context, *side]]
+    labels = list(dict.fromkeys([label, *sequences.values()]))
+    needed = [user, time, *labels, *columns]
+    needed += [word for word in (request, split) if isinstance(word, str)]
+    tables = {"items": (item, items), "users": (user, users)}
+    frame, bad, joined = read_log(source, needed, tables)
+    required = [item, *([request] if request else [])]
+    events = clean_events(
+        frame, bad, user, time, labels=labels, required=required, time_unit=time_unit, strict=strict
+    )
+    del frame
+    at = events.time
+    order = np.arange(len(at))
+    requests = None
+    if request:
+        order, requests, at = _requests(events, request)
+    rows, number, at = events.frame.iloc[order], events.user[order], at[order]
+    clicks = {name: events.labels[column][order] == 1 for name, column in sequences.items()}
+    split = LastFraction() if split is None else split
+    if isinstance(split, str):
+        part = part_of_column(split, rows[split])
+    elif requests is None:
+        part = part_of(split, number, at)
+    else:  # A request is in one part, as a whole.
+        _, first, which = np.unique(requests, return_index=True, return_inverse=True)
+        kept = np.sort(first)
+        part = part_of(split, number[kept], at[kept])[np.searchsorted(kept, first)[which]]
+
+    before, unknown = {}, {}
+    behaviour_columns = [feature_name(feature) for feature in [*of, *side]]
+    for name, table in earlier.items():
+        needed = [user, *behaviour_columns]
+        before[name], unknown[name] = _earlier(
+            table, user, time, needed, tables, events.users, at, events.report["time_unit"]
+        )
+
+    def training_values(name):
+        of_earlier = [table[name] for table, *_ in before.values() if name in behaviour_columns]
+        return stacked([rows[name].iloc[np.flatnonzero(part == 0)], *of_earlier])
+
+    features = Features([*target, *context, *side], training_values, dim, min_count)
+    spec = features.spec(target, context, dict.fromkeys(sequences, of), side, max_length)
+    encoded = {name: features.column(name, rows[name]) for name in dict.fromkeys(columns)}
+    behaviours = {}
+    for name, clicked in clicks.items():
+        held = {column: encoded[column][clicked] for column in behaviour_columns}
+        # A behaviour happened when it was recorded, whatever the time of its request.
+        who, when = number[clicked], events.time[order][clicked]
+        if name in before:
+            table, table_user, table_time = before[name]
+            held = {
+                column: np.concatenate([features.column(column, table[column]), values])
+                for column, values in held.items()
+            }
+            who = np.concatenate([table_user, who])
+            when = np.concatenate([table_time, when])
+        behaviours[name] = BehaviourLog.from_events(who, held, when, users=len(events.users))
+    samples = Samples(
+        columns={
+            feature_name(feature): encoded[feature_name(feature)] for feature in [*context, *target]
+        },
+        history={name: log.before(number, at) for name, log in behaviours.items()},
+        label=events.labels[label][order],
+        group=number,
+        request=requests,
+        time=at,
+    )
+    parts = {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}
+    report = {
+        "kind": "impressions",
+        **events.report,
+        **joined,
+        "rows_in_histories_only": int((part < 0).sum()),
+        "values_missing": features.missing,
+        "behaviours": {name: len(log) for name, log in behaviours.items()},
+        "earlier_of_unknown_users": unknown,
+        "parts": count_parts(parts, spec),
+    }
+    return PreparedData(spec, behaviours, parts, report, events.bad)
+
+
+def _requests(events, request: str):
+    """The order in which rows of one request stand together, its numbers, and each row's time."""
+    code, _ = pd.factorize(events.frame[request])
+    pairs = events.user * (int(code.max()) + 1) + code
+    _, number = np.unique(pairs, return_inverse=True)
+    earliest = np.full(number.max() + 1, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, number, events.time)
+    at = earliest[number]
+    order = np.lexsort((number, at, events.user))
+    return order, number[order], at
+
+
+def _earlier(table, user, time, needed, tables, users, times, unit):
+    """Behaviours from before the log: `(frame, user, time)` of those whose user is in the log."""
+    timed = time in column_names(table)
+    frame, bad, _ = read_log(table, [*needed, *([time] if timed else [])], tables)
+    number = users.get_indexer(pd.Index(frame[user]))
+    known = number >= 0
+    if timed:
+        unit = "auto" if unit == "date" else unit
+        when, good, _ = to_microseconds(time, frame[time], unit)
+        known &= good
+    else:
+        when = np.full(len(frame), times.min() - 1)
+    left_out = int((~known).sum()) + len(bad)
+    return (frame[known], number[known], when[known]), left_out

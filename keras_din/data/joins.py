@@ -1,0 +1,109 @@
+"""A log with what other tables say of its items and users."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+
+from keras_din.data.reading import read_table
+
+
+def column_names(source) -> list:
+    """The names of the columns of a `DataFrame`, or of a CSV or Parquet file."""
+    if isinstance(source, pd.DataFrame):
+        return list(source.columns)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            "A table must be a DataFrame or the path of a CSV or Parquet file. "
+            f"Received: {type(source).__name__}."
+        )
+    path = os.fspath(source)
+    if path.endswith(".parquet"):
+        return pyarrow.parquet.read_schema(path).names
+    return list(pd.read_csv(path, sep="\t" if ".tsv" in os.path.basename(path) else ",", nrows=0))
+
+
+def read_log(source, needed, tables: dict):
+    """Reads a log; columns that it lacks are taken from tables with one row a key.
+
+    Args:
+        source: The log, as `read_table` takes it.
+        needed: Names of all columns needed.
+        tables: Name of the table -> `(key column, source or None)`.
+
+    Returns:
+        `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
+        needed column; `report` has, for each table used, its `rows`, its `rows_aside` and how
+        many rows of the log it says nothing of, `rows_not_found`.
+
+    Raises:
+        ValueError: When a column is nowhere, or a table has a key twice.
+    """
+    there = column_names(source)
+    keys = {key for key, table in tables.values() if table is not None}
+    needed = list(dict.fromkeys(needed))
+    elsewhere, report = {}, {}
+    lacking = [name for name in needed if name not in there]
+    for name, (key, table) in tables.items():
+        held = [] if table is None or not lacking else column_names(table)
+        elsewhere[name] = [column for column in lacking if column in held and column != key]
+        lacking = [column for column in lacking if column not in elsewhere[name]]
+    if lacking:
+        given = [name for name, (_, table) in tables.items() if table is not None]
+        raise ValueError(
+            f"Columns {lacking} must be in the log"
+            f"{''.join(f', or in `{name}`' for name in given)}. "
+            f"Received columns of the log: {there}."
+        )
+    own = [name for name in there if name in needed or name in keys]
+    frame, bad = read_table(source, own)
+    for name, (key, table) in tables.items():
+        if elsewhere[name]:
+            frame, report[name] = _join(frame, key, table, elsewhere[name], name)
+    return frame, bad, report
+
+
+def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str):
+    table, aside = read_keyed(source, key, columns, name)
+    place = places(table.index, frame[key], name)
+    added = {column: take(table[column], place).set_axis(frame.index) for column in columns}
+    report = {
+        "rows": len(table),
+        "rows_aside": aside,
+        "rows_not_found": int((place < 0).sum()),
+    }
+    return frame.assign(**added), report
+
+
+def read_keyed(source, key: str, columns: list, name: str):
+    """A table indexed by its key, and how many of its rows were no rows or had no key."""
+    table, bad = read_table(source, [key, *columns])
+    keyless = table[key].isna()
+    table = table[~keyless].set_index(key)
+    twice = table.index.duplicated()
+    if twice.any():
+        raise ValueError(
+            f"`{name}` must have one row for each {key!r}. "
+            f"Received: {table.index[twice.argmax()]!r} twice."
+        )
+    return table, len(bad) + int(keyless.sum())
+
+
+def places(keys: pd.Index, values, name: str) -> np.ndarray:
+    """Where each value stands among keys, -1 where it does not; an error when none does."""
+    values = pd.Index(values)
+    place = keys.get_indexer(values)
+    if len(values) and not (place >= 0).any():
+        raise ValueError(
+            f"`{name}` must have rows for the values of {keys.name!r} in the log. Received: values "
+            f"of type {keys.dtype} there and {values.dtype} in the log, none in common."
+        )
+    return place
+
+
+def take(values: pd.Series, place: np.ndarray) -> pd.Series:
+    """A column at places, without a value where the place is -1."""
+    if pd.api.types.is_integer_dtype(values.dtype):
+        values = values.astype("Int64")  # As floats, large ids would fall together.
+    return pd.Series(values.array.take(place, allow_fill=True))

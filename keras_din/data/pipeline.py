@@ -1,0 +1,149 @@
+"""The pipeline: samples and behaviour logs to a `tf.data.Dataset`, whole batches at a time."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.checks import positive_integer
+from keras_din.data.consistency import check_samples, check_shared, request_starts
+from keras_din.feature_spec import FeatureSpec
+
+
+def dataset(
+    spec: FeatureSpec,
+    behaviours: dict,
+    samples,
+    batch_size: int = 1024,
+    *,
+    shuffle: bool = False,
+    seed: int = 0,
+    by_request: bool = False,
+    first_epoch: int = 0,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches as a model of `spec` takes them.
+
+    Histories are gathered from the logs for a whole batch at once. A batch is as wide as its
+    longest history, at most `max_length` of the sequence; of a longer one the most recent stay.
+    Padding, 0, comes after. When all histories are empty the width is 0.
+
+    Args:
+        spec: The features.
+        behaviours: Sequence name -> `BehaviourLog`.
+        samples: The `Samples`.
+        batch_size: Rows of a batch; with `by_request`, requests.
+        shuffle: Whether each epoch has its own order, drawn from `(seed, epoch)` alone. Every
+            iterator that is read from counts as an epoch.
+        seed: Seed of the orders.
+        by_request: Whether a row is a request with all its candidates.
+        first_epoch: Number of the first epoch. Training that goes on after epoch `e` takes
+            `first_epoch=e` and sees the rows as uninterrupted training would.
+        drop_remainder: Whether a last batch that is not full is left out.
+
+    Returns:
+        A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
+        `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`, int32 or float32.
+        `y` is float32 `(batch, candidates)`. There is 1 candidate, or with `by_request` those of
+        the request; requests of unequal size are padded with 0, and elements are
+        `(x, y, sample_weight)` with weight 0 on padding. The dataset's attribute `groups` is the
+        group of each row, int64 `(rows,)`, or `None` when shuffled; transformations such as
+        `take` lose it.
+
+    Raises:
+        ValueError: When samples, logs and spec do not fit together.
+    """
+    batch_size = positive_integer("batch_size", batch_size)
+    seed = positive_integer("seed", seed, minimum=0)
+    first_epoch = positive_integer("first_epoch", first_epoch, minimum=0)
+    columns = check_samples(spec, behaviours, samples)
+    bounds = request_starts(samples) if by_request else np.arange(len(samples) + 1)
+    rows = len(bounds) - 1
+    batches = rows // batch_size if drop_remainder else -(-rows // batch_size)
+    if not batches:
+        raise ValueError(
+            f"`samples` must fill at least one batch. Received: {rows} rows with "
+            f"batch_size={batch_size}, drop_remainder={drop_remainder}."
+        )
+    if by_request:
+        _check_requests(spec, samples, columns, bounds)
+    element = _element(spec, samples, columns, bounds if by_request else None)
+    starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
+    if shuffle:
+        # One Python call an epoch. An order is a plain permutation: every row once, no buffer.
+        def orders():
+            nonlocal first_epoch
+            epoch, first_epoch = first_epoch, first_epoch + 1
+            yield np.random.default_rng([seed, epoch]).permutation(rows)
+
+        order = tf.data.Dataset.from_generator(
+            orders, output_signature=tf.TensorSpec((rows,), tf.int64)
+        )
+        batched = order.flat_map(
+            lambda order: starts.map(lambda start: order[start : start + batch_size])
+        ).apply(tf.data.experimental.assert_cardinality(batches))
+    else:
+        batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
+    result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    result.groups = None if shuffle else samples.group[bounds[: batches * batch_size][:rows]]
+    return result
+
+
+def _check_requests(spec, samples, columns, bounds) -> None:
+    for name, info in spec.inputs.items():
+        if info.role == "context":
+            check_shared(f"context {name!r}", columns[name], bounds)
+    for name, (start, end) in samples.history.items():
+        check_shared(f"the start of {name!r}", start, bounds)
+        check_shared(f"the end of {name!r}", end, bounds)
+    check_shared("`group`", samples.group, bounds)
+
+
+def _element(spec, samples, columns, bounds):
+    """The function from the row numbers of a batch to its element."""
+    with tf.device("CPU:0"):  # Where tf.data works; a GPU must not hold the log.
+        # `tf.constant` would copy a column twice.
+        columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
+        label = tf.convert_to_tensor(samples.label)
+        slices = {}
+        for sequence in spec.sequences:
+            start, end = samples.history[sequence.name]
+            start = np.maximum(start, end - sequence.max_length)
+            slices[sequence.name] = tf.convert_to_tensor(start), tf.convert_to_tensor(end)
+        if bounds is not None:
+            sizes = np.diff(bounds)
+            equal = (sizes == sizes[0]).all()
+            bounds = tf.convert_to_tensor(bounds)
+
+    def candidates(first, last):
+        if bounds is None:
+            return first[:, None]
+        if equal:
+            return first[:, None] + tf.range(sizes[0], dtype=tf.int64)
+        return tf.ragged.range(first, last)
+
+    def look_up(column, rows):
+        """A column at rows or at ragged rows, the latter padded with 0."""
+        if isinstance(rows, tf.RaggedTensor):
+            return rows.with_values(tf.gather(column, rows.values)).to_tensor()
+        return tf.gather(column, rows)
+
+    def element(rows):
+        first, last = rows, rows + 1
+        if bounds is not None:
+            first, last = tf.gather(bounds, first), tf.gather(bounds, last)
+        shown = candidates(first, last)
+        positions = {
+            name: tf.ragged.range(tf.gather(start, first), tf.gather(end, first))
+            for name, (start, end) in slices.items()
+        }
+        x = {}
+        for name, info in spec.inputs.items():
+            if info.role == "behaviour":
+                x[name] = look_up(columns[name], positions[info.sequence.name])
+            else:
+                x[name] = look_up(columns[name], first if info.role == "context" else shown)
+        y = look_up(label, shown)
+        if isinstance(shown, tf.RaggedTensor):
+            return x, y, tf.sequence_mask(last - first, tf.shape(y)[1], dtype=tf.float32)
+        return x, y
+
+    return element

@@ -1,0 +1,180 @@
+"""A prepared data set: the spec, the users' behaviours, and train, valid and test samples."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import uuid
+
+import pandas as pd
+
+from keras_din.checks import one_of
+from keras_din.data import pipeline
+from keras_din.data.log import BehaviourLog
+from keras_din.data.samples import Samples
+from keras_din.feature_spec import FeatureSpec
+
+PARTS = ("train", "valid", "test")
+_HEADER = "prepared.json"
+_BAD_ROWS = "bad_rows.csv"
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class PreparedData:
+    """What every door of `keras_din.data` gives.
+
+    Args:
+        spec: The features.
+        behaviours: Sequence name -> `BehaviourLog`.
+        parts: `"train"`, `"valid"`, `"test"` -> `Samples`; a part may be absent.
+        report: What was read, kept, left aside and counted. Plain values that JSON takes.
+        bad_rows: `DataFrame` of the rows kept aside, with the columns `line` and `reason` before
+            their own, or `None`.
+
+    Raises:
+        ValueError: When `behaviours` or `parts` have other names, or JSON does not take `report`.
+    """
+
+    spec: FeatureSpec
+    behaviours: dict
+    parts: dict
+    report: dict = dataclasses.field(default_factory=dict)
+    bad_rows: pd.DataFrame | None = None
+
+    def __post_init__(self):
+        names = [sequence.name for sequence in self.spec.sequences]
+        if sorted(self.behaviours) != sorted(names):
+            raise ValueError(
+                f"`behaviours` must hold a log for each sequence: {names}. "
+                f"Received: {list(self.behaviours)}."
+            )
+        if not self.parts or set(self.parts) - set(PARTS):
+            raise ValueError(
+                f"`parts` must be some of {list(PARTS)}. Received: {list(self.parts)}."
+            )
+        try:
+            plain = json.loads(json.dumps(self.report, default=_plain, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`report` must hold what JSON takes. Received: {error}.") from None
+        object.__setattr__(self, "report", plain)
+
+    def dataset(
+        self,
+        part: str,
+        batch_size: int = 1024,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        by_request: bool = False,
+        first_epoch: int = 0,
+    ):
+        """The `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
+
+        All arguments are those of `keras_din.data.dataset`.
+        """
+        one_of("part", part, tuple(self.parts))
+        return pipeline.dataset(
+            self.spec,
+            self.behaviours,
+            self.parts[part],
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            by_request=by_request,
+            first_epoch=first_epoch,
+        )
+
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
+        """Writes everything to a folder, all or nothing.
+
+        It is written beside the folder and renamed when complete, so that an interrupted or
+        failed save leaves what was there before.
+
+        Args:
+            folder: A path where nothing is, or an empty folder.
+            overwrite: Whether prepared data that is there may be replaced.
+
+        Raises:
+            FileExistsError: When something is there, and `overwrite` is not set or it is
+                something else than prepared data.
+        """
+        folder = pathlib.Path(os.path.abspath(folder))
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            ours = (folder / _HEADER).is_file()
+            if not (overwrite and ours):
+                way = "prepared data, or a new or empty folder" if overwrite else "new or empty"
+                hint = " Prepared data is replaced with overwrite=True." if ours else ""
+                raise FileExistsError(f"`folder` must be {way}. Received: {folder}.{hint}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = lambda word: folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{word}")  # noqa: E731
+        partial, old = beside("partial"), beside("old")
+        try:
+            self._write(partial)
+            if folder.exists():
+                os.rename(folder, old)
+            os.rename(partial, folder)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                os.rename(old, folder)
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        if old.exists():
+            shutil.rmtree(old)
+
+    def _write(self, folder: pathlib.Path) -> None:
+        folder.mkdir()
+        for name, log in self.behaviours.items():
+            log.save(folder / "behaviours" / name)
+        for part, samples in self.parts.items():
+            samples.save(folder / "parts" / part)
+        (folder / "spec.json").write_text(self.spec.to_json(), encoding="utf-8")
+        if self.bad_rows is not None and len(self.bad_rows):
+            self.bad_rows.to_csv(folder / _BAD_ROWS, index=False)
+        header = {"format": _FORMAT, "parts": list(self.parts), "report": self.report}
+        text = json.dumps(header, indent=1, ensure_ascii=False)
+        (folder / _HEADER).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "PreparedData":
+        """The prepared data that `save` wrote, its arrays memory-mapped."""
+        folder = pathlib.Path(folder)
+        if not (folder / _HEADER).is_file():
+            raise FileNotFoundError(
+                f"`folder` must be one that `PreparedData.save` wrote. Received: {folder}."
+            )
+        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+        if header.get("format") != _FORMAT:
+            raise ValueError(
+                f"Prepared data must be of format {_FORMAT}. "
+                f"Received: format={header.get('format')!r} in {folder}."
+            )
+        spec = FeatureSpec.from_json((folder / "spec.json").read_text(encoding="utf-8"))
+        bad_rows = None
+        if (folder / _BAD_ROWS).is_file():
+            # Text as it stood in the log; only the line is a number for sure.
+            bad_rows = pd.read_csv(folder / _BAD_ROWS, dtype=str, keep_default_na=False)
+            bad_rows["line"] = bad_rows["line"].astype(int)
+        return cls(
+            spec,
+            {
+                sequence.name: BehaviourLog.load(folder / "behaviours" / sequence.name)
+                for sequence in spec.sequences
+            },
+            {part: Samples.load(folder / "parts" / part) for part in header["parts"]},
+            header["report"],
+            bad_rows,
+        )
+
+    def __repr__(self):
+        parts = ", ".join(f"{part}: {len(samples):,}" for part, samples in self.parts.items())
+        logs = ", ".join(f"{name}: {len(log):,}" for name, log in self.behaviours.items())
+        return f"PreparedData(rows of {{{parts}}}, events of {{{logs}}})"
+
+
+def _plain(value):
+    """A numpy scalar as a Python number."""
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        return value.item()
+    raise TypeError(f"a value of type {type(value).__name__}")

@@ -1,0 +1,147 @@
+"""The second door: rows that hold their histories already, as list columns of a table."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_din.data import pipeline
+from keras_din.data.log import BehaviourLog
+from keras_din.data.samples import Samples
+from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+
+
+def rows_to_samples(
+    frame: pd.DataFrame, spec: FeatureSpec, label: str | None = None, *, group: str | None = None
+):
+    """Rows with materialized histories as a log and samples, so that one pipeline serves.
+
+    Args:
+        frame: One column for each input of the spec, of the same name. Context and target:
+            indices or numbers. Behaviours: lists or arrays, the most recent last; `None` or NaN
+            is an empty history, and positions of index 0 are padding and left out.
+        spec: The features.
+        label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
+        group: Column whose values are GAUC's groups. Without one each row is by itself.
+
+    Returns:
+        `(behaviours, samples)`: a dict of `BehaviourLog`, in which every row is a user of its
+        own, and `Samples`.
+
+    Raises:
+        ValueError: When a column is missing, holds something else, or the lists of one sequence
+            differ in length.
+    """
+    wanted = [*spec.inputs, *(name for name in (label, group) if name is not None)]
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"`frame` must have a column for each input; missing are {missing}. "
+            f"Received columns: {list(frame.columns)}."
+        )
+    behaviours = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
+    samples = Samples(
+        columns={
+            name: _flat(name, frame[name].to_numpy(), info.feature)
+            for name, info in spec.inputs.items()
+            if info.role != "behaviour"
+        },
+        history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviours.items()},
+        label=np.zeros(len(frame)) if label is None else frame[label].to_numpy(),
+        group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
+    )
+    return behaviours, samples
+
+
+def rows_dataset(
+    frame: pd.DataFrame,
+    spec: FeatureSpec,
+    label: str | None = None,
+    batch_size: int = 1024,
+    *,
+    group: str | None = None,
+    shuffle: bool = False,
+    seed: int = 0,
+    first_epoch: int = 0,
+):
+    """The `tf.data.Dataset` of rows with materialized histories.
+
+    Args:
+        frame: As of `rows_to_samples`.
+        spec: The features.
+        label: As of `rows_to_samples`.
+        batch_size: Rows of a batch.
+        group: As of `rows_to_samples`.
+        shuffle: Whether each epoch has its own order.
+        seed: Seed of the orders.
+        first_epoch: Number of the first epoch.
+
+    Returns:
+        As of `keras_din.data.dataset`.
+    """
+    behaviours, samples = rows_to_samples(frame, spec, label, group=group)
+    return pipeline.dataset(
+        spec, behaviours, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
+    )
+
+
+def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
+    """A column's values as numbers of the feature's kind."""
+    try:
+        numbers = np.asarray(values, np.float64 if values.dtype == object else None)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Column {name!r} must hold numbers. Received: {error}.") from None
+    if not isinstance(feature, Categorical):
+        return np.asarray(numbers, np.float32)
+    if numbers.dtype.kind == "f":
+        wrong = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
+        if wrong.any():
+            raise ValueError(
+                f"Column {name!r} must hold integer indices. Received: {numbers[wrong.argmax()]}."
+            )
+        numbers = numbers.astype(np.int64)
+    return numbers
+
+
+def _lists(name: str, column: pd.Series):
+    """A list column as lengths `(rows,)` and all its values one after another."""
+    nothing = np.zeros(0, np.int32)
+    if column.isna().all():
+        return np.zeros(len(column), np.int64), nothing
+    try:
+        lists = pa.array(column, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ValueError(
+            f"Column {name!r} must hold lists of numbers. Received: {error}."
+        ) from None
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.combine_chunks()
+    if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
+        raise ValueError(
+            f"Column {name!r} must hold lists of numbers. Received: values of type {lists.type}."
+        )
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    return lengths, values if len(values) else nothing  # Arrow knows no type of no values.
+
+
+def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
+    columns, lengths = {}, None
+    for feature in sequence.features:
+        name = sequence.input_name(feature)
+        length, values = _lists(name, frame[name])
+        if lengths is None:
+            first_name, lengths = name, length
+        elif (length != lengths).any():
+            row = int((length != lengths).argmax())
+            raise ValueError(
+                f"The lists of one sequence must have one length in a row. Received: "
+                f"{lengths[row]} in {first_name!r} and {length[row]} in {name!r} in row {row}."
+            )
+        columns[feature.name] = _flat(name, values, feature)
+    first = next(feature for feature in sequence.of if isinstance(feature, Categorical))
+    real = columns[first.name] != PADDING_INDEX
+    row = np.repeat(np.arange(len(frame)), lengths)[real]
+    return BehaviourLog.from_events(
+        row, {name: values[real] for name, values in columns.items()}, users=len(frame)
+    )

@@ -1,0 +1,119 @@
+"""Samples: which candidate was shown to whom, with which history, and was it clicked."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from keras_din.data.arrays import column, integers, load_arrays, save_arrays, under
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Samples:
+    """Rows of a training or test set; histories are pointers into a `BehaviourLog`.
+
+    Args:
+        columns: Name of a context or target input -> `(rows,)`: int32 indices or float32 values.
+        history: Sequence name -> `(start, end)`, integers `(rows,)` each: the events `start` to
+            `end - 1` of that sequence's log are the row's history.
+        label: `(rows,)` of 0 and 1.
+        group: Integers `(rows,)`, the groups of GAUC: the user's number.
+        request: Integers `(rows,)`, or `None`. The rows of one request stand together and share
+            context and history.
+        time: Integers `(rows,)`, microseconds, or `None`.
+
+    Raises:
+        ValueError: When lengths disagree, a label is neither 0 nor 1, or a slice ends before it
+            starts.
+    """
+
+    columns: dict
+    history: dict
+    label: np.ndarray
+    group: np.ndarray
+    request: np.ndarray | None = None
+    time: np.ndarray | None = None
+
+    def __post_init__(self):
+        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
+        put("columns", {name: column(name, values) for name, values in self.columns.items()})
+        put(
+            "history",
+            {
+                name: (integers(f"{name} start", start), integers(f"{name} end", end))
+                for name, (start, end) in self.history.items()
+            },
+        )
+        put("label", np.asarray(self.label, np.float32))
+        for field in ("group", "request", "time"):
+            if getattr(self, field) is not None:
+                put(field, integers(field, getattr(self, field)))
+        if self.label.ndim != 1:
+            raise ValueError(f"`label` must be a vector. Received: shape={self.label.shape}.")
+        lengths = {name: len(array) for name, array in self._arrays().items()}
+        if set(lengths.values()) != {len(self.label)}:
+            raise ValueError(f"All columns of samples must have one length. Received: {lengths}.")
+        wrong = (self.label != 0) & (self.label != 1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(f"`label` must be 0 or 1. Received: {self.label[row]:g} in row {row}.")
+        for name, (start, end) in self.history.items():
+            wrong = (start < 0) | (end < start)
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise ValueError(
+                    f"`history` of {name!r} must hold slices with 0 <= start <= end. "
+                    f"Received: [{start[row]}, {end[row]}) in row {row}."
+                )
+
+    def _arrays(self) -> dict:
+        arrays = {f"columns/{name}": values for name, values in self.columns.items()}
+        for name, (start, end) in self.history.items():
+            arrays |= {f"history/{name}/start": start, f"history/{name}/end": end}
+        for field in ("label", "group", "request", "time"):
+            if getattr(self, field) is not None:
+                arrays[field] = getattr(self, field)
+        return arrays
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict):
+        history = under(arrays, "history")
+        return cls(
+            columns=under(arrays, "columns"),
+            history={
+                name.removesuffix("/start"): (start, history[name.removesuffix("start") + "end"])
+                for name, start in history.items()
+                if name.endswith("/start")
+            },
+            **{
+                field: arrays[field]
+                for field in ("label", "group", "request", "time")
+                if field in arrays
+            },
+        )
+
+    def __len__(self):
+        return len(self.label)
+
+    def __getitem__(self, rows):
+        """The samples of `rows`: a slice, an array of row numbers or a boolean mask."""
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            if rows.ndim != 1:
+                raise ValueError(
+                    "Samples are selected by a slice or a vector of rows. "
+                    f"Received: an index of shape {rows.shape}."
+                )
+        return self._from_arrays({name: array[rows] for name, array in self._arrays().items()})
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Writes the samples to a new folder, one `.npy` file a column."""
+        save_arrays(folder, self._arrays())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike):
+        """The samples that `save` wrote, memory-mapped."""
+        return cls._from_arrays(load_arrays(folder))
+
+    def __repr__(self):
+        return f"Samples({len(self):,} rows, {list(self.columns)}, history of {list(self.history)})"

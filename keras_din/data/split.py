@@ -1,0 +1,206 @@
+"""Which part a row belongs to: training, validation or test."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import fraction, positive_integer
+from keras_din.data.times import to_microseconds
+
+TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
+
+
+@dataclasses.dataclass(frozen=True)
+class LeaveOneOut:
+    """Each user's last rows are the test, those before them validation.
+
+    The DIN paper's protocol is `LeaveOneOut(valid=0)`.
+
+    Args:
+        valid: Rows of each user for validation.
+        test: Rows of each user for the test.
+    """
+
+    valid: int = 1
+    test: int = 1
+
+    def __post_init__(self):
+        positive_integer("valid", self.valid, minimum=0)
+        positive_integer("test", self.test, minimum=0)
+
+    def __call__(self, user, position, count, time):
+        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        left = count - position
+        return np.select(
+            [left <= self.test, left <= self.test + self.valid], [TEST, VALID], TRAIN
+        ).astype(np.int8)
+
+
+@dataclasses.dataclass(frozen=True)
+class ByUser:
+    """Whole users, drawn at random.
+
+    Args:
+        valid: Fraction of the users for validation.
+        test: Fraction of the users for the test.
+        seed: Seed of the draw.
+    """
+
+    valid: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self):
+        fraction("valid + test", fraction("valid", self.valid) + fraction("test", self.test))
+        positive_integer("seed", self.seed, minimum=0)
+
+    def __call__(self, user, position, count, time):
+        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        users = int(user.max()) + 1
+        share = np.random.default_rng(self.seed).permutation(users) / users
+        part = np.select([share < self.test, share < self.test + self.valid], [TEST, VALID], TRAIN)
+        return part.astype(np.int8)[user]
+
+
+@dataclasses.dataclass(frozen=True)
+class ByTime:
+    """Everyone's past is the training, everyone's future the test.
+
+    Args:
+        valid_from: First moment of validation: an ISO 8601 string, a `datetime` or a number. Or
+            `None`: no validation.
+        test_from: First moment of the test, or `None`: no test.
+        end: First moment that is left out, or `None`.
+        time_unit: Unit of numbers, as of a log.
+
+    Raises:
+        ValueError: When one of them is no time, or they are not in this order.
+    """
+
+    valid_from: object = None
+    test_from: object = None
+    end: object = None
+    time_unit: str = "auto"
+
+    def __post_init__(self):
+        bounds = self._bounds()
+        if bounds != sorted(bounds):
+            raise ValueError(
+                "`valid_from`, `test_from` and `end` must be in this order. "
+                f"Received: {self.valid_from!r}, {self.test_from!r}, {self.end!r}."
+            )
+
+    def _bounds(self) -> list:
+        """The three moments in microseconds; what is `None` begins where the next one does."""
+        bounds, later = [], np.iinfo(np.int64).max
+        for word in ("end", "test_from", "valid_from"):
+            value = getattr(self, word)
+            if value is not None:
+                moment = pd.Series([value])
+                if isinstance(value, str):
+                    moment = pd.to_datetime(moment, errors="coerce", utc=True, format="ISO8601")
+                times, known, _ = to_microseconds(word, moment, self.time_unit)
+                if not known[0]:
+                    raise ValueError(f"`{word}` must be a time. Received: {word}={value!r}.")
+                later = int(times[0])
+            bounds.insert(0, later)
+        return bounds
+
+    def __call__(self, user, position, count, time):
+        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        valid, test, end = self._bounds()
+        return np.select(
+            [time < valid, time < test, time < end], [TRAIN, VALID, TEST], LEFT_OUT
+        ).astype(np.int8)
+
+
+@dataclasses.dataclass(frozen=True)
+class LastFraction:
+    """The last rows of all users together, by time: `ByTime` where the moments are not known.
+
+    Rows of one time are in one part, the later one.
+
+    Args:
+        valid: Fraction of the rows for validation.
+        test: Fraction of the rows for the test, the last.
+    """
+
+    valid: float = 0.1
+    test: float = 0.1
+
+    def __post_init__(self):
+        fraction("valid + test", fraction("valid", self.valid) + fraction("test", self.test))
+
+    def __call__(self, user, position, count, time):
+        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        in_order = np.sort(time)
+        first = lambda share: in_order[min(int(len(time) * (1 - share)), len(time) - 1)]  # noqa: E731
+        part = np.zeros(len(time), np.int8)
+        if self.valid:
+            part[time >= first(self.valid + self.test)] = VALID
+        if self.test:
+            part[time >= first(self.test)] = TEST
+        return part
+
+
+def positions(user: np.ndarray):
+    """Of rows sorted by user: the position within the user's rows, and their number.
+
+    Returns:
+        `(position, count)`, int64 `(rows,)` each.
+    """
+    counts = np.bincount(user)
+    starts = np.cumsum(counts) - counts
+    return np.arange(len(user)) - starts[user], counts[user]
+
+
+def part_of_column(name: str, values) -> np.ndarray:
+    """The part of each row from a column of `"train"`, `"valid"`, `"test"`; others are left out.
+
+    Raises:
+        ValueError: When no row is `"train"`.
+    """
+    values = pd.Series(values).astype(str).to_numpy(object)
+    part = np.select(
+        [values == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
+    ).astype(np.int8)
+    if not (part == TRAIN).any():
+        raise ValueError(
+            f"Column {name!r} must hold 'train', 'valid' or 'test' in each row. "
+            f"Received: {sorted(set(values))[:8]}."
+        )
+    return part
+
+
+def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """The part of each row: 0 training, 1 validation, 2 test, -1 left out.
+
+    Args:
+        split: `LeaveOneOut`, `ByUser`, `ByTime`, `LastFraction`, or any function of `(user,
+            position, count, time)` that gives the part of each row: users' numbers, position
+            among the user's rows in order of time, the number of the user's rows, and
+            microseconds.
+        user: Sorted numbers of users `(rows,)`.
+        time: Microseconds `(rows,)`.
+
+    Returns:
+        int8 `(rows,)`.
+
+    Raises:
+        ValueError: When the split gives something else, or no training rows.
+    """
+    if not callable(split) or isinstance(split, type):
+        raise ValueError(
+            "`split` must be LeaveOneOut(), ByUser(), ByTime(), LastFraction() or a function. "
+            f"Received: split={split!r}."
+        )
+    part = np.asarray(split(user, *positions(user), time))
+    if part.shape != user.shape or not np.isin(part, (TRAIN, VALID, TEST, LEFT_OUT)).all():
+        raise ValueError(
+            f"`split` must give 0, 1, 2 or -1 for each of {len(user)} rows. "
+            f"Received: shape {part.shape}, values {np.unique(part)[:8].tolist()}."
+        )
+    if not (part == TRAIN).any():
+        raise ValueError(f"`split` must leave rows for training. Received: none from {split!r}.")
+    return part.astype(np.int8)

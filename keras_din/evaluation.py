@@ -1,0 +1,281 @@
+"""Evaluation on a data set: predictions, metrics, and a callback that computes them in training."""
+
+import operator
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_din.checks import one_of, positive_integer
+from keras_din.metrics import all_metrics
+
+_LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
+_BETTER = {
+    "gauc": operator.gt,
+    "auc": operator.gt,
+    "logloss": operator.lt,
+    "ne": operator.lt,
+    "ece": operator.lt,
+}
+
+
+class Predictions(NamedTuple):
+    """The real candidates of a data set, one after the other, in its order.
+
+    Attributes:
+        predictions: float32 `(candidates,)`.
+        labels: float32 `(candidates,)`.
+        sizes: int64 `(rows,)`, the number of real candidates of each row. What is known of a row
+            is spread over its candidates by `np.repeat(of_rows, sizes)`.
+    """
+
+    predictions: np.ndarray
+    labels: np.ndarray
+    sizes: np.ndarray
+
+
+def predict(model: keras.Model, dataset) -> Predictions:
+    """The predictions of a model on a data set, beside the labels, without padding.
+
+    Batches may differ in the length of the histories and in the number of candidates. On the
+    TensorFlow backend the model is traced once a call, by the data set's `element_spec`.
+
+    Args:
+        model: Any Keras model with one output, `(batch, candidates)`, or `(batch,)` where the
+            labels are so too.
+        dataset: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. `y` is
+            `(batch, candidates)` or `(batch,)`. A candidate of weight 0 is padding; all other
+            weights count the same.
+
+    Returns:
+        `Predictions`.
+
+    Raises:
+        ValueError: When elements or the model's outputs are not of this form.
+    """
+    return _collect(_forward(model, dataset), dataset)
+
+
+def evaluate(model: keras.Model, dataset, groups=None) -> dict:
+    """The metrics of a model on a data set.
+
+    Args:
+        model: A model as `predict` takes it, whose outputs are probabilities.
+        dataset: A data set as `predict` takes it.
+        groups: Integers or strings `(rows,)`, the group (as a rule the user) of each row. A row
+            with several candidates counts as that many samples of its group. Defaults to
+            `dataset.groups`, which the data sets of this library have unless shuffled.
+
+    Returns:
+        The dict of `keras_din.metrics.all_metrics`; without groups there is no `gauc`.
+
+    Raises:
+        ValueError: When the groups do not fit the rows, or as `predict` does.
+    """
+    return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups))
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Evaluates in training: first, then every so many steps, and after each epoch.
+
+    Each evaluation is one line on the screen and one entry of `history`. That after an epoch is
+    also written into the epoch's logs, as `val_gauc`, `val_auc`, `val_logloss`, `val_ne`,
+    `val_calibration`, `val_ece`. The callbacks that stand after this one see them, so that
+    `EarlyStopping(monitor="val_gauc", mode="max")`, `ModelCheckpoint`, `CSVLogger` and
+    `TensorBoard` work; so do the history that `fit` returns and the progress bar.
+
+    Args:
+        dataset: A data set as `keras_din.evaluate` takes it.
+        every: `"epoch"`, or a number of optimizer steps. With several steps an execution it is
+            the first execution that reaches it.
+        groups: The group of each row. Defaults to `dataset.groups`.
+        before_training: Whether to evaluate before the first step.
+        prefix: What the names in the logs begin with.
+        restore_best: Whether the best weights, kept in memory, are the model's at the end.
+        monitor: What is best: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`, `"ne"`
+            or `"ece"`.
+        verbose: Whether to print a line an evaluation.
+
+    Attributes:
+        best: The best value of `monitor` in this training; `None` before there is one.
+        best_step: The step of it.
+        history: List of dicts with `step`, `epoch` (as Keras counts, `None` before training),
+            the metrics, their counts, and `loss`, the mean training loss of the epoch's steps
+            since the evaluation before.
+
+    Raises:
+        ValueError: When `monitor` is `"gauc"` and there are no groups.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        every="epoch",
+        *,
+        groups=None,
+        before_training: bool = True,
+        prefix: str = "val_",
+        restore_best: bool = False,
+        monitor: str = "gauc",
+        verbose: bool = True,
+    ):
+        super().__init__()
+        self.dataset = dataset
+        self.every = every
+        self.groups = _groups(dataset, groups)
+        self.before_training = before_training
+        self.prefix = prefix
+        self.restore_best = restore_best
+        self.monitor = one_of("monitor", monitor, tuple(_BETTER))
+        self.verbose = verbose
+        if every != "epoch":
+            try:
+                self.every = positive_integer("every", every)
+            except ValueError:
+                raise ValueError(
+                    f'`every` must be "epoch" or a positive integer. Received: every={every!r}.'
+                ) from None
+        if monitor == "gauc" and self.groups is None:
+            raise ValueError(
+                '`monitor="gauc"` needs groups: pass `groups`, or a dataset with the attribute '
+                '`groups` (shuffling and transformations lose it), or monitor="auc".'
+            )
+        self._reset()
+
+    def _reset(self):
+        self.history = []
+        self.best = self.best_step = self._best_weights = None
+        self._epoch, self._seen = None, (0.0, 0.0)
+
+    def on_train_begin(self, logs=None):
+        self._reset()
+        self._forward = _forward(self.model, self.dataset)
+        self._last_step = self._step()
+        if self.before_training:
+            self._evaluate(self._last_step)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._seen = epoch, (0.0, 0.0)  # Keras has just reset its mean loss.
+
+    # At the beginning of the next batch, not at the end of this one: a callback that has
+    # `on_train_batch_end` makes Keras wait for the result of each step.
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.every == "epoch":
+            return
+        step = self._step()
+        if step // self.every > self._last_step // self.every:
+            self._evaluate(step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = self._step()
+        last = self.history[-1] if self.history else {}
+        if (last.get("epoch"), last.get("step")) != (epoch, step):
+            self._evaluate(step)
+        if logs is not None:
+            logs.update({self.prefix + name: self.history[-1][name] for name in self._logged()})
+
+    def on_train_end(self, logs=None):
+        if self._best_weights is not None:
+            self.model.set_weights(self._best_weights)
+            self._best_weights = None
+
+    def _logged(self):
+        return [name for name in _LOGGED if name in self.history[-1]]
+
+    def _evaluate(self, step):
+        metrics = _evaluate(self._forward, self.dataset, self.groups)
+        entry = {"step": step, "epoch": self._epoch, **self._loss(), **metrics}
+        self._last_step = step
+        self.history.append(entry)
+        value = metrics[self.monitor]
+        if self.best is None or _BETTER[self.monitor](value, self.best):
+            self._keep(step, value)
+        if self.verbose:
+            self._print(entry)
+
+    def _print(self, entry):
+        names = [name for name in ("loss", "gauc", "auc", "logloss") if name in entry]
+        line = [f"step {entry['step']}", *(f"{name} {entry[name]:.4f}" for name in names)]
+        in_bar = self._epoch is not None and self.params.get("verbose") in ("auto", 1)
+        print("\n" * in_bar + "  ".join(line), flush=True)
+
+    def _keep(self, step, value):
+        if np.isnan(value):
+            return
+        self.best, self.best_step = value, step
+        if self.restore_best:
+            self._best_weights = self.model.get_weights()
+
+    def _step(self):
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _loss(self):
+        """The mean loss since the last evaluation, from the running mean that Keras keeps."""
+        mean = next((metric for metric in self.model.metrics if metric.name == "loss"), None)
+        if mean is None or self._epoch is None:
+            return {}
+        now = [float(keras.ops.convert_to_numpy(value)) for value in (mean.total, mean.count)]
+        (total, count), self._seen = np.subtract(now, self._seen), now
+        return {"loss": float(total / count)} if count > 0 else {}
+
+
+def _groups(dataset, groups):
+    groups = getattr(dataset, "groups", None) if groups is None else groups
+    return None if groups is None else np.asarray(groups)
+
+
+def _forward(model, dataset):
+    """The function from `x` to the predictions of `model`, one trace for all batches."""
+    spec = getattr(dataset, "element_spec", None)
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            "`dataset` must be a tf.data.Dataset of (x, y) or (x, y, sample_weight). "
+            f"Received: {dataset!r}."
+        )
+    if dataset.cardinality() == -1:
+        raise ValueError("`dataset` must be finite. Received: one that repeats for ever.")
+    if keras.backend.backend() != "tensorflow":
+        return lambda x: model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
+    import tensorflow as tf
+
+    return tf.function(lambda x: model(x, training=False), input_signature=[spec[0]])
+
+
+def _collect(forward, dataset) -> Predictions:
+    parts = []
+    for x, y, *weight in dataset:
+        predictions, labels = _matrix("The model's output", forward(x)), _matrix("`y`", y)
+        if predictions.shape != labels.shape:
+            raise ValueError(
+                "The model's output and `y` must have the same shape. "
+                f"Received: {predictions.shape} and {labels.shape}."
+            )
+        real = np.ones(labels.shape, bool)
+        if weight:
+            real &= _matrix("`sample_weight`", weight[0]) != 0
+        parts.append((predictions[real], labels[real], real.sum(axis=1)))
+    if not parts:
+        raise ValueError("`dataset` must have at least one batch. Received: an empty one.")
+    return Predictions(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _evaluate(forward, dataset, groups) -> dict:
+    predictions, labels, sizes = _collect(forward, dataset)
+    if groups is None:
+        return all_metrics(labels, predictions)
+    if groups.shape != sizes.shape:
+        raise ValueError(
+            "`groups` must have one entry for each row of the dataset. "
+            f"Received: groups of shape {groups.shape} and {len(sizes)} rows."
+        )
+    return all_metrics(labels, predictions, np.repeat(groups, sizes))
+
+
+def _matrix(word, values):
+    """A tensor `(batch, candidates)` or `(batch,)` as a float32 array `(batch, candidates)`."""
+    if isinstance(values, (dict, list, tuple)) or len(values.shape) not in (1, 2):
+        raise ValueError(
+            f"{word} must be one tensor (batch, candidates) or (batch,). Received: {values}."
+        )
+    values = np.asarray(values, "float32")
+    return values[:, None] if values.ndim == 1 else values

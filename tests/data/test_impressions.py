@@ -1,0 +1,275 @@
+"""The door of impressions: histories are the clicks before, whatever the log looks like."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_din.data import ByTime, LastFraction, LeaveOneOut, prepare_impressions
+from keras_din.feature_spec import Categorical, Numeric
+from tests.data.leakage import check_no_leakage
+
+COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+
+
+def a_log(**changes):
+    columns = {
+        "user": ["a", "a", "a", "b", "b", "a"],
+        "item": ["x", "y", "z", "x", "y", "x"],
+        "time": [10, 20, 30, 10, 20, 40],
+        "click": [1, 0, 1, 1, 1, 0],
+    }
+    return pd.DataFrame({**columns, **changes})
+
+
+def histories(data, part, column="item", sequence="hist"):
+    """The raw values in each sample's history."""
+    samples, log = data.parts[part], data.behaviours[sequence]
+    feature = data.spec.features[column]
+    values = (None, "?", *feature.vocabulary)
+    start, end = samples.history[sequence]
+    return [
+        [values[i] for i in log.columns[column][first:last]]
+        for first, last in zip(start, end, strict=True)
+    ]
+
+
+def raw(data, part, column):
+    values = (None, "?", *data.spec.features[column].vocabulary)
+    return [values[i] for i in data.parts[part].columns[column]]
+
+
+def test_by_hand():
+    data = prepare_impressions(a_log(), **COLUMNS, split=LeaveOneOut(valid=0))
+    assert raw(data, "train", "item") == ["x", "y", "z", "x"]
+    assert histories(data, "train") == [[], ["x"], ["x"], []]
+    assert data.parts["train"].label.tolist() == [1, 0, 1, 1]
+    assert raw(data, "test", "item") == ["x", "y"]
+    assert histories(data, "test") == [["x", "z"], ["x"]]
+    assert data.parts["test"].group.tolist() == [0, 1]
+    assert data.report["parts"]["test"] == {
+        "rows": 2,
+        "clicks": 1,
+        "rows_with_unseen": {},
+        "rows_without_history": {"hist": 0},
+    }
+
+
+events = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 4), st.booleans()),
+    min_size=3,
+    max_size=40,
+)
+
+
+@hypothesis.given(events, st.booleans(), st.randoms())
+@hypothesis.settings(max_examples=60, deadline=None)
+def test_against_a_slow_loop(rows, by_request, random):
+    frame = pd.DataFrame(rows, columns=["user", "time", "item", "click"])
+    frame["request"] = [random.randrange(6) for _ in rows]
+    frame = frame.drop_duplicates(["user", "item", "time", "request"], ignore_index=True)
+    frame["row"] = range(len(frame))
+    data = prepare_impressions(
+        frame.astype({"click": int}),
+        **(COLUMNS | {"target": ["item", Numeric("row")]}),
+        of=["item"],
+        request="request" if by_request else None,
+        split=lambda user, position, count, time: np.zeros(len(user), int),
+        time_unit="s",
+    )
+    check_no_leakage(data)
+    samples = data.parts["train"]
+    assert len(samples) == len(frame)
+    if by_request:
+        data.dataset("train", by_request=True, batch_size=2)  # Refuses requests that are apart.
+    for row, items in zip(
+        samples.columns["row"].astype(int), histories(data, "train"), strict=True
+    ):
+        user, time, request = frame.loc[row, ["user", "time", "request"]]
+        mine = frame[frame["user"] == user]
+        if by_request:
+            time = mine.loc[mine["request"] == request, "time"].min()
+        clicked = mine[mine["click"] & (mine["time"] < time)]
+        # Of one time, the order is that of the log, or of requests.
+        assert sorted(items) == sorted(clicked["item"])
+        times = [clicked["time"][clicked["item"] == item].tolist() for item in items]
+        if all(len(found) == 1 for found in times):
+            assert times == sorted(times)
+
+
+def test_a_request_is_in_one_part():
+    log = a_log(user=["a"] * 6, time=[1, 2, 3, 4, 5, 6], request=[1, 1, 2, 2, 3, 3])
+    data = prepare_impressions(log, **COLUMNS, request="request", split=LeaveOneOut())
+    assert {part: len(samples) for part, samples in data.parts.items()} == {
+        "train": 2,
+        "valid": 2,
+        "test": 2,
+    }
+    # The click at 3 is of the same request as the impression at 4.
+    assert histories(data, "valid") == [["x"], ["x"]]
+    ((x, y),) = data.dataset("test", by_request=True)
+    assert x["item"].shape == y.shape == (1, 2)
+
+
+def test_several_sequences_side_and_context():
+    log = a_log(like=[0, 1, 1, 0, 0, 0], hour=[1, 2, 3, 4, 5, 6], price=[0.5, 1.5, 2, 3, 4, 5])
+    data = prepare_impressions(
+        log,
+        **(COLUMNS | {"target": ["item", "price"]}),
+        context=["hour"],
+        side=["hour"],
+        of=["item"],
+        sequences={"clicked": "click", "liked": "like"},
+        split=LeaveOneOut(valid=0),
+    )
+    assert list(data.spec.inputs) == [
+        "hour",
+        "item",
+        "price",
+        "clicked_item",
+        "clicked_hour",
+        "liked_item",
+        "liked_hour",
+    ]
+    assert histories(data, "test", sequence="liked") == [["y", "z"], []]
+    assert histories(data, "test", "hour", "clicked") == [[1, 3], [4]]
+    x, _ = next(iter(data.dataset("test")))
+    assert x["price"].numpy().tolist() == [[5], [4]]
+    assert data.spec.features["price"].mean == pytest.approx(7 / 4)  # Of training alone.
+
+
+def test_items_and_users_come_from_tables(tmp_path):
+    items = pd.DataFrame({"item": ["z", "x"], "brand": [2**60 + 1, 7]})
+    users = pd.DataFrame({"user": ["b", "a"], "city": ["Oslo", "Rome"]})
+    users.to_csv(tmp_path / "users.csv", index=False)
+    data = prepare_impressions(
+        a_log(),
+        **(COLUMNS | {"target": ["item", "brand"]}),
+        context=["city"],
+        items=items,
+        users=tmp_path / "users.csv",
+        split=LeaveOneOut(valid=0),
+    )
+    assert raw(data, "train", "brand") == [7, "?", 2**60 + 1, 7]
+    assert raw(data, "test", "city") == ["Rome", "Oslo"]
+    assert histories(data, "test", "brand") == [[7, 2**60 + 1], [7]]
+    assert data.report["items"] == {"rows": 2, "rows_aside": 0, "rows_not_found": 2}
+    assert data.report["values_missing"] == {"brand": 2}
+
+
+def test_behaviours_from_before_the_log():
+    earlier = pd.DataFrame({"user": ["b", "a", "a", "c"], "item": ["z", "y", "q", "x"]})
+    options = {**COLUMNS, "split": LeaveOneOut(valid=0)}
+    data = prepare_impressions(a_log(), **options, earlier={"hist": earlier})
+    assert histories(data, "test") == [["y", "q", "x", "z"], ["z", "x"]]
+    assert data.report["earlier_of_unknown_users"] == {"hist": 1}
+    timed = earlier.assign(time=[1, 15, 25, 1])
+    data = prepare_impressions(a_log(), **options, earlier={"hist": timed})
+    assert histories(data, "train") == [[], ["x", "y"], ["x", "y", "q"], ["z"]]
+    check_no_leakage(data)
+
+
+def test_what_training_never_saw_is_out_of_vocabulary():
+    log = a_log(item=["x", "y", "z", "x", "new", "newer"])
+    data = prepare_impressions(log, **COLUMNS, split=LeaveOneOut(valid=0))
+    assert sorted(data.spec.features["item"].vocabulary) == ["x", "y", "z"]
+    assert raw(data, "test", "item") == ["?", "?"]
+    assert data.report["parts"]["test"]["rows_with_unseen"] == {"item": 2}
+
+
+def test_a_known_feature_is_taken_as_it_is():
+    feature = Categorical("item", vocabulary=["y", "x"], dim=3)
+    data = prepare_impressions(a_log(), **(COLUMNS | {"target": [feature]}))
+    assert data.spec.target == (feature,)
+
+
+def test_splits():
+    column = a_log(part=["train", "valid", "other", "train", "test", "test"])
+    data = prepare_impressions(column, **COLUMNS, split="part")
+    assert {part: len(samples) for part, samples in data.parts.items()} == {
+        "train": 2,
+        "valid": 1,
+        "test": 2,
+    }
+    assert data.report["rows_in_histories_only"] == 1
+    # The click of "other" is in a history, its item unknown to training.
+    assert histories(data, "test") == [["x", "?"], ["x"]]
+    by_time = prepare_impressions(a_log(), **COLUMNS, split=ByTime(test_from=30), time_unit="s")
+    assert by_time.parts["test"].time.tolist() == [30_000_000, 40_000_000]
+    default = prepare_impressions(a_log(time=[10, 20, 30, 11, 21, 41]), **COLUMNS)
+    same = prepare_impressions(
+        a_log(time=[10, 20, 30, 11, 21, 41]), **COLUMNS, split=LastFraction()
+    )
+    assert default.parts["test"].time.tolist() == same.parts["test"].time.tolist() == [41_000_000]
+
+
+def test_bad_rows_are_kept_aside(tmp_path):
+    text = "user,item,time,click\na,x,10,1\na,,20,1\n,x,10,1\na,y,tomorrow,0\na,y,20,2\na,z,30\n"
+    text += "a,y,20,-1\na,x,10,1\na,y,40,0\na,z,50,1\n"
+    (tmp_path / "log.csv").write_text(text)
+    data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, split=LeaveOneOut(valid=0))
+    assert data.bad_rows["line"].tolist() == [3, 4, 5, 6, 7, 8, 9]
+    assert data.bad_rows["reason"].tolist() == [
+        "'item' is missing",
+        "'user' is missing",
+        "'time' is not a time",
+        "'click' is neither 0 nor 1",
+        "3 fields, not 4: a,z,30",
+        "'click' is neither 0 nor 1",
+        "the row is a duplicate",
+    ]
+    assert data.report["rows"] == 10
+    assert data.report["rows_kept"] == 3
+    data.save(tmp_path / "prepared")
+    loaded = type(data).load(tmp_path / "prepared")
+    assert loaded.bad_rows["line"].tolist() == data.bad_rows["line"].tolist()
+    with pytest.raises(ValueError, match="Received in line 3: 'item' is missing"):
+        prepare_impressions(tmp_path / "log.csv", **COLUMNS, strict=True)
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv", "parquet"])
+def test_files_of_every_form(tmp_path, form):
+    path = tmp_path / f"log.{form}"
+    if form == "parquet":
+        a_log().to_parquet(path)
+    else:
+        a_log().to_csv(path, index=False, sep="\t" if form == "tsv" else ",")
+    from_file = prepare_impressions(path, **COLUMNS, split=LeaveOneOut(valid=0))
+    assert histories(from_file, "test") == [["x", "z"], ["x"]]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"target": ["item", "brand"]}, r"Columns \['brand'\] must be in the log\. Received col"),
+        (
+            {"target": ["item", "brand"], "items": pd.DataFrame({"item": ["x"]})},
+            r"Columns \['brand'\] must be in the log, or in `items`\.",
+        ),
+        (
+            {
+                "target": ["item", "brand"],
+                "items": pd.DataFrame({"item": ["x", "x"], "brand": [1, 2]}),
+            },
+            "`items` must have one row for each 'item'. Received: 'x' twice",
+        ),
+        (
+            {"target": ["item", "brand"], "items": pd.DataFrame({"item": [1], "brand": [1]})},
+            "none in common",
+        ),
+        ({"earlier": {"history": a_log()}}, r"`earlier` must name sequences: \['hist'\]"),
+        ({"target": [3]}, r"`target` must hold names of columns.*Received: target=\[3\]"),
+        ({"split": "click"}, r"Column 'click' must hold 'train', 'valid' or 'test'.*\['0', '1'\]"),
+        ({"split": 3}, r"`split` must be LeaveOneOut\(\).* Received: split=3"),
+        ({"dim": 0}, "`dim` must be a positive integer. Received: dim=0"),
+        ({"dim": {"shoe": 3}}, r"`dim` must name columns of the log: \['item'\]"),
+        ({"min_count": 9}, "Column 'item' must have values that occur `min_count` times"),
+        ({"source": 3}, "A table must be a DataFrame or the path .* Received: int"),
+    ],
+)
+def test_what_must_hold(options, message):
+    source = options.get("source", a_log())
+    options = {name: value for name, value in options.items() if name != "source"}
+    with pytest.raises(ValueError, match=message):
+        prepare_impressions(source, **(COLUMNS | options))

@@ -1,0 +1,97 @@
+"""Negatives: never met, uniform, seeded, and an error where none is left."""
+
+import numpy as np
+import pytest
+
+from keras_din.data import sample_negatives
+
+
+def test_never_an_item_of_the_user_s_whole_list():
+    rng = np.random.default_rng(0)
+    seen_user = rng.integers(50, size=4000)
+    seen_item = rng.integers(100, size=4000)
+    user = rng.integers(50, size=20_000)
+    negatives = sample_negatives(user, 100, seen_user, seen_item, rng, per_positive=3)
+    assert negatives.shape == (20_000, 3)
+    assert negatives.dtype == np.int64
+    assert negatives.min() >= 0
+    assert negatives.max() < 100
+    met = set(zip(seen_user.tolist(), seen_item.tolist(), strict=True))
+    drawn = set(zip(np.repeat(user, 3).tolist(), negatives.ravel().tolist(), strict=True))
+    assert not met & drawn
+
+
+def chi_square(counts, expected):
+    return ((counts - expected) ** 2 / expected).sum()
+
+
+def test_uniform_over_what_is_left():
+    rows = 90_000
+    drawn = sample_negatives(np.zeros(rows, int), 10, [0], [3], np.random.default_rng(1))
+    counts = np.bincount(drawn.ravel(), minlength=10)
+    assert counts[3] == 0
+    # 8 degrees of freedom: above 26.1 once in a thousand.
+    assert chi_square(np.delete(counts, 3), rows / 9) < 26.1
+
+
+def test_by_popularity():
+    rows = 60_000
+    drawn = sample_negatives(
+        np.zeros(rows, int), 4, [0], [3], np.random.default_rng(1), popularity=[1, 0, 3, 100]
+    )
+    counts = np.bincount(drawn.ravel(), minlength=4)
+    assert counts[1] == counts[3] == 0
+    # 1 degree of freedom: above 10.8 once in a thousand.
+    assert chi_square(counts[[0, 2]], rows * np.array([0.25, 0.75])) < 10.8
+
+
+def test_seeded():
+    draw = lambda seed: sample_negatives(  # noqa: E731
+        np.arange(500), 1000, [0], [0], np.random.default_rng(seed)
+    )
+    np.testing.assert_array_equal(draw(5), draw(5))
+    assert (draw(5) != draw(6)).any()
+
+
+def test_a_user_outside_the_lists_and_no_lists_at_all():
+    rng = np.random.default_rng(0)
+    assert sample_negatives([9], 3, [0], [0], rng).shape == (1, 1)
+    assert sample_negatives([9], 3, [], [], rng).shape == (1, 1)
+    assert sample_negatives([], 3, [0], [0], rng).shape == (0, 1)
+
+
+def test_the_only_item_left():
+    drawn = sample_negatives([4] * 20, 5, [4] * 5, [0, 1, 3, 4, 4], np.random.default_rng(0))
+    assert set(drawn.ravel()) == {2}
+
+
+def test_a_user_who_met_everything():
+    rng = np.random.default_rng(0)
+    message = "Received: 1 users who met all 2 items that can be drawn, the first of them user 4"
+    with pytest.raises(ValueError, match=message):
+        sample_negatives([1, 4, 4], 2, [4, 4], [0, 1], rng)
+    with pytest.raises(ValueError, match=r"met all 1 items that can be drawn"):
+        sample_negatives([4], 2, [4], [0], rng, popularity=[1, 0])
+    with pytest.raises(ValueError, match=r"met all 0 items that can be drawn"):
+        sample_negatives([4], 2, [], [], rng, popularity=[0, 0])
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"items": 0}, "`items` must be a positive integer"),
+        ({"per_positive": 0}, "`per_positive` must be a positive integer"),
+        ({"seen_item": [0, 1]}, "must have one length. Received: 1 and 2"),
+        ({"seen_item": [5]}, "`seen_item` must hold items from 0 to 4. Received: 5 to 5"),
+        (
+            {"popularity": [1, 2]},
+            r"`popularity` must hold 5 finite weights.*Received: shape \(2,\)",
+        ),
+        ({"popularity": [1, 2, 3, 4, -1]}, "none negative"),
+        ({"user": [0.5]}, "`user` must be a vector of integers"),
+    ],
+)
+def test_what_must_hold(changes, message):
+    arguments = {"user": [0], "items": 5, "seen_user": [0], "seen_item": [0]} | changes
+    with pytest.raises(ValueError, match=message):
+        sample_negatives(**arguments, rng=np.random.default_rng(0))

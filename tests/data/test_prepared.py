@@ -1,0 +1,140 @@
+"""`PreparedData`: all or nothing on disk, and the same data back."""
+
+import os
+import pathlib
+import stat
+
+import numpy as np
+import pytest
+
+import keras_din as kd
+from keras_din.data import BehaviourLog, PreparedData, Samples, arrays
+
+
+def prepared(label=1):
+    item = kd.Categorical("item", 10, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    samples = Samples(
+        columns={"item": [2, 3]},
+        history={"hist": ([0, 0], [1, 2])},
+        label=[label, 0],
+        group=[0, 0],
+    )
+    log = BehaviourLog([0, 2], {"item": [4, 5]}, [1, 2])
+    return PreparedData(
+        spec, {"hist": log}, {"train": samples, "test": samples[:1]}, {"rows": np.int64(2)}
+    )
+
+
+def only(folder: pathlib.Path) -> list:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_save_and_load(tmp_path):
+    data = prepared()
+    data.save(tmp_path / "a" / "data")
+    loaded = PreparedData.load(tmp_path / "a" / "data")
+    assert loaded.spec == data.spec
+    assert loaded.report == {"rows": 2}
+    assert list(loaded.parts) == ["train", "test"]
+    np.testing.assert_array_equal(loaded.behaviours["hist"].columns["item"], [4, 5])
+    ((x, y),) = loaded.dataset("train")
+    np.testing.assert_array_equal(x["hist_item"], [[4, 0], [4, 5]])
+    np.testing.assert_array_equal(y, [[1], [0]])
+    assert only(tmp_path / "a") == ["data"]
+    assert repr(loaded) == "PreparedData(rows of {train: 2, test: 1}, events of {hist: 2})"
+
+
+def test_others_may_read_what_the_umask_allows(tmp_path):
+    (tmp_path / "by_hand").mkdir()
+    prepared().save(tmp_path / "data")
+    mode = lambda name: stat.S_IMODE((tmp_path / name).stat().st_mode)  # noqa: E731
+    assert mode("data") == mode("by_hand")
+
+
+def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    prepared().save(tmp_path / "data")
+    with pytest.raises(FileExistsError, match=r"must be new or empty\. .* overwrite=True"):
+        prepared().save(tmp_path / "data")
+    prepared(label=0).save(tmp_path / "data", overwrite=True)
+    assert PreparedData.load(tmp_path / "data").parts["train"].label[0] == 0
+    assert only(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_something_else_is_never_replaced(tmp_path, overwrite):
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(FileExistsError, match="`folder` must be"):
+        prepared().save(tmp_path, overwrite=overwrite)
+    with pytest.raises(FileExistsError, match="`folder` must be"):
+        prepared().save(tmp_path / "thesis.txt", overwrite=overwrite)
+    assert only(tmp_path) == ["thesis.txt"]
+
+
+def fails_at(number, function):
+    """`function`, which raises at its call of that number instead, once."""
+    calls = 0
+
+    def call(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise OSError(28, "No space left on device")
+        return function(*args, **kwargs)
+
+    return call
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(arrays.np, "save", fails_at(number, np.save))
+    with pytest.raises(OSError, match="No space left on device"):
+        prepared().save(tmp_path / "data")
+    assert only(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_save_that_fails_at_a_rename_leaves_the_old_data(tmp_path, monkeypatch, number):
+    prepared(label=0).save(tmp_path / "data")
+    monkeypatch.setattr(os, "rename", fails_at(number, os.rename))
+    with pytest.raises(OSError, match="No space left on device"):
+        prepared(label=1).save(tmp_path / "data", overwrite=True)
+    assert only(tmp_path) == ["data"]
+    assert PreparedData.load(tmp_path / "data").parts["train"].label[0] == 0
+
+
+def test_an_interrupted_save_leaves_the_old_data(tmp_path, monkeypatch):
+    prepared(label=0).save(tmp_path / "data")
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(arrays.np, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(label=1).save(tmp_path / "data", overwrite=True)
+    assert only(tmp_path) == ["data"]
+    assert PreparedData.load(tmp_path / "data").parts["train"].label[0] == 0
+
+
+def test_loading_what_is_not_ours(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must be one that `PreparedData.save` wrote"):
+        PreparedData.load(tmp_path)
+    prepared().save(tmp_path / "data")
+    (tmp_path / "data" / "prepared.json").write_text('{"format": 99}')
+    with pytest.raises(ValueError, match=r"must be of format 1\. Received: format=99"):
+        PreparedData.load(tmp_path / "data")
+
+
+def test_what_must_hold():
+    data = prepared()
+    with pytest.raises(ValueError, match=r"a log for each sequence: \['hist'\]\. Received: \[\]"):
+        PreparedData(data.spec, {}, data.parts)
+    with pytest.raises(ValueError, match=r"`parts` must be some of .* Received: \['dev'\]"):
+        PreparedData(data.spec, data.behaviours, {"dev": data.parts["train"]})
+    with pytest.raises(ValueError, match=r"what JSON takes. Received: a value of type object"):
+        PreparedData(data.spec, data.behaviours, data.parts, {"x": object()})
+    with pytest.raises(ValueError, match=r"what JSON takes. Received: .*not JSON compliant"):
+        PreparedData(data.spec, data.behaviours, data.parts, {"x": np.nan})
+    with pytest.raises(ValueError, match=r"`part` must be one of 'train', 'test'\. .*'valid'"):
+        data.dataset("valid")

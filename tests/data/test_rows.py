@@ -1,0 +1,117 @@
+"""Rows with materialized histories: the same batches through the second door."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_din.data import rows_dataset, rows_to_samples
+from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+
+ITEM = Categorical("item", 50, dim=4)
+PRICE = Numeric("price")
+SPEC = FeatureSpec(
+    context=[Numeric("age")],
+    target=[ITEM, PRICE],
+    sequences=[Sequence("hist", of=[ITEM, PRICE], max_length=3)],
+)
+
+
+def a_frame(**changes):
+    columns = {
+        "age": [20, 30, 40],
+        "item": [2, 3, 4],
+        "price": [0.5, 1.5, 2.5],
+        "hist_item": [[5, 6], None, [7, 8, 9, 10]],
+        "hist_price": [[0.1, 0.2], None, [1, 2, 3, 4]],
+        "click": [1, 0, 1],
+        "user": ["b", "a", "b"],
+    }
+    return pd.DataFrame(columns | changes)
+
+
+def test_batches():
+    data = rows_dataset(a_frame(), SPEC, "click", group="user")
+    ((x, y),) = data
+    np.testing.assert_array_equal(x["age"], [20, 30, 40])
+    np.testing.assert_array_equal(x["item"], [[2], [3], [4]])
+    np.testing.assert_array_equal(x["price"], [[0.5], [1.5], [2.5]])
+    np.testing.assert_array_equal(x["hist_item"], [[5, 6, 0], [0, 0, 0], [8, 9, 10]])
+    np.testing.assert_allclose(x["hist_price"], [[0.1, 0.2, 0], [0, 0, 0], [2, 3, 4]])
+    np.testing.assert_array_equal(y, [[1], [0], [1]])
+    np.testing.assert_array_equal(data.groups, [0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "item, price",
+    [
+        ([np.array([5, 6]), np.array([]), np.array([7])], [np.array([1.0, 2.0]), [], (3.0,)]),
+        ([[5, 6], np.nan, [7]], [[1, 2], np.nan, [3]]),
+        ([[0, 5, 6], [0, 0, 0], [0, 0, 7]], [[0, 1, 2], [0, 0, 0], [0, 0, 3]]),  # Padded first.
+        ([[5, 0, 6], [], [7, 0]], [[1, 9, 2], [], [3, 9]]),
+        ([[5.0, 6.0], None, [7.0]], [[1, 2], None, [3]]),
+    ],
+)
+def test_forms_of_lists(item, price):
+    frame = a_frame(hist_item=pd.Series(item), hist_price=pd.Series(price))
+    behaviours, _ = rows_to_samples(frame, SPEC)
+    np.testing.assert_array_equal(behaviours["hist"].offsets, [0, 2, 2, 3])
+    np.testing.assert_array_equal(behaviours["hist"].columns["item"], [5, 6, 7])
+    np.testing.assert_array_equal(behaviours["hist"].columns["price"], [1, 2, 3])
+
+
+@pytest.mark.parametrize("engine", ["numpy", "pyarrow"])
+def test_through_parquet(tmp_path, engine):
+    a_frame().to_parquet(tmp_path / "rows.parquet")
+    options = {} if engine == "numpy" else {"dtype_backend": "pyarrow"}
+    frame = pd.read_parquet(tmp_path / "rows.parquet", **options)
+    ((x, y),) = rows_dataset(frame, SPEC, "click")
+    np.testing.assert_array_equal(x["hist_item"], [[5, 6, 0], [0, 0, 0], [8, 9, 10]])
+    np.testing.assert_array_equal(y, [[1], [0], [1]])
+
+
+@pytest.mark.parametrize("empty", [None, [], np.nan])
+def test_all_histories_empty(empty):
+    frame = a_frame(hist_item=[empty] * 3, hist_price=[empty] * 3)
+    ((x, _),) = rows_dataset(frame, SPEC)
+    assert x["hist_item"].shape == x["hist_price"].shape == (3, 0)
+
+
+def test_without_a_label_all_labels_are_0_and_each_row_is_a_group():
+    _, samples = rows_to_samples(a_frame().drop(columns="click"), SPEC)
+    np.testing.assert_array_equal(samples.label, [0, 0, 0])
+    np.testing.assert_array_equal(samples.group, [0, 1, 2])
+
+
+def test_the_index_of_the_frame_says_nothing():
+    frame = a_frame().set_index(pd.Index([9, 9, 3]))
+    ((x, _),) = rows_dataset(frame, SPEC)
+    np.testing.assert_array_equal(x["hist_item"], [[5, 6, 0], [0, 0, 0], [8, 9, 10]])
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"hist_price": [[0.1, 0.2], None, [1.0, 2.0, 3.0]]},
+            r"one length in a row\. Received: 4 in 'hist_item' and 3 in 'hist_price' in row 2\.",
+        ),
+        ({"hist_item": [["a"], None, ["b"]]}, "'hist_item' must hold .*numbers"),
+        ({"hist_item": [2, 3, 4]}, "'hist_item' must hold lists of numbers. Received: values of t"),
+        ({"hist_item": [[1], 3, "x"]}, "'hist_item' must hold lists of numbers. Received: "),
+        ({"hist_item": [[5, 6], None, [7, 8, None, 9]]}, "'hist_item' must hold integer.*nan"),
+        ({"item": [2, 2.5, 3]}, r"'item' must hold integer indices\. Received: 2\.5"),
+        ({"item": ["a", "b", "c"]}, "'item' must hold numbers"),
+        ({"item": [2, None, 3]}, "'item' must hold integer indices. Received: nan"),
+        ({"item": [2, 60, 3]}, r"'item' must be indices from 1 to 49.* Received: 60 in row 1"),
+        ({"click": [0, 1, 2]}, "`label` must be 0 or 1. Received: 2 in row 2"),
+    ],
+)
+def test_what_must_hold(changes, message):
+    with pytest.raises(ValueError, match=message):
+        rows_dataset(a_frame(**changes), SPEC, "click")
+
+
+def test_columns_that_are_missing():
+    message = r"missing are \['hist_item', 'clicked', 'who'\]\. Received columns: \['age', 'item'"
+    with pytest.raises(ValueError, match=message):
+        rows_dataset(a_frame().drop(columns="hist_item"), SPEC, "clicked", group="who")

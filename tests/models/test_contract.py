@@ -1,0 +1,253 @@
+"""The model contract: what every model of the zoo keeps."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_din import MODELS, Categorical, FeatureSpec, Numeric, Sequence
+from tests.specs import random_batch, specs
+
+ITEM = Categorical("item_id", 40, dim=8)
+CATE = Categorical("cate_id", 12, dim=8)
+SPEC = FeatureSpec(
+    context=[Categorical("segment", 5, dim=3), Numeric("age", mean=1, std=2)],
+    target=[ITEM, CATE],
+    sequences=[Sequence("hist", of=[ITEM, CATE], side=[Categorical("action", 4, dim=2)])],
+)
+
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+def randomized(model, seed=0, scale=0.5):
+    """Weights far from their initial values, so that nothing hides behind a zero."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        values = rng.normal(size=weight.shape) * scale
+        weight.assign(np.abs(values) + 0.5 if "variance" in weight.path else values)
+    return model
+
+
+@every_model
+def test_a_dict_in_probabilities_out(name):
+    model = MODELS[name](SPEC)
+    assert isinstance(model, keras.Model)
+    assert model.name == name
+    assert sorted(tensor.name for tensor in model.inputs) == sorted(SPEC.inputs)
+    for candidates in (1, 3):
+        out = model.predict_on_batch(random_batch(SPEC, candidates=candidates))
+        assert out.shape == (4, candidates)
+        assert out.dtype == np.float32
+        assert ((out > 0) & (out < 1)).all()
+
+
+@every_model
+def test_candidates_are_scored_independently(name):
+    model = randomized(MODELS[name](SPEC))
+    x = random_batch(SPEC, candidates=3)
+    together = model.predict_on_batch(x)
+    for i in range(3):
+        one = {n: v[:, i : i + 1] if SPEC.inputs[n].role == "target" else v for n, v in x.items()}
+        np.testing.assert_allclose(model.predict_on_batch(one)[:, 0], together[:, i], rtol=1e-5)
+
+
+@every_model
+def test_padding_changes_nothing_at_inference(name):
+    model = randomized(MODELS[name](SPEC))
+    x = random_batch(SPEC, candidates=2)
+    plain = model.predict_on_batch(x)
+    for where in ((3, 0), (0, 3), (2, 1)):
+        padded = pad(x, where, (0, 1))
+        out = model.predict_on_batch(padded)
+        np.testing.assert_allclose(out[:, :2], plain, rtol=1e-5)
+        np.testing.assert_array_equal(out[:, 2], 0)
+
+
+def pad(x, time, candidates):
+    paddings = {"context": ((0, 0),), "target": ((0, 0), candidates), "behaviour": ((0, 0), time)}
+    return {n: np.pad(v, paddings[SPEC.inputs[n].role]) for n, v in x.items()}
+
+
+@every_model
+def test_padding_changes_nothing_in_training(name):
+    from keras_din.losses import BinaryCrossentropy
+
+    x = random_batch(SPEC, candidates=2, batch=6)
+    y = np.random.default_rng(1).integers(0, 2, (6, 2)).astype("float32")
+    results = []
+    for padded in (False, True):
+        model = randomized(MODELS[name](SPEC))
+        model.compile(keras.optimizers.SGD(0.05), BinaryCrossentropy())
+        if padded:
+            data = (pad(x, (2, 5), (0, 3)), np.pad(y, ((0, 0), (0, 3))))
+            weight = np.pad(np.ones_like(y), ((0, 0), (0, 3)))
+        else:
+            data, weight = (x, y), np.ones_like(y)
+        for _ in range(3):
+            model.train_on_batch(*data, sample_weight=weight)
+        results.append(model.get_weights())
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_empty_histories_are_finite_and_trainable(name):
+    model = MODELS[name](SPEC)
+    model.compile("adam", "binary_crossentropy")
+    for time in (0, 3):
+        x = random_batch(SPEC, time=time, real=0)
+        assert np.isfinite(model.predict_on_batch(x)).all()
+        assert np.isfinite(model.train_on_batch(x, np.ones((4, 1), "float32")))
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@every_model
+def test_keras_save_and_load(name, tmp_path):
+    model = randomized(MODELS[name](SPEC))
+    x = random_batch(SPEC, candidates=2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict_on_batch(x), model.predict_on_batch(x))
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = MODELS[name](SPEC)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(fresh.predict_on_batch(x), model.predict_on_batch(x))
+
+
+@every_model
+def test_mixed_precision_ends_in_float32(name):
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = MODELS[name](SPEC)
+        out = model.predict_on_batch(random_batch(SPEC))
+        model.compile("adam", "binary_crossentropy")
+        loss = model.train_on_batch(random_batch(SPEC), np.ones((4, 1), "float32"))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert out.dtype == np.float32
+    assert np.isfinite(loss)
+
+
+@every_model
+def test_gradients_of_tables_stay_sparse(name):
+    model = MODELS[name](SPEC)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(random_batch(SPEC), training=True))
+    tables = [w for w in model.trainable_weights if "embeddings" in w.path]
+    assert tables
+    for table, gradient in zip(
+        tables, tape.gradient(loss, [t.value for t in tables]), strict=True
+    ):
+        assert isinstance(gradient, tf.IndexedSlices), table.path
+
+
+def batches(lengths):
+    """A dataset whose batches have these lengths of history, and a width of candidates each."""
+    def elements():
+        for i, length in enumerate(lengths):
+            yield random_batch(SPEC, seed=i, time=length), np.ones((4, 1), "float32")
+
+    x, y = next(elements())
+    signature = (
+        {n: tf.TensorSpec([None] * v.ndim, v.dtype) for n, v in x.items()},
+        tf.TensorSpec((None, 1), tf.float32),
+    )
+    dataset = tf.data.Dataset.from_generator(elements, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(lengths)))
+
+
+@every_model
+def test_one_trace_whatever_the_length(name):
+    model = MODELS[name](SPEC)
+    traces = []
+    step = model.train_step
+    model.train_step = lambda data: traces.append(1) or step(data)
+    model.compile("adam", "binary_crossentropy")
+    assert not model.jit_compile or name == "popularity"
+    model.fit(batches(np.random.default_rng(0).integers(0, 30, 60)), verbose=0, shuffle=False)
+    # The first call of a tf.function with variables to create may trace twice.
+    assert len(traces) <= 2
+
+
+def float_tensors_of_length(graph, time, batch):
+    """Names of floating-point tensors that have both the batch's rows and its padded length."""
+    found = []
+    for operation in graph.get_operations():
+        for tensor in operation.outputs:
+            shape = tensor.shape
+            if tensor.dtype.is_floating and shape.rank and shape.rank >= 2 and time in shape:
+                found.append(f"{tensor.name} {shape}")
+    return found
+
+
+@every_model
+def test_no_padded_float_tensor(name):
+    batch, time = 7, 211  # Sizes that nothing else in the graph has.
+    spec = FeatureSpec(
+        context=SPEC.context, target=SPEC.target, sequences=[Sequence("hist", of=[ITEM, CATE])]
+    )
+    model = MODELS[name](spec)
+    signature = {
+        n: tf.TensorSpec(v.shape, v.dtype)
+        for n, v in random_batch(spec, batch=batch, time=time).items()
+    }
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(x, training=True))
+        return [tf.convert_to_tensor(g) for g in tape.gradient(loss, model.trainable_variables)]
+
+    graph = step.get_concrete_function(signature).graph
+    assert float_tensors_of_length(graph, time, batch) == []
+    # The same look at a padded model finds such tensors: the test can fail.
+    padded = tf.function(lambda x: tf.gather(tf.zeros((40, 8)), x["hist_item_id"]))
+    assert float_tensors_of_length(padded.get_concrete_function(signature).graph, time, batch)
+
+
+@every_model
+@settings(max_examples=8, deadline=None)
+@given(spec=specs(), seed=st.integers(0, 99))
+def test_random_specs(name, spec, seed):
+    keras.backend.clear_session()
+    model = randomized(MODELS[name](spec), seed)
+    x = random_batch(spec, seed, candidates=2, time=seed % 4)
+    out = np.asarray(model(x))
+    assert out.shape == (4, 2)
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "popularity"])
+def test_fits_a_planted_signal(name):
+    """A click when the candidate's category stands in the history: popularity can't know it."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    rows, time = 8000, 4
+    spec = FeatureSpec(target=[CATE], sequences=[Sequence("hist", of=[CATE])])
+    hist = rng.integers(2, 12, (rows, time)).astype("int32")
+    hits = rng.random(rows) < 0.5
+    target = np.where(hits, hist[:, 0], rng.integers(2, 12, rows)).astype("int32")
+    label = (hist == target[:, None]).any(1).astype("float32")[:, None]
+    x = {"cate_id": target[:, None], "hist_cate_id": hist}
+    model = MODELS[name](spec)
+    model.compile(keras.optimizers.Adam(5e-3), "binary_crossentropy", metrics=["AUC"])
+    model.fit(x, label, batch_size=256, epochs=8, verbose=0)
+    assert model.get_metrics_result()["AUC"] > 0.95
+
+
+@every_model
+def test_a_spec_is_asked_for(name):
+    with pytest.raises(ValueError, match="`spec` must be a FeatureSpec. Received: spec=3"):
+        MODELS[name](3)
+
+
+@every_model
+def test_at_most_eight_arguments(name):
+    import inspect
+
+    parameters = inspect.signature(MODELS[name]).parameters.values()
+    assert len(parameters) <= 8
+    kinds = {p.kind for p in list(parameters)[1:]}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}

@@ -1,0 +1,482 @@
+"""Evaluation on data sets, and in training: what it counts, when it runs, what others see."""
+
+import csv
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din import evaluation, metrics
+from keras_din.evaluation import Evaluation, evaluate, predict
+
+# Item 0 is clicked, items 1 to 3 are not; each user saw 0 and one of the others. When item `i`
+# scores `i` and item 0 scores `s`, the GAUC is the share of the others below `s`.
+ITEMS = np.array([[0, 1], [0, 2], [0, 3]]).reshape(-1, 1)
+CLICKS = np.array([[1, 0]] * 3, "float32").reshape(-1, 1)
+USERS = np.array([[5, 5], [6, 6], [7, 7]]).reshape(-1)
+
+
+class Scores(keras.layers.Layer):
+    """The score of an item; counts how often it is traced."""
+
+    traces = 0
+
+    def build(self, _):
+        self.table = self.add_weight(shape=(4,), initializer="zeros")
+
+    def call(self, items):
+        self.traces += 1
+        return keras.ops.sigmoid(keras.ops.take(self.table, items))
+
+
+def item_model(item_0=0.5, metrics=("AUC",), **options):
+    inputs = keras.Input((None,), dtype="int32", name="item")
+    model = keras.Model(inputs, Scores(name="scores")(inputs))
+    set_item_0(model, item_0)
+    model.compile(
+        keras.optimizers.SGD(0.0), "binary_crossentropy", metrics=list(metrics), **options
+    )
+    return model
+
+
+def set_item_0(model, score):
+    model.get_layer("scores").table.assign([score, 1, 2, 3])
+
+
+def score_of_item_0(model):
+    return float(model.get_layer("scores").table[0])
+
+
+def item_data(batch_size=4, groups=USERS):
+    dataset = tf.data.Dataset.from_tensor_slices((ITEMS, CLICKS)).batch(batch_size)
+    dataset.groups = groups
+    return dataset
+
+
+def training_data(batches=2):
+    return tf.data.Dataset.from_tensor_slices((ITEMS[:2], CLICKS[:2])).repeat(batches).batch(2)
+
+
+class Script(keras.callbacks.Callback):
+    """Instead of an optimizer: at the end of epoch `i` item 0 scores `scores[i]`."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def on_epoch_end(self, epoch, logs=None):
+        set_item_0(self.model, self.scores[epoch])
+
+
+def fit(model, *callbacks, data=None, epochs=1, **options):
+    return model.fit(
+        training_data() if data is None else data,
+        epochs=epochs,
+        callbacks=list(callbacks),
+        shuffle=False,
+        **{"verbose": 0, **options},
+    )
+
+
+# predict and evaluate
+
+
+@pytest.mark.parametrize("score, gauc", [(0.5, 0), (1, 1 / 6), (1.5, 1 / 3), (3.5, 1)])
+def test_evaluate_by_hand(score, gauc):
+    result = evaluate(item_model(score), item_data())
+    assert result["gauc"] == pytest.approx(gauc, abs=1e-12)
+    p = 1 / (1 + np.exp(-np.array([score, 1, 2, 3])))[ITEMS[:, 0]]
+    assert result == pytest.approx(metrics.all_metrics(CLICKS, p, USERS), rel=1e-6)
+
+
+def test_predict_leaves_out_padding_and_keeps_the_order():
+    x = np.array([[0, 1, 0], [2, 0, 0], [3, 0, 1]])
+    y = np.array([[1, 0, 0], [0, 0, 0], [0, 1, 0]], "float32")
+    weight = np.array([[1, 1, 0], [0.5, 0, 0], [0, 0, 2]], "float32")
+    dataset = tf.data.Dataset.from_tensor_slices((x, y, weight)).batch(2)
+    found = predict(item_model(0.5), dataset)
+    expected = 1 / (1 + np.exp(-np.array([0.5, 1, 2, 1])))
+    np.testing.assert_allclose(found.predictions, expected, rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, [1, 0, 0, 0])
+    np.testing.assert_array_equal(found.sizes, [2, 1, 1])
+    assert found.predictions.dtype == found.labels.dtype == np.float32
+
+
+def test_a_row_with_candidates_counts_each_in_the_rows_group():
+    # Users 5 and 6 in three rows: the second row of 6 has padding that would win.
+    x = np.array([[0, 1, 2], [0, 3, 3], [2, 0, 3]])
+    y = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0]], "float32")
+    weight = np.array([[1, 1, 1], [1, 1, 0], [1, 1, 0]], "float32")
+    dataset = tf.data.Dataset.from_tensor_slices((x, y, weight)).batch(2)
+    result = evaluate(item_model(2.5), dataset, groups=[5, 6, 6])
+    # 5: 2 of 2 pairs, 3 samples. 6: positives 2.5 and 2.5, negatives 3 and 2: 2 of 4, 4 samples.
+    assert result["gauc"] == pytest.approx((3 * 1 + 4 * 0.5) / 7, rel=1e-12)
+    assert result["rows"] == 7
+    assert "gauc" not in evaluate(item_model(2.5), dataset)
+
+
+def test_given_groups_come_before_those_of_the_dataset():
+    names = np.array(["a", "a", "b", "b", "b", "b"])
+    result = evaluate(item_model(2.5), item_data(), groups=names)
+    # "b": both positives beat 2, none beats 3.
+    assert result["gauc"] == pytest.approx((2 * 1 + 4 * 0.5) / 6, rel=1e-12)
+    assert "gauc" not in evaluate(item_model(2.5), item_data(groups=None))
+
+
+def test_a_weight_a_row_and_vectors_of_labels():
+    dataset = tf.data.Dataset.from_tensor_slices((ITEMS, CLICKS[:, 0], [1.0, 0, 1, 1, 1, 1]))
+    found = predict(item_model(), dataset.batch(4))
+    np.testing.assert_array_equal(found.sizes, [1, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(found.labels, [1, 1, 0, 1, 0])
+
+
+def test_by_request_and_by_sample_agree():
+    import keras_din as kd
+
+    data = kd.data.synthetic_log(users=300)
+    model = kd.build_din(data.spec)
+    by_sample, by_request = (
+        evaluate(
+            model,
+            kd.data.dataset(
+                data.spec, data.behaviours, data.parts["test"], 64, by_request=by_request
+            ),
+        )
+        for by_request in (False, True)
+    )
+    assert by_sample == pytest.approx(by_request, rel=1e-4)
+    assert by_sample["groups"] > 100
+
+
+def test_one_trace_whatever_the_lengths_and_candidates():
+    rng = np.random.default_rng(0)
+    hist = keras.Input((None,), dtype="int32", name="hist")
+    item = keras.Input((None,), dtype="int32", name="item")
+    layer = Scores(name="scores")
+    interest = keras.ops.sum(layer(hist), axis=1, keepdims=True)
+    model = keras.Model([hist, item], layer(item) / (1 + interest))
+
+    def batch():
+        rows, candidates, time = rng.integers(1, 9), rng.integers(1, 5), rng.integers(0, 30)
+        x = {
+            "hist": rng.integers(0, 4, (rows, time)),
+            "item": rng.integers(0, 4, (rows, candidates)),
+        }
+        y = rng.integers(0, 2, (rows, candidates))
+        return x, y, np.ones((rows, candidates))
+
+    ints = tf.TensorSpec((None, None), tf.int32)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (batch() for _ in range(50)),
+        output_signature=({"hist": ints, "item": ints}, ints, ints),
+    )
+    layer.traces = 0
+    found = predict(model, dataset)
+    assert layer.traces == 2  # It stands twice in the model.
+    assert found.sizes.max() == 4
+    assert found.sizes.sum() == len(found.labels)
+
+
+def test_evaluation_in_training_traces_once():
+    model = item_model()
+    script = Script([1.5, 2.5, 3.5, 0.5])
+    model.get_layer("scores").traces = 0
+    fit(model, script, epochs=4)
+    without = model.get_layer("scores").traces
+    model = item_model()
+    model.get_layer("scores").traces = 0
+    fit(model, script, Evaluation(item_data(), every=1), epochs=4)
+    assert model.get_layer("scores").traces == without + 1
+
+
+def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
+    plain = fit(item_model(), epochs=2).history
+    watched = fit(item_model(), Evaluation(item_data(), every=1), epochs=2).history
+    for name in ("loss", "AUC"):
+        assert watched[name] == plain[name]
+
+
+@pytest.mark.parametrize(
+    "dataset, message",
+    [
+        (
+            tf.data.Dataset.range(3),
+            r"`dataset` must be a tf.data.Dataset of .*y, sample_weight\). Received: <_RangeDataset",
+        ),
+        (np.zeros((2, 3)), r"`dataset` must be a tf.data.Dataset of \(x, y\) .* Received: array"),
+        (item_data().repeat(), r"`dataset` must be finite. Received: one that repeats for ever"),
+        (item_data().take(0), r"`dataset` must have at least one batch. Received: an empty one"),
+        (
+            tf.data.Dataset.from_tensors((ITEMS[:2], CLICKS[:3])),
+            r"The model's output and `y` must have the same shape. Received: \(2, 1\) and \(3, 1\)",
+        ),
+        (
+            tf.data.Dataset.from_tensors((ITEMS, {"y": CLICKS})),
+            r"`y` must be one tensor \(batch, candidates\) or \(batch,\). Received: {'y'",
+        ),
+        (
+            tf.data.Dataset.from_tensors((ITEMS, CLICKS[:, :, None])),
+            r"`y` must be one tensor \(batch, candidates\) or \(batch,\). Received: ",
+        ),
+    ],
+)
+def test_errors_of_datasets(dataset, message):
+    with pytest.raises(ValueError, match=message):
+        predict(item_model(), dataset)
+
+
+@pytest.mark.parametrize("groups", [USERS[:4], USERS[:, None]])
+def test_errors_of_groups(groups):
+    message = "`groups` must have one entry for each row of the dataset. Received: groups of shape"
+    with pytest.raises(ValueError, match=message):
+        evaluate(item_model(), item_data(), groups)
+
+
+def test_a_model_with_two_outputs_is_refused():
+    inputs = keras.Input((1,), dtype="int32")
+    model = keras.Model(inputs, [inputs, inputs])
+    with pytest.raises(ValueError, match="The model's output must be one tensor"):
+        predict(model, item_data())
+
+
+# When it runs
+
+
+def steps(callback):
+    return [entry["step"] for entry in callback.history]
+
+
+def test_before_training_then_each_epoch():
+    callback = Evaluation(item_data())
+    fit(item_model(), callback, epochs=2)
+    assert steps(callback) == [0, 2, 4]
+    assert [entry["epoch"] for entry in callback.history] == [None, 0, 1]
+    fit(item_model(), callback := Evaluation(item_data(), before_training=False), epochs=2)
+    assert steps(callback) == [2, 4]
+
+
+def test_every_so_many_steps_and_each_epoch():
+    callback = Evaluation(item_data(), every=3)
+    fit(item_model(), callback, data=training_data(7), epochs=2)
+    assert steps(callback) == [0, 3, 6, 7, 9, 12, 14]
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("known", [True, False])
+def test_an_epoch_that_ends_on_such_a_step_is_evaluated_once(known):
+    data = training_data(4)
+    if not known:  # Keras then begins a batch that does not come.
+        data = data.filter(lambda x, y: True)
+    callback = Evaluation(item_data(), every=2)
+    fit(item_model(), callback, data=data, epochs=2)
+    assert steps(callback) == [0, 2, 4, 6, 8]
+
+
+def test_several_steps_an_execution():
+    callback = Evaluation(item_data(), every=4)
+    fit(item_model(steps_per_execution=3), callback, data=training_data(10), epochs=2)
+    # Executions end after 3, 6, 9, 10 and 13, 16, 19, 20.
+    assert steps(callback) == [0, 6, 9, 10, 13, 16, 20]
+
+
+def test_a_second_training_goes_on_counting_steps_and_starts_anew():
+    model, callback = item_model(3.5), Evaluation(item_data())
+    fit(model, callback)
+    assert (steps(callback), callback.best, callback.best_step) == ([0, 2], 1, 0)
+    set_item_0(model, 1.5)
+    fit(model, callback)
+    assert (steps(callback), callback.best_step) == ([2, 4], 2)
+    assert callback.best == pytest.approx(1 / 3)
+
+
+# What others see
+
+
+def gaucs(*scores):
+    return pytest.approx([math.floor(score) / 3 for score in scores], rel=1e-12)
+
+
+def test_history_of_keras_and_logs_of_later_callbacks():
+    seen = []
+    later = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(dict(logs)))
+    history = fit(item_model(), Script([1.5, 3.5]), Evaluation(item_data()), later, epochs=2)
+    assert history.history["val_gauc"] == gaucs(1.5, 3.5)
+    added = {f"val_{name}" for name in ("gauc", "auc", "logloss", "ne", "calibration", "ece")}
+    assert set(history.history) == {"loss", "AUC"} | added
+    assert [logs["val_gauc"] for logs in seen] == gaucs(1.5, 3.5)
+    assert all(type(logs[name]) is float for logs in seen for name in added)
+
+
+def test_a_prefix_and_no_metrics_and_no_groups():
+    callback = Evaluation(item_data(groups=None), prefix="test/", monitor="auc")
+    history = fit(item_model(metrics=()), callback, validation_data=item_data()).history
+    assert set(history) == {"loss", "val_loss"} | {
+        f"test/{name}" for name in ("auc", "logloss", "ne", "calibration", "ece")
+    }
+
+
+def test_early_stopping_on_gauc_stops():
+    stop = keras.callbacks.EarlyStopping(
+        monitor="val_gauc", mode="max", patience=1, restore_best_weights=True
+    )
+    model = item_model()
+    script = Script([1.5, 3.5, 2.5, 3.6, 3.7])
+    history = fit(model, script, Evaluation(item_data()), stop, epochs=5)
+    assert history.history["val_gauc"] == gaucs(1.5, 3.5, 2.5)
+    assert score_of_item_0(model) == 3.5
+
+
+def test_model_checkpoint_picks_the_best(tmp_path):
+    path = tmp_path / "best.weights.h5"
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        path, monitor="val_gauc", mode="max", save_best_only=True, save_weights_only=True
+    )
+    model = item_model()
+    fit(model, Script([1.5, 3.5, 2.5]), Evaluation(item_data()), checkpoint, epochs=3)
+    assert score_of_item_0(model) == 2.5
+    model.load_weights(path)
+    assert score_of_item_0(model) == 3.5
+
+
+def test_reduce_learning_rate_and_csv(tmp_path):
+    reduce = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_gauc", mode="max", patience=1, factor=0.1
+    )
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    model = item_model()
+    model.optimizer.learning_rate = 1e-9
+    fit(model, Script([2.5, 1.5]), Evaluation(item_data()), reduce, log, epochs=2)
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-10)
+    with open(tmp_path / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_gauc"]) for row in rows] == gaucs(2.5, 1.5)
+
+
+def test_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
+    board = keras.callbacks.TensorBoard(tmp_path)
+    fit(item_model(), Script([1.5, 2.5]), Evaluation(item_data()), board, epochs=2)
+    (path,) = (tmp_path / "validation").glob("*")
+    values = [
+        float(tf.make_ndarray(value.tensor))
+        for record in tf.data.TFRecordDataset(str(path))
+        for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value
+        if value.tag == "epoch_gauc"
+    ]
+    np.testing.assert_allclose(values, [1 / 3, 2 / 3], rtol=1e-6)
+
+
+def test_the_best_weights_are_restored():
+    model = item_model()
+    callback = Evaluation(item_data(), restore_best=True)
+    fit(model, Script([1.5, 3.5, 3.7, 2.5]), callback, epochs=4)
+    assert score_of_item_0(model) == 3.5  # The first of equals.
+    assert (callback.best, callback.best_step) == (1, 4)
+
+
+def test_the_best_weights_may_be_those_of_a_step_or_before_training():
+    class Steps(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            set_item_0(self.model, [2.5, 1.5, 3.5, 1.5][batch])
+
+    model, callback = item_model(0.5), Evaluation(item_data(), every=1, restore_best=True)
+    fit(model, Steps(), callback, data=training_data(4))
+    assert [entry["gauc"] for entry in callback.history] == gaucs(0.5, 1.5, 3.5, 1.5, 1.5)
+    assert score_of_item_0(model) == 3.5
+    assert callback.best_step == 2
+    fit(model, Script([1.5]), Evaluation(item_data(), restore_best=True))
+    assert score_of_item_0(model) == 3.5
+
+
+def test_weights_stay_the_last_unless_told():
+    model = item_model()
+    callback = Evaluation(item_data())
+    fit(model, Script([3.5, 1.5]), callback, epochs=2)
+    assert score_of_item_0(model) == 1.5
+    assert (callback.best, callback.best_step) == (1, 2)
+
+
+def test_the_lowest_logloss_is_best():
+    model = item_model(-5.0)
+    callback = Evaluation(item_data(), monitor="logloss", restore_best=True)
+    fit(model, Script([2.5, 3.5, 0.5]), callback, epochs=3)
+    assert score_of_item_0(model) == 3.5
+    assert callback.best == min(entry["logloss"] for entry in callback.history)
+
+
+def test_nan_is_never_best():
+    one_class = np.arange(6)
+    callback = Evaluation(item_data(groups=one_class), restore_best=True)
+    model = item_model()
+    fit(model, Script([1.5]), callback)
+    assert (callback.best, callback.best_step) == (None, None)
+    assert math.isnan(callback.history[-1]["gauc"])
+    assert score_of_item_0(model) == 1.5
+
+
+def test_the_loss_is_the_mean_since_the_last_evaluation():
+    class Steps(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            set_item_0(self.model, batch)
+
+    callback = Evaluation(item_data(), every=2)
+    history = fit(item_model(), callback, Steps(), data=training_data(5))
+
+    def losses(*batches):
+        each = [np.log1p(np.exp(-batch)) / 2 + np.log1p(np.exp(1.0)) / 2 for batch in batches]
+        return pytest.approx(np.mean(each), rel=1e-5)
+
+    assert "loss" not in callback.history[0]
+    found = [entry["loss"] for entry in callback.history[1:]]
+    assert found == [losses(0, 1), losses(2, 3), losses(4)]
+    assert history.history["loss"] == [losses(0, 1, 2, 3, 4)]
+
+
+def test_the_line_of_an_evaluation(capsys):
+    callback = Evaluation(item_data(), every=2)
+    fit(item_model(1.5), callback, data=training_data(3))
+    loss = (math.log1p(math.exp(-1.5)) + math.log1p(math.exp(1.0))) / 2
+    logloss = sum(math.log1p(math.exp(s)) for s in (-1.5, -1.5, -1.5, 1, 2, 3)) / 6
+    line = f"gauc 0.3333  auc 0.3333  logloss {logloss:.4f}"
+    assert capsys.readouterr().out.splitlines() == [
+        f"step 0  {line}",
+        f"step 2  loss {loss:.4f}  {line}",
+        f"step 3  loss {loss:.4f}  {line}",
+    ]
+    fit(item_model(), Evaluation(item_data(), verbose=False))
+    assert capsys.readouterr().out == ""
+    fit(item_model(), Evaluation(item_data(), every=1), verbose=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("step ") for line in lines) == 3  # Not behind the progress bar.
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"every": 0}, r'`every` must be "epoch" or a positive integer. Received: every=0\.'),
+        ({"every": "step"}, r"`every` must be .* Received: every='step'\."),
+        (
+            {"monitor": "val_gauc"},
+            r"`monitor` must be one of 'gauc', 'auc', .*Received: monitor='v",
+        ),
+    ],
+)
+def test_errors_of_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluation(item_data(), **options)
+
+
+def test_gauc_needs_groups():
+    with pytest.raises(ValueError, match='`monitor="gauc"` needs groups: pass `groups`, or a data'):
+        Evaluation(item_data(groups=None))
+    assert Evaluation(item_data(groups=None), groups=USERS).best is None
+
+
+def test_exports():
+    import keras_din as kd
+
+    assert kd.evaluation is evaluation
+    assert kd.Evaluation is Evaluation
+    assert kd.evaluate is evaluate

@@ -1,0 +1,175 @@
+"""The spec: what it accepts, what it refuses, and its way to JSON and back."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from tests.specs import specs
+
+ITEM = Categorical("item_id", 63_003, dim=64)
+CATE = Categorical("cate_id", 803, dim=64)
+
+
+def full_spec():
+    return FeatureSpec(
+        context=[Categorical("segment", 32, dim=8), Numeric("age", mean=40, std=12.5)],
+        target=[ITEM, CATE, Numeric("price")],
+        sequences=[
+            Sequence("hist", of=[ITEM, CATE], side=[Numeric("dwell")], max_length=50),
+            Sequence("cart", of=[ITEM]),
+        ],
+    )
+
+
+def test_inputs_are_named_by_feature_and_by_sequence_and_feature():
+    inputs = full_spec().inputs
+    assert list(inputs) == [
+        *("segment", "age", "item_id", "cate_id", "price"),
+        *("hist_item_id", "hist_cate_id", "hist_dwell", "cart_item_id"),
+    ]
+    assert inputs["segment"].role == "context"
+    assert inputs["price"].role == "target"
+    assert inputs["hist_cate_id"] == (CATE, "behaviour", full_spec().sequences[0])
+
+
+def test_features_stand_once():
+    assert list(full_spec().features) == [
+        *("segment", "age", "item_id", "cate_id", "price", "dwell")
+    ]
+
+
+def test_readable_repr():
+    assert repr(ITEM) == "Categorical('item_id', 63003, dim=64)"
+    words = Categorical("word", vocabulary=["a", "b"])
+    assert repr(words) == "Categorical('word', vocabulary=<2 strings>, dim=16)"
+    assert repr(Numeric("age", mean=40, std=12.5)) == "Numeric('age', mean=40, std=12.5)"
+    assert "Sequence('hist', of=[item_id, cate_id], side=[dwell], max_length=50)," in repr(
+        full_spec()
+    )
+
+
+def test_three_ways_to_say_which_values_there_are(tmp_path):
+    assert Categorical("a", 5).vocabulary_size == 5
+    assert Categorical("a", 5).dtype is None
+    words = Categorical("a", vocabulary=["x", "y"])
+    assert (words.vocabulary_size, words.dtype) == (4, "string")
+    ids = Categorical("a", vocabulary=np.array([7, -3]))
+    assert (ids.vocabulary, ids.vocabulary_size, ids.dtype) == ((7, -3), 4, "int64")
+    hashed = Categorical("a", hash_buckets=10)
+    assert (hashed.vocabulary_size, hashed.dtype) == (12, "string")
+    (tmp_path / "words.txt").write_text("x\ny\n", encoding="utf-8")
+    assert Categorical("a", vocabulary=tmp_path / "words.txt") == words
+    (tmp_path / "ids.txt").write_text("7\n-3\n", encoding="utf-8")
+    assert Categorical("a", vocabulary=str(tmp_path / "ids.txt"), dtype="int64") == ids
+
+
+@given(specs())
+def test_json_round_trip(spec):
+    again = FeatureSpec.from_json(spec.to_json())
+    assert again == spec
+    assert list(again.inputs) == list(spec.inputs)
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ITEM.dim = 3
+
+
+def test_a_file_that_is_not_a_spec():
+    for text in ("{}", "nonsense", '{"format": 99}', "[]"):
+        with pytest.raises(ValueError, match="A FeatureSpec must be read from the JSON"):
+            FeatureSpec.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "build, text",
+    [
+        (lambda: Categorical("", 5), "The name of a Categorical must be ASCII letters"),
+        (lambda: Categorical("a b", 5), "Received: name='a b'"),
+        (lambda: Categorical("_a", 5), "a letter first"),
+        (lambda: Categorical(3, 5), "Received: name=3"),
+        (lambda: Categorical("a", 5, dim=-3), "must be a positive integer. Received: dim=-3"),
+        (lambda: Categorical("a", 5, dim=True), "must be a positive integer"),
+        (lambda: Categorical("a", 5.0), "`vocabulary_size` of .* must be a positive integer"),
+        (lambda: Categorical("a", 2), "must be at least 3.* Received: vocabulary_size=2"),
+        (lambda: Categorical("a"), "takes exactly one of"),
+        (lambda: Categorical("a", 5, hash_buckets=5), "takes exactly one of"),
+        (lambda: Categorical("a", hash_buckets=0), "`hash_buckets` of .* positive integer"),
+        (lambda: Categorical("a", 5, dtype="string"), "with `vocabulary_size` the values are"),
+        (lambda: Categorical("a", hash_buckets=5, dtype="float"), "'string' or 'int64'"),
+        (lambda: Categorical("a", vocabulary=[]), "must not be empty"),
+        (lambda: Categorical("a", vocabulary=["x", "x"]), "every value once. Received: 'x' twice"),
+        (lambda: Categorical("a", vocabulary=["x", ""]), "must not hold the empty string"),
+        (lambda: Categorical("a", vocabulary=["x", 3]), "strings only or integers only"),
+        (lambda: Categorical("a", vocabulary=[1.5]), "Received: values of type float"),
+        (lambda: Categorical("a", vocabulary=[2**63]), "must hold 64-bit integers"),
+        (lambda: Categorical("a", vocabulary=[1], dtype="string"), "must be the type of its"),
+        (lambda: Numeric("a", std=0), "finite and positive number. Received: std=0"),
+        (lambda: Numeric("a", mean=float("nan")), "must be a finite number"),
+        (lambda: Numeric("a", mean="x"), "must be a finite number. Received: mean='x'"),
+        (lambda: Sequence("hist", of=[]), "must hold at least one Categorical"),
+        (lambda: Sequence("hist", of=[Numeric("a")]), "must hold at least one Categorical"),
+        (lambda: Sequence("hist", of=ITEM), "`of` of Sequence 'hist' must be a list"),
+        (lambda: Sequence("hist", of=["item_id"]), "must hold `Categorical` and `Numeric`"),
+        (lambda: Sequence("hist", of=[ITEM, ITEM]), "must differ. Received: 'item_id' twice"),
+        (lambda: Sequence("hist", of=[ITEM], max_length=0), "positive integer.*max_length=0"),
+        (lambda: FeatureSpec(target=[]), "`target` of .* must hold at least one Categorical"),
+        (lambda: FeatureSpec(target=[Numeric("a")]), "must hold at least one Categorical"),
+        (lambda: FeatureSpec(target=[ITEM], sequences=[ITEM]), "must hold `Sequence` objects"),
+        (
+            lambda: FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[CATE])]),
+            "must be a sequence of features of the target: .item_id.. Received: .*cate_id",
+        ),
+        (
+            lambda: FeatureSpec(
+                target=[ITEM], sequences=[Sequence("hist", of=[Categorical("item_id", 9)])]
+            ),
+            "must be a sequence of features of the target",
+        ),
+        (lambda: FeatureSpec(target=[ITEM], context=[ITEM]), "inputs must differ.*'item_id' twice"),
+        (
+            lambda: FeatureSpec(target=[ITEM], context=[Categorical("hist_item_id", 5)],
+                                sequences=[Sequence("hist", of=[ITEM])]),
+            "inputs must differ. Received: 'hist_item_id' twice",
+        ),
+        (
+            lambda: FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[ITEM])] * 2),
+            "names of the sequences must differ. Received: 'hist' twice",
+        ),
+        (
+            lambda: FeatureSpec(
+                target=[ITEM],
+                sequences=[
+                    Sequence("hist", of=[ITEM], side=[Categorical("act", 5)]),
+                    Sequence("cart", of=[ITEM], side=[Categorical("act", 6)]),
+                ],
+            ),
+            "Features of one name must be the same object",
+        ),
+    ],
+)
+def test_what_is_refused(build, text):
+    with pytest.raises(ValueError, match=text):
+        build()
+
+
+def test_a_vocabulary_file_of_words_for_integers(tmp_path):
+    (tmp_path / "ids.txt").write_text("7\nx\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="must hold one integer a line"):
+        Categorical("a", vocabulary=tmp_path / "ids.txt", dtype="int64")
+
+
+def test_the_spec_needs_the_standard_library_alone():
+    code = (
+        "import sys, importlib.util as u; s = u.spec_from_file_location('f', sys.argv[1]);"
+        "m = u.module_from_spec(s); sys.modules['f'] = m; s.loader.exec_module(m);"
+        "assert not {'numpy', 'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    source = sys.modules["keras_din.feature_spec"].__file__
+    subprocess.run([sys.executable, "-c", code, source], check=True)

@@ -1,0 +1,134 @@
+"""The loss by hand, and that padding candidates change neither it nor its gradient."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.losses import BinaryCrossentropy
+
+Y = np.array([[1, 0, 0], [1, 1, 0]], "float32")
+P = np.array([[0.8, 0.3, 0.5], [0.4, 0.9, 0.2]], "float32")
+EACH = -np.log([[0.8, 0.7, 0.5], [0.4, 0.9, 0.8]])
+
+
+def model_of(units=3):
+    inputs = keras.Input((None,), name="x")
+    outputs = keras.layers.Dense(1, activation="sigmoid", kernel_initializer="ones")(
+        keras.ops.expand_dims(inputs, -1)
+    )
+    return keras.Model(inputs, keras.ops.squeeze(outputs, -1))
+
+
+def test_mean_over_candidates_by_hand():
+    expected = -sum(map(math.log, (0.8, 0.7, 0.5, 0.4, 0.9, 0.8))) / 6
+    assert float(BinaryCrossentropy()(Y, P)) == pytest.approx(expected, rel=1e-6)
+    assert float(keras.losses.BinaryCrossentropy()(Y, P)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        [[1, 1, 0], [1, 1, 1]],
+        [[0, 0, 0], [0, 0, 1]],
+        [[0.5, 2, 3], [0, 1, 0.25]],
+        [[2], [0.5]],
+    ],
+)
+def test_weighted_mean_by_hand(weight):
+    weight = np.array(weight, "float32")
+    full = np.broadcast_to(weight, Y.shape)
+    expected = (full * EACH).sum() / full.sum()
+    assert float(BinaryCrossentropy()(Y, P, weight)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_one_weight_a_row():
+    expected = (2 * EACH[0].sum() + 0.5 * EACH[1].sum()) / (3 * 2.5)
+    assert float(BinaryCrossentropy()(Y, P, np.array([2, 0.5]))) == pytest.approx(expected, 1e-6)
+
+
+def test_without_weight_the_loss_is_0_and_so_is_its_gradient():
+    p = tf.constant(P)
+    with tf.GradientTape() as tape:
+        tape.watch(p)
+        loss = BinaryCrossentropy()(Y, p, np.zeros_like(Y))
+    assert float(loss) == 0
+    np.testing.assert_array_equal(tape.gradient(loss, p), np.zeros_like(Y))
+
+
+def test_padding_changes_neither_loss_nor_gradient():
+    def loss_and_gradient(x, y, weight):
+        model = model_of()
+        with tf.GradientTape() as tape:
+            loss = BinaryCrossentropy()(y, model(x), weight)
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        return np.array([float(loss), *(np.ravel(g)[0] for g in gradients)])
+
+    x = np.array([[2, -1, 0.5], [0, 1, -2]], "float32")
+    plain = loss_and_gradient(x, Y, None)
+    wide = [np.pad(a, ((0, 0), (0, 4))) for a in (x, Y, np.ones_like(Y))]
+    np.testing.assert_allclose(loss_and_gradient(*wide), plain, rtol=1e-6)
+    tall = [np.pad(a, ((0, 3), (0, 0))) for a in (x, Y, np.ones_like(Y))]
+    np.testing.assert_allclose(loss_and_gradient(*tall), plain, rtol=1e-6)
+    # Without the weights both change: the test can fail.
+    x, y, _ = wide
+    assert (np.abs(loss_and_gradient(x, y, None) - plain) > 0.01).all()
+
+
+def test_padding_that_scores_0_is_finite():
+    p = tf.constant([[0.8, 0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(p)
+        loss = BinaryCrossentropy()([[1.0, 0.0]], p, [[1.0, 0.0]])
+    assert float(loss) == pytest.approx(-math.log(0.8), rel=1e-6)
+    np.testing.assert_allclose(tape.gradient(loss, p), [[-1 / 0.8, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("candidates", [(3, 3), (2, 5)])
+def test_fit_with_padded_candidates(candidates):
+    first, second = candidates
+    x, y = np.array([[2, -1], [0, 1]], "float32"), np.array([[1, 0], [0, 0]], "float32")
+
+    def padded(width):
+        arrays = (x, y, np.ones_like(y))
+        return tuple(np.pad(a, ((0, 0), (0, width - 2))) for a in arrays)
+
+    spec = (tf.TensorSpec((None, None)),) * 3
+    batches = tf.data.Dataset.from_generator(
+        lambda: map(padded, (first, second)), output_signature=spec
+    )
+    model = model_of()
+    model.compile(keras.optimizers.SGD(0.0), BinaryCrossentropy(), steps_per_execution=2)
+    history = model.fit(batches, verbose=0, shuffle=False, steps_per_epoch=2).history
+    p = 1 / (1 + np.exp(-x))
+    expected = -np.log(np.where(y == 1, p, 1 - p)).mean()
+    assert history["loss"][0] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+def test_half_precision_policies_leave_the_loss_in_float32(policy):
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        loss = BinaryCrossentropy()(Y, P, np.ones_like(Y))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert loss.dtype == "float32"
+    assert float(loss) == pytest.approx(EACH.mean(), rel=1e-6)
+
+
+def test_round_trip(tmp_path):
+    loss = BinaryCrossentropy(name="click")
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert type(again) is BinaryCrossentropy
+    assert again.get_config() == loss.get_config() == {"name": "click"}
+    model = model_of()
+    model.compile("sgd", loss)
+    x = np.ones((2, 3), "float32")
+    model.train_on_batch(x, Y)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.loss) is BinaryCrossentropy
+    weight = np.array([[1, 1, 0], [1, 0, 0]])
+    assert loaded.test_on_batch(x, Y, weight) == model.test_on_batch(x, Y, weight)

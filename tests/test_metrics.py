@@ -1,0 +1,283 @@
+"""Every metric by hand, against scikit-learn, and on random rows full of ties."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss, roc_auc_score
+
+from keras_din import metrics
+
+# Group 7: 1 positive, 2 negatives; it wins against one: AUC 1/2.
+# Group 3: 3 positives, 2 negatives; .8 wins twice, each .3 once and ties once: AUC 5/6.
+# Groups 5 and 9 have one class.
+GROUPS = np.array([3, 7, 3, 7, 5, 3, 9, 7, 3, 5, 3])
+LABELS = np.array([1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0])
+SCORES = np.array([0.8, 0.9, 0.3, 0.1, 0.2, 0.3, 0.4, 0.95, 0.3, 0.7, 0.1])
+
+
+@pytest.mark.parametrize(
+    "weight, expected",
+    [
+        ("impressions", (3 * 1 / 2 + 5 * 5 / 6) / 8),
+        ("none", (1 / 2 + 5 / 6) / 2),
+        ("positives", (1 * 1 / 2 + 3 * 5 / 6) / 4),
+    ],
+)
+def test_gauc_by_hand(weight, expected):
+    assert metrics.gauc(LABELS, SCORES, GROUPS, weight) == pytest.approx(expected, rel=1e-15)
+
+
+def test_gauc_weighs_by_impressions_unless_told():
+    expected = metrics.gauc(LABELS, SCORES, GROUPS, weight="impressions")
+    assert metrics.gauc(LABELS, SCORES, GROUPS) == expected
+
+
+def test_group_auc_by_hand():
+    result = metrics.group_auc(LABELS, SCORES, GROUPS)
+    np.testing.assert_array_equal(result.groups, [3, 7])
+    np.testing.assert_allclose(result.auc, [5 / 6, 1 / 2], rtol=1e-15)
+    np.testing.assert_array_equal(result.impressions, [5, 3])
+    np.testing.assert_array_equal(result.positives, [3, 1])
+    assert (result.groups_left_out, result.rows_left_out) == (2, 3)
+
+
+def test_groups_may_be_strings():
+    names = np.array(["", "", "", "user c", "", "e", "", "a", "", "i"])[GROUPS]
+    for strings in (names, names.astype(object)):
+        result = metrics.group_auc(LABELS, SCORES, strings)
+        assert list(result.groups) == ["a", "user c"]
+        np.testing.assert_allclose(result.auc, [1 / 2, 5 / 6], rtol=1e-15)
+
+
+def test_pairs_give_pairwise_accuracy():
+    # Two of three positives win, one ties.
+    predictions = [[0.9, 0.1], [0.2, 0.1], [0.4, 0.4]]
+    labels, groups = [[1, 0]] * 3, [[0, 0], [1, 1], [2, 2]]
+    flat = (np.ravel(a) for a in (labels, predictions, groups))
+    assert metrics.gauc(*flat) == pytest.approx(2.5 / 3, rel=1e-15)
+
+
+rows = st.integers(1, 60).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 1), min_size=n, max_size=n),
+        st.lists(st.integers(0, 8), min_size=n, max_size=n),
+        st.lists(st.integers(-3, 3), min_size=n, max_size=n),
+    )
+)
+
+
+@given(rows, st.sampled_from(["float32", "float64", "float16", "int64"]))
+def test_gauc_agrees_with_scikit_learn(rows, dtype):
+    labels, scores, groups = map(np.array, rows)
+    scores = (scores if dtype == "int64" else scores / 8).astype(dtype)
+    aucs, impressions, positives, left_out = [], [], [], 0
+    for group in np.unique(groups):
+        of = groups == group
+        if 0 < labels[of].sum() < of.sum():
+            aucs.append(roc_auc_score(labels[of], scores[of]))
+            impressions.append(of.sum())
+            positives.append(labels[of].sum())
+        else:
+            left_out += 1
+    result = metrics.group_auc(labels, scores, groups)
+    np.testing.assert_allclose(result.auc, aucs, rtol=1e-12)
+    assert result.groups_left_out == left_out
+    assert result.rows_left_out == len(labels) - sum(impressions)
+    weights = {"impressions": impressions, "positives": positives, "none": None}
+    for weight, values in weights.items():
+        found = metrics.gauc(labels, scores, groups, weight)
+        if aucs:
+            assert found == pytest.approx(np.average(aucs, weights=values), rel=1e-12)
+        else:
+            assert math.isnan(found)
+
+
+@given(rows)
+def test_auc_and_logloss_agree_with_scikit_learn(rows):
+    labels, scores, _ = map(np.array, rows)
+    found = metrics.auc(labels, scores / 8)
+    if 0 < labels.sum() < len(labels):
+        assert found == pytest.approx(roc_auc_score(labels, scores / 8), rel=1e-12)
+    else:
+        assert math.isnan(found)
+    inside = (scores + 1) / 10
+    expected = log_loss(labels, inside, labels=[0, 1])
+    assert metrics.logloss(labels, inside) == pytest.approx(expected, rel=1e-12)
+
+
+@given(rows, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(rows, random):
+    labels, scores, groups = map(np.array, rows)
+    order = np.array(random.sample(range(len(labels)), len(labels)))
+    plain = metrics.all_metrics(labels, scores / 8, groups)
+    mixed = metrics.all_metrics(labels[order], scores[order] / 8, groups[order])
+    assert list(plain) == list(mixed)
+    for name in plain:
+        np.testing.assert_allclose(plain[name], mixed[name], rtol=1e-12, atol=1e-15, err_msg=name)
+
+
+def test_auc_agrees_on_many_rows():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 100_000), rng.normal(size=100_000).astype("float32")
+    assert metrics.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), rel=1e-12)
+
+
+def test_logloss_by_hand():
+    expected = -(math.log(0.9) + math.log(1 - 0.2) + math.log(0.5)) / 3
+    assert metrics.logloss([1, 0, 1], [0.9, 0.2, 0.5]) == pytest.approx(expected, rel=1e-14)
+
+
+def test_logloss_of_certainty_is_clipped_as_in_keras():
+    for dtype in ("float32", "float64"):
+        wrong = metrics.logloss([1, 0], np.array([0, 1], dtype))
+        assert wrong == pytest.approx(-math.log(1e-7), rel=1e-8)
+        right = metrics.logloss([0, 1], np.array([0, 1], dtype))
+        assert right == pytest.approx(-math.log(1 - 1e-7), rel=1e-8)
+
+
+def test_float32_predictions_are_summed_in_float64():
+    predictions = np.full(1_000_001, 0.1, "float32")
+    labels = np.arange(len(predictions)) % 10 == 0
+    p = float(np.float32(0.1))
+    positives = 100_001
+    assert metrics.calibration(labels, predictions) == pytest.approx(
+        p * 1_000_001 / positives, rel=1e-12
+    )
+    expected = -(positives * math.log(p) + 900_000 * math.log(1 - p)) / 1_000_001
+    assert metrics.logloss(labels, predictions) == pytest.approx(expected, rel=1e-12)
+    assert metrics.expected_calibration_error(labels, predictions) == pytest.approx(
+        abs(p - positives / 1_000_001), rel=1e-6
+    )
+
+
+def test_normalized_entropy_by_hand():
+    # The base rate is 1/4: its entropy is log 4 - 3/4 log 3.
+    loss = -(math.log(0.5) + 3 * math.log(0.9)) / 4
+    expected = loss / (math.log(4) - 0.75 * math.log(3))
+    found = metrics.normalized_entropy([0, 1, 0, 0], [0.1, 0.5, 0.1, 0.1])
+    assert found == pytest.approx(expected, rel=1e-14)
+    assert metrics.normalized_entropy([0, 1, 0, 0], [0.25] * 4) == pytest.approx(1, rel=1e-14)
+
+
+def test_calibration_by_hand():
+    assert metrics.calibration([1, 0, 1], [0.5, 0.3, 0.2]) == pytest.approx(0.5, rel=1e-14)
+
+
+def test_expected_calibration_error_by_hand():
+    # Bins {.1, .2} and {.6, .9}: |.15 - .5| and |.75 - 1|, each half of the rows.
+    found = metrics.expected_calibration_error([1, 0, 1, 1], [0.9, 0.1, 0.2, 0.6], bins=2)
+    assert found == pytest.approx(0.3, rel=1e-14)
+    # Bins of 1 and 2 rows: |.1 - 0| / 3 and |.7 - .5| 2 / 3.
+    found = metrics.expected_calibration_error([0, 1, 0], [0.1, 0.6, 0.8], bins=2)
+    assert found == pytest.approx((0.1 + 0.4) / 3, rel=1e-14)
+
+
+def test_expected_calibration_error_takes_ties_by_their_mean():
+    # The cut parts the rows of .4, of mean label 1/2: |.25 - .25| and |.65 - .75|.
+    for labels in ([0, 1, 0, 1], [0, 0, 1, 1]):
+        found = metrics.expected_calibration_error(labels, [0.1, 0.4, 0.4, 0.9], bins=2)
+        assert found == pytest.approx(0.05, rel=1e-14)
+    for labels in ([1, 1, 0, 0], [0, 1, 0, 1]):
+        assert metrics.expected_calibration_error(labels, [0.5] * 4) == 0
+
+
+def test_expected_calibration_error_with_few_rows_takes_each():
+    found = metrics.expected_calibration_error([1, 0, 1], [0.9, 0.2, 0.6])
+    assert found == pytest.approx((0.1 + 0.2 + 0.4) / 3, rel=1e-14)
+
+
+def test_rela_impr_by_hand():
+    assert metrics.rela_impr(0.61, 0.6) == pytest.approx(0.1, rel=1e-12)
+    assert metrics.rela_impr(0.6, 0.6) == 0
+    assert math.isnan(metrics.rela_impr(0.6, 0.5))
+
+
+def test_all_metrics_are_the_functions_by_name():
+    functions = {
+        "auc": metrics.auc,
+        "logloss": metrics.logloss,
+        "ne": metrics.normalized_entropy,
+        "calibration": metrics.calibration,
+        "ece": metrics.expected_calibration_error,
+    }
+    expected = {name: function(LABELS, SCORES) for name, function in functions.items()}
+    plain = metrics.all_metrics(LABELS, SCORES)
+    assert plain == pytest.approx({**expected, "rows": 11}, rel=1e-12)
+    grouped = metrics.all_metrics(LABELS, SCORES, GROUPS)
+    gauc = metrics.gauc(LABELS, SCORES, GROUPS)
+    counts = {"rows": 11, "groups": 2, "groups_left_out": 2}
+    assert grouped == pytest.approx({"gauc": gauc, **expected, **counts}, rel=1e-12)
+    assert next(iter(grouped)) == "gauc"
+    for name, value in grouped.items():
+        assert type(value) is (int if name in counts else float), name
+
+
+def test_a_column_and_a_vector_are_the_same():
+    columns = (a[:, None] for a in (LABELS, SCORES, GROUPS))
+    assert metrics.all_metrics(*columns) == metrics.all_metrics(LABELS, SCORES, GROUPS)
+
+
+def test_the_undefined_is_nan():
+    for labels in ([0, 0], [1, 1]):
+        assert math.isnan(metrics.auc(labels, [0.2, 0.3]))
+        assert math.isnan(metrics.gauc(labels, [0.2, 0.3], [1, 1]))
+        assert math.isnan(metrics.normalized_entropy(labels, [0.2, 0.3]))
+    assert math.isnan(metrics.calibration([0, 0], [0.2, 0.3]))
+    empty = metrics.all_metrics([], [], np.array([], int))
+    assert all(math.isnan(v) for k, v in empty.items() if isinstance(v, float))
+    assert (empty["rows"], empty["groups"], empty["groups_left_out"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([0, 1, 1, 2], [0.1] * 4), r"`labels` must be 0 or 1. Received: 2 in row 3."),
+        (([0, 1, np.nan], [0.1] * 3), r"`labels` must be 0 or 1. Received: nan in row 2."),
+        (([0, 1], [0.1] * 3), r"`labels` and `predictions` must have .* length. Received: 2 and 3"),
+        (([0, 1], [0.1, np.inf]), r"`predictions` must be finite. Received: inf in row 1."),
+        (([0, 1], [np.nan, 0.1]), r"`predictions` must be finite. Received: nan in row 0."),
+        (([0, 1], [[0.1, 0.2]] * 2), r"`predictions` must have the shape .* Received: \(2, 2\)"),
+        ((0, 0.5), r"`labels` must have the shape \(rows,\) or \(rows, 1\). Received: \(\)"),
+    ],
+)
+@pytest.mark.parametrize("name", ["auc", "logloss", "calibration", "all_metrics"])
+def test_errors_of_labels_and_predictions(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(metrics, name)(*arguments)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["logloss", "normalized_entropy", "calibration", "expected_calibration_error", "all_metrics"],
+)
+def test_probabilities_are_asked_for(name):
+    with pytest.raises(ValueError, match=r"`predictions` must be probabilities in \[0, 1\]. Rec.*"):
+        getattr(metrics, name)([0, 1], [0.3, 1.5])
+
+
+def test_ranking_takes_any_finite_score():
+    assert metrics.auc([0, 1], [-3, 7.5]) == 1
+    assert metrics.gauc([0, 1], [-3, 7.5], [1, 1]) == 1
+
+
+@pytest.mark.parametrize(
+    "groups, message",
+    [
+        ([1, 2, 3], "`groups` must have one entry for each label. Received: 3 groups and 2 labels"),
+        ([1.0, 2.0], "`groups` must be integers or strings. Received: groups of dtype float64"),
+    ],
+)
+def test_errors_of_groups(groups, message):
+    for function in (metrics.gauc, metrics.group_auc, metrics.all_metrics):
+        with pytest.raises(ValueError, match=message):
+            function([0, 1], [0.1, 0.2], groups)
+
+
+def test_errors_of_options():
+    with pytest.raises(ValueError, match="`weight` must be one of 'impressions', 'none', 'posi"):
+        metrics.gauc([0, 1], [0.1, 0.2], [1, 1], weight="clicks")
+    with pytest.raises(ValueError, match=r"`bins` must be a positive integer. Received: bins=0"):
+        metrics.expected_calibration_error([0, 1], [0.1, 0.2], bins=0)
