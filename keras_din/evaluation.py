@@ -167,44 +167,38 @@ class Evaluation(keras.callbacks.Callback):
             self._evaluate(step)
 
     def on_epoch_end(self, epoch, logs=None):
-        step = self._step()
-        last = self.history[-1] if self.history else {}
-        if (last.get("epoch"), last.get("step")) != (epoch, step):
-            self._evaluate(step)
+        self._evaluate(self._step())
         if logs is not None:
-            logs.update({self.prefix + name: self.history[-1][name] for name in self._logged()})
+            entry = self.history[-1]
+            logs.update({self.prefix + name: entry[name] for name in _LOGGED if name in entry})
 
     def on_train_end(self, logs=None):
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
             self._best_weights = None
 
-    def _logged(self):
-        return [name for name in _LOGGED if name in self.history[-1]]
-
     def _evaluate(self, step):
         metrics = _evaluate(self._forward, self.dataset, self.groups)
         entry = {"step": step, "epoch": self._epoch, **self._loss(), **metrics}
         self._last_step = step
         self.history.append(entry)
-        value = metrics[self.monitor]
-        if self.best is None or _BETTER[self.monitor](value, self.best):
-            self._keep(step, value)
+        if self._is_best(metrics[self.monitor]):
+            self.best, self.best_step = metrics[self.monitor], step
+            if self.restore_best:
+                self._best_weights = self.model.get_weights()
         if self.verbose:
             self._print(entry)
+
+    def _is_best(self, value):
+        if np.isnan(value):
+            return False
+        return self.best is None or _BETTER[self.monitor](value, self.best)
 
     def _print(self, entry):
         names = [name for name in ("loss", "gauc", "auc", "logloss") if name in entry]
         line = [f"step {entry['step']}", *(f"{name} {entry[name]:.4f}" for name in names)]
         in_bar = self._epoch is not None and self.params.get("verbose") in ("auto", 1)
         print("\n" * in_bar + "  ".join(line), flush=True)
-
-    def _keep(self, step, value):
-        if np.isnan(value):
-            return
-        self.best, self.best_step = value, step
-        if self.restore_best:
-            self._best_weights = self.model.get_weights()
 
     def _step(self):
         return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))

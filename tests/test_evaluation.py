@@ -134,20 +134,29 @@ def test_a_weight_a_row_and_vectors_of_labels():
 
 def test_by_request_and_by_sample_agree():
     import keras_din as kd
+    from keras_din.data import BehaviourLog, Samples, dataset
 
-    data = kd.data.synthetic_log(users=300)
-    model = kd.build_din(data.spec)
+    item = kd.Categorical("item", 50, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    rng = np.random.default_rng(0)
+    log = BehaviourLog(np.arange(0, 101, 5), {"item": rng.integers(2, 50, 100)})
+    request = np.repeat(np.arange(40), rng.integers(1, 5, 40))
+    user = request // 2
+    rows = len(request)
+    samples = Samples(
+        columns={"item": rng.integers(2, 50, rows)},
+        history={"hist": (5 * user, 5 * user + 1 + request % 5)},
+        label=rng.integers(0, 2, rows),
+        group=user,
+        request=request,
+    )
+    model = kd.build_din(spec)
     by_sample, by_request = (
-        evaluate(
-            model,
-            kd.data.dataset(
-                data.spec, data.behaviours, data.parts["test"], 64, by_request=by_request
-            ),
-        )
+        evaluate(model, dataset(spec, {"hist": log}, samples, 16, by_request=by_request))
         for by_request in (False, True)
     )
     assert by_sample == pytest.approx(by_request, rel=1e-4)
-    assert by_sample["groups"] > 100
+    assert by_sample["groups"] > 10
 
 
 def test_one_trace_whatever_the_lengths_and_candidates():
@@ -203,7 +212,7 @@ def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
     [
         (
             tf.data.Dataset.range(3),
-            r"`dataset` must be a tf.data.Dataset of .*y, sample_weight\). Received: <_RangeDataset",
+            r"`dataset` must be a tf.data.Dataset of .*y, sample_weight\). Received: <_Range",
         ),
         (np.zeros((2, 3)), r"`dataset` must be a tf.data.Dataset of \(x, y\) .* Received: array"),
         (item_data().repeat(), r"`dataset` must be finite. Received: one that repeats for ever"),
@@ -263,14 +272,9 @@ def test_every_so_many_steps_and_each_epoch():
     assert steps(callback) == [0, 3, 6, 7, 9, 12, 14]
 
 
-@pytest.mark.filterwarnings("ignore:Your input ran out of data")
-@pytest.mark.parametrize("known", [True, False])
-def test_an_epoch_that_ends_on_such_a_step_is_evaluated_once(known):
-    data = training_data(4)
-    if not known:  # Keras then begins a batch that does not come.
-        data = data.filter(lambda x, y: True)
+def test_an_epoch_that_ends_on_such_a_step_is_evaluated_once():
     callback = Evaluation(item_data(), every=2)
-    fit(item_model(), callback, data=data, epochs=2)
+    fit(item_model(), callback, data=training_data(4), epochs=2)
     assert steps(callback) == [0, 2, 4, 6, 8]
 
 

@@ -6,6 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+# As floats, large ids with gaps would fall together; as objects, booleans would be of any kind.
+_WITH_GAPS = {pa.bool_(): pd.BooleanDtype(), pa.uint64(): pd.UInt64Dtype()}
+_WITH_GAPS |= dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.Int64Dtype())
+_WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype())
+
 
 def check_columns(owner: str, there, needed) -> None:
     """Raises a `ValueError` unless a table has each column that is needed, once."""
@@ -38,11 +43,7 @@ def from_arrow(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         with contextlib.suppress(pa.ArrowInvalid):
             column = column.cast(pa.large_string())
-    types = None
-    if column.null_count and pa.types.is_integer(column.type):
-        # As floats, large ids would fall together.
-        signed = pa.types.is_signed_integer(column.type)
-        types = {column.type: pd.Int64Dtype() if signed else pd.UInt64Dtype()}.get
+    types = _WITH_GAPS.get if column.null_count else None
     return column.to_pandas(date_as_object=False, types_mapper=types)
 
 

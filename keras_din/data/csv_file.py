@@ -93,8 +93,8 @@ def _read_records(path: str, columns: list, delimiter: str):
     records = csv.reader(source, delimiter=delimiter, strict=True)
     lines, bad, wanted, width = [], [], None, 0
     clean = io.BytesIO()
-    text = io.TextIOWrapper(clean, "utf-8", errors="surrogateescape", newline="")
-    writer = csv.writer(text)
+    file = io.TextIOWrapper(clean, "utf-8", errors="surrogateescape", newline="")
+    writer = csv.writer(file)
     while True:
         at = source.at
         try:
@@ -105,7 +105,8 @@ def _read_records(path: str, columns: list, delimiter: str):
             source.at = at + 1
             fields = _alone(source.lines[at], delimiter)
             if fields is None:
-                bad.append((at + 1, _reason("not readable as CSV", error, source.lines[at])))
+                text = _short(source.lines[at])
+                bad.append((at + 1, f"not readable as CSV: {error}: {text}"))
                 continue
         if _blank(fields):
             continue
@@ -117,8 +118,9 @@ def _read_records(path: str, columns: list, delimiter: str):
         else:
             lines.append(at + 1)
             writer.writerow([fields[i] for i in wanted])
-    text.flush()
-    table = _parse(lambda: io.BytesIO(clean.getbuffer()), columns, ",", newlines_in_values=True)
+    file.flush()
+    content = clean.getbuffer()
+    table = _parse(lambda: pa.BufferReader(content), columns, ",", newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
 
 
@@ -187,9 +189,9 @@ def _should_be_text(column: pa.ChunkedArray) -> bool:
 
 
 def _wrong_fields(text: str, actual: int, expected: int) -> str:
-    return _reason("wrong number of fields", f"{actual} instead of {expected}", text)
+    return f"{actual} fields, not {expected}: {_short(text)}"
 
 
-def _reason(what: str, detail, text: str) -> str:
+def _short(text: str) -> str:
     text = text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return f"{what}: {detail} in {text if len(text) <= 80 else text[:77] + '...'!r}"
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,12 +1,17 @@
 """Raw values to indices, and features learned from the values of the training part."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from keras_din.checks import positive_integer
-from keras_din.data.reading import missing
+from keras_din.data.columns import missing, numbers, ordinary
 from keras_din.feature_spec import OOV_INDEX, RESERVED, Categorical, Numeric
+
+_LARGEST = float(np.finfo(np.float32).max)
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def vocabulary_of(values, min_count: int = 1) -> tuple:
@@ -20,13 +25,16 @@ def vocabulary_of(values, min_count: int = 1) -> tuple:
         A tuple of `str` or of `int`.
     """
     min_count = positive_integer("min_count", min_count)
-    array, nothing, kind = _plain("values", pd.Series(values))
-    if kind == "float":
-        raise ValueError(f"A vocabulary must be of strings or integers. Received: {array.dtype}.")
-    codes, known = pd.factorize(array[~nothing])
+    array, nothing, kind = _plain("values", values)
+    array = array[~nothing]
+    if kind == "float" and len(array):
+        raise ValueError(f"A vocabulary must be of strings or integers. Received: {array[0]}.")
+    codes, known = pd.factorize(array)
     counts = np.bincount(codes, minlength=len(known))
+    often = np.flatnonzero(counts >= min_count)
+    counts, known = counts[often], np.asarray(known)[often]
     order = np.lexsort((pd.Index(known).argsort().argsort(), -counts))
-    return tuple(np.asarray(known)[order[counts[order] >= min_count]].tolist())
+    return tuple(known[order].tolist())
 
 
 def fit_feature(feature, values, dim: int = 16, min_count: int = 1):
@@ -49,12 +57,17 @@ def fit_feature(feature, values, dim: int = 16, min_count: int = 1):
     """
     if not isinstance(feature, str):
         return feature
-    array, nothing, kind = _plain(feature, pd.Series(values))
+    array, nothing, kind = _plain(feature, values)
     array = array[~nothing]
     if not len(array):
-        raise ValueError(f"Column {feature!r} must have values in the training part. Received: none.")
+        raise ValueError(
+            f"Column {feature!r} must have values in the training part. Received: none."
+        )
     if kind == "float":
-        return Numeric(feature, mean=float(array.mean()), std=float(array.std()) or 1.0)
+        low, high = array.min(), array.max()
+        # The standard deviation of equal values is not always 0, but may be 1e-17.
+        mean, std = (low, 1.0) if low == high else (array.mean(), array.std())
+        return Numeric(feature, mean=float(mean), std=float(std))
     vocabulary = vocabulary_of(array, min_count)
     if not vocabulary:
         raise ValueError(
@@ -75,12 +88,11 @@ def to_column(feature: Categorical | Numeric, values):
         `(column, missing)`: int32 indices of a `Categorical`, or float32 values of a `Numeric`,
         `(rows,)`, and how many had no value: those are out-of-vocabulary, or the feature's mean.
     """
-    values = pd.Series(values)
     if isinstance(feature, Categorical):
-        return to_indices(feature, values), int(missing(values).sum())
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    nothing = ~np.isfinite(numbers)
-    return np.where(nothing, feature.mean, numbers).astype(np.float32), int(nothing.sum())
+        return to_indices(feature, values), int(missing(pd.Series(values)).sum())
+    column = numbers(feature.name, values)
+    nothing = ~(np.abs(column) <= _LARGEST)
+    return np.where(nothing, feature.mean, column).astype(np.float32), int(nothing.sum())
 
 
 def to_indices(feature: Categorical, values) -> np.ndarray:
@@ -97,84 +109,100 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
     Raises:
         ValueError: When values that should be indices are not from 1 to `vocabulary_size - 1`.
     """
-    values = pd.Series(values)
+    values = ordinary(values)
     array, nothing, kind = _plain(feature.name, values)
-    if kind == "float" and not (nothing | (array == np.floor(array))).all():
-        row = int((~nothing & (array != np.floor(array))).argmax())
-        raise ValueError(
-            f"Column {feature.name!r} must hold strings or integers for a Categorical. "
-            f"Received: {array[row]} in row {values.index[row]}."
-        )
     if kind == "float":
+        wrong = ~nothing & ~((array == np.floor(array)) & (np.abs(array) < 2.0**63))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"Column {feature.name!r} must hold strings or integers for a Categorical. "
+                f"Received: {array[row]} in row {values.index[row]}."
+            )
         array, kind = np.where(nothing, 0, array).astype(np.int64), "int64"
     if feature.dtype is None:
         return _checked_indices(feature, values, array, nothing, kind)
-    codes, raw = pd.factorize(array)  # Strings are looked at once each.
+    codes, raw = pd.factorize(array)  # Each value is looked at once.
     if feature.dtype == "string":
-        raw = np.array([str(value) for value in raw], object)
-        known = np.ones(len(raw), bool)
+        raw, known = np.array([str(value) for value in raw], object), True
     else:
         raw, known = _integers(raw)
     if feature.vocabulary is not None:
         index = pd.Index(np.array(feature.vocabulary, raw.dtype)).get_indexer(raw)
-        known &= index >= 0
+        known = known & (index >= 0)
     else:
-        text = tf.strings.as_string(raw) if feature.dtype == "int64" else tf.constant(raw, tf.string)
+        text = tf.constant(raw, tf.string) if raw.dtype == object else tf.strings.as_string(raw)
         index = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy()
     index = np.where(known, index + RESERVED, OOV_INDEX).astype(np.int32)
-    return np.where(nothing, np.int32(OOV_INDEX), index[codes] if len(index) else OOV_INDEX)
+    return np.where(nothing, np.int32(OOV_INDEX), index[codes])
 
 
 def _integers(raw):
+    """Values as int64, and where they are 64-bit integers."""
     if raw.dtype != object:
         return raw.astype(np.int64), np.ones(len(raw), bool)
-    numbers = [int(v) if v.removeprefix("-").isdecimal() and len(v) < 19 else None for v in raw]
-    known = np.array([number is not None for number in numbers], bool)
-    return np.array([number or 0 for number in numbers], np.int64), known
+    whole = [int(v) if _INTEGER.fullmatch(v) else None for v in raw]
+    known = np.array([v is not None and -(2**63) <= v < 2**63 for v in whole], bool)
+    return np.array([v if k else 0 for v, k in zip(whole, known, strict=True)], np.int64), known
 
 
 def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
+    known = True
     if kind == "string":
         array, known = _integers(array)
-    else:
-        known = np.ones(len(array), bool)
     wrong = ~nothing & ~(known & (array >= OOV_INDEX) & (array < feature.vocabulary_size))
     if wrong.any():
         row = int(wrong.argmax())
+        (value,) = values.iloc[row : row + 1].tolist()
         raise ValueError(
             f"Column {feature.name!r} must hold indices from 1 to {feature.vocabulary_size - 1}, "
             "since the feature has a `vocabulary_size` and no `vocabulary` (0 is padding, 1 "
-            f"out-of-vocabulary). Received: {values.iloc[row]!r} in row {values.index[row]}."
+            f"out-of-vocabulary). Received: {value!r} in row {values.index[row]}."
         )
     return np.where(nothing, OOV_INDEX, array).astype(np.int32)
 
 
-def _plain(name: str, values: pd.Series):
-    """A column as `(array, missing, kind)`; kind is `"string"`, `"int64"` or `"float"`."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(object)
+def _plain(name: str, values):
+    """A column as `(array, missing, kind)`; kind is `"string"`, `"int64"` or `"float"`.
+
+    Integers that 64 bits do not hold are strings.
+    """
+    values = ordinary(values)
     nothing = missing(values)
     if not pd.api.types.is_numeric_dtype(values.dtype):
-        found = pd.api.types.infer_dtype(values[~nothing], skipna=True)
-        if found in ("string", "empty", "mixed-integer"):
-            array = np.full(len(values), "", object)
-            array[~nothing] = [str(v) for v in values[~nothing]] if found[0] == "m" else values[~nothing]
-            return array, nothing, "string"
-        if found not in ("integer", "boolean", "floating", "mixed-integer-float"):
+        values = values.where(~nothing, None)
+        found = pd.api.types.infer_dtype(values, skipna=True)
+        if found in ("string", "empty"):
+            return _strings(values, nothing)
+        if found in ("integer", "mixed-integer"):
+            if found == "mixed-integer" or not _fits(values[~nothing]):
+                return _strings(values, nothing)
+            values = values.astype("Int64")
+        elif found == "boolean":
+            values = values.astype("boolean")
+        elif found not in ("floating", "mixed-integer-float"):
             raise ValueError(
                 f"Column {name!r} must hold strings, integers, booleans or floats. "
                 f"Received: {found}."
             )
-        if found in ("integer", "boolean"):
-            values = values.astype("Int64" if found == "integer" else "boolean")
-    if pd.api.types.is_float_dtype(values.dtype) or values.dtype == object:
-        array = values.to_numpy(np.float64, na_value=np.nan)
-        finite = np.isfinite(array)
-        gaps = np.isnan(array)
-        whole = gaps.any() and (gaps | (finite & (array == np.floor(array)))).all()
-        if not whole or gaps.all():
-            return array, ~finite, "float"
-        return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
-    if values.dtype == np.uint64 and len(values) and values.max() >= 2**63:
-        raise ValueError(f"Column {name!r} must hold 64-bit integers. Received: {values.max()}.")
-    return values.fillna(False if values.dtype == "boolean" else 0).to_numpy(np.int64), nothing, "int64"
+    if values.dtype.kind in "iub":
+        if values.dtype.kind == "u" and not _fits(values[~nothing]):
+            return _strings(values, nothing)
+        return values.to_numpy(np.int64, na_value=0), nothing, "int64"
+    array = values.to_numpy(np.float64, na_value=np.nan)
+    gaps = np.isnan(array)
+    large = ~(np.abs(array) <= _LARGEST)
+    whole = gaps | ((array == np.floor(array)) & (np.abs(array) < 2.0**63))
+    if gaps.all() or not gaps.any() or not whole.all():
+        return array, large, "float"
+    return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
+
+
+def _strings(values, nothing):
+    array = np.full(len(values), "", object)
+    array[~nothing] = [str(value) for value in values[~nothing]]
+    return array, nothing, "string"
+
+
+def _fits(values) -> bool:
+    return not len(values) or (values.min() >= -(2**63) and values.max() < 2**63)

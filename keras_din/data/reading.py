@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
+from keras_din.data.columns import check_columns, from_arrow, missing, numbers, ordinary
+from keras_din.data.csv_file import read_csv
 from keras_din.data.times import to_microseconds
 
 
@@ -35,103 +36,94 @@ def read_table(source, columns):
 
     Args:
         source: A `DataFrame`, or the path of a `.parquet` file or of a CSV file, which may be
-            compressed (`.csv.gz`) or separated by tabs (`.tsv`).
+            compressed (`.csv.gz`) or separated by tabs (`.tsv`). Missing in a CSV file is what
+            `pandas.read_csv` takes for missing, and `\\N`.
         columns: Names of the columns needed, each once or more.
 
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
-        header is line 1, or else the row counted from 0. `bad` has the columns `line` and
-        `reason`: lines of a CSV file with another number of fields than its header. Empty lines
+        header is in line 1, or else the row counted from 0. `bad` has the columns `line` and
+        `reason`, then those of `frame`: lines of a CSV file with another number of fields than
+        its header or quotes that do not match, and rows with text that is not UTF-8. Empty lines
         are skipped.
 
     Raises:
-        ValueError: When a column is missing or holds lists.
+        ValueError: When there is no header, or a column is missing, is there twice or holds
+            lists.
     """
     columns = list(dict.fromkeys(columns))
-    bad = pd.DataFrame({"line": np.zeros(0, np.int64), "reason": np.zeros(0, object)})
+    bad = []
     if isinstance(source, pd.DataFrame):
-        _check_columns("the frame", source.columns, columns)
-        frame = source[columns].set_axis(pd.RangeIndex(len(source), name="line"))
+        check_columns("the frame", source.columns, columns)
+        series, lines = {name: ordinary(source[name]) for name in columns}, None
     elif not isinstance(source, (str, os.PathLike)):
         raise ValueError(
             "`source` must be a DataFrame or the path of a CSV or Parquet file. "
             f"Received: {type(source).__name__}."
         )
-    elif os.fspath(source).endswith(".parquet"):
-        with pyarrow.parquet.ParquetFile(source) as file:
-            _check_columns(os.fspath(source), file.schema_arrow.names, columns)
-            frame = _to_pandas(file.read(columns))
+    elif os.fspath(source).lower().endswith(".parquet"):
+        with pa.parquet.ParquetFile(source) as file:
+            check_columns(os.fspath(source), file.schema_arrow.names, columns)
+            table, lines = file.read(columns), None
+            series = {name: from_arrow(table[name]) for name in columns}
     else:
-        frame, bad = _read_csv(os.fspath(source), columns)
+        table, lines, bad = read_csv(os.fspath(source), columns)
+        series = {name: from_arrow(table[name]) for name in columns}
+    frame = pd.DataFrame(
+        {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
+    )
+    frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
+    frame.index.name = "line"
+    bad = pd.DataFrame(
+        {
+            "line": np.array([line for line, _ in bad], np.int64),
+            "reason": np.array([reason for _, reason in bad], object),
+        }
+    )
     for name in columns:
-        values = frame[name]
-        first = values.dropna().iloc[:1].tolist() if values.dtype == object else []
-        if first and isinstance(first[0], (list, tuple, dict, set, np.ndarray)):
+        first = _first(frame[name])
+        if isinstance(first, (list, tuple, dict, set, np.ndarray)):
             raise ValueError(
                 f"Column {name!r} must hold one value a row. "
-                f"Received: {type(first[0]).__name__} {first[0]!r}."
+                f"Received: {type(first).__name__} {first!r}."
             )
+        if isinstance(first, bytes):
+            frame[name], wrong = _decoded(frame[name])
+            bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
+            frame = frame[~wrong].copy()
     return frame, bad
 
 
-def _check_columns(owner: str, there, needed) -> None:
-    missing = [name for name in needed if name not in set(there)]
-    if missing:
-        raise ValueError(
-            f"Columns {missing} must be in {owner}. Received columns: {list(there)}."
-        )
+def _first(values: pd.Series):
+    """The first value of a column of objects that is not missing, else `None`."""
+    where = values.first_valid_index() if values.dtype == object else None
+    return None if where is None else values.loc[where]
 
 
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    # Integers with missing values stay integers: as floats, large ids would fall together.
-    frame = table.to_pandas(date_as_object=False, ignore_metadata=True)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if column.null_count and pa.types.is_integer(column.type):
-            frame[name] = column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
-    return frame.rename_axis("line")
+def _decoded(values: pd.Series):
+    """Bytes as text, and where they are none."""
+    wrong = np.zeros(len(values), bool)
+    text = values.to_numpy(object, copy=True)
+    for row, value in enumerate(text):
+        if isinstance(value, bytes):
+            try:
+                text[row] = value.decode()
+            except UnicodeDecodeError:
+                wrong[row] = True
+    return pd.Series(text, values.index), wrong
 
 
-def _read_csv(path: str, columns: list):
-    delimiter = "\t" if ".tsv" in os.path.basename(path) else ","
-    parse = {"delimiter": delimiter, "newlines_in_values": False, "ignore_empty_lines": False}
-    lines, reasons, empty = [], [], []
-
-    def aside(row):
-        if row.text.strip():
-            lines.append(row.number)
-            text = row.text if len(row.text) <= 80 else row.text[:77] + "..."
-            reasons.append(f"{row.actual_columns} fields, not {row.expected_columns}: {text}")
-        else:
-            empty.append(row.number)
-        return "skip"
-
-    options = pyarrow.csv.ReadOptions(use_threads=False)  # Threads would not know the lines.
-    with pyarrow.csv.open_csv(path, options, pyarrow.csv.ParseOptions(
-        **parse, invalid_row_handler=lambda row: "skip"
-    )) as file:
-        names = file.schema.names
-    _check_columns(path, names, columns)
-    table = pyarrow.csv.read_csv(
-        path,
-        options,
-        pyarrow.csv.ParseOptions(**parse, invalid_row_handler=aside),
-        pyarrow.csv.ConvertOptions(include_columns=columns),
-    )
-    frame = _to_pandas(table)
-    if len(names) == 1:  # An empty line is a missing value then, and stays.
-        empty = []
-    skipped = np.array(lines + empty, np.int64)
-    all_lines = np.arange(2, 2 + len(frame) + len(skipped))
-    frame.index = pd.Index(np.setdiff1d(all_lines, skipped, assume_unique=True), name="line")
-    return frame, pd.DataFrame({"line": lines, "reason": np.array(reasons, object)})
+def _aside(rows: pd.DataFrame, reasons) -> pd.DataFrame:
+    """Rows that are bad, as they came, after their lines and reasons."""
+    own = rows.astype(object).rename(columns={"line": "line_", "reason": "reason_"})
+    own.insert(0, "line", rows.index.to_numpy(np.int64))
+    own.insert(1, "reason", reasons)
+    return own
 
 
-def missing(values: pd.Series) -> np.ndarray:
-    """Where a column has no value: null, or an empty string. Bool `(rows,)`."""
-    nothing = values.isna().to_numpy(bool)
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return nothing
-    return nothing | (values == "").fillna(False).to_numpy(bool)
+def _join(bad: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    parts = [part for part in (bad, more) if len(part)] or [more]
+    return pd.concat(parts, ignore_index=True).sort_values("line", kind="stable", ignore_index=True)
 
 
 def clean_events(
@@ -182,12 +174,9 @@ def clean_events(
         set_aside(missing(frame[name]), f"{name!r} is missing")
     times, known, unit = to_microseconds(time, frame[time], time_unit)
     set_aside(~known, f"{time!r} is not a time")
-    numbers = {}
+    values = {name: numbers(name, frame[name]) for name in labels}
     for name in labels:
-        numbers[name] = pd.to_numeric(frame[name], errors="coerce").to_numpy(
-            np.float32, na_value=np.nan
-        )
-        set_aside(~np.isin(numbers[name], (0, 1)), f"{name!r} is neither 0 nor 1")
+        set_aside((values[name] != 0) & (values[name] != 1), f"{name!r} is neither 0 nor 1")
 
     good = np.flatnonzero(code == 0)
     number, _ = pd.factorize(frame[user].iloc[good])
@@ -201,19 +190,19 @@ def clean_events(
         set_aside(wrong, "the row is a duplicate")
         rows, number = rows[~repeated], number[~repeated]
 
-    aside = frame[code > 0].reset_index()
-    aside.insert(1, "reason", np.array(reasons, object)[code[code > 0]])
-    bad = pd.concat([bad, aside], ignore_index=True) if len(bad) else aside
-    bad = bad.sort_values("line", kind="stable", ignore_index=True)
+    total = len(bad) + len(frame)
+    bad = _join(bad, _aside(frame[code > 0], np.array(reasons, object)[code[code > 0]]))
     if strict and len(bad):
-        line, reason = bad.loc[0, ["line", "reason"]]
-        raise ValueError(f"Every row must be good when `strict`. Received in line {line}: {reason}.")
-    counts = {
-        # The fields of a wrong line are in its reason; counted are all such lines together.
-        reason: {"rows": len(part), "first_line": int(part["line"].iloc[0])}
-        for reason, part in bad.groupby(
-            bad["reason"].str.replace(r"^\d+ fields, .*", "wrong number of fields", regex=True)
+        line, reason = bad["line"].iloc[0], bad["reason"].iloc[0]
+        raise ValueError(
+            f"Every row must be good when `strict`. Received in line {line}: {reason}."
         )
+    # Without what is of one line only.
+    kinds = bad["reason"].str.replace(r"(?s)^\d+ fields, .*", "wrong number of fields", regex=True)
+    kinds = kinds.str.replace(r"(?s)^(not readable as CSV): .*", r"\1", regex=True)
+    counts = {
+        reason: {"rows": len(part), "first_line": int(part.iloc[0])}
+        for reason, part in bad["line"].groupby(kinds)
     }
     if not len(rows):
         raise ValueError(
@@ -222,7 +211,7 @@ def clean_events(
         )
     users = pd.Index(frame[user].iloc[rows[np.diff(number, prepend=-1) > 0]])
     report = {
-        "rows": len(frame) + int(bad["reason"].str.contains(r"^\d+ fields, ").sum()),
+        "rows": total,
         "rows_kept": len(rows),
         "rows_aside": counts,
         "rows_out_of_order": out_of_order,
@@ -236,7 +225,7 @@ def clean_events(
         number.astype(np.int64),
         users,
         times[rows],
-        {name: values[rows] for name, values in numbers.items()},
+        {name: values[name][rows].astype(np.float32) for name in labels},
         report,
         bad,
     )

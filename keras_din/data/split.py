@@ -57,9 +57,12 @@ class ByUser:
 
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
-        users = int(user.max()) + 1
-        share = np.random.default_rng(self.seed).permutation(users) / users
-        part = np.select([share < self.test, share < self.test + self.valid], [TEST, VALID], TRAIN)
+        users = int(user.max(initial=-1)) + 1
+        # Rounded up; 0.1 + 0.2 is a little more than 0.3, which is no further user.
+        test = np.ceil(self.test * users - 1e-6)
+        held_out = np.ceil((self.test + self.valid) * users - 1e-6)
+        place = np.random.default_rng(self.seed).permutation(users)
+        part = np.select([place < test, place < held_out], [TEST, VALID], TRAIN)
         return part.astype(np.int8)[user]
 
 

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import one_of
+from keras_din.data.columns import missing, ordinary
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 _BELOW = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each holds 1973 to 5138.
 _LIMIT = 2.0**63 / 1.001
+_ZONE = r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$"
 
 
 def to_microseconds(name: str, values, unit: str = "auto"):
@@ -15,7 +17,8 @@ def to_microseconds(name: str, values, unit: str = "auto"):
 
     Args:
         name: Name of the column, for errors.
-        values: Dates, ISO 8601 strings (UTC where they name no zone) or numbers since 1970.
+        values: Dates, ISO 8601 strings (UTC where they name no zone) or numbers since 1970, which
+            may be strings too.
         unit: Unit of numbers: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"`, by their magnitude:
             below 1e11 are seconds, then milliseconds below 1e14, microseconds below 1e17.
 
@@ -24,22 +27,41 @@ def to_microseconds(name: str, values, unit: str = "auto"):
         no time; the unit that was found, `"date"` for dates and strings.
 
     Raises:
-        ValueError: When numbers of different units are mixed, or the times do not fit.
+        ValueError: When the values are something else, numbers of different units are mixed, or
+            64 bits can hold none of them.
     """
     one_of("time_unit", unit, ("auto", *UNITS))
-    values = pd.Series(values)
-    if values.dtype == bool:
-        raise ValueError(f"Column {name!r} must hold times. Received: booleans.")
+    values = ordinary(values).reset_index(drop=True)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return *_from_dates(values), "date"
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        numbers = values
-    else:
-        numbers = pd.to_numeric(values, errors="coerce")
-        if 2 * numbers.notna().sum() <= values.notna().sum():
-            dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
-            return *_from_dates(dates), "date"
-    return _from_numbers(name, numbers, unit)
+    if pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(values.dtype):
+        if not _mostly_numbers(values[~missing(values)]):
+            return *_from_dates(_from_strings(values)), "date"
+        values = pd.to_numeric(values, errors="coerce")
+    if values.dtype.kind not in "iuf":
+        raise ValueError(
+            f"Column {name!r} must hold times: dates, ISO 8601 strings or numbers. "
+            f"Received: {values.dtype}."
+        )
+    return _from_numbers(name, values, unit)
+
+
+def _mostly_numbers(values: pd.Series) -> bool:
+    # A thousand of them or a little more tell: to try a million strings takes a second.
+    some = values.iloc[:: max(1, len(values) // 1000)]
+    return 2 * pd.to_numeric(some, errors="coerce").notna().sum() > len(some)
+
+
+def _from_strings(values: pd.Series) -> pd.Series:
+    def parsed(text):
+        return pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
+
+    text = values.astype("string[pyarrow]")
+    zoned = text.str.contains(_ZONE).fillna(False).to_numpy(bool)
+    if zoned.all() or not zoned.any():
+        return parsed(text)
+    # Apart: to a string without a zone pandas 2 gives that of the string before it.
+    return pd.concat([parsed(text[zoned]), parsed(text[~zoned])]).sort_index()
 
 
 def _from_dates(dates: pd.Series):
@@ -57,13 +79,15 @@ def _from_numbers(name: str, numbers: pd.Series, unit: str):
     if unit == "auto":
         unit = _unit(name, floats[known], size[known])
     factor = UNITS[unit]
-    if size.max(initial=0) * factor >= _LIMIT:
+    fits = size * max(factor, 1) < _LIMIT
+    if known.any() and not (known & fits).any():
         raise ValueError(
             f"Column {name!r} must hold times in {unit!r} that 64 bits of microseconds can hold. "
-            f"Received: {floats[size.argmax()]:.0f}."
+            f"Received: {floats[known.argmax()]:.0f}."
         )
-    if pd.api.types.is_integer_dtype(numbers.dtype):
-        whole = numbers.fillna(0).to_numpy(np.int64)
+    known &= fits
+    if numbers.dtype.kind in "iu":
+        whole = numbers.where(known, 0).to_numpy(np.int64)
         times = whole * factor if unit != "ns" else whole // 1000
     else:
         times = np.rint(np.where(known, floats, 0.0) * factor).astype(np.int64)

@@ -1,0 +1,343 @@
+"""A training run: a folder that holds all that it needs to go on, and what came of it."""
+
+import csv
+import json
+import os
+import pathlib
+import zlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_din import metrics
+from keras_din.checks import one_of, positive_integer
+from keras_din.evaluation import Evaluation, evaluate
+from keras_din.feature_spec import FeatureSpec
+from keras_din.losses import BinaryCrossentropy
+from keras_din.models import MODELS
+from keras_din.version import __version__
+
+_RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
+_SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        folder: The folder of the run.
+        model: The model with the best weights.
+        spec: The `FeatureSpec`.
+        result: Part -> metrics of the best weights, and `best_step`.
+    """
+
+    folder: pathlib.Path
+    model: keras.Model
+    spec: FeatureSpec
+    result: dict
+
+
+def train(
+    data,
+    folder: str | os.PathLike,
+    *,
+    model: str = "din",
+    options: dict | None = None,
+    epochs: int = 10,
+    batch_size: int = 1024,
+    learning_rate: float = 1e-3,
+    patience: int = 2,
+    evaluate_every: int | str = "epoch",
+    by_request: bool = False,
+    seed: int = 0,
+    data_folder: str | None = None,
+    resume: bool = False,
+    verbose: int | str = "auto",
+) -> Run:
+    """Trains a model of the zoo until the GAUC of validation no longer rises.
+
+    The folder is written as the training goes: `run.json` (the arguments), `spec.json`,
+    `metrics.csv` (a line an evaluation), `best.keras` (the best on validation so far), a
+    checkpoint after each epoch, and at the end `result.json`. When it is killed, `resume=True`
+    goes on after the last whole epoch and ends where uninterrupted training would have.
+
+    Args:
+        data: A `PreparedData` with a part `"train"`. Without `"valid"` all epochs are run and
+            the last weights are the best; `"test"` is looked at once, at the end.
+        folder: A folder that does not exist, or with `resume` that of an earlier call.
+        model: A name in `keras_din.MODELS`.
+        options: Further arguments of its builder.
+        epochs: The most epochs.
+        batch_size: Rows of a batch, or requests.
+        learning_rate: Learning rate of Adam.
+        patience: Epochs without a better GAUC (AUC, where no user has both a click and none)
+            after which training stops.
+        evaluate_every: `"epoch"`, or a number of steps.
+        by_request: Whether a row is a request with all its candidates.
+        seed: Seed of the weights, the order of the rows and dropout.
+        data_folder: Where the data came from, to be remembered.
+        resume: Whether to go on with what `folder` holds. Its arguments are taken, and of this
+            call only `epochs`, where that is more.
+        verbose: As of `fit`.
+
+    Returns:
+        A `Run`.
+
+    Raises:
+        FileExistsError: When `folder` is there already and `resume` is not set.
+        FileNotFoundError: When `resume` is set and `folder` is no run.
+        ValueError: When an argument is not as said here, or the data is not that of the run.
+    """
+    folder = pathlib.Path(folder)
+    arguments = {
+        "model": one_of("model", model, tuple(MODELS)),
+        "options": dict(options or {}),
+        "epochs": positive_integer("epochs", epochs),
+        "batch_size": positive_integer("batch_size", batch_size),
+        "learning_rate": _positive("learning_rate", learning_rate),
+        "patience": positive_integer("patience", patience),
+        "evaluate_every": evaluate_every,
+        "by_request": bool(by_request),
+        "seed": positive_integer("seed", seed, minimum=0),
+    }
+    if resume:
+        arguments = _resumed_arguments(folder, data, arguments)
+    else:
+        _start(folder, data, arguments, data_folder)
+    progress = _read(folder / _PROGRESS, {"epochs": 0, "rows": [], "logs": [], "checkpoint": None})
+    if progress["checkpoint"]:
+        network = keras.saving.load_model(folder / progress["checkpoint"])
+        for variable, state in zip(_random_states(network), progress["random"], strict=True):
+            variable.assign(state)
+    else:
+        keras.utils.set_random_seed(arguments["seed"])
+        network = MODELS[arguments["model"]](data.spec, **arguments["options"])
+        optimizer = keras.optimizers.Adam(arguments["learning_rate"])
+        optimizer.build(network.trainable_variables)  # To be saved before the first step too.
+        network.compile(optimizer, BinaryCrossentropy())
+    _fit(network, data, folder, arguments, progress, verbose)
+    if (folder / _BEST).exists():
+        network = keras.saving.load_model(folder / _BEST)
+    result = {"best_step": int(network.optimizer.iterations)}
+    for part in ("valid", "test"):
+        if part in data.parts:
+            result[part] = evaluate(network, _dataset(data, part, arguments))
+    _write(folder / _RESULT, json.dumps(result, indent=1))
+    return Run(folder, network, data.spec, result)
+
+
+def load_run(folder: str | os.PathLike) -> Run:
+    """The run in a folder: the best model so far, and the result, empty while it is training."""
+    folder = pathlib.Path(folder)
+    if not (folder / _RUN).is_file():
+        raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
+    if not (folder / _BEST).is_file():
+        raise FileNotFoundError(
+            f"The run must have finished an evaluation. Received: {folder}, without {_BEST}."
+        )
+    spec = FeatureSpec.from_json((folder / _SPEC).read_text(encoding="utf-8"))
+    model = keras.saving.load_model(folder / _BEST)
+    return Run(folder, model, spec, _read(folder / _RESULT, {}))
+
+
+def read_arguments(folder: str | os.PathLike) -> dict:
+    """What `run.json` of a run says."""
+    file = pathlib.Path(folder) / _RUN
+    if not file.is_file():
+        raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
+    return _read(file, {})
+
+
+def _fit(network, data, folder, arguments, progress, verbose) -> None:
+    done, epochs = progress["epochs"], arguments["epochs"]
+    callbacks = []
+    if "valid" in data.parts:
+        valid = _dataset(data, "valid", arguments)
+        monitor = _monitor(data.parts["valid"])
+        evaluation = Evaluation(
+            valid,
+            arguments["evaluate_every"],
+            before_training=not progress["checkpoint"],
+            monitor=monitor,
+            verbose=verbose != 0,
+        )
+        mode = {"mode": "max", "patience": arguments["patience"]}
+        stopping = _EarlyStopping(f"val_{monitor}", past=progress["logs"], **mode)
+        callbacks = [evaluation, _Recorder(folder, progress, evaluation), stopping]
+        # Training that had stopped stays so.
+        stopping.set_model(network)
+        stopping.on_train_begin()
+        if network.stop_training:
+            return
+    else:
+        callbacks = [_Recorder(folder, progress, None)]
+    if done >= epochs:
+        return
+    training = _dataset(data, "train", arguments, shuffle=True, first_epoch=done)
+    network.fit(
+        training,
+        epochs=epochs,
+        initial_epoch=done,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=verbose,
+    )
+
+
+class _EarlyStopping(keras.callbacks.EarlyStopping):
+    """Early stopping that has seen the epochs before this process."""
+
+    def __init__(self, monitor, past, **keywords):
+        super().__init__(monitor, **keywords)
+        self.past = list(past)
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.model.stop_training = False
+        for epoch, values in enumerate(self.past):
+            self.on_epoch_end(epoch, values)
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Writes what a run must remember; stands behind the evaluation, on the same weights."""
+
+    def __init__(self, folder, progress, evaluation):
+        super().__init__()
+        self.folder = folder
+        self.progress = progress
+        self.evaluation = evaluation
+        self.past = list(progress["rows"])
+        self.written = 0
+
+    def on_train_begin(self, logs=None):
+        self._record()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._record()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._record()
+        if self.evaluation is None:
+            _save(self.model, self.folder / _BEST)
+        name = f"epoch-{epoch + 1:04d}.keras"
+        _save(self.model, self.folder / name)
+        self.progress |= {
+            "epochs": epoch + 1,
+            "rows": self.rows,
+            "logs": [*self.progress["logs"], {k: float(v) for k, v in (logs or {}).items()}],
+            "checkpoint": name,
+            "random": [
+                keras.ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)
+            ],
+        }
+        # The one moment at which the run moves on: before it, the checkpoint before counts.
+        _write(self.folder / _PROGRESS, json.dumps(self.progress))
+        for old in self.folder.glob("epoch-*.keras"):
+            if old.name != name:
+                old.unlink()
+
+    @property
+    def rows(self) -> list:
+        return self.past + (self.evaluation.history if self.evaluation else [])
+
+    def _record(self):
+        if self.evaluation is None or len(self.evaluation.history) == self.written:
+            return
+        self.written = len(self.evaluation.history)
+        rows = self.rows
+        best = lambda row: np.nan_to_num(row[self.evaluation.monitor], nan=-1.0)  # noqa: E731
+        if best(rows[-1]) > max(map(best, rows[:-1]), default=-1.0) or len(rows) == 1:
+            _save(self.model, self.folder / _BEST)
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        with _replacing(self.folder / _METRICS) as path, open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _start(folder, data, arguments, data_folder) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        hint = " Go on with it by resume=True." if (folder / _RUN).exists() else ""
+        raise FileExistsError(f"`folder` must be new or empty. Received: {folder}.{hint}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _SPEC).write_text(data.spec.to_json(), encoding="utf-8")
+    content = {
+        "arguments": arguments,
+        "data": data_folder,
+        "fingerprint": fingerprint(data),
+        "versions": {"keras_din": __version__, "keras": keras.__version__},
+    }
+    _write(folder / _RUN, json.dumps(content, indent=1))
+
+
+def _resumed_arguments(folder, data, arguments) -> dict:
+    content = read_arguments(folder)
+    if content["fingerprint"] != fingerprint(data):
+        raise ValueError(
+            f"A run must go on with its own data, that of {content['data']}. "
+            f"Received: other data for {folder}."
+        )
+    kept = content["arguments"]
+    return kept | {"epochs": max(kept["epochs"], arguments["epochs"])}
+
+
+def _random_states(model) -> list:
+    """The states of dropout's random numbers, which Keras does not save with the model."""
+    return [v for v in model.variables if v.path.endswith("seed_generator_state")]
+
+
+def fingerprint(data) -> str:
+    """Tells whether two data sets are the same: their specs, and their rows' labels and groups."""
+    code = zlib.crc32(data.spec.to_json().encode())
+    for part, samples in sorted(data.parts.items()):
+        code = zlib.crc32(part.encode(), code)
+        for array in (samples.label, samples.group):
+            code = zlib.crc32(np.ascontiguousarray(array), code)
+    return f"{code:08x}"
+
+
+def _dataset(data, part, arguments, **keywords):
+    keywords |= {"seed": arguments["seed"], "by_request": arguments["by_request"]}
+    return data.dataset(part, arguments["batch_size"], **keywords)
+
+
+def _monitor(samples) -> str:
+    constant = np.zeros(len(samples), np.float32)
+    return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
+
+
+def _positive(word, value) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
+    return float(value)
+
+
+class _replacing:
+    """Gives a path beside a file, which replaces the file when the block succeeds."""
+
+    def __init__(self, file: pathlib.Path):
+        self.file, self.partial = file, file.with_name(f".partial-{file.name}")
+
+    def __enter__(self):
+        return self.partial
+
+    def __exit__(self, kind, error, traceback):
+        if kind is None:
+            os.replace(self.partial, self.file)
+        else:
+            self.partial.unlink(missing_ok=True)
+
+
+def _save(model, file: pathlib.Path) -> None:
+    with _replacing(file) as path:
+        model.save(path)
+
+
+def _write(file: pathlib.Path, text: str) -> None:
+    with _replacing(file) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def _read(file: pathlib.Path, default):
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else default

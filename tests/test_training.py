@@ -1,0 +1,232 @@
+"""A run: what its folder holds, that it can be killed anywhere, and what it refuses."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_din.data import synthetic_log
+from keras_din.training import fingerprint, load_run, read_arguments, train
+
+OPTIONS = {"hidden_units": [16], "dropout": 0.3}
+SETTINGS = {
+    "model": "base",
+    "options": OPTIONS,
+    "epochs": 3,
+    "batch_size": 64,
+    "learning_rate": 0.01,
+    "verbose": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4)
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    return train(data, tmp_path_factory.mktemp("runs") / "run", **SETTINGS, data_folder="there")
+
+
+def rows(folder):
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_the_folder_holds(run, data):
+    assert {file.name for file in run.folder.iterdir()} == {
+        "run.json",
+        "spec.json",
+        "metrics.csv",
+        "best.keras",
+        "progress.json",
+        "epoch-0003.keras",
+        "result.json",
+    }
+    content = read_arguments(run.folder)
+    assert content["arguments"]["options"] == OPTIONS
+    assert content["data"] == "there"
+    table = rows(run.folder)
+    assert [int(row["step"]) for row in table] == [0, 10, 20, 30]
+    best = max(table, key=lambda row: float(row["gauc"]))
+    assert run.result["best_step"] == int(best["step"])
+    np.testing.assert_allclose(run.result["valid"]["gauc"], float(best["gauc"]))
+    assert run.result["test"]["rows"] == 180
+
+
+def test_a_run_is_loaded(run, data):
+    loaded = load_run(run.folder)
+    assert loaded.spec == data.spec
+    assert loaded.result == run.result
+    x, _ = next(iter(data.dataset("test")))
+    np.testing.assert_array_equal(loaded.model.predict_on_batch(x), run.model.predict_on_batch(x))
+
+
+def test_seeded(run, data, tmp_path):
+    again = train(data, tmp_path / "again", **SETTINGS)
+    other = train(data, tmp_path / "other", **SETTINGS, seed=1)
+    for a, b in zip(run.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert rows(again.folder) == rows(run.folder)
+    assert rows(other.folder) != rows(run.folder)
+
+
+class Killed(keras.callbacks.Callback):
+    """Ends training as a signal would, in the middle of an epoch."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", [0, 5, 10, 25])
+def test_an_interrupted_run_goes_on_to_the_same_end(run, data, tmp_path, monkeypatch, step):
+    folder = tmp_path / "run"
+    fit = keras.Model.fit
+
+    def interrupted(self, *arguments, callbacks, **keywords):
+        return fit(self, *arguments, callbacks=[*callbacks, Killed(step)], **keywords)
+
+    monkeypatch.setattr(keras.Model, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, folder, **SETTINGS)
+    monkeypatch.undo()
+    resumed = train(data, folder, resume=True, verbose=0, epochs=1)
+    assert rows(folder) == rows(run.folder)
+    assert resumed.result == run.result
+    for a, b in zip(run.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
+    script = """
+import sys
+from keras_din.data import synthetic_log
+from keras_din.training import train
+data = synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4)
+train(data, sys.argv[1], model="base", options={"hidden_units": [8]}, epochs=2000, batch_size=64,
+      patience=2000, verbose=0)
+"""
+    folder = tmp_path / "run"
+    root = pathlib.Path(__file__).parent.parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], cwd=root, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "progress.json").exists() and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = json.loads((folder / "progress.json").read_text())["epochs"]
+    run = json.loads((folder / "run.json").read_text())
+    run["arguments"]["epochs"] = done + 1
+    (folder / "run.json").write_text(json.dumps(run))
+    data = synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4)
+    train(data, folder, resume=True, epochs=1, verbose=0)
+    assert [int(row["step"]) for row in rows(folder)] == list(range(0, 10 * (done + 1) + 1, 10))
+
+
+def test_more_epochs_and_a_finished_run(run, data, tmp_path):
+    folder = tmp_path / "run"
+    train(data, folder, **(SETTINGS | {"epochs": 1}))
+    assert len(rows(folder)) == 2
+    more = train(data, folder, resume=True, epochs=3, verbose=0)
+    assert rows(folder) == rows(run.folder)
+    before = (folder / "best.keras").read_bytes()
+    assert train(data, folder, resume=True, epochs=3, verbose=0).result == more.result
+    assert (folder / "best.keras").read_bytes() == before
+
+
+def test_early_stopping_is_remembered(data, tmp_path):
+    options = SETTINGS | {"learning_rate": 1e-30, "epochs": 9, "patience": 2}
+    train(data, tmp_path / "run", **options)
+    assert len(rows(tmp_path / "run")) == 1 + 3
+    train(data, tmp_path / "run", resume=True, epochs=9, verbose=0)
+    assert len(rows(tmp_path / "run")) == 1 + 3
+
+
+def test_every_so_many_steps(data, tmp_path):
+    run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}), evaluate_every=4)
+    assert [int(row["step"]) for row in rows(run.folder)] == [0, 4, 8, 10]
+
+
+def test_without_validation(data, tmp_path):
+    parts = {part: samples for part, samples in data.parts.items() if part != "valid"}
+    data = type(data)(data.spec, data.behaviours, parts)
+    run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 2}))
+    assert run.result["best_step"] == 20
+    assert "valid" not in run.result
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"model": "dinn"}, "`model` must be one of 'popularity', 'base', 'din'"),
+        ({"epochs": 0}, "`epochs` must be a positive integer. Received: epochs=0"),
+        ({"batch_size": -1}, "`batch_size` must be a positive integer"),
+        ({"learning_rate": 0}, "`learning_rate` must be a positive number"),
+        ({"learning_rate": "fast"}, "`learning_rate` must be a positive number"),
+        ({"patience": 0}, "`patience` must be a positive integer"),
+        ({"seed": -1}, "`seed` must be a non-negative integer"),
+    ],
+)
+def test_what_must_hold(data, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        train(data, tmp_path / "x", **options)
+    assert not (tmp_path / "x").exists()
+
+
+def test_folders_that_are_refused(run, data, tmp_path):
+    with pytest.raises(FileExistsError, match=r"must be new or empty.* Go on with it by resume"):
+        train(data, run.folder)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="must be new or empty"):
+        train(data, tmp_path)
+    assert os.listdir(tmp_path) == ["file"]
+    with pytest.raises(FileNotFoundError, match="must be that of a training run"):
+        train(data, tmp_path / "nothing", resume=True)
+    with pytest.raises(FileNotFoundError, match="must be that of a training run"):
+        load_run(tmp_path)
+
+
+def test_other_data_is_refused(run):
+    other = synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4, seed=1)
+    assert fingerprint(other) != fingerprint(
+        synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4)
+    )
+    with pytest.raises(ValueError, match="A run must go on with its own data, that of there"):
+        train(other, run.folder, resume=True)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(run, data, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    save = keras.Model.save
+
+    def full(self, path, *arguments, **keywords):
+        if "epoch-0002" in str(path):
+            pathlib.Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        return save(self, path, *arguments, **keywords)
+
+    monkeypatch.setattr(keras.Model, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(data, folder, **SETTINGS)
+    monkeypatch.undo()
+    assert not [file for file in folder.iterdir() if "partial" in file.name]
+    assert train(data, folder, resume=True, epochs=1, verbose=0).result == run.result
