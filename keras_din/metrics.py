@@ -192,7 +192,7 @@ def expected_calibration_error(labels, predictions, bins: int = 10) -> float:
     if not rows:
         return float("nan")
     order = np.argsort(predictions)
-    labels, predictions = labels[order], predictions[order].astype("float64")
+    labels, predictions = labels[order], predictions[order]
     ties = np.flatnonzero(_changes(predictions))
     positives, negatives = _count(labels, ties)
     size = positives + negatives

@@ -1,6 +1,7 @@
 """A training run: a folder that holds all that it needs to go on, and what came of it."""
 
 import csv
+import inspect
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ from keras_din.version import __version__
 
 _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
 _SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
+_NOTHING_YET = {"epochs": 0, "rows": [], "logs": [], "checkpoint": None}
 
 
 class Run(NamedTuple):
@@ -97,25 +99,22 @@ def train(
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": _positive("learning_rate", learning_rate),
         "patience": positive_integer("patience", patience),
-        "evaluate_every": evaluate_every,
+        "evaluate_every": _every(evaluate_every),
         "by_request": bool(by_request),
         "seed": positive_integer("seed", seed, minimum=0),
     }
     if resume:
         arguments = _resumed_arguments(folder, data, arguments)
+        progress = _read(folder / _PROGRESS, dict(_NOTHING_YET))
     else:
-        _start(folder, data, arguments, data_folder)
-    progress = _read(folder / _PROGRESS, {"epochs": 0, "rows": [], "logs": [], "checkpoint": None})
+        _check_new(folder)
+        progress = dict(_NOTHING_YET)
     if progress["checkpoint"]:
-        network = keras.saving.load_model(folder / progress["checkpoint"])
-        for variable, state in zip(_random_states(network), progress["random"], strict=True):
-            variable.assign(state)
+        network = _checkpoint(folder, progress)
     else:
-        keras.utils.set_random_seed(arguments["seed"])
-        network = MODELS[arguments["model"]](data.spec, **arguments["options"])
-        optimizer = keras.optimizers.Adam(arguments["learning_rate"])
-        optimizer.build(network.trainable_variables)  # To be saved before the first step too.
-        network.compile(optimizer, BinaryCrossentropy())
+        network = _build(data, arguments)
+    if not resume:  # Only now: what the builder refuses leaves no folder.
+        _start(folder, data, arguments, data_folder)
     _fit(network, data, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
@@ -256,10 +255,33 @@ class _Recorder(keras.callbacks.Callback):
             writer.writerows(rows)
 
 
-def _start(folder, data, arguments, data_folder) -> None:
-    if folder.exists() and any(folder.iterdir()):
+def _build(data, arguments) -> keras.Model:
+    builder = MODELS[arguments["model"]]
+    allowed = [name for name in inspect.signature(builder).parameters if name != "spec"]
+    for name in arguments["options"]:
+        one_of("options", name, tuple(allowed))
+    keras.utils.set_random_seed(arguments["seed"])
+    network = builder(data.spec, **arguments["options"])
+    optimizer = keras.optimizers.Adam(arguments["learning_rate"])
+    optimizer.build(network.trainable_variables)  # To be saved before the first step too.
+    network.compile(optimizer, BinaryCrossentropy())
+    return network
+
+
+def _checkpoint(folder, progress) -> keras.Model:
+    network = keras.saving.load_model(folder / progress["checkpoint"])
+    for variable, state in zip(_random_states(network), progress["random"], strict=True):
+        variable.assign(state)
+    return network
+
+
+def _check_new(folder) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = " Go on with it by resume=True." if (folder / _RUN).exists() else ""
         raise FileExistsError(f"`folder` must be new or empty. Received: {folder}.{hint}")
+
+
+def _start(folder, data, arguments, data_folder) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _SPEC).write_text(data.spec.to_json(), encoding="utf-8")
     content = {
@@ -305,6 +327,18 @@ def _dataset(data, part, arguments, **keywords):
 def _monitor(samples) -> str:
     constant = np.zeros(len(samples), np.float32)
     return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
+
+
+def _every(value):
+    if value == "epoch":
+        return value
+    try:
+        return positive_integer("evaluate_every", value)
+    except ValueError:
+        raise ValueError(
+            '`evaluate_every` must be "epoch" or a positive integer. '
+            f"Received: evaluate_every={value!r}."
+        ) from None
 
 
 def _positive(word, value) -> float:

@@ -426,7 +426,7 @@ def test_the_loss_is_the_mean_since_the_last_evaluation():
             set_item_0(self.model, batch)
 
     callback = Evaluation(item_data(), every=2)
-    history = fit(item_model(), callback, Steps(), data=training_data(5))
+    history = fit(item_model(), callback, Steps(), data=training_data(5), epochs=2)
 
     def losses(*batches):
         each = [np.log1p(np.exp(-batch)) / 2 + np.log1p(np.exp(1.0)) / 2 for batch in batches]
@@ -434,8 +434,9 @@ def test_the_loss_is_the_mean_since_the_last_evaluation():
 
     assert "loss" not in callback.history[0]
     found = [entry["loss"] for entry in callback.history[1:]]
-    assert found == [losses(0, 1), losses(2, 3), losses(4)]
-    assert history.history["loss"] == [losses(0, 1, 2, 3, 4)]
+    assert steps(callback) == [0, 2, 4, 5, 6, 8, 10]
+    assert found == [losses(0, 1), losses(2, 3), losses(4), losses(0), losses(1, 2), losses(3, 4)]
+    assert history.history["loss"] == [losses(0, 1, 2, 3, 4)] * 2
 
 
 def test_the_line_of_an_evaluation(capsys):

@@ -184,6 +184,9 @@ def test_without_validation(data, tmp_path):
         ({"learning_rate": "fast"}, "`learning_rate` must be a positive number"),
         ({"patience": 0}, "`patience` must be a positive integer"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
+        ({"evaluate_every": "day"}, '`evaluate_every` must be "epoch" or a positive integer'),
+        ({"options": {"layers": 3}}, "`options` must be one of 'attention_units'.*'layers'"),
+        ({"options": {"dropout": 3}}, "`dropout` must be a number in"),
     ],
 )
 def test_what_must_hold(data, tmp_path, options, message):

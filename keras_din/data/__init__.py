@@ -1,7 +1,10 @@
 """From logs to batches."""
 
+from keras_din.data.amazon import load_amazon
 from keras_din.data.behaviours import prepare_behaviours
+from keras_din.data.globo import load_globo
 from keras_din.data.impressions import prepare_impressions
+from keras_din.data.kuairand import load_kuairand
 from keras_din.data.log import BehaviourLog
 from keras_din.data.negatives import sample_negatives
 from keras_din.data.pipeline import dataset
@@ -22,6 +25,9 @@ __all__ = [
     "Samples",
     "best_scores",
     "dataset",
+    "load_amazon",
+    "load_globo",
+    "load_kuairand",
     "prepare_behaviours",
     "prepare_impressions",
     "prepare_tuples",

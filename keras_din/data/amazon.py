@@ -9,7 +9,7 @@ from keras_din.data.behaviours import prepare_behaviours
 from keras_din.data.prepared import PreparedData
 
 
-def amazon(
+def load_amazon(
     folder: str | os.PathLike,
     category: str = "beauty",
     *,

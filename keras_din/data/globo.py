@@ -14,7 +14,7 @@ _CONTEXT = ("click_environment", "click_deviceGroup", "click_os", "click_region"
 _HOUR = 3600
 
 
-def globo(
+def load_globo(
     folder: str | os.PathLike,
     *,
     negatives: str = "uniform",

@@ -9,14 +9,14 @@ import pandas as pd
 from keras_din.data.impressions import prepare_impressions
 from keras_din.data.prepared import PreparedData
 
-_PARTS = {
+_DATES = {
     "train": (20220425, 20220503),
     "valid": (20220504, 20220504),
     "test": (20220505, 20220506),
 }
 
 
-def kuairand(
+def load_kuairand(
     folder: str | os.PathLike | None = None,
     *,
     label: str = "is_click",
@@ -31,8 +31,8 @@ def kuairand(
     whatever `label` is) before the impression.
 
     Args:
-        folder: Folder with `impressions.parquet` and `history.parquet`. Defaults to the slice
-            that comes with the package: a part of the users.
+        folder: Folder with `impressions.parquet`, `history.parquet` and `videos.parquet`.
+            Defaults to the slice that comes with the package.
         label: Column of 0 and 1: `"is_click"` or `"long_view"`.
         user_id: Whether the user's id is a feature of the context.
         max_length: The most behaviours that a model reads.
@@ -53,14 +53,11 @@ def kuairand(
     watched = pd.read_parquet(folder / "history.parquet")[["user_id", "long_watched"]]
     watched = watched.explode("long_watched").dropna().rename(columns={"long_watched": "video_id"})
     watched["video_id"] = watched["video_id"].astype("int64")
-    log["tag"] = log["tag"].str.split(",").str[0]
     log["part"] = "none"
     for part, (first, last) in _DATES.items():
         log.loc[log["date"].between(first, last), "part"] = part
-    videos = log[["video_id", "author_id", "tag"]].drop_duplicates("video_id")
-    if (folder / "videos.parquet").exists():
-        videos = pd.read_parquet(folder / "videos.parquet")[["video_id", "author_id", "tag"]]
-        videos["tag"] = videos["tag"].str.split(",").str[0]
+    videos = pd.read_parquet(folder / "videos.parquet")[["video_id", "author_id", "tag"]]
+    videos["tag"] = videos["tag"].str.split(",").str[0]
     return prepare_impressions(
         log[["user_id", "video_id", "time_ms", "tab", "part", label]],
         user="user_id",

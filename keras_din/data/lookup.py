@@ -170,24 +170,23 @@ def _plain(name: str, values):
     values = ordinary(values)
     nothing = missing(values)
     if not pd.api.types.is_numeric_dtype(values.dtype):
-        values = values.where(~nothing, None)
-        found = pd.api.types.infer_dtype(values, skipna=True)
+        found = "string"
+        if not isinstance(values.dtype, pd.StringDtype):
+            found = pd.api.types.infer_dtype(values[~nothing])
         if found in ("string", "empty"):
-            return _strings(values, nothing)
-        if found in ("integer", "mixed-integer"):
-            if found == "mixed-integer" or not _fits(values[~nothing]):
-                return _strings(values, nothing)
-            values = values.astype("Int64")
-        elif found == "boolean":
-            values = values.astype("boolean")
-        elif found not in ("floating", "mixed-integer-float"):
+            return np.where(nothing, "", values.to_numpy(object)), nothing, "string"
+        if found == "mixed-integer" or (found == "integer" and not _fits(values[~nothing])):
+            return _decimal(values, nothing), nothing, "string"
+        if found not in ("integer", "boolean", "floating", "mixed-integer-float"):
             raise ValueError(
                 f"Column {name!r} must hold strings, integers, booleans or floats. "
                 f"Received: {found}."
             )
+        kind = {"integer": "Int64", "boolean": "boolean"}.get(found, "Float64")
+        values = values.where(~nothing, None).astype(kind)
+    if values.dtype.kind == "u" and not _fits(values[~nothing]):
+        return _decimal(values, nothing), nothing, "string"
     if values.dtype.kind in "iub":
-        if values.dtype.kind == "u" and not _fits(values[~nothing]):
-            return _strings(values, nothing)
         return values.to_numpy(np.int64, na_value=0), nothing, "int64"
     array = values.to_numpy(np.float64, na_value=np.nan)
     gaps = np.isnan(array)
@@ -198,10 +197,10 @@ def _plain(name: str, values):
     return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
 
 
-def _strings(values, nothing):
+def _decimal(values, nothing):
     array = np.full(len(values), "", object)
     array[~nothing] = [str(value) for value in values[~nothing]]
-    return array, nothing, "string"
+    return array
 
 
 def _fits(values) -> bool:

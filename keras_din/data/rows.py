@@ -7,6 +7,8 @@ import pyarrow.compute as pc
 
 from keras_din.data import pipeline
 from keras_din.data.log import BehaviourLog
+from keras_din.data.lookup import to_indices
+from keras_din.data.reading import missing
 from keras_din.data.samples import Samples
 from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
 
@@ -17,9 +19,11 @@ def rows_to_samples(
     """Rows with materialized histories as a log and samples, so that one pipeline serves.
 
     Args:
-        frame: One column for each input of the spec, of the same name. Context and target:
-            indices or numbers. Behaviours: lists or arrays, the most recent last; `None` or NaN
-            is an empty history, and positions of index 0 are padding and left out.
+        frame: One column for each input of the spec, of the same name. Values are as they stand
+            in the log where a feature has a vocabulary or hash buckets, indices where it has
+            only a size, and numbers of a `Numeric`. Behaviours: lists or arrays, the most recent
+            last; `None` or NaN is an empty history, and positions whose first feature is padding
+            (index 0, an empty string or nothing) are left out.
         spec: The features.
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
         group: Column whose values are GAUC's groups. Without one each row is by itself.
@@ -33,10 +37,10 @@ def rows_to_samples(
             differ in length.
     """
     wanted = [*spec.inputs, *(name for name in (label, group) if name is not None)]
-    missing = [name for name in wanted if name not in frame.columns]
-    if missing:
+    lacking = [name for name in wanted if name not in frame.columns]
+    if lacking:
         raise ValueError(
-            f"`frame` must have a column for each input; missing are {missing}. "
+            f"`frame` must have a column for each input; missing are {lacking}. "
             f"Received columns: {list(frame.columns)}."
         )
     behaviours = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
@@ -87,6 +91,8 @@ def rows_dataset(
 
 def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
     """A column's values as numbers of the feature's kind."""
+    if isinstance(feature, Categorical) and feature.dtype is not None:
+        return to_indices(feature, values)
     try:
         numbers = np.asarray(values, np.float64 if values.dtype == object else None)
     except (TypeError, ValueError) as error:
@@ -126,7 +132,8 @@ def _lists(name: str, column: pd.Series):
 
 
 def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
-    columns, lengths = {}, None
+    columns, lengths, real = {}, None, None
+    first = next(feature for feature in sequence.of if isinstance(feature, Categorical))
     for feature in sequence.features:
         name = sequence.input_name(feature)
         length, values = _lists(name, frame[name])
@@ -139,8 +146,9 @@ def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
                 f"{lengths[row]} in {first_name!r} and {length[row]} in {name!r} in row {row}."
             )
         columns[feature.name] = _flat(name, values, feature)
-    first = next(feature for feature in sequence.of if isinstance(feature, Categorical))
-    real = columns[first.name] != PADDING_INDEX
+        if feature is first:
+            raw = feature.dtype is not None
+            real = ~missing(pd.Series(values)) if raw else columns[first.name] != PADDING_INDEX
     row = np.repeat(np.arange(len(frame)), lengths)[real]
     return BehaviourLog.from_events(
         row, {name: values[real] for name, values in columns.items()}, users=len(frame)

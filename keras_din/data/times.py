@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from keras_din.checks import one_of
 from keras_din.data.columns import missing, ordinary
@@ -57,7 +59,8 @@ def _from_strings(values: pd.Series) -> pd.Series:
         return pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
 
     text = values.astype("string[pyarrow]")
-    zoned = text.str.contains(_ZONE).fillna(False).to_numpy(bool)
+    zoned = pc.fill_null(pc.match_substring_regex(pa.array(text), _ZONE), False)
+    zoned = np.asarray(zoned, bool)
     if zoned.all() or not zoned.any():
         return parsed(text)
     # Apart: to a string without a zone pandas 2 gives that of the string before it.

@@ -115,3 +115,24 @@ def test_columns_that_are_missing():
     message = r"missing are \['hist_item', 'clicked', 'who'\]\. Received columns: \['age', 'item'"
     with pytest.raises(ValueError, match=message):
         rows_dataset(a_frame().drop(columns="hist_item"), SPEC, "clicked", group="who")
+
+
+def test_raw_values_where_the_spec_has_a_vocabulary(tmp_path):
+    item = Categorical("item", vocabulary=["x", "y"], dim=2)
+    shop = Categorical("shop", vocabulary=[2**60, 7], dim=2)
+    spec = FeatureSpec(target=[item, shop], sequences=[Sequence("hist", of=[item, shop])])
+    frame = pd.DataFrame(
+        {
+            "item": ["y", "new", "x"],
+            "shop": [7, 2**60, 8],
+            "hist_item": [["x", "new", None, "y"], [], ["", "x"]],
+            "hist_shop": [[2**60, 7, 7, 7], [], [7, 9]],
+        }
+    )
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for rows in (frame, pd.read_parquet(tmp_path / "rows.parquet")):
+        ((x, _),) = rows_dataset(rows, spec)
+        np.testing.assert_array_equal(x["item"], [[3], [1], [2]])
+        np.testing.assert_array_equal(x["shop"], [[3], [2], [1]])
+        np.testing.assert_array_equal(x["hist_item"], [[2, 1, 3], [0, 0, 0], [2, 0, 0]])
+        np.testing.assert_array_equal(x["hist_shop"], [[2, 3, 3], [0, 0, 0], [1, 0, 0]])

@@ -1,0 +1,61 @@
+"""The command line: `keras-din`, from a log to an answer."""
+
+import argparse
+import sys
+
+from keras_din.cli import demo, evaluate, export, predict, prepare, train
+from keras_din.version import __version__
+
+COMMANDS = {
+    "demo": demo,
+    "prepare": prepare,
+    "train": train,
+    "evaluate": evaluate,
+    "export": export,
+    "predict": predict,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    result = argparse.ArgumentParser(
+        prog="keras-din",
+        description="Click-through-rate models that read a user's behaviour history, for Keras 3.",
+        epilog="The whole way: keras-din prepare log.csv data ..., keras-din train data run, "
+        "keras-din evaluate run, keras-din export run exported_models/din. "
+        "To see it at work: keras-din demo.",
+    )
+    result.add_argument("--version", action="version", version=f"keras-din {__version__}")
+    commands = result.add_subparsers(title="commands", dest="command", required=True)
+    for name, command in COMMANDS.items():
+        first_line = command.__doc__.splitlines()[0]
+        sub = commands.add_parser(
+            name,
+            help=first_line[0].lower() + first_line[1:].rstrip("."),
+            description=command.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return result
+
+
+def main(arguments=None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The words after `keras-din`. Defaults to those of the process.
+
+    Returns:
+        The exit code: 0, 1 when the command failed, 2 for wrong words, 130 when interrupted.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("keras-din: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"keras-din: error: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,128 @@
+"""See it at work: train popularity, base and DIN, compare them, export DIN and ask it.
+
+Two data sets: real impressions of a short-video feed that come with the package (KuaiRand, Gao et
+al. 2022, CC BY-SA 4.0), and a synthetic log whose click law is known, and so the best that any
+model could reach. Runs are written below runs/demo/, versions below exported_models/, both in the
+current folder.
+
+  keras-din demo
+  keras-din demo --data synthetic
+"""
+
+import pathlib
+import time
+
+from keras_din.cli.show import metrics_table
+
+# What is the same for all models of a data set.
+SETTINGS = {
+    "kuairand": {
+        "epochs": 4,
+        "batch_size": 512,
+        "learning_rate": 1e-3,
+        "patience": 1,
+    },
+    "synthetic": {
+        "epochs": 4,
+        "batch_size": 512,
+        "learning_rate": 3e-3,
+        "patience": 1,
+    },
+}
+MODELS = ("popularity", "base", "din")
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("--data", choices=(*SETTINGS, "both"), default="both")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and synthetic log")
+
+
+def run(options) -> None:
+    """Trains, compares, exports and asks, for each data set."""
+    started = time.perf_counter()
+    for name in SETTINGS if options.data == "both" else [options.data]:
+        compare(name, options.seed)
+    print(f"all of it took {time.perf_counter() - started:.0f} s")
+
+
+def compare(name: str, seed: int) -> None:
+    """One data set from log to answer."""
+    from keras_din.data import load_kuairand, synthetic_log
+    from keras_din.serving import export
+    from keras_din.training import train
+
+    print(f"\n== {name} ==")
+    data = load_kuairand() if name == "kuairand" else synthetic_log(seed=seed)
+    print(data.spec)
+    print(data)
+    folder = _new_folder(pathlib.Path("runs") / "demo" / name)
+    rows = {}
+    for model in MODELS:
+        print(f"\n-- {model}")
+        start = time.perf_counter()
+        settings = SETTINGS[name] | {"model": model, "seed": seed}
+        run = train(data, folder / model, **settings)
+        rows[model] = run.result["test"] | {"seconds": f"{time.perf_counter() - start:.0f}"}
+    best = data.report.get("best_reachable", {}).get("test")
+    if best:
+        rows["best reachable"] = best | {"seconds": None}
+    test = rows["din"]
+    print(
+        f"\n{name}, seed {seed}: test of {test['rows']:,} rows; GAUC over {test['groups']:,} users "
+        f"weighted by impressions, {test['groups_left_out']:,} with one class left out"
+    )
+    print(metrics_table(rows))
+    version = export(run.model, data.spec, f"exported_models/{name}_din", metrics=run.result)
+    print(f"\nexported: {version}")
+    ask(version, data)
+
+
+def ask(version, data, candidates: int = 5) -> None:
+    """Asks the SavedModel, with TensorFlow alone, about candidates of one test user."""
+    import numpy as np
+    import pandas as pd
+    import tensorflow as tf
+
+    from keras_din.data import dataset
+
+    samples = data.parts["test"][_rows_to_ask(data, candidates)]
+    ((x, y),) = dataset(data.spec, data.behaviours, samples)
+    # A row a candidate; the model's candidate axis is not there.
+    request = {
+        name: np.asarray(values)[:, 0] if data.spec.inputs[name].role == "target" else values
+        for name, values in x.items()
+    }
+    score = tf.saved_model.load(str(version)).signatures["serving_default"]
+    inputs = score.structured_input_signature[1]
+    ctr = score(**{n: tf.cast(v, inputs[n].dtype) for n, v in request.items()})["ctr"].numpy()
+    table = pd.DataFrame({f.name: request[f.name] for f in data.spec.target})
+    table["ctr"], table["clicked"] = ctr, np.asarray(y)[:, 0].astype(int)
+    table = table.sort_values("ctr", ascending=False)
+    print("a request, scored from the SavedModel by TensorFlow alone (values are indices):")
+    for name, info in data.spec.inputs.items():
+        if info.role != "target":
+            print(f"  {name}: {np.asarray(request[name])[0].tolist()}")
+    print(table.to_string(index=False, float_format="{:.4f}".format))
+
+
+def _rows_to_ask(data, candidates: int):
+    """Rows of the first test user with a short history, a click and a candidate not clicked."""
+    import numpy as np
+
+    samples = data.parts["test"]
+    start, end = samples.history["hist"]
+    for user in np.unique(samples.group):
+        rows = np.flatnonzero(samples.group == user)[:candidates]
+        lengths = (end - start)[rows]
+        if 3 <= lengths.min() and lengths.max() <= 20 and 0 < samples.label[rows].mean() < 1:
+            return rows
+    return np.arange(min(candidates, len(samples)))
+
+
+def _new_folder(path: pathlib.Path) -> pathlib.Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    number, folder = 2, path
+    while folder.exists():
+        folder, number = path.with_name(f"{path.name}-{number}"), number + 1
+    return folder

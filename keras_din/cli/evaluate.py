@@ -1,0 +1,54 @@
+"""Print the metrics of a trained model on a part of prepared data.
+
+  keras-din evaluate runs/din
+  keras-din evaluate runs/din --data other_data --part test --json metrics.json
+"""
+
+import json
+import pathlib
+
+from keras_din.cli.show import metrics_table
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("run", help="the folder of a run")
+    parser.add_argument("--data", help="prepared data (default: that of the run)")
+    parser.add_argument("--part", default="test", help="train, valid or test (default test)")
+    parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
+    parser.add_argument("--json", metavar="FILE", help="write the metrics there too")
+
+
+def run(options) -> None:
+    """Evaluates and prints a table."""
+    from keras_din.evaluation import evaluate
+
+    run, data = load(options.run, options.data)
+    metrics = evaluate(run.model, data.dataset(options.part, options.batch_size))
+    print(metrics_table({options.part: metrics}))
+    print(
+        f"{metrics['rows']:,} rows"
+        + (
+            f", {metrics['groups']:,} users in GAUC, weighted by impressions; "
+            f"{metrics['groups_left_out']:,} with one class only left out"
+            if "groups" in metrics
+            else ""
+        )
+    )
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+
+
+def load(folder, data_folder):
+    """A run, and prepared data that has its features."""
+    from keras_din.data import PreparedData
+    from keras_din.training import load_run, read_arguments
+
+    run = load_run(folder)
+    data = PreparedData.load(data_folder or read_arguments(folder)["data"])
+    if data.spec != run.spec:
+        raise ValueError(
+            "The data must have the spec that the model was trained with, vocabularies included. "
+            f"Received: data of {data_folder} and the run {folder}, which differ."
+        )
+    return run, data

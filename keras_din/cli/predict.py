@@ -1,0 +1,54 @@
+"""Write the click-through rates that a trained model predicts.
+
+The input is prepared data, or a Parquet file with a column for each input of the model: values as
+in the log where a feature has a vocabulary, and list columns for the histories.
+
+  keras-din predict runs/din data ctr.csv --part test
+  keras-din predict runs/din rows.parquet ctr.parquet
+"""
+
+import os
+import pathlib
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("run", help="the folder of a run")
+    parser.add_argument("input", help="a folder of prepared data, or a .parquet file of rows")
+    parser.add_argument("output", help="a .csv or .parquet file, a row a row of the input")
+    parser.add_argument("--part", default="test", help="of prepared data (default test)")
+    parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
+
+
+def run(options) -> None:
+    """Scores every row and writes `ctr`, for prepared data beside user and label."""
+    import pandas as pd
+
+    from keras_din.cli.evaluate import load
+    from keras_din.data import rows_dataset
+    from keras_din.evaluation import predict
+    from keras_din.training import load_run
+
+    output = pathlib.Path(options.output)
+    if output.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"`output` must end in .csv or .parquet. Received: {output}.")
+    if os.path.isdir(options.input):
+        run, data = load(options.run, options.input)
+        scores = predict(run.model, data.dataset(options.part, options.batch_size))
+        samples = data.parts[options.part]
+        table = pd.DataFrame({"user": samples.group, "label": scores.labels.astype("int8")})
+    else:
+        run, frame = load_run(options.run), pd.read_parquet(options.input)
+        rows = rows_dataset(frame, run.spec, batch_size=options.batch_size)
+        scores, table = predict(run.model, rows), pd.DataFrame(index=range(len(frame)))
+    table["ctr"] = scores.predictions
+    partial = output.with_name(f".partial-{output.name}")
+    try:
+        if output.suffix == ".csv":
+            table.to_csv(partial, index=False)
+        else:
+            table.to_parquet(partial, index=False)
+        os.replace(partial, output)
+    finally:
+        partial.unlink(missing_ok=True)
+    print(f"written: {output}, {len(table):,} rows, mean ctr {table['ctr'].mean():.4f}")

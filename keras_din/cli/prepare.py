@@ -1,0 +1,140 @@
+"""Turn a log file into a prepared data set: columnar log, samples and spec.
+
+With --label, the log holds what was shown, clicked or not. Without, it holds what users did, and
+negatives are drawn by the protocol of the DIN paper.
+
+  keras-din prepare impressions.csv data --user user_id --time ts --label click \\
+      --target video_id,author_id --context tab
+  keras-din prepare reviews.parquet data --user user_id --time ts --target item_id,category \\
+      --items items.parquet
+"""
+
+from keras_din.cli.show import report
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("log", help="a CSV (.csv, .tsv, .csv.gz) or Parquet (.parquet) file")
+    parser.add_argument("data", help="the folder to write")
+    columns = parser.add_argument_group("columns of the log")
+    columns.add_argument("--user", required=True, help="who")
+    columns.add_argument("--time", required=True, help="when: dates, ISO 8601 or numbers")
+    columns.add_argument("--label", help="0 or 1: clicked or not")
+    columns.add_argument(
+        "--target",
+        required=True,
+        type=_names,
+        metavar="A,B",
+        help="features of the candidate, the item first; behaviours have them too",
+    )
+    columns.add_argument(
+        "--context", type=_names, default=(), metavar="A,B", help="features of user and request"
+    )
+    columns.add_argument(
+        "--side", type=_names, default=(), metavar="A,B", help="features of behaviours alone"
+    )
+    columns.add_argument("--request", help="impressions shown together (with --label)")
+    tables = parser.add_argument_group("tables with what the log lacks")
+    tables.add_argument("--items", metavar="FILE", help="one row an item")
+    tables.add_argument("--users", metavar="FILE", help="one row a user")
+    split = parser.add_argument_group("split")
+    split.add_argument(
+        "--split",
+        default=None,
+        metavar="HOW",
+        help="leave-one-out (default without --label), last-fraction (default with --label), "
+        "by-user, by-time, or the name of a column that holds train, valid, test",
+    )
+    split.add_argument("--valid-from", metavar="TIME", help="with by-time: first of validation")
+    split.add_argument("--test-from", metavar="TIME", help="with by-time: first of the test")
+    drawn = parser.add_argument_group("negatives (without --label)")
+    drawn.add_argument("--negatives", type=int, default=1, metavar="N", help="for each positive")
+    drawn.add_argument("--negatives-by", choices=("uniform", "popularity"), default="uniform")
+    drawn.add_argument(
+        "--ties",
+        choices=("exclude", "order"),
+        default="exclude",
+        help="behaviours of the sample's own time: not in its history, or by the log's order",
+    )
+    drawn.add_argument("--seed", type=int, default=0, help="of negatives and by-user")
+    parser.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
+    parser.add_argument("--max-length", type=int, default=100, help="of a history (default 100)")
+    parser.add_argument("--dim", type=int, default=16, help="of the embeddings (default 16)")
+    parser.add_argument(
+        "--min-count", type=int, default=1, help="times a value must occur in training"
+    )
+    parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
+    parser.add_argument("--overwrite", action="store_true", help="replace prepared data")
+
+
+def run(options) -> None:
+    """Prepares, saves, and prints what was read, kept and counted."""
+    from keras_din.data import prepare_behaviours, prepare_impressions
+
+    same = {
+        "user": options.user,
+        "time": options.time,
+        "target": options.target,
+        "context": options.context,
+        "side": options.side,
+        "items": options.items,
+        "users": options.users,
+        "split": _split(options),
+        "time_unit": options.time_unit,
+        "max_length": options.max_length,
+        "dim": options.dim,
+        "min_count": options.min_count,
+        "strict": options.strict,
+    }
+    if options.label:
+        data = prepare_impressions(
+            options.log, label=options.label, request=options.request, **same
+        )
+    elif options.request:
+        raise ValueError("`--request` belongs to impressions: name their `--label` too.")
+    else:
+        data = prepare_behaviours(
+            options.log,
+            negatives=options.negatives,
+            negatives_by=options.negatives_by,
+            ties=options.ties,
+            seed=options.seed,
+            **same,
+        )
+    data.save(options.data, overwrite=options.overwrite)
+    print(data.spec)
+    print(report(data))
+    if data.bad_rows is not None and len(data.bad_rows):
+        print(f"the rows kept aside: {options.data}/bad_rows.csv")
+    print(f"written: {options.data}")
+
+
+def _names(text: str) -> list:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _split(options):
+    from keras_din.data import ByTime, ByUser, LastFraction, LeaveOneOut
+
+    if options.split != "by-time" and (options.valid_from or options.test_from):
+        raise ValueError("`--valid-from` and `--test-from` belong to `--split by-time`.")
+    if options.split == "by-time":
+        if not options.test_from:
+            raise ValueError("`--split by-time` needs `--test-from`.")
+        moments = [_moment(text) for text in (options.valid_from, options.test_from)]
+        return ByTime(*moments, time_unit=options.time_unit)
+    known = {
+        None: None,
+        "leave-one-out": LeaveOneOut(),
+        "last-fraction": LastFraction(),
+        "by-user": ByUser(seed=options.seed),
+    }
+    return known.get(options.split, options.split)
+
+
+def _moment(text):
+    """A number where it is one, else the ISO 8601 string."""
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        return text

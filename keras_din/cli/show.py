@@ -1,0 +1,55 @@
+"""What commands print."""
+
+import pandas as pd
+
+COLUMNS = {
+    "gauc": "GAUC",
+    "auc": "AUC",
+    "logloss": "logloss",
+    "ne": "NE",
+    "calibration": "calibration",
+    "ece": "ECE",
+}
+
+
+def metrics_table(rows: dict) -> str:
+    """A line a name: its metrics, and what else is known of it, under their names.
+
+    Args:
+        rows: Name -> dict of metrics as `keras_din.evaluate` gives it; other keys are kept.
+    """
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    known = [name for name in COLUMNS if name in frame]
+    others = [n for n in frame if n not in (*COLUMNS, "rows", "groups", "groups_left_out")]
+    frame = frame[known + others].rename(columns=COLUMNS)
+    return frame.to_string(float_format="{:.4f}".format, na_rep="-")
+
+
+def report(data) -> str:
+    """What was read and kept of a log, as lines."""
+    counts = data.report
+    lines = [repr(data)]
+    if "rows" in counts:
+        lines.append(
+            f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
+            f"{counts['users']:,} users, from {counts['time_from']} to {counts['time_to']} "
+            f"(times in {counts['time_unit']!r})"
+        )
+        for reason, part in counts["rows_aside"].items():
+            lines.append(f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}")
+        if counts["rows_out_of_order"]:
+            lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
+    for table in ("items", "users"):
+        if isinstance(counts.get(table), dict) and counts[table]["rows_not_found"]:
+            lines.append(f"  not in `{table}`: {counts[table]['rows_not_found']:,} rows of the log")
+    for name, missing in counts.get("values_missing", {}).items():
+        lines.append(f"  without a value: {missing:,} of {name!r}")
+    if counts.get("users_with_one_behaviour"):
+        lines.append(f"  users with one behaviour: {counts['users_with_one_behaviour']:,}")
+    for part, of_part in counts.get("parts", {}).items():
+        unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
+        lines.append(
+            f"{part}: {of_part['rows']:,} rows, {of_part['clicks']:,} clicks"
+            + (f"; values that training never saw: {unseen}" if unseen else "")
+        )
+    return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""Train a model on prepared data until validation no longer gets better.
+
+The run's folder holds its arguments, its metrics by step and its weights. A run that was killed
+goes on with --resume.
+
+  keras-din train data runs/din
+  keras-din train data runs/base --model base --option pooling=sum --option dropout=0.3
+  keras-din train data runs/din --resume
+"""
+
+import json
+
+from keras_din.cli.show import metrics_table
+from keras_din.models import MODELS
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("data", help="a folder that keras-din prepare wrote")
+    parser.add_argument("run", help="the folder of the run, a new one")
+    parser.add_argument("--model", choices=tuple(MODELS), default="din", help="(default din)")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of the model's builder, such as hidden_units=[128,64]; repeatable",
+    )
+    parser.add_argument("--epochs", type=int, default=10, help="the most (default 10)")
+    parser.add_argument("--batch-size", type=int, default=1024, help="(default 1024)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of Adam (default 0.001)")
+    parser.add_argument(
+        "--patience", type=int, default=2, help="epochs without a better GAUC (default 2)"
+    )
+    parser.add_argument(
+        "--evaluate-every", type=_every, default="epoch", metavar="STEPS", help="(default: epoch)"
+    )
+    parser.add_argument(
+        "--by-request", action="store_true", help="a row is a request with all its candidates"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was killed")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(options) -> None:
+    """Trains and prints the metrics of the best weights."""
+    from keras_din.data import PreparedData
+    from keras_din.training import train
+
+    data = PreparedData.load(options.data)
+    result = train(
+        data,
+        options.run,
+        model=options.model,
+        options=dict(map(_option, options.option)),
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        patience=options.patience,
+        evaluate_every=options.evaluate_every,
+        by_request=options.by_request,
+        seed=options.seed,
+        data_folder=options.data,
+        resume=options.resume,
+        verbose=0 if options.quiet else "auto",
+    ).result
+    rows = {part: result[part] for part in ("valid", "test") if part in result}
+    print(f"best step {result['best_step']}")
+    if rows:
+        print(metrics_table(rows))
+    print(f"written: {options.run}")
+
+
+def _option(text: str):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"`--option` must be NAME=VALUE. Received: {text!r}.")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _every(text: str):
+    return text if text == "epoch" else int(text)
