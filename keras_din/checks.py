@@ -1,11 +1,12 @@
 """Checks of arguments that several rooms share."""
 
 
-def positive_integer(word: str, value, minimum: int = 1) -> int:
-    """`value` as an `int`, or a `ValueError` that names the argument."""
+def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int:
+    """`value` as an `int`, or a `ValueError` that names the argument and what it is of."""
     wanted = {0: "a non-negative integer", 1: "a positive integer"}[minimum]
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < minimum:
-        raise ValueError(f"`{word}` must be {wanted}. Received: {word}={value!r}.")
+        of = f" of {owner}" if owner else ""
+        raise ValueError(f"`{word}`{of} must be {wanted}. Received: {word}={value!r}.")
     return value.__index__()
 
 

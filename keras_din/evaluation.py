@@ -87,7 +87,7 @@ class Evaluation(keras.callbacks.Callback):
     Args:
         dataset: A data set as `keras_din.evaluate` takes it.
         every: `"epoch"`, or a number of optimizer steps. With several steps an execution it is
-            the first execution that reaches it.
+            the end of the execution that reaches it.
         groups: The group of each row. Defaults to `dataset.groups`.
         before_training: Whether to evaluate before the first step.
         prefix: What the names in the logs begin with.
@@ -157,8 +157,8 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._seen = epoch, (0.0, 0.0)  # Keras has just reset its mean loss.
 
-    # At the beginning of the next batch, not at the end of this one: a callback that has
-    # `on_train_batch_end` makes Keras wait for the result of each step.
+    # Not at the end of a batch: that of the last one is followed by the end of the epoch, and
+    # where Keras calls callbacks in the background it would wait for one that is called there.
     def on_train_batch_begin(self, batch, logs=None):
         if self.every == "epoch":
             return
@@ -201,14 +201,14 @@ class Evaluation(keras.callbacks.Callback):
         print("\n" * in_bar + "  ".join(line), flush=True)
 
     def _step(self):
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        return int(self.model.optimizer.iterations)
 
     def _loss(self):
         """The mean loss since the last evaluation, from the running mean that Keras keeps."""
         mean = next((metric for metric in self.model.metrics if metric.name == "loss"), None)
         if mean is None or self._epoch is None:
             return {}
-        now = [float(keras.ops.convert_to_numpy(value)) for value in (mean.total, mean.count)]
+        now = float(mean.total), float(mean.count)
         (total, count), self._seen = np.subtract(now, self._seen), now
         return {"loss": float(total / count)} if count > 0 else {}
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence as SequenceOf
 from typing import NamedTuple
 
+from keras_din.checks import positive_integer
+
 PADDING_INDEX = 0
 OOV_INDEX = 1
 RESERVED = 2  # Known values start here.
@@ -34,16 +36,6 @@ def _check_name(kind: str, name) -> None:
             f"The name of a {kind} must be ASCII letters, digits and underscores, a letter "
             f"first. Received: name={name!r}."
         )
-
-
-def _positive_integer(owner: str, word: str, value) -> int:
-    try:
-        number = value.__index__()
-    except AttributeError:
-        number = 0
-    if isinstance(value, bool) or number < 1:
-        raise ValueError(f"`{word}` of {owner} must be a positive integer. Received: {word}={value!r}.")
-    return number
 
 
 def _read_vocabulary(path: str | os.PathLike, dtype: str | None) -> tuple:
@@ -101,7 +93,7 @@ class Categorical:
         _check_name("Categorical", self.name)
         owner = f"Categorical {self.name!r}"
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
-        put("dim", _positive_integer(owner, "dim", self.dim))
+        put("dim", positive_integer("dim", self.dim, owner=owner))
         if self.dtype not in (None, "string", "int64"):
             raise ValueError(
                 f"`dtype` of {owner} must be 'string' or 'int64'. Received: dtype={self.dtype!r}."
@@ -119,11 +111,11 @@ class Categorical:
             put("dtype", "string" if isinstance(vocabulary[0], str) else "int64")
             put("vocabulary_size", len(vocabulary) + RESERVED)
         elif self.hash_buckets is not None:
-            put("hash_buckets", _positive_integer(owner, "hash_buckets", self.hash_buckets))
+            put("hash_buckets", positive_integer("hash_buckets", self.hash_buckets, owner=owner))
             put("dtype", self.dtype or "string")
             put("vocabulary_size", self.hash_buckets + RESERVED)
         else:
-            size = _positive_integer(owner, "vocabulary_size", self.vocabulary_size)
+            size = positive_integer("vocabulary_size", self.vocabulary_size, owner=owner)
             if size <= RESERVED:
                 raise ValueError(
                     f"`vocabulary_size` of {owner} must be at least {RESERVED + 1}: it counts the "
@@ -258,7 +250,7 @@ class Sequence:
             )
         _check_unique(f"the features of {owner}", [feature.name for feature in self.features])
         object.__setattr__(
-            self, "max_length", _positive_integer(owner, "max_length", self.max_length)
+            self, "max_length", positive_integer("max_length", self.max_length, owner=owner)
         )
 
     @property

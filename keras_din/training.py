@@ -109,10 +109,8 @@ def train(
     else:
         _check_new(folder)
         progress = dict(_NOTHING_YET)
-    if progress["checkpoint"]:
-        network = _checkpoint(folder, progress)
-    else:
-        network = _build(data, arguments)
+    begun = progress["checkpoint"] is not None
+    network = _checkpoint(folder, progress) if begun else _build(data, arguments)
     if not resume:  # Only now: what the builder refuses leaves no folder.
         _start(folder, data, arguments, data_folder)
     _fit(network, data, folder, arguments, progress, verbose)

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
 from tests.specs import specs
@@ -134,8 +133,11 @@ def test_a_file_that_is_not_a_spec():
         ),
         (lambda: FeatureSpec(target=[ITEM], context=[ITEM]), "inputs must differ.*'item_id' twice"),
         (
-            lambda: FeatureSpec(target=[ITEM], context=[Categorical("hist_item_id", 5)],
-                                sequences=[Sequence("hist", of=[ITEM])]),
+            lambda: FeatureSpec(
+                target=[ITEM],
+                context=[Categorical("hist_item_id", 5)],
+                sequences=[Sequence("hist", of=[ITEM])],
+            ),
             "inputs must differ. Received: 'hist_item_id' twice",
         ),
         (

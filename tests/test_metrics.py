@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
@@ -69,6 +69,7 @@ rows = st.integers(1, 60).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(rows, st.sampled_from(["float32", "float64", "float16", "int64"]))
 def test_gauc_agrees_with_scikit_learn(rows, dtype):
     labels, scores, groups = map(np.array, rows)
@@ -95,6 +96,7 @@ def test_gauc_agrees_with_scikit_learn(rows, dtype):
             assert math.isnan(found)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_auc_and_logloss_agree_with_scikit_learn(rows):
     labels, scores, _ = map(np.array, rows)
@@ -108,6 +110,7 @@ def test_auc_and_logloss_agree_with_scikit_learn(rows):
     assert metrics.logloss(labels, inside) == pytest.approx(expected, rel=1e-12)
 
 
+@settings(deadline=None)
 @given(rows, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows, random):
     labels, scores, groups = map(np.array, rows)

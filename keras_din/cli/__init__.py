@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        # Looked up when it is called.
+        sub.set_defaults(function=lambda options, command=command: command.run(options))
     return result
 
 
@@ -51,7 +52,7 @@ def main(arguments=None) -> int:
     """
     options = parser().parse_args(arguments)
     try:
-        options.run(options)
+        options.function(options)
     except KeyboardInterrupt:
         print("keras-din: interrupted", file=sys.stderr)
         return 130

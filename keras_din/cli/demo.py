@@ -115,7 +115,7 @@ def _rows_to_ask(data, candidates: int):
     for user in np.unique(samples.group):
         rows = np.flatnonzero(samples.group == user)[:candidates]
         lengths = (end - start)[rows]
-        if 3 <= lengths.min() and lengths.max() <= 20 and 0 < samples.label[rows].mean() < 1:
+        if lengths.min() >= 3 and lengths.max() <= 20 and 0 < samples.label[rows].mean() < 1:
             return rows
     return np.arange(min(candidates, len(samples)))
 

@@ -1,7 +1,7 @@
 """Print the metrics of a trained model on a part of prepared data.
 
-  keras-din evaluate runs/din
-  keras-din evaluate runs/din --data other_data --part test --json metrics.json
+keras-din evaluate runs/din
+keras-din evaluate runs/din --data other_data --part test --json metrics.json
 """
 
 import json

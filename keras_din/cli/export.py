@@ -1,6 +1,6 @@
 """Write a trained model as a new version that TensorFlow Serving answers from.
 
-  keras-din export runs/din exported_models/din
+keras-din export runs/din exported_models/din
 """
 
 

@@ -36,7 +36,9 @@ def report(data) -> str:
             f"(times in {counts['time_unit']!r})"
         )
         for reason, part in counts["rows_aside"].items():
-            lines.append(f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}")
+            lines.append(
+                f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
+            )
         if counts["rows_out_of_order"]:
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
     for table in ("items", "users"):

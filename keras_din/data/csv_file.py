@@ -18,10 +18,9 @@ _NULLS += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "\\
 def read_csv(path: str, columns: list):
     """Reads columns of a CSV file.
 
-    Arrow reads it, and what Arrow counts are records. Only if there are as many lines that are
-    not empty is each record a line, and its line known. Otherwise (a quoted field has a newline,
-    or a quote stands alone and swallows lines) Python's `csv` takes the records apart first,
-    which takes several times as long.
+    Arrow reads files in which each line that is not empty is a record of as many fields as the
+    header. All others, where a quoted field spans lines or a line is bad, Python's `csv` takes
+    apart first: slower, but it knows the lines.
 
     Args:
         path: Path of the file.
@@ -45,33 +44,14 @@ def read_csv(path: str, columns: list):
         raise ValueError(f"A CSV file must begin with a header line. Received: none in {path}.")
     check_columns(path, names, columns)
     try:
-        result = _read_lines(path, columns, delimiter)
+        table = _parse(lambda: path, columns, delimiter)
     except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
-        result = None
-    return result or _read_records(path, columns, delimiter)
-
-
-def _read_lines(path: str, columns: list, delimiter: str):
-    """By Arrow alone; `None` where a record is not a line."""
-    wrong = {}
-
-    def aside(row):
-        wrong[row.number] = (row.text, row.actual_columns, row.expected_columns)
-        return "skip"
-
-    # Threads would not know the numbers.
-    table = _parse(lambda: path, columns, delimiter, use_threads=False, invalid_row_handler=aside)
+        return _read_records(path, columns, delimiter)
     lines = _full_lines(path)
-    if lines is None or len(lines) != 1 + table.num_rows + len(wrong):
-        return None
-    # Every record begins in another full line. There are as many, so record n is full line n.
-    kept = np.delete(lines, [0, *(number - 1 for number in wrong)])
-    bad = [
-        (lines[number - 1], _wrong_fields(*what))
-        for number, what in wrong.items()
-        if what[0].strip()
-    ]
-    return table, kept, bad
+    # Every record begins in another full line. If there are as many, record n is full line n.
+    if lines is None or len(lines) != 1 + table.num_rows:
+        return _read_records(path, columns, delimiter)
+    return table, lines[1:], []
 
 
 def _full_lines(path: str):
@@ -114,11 +94,12 @@ def _read_records(path: str, columns: list, delimiter: str):
             wanted, width = [fields.index(name) for name in columns], len(fields)
             writer.writerow(columns)
         elif len(fields) != width:
-            bad.append((at + 1, _wrong_fields(source.lines[at], len(fields), width)))
+            text = _short(source.lines[at])
+            bad.append((at + 1, f"{len(fields)} fields, not {width}: {text}"))
         else:
             lines.append(at + 1)
             writer.writerow([fields[i] for i in wanted])
-    file.flush()
+    file.detach()
     content = clean.getbuffer()
     table = _parse(lambda: pa.BufferReader(content), columns, ",", newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
@@ -159,15 +140,14 @@ def _alone(line: str, delimiter: str):
         return None
 
 
-def _parse(source, columns: list, delimiter: str, *, use_threads: bool = True, **options):
+def _parse(source, columns: list, delimiter: str, **options):
     """By Arrow; integers that are too large for it and times of day stay text."""
     text = {}
     while True:
         table = pyarrow.csv.read_csv(
             source(),
-            pyarrow.csv.ReadOptions(use_threads=use_threads),
-            pyarrow.csv.ParseOptions(delimiter=delimiter, **options),
-            pyarrow.csv.ConvertOptions(
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, **options),
+            convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=columns,
                 null_values=_NULLS,
                 strings_can_be_null=True,
@@ -186,10 +166,6 @@ def _should_be_text(column: pa.ChunkedArray) -> bool:
     values = column.to_numpy()
     values = values[np.isfinite(values)]
     return bool(np.abs(values).max(initial=0) >= 2**63 and (values == np.floor(values)).all())
-
-
-def _wrong_fields(text: str, actual: int, expected: int) -> str:
-    return f"{actual} fields, not {expected}: {_short(text)}"
 
 
 def _short(text: str) -> str:

@@ -8,8 +8,8 @@ import tempfile
 
 import numpy as np
 
-from keras_din.serving import parity_process
 from keras_din.feature_spec import Categorical, FeatureSpec
+from keras_din.serving import parity_process
 
 TOLERANCE = 1e-5
 

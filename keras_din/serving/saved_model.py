@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_din.feature_spec import FeatureSpec
 from keras_din.serving.parity import check_parity
 from keras_din.serving.signatures import input_signature, model_inputs, serving_default
 from keras_din.serving.version import new_version
-from keras_din.feature_spec import FeatureSpec
 from keras_din.version import __version__
 
 

@@ -197,7 +197,7 @@ def test_errors():
     query, keys, mask = inputs(0)
     with pytest.raises(ValueError, match="`keys` must be at least as wide as `query`"):
         layer(query, keys[..., :2])
-    with pytest.raises(ValueError, match="`keys_mask` of shape .* must tell to which rows"):
+    with pytest.raises(ValueError, match=r"`keys_mask` of shape .* must tell to which rows"):
         layer(query, keys[mask])
     with pytest.raises(ValueError, match="`keys` must have the shape"):
         layer(query, keys[..., None])

@@ -137,19 +137,18 @@ def test_gradients_of_tables_stay_sparse(name):
         loss = tf.reduce_sum(model(random_batch(SPEC), training=True))
     tables = [w for w in model.trainable_weights if "embeddings" in w.path]
     assert tables
-    for table, gradient in zip(
-        tables, tape.gradient(loss, [t.value for t in tables]), strict=True
-    ):
+    for table, gradient in zip(tables, tape.gradient(loss, [t.value for t in tables]), strict=True):
         assert isinstance(gradient, tf.IndexedSlices), table.path
 
 
 def batches(lengths):
     """A dataset whose batches have these lengths of history, and a width of candidates each."""
+
     def elements():
         for i, length in enumerate(lengths):
             yield random_batch(SPEC, seed=i, time=length), np.ones((4, 1), "float32")
 
-    x, y = next(elements())
+    x, _ = next(elements())
     signature = (
         {n: tf.TensorSpec([None] * v.ndim, v.dtype) for n, v in x.items()},
         tf.TensorSpec((None, 1), tf.float32),
@@ -239,7 +238,7 @@ def test_fits_a_planted_signal(name):
 
 @every_model
 def test_a_spec_is_asked_for(name):
-    with pytest.raises(ValueError, match="`spec` must be a FeatureSpec. Received: spec=3"):
+    with pytest.raises(ValueError, match=r"`spec` must be a FeatureSpec\. Received: spec=3"):
         MODELS[name](3)
 
 

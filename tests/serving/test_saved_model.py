@@ -77,7 +77,7 @@ def test_no_python_in_the_graph_and_no_optimizer_state(tmp_path):
 
 
 def test_an_empty_history_and_a_huge_index(exported):
-    model, version = exported
+    _, version = exported
     score = tf.saved_model.load(str(version)).signatures["serving_default"]
     rows = {name: values[:2] for name, values in sample_rows(SPEC).items()}
     empty = {n: v[:, :0] if SPEC.inputs[n].role == "behaviour" else v for n, v in rows.items()}
@@ -107,9 +107,13 @@ def test_version_numbers_grow(tmp_path):
 
 
 def test_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(OSError, match="disk full"), new_version(tmp_path) as (folder, _):
-        (folder / "file").touch()
-        raise OSError("disk full")
+    def fail():
+        with new_version(tmp_path) as (folder, _):
+            (folder / "file").touch()
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 

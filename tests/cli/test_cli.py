@@ -1,0 +1,212 @@
+"""The command line, as a person types it."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_din.cli import COMMANDS, main
+from keras_din.data import PreparedData
+from keras_din.training import load_run
+
+
+def a_log(seed=0, users=60):
+    """Clicks on items whose shop a user likes."""
+    rng = np.random.default_rng(seed)
+    rows = users * 20
+    log = pd.DataFrame(
+        {
+            "user": np.repeat([f"u{i}" for i in range(users)], 20),
+            "item": rng.integers(30, size=rows),
+            "ts": 1_700_000_000 + np.tile(np.arange(20), users) * 3600,
+            "device": rng.choice(["phone", "tv"], rows),
+        }
+    )
+    log["shop"] = [f"s{item % 3}" for item in log["item"]]
+    likes = np.repeat(rng.integers(3, size=users), 20)
+    log["click"] = ((log["item"] % 3 == likes) & (rng.random(rows) < 0.9)).astype(int)
+    return log
+
+
+PREPARE = ["--user", "user", "--time", "ts", "--target", "item,shop", "--dim", "4"]
+SMALL = ["--option", "hidden_units=[8]", "--batch-size", "64", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a log, prepared data and a run: what the commands made of each other."""
+    folder = tmp_path_factory.mktemp("cli with spaces")
+    a_log().to_csv(folder / "log.csv", index=False)
+    words = [*PREPARE, "--label", "click", "--context", "device"]
+    assert main(["prepare", str(folder / "log.csv"), str(folder / "data"), *words]) == 0
+    words = ["--epochs", "2", "--learning-rate", "0.01", *SMALL, "--option", "attention_units=[4]"]
+    assert main(["train", str(folder / "data"), str(folder / "run"), *words]) == 0
+    return folder
+
+
+def test_prepare(folder, tmp_path, capsys):
+    log = a_log()
+    log.loc[3, "click"] = 7
+    log.to_csv(tmp_path / "log.csv", index=False)
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
+    assert main([*words, "--label", "click"]) == 0
+    output = capsys.readouterr().out
+    assert "kept 1,199 of 60 users" in output
+    assert "kept aside 1: 'click' is neither 0 nor 1, first in line 5" in output
+    assert "bad_rows.csv" in output
+    data = PreparedData.load(tmp_path / "data")
+    assert data.bad_rows["line"].tolist() == [5]
+    assert sum(map(len, data.parts.values())) == 1199
+    assert main([*words, "--label", "click"]) == 1
+    assert "must be new or empty" in capsys.readouterr().err
+    assert main([*words, "--label", "click", "--overwrite", "--strict"]) == 1
+    assert "Received in line 5: 'click' is neither" in capsys.readouterr().err
+    assert PreparedData.load(tmp_path / "data").report == data.report
+
+
+@pytest.mark.parametrize(
+    "words, parts",
+    [
+        ([], {"train": 60 * 17 * 2, "valid": 120, "test": 120}),
+        (["--negatives", "3", "--negatives-by", "popularity", "--ties", "order"], {"test": 240}),
+        (["--split", "by-user", "--seed", "2"], {"train": 48 * 19 * 2}),
+        (["--split", "by-time", "--test-from", "2023-11-15T12:13:20"], {"test": 60 * 6 * 2}),
+        (["--split", "by-time", "--test-from", "1700050400"], {"test": 60 * 6 * 2}),
+        (["--label", "click", "--split", "leave-one-out"], {"test": 60}),
+    ],
+)
+def test_prepare_in_other_ways(tmp_path, words, parts):
+    # Each user meets few of the items, so that negatives are left.
+    a_log().assign(item=lambda log: log.index // 20 * 100 + log["item"]).to_parquet(
+        tmp_path / "log.parquet"
+    )
+    log, data = str(tmp_path / "log.parquet"), str(tmp_path / "data")
+    assert main(["prepare", log, data, *PREPARE, *words]) == 0
+    prepared = PreparedData.load(data)
+    assert {part: len(prepared.parts[part]) for part in parts} == parts
+
+
+def test_train_evaluate_export_predict(folder, tmp_path, capsys):
+    assert main(["evaluate", str(folder / "run"), "--json", str(tmp_path / "m.json")]) == 0
+    output = capsys.readouterr().out
+    assert "GAUC" in output
+    assert "weighted by impressions" in output
+    result = load_run(folder / "run").result
+    assert json.loads((tmp_path / "m.json").read_text()) == pytest.approx(result["test"])
+
+    assert main(["export", str(folder / "run"), str(tmp_path / "models" / "din")]) == 0
+    (version,) = (tmp_path / "models" / "din").iterdir()
+    assert str(version) in capsys.readouterr().out
+    description = json.loads((version / "keras_din.json").read_text())
+    assert description["metrics"]["test"] == result["test"]
+
+    out = tmp_path / "ctr.csv"
+    assert main(["predict", str(folder / "run"), str(folder / "data"), str(out)]) == 0
+    scores = pd.read_csv(out)
+    assert list(scores) == ["user", "label", "ctr"]
+    assert len(scores) == result["test"]["rows"]
+    assert "mean ctr" in capsys.readouterr().out
+
+
+def test_predict_of_raw_rows(folder, tmp_path):
+    rows = pd.DataFrame(
+        {
+            "device": ["tv", "radio"],
+            "item": [3, 999],
+            "shop": ["s0", "s1"],
+            "hist_item": [[3, 6], []],
+            "hist_shop": [["s0", "s0"], []],
+        }
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    words = [str(folder / "run"), str(tmp_path / "rows.parquet"), str(tmp_path / "ctr.parquet")]
+    assert main(["predict", *words]) == 0
+    assert pd.read_parquet(tmp_path / "ctr.parquet")["ctr"].between(0, 1).all()
+
+
+def test_resume(folder, tmp_path, capsys):
+    words = ["train", str(folder / "data"), str(tmp_path / "run"), "--model", "popularity"]
+    words += ["--batch-size", "64", "--quiet", "--epochs"]
+    assert main([*words, "1"]) == 0
+    assert main([*words, "2"]) == 1
+    assert "Go on with it by" in capsys.readouterr().err
+    assert main([*words, "2", "--resume"]) == 0
+    assert len(pd.read_csv(tmp_path / "run" / "metrics.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["prepare", "none.csv", "x", *PREPARE], "none.csv"),
+        (["prepare", "{log}", "x", *PREPARE, "--request", "r"], "`--request` belongs to impress"),
+        (["prepare", "{log}", "x", *PREPARE, "--test-from", "3"], "belong to `--split by-time`"),
+        (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "needs `--test-from`"),
+        (["prepare", "{log}", "x", *PREPARE, "--split", "week"], r"Columns \['week'\] must be in"),
+        (["train", "none", "x"], "must be one that `PreparedData.save` wrote"),
+        (["train", "{data}", "x", "--option", "dropout"], "`--option` must be NAME=VALUE"),
+        (["train", "{data}", "x", "--option", "units=3"], "`options` must be one of"),
+        (["evaluate", "{data}"], "must be that of a training run"),
+        (
+            ["evaluate", "{run}", "--part", "tests"],
+            "`part` must be one of 'train', 'valid', 'test'",
+        ),
+        (["export", "none", "x"], "must be that of a training run"),
+        (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),
+        (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),
+    ],
+)
+def test_errors_are_told_and_leave_nothing(folder, tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    names = {"log": folder / "log.csv", "data": folder / "data", "run": folder / "run"}
+    assert main([word.format(**names) if "{" in word else word for word in words]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("keras-din: error: ")
+    assert re.search(message, error), error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_of_another_spec_is_refused(folder, tmp_path, capsys):
+    data = str(tmp_path / "data")
+    words = ["prepare", str(folder / "log.csv"), data, *PREPARE, "--label", "click"]
+    assert main(words) == 0
+    assert main(["evaluate", str(folder / "run"), "--data", data]) == 1
+    assert "must have the spec that the model was trained with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["dmeo"], ["train"], ["demo", "--data", "x"]])
+def test_wrong_words(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    assert "usage: keras-din" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    output = capsys.readouterr().out
+    # An example to copy stands before the list of words.
+    lines = [line.strip() for line in output.split("options:")[0].splitlines()]
+    assert any(line.startswith(f"keras-din {command}") for line in lines)
+
+
+def test_interrupted(monkeypatch, capsys):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(COMMANDS["demo"], "run", interrupt)
+    assert main(["demo"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_din", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("keras-din 0.")

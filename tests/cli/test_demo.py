@@ -1,0 +1,57 @@
+"""The demo, on less than its own data."""
+
+import functools
+import json
+
+import keras
+import pytest
+
+import keras_din.data
+from keras_din.cli import demo, main
+from keras_din.data import PreparedData, load_kuairand, synthetic_log
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Small data and one epoch: the way is the same."""
+
+    def few(*arguments, **keywords):
+        data = load_kuairand()
+        parts = {part: samples[:1500] for part, samples in data.parts.items()}
+        return PreparedData(data.spec, data.behaviours, parts, data.report)
+
+    small = functools.partial(synthetic_log, 300, 16, interests=2, categories=10)
+    monkeypatch.setattr(keras_din.data, "load_kuairand", few)
+    monkeypatch.setattr(keras_din.data, "synthetic_log", small)
+    for settings in demo.SETTINGS.values():
+        monkeypatch.setitem(settings, "epochs", 1)
+
+
+def test_the_whole_way(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    output = capsys.readouterr().out
+    for word in (
+        "popularity",
+        "base",
+        "din",
+        "best reachable",
+        "GAUC",
+        "scored from the SavedModel",
+    ):
+        assert word in output
+    for name in ("kuairand", "synthetic"):
+        (version,) = (tmp_path / "exported_models" / f"{name}_din").iterdir()
+        assert json.loads((version / "keras_din.json").read_text())["model"] == "din"
+        for model in demo.MODELS:
+            assert (tmp_path / "runs" / "demo" / name / model / "result.json").is_file()
+
+
+def test_again_beside_the_first(quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "MODELS", ("din",))
+    for _ in range(2):
+        assert main(["demo", "--data", "synthetic"]) == 0
+        keras.backend.clear_session()
+    assert {p.name for p in (tmp_path / "runs" / "demo").iterdir()} == {"synthetic", "synthetic-2"}
+    assert len(list((tmp_path / "exported_models" / "synthetic_din").iterdir())) == 2

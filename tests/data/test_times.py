@@ -1,0 +1,212 @@
+"""Times in every form, as microseconds since 1970."""
+
+import datetime
+import decimal
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from keras_din.data.times import to_microseconds
+
+SECOND = 1_000_000
+MOMENT = 1_600_000_000  # 2020-09-13 12:26:40 UTC.
+DAY = 1_599_955_200  # 2020-09-13.
+
+
+def times(values, unit="auto"):
+    """What is known as it is, what is no time as `None`; and the unit."""
+    microseconds, known, unit = to_microseconds("when", values, unit)
+    assert (microseconds.dtype, known.dtype) == (np.int64, bool)
+    return [int(t) if k else None for t, k in zip(microseconds, known, strict=True)], unit
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        ("2020-09-13", DAY),
+        ("2020-09-13 12:26:40", MOMENT),
+        ("2020-09-13T12:26:40", MOMENT),
+        ("2020-09-13T12:26:40Z", MOMENT),
+        ("2020-09-13T12:26:40.000Z", MOMENT),
+        ("2020-09-13 14:26:40+02:00", MOMENT),
+        ("2020-09-13T07:26:40-0500", MOMENT),
+        ("2020-09-13T14:26:40+02", MOMENT),
+        ("20200913T122640", MOMENT),
+        ("1969-12-31T23:59:59", -1),
+        (datetime.date(2020, 9, 13), DAY),
+        (datetime.datetime(2020, 9, 13, 12, 26, 40), MOMENT),
+        (datetime.datetime(2020, 9, 13, 12, 26, 40, tzinfo=datetime.timezone.utc), MOMENT),
+        (np.datetime64("2020-09-13T12:26:40"), MOMENT),
+        (pd.Timestamp("2020-09-13 21:26:40", tz="Asia/Tokyo"), MOMENT),
+    ],
+)
+def test_dates(value, expected):
+    assert times([value, None, value]) == ([expected * SECOND, None, expected * SECOND], "date")
+    of_objects = pd.Series([value, None], dtype=object)
+    assert times(of_objects) == ([expected * SECOND, None], "date")
+
+
+@pytest.mark.parametrize("text", ["soon", "13/09/2020", "2020-13-01", "2020-09-13T25:00", "-"])
+def test_what_is_no_date(text):
+    assert times(["2020-09-13", text, ""]) == ([DAY * SECOND, None, None], "date")
+
+
+def test_fractions_of_a_second():
+    text = "2020-09-13T12:26:40.123456"
+    assert times([text])[0] == times([pd.Timestamp(text)])[0] == [MOMENT * SECOND + 123456]
+    assert times([text + "789"])[0] == [MOMENT * SECOND + 123456]
+
+
+def test_strings_with_and_without_a_zone_do_not_mix():
+    # pandas 2 gives a string without a zone that of the string before it.
+    text = ["2020-09-13 14:26:40+02:00", "2020-09-13 12:26:40.5", None, "2020-09-13", "later"]
+    expected = [MOMENT * SECOND, MOMENT * SECOND + 500_000, None, DAY * SECOND, None]
+    assert times(text) == (expected, "date")
+    assert times(pd.Series(text, index=[3, 3, 1, 0, 3])) == (expected, "date")
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("form", ["numpy", "arrow"])
+def test_columns_of_dates(unit, zone, form):
+    array = pa.array([MOMENT * SECOND, None, -SECOND], pa.timestamp("us"))
+    array = array.cast(pa.timestamp(unit)).view(pa.timestamp(unit, zone))
+    options = {"types_mapper": pd.ArrowDtype} if form == "arrow" else {}
+    values = array.to_pandas(**options)
+    assert times(values) == ([MOMENT * SECOND, None, -SECOND], "date")
+
+
+def test_nanoseconds_of_dates_are_rounded_down():
+    values = np.array([1001, 999, 0, -1, -1000, -1001], "datetime64[ns]")
+    assert times(values)[0] == [1, 0, 0, -1, -1, -2]
+
+
+@pytest.mark.parametrize("unit, factor", [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda t: np.array(t),
+        lambda t: [*t, None],
+        lambda t: pd.Series([*t, None], dtype="Int64"),
+        lambda t: pd.Series([*t, None], dtype=pd.ArrowDtype(pa.int64())),
+        lambda t: pd.Series([*t, None], dtype=object),
+        lambda t: [str(v) for v in t],
+        lambda t: pd.Series([*map(str, t), None], dtype="string"),
+        lambda t: pd.Series([*map(str, t), None], dtype=pd.ArrowDtype(pa.string())),
+        lambda t: pd.Series([*map(str, t), ""], dtype="category"),
+        lambda t: pd.Series([*t, None], dtype="category"),
+        lambda t: [decimal.Decimal(v) for v in t],
+        lambda t: np.array(t, np.uint64),
+        lambda t: np.array(t, float),
+    ],
+)
+def test_numbers_of_every_unit_and_form(unit, factor, form):
+    expected = [MOMENT * SECOND, 0, (MOMENT + 1) * SECOND]
+    values = form([MOMENT * factor, 0, (MOMENT + 1) * factor])
+    expected += [None] * (len(values) - 3)
+    assert times(values) == (expected, unit)
+    assert times(values, unit) == (expected, unit)
+
+
+def test_small_types_do_not_overflow():
+    assert times(np.array([4_000_000_000], np.uint32)) == ([4 * 10**15], "s")
+    assert times(np.array([100, -100], np.int8)) == ([10**8, -(10**8)], "s")
+
+
+def test_numbers_that_are_no_times():
+    assert times([1.5, np.nan, np.inf, -np.inf]) == ([1_500_000, None, None, None], "s")
+    assert times(["1600000000", "soon", "", None, " 1600000001 ", "1.6e9"]) == (
+        [MOMENT * SECOND, None, None, None, (MOMENT + 1) * SECOND, MOMENT * SECOND],
+        "s",
+    )
+    assert times(["", "", "", "1600000000"])[0] == [None, None, None, MOMENT * SECOND]
+    assert times([MOMENT, "2020-09-13", MOMENT])[0] == [MOMENT * SECOND, None, MOMENT * SECOND]
+    assert times([MOMENT, "2020-09-13", "2020-09-13"])[0] == [None, DAY * SECOND, DAY * SECOND]
+
+
+def test_a_long_column_is_judged_by_all_of_it():
+    # Only the first thousand look like numbers.
+    values = ["20200913"] * 1000 + ["2020-09-13"] * 9000
+    assert times(values) == ([DAY * SECOND] * 10_000, "date")
+
+
+def test_negative_numbers():
+    assert times([-5, 0, 5]) == ([-5 * SECOND, 0, 5 * SECOND], "s")
+    assert times([-1, MOMENT * 1000], "ms") == ([-1000, MOMENT * SECOND], "ms")
+    assert times([-1, 1001, 1999], "ns") == ([-1, 1, 1], "ns")
+
+
+@pytest.mark.parametrize("values", [[], [None, None], [np.nan], ["", None]])
+def test_nothing_known(values):
+    assert times(values)[0] == [None] * len(values)
+
+
+@pytest.mark.parametrize(
+    "below, unit, above",
+    [(10**11, "s", "ms"), (10**14, "ms", "us"), (10**17, "us", "ns")],
+)
+def test_units_by_magnitude(below, unit, above):
+    for sign in (1, -1):
+        assert times([sign * (below - below // 1000)])[1] == unit
+        assert times([sign * below])[1] == above
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        (
+            [MOMENT, 0, MOMENT * 1000],
+            r"Column 'when' must hold times of one unit\. Received: 1600000000, which looks like "
+            r"'s', and 1600000000000, which looks like 'ms'\. .* say so with `time_unit`\.",
+        ),
+        ([-1, MOMENT * 1000], "Received: -1, which looks like 's', and 16"),
+        ([str(MOMENT), str(MOMENT * 10**9)], "and 1600000000000000000, which looks like 'ns'"),
+        ([True, False], r"'when' must hold times: dates, ISO 8601 strings or numbers.*: bool"),
+        (pd.Series([True, None], dtype="boolean"), r"must hold times: .* Received: boolean"),
+        (pd.to_timedelta([1], unit="s"), r"must hold times: .* Received: timedelta64"),
+        (pd.period_range("2020-01", "2020-02", freq="M"), r"must hold times: .* period\[M\]"),
+        ([1j], r"must hold times: .* Received: complex128"),
+    ],
+)
+def test_what_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        times(values)
+
+
+@pytest.mark.parametrize("values, unit", [([1e18, 1e19], "s"), ([2**64 - 1], "ns"), ([1e16], "ms")])
+def test_times_that_64_bits_do_not_hold(values, unit):
+    message = f"'when' must hold times in '{unit}' that 64 bits of microseconds can hold. Rec"
+    values = np.array(values, np.uint64 if unit == "ns" else float)
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        times(values, unit)
+    # Where others can be held, one that cannot is a bad row.
+    assert times(np.append(values, values.dtype.type(5000)), unit)[0][-1] is not None
+    assert times(np.append(values, values.dtype.type(5000)), unit)[0][:-1] == [None] * len(values)
+
+
+def test_units():
+    with pytest.raises(
+        ValueError, match="`time_unit` must be one of 'auto', 's', 'ms', 'us', 'ns'"
+    ):
+        times([1], "min")
+
+
+@hypothesis.given(
+    st.lists(st.datetimes(datetime.datetime(1800, 1, 1), datetime.datetime(2200, 1, 1))),
+    st.sampled_from(["isoformat", "str", "objects", "column"]),
+)
+@hypothesis.settings(max_examples=60, deadline=None)
+def test_dates_against_the_standard_library(moments, form):
+    since = datetime.datetime(1970, 1, 1)
+    expected = [(moment - since) // datetime.timedelta(microseconds=1) for moment in moments]
+    values = {
+        "isoformat": [moment.isoformat() for moment in moments],
+        "str": [str(moment) for moment in moments],
+        "objects": pd.Series(moments, dtype=object),
+        "column": pd.Series(moments, dtype="datetime64[us]"),
+    }[form]
+    assert times(values)[0] == expected

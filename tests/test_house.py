@@ -1,0 +1,95 @@
+"""The house: its floors, its style, its front door, and what an import costs."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import keras_din
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def run(*words, **keywords):
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False, **keywords
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [["check"], ["format", "--check"]])
+def test_ruff(words):
+    code, output = run("-m", "ruff", *words, "--no-cache", ".")
+    assert code == 0, output
+
+
+def test_a_file_imports_lower_floors_only():
+    code, output = run(
+        "-c",
+        "import sys; from importlinter.cli import lint_imports_command as c; c(sys.argv[1:])",
+        "--no-cache",
+    )
+    assert code == 0, output
+    assert "1 kept, 0 broken" in output
+
+
+def test_public_names():
+    assert keras_din.__all__ == [
+        "__version__",
+        "Categorical",
+        "Evaluation",
+        "FeatureSpec",
+        "MODELS",
+        "Numeric",
+        "Sequence",
+        "build_base",
+        "build_din",
+        "build_popularity",
+        "data",
+        "evaluate",
+        "export",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+    ]
+    assert dir(keras_din) == sorted(keras_din.__all__)
+    assert all(getattr(keras_din, name) is not None for name in keras_din.__all__)
+    assert callable(keras_din.export)
+    with pytest.raises(AttributeError, match="has no attribute 'build_dinn'"):
+        _ = keras_din.build_dinn
+
+
+@pytest.mark.parametrize("room", ["data", "layers", "losses", "metrics", "models", "ops"])
+def test_rooms_say_what_they_offer(room):
+    module = __import__(f"keras_din.{room}", fromlist=["*"])
+    names = getattr(module, "__all__", [n for n in dir(module) if not n.startswith("_")])
+    assert all(hasattr(module, name) for name in names)
+
+
+def test_import_opens_no_room_that_is_not_needed():
+    script = """
+import sys, keras_din
+print(sorted(name for name in sys.modules if name.startswith(("keras_din", "pandas", "pyarrow"))))
+"""
+    code, output = run("-c", script)
+    assert code == 0, output
+    opened = next(line for line in output.splitlines() if line.startswith("["))
+    assert "'keras_din.models.din'" in opened
+    for room in ("data", "serving", "evaluation", "training", "cli"):
+        assert f"'keras_din.{room}'" not in opened
+
+
+def test_public_things_have_docstrings():
+    for name in keras_din.__all__:
+        thing = getattr(keras_din, name)
+        if not isinstance(thing, (str, dict)):
+            assert (thing.__doc__ or "").strip(), name
+
+
+def test_a_short_pyproject_and_no_pins():
+    text = (ROOT / "setup.cfg").read_text()
+    assert not re.search(r"==", text.split("[tool:pytest]")[0])
+    assert len((ROOT / "pyproject.toml").read_text().splitlines()) < 30
