@@ -99,6 +99,8 @@ class Categorical:
                 f"`dtype` of {owner} must be 'string' or 'int64'. Received: dtype={self.dtype!r}."
             )
         ways = [self.vocabulary_size, self.vocabulary, self.hash_buckets]
+        if self._size_is_implied():  # `dataclasses.replace` hands it in beside its cause.
+            ways[0] = None
         if sum(way is not None for way in ways) != 1:
             raise ValueError(
                 f"{owner} takes exactly one of `vocabulary_size`, `vocabulary` and "
@@ -128,6 +130,13 @@ class Categorical:
                     f"`vocabulary_size` the values are indices. Received: dtype={self.dtype!r}."
                 )
             put("vocabulary_size", size)
+
+    def _size_is_implied(self) -> bool:
+        if isinstance(self.vocabulary, tuple):
+            return self.vocabulary_size == len(self.vocabulary) + RESERVED
+        if isinstance(self.hash_buckets, int):
+            return self.vocabulary_size == self.hash_buckets + RESERVED
+        return False
 
     def _checked_vocabulary(self, owner: str) -> tuple:
         vocabulary = self.vocabulary

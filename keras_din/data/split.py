@@ -1,6 +1,7 @@
 """Which part a row belongs to: training, validation or test."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -58,9 +59,7 @@ class ByUser:
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         users = int(user.max(initial=-1)) + 1
-        # Rounded up; 0.1 + 0.2 is a little more than 0.3, which is no further user.
-        test = np.ceil(self.test * users - 1e-6)
-        held_out = np.ceil((self.test + self.valid) * users - 1e-6)
+        test, held_out = _number(self.test, users), _number(self.test + self.valid, users)
         place = np.random.default_rng(self.seed).permutation(users)
         part = np.select([place < test, place < held_out], [TEST, VALID], TRAIN)
         return part.astype(np.int8)[user]
@@ -138,13 +137,17 @@ class LastFraction:
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         in_order = np.sort(time)
-        first = lambda share: in_order[min(int(len(time) * (1 - share)), len(time) - 1)]  # noqa: E731
         part = np.zeros(len(time), np.int8)
         if self.valid:
-            part[time >= first(self.valid + self.test)] = VALID
+            part[time >= in_order[-_number(self.test + self.valid, len(time))]] = VALID
         if self.test:
-            part[time >= first(self.test)] = TEST
+            part[time >= in_order[-_number(self.test, len(time))]] = TEST
         return part
+
+
+def _number(share: float, of: int) -> int:
+    """A fraction of a number, rounded up; 0.1 + 0.2 is more than 0.3, but 3 in 10."""
+    return math.ceil(share * of - 1e-6)
 
 
 def positions(user: np.ndarray):
@@ -164,7 +167,7 @@ def part_of_column(name: str, values) -> np.ndarray:
     Raises:
         ValueError: When no row is `"train"`.
     """
-    values = pd.Series(values).astype(str).to_numpy(object)
+    values = np.array([str(value) for value in values], object)
     part = np.select(
         [values == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
     ).astype(np.int8)
