@@ -15,6 +15,19 @@ _NULLS = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", 
 _NULLS += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "\\N"]
 
 
+def csv_names(path: str) -> list:
+    """The names of the columns of a CSV file; a `ValueError` where there is no header."""
+    with _text(path) as file:
+        try:
+            rows = csv.reader(file, delimiter=_delimiter(path))
+            names = next((fields for fields in rows if not _blank(fields)), None)
+        except csv.Error:
+            names = None
+    if names is None:
+        raise ValueError(f"A CSV file must begin with a header line. Received: none in {path}.")
+    return names
+
+
 def read_csv(path: str, columns: list):
     """Reads columns of a CSV file.
 
@@ -33,15 +46,8 @@ def read_csv(path: str, columns: list):
     Raises:
         ValueError: When there is no header, or a column is missing.
     """
-    delimiter = "\t" if ".tsv" in os.path.basename(path).lower() else ","
-    with _text(path) as file:
-        try:
-            rows = csv.reader(file, delimiter=delimiter)
-            names = next((fields for fields in rows if not _blank(fields)), [])
-        except csv.Error:
-            names = []
-    if not names:
-        raise ValueError(f"A CSV file must begin with a header line. Received: none in {path}.")
+    names = csv_names(path)
+    delimiter = _delimiter(path)
     check_columns(path, names, columns)
     try:
         table = _parse(lambda: path, columns, delimiter)
@@ -119,6 +125,10 @@ class _Lines:
             raise StopIteration
         self.at += 1
         return self.lines[self.at - 1]
+
+
+def _delimiter(path: str) -> str:
+    return "\t" if ".tsv" in os.path.basename(path).lower() else ","
 
 
 def _text(path: str):

@@ -1,6 +1,5 @@
 """KuaiRand: short videos that were shown, and clicked or not."""
 
-import importlib.resources
 import os
 import pathlib
 
@@ -9,6 +8,7 @@ import pandas as pd
 from keras_din.data.impressions import prepare_impressions
 from keras_din.data.prepared import PreparedData
 
+FOLDER = pathlib.Path(__file__).parent / "kuairand_slice"
 _DATES = {
     "train": (20220425, 20220503),
     "valid": (20220504, 20220504),
@@ -46,9 +46,7 @@ def load_kuairand(
     Reference:
         [Gao et al., 2022](https://arxiv.org/abs/2208.08696). CC BY-SA 4.0.
     """
-    if folder is None:
-        folder = importlib.resources.files("keras_din.data") / "kuairand_slice"
-    folder = pathlib.Path(str(folder))
+    folder = FOLDER if folder is None else pathlib.Path(folder)
     log = pd.read_parquet(folder / "impressions.parquet")
     watched = pd.read_parquet(folder / "history.parquet")[["user_id", "long_watched"]]
     watched = watched.explode("long_watched").dropna().rename(columns={"long_watched": "video_id"})

@@ -89,7 +89,7 @@ def to_column(feature: Categorical | Numeric, values):
         `(rows,)`, and how many had no value: those are out-of-vocabulary, or the feature's mean.
     """
     if isinstance(feature, Categorical):
-        return to_indices(feature, values), int(missing(pd.Series(values)).sum())
+        return to_indices(feature, values), int(missing(ordinary(values)).sum())
     column = numbers(feature.name, values)
     nothing = ~(np.abs(column) <= _LARGEST)
     return np.where(nothing, feature.mean, column).astype(np.float32), int(nothing.sum())

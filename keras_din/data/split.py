@@ -205,7 +205,7 @@ def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:
     if part.shape != user.shape or not np.isin(part, (TRAIN, VALID, TEST, LEFT_OUT)).all():
         raise ValueError(
             f"`split` must give 0, 1, 2 or -1 for each of {len(user)} rows. "
-            f"Received: shape {part.shape}, values {np.unique(part)[:8].tolist()}."
+            f"Received: shape {part.shape}, values {pd.Series(part.ravel()).unique()[:8].tolist()}."
         )
     if not (part == TRAIN).any():
         raise ValueError(f"`split` must leave rows for training. Received: none from {split!r}.")

@@ -1,0 +1,116 @@
+"""The loaders on the real logs: the sizes that their descriptions state, and no leakage."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_din.data import load_amazon, load_globo, load_kuairand, prepare_impressions
+from keras_din.data.globo import hour_negatives
+from keras_din.data.kuairand import FOLDER
+from tests.data.leakage import check_no_leakage
+
+
+def sizes(data):
+    return {part: len(samples) for part, samples in data.parts.items()}
+
+
+def check_kuairand(data):
+    assert sizes(data) == {"train": 149_729, "valid": 17_200, "test": 26_651}
+    check_no_leakage(data)
+    of_test = data.report["parts"]["test"]
+    assert of_test["clicks"] == 11_560
+    # 97.9 % of the impressions have a history.
+    empty = sum(part["rows_without_history"]["hist"] for part in data.report["parts"].values())
+    assert 0.015 < empty / 193_580 < 0.025
+
+
+def test_the_slice_of_kuairand():
+    data = load_kuairand()
+    check_kuairand(data)
+    assert [feature.name for feature in data.spec.target] == ["video_id", "author_id", "tag"]
+
+
+def test_a_history_of_kuairand_is_what_was_watched_and_then_clicked():
+    data = load_kuairand()
+    samples, log = data.parts["test"], data.behaviours["hist"]
+    row = int(np.argmax(samples.time))
+    start, end = (edge[row] for edge in samples.history["hist"])
+    vocabulary = (None, None, *data.spec.features["video_id"].vocabulary)
+    history = [vocabulary[i] for i in log.columns["video_id"][start:end]]
+    impressions = pd.read_parquet(FOLDER / "impressions.parquet")
+    last = impressions.loc[impressions["time_ms"].idxmax()]
+    mine = impressions[impressions["user_id"] == last["user_id"]].sort_values("time_ms")
+    clicked = mine[(mine["is_click"] == 1) & (mine["time_ms"] < last["time_ms"])]
+    watched = pd.read_parquet(FOLDER / "history.parquet").set_index("user_id")["long_watched"]
+    expected = [*watched.get(last["user_id"], []), *clicked["video_id"]]
+    known = set(vocabulary)
+    assert history == [video if video in known else None for video in expected]
+
+
+def test_kuairand(shared_data):
+    check_kuairand(load_kuairand(shared_data / "kuairand"))
+    long_view = load_kuairand(shared_data / "kuairand", label="long_view", user_id=False)
+    assert "user_id" not in long_view.spec.inputs
+
+
+@pytest.mark.parametrize(
+    "category, rows, users",
+    [("beauty", 131_413, 22_363), ("sports", 189_543, 35_598)],
+)
+def test_amazon(shared_data, category, rows, users):
+    data = load_amazon(shared_data / "amazon2014", category)
+    assert sizes(data) == {"train": 2 * rows, "valid": 2 * users, "test": 2 * users}
+    drawn = load_amazon(shared_data / "amazon2014", category, given_negatives=False)
+    assert sizes(drawn) == sizes(data)
+    for one in (data, drawn):
+        # Each row's history is everything before its position, ties by the order of the log.
+        samples, log = one.parts["test"], one.behaviours["hist"]
+        start, end = samples.history["hist"]
+        np.testing.assert_array_equal(start, log.offsets[samples.group])
+        np.testing.assert_array_equal(end, log.offsets[samples.group + 1] - 1)
+    positives = [one.parts["test"].columns["item_id"][::2] for one in (data, drawn)]
+    raw = [
+        np.array((0, 0, *one.spec.features["item_id"].vocabulary))[items]
+        for one, items in zip((data, drawn), positives, strict=True)
+    ]
+    np.testing.assert_array_equal(*raw)
+
+
+def test_globo(shared_data):
+    data = load_globo(shared_data / "globo")
+    assert data.report["users"] == 322_897
+    assert len(data.behaviours["hist"]) == 2_988_181
+    assert sum(sizes(data).values()) == 2 * (2_988_181 - 322_897)
+    check_no_leakage(data)
+
+
+def test_negatives_of_the_hour():
+    rng = np.random.default_rng(0)
+    rows = 4000
+    log = pd.DataFrame(
+        {
+            "user_id": rng.integers(200, size=rows),
+            "item_id": rng.integers(40, size=rows),
+            "ts": rng.integers(5 * 3600, size=rows),
+        }
+    )
+    log["item_id"] += 100 * (log["ts"] // 3600)  # Every hour has its own articles.
+    negatives = hour_negatives(log, rng)
+    np.testing.assert_array_equal(negatives // 100, log["ts"] // 3600)
+    met = set(zip(log["user_id"], log["item_id"], strict=True))
+    assert not met & set(zip(log["user_id"], negatives, strict=True))
+    everything = pd.DataFrame({"user_id": [1, 1], "item_id": [3, 4], "ts": [0, 9000]})
+    with pytest.raises(ValueError, match=r"Received: 2 clicks for which none was found"):
+        hour_negatives(everything, rng)
+
+
+def test_movielens(shared_data):
+    """No loader yet, but the door takes it: a label from ratings, seconds, a split by time."""
+    ratings = pd.read_csv(shared_data / "movielens-small" / "ratings.csv")
+    ratings["liked"] = (ratings["rating"] >= 4).astype(int)
+    data = prepare_impressions(
+        ratings, user="userId", time="timestamp", label="liked", target=["movieId"]
+    )
+    assert data.report["rows_kept"] == 100_004
+    assert data.report["time_unit"] == "s"
+    check_no_leakage(data)
