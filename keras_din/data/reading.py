@@ -19,7 +19,8 @@ class Events(NamedTuple):
     `frame` holds the rows, indexed by the line or row that each stood in; `user` the users'
     numbers from 0 `(rows,)` int64; `users` the users' values by number; `time` microseconds
     `(rows,)` int64; `labels` name -> `(rows,)` float32; `report` the counts; `bad` the rows kept
-    aside, with columns `line` and `reason` before their own.
+    aside, with columns `line` and `reason` before their own (which are `line_` and `reason_` where
+    they have these names).
     """
 
     frame: pd.DataFrame

@@ -1,0 +1,92 @@
+"""DIN and base on random specs and ragged batches, against their equations in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_din import build_base, build_din
+from keras_din.feature_spec import Categorical
+from tests.models.test_contract import randomized
+from tests.reference import attention_pooling, dice, sigmoid
+from tests.specs import random_batch, specs
+
+
+def dense(layer):
+    return layer.kernel.numpy(), layer.bias.numpy()
+
+
+def dice_of(layer):
+    weights = [w.numpy() for w in (layer.alpha, layer.moving_mean, layer.moving_variance)]
+    return lambda s: dice(s, *weights)
+
+
+def embedding(model, feature, value):
+    """One value of one feature as a vector."""
+    if isinstance(feature, Categorical):
+        return model.get_layer(f"embedding_{feature.name}").embeddings.numpy()[value]
+    return np.array([(value - feature.mean) / feature.std])
+
+
+def interest(model, sequence, query, keys, mask):
+    layer = model.get_layer(f"interest_{sequence.name}")
+    hidden = [(layer.kernel.numpy(), layer.bias.numpy()), *map(dense, layer.mlp.dense_layers)]
+    activations = [dice_of(a) for a in (layer.first_activation, *layer.mlp.activations)]
+    return attention_pooling(query, keys, mask, hidden, dense(layer.score), activations)[0]
+
+
+def reference(model, spec, x, row, candidate, pool):
+    """`ctr` of one candidate of one row."""
+    parts = [embedding(model, f, x[f.name][row]) for f in spec.context]
+    target = {f.name: embedding(model, f, x[f.name][row, candidate]) for f in spec.target}
+    parts.append(np.concatenate(list(target.values())))
+    for sequence in spec.sequences:
+        first = next(f for f in sequence.of if isinstance(f, Categorical))
+        mask = x[sequence.input_name(first)][row] != 0
+        keys = np.array(
+            [
+                np.concatenate(
+                    [
+                        embedding(model, f, x[sequence.input_name(f)][row, j])
+                        for f in sequence.features
+                    ]
+                )
+                for j in range(len(mask))
+            ]
+        ).reshape(len(mask), -1)
+        query = np.concatenate([target[f.name] for f in sequence.of])
+        if mask.any():
+            parts.append(pool(model, sequence, query, keys, mask))
+        else:
+            width = sum(f.dim if isinstance(f, Categorical) else 1 for f in sequence.features)
+            parts.append(np.zeros(width))
+    h = np.concatenate(parts)
+    top = model.get_layer("top")
+    for layer, activation in zip(top.dense_layers, top.activations, strict=True):
+        kernel, bias = dense(layer)
+        h = dice_of(activation)(h @ kernel + bias)
+    kernel, bias = dense(model.get_layer("logit"))
+    return sigmoid(h @ kernel + bias)[0]
+
+
+POOLS = {
+    "din": (build_din, interest),
+    "base": (build_base, lambda model, sequence, query, keys, mask: keys[mask].mean(axis=0)),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+@settings(max_examples=15, deadline=None)
+@given(spec=specs(), seed=st.integers(0, 999))
+def test_random_specs(name, spec, seed):
+    keras.backend.clear_session()
+    build, pool = POOLS[name]
+    options = {"attention_units": (3, 2)} if name == "din" else {}
+    model = randomized(build(spec, hidden_units=(4, 3), **options), seed)
+    x = random_batch(spec, seed, batch=3, candidates=2, time=seed % 6)
+    out = np.asarray(model(x))
+    for row in range(3):
+        for candidate in range(2):
+            expected = reference(model, spec, x, row, candidate, pool)
+            np.testing.assert_allclose(out[row, candidate], expected, rtol=1e-4, atol=1e-5)

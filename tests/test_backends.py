@@ -1,0 +1,58 @@
+"""Other Keras backends: the padded form gives the numbers that TensorFlow's packed form gives."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_din import MODELS
+from tests.models.test_contract import SPEC, randomized
+from tests.specs import random_batch
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+SCRIPT = """
+import sys
+import numpy as np, keras
+from keras_din import MODELS
+from keras_din.losses import BinaryCrossentropy
+from tests.models.test_contract import SPEC
+assert keras.backend.backend() == sys.argv[1]
+with np.load(sys.argv[2]) as arrays:
+    x = {n: arrays[n] for n in SPEC.inputs}
+    for name in MODELS:
+        model = MODELS[name](SPEC)
+        model.set_weights([arrays[f"{name}/{i}"] for i in range(len(model.weights))])
+        np.testing.assert_allclose(
+            model.predict_on_batch(x), arrays[f"{name}/ctr"], rtol=0, atol=1e-6, err_msg=name
+        )
+        model.compile("adam", BinaryCrossentropy())
+        assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
+print("the same numbers")
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_same_numbers(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    x = random_batch(SPEC, candidates=2)
+    arrays = dict(x)
+    for name, build in MODELS.items():
+        model = randomized(build(SPEC), scale=0.3)
+        arrays |= {f"{name}/{i}": w for i, w in enumerate(model.get_weights())}
+        arrays[f"{name}/ctr"] = model.predict_on_batch(x)
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, backend, str(tmp_path / "arrays.npz")],
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "the same numbers" in done.stdout, done.stderr[-2000:]
