@@ -4,7 +4,7 @@ import numpy as np
 
 
 def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return np.exp(-np.logaddexp(0, -x))  # 1 / (1 + exp(-x)), without overflow.
 
 
 def dice(s, alpha, mean, variance, epsilon=1e-8):

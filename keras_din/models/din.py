@@ -13,12 +13,12 @@ def build_din(
     attention_units=(80, 40),
     hidden_units=(200, 80),
     activation="dice",
-    weight_normalization=False,
+    weight_normalization=True,
     dropout=0.0,
     embeddings_initializer="uniform",
     name="din",
 ) -> keras.Model:
-    """Builds `ctr = f(context, v_A, v_U(A))`, `v_U(A) = sum_j a(e_j, v_A) e_j`.
+    """Builds `ctr = f(context, v_A, v_U(A))`, `v_U(A) = sum_j w_j e_j`, `w = softmax a(e_j, v_A)`.
 
     What a user wants is read anew for each candidate `A`: his behaviours `e_j` are summed,
     weighted by their relevance to it.
@@ -28,7 +28,8 @@ def build_din(
         attention_units: Sizes of the hidden layers of the activation unit `a`.
         hidden_units: Sizes of the hidden layers of `f`.
         activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
-        weight_normalization: Whether a softmax makes a user's weights sum to 1.
+        weight_normalization: Whether a softmax makes a user's weights sum to 1. The paper's
+            model is without it: `w = a`.
         dropout: Fraction of the hidden units of `f` that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.

@@ -139,6 +139,13 @@ def test_lines_of_a_file_written_by_hand(tmp_path, lines, end):
     assert aside(bad) == [(line, reason) for line, reason, _ in lines if isinstance(reason, str)]
 
 
+def test_a_carriage_return_alone_ends_a_line(tmp_path):
+    # As many newlines as records, and yet not one each.
+    frame, _ = read_csv(tmp_path, 'a,b\n1,"x\ny"\n2,z\r3,t\n')
+    assert cells(frame) == [(1, "x\ny"), (2, "z"), (3, "t")]
+    assert frame.index.tolist() == [2, 4, 5]
+
+
 def test_a_stray_quote_costs_its_line_only(tmp_path):
     content = 'a,b\n1,x\n2,"y\n3,"z"\n4,t\n5,"""\n6,u\n'
     frame, bad = read_csv(tmp_path, content)
@@ -203,9 +210,9 @@ def test_lines_of_a_large_file(tmp_path, title, with_short_lines):
         line += 1 + title.count("\n")
     content = "\n".join(lines)
     assert len(content) > 2e6
-    frame, bad = read_csv(tmp_path, content, ["line", "type"])
+    frame, bad = read_csv(tmp_path, content, ["line", "title", "type"])
     np.testing.assert_array_equal(frame.index, frame["line"])
-    assert len(frame) == 100_000
+    assert frame["title"].value_counts().to_dict() == {title.strip('"'): 100_000}
     assert bad["line"].tolist() == short
     # A column that turns out to be text is text from its beginning, as it was written.
     assert frame["type"].value_counts().to_dict() == {"7": 99_000, "007": 500, "x": 500}
@@ -302,6 +309,7 @@ def test_types_of_arrow(tmp_path, name, source):
     got = [value for value, _ in cells(frame)]
     assert list(frame.columns) == [name, "before"]
     assert frame.index.tolist() == [0, 1]
+    assert not isinstance(frame[name].dtype, pd.CategoricalDtype | pd.ArrowDtype)
     assert got == expected
     assert [isinstance(value, str) for value in got] == [isinstance(v, str) for v in expected]
     assert len(bad) == 0

@@ -59,7 +59,7 @@ def expected(layer, query, keys, mask):
 
 def test_by_hand():
     # One hidden unit without bias: s = relu(q + 2 k + 3 (q - k) + 4 q k), w = 2 s.
-    layer = AttentionSequencePoolingLayer((1,), "relu")
+    layer = AttentionSequencePoolingLayer((1,), "relu", weight_normalization=False)
     query, keys = np.array([[1.0]], "float32"), np.array([[[2.0], [-1.0], [9.0]]], "float32")
     layer(query, keys)
     layer.kernel.assign([[1.0], [2.0], [3.0], [4.0]])
@@ -140,7 +140,7 @@ def test_empty_history_gives_zeros_and_no_nan_in_gradients():
 
 def test_factored_gradients_are_those_of_the_plain_form():
     query, keys, mask = inputs(3, candidates=1)
-    layer = randomized_layer = AttentionSequencePoolingLayer((4,), "sigmoid")
+    layer = randomized_layer = AttentionSequencePoolingLayer((4,), "sigmoid", False)
     layer.build(query.shape, keys.shape)
     randomized(randomized_layer)
     q, k = tf.constant(query), tf.constant(keys)

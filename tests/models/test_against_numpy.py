@@ -33,7 +33,8 @@ def interest(model, sequence, query, keys, mask):
     layer = model.get_layer(f"interest_{sequence.name}")
     hidden = [(layer.kernel.numpy(), layer.bias.numpy()), *map(dense, layer.mlp.dense_layers)]
     activations = [dice_of(a) for a in (layer.first_activation, *layer.mlp.activations)]
-    return attention_pooling(query, keys, mask, hidden, dense(layer.score), activations)[0]
+    softmax = layer.weight_normalization
+    return attention_pooling(query, keys, mask, hidden, dense(layer.score), activations, softmax)[0]
 
 
 def reference(model, spec, x, row, candidate, pool):
@@ -44,20 +45,15 @@ def reference(model, spec, x, row, candidate, pool):
     for sequence in spec.sequences:
         first = next(f for f in sequence.of if isinstance(f, Categorical))
         mask = x[sequence.input_name(first)][row] != 0
-        keys = np.array(
-            [
-                np.concatenate(
-                    [
-                        embedding(model, f, x[sequence.input_name(f)][row, j])
-                        for f in sequence.features
-                    ]
-                )
-                for j in range(len(mask))
-            ]
-        ).reshape(len(mask), -1)
+        keys = [
+            np.concatenate(
+                [embedding(model, f, x[sequence.input_name(f)][row, j]) for f in sequence.features]
+            )
+            for j in range(len(mask))
+        ]
         query = np.concatenate([target[f.name] for f in sequence.of])
         if mask.any():
-            parts.append(pool(model, sequence, query, keys, mask))
+            parts.append(pool(model, sequence, query, np.array(keys), mask))
         else:
             width = sum(f.dim if isinstance(f, Categorical) else 1 for f in sequence.features)
             parts.append(np.zeros(width))
@@ -82,7 +78,9 @@ POOLS = {
 def test_random_specs(name, spec, seed):
     keras.backend.clear_session()
     build, pool = POOLS[name]
-    options = {"attention_units": (3, 2)} if name == "din" else {}
+    options = {}
+    if name == "din":
+        options = {"attention_units": (3, 2), "weight_normalization": bool(seed % 2)}
     model = randomized(build(spec, hidden_units=(4, 3), **options), seed)
     x = random_batch(spec, seed, batch=3, candidates=2, time=seed % 6)
     out = np.asarray(model(x))
