@@ -2,7 +2,7 @@
 
 import importlib
 
-from keras_din import layers, losses, metrics, models
+from keras_din import layers, losses, metrics, models, optimizers
 from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
 from keras_din.models import MODELS, build_base, build_din, build_popularity
 from keras_din.version import __version__
@@ -49,4 +49,5 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "optimizers",
 ]

@@ -32,6 +32,23 @@ with np.load(sys.argv[2]) as arrays:
         )
         model.compile("adam", BinaryCrossentropy())
         assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
+
+# Lazy optimizers: the rule that NumPy has, on gradients that are dense here.
+from keras_din.optimizers import LazyAdam, RowwiseAdagrad
+from tests.optimizers import test_optimizers as t
+for optimizer, expected in (
+    (LazyAdam(t.RATE), t.numpy_adam),
+    (LazyAdam(t.RATE, amsgrad=True), lambda w: t.numpy_adam(w, amsgrad=True)),
+    (RowwiseAdagrad(t.RATE), t.numpy_adagrad),
+):
+    table = t.a_table()
+    start = np.asarray(keras.ops.convert_to_numpy(table)).copy()
+    for rows, values in t.batches():
+        gradient = np.zeros((t.ROWS, t.DIM), "float32")
+        np.add.at(gradient, rows, values)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [table])
+    end = np.asarray(keras.ops.convert_to_numpy(table))
+    np.testing.assert_allclose(end, expected(start), rtol=1e-4, atol=1e-5)
 print("the same numbers")
 """
 

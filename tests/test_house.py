@@ -54,6 +54,7 @@ def test_public_names():
         "losses",
         "metrics",
         "models",
+        "optimizers",
     ]
     assert dir(keras_din) == sorted(keras_din.__all__)
     assert all(getattr(keras_din, name) is not None for name in keras_din.__all__)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from keras_din.data.csv_file import csv_names
 from keras_din.data.reading import read_table
 
 
@@ -21,7 +22,7 @@ def column_names(source) -> list:
     path = os.fspath(source)
     if path.endswith(".parquet"):
         return pyarrow.parquet.read_schema(path).names
-    return list(pd.read_csv(path, sep="\t" if ".tsv" in os.path.basename(path) else ",", nrows=0))
+    return csv_names(path)
 
 
 def read_log(source, needed, tables: dict):

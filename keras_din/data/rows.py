@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.data import pipeline
+from keras_din.data.columns import missing
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
-from keras_din.data.reading import missing
 from keras_din.data.samples import Samples
 from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
 

@@ -50,6 +50,7 @@ class Embedding(keras.layers.Layer):
             # Cast after the lookup: casting the variable would read the whole table.
             autocast=False,
         )
+        self.embeddings.is_embedding_table = True  # For `keras_din.optimizers`.
 
     def call(self, indices):
         indices = ops.cast(indices, "int32") if "int" not in str(indices.dtype) else indices

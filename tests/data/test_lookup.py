@@ -45,6 +45,7 @@ def indices(values, **ways) -> list:
         (pd.Series([LARGE, None, LARGE - 1, LARGE], dtype="Int64"), (LARGE, LARGE - 1)),
         (pd.Series([LARGE, None, LARGE - 1, LARGE], dtype=object), (LARGE, LARGE - 1)),
         ([2**64 - 1, 1], ("1", str(2**64 - 1))),
+        (pd.Series([2**70, None, 2**63, 5], dtype=object), (str(2**70), "5", str(2**63))),
         (["nan", "None", None], ("None", "nan")),
         (["x", "", None, ""], ("x",)),
         ([], ()),

@@ -1,0 +1,75 @@
+"""Adagrad with one accumulator a row: a quarter of the memory of Adam's moments, or less."""
+
+import keras
+from keras import ops
+
+from keras_din.optimizers.row_sparse import RowSparse, is_table
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class RowwiseAdagrad(RowSparse, keras.optimizers.Adagrad):
+    """Adagrad that keeps, of a table of embeddings, one number a row.
+
+    For a row `r` that the batch touched, with gradient `g`, summed over its occurrences:
+
+    `a_r = a_r + mean(g^2)`, `w_r = w_r - lr g / sqrt(a_r + epsilon)`.
+
+    Rows that the batch did not touch have no gradient and stay as they are, as in Adagrad itself.
+    All variables but tables of `keras_din.layers.Embedding` have Adagrad's own rule, with an
+    accumulator a weight.
+
+    Args:
+        learning_rate: A number or a schedule.
+        initial_accumulator_value: What accumulators begin with.
+        epsilon: The small constant.
+        **kwargs: Further arguments of `keras.optimizers.Adagrad`.
+
+    Reference:
+        [Duchi et al., 2011](https://jmlr.org/papers/v12/duchi11a.html); one accumulator a row as
+        in [Naumov et al., 2019](https://arxiv.org/abs/1906.00091) (DLRM).
+    """
+
+    def build(self, variables):
+        if self.built:
+            return
+        keras.optimizers.Optimizer.build(self, variables)
+        initializer = keras.initializers.Constant(self.initial_accumulator_value)
+        self._accumulators = [
+            self.add_variable(
+                shape=variable.shape[:1] if is_table(variable) else variable.shape,
+                initializer=initializer,
+                dtype=variable.dtype,
+                name=f"{variable.name}_accumulator",
+            )
+            for variable in variables
+        ]
+
+    def update_rows(self, rows, gradient, variable, learning_rate):
+        accumulator = self._accumulators[self._get_variable_index(variable)].value
+        square = tf.square(gradient)
+        if accumulator.shape.rank == 1:
+            square = tf.reduce_mean(square, axis=-1)
+        sums = tf.gather(accumulator, rows) + square
+        accumulator.scatter_update(tf.IndexedSlices(sums, rows))
+        if accumulator.shape.rank == 1:
+            sums = sums[:, None]
+        variable.scatter_sub(
+            tf.IndexedSlices(learning_rate * gradient / tf.sqrt(sums + self.epsilon), rows)
+        )
+
+    def update_step(self, gradient, variable, learning_rate):
+        accumulator = self._accumulators[self._get_variable_index(variable)]
+        sparse = keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices)
+        if sparse or len(accumulator.shape) == len(variable.shape):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        # A table whose gradient is dense: rows whose gradient is 0 do not change by this.
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        sums = accumulator + ops.mean(ops.square(gradient), axis=-1)
+        self.assign(accumulator, sums)
+        root = ops.sqrt(ops.expand_dims(sums, -1) + self.epsilon)
+        self.assign_sub(variable, rate * gradient / root)

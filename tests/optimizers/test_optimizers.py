@@ -1,0 +1,245 @@
+"""Row-sparse optimizers against NumPy, row by row, with everything Keras lets one switch on."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.layers import Embedding
+from keras_din.optimizers import LazyAdam, LazyAdamW, RowwiseAdagrad
+from keras_din.optimizers.row_sparse import sum_rows_once
+
+ROWS, DIM, STEPS = 9, 3, 12
+B1, B2, EPS, RATE = 0.9, 0.999, 1e-7, 0.1
+
+
+def a_table(seed=0):
+    layer = Embedding(ROWS, DIM)
+    layer.build()
+    layer.embeddings.assign(np.random.default_rng(seed).normal(size=(ROWS, DIM)))
+    return layer.embeddings
+
+
+def batches(seed=0):
+    """Row numbers with repetitions, and a gradient for each."""
+    rng = np.random.default_rng(seed)
+    for _ in range(STEPS):
+        rows = rng.integers(ROWS - 2, size=5)  # Two rows are never touched.
+        yield rows, rng.normal(size=(5, DIM)).astype("float32")
+
+
+def slices(rows, values):
+    return tf.IndexedSlices(tf.constant(values), tf.constant(rows), tf.constant([ROWS, DIM]))
+
+
+def summed(rows, values):
+    touched = np.unique(rows)
+    return {r: values[rows == r].sum(axis=0, dtype="float64") for r in touched}
+
+
+def numpy_adam(table, decay=0.0, amsgrad=False, change=lambda sums: sums, rate=lambda t: RATE):
+    """The lazy rule by a loop over rows."""
+    w, m, v, h = table.astype("float64"), *(np.zeros((ROWS, DIM)) for _ in range(3))
+    for t, (rows, values) in enumerate(batches(), 1):
+        for r, g in change(summed(rows, values)).items():
+            lr = rate(t)
+            w[r] -= lr * decay * w[r]
+            m[r] = B1 * m[r] + (1 - B1) * g
+            v[r] = B2 * v[r] + (1 - B2) * g**2
+            h[r] = np.maximum(h[r], v[r])
+            root = np.sqrt(h[r] if amsgrad else v[r])
+            w[r] -= lr * np.sqrt(1 - B2**t) / (1 - B1**t) * m[r] / (root + EPS)
+    return w
+
+
+def numpy_adagrad(table, start=0.1):
+    w, a = table.astype("float64"), np.full(ROWS, start)
+    for rows, values in batches():
+        for r, g in summed(rows, values).items():
+            a[r] += np.mean(g**2)
+            w[r] -= RATE * g / np.sqrt(a[r] + EPS)
+    return w
+
+
+def train(optimizer, dense=False, table=None):
+    table = a_table() if table is None else table
+    start = table.numpy().copy()
+    for rows, values in batches():
+        gradient = slices(rows, values)
+        optimizer.apply([tf.convert_to_tensor(gradient) if dense else gradient], [table])
+    return start, table.numpy()
+
+
+def clip_rows(norm):
+    """Clips the whole gradient of a step to a norm."""
+
+    def change(sums):
+        length = np.sqrt(sum(np.sum(g**2) for g in sums.values()))
+        return {r: g * min(1, norm / length) for r, g in sums.items()}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "optimizer, expected",
+    [
+        (lambda: LazyAdam(RATE), numpy_adam),
+        (lambda: LazyAdam(RATE, amsgrad=True), lambda w: numpy_adam(w, amsgrad=True)),
+        (lambda: LazyAdam(RATE, weight_decay=0.3), lambda w: numpy_adam(w, decay=0.3)),
+        (lambda: LazyAdamW(RATE, weight_decay=0.3), lambda w: numpy_adam(w, decay=0.3)),
+        (lambda: LazyAdam(RATE, clipnorm=0.5), lambda w: numpy_adam(w, change=clip_rows(0.5))),
+        (
+            lambda: LazyAdam(RATE, global_clipnorm=0.5),
+            lambda w: numpy_adam(w, change=clip_rows(0.5)),
+        ),
+        (
+            lambda: LazyAdam(RATE, clipvalue=0.2),
+            lambda w: numpy_adam(
+                w, change=lambda sums: {r: np.clip(g, -0.2, 0.2) for r, g in sums.items()}
+            ),
+        ),
+        (
+            lambda: LazyAdam(RATE, loss_scale_factor=4.0),
+            lambda w: numpy_adam(w, change=lambda sums: {r: g / 4 for r, g in sums.items()}),
+        ),
+        (
+            lambda: LazyAdam(keras.optimizers.schedules.InverseTimeDecay(RATE, 1, 0.5)),
+            lambda w: numpy_adam(w, rate=lambda t: RATE / (1 + 0.5 * (t - 1))),
+        ),
+        (lambda: RowwiseAdagrad(RATE), numpy_adagrad),
+    ],
+)
+def test_against_numpy(optimizer, expected):
+    start, end = train(optimizer())
+    np.testing.assert_allclose(end, expected(start), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(end[-2:], start[-2:])  # Never touched, never moved.
+
+
+@pytest.mark.parametrize("build", [LazyAdam, LazyAdamW, RowwiseAdagrad])
+def test_a_gradient_that_is_dense_has_the_rule_of_keras(build):
+    base = {"LazyAdam": "Adam", "LazyAdamW": "AdamW", "RowwiseAdagrad": "Adagrad"}[build.__name__]
+    ends = []
+    for make in (build, getattr(keras.optimizers, base)):
+        variable = keras.Variable(a_table().numpy())  # No table of ours.
+        ends.append(train(make(RATE), dense=True, table=variable)[1])
+    np.testing.assert_allclose(*ends, rtol=1e-6)
+
+
+def test_where_lazy_adam_differs_from_adam():
+    """Adam moves rows that a batch did not touch, by what is left of their momentum."""
+    ends = {}
+    for make in (LazyAdam, keras.optimizers.Adam):
+        table, optimizer = a_table(), make(RATE)
+        optimizer.apply([slices([1], np.ones((1, DIM), "float32"))], [table])
+        after_one = table.numpy().copy()
+        optimizer.apply([slices([2], np.ones((1, DIM), "float32"))], [table])
+        ends[make] = np.abs(table.numpy()[1] - after_one[1]).max()
+    assert ends[LazyAdam] == 0
+    assert ends[keras.optimizers.Adam] > 0.01
+
+
+def test_one_accumulator_a_row():
+    table, kernel = a_table(), keras.Variable(np.ones((4, 2), "float32"))
+    optimizer = RowwiseAdagrad(RATE)
+    optimizer.build([table, kernel])
+    assert [tuple(a.shape) for a in optimizer._accumulators] == [(ROWS,), (4, 2)]
+
+
+def test_sum_rows_once():
+    gradient = sum_rows_once(slices([4, 2, 4], np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], "f")))
+    assert gradient.indices.numpy().tolist() == [4, 2]
+    assert gradient.values.numpy().tolist() == [[8, 10, 12], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("build", [LazyAdam, LazyAdamW, RowwiseAdagrad])
+def test_gradient_accumulation_is_refused(build):
+    with pytest.raises(ValueError, match="`gradient_accumulation_steps` would keep a dense"):
+        build(RATE, gradient_accumulation_steps=2)
+
+
+def a_model(optimizer, seed=0):
+    keras.utils.set_random_seed(seed)
+    ids = keras.Input((4,), dtype="int32")
+    x = keras.layers.GlobalAveragePooling1D()(Embedding(50, 4)(ids))
+    model = keras.Model(ids, keras.layers.Dense(1, "sigmoid")(x))
+    model.compile(optimizer, "binary_crossentropy")
+    return model
+
+
+def some_rows(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(50, size=(64, 4)), rng.integers(2, size=(64, 1)).astype("float32")
+
+
+OPTIMIZERS = [
+    lambda: LazyAdam(0.01),
+    lambda: LazyAdamW(0.01, global_clipnorm=1.0),
+    lambda: LazyAdam(0.01, use_ema=True, ema_momentum=0.9),
+    lambda: RowwiseAdagrad(0.1, clipnorm=1.0),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_save_load_and_continue(optimizer, tmp_path):
+    x, y = some_rows()
+    through, stopped = a_model(optimizer()), a_model(optimizer())
+    fit = lambda model, epochs: model.fit(  # noqa: E731
+        x, y, epochs=epochs, batch_size=16, shuffle=False, verbose=0
+    )
+    fit(through, 4)
+    fit(stopped, 2)
+    stopped.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == stopped.optimizer.get_config()
+    fit(loaded, 2)
+    if not loaded.optimizer.use_ema:  # With EMA, Keras itself puts the averages in at the end.
+        for a, b in zip(through.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_mixed_precision_with_loss_scaling():
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = a_model(LazyAdam(0.01))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    x, y = some_rows()
+    before = model.evaluate(x, y, verbose=0)
+    model.fit(x, y, epochs=20, batch_size=16, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < before - 0.05
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [*OPTIMIZERS[:2], OPTIMIZERS[3], lambda: LazyAdam(0.01, weight_decay=0.1, clipvalue=1.0)],
+)
+def test_a_step_computes_nothing_as_large_as_the_table(optimizer):
+    rows = 40_009  # A size that nothing else in the graph has.
+    layer = Embedding(rows, 4)
+    layer.build()
+    optimizer = optimizer()
+    optimizer.build([layer.embeddings])
+
+    @tf.function
+    def step(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(ids) ** 2)
+        gradient = tape.gradient(loss, layer.embeddings.value)
+        optimizer.apply([gradient], [layer.embeddings])
+
+    def large(graph):
+        return [
+            f"{operation.type} {tensor.name}"
+            for operation in graph.get_operations()
+            for tensor in operation.outputs
+            if tensor.dtype.is_floating and rows in (tensor.shape or ())
+        ]
+
+    graph = step.get_concrete_function(tf.TensorSpec((None,), tf.int32)).graph
+    assert large(graph) == []
+    # Keras' own Adam does: the test can fail.
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([layer.embeddings])
+    step = tf.function(step.python_function)
+    assert large(step.get_concrete_function(tf.TensorSpec((None,), tf.int32)).graph)
