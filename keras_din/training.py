@@ -17,6 +17,7 @@ from keras_din.evaluation import Evaluation, evaluate
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS
+from keras_din.optimizers import LazyAdam
 from keras_din.version import __version__
 
 _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
@@ -72,7 +73,7 @@ def train(
         options: Further arguments of its builder.
         epochs: The most epochs.
         batch_size: Rows of a batch, or requests.
-        learning_rate: Learning rate of Adam.
+        learning_rate: Learning rate of `LazyAdam`.
         patience: Epochs without a better GAUC (AUC, where no user has both a click and none)
             after which training stops.
         evaluate_every: `"epoch"`, or a number of steps.
@@ -260,7 +261,7 @@ def _build(data, arguments) -> keras.Model:
         one_of("options", name, tuple(allowed))
     keras.utils.set_random_seed(arguments["seed"])
     network = builder(data.spec, **arguments["options"])
-    optimizer = keras.optimizers.Adam(arguments["learning_rate"])
+    optimizer = LazyAdam(arguments["learning_rate"])
     optimizer.build(network.trainable_variables)  # To be saved before the first step too.
     network.compile(optimizer, BinaryCrossentropy())
     return network

@@ -28,7 +28,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--epochs", type=int, default=10, help="the most (default 10)")
     parser.add_argument("--batch-size", type=int, default=1024, help="(default 1024)")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of Adam (default 0.001)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="(default 0.001)")
     parser.add_argument(
         "--patience", type=int, default=2, help="epochs without a better GAUC (default 2)"
     )
