@@ -16,41 +16,73 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data import load_amazon, load_globo, load_kuairand
-from keras_din.metrics import rela_impr
+from keras_din.evaluation import predict
+from keras_din.metrics import gauc_difference, rela_impr
 from keras_din.training import train
 
-MODELS = ("popularity", "base", "din")
 COLUMNS = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
 
-# How to load each data set, and what is the same for all its models.
+# What each model is told on every data set.
+MODELS = {
+    "popularity": {"learning_rate": 1e-2},
+    "base": {"options": {"activation": "relu"}},
+    "din": {"options": {"activation": "relu", "attention_units": [40]}},
+}
+# How each data set is loaded, what its runs share, and further options of base and DIN.
+PAIRS = {"by_request": True, "batch_size": 512, "epochs": 8, "patience": 1}
+CLICKS = {"by_request": True, "batch_size": 1024, "epochs": 1, "evaluate_every": 500}
 DATA = {
-    "kuairand": (load_kuairand, {"epochs": 8, "batch_size": 512}),
-    "beauty": (lambda folder: load_amazon(folder, "beauty"), {"epochs": 10}),
-    "sports": (lambda folder: load_amazon(folder, "sports"), {"epochs": 10}),
-    "globo": (load_globo, {"epochs": 2, "by_request": True}),
-    "globo-hour": (lambda folder: load_globo(folder, negatives="hour"), {"epochs": 2}),
+    "kuairand": (
+        lambda folder: load_kuairand(folder, max_length=50),
+        {"epochs": 5, "patience": 1},
+        {"dropout": 0.3},
+    ),
+    "beauty": (lambda folder: load_amazon(folder, "beauty"), PAIRS, {}),
+    "sports": (lambda folder: load_amazon(folder, "sports"), PAIRS, {}),
+    "globo": (lambda folder: load_globo(folder, max_length=50), CLICKS, {}),
+    "globo-hour": (
+        lambda folder: load_globo(folder, negatives="hour", max_length=50),
+        CLICKS,
+        {},
+    ),
 }
 
 
-def compare(data, folder: pathlib.Path, seeds: int, settings: dict) -> pd.DataFrame:
-    """Trains every model with every seed; returns a line a run."""
-    lines = []
+def compare(data, folder: pathlib.Path, seeds: int, settings: dict, options: dict):
+    """Trains every model with every seed.
+
+    Returns a line a run, and for each seed how much more GAUC DIN has than base, with its
+    standard error over users.
+    """
+    lines, differences = [], []
+    by_request = settings.get("by_request", False)
+    test = data.dataset("test", 4096, by_request=by_request)
     for seed in range(seeds):
-        for model in MODELS:
+        scores = {}
+        for model, of_model in MODELS.items():
+            own = settings | of_model
+            if "options" in own:
+                own["options"] = own["options"] | options
+            run_folder = folder / f"{model}-{seed}"
             run = train(
                 data,
-                folder / f"{model}-{seed}",
+                run_folder,
                 model=model,
                 seed=seed,
-                resume=(folder / f"{model}-{seed}" / "run.json").exists(),
+                resume=(run_folder / "run.json").exists(),
                 verbose=0,
-                **settings,
+                **own,
             )
+            scores[model] = predict(run.model, test)
             metrics = {name: run.result["test"][name] for name in COLUMNS}
-            line = {"model": model, "seed": seed, "valid gauc": run.result["valid"]["gauc"]}
-            lines.append(line | metrics)
+            lines.append(
+                {"model": model, "seed": seed, "valid gauc": run.result["valid"]["gauc"]} | metrics
+            )
             print(f"{model} seed {seed}: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
-    return pd.DataFrame(lines)
+        groups = np.repeat(test.groups, scores["din"].sizes)
+        predictions = (scores[model].predictions for model in ("din", "base"))
+        differences.append(gauc_difference(scores["din"].labels, *predictions, groups))
+    return pd.DataFrame(lines), differences
 
 
 def table(lines: pd.DataFrame) -> str:
@@ -86,19 +118,22 @@ def main(words=None):
     parser.add_argument("--runs", default="runs/real", help="where runs are kept")
     parser.add_argument("--epochs", type=int, help="the most epochs")
     options = parser.parse_args(words)
-    load, settings = DATA[options.data]
+    load, settings, model_options = DATA[options.data]
     if options.folder is None and options.data != "kuairand":
         parser.error(f"{options.data} does not come with the package: say where it is by --folder")
     if options.epochs:
         settings = settings | {"epochs": options.epochs}
     data = load(options.folder)
     print(data)
-    lines = compare(data, pathlib.Path(options.runs) / options.data, options.seeds, settings)
+    folder = pathlib.Path(options.runs) / options.data
+    lines, differences = compare(data, folder, options.seeds, settings, model_options)
     test = data.report["parts"]["test"]
     print(f"\n{options.data}: test of {test['rows']:,} rows, {options.seeds} seeds, {settings}")
     print("GAUC: AUC of each user, weighted by impressions; users of one class left out")
     print(table(lines))
     print(in_order(lines))
+    print("GAUC of din less that of base, and its standard error over users, by seed:")
+    print("  " + ", ".join(f"{d:+.4f} ± {error:.4f}" for d, error in differences))
 
 
 if __name__ == "__main__":

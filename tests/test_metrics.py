@@ -284,3 +284,35 @@ def test_errors_of_options():
         metrics.gauc([0, 1], [0.1, 0.2], [1, 1], weight="clicks")
     with pytest.raises(ValueError, match=r"`bins` must be a positive integer. Received: bins=0"):
         metrics.expected_calibration_error([0, 1], [0.1, 0.2], bins=0)
+
+
+def test_gauc_difference_by_hand():
+    # Group 0: AUC 1 against 0, 2 rows. Group 1: AUC 1/2 against 1/2, 4 rows.
+    labels = [1, 0, 1, 0, 1, 0]
+    ours = [0.9, 0.1, 0.5, 0.5, 0.5, 0.5]
+    base = [0.1, 0.9, 0.2, 0.2, 0.2, 0.2]
+    difference, error = metrics.gauc_difference(labels, ours, base, [0, 0, 1, 1, 1, 1])
+    # d = (2 * 1 + 4 * 0) / 6 = 1/3; error = sqrt((2 * 2/3)^2 + (4 * 1/3)^2) / 6.
+    assert difference == pytest.approx(1 / 3)
+    assert error == pytest.approx(math.sqrt((4 / 3) ** 2 + (4 / 3) ** 2) / 6)
+
+
+def test_gauc_difference_is_that_of_the_gaucs_and_its_error_that_of_resampling():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(600), rng.integers(2, 12, 600))
+    labels = rng.integers(0, 2, len(groups))
+    signal = labels + rng.normal(size=len(groups)) * 2
+    ours, base = (signal + rng.normal(size=len(groups)) * noise for noise in (1, 2))
+    difference, error = metrics.gauc_difference(labels, ours, base, groups)
+    assert difference == pytest.approx(
+        metrics.gauc(labels, ours, groups) - metrics.gauc(labels, base, groups)
+    )
+    a, b = (metrics.group_auc(labels, p, groups) for p in (ours, base))
+    chosen = rng.integers(len(a.auc), size=(2000, len(a.auc)))
+    weights = a.impressions[chosen]
+    again = np.sum(weights * (a.auc - b.auc)[chosen], axis=1) / weights.sum(axis=1)
+    assert error == pytest.approx(again.std(), rel=0.1)
+
+
+def test_gauc_difference_where_no_group_has_both_classes():
+    assert all(map(math.isnan, metrics.gauc_difference([1, 0], [0, 1], [1, 0], [0, 1])))

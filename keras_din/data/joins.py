@@ -20,7 +20,7 @@ def column_names(source) -> list:
             f"Received: {type(source).__name__}."
         )
     path = os.fspath(source)
-    if path.endswith(".parquet"):
+    if path.lower().endswith(".parquet"):
         return pyarrow.parquet.read_schema(path).names
     return csv_names(path)
 

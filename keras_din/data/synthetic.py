@@ -15,10 +15,10 @@ _HOUR = 3_600_000_000
 
 
 def synthetic_log(
-    users: int = 16_000,
-    impressions_per_user: int = 32,
+    users: int = 4_000,
+    impressions_per_user: int = 40,
     *,
-    interests: int = 8,
+    interests: int = 4,
     categories: int = 100,
     items_per_category: int = 10,
     click: float = 0.9,

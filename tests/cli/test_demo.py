@@ -49,7 +49,7 @@ def test_the_whole_way(quick, tmp_path, monkeypatch, capsys):
 
 def test_again_beside_the_first(quick, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "MODELS", ("din",))
+    monkeypatch.setattr(demo, "MODELS", ("base", "din"))
     for _ in range(2):
         assert main(["demo", "--data", "synthetic"]) == 0
         keras.backend.clear_session()

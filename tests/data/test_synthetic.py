@@ -153,7 +153,7 @@ def test_what_cannot_be_measured_is_none():
 
 
 def test_target_attention_finds_what_a_mean_blurs():
-    data = synthetic_log(12_000, items_per_category=5)
+    data = synthetic_log(12_000, 32, interests=8, items_per_category=5)
     auc = {}
     for build, options in [(build_din, {"attention_units": (32,)}), (build_base, {})]:
         keras.utils.set_random_seed(0)
@@ -173,7 +173,7 @@ def test_target_attention_finds_what_a_mean_blurs():
         ({"interests": 9, "categories": 8}, "`interests` must not be more than `categories`"),
         ({"click": 0}, "`click` must be a probability above 0. Received: click=0"),
         ({"click": 1.5}, "`click` must be a probability above 0. Received: click=1.5"),
-        ({"held_out": 16}, "`held_out` must leave training impressions"),
+        ({"held_out": 20}, "`held_out` must leave training impressions"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
     ],
 )

@@ -24,13 +24,14 @@ def test_a_table_over_seeds(example, tmp_path, monkeypatch, capsys):
         parts = {part: samples[:1200] for part, samples in data.parts.items()}
         return PreparedData(data.spec, data.behaviours, parts, data.report)
 
-    monkeypatch.setitem(example.DATA, "kuairand", (few, {"epochs": 1}))
+    monkeypatch.setitem(example.DATA, "kuairand", (few, {"epochs": 1}, {}))
     words = ["kuairand", "--seeds", "2", "--runs", str(tmp_path)]
     example.main(words)
     output = capsys.readouterr().out
     assert "RelaImpr" in output
     assert " ± " in output
     assert "base < din: " in output
+    assert "standard error over users" in output
     assert len(list((tmp_path / "kuairand").iterdir())) == 6
     example.main(words)  # All runs are there: nothing is trained again.
     assert capsys.readouterr().out == output
