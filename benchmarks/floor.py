@@ -1,0 +1,34 @@
+"""The floor of a training step: the operations it can't do without, over the machine's rate."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+
+def operations(history: float, dim: int, attention=(80, 40), top=(80, 40)) -> float:
+    """Floating-point operations of one training sample with one candidate.
+
+    Matrix products only, real behaviours only, first attention layer factored; two operations a
+    multiply-add; forward and backward are three times forward. `history` is the mean number of
+    behaviours, `dim` the width of a behaviour (all its embeddings).
+    """
+    inner = sum(a * b for a, b in zip(attention, (*attention[1:], 1), strict=True))
+    a_behaviour = 2 * dim * attention[0] + inner  # The key's part and the product's.
+    a_candidate = dim * attention[0]
+    top = sum(a * b for a, b in zip((2 * dim, *top), (*top, 1), strict=True))
+    return 3 * 2 * (history * a_behaviour + a_candidate + top)
+
+
+def matrix_rate(seconds: float = 2.0) -> float:
+    """Operations a second that TensorFlow reaches in `(32768, 512) @ (512, 80)`, float32."""
+    a = tf.random.normal((32768, 512))
+    b = tf.random.normal((512, 80))
+    product = tf.function(lambda: tf.matmul(a, b))
+    product()
+    best, started = np.inf, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        start = time.perf_counter()
+        product()
+        best = min(best, time.perf_counter() - start)
+    return 2 * 32768 * 512 * 80 / best
