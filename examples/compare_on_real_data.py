@@ -1,4 +1,4 @@
-"""Popularity, base and DIN on real logs: one table of metrics, mean and spread over seeds.
+"""What popularity, a model without history, base and DIN reach on real logs: one table over seeds.
 
     python examples/compare_on_real_data.py kuairand
     python examples/compare_on_real_data.py beauty --folder data/amazon2014 --seeds 3
@@ -15,16 +15,18 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from keras_din.data import load_amazon, load_globo, load_kuairand
+from keras_din.data import PreparedData, load_amazon, load_globo, load_kuairand
 from keras_din.evaluation import predict
+from keras_din.feature_spec import FeatureSpec
 from keras_din.metrics import gauc_difference, rela_impr
 from keras_din.training import train
 
 COLUMNS = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
 
-# What each model is told on every data set.
+# What each model is told on every data set; "no history" is base on a spec without sequences.
 MODELS = {
     "popularity": {"learning_rate": 1e-2},
+    "no history": {"options": {"activation": "relu"}},
     "base": {"options": {"activation": "relu"}},
     "din": {"options": {"activation": "relu", "attention_units": [40]}},
 }
@@ -51,28 +53,32 @@ DATA = {
 def compare(data, folder: pathlib.Path, seeds: int, settings: dict, options: dict):
     """Trains every model with every seed.
 
-    Returns a line a run, and for each seed how much more GAUC DIN has than base, with its
-    standard error over users.
+    Returns a line a run, and for each seed how much more GAUC each model has than the one before
+    it, with its standard error over users.
     """
     lines, differences = [], []
     by_request = settings.get("by_request", False)
-    test = data.dataset("test", 4096, by_request=by_request)
+    blind = PreparedData(
+        FeatureSpec(context=data.spec.context, target=data.spec.target), {}, data.parts
+    )
     for seed in range(seeds):
         scores = {}
         for model, of_model in MODELS.items():
             own = settings | of_model
             if "options" in own:
                 own["options"] = own["options"] | options
-            run_folder = folder / f"{model}-{seed}"
+            run_folder = folder / f"{model.replace(' ', '-')}-{seed}"
+            its_data = blind if model == "no history" else data
             run = train(
-                data,
+                its_data,
                 run_folder,
-                model=model,
+                model="base" if model == "no history" else model,
                 seed=seed,
                 resume=(run_folder / "run.json").exists(),
                 verbose=0,
                 **own,
             )
+            test = its_data.dataset("test", 4096, by_request=by_request)
             scores[model] = predict(run.model, test)
             metrics = {name: run.result["test"][name] for name in COLUMNS}
             lines.append(
@@ -80,8 +86,17 @@ def compare(data, folder: pathlib.Path, seeds: int, settings: dict, options: dic
             )
             print(f"{model} seed {seed}: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
         groups = np.repeat(test.groups, scores["din"].sizes)
-        predictions = (scores[model].predictions for model in ("din", "base"))
-        differences.append(gauc_difference(scores["din"].labels, *predictions, groups))
+        differences.append(
+            {
+                (better, worse): gauc_difference(
+                    scores[better].labels,
+                    scores[better].predictions,
+                    scores[worse].predictions,
+                    groups,
+                )
+                for worse, better in itertools.pairwise(MODELS)
+            }
+        )
     return pd.DataFrame(lines), differences
 
 
@@ -97,15 +112,14 @@ def table(lines: pd.DataFrame) -> str:
     return text.to_string()
 
 
-def in_order(lines: pd.DataFrame) -> str:
-    """How often each model beats the one before it in GAUC on test, seed by seed."""
-    gauc = lines.pivot(index="seed", columns="model", values="gauc")
-    wins = [
-        f"{a} < {b}: {int((gauc[a] < gauc[b]).sum())} of {len(gauc)}, "
-        f"by {np.mean(gauc[b] - gauc[a]):+.4f}"
-        for a, b in itertools.pairwise(MODELS)
-    ]
-    return "GAUC on test, seed by seed: " + "; ".join(wins)
+def in_order(differences: list) -> str:
+    """How much more GAUC each model has than the one before it, seed by seed."""
+    lines = ["GAUC on test, more than the line before, with its standard error over users:"]
+    for better, worse in differences[0]:
+        of_seeds = [of_seed[better, worse] for of_seed in differences]
+        text = ", ".join(f"{d:+.4f} ± {error:.4f}" for d, error in of_seeds)
+        lines.append(f"  {better} - {worse}: {text}")
+    return "\n".join(lines)
 
 
 def main(words=None):
@@ -131,9 +145,7 @@ def main(words=None):
     print(f"\n{options.data}: test of {test['rows']:,} rows, {options.seeds} seeds, {settings}")
     print("GAUC: AUC of each user, weighted by impressions; users of one class left out")
     print(table(lines))
-    print(in_order(lines))
-    print("GAUC of din less that of base, and its standard error over users, by seed:")
-    print("  " + ", ".join(f"{d:+.4f} ± {error:.4f}" for d, error in differences))
+    print(in_order(differences))
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ def test_a_table_over_seeds(example, tmp_path, monkeypatch, capsys):
     output = capsys.readouterr().out
     assert "RelaImpr" in output
     assert " ± " in output
-    assert "base < din: " in output
+    assert "  din - base: " in output
     assert "standard error over users" in output
-    assert len(list((tmp_path / "kuairand").iterdir())) == 6
+    assert len(list((tmp_path / "kuairand").iterdir())) == 8
     example.main(words)  # All runs are there: nothing is trained again.
     assert capsys.readouterr().out == output
 
