@@ -79,13 +79,13 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.units[0],), initializer="zeros")
         dtype = self.dtype_policy
-        self.first_activation = activation_layer(self.activation, 3, dtype)
+        self.first_activation = activation_layer(self.activation, 2, dtype)
         self.mlp = MLP(self.units[1:], self.activation, dtype=dtype)
         self.score = keras.layers.Dense(1, dtype=dtype)
-        hidden = (None, None, self.units[0])
+        hidden = (None, self.units[0])  # A row a pair of a position and a candidate.
         self.first_activation.build(hidden)
         self.mlp.build(hidden)
-        self.score.build((None, None, self.units[-1]))
+        self.score.build((None, self.units[-1]))
 
     def call(self, query, keys, keys_mask=None, query_mask=None, training=False):
         one_candidate = len(query.shape) == 2
@@ -103,16 +103,16 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         x = factored_projection(query, keys, rows, self.kernel, self.bias)
         x = activate(self.first_activation, x, mask, training)
         x = self.mlp(x, mask=mask, training=training)
-        weights = ops.squeeze(self.score(x), -1)
+        weights = ops.reshape(self.score(x), (-1, ops.shape(query)[1]))
         return softmax_rows(weights, rows, batch) if self.weight_normalization else weights
 
     def _real_pairs(self, query, rows, batch, query_mask):
-        """Which pairs of a position and a candidate are real, or `None` for all."""
-        if keras.backend.backend() == "tensorflow":
-            return None if query_mask is None else take_rows(query_mask, rows)
+        """Which pairs of a position and a candidate are real, `(pairs,)`, or `None` for all."""
         if query_mask is None:
+            if keras.backend.backend() == "tensorflow":
+                return None
             query_mask = ops.ones(ops.shape(query)[:2], dtype="bool")
-        return take_rows(query_mask, rows)
+        return ops.reshape(take_rows(query_mask, rows), (-1,))
 
     def attention_weights(self, query, keys, keys_mask=None):
         """The weights of the sum, for a person to look at.

@@ -23,17 +23,22 @@ def factored_projection(query, keys, rows, kernel, bias):
         bias: Float tensor `(units,)`.
 
     Returns:
-        Float tensor `(positions, candidates, units)`.
+        Float tensor `(positions * candidates, units)`: all pairs as rows of one matrix, since a
+        product of matrices needs no transposed copies.
     """
     dim, key_dim = query.shape[-1], keys.shape[-1]
+    units = kernel.shape[-1]
     w_query = kernel[:dim]
     w_keys = kernel[dim : dim + key_dim]
     w_difference = kernel[dim + key_dim : 2 * dim + key_dim]
     w_product = kernel[2 * dim + key_dim :]
-    compared = keys[:, :dim]
+    candidates = ops.shape(query)[1]
 
-    of_query = ops.matmul(query, w_query + w_difference) + bias
+    of_query = ops.matmul(ops.reshape(query, (-1, dim)), w_query + w_difference) + bias
+    of_query = ops.reshape(of_query, (-1, candidates, units))
     minus_difference = ops.pad(w_difference, ((0, key_dim - dim), (0, 0)))
     of_keys = ops.matmul(keys, w_keys - minus_difference)
-    product = take_rows(query, rows) * ops.expand_dims(compared, 1)
-    return take_rows(of_query, rows) + ops.expand_dims(of_keys, 1) + ops.matmul(product, w_product)
+    product = take_rows(query, rows) * ops.expand_dims(keys[:, :dim], 1)
+    of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
+    both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
+    return ops.reshape(both, (-1, units)) + of_product
