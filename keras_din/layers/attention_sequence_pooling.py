@@ -79,7 +79,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.units[0],), initializer="zeros")
         dtype = self.dtype_policy
-        self.first_activation = activation_layer(self.activation, 2, dtype)
+        self.first_activation = activation_layer(self.activation, dtype)
         self.mlp = MLP(self.units[1:], self.activation, dtype=dtype)
         self.score = keras.layers.Dense(1, dtype=dtype)
         hidden = (None, self.units[0])  # A row a pair of a position and a candidate.

@@ -1,20 +1,21 @@
 """A stack of dense layers that knows which entries are real."""
 
 import keras
+from keras import ops
 
 from keras_din.checks import fraction, layer_sizes
 from keras_din.layers.dice import Dice
 
 
-def activation_layer(activation, rank: int, dtype):
+def activation_layer(activation, dtype):
     """The layer of an activation's name: `"dice"`, `"prelu"`, or any that Keras knows.
 
-    `rank` is that of its input, whose last axis are the units.
+    Its input is `(rows, units)`.
     """
     if activation == "dice":
         return Dice(dtype=dtype)
     if activation == "prelu":
-        return keras.layers.PReLU(shared_axes=list(range(1, rank - 1)) or None, dtype=dtype)
+        return keras.layers.PReLU(dtype=dtype)
     return keras.layers.Activation(activation, dtype=dtype)
 
 
@@ -73,25 +74,30 @@ class MLP(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, inputs_shape):
-        rank, dtype = len(inputs_shape), self.dtype_policy
+        dtype = self.dtype_policy
         self.dense_layers = [keras.layers.Dense(units, dtype=dtype) for units in self.units]
-        self.activations = [activation_layer(self.activation, rank, dtype) for _ in self.units]
+        self.activations = [activation_layer(self.activation, dtype) for _ in self.units]
         self.dropouts = [
             keras.layers.Dropout(self.dropout, dtype=dtype) for _ in self.units if self.dropout
         ]
-        shape = tuple(inputs_shape)
+        shape = (None, inputs_shape[-1])
         for dense, activation in zip(self.dense_layers, self.activations, strict=True):
             dense.build(shape)
-            shape = (*shape[:-1], dense.units)
+            shape = (None, dense.units)
             activation.build(shape)
 
     def call(self, inputs, mask=None, training=False):
-        x = inputs
+        if not self.units:
+            return inputs
+        # As one matrix: products of more axes make transposed copies.
+        axes = ops.shape(inputs)[:-1]
+        x = ops.reshape(inputs, (-1, inputs.shape[-1]))
+        mask = None if mask is None else ops.reshape(mask, (-1,))
         for i, dense in enumerate(self.dense_layers):
             x = activate(self.activations[i], dense(x), mask, training)
             if self.dropouts:
                 x = self.dropouts[i](x, training=training)
-        return x
+        return ops.reshape(x, (*axes, self.units[-1]))
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[:-1], self.units[-1]) if self.units else tuple(inputs_shape)

@@ -33,7 +33,7 @@ def test_no_layers_is_the_identity():
 def test_prelu_has_one_slope_a_unit():
     layer = MLP((5,), "prelu")
     layer(np.ones((2, 7, 3), "float32"))
-    assert layer.activations[0].alpha.shape == (1, 5)
+    assert layer.activations[0].alpha.shape == (5,)
 
 
 def test_a_function_as_activation_survives_the_config():
