@@ -38,7 +38,9 @@ def factored_projection(query, keys, rows, kernel, bias):
     of_query = ops.reshape(of_query, (-1, candidates, units))
     minus_difference = ops.pad(w_difference, ((0, key_dim - dim), (0, 0)))
     of_keys = ops.matmul(keys, w_keys - minus_difference)
-    product = take_rows(query, rows) * ops.expand_dims(keys[:, :dim], 1)
+    # A slice of all columns would cost a copy in the gradient.
+    compared = keys if key_dim == dim else keys[:, :dim]
+    product = take_rows(query, rows) * ops.expand_dims(compared, 1)
     of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
     both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
     return ops.reshape(both, (-1, units)) + of_product
