@@ -104,9 +104,10 @@ def table(lines: pd.DataFrame) -> str:
     """Mean and standard deviation over seeds, and the relative improvement over base."""
     by_model = lines.groupby("model", sort=False)
     columns = ["valid gauc", *COLUMNS]
-    text = by_model[columns].mean().map("{:.4f}".format)
+    written = lambda frame: frame.apply(lambda column: column.map("{:.4f}".format))  # noqa: E731
+    text = written(by_model[columns].mean())
     if lines["seed"].nunique() > 1:
-        text += " ± " + by_model[columns].std().map("{:.4f}".format)
+        text += " ± " + written(by_model[columns].std())
     auc = by_model["auc"].mean()
     text["RelaImpr"] = [f"{rela_impr(value, auc['base']):+.2%}" for value in auc]
     return text.to_string()

@@ -1,6 +1,8 @@
 """Writes a model as a version that TensorFlow Serving answers from."""
 
+import contextlib
 import datetime
+import io
 import json
 import pathlib
 
@@ -54,7 +56,9 @@ def export(model: keras.Model, spec: FeatureSpec, path, *, metrics: dict | None 
         archive.add_endpoint(
             "serving_default", serving_default(model, spec), [input_signature(spec)]
         )
-        archive.write_out(str(folder), verbose=False)
+        # Older Keras prints the temporary folder's name, whatever `verbose` says.
+        with contextlib.redirect_stdout(io.StringIO()):
+            archive.write_out(str(folder), verbose=False)
         difference = check_parity(folder, spec, lambda rows: score(model, spec, rows))
         description = describe(model, spec, metrics, {"serving_default": difference})
         text = json.dumps(description, indent=1, ensure_ascii=False)
