@@ -39,7 +39,9 @@ from tests.optimizers import test_optimizers as t
 for optimizer, expected in (
     (LazyAdam(t.RATE), t.numpy_adam),
     (LazyAdam(t.RATE, amsgrad=True), lambda w: t.numpy_adam(w, amsgrad=True)),
+    (LazyAdam(t.RATE, weight_decay=0.3), lambda w: t.numpy_adam(w, decay=0.3)),
     (RowwiseAdagrad(t.RATE), t.numpy_adagrad),
+    (RowwiseAdagrad(t.RATE, weight_decay=0.3), lambda w: t.numpy_adagrad(w, decay=0.3)),
 ):
     table = t.a_table()
     start = np.asarray(keras.ops.convert_to_numpy(table)).copy()

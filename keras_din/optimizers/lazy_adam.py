@@ -37,6 +37,7 @@ class LazyRule(RowSparse):
             super().update_step(gradient, variable, learning_rate)
             return
         # Where gradients are dense: the same rule, kept from rows whose gradient is 0.
+        self.decay_touched(gradient, variable, learning_rate)
         index = self._get_variable_index(variable)
         state = [self._momentums[index], self._velocities[index]]
         if self.amsgrad:

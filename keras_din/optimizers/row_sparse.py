@@ -62,8 +62,20 @@ class RowSparse:
         return grads
 
     def _apply_weight_decay(self, variables):
-        rest = [v for v in variables if self._var_key(v) not in self._decayed_by_row]
-        super()._apply_weight_decay(rest)
+        if keras.backend.backend() == "tensorflow":
+            rest = [v for v in variables if self._var_key(v) not in self._decayed_by_row]
+        else:
+            rest = [v for v in variables if not is_table(v)]
+        if rest:
+            super()._apply_weight_decay(rest)
+
+    def decay_touched(self, gradient, variable, learning_rate):
+        """Weight decay of a table whose gradient is dense: of rows whose gradient is not 0."""
+        if self.weight_decay is not None and self._use_weight_decay(variable):
+            values = ops.convert_to_tensor(variable)
+            decay = ops.cast(self.weight_decay * learning_rate, values.dtype)
+            touched = ops.cast(touched_rows(gradient), values.dtype)
+            self.assign_sub(variable, decay * touched * values)
 
     def update_step(self, gradient, variable, learning_rate):
         if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):

@@ -67,6 +67,7 @@ class RowwiseAdagrad(RowSparse, keras.optimizers.Adagrad):
             super().update_step(gradient, variable, learning_rate)
             return
         # A table whose gradient is dense: rows whose gradient is 0 do not change by this.
+        self.decay_touched(gradient, variable, learning_rate)
         rate = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
         sums = accumulator + ops.mean(ops.square(gradient), axis=-1)

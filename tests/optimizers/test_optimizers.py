@@ -52,10 +52,11 @@ def numpy_adam(table, decay=0.0, amsgrad=False, change=lambda sums: sums, rate=l
     return w
 
 
-def numpy_adagrad(table, start=0.1):
+def numpy_adagrad(table, start=0.1, decay=0.0):
     w, a = table.astype("float64"), np.full(ROWS, start)
     for rows, values in batches():
         for r, g in summed(rows, values).items():
+            w[r] -= RATE * decay * w[r]
             a[r] += np.mean(g**2)
             w[r] -= RATE * g / np.sqrt(a[r] + EPS)
     return w
@@ -107,6 +108,7 @@ def clip_rows(norm):
             lambda w: numpy_adam(w, rate=lambda t: RATE / (1 + 0.5 * (t - 1))),
         ),
         (lambda: RowwiseAdagrad(RATE), numpy_adagrad),
+        (lambda: RowwiseAdagrad(RATE, weight_decay=0.3), lambda w: numpy_adagrad(w, decay=0.3)),
     ],
 )
 def test_against_numpy(optimizer, expected):
