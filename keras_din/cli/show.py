@@ -41,9 +41,12 @@ def report(data) -> str:
             )
         if counts["rows_out_of_order"]:
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
-    for table in ("items", "users"):
-        if isinstance(counts.get(table), dict) and counts[table]["rows_not_found"]:
-            lines.append(f"  not in `{table}`: {counts[table]['rows_not_found']:,} rows of the log")
+    for key in ("items", "items_table", "users"):
+        table, name = counts.get(key), key.removesuffix("_table")
+        if isinstance(table, dict) and table["rows_not_found"]:
+            lines.append(f"  not in `{name}`: {table['rows_not_found']:,} rows of the log")
+        if isinstance(table, dict) and table["rows_aside"]:
+            lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
     if counts.get("users_with_one_behaviour"):

@@ -8,7 +8,7 @@ from keras_din.data.encoding import Features, checked_features, count_parts, fea
 from keras_din.data.joins import column_names, places, read_keyed, read_log, take
 from keras_din.data.log import BehaviourLog
 from keras_din.data.negatives import sample_negatives
-from keras_din.data.prepared import PARTS, PreparedData
+from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
 from keras_din.data.split import LEFT_OUT, TRAIN, LeaveOneOut, part_of, part_of_column, positions
@@ -116,7 +116,7 @@ def prepare_behaviours(
     )
     del frame
     rows, number, at = events.frame, events.user, events.time
-    catalogue, code, by_item = _catalogue(rows, item, from_log, items, item_columns)
+    catalogue, code, by_item, of_table = _catalogue(rows, item, from_log, items, item_columns)
 
     position, count = positions(number)
     split = LeaveOneOut() if split is None else split
@@ -188,14 +188,12 @@ def prepare_behaviours(
         request=repeat(shown),
         time=repeat(at[shown]),
     )
-    of_sample = repeat(part[shown])
-    parts = {
-        name: samples[of_sample == i] for i, name in enumerate(PARTS) if (of_sample == i).any()
-    }
+    parts = cut_into_parts(samples, repeat(part[shown]))
     report = {
         "kind": "behaviours",
         **events.report,
         **joined,
+        **of_table,
         "users_with_one_behaviour": int((count == 1).sum()),
         "rows_in_histories_only": int((part == LEFT_OUT).sum()),
         "items": len(catalogue),
@@ -211,22 +209,25 @@ def prepare_behaviours(
 def _catalogue(rows, item: str, from_log: list, items, item_columns: list):
     """All items, each behaviour's place among them, and the features of each item.
 
-    An item's features are those of its first behaviour, or those in the table of items.
+    An item's features are those of its first behaviour, or those in the table of items; of the
+    latter is also what a report says.
     """
     code, catalogue = pd.factorize(rows[item])
     first = np.full(len(catalogue), len(code))
     np.minimum.at(first, code, np.arange(len(code)))
-    by_item = {name: rows[name].iloc[first].reset_index(drop=True) for name in from_log}
+    by_item, report = {}, {}
     if items is not None:
         from_table = [name for name in item_columns if name not in from_log]
-        table, _ = read_keyed(items, item, from_table, "items")
-        places(table.index, catalogue, "items")
+        table, aside = read_keyed(items, item, from_table, "items")
+        missed = int((places(table.index, rows[item], "items") < 0).sum())
+        report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
         catalogue = pd.Index(catalogue).union(table.index, sort=False)
         place = table.index.get_indexer(catalogue)
         by_item |= {name: take(table[name], place) for name in from_table}
-        by_item |= {name: by_item[name].reindex(range(len(catalogue))) for name in from_log}
+    first = np.append(first, np.full(len(catalogue) - len(first), -1))
+    by_item |= {name: take(rows[name], first) for name in from_log}
     by_item[item] = pd.Series(catalogue)
-    return pd.Index(catalogue), code, by_item
+    return pd.Index(catalogue), code, by_item, report
 
 
 def _given(values: pd.Series, catalogue: pd.Index, name: str) -> np.ndarray:

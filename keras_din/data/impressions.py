@@ -6,7 +6,7 @@ import pandas as pd
 from keras_din.data.encoding import Features, checked_features, count_parts, feature_name, stacked
 from keras_din.data.joins import column_names, read_log
 from keras_din.data.log import BehaviourLog
-from keras_din.data.prepared import PARTS, PreparedData
+from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
 from keras_din.data.split import LastFraction, part_of, part_of_column
@@ -155,7 +155,7 @@ def prepare_impressions(
         request=requests,
         time=at,
     )
-    parts = {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}
+    parts = cut_into_parts(samples, part)
     report = {
         "kind": "impressions",
         **events.report,

@@ -21,6 +21,11 @@ _BAD_ROWS = "bad_rows.csv"
 _FORMAT = 1
 
 
+def cut_into_parts(samples: Samples, part) -> dict:
+    """Name of the part -> its samples, where it has any; `part` `(rows,)` is as of `part_of`."""
+    return {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PreparedData:
     """What every door of `keras_din.data` gives.

@@ -124,6 +124,18 @@ def test_features_of_an_item_are_those_of_its_first_behaviour_or_of_the_table():
         assert all(shop == "?" or f"i{shop - 100}" == item for item, shop in pairs)
 
 
+def test_large_ids_of_the_log_and_bad_rows_of_the_table_are_kept():
+    large = 2**60 + 1 + 2 * np.arange(8)  # Floats would round each of them.
+    log = a_log(shop=large, brand=["x"] * 8)
+    table = pd.DataFrame({"item": [*ITEMS[:9], None], "brand": ["y"] * 10})
+    columns = COLUMNS | {"target": [ITEM, "shop", "brand"]}
+    data = prepare_behaviours(log, **columns, items=table)
+    assert {*data.spec.features["shop"].vocabulary} <= {*large.tolist()}
+    assert data.spec.features["brand"].vocabulary == ("y",)
+    of_table = {"rows": 9, "rows_aside": 1, "rows_not_found": 0}
+    assert data.report["items_table"] == of_table
+
+
 def test_given_negatives():
     log = a_log(other=[None, "i9", "i8", "i7", None, "i9", "i6", None])
     items = pd.DataFrame({"item": ITEMS})
