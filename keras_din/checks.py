@@ -10,6 +10,16 @@ def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int
     return value.__index__()
 
 
+def epoch_or_steps(word: str, value):
+    """`"epoch"`, or a positive number of steps as an `int`, or a `ValueError`."""
+    try:
+        return value if value == "epoch" else positive_integer(word, value)
+    except ValueError:
+        raise ValueError(
+            f'`{word}` must be "epoch" or a positive integer. Received: {word}={value!r}.'
+        ) from None
+
+
 def layer_sizes(word: str, values) -> tuple:
     """The sizes of a stack of layers as a tuple of `int`, or a `ValueError`."""
     try:

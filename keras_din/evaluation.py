@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import epoch_or_steps, one_of
 from keras_din.metrics import all_metrics
 
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
@@ -121,20 +121,13 @@ class Evaluation(keras.callbacks.Callback):
     ):
         super().__init__()
         self.dataset = dataset
-        self.every = every
+        self.every = epoch_or_steps("every", every)
         self.groups = _groups(dataset, groups)
         self.before_training = before_training
         self.prefix = prefix
         self.restore_best = restore_best
         self.monitor = one_of("monitor", monitor, tuple(_BETTER))
         self.verbose = verbose
-        if every != "epoch":
-            try:
-                self.every = positive_integer("every", every)
-            except ValueError:
-                raise ValueError(
-                    f'`every` must be "epoch" or a positive integer. Received: every={every!r}.'
-                ) from None
         if monitor == "gauc" and self.groups is None:
             raise ValueError(
                 '`monitor="gauc"` needs groups: pass `groups`, or a dataset with the attribute '

@@ -1,5 +1,6 @@
 """A training run: a folder that holds all that it needs to go on, and what came of it."""
 
+import contextlib
 import csv
 import inspect
 import json
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_din import metrics
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import epoch_or_steps, one_of, positive_integer
 from keras_din.evaluation import Evaluation, evaluate
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
@@ -100,7 +101,7 @@ def train(
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": _positive("learning_rate", learning_rate),
         "patience": positive_integer("patience", patience),
-        "evaluate_every": _every(evaluate_every),
+        "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
         "by_request": bool(by_request),
         "seed": positive_integer("seed", seed, minimum=0),
     }
@@ -248,7 +249,7 @@ class _Recorder(keras.callbacks.Callback):
         if best(rows[-1]) > max(map(best, rows[:-1]), default=-1.0) or len(rows) == 1:
             _save(self.model, self.folder / _BEST)
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        with _replacing(self.folder / _METRICS) as path, open(path, "w", newline="") as file:
+        with replacing(self.folder / _METRICS) as path, open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
@@ -328,47 +329,30 @@ def _monitor(samples) -> str:
     return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
 
 
-def _every(value):
-    if value == "epoch":
-        return value
-    try:
-        return positive_integer("evaluate_every", value)
-    except ValueError:
-        raise ValueError(
-            '`evaluate_every` must be "epoch" or a positive integer. '
-            f"Received: evaluate_every={value!r}."
-        ) from None
-
-
 def _positive(word, value) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
     return float(value)
 
 
-class _replacing:
+@contextlib.contextmanager
+def replacing(file: pathlib.Path):
     """Gives a path beside a file, which replaces the file when the block succeeds."""
-
-    def __init__(self, file: pathlib.Path):
-        self.file, self.partial = file, file.with_name(f".partial-{file.name}")
-
-    def __enter__(self):
-        return self.partial
-
-    def __exit__(self, kind, error, traceback):
-        if kind is None:
-            os.replace(self.partial, self.file)
-        else:
-            self.partial.unlink(missing_ok=True)
+    partial = file.with_name(f".partial-{file.name}")
+    try:
+        yield partial
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _save(model, file: pathlib.Path) -> None:
-    with _replacing(file) as path:
+    with replacing(file) as path:
         model.save(path)
 
 
 def _write(file: pathlib.Path, text: str) -> None:
-    with _replacing(file) as path:
+    with replacing(file) as path:
         path.write_text(text, encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ def run(options) -> None:
     from keras_din.cli.evaluate import load
     from keras_din.data import rows_dataset
     from keras_din.evaluation import predict
-    from keras_din.training import load_run
+    from keras_din.training import load_run, replacing
 
     output = pathlib.Path(options.output)
     if output.suffix not in (".csv", ".parquet"):
@@ -42,13 +42,9 @@ def run(options) -> None:
         rows = rows_dataset(frame, run.spec, batch_size=options.batch_size)
         scores, table = predict(run.model, rows), pd.DataFrame(index=range(len(frame)))
     table["ctr"] = scores.predictions
-    partial = output.with_name(f".partial-{output.name}")
-    try:
+    with replacing(output) as path:
         if output.suffix == ".csv":
-            table.to_csv(partial, index=False)
+            table.to_csv(path, index=False)
         else:
-            table.to_parquet(partial, index=False)
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
+            table.to_parquet(path, index=False)
     print(f"written: {output}, {len(table):,} rows, mean ctr {table['ctr'].mean():.4f}")

@@ -30,8 +30,8 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         units: Sizes of the hidden layers of `a`.
         activation: Activation of these layers: `"dice"`, `"prelu"` or any that Keras knows.
         weight_normalization: Whether a softmax over the real behaviours makes the weights sum
-            to 1. The paper gives it up; on every log that we measured it ranked better, and
-            without it worse than a plain mean on most.
+            to 1. The paper gives it up; on Amazon Beauty and Sports the layer without it ranked
+            below a plain mean and with it above, on KuaiRand there was no clear difference.
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
