@@ -77,7 +77,11 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     inputs = build_inputs(spec)
     tables = {
         name: Embedding(
-            feature.vocabulary_size, feature.dim, embeddings_initializer, name=f"embedding_{name}"
+            feature.vocabulary_size,
+            feature.dim,
+            embeddings_initializer,
+            feature=name,
+            name=f"embedding_{name}",
         )
         if isinstance(feature, Categorical)
         else keras.layers.Rescaling(

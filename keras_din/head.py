@@ -25,10 +25,15 @@ def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", drop
     parts = [part if len(part.shape) == 3 else ops.expand_dims(part, 1) * ones for part in parts]
     x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
     x = MLP(hidden_units, activation, dropout, name="top")(x, mask=target_mask)
-    return probability(keras.layers.Dense(1, dtype="float32", name="logit")(x), target_mask)
+    # A dense layer: that of Keras makes ten operations of a product of more than two axes.
+    logit = keras.layers.EinsumDense(
+        "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name="logit"
+    )
+    return probability(logit(x), target_mask)
 
 
 def probability(logits, target_mask):
     """`sigmoid(logits)` `(batch, candidates, 1)` as `(batch, candidates)`; padding gives 0."""
-    ctr = ops.squeeze(ops.sigmoid(logits), -1)
-    return ctr * ops.cast(target_mask, "float32")
+    logits = ops.where(target_mask, ops.squeeze(logits, -1), -1e9)
+    # The last operation is the sigmoid, so that a loss of Keras finds the logits.
+    return keras.layers.Activation("sigmoid", dtype="float32", name="ctr")(logits)

@@ -40,6 +40,13 @@ for optimizer, expected in (
     (LazyAdam(t.RATE), t.numpy_adam),
     (LazyAdam(t.RATE, amsgrad=True), lambda w: t.numpy_adam(w, amsgrad=True)),
     (LazyAdam(t.RATE, weight_decay=0.3), lambda w: t.numpy_adam(w, decay=0.3)),
+    (
+        LazyAdam(t.RATE, amsgrad=True, loss_scale_factor=4.0, global_clipnorm=0.5, **t.MBA),
+        lambda w: t.numpy_adam(
+            w, amsgrad=True, scale=4.0, change=t.clip_rows(0.5), mini_batch_aware=0.5
+        ),
+    ),
+    (RowwiseAdagrad(t.RATE, **t.MBA), lambda w: t.numpy_adagrad(w, mini_batch_aware=0.5)),
     (RowwiseAdagrad(t.RATE), t.numpy_adagrad),
     (RowwiseAdagrad(t.RATE, weight_decay=0.3), lambda w: t.numpy_adagrad(w, decay=0.3)),
 ):

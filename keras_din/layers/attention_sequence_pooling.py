@@ -103,7 +103,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         x = factored_projection(query, keys, rows, self.kernel, self.bias)
         x = activate(self.first_activation, x, mask, training)
         x = self.mlp(x, mask=mask, training=training)
-        weights = ops.reshape(self.score(x), (-1, ops.shape(query)[1]))
+        weights = ops.reshape(self.score(x), (ops.shape(rows)[0], ops.shape(query)[1]))
         return softmax_rows(weights, rows, batch) if self.weight_normalization else weights
 
     def _real_pairs(self, query, rows, batch, query_mask):

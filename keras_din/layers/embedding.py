@@ -1,9 +1,12 @@
 """A table of embeddings that touches only the rows that it is asked for."""
 
+import warnings
+
 import keras
 from keras import ops
 
 from keras_din.checks import positive_integer
+from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -24,6 +27,11 @@ class Embedding(keras.layers.Layer):
         vocabulary_size: Rows of the table, with those of padding and out-of-vocabulary.
         dim: Width of the embedding.
         embeddings_initializer: Initializer of the table.
+        embeddings_regularizer: Regularizer of the whole table, as of Keras. It makes each step
+            cost what the table holds, and warns of it; `mini_batch_aware` of the optimizers in
+            `keras_din.optimizers` costs what the batch touches.
+        feature: Name of the feature that the table is of, by which `occurrences` of an optimizer
+            finds it. Defaults to the name of the layer.
 
     Call arguments:
         indices: Int tensor of any shape.
@@ -35,45 +43,74 @@ class Embedding(keras.layers.Layer):
         ValueError: When `vocabulary_size` or `dim` is not a positive integer.
     """
 
-    def __init__(self, vocabulary_size, dim, embeddings_initializer="uniform", **kwargs):
+    def __init__(
+        self,
+        vocabulary_size,
+        dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        feature=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.dim = positive_integer("dim", dim)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        self.feature = self.name if feature is None else feature
         self.supports_masking = True
+        # XLA would make the gradient dense.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+        if self.embeddings_regularizer is not None:
+            warnings.warn(
+                "`embeddings_regularizer` reads the whole table and makes its gradient dense in "
+                "each step. `mini_batch_aware` of keras_din.optimizers.LazyAdam regularizes the "
+                "rows of the batch alone. "
+                f"Received: embeddings_regularizer={embeddings_regularizer!r}.",
+                stacklevel=2,
+            )
 
     def build(self, indices_shape=None):
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.vocabulary_size, self.dim),
             initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
             # Cast after the lookup: casting the variable would read the whole table.
             autocast=False,
         )
-        self.embeddings.is_embedding_table = True  # For `keras_din.optimizers`.
+        self.embeddings.is_embedding_table = True  # For `keras_din.optimizers`, as is the next.
+        self.embeddings.feature = self.feature
 
     def call(self, indices):
         indices = ops.cast(indices, "int32") if "int" not in str(indices.dtype) else indices
         known = ops.logical_and(indices >= 0, indices < self.vocabulary_size)
-        rows = ops.where(known, indices, ops.ones_like(indices))
+        rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))
         if keras.backend.backend() == "tensorflow":
             embeddings = tf.gather(self.embeddings.value, rows)
-        else:
-            embeddings = ops.take(self.embeddings, rows, axis=0)
-        embeddings = ops.cast(embeddings, self.compute_dtype)
-        return embeddings * ops.expand_dims(ops.cast(indices != 0, embeddings.dtype), -1)
+            # In place, while a product with the mask would be a copy, and another in the gradient.
+            padding = tf.where(indices == PADDING_INDEX)
+            zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
+            embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)
+            return ops.cast(embeddings, self.compute_dtype)
+        embeddings = ops.cast(ops.take(self.embeddings, rows, axis=0), self.compute_dtype)
+        mask = ops.cast(indices != PADDING_INDEX, self.compute_dtype)
+        return embeddings * ops.expand_dims(mask, -1)
 
     def compute_mask(self, indices, mask=None):
-        return ops.not_equal(indices, 0)
+        return ops.not_equal(indices, PADDING_INDEX)
 
     def compute_output_shape(self, indices_shape):
         return (*indices_shape, self.dim)
 
     def get_config(self):
         initializer = keras.initializers.serialize(self.embeddings_initializer)
+        regularizer = keras.regularizers.serialize(self.embeddings_regularizer)
         return {
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
             "dim": self.dim,
             "embeddings_initializer": initializer,
+            "embeddings_regularizer": regularizer,
+            "feature": self.feature,
         }

@@ -99,6 +99,9 @@ class MLP(keras.layers.Layer):
                 x = self.dropouts[i](x, training=training)
         return ops.reshape(x, (*axes, self.units[-1]))
 
+    def compute_mask(self, inputs, mask=None):
+        return None
+
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[:-1], self.units[-1]) if self.units else tuple(inputs_shape)
 

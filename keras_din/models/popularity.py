@@ -25,7 +25,9 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
     """
     inputs = build_inputs(spec)
     item = next(feature for feature in spec.target if isinstance(feature, Categorical))
-    table = Embedding(item.vocabulary_size, 1, embeddings_initializer, name="item_bias")
+    table = Embedding(
+        item.vocabulary_size, 1, embeddings_initializer, feature=item.name, name="item_bias"
+    )
     logits = ops.cast(table(inputs[item.name]), "float32")
     mask = real(spec.target, [inputs[feature.name] for feature in spec.target])
     return keras.Model(inputs, probability(logits, mask), name=name)

@@ -28,18 +28,17 @@ def factored_projection(query, keys, rows, kernel, bias):
     """
     dim, key_dim = query.shape[-1], keys.shape[-1]
     units = kernel.shape[-1]
-    w_query = kernel[:dim]
-    w_keys = kernel[dim : dim + key_dim]
-    w_difference = kernel[dim + key_dim : 2 * dim + key_dim]
-    w_product = kernel[2 * dim + key_dim :]
+    parts = (dim, dim + key_dim, 2 * dim + key_dim)
+    w_query, w_keys, w_difference, w_product = ops.split(kernel, parts)
     candidates = ops.shape(query)[1]
 
     of_query = ops.matmul(ops.reshape(query, (-1, dim)), w_query + w_difference) + bias
-    of_query = ops.reshape(of_query, (-1, candidates, units))
-    minus_difference = ops.pad(w_difference, ((0, key_dim - dim), (0, 0)))
-    of_keys = ops.matmul(keys, w_keys - minus_difference)
-    # A slice of all columns would cost a copy in the gradient.
-    compared = keys if key_dim == dim else keys[:, :dim]
+    of_query = ops.reshape(of_query, (ops.shape(query)[0], candidates, units))
+    if key_dim == dim:
+        compared, of_difference = keys, w_difference
+    else:
+        compared, of_difference = keys[:, :dim], ops.pad(w_difference, ((0, key_dim - dim), (0, 0)))
+    of_keys = ops.matmul(keys, w_keys - of_difference)
     product = take_rows(query, rows) * ops.expand_dims(compared, 1)
     of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
     both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)

@@ -4,11 +4,18 @@ import tensorflow as tf
 
 
 def row_of_position(mask):
-    return tf.cast(tf.where(mask)[:, 0], tf.int32)
+    time = tf.maximum(tf.shape(mask, tf.int64)[1], 1)
+    return tf.cast(_places(mask) // time, tf.int32)
 
 
 def pack(values, mask):
-    return tf.boolean_mask(values, mask)
+    flat = tf.reshape(values, (-1, *values.shape[2:]))
+    return tf.gather(flat, _places(mask))
+
+
+def _places(mask):
+    """Where the real positions stand in `(batch * time,)`; found once for all that ask."""
+    return tf.where(tf.reshape(mask, (-1,)))[:, 0]
 
 
 def take_rows(x, rows):

@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
-from keras_din.optimizers.row_sparse import RowSparse, is_table, touched_rows
+from keras_din.optimizers.mini_batch_aware import MiniBatchAware
+from keras_din.optimizers.row_sparse import is_table, touched_rows
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 
-class LazyRule(RowSparse):
+class LazyRule(MiniBatchAware):
     """The update of rows by Adam's rule; stands before Adam or AdamW of Keras."""
 
     def update_rows(self, rows, gradient, variable, learning_rate):
@@ -24,16 +25,25 @@ class LazyRule(RowSparse):
             highest = self._velocity_hats[index].value
             v = tf.maximum(tf.gather(highest, rows), v)
             highest.scatter_update(tf.IndexedSlices(v, rows))
-        step = self._step_size(variable, learning_rate)
+        power_1, power_2 = (tf.cast(power, variable.dtype) for power in self._powers)
+        step = learning_rate * tf.sqrt(1 - power_2) / (1 - power_1)
         variable.scatter_sub(tf.IndexedSlices(step * m / (tf.sqrt(v) + self.epsilon), rows))
 
-    def _step_size(self, variable, learning_rate):
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        power = lambda beta: ops.power(ops.cast(beta, variable.dtype), step)  # noqa: E731
-        return learning_rate * ops.sqrt(1 - power(self.beta_2)) / (1 - power(self.beta_1))
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        # Once a step, not once a variable.
+        step = ops.cast(self.iterations + 1, "float32")
+        self._powers = [ops.power(beta, step) for beta in (self.beta_1, self.beta_2)]
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+        self._powers = None
 
     def update_step(self, gradient, variable, learning_rate):
-        if keras.backend.backend() == "tensorflow" or not is_table(variable):
+        if keras.backend.backend() == "tensorflow":
+            if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+                super().update_step(gradient, variable, learning_rate)
+            else:
+                self._update_dense(gradient, variable, learning_rate)
+            return
+        if not is_table(variable):
             super().update_step(gradient, variable, learning_rate)
             return
         # Where gradients are dense: the same rule, kept from rows whose gradient is 0.
@@ -48,6 +58,23 @@ class LazyRule(RowSparse):
         touched = touched_rows(gradient)
         for each, old in zip(state, before, strict=True):
             each.assign(ops.where(touched, ops.convert_to_tensor(each), old))
+
+    def _update_dense(self, gradient, variable, learning_rate):
+        """Adam's rule for a whole variable as one operation, where Keras makes a dozen."""
+        index = self._get_variable_index(variable)
+        as_its_dtype = lambda value: tf.cast(value, variable.dtype)  # noqa: E731
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=as_its_dtype(self._powers[0]),
+            beta2_power=as_its_dtype(self._powers[1]),
+            lr=as_its_dtype(learning_rate),
+            beta1=as_its_dtype(self.beta_1),
+            beta2=as_its_dtype(self.beta_2),
+            epsilon=as_its_dtype(self.epsilon),
+            grad=as_its_dtype(gradient),
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -66,6 +93,8 @@ class LazyAdam(LazyRule, keras.optimizers.Adam):
 
     Clipping, loss scaling, `weight_decay` (of the rows touched) and schedules work on the sparse
     gradient, `use_ema` works and reads whole tables; `gradient_accumulation_steps` is refused.
+    (`weight_decay` of `keras.optimizers.Adam` lets every row of every table decay in each step,
+    touched or not, and costs what the tables hold.)
 
     Args:
         learning_rate: A number or a schedule.
@@ -73,6 +102,11 @@ class LazyAdam(LazyRule, keras.optimizers.Adam):
         beta_2: Decay of the second moment.
         epsilon: The small constant.
         amsgrad: Whether to divide by the largest second moment so far.
+        mini_batch_aware: Strength of mini-batch aware regularization (Sec. 5.1 of the DIN paper),
+            or `None`: a row `r` of the batch gets `mini_batch_aware w_r / n_r` added to its
+            gradient, before clipping. All of it in `keras_din/optimizers/mini_batch_aware.py`.
+        occurrences: Its `n_r`: feature name -> how often each index occurs in training, as
+            `PreparedData.occurrences` counts. Tables of other features are not regularized.
         **kwargs: Further arguments of `keras.optimizers.Adam`.
 
     Reference:
@@ -90,6 +124,8 @@ class LazyAdamW(LazyRule, keras.optimizers.AdamW):
     Args:
         learning_rate: A number or a schedule.
         weight_decay: The rate of decay.
+        mini_batch_aware: As of `LazyAdam`.
+        occurrences: As of `LazyAdam`.
         **kwargs: Further arguments of `keras.optimizers.AdamW`.
 
     Reference:

@@ -48,6 +48,13 @@ class RowSparse:
         finally:
             self.loss_scale_factor = scale
 
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        reduced = super()._all_reduce_sum_gradients(grads_and_vars)
+        if self._distribution_strategy.num_replicas_in_sync == 1:
+            return reduced
+        # Slices of several replicas are joined: a row may occur once in each.
+        return [(sum_rows_once(gradient), variable) for gradient, variable in reduced]
+
     def _clip_gradients(self, grads):
         if keras.backend.backend() != "tensorflow":
             return super()._clip_gradients(grads)

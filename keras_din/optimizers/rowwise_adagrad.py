@@ -3,14 +3,15 @@
 import keras
 from keras import ops
 
-from keras_din.optimizers.row_sparse import RowSparse, is_table
+from keras_din.optimizers.mini_batch_aware import MiniBatchAware
+from keras_din.optimizers.row_sparse import is_table
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
-class RowwiseAdagrad(RowSparse, keras.optimizers.Adagrad):
+class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
     """Adagrad that keeps, of a table of embeddings, one number a row.
 
     For a row `r` that the batch touched, with gradient `g`, summed over its occurrences:
@@ -25,6 +26,8 @@ class RowwiseAdagrad(RowSparse, keras.optimizers.Adagrad):
         learning_rate: A number or a schedule.
         initial_accumulator_value: What accumulators begin with.
         epsilon: The small constant.
+        mini_batch_aware: As of `LazyAdam`.
+        occurrences: As of `LazyAdam`.
         **kwargs: Further arguments of `keras.optimizers.Adagrad`.
 
     Reference:
@@ -35,6 +38,7 @@ class RowwiseAdagrad(RowSparse, keras.optimizers.Adagrad):
     def build(self, variables):
         if self.built:
             return
+        self.build_occurrences(variables)
         keras.optimizers.Optimizer.build(self, variables)
         initializer = keras.initializers.Constant(self.initial_accumulator_value)
         self._accumulators = [

@@ -66,6 +66,33 @@ def test_errors(arguments, text):
         Embedding(*arguments)
 
 
+def test_a_regularizer_of_the_whole_table_works_and_warns():
+    with pytest.warns(UserWarning, match=r"reads the whole table .* `mini_batch_aware` .*'l2'"):
+        layer = Embedding(5, 2, "ones", embeddings_regularizer="l2")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(np.array([2, 0], "int32"))) + sum(layer.losses)
+    gradient = tape.gradient(loss, layer.embeddings.value)
+    assert not isinstance(gradient, tf.IndexedSlices)
+    l2 = 0.01  # Of Keras: `l2 * sum(w^2)`.
+    np.testing.assert_allclose(loss, 2 + l2 * 10, rtol=1e-6)
+    expected = np.full((5, 2), 2 * l2) + np.eye(5)[:, 2:3]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6)
+    with pytest.warns(UserWarning, match="`embeddings_regularizer` reads the whole table"):
+        again = Embedding.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert layer.get_config()["embeddings_regularizer"]["class_name"] == "L2"
+
+
+def test_a_table_knows_its_feature():
+    for layer, feature in (
+        (Embedding(5, 2, feature="item", name="table"), "item"),
+        (Embedding(5, 2, name="table"), "table"),
+    ):
+        layer.build()
+        assert layer.embeddings.feature == feature
+        assert Embedding.from_config(layer.get_config()).feature == feature
+
+
 def test_numpy_sizes_are_taken():
     assert Embedding(np.int64(5), np.int32(2)).get_config()["vocabulary_size"] == 5
     assert keras.saving.serialize_keras_object(Embedding(np.int64(5), 2))

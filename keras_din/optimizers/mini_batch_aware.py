@@ -1,0 +1,195 @@
+"""Mini-batch aware regularization: of a table only the rows of the batch, the rare ones most."""
+
+import math
+import numbers
+import types
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_din.optimizers.row_sparse import RowSparse, is_table, touched_rows
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+
+class MiniBatchAware(RowSparse):
+    """`RowSparse` with the regularization of the DIN paper.
+
+    To the gradient of a row `r` that occurs in the batch, once, however often it occurs there:
+
+    `g_r = g_r + mini_batch_aware w_r / n_r`,
+
+    where `n_r` is how often the index `r` occurs in all training samples, at least 1. It is the
+    gradient of `mini_batch_aware / 2 * sum_r ||w_r||^2 / n_r`: for a penalty that is written
+    without the half, give twice its factor. It is a part of the gradient of the loss, so it
+    comes after loss scaling and before clipping, and moments see it. Rows that the batch does
+    not have and row 0, padding, get nothing.
+
+    Regularized are tables of `keras_din.layers.Embedding` whose feature has counts, and no
+    others. On the TensorFlow backend a row occurs when the batch looked it up. Where gradients
+    are dense, on other backends, it occurs when its gradient is not 0.
+
+    The counts are a part of the optimizer's state, one float32 a row: they are saved with it and
+    loaded with it (over those given), and the config does not have them.
+
+    Args:
+        mini_batch_aware: A number of at least 0, or `None` for none of this.
+        occurrences: Feature name -> integers `(vocabulary_size,)`. Given exactly when
+            `mini_batch_aware` is.
+
+    Raises:
+        ValueError: When these do not hold; when the optimizer is built, and no table is of a
+            feature or has another length than its counts; when an optimizer made from a config
+            is applied before its state is loaded.
+
+    Reference:
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 5.1, Eq. (7), which absorbs
+        the factor 2 of the derivative too.
+    """
+
+    def __init__(self, *arguments, mini_batch_aware=None, occurrences=None, **keywords):
+        super().__init__(*arguments, **keywords)
+        if (mini_batch_aware is None) != (occurrences is None):
+            names = None if occurrences is None else list(occurrences)
+            raise ValueError(
+                "`mini_batch_aware` and `occurrences` must be given together: each row's share is "
+                "divided by how often its index occurs, as `PreparedData.occurrences` counts. "
+                f"Received: mini_batch_aware={mini_batch_aware!r}, occurrences={names}."
+            )
+        self.mini_batch_aware = None
+        self._lacks_occurrences = False
+        if mini_batch_aware is not None:
+            self.mini_batch_aware = _strength(mini_batch_aware)
+            given = {name: _counts(name, values) for name, values in occurrences.items()}
+            # A view, since Keras would track a dict as state.
+            self._given_occurrences = types.MappingProxyType(given)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The optimizer of a config, whose counts come with its saved state."""
+        config = dict(config)
+        strength = config.pop("mini_batch_aware", None)
+        optimizer = super().from_config(config, custom_objects)
+        if strength is not None:
+            optimizer.mini_batch_aware = _strength(strength)
+            optimizer._given_occurrences = None
+            optimizer._lacks_occurrences = True
+        return optimizer
+
+    def get_config(self):
+        return {**super().get_config(), "mini_batch_aware": self.mini_batch_aware}
+
+    def build(self, variables):
+        if self.built:
+            return
+        self.build_occurrences(variables)
+        super().build(variables)
+
+    def build_occurrences(self, variables):
+        """Makes a variable `(vocabulary_size,)` of each table's counts: 0 where nothing is due."""
+        if self.mini_batch_aware is None:
+            return
+        if keras.backend.backend() == "tensorflow":
+            replicas = self._distribution_strategy.num_replicas_in_sync
+            if replicas > 1:
+                raise ValueError(
+                    "`mini_batch_aware` would count a row once a replica; it needs one replica. "
+                    f"Received: {replicas} replicas."
+                )
+        given = self._given_occurrences or {}
+        tables = [variable for variable in variables if is_table(variable)]
+        unknown = set(given) - {table.feature for table in tables}
+        if unknown:
+            raise ValueError(
+                "Each feature of `occurrences` must have a table that is trained; there are those "
+                f"of {sorted({table.feature for table in tables})}. Received: {sorted(unknown)}."
+            )
+        for table in tables:
+            if table.feature in given and len(given[table.feature]) != table.shape[0]:
+                raise ValueError(
+                    f"`occurrences` of {table.feature!r} must have an entry for each of the "
+                    f"{table.shape[0]} rows of its table. "
+                    f"Received: {len(given[table.feature])} entries."
+                )
+        self._occurrences = [
+            self.add_variable(
+                shape=variable.shape[:1],
+                initializer=_initializer(given.get(variable.feature)),
+                dtype="float32",
+                name=f"{variable.feature}_occurrences",
+            )
+            if is_table(variable)
+            else None
+            for variable in variables
+        ]
+        self._given_occurrences = None
+
+    def load_own_variables(self, store):
+        super().load_own_variables(store)
+        if len(store.keys()) == len(self.variables):  # Else Keras has warned and loaded nothing.
+            self._lacks_occurrences = False
+
+    def set_weights(self, weights):
+        super().set_weights(weights)
+        self._lacks_occurrences = False
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        # Where Keras has scaled the gradients back, and not yet clipped them.
+        if self.mini_batch_aware is not None:
+            if self._lacks_occurrences:
+                raise ValueError(
+                    "An optimizer made from a config must load its saved state before it is "
+                    "applied, or be made anew with `occurrences`. "
+                    f"Received: mini_batch_aware={self.mini_batch_aware} without occurrences."
+                )
+            grads = [
+                self._regularized(gradient, variable) if is_table(variable) else gradient
+                for gradient, variable in zip(grads, trainable_variables, strict=True)
+            ]
+        return super()._backend_apply_gradients(grads, trainable_variables)
+
+    def _regularized(self, gradient, table):
+        occurrences = self._occurrences[self._get_variable_index(table)]
+        if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):
+            rows = gradient.indices
+            weights, counts = tf.gather(table.value, rows), tf.gather(occurrences.value, rows)
+            share = self._share(weights, counts, gradient.dtype)
+            return tf.IndexedSlices(gradient.values + share, rows, gradient.dense_shape)
+        share = self._share(ops.convert_to_tensor(table), occurrences, gradient.dtype)
+        return gradient + ops.where(touched_rows(gradient), share, ops.zeros_like(share))
+
+    def _share(self, weights, counts, dtype):
+        counts = ops.expand_dims(counts, -1)
+        due = self.mini_batch_aware * ops.cast(counts > 0, "float32") / ops.maximum(counts, 1)
+        return ops.cast(due * ops.cast(weights, "float32"), dtype)
+
+
+def _strength(value) -> float:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
+        raise ValueError(
+            "`mini_batch_aware` must be a number of at least 0, or None. "
+            f"Received: mini_batch_aware={value!r}."
+        )
+    return float(value)
+
+
+def _counts(name: str, values) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.size and values.min() < 0):
+        raise ValueError(
+            f"`occurrences` of {name!r} must be a vector of integers, none negative. "
+            f"Received: {np.array2string(values, threshold=8)}."
+        )
+    return values
+
+
+def _initializer(counts):
+    """A table's counts as its variable begins with: at least 1, and 0 for padding."""
+    if counts is None:
+        return "zeros"
+    counts = np.maximum(counts, 1).astype("float32")
+    counts[0] = 0
+    return lambda shape, dtype: ops.convert_to_tensor(counts, dtype)

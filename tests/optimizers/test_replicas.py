@@ -1,0 +1,64 @@
+"""Two replicas, each with half a batch, against one with the whole."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_din.layers import Embedding
+from keras_din.optimizers import LazyAdam
+
+ROWS = [[[1, 2, 2], [2, 3, 1]], [[4, 4, 1], [4, 2, 0]]]  # (steps, replicas, positions)
+VALUES = np.random.default_rng(0).normal(size=(2, 2, 3, 2)).astype("float32")
+
+
+def slices(rows, values):
+    return tf.IndexedSlices(tf.constant(values), tf.constant(rows), tf.constant([6, 2]))
+
+
+def make():
+    layer = Embedding(6, 2, "ones")
+    layer.build()
+    optimizer = LazyAdam(0.1)
+    optimizer.build([layer.embeddings])
+    return layer.embeddings, optimizer
+
+
+one, optimizer = make()
+for rows, values in zip(ROWS, VALUES):
+    optimizer.apply([slices(np.ravel(rows), values.reshape(6, 2))])
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    two, optimizer = make()
+for rows, values in zip(ROWS, VALUES):
+    replica = strategy.experimental_distribute_values_from_function(
+        lambda context: np.int32(context.replica_id_in_sync_group)
+    )
+
+    @tf.function
+    def step(i):
+        row = tf.gather(tf.constant(rows), i)
+        value = tf.gather(tf.constant(values), i)
+        optimizer.apply([tf.IndexedSlices(value, row, tf.constant([6, 2]))])
+
+    strategy.run(step, (replica,))
+np.testing.assert_allclose(two.numpy(), one.numpy(), rtol=1e-6)
+try:
+    with strategy.scope():
+        layer = Embedding(6, 2, feature="item")
+        layer.build()
+        LazyAdam(0.1, mini_batch_aware=1.0, occurrences={"item": [1] * 6}).build([layer.embeddings])
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_as_one_replica():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "it needs one replica. Received: 2 replicas." in done.stdout
