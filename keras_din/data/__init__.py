@@ -9,10 +9,11 @@ from keras_din.data.log import BehaviourLog
 from keras_din.data.negatives import sample_negatives
 from keras_din.data.pipeline import dataset
 from keras_din.data.prepared import PreparedData
+from keras_din.data.reachable import best_scores
 from keras_din.data.rows import rows_dataset, rows_to_samples
 from keras_din.data.samples import Samples
 from keras_din.data.split import ByTime, ByUser, LastFraction, LeaveOneOut
-from keras_din.data.synthetic import best_scores, synthetic_log
+from keras_din.data.synthetic import synthetic_log, write_synthetic_log
 from keras_din.data.tuples import prepare_tuples
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "rows_to_samples",
     "sample_negatives",
     "synthetic_log",
+    "write_synthetic_log",
 ]

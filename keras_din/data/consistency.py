@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_din.data.arrays import chunks, first_pair_where, first_where
 from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
 
 
@@ -14,7 +15,8 @@ def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Input name -> column `(rows,)` or `(events,)`, int32 or float32 as the input asks.
+        Input name -> column `(rows,)` or `(events,)` as it is kept: int32, or for a `Numeric`
+        float32 or int32.
 
     Raises:
         ValueError: Names the input, the first bad row and its value.
@@ -58,22 +60,28 @@ def request_starts(samples) -> np.ndarray:
     request = samples.request
     if request is None:
         raise ValueError("`by_request` needs samples with `request`. Received: request=None.")
-    starts = np.flatnonzero(np.diff(request, prepend=request[:1] - 1))
-    values, counts = np.unique(request[starts], return_counts=True)
-    if counts.size and counts.max() > 1:
-        raise ValueError(
-            "The rows of one request must stand together. "
-            f"Received: request {values[counts.argmax()]} in {counts.max()} places."
-        )
+    before, after = request[:-1], request[1:]
+    changes = (
+        np.flatnonzero(before[part] != after[part]) + part.start + 1
+        for part in chunks(len(request) - 1)
+    )
+    starts = np.concatenate([np.arange(min(len(request), 1)), *changes])
+    values = request[starts]
+    # Numbers that rise are each there once, which spares the sort.
+    if first_where(len(values) - 1, lambda part: values[:-1][part] > values[1:][part]) is not None:
+        values, counts = np.unique(values, return_counts=True)
+        if counts.max() > 1:
+            raise ValueError(
+                "The rows of one request must stand together. "
+                f"Received: request {values[counts.argmax()]} in {counts.max()} places."
+            )
     return np.append(starts, len(request))
 
 
 def check_shared(name: str, column: np.ndarray, starts: np.ndarray) -> None:
     """Whether the rows of each request agree in a column, since one value stands for them all."""
-    differs = column[1:] != column[:-1]
-    differs[starts[1:-1] - 1] = False
-    if differs.any():
-        row = int(differs.argmax()) + 1
+    row = first_pair_where(np.not_equal, column, starts)
+    if row is not None:
         raise ValueError(
             f"The rows of one request must share {name}. "
             f"Received: {column[row - 1]} in row {row - 1} and {column[row]} in row {row}."
@@ -86,10 +94,8 @@ def _first_categorical(features):
 
 def _checked(name: str, feature, column: np.ndarray, tells_padding: bool) -> np.ndarray:
     if not isinstance(feature, Categorical):
-        column = np.asarray(column, np.float32)
-        wrong = ~np.isfinite(column)
-        if wrong.any():
-            row = int(wrong.argmax())
+        row = first_where(len(column), lambda part: ~np.isfinite(column[part]))
+        if row is not None:
             raise ValueError(
                 f"Input {name!r} must be finite. Received: {column[row]} in row {row}."
             )
@@ -98,7 +104,10 @@ def _checked(name: str, feature, column: np.ndarray, tells_padding: bool) -> np.
         raise ValueError(f"Input {name!r} must be integer indices. Received: dtype={column.dtype}.")
     lowest = PADDING_INDEX + 1 if tells_padding else 0
     if column.size and not (lowest <= column.min() and column.max() < feature.vocabulary_size):
-        row = int(((column < lowest) | (column >= feature.vocabulary_size)).argmax())
+        row = first_where(
+            len(column),
+            lambda part: (column[part] < lowest) | (column[part] >= feature.vocabulary_size),
+        )
         why = " (0 is padding)" if column[row] == PADDING_INDEX else ""
         raise ValueError(
             f"Input {name!r} must be indices from {lowest} to {feature.vocabulary_size - 1}: its "
@@ -110,12 +119,15 @@ def _checked(name: str, feature, column: np.ndarray, tells_padding: bool) -> np.
 
 def _check_slices(name: str, log, start: np.ndarray, end: np.ndarray) -> None:
     # An empty slice may stand anywhere, so only the others have a user.
-    wrong = end > len(log)
-    if not wrong.any() and len(log):
-        user = np.searchsorted(log.offsets, start, side="right") - 1
-        wrong = (end > start) & (end > log.offsets[np.minimum(user + 1, log.users)])
-    if wrong.any():
-        row = int(wrong.argmax())
+    def crosses(part):
+        user = np.searchsorted(log.offsets, start[part], side="right") - 1
+        last = log.offsets[np.minimum(user + 1, log.users)]
+        return (end[part] > start[part]) & (end[part] > last)
+
+    row = first_where(len(end), lambda part: end[part] > len(log))
+    if row is None and len(log):
+        row = first_where(len(end), crosses)
+    if row is not None:
         raise ValueError(
             f"`history` of {name!r} must hold slices of one user's events, of {len(log)} in all. "
             f"Received: [{start[row]}, {end[row]}) in row {row}."

@@ -5,7 +5,15 @@ import os
 
 import numpy as np
 
-from keras_din.data.arrays import column, integers, load_arrays, save_arrays, under
+from keras_din.data.arrays import (
+    column,
+    first_pair_where,
+    first_where,
+    integers,
+    load_arrays,
+    save_arrays,
+    under,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -39,7 +47,9 @@ class BehaviourLog:
         if not self.columns:
             raise ValueError("`columns` must hold at least one column. Received: none.")
         offsets = self.offsets
-        if not offsets.size or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+        falls = lambda part: offsets[1:][part] < offsets[:-1][part]  # noqa: E731
+        wrong = not offsets.size or offsets[0] != 0
+        if wrong or first_where(len(offsets) - 1, falls) is not None:
             raise ValueError(
                 "`offsets` must start at 0 and never fall. "
                 f"Received: offsets={np.array2string(offsets, threshold=8)}."
@@ -52,12 +62,9 @@ class BehaviourLog:
                 f"`columns` and `time` must have as many entries as `offsets` end at, "
                 f"{offsets[-1]}. Received lengths: {lengths}."
             )
-        if self.time is not None and len(self.time):
-            falls = self.time[1:] < self.time[:-1]
-            starts = offsets[(offsets > 0) & (offsets < len(self.time))]
-            falls[starts - 1] = False
-            if falls.any():
-                event = int(falls.argmax()) + 1
+        if self.time is not None:
+            event = first_pair_where(np.greater, self.time, offsets)
+            if event is not None:
                 user = int(np.searchsorted(offsets, event, side="right")) - 1
                 raise ValueError(
                     "`time` must not fall within a user's events. "
@@ -136,19 +143,27 @@ class BehaviourLog:
             lower, upper = np.where(earlier, middle + 1, lower), np.where(earlier, upper, middle)
         return start, lower
 
-    def save(self, folder: str | os.PathLike) -> None:
-        """Writes the log to a new folder, one `.npy` file a column."""
+    def arrays(self) -> dict:
+        """Name of the file that `save` writes -> its array."""
         arrays = {"offsets": self.offsets}
         arrays |= {f"columns/{name}": values for name, values in self.columns.items()}
         if self.time is not None:
             arrays["time"] = self.time
-        save_arrays(folder, arrays)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict):
+        """The log of such arrays."""
+        return cls(arrays["offsets"], under(arrays, "columns"), arrays.get("time"))
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Writes the log to a new folder, one `.npy` file a column."""
+        save_arrays(folder, self.arrays())
 
     @classmethod
     def load(cls, folder: str | os.PathLike):
         """The log that `save` wrote, memory-mapped."""
-        arrays = load_arrays(folder)
-        return cls(arrays["offsets"], under(arrays, "columns"), arrays.get("time"))
+        return cls.from_arrays(load_arrays(folder))
 
     def __repr__(self):
         time = "" if self.time is None else ", with time"

@@ -4,8 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.checks import positive_integer
+from keras_din.data.arrays import first_where
 from keras_din.data.consistency import check_samples, check_shared, request_starts
-from keras_din.feature_spec import FeatureSpec
+from keras_din.data.tensors import column_tensor
+from keras_din.feature_spec import FeatureSpec, Numeric
 
 
 def dataset(
@@ -55,8 +57,8 @@ def dataset(
     seed = positive_integer("seed", seed, minimum=0)
     first_epoch = positive_integer("first_epoch", first_epoch, minimum=0)
     columns = check_samples(spec, behaviours, samples)
-    bounds = request_starts(samples) if by_request else np.arange(len(samples) + 1)
-    rows = len(bounds) - 1
+    bounds = request_starts(samples) if by_request else None
+    rows = len(samples) if bounds is None else len(bounds) - 1
     batches = rows // batch_size if drop_remainder else -(-rows // batch_size)
     if not batches:
         raise ValueError(
@@ -65,26 +67,46 @@ def dataset(
         )
     if by_request:
         _check_requests(spec, samples, columns, bounds)
-    element = _element(spec, samples, columns, bounds if by_request else None)
+    element = _element(spec, samples, columns, bounds)
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
     if shuffle:
         # One Python call an epoch. An order is a plain permutation: every row once, no buffer.
         def orders():
             nonlocal first_epoch
             epoch, first_epoch = first_epoch, first_epoch + 1
-            yield np.random.default_rng([seed, epoch]).permutation(rows)
+            yield _order(rows, seed, epoch)
 
         order = tf.data.Dataset.from_generator(
-            orders, output_signature=tf.TensorSpec((rows,), tf.int64)
+            orders, output_signature=tf.TensorSpec((rows,), _index_type(rows))
         )
         batched = order.flat_map(
-            lambda order: starts.map(lambda start: order[start : start + batch_size])
+            lambda order: starts.map(
+                lambda start: tf.cast(order[start : start + batch_size], tf.int64)
+            )
         ).apply(tf.data.experimental.assert_cardinality(batches))
     else:
         batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
     result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    result.groups = None if shuffle else samples.group[bounds[: batches * batch_size][:rows]]
+    # To rewrite the pipeline, tf.data would copy all columns into a graph, for each iterator.
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    result = result.with_options(options)
+    result.groups = None
+    if not shuffle:
+        firsts = slice(rows) if bounds is None else bounds[:rows]
+        result.groups = samples.group[firsts][: batches * batch_size]
     return result
+
+
+def _index_type(rows: int):
+    return np.int32 if rows < 2**31 else np.int64
+
+
+def _order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of an epoch: `permutation(rows)` of its generator, in half the memory."""
+    order = np.arange(rows, dtype=_index_type(rows))
+    np.random.default_rng([seed, epoch]).shuffle(order)
+    return order
 
 
 def _check_requests(spec, samples, columns, bounds) -> None:
@@ -99,26 +121,28 @@ def _check_requests(spec, samples, columns, bounds) -> None:
 
 def _element(spec, samples, columns, bounds):
     """The function from the row numbers of a batch to its element."""
-    with tf.device("CPU:0"):  # Where tf.data works; a GPU must not hold the log.
-        # `tf.constant` would copy a column twice.
-        columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
-        label = tf.convert_to_tensor(samples.label)
-        slices = {}
-        for sequence in spec.sequences:
-            start, end = samples.history[sequence.name]
-            start = np.maximum(start, end - sequence.max_length)
-            slices[sequence.name] = tf.convert_to_tensor(start), tf.convert_to_tensor(end)
-        if bounds is not None:
-            sizes = np.diff(bounds)
-            equal = (sizes == sizes[0]).all()
-            bounds = tf.convert_to_tensor(bounds)
+    columns = {name: column_tensor(column) for name, column in columns.items()}
+    label = column_tensor(samples.label)
+    slices = {
+        sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
+        for sequence in spec.sequences
+    }
+    if bounds is not None:
+        size = bounds[1]
+        unequal = lambda part: bounds[1:][part] - bounds[:-1][part] != size  # noqa: E731
+        equal = first_where(len(bounds) - 1, unequal) is None
+        bounds = column_tensor(bounds)
 
     def candidates(first, last):
         if bounds is None:
             return first[:, None]
         if equal:
-            return first[:, None] + tf.range(sizes[0], dtype=tf.int64)
+            return first[:, None] + tf.range(size, dtype=tf.int64)
         return tf.ragged.range(first, last)
+
+    def history(sequence, rows):
+        start, end = (tf.gather(each, rows) for each in slices[sequence.name])
+        return tf.ragged.range(tf.maximum(start, end - sequence.max_length), end)
 
     def look_up(column, rows):
         """A column at rows or at ragged rows, the latter padded with 0."""
@@ -131,16 +155,15 @@ def _element(spec, samples, columns, bounds):
         if bounds is not None:
             first, last = tf.gather(bounds, first), tf.gather(bounds, last)
         shown = candidates(first, last)
-        positions = {
-            name: tf.ragged.range(tf.gather(start, first), tf.gather(end, first))
-            for name, (start, end) in slices.items()
-        }
+        positions = {sequence.name: history(sequence, first) for sequence in spec.sequences}
         x = {}
         for name, info in spec.inputs.items():
             if info.role == "behaviour":
                 x[name] = look_up(columns[name], positions[info.sequence.name])
             else:
                 x[name] = look_up(columns[name], first if info.role == "context" else shown)
+            if isinstance(info.feature, Numeric):
+                x[name] = tf.cast(x[name], tf.float32)
         y = look_up(label, shown)
         if isinstance(shown, tf.RaggedTensor):
             return x, y, tf.sequence_mask(last - first, tf.shape(y)[1], dtype=tf.float32)

@@ -4,21 +4,29 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
-import uuid
 
 import pandas as pd
 
 from keras_din.checks import one_of
 from keras_din.data import pipeline
+from keras_din.data.folder import new_folder
 from keras_din.data.log import BehaviourLog
+from keras_din.data.occurrences import count_occurrences
 from keras_din.data.samples import Samples
 from keras_din.feature_spec import FeatureSpec
 
 PARTS = ("train", "valid", "test")
-_HEADER = "prepared.json"
+HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"
 _FORMAT = 1
+
+
+def save_header(folder: pathlib.Path, spec: FeatureSpec, parts: list, report: dict) -> None:
+    """Writes what `PreparedData.load` reads beside logs and samples."""
+    (folder / "spec.json").write_text(spec.to_json(), encoding="utf-8")
+    header = {"format": _FORMAT, "parts": parts, "report": report}
+    text = json.dumps(header, indent=1, ensure_ascii=False)
+    (folder / HEADER).write_text(text, encoding="utf-8")
 
 
 def cut_into_parts(samples: Samples, part) -> dict:
@@ -91,6 +99,16 @@ class PreparedData:
             first_epoch=first_epoch,
         )
 
+    def occurrences(self, part: str = "train") -> dict:
+        """How often each index occurs in a part: `occurrences` of `keras_din.optimizers`.
+
+        Returns:
+            Name of each `Categorical` -> int64 `(vocabulary_size,)`, as of
+            `keras_din.data.occurrences.count_occurrences`.
+        """
+        one_of("part", part, tuple(self.parts))
+        return count_occurrences(self.spec, self.behaviours, self.parts[part])
+
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """Writes everything to a folder, all or nothing.
 
@@ -105,51 +123,27 @@ class PreparedData:
             FileExistsError: When something is there, and `overwrite` is not set or it is
                 something else than prepared data.
         """
-        folder = pathlib.Path(os.path.abspath(folder))
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-            ours = (folder / _HEADER).is_file()
-            if not (overwrite and ours):
-                way = "prepared data, or a new or empty folder" if overwrite else "new or empty"
-                hint = " Prepared data is replaced with overwrite=True." if ours else ""
-                raise FileExistsError(f"`folder` must be {way}. Received: {folder}.{hint}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = lambda word: folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{word}")  # noqa: E731
-        partial, old = beside("partial"), beside("old")
-        try:
+        with new_folder(folder, HEADER, overwrite) as partial:
             self._write(partial)
-            if folder.exists():
-                os.rename(folder, old)
-            os.rename(partial, folder)
-        except BaseException:
-            if old.exists() and not folder.exists():
-                os.rename(old, folder)
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        if old.exists():
-            shutil.rmtree(old)
 
     def _write(self, folder: pathlib.Path) -> None:
-        folder.mkdir()
         for name, log in self.behaviours.items():
             log.save(folder / "behaviours" / name)
         for part, samples in self.parts.items():
             samples.save(folder / "parts" / part)
-        (folder / "spec.json").write_text(self.spec.to_json(), encoding="utf-8")
         if self.bad_rows is not None and len(self.bad_rows):
             self.bad_rows.to_csv(folder / _BAD_ROWS, index=False)
-        header = {"format": _FORMAT, "parts": list(self.parts), "report": self.report}
-        text = json.dumps(header, indent=1, ensure_ascii=False)
-        (folder / _HEADER).write_text(text, encoding="utf-8")
+        save_header(folder, self.spec, list(self.parts), self.report)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
         """The prepared data that `save` wrote, its arrays memory-mapped."""
         folder = pathlib.Path(folder)
-        if not (folder / _HEADER).is_file():
+        if not (folder / HEADER).is_file():
             raise FileNotFoundError(
                 f"`folder` must be one that `PreparedData.save` wrote. Received: {folder}."
             )
-        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
         if header.get("format") != _FORMAT:
             raise ValueError(
                 f"Prepared data must be of format {_FORMAT}. "

@@ -5,7 +5,14 @@ import os
 
 import numpy as np
 
-from keras_din.data.arrays import column, integers, load_arrays, save_arrays, under
+from keras_din.data.arrays import (
+    column,
+    first_where,
+    integers,
+    load_arrays,
+    save_arrays,
+    under,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -50,23 +57,18 @@ class Samples:
                 put(field, integers(field, getattr(self, field)))
         if self.label.ndim != 1:
             raise ValueError(f"`label` must be a vector. Received: shape={self.label.shape}.")
-        lengths = {name: len(array) for name, array in self._arrays().items()}
+        lengths = {name: len(array) for name, array in self.arrays().items()}
         if set(lengths.values()) != {len(self.label)}:
             raise ValueError(f"All columns of samples must have one length. Received: {lengths}.")
-        wrong = (self.label != 0) & (self.label != 1)
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise ValueError(f"`label` must be 0 or 1. Received: {self.label[row]:g} in row {row}.")
+        label = self.label
+        row = first_where(len(label), lambda part: (label[part] != 0) & (label[part] != 1))
+        if row is not None:
+            raise ValueError(f"`label` must be 0 or 1. Received: {label[row]:g} in row {row}.")
         for name, (start, end) in self.history.items():
-            wrong = (start < 0) | (end < start)
-            if wrong.any():
-                row = int(wrong.argmax())
-                raise ValueError(
-                    f"`history` of {name!r} must hold slices with 0 <= start <= end. "
-                    f"Received: [{start[row]}, {end[row]}) in row {row}."
-                )
+            _check_slices(name, start, end)
 
-    def _arrays(self) -> dict:
+    def arrays(self) -> dict:
+        """Name of the file that `save` writes -> its array."""
         arrays = {f"columns/{name}": values for name, values in self.columns.items()}
         for name, (start, end) in self.history.items():
             arrays |= {f"history/{name}/start": start, f"history/{name}/end": end}
@@ -76,7 +78,8 @@ class Samples:
         return arrays
 
     @classmethod
-    def _from_arrays(cls, arrays: dict):
+    def from_arrays(cls, arrays: dict):
+        """The samples of such arrays."""
         history = under(arrays, "history")
         return cls(
             columns=under(arrays, "columns"),
@@ -104,16 +107,25 @@ class Samples:
                     "Samples are selected by a slice or a vector of rows. "
                     f"Received: an index of shape {rows.shape}."
                 )
-        return self._from_arrays({name: array[rows] for name, array in self._arrays().items()})
+        return self.from_arrays({name: array[rows] for name, array in self.arrays().items()})
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes the samples to a new folder, one `.npy` file a column."""
-        save_arrays(folder, self._arrays())
+        save_arrays(folder, self.arrays())
 
     @classmethod
     def load(cls, folder: str | os.PathLike):
         """The samples that `save` wrote, memory-mapped."""
-        return cls._from_arrays(load_arrays(folder))
+        return cls.from_arrays(load_arrays(folder))
 
     def __repr__(self):
         return f"Samples({len(self):,} rows, {list(self.columns)}, history of {list(self.history)})"
+
+
+def _check_slices(name: str, start: np.ndarray, end: np.ndarray) -> None:
+    row = first_where(len(end), lambda part: (start[part] < 0) | (end[part] < start[part]))
+    if row is not None:
+        raise ValueError(
+            f"`history` of {name!r} must hold slices with 0 <= start <= end. "
+            f"Received: [{start[row]}, {end[row]}) in row {row}."
+        )

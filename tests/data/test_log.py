@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from keras_din.data import BehaviourLog
+from keras_din.data import BehaviourLog, arrays
 
 
 def a_log(**changes):
@@ -43,12 +43,16 @@ def test_types_and_sizes():
         ({"columns": {"item": [2**31] * 5}}, r"must hold 32-bit indices\. Received: 2147483648"),
     ],
 )
-def test_what_must_hold(changes, message):
+@pytest.mark.parametrize("rows_at_once", [2**20, 2])
+def test_what_must_hold(changes, message, rows_at_once, monkeypatch):
+    monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", rows_at_once)
     with pytest.raises(ValueError, match=message):
         a_log(**changes)
 
 
-def test_time_may_fall_between_users_and_empty_users_may_stand_anywhere():
+@pytest.mark.parametrize("rows_at_once", [2**20, 2, 1])
+def test_time_may_fall_between_users_and_empty_users_may_stand_anywhere(rows_at_once, monkeypatch):
+    monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", rows_at_once)
     BehaviourLog([0, 0, 2, 2, 3, 3], {"item": [2, 3, 4]}, [10, 20, 5])
     BehaviourLog([0], {"item": []})
     BehaviourLog([0, 0, 0], {"item": []}, [])

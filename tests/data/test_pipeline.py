@@ -1,5 +1,9 @@
 """The pipeline against slow loops: histories, orders, requests and what it refuses."""
 
+import pathlib
+import subprocess
+import sys
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
@@ -7,8 +11,9 @@ import pytest
 import tensorflow as tf
 
 from keras_din import build_din
-from keras_din.data import BehaviourLog, Samples, dataset
+from keras_din.data import BehaviourLog, PreparedData, Samples, arrays, dataset
 from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.models import MODELS
 
 ITEM = Categorical("item", 50, dim=4)
 PRICE = Numeric("price")
@@ -179,6 +184,23 @@ def test_two_sequences_have_their_own_logs():
     np.testing.assert_array_equal(x["seen_item"], [[5]])
 
 
+def test_a_numeric_that_is_kept_as_integers():
+    spec = FeatureSpec(
+        target=[ITEM, PRICE], sequences=[Sequence("hist", of=[ITEM], side=[AGE], max_length=9)]
+    )
+    behaviours = {"hist": BehaviourLog([0, 2], {"item": [2, 3], "age": [7, 8]})}
+    samples = Samples(
+        columns={"item": [5, 6], "price": [3, 4]},
+        history={"hist": ([0, 0], [2, 1])},
+        label=[1, 0],
+        group=[0, 0],
+    )
+    ((x, _),) = dataset(spec, behaviours, samples)
+    assert x["price"].dtype == x["hist_age"].dtype == tf.float32
+    np.testing.assert_array_equal(x["price"], [[3], [4]])
+    np.testing.assert_array_equal(x["hist_age"], [[7, 8], [7, 0]])
+
+
 def test_element_spec_has_static_ranks():
     behaviours = a_log([3, 2])
     samples = some_samples(behaviours, [0, 1, 1], np.array([0, 1, 1]))
@@ -236,6 +258,12 @@ def test_repeat_counts_epochs_too():
     assert order_of(data).tolist() == first + second
 
 
+@pytest.mark.parametrize("seed, epoch", [(0, 0), (3, 2)])
+def test_an_order_is_the_permutation_of_its_seed_and_epoch(seed, epoch):
+    (order,) = epochs(1, seed=seed, first_epoch=epoch)
+    assert order == np.random.default_rng([seed, epoch]).permutation(100).tolist()
+
+
 def test_an_order_is_any_permutation():
     behaviours = a_log([2] * 5)
     samples = some_samples(behaviours, range(5))
@@ -267,6 +295,23 @@ def test_a_model_takes_batches_in_which_every_history_is_empty():
     history = model.fit(data, epochs=2, verbose=0, shuffle=False)
     assert np.isfinite(history.history["loss"]).all()
     assert np.isfinite(model.predict(data, verbose=0)).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fit_traces_once_whatever_the_lengths(name):
+    lengths = np.random.default_rng(0).integers(0, 60, 399)
+    behaviours = a_log(lengths)
+    samples = some_samples(behaviours, np.arange(399))
+    data = dataset(a_spec(60), behaviours, samples, 2, shuffle=True)
+    assert data.cardinality() == 200  # The last is smaller.
+    model = MODELS[name](a_spec(60))
+    traces, step = [], model.train_step
+    model.train_step = lambda batch: traces.append(1) or step(batch)
+    model.compile("adam", "binary_crossentropy")
+    # A first step that creates variables is traced twice.
+    model.optimizer.build(model.trainable_variables)
+    model.fit(data, verbose=0, shuffle=False)
+    assert len(traces) == 1
 
 
 def refused(message, by_request=False, batch_size=8, spec=None, log=None, **changes):
@@ -312,7 +357,7 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
         ),
         (
             r"must share context 'age'\. Received: 1\.0 in row 0 and 2\.0 in row 1",
-            {"by_request": True, "columns": {"age": [1, 2, 3]}},
+            {"by_request": True, "columns": {"age": [1.0, 2.0, 3.0]}},
         ),
         (
             r"must share the end of 'hist'\. Received: 2 in row 0 and 1 in row 1",
@@ -345,7 +390,9 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
         ),
     ],
 )
-def test_what_must_hold(message, changes):
+@pytest.mark.parametrize("rows_at_once", [2**20, 2])
+def test_what_must_hold(message, changes, rows_at_once, monkeypatch):
+    monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", rows_at_once)
     refused(message, **changes)
 
 
@@ -364,3 +411,46 @@ def test_what_is_not_negative(word):
     samples = some_samples(behaviours, [0])
     with pytest.raises(ValueError, match=f"`{word}` must be a non-negative integer"):
         dataset(a_spec(), behaviours, samples, **{word: -1})
+
+
+_MEMORY = """
+import pathlib
+import sys
+
+from keras_din.data import PreparedData
+
+
+def anonymous():
+    fields = pathlib.Path("/proc/self/status").read_text().split("RssAnon:")
+    return int(fields[1].split()[0]) * 1024
+
+
+data = PreparedData.load(sys.argv[1])
+for warm_up in data.dataset("test", 8, shuffle=True):
+    pass
+before = anonymous()
+for batch in data.dataset("train", 1024, shuffle=True).take(50):
+    pass
+print(anonymous() - before)
+"""
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_what_is_memory_mapped_stays_on_disk(tmp_path):
+    item = Categorical("item", 50, dim=4)
+    spec = FeatureSpec(target=[item], sequences=[Sequence("hist", of=[item], max_length=4)])
+    rows = 2_000_000
+    start = np.arange(rows)
+    samples = Samples(
+        columns={"item": np.ones(rows, np.int32)},
+        history={"hist": (start, start + 1)},
+        label=np.zeros(rows),
+        group=start,
+    )
+    log = BehaviourLog(np.arange(rows + 1), {"item": np.ones(rows, np.int32)})
+    data = PreparedData(spec, {"hist": log}, {"train": samples, "test": samples[:80]})
+    data.save(tmp_path / "data")
+    words = [sys.executable, "-c", _MEMORY, str(tmp_path / "data")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    # The columns that it reads are 28 bytes a row, and the order is 4 to 8.
+    assert int(done.stdout) < 14 * rows

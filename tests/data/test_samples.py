@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_din.data import Samples
+from keras_din.data import Samples, arrays
 
 
 def some_samples(**changes):
@@ -71,6 +71,14 @@ def test_selection(rows):
     if isinstance(rows, np.ndarray) and rows.dtype == bool:
         where = [0, 2]
     assert chosen == {name: [values[row] for row in where] for name, values in all_.items()}
+
+
+def test_every_row_is_checked(monkeypatch):
+    monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", 2)
+    with pytest.raises(ValueError, match=r"`label` must be 0 or 1\. Received: 3 in row 2\."):
+        some_samples(label=[0, 1, 3])
+    with pytest.raises(ValueError, match=r"Received: \[5, 4\) in row 2"):
+        some_samples(history={"hist": ([0, 0, 5], [0, 3, 4])})
 
 
 def test_a_single_row_is_no_selection():

@@ -6,8 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_din import build_base, build_din
-from keras_din.data import best_scores, synthetic_log
+from keras_din import build_base, build_din, metrics
+from keras_din.data import (
+    PreparedData,
+    best_scores,
+    synthetic_law,
+    synthetic_log,
+    write_synthetic_log,
+)
 
 
 def test_shapes_and_parts():
@@ -147,6 +153,62 @@ def test_best_reachable_is_that_of_the_best_scores():
     np.testing.assert_allclose(best["gauc"], np.average(areas, weights=rows))
 
 
+def test_best_reachable_over_chunks_is_that_of_all_rows(monkeypatch):
+    monkeypatch.setattr(synthetic_law, "USERS_AT_ONCE", 100)
+    data = synthetic_log(250, 16, seed=4)
+    for part, samples in data.parts.items():
+        label, scores = samples.label, best_scores(data, part)
+        expected = {
+            "gauc": metrics.gauc(label, scores, samples.group),
+            "auc": metrics.auc(label, scores),
+            "logloss": metrics.logloss(label, scores),
+        }
+        assert data.report["best_reachable"][part] == pytest.approx(expected, rel=1e-12)
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_written_chunk_by_chunk_it_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic_law, "USERS_AT_ONCE", 20)
+    options = {"interests": 3, "categories": 12, "click": 0.8, "held_out": 2, "dim": 4, "seed": 5}
+    data = synthetic_log(50, 10, **options)
+    data.save(tmp_path / "saved")
+    write_synthetic_log(tmp_path / "written", 50, 10, **options)
+    assert files(tmp_path / "written") == files(tmp_path / "saved")
+    assert len(files(tmp_path / "written")) == 2 + 4 + 3 * 7
+    loaded = PreparedData.load(tmp_path / "written")
+    assert loaded.behaviours["hist"].users == 50
+    assert loaded.report == data.report
+    np.testing.assert_array_equal(best_scores(loaded, "test"), best_scores(data, "test"))
+
+
+def test_written_in_full_or_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic_law, "USERS_AT_ONCE", 20)
+    write_synthetic_log(tmp_path / "data", 30, 10, seed=1)
+    before = files(tmp_path / "data")
+    with pytest.raises(FileExistsError, match="`folder` must be new or empty"):
+        write_synthetic_log(tmp_path / "data", 30, 10, seed=2)
+    draw = synthetic_law.SyntheticLaw._draw
+
+    def fail_at_the_second(self, rng):
+        if (tmp_path / "drawn").exists():
+            raise OSError(28, "No space left on device")
+        (tmp_path / "drawn").touch()
+        return draw(self, rng)
+
+    monkeypatch.setattr(synthetic_law.SyntheticLaw, "_draw", fail_at_the_second)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_synthetic_log(tmp_path / "data", 30, 10, seed=2, overwrite=True)
+    assert files(tmp_path / "data") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "drawn"]
+
+
 def test_what_cannot_be_measured_is_none():
     data = synthetic_log(30, 8, held_out=1)  # One test row a user: no GAUC.
     assert data.report["best_reachable"]["test"]["gauc"] is None
@@ -177,6 +239,9 @@ def test_target_attention_finds_what_a_mean_blurs():
         ({"seed": -1}, "`seed` must be a non-negative integer"),
     ],
 )
-def test_what_must_hold(options, message):
+def test_what_must_hold(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         synthetic_log(**options)
+    with pytest.raises(ValueError, match=message):
+        write_synthetic_log(tmp_path / "data", **options)
+    assert not list(tmp_path.iterdir())
