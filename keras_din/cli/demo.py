@@ -87,24 +87,28 @@ def ask(version, data, candidates: int = 5) -> None:
     import tensorflow as tf
 
     from keras_din.data import dataset
+    from keras_din.feature_spec import Categorical
+    from keras_din.serving.sample_rows import raw_from_indices
 
     samples = data.parts["test"][_rows_to_ask(data, candidates)]
     ((x, y),) = dataset(data.spec, data.behaviours, samples)
-    # A row a candidate; the model's candidate axis is not there.
-    request = {
-        name: np.asarray(values)[:, 0] if data.spec.inputs[name].role == "target" else values
-        for name, values in x.items()
-    }
+    request = {}
+    for name, info in data.spec.inputs.items():
+        values = np.asarray(x[name])
+        # A row a candidate; the model's candidate axis is not there.
+        values = values[:, 0] if info.role == "target" else values
+        if isinstance(info.feature, Categorical):
+            values = raw_from_indices(info.feature, values)
+        request[name] = values
     score = tf.saved_model.load(str(version)).signatures["serving_default"]
-    inputs = score.structured_input_signature[1]
-    ctr = score(**{n: tf.cast(v, inputs[n].dtype) for n, v in request.items()})["ctr"].numpy()
+    ctr = score(**{name: tf.constant(values) for name, values in request.items()})["ctr"].numpy()
     table = pd.DataFrame({f.name: request[f.name] for f in data.spec.target})
     table["ctr"], table["clicked"] = ctr, np.asarray(y)[:, 0].astype(int)
     table = table.sort_values("ctr", ascending=False)
-    print("a request, scored from the SavedModel by TensorFlow alone (values are indices):")
+    print("a request, scored from the SavedModel by TensorFlow alone (values as in the log):")
     for name, info in data.spec.inputs.items():
         if info.role != "target":
-            print(f"  {name}: {np.asarray(request[name])[0].tolist()}")
+            print(f"  {name}: {request[name][0].tolist()}")
     print(table.to_string(index=False, float_format="{:.4f}".format))
 
 

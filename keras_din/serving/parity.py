@@ -1,6 +1,7 @@
 """The check before a version is published: a process without Keras scores it the same."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -8,52 +9,93 @@ import tempfile
 
 import numpy as np
 
-from keras_din.feature_spec import Categorical, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
 from keras_din.serving import parity_process
+from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.signatures import tells_padding
 
 TOLERANCE = 1e-5
 
 
-def sample_rows(spec: FeatureSpec, rows: int = 64, seed: int = 0) -> dict:
-    """Rows of every kind for `serving_default`: any index, empty, short and long histories.
+def check_parity(folder, spec: FeatureSpec, live) -> dict:
+    """Compares what the SavedModel in `folder` answers with the live model, on rows of all kinds.
 
-    Padding stands anywhere; some indices are out of range.
+    Args:
+        folder: The SavedModel.
+        spec: The features.
+        live: Function from the model's inputs to `ctr` `(batch, candidates)`.
+
+    Returns:
+        The largest differences of `ctr`: of each signature from the live model, and of the two
+        from each other.
+
+    Raises:
+        RuntimeError: When one is above 1e-5 or not a number, or `order` is not that of `ctr`.
     """
-    rng = np.random.default_rng(seed)
-    time = min(200, 10 + max((sequence.max_length for sequence in spec.sequences), default=0))
-    masks = {
-        sequence.name: rng.random((rows, time)) < np.linspace(0, 1, rows)[:, None]
-        for sequence in spec.sequences
-    }
-    inputs = {}
-    for name, info in spec.inputs.items():
-        shape = (rows, time) if info.role == "behaviour" else (rows,)
-        if isinstance(info.feature, Categorical):
-            values = rng.integers(1, info.feature.vocabulary_size + 3, shape)
-        else:
-            values = rng.normal(info.feature.mean, info.feature.std, shape).astype(np.float32)
-        if info.role == "behaviour":
-            values = (values * masks[info.sequence.name]).astype(values.dtype)
-        inputs[name] = values
-    return inputs
+    samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, seed=1)]
+    cases = []
+    for sample in samples:
+        cases.append(("serving_default", one_candidate_a_row(spec, sample.raw)))
+        cases.append(("rank", sample.raw))
+    found = {"serving_default": 0.0, "rank": 0.0, "between_signatures": 0.0}
+    in_order = True
+    for answers in score_in_another_process(folder, cases):
+        for i, sample in enumerate(samples):
+            one, many = answers[2 * i], answers[2 * i + 1]
+            real = sample.indices[tells_padding(spec.target).name] != PADDING_INDEX
+            expected = np.where(real, live(sample.indices), 0)
+            ctr = {"serving_default": one["ctr"].reshape(real.shape), "rank": many["ctr"]}
+            for signature, values in ctr.items():
+                found[signature] = _larger(found[signature], values, expected)
+            found["between_signatures"] = _larger(found["between_signatures"], *ctr.values())
+            in_order &= _is_order(many["order"], many["ctr"], real)
+    for what, difference in found.items():
+        if not difference <= TOLERANCE:
+            raise RuntimeError(
+                f"The SavedModel must score as the live model does, within {TOLERANCE:g}. "
+                f"The largest difference of {what} was {difference:g}; nothing is published."
+            )
+    if not in_order:
+        raise RuntimeError(
+            "`order` of the signature `rank` must sort `ctr`, the best first and padding last. "
+            "It does not; nothing is published."
+        )
+    return found
 
 
-def score_in_another_process(folder, rows: dict, signature: str = "serving_default") -> np.ndarray:
-    """The `ctr` that a Python process with TensorFlow alone gets from the SavedModel in `folder`.
+def score_in_another_process(folder, cases: list) -> tuple:
+    """What a Python process with TensorFlow alone gets from the SavedModel in `folder`.
+
+    Args:
+        folder: The SavedModel.
+        cases: Pairs of a signature's name and its inputs, arrays by name.
+
+    Returns:
+        `(functions, session)`, each the outputs of every case, arrays by name: from
+        `tf.saved_model.load`, and from the graph in a session of TensorFlow 1.
 
     Raises:
         RuntimeError: With that process' own words when it fails.
     """
+    job = {
+        "path": [entry for entry in sys.path if entry],
+        "folder": str(folder),
+        "cases": [
+            (signature, {name: _plain(values) for name, values in inputs.items()})
+            for signature, inputs in cases
+        ],
+    }
     with tempfile.TemporaryDirectory() as scratch:
-        scratch = pathlib.Path(scratch)
-        np.savez(scratch / "rows.npz", **rows)
-        script = parity_process.__file__
-        paths = [folder, signature, scratch / "rows.npz", scratch / "ctr.npy"]
+        job_file, answers_file = pathlib.Path(scratch, "job"), pathlib.Path(scratch, "answers")
+        job_file.write_text(json.dumps(job), encoding="utf-8")
         done = subprocess.run(
             # Isolated: neither the current folder nor the user's settings change what is run.
-            [sys.executable, "-I", script, *map(str, paths)],
+            [sys.executable, "-I", parity_process.__file__, str(job_file), str(answers_file)],
+            # This process may have taken the memory of the GPUs.
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
         if done.returncode:
@@ -61,23 +103,27 @@ def score_in_another_process(folder, rows: dict, signature: str = "serving_defau
                 f"A process with TensorFlow alone could not score {str(folder)!r}:\n"
                 + done.stderr[-4000:]
             )
-        loaded = json.loads(done.stdout.splitlines()[-1])["modules"]
-        if loaded:
-            raise RuntimeError(f"The SavedModel must not need {', '.join(loaded)} to be scored.")
-        return np.load(scratch / "ctr.npy", allow_pickle=False)
-
-
-def check_parity(folder, spec: FeatureSpec, live) -> float:
-    """The largest difference between `live(rows)` and the SavedModel in `folder`.
-
-    Raises:
-        RuntimeError: When it is above 1e-5 or not a number.
-    """
-    rows = sample_rows(spec)
-    difference = float(np.abs(score_in_another_process(folder, rows) - live(rows)).max())
-    if not difference <= TOLERANCE:
+        answers = json.loads(answers_file.read_text(encoding="utf-8"))
+    if answers["modules"]:
         raise RuntimeError(
-            f"The SavedModel must score as the live model does, within {TOLERANCE:g}. "
-            f"The largest difference was {difference:g}; nothing is published."
+            f"The SavedModel must not need {', '.join(answers['modules'])} to be scored."
         )
-    return difference
+    return tuple(
+        [{name: np.array(values) for name, values in outputs.items()} for outputs in answers[way]]
+        for way in ("functions", "session")
+    )
+
+
+def _plain(array: np.ndarray) -> dict:
+    return {"dtype": array.dtype.str, "shape": array.shape, "values": array.ravel().tolist()}
+
+
+def _larger(so_far: float, values, expected) -> float:
+    """The larger of a difference and the largest one here; NaN wins."""
+    return float(np.maximum(so_far, np.abs(values - expected).max(initial=0.0)))
+
+
+def _is_order(order, ctr, real) -> bool:
+    """Whether `order` sorts `ctr`: the best first, of equal ones the first first, padding last."""
+    expected = np.argsort(np.where(real, -ctr, 1.0), axis=1, kind="stable")
+    return np.array_equal(order, expected)

@@ -1,22 +1,67 @@
 """A process of its own: scores rows with TensorFlow alone, as a server would.
 
-Arguments: folder of the SavedModel, name of the signature, rows (.npz), where `ctr` goes (.npy).
+Arguments: a file with what to do (JSON), and where the answers go (JSON).
 """
 
 import json
 import sys
 
-import numpy as np
-import tensorflow as tf
 
-
-def main(folder: str, signature: str, rows_path: str, ctr_path: str) -> None:
-    score = tf.saved_model.load(folder).signatures[signature]
-    with np.load(rows_path, allow_pickle=False) as rows:
-        ctr = score(**{name: tf.constant(rows[name]) for name in rows.files})["ctr"]
-    np.save(ctr_path, ctr.numpy(), allow_pickle=False)
+def main(job_file: str, answers_file: str) -> None:
+    with open(job_file, encoding="utf-8") as file:
+        job = json.load(file)
+    sys.path[:] = job["path"]  # TensorFlow is where the asking process has it.
+    cases = [(signature, read(inputs)) for signature, inputs in job["cases"]]
+    answers = {"functions": by_functions(job["folder"], cases)}
+    answers["session"] = by_session(job["folder"], cases)
     # TensorFlow may open Keras by itself (its lazy `tf.keras`); ours it must not know.
-    print(json.dumps({"modules": [m for m in ("keras_din",) if m in sys.modules]}))
+    answers["modules"] = [name for name in ("keras_din",) if name in sys.modules]
+    with open(answers_file, "w", encoding="utf-8") as file:
+        json.dump(answers, file)
+
+
+def read(inputs: dict) -> dict:
+    """Arrays by name of `{"dtype": ..., "shape": ..., "values": ...}`."""
+    import numpy as np
+
+    return {
+        name: np.array(array["values"], array["dtype"]).reshape(array["shape"])
+        for name, array in inputs.items()
+    }
+
+
+def by_functions(folder: str, cases: list) -> list:
+    """The outputs of each case from `tf.saved_model.load`."""
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(folder).signatures
+    return [
+        {
+            name: output.numpy().tolist()
+            for name, output in signatures[signature](
+                **{name: tf.constant(values) for name, values in inputs.items()}
+            ).items()
+        }
+        for signature, inputs in cases
+    ]
+
+
+def by_session(folder: str, cases: list) -> list:
+    """The outputs of each case from a graph in a session, inputs and outputs by tensor name."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        described = v1.saved_model.loader.load(session, ["serve"], folder).signature_def
+        answers = []
+        for signature, inputs in cases:
+            tensors = described[signature]
+            outputs = session.run(
+                {name: info.name for name, info in tensors.outputs.items()},
+                {tensors.inputs[name].name: values for name, values in inputs.items()},
+            )
+            answers.append({name: output.tolist() for name, output in outputs.items()})
+    return answers
 
 
 if __name__ == "__main__":

@@ -1,32 +1,50 @@
 """Writes a model as a version that TensorFlow Serving answers from."""
 
 import contextlib
-import datetime
-import io
-import json
-import pathlib
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_din.checks import positive_integer
+from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
+from keras_din.layers import Embedding
+from keras_din.serving import signatures
+from keras_din.serving.description import write_description
 from keras_din.serving.parity import check_parity
-from keras_din.serving.signatures import input_signature, model_inputs, serving_default
+from keras_din.serving.raw_values import RawValues
 from keras_din.serving.version import new_version
-from keras_din.version import __version__
 
 
-def export(model: keras.Model, spec: FeatureSpec, path, *, metrics: dict | None = None):
+def export(
+    model: keras.Model,
+    spec: FeatureSpec,
+    path,
+    *,
+    metrics: dict | None = None,
+    data_fingerprint: str | None = None,
+    keep: int | None = None,
+):
     """Writes a new version below `path`, whole or not at all.
 
-    The version is a SavedModel with the signature `serving_default`: inputs named as the spec
-    names them, context and target `(batch,)`, behaviours `(batch, time)`, int64 indices and
-    float32 numbers; output `ctr` `(batch,)`. An index out of range is read as
-    out-of-vocabulary. `keras_din.json` beside it says what it is.
+    The version is a SavedModel that needs TensorFlow alone. Inputs are named as the spec names
+    them and take the values of the log: strings or int64 of a feature with a vocabulary or hash
+    buckets, int32 indices of one with only a size, float32 numbers. Unknown values and indices
+    out of range are out-of-vocabulary. It answers two signatures:
 
-    Before it is published, a process with TensorFlow alone scores it and must agree with the
-    live model to 1e-5.
+    - `serving_default`, a row a candidate: context and target `(batch,)`, behaviours
+      `(batch, time)` -> `ctr` `(batch,)`.
+    - `rank`, a row a user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
+      `order`, int32 places of the candidates, the best first.
+
+    Behaviours and candidates are padded, at either end, with the empty string or 0 in their
+    first `Categorical`. (Where 0 is in an int64 vocabulary, with the first of -1, -2, ... that
+    is not.) Padding candidates come last, with a `ctr` of 0. `(batch, 0)` is an empty history;
+    of one longer than `max_length` the most recent behaviours stay.
+
+    Before it is published, a process with TensorFlow alone scores sample rows through both and
+    must agree with the live model to 1e-5. `keras_din.json` beside the SavedModel says what it
+    is, and the differences found.
 
     Args:
         model: A model of the zoo, or any functional model with the spec's inputs and the output
@@ -34,12 +52,15 @@ def export(model: keras.Model, spec: FeatureSpec, path, *, metrics: dict | None 
         spec: The `FeatureSpec` that the model was built from.
         path: Folder of the versions, such as `"exported_models/din"`. Made where it is missing.
         metrics: What to remember of the model's quality, such as the result of `evaluate`.
+        data_fingerprint: What to remember of the data that the model was trained on.
+        keep: How many versions stay below `path`, with the new one; older ones are removed. By
+            default all stay.
 
     Returns:
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
 
     Raises:
-        ValueError: When the model's inputs are not those of the spec, named one by one.
+        ValueError: When the model does not take the inputs of the spec; each is named.
         RuntimeError: When the SavedModel and the live model disagree, or on another backend
             than TensorFlow. Nothing is published then.
         OSError: When the folder can't be written. Older versions are untouched.
@@ -49,61 +70,84 @@ def export(model: keras.Model, spec: FeatureSpec, path, *, metrics: dict | None 
             "`export` needs the TensorFlow backend. Received: KERAS_BACKEND="
             f"{keras.backend.backend()}. Load the weights in a process with it."
         )
-    check_inputs(model, spec)
-    with new_version(path) as (folder, published):
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint(
-            "serving_default", serving_default(model, spec), [input_signature(spec)]
+    if keep is not None:
+        keep = positive_integer("keep", keep)
+    check_model(model, spec)
+    with new_version(path, keep) as version:
+        write(model, spec, version.folder, version.scratch)
+        with _whole_float32():
+            parity = check_parity(version.folder, spec, model.predict_on_batch)
+        write_description(
+            version.folder,
+            model,
+            spec,
+            parity=parity,
+            metrics=metrics,
+            data_fingerprint=data_fingerprint,
         )
-        # Older Keras prints the temporary folder's name, whatever `verbose` says.
-        with contextlib.redirect_stdout(io.StringIO()):
-            archive.write_out(str(folder), verbose=False)
-        difference = check_parity(folder, spec, lambda rows: score(model, spec, rows))
-        description = describe(model, spec, metrics, {"serving_default": difference})
-        text = json.dumps(description, indent=1, ensure_ascii=False)
-        (folder / "keras_din.json").write_text(text, encoding="utf-8")
-    return published[0]
+    return version.published
 
 
-def score(model, spec: FeatureSpec, rows: dict) -> np.ndarray:
-    """`ctr` `(batch,)` of the live model for rows as a client sends them."""
-    x = model_inputs(spec, {name: tf.constant(rows[name]) for name in spec.inputs})
-    for feature in spec.target:
-        x[feature.name] = x[feature.name][:, tf.newaxis]
-    return np.asarray(model.predict_on_batch(x))[:, 0]
+def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
+    """Writes the SavedModel: both signatures, the variables that they read and the vocabularies.
+
+    Args:
+        model: The model.
+        spec: Its `FeatureSpec`.
+        folder: Where the SavedModel goes.
+        scratch: A folder for files that are needed while it is written.
+    """
+    module = tf.Module()
+    module.raw_values = RawValues(spec, scratch)
+    functions, variables = {}, {}
+    for name in signatures.SIGNATURES:
+        function = getattr(signatures, name)(model, spec, module.raw_values)
+        inputs = signatures.input_specs(spec, name)
+        functions[name] = tf.function(function).get_concrete_function(**inputs)
+        variables |= {id(variable): variable for variable in functions[name].graph.variables}
+    module.weights = list(variables.values())
+    # Gradients of functions would be saved with them.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), functions, options)
 
 
-def check_inputs(model, spec: FeatureSpec) -> None:
-    """Raises a `ValueError` that names each input that model and spec do not share."""
-    has, wants = {tensor.name for tensor in model.inputs}, set(spec.inputs)
-    if has != wants:
+@contextlib.contextmanager
+def _whole_float32():
+    """Has this process multiply in float32; recent GPUs round to 10 bits by default."""
+    config = tf.config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        config.enable_tensor_float_32_execution(before)
+
+
+def check_model(model, spec: FeatureSpec) -> None:
+    """Raises a `ValueError` that names each input in which model and spec differ."""
+    if not getattr(model, "inputs", None):
+        raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
+    has = {tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in model.inputs}
+    wants = {
+        name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in build_inputs(spec).items()
+    }
+    if has.keys() != wants.keys():
         raise ValueError(
             "The model's inputs must be those of the spec. "
-            f"The spec has, the model lacks: {sorted(wants - has)}. "
-            f"The model has, the spec lacks: {sorted(has - wants)}."
+            f"The spec has, the model lacks: {sorted(wants.keys() - has.keys())}. "
+            f"The model has, the spec lacks: {sorted(has.keys() - wants.keys())}."
         )
-
-
-def describe(model, spec: FeatureSpec, metrics: dict | None, parity: dict) -> dict:
-    """What a version is, for `keras_din.json`."""
-    return {
-        "format": 1,
-        "model": model.name,
-        "parameters": model.count_params(),
-        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "spec": json.loads(spec.to_json()),
-        "metrics": metrics or {},
-        "largest_difference": parity,
-        "versions": {
-            "keras_din": __version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-        },
-    }
-
-
-def read_description(version) -> dict:
-    """What `keras_din.json` of a version says."""
-    text = (pathlib.Path(version) / "keras_din.json").read_text(encoding="utf-8")
-    return json.loads(text)
+    for name, wanted in wants.items():
+        if has[name] != wanted:
+            raise ValueError(
+                f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "
+                f"{wanted[1]}. Received: {has[name][0]} of shape {has[name][1]}."
+            )
+    tables = {layer.name: layer for layer in model.layers if isinstance(layer, Embedding)}
+    for name, feature in spec.features.items():
+        table = tables.get(f"embedding_{name}")
+        if table is not None and table.vocabulary_size != feature.vocabulary_size:
+            raise ValueError(
+                f"The model's table of {name!r} must have a row for each of the spec's "
+                f"{feature.vocabulary_size} indices. Received: {table.vocabulary_size} rows."
+            )

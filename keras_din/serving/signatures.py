@@ -2,64 +2,108 @@
 
 import tensorflow as tf
 
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, Categorical, FeatureSpec, Sequence
+from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+from keras_din.serving.raw_values import RawValues, raw_dtype
+
+SIGNATURES = ("serving_default", "rank")
 
 
-def input_signature(spec: FeatureSpec) -> dict:
-    """The tensors of `serving_default` by name: a row a candidate.
+def input_specs(spec: FeatureSpec, signature: str) -> dict:
+    """The tensors that a signature takes, by name.
 
-    Context and target `(batch,)`, behaviours `(batch, time)`; int64 indices of a `Categorical`,
-    float32 values of a `Numeric`.
+    Context `(batch,)`, behaviours `(batch, time)`, target `(batch,)` of `serving_default` and
+    `(batch, candidates)` of `rank`; each of the type of the feature's raw values.
     """
+    ranks = {"context": 1, "behaviour": 2, "target": 2 if signature == "rank" else 1}
     return {
-        name: tf.TensorSpec(
-            (None, None) if info.role == "behaviour" else (None,),
-            tf.int64 if isinstance(info.feature, Categorical) else tf.float32,
-            name,
-        )
+        name: tf.TensorSpec([None] * ranks[info.role], raw_dtype(info.feature), name)
         for name, info in spec.inputs.items()
     }
 
 
-def model_inputs(spec: FeatureSpec, raw: dict) -> dict:
-    """What clients send as what the model takes.
-
-    An index out of range becomes out-of-vocabulary (before it is narrowed to int32, which would
-    make another row of it), and of a longer history the most recent behaviours stay.
-    """
-    inputs = {
-        name: _indices(info.feature, raw[name])
-        if isinstance(info.feature, Categorical)
-        else raw[name]
-        for name, info in spec.inputs.items()
-    }
-    for sequence in spec.sequences:
-        first = next(f for f in sequence.of if isinstance(f, Categorical))
-        keep = most_recent(inputs[sequence.input_name(first)], sequence)
-        for feature in sequence.features:
-            name = sequence.input_name(feature)
-            inputs[name] = tf.where(keep, inputs[name], tf.zeros_like(inputs[name]))
-    return inputs
+def tells_padding(features) -> Categorical:
+    """The feature of the candidates, or of the behaviours, whose padding value is padding."""
+    return next(feature for feature in features if isinstance(feature, Categorical))
 
 
-def _indices(feature: Categorical, values):
-    known = (values >= 0) & (values < feature.vocabulary_size)
-    return tf.cast(tf.where(known, values, tf.constant(OOV_INDEX, values.dtype)), tf.int32)
-
-
-def most_recent(indices, sequence: Sequence):
+def most_recent(indices, max_length: int):
     """Which positions `(batch, time)` are among the last `max_length` real ones of their row."""
-    real = tf.cast(indices != PADDING_INDEX, tf.int32)
-    return tf.cumsum(real, axis=1, reverse=True) <= sequence.max_length
+    real = indices != PADDING_INDEX
+    behind = tf.cumsum(tf.cast(real, tf.int32), axis=1, reverse=True)
+    return real & (behind <= max_length)
 
 
-def serving_default(model, spec: FeatureSpec):
-    """The function of the signature `serving_default`: dict -> `{"ctr": (batch,)}`."""
+def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict:
+    """What clients send, with target `(batch, candidates)`, as what the model takes.
 
-    def score(inputs):
-        x = model_inputs(spec, inputs)
+    A candidate is padding where the first `Categorical` of the target is, a behaviour where that
+    of its sequence is, whatever the other features say there. Of a history longer than
+    `max_length` the most recent stay.
+    """
+    x = {}
+    for feature in spec.context:
+        x[feature.name] = raw_values(feature, inputs[feature.name])
+    first = tells_padding(spec.target)
+    for feature in spec.target:
+        look_up = raw_values.with_padding if feature is first else raw_values
+        x[feature.name] = look_up(feature, inputs[feature.name])
+    for sequence in spec.sequences:
+        x |= _behaviours(sequence, raw_values, inputs)
+    return x
+
+
+def _behaviours(sequence, raw_values: RawValues, inputs: dict) -> dict:
+    first = tells_padding(sequence.of)
+    name = sequence.input_name(first)
+    indices = raw_values.with_padding(first, inputs[name])
+    shape = tf.shape(indices)
+    keep = most_recent(indices, sequence.max_length)
+    x = {name: tf.where(keep, indices, PADDING_INDEX)}
+    for feature in sequence.features:
+        if feature is not first:
+            other = sequence.input_name(feature)
+            values = raw_values(feature, inputs[other])
+            # Else rows of other lengths could be taken for one another.
+            message = f"{other} must have the shape of {name}"
+            with tf.control_dependencies(
+                [tf.debugging.assert_equal(tf.shape(values), shape, message)]
+            ):
+                x[other] = tf.where(keep, values, tf.zeros((), values.dtype))
+    return x
+
+
+def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
+    """The function of the signature `serving_default`, a row a candidate: `ctr` `(batch,)`."""
+
+    def function(**inputs):
         for feature in spec.target:
-            x[feature.name] = x[feature.name][:, tf.newaxis]
-        return {"ctr": model(x, training=False)[:, 0]}
+            inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
+        ctr, _ = _score(model, spec, raw_values, inputs)
+        return {"ctr": ctr[:, 0]}
 
-    return score
+    return function
+
+
+def rank(model, spec: FeatureSpec, raw_values: RawValues):
+    """The function of the signature `rank`, a row a user with his candidates.
+
+    `ctr` is `(batch, candidates)`; `order`, int32 of the same shape, are the places of the
+    candidates, the best first, of equal ones the first first, and padding last.
+    """
+
+    def function(**inputs):
+        ctr, real = _score(model, spec, raw_values, inputs)
+        # A real candidate may have a `ctr` of 0 too.
+        sorted_by = tf.where(real, ctr, -1.0)
+        order = tf.math.top_k(sorted_by, tf.shape(ctr)[1]).indices
+        return {"ctr": ctr, "order": order}
+
+    return function
+
+
+def _score(model, spec: FeatureSpec, raw_values: RawValues, inputs: dict):
+    """`ctr` and which candidates are real, both `(batch, candidates)`."""
+    x = model_inputs(spec, raw_values, inputs)
+    real = x[tells_padding(spec.target).name] != PADDING_INDEX
+    ctr = tf.cast(model(x, training=False), tf.float32)
+    return tf.where(real, ctr, 0.0), real

@@ -1,6 +1,7 @@
-"""Version folders: written whole or not at all."""
+"""Version folders: written whole or not at all, by any number of writers. Standard library only."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -8,6 +9,24 @@ import tempfile
 import time
 
 TEMPORARY_PREFIX = ".writing-"
+_LOCK = "lock"
+
+
+class NewVersion:
+    """A version that is being written.
+
+    Attributes:
+        folder: Where its files go; what is there becomes the version.
+        scratch: A folder for files that are needed while it is written.
+        published: Where the version is, once it is; `None` before.
+    """
+
+    def __init__(self, temporary: pathlib.Path):
+        self.folder = temporary / "version"
+        self.scratch = temporary / "scratch"
+        self.published = None
+        self.folder.mkdir()
+        self.scratch.mkdir()
 
 
 def versions(parent) -> list[int]:
@@ -15,42 +34,88 @@ def versions(parent) -> list[int]:
     parent = pathlib.Path(parent)
     if not parent.is_dir():
         return []
-    return sorted(int(entry.name) for entry in parent.iterdir() if entry.name.isdecimal())
+    names = [entry.name for entry in parent.iterdir()]
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 @contextlib.contextmanager
-def new_version(parent):
-    """Gives a temporary folder beside the versions and publishes it when the block succeeds.
+def new_version(parent, keep: int | None = None):
+    """Gives a folder beside the versions to write to, and publishes it when the block succeeds.
 
     The folder is renamed to a number that is the current Unix time, or one more than the newest
-    version where that is later; two writers at once get two numbers. When the block fails, the
-    temporary folder is removed and nothing else has changed.
+    version where that is later; two writers at once get two numbers. When the block fails,
+    nothing has changed. What writers left that were killed is removed first.
 
     Args:
         parent: The folder of versions; made where it is missing.
+        keep: How many versions stay, with the new one, once it is published; the oldest go.
+            Versions newer than it stay in any case. By default all stay.
 
     Yields:
-        `(folder, published)`: the temporary folder as a `pathlib.Path`, and a list that holds
-        the path of the version once it is published.
+        A `NewVersion`.
+
+    Raises:
+        OSError: When `parent` can't be written.
     """
     parent = pathlib.Path(parent)
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
-    # mkdtemp makes it private; a server that runs as another user must read a version.
-    folder.chmod(0o777 & ~_umask())
-    published = []
-    try:
-        yield folder, published
-        published.append(_publish(folder, parent))
-    finally:
-        if not published:
-            shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(_temporary_folder(parent))
+            version = NewVersion(temporary)
+        except OSError as error:
+            raise type(error)(
+                error.errno,
+                f"`path` must be a folder that can be written ({error.strerror})",
+                str(parent),
+            ) from error
+        _remove_what_dead_writers_left(parent)
+        yield version
+        _flush(version.folder)
+        version.published = _publish(version.folder, parent)
+        if keep is not None:
+            _retire(version.published, keep, temporary)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextlib.contextmanager
+def _temporary_folder(parent: pathlib.Path):
+    """A folder whose lock is held as long as the block runs; then it is removed.
+
+    The system lets go of the lock of a process that dies, however it dies: a folder whose lock
+    can be had is nobody's.
+    """
+    while True:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            try:
+                lock = stack.enter_context(open(folder / _LOCK, "a"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                ours = os.path.samestat(os.stat(folder / _LOCK), os.fstat(lock.fileno()))
+            except FileNotFoundError:
+                ours = False
+            if not ours:  # Another writer removed the folder before it was locked.
+                continue
+            yield folder
+            return
+
+
+def _remove_what_dead_writers_left(parent: pathlib.Path) -> None:
+    for folder in parent.glob(f"{TEMPORARY_PREFIX}*"):
+        # The lock is held, or the folder is gone by now or not ours to remove.
+        with contextlib.suppress(OSError), open(folder / _LOCK, "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+
+
+def _flush(folder: pathlib.Path) -> None:
+    """Has all that is below `folder` on the disk before its name is."""
+    for path in [folder, *folder.rglob("*")]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
@@ -67,3 +132,11 @@ def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
             number += 1
         else:
             return version
+
+
+def _retire(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
+    """Removes older versions; each vanishes at once, as a server that looks must see it."""
+    older = [number for number in versions(version.parent) if number < int(version.name)]
+    for number in older[: max(0, len(older) - keep + 1)]:
+        with contextlib.suppress(FileNotFoundError):
+            (version.parent / str(number)).rename(temporary / f"retired-{number}")

@@ -11,7 +11,7 @@ import pytest
 
 from keras_din.cli import COMMANDS, main
 from keras_din.data import PreparedData
-from keras_din.training import load_run
+from keras_din.training import load_run, read_arguments
 
 
 def a_log(seed=0, users=60):
@@ -103,6 +103,11 @@ def test_train_evaluate_export_predict(folder, tmp_path, capsys):
     assert str(version) in capsys.readouterr().out
     description = json.loads((version / "keras_din.json").read_text())
     assert description["metrics"]["test"] == result["test"]
+    assert description["data_fingerprint"] == read_arguments(folder / "run")["fingerprint"]
+    words = ["export", str(folder / "run"), str(tmp_path / "models" / "din"), "--keep", "1"]
+    assert main(words) == 0
+    (newer,) = (tmp_path / "models" / "din").iterdir()
+    assert int(newer.name) > int(version.name)
 
     out = tmp_path / "ctr.csv"
     assert main(["predict", str(folder / "run"), str(folder / "data"), str(out)]) == 0
@@ -155,6 +160,7 @@ def test_resume(folder, tmp_path, capsys):
             "`part` must be one of 'train', 'valid', 'test'",
         ),
         (["export", "none", "x"], "must be that of a training run"),
+        (["export", "{run}", "x", "--keep", "0"], "`keep` must be a positive integer"),
         (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),
         (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),
     ],

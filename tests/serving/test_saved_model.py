@@ -1,164 +1,254 @@
-"""Exports: a version appears whole or not at all, and answers as the live model does."""
+"""Exports: TensorFlow alone answers as the live model does, and nothing else is in them."""
 
-import json
-import multiprocessing
 import pathlib
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
 
 import keras_din as kd
-from keras_din.serving import saved_model, signatures
-from keras_din.serving.parity import sample_rows, score_in_another_process
-from keras_din.serving.version import new_version, versions
-from tests.models.test_contract import SPEC, randomized
+from keras_din.serving import saved_model
+from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.version import versions
+from tests.serving.specs import ITEM, SPEC, through_the_pipeline
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+every_model = pytest.mark.parametrize("name", kd.MODELS)
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    parent = tmp_path_factory.mktemp("exports with spaces é") / "din"
-    # Small enough that the sum over a hundred behaviours does not saturate the sigmoid.
-    model = randomized(kd.build_din(SPEC), scale=0.2)
-    return model, kd.export(model, SPEC, parent, metrics={"gauc": 0.5})
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Exports without the process that checks them, which takes seconds."""
+    monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: {})
 
 
-def test_a_process_with_tensorflow_alone_agrees(exported):
-    model, version = exported
-    rows = sample_rows(SPEC, seed=7)
-    # Of a history longer than 100 the export keeps the most recent; the model reads all it gets.
-    rows = {n: v[:, -100:] if SPEC.inputs[n].role == "behaviour" else v for n, v in rows.items()}
-    ctr = score_in_another_process(version, rows)
-    x = {
-        name: values[:, None] if SPEC.inputs[name].role == "target" else values
-        for name, values in rows.items()
-    }
-    # The rows hold indices out of range: the model's embedding reads them as the export does.
-    np.testing.assert_allclose(ctr, model.predict_on_batch(x)[:, 0], rtol=0, atol=1e-5)
-    assert ctr.std() > 0.05
+def ask(signature, rows):
+    answers = signature(**{name: tf.constant(values) for name, values in rows.items()})
+    return {name: values.numpy() for name, values in answers.items()}
 
 
-@pytest.mark.parametrize("name", kd.MODELS)
-def test_every_model_exports(name, tmp_path):
-    version = kd.export(randomized(kd.MODELS[name](SPEC)), SPEC, tmp_path / name)
-    description = saved_model.read_description(version)
-    assert description["model"] == name
-    assert description["largest_difference"]["serving_default"] <= 1e-5
+@every_model
+def test_log_values_through_both_signatures_as_through_the_pipeline(exports, name):
+    model, version = exports[name]
+    signatures = tf.saved_model.load(str(version)).signatures
+    for time_ in (None, 0, 1):
+        sample = sample_rows(SPEC, rows=40, time=time_, seed=7)
+        x, real = through_the_pipeline(SPEC, sample)
+        live = model.predict_on_batch(x)[:, 0]
+        one = ask(signatures["serving_default"], one_candidate_a_row(SPEC, sample.raw))["ctr"]
+        np.testing.assert_allclose(one[real], live, rtol=0, atol=1e-5)
+        many = ask(signatures["rank"], sample.raw)
+        np.testing.assert_allclose(many["ctr"].reshape(-1), one, rtol=0, atol=1e-5)
+        by_order = np.take_along_axis(many["ctr"], many["order"], 1)
+        assert (np.diff(by_order) <= 0).all()
+        np.testing.assert_array_equal(one[~real], 0)
+        assert one[real].std() > 0.02
+        assert name == "popularity" or (many["ctr"].std(axis=0) > 0.02).all()
 
 
-def test_the_version_folder(exported):
-    _, version = exported
+@every_model
+def test_every_operation_is_tensorflows(exports, name):
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((exports[name][1] / "saved_model.pb").read_bytes())
+    (graph,) = saved.meta_graphs
+    library = graph.graph_def.library
+    functions = {function.signature.name for function in library.function}
+    used = {node.op for node in graph.graph_def.node}
+    used |= {node.op for function in library.function for node in function.node_def}
+    assert "StatefulPartitionedCall" in used
+    for operation in used - functions:
+        assert op_def_registry.get(operation) is not None, operation
+        assert "PyFunc" not in operation
+        assert not operation.endswith("Grad"), "a part of training"
+    assert not library.gradient
+    assert not library.registered_gradients
+
+
+@every_model
+def test_the_weights_and_nothing_more(exports, name):
+    model, version = exports[name]
+    assert model.optimizer.variables
+    file = str(version / "variables" / "variables")
+    shapes = sorted(shape for key, shape in tf.train.list_variables(file) if key != OBJECT_GRAPH)
+    weights = [list(weight.shape) for weight in model.weights]
+    if name == "base" or name == "din":
+        assert shapes == sorted(weights)
+    else:
+        assert all(shape in weights for shape in shapes)
+    numbers = 4 * sum(int(np.prod(shape)) for shape in shapes)
+    size = sum(path.stat().st_size for path in (version / "variables").iterdir())
+    assert numbers <= size < numbers + 20_000
+
+
+def test_the_version_folder(exports):
+    _, version = exports["din"]
     assert version.name.isdecimal()
     names = {entry.name for entry in version.iterdir()}
-    assert {"saved_model.pb", "variables", "keras_din.json"} <= names
+    assert names == {
+        "assets",
+        "fingerprint.pb",
+        "keras_din.json",
+        "saved_model.pb",
+        "variables",
+    }
     assert [entry.name for entry in version.parent.iterdir()] == [version.name]
-    description = saved_model.read_description(version)
-    assert kd.FeatureSpec.from_json(json.dumps(description["spec"])) == SPEC
-    assert description["metrics"] == {"gauc": 0.5}
+    # The vocabulary with line breaks inside travels in the graph.
+    assert {file.name for file in (version / "assets").iterdir()} == {"item.txt", "shop.txt"}
 
 
-def test_signature_names_are_the_specs(exported):
-    signature = tf.saved_model.load(str(exported[1])).signatures["serving_default"]
-    assert set(signature.structured_input_signature[1]) == set(SPEC.inputs)
-    assert list(signature.structured_outputs) == ["ctr"]
+def test_names_and_types_of_the_signatures(exports):
+    signatures = tf.saved_model.load(str(exports["din"][1])).signatures
+    assert set(signatures) == {"serving_default", "rank"}
+    types = {
+        "segment": tf.int32,
+        "age": tf.float32,
+        "words": tf.string,
+        "city": tf.string,
+        "price": tf.float32,
+        "item": tf.string,
+        "shop": tf.int64,
+        "hist_item": tf.string,
+        "hist_shop": tf.int64,
+        "hist_action": tf.int64,
+        "hist_s": tf.float32,
+        "shops_shop": tf.int64,
+    }
+    for name, signature in signatures.items():
+        inputs = signature.structured_input_signature[1]
+        assert {key: spec.dtype for key, spec in inputs.items()} == types
+        assert inputs["item"].shape.rank == {"serving_default": 1, "rank": 2}[name]
+        assert inputs["age"].shape.rank == 1
+        assert inputs["hist_s"].shape.rank == 2
+    assert list(signatures["serving_default"].structured_outputs) == ["ctr"]
+    assert {key: spec.dtype for key, spec in signatures["rank"].structured_outputs.items()} == {
+        "ctr": tf.float32,
+        "order": tf.int32,
+    }
 
 
-def test_no_python_in_the_graph_and_no_optimizer_state(tmp_path):
-    model = kd.build_din(SPEC)
-    model.compile("adam", "binary_crossentropy")
-    model.optimizer.build(model.trainable_variables)
-    version = kd.export(model, SPEC, tmp_path)
-    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
-    kinds = {operation.type for operation in signature.graph.get_operations()}
-    assert not {kind for kind in kinds if "PyFunc" in kind}
-    names = [name for name, _ in tf.train.list_variables(str(version / "variables/variables"))]
-    assert not [name for name in names if "momentum" in name or "velocity" in name]
-
-
-def test_an_empty_history_and_a_huge_index(exported):
-    _, version = exported
-    score = tf.saved_model.load(str(version)).signatures["serving_default"]
-    rows = {name: values[:2] for name, values in sample_rows(SPEC).items()}
-    empty = {n: v[:, :0] if SPEC.inputs[n].role == "behaviour" else v for n, v in rows.items()}
-    assert np.isfinite(score(**{n: tf.constant(v) for n, v in empty.items()})["ctr"]).all()
+def test_unknown_values_are_one_and_the_same(exports):
+    rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
+    rows = sample_rows(SPEC, rows=2).raw
     answers = []
-    for index in (1, 2**32 + 5, -1):
-        odd = {**rows, "item_id": np.full(2, index, np.int64)}
-        answers.append(score(**{n: tf.constant(v) for n, v in odd.items()})["ctr"].numpy())
+    for item, shop, segment in [("x", 77, 1), ("日本", -(2**63), 99), ("Té 0", 2**62, -1)]:
+        odd = {**rows, "item": np.full((2, 3), item, object), "shop": np.full((2, 3), shop)}
+        odd["segment"] = np.full(2, segment, np.int32)
+        answers.append(ask(rank, odd)["ctr"])
     np.testing.assert_array_equal(answers[0], answers[1])
     np.testing.assert_array_equal(answers[0], answers[2])
+    assert answers[0].min() > 0
 
 
-def test_of_a_longer_history_the_most_recent_stay():
-    sequence = kd.Sequence("hist", of=[kd.Categorical("item_id", 9)], max_length=2)
-    indices = np.array([[3, 0, 4, 5, 0], [0, 0, 0, 0, 6]])
-    keep = signatures.most_recent(indices, sequence).numpy()
-    np.testing.assert_array_equal(indices * keep, [[0, 0, 4, 5, 0], [0, 0, 0, 0, 6]])
-
-
-def test_version_numbers_grow(tmp_path):
-    (tmp_path / "99999999999").mkdir()
-    (tmp_path / "99999999999" / "file").touch()
-    with new_version(tmp_path) as (folder, published):
-        (folder / "file").touch()
-    assert published == [tmp_path / "100000000000"]
-    assert versions(tmp_path) == [99999999999, 100000000000]
-
-
-def test_a_failure_leaves_nothing(tmp_path):
-    def fail():
-        with new_version(tmp_path) as (folder, _):
-            (folder / "file").touch()
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        fail()
-    assert list(tmp_path.iterdir()) == []
-
-
-def write_versions(parent, count):
-    for _ in range(count):
-        with new_version(parent) as (folder, _):
-            (folder / "file").touch()
-
-
-def test_two_writers_at_once_give_two_versions(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=write_versions, args=(tmp_path, 20)) for _ in range(2)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert len(versions(tmp_path)) == 40
-    assert len(list(tmp_path.iterdir())) == 40
+def test_numbers_that_are_none_are_the_mean(exports):
+    rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
+    rows = sample_rows(SPEC, rows=3).raw
+    mean = ask(rank, {**rows, "age": np.ones(3, np.float32)})["ctr"]
+    none = ask(rank, {**rows, "age": np.array([np.nan, np.inf, -np.inf], np.float32)})["ctr"]
+    np.testing.assert_array_equal(none, mean)
 
 
 def test_disagreement_publishes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(saved_model, "score", lambda model, spec, rows: np.float32(0.5))
-    with pytest.raises(RuntimeError, match="must score as the live model does, within 1e-05"):
-        kd.export(randomized(kd.build_base(SPEC)), SPEC, tmp_path)
+    rounds = tf.config.experimental.tensor_float_32_execution_enabled
+    before = rounds()
+
+    def disagree(folder, spec, live):
+        assert (pathlib.Path(folder) / "saved_model.pb").is_file()
+        assert not rounds()
+        raise RuntimeError("must score as the live model does")
+
+    monkeypatch.setattr(saved_model, "check_parity", disagree)
+    with pytest.raises(RuntimeError, match="must score as the live model does"):
+        kd.export(kd.build_popularity(SPEC), SPEC, tmp_path)
     assert list(tmp_path.iterdir()) == []
+    assert rounds() == before
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, unchecked):
+    old = kd.export(kd.build_popularity(SPEC), SPEC, tmp_path)
+    save = tf.saved_model.save
+
+    def half(module, folder, *arguments):
+        save(module, folder, *arguments)
+        pathlib.Path(folder, "saved_model.pb").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", half)
+    with pytest.raises(OSError, match="No space left on device"):
+        kd.export(kd.build_popularity(SPEC), SPEC, tmp_path)
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_keep(tmp_path, unchecked):
+    model = kd.build_popularity(SPEC)
+    written = [kd.export(model, SPEC, tmp_path, keep=2) for _ in range(3)]
+    assert versions(tmp_path) == [int(version.name) for version in written[1:]]
+    with pytest.raises(ValueError, match=r"`keep` must be a positive integer\. Received: keep=0"):
+        kd.export(model, SPEC, tmp_path, keep=0)
 
 
 def test_a_model_of_another_spec_is_refused(tmp_path):
     other = kd.FeatureSpec(target=SPEC.target)
-    with pytest.raises(ValueError, match=r"the model lacks: \['age', 'hist_action'"):
+    with pytest.raises(ValueError, match=r"the model lacks: \['age', 'city', 'hist_action'"):
         kd.export(kd.build_base(other), SPEC, tmp_path / "x")
+    with pytest.raises(ValueError, match=r"the spec lacks: \['age', 'city', 'hist_action'"):
+        kd.export(kd.build_base(SPEC), other, tmp_path / "x")
+    more = kd.Categorical("item", vocabulary=[*ITEM.vocabulary, "new"], dim=8)
+    with pytest.raises(
+        ValueError, match=r"table of 'item' must have a row for each of the spec's 33"
+    ):
+        kd.export(
+            kd.build_base(kd.FeatureSpec(target=[ITEM])),
+            kd.FeatureSpec(target=[more]),
+            tmp_path / "x",
+        )
+    with pytest.raises(ValueError, match="input 'b' must be that of the spec, float32 of shape"):
+        kd.export(
+            kd.build_base(kd.FeatureSpec(target=[ITEM, kd.Categorical("b", 9)])),
+            kd.FeatureSpec(target=[ITEM, kd.Numeric("b")]),
+            tmp_path / "x",
+        )
+    with pytest.raises(ValueError, match=r"`model` must be a functional keras\.Model"):
+        kd.export(keras.Sequential(), SPEC, tmp_path / "x")
     assert not (tmp_path / "x").exists()
-
-
-def test_a_read_only_folder(tmp_path, monkeypatch):
-    def refuse(*arguments, **keywords):
-        raise PermissionError(13, "Permission denied", str(tmp_path))
-
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(PermissionError, match="Permission denied"):
-        kd.export(kd.build_base(SPEC), SPEC, tmp_path)
-    assert list(pathlib.Path(tmp_path).iterdir()) == []
 
 
 def test_another_backend_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match="`export` needs the TensorFlow backend"):
         kd.export(None, SPEC, tmp_path)
+
+
+EXPORTER = """
+import sys
+import keras_din as kd
+from tests.serving.specs import SPEC
+model = kd.build_popularity(SPEC)
+print("ready", flush=True)
+kd.export(model, SPEC, sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("delay", [0.2, 3.0])
+def test_a_killed_exporter(exports, tmp_path, delay, unchecked):
+    old = kd.export(exports["popularity"][0], SPEC, tmp_path)
+    exporter = subprocess.Popen([sys.executable, "-c", EXPORTER, str(tmp_path)], cwd=ROOT)
+    try:
+        while not list(tmp_path.glob(".writing-*")):
+            assert exporter.poll() is None
+            time.sleep(0.01)
+        time.sleep(delay)
+    finally:
+        exporter.kill()
+        exporter.wait()
+    assert versions(tmp_path) == [int(old.name)]
+    assert list(tmp_path.glob(".writing-*"))
+    assert "rank" in tf.saved_model.load(str(old)).signatures
+    new = kd.export(exports["popularity"][0], SPEC, tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([old.name, new.name])

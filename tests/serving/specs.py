@@ -1,0 +1,57 @@
+"""A spec with every kind of feature, and rows as training's pipeline reads them."""
+
+import numpy as np
+import pandas as pd
+
+import keras_din as kd
+from keras_din.data import rows_dataset
+from keras_din.serving.raw_values import padding_value
+from keras_din.serving.sample_rows import one_candidate_a_row
+from keras_din.serving.signatures import tells_padding
+
+ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)
+SHOP = kd.Categorical("shop", vocabulary=[0, -1, 2**62 + 1, *range(5, 12)], dim=6)
+SPEC = kd.FeatureSpec(
+    context=[
+        kd.Categorical("segment", 5, dim=3),
+        kd.Numeric("age", mean=1, std=2),
+        kd.Categorical("words", vocabulary=["two\nlines", "\r", "one"], dim=2),
+        kd.Categorical("city", hash_buckets=7, dim=2),
+    ],
+    target=[kd.Numeric("price"), ITEM, SHOP],
+    sequences=[
+        kd.Sequence(
+            "hist",
+            of=[ITEM, SHOP],
+            side=[kd.Categorical("action", hash_buckets=4, dtype="int64", dim=2), kd.Numeric("s")],
+            max_length=12,
+        ),
+        kd.Sequence("shops", of=[SHOP], max_length=5),
+    ],
+)
+
+
+def through_the_pipeline(spec, sample):
+    """The rows of `serving_default` of a sample as inputs of the model, made by `rows_dataset`.
+
+    Returns `(inputs, real)`; rows whose candidate is padding are left out.
+    """
+    raw = one_candidate_a_row(spec, sample.raw)
+    indices = one_candidate_a_row(spec, sample.indices)
+    real = indices[tells_padding(spec.target).name] != 0
+    columns = {}
+    for name, info in spec.inputs.items():
+        values = raw[name]
+        if getattr(info.feature, "dtype", "") is None:
+            # What training refuses, an index out of range, is 1 there already.
+            values = np.where(values < info.feature.vocabulary_size, values, 1)
+        values = values[real]
+        if info.role == "behaviour":
+            first = info.sequence.input_name(tells_padding(info.sequence.of))
+            there = raw[first][real] != padding_value(tells_padding(info.sequence.of))
+            values = [row[keep].tolist() for row, keep in zip(values, there, strict=True)]
+        columns[name] = pd.Series(list(values), dtype=object)
+    if not real.any():
+        return None, real
+    ((x, _),) = rows_dataset(pd.DataFrame(columns), spec, batch_size=len(real))
+    return {name: np.asarray(values) for name, values in x.items()}, real

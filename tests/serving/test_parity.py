@@ -1,0 +1,55 @@
+"""The check by another process: it sees a difference, and tells what went wrong."""
+
+import numpy as np
+import pytest
+
+from keras_din.serving import parity
+from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from tests.serving.specs import SPEC
+
+
+def test_functions_and_session_answer_the_same(exports):
+    model, version = exports["din"]
+    sample = sample_rows(SPEC, rows=5, seed=3)
+    cases = [
+        ("rank", sample.raw),
+        ("serving_default", one_candidate_a_row(SPEC, sample.raw)),
+    ]
+    live = model.predict_on_batch(sample.indices)
+    for answers in parity.score_in_another_process(version, cases):
+        assert set(answers[0]) == {"ctr", "order"}
+        np.testing.assert_allclose(answers[0]["ctr"], live, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(answers[1]["ctr"], live.reshape(-1), rtol=0, atol=1e-5)
+
+
+def test_that_process_tells_what_went_wrong(tmp_path):
+    with pytest.raises(RuntimeError, match=r"(?s)could not score '.*nothing': ?.*SavedModel"):
+        parity.score_in_another_process(tmp_path / "nothing", [])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda one, many: one["ctr"].__setitem__(3, 0.6), "difference of serving_default was 0.1"),
+        (lambda one, many: many["ctr"].__setitem__((1, 0), np.nan), "difference of rank was nan"),
+        (lambda one, many: many["order"].__setitem__(2, [0, 0, 0]), "`order` .* must sort `ctr`"),
+    ],
+)
+@pytest.mark.parametrize("way", [0, 1])
+def test_a_difference_is_seen(monkeypatch, change, message, way):
+    live = lambda x: np.full(x["item"].shape, 0.5)  # noqa: E731
+
+    def fake(folder, cases):
+        ways = [[], []]
+        for answers in ways:
+            for _, rows in cases[1::2]:
+                real = rows["item"] != ""
+                ctr = np.where(real, 0.5, 0)
+                order = np.argsort(np.where(real, -ctr, 1), axis=1, kind="stable")
+                answers += [{"ctr": ctr.flatten()}, {"ctr": ctr, "order": order}]
+        change(*ways[way][:2])
+        return tuple(ways)
+
+    monkeypatch.setattr(parity, "score_in_another_process", fake)
+    with pytest.raises(RuntimeError, match=message):
+        parity.check_parity("folder", SPEC, live)
