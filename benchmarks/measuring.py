@@ -1,0 +1,50 @@
+"""How everything here is measured, ours and the peers' alike. NumPy and the standard library."""
+
+import pathlib
+import resource
+import time
+
+import numpy as np
+
+
+def seconds_a_step(steps, seconds: float = 1.5, runs: int = 3, warm_up: int = 2) -> float:
+    """The median over runs of the time of a step, after a warm-up.
+
+    Args:
+        steps: Function of a number: does so many steps, and returns when they are done.
+        seconds: About how long a run takes; a step that is longer is a run.
+        runs: Number of runs.
+        warm_up: Steps before, which compile what there is to compile.
+    """
+    steps(warm_up)
+    number, taken = 1, _clock(steps, 1)
+    while taken < seconds / 4:
+        number *= 2
+        taken = _clock(steps, number)
+    number = max(1, round(number * seconds / taken))
+    return float(np.median([_clock(steps, number) / number for _ in range(runs)]))
+
+
+def memory() -> int:
+    """Bytes of memory that this process holds now."""
+    return _status("VmRSS")
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held."""
+    return _status("VmHWM")
+
+
+def _clock(steps, number: int) -> float:
+    start = time.perf_counter()
+    steps(number)
+    return time.perf_counter() - start
+
+
+def _status(word: str) -> int:
+    """A figure of /proc; where there is none, the peak so far stands for both."""
+    status = pathlib.Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(fields[word].split()[0]) * 1024

@@ -1,0 +1,70 @@
+"""Our side: the model, and the time of its steps with the input pipeline that feeds them."""
+
+import keras
+import tensorflow as tf
+from measuring import memory, peak_memory, seconds_a_step
+from process import answer
+
+import keras_din as kd
+
+
+def din(spec) -> keras.Model:
+    """The DIN of all rows, ready to train."""
+    model = kd.build_din(
+        spec, attention_units=(80, 40), hidden_units=(80, 40), activation="sigmoid"
+    )
+    model.compile(kd.optimizers.LazyAdam(1e-3), kd.losses.BinaryCrossentropy())
+    return model
+
+
+def train(
+    data: str,
+    batch_size: int,
+    seconds: float,
+    shuffle: bool = True,
+    by_request: bool = False,
+) -> dict:
+    """The time of a step of the function that `fit` calls, on batches made as it goes."""
+    data = kd.data.PreparedData.load(data)
+    dataset = data.dataset("train", batch_size, shuffle=shuffle, by_request=by_request)
+    rows = iter(dataset.repeat())
+    before = memory()
+    model = din(data.spec)
+    model.make_train_function()
+
+    def steps(number):
+        for _ in range(number):
+            model.train_function(rows)
+        model.optimizer.iterations.numpy()
+
+    return _measured(steps, seconds, before)
+
+
+def predict(data: str, batch_size: int, seconds: float) -> dict:
+    """The time of a call of the function that `predict` calls, on batches made as it goes."""
+    data = kd.data.PreparedData.load(data)
+    rows = iter(data.dataset("train", batch_size, shuffle=True).map(lambda x, y: x).repeat())
+    before = memory()
+    model = din(data.spec)
+    model.make_predict_function()
+
+    def steps(number):
+        for _ in range(number):
+            result = model.predict_function([(next(rows),)])
+        result.numpy()
+
+    return _measured(steps, seconds, before)
+
+
+def _measured(steps, seconds, before) -> dict:
+    taken = seconds_a_step(steps, seconds)
+    versions = {
+        "keras_din": kd.__version__,
+        "Keras": keras.__version__,
+        "TensorFlow": tf.__version__,
+    }
+    return {"step": taken, "memory": peak_memory() - before, "versions": versions}
+
+
+if __name__ == "__main__":
+    answer(train=train, predict=predict)

@@ -1,0 +1,72 @@
+"""The DIN of DeepCTR, without its penalty of the embeddings, which would make it slower."""
+
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # It is written for Keras 2.
+
+from importlib.metadata import version
+
+import tensorflow as tf
+from deepctr.feature_column import SparseFeat, VarLenSparseFeat
+from deepctr.models import DIN
+from process import answer
+
+from peers.peer import FEATURES, tasks
+
+
+def build(items, categories, dim, length):
+    item = SparseFeat("item_id", items, embedding_dim=dim)
+    category = SparseFeat("cate_id", categories, embedding_dim=dim)
+
+    def history(name, size, table):
+        feature = SparseFeat(name, size, embedding_dim=dim, embedding_name=table)
+        return VarLenSparseFeat(feature, maxlen=length)
+
+    columns = [
+        item,
+        category,
+        history("hist_item_id", items, "item_id"),
+        history("hist_cate_id", categories, "cate_id"),
+    ]
+    model = DIN(
+        columns,
+        ["item_id", "cate_id"],
+        dnn_hidden_units=(80, 40),
+        dnn_activation="sigmoid",
+        att_hidden_size=(80, 40),
+        att_activation="sigmoid",
+        att_weight_normalization=True,
+        l2_reg_embedding=0.0,
+    )
+    model.compile(tf.keras.optimizers.Adam(1e-3), "binary_crossentropy")
+    return model
+
+
+def dataset(batches):
+    x = {name: batches[name] for name in FEATURES}
+    return tf.data.Dataset.from_tensor_slices((x, batches["label"])).repeat().prefetch(2)
+
+
+def stepper(function, batches):
+    rows = iter(dataset(batches))
+
+    def steps(number):
+        for _ in range(number):
+            function(rows)
+
+    return steps
+
+
+def trainer(model, batches):
+    return stepper(model.make_train_function(), batches)
+
+
+def predictor(model, batches):
+    return stepper(model.make_predict_function(), batches)
+
+
+VERSIONS = {"DeepCTR": f"{version('deepctr')} on TensorFlow {tf.__version__}"}
+TASKS = tasks(build, trainer, predictor, VERSIONS)
+
+if __name__ == "__main__":
+    answer(**TASKS)

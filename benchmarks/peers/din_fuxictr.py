@@ -1,0 +1,119 @@
+"""The DIN of FuxiCTR, on PyTorch; its model comes from the checkout that it was installed of."""
+
+import logging
+import os
+import sys
+import tempfile
+from collections import OrderedDict
+from importlib.metadata import version
+
+import torch
+
+sys.path.insert(0, os.path.join(sys.prefix, "model_zoo_din"))
+from fuxictr.features import FeatureMap
+from process import answer
+from src.DIN import DIN
+
+from peers.peer import tasks
+
+logging.disable(logging.CRITICAL)
+NAMES = {
+    "item_id": "item_id",
+    "cate_id": "cate_id",
+    "hist_item_id": "click_history",
+    "hist_cate_id": "cate_history",
+}
+
+
+def feature_map(items, categories, dim, length, folder):
+    one = {"type": "categorical", "padding_idx": 0}
+    many = {"type": "sequence", "padding_idx": 0, "max_len": length, "feature_encoder": None}
+    features = FeatureMap("benchmark", folder)
+    features.labels, features.num_fields, features.default_emb_dim = ["label"], 4, dim
+    features.features = OrderedDict(
+        item_id={**one, "source": "item", "vocab_size": items},
+        cate_id={**one, "source": "item", "vocab_size": categories},
+        click_history={
+            **many,
+            "source": "user",
+            "vocab_size": items,
+            "share_embedding": "item_id",
+        },
+        cate_history={
+            **many,
+            "source": "user",
+            "vocab_size": categories,
+            "share_embedding": "cate_id",
+        },
+    )
+    features.set_column_index()
+    return features
+
+
+def build(items, categories, dim, length):
+    with tempfile.TemporaryDirectory() as folder:  # Where it would save.
+        model = DIN(
+            feature_map(items, categories, dim, length, folder),
+            dnn_hidden_units=[80, 40],
+            dnn_activations="Sigmoid",
+            attention_hidden_units=[80, 40],
+            attention_hidden_activations="Sigmoid",
+            din_use_softmax=True,
+            embedding_dim=dim,
+            din_target_field=[("item_id", "cate_id")],
+            din_sequence_field=[("click_history", "cate_history")],
+            learning_rate=1e-3,
+            optimizer="adam",
+            loss="binary_crossentropy",
+            task="binary_classification",
+            metrics=["AUC"],
+            verbose=0,
+            model_root=folder,
+        )
+    model._max_gradient_norm = 10.0  # As its `fit` sets it.
+    return model
+
+
+def tensors(batches):
+    """A list of batches, as its data loader gives them."""
+    return [
+        {
+            **{theirs: torch.from_numpy(batches[ours][i]).long() for ours, theirs in NAMES.items()},
+            "label": torch.from_numpy(batches["label"][i]),
+        }
+        for i in range(len(batches["label"]))
+    ]
+
+
+def stepper(function, batches):
+    batches, done = tensors(batches), 0
+
+    def steps(number):
+        nonlocal done
+        for _ in range(number):
+            function(batches[done % len(batches)])
+            done += 1
+
+    return steps
+
+
+def trainer(model, batches):
+    model.train()
+    return stepper(model.train_step, batches)
+
+
+def predictor(model, batches):
+    model.eval()
+
+    @torch.no_grad()
+    def predict(batch):
+        return model(batch)["y_pred"].numpy()
+
+    return stepper(predict, batches)
+
+
+VERSIONS = {"FuxiCTR": f"{version('fuxictr')} on PyTorch {torch.__version__}"}
+TASKS = tasks(build, trainer, predictor, VERSIONS)
+
+if __name__ == "__main__":
+    answer(**TASKS)

@@ -1,0 +1,38 @@
+"""What the peers have in common: batches ready in memory, two tasks. NumPy alone."""
+
+import numpy as np
+from measuring import memory, peak_memory, seconds_a_step
+
+FEATURES = ("item_id", "cate_id", "hist_item_id", "hist_cate_id")
+
+
+def tasks(build, trainer, predictor, versions: dict) -> dict:
+    """The tasks of a peer, `"train"` and `"predict"`, which give the time of a step.
+
+    Args:
+        build: Function of `items`, `categories` (sizes of the vocabularies), `dim` of each of the
+            two and `length` of the histories, to a model that is ready to train.
+        trainer: Function of a model and batches to a function of a number, which trains so many
+            steps.
+        predictor: Likewise, to one that predicts so many batches.
+        versions: Name -> version of what is measured.
+    """
+
+    def task(steps_of):
+        def measure(batches: str, dim: int, seconds: float):
+            batches = read(batches)
+            sizes = {name: int(batches.pop(name)) for name in ("items", "categories")}
+            before = memory()
+            model = build(**sizes, dim=dim, length=batches["hist_item_id"].shape[2])
+            taken = seconds_a_step(steps_of(model, batches), seconds)
+            return {"step": taken, "memory": peak_memory() - before, "versions": versions}
+
+        return measure
+
+    return {"train": task(trainer), "predict": task(predictor)}
+
+
+def read(file: str) -> dict:
+    """The arrays that `batches.py` wrote."""
+    with np.load(file) as arrays:
+        return dict(arrays)
