@@ -14,7 +14,7 @@ from process import answer
 from peers.peer import FEATURES, tasks
 
 
-def build(items, categories, dim, length):
+def build(items, categories, dim, length, steps_per_execution=1):
     item = SparseFeat("item_id", items, embedding_dim=dim)
     category = SparseFeat("cate_id", categories, embedding_dim=dim)
 
@@ -38,7 +38,11 @@ def build(items, categories, dim, length):
         att_weight_normalization=True,
         l2_reg_embedding=0.0,
     )
-    model.compile(tf.keras.optimizers.Adam(1e-3), "binary_crossentropy")
+    model.compile(
+        tf.keras.optimizers.Adam(1e-3),
+        "binary_crossentropy",
+        steps_per_execution=steps_per_execution,
+    )
     return model
 
 

@@ -113,7 +113,7 @@ def predictor(model, batches):
 
 
 VERSIONS = {"FuxiCTR": f"{version('fuxictr')} on PyTorch {torch.__version__}"}
-TASKS = tasks(build, trainer, predictor, VERSIONS)
+TASKS = tasks(build, trainer, predictor, VERSIONS, of_keras=False)
 
 if __name__ == "__main__":
     answer(**TASKS)

@@ -9,7 +9,7 @@ from process import answer
 from peers.peer import FEATURES, tasks
 
 
-def build(items, categories, dim, length):
+def build(items, categories, dim, length, steps_per_execution=1):
     inputs = {
         name: keras.Input((length if name.startswith("hist") else 1,), dtype="int32", name=name)
         for name in FEATURES
@@ -31,7 +31,9 @@ def build(items, categories, dim, length):
     for units in (80, 40):
         x = layers.Dense(units, activation="sigmoid")(x)
     model = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
-    model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy")
+    model.compile(
+        keras.optimizers.Adam(1e-3), "binary_crossentropy", steps_per_execution=steps_per_execution
+    )
     return model
 
 

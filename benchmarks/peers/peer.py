@@ -1,12 +1,12 @@
 """What the peers have in common: batches ready in memory, two tasks. NumPy alone."""
 
 import numpy as np
-from measuring import memory, peak_memory, seconds_a_step
+from measuring import memory, peak_memory, seconds_a_step, steps_a_call
 
 FEATURES = ("item_id", "cate_id", "hist_item_id", "hist_cate_id")
 
 
-def tasks(build, trainer, predictor, versions: dict) -> dict:
+def tasks(build, trainer, predictor, versions: dict, of_keras: bool = True) -> dict:
     """The tasks of a peer, `"train"` and `"predict"`, which give the time of a step.
 
     Args:
@@ -16,6 +16,7 @@ def tasks(build, trainer, predictor, versions: dict) -> dict:
             steps.
         predictor: Likewise, to one that predicts so many batches.
         versions: Name -> version of what is measured.
+        of_keras: Whether `build` takes `steps_per_execution` too, so many steps a call.
     """
 
     def task(steps_of):
@@ -23,8 +24,11 @@ def tasks(build, trainer, predictor, versions: dict) -> dict:
             batches = read(batches)
             sizes = {name: int(batches.pop(name)) for name in ("items", "categories")}
             before = memory()
-            model = build(**sizes, dim=dim, length=batches["hist_item_id"].shape[2])
-            taken = seconds_a_step(steps_of(model, batches), seconds)
+            _, batch_size, length = batches["hist_item_id"].shape
+            at_once = steps_a_call(batch_size) if of_keras and steps_of is trainer else 1
+            options = {"steps_per_execution": at_once} if of_keras else {}
+            model = build(**sizes, dim=dim, length=length, **options)
+            taken = seconds_a_step(steps_of(model, batches), seconds) / at_once
             return {"step": taken, "memory": peak_memory() - before, "versions": versions}
 
         return measure
