@@ -30,7 +30,9 @@ def steps(data: str, batch_size: int, seconds: float) -> dict:
     data = PreparedData.load(data)
     model = din(data.spec)
     model.make_train_function()
-    samples = data.parts["train"][: READY * batch_size]  # They stand in random order.
+    samples = data.parts["train"]
+    any_of_them = np.random.default_rng(0).permutation(len(samples))[: READY * batch_size]
+    samples = samples[any_of_them]
     batches = dataset(data.spec, data.behaviours, samples, batch_size)
     made, ready = iter(batches.repeat()), iter(batches.cache().repeat())
     for _ in range(READY):  # The first round fills the cache.

@@ -1,6 +1,16 @@
 """The rows of the table, in its order. Each gives its lines one by one as it measures them."""
 
-from rows import grouped, history, inference, prepare, start, training, vocabulary
+from rows import (
+    grouped,
+    history,
+    inference,
+    input,
+    prepare,
+    start,
+    streamed,
+    training,
+    vocabulary,
+)
 
 ROWS = {
     "training": training,
@@ -8,7 +18,9 @@ ROWS = {
     "history": history,
     "inference": inference,
     "grouped": grouped,
+    "input": input,
     "prepare": prepare,
+    "streamed": streamed,
     "start": start,
 }
 QUICK = ("training", "vocabulary", "start")
