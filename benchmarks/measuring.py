@@ -40,6 +40,11 @@ def peak_memory() -> int:
     return _status("VmHWM")
 
 
+def anonymous_memory() -> int:
+    """Bytes of memory that this process holds for itself, without pages of files."""
+    return _status("RssAnon")
+
+
 def _clock(steps, number: int) -> float:
     start = time.perf_counter()
     steps(number)

@@ -9,12 +9,12 @@ when it needs them, are not in it. Each figure comes from a process of its own.
 
 import argparse
 import pathlib
-import resource
 import sys
 import tempfile
 import threading
 import time
 
+from measuring import anonymous_memory
 from process import answer, ask
 
 USERS, IMPRESSIONS = 1_250_000, 40
@@ -37,15 +37,6 @@ class Peak:
     def _watch(self):
         while not self._ended.wait(0.01):
             self.bytes = max(self.bytes, anonymous_memory())
-
-
-def anonymous_memory() -> int:
-    """Bytes of anonymous memory; the peak of all memory where there is no /proc."""
-    status = pathlib.Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return int(fields["RssAnon"].split()[0]) * 1024
 
 
 def write(folder: str, users: int) -> dict:

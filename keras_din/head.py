@@ -25,7 +25,7 @@ def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", drop
     parts = [part if len(part.shape) == 3 else ops.expand_dims(part, 1) * ones for part in parts]
     x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
     x = MLP(hidden_units, activation, dropout, name="top")(x, mask=target_mask)
-    # A dense layer: that of Keras makes ten operations of a product of more than two axes.
+    # `Dense` would make ten operations of a product of more than two axes.
     logit = keras.layers.EinsumDense(
         "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name="logit"
     )
