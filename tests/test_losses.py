@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_din.head import probability
 from keras_din.losses import BinaryCrossentropy
 
 Y = np.array([[1, 0, 0], [1, 1, 0]], "float32")
@@ -133,3 +134,19 @@ def test_round_trip(tmp_path):
     weight = np.array([[1, 1, 0], [1, 0, 0]])
     model.reset_metrics()
     assert loaded.test_on_batch(x, Y, weight) == model.test_on_batch(x, Y, weight)
+
+
+def test_a_sure_and_wrong_score_still_has_a_gradient():
+    logits = keras.Input((None, 1))
+    mask = keras.Input((None,), dtype="bool")
+    model = keras.Model([logits, mask], probability(logits, mask))
+    x, real = tf.constant([[[40.0], [-40.0], [40.0]]]), tf.constant([[True, True, False]])
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = BinaryCrossentropy()(tf.constant([[0.0, 1.0, 0.0]]), model([x, real]))
+        return tape.gradient(loss, x)
+
+    np.testing.assert_allclose(gradient()[0, :, 0], [1 / 3, -1 / 3, 0], rtol=1e-6)
