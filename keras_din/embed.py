@@ -27,12 +27,15 @@ class Behaviours(NamedTuple):
 class Embedded(NamedTuple):
     """A spec as tensors of a functional graph.
 
-    `inputs` are the model's inputs by name; `context` a list of `(batch, dim)`; `target`
-    `(batch, candidates, dim)`; `target_mask` `(batch, candidates)`, `True` where a candidate is
-    real; `behaviours` a list of `Behaviours`.
+    `inputs` are the model's inputs by name and `fields` their embeddings, for models that ask
+    for each by itself: `(batch, dim)`, `(batch, candidates, dim)` and, of behaviours, as `keys`.
+    Joined: `context` is a list of `(batch, dim)`; `target` `(batch, candidates, dim)`;
+    `target_mask` `(batch, candidates)`, `True` where a candidate is real; `behaviours` a list of
+    `Behaviours`.
     """
 
     inputs: dict
+    fields: dict
     context: list
     target: object
     target_mask: object
@@ -97,23 +100,27 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     def join(tensors):
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
 
-    context = [look_up(feature, inputs[feature.name]) for feature in spec.context]
-    of_target = {feature.name: look_up(feature, inputs[feature.name]) for feature in spec.target}
+    fields = {
+        feature.name: look_up(feature, inputs[feature.name])
+        for feature in (*spec.context, *spec.target)
+    }
     behaviours = []
     for sequence in spec.sequences:
         indices = [inputs[sequence.input_name(feature)] for feature in sequence.features]
         mask = real(sequence.features, indices)
         pack = Pack(name=f"pack_{sequence.name}")
-        keys = [
-            look_up(feature, pack(tensor, mask))
+        keys = {
+            sequence.input_name(feature): look_up(feature, pack(tensor, mask))
             for feature, tensor in zip(sequence.features, indices, strict=True)
-        ]
-        query = join([of_target[feature.name] for feature in sequence.of])
-        behaviours.append(Behaviours(sequence.name, query, join(keys), mask))
+        }
+        fields |= keys
+        query = join([fields[feature.name] for feature in sequence.of])
+        behaviours.append(Behaviours(sequence.name, query, join(list(keys.values())), mask))
     return Embedded(
         inputs=inputs,
-        context=context,
-        target=join(list(of_target.values())),
+        fields=fields,
+        context=[fields[feature.name] for feature in spec.context],
+        target=join([fields[feature.name] for feature in spec.target]),
         target_mask=real(spec.target, [inputs[feature.name] for feature in spec.target]),
         behaviours=behaviours,
     )
