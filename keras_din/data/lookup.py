@@ -29,6 +29,10 @@ def vocabulary_of(values, min_count: int = 1) -> tuple:
     array = array[~nothing]
     if kind == "float" and len(array):
         raise ValueError(f"A vocabulary must be of strings or integers. Received: {array[0]}.")
+    return _by_frequency(array, min_count)
+
+
+def _by_frequency(array, min_count: int) -> tuple:
     codes, known = pd.factorize(array)
     counts = np.bincount(codes, minlength=len(known))
     often = np.flatnonzero(counts >= min_count)
@@ -68,7 +72,7 @@ def fit_feature(feature, values, dim: int = 16, min_count: int = 1):
         # The standard deviation of equal values is not always 0, but may be 1e-17.
         mean, std = (low, 1.0) if low == high else (array.mean(), array.std())
         return Numeric(feature, mean=float(mean), std=float(std))
-    vocabulary = vocabulary_of(array, min_count)
+    vocabulary = _by_frequency(array, positive_integer("min_count", min_count))
     if not vocabulary:
         raise ValueError(
             f"Column {feature!r} must have values that occur `min_count` times in the training "

@@ -51,7 +51,8 @@ def sample_negatives(
             f"Received: {seen_item.min()} to {seen_item.max()}."
         )
     weights = _weights(popularity, items)
-    seen = np.unique(seen_user * items + seen_item)
+    seen = np.sort(seen_user * items + seen_item)  # `np.unique` takes seven times as long.
+    seen = seen[np.diff(seen, prepend=-1) > 0]
     _check_left(user, seen, items, weights)
     cumulative = None if weights is None else np.cumsum(weights)
     keys = np.repeat(user * items, per_positive)
