@@ -5,8 +5,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
-from keras_din.layers import Embedding, Pack
+from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Indexed
+from keras_din.layers import BagEmbedding, Embedding, Pack
 
 
 class Behaviours(NamedTuple):
@@ -46,14 +46,15 @@ def build_inputs(spec: FeatureSpec) -> dict:
     """The `keras.Input`s of a spec, by name.
 
     Context `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`; int32 indices of
-    a `Categorical`, float32 values of a `Numeric`.
+    a `Categorical`, float32 values of a `Numeric`. A `Bag` has one axis more, its values, int32
+    indices with padding anywhere.
     """
     if not isinstance(spec, FeatureSpec):
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
     return {
         name: keras.Input(
-            shape=() if info.role == "context" else (None,),
-            dtype="int32" if isinstance(info.feature, Categorical) else "float32",
+            shape=(None,) * ((info.role != "context") + isinstance(info.feature, Bag)),
+            dtype="int32" if isinstance(info.feature, Indexed) else "float32",
             name=name,
         )
         for name, info in spec.inputs.items()
@@ -68,7 +69,7 @@ def real(features, tensors):
 
 
 def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
-    """Embeds a spec: one table a `Categorical`, wherever it stands; a `Numeric` standardized.
+    """Embeds a spec: one table a feature, wherever it stands; a `Numeric` standardized.
 
     Args:
         spec: The features.
@@ -78,24 +79,13 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         An `Embedded`.
     """
     inputs = build_inputs(spec)
-    tables = {
-        name: Embedding(
-            feature.vocabulary_size,
-            feature.dim,
-            embeddings_initializer,
-            feature=name,
-            name=f"embedding_{name}",
-        )
-        if isinstance(feature, Categorical)
-        else keras.layers.Rescaling(
-            1 / feature.std, -feature.mean / feature.std, name=f"standardize_{name}"
-        )
-        for name, feature in spec.features.items()
+    layers = {
+        name: _layer(feature, embeddings_initializer) for name, feature in spec.features.items()
     }
 
     def look_up(feature, tensor):
-        x = tables[feature.name](tensor)
-        return x if isinstance(feature, Categorical) else ops.expand_dims(x, -1)
+        x = layers[feature.name](tensor)
+        return x if isinstance(feature, Indexed) else ops.expand_dims(x, -1)
 
     def join(tensors):
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
@@ -124,3 +114,17 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         target_mask=real(spec.target, [inputs[feature.name] for feature in spec.target]),
         behaviours=behaviours,
     )
+
+
+def _layer(feature, embeddings_initializer):
+    """The layer from the input of a feature to its embedding, or its standardized value."""
+    name = feature.name
+    if not isinstance(feature, Indexed):
+        return keras.layers.Rescaling(
+            1 / feature.std, -feature.mean / feature.std, name=f"standardize_{name}"
+        )
+    table = feature.vocabulary_size, feature.dim, embeddings_initializer
+    names = {"feature": name, "name": f"embedding_{name}"}
+    if isinstance(feature, Bag):
+        return BagEmbedding(*table, pooling=feature.pooling, **names)
+    return Embedding(*table, **names)

@@ -8,13 +8,16 @@ import re
 from collections.abc import Sequence as SequenceOf
 from typing import NamedTuple
 
-from keras_din.checks import positive_integer
+from keras_din.checks import one_of, positive_integer
 
 PADDING_INDEX = 0
 OOV_INDEX = 1
 RESERVED = 2  # Known values start here.
+POOLINGS = ("mean", "sum", "max")
 
-_FORMAT = 1  # Of the JSON form; grows when an older reader could no longer understand it.
+# Of the JSON form; grows when an older reader could no longer understand it. A spec without bags
+# is written as before there were any.
+_FORMAT, _FORMAT_WITH_BAGS = 1, 2
 
 
 class InputInfo(NamedTuple):
@@ -24,7 +27,7 @@ class InputInfo(NamedTuple):
     behaviour, else `None`.
     """
 
-    feature: "Categorical | Numeric"
+    feature: "Categorical | Bag | Numeric"
     role: str
     sequence: "Sequence | None"
 
@@ -60,27 +63,8 @@ def _plain(value):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Categorical:
-    """A feature with a table of embeddings: an item, a category, a user segment.
-
-    Index 0 is padding, 1 is out-of-vocabulary, known values start at 2. Say in exactly one of
-    three ways which values there are. The same object wherever it stands in a spec means the
-    same table.
-
-    Args:
-        name: Name of the feature, and of the model's input.
-        vocabulary_size: Rows of the table, with the two reserved ones. The raw values are
-            indices already.
-        dim: Width of the embedding.
-        vocabulary: The known raw values, all strings or all integers, in memory or as the path
-            of a text file with one value a line. The first has index 2.
-        hash_buckets: Number of buckets that raw values are hashed into.
-        dtype: `"string"` or `"int64"`, the type of the raw values. Needed only for integer
-            values in a file or in hash buckets.
-
-    Raises:
-        ValueError: When one of these does not hold, when the object is built.
-    """
+class Indexed:
+    """A feature with a table of embeddings: what `Categorical` and `Bag` have in common."""
 
     name: str
     vocabulary_size: int | None = None
@@ -90,8 +74,9 @@ class Categorical:
     dtype: str | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self):
-        _check_name("Categorical", self.name)
-        owner = f"Categorical {self.name!r}"
+        kind = type(self).__name__
+        _check_name(kind, self.name)
+        owner = f"{kind} {self.name!r}"
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
         put("dim", positive_integer("dim", self.dim, owner=owner))
         if self.dtype not in (None, "string", "int64"):
@@ -183,7 +168,62 @@ class Categorical:
             values = f"hash_buckets={self.hash_buckets}, dtype={self.dtype!r}"
         else:
             values = str(self.vocabulary_size)
-        return f"Categorical({self.name!r}, {values}, dim={self.dim})"
+        return f"{type(self).__name__}({self.name!r}, {values}, dim={self.dim})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Categorical(Indexed):
+    """A feature of one value, with a table of embeddings: an item, a category, a user segment.
+
+    Index 0 is padding, 1 is out-of-vocabulary, known values start at 2. Say in exactly one of
+    three ways which values there are. The same object wherever it stands in a spec means the
+    same table.
+
+    Args:
+        name: Name of the feature, and of the model's input.
+        vocabulary_size: Rows of the table, with the two reserved ones. The raw values are
+            indices already.
+        dim: Width of the embedding.
+        vocabulary: The known raw values, all strings or all integers, in memory or as the path
+            of a text file with one value a line. The first has index 2.
+        hash_buckets: Number of buckets that raw values are hashed into.
+        dtype: `"string"` or `"int64"`, the type of the raw values. Needed only for integer
+            values in a file or in hash buckets.
+
+    Raises:
+        ValueError: When one of these does not hold, when the object is built.
+    """
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Bag(Indexed):
+    """A feature of several values, or none, with one table: genres, tags.
+
+    A model sees the embeddings of the values pooled to one vector: their mean, their sum, or the
+    maximum of each unit. A bag without values gives zeros. It does not tell padding: a real item
+    may have no genres.
+
+    Args:
+        name: As of `Categorical`, like all that is not said here.
+        pooling: `"mean"`, `"sum"` or `"max"`.
+        max_values: The most values of one bag that the model reads. Of more the first stay.
+
+    Raises:
+        ValueError: As of `Categorical`, and when `pooling` or `max_values` is something else.
+    """
+
+    pooling: str = dataclasses.field(default="mean", kw_only=True)
+    max_values: int = dataclasses.field(default=20, kw_only=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        one_of("pooling", self.pooling, POOLINGS)
+        size = positive_integer("max_values", self.max_values, owner=f"Bag {self.name!r}")
+        object.__setattr__(self, "max_values", size)
+
+    def __repr__(self):
+        own = f"pooling={self.pooling!r}, max_values={self.max_values}"
+        return f"{super().__repr__()[:-1]}, {own})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,7 +295,7 @@ class Sequence:
         if not any(isinstance(feature, Categorical) for feature in self.of):
             raise ValueError(
                 f"`of` of {owner} must hold at least one Categorical, whose index 0 tells "
-                f"padding. Received: of={list(self.of)}."
+                f"padding: a Bag may be empty. Received: of={list(self.of)}."
             )
         _check_unique(f"the features of {owner}", [feature.name for feature in self.features])
         object.__setattr__(
@@ -267,7 +307,7 @@ class Sequence:
         """The features of one behaviour: those of the target first, then its own."""
         return self.of + self.side
 
-    def input_name(self, feature: "Categorical | Numeric") -> str:
+    def input_name(self, feature: "Categorical | Bag | Numeric") -> str:
         """Name of the model's input with this feature of the behaviours."""
         return f"{self.name}_{feature.name}"
 
@@ -310,7 +350,8 @@ class FeatureSpec:
         if not any(isinstance(feature, Categorical) for feature in self.target):
             raise ValueError(
                 "`target` of a FeatureSpec must hold at least one Categorical, whose index 0 "
-                f"tells a padding candidate. Received: target={list(self.target)}."
+                "tells a padding candidate: a Bag may be empty. "
+                f"Received: target={list(self.target)}."
             )
         for sequence in self.sequences:
             for feature in sequence.of:
@@ -351,13 +392,14 @@ class FeatureSpec:
 
     @property
     def features(self) -> dict:
-        """Every feature once: name -> `Categorical` or `Numeric`."""
+        """Every feature once: name -> `Categorical`, `Bag` or `Numeric`."""
         return {feature.name: feature for feature in self._all_features()}
 
     def to_json(self) -> str:
         """The spec as JSON text, vocabularies included."""
+        bags = any(isinstance(feature, Bag) for feature in self._all_features())
         content = {
-            "format": _FORMAT,
+            "format": _FORMAT_WITH_BAGS if bags else _FORMAT,
             "features": [_feature_to_dict(feature) for feature in self.features.values()],
             "context": [feature.name for feature in self.context],
             "target": [feature.name for feature in self.target],
@@ -378,12 +420,12 @@ class FeatureSpec:
         """The spec that `to_json` wrote. Raises a `ValueError` for anything else."""
         try:
             content = json.loads(text)
-            if content["format"] != _FORMAT:
+            if content["format"] not in (_FORMAT, _FORMAT_WITH_BAGS):
                 raise ValueError(f"format {content['format']!r}")
             features = {}
             for entry in content["features"]:
                 entry = dict(entry)
-                kind = {"Categorical": Categorical, "Numeric": Numeric}[entry.pop("type")]
+                kind = _KINDS[entry.pop("type")]
                 features[entry["name"]] = kind(**entry)
             named = lambda names: [features[name] for name in names]  # noqa: E731
             return cls(
@@ -416,10 +458,11 @@ class FeatureSpec:
         return "\n".join([*lines, ")"])
 
 
+_KINDS = {kind.__name__: kind for kind in (Categorical, Bag, Numeric)}
+
+
 def _tuple(owner: str, word: str, values) -> tuple:
-    if isinstance(values, (str, Categorical, Numeric, Sequence)) or not isinstance(
-        values, SequenceOf
-    ):
+    if isinstance(values, (str, Indexed, Numeric, Sequence)) or not isinstance(values, SequenceOf):
         raise ValueError(f"`{word}` of {owner} must be a list. Received: {word}={values!r}.")
     return tuple(values)
 
@@ -427,9 +470,9 @@ def _tuple(owner: str, word: str, values) -> tuple:
 def _features(owner: str, word: str, values) -> tuple:
     values = _tuple(owner, word, values)
     for value in values:
-        if not isinstance(value, (Categorical, Numeric)):
+        if not isinstance(value, tuple(_KINDS.values())):
             raise ValueError(
-                f"`{word}` of {owner} must hold `Categorical` and `Numeric` objects. "
+                f"`{word}` of {owner} must hold `Categorical`, `Bag` and `Numeric` objects. "
                 f"Received: {value!r}."
             )
     return values
@@ -465,7 +508,9 @@ def _feature_to_dict(feature) -> dict:
             "mean": feature.mean,
             "std": feature.std,
         }
-    entry = {"type": "Categorical", "name": feature.name, "dim": feature.dim}
+    entry = {"type": type(feature).__name__, "name": feature.name, "dim": feature.dim}
+    if isinstance(feature, Bag):
+        entry |= {"pooling": feature.pooling, "max_values": feature.max_values}
     if feature.vocabulary is not None:
         entry["vocabulary"] = list(feature.vocabulary)
     elif feature.hash_buckets is not None:

@@ -1,9 +1,34 @@
 """Random specs and random batches of them, for hypothesis."""
 
+import dataclasses
+import functools
+
 import numpy as np
 from hypothesis import strategies as st
 
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din import MODELS
+from keras_din.feature_spec import POOLINGS, Bag, Categorical, FeatureSpec, Numeric, Sequence
+
+
+def one_width(spec, dim=8):
+    """The same spec with all embeddings of one width, as models that multiply them need it."""
+    if not isinstance(spec, FeatureSpec):
+        return spec
+    wide = {
+        name: feature if isinstance(feature, Numeric) else dataclasses.replace(feature, dim=dim)
+        for name, feature in spec.features.items()
+    }
+    of = lambda features: [wide[feature.name] for feature in features]  # noqa: E731
+    sequences = [dataclasses.replace(s, of=of(s.of), side=of(s.side)) for s in spec.sequences]
+    return FeatureSpec(context=of(spec.context), target=of(spec.target), sequences=sequences)
+
+
+def of_one_width(build):
+    return functools.wraps(build)(lambda spec, **options: build(one_width(spec), **options))
+
+
+# The builders of the zoo, each of any spec.
+ZOO = MODELS | {name: of_one_width(MODELS[name]) for name in ("pnn", "deepfm")}
 
 
 @st.composite
@@ -12,22 +37,36 @@ def specs(draw):
     size = st.integers(3, 9)
     dim = st.integers(1, 4)
 
-    def feature(name, numeric=True):
-        kinds = ["size", "strings", "integers", "hash"] + ["numeric"] * numeric
-        kind = draw(st.sampled_from(kinds))
+    def values_of(kind):
+        if kind == "size":
+            return {"vocabulary_size": draw(size)}
+        if kind == "hash":
+            return {"hash_buckets": draw(size), "dtype": "int64"}
+        count = draw(size)
+        return {
+            "vocabulary": [f"é{i}" for i in range(count)]
+            if kind == "strings"
+            else range(5, 5 + count)
+        }
+
+    def feature(name, first=False):
+        kinds = ["size", "strings", "integers", "hash"]
+        kind = draw(st.sampled_from(kinds if first else [*kinds, "numeric", "bag"]))
         if kind == "numeric":
             return Numeric(name, mean=draw(st.integers(-3, 3)), std=draw(st.integers(1, 3)))
         width = draw(dim)
-        if kind == "size":
-            return Categorical(name, draw(size), dim=width)
-        if kind == "hash":
-            return Categorical(name, hash_buckets=draw(size), dim=width, dtype="int64")
-        count = draw(size)
-        values = [f"é{i}" for i in range(count)] if kind == "strings" else range(5, 5 + count)
-        return Categorical(name, vocabulary=values, dim=width)
+        if kind == "bag":
+            return Bag(
+                name,
+                **values_of(draw(st.sampled_from(kinds))),
+                dim=width,
+                pooling=draw(st.sampled_from(POOLINGS)),
+                max_values=draw(st.integers(1, 3)),
+            )
+        return Categorical(name, **values_of(kind), dim=width)
 
     context = [feature(f"c{i}") for i in range(draw(st.integers(0, 2)))]
-    target = [feature("t0", numeric=False)]
+    target = [feature("t0", first=True)]
     target += [feature(f"t{i}") for i in range(1, draw(st.integers(1, 3)))]
     sequences = []
     for i in range(draw(st.integers(0, 2))):
@@ -37,7 +76,7 @@ def specs(draw):
     return FeatureSpec(context=context, target=target, sequences=sequences)
 
 
-def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6):
+def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6, values_of_a_bag=3):
     """Inputs by name: real values everywhere but at padding, which stands anywhere."""
     rng = np.random.default_rng(seed)
     masks = {sequence.name: rng.random((batch, time)) < real for sequence in spec.sequences}
@@ -47,9 +86,14 @@ def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6):
         shape = shapes[info.role]
         if isinstance(info.feature, Numeric):
             values = rng.normal(size=shape).astype("float32")
+        elif isinstance(info.feature, Bag):
+            shape = (*shape, values_of_a_bag)
+            values = rng.integers(1, info.feature.vocabulary_size, shape).astype("int32")
+            values *= rng.random(shape) < real
         else:
             values = rng.integers(1, info.feature.vocabulary_size, shape).astype("int32")
         if info.role == "behaviour":
-            values = values * masks[info.sequence.name]
+            mask = masks[info.sequence.name]
+            values = values * mask.reshape(mask.shape + (1,) * (values.ndim - 2))
         inputs[name] = values.astype(values.dtype)
     return inputs

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import json
 import pathlib
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from keras_din import checks, feature_spec
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
 from tests.specs import specs
 
 ITEM = Categorical("item_id", 63_003, dim=64)
@@ -77,6 +78,39 @@ def test_json_round_trip(spec):
     assert list(again.inputs) == list(spec.inputs)
 
 
+def test_bags_share_the_checks_of_a_categorical_and_have_their_own():
+    genres = Bag("genres", vocabulary=["a", "b"], dim=4, pooling="max", max_values=3)
+    assert (genres.vocabulary_size, genres.dtype, genres.dim) == (4, "string", 4)
+    expected = "Bag('genres', vocabulary=<2 strings>, dim=4, pooling='max', max_values=3)"
+    assert repr(genres) == expected
+    assert (Bag("tags", 9).pooling, Bag("tags", 9).max_values) == ("mean", 20)
+    assert not isinstance(genres, Categorical)
+    assert Bag("item_id", 63_003, dim=64) != ITEM
+    spec = FeatureSpec(
+        context=[Bag("tags", hash_buckets=5)],
+        target=[genres, ITEM],
+        sequences=[Sequence("hist", of=[genres, ITEM], side=[Bag("marks", 9)])],
+    )
+    again = FeatureSpec.from_json(spec.to_json())
+    assert again == spec
+    assert again.target[0] is again.sequences[0].of[0]
+
+
+def test_only_a_spec_with_bags_is_of_the_format_that_has_them():
+    assert json.loads(full_spec().to_json())["format"] == 1
+    with_bags = FeatureSpec(target=[ITEM], context=[Bag("tags", 9, dim=2)])
+    content = json.loads(with_bags.to_json())
+    assert content["format"] == 2
+    assert content["features"][0] == {
+        "type": "Bag",
+        "name": "tags",
+        "dim": 2,
+        "pooling": "mean",
+        "max_values": 20,
+        "vocabulary_size": 9,
+    }
+
+
 def test_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ITEM.dim = 3
@@ -111,13 +145,23 @@ def test_a_file_that_is_not_a_spec():
         (lambda: Categorical("a", vocabulary=[1.5]), "Received: values of type float"),
         (lambda: Categorical("a", vocabulary=[2**63]), "must hold 64-bit integers"),
         (lambda: Categorical("a", vocabulary=[1], dtype="string"), "must be the type of its"),
+        (lambda: Bag("a b", 5), "The name of a Bag must be ASCII letters"),
+        (lambda: Bag("a"), "Bag 'a' takes exactly one of"),
+        (lambda: Bag("a", 5, pooling="x"), "`pooling` must be one of 'mean', 'sum', 'max'. .*'x'"),
+        (lambda: Bag("a", 5, max_values=0), "`max_values` of Bag 'a' must be a positive integer"),
+        (lambda: Sequence("hist", of=[Bag("a", 5)]), "at least one Categorical.* Bag may be empty"),
+        (lambda: FeatureSpec(target=[Bag("a", 5)]), "at least one Categorical.* Bag may be empty"),
+        (
+            lambda: FeatureSpec(target=[ITEM], context=[Bag("item_id", 63_003, dim=64)]),
+            "inputs must differ. Received: 'item_id' twice",
+        ),
         (lambda: Numeric("a", std=0), "finite and positive number. Received: std=0"),
         (lambda: Numeric("a", mean=float("nan")), "must be a finite number"),
         (lambda: Numeric("a", mean="x"), "must be a finite number. Received: mean='x'"),
         (lambda: Sequence("hist", of=[]), "must hold at least one Categorical"),
         (lambda: Sequence("hist", of=[Numeric("a")]), "must hold at least one Categorical"),
         (lambda: Sequence("hist", of=ITEM), "`of` of Sequence 'hist' must be a list"),
-        (lambda: Sequence("hist", of=["item_id"]), "must hold `Categorical` and `Numeric`"),
+        (lambda: Sequence("hist", of=["item_id"]), "must hold `Categorical`, `Bag` and `Numeric`"),
         (lambda: Sequence("hist", of=[ITEM, ITEM]), "must differ. Received: 'item_id' twice"),
         (lambda: Sequence("hist", of=[ITEM], max_length=0), "positive integer.*max_length=0"),
         (lambda: FeatureSpec(target=[]), "`target` of .* must hold at least one Categorical"),
@@ -195,6 +239,7 @@ def test_the_spec_needs_the_standard_library_alone():
         Categorical("a", vocabulary=["x", "y"]),
         Categorical("a", vocabulary=[7, 8]),
         Categorical("a", hash_buckets=5, dtype="int64"),
+        Bag("a", vocabulary=["x", "y"], pooling="sum"),
     ],
 )
 def test_a_feature_is_replaced_by_one_of_another_width(feature):

@@ -33,6 +33,17 @@ def add_arguments(parser):
     columns.add_argument(
         "--side", type=_names, default=(), metavar="A,B", help="features of behaviours alone"
     )
+    columns.add_argument(
+        "--bags",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="features whose text holds several values, as in Action|Comedy; columns of lists "
+        "need not be named",
+    )
+    columns.add_argument(
+        "--separator", default="|", metavar="TEXT", help="of the values of --bags (default |)"
+    )
     columns.add_argument("--request", help="impressions shown together (with --label)")
     tables = parser.add_argument_group("tables with what the log lacks")
     tables.add_argument("--items", metavar="FILE", help="one row an item")
@@ -79,6 +90,7 @@ def run(options) -> None:
         "side": options.side,
         "items": options.items,
         "users": options.users,
+        "bags": dict.fromkeys(options.bags, options.separator),
         "split": _split(options),
         "time_unit": options.time_unit,
         "max_length": options.max_length,

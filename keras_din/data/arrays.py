@@ -41,6 +41,17 @@ def integers(name: str, values) -> np.ndarray:
     return np.asarray(values, np.int64)
 
 
+def check_offsets(offsets: np.ndarray) -> None:
+    """Raises a `ValueError` unless offsets start at 0 and never fall."""
+    falls = lambda part: offsets[1:][part] < offsets[:-1][part]  # noqa: E731
+    wrong = not offsets.size or offsets[0] != 0
+    if wrong or first_where(len(offsets) - 1, falls) is not None:
+        raise ValueError(
+            "`offsets` must start at 0 and never fall. "
+            f"Received: offsets={np.array2string(offsets, threshold=8)}."
+        )
+
+
 def chunks(rows: int):
     """Slices that cover `rows` rows, each short enough for temporary arrays of its length."""
     for start in range(0, rows, _ROWS_AT_ONCE):

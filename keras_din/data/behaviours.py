@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
+from keras_din.data.bag_cells import checked_separators
 from keras_din.data.encoding import Features, checked_features, count_parts, feature_name
 from keras_din.data.joins import column_names, places, read_keyed, read_log, take
 from keras_din.data.log import BehaviourLog
@@ -33,6 +34,7 @@ def prepare_behaviours(
     max_length: int = 100,
     dim=16,
     min_count: int = 1,
+    bags=(),
     time_unit: str = "auto",
     keep_duplicates: bool = False,
     strict: bool = False,
@@ -49,9 +51,9 @@ def prepare_behaviours(
             file, in any order; of one user and time, rows are in the order of the log.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
-        target: Columns of the candidate, the item first; the others are features of the item,
-            one value each. Strings and integers become a `Categorical` with the vocabulary of
-            the training part, floats a `Numeric`. A `Categorical` or `Numeric` in place of a
+        target: Columns of the candidate, the item first; the others are features of the item.
+            Strings and integers become a `Categorical` with the vocabulary of the training part,
+            lists of them a `Bag`, floats a `Numeric`. A `Categorical` or `Numeric` in place of a
             name is taken as it is.
         context: Columns of the user and the request, likewise.
         side: Columns of the log that only behaviours have, likewise.
@@ -72,6 +74,9 @@ def prepare_behaviours(
         max_length: The most behaviours that a model reads.
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have a row of its own.
+        bags: Columns of text that hold several values: name -> separator, or names alone, whose
+            separator is `|`. They become a `Bag`, as columns of lists do without being named.
+            A `Bag` in place of a name is taken as it is; its text is separated alike.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
         keep_duplicates: Whether rows may repeat.
         strict: Whether the first bad row is an error.
@@ -98,12 +103,13 @@ def prepare_behaviours(
     if column_of_negatives is None:
         negatives = positive_integer("negatives", negatives)
     item, *item_columns = [feature_name(feature) for feature in target]
+    separators = checked_separators(bags, [*target, *context, *side], [user, time])
     other_columns = [feature_name(feature) for feature in [*context, *side]]
     in_log = [] if items is None else column_names(items)
     from_log = [name for name in item_columns if name not in in_log]
     needed = [user, time, item, *from_log, *other_columns]
     needed += [word for word in (column_of_negatives, split) if isinstance(word, str)]
-    frame, bad, joined = read_log(source, needed, {"users": (user, users)})
+    frame, bad, joined = read_log(source, needed, {"users": (user, users)}, separators)
     events = clean_events(
         frame,
         bad,
@@ -116,7 +122,9 @@ def prepare_behaviours(
     )
     del frame
     rows, number, at = events.frame, events.user, events.time
-    catalogue, code, by_item, of_table = _catalogue(rows, item, from_log, items, item_columns)
+    catalogue, code, by_item, of_table = _catalogue(
+        rows, item, from_log, items, item_columns, separators
+    )
 
     position, count = positions(number)
     split = LeaveOneOut() if split is None else split
@@ -162,7 +170,7 @@ def prepare_behaviours(
         wanted = (part == TRAIN) if name in of_context else in_history
         return rows[name].iloc[np.flatnonzero(wanted)]
 
-    features = Features([*target, *context, *side], training_values, dim, min_count)
+    features = Features([*target, *context, *side], training_values, dim, min_count, separators)
     spec = features.spec(target, context, {sequence: of}, side, max_length)
     of_item = {name: features.column(name, by_item[name]) for name in [item, *item_columns]}
     of_row = {name: features.column(name, rows[name]) for name in dict.fromkeys(other_columns)}
@@ -177,7 +185,7 @@ def prepare_behaviours(
     samples = Samples(
         columns={
             **{
-                feature_name(feature): repeat(of_row[feature_name(feature)][shown])
+                feature_name(feature): of_row[feature_name(feature)][repeat(shown)]
                 for feature in context
             },
             **{name: values[candidates.ravel()] for name, values in of_item.items()},
@@ -198,6 +206,7 @@ def prepare_behaviours(
         "rows_in_histories_only": int((part == LEFT_OUT).sum()),
         "items": len(catalogue),
         "values_missing": features.missing,
+        **features.of_bags,
         "negatives": negatives if column_of_negatives else f"{negatives} by {negatives_by}",
         "seed": seed,
         "behaviours": {sequence: len(log)},
@@ -206,7 +215,7 @@ def prepare_behaviours(
     return PreparedData(spec, {sequence: log}, parts, report, events.bad)
 
 
-def _catalogue(rows, item: str, from_log: list, items, item_columns: list):
+def _catalogue(rows, item: str, from_log: list, items, item_columns: list, separators: dict):
     """All items, each behaviour's place among them, and the features of each item.
 
     An item's features are those of its first behaviour, or those in the table of items; of the
@@ -218,7 +227,7 @@ def _catalogue(rows, item: str, from_log: list, items, item_columns: list):
     by_item, report = {}, {}
     if items is not None:
         from_table = [name for name in item_columns if name not in from_log]
-        table, aside = read_keyed(items, item, from_table, "items")
+        table, aside = read_keyed(items, item, from_table, "items", separators)
         missed = int((places(table.index, rows[item], "items") < 0).sum())
         report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
         catalogue = pd.Index(catalogue).union(table.index, sort=False)

@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # As floats, large ids with gaps would fall together; as objects, booleans would be of any kind.
 _WITH_GAPS = {pa.bool_(): pd.BooleanDtype(), pa.uint64(): pd.UInt64Dtype()}
@@ -40,6 +41,11 @@ def from_arrow(column: pa.ChunkedArray) -> pd.Series:
         column = column.cast(column.type.value_type)
     if pa.types.is_decimal(column.type):
         column = _from_decimals(column)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        # As floats, large integers beside missing ones would fall together.
+        if pc.list_flatten(column).null_count:
+            return pd.Series(column.to_pylist(), dtype=object)
+        return column.to_pandas()
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         with contextlib.suppress(pa.ArrowInvalid):
             column = column.cast(pa.large_string())

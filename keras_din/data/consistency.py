@@ -3,7 +3,8 @@
 import numpy as np
 
 from keras_din.data.arrays import chunks, first_pair_where, first_where
-from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+from keras_din.data.bags import Bags
+from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric
 
 
 def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
@@ -15,8 +16,8 @@ def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Input name -> column `(rows,)` or `(events,)` as it is kept: int32, or for a `Numeric`
-        float32 or int32.
+        Input name -> column `(rows,)` or `(events,)` as it is kept: int32, for a `Numeric`
+        float32 or int32, for a `Bag` the `Bags`.
 
     Raises:
         ValueError: Names the input, the first bad row and its value.
@@ -39,7 +40,8 @@ def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
                 f"Input {name!r} needs column {key!r} in {owner}. Received columns: {list(held)}."
             )
         tells_padding = info.feature is _first_categorical(first)
-        columns[name] = _checked(name, info.feature, held[key], tells_padding)
+        columns[name] = held[key]
+        _check_column(name, info.feature, held[key], tells_padding)
     for sequence in spec.sequences:
         if sequence.name not in samples.history:
             raise ValueError(
@@ -78,13 +80,15 @@ def request_starts(samples) -> np.ndarray:
     return np.append(starts, len(request))
 
 
-def check_shared(name: str, column: np.ndarray, starts: np.ndarray) -> None:
+def check_shared(name: str, column, starts: np.ndarray) -> None:
     """Whether the rows of each request agree in a column, since one value stands for them all."""
-    row = first_pair_where(np.not_equal, column, starts)
+    bags = isinstance(column, Bags)
+    row = first_pair_where(np.not_equal, column.numbers() if bags else column, starts)
     if row is not None:
+        before, after = (column.values_of(i) if bags else column[i] for i in (row - 1, row))
         raise ValueError(
             f"The rows of one request must share {name}. "
-            f"Received: {column[row - 1]} in row {row - 1} and {column[row]} in row {row}."
+            f"Received: {before} in row {row - 1} and {after} in row {row}."
         )
 
 
@@ -92,17 +96,27 @@ def _first_categorical(features):
     return next((feature for feature in features if isinstance(feature, Categorical)), None)
 
 
-def _checked(name: str, feature, column: np.ndarray, tells_padding: bool) -> np.ndarray:
-    if not isinstance(feature, Categorical):
+def _check_column(name: str, feature, column, tells_padding: bool) -> None:
+    if isinstance(column, Bags) != isinstance(feature, Bag):
+        wanted = "`Bags`" if isinstance(feature, Bag) else "one value a row"
+        raise ValueError(
+            f"Input {name!r} must be {wanted}. Received: {type(column).__name__} for {feature!r}."
+        )
+    if isinstance(feature, Numeric):
         row = first_where(len(column), lambda part: ~np.isfinite(column[part]))
         if row is not None:
             raise ValueError(
                 f"Input {name!r} must be finite. Received: {column[row]} in row {row}."
             )
-        return column
+    elif isinstance(feature, Bag):
+        _check_indices(name, feature, column.values, PADDING_INDEX + 1, "value")
+    else:
+        _check_indices(name, feature, column, PADDING_INDEX + tells_padding, "row")
+
+
+def _check_indices(name: str, feature, column: np.ndarray, lowest: int, unit: str) -> None:
     if column.dtype != np.int32:
         raise ValueError(f"Input {name!r} must be integer indices. Received: dtype={column.dtype}.")
-    lowest = PADDING_INDEX + 1 if tells_padding else 0
     if column.size and not (lowest <= column.min() and column.max() < feature.vocabulary_size):
         row = first_where(
             len(column),
@@ -112,9 +126,8 @@ def _checked(name: str, feature, column: np.ndarray, tells_padding: bool) -> np.
         raise ValueError(
             f"Input {name!r} must be indices from {lowest} to {feature.vocabulary_size - 1}: its "
             f"vocabulary_size is {feature.vocabulary_size}. "
-            f"Received: {column[row]}{why} in row {row}."
+            f"Received: {column[row]}{why} in {unit} {row}."
         )
-    return column
 
 
 def _check_slices(name: str, log, start: np.ndarray, end: np.ndarray) -> None:

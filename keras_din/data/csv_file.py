@@ -28,7 +28,7 @@ def csv_names(path: str) -> list:
     return names
 
 
-def read_csv(path: str, columns: list):
+def read_csv(path: str, columns: list, text=()):
     """Reads columns of a CSV file.
 
     Arrow reads files in which each line that is not empty is a record of as many fields as the
@@ -38,6 +38,7 @@ def read_csv(path: str, columns: list):
     Args:
         path: Path of the file.
         columns: Names of the columns needed.
+        text: Names of those among them that are text, also where all values are numbers.
 
     Returns:
         `(table, lines, bad)`: the good rows as an Arrow table; the line that each begins in,
@@ -50,13 +51,13 @@ def read_csv(path: str, columns: list):
     delimiter = _delimiter(path)
     check_columns(path, names, columns)
     try:
-        table = _parse(lambda: path, columns, delimiter)
+        table = _parse(lambda: path, columns, delimiter, text)
     except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
-        return _read_records(path, columns, delimiter)
+        return _read_records(path, columns, delimiter, text)
     lines = _full_lines(path)
     # Every record begins in another full line. If there are as many, record n is full line n.
     if lines is None or len(lines) != 1 + table.num_rows:
-        return _read_records(path, columns, delimiter)
+        return _read_records(path, columns, delimiter, text)
     return table, lines[1:], []
 
 
@@ -72,7 +73,7 @@ def _full_lines(path: str):
     return np.delete(np.arange(1, number + 1), np.array(empty, np.int64) - 1)
 
 
-def _read_records(path: str, columns: list, delimiter: str):
+def _read_records(path: str, columns: list, delimiter: str, text):
     """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
     with _text(path) as file:
         source = _Lines(file.readlines())
@@ -91,8 +92,8 @@ def _read_records(path: str, columns: list, delimiter: str):
             source.at = at + 1
             fields = _alone(source.lines[at], delimiter)
             if fields is None:
-                text = _short(source.lines[at])
-                bad.append((at + 1, f"not readable as CSV: {error}: {text}"))
+                line = _short(source.lines[at])
+                bad.append((at + 1, f"not readable as CSV: {error}: {line}"))
                 continue
         if _blank(fields):
             continue
@@ -100,14 +101,14 @@ def _read_records(path: str, columns: list, delimiter: str):
             wanted, width = [fields.index(name) for name in columns], len(fields)
             writer.writerow(columns)
         elif len(fields) != width:
-            text = _short(source.lines[at])
-            bad.append((at + 1, f"{len(fields)} fields, not {width}: {text}"))
+            line = _short(source.lines[at])
+            bad.append((at + 1, f"{len(fields)} fields, not {width}: {line}"))
         else:
             lines.append(at + 1)
             writer.writerow([fields[i] for i in wanted])
     file.detach()
     content = clean.getbuffer()
-    table = _parse(lambda: pa.BufferReader(content), columns, ",", newlines_in_values=True)
+    table = _parse(lambda: pa.BufferReader(content), columns, ",", text, newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
 
 
@@ -150,9 +151,9 @@ def _alone(line: str, delimiter: str):
         return None
 
 
-def _parse(source, columns: list, delimiter: str, **options):
+def _parse(source, columns: list, delimiter: str, text, **options):
     """By Arrow; integers that are too large for it and times of day stay text."""
-    text = {}
+    types = {}
     while True:
         table = pyarrow.csv.read_csv(
             source(),
@@ -161,13 +162,19 @@ def _parse(source, columns: list, delimiter: str, **options):
                 include_columns=columns,
                 null_values=_NULLS,
                 strings_can_be_null=True,
-                column_types=text,
+                column_types=types,
             ),
         )
-        found = {name: pa.string() for name in columns if _should_be_text(table[name])}
+        found = {name for name in columns if _should_be_text(table[name])}
+        found |= {name for name in text if not _is_text(table[name])}
         if not found:
             return table
-        text |= found
+        types |= dict.fromkeys(found, pa.string())
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    kinds = (pa.types.is_string, pa.types.is_binary, pa.types.is_null)
+    return any(kind(column.type) for kind in kinds)
 
 
 def _should_be_text(column: pa.ChunkedArray) -> bool:

@@ -4,23 +4,25 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import positive_integer
+from keras_din.data.bag_cells import fit_bag, holds_bags, to_bags
+from keras_din.data.bags import Bags
 from keras_din.data.lookup import fit_feature, to_column
-from keras_din.feature_spec import OOV_INDEX, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.feature_spec import OOV_INDEX, Bag, FeatureSpec, Indexed, Numeric, Sequence
 
 
 def feature_name(feature) -> str:
-    """The column of a feature: its own name, or what the `Categorical` or `Numeric` is named."""
-    return feature.name if isinstance(feature, (Categorical, Numeric)) else feature
+    """The column of a feature: its own name, or what the `Categorical` or the like is named."""
+    return feature.name if isinstance(feature, (Indexed, Numeric)) else feature
 
 
 def checked_features(word: str, features) -> list:
-    """`features` as a list of column names, `Categorical`s and `Numeric`s, or a `ValueError`."""
-    if isinstance(features, (str, Categorical, Numeric)):
+    """`features` as a list of column names and features, or a `ValueError`."""
+    if isinstance(features, (str, Indexed, Numeric)):
         features = [features]
     features = list(features)
-    if not all(isinstance(feature, (str, Categorical, Numeric)) for feature in features):
+    if not all(isinstance(feature, (str, Indexed, Numeric)) for feature in features):
         raise ValueError(
-            f"`{word}` must hold names of columns, `Categorical` and `Numeric` objects. "
+            f"`{word}` must hold names of columns, `Categorical`, `Bag` and `Numeric` objects. "
             f"Received: {word}={features!r}."
         )
     return features
@@ -34,9 +36,10 @@ class Features:
         values: A function from the name of a column to the values that training sees of it.
         dim: Width of the embeddings: a number, or name -> number.
         min_count: How often a value must occur in training to have a row of its own.
+        separators: As of `checked_separators`. By default no column holds bags.
     """
 
-    def __init__(self, features, values, dim=16, min_count: int = 1):
+    def __init__(self, features, values, dim=16, min_count: int = 1, separators=None):
         names = [feature_name(feature) for feature in features]
         if isinstance(dim, dict):
             lacking = [n for n in dim if n not in names]
@@ -47,23 +50,49 @@ class Features:
             dims = {name: dim.get(name, 16) for name in names}
         else:
             dims = dict.fromkeys(names, positive_integer("dim", dim))
-        self.by_name, self.missing = {}, {}
+        self.by_name, self.missing, self.bags = {}, {}, {}
+        self._separators = separators or {}
         for feature in features:
             name = feature_name(feature)
             if name not in self.by_name:
-                self.by_name[name] = fit_feature(feature, values(name), dims[name], min_count)
+                self.by_name[name] = self._fit(feature, values(name), dims[name], min_count)
+
+    def _fit(self, feature, values, dim: int, min_count: int):
+        separator = self._separators.get(feature) if isinstance(feature, str) else None
+        if separator is not None or (isinstance(feature, str) and holds_bags(values)):
+            return fit_bag(feature, values, separator, dim, min_count)
+        return fit_feature(feature, values, dim, min_count)
 
     def __getitem__(self, feature):
         """The feature of a name, or of a feature known already."""
         return self.by_name[feature_name(feature)]
 
-    def column(self, feature, values) -> np.ndarray:
+    def column(self, feature, values) -> np.ndarray | Bags:
         """The indices or numbers of raw values `(rows,)`; values that are missing are counted."""
         feature = self[feature]
+        if isinstance(feature, Bag):
+            return self._bags(feature, values)
         column, missing = to_column(feature, values)
         if missing:
             self.missing[feature.name] = self.missing.get(feature.name, 0) + missing
         return column
+
+    def _bags(self, feature: Bag, values) -> Bags:
+        column = to_bags(feature, values, self._separators.get(feature.name))
+        size = column.lengths[column.place]
+        counts = self.bags.setdefault(
+            feature.name, {"bags": 0, "empty": 0, "longest": 0, "over_max_values": 0}
+        )
+        counts["bags"] += len(column)
+        counts["empty"] += int((size == 0).sum())
+        counts["longest"] = max(counts["longest"], int(size.max(initial=0)))
+        counts["over_max_values"] += int((size > feature.max_values).sum())
+        return column
+
+    @property
+    def of_bags(self) -> dict:
+        """What a report says of bags, nothing where there are none."""
+        return {"bags": self.bags} if self.bags else {}
 
     def spec(self, target, context, sequences: dict, side, max_length: int) -> FeatureSpec:
         """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""
@@ -87,9 +116,9 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
     report = {}
     for part, samples in parts.items():
         unseen = {
-            name: int((samples.columns[name] == OOV_INDEX).sum())
+            name: int(_having(samples.columns[name], OOV_INDEX).sum())
             for name, info in spec.inputs.items()
-            if info.role != "behaviour" and isinstance(info.feature, Categorical)
+            if info.role != "behaviour" and isinstance(info.feature, Indexed)
         }
         report[part] = {
             "rows": len(samples),
@@ -100,6 +129,11 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
             },
         }
     return report
+
+
+def _having(column, index: int) -> np.ndarray:
+    """Which rows hold an index: bool `(rows,)`."""
+    return column.having(index) if isinstance(column, Bags) else column == index
 
 
 def stacked(values: list) -> pd.Series:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from keras_din.data.bag_cells import checked_separators
+from keras_din.data.bags import joined
 from keras_din.data.encoding import Features, checked_features, count_parts, feature_name, stacked
 from keras_din.data.joins import column_names, read_log
 from keras_din.data.log import BehaviourLog
@@ -32,6 +34,7 @@ def prepare_impressions(
     max_length: int = 100,
     dim=16,
     min_count: int = 1,
+    bags=(),
     time_unit: str = "auto",
     strict: bool = False,
 ) -> PreparedData:
@@ -48,8 +51,8 @@ def prepare_impressions(
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         label: Column of 0 and 1, the click.
         target: Columns of the candidate, the item first. Strings and integers become a
-            `Categorical` with the vocabulary of the training part, floats a `Numeric`. A
-            `Categorical` or `Numeric` in place of a name is taken as it is.
+            `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
+            a `Numeric`. A `Categorical` or `Numeric` in place of a name is taken as it is.
         context: Columns of the user and the request, likewise.
         side: Columns of the log that only behaviours have, likewise.
         of: Columns of `target` that behaviours have too. Defaults to all.
@@ -68,6 +71,9 @@ def prepare_impressions(
         max_length: The most behaviours that a model reads.
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have a row of its own.
+        bags: Columns of text that hold several values: name -> separator, or names alone, whose
+            separator is `|`. They become a `Bag`, as columns of lists do without being named.
+            A `Bag` in place of a name is taken as it is; its text is separated alike.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
         strict: Whether the first bad row is an error.
 
@@ -90,10 +96,12 @@ def prepare_impressions(
     item = feature_name(target[0])
     columns = [feature_name(feature) for feature in [*target, *context, *side]]
     labels = list(dict.fromkeys([label, *sequences.values()]))
+    single = [user, time, *labels, *([request] if request else [])]
+    separators = checked_separators(bags, [*target, *context, *side], single)
     needed = [user, time, *labels, *columns]
     needed += [word for word in (request, split) if isinstance(word, str)]
     tables = {"items": (item, items), "users": (user, users)}
-    frame, bad, joined = read_log(source, needed, tables)
+    frame, bad, of_tables = read_log(source, needed, tables, separators)
     required = [item, *([request] if request else [])]
     events = clean_events(
         frame, bad, user, time, labels=labels, required=required, time_unit=time_unit, strict=strict
@@ -120,15 +128,16 @@ def prepare_impressions(
     behaviour_columns = [feature_name(feature) for feature in [*of, *side]]
     for name, table in earlier.items():
         needed = [user, *behaviour_columns]
+        unit = events.report["time_unit"]
         before[name], unknown[name] = _earlier(
-            table, user, time, needed, tables, events.users, at, events.report["time_unit"]
+            table, user, time, needed, tables, separators, events.users, at, unit
         )
 
     def training_values(name):
         of_earlier = [table[name] for table, *_ in before.values() if name in behaviour_columns]
         return stacked([rows[name].iloc[np.flatnonzero(part == 0)], *of_earlier])
 
-    features = Features([*target, *context, *side], training_values, dim, min_count)
+    features = Features([*target, *context, *side], training_values, dim, min_count, separators)
     spec = features.spec(target, context, dict.fromkeys(sequences, of), side, max_length)
     encoded = {name: features.column(name, rows[name]) for name in dict.fromkeys(columns)}
     behaviours = {}
@@ -139,7 +148,7 @@ def prepare_impressions(
         if name in before:
             table, table_user, table_time = before[name]
             held = {
-                column: np.concatenate([features.column(column, table[column]), values])
+                column: joined([features.column(column, table[column]), values])
                 for column, values in held.items()
             }
             who = np.concatenate([table_user, who])
@@ -159,9 +168,10 @@ def prepare_impressions(
     report = {
         "kind": "impressions",
         **events.report,
-        **joined,
+        **of_tables,
         "rows_in_histories_only": int((part < 0).sum()),
         "values_missing": features.missing,
+        **features.of_bags,
         "behaviours": {name: len(log) for name, log in behaviours.items()},
         "earlier_of_unknown_users": unknown,
         "parts": count_parts(parts, spec),
@@ -181,10 +191,10 @@ def _requests(events, request: str):
     return order, number[order], at
 
 
-def _earlier(table, user, time, needed, tables, users, times, unit):
+def _earlier(table, user, time, needed, tables, separators, users, times, unit):
     """Behaviours from before the log: `(frame, user, time)` of those whose user is in the log."""
     timed = time in column_names(table)
-    frame, bad, _ = read_log(table, [*needed, *([time] if timed else [])], tables)
+    frame, bad, _ = read_log(table, [*needed, *([time] if timed else [])], tables, separators)
     number = users.get_indexer(pd.Index(frame[user]))
     known = number >= 0
     if timed:

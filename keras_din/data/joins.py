@@ -7,13 +7,15 @@ import pandas as pd
 import pyarrow.parquet
 
 from keras_din.data.csv_file import csv_names
-from keras_din.data.reading import read_table
+from keras_din.data.reading import Table, read_table
 
 
 def column_names(source) -> list:
     """The names of the columns of a `DataFrame`, or of a CSV or Parquet file."""
     if isinstance(source, pd.DataFrame):
         return list(source.columns)
+    if isinstance(source, Table):
+        return list(source.frame.columns)
     if not isinstance(source, (str, os.PathLike)):
         raise ValueError(
             "A table must be a DataFrame or the path of a CSV or Parquet file. "
@@ -25,13 +27,14 @@ def column_names(source) -> list:
     return csv_names(path)
 
 
-def read_log(source, needed, tables: dict):
+def read_log(source, needed, tables: dict, bags=None):
     """Reads a log; columns that it lacks are taken from tables with one row a key.
 
     Args:
         source: The log, as `read_table` takes it.
         needed: Names of all columns needed.
         tables: Name of the table -> `(key column, source or None)`.
+        bags: As of `read_table`.
 
     Returns:
         `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
@@ -58,15 +61,15 @@ def read_log(source, needed, tables: dict):
             f"Received columns of the log: {there}."
         )
     own = [name for name in there if name in needed or name in keys]
-    frame, bad = read_table(source, own)
+    frame, bad = read_table(source, own, bags)
     for name, (key, table) in tables.items():
         if elsewhere[name]:
-            frame, report[name] = _join(frame, key, table, elsewhere[name], name)
+            frame, report[name] = _join(frame, key, table, elsewhere[name], name, bags)
     return frame, bad, report
 
 
-def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str):
-    table, aside = read_keyed(source, key, columns, name)
+def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, bags):
+    table, aside = read_keyed(source, key, columns, name, bags)
     place = places(table.index, frame[key], name)
     added = {column: take(table[column], place).set_axis(frame.index) for column in columns}
     report = {
@@ -77,9 +80,9 @@ def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str):
     return frame.assign(**added), report
 
 
-def read_keyed(source, key: str, columns: list, name: str):
+def read_keyed(source, key: str, columns: list, name: str, bags=None):
     """A table indexed by its key, and how many of its rows were no rows or had no key."""
-    table, bad = read_table(source, [key, *columns])
+    table, bad = read_table(source, [key, *columns], bags)
     keyless = table[key].isna()
     table = table[~keyless].set_index(key)
     twice = table.index.duplicated()

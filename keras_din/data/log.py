@@ -6,14 +6,14 @@ import os
 import numpy as np
 
 from keras_din.data.arrays import (
-    column,
+    check_offsets,
     first_pair_where,
-    first_where,
     integers,
     load_arrays,
     save_arrays,
     under,
 )
+from keras_din.data.bags import Bags, checked_columns, files_of, from_files
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -27,7 +27,7 @@ class BehaviourLog:
     Args:
         offsets: Integers `(users + 1,)`, from 0 to the number of events.
         columns: Feature name -> `(events,)`: int32 indices of a `Categorical`, float32 values of
-            a `Numeric`.
+            a `Numeric`, or the `Bags` of a `Bag`.
         time: Integers `(events,)`, microseconds since 1970, or `None`.
 
     Raises:
@@ -41,19 +41,13 @@ class BehaviourLog:
     def __post_init__(self):
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
         put("offsets", integers("offsets", self.offsets))
-        put("columns", {name: column(name, values) for name, values in self.columns.items()})
+        put("columns", checked_columns(self.columns))
         if self.time is not None:
             put("time", integers("time", self.time))
         if not self.columns:
             raise ValueError("`columns` must hold at least one column. Received: none.")
         offsets = self.offsets
-        falls = lambda part: offsets[1:][part] < offsets[:-1][part]  # noqa: E731
-        wrong = not offsets.size or offsets[0] != 0
-        if wrong or first_where(len(offsets) - 1, falls) is not None:
-            raise ValueError(
-                "`offsets` must start at 0 and never fall. "
-                f"Received: offsets={np.array2string(offsets, threshold=8)}."
-            )
+        check_offsets(offsets)
         lengths = {name: len(values) for name, values in self.columns.items()}
         if self.time is not None:
             lengths["time"] = len(self.time)
@@ -80,7 +74,7 @@ class BehaviourLog:
 
         Args:
             user: Integers `(events,)`, users numbered from 0.
-            columns: Feature name -> `(events,)`.
+            columns: Feature name -> `(events,)`, or `Bags`.
             time: Integers `(events,)`, microseconds, or `None`: a user's events are in order.
             users: Number of users. Defaults to the largest number + 1.
 
@@ -99,7 +93,10 @@ class BehaviourLog:
         offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=users))])
         return cls(
             offsets,
-            {name: np.asarray(values)[order] for name, values in columns.items()},
+            {
+                name: (values if isinstance(values, Bags) else np.asarray(values))[order]
+                for name, values in columns.items()
+            },
             None if time is None else np.asarray(time)[order],
         )
 
@@ -144,7 +141,7 @@ class BehaviourLog:
         return start, lower
 
     def arrays(self) -> dict:
-        """Name of the file that `save` writes -> its array."""
+        """Name of the file or folder that `save` writes -> its array or `Bags`."""
         arrays = {"offsets": self.offsets}
         arrays |= {f"columns/{name}": values for name, values in self.columns.items()}
         if self.time is not None:
@@ -158,12 +155,12 @@ class BehaviourLog:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes the log to a new folder, one `.npy` file a column."""
-        save_arrays(folder, self.arrays())
+        save_arrays(folder, files_of(self.arrays()))
 
     @classmethod
     def load(cls, folder: str | os.PathLike):
         """The log that `save` wrote, memory-mapped."""
-        return cls.from_arrays(load_arrays(folder))
+        return cls.from_arrays(from_files(load_arrays(folder)))
 
     def __repr__(self):
         time = "" if self.time is None else ", with time"

@@ -2,16 +2,18 @@
 
 import numpy as np
 
+from keras_din.data.bags import Bags
 from keras_din.data.consistency import check_samples
-from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, Indexed
 
 
 def count_occurrences(spec: FeatureSpec, behaviours: dict, samples) -> dict:
     """Counts what a model reads in one pass over samples, row by row.
 
     Each place counts: the context, the candidate, and every position of a history, cut to
-    `max_length`. An index that stands three times in one history occurs three times there, and
-    an event counts once for each sample whose history has it. Padding, index 0, counts 0.
+    `max_length`, and of a bag, cut to `max_values`. An index that stands three times in one
+    history occurs three times there, and an event counts once for each sample whose history has
+    it. Padding, index 0, counts 0.
 
     Args:
         spec: The features.
@@ -19,7 +21,7 @@ def count_occurrences(spec: FeatureSpec, behaviours: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Name of each `Categorical` -> int64 `(vocabulary_size,)`.
+        Name of each `Categorical` and `Bag` -> int64 `(vocabulary_size,)`.
 
     Raises:
         ValueError: When samples, logs and spec do not fit together.
@@ -39,18 +41,29 @@ def count_occurrences(spec: FeatureSpec, behaviours: dict, samples) -> dict:
     counts = {
         name: np.zeros(feature.vocabulary_size, np.int64)
         for name, feature in spec.features.items()
-        if isinstance(feature, Categorical)
+        if isinstance(feature, Indexed)
     }
     for name, info in spec.inputs.items():
         if info.feature.name in counts:
             weights = reads[info.sequence.name] if info.role == "behaviour" else None
             size = info.feature.vocabulary_size
+            column = columns[name]
+            if isinstance(column, Bags):
+                column, weights = _values_read(column, weights, info.feature.max_values)
             # Weights make bincount sum float64, which is exact up to 2^53.
-            found = np.bincount(columns[name], weights, minlength=size)
+            found = np.bincount(column, weights, minlength=size)
             counts[info.feature.name] += found.astype(np.int64)
     for each in counts.values():
         each[PADDING_INDEX] = 0
     return counts
+
+
+def _values_read(column: Bags, weights, max_values: int):
+    """The values of all bags, and how often each is read where rows are read `weights` times."""
+    bag = column.bag_of_value()
+    reads = np.bincount(column.place, weights, minlength=len(column.offsets) - 1)
+    within = np.arange(len(bag)) - column.offsets[bag] < max_values
+    return column.values, reads[bag] * within
 
 
 def _reads(events: int, start, end, max_length: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_din.checks import positive_integer
 from keras_din.data.arrays import first_where
+from keras_din.data.bags import Bags
 from keras_din.data.consistency import check_samples, check_shared, request_starts
 from keras_din.data.tensors import column_tensor
 from keras_din.feature_spec import FeatureSpec, Numeric
@@ -26,7 +27,8 @@ def dataset(
 
     Histories are gathered from the logs for a whole batch at once. A batch is as wide as its
     longest history, at most `max_length` of the sequence; of a longer one the most recent stay.
-    Padding, 0, comes after. When all histories are empty the width is 0.
+    Likewise its longest bag, at most `max_values`; of a longer one the first stay. Padding, 0,
+    comes after. When all histories or bags are empty the width is 0.
 
     Args:
         spec: The features.
@@ -43,12 +45,12 @@ def dataset(
 
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
-        `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`, int32 or float32.
-        `y` is float32 `(batch, candidates)`. There is 1 candidate, or with `by_request` those of
-        the request; requests of unequal size are padded with 0, and elements are
-        `(x, y, sample_weight)` with weight 0 on padding. The dataset's attribute `groups` is the
-        group of each row, int64 `(rows,)`, or `None` when shuffled; transformations such as
-        `take` lose it.
+        `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`, int32 or float32;
+        of a `Bag` with the axis `values` after these. `y` is float32 `(batch, candidates)`. There
+        is 1 candidate, or with `by_request` those of the request; requests of unequal size are
+        padded with 0, and elements are `(x, y, sample_weight)` with weight 0 on padding. The
+        dataset's attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
+        shuffled; transformations such as `take` lose it.
 
     Raises:
         ValueError: When samples, logs and spec do not fit together.
@@ -121,8 +123,13 @@ def _check_requests(spec, samples, columns, bounds) -> None:
 
 def _element(spec, samples, columns, bounds):
     """The function from the row numbers of a batch to its element."""
-    columns = {name: column_tensor(column) for name, column in columns.items()}
-    label = column_tensor(samples.label)
+    reads = {
+        name: _read_bags(column, spec.inputs[name].feature.max_values)
+        if isinstance(column, Bags)
+        else _read(column)
+        for name, column in columns.items()
+    }
+    read_label = _read(samples.label)
     slices = {
         sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
         for sequence in spec.sequences
@@ -144,11 +151,11 @@ def _element(spec, samples, columns, bounds):
         start, end = (tf.gather(each, rows) for each in slices[sequence.name])
         return tf.ragged.range(tf.maximum(start, end - sequence.max_length), end)
 
-    def look_up(column, rows):
+    def look_up(read, rows):
         """A column at rows or at ragged rows, the latter padded with 0."""
         if isinstance(rows, tf.RaggedTensor):
-            return rows.with_values(tf.gather(column, rows.values)).to_tensor()
-        return tf.gather(column, rows)
+            return rows.with_values(read(rows.values)).to_tensor()
+        return read(rows)
 
     def element(rows):
         first, last = rows, rows + 1
@@ -159,14 +166,34 @@ def _element(spec, samples, columns, bounds):
         x = {}
         for name, info in spec.inputs.items():
             if info.role == "behaviour":
-                x[name] = look_up(columns[name], positions[info.sequence.name])
+                x[name] = look_up(reads[name], positions[info.sequence.name])
             else:
-                x[name] = look_up(columns[name], first if info.role == "context" else shown)
+                x[name] = look_up(reads[name], first if info.role == "context" else shown)
             if isinstance(info.feature, Numeric):
                 x[name] = tf.cast(x[name], tf.float32)
-        y = look_up(label, shown)
+        y = look_up(read_label, shown)
         if isinstance(shown, tf.RaggedTensor):
             return x, y, tf.sequence_mask(last - first, tf.shape(y)[1], dtype=tf.float32)
         return x, y
 
     return element
+
+
+def _read(column):
+    """The function from rows to the values of a column there."""
+    column = column_tensor(column)
+    return lambda rows: tf.gather(column, rows)
+
+
+def _read_bags(column: Bags, max_values: int):
+    """The function from rows `(...)` to the values of their bags `(..., values)`, 0 after them."""
+    place, offsets, values = map(column_tensor, (column.place, column.offsets, column.values))
+
+    def read(rows):
+        bags = tf.gather(place, tf.reshape(rows, (-1,)))
+        start, end = tf.gather(offsets, bags), tf.gather(offsets, bags + 1)
+        positions = tf.ragged.range(start, tf.minimum(end, start + max_values))
+        found = positions.with_values(tf.gather(values, positions.values)).to_tensor()
+        return tf.reshape(found, tf.concat([tf.shape(rows), tf.shape(found)[1:]], axis=0))
+
+    return read

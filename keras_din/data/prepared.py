@@ -103,7 +103,7 @@ class PreparedData:
         """How often each index occurs in a part: `occurrences` of `keras_din.optimizers`.
 
         Returns:
-            Name of each `Categorical` -> int64 `(vocabulary_size,)`, as of
+            Name of each `Categorical` and `Bag` -> int64 `(vocabulary_size,)`, as of
             `keras_din.data.occurrences.count_occurrences`.
         """
         one_of("part", part, tuple(self.parts))

@@ -8,9 +8,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from keras_din.data.bag_cells import bag_cells
 from keras_din.data.columns import check_columns, from_arrow, missing, numbers, ordinary
 from keras_din.data.csv_file import read_csv
 from keras_din.data.times import to_microseconds
+
+
+class Table(NamedTuple):
+    """A table as `read_table` gives it, which takes it again."""
+
+    frame: pd.DataFrame
+    bad: pd.DataFrame
 
 
 class Events(NamedTuple):
@@ -32,27 +40,32 @@ class Events(NamedTuple):
     bad: pd.DataFrame
 
 
-def read_table(source, columns):
+def read_table(source, columns, bags=None):
     """Reads columns of a table.
 
     Args:
         source: A `DataFrame`, or the path of a `.parquet` file or of a CSV file, which may be
             compressed (`.csv.gz`) or separated by tabs (`.tsv`). Missing in a CSV file is what
-            `pandas.read_csv` takes for missing, and `\\N`.
+            `pandas.read_csv` takes for missing, and `\\N`. Or a `Table` that was read already.
         columns: Names of the columns needed, each once or more.
+        bags: Which of them may hold several values a row, as of `checked_separators`. Lists
+            become tuples, text stays as it is.
 
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
         header is in line 1, or else the row counted from 0. `bad` has the columns `line` and
         `reason`, then those of `frame`: lines of a CSV file with another number of fields than
-        its header or quotes that do not match, and rows with text that is not UTF-8. Empty lines
-        are skipped.
+        its header or quotes that do not match, rows with text that is not UTF-8, and those with
+        something else than strings or integers in a bag. Empty lines are skipped.
 
     Raises:
         ValueError: When there is no header, or a column is missing, is there twice or holds
-            lists.
+            lists and is none of `bags`.
     """
-    columns = list(dict.fromkeys(columns))
+    columns, bags = list(dict.fromkeys(columns)), bags or {}
+    if isinstance(source, Table):
+        check_columns("the table", source.frame.columns, columns)
+        return _checked_cells(source.frame[columns].copy(deep=False), source.bad, bags)
     bad = []
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
@@ -68,31 +81,46 @@ def read_table(source, columns):
             table, lines = file.read(columns), None
             series = {name: from_arrow(table[name]) for name in columns}
     else:
-        table, lines, bad = read_csv(os.fspath(source), columns)
+        text = [name for name in columns if bags.get(name) is not None]
+        table, lines, bad = read_csv(os.fspath(source), columns, text)
         series = {name: from_arrow(table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
     )
     frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
     frame.index.name = "line"
-    bad = pd.DataFrame(
+    return _checked_cells(frame, bad_lines(bad), bags)
+
+
+def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
+    """Bytes as text and lists as tuples; aside the rows whose cells are neither."""
+    for name in frame.columns:
+        if isinstance(_first(frame[name]), bytes):
+            frame[name], wrong = _decoded(frame[name])
+            bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
+            frame = frame[~wrong].copy()
+        first = _first(frame[name])
+        several = isinstance(first, (list, tuple, dict, set, np.ndarray))
+        if name in bags and (several or bags[name] is not None):
+            frame[name], wrong = bag_cells(frame[name], bags[name])
+            bad = _join(bad, _aside(frame[wrong], f"{name!r} holds no strings or integers"))
+            frame = frame[~wrong].copy()
+        elif several:
+            raise ValueError(
+                f"Column {name!r} must hold one value a row. "
+                f"Received: {type(first).__name__} {first!r}."
+            )
+    return Table(frame, bad)
+
+
+def bad_lines(bad: list) -> pd.DataFrame:
+    """A list of `(line, reason)` as a frame of these columns."""
+    return pd.DataFrame(
         {
             "line": np.array([line for line, _ in bad], np.int64),
             "reason": np.array([reason for _, reason in bad], object),
         }
     )
-    for name in columns:
-        first = _first(frame[name])
-        if isinstance(first, (list, tuple, dict, set, np.ndarray)):
-            raise ValueError(
-                f"Column {name!r} must hold one value a row. "
-                f"Received: {type(first).__name__} {first!r}."
-            )
-        if isinstance(first, bytes):
-            frame[name], wrong = _decoded(frame[name])
-            bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
-            frame = frame[~wrong].copy()
-    return frame, bad
 
 
 def _first(values: pd.Series):
@@ -200,7 +228,7 @@ def clean_events(
         )
     # Without what is of one line only.
     kinds = bad["reason"].str.replace(r"(?s)^\d+ fields, .*", "wrong number of fields", regex=True)
-    kinds = kinds.str.replace(r"(?s)^(not readable as CSV): .*", r"\1", regex=True)
+    kinds = kinds.str.replace(r"(?s)^(not readable as \w+): .*", r"\1", regex=True)
     counts = {
         reason: {"rows": len(part), "first_line": int(part.iloc[0])}
         for reason, part in bad["line"].groupby(kinds)

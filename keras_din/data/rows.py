@@ -6,11 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.data import pipeline
+from keras_din.data.bags import Bags
 from keras_din.data.columns import missing
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
 from keras_din.data.samples import Samples
-from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Indexed
 
 
 def rows_to_samples(
@@ -23,7 +24,8 @@ def rows_to_samples(
             in the log where a feature has a vocabulary or hash buckets, indices where it has
             only a size, and numbers of a `Numeric`. Behaviours: lists or arrays, the most recent
             last; `None` or NaN is an empty history, and positions whose first feature is padding
-            (index 0, an empty string or nothing) are left out.
+            (index 0, an empty string or nothing) are left out. A `Bag` is a list, in behaviours a
+            list of lists, and padding in it is left out likewise.
         spec: The features.
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
         group: Column whose values are GAUC's groups. Without one each row is by itself.
@@ -46,7 +48,7 @@ def rows_to_samples(
     behaviours = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
     samples = Samples(
         columns={
-            name: _flat(name, frame[name].to_numpy(), info.feature)
+            name: _column(name, frame[name], info.feature)
             for name, info in spec.inputs.items()
             if info.role != "behaviour"
         },
@@ -89,15 +91,33 @@ def rows_dataset(
     )
 
 
+def _column(name: str, values, feature):
+    """A column, of a frame or of what its lists hold, as samples and logs keep it."""
+    if not isinstance(feature, Bag):
+        return _flat(name, _numpy(values), feature)
+    lengths, flat = _lists(name, values)
+    flat = _numpy(flat)
+    real = _real(flat, feature)
+    row = np.repeat(np.arange(len(values)), lengths)[real]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(values)))])
+    return Bags(np.arange(len(values)), offsets, _flat(name, flat[real], feature))
+
+
+def _real(values: np.ndarray, feature) -> np.ndarray:
+    """Which raw values are no padding: bool `(values,)`."""
+    real = ~missing(pd.Series(values))
+    return real if feature.dtype is not None else real & (values != PADDING_INDEX)
+
+
 def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
     """A column's values as numbers of the feature's kind."""
-    if isinstance(feature, Categorical) and feature.dtype is not None:
+    if isinstance(feature, Indexed) and feature.dtype is not None:
         return to_indices(feature, values)
     try:
         numbers = np.asarray(values, np.float64 if values.dtype == object else None)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Column {name!r} must hold numbers. Received: {error}.") from None
-    if not isinstance(feature, Categorical):
+    if not isinstance(feature, Indexed):
         return np.asarray(numbers, np.float32)
     if numbers.dtype.kind == "f":
         wrong = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
@@ -109,17 +129,16 @@ def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
     return numbers
 
 
-def _lists(name: str, column: pd.Series):
-    """A list column as lengths `(rows,)` and all its values one after another."""
-    nothing = np.zeros(0, np.int32)
-    if column.isna().all():
-        return np.zeros(len(column), np.int64), nothing
+def _lists(name: str, column):
+    """A list column as lengths `(rows,)` and all its values one after another, of Arrow."""
     try:
-        lists = pa.array(column, from_pandas=True)
+        lists = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ValueError(
             f"Column {name!r} must hold lists of numbers. Received: {error}."
         ) from None
+    if lists.null_count == len(lists):  # Of any type, or none.
+        return np.zeros(len(lists), np.int64), pa.nulls(0)
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
     if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
@@ -127,8 +146,14 @@ def _lists(name: str, column: pd.Series):
             f"Column {name!r} must hold lists of numbers. Received: values of type {lists.type}."
         )
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    return lengths, values if len(values) else nothing  # Arrow knows no type of no values.
+    return lengths, lists.flatten()
+
+
+def _numpy(values) -> np.ndarray:
+    if not isinstance(values, pa.Array):
+        return values.to_numpy()
+    # Arrow knows no type of no values.
+    return values.to_numpy(zero_copy_only=False) if len(values) else np.zeros(0, np.int32)
 
 
 def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
@@ -145,10 +170,9 @@ def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
                 f"The lists of one sequence must have one length in a row. Received: "
                 f"{lengths[row]} in {first_name!r} and {length[row]} in {name!r} in row {row}."
             )
-        columns[feature.name] = _flat(name, values, feature)
+        columns[feature.name] = _column(name, values, feature)
         if feature is first:
-            raw = feature.dtype is not None
-            real = ~missing(pd.Series(values)) if raw else columns[first.name] != PADDING_INDEX
+            real = _real(_numpy(values), feature)
     row = np.repeat(np.arange(len(frame)), lengths)[real]
     return BehaviourLog.from_events(
         row, {name: values[real] for name, values in columns.items()}, users=len(frame)

@@ -5,14 +5,8 @@ import os
 
 import numpy as np
 
-from keras_din.data.arrays import (
-    column,
-    first_where,
-    integers,
-    load_arrays,
-    save_arrays,
-    under,
-)
+from keras_din.data.arrays import first_where, integers, load_arrays, save_arrays, under
+from keras_din.data.bags import checked_columns, files_of, from_files
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -20,7 +14,8 @@ class Samples:
     """Rows of a training or test set; histories are pointers into a `BehaviourLog`.
 
     Args:
-        columns: Name of a context or target input -> `(rows,)`: int32 indices or float32 values.
+        columns: Name of a context or target input -> `(rows,)`: int32 indices, float32 values or
+            the `Bags` of a `Bag`.
         history: Sequence name -> `(start, end)`, integers `(rows,)` each: the events `start` to
             `end - 1` of that sequence's log are the row's history.
         label: `(rows,)` of 0 and 1.
@@ -43,7 +38,7 @@ class Samples:
 
     def __post_init__(self):
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
-        put("columns", {name: column(name, values) for name, values in self.columns.items()})
+        put("columns", checked_columns(self.columns))
         put(
             "history",
             {
@@ -68,7 +63,7 @@ class Samples:
             _check_slices(name, start, end)
 
     def arrays(self) -> dict:
-        """Name of the file that `save` writes -> its array."""
+        """Name of the file or folder that `save` writes -> its array or `Bags`."""
         arrays = {f"columns/{name}": values for name, values in self.columns.items()}
         for name, (start, end) in self.history.items():
             arrays |= {f"history/{name}/start": start, f"history/{name}/end": end}
@@ -111,12 +106,12 @@ class Samples:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes the samples to a new folder, one `.npy` file a column."""
-        save_arrays(folder, self.arrays())
+        save_arrays(folder, files_of(self.arrays()))
 
     @classmethod
     def load(cls, folder: str | os.PathLike):
         """The samples that `save` wrote, memory-mapped."""
-        return cls.from_arrays(load_arrays(folder))
+        return cls.from_arrays(from_files(load_arrays(folder)))
 
     def __repr__(self):
         return f"Samples({len(self):,} rows, {list(self.columns)}, history of {list(self.history)})"

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_din.checks import positive_integer
 from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX
+from keras_din.ops.portable_form import is_portable
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -86,8 +87,8 @@ class Embedding(keras.layers.Layer):
         indices = ops.cast(indices, "int32") if "int" not in str(indices.dtype) else indices
         known = ops.logical_and(indices >= 0, indices < self.vocabulary_size)
         rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))
-        if keras.backend.backend() == "tensorflow":
-            embeddings = tf.gather(self.embeddings.value, rows)
+        if keras.backend.backend() == "tensorflow" and not is_portable():
+            embeddings = self.gather(rows)
             # In place, while a product with the mask would be a copy, and another in the gradient.
             padding = tf.where(indices == PADDING_INDEX)
             zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
@@ -96,6 +97,10 @@ class Embedding(keras.layers.Layer):
         embeddings = ops.cast(ops.take(self.embeddings, rows, axis=0), self.compute_dtype)
         mask = ops.cast(indices != PADDING_INDEX, self.compute_dtype)
         return embeddings * ops.expand_dims(mask, -1)
+
+    def gather(self, rows):
+        """The rows of the table, on the TensorFlow backend: an export may keep them otherwise."""
+        return tf.gather(self.embeddings.value, rows)
 
     def compute_mask(self, indices, mask=None):
         return ops.not_equal(indices, PADDING_INDEX)

@@ -13,11 +13,11 @@ class Pack(keras.layers.Layer):
     shapes keeps the padded form; the layers that read sequences take both, with the same mask.
 
     Call arguments:
-        values: Tensor `(batch, time)` or `(batch, time, dim)`.
+        values: Tensor `(batch, time)`, `(batch, time, dim)` or of bags `(batch, time, values)`.
         mask: Bool tensor `(batch, time)`, `True` where a position is real.
 
     Returns:
-        Tensor `(positions,)` or `(positions, dim)` on TensorFlow, else `values`.
+        Tensor `(positions,)` or `(positions, ...)` on TensorFlow, else `values`.
     """
 
     def __init__(self, **kwargs):

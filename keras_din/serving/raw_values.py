@@ -5,18 +5,18 @@ import pathlib
 
 import tensorflow as tf
 
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED, Categorical, FeatureSpec
+from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED, FeatureSpec, Indexed
 
 
 def raw_dtype(feature) -> tf.DType:
     """The type of a feature's raw values: strings, int64, int32 indices or float32 numbers."""
-    if not isinstance(feature, Categorical):
+    if not isinstance(feature, Indexed):
         return tf.float32
     return {"string": tf.string, "int64": tf.int64, None: tf.int32}[feature.dtype]
 
 
-def padding_value(feature: Categorical):
-    """The raw value that means "nothing here" in a history or among candidates.
+def padding_value(feature: Indexed):
+    """The raw value that means "nothing here" in a history, among candidates or in a bag.
 
     The empty string, index 0, or the integer 0. Where 0 is in the feature's vocabulary it is a
     value like any other, and the first of -1, -2, ... that is not in the vocabulary is padding.
@@ -44,21 +44,21 @@ class RawValues(tf.Module):
         self.tables = {
             name: _table(feature, pathlib.Path(scratch))
             for name, feature in spec.features.items()
-            if isinstance(feature, Categorical) and feature.vocabulary is not None
+            if isinstance(feature, Indexed) and feature.vocabulary is not None
         }
 
     def __call__(self, feature, values):
         """What a model takes for raw values, of any shape.
 
         Args:
-            feature: A `Categorical` or `Numeric` of the spec.
+            feature: A feature of the spec.
             values: Tensor of `raw_dtype(feature)`.
 
         Returns:
             int32 indices, of the same shape: unknown values, empty strings and indices out of
             range are out-of-vocabulary. Of a `Numeric` float32, its mean where it is not finite.
         """
-        if not isinstance(feature, Categorical):
+        if not isinstance(feature, Indexed):
             return tf.where(tf.math.is_finite(values), values, feature.mean)
         if feature.vocabulary is not None:
             return tf.cast(self.tables[feature.name].lookup(values), tf.int32)
@@ -72,7 +72,7 @@ class RawValues(tf.Module):
             index = tf.where(values == "", OOV_INDEX, index)
         return index
 
-    def with_padding(self, feature: Categorical, values):
+    def with_padding(self, feature: Indexed, values):
         """The same, and `PADDING_INDEX` where the raw value is padding."""
         index = self(feature, values)
         if feature.dtype is None:
@@ -82,14 +82,14 @@ class RawValues(tf.Module):
 
 def asset(feature) -> str | None:
     """Name of the text file of a feature's vocabulary, a value a line; `None` without one."""
-    if not isinstance(feature, Categorical) or feature.vocabulary is None:
+    if not isinstance(feature, Indexed) or feature.vocabulary is None:
         return None
     if feature.dtype == "string" and any("\n" in v or "\r" in v for v in feature.vocabulary):
         return None
     return f"{feature.name}.txt"
 
 
-def _table(feature: Categorical, scratch: pathlib.Path) -> tf.lookup.StaticHashTable:
+def _table(feature: Indexed, scratch: pathlib.Path) -> tf.lookup.StaticHashTable:
     if asset(feature) is None:
         first, last = RESERVED, feature.vocabulary_size
         initializer = tf.lookup.KeyValueTensorInitializer(

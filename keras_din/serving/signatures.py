@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, Categorical, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec
+from keras_din.serving.constants import call_with_constants
 from keras_din.serving.raw_values import RawValues, raw_dtype
 
 SIGNATURES = ("serving_default", "rank")
@@ -12,11 +13,16 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
     """The tensors that a signature takes, by name.
 
     Context `(batch,)`, behaviours `(batch, time)`, target `(batch,)` of `serving_default` and
-    `(batch, candidates)` of `rank`; each of the type of the feature's raw values.
+    `(batch, candidates)` of `rank`, and of a `Bag` one axis more, its values; each of the type
+    of the feature's raw values.
     """
     ranks = {"context": 1, "behaviour": 2, "target": 2 if signature == "rank" else 1}
+
+    def shape(info):
+        return [None] * (ranks[info.role] + isinstance(info.feature, Bag))
+
     return {
-        name: tf.TensorSpec([None] * ranks[info.role], raw_dtype(info.feature), name)
+        name: tf.TensorSpec(shape(info), raw_dtype(info.feature), name)
         for name, info in spec.inputs.items()
     }
 
@@ -33,23 +39,34 @@ def most_recent(indices, max_length: int):
     return real & (behind <= max_length)
 
 
+def first_values(indices, max_values: int):
+    """Which values `(..., values)` are among the first `max_values` real ones of their bag."""
+    real = indices != PADDING_INDEX
+    return real & (tf.cumsum(tf.cast(real, tf.int32), axis=-1) <= max_values)
+
+
 def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict:
     """What clients send, with target `(batch, candidates)`, as what the model takes.
 
     A candidate is padding where the first `Categorical` of the target is, a behaviour where that
     of its sequence is, whatever the other features say there. Of a history longer than
-    `max_length` the most recent stay.
+    `max_length` the most recent stay, of a bag of more than `max_values` the first.
     """
     x = {}
-    for feature in spec.context:
-        x[feature.name] = raw_values(feature, inputs[feature.name])
+    for feature in (*spec.context, *spec.target):
+        x[feature.name] = _look_up(raw_values, feature, inputs[feature.name])
     first = tells_padding(spec.target)
-    for feature in spec.target:
-        look_up = raw_values.with_padding if feature is first else raw_values
-        x[feature.name] = look_up(feature, inputs[feature.name])
+    x[first.name] = raw_values.with_padding(first, inputs[first.name])
     for sequence in spec.sequences:
         x |= _behaviours(sequence, raw_values, inputs)
     return x
+
+
+def _look_up(raw_values: RawValues, feature, values):
+    if not isinstance(feature, Bag):
+        return raw_values(feature, values)
+    indices = raw_values.with_padding(feature, values)
+    return tf.where(first_values(indices, feature.max_values), indices, PADDING_INDEX)
 
 
 def _behaviours(sequence, raw_values: RawValues, inputs: dict) -> dict:
@@ -62,13 +79,14 @@ def _behaviours(sequence, raw_values: RawValues, inputs: dict) -> dict:
     for feature in sequence.features:
         if feature is not first:
             other = sequence.input_name(feature)
-            values = raw_values(feature, inputs[other])
+            values = _look_up(raw_values, feature, inputs[other])
             # Else rows of other lengths could be taken for one another.
             message = f"{other} must have the shape of {name}"
             with tf.control_dependencies(
-                [tf.debugging.assert_equal(tf.shape(values), shape, message)]
+                [tf.debugging.assert_equal(tf.shape(values)[:2], shape, message)]
             ):
-                x[other] = tf.where(keep, values, tf.zeros((), values.dtype))
+                kept = keep[..., tf.newaxis] if isinstance(feature, Bag) else keep
+                x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
     return x
 
 
@@ -105,5 +123,5 @@ def _score(model, spec: FeatureSpec, raw_values: RawValues, inputs: dict):
     """`ctr` and which candidates are real, both `(batch, candidates)`."""
     x = model_inputs(spec, raw_values, inputs)
     real = x[tells_padding(spec.target).name] != PADDING_INDEX
-    ctr = tf.cast(model(x, training=False), tf.float32)
+    ctr = tf.cast(call_with_constants(model, x), tf.float32)
     return tf.where(real, ctr, 0.0), real

@@ -1,10 +1,20 @@
 """The loaders on the real logs: the sizes that their descriptions state, and no leakage."""
 
+import gzip
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from keras_din.data import load_amazon, load_globo, load_kuairand, prepare_impressions
+from keras_din.data import (
+    LastFraction,
+    load_amazon,
+    load_globo,
+    load_kuairand,
+    load_movielens,
+    load_raw_amazon,
+)
 from keras_din.data.globo import hour_negatives
 from keras_din.data.kuairand import FOLDER
 from tests.data.leakage import check_no_leakage
@@ -76,6 +86,33 @@ def test_amazon(shared_data, category, rows, users):
     np.testing.assert_array_equal(*raw)
 
 
+def test_the_published_form_of_amazon_gives_the_same(shared_data, tmp_path):
+    log = pd.read_parquet(shared_data / "amazon2014" / "beauty_reviews.parquet")
+    log = log[log["user_id"] <= 400]
+    items = pd.read_parquet(shared_data / "amazon2014" / "beauty_items.parquet")
+    items = items[items["item_id"].isin(log["item_id"])]
+    log.to_parquet(tmp_path / "beauty_reviews.parquet")
+    items.to_parquet(tmp_path / "beauty_items.parquet")
+    with gzip.open(tmp_path / "reviews_Beauty_5.json.gz", "wt") as file:
+        for user, item, time in log[["user_id", "item_id", "ts"]].itertuples(index=False):
+            record = {"reviewerID": f"A{user:05}", "asin": f"B{item:05}", "unixReviewTime": time}
+            file.write(json.dumps(record) + "\n")
+    with gzip.open(tmp_path / "meta_Beauty.json.gz", "wt") as file:
+        for item, category in items[["item_id", "category"]].itertuples(index=False):
+            path = [["Books"], ["Beauty", f"{category:04}"]]
+            file.write(repr({"asin": f"B{item:05}", "categories": path}) + "\n")
+    data = load_amazon(tmp_path, "beauty", given_negatives=False)
+    published = load_raw_amazon(
+        tmp_path / "reviews_Beauty_5.json.gz", tmp_path / "meta_Beauty.json.gz"
+    )
+    assert sizes(published) == sizes(data)
+    for part, samples in data.parts.items():
+        same = published.parts[part]
+        np.testing.assert_array_equal(same.history["hist"], samples.history["hist"])
+        for name in ("item_id", "category"):
+            np.testing.assert_array_equal(same.columns[name], samples.columns[name])
+
+
 def test_globo(shared_data):
     data = load_globo(shared_data / "globo")
     assert data.report["users"] == 322_897
@@ -105,12 +142,18 @@ def test_negatives_of_the_hour():
 
 
 def test_movielens(shared_data):
-    """No loader yet, but the door takes it: a label from ratings, seconds, a split by time."""
-    ratings = pd.read_csv(shared_data / "movielens-small" / "ratings.csv")
-    ratings["liked"] = (ratings["rating"] >= 4).astype(int)
-    data = prepare_impressions(
-        ratings, user="userId", time="timestamp", label="liked", target=["movieId"]
-    )
+    folder = shared_data / "movielens-small"
+    data = load_movielens(folder)
     assert data.report["rows_kept"] == 100_004
-    assert data.report["time_unit"] == "s"
+    assert data.report["users"] == 671
+    assert data.report["items"] == {"rows": 9125, "rows_aside": 0, "rows_not_found": 0}
+    ratings = pd.read_csv(folder / "ratings.csv")
+    assert len(data.behaviours["hist"]) == (ratings["rating"] >= 4).sum()
+    test = data.parts["test"].group
+    assert len(np.unique(test)) == 187  # 38,493 of 138,493 users, rounded up.
+    assert not np.isin(data.parts["train"].group, test).any()
+    assert len(data.spec.features["genres"].vocabulary) == 19
     check_no_leakage(data)
+    by_time = load_movielens(folder, split=LastFraction(), user_id=True)
+    assert sizes(by_time) == {"train": 80_003, "valid": 10_000, "test": 10_001}
+    check_no_leakage(by_time)

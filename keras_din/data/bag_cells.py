@@ -1,0 +1,137 @@
+"""Cells with several raw values: lists, or text that a separator splits."""
+
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.bags import Bags
+from keras_din.data.lookup import fit_feature, to_indices
+from keras_din.feature_spec import Bag
+
+SEPARATOR = "|"
+
+
+def checked_separators(bags, features: list, single: list) -> dict:
+    """Which columns may hold several values a cell.
+
+    Args:
+        bags: Column -> separator of its text, or names of columns whose text `|` separates.
+        features: Names of columns, or features; the first is the item.
+        single: Names of columns that hold one value, such as users and times. The item does too.
+
+    Returns:
+        Name of each such column -> the separator of its text, or `None`: only lists are bags.
+
+    Raises:
+        ValueError: When `bags` names another column, a separator is no text, or the item a `Bag`.
+    """
+    if isinstance(features[0], Bag):
+        raise ValueError(
+            "The first of `target` must be the item, which has one value. "
+            f"Received: {features[0]!r}."
+        )
+    bags = [bags] if isinstance(bags, str) else bags
+    bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
+    found = {}
+    for feature in features[1:]:
+        if isinstance(feature, Bag):
+            found[feature.name] = bags.get(feature.name, SEPARATOR)
+        elif isinstance(feature, str) and feature not in (features[0], *single):
+            found.setdefault(feature, bags.get(feature))
+    for name, separator in bags.items():
+        if name not in found:
+            raise ValueError(
+                "`bags` must name features that may have several values, of columns "
+                f"{list(found)}. Received: {name!r}."
+            )
+        if not isinstance(separator, str) or not separator:
+            raise ValueError(
+                f"The separator of {name!r} in `bags` must be text. Received: {separator!r}."
+            )
+    return found
+
+
+def bag_cells(values: pd.Series, separator: str | None):
+    """Lists as tuples, which pandas can compare and count; text stays text.
+
+    Missing values and empty strings within a list are left out.
+
+    Args:
+        values: Lists, tuples or arrays of strings or integers, and, with a separator, text.
+        separator: The separator of text, or `None`.
+
+    Returns:
+        `(cells, wrong)`: the column, and bool `(rows,)`, `True` where a cell is something else.
+    """
+    cells, wrong = values.to_numpy(object, copy=True), np.zeros(len(values), bool)
+    known = {}  # Equal lists become one tuple.
+    for row, cell in enumerate(cells):
+        if separator is not None and isinstance(cell, str):
+            continue
+        if separator is not None and isinstance(cell, (int, np.integer)):
+            cells[row] = str(cell)
+        elif isinstance(cell, (list, tuple)) or (isinstance(cell, np.ndarray) and cell.ndim):
+            bag = _bag(cell, known)
+            wrong[row] = bag is None
+            cells[row] = cell if bag is None else bag
+        else:
+            wrong[row] = not pd.isna(cell)
+    return pd.Series(cells, values.index, dtype=object), wrong
+
+
+def _bag(cell, known: dict):
+    """The values of a list as a tuple, or `None` where one is no string or integer."""
+    key = tuple(cell.tolist() if isinstance(cell, np.ndarray) else cell)
+    try:
+        return known[key]
+    except TypeError:  # A list or a dict in it.
+        return None
+    except KeyError:
+        pass
+    bag = []
+    for value in key:
+        if isinstance(value, float) and value.is_integer():  # Integers beside missing ones.
+            value = int(value)
+        if isinstance(value, (str, int, np.integer)):
+            bag += [value] * (value != "")
+        elif not pd.isna(value):
+            return None
+    return known.setdefault(key, tuple(bag))
+
+
+def holds_bags(values: pd.Series) -> bool:
+    """Whether a column that `bag_cells` gave holds lists."""
+    where = values.first_valid_index() if values.dtype == object else None
+    return where is not None and isinstance(values.loc[where], tuple)
+
+
+def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) -> Bag:
+    """A `Bag` with the vocabulary of the training values, each counted as often as it stands."""
+    place, lengths, flat = _different(values, separator)
+    often = np.repeat(np.bincount(place, minlength=len(lengths)), lengths)
+    feature = fit_feature(name, flat.repeat(often), dim, min_count)
+    return Bag(name, vocabulary=feature.vocabulary, dim=dim)
+
+
+def to_bags(feature: Bag, values, separator: str | None) -> Bags:
+    """The bags of cells `(rows,)`; a missing cell is an empty bag."""
+    place, lengths, flat = _different(values, separator)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return Bags(place, offsets, to_indices(feature, flat))
+
+
+def _different(values, separator: str | None):
+    """The bags that differ: `(place (rows,), lengths (bags,), all their values)`; 0 is empty."""
+    values = pd.Series(values)
+    place, cells = pd.factorize(values.to_numpy(object))
+    bags = [cell if isinstance(cell, tuple) else _split(cell, separator) for cell in cells]
+    lengths = np.array([0, *map(len, bags)], np.int64)
+    # For errors, the first row that has each bag.
+    first = values.index[np.unique(place[place >= 0], return_index=True)[1]]
+    flat = pd.Series(list(chain.from_iterable(bags)), np.repeat(first, lengths[1:]))
+    return place + 1, lengths, flat
+
+
+def _split(text: str, separator: str) -> tuple:
+    return tuple(value for value in text.split(separator) if value)

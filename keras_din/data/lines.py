@@ -1,0 +1,38 @@
+"""A text file line by line, compressed or not."""
+
+import io
+import os
+
+import pyarrow as pa
+
+LONGEST = 1 << 18
+
+
+def read_lines(path: str | os.PathLike):
+    """Yields `(number, line)` of a file, numbers from 1; empty lines are skipped.
+
+    A line is bytes with its end, or `None` where it is longer than `LONGEST` bytes: such a line
+    is passed over and never held.
+
+    Args:
+        path: Path of the file, which may be compressed (`.gz`, `.bz2`).
+
+    Raises:
+        ValueError: When a compressed file is damaged or ends early, after the lines before that.
+    """
+    number = 0
+    with pa.input_stream(os.fspath(path)) as stream, io.BufferedReader(stream, 1 << 20) as file:
+        try:
+            while line := file.readline(LONGEST):
+                number += 1
+                if len(line) == LONGEST and not line.endswith(b"\n"):
+                    while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+                        pass
+                    yield number, None
+                elif not line.isspace():
+                    yield number, line
+        except OSError as error:
+            raise ValueError(
+                f"A file must be whole. Received: {os.fspath(path)}, which can be read up to line "
+                f"{number}: {error}."
+            ) from error

@@ -1,0 +1,120 @@
+"""The embedding of bags: three poolings by hand, empty bags, sparse gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.layers import BagEmbedding, Embedding
+from tests.layers.contract import check_layer
+
+TABLE = np.array([[9, 9], [1, -8], [3, 2], [5, -4], [7, 0]], "float32")
+# Values 2 and 3, nothing, out of vocabulary twice (once by a number out of range) and 4.
+BAGS = np.array([[2, 0, 3, 0], [0, 0, 0, 0], [1, 99, 0, 4]], "int32")
+POOLED = {
+    "mean": [[4, -1], [0, 0], [3, -16 / 3]],
+    "sum": [[8, -2], [0, 0], [9, -16]],
+    "max": [[5, 2], [0, 0], [7, 0]],
+}
+every_pooling = pytest.mark.parametrize("pooling", POOLED)
+
+
+def a_layer(pooling, **words):
+    layer = BagEmbedding(5, 2, pooling=pooling, **words)
+    layer.build()
+    layer.embeddings.assign(TABLE)
+    return layer
+
+
+@every_pooling
+def test_by_hand(pooling):
+    layer = a_layer(pooling)
+    out = layer(BAGS)
+    np.testing.assert_allclose(out, POOLED[pooling], rtol=1e-6)
+    assert getattr(out, "_keras_mask", None) is None
+    np.testing.assert_allclose(layer(BAGS[0]), POOLED[pooling][0], rtol=1e-6)
+    np.testing.assert_array_equal(layer(BAGS[:, None, :])[:, 0], out)
+
+
+def test_the_maximum_of_negative_values_is_negative():
+    np.testing.assert_array_equal(a_layer("max")(np.array([[1, 3, 0]]))[0], [5, -4])
+    np.testing.assert_array_equal(a_layer("max")(np.array([[1, 0, 0]]))[0], [1, -8])
+
+
+@every_pooling
+def test_padding_changes_nothing(pooling):
+    layer = a_layer(pooling)
+    for where in ((3, 0), (0, 2), (1, 1)):
+        padded = np.pad(BAGS, ((0, 0), where))
+        np.testing.assert_array_equal(layer(padded), layer(BAGS))
+
+
+@every_pooling
+@pytest.mark.parametrize("shape", [(3, 0), (0, 3), (2, 0, 3), (2, 3, 0), (0, 0)])
+def test_axes_of_no_size(pooling, shape):
+    layer = a_layer(pooling)
+    signature = tf.TensorSpec([None] * len(shape), tf.int32)
+    for call in (layer, tf.function(layer, input_signature=[signature])):
+        out = call(tf.zeros(shape, tf.int32))
+        np.testing.assert_array_equal(out, np.zeros((*shape[:-1], 2)))
+
+
+@pytest.mark.parametrize(
+    "pooling, expected",
+    [
+        # d/dv of sum(output), for each value its rows: index 2 once, 3 once, 1 twice, 4 once.
+        ("sum", [[0, 0], [2, 2], [1, 1], [1, 1], [1, 1]]),
+        ("mean", [[0, 0], [2 / 3, 2 / 3], [1 / 2, 1 / 2], [1 / 2, 1 / 2], [1 / 3, 1 / 3]]),
+        # The maxima are 5 of index 3, 2 of index 2, and 7 and 0 of index 4.
+        ("max", [[0, 0], [0, 0], [0, 1], [1, 0], [1, 1]]),
+    ],
+)
+def test_gradients_by_hand_are_sparse(pooling, expected):
+    layer = a_layer(pooling)
+
+    @tf.function
+    def gradient(bags):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(bags))
+        found = tape.gradient(loss, layer.embeddings.value)
+        assert isinstance(found, tf.IndexedSlices)
+        return found.indices, tf.convert_to_tensor(found)
+
+    rows, dense = gradient(tf.constant(BAGS))
+    np.testing.assert_allclose(dense, expected, rtol=1e-6)
+    np.testing.assert_array_equal(np.sort(rows), [1, 1, 2, 3, 4])  # No row for padding.
+
+
+@every_pooling
+def test_only_real_values_are_looked_up(pooling):
+    bags, values = 7, 211  # Sizes that nothing else in the graph has.
+    layer = a_layer(pooling)
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((bags, values), tf.int32)).graph
+    shapes = [
+        tensor.shape
+        for operation in graph.get_operations()
+        for tensor in operation.outputs
+        if tensor.dtype.is_floating
+    ]
+    assert shapes
+    assert not [s for s in shapes if s.rank and (values in s or bags * values in s)]
+    kinds = {operation.type for operation in graph.get_operations()}
+    assert "ResourceGather" in kinds
+    assert "ReadVariableOp" not in kinds
+
+
+@every_pooling
+def test_contract(pooling, tmp_path):
+    layer = BagEmbedding(5, 2, pooling=pooling, feature="tags")
+    check_layer(layer, {"indices": BAGS}, tmp_path)
+    assert layer.get_config()["pooling"] == pooling
+    assert isinstance(layer, Embedding)
+    assert layer.embeddings.feature == "tags"
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"`pooling` must be one of 'mean', 'sum', 'max'\. .*'x'"):
+        BagEmbedding(5, 2, pooling="x")
+    with pytest.raises(ValueError, match="`dim` must be a positive integer"):
+        BagEmbedding(5, 0)
+    assert keras.saving.serialize_keras_object(BagEmbedding(5, 2))
