@@ -3,8 +3,20 @@
 import importlib
 
 from keras_din import layers, losses, metrics, models, optimizers
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
-from keras_din.models import MODELS, build_base, build_din, build_popularity
+from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.models import (
+    MODELS,
+    build_base,
+    build_bst,
+    build_dcn,
+    build_deepfm,
+    build_dien,
+    build_din,
+    build_lr,
+    build_pnn,
+    build_popularity,
+    build_wide_deep,
+)
 from keras_din.version import __version__
 
 # Rooms that need pandas or TensorFlow: opened when first asked for, so that layers and models
@@ -14,6 +26,7 @@ _LAZY = {
     "data": None,
     "evaluate": "keras_din.evaluation",
     "export": "keras_din.serving",
+    "plots": None,
 }
 
 
@@ -33,6 +46,7 @@ def __dir__():
 
 __all__ = [
     "__version__",
+    "Bag",
     "Categorical",
     "Evaluation",
     "FeatureSpec",
@@ -40,8 +54,15 @@ __all__ = [
     "Numeric",
     "Sequence",
     "build_base",
+    "build_bst",
+    "build_dcn",
+    "build_deepfm",
+    "build_dien",
     "build_din",
+    "build_lr",
+    "build_pnn",
     "build_popularity",
+    "build_wide_deep",
     "data",
     "evaluate",
     "export",
@@ -50,4 +71,5 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plots",
 ]

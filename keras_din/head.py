@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from keras_din.layers import MLP
+from keras_din.feature_spec import Categorical
+from keras_din.layers import MLP, Embedding
 
 
-def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", dropout=0.0):
-    """`ctr = sigmoid(MLP([parts]))`, in float32; 0 for a padding candidate.
+def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", dropout=0.0, bias=None):
+    """`ctr = sigmoid(MLP([parts]) + bias)`, in float32; 0 for a padding candidate.
 
     Args:
         parts: Float tensors `(batch, dim)`, the same for all candidates of a row, or
@@ -16,20 +17,40 @@ def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", drop
         hidden_units: Sizes of the hidden layers.
         activation: Activation of the hidden layers.
         dropout: Fraction of hidden units that training drops.
+        bias: Float32 tensor `(batch, candidates, 1)`, such as that of `bias_of_item`, or `None`.
 
     Returns:
         Float32 tensor `(batch, candidates)`.
     """
-    with_candidates = next(part for part in parts if len(part.shape) == 3)
-    ones = ops.ones_like(with_candidates[..., :1])
-    parts = [part if len(part.shape) == 3 else ops.expand_dims(part, 1) * ones for part in parts]
-    x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
-    x = MLP(hidden_units, activation, dropout, name="top")(x, mask=target_mask)
+    x = MLP(hidden_units, activation, dropout, name="top")(join(parts), mask=target_mask)
     # `Dense` would make ten operations of a product of more than two axes.
     logit = keras.layers.EinsumDense(
         "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name="logit"
+    )(x)
+    return probability(logit if bias is None else logit + bias, target_mask)
+
+
+def join(parts):
+    """Parts as of `ctr_head` side by side, `(batch, candidates, dim)`."""
+    with_candidates = next(part for part in parts if len(part.shape) == 3)
+    ones = ops.ones_like(with_candidates[..., :1])
+    parts = [part if len(part.shape) == 3 else ops.expand_dims(part, 1) * ones for part in parts]
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+
+
+def bias_of_item(spec, inputs, embeddings_initializer="zeros"):
+    """One number an item: float32 `(batch, candidates, 1)`.
+
+    Args:
+        spec: A `FeatureSpec`. The first `Categorical` of its target is the item.
+        inputs: The model's inputs by name.
+        embeddings_initializer: Initializer of the biases.
+    """
+    item = next(feature for feature in spec.target if isinstance(feature, Categorical))
+    table = Embedding(
+        item.vocabulary_size, 1, embeddings_initializer, feature=item.name, name="item_bias"
     )
-    return probability(logit(x), target_mask)
+    return ops.cast(table(inputs[item.name]), "float32")
 
 
 def probability(logits, target_mask):

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import inspect
 import json
+import math
 import os
 import pathlib
 import zlib
@@ -51,6 +52,7 @@ def train(
     epochs: int = 10,
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
+    mini_batch_aware: float = 0.0,
     patience: int = 2,
     evaluate_every: int | str = "epoch",
     by_request: bool = False,
@@ -75,6 +77,8 @@ def train(
         epochs: The most epochs.
         batch_size: Rows of a batch, or requests.
         learning_rate: Learning rate of `LazyAdam`.
+        mini_batch_aware: Its strength of mini-batch aware regularization, with the occurrences
+            of the part `"train"`; 0 for none.
         patience: Epochs without a better GAUC (AUC, where no user has both a click and none)
             after which training stops.
         evaluate_every: `"epoch"`, or a number of steps.
@@ -100,6 +104,7 @@ def train(
         "epochs": positive_integer("epochs", epochs),
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": _positive("learning_rate", learning_rate),
+        "mini_batch_aware": _not_negative("mini_batch_aware", mini_batch_aware),
         "patience": positive_integer("patience", patience),
         "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
         "by_request": bool(by_request),
@@ -262,10 +267,17 @@ def _build(data, arguments) -> keras.Model:
         one_of("options", name, tuple(allowed))
     keras.utils.set_random_seed(arguments["seed"])
     network = builder(data.spec, **arguments["options"])
-    optimizer = LazyAdam(arguments["learning_rate"])
+    optimizer = LazyAdam(arguments["learning_rate"], **_regularization(data, arguments))
     optimizer.build(network.trainable_variables)  # To be saved before the first step too.
     network.compile(optimizer, BinaryCrossentropy())
     return network
+
+
+def _regularization(data, arguments) -> dict:
+    strength = arguments["mini_batch_aware"]
+    if not strength:
+        return {}
+    return {"mini_batch_aware": strength, "occurrences": data.occurrences("train")}
 
 
 def _checkpoint(folder, progress) -> keras.Model:
@@ -301,6 +313,7 @@ def _resumed_arguments(folder, data, arguments) -> dict:
             f"Received: other data for {folder}."
         )
     kept = content["arguments"]
+    kept = {"mini_batch_aware": 0.0} | kept  # That of runs from before there was the argument.
     return kept | {"epochs": max(kept["epochs"], arguments["epochs"])}
 
 
@@ -332,6 +345,12 @@ def _monitor(samples) -> str:
 def _positive(word, value) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
+    return float(value)
+
+
+def _not_negative(word, value) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ValueError(f"`{word}` must be 0 or more. Received: {word}={value!r}.")
     return float(value)
 
 

@@ -38,6 +38,7 @@ def test_a_file_imports_lower_floors_only():
 def test_public_names():
     assert keras_din.__all__ == [
         "__version__",
+        "Bag",
         "Categorical",
         "Evaluation",
         "FeatureSpec",
@@ -45,8 +46,15 @@ def test_public_names():
         "Numeric",
         "Sequence",
         "build_base",
+        "build_bst",
+        "build_dcn",
+        "build_deepfm",
+        "build_dien",
         "build_din",
+        "build_lr",
+        "build_pnn",
         "build_popularity",
+        "build_wide_deep",
         "data",
         "evaluate",
         "export",
@@ -55,6 +63,7 @@ def test_public_names():
         "metrics",
         "models",
         "optimizers",
+        "plots",
     ]
     assert dir(keras_din) == sorted(keras_din.__all__)
     assert all(getattr(keras_din, name) is not None for name in keras_din.__all__)
@@ -79,7 +88,7 @@ print(sorted(name for name in sys.modules if name.startswith(("keras_din", "pand
     assert code == 0, output
     opened = next(line for line in output.splitlines() if line.startswith("["))
     assert "'keras_din.models.din'" in opened
-    for room in ("data", "serving", "evaluation", "training", "cli"):
+    for room in ("data", "serving", "evaluation", "training", "plots", "cli"):
         assert f"'keras_din.{room}'" not in opened
 
 

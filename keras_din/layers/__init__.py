@@ -1,17 +1,31 @@
 """Layers of the zoo, for anybody's functional model."""
 
 from keras_din.layers.attention_sequence_pooling import AttentionSequencePoolingLayer
+from keras_din.layers.bag_embedding import BagEmbedding
+from keras_din.layers.behaviour_transformer import BehaviourTransformer
+from keras_din.layers.bias import Bias
+from keras_din.layers.cross_network import CrossNetwork
 from keras_din.layers.dice import Dice
 from keras_din.layers.embedding import Embedding
+from keras_din.layers.interest_evolution import InterestEvolutionLayer
+from keras_din.layers.interest_extractor import InterestExtractorLayer
 from keras_din.layers.mlp import MLP
 from keras_din.layers.pack import Pack
 from keras_din.layers.sequence_pooling import SequencePoolingLayer
+from keras_din.layers.take_rows import TakeRows
 
 __all__ = [
     "AttentionSequencePoolingLayer",
+    "BagEmbedding",
+    "BehaviourTransformer",
+    "Bias",
+    "CrossNetwork",
     "Dice",
     "Embedding",
+    "InterestEvolutionLayer",
+    "InterestExtractorLayer",
     "MLP",
     "Pack",
     "SequencePoolingLayer",
+    "TakeRows",
 ]

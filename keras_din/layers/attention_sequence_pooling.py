@@ -1,9 +1,11 @@
 """Attention pooling of a behaviour sequence: the heart of DIN."""
 
+import math
+
 import keras
 from keras import ops
 
-from keras_din.checks import layer_sizes
+from keras_din.checks import layer_sizes, one_of
 from keras_din.layers.behaviours import pack_behaviours, unpack_weights
 from keras_din.layers.mlp import (
     MLP,
@@ -12,7 +14,14 @@ from keras_din.layers.mlp import (
     activation_layer,
     checked_activation,
 )
-from keras_din.ops import factored_projection, softmax_rows, sum_rows, take_rows
+from keras_din.ops import (
+    by_row_or_by_pair,
+    factored_projection,
+    projection_of_row,
+    softmax_rows,
+    sum_rows,
+    take_rows,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -20,8 +29,9 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
     """Sums a user's behaviours, each weighted by its relevance to a candidate.
 
     `output = sum_j w_j k_j`, where the activation unit `a(q, k_j)` is an MLP on
-    `[q, k, q - k, q * k]` that ends in one number, `w = softmax(a)` over the real behaviours or
-    `w = a`. Not normalized, the length of the output tells how strong the interest is.
+    `[q, k, q - k, q * k]` that ends in one number, `w = softmax(a)` over the real behaviours,
+    `w = softmax(a / sqrt(key_dim))`, or `w = a`. Not normalized, the length of the output tells
+    how strong the interest is.
 
     Keys may be wider than the query: their first `dim` units are compared with it, the others
     (side features of a behaviour) enter `a` and the sum as they are.
@@ -30,8 +40,9 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         units: Sizes of the hidden layers of `a`.
         activation: Activation of these layers: `"dice"`, `"prelu"` or any that Keras knows.
         weight_normalization: Whether a softmax over the real behaviours makes the weights sum
-            to 1. The paper gives it up; on Amazon Beauty and Sports the layer without it ranked
-            below a plain mean and with it above, on KuaiRand there was no clear difference.
+            to 1; `"scaled"` for one of `a / sqrt(key_dim)`. The paper gives it up; on Amazon
+            Beauty and Sports the layer without it ranked below a plain mean and with it above, on
+            KuaiRand there was no clear difference.
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
@@ -52,8 +63,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (3), which is
         `weight_normalization=False`, with the inputs of `a` as in the authors' code. That code
-        also differs from the paper: it takes a softmax of `a / sqrt(dim)`, with sigmoids inside
-        `a`.
+        also differs from the paper: `weight_normalization="scaled"`, `activation="sigmoid"`.
     """
 
     def __init__(self, units=(80, 40), activation="dice", weight_normalization=True, **kwargs):
@@ -62,7 +72,9 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         if not self.units:
             raise ValueError(f"`units` must hold at least one layer. Received: units={units!r}.")
         self.activation = checked_activation(activation)
-        self.weight_normalization = bool(weight_normalization)
+        one_of("weight_normalization", weight_normalization, (True, False, "scaled"))
+        scaled = weight_normalization == "scaled"
+        self.weight_normalization = weight_normalization if scaled else bool(weight_normalization)
         self.supports_masking = True
         # Packing has shapes that depend on values: XLA would compile anew for each length.
         self.supports_jit = keras.backend.backend() != "tensorflow"
@@ -92,19 +104,49 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         if one_candidate:
             query = ops.expand_dims(query, 1)
         keys, rows, _ = pack_behaviours(keys, keys_mask)
+        of_pairs = lambda: self._of_pairs(query, keys, rows, query_mask, training)  # noqa: E731
+        if training:
+            interest = of_pairs()
+        else:
+            interest = by_row_or_by_pair(self._of_row, of_pairs, query, keys, rows)
+        return interest[:, 0] if one_candidate else interest
+
+    def _of_pairs(self, query, keys, rows, query_mask, training):
+        """The interest in each candidate, all pairs of a position and a candidate at once."""
         batch = ops.shape(query)[0]
         weights = self._weights(query, keys, rows, batch, query_mask, training)
-        interest = sum_rows(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
-        return interest[:, 0] if one_candidate else interest
+        return sum_rows(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
+
+    def _of_row(self, query, keys):
+        """The same of one row: `(candidates, dim)`, `(time, key_dim)` -> `(candidates, key_dim)`.
+
+        It is products of matrices alone: nothing has an axis of times, one of candidates and one
+        of `dim`.
+        """
+        x = projection_of_row(query, keys, self.kernel, self.bias)
+        scores = ops.reshape(self._scores(x), (ops.shape(keys)[0], ops.shape(query)[0]))
+        weights = self._normalized(scores, keys, lambda scores: ops.softmax(scores, axis=0))
+        return ops.matmul(ops.transpose(weights), keys)
 
     def _weights(self, query, keys, rows, batch, query_mask, training):
         """The weight of each behaviour for each candidate: `(positions, candidates)`."""
         mask = self._real_pairs(query, rows, batch, query_mask)
         x = factored_projection(query, keys, rows, self.kernel, self.bias)
+        scores = self._scores(x, mask, training)
+        scores = ops.reshape(scores, (ops.shape(rows)[0], ops.shape(query)[1]))
+        return self._normalized(scores, keys, lambda scores: softmax_rows(scores, rows, batch))
+
+    def _scores(self, x, mask=None, training=False):
+        """`a` from the pre-activations of its first layer: `(pairs, units)` -> `(pairs, 1)`."""
         x = activate(self.first_activation, x, mask, training)
-        x = self.mlp(x, mask=mask, training=training)
-        weights = ops.reshape(self.score(x), (ops.shape(rows)[0], ops.shape(query)[1]))
-        return softmax_rows(weights, rows, batch) if self.weight_normalization else weights
+        return self.score(self.mlp(x, mask=mask, training=training))
+
+    def _normalized(self, scores, keys, softmax):
+        if not self.weight_normalization:
+            return scores
+        if self.weight_normalization == "scaled":
+            scores = scores / math.sqrt(keys.shape[-1])
+        return softmax(scores)
 
     def _real_pairs(self, query, rows, batch, query_mask):
         """Which pairs of a position and a candidate are real, `(pairs,)`, or `None` for all."""

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_din.ops import pack, row_of_position
+from keras_din.ops import pack, row_of_position, take_positions
 
 
 def pack_behaviours(keys, keys_mask):
@@ -38,17 +38,24 @@ def pack_behaviours(keys, keys_mask):
     return keys, row_of_position(keys_mask), keys_mask
 
 
+def unpack_behaviours(values, mask):
+    """Puts values `(positions, units)` where `mask` `(batch, time)` is `True`.
+
+    Returns a float tensor `(batch, time, units)`, 0 elsewhere.
+    """
+    batch, time = ops.shape(mask)
+    units = ops.shape(values)[1]
+    if keras.backend.backend() == "tensorflow":
+        places = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32")) - 1
+        spare = ops.zeros((1, units), dtype=values.dtype)
+        values = take_positions(ops.concatenate([spare, values]), places + 1)
+    padded = ops.reshape(values, (batch, time, units))
+    return padded * ops.expand_dims(ops.cast(mask, padded.dtype), -1)
+
+
 def unpack_weights(weights, mask):
     """Puts weights `(positions, candidates)` where `mask` `(batch, time)` is `True`.
 
     Returns a float tensor `(batch, candidates, time)`, 0 elsewhere.
     """
-    batch, time = ops.shape(mask)
-    candidates = ops.shape(weights)[1]
-    if keras.backend.backend() == "tensorflow":
-        places = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32")) - 1
-        spare = ops.zeros((1, candidates), dtype=weights.dtype)
-        weights = ops.take(ops.concatenate([spare, weights]), places + 1, axis=0)
-    padded = ops.reshape(weights, (batch, time, candidates))
-    padded = padded * ops.expand_dims(ops.cast(mask, padded.dtype), -1)
-    return ops.transpose(padded, (0, 2, 1))
+    return ops.transpose(unpack_behaviours(weights, mask), (0, 2, 1))

@@ -1,10 +1,24 @@
 """Deep Interest Network."""
 
+import math
+
 import keras
 
+from keras_din.checks import one_of
 from keras_din.embed import embed
-from keras_din.head import ctr_head
+from keras_din.head import bias_of_item, ctr_head, join
 from keras_din.layers import AttentionSequencePoolingLayer
+
+# The network of the authors' code: `build_din(spec, **AUTHORS)`.
+AUTHORS = {
+    "attention_units": (80, 40),
+    "hidden_units": (80, 40),
+    "activation": "sigmoid",
+    "weight_normalization": "scaled",
+    "interaction": "affine_product",
+    "item_bias": True,
+    "embeddings_initializer": "glorot_uniform",
+}
 
 
 def build_din(
@@ -14,6 +28,8 @@ def build_din(
     hidden_units=(200, 80),
     activation="dice",
     weight_normalization=True,
+    interaction="concat",
+    item_bias=False,
     dropout=0.0,
     embeddings_initializer="uniform",
     name="din",
@@ -23,13 +39,24 @@ def build_din(
     What a user wants is read anew for each candidate `A`: his behaviours `e_j` are summed,
     weighted by their relevance to it.
 
+    The paper has `weight_normalization=False`, `interaction="concat"` and no item bias, with
+    `"prelu"` or `"dice"` and `hidden_units=(200, 80)`. Its authors' code is another network:
+    `build_din(spec, **keras_din.models.din.AUTHORS)`, where item and category have 64 units each.
+
     Args:
         spec: A `FeatureSpec`.
         attention_units: Sizes of the hidden layers of the activation unit `a`.
         hidden_units: Sizes of the hidden layers of `f`.
         activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
-        weight_normalization: Whether a softmax makes a user's weights sum to 1. The paper's
-            model is without it: `w = a`.
+        weight_normalization: Whether a softmax makes a user's weights sum to 1; `"scaled"` for
+            one of `a / sqrt(dim)`, with the width of a behaviour.
+        interaction: How an interest `u` meets its query `i`, the part of `v_A` that the behaviours
+            are of. `"concat"`: `f` reads `[i, u]`. `"product"`: it reads `[i, u, i * u]`, with the
+            first units of `u` where side features make it wider. `"affine_product"`: it reads
+            `g * [i, u, i * u] + b`, `u = W (h * v_U + c) + d` as wide as `i`; the code's batch
+            normalizations, which use no statistics of a batch.
+        item_bias: Whether a number of the item's own is added to the logit. The item is the
+            first `Categorical` of the target.
         dropout: Fraction of the hidden units of `f` that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
@@ -40,8 +67,13 @@ def build_din(
         `(batch, candidates)`, 0 for a padding candidate.
 
     Reference:
-        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 4.3.
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 4.3, and
+        [the authors' code](https://github.com/zhougr1993/DeepInterestNetwork), `din/model.py`.
+        `AUTHORS` differs from it in the order `[i, u, i * u]`, there `[u, i, u * i]`, and in an
+        empty history, which there has the embedding of item 0.
     """
+    one_of("interaction", interaction, ("concat", "product", "affine_product"))
+    affine = interaction == "affine_product"
     x = embed(spec, embeddings_initializer)
     interests = [
         AttentionSequencePoolingLayer(
@@ -49,6 +81,28 @@ def build_din(
         )(b.query, b.keys, keys_mask=b.mask, query_mask=x.target_mask)
         for b in x.behaviours
     ]
+    if affine:
+        interests = [
+            keras.layers.Dense(b.query.shape[-1], name=f"dense_{b.name}")(
+                scale_and_shift(u, f"affine_{b.name}")
+            )
+            for u, b in zip(interests, x.behaviours, strict=True)
+        ]
     parts = [*x.context, x.target, *interests]
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
+    if interaction != "concat":
+        parts += [
+            b.query * u[..., : b.query.shape[-1]]
+            for u, b in zip(interests, x.behaviours, strict=True)
+        ]
+    if affine:
+        parts = [scale_and_shift(join(parts), "affine")]
+    bias = bias_of_item(spec, x.inputs) if item_bias else None
+    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias)
     return keras.Model(x.inputs, ctr, name=name)
+
+
+def scale_and_shift(x, name):
+    """`g * x / sqrt(1.001) + b`: a batch normalization of mean 0 and variance 1 for ever."""
+    return keras.layers.EinsumDense(
+        "bcd,d->bcd", (None, x.shape[-1]), bias_axes="d", kernel_initializer="ones", name=name
+    )(x / math.sqrt(1.001))

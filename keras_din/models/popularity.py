@@ -1,12 +1,9 @@
 """Item bias alone: the baseline that every other model must beat."""
 
 import keras
-from keras import ops
 
 from keras_din.embed import build_inputs, real
-from keras_din.feature_spec import Categorical
-from keras_din.head import probability
-from keras_din.layers import Embedding
+from keras_din.head import bias_of_item, probability
 
 
 def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity") -> keras.Model:
@@ -24,10 +21,6 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
         A functional `keras.Model`, in and out as of `build_din`.
     """
     inputs = build_inputs(spec)
-    item = next(feature for feature in spec.target if isinstance(feature, Categorical))
-    table = Embedding(
-        item.vocabulary_size, 1, embeddings_initializer, feature=item.name, name="item_bias"
-    )
-    logits = ops.cast(table(inputs[item.name]), "float32")
+    logits = bias_of_item(spec, inputs, embeddings_initializer)
     mask = real(spec.target, [inputs[feature.name] for feature in spec.target])
     return keras.Model(inputs, probability(logits, mask), name=name)

@@ -1,23 +1,49 @@
 """Pure tensor functions, one equation each."""
 
-from keras_din.ops.attention import factored_projection
+from keras_din.ops.attention import factored_projection, projection_of_row
+from keras_din.ops.cross_hash import cross_hash
+from keras_din.ops.field_products import (
+    inner_products,
+    outer_product,
+    sum_of_fields,
+    sum_of_inner_products,
+)
+from keras_din.ops.gru import gru_last, gru_states
 from keras_din.ops.moments import masked_moments
+from keras_din.ops.next_behaviour import next_and_other
 from keras_din.ops.packed import (
+    by_row_or_by_pair,
     max_rows,
     pack,
+    pairs_of_rows,
     row_of_position,
     softmax_rows,
     sum_rows,
+    take_positions,
     take_rows,
 )
+from keras_din.ops.row_attention import attend_rows
 
 __all__ = [
+    "attend_rows",
+    "by_row_or_by_pair",
+    "cross_hash",
     "factored_projection",
+    "gru_last",
+    "gru_states",
+    "inner_products",
     "masked_moments",
     "max_rows",
+    "next_and_other",
+    "outer_product",
     "pack",
+    "pairs_of_rows",
+    "projection_of_row",
     "row_of_position",
     "softmax_rows",
+    "sum_of_fields",
+    "sum_of_inner_products",
     "sum_rows",
+    "take_positions",
     "take_rows",
 ]

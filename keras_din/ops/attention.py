@@ -28,8 +28,7 @@ def factored_projection(query, keys, rows, kernel, bias):
     """
     dim, key_dim = query.shape[-1], keys.shape[-1]
     units = kernel.shape[-1]
-    parts = (dim, dim + key_dim, 2 * dim + key_dim)
-    w_query, w_keys, w_difference, w_product = ops.split(kernel, parts)
+    w_query, w_keys, w_difference, w_product = _split(kernel, dim, key_dim)
     candidates = ops.shape(query)[1]
 
     of_query = ops.matmul(ops.reshape(query, (-1, dim)), w_query + w_difference) + bias
@@ -43,3 +42,35 @@ def factored_projection(query, keys, rows, kernel, bias):
     of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
     both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
     return ops.reshape(both, (-1, units)) + of_product
+
+
+def projection_of_row(query, keys, kernel, bias):
+    """`factored_projection` of one row, as one product of matrices.
+
+    A candidate has a matrix of its own for keys, `(Wk - Wd) + diag(q) Wp`. All of them side by
+    side are `candidates` times as large as `Wp`, which pays when behaviours are many.
+
+    Args:
+        query: Float tensor `(candidates, dim)`.
+        keys: Float tensor `(time, key_dim)`, `key_dim >= dim`.
+        kernel: Float tensor `(3 * dim + key_dim, units)`.
+        bias: Float tensor `(units,)`.
+
+    Returns:
+        Float tensor `(time * candidates, units)`.
+    """
+    dim, key_dim, units = query.shape[-1], keys.shape[-1], kernel.shape[-1]
+    w_query, w_keys, w_difference, w_product = _split(kernel, dim, key_dim)
+    of_query = ops.matmul(query, w_query + w_difference) + bias
+    of_candidates = ops.expand_dims(ops.transpose(query), -1) * ops.expand_dims(w_product, 1)
+    if key_dim > dim:
+        rest = ((0, key_dim - dim), (0, 0))
+        of_candidates = ops.pad(of_candidates, (*rest, (0, 0)))
+        w_difference = ops.pad(w_difference, rest)
+    of_candidates = of_candidates + ops.expand_dims(w_keys - w_difference, 1)
+    x = ops.matmul(keys, ops.reshape(of_candidates, (key_dim, -1))) + ops.reshape(of_query, (-1,))
+    return ops.reshape(x, (-1, units))
+
+
+def _split(kernel, dim: int, key_dim: int):
+    return ops.split(kernel, (dim, dim + key_dim, 2 * dim + key_dim))

@@ -30,9 +30,27 @@ def pack(values, mask):
     return backend.pack(values, mask)
 
 
+def pairs_of_rows(mask):
+    """Every two positions of one row, who asks and who answers: two int32 `(pairs,)`.
+
+    Who asks stands in order, so that it serves as `rows` of the pairs.
+    """
+    return backend.pairs_of_rows(mask)
+
+
 def take_rows(x, rows):
     """What each position's row holds: `(batch, ...)` -> `(positions, ...)`."""
     return backend.take_rows(x, rows)
+
+
+def take_positions(values, places):
+    """What stands at places in any order: `(positions, ...)` -> `(places, ...)`."""
+    return backend.take_positions(values, places)
+
+
+def real_positions(rows, batch):
+    """The places of real positions, in order, and then of padding: int32 `(positions,)`."""
+    return backend.real_positions(rows, batch)
 
 
 def sum_rows(values, rows, batch):
@@ -49,4 +67,25 @@ def softmax_rows(scores, rows, batch):
     """Softmax over the positions of each row, `exp(s_j) / sum_i exp(s_i)`: same shape."""
     highest = ops.stop_gradient(max_rows(scores, rows, batch))
     exponentials = ops.exp(scores - take_rows(highest, rows))
-    return exponentials / take_rows(sum_rows(exponentials, rows, batch), rows)
+    # Not a quotient of positions: that of padding would be 0 / 0, and its gradient no number.
+    return exponentials * take_rows(1 / sum_rows(exponentials, rows, batch), rows)
+
+
+def by_row_or_by_pair(of_row, of_pairs, query, keys, rows):
+    """Something of each candidate and its row's behaviours, in the form that takes less time.
+
+    Row by row on TensorFlow where candidates are many; memory is then that of one row. The
+    numbers are the same. Not for training, where gradients of a loop would cost what it saves.
+
+    Args:
+        of_row: Function of `(candidates, dim)` and `(time, key_dim)`, the real behaviours of a
+            row, to `(candidates, key_dim)`.
+        of_pairs: Function without arguments to the result of all rows.
+        query: Float tensor `(batch, candidates, dim)`.
+        keys: Float tensor `(positions, key_dim)`.
+        rows: Int tensor `(positions,)`.
+
+    Returns:
+        Float tensor `(batch, candidates, key_dim)`.
+    """
+    return backend.by_row_or_by_pair(of_row, of_pairs, query, keys, rows)

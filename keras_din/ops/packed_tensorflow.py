@@ -1,21 +1,36 @@
 """The packed form on TensorFlow: padding positions are dropped, so rows stand in order."""
 
 import tensorflow as tf
+from keras import ops
+
+# So many pairs of a behaviour and a candidate, in the mean of rows, are worth a turn of a loop.
+PAIRS_OF_A_ROW = 2000
 
 
 def row_of_position(mask):
-    time = tf.maximum(tf.shape(mask, tf.int64)[1], 1)
-    return tf.cast(_places(mask) // time, tf.int32)
+    return tf.cast(tf.where(mask)[:, 0], tf.int32)
 
 
 def pack(values, mask):
-    flat = tf.reshape(values, (-1, *values.shape[2:]))
+    batch, time, *inner = ops.shape(values)
+    flat = tf.reshape(values, (batch * time, *inner))
     return tf.gather(flat, _places(mask))
 
 
 def _places(mask):
     """Where the real positions stand in `(batch * time,)`; found once for all that ask."""
-    return tf.where(tf.reshape(mask, (-1,)))[:, 0]
+    rows_and_times = tf.where(mask)
+    return rows_and_times[:, 0] * tf.shape(mask, tf.int64)[1] + rows_and_times[:, 1]
+
+
+def pairs_of_rows(mask):
+    lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+    ends = tf.cumsum(lengths)
+    rows = row_of_position(mask)
+    answering = tf.ragged.range(
+        tf.gather(ends - lengths, rows), tf.gather(ends, rows), row_splits_dtype=tf.int32
+    )
+    return answering.value_rowids(), answering.values
 
 
 def take_rows(x, rows):
@@ -29,6 +44,19 @@ def _take_rows(x, rows):
     return tf.gather(x, rows), lambda gradient: (sum_rows(gradient, rows, tf.shape(x)[0]), None)
 
 
+@tf.custom_gradient
+def take_positions(values, places):
+    # TensorFlow's own gradient would be slices of a tensor that is dense anyway.
+    def gradient(of_taken):
+        return tf.math.unsorted_segment_sum(of_taken, places, tf.shape(values)[0]), None
+
+    return tf.gather(values, places), gradient
+
+
+def real_positions(rows, batch):
+    return tf.range(tf.shape(rows)[0])
+
+
 def sum_rows(values, rows, batch):
     # Of rows in order the sum is six times as fast as `unsorted_segment_sum` on CPU, but ends
     # with the last row that has a position.
@@ -40,3 +68,23 @@ def sum_rows(values, rows, batch):
 
 def max_rows(values, rows, batch):
     return tf.math.unsorted_segment_max(values, rows, batch)
+
+
+def by_row_or_by_pair(of_row, of_pairs, query, keys, rows):
+    batch, candidates, _ = ops.shape(query)
+    many = tf.shape(rows)[0] * candidates > batch * PAIRS_OF_A_ROW
+    return tf.cond(many, lambda: _by_row(of_row, query, keys, rows), of_pairs)
+
+
+def _by_row(of_row, query, keys, rows):
+    batch = tf.shape(query)[0]
+    ends = tf.searchsorted(rows, tf.range(batch), side="right")
+    starts = tf.concat([[0], ends[:-1]], 0)
+
+    def body(row, results):
+        result = of_row(query[row], keys[starts[row] : ends[row]])
+        return row + 1, results.write(row, result)
+
+    results = tf.TensorArray(query.dtype, batch, element_shape=(query.shape[1], keys.shape[-1]))
+    _, results = tf.while_loop(lambda row, _: row < batch, body, (0, results))
+    return results.stack()

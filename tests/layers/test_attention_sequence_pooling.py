@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din.layers import AttentionSequencePoolingLayer, Embedding
+from keras_din.ops import packed_tensorflow
 from tests import reference
 from tests.layers.contract import check_layer
 
@@ -207,3 +208,31 @@ def test_no_flag_changes_what_call_returns():
     query, keys, mask = inputs(0)
     out = AttentionSequencePoolingLayer((4,))(query, keys, keys_mask=mask)
     assert keras.ops.is_tensor(out)
+
+
+@pytest.mark.parametrize(
+    ("side", "weight_normalization", "activation"),
+    [(0, True, "sigmoid"), (3, True, "dice"), (0, False, "dice"), (3, "scaled", "sigmoid")],
+)
+def test_many_candidates_are_read_row_by_row(monkeypatch, side, weight_normalization, activation):
+    layer = AttentionSequencePoolingLayer((5, 3), activation, weight_normalization)
+    query, keys, mask = inputs(3, batch=4, candidates=6, side=side)
+    mask[1] = False
+    layer(query, keys, keys_mask=mask)
+    randomized(layer)
+    of_pairs = layer(query, keys, keys_mask=mask)
+    assert not np.asarray(of_pairs)[1].any()
+
+    taken = []
+    of_row = layer._of_row
+    monkeypatch.setattr(layer, "_of_row", lambda *row: taken.append(row) or of_row(*row))
+    assert mask.sum() * 6 <= 4 * packed_tensorflow.PAIRS_OF_A_ROW
+    layer(query, keys, keys_mask=mask)
+    assert not taken
+    monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_ROW", mask.sum() * 6 / 4 - 0.25)
+    of_rows = layer(query, keys, keys_mask=mask)
+    assert len(taken) == 4
+    np.testing.assert_allclose(of_rows, of_pairs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(tf.function(layer)(query, keys, keys_mask=mask), of_pairs, rtol=1e-4)
+    layer(query, keys, keys_mask=mask, training=True)
+    assert len(taken) == 5  # Once more when traced; training has pairs.

@@ -1,0 +1,104 @@
+"""The interest evolution of DIEN: a second GRU, steered by what matters to the candidate."""
+
+import keras
+from keras import ops
+
+from keras_din.checks import one_of, positive_integer
+from keras_din.layers.behaviours import pack_behaviours
+from keras_din.ops import gru_last, softmax_rows, take_rows
+
+EVOLUTIONS = ("AIGRU", "AGRU", "AUGRU")
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class InterestEvolutionLayer(keras.layers.Layer):
+    """How the interest that concerns a candidate evolved: the last state of a GRU with attention.
+
+    `a = softmax(h W q)` over a user's real behaviours tells how much the interest `h_t` at each
+    time concerns the candidate `q`. A GRU over the interests, with update gate `u` and candidate
+    state `h~`, takes it in one of three ways:
+
+    - `"AIGRU"`, attentional input: it reads `a_t h_t`, and
+      `h'_t = (1 - u_t) * h'_{t-1} + u_t * h~_t`.
+    - `"AGRU"`, attention for the update gate, which it has not:
+      `h'_t = (1 - a_t) * h'_{t-1} + a_t * h~_t`.
+    - `"AUGRU"`, attentional update gate: `u~_t = a_t * u_t`,
+      `h'_t = (1 - u~_t) * h'_{t-1} + u~_t * h~_t`. What does not concern the candidate leaves the
+      state as it is.
+
+    Args:
+        units: Width of the state.
+        evolution: `"AIGRU"`, `"AGRU"` or `"AUGRU"`.
+
+    Call arguments:
+        query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
+        keys: Float tensor `(batch, time, key_dim)`, the interests over time, the most recent last.
+            Or the packed form `(positions, key_dim)`: the real positions of `keys_mask`, row by
+            row.
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+
+    Returns:
+        Float tensor `(batch, units)` or `(batch, candidates, units)`, without a mask. Padding may
+        stand anywhere and changes nothing; a user without any behaviour gives zeros.
+
+    Raises:
+        ValueError: When an argument or the shape of a call argument is not as said here.
+
+    Reference:
+        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (12) to (16). Two layers of the
+        name AUGRU are in use. The authors' code and DeepCTR have
+        `h' = u h'_{t-1} + (1 - u) h~` with `u = (1 - a_t) u_t`: the gate `1 - u_t` of the update is
+        never scaled to 0, and an interest of no concern (`a_t = 0`) still changes the state. We
+        follow the paper, as FuxiCTR does. The code's attention is the MLP of DIN; here it is the
+        bilinear one of Eq. (12).
+    """
+
+    def __init__(self, units, evolution="AUGRU", **kwargs):
+        super().__init__(**kwargs)
+        self.units = positive_integer("units", units)
+        self.evolution = one_of("evolution", evolution, EVOLUTIONS)
+        self.supports_masking = True
+        # Packing has shapes that depend on values: XLA would compile anew for each length.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def build(self, query_shape, keys_shape):
+        dim, key_dim, units = query_shape[-1], keys_shape[-1], self.units
+        gates = 2 if self.evolution == "AGRU" else 3  # Update, reset, candidate state.
+        self.attention_kernel = self.add_weight(name="attention_kernel", shape=(key_dim, dim))
+        self.kernel = self.add_weight(name="kernel", shape=(key_dim, gates * units))
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel", shape=(units, gates * units), initializer="orthogonal"
+        )
+        self.bias = self.add_weight(name="bias", shape=(gates * units,), initializer="zeros")
+
+    def call(self, query, keys, keys_mask=None):
+        one_candidate = len(query.shape) == 2
+        if one_candidate:
+            query = ops.expand_dims(query, 1)
+        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        attention = self._attention(query, keys, rows)
+        inputs = ops.expand_dims(ops.matmul(keys, self.kernel), 1)
+        if self.evolution == "AIGRU":
+            inputs, attention = ops.expand_dims(attention, -1) * inputs, None
+        last = gru_last(inputs + self.bias, attention, self.recurrent_kernel, mask)
+        return last[:, 0] if one_candidate else last
+
+    def _attention(self, query, keys, rows):
+        """`softmax(h W q)`, which concerns each candidate: `(positions, candidates)`."""
+        batch, candidates = ops.shape(query)[:2]
+        asked = ops.matmul(
+            ops.reshape(query, (-1, query.shape[-1])), ops.transpose(self.attention_kernel)
+        )
+        asked = ops.reshape(asked, (batch, candidates, keys.shape[-1]))
+        scores = ops.sum(take_rows(asked, rows) * ops.expand_dims(keys, 1), axis=-1)
+        return softmax_rows(scores, rows, batch)
+
+    def compute_mask(self, query, keys=None, **masks):
+        return None
+
+    def compute_output_shape(self, query_shape, keys_shape):
+        return (*query_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "evolution": self.evolution}

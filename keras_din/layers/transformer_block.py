@@ -1,0 +1,102 @@
+"""One block of the transformer over a candidate and the behaviours of its user."""
+
+import keras
+from keras import ops
+
+from keras_din.checks import fraction, positive_integer
+from keras_din.ops import attend_rows, take_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class TransformerBlock(keras.layers.Layer):
+    """`S = LayerNorm(x + Dropout(MH(x)))`, `output = LayerNorm(S + Dropout(FFN(S)))`.
+
+    `MH` is multi-head self-attention over the behaviours of a user and the candidate,
+    `FFN(S) = LeakyReLU(S W1 + b1) W2 + b2` works on each position by itself.
+
+    Args:
+        heads: Heads of the attention. Each has `width / heads` units, rounded up.
+        dropout: Fraction of units that training drops.
+
+    Call arguments:
+        target: Float tensor `(batch, candidates, width)`.
+        behaviours: Packed float tensor `(positions, 1, width)`, the same for all candidates, or
+            `(positions, candidates, width)`.
+        rows: Int tensor `(positions,)`, the row of each position.
+        pairs: Two int tensors `(pairs,)` as of `pairs_of_rows`, or `None` where only the target's
+            output is wanted.
+
+    Returns:
+        Float tensors `(batch, candidates, width)` and `(positions, candidates, width)`, the second
+        `None` where `pairs` is `None`.
+    """
+
+    def __init__(self, heads=8, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = positive_integer("heads", heads)
+        self.dropout = fraction("dropout", dropout)
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def build(self, target_shape):
+        width = target_shape[-1]
+        units = -(-width // self.heads) * self.heads
+        self.query, self.key, self.value = (self._dense(width, units, False) for _ in range(3))
+        self.joined = self._dense(units, width, False)
+        self.first, self.second = (self._dense(width, width, True) for _ in range(2))
+        dtype = self.dtype_policy
+        self.drop_attention, self.drop_ffn = (
+            keras.layers.Dropout(self.dropout, dtype=dtype) for _ in range(2)
+        )
+        self.norm_attention, self.norm_ffn = (
+            keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype) for _ in range(2)
+        )
+        self.norm_attention.build((None, None, width))
+        self.norm_ffn.build((None, None, width))
+
+    def _dense(self, width, units, use_bias):
+        dense = keras.layers.Dense(units, use_bias=use_bias, dtype=self.dtype_policy)
+        dense.build((None, width))
+        return dense
+
+    def call(self, target, behaviours, rows, pairs=None, training=False):
+        query, key, value = (
+            self._heads(dense, target) for dense in (self.query, self.key, self.value)
+        )
+        keys, values = (self._heads(dense, behaviours) for dense in (self.key, self.value))
+        attended = attend_rows(query, keys, values, key, value, rows)
+        target = self._add(target, attended, training)
+        if pairs is None:
+            return target, None
+        asking, answering = pairs
+        attended = attend_rows(
+            self._heads(self.query, behaviours),
+            ops.take(keys, answering, axis=0),
+            ops.take(values, answering, axis=0),
+            take_rows(key, rows),
+            take_rows(value, rows),
+            asking,
+        )
+        return target, self._add(behaviours, attended, training)
+
+    def _heads(self, dense, x):
+        """`x W` as `(rows, candidates, heads, units / heads)`."""
+        x = each(dense, x)
+        return ops.reshape(x, (*ops.shape(x)[:2], self.heads, x.shape[-1] // self.heads))
+
+    def _add(self, x, attended, training):
+        """What a position holds, with what it read and what it makes of it."""
+        units = self.heads * attended.shape[-1]
+        attended = ops.reshape(attended, (*ops.shape(attended)[:2], units))
+        attended = self.drop_attention(each(self.joined, attended), training=training)
+        x = self.norm_attention(x + attended)
+        hidden = ops.leaky_relu(each(self.first, x))
+        return self.norm_ffn(x + self.drop_ffn(each(self.second, hidden), training=training))
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads, "dropout": self.dropout}
+
+
+def each(dense, x):
+    """A `Dense` on `(rows, candidates, dim)`, as one matrix: a product of three axes is slow."""
+    flat = ops.reshape(x, (-1, x.shape[-1]))
+    return ops.reshape(dense(flat), (*ops.shape(x)[:2], dense.units))

@@ -1,0 +1,54 @@
+"""Behavior Sequence Transformer."""
+
+import keras
+
+from keras_din.embed import embed
+from keras_din.head import ctr_head
+from keras_din.layers import BehaviourTransformer
+
+
+def build_bst(
+    spec,
+    *,
+    heads=8,
+    blocks=1,
+    hidden_units=(200, 80),
+    activation="leaky_relu",
+    dropout=0.0,
+    embeddings_initializer="uniform",
+    name="bst",
+) -> keras.Model:
+    """Builds `ctr = f(context, v_A, F_A)`, `[F_1 ... F_n, F_A] = transformer([e_1 ... e_n, v_A])`.
+
+    The candidate `A` stands behind the user's behaviours `e_j` in one sequence, and reads them by
+    self-attention. `f` sees what the transformer made of the candidate.
+
+    Args:
+        spec: A `FeatureSpec`.
+        heads: Heads of the attention.
+        blocks: Blocks of the transformer. One reads a history in time linear in its length,
+            each further one in quadratic time.
+        hidden_units: Sizes of the hidden layers of `f`.
+        activation: Activation of the hidden layers of `f`: `"dice"`, `"prelu"` or any that Keras
+            knows.
+        dropout: Fraction of units that training drops, in the transformer and in `f`.
+        embeddings_initializer: Initializer of the embedding tables.
+        name: Name of the model.
+
+    Returns:
+        A functional `keras.Model`, in and out as of `build_din`.
+
+    Reference:
+        [Chen et al., 2019](https://arxiv.org/abs/1905.06874), whose best model has one block of 8
+        heads. `BehaviourTransformer` says where we differ.
+    """
+    x = embed(spec, embeddings_initializer)
+    interests = [
+        BehaviourTransformer(heads, blocks, dropout=dropout, name=f"interest_{b.name}")(
+            b.query, b.keys, keys_mask=b.mask
+        )
+        for b in x.behaviours
+    ]
+    parts = [*x.context, x.target, *interests]
+    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
+    return keras.Model(x.inputs, ctr, name=name)

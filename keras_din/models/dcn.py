@@ -1,0 +1,59 @@
+"""Deep & Cross Network, version 2."""
+
+import keras
+
+from keras_din.checks import one_of
+from keras_din.embed import embed
+from keras_din.fields import pooled_behaviours
+from keras_din.head import ctr_head, join
+from keras_din.layers import MLP, CrossNetwork
+
+
+def build_dcn(
+    spec,
+    *,
+    cross_ranks=(None, None, None),
+    experts=1,
+    structure="stacked",
+    hidden_units=(200, 80),
+    activation="dice",
+    dropout=0.0,
+    name="dcn",
+) -> keras.Model:
+    """Builds `ctr = f(x_L)`, `x_{l+1} = x_0 * (W_l x_l + b_l) + x_l`, `x_0 = [context, v_A, v_U]`.
+
+    `v_U` is the mean of the behaviours. `"stacked"` puts the MLP on top of the cross layers,
+    `"parallel"` beside them: `ctr = sigmoid(w [x_L, MLP(x_0)] + b)`.
+
+    Args:
+        spec: A `FeatureSpec`.
+        cross_ranks: For each cross layer the rank of its `W`: `None` for a full matrix, an
+            integer for `W = U V^T`. As many layers as entries.
+        experts: Number of low-rank matrices of each layer, which a gate weighs. More than 1
+            only with ranks that are integers.
+        structure: `"stacked"` or `"parallel"`.
+        hidden_units: Sizes of the hidden layers of the MLP.
+        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        dropout: Fraction of hidden units that training drops.
+        name: Name of the model.
+
+    Returns:
+        A functional `keras.Model`, in and out as of `build_din`.
+
+    Raises:
+        ValueError: When an argument is not as said here.
+
+    Reference:
+        [Wang et al., 2021](https://arxiv.org/abs/2008.13535), Sec. 3; the layers, and how other
+        libraries differ, in `CrossNetwork`.
+    """
+    structure = one_of("structure", structure, ("stacked", "parallel"))
+    x = embed(spec)
+    x_0 = join([*x.context, x.target, *pooled_behaviours(x)])
+    x_l = CrossNetwork(cross_ranks, experts, name="cross")(x_0)
+    if structure == "stacked":
+        ctr = ctr_head([x_l], x.target_mask, hidden_units, activation, dropout)
+    else:
+        deep = MLP(hidden_units, activation, dropout, name="deep")(x_0, mask=x.target_mask)
+        ctr = ctr_head([x_l, deep], x.target_mask, hidden_units=())
+    return keras.Model(x.inputs, ctr, name=name)

@@ -1,0 +1,42 @@
+"""Multi-head attention over packed positions: each row asks its own."""
+
+from keras import ops
+
+from keras_din.ops.packed import max_rows, sum_rows, take_rows
+
+
+def attend_rows(queries, keys, values, own_key, own_value, rows):
+    """Scaled dot-product attention of each row to its positions and to one more of its own.
+
+    `output = sum_j w_j v_j`, `w = softmax(q k / sqrt(units))`, over the positions `j` of the row
+    and the one more. A row without a position gives `own_value`.
+
+    The one more may differ between candidates where the positions don't: then what is as long as
+    the positions is computed once for all candidates.
+
+    Args:
+        queries: Float tensor `(batch, candidates, heads, units)`.
+        keys: Packed float tensor `(positions, candidates, heads, units)`.
+        values: Packed float tensor shaped like `keys`.
+        own_key: Float tensor `(batch, candidates, heads, units)`.
+        own_value: Float tensor shaped like `own_key`.
+        rows: Int tensor `(positions,)`, the row of each position.
+
+    The axis of candidates may be 1 in any of them: the same for all.
+
+    Returns:
+        Float tensor `(batch, candidates, heads, units)`.
+    """
+    batch = ops.shape(queries)[0]
+    queries = queries * queries.shape[-1] ** -0.5
+    scores = ops.sum(take_rows(queries, rows) * keys, axis=-1, keepdims=True)
+    own = ops.sum(queries * own_key, axis=-1, keepdims=True)
+    highest = ops.stop_gradient(max_rows(scores, rows, batch))
+    exponentials = ops.exp(scores - take_rows(highest, rows))
+    total = sum_rows(exponentials, rows, batch)
+    weighted = sum_rows(exponentials * values, rows, batch)
+
+    highest = ops.where(total > 0, highest, ops.stop_gradient(own))
+    top = ops.maximum(highest, ops.stop_gradient(own))
+    share, own_share = ops.exp(highest - top), ops.exp(own - top)
+    return (share * weighted + own_share * own_value) / (share * total + own_share)

@@ -1,0 +1,149 @@
+"""The interest extractor and its auxiliary loss, by hand and against NumPy."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.layers import InterestExtractorLayer
+from tests import reference
+from tests.layers.contract import check_layer
+
+
+def keys_and_mask(seed=0, batch=3, time=5, key_dim=4):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((batch, time)) < 0.6
+    return rng.normal(size=(batch, time, key_dim)).astype("float32"), mask
+
+
+def randomized(layer, keys, seed=1):
+    layer.build(keys.shape)
+    rng = np.random.default_rng(seed)
+    for weight in layer.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return layer
+
+
+def test_by_hand():
+    # u = sigmoid(k + 2 h), r = sigmoid(3 k + 4 h), h~ = tanh(5 k + r * 6 h + 0.1).
+    layer = InterestExtractorLayer(1, auxiliary_loss=0)
+    keys = np.array([[[0.5], [9.0], [-0.2]]], "float32")
+    layer.build(keys.shape)
+    layer.kernel.assign([[1.0, 3.0, 5.0]])
+    layer.recurrent_kernel.assign([[2.0, 4.0, 6.0]])
+    layer.bias.assign([0.0, 0.0, 0.1])
+    sigmoid = lambda x: 1 / (1 + math.exp(-x))  # noqa: E731
+    first = sigmoid(0.5) * math.tanh(2.6)
+    u, r = sigmoid(-0.2 + 2 * first), sigmoid(-0.6 + 4 * first)
+    second = (1 - u) * first + u * math.tanh(-1 + r * 6 * first + 0.1)
+    out = layer(keys, keys_mask=np.array([[True, False, True]]))
+    np.testing.assert_allclose(out, [[[first], [0], [second]]], rtol=1e-5)
+
+
+def test_padded_and_packed_against_numpy():
+    keys, mask = keys_and_mask()
+    mask[1] = False
+    layer = randomized(InterestExtractorLayer(3), keys)
+    weights = [w.numpy() for w in (layer.kernel, layer.recurrent_kernel, layer.bias)]
+    expected = np.zeros((3, 5, 3))
+    for b in range(3):
+        expected[b, mask[b]] = reference.gru(keys[b, mask[b]], *weights)
+    np.testing.assert_allclose(layer(keys, keys_mask=mask), expected, rtol=1e-5, atol=1e-6)
+    packed = layer(keys[mask], keys_mask=mask)
+    np.testing.assert_allclose(packed, expected[mask], rtol=1e-5, atol=1e-6)
+
+
+def draw(monkeypatch, other):
+    """Has the layer draw `other`, a place for each position."""
+    from keras_din.layers import interest_extractor
+    from keras_din.ops import next_and_other
+
+    def drawn(rows, batch, random):
+        following, _, real = next_and_other(rows, batch, random)
+        return following, tf.constant(other), real
+
+    monkeypatch.setattr(interest_extractor, "next_and_other", drawn)
+
+
+def test_the_auxiliary_loss_against_numpy(monkeypatch):
+    keys, _ = keys_and_mask(key_dim=2)
+    mask = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 1], [0, 1, 1, 0, 0]], bool)
+    layer = randomized(InterestExtractorLayer(3, 0.7, (4, 2)), keys)
+    other = [3, 4, 5, 0, 1, 2]
+    draw(monkeypatch, other)
+    states, k = np.asarray(layer(keys[mask], keys_mask=mask, training=True)), keys[mask]
+    (loss,) = layer.losses
+
+    def score(state, key):
+        x = np.concatenate([state, key]) @ layer.auxiliary_kernel.numpy()
+        x = reference.sigmoid(x + layer.auxiliary_bias.numpy())
+        (dense,) = layer.auxiliary_mlp.dense_layers
+        x = reference.sigmoid(x @ dense.kernel.numpy() + dense.bias.numpy())
+        last = layer.auxiliary_score
+        return (x @ last.kernel.numpy() + last.bias.numpy())[0]
+
+    # Pairs: positions 0, 1, 2 of the first user, 3 of the second, 4, 5 of the third.
+    losses = [
+        -math.log(reference.sigmoid(score(states[t], k[t + 1])))
+        - math.log(1 - reference.sigmoid(score(states[t], k[other[t]])))
+        for t in (0, 1, 4)
+    ]
+    np.testing.assert_allclose(loss, 0.7 * np.mean(losses), rtol=1e-5)
+
+
+def test_only_in_training_and_nothing_of_short_histories():
+    keys, mask = keys_and_mask()
+    layer = InterestExtractorLayer(3)
+    layer(keys, keys_mask=mask)
+    assert layer.losses == []
+    layer(keys, keys_mask=np.eye(3, 5) > 0, training=True)
+    np.testing.assert_array_equal(layer.losses[-1], 0)
+    without = InterestExtractorLayer(3, auxiliary_loss=0)
+    without(keys, keys_mask=mask, training=True)
+    assert without.losses == []
+    assert len(without.weights) == 3
+
+
+def test_a_seed_draws_the_same():
+    keys, mask = keys_and_mask(batch=8, time=20)
+    results = []
+    for seed in (3, 3, 4):
+        layer = randomized(InterestExtractorLayer(3, seed=seed), keys)
+        layer(keys, keys_mask=mask, training=True)
+        first = float(layer.losses[0])
+        layer(keys, keys_mask=mask, training=True)
+        results.append((first, float(layer.losses[-1])))
+    assert results[0] == results[1] != results[2]
+    assert results[0][0] != results[0][1]
+
+
+def test_it_learns_what_comes_next():
+    """A behaviour tells the next one: the loss goes far below that of chance, 2 log 2."""
+    keras.utils.set_random_seed(0)
+    ids = (np.arange(6) + np.random.default_rng(0).integers(0, 20, (64, 1))) % 20
+    keys = np.eye(20, dtype="float32")[ids]
+    inputs = keras.Input((None, 20))
+    layer = InterestExtractorLayer(16, auxiliary_units=(32,))
+    model = keras.Model(inputs, layer(inputs, keys_mask=None))
+    model.compile(keras.optimizers.Adam(5e-2), lambda y, states: 0.0 * keras.ops.sum(states))
+    first = model.evaluate(keys, keys, verbose=0)
+    assert first == 0  # Without the auxiliary loss.
+    losses = [float(model.train_on_batch(keys, keys)) for _ in range(60)]
+    assert abs(losses[0] - 2 * math.log(2)) < 0.3
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_contract(tmp_path):
+    keys, mask = keys_and_mask()
+    check_layer(InterestExtractorLayer(3, seed=1), {"keys": keys}, tmp_path, {"keys_mask": mask})
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="`units` must be a positive integer"):
+        InterestExtractorLayer(0)
+    with pytest.raises(ValueError, match=r"`auxiliary_loss` must be a number, 0 or more\. Rec"):
+        InterestExtractorLayer(3, -0.1)
+    with pytest.raises(ValueError, match="`auxiliary_units` must hold at least one layer"):
+        InterestExtractorLayer(3, auxiliary_units=())

@@ -1,0 +1,52 @@
+"""Hashing of combinations: by hand, in range, and spread."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_din.ops import cross_hash
+
+A = 0x9E3779B1
+
+
+def by_hand(values, buckets):
+    """The same in Python's integers."""
+    if 0 in values:
+        return 0
+    hashed = 0
+    for value in values:
+        hashed = (hashed + value) * A % 2**32
+    signed = hashed - 2**32 if hashed >= 2**31 else hashed
+    return signed // min(2**32 // buckets + 1, 2**31 - 1) % buckets + 2
+
+
+def hashed(values, buckets):
+    return np.asarray(cross_hash([ops.convert_to_tensor(v, "int32") for v in values], buckets))
+
+
+@pytest.mark.parametrize("buckets", [1, 2, 3, 1000, 2**20, 10**9])
+def test_by_hand(buckets):
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2**31, (3, 40)) >> rng.integers(0, 31, (3, 40))
+    expected = [by_hand([int(v) for v in column], buckets) for column in values.T]
+    out = hashed(values, buckets)
+    assert out.dtype == np.int32
+    np.testing.assert_array_equal(out, expected)
+    assert all(value == 0 or 2 <= value < buckets + 2 for value in expected)
+
+
+def test_order_matters_and_padding_is_zero():
+    one, other = np.array([5, 6, 0]), np.array([6, 5, 4])
+    there, back = hashed([one, other], 10**6), hashed([other, one], 10**6)
+    assert (there[:2] != back[:2]).all()
+    assert there[2] == back[2] == 0
+
+
+@pytest.mark.parametrize("sizes", [(1000, 1000), (30_000, 30), (8, 60_000)])
+def test_combinations_collide_no_more_than_by_chance(sizes):
+    left, right = (np.arange(2, size + 2) for size in sizes)
+    count, buckets = sizes[0] * sizes[1], 2**20
+    out = hashed([left[:, None], right[None]], buckets)
+    assert out.shape == sizes
+    filled = len(np.unique(out))
+    assert filled > 0.99 * buckets * (1 - (1 - 1 / buckets) ** count)

@@ -1,0 +1,78 @@
+"""Attention of each row to its positions and one more, by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.ops import attend_rows, packed, packed_static, packed_tensorflow, pairs_of_rows
+
+FORMS = pytest.mark.parametrize("form", [packed_static, packed_tensorflow])
+
+
+def arrays(seed=0, batch=3, candidates=2, time=4, heads=2, units=3):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((batch, time)) < 0.6
+    mask[1] = False
+    own = [rng.normal(size=(batch, candidates, heads, units)).astype("float32") for _ in range(3)]
+    padded = [rng.normal(size=(batch, time, 1, heads, units)).astype("float32") for _ in range(2)]
+    return mask, own, padded
+
+
+def attend(form, mask, own, padded, monkeypatch):
+    monkeypatch.setattr(packed, "backend", form)
+    queries, own_key, own_value = own
+    keys, values = (packed.pack(x, mask) for x in padded)
+    return attend_rows(queries, keys, values, own_key, own_value, packed.row_of_position(mask))
+
+
+def test_by_hand():
+    # One head of one unit. Row 0 asks 1: scores ln 2 and ln 5, and 0 of its own; row 1 has no
+    # position: it gets its own value.
+    queries = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)
+    keys = np.log([2.0, 5.0]).reshape(2, 1, 1, 1)
+    values = np.array([10.0, 20.0]).reshape(2, 1, 1, 1)
+    own_key, own_value = np.array([[0.0, -400.0], [40.0, 7.0]]).reshape(2, 2, 1, 1, 1)
+    arrays = [x.astype("float32") for x in (queries, keys, values, own_key, own_value)]
+    out = attend_rows(*arrays, np.array([0, 0]))
+    expected = (2 * 10 + 5 * 20 + 1 * 40) / (2 + 5 + 1)
+    np.testing.assert_allclose(np.ravel(out), [expected, 7], rtol=1e-6)
+
+
+@FORMS
+def test_against_numpy(form, monkeypatch):
+    mask, own, padded = arrays()
+    out = np.asarray(attend(form, mask, own, padded, monkeypatch))
+    queries, own_key, own_value = own
+    for b, c, h in np.ndindex(out.shape[:3]):
+        keys, values = (x[b, mask[b], 0, h] for x in padded)
+        keys, values = np.vstack([keys, own_key[b, c, h]]), np.vstack([values, own_value[b, c, h]])
+        weights = np.exp(keys @ queries[b, c, h] / np.sqrt(3))
+        expected = weights @ values / weights.sum()
+        np.testing.assert_allclose(out[b, c, h], expected, rtol=1e-4, atol=1e-5)
+
+
+@FORMS
+@pytest.mark.parametrize("scale", [-1e4, 1e4])
+def test_far_scores_are_finite_and_so_are_gradients(form, scale, monkeypatch):
+    mask, own, padded = arrays()
+    own[1] = own[1] * scale
+    variables = [tf.constant(x) for x in (*own, *padded)]
+    with tf.GradientTape() as tape:
+        tape.watch(variables)
+        out = attend(form, mask, variables[:3], variables[3:], monkeypatch)
+    assert np.isfinite(out).all()
+    for gradient in tape.gradient(out, variables):
+        assert np.isfinite(tf.convert_to_tensor(gradient)).all()
+
+
+@FORMS
+def test_pairs_by_hand(form, monkeypatch):
+    monkeypatch.setattr(packed, "backend", form)
+    mask = np.array([[False, True], [False, False], [True, True]])
+    asking, answering = (np.asarray(x) for x in pairs_of_rows(mask))
+    positions = 6 if form is packed_static else 3
+    real = asking < positions
+    names = np.flatnonzero(mask) if form is packed_static else np.arange(3)
+    a, b, c = names
+    pairs = list(zip(asking[real], answering[real], strict=True))
+    assert pairs == [(a, a), (b, b), (b, c), (c, b), (c, c)]
