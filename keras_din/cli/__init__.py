@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from keras_din.cli import demo, evaluate, export, predict, prepare, train
+from keras_din.cli import check_serving, demo, evaluate, export, inspect, predict, prepare, train
 from keras_din.version import __version__
 
 COMMANDS = {
@@ -12,6 +12,8 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "export": export,
+    "inspect": inspect,
+    "check-serving": check_serving,
     "predict": predict,
 }
 

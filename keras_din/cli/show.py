@@ -49,6 +49,12 @@ def report(data) -> str:
             lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
+    for name, of_bags in counts.get("bags", {}).items():
+        lines.append(
+            f"  bags of {name!r}: {of_bags['bags']:,}, {of_bags['empty']:,} of them empty and "
+            f"{of_bags['over_max_values']:,} cut to `max_values`; the longest has "
+            f"{of_bags['longest']:,}"
+        )
     if counts.get("users_with_one_behaviour"):
         lines.append(f"  users with one behaviour: {counts['users_with_one_behaviour']:,}")
     for part, of_part in counts.get("parts", {}).items():

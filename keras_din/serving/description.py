@@ -8,16 +8,25 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_din.feature_spec import Categorical, FeatureSpec
+from keras_din.feature_spec import Bag, FeatureSpec, Indexed
 from keras_din.serving.raw_values import asset, padding_value
 from keras_din.serving.signatures import SIGNATURES, tells_padding
+from keras_din.serving.version import versions
 from keras_din.version import __version__
 
 FILE = "keras_din.json"
 
 
 def write_description(
-    folder, model, spec: FeatureSpec, *, parity: dict, metrics=None, data_fingerprint=None
+    folder,
+    model,
+    spec: FeatureSpec,
+    *,
+    parity: dict,
+    warmup: dict,
+    metrics=None,
+    data_fingerprint=None,
+    tables: dict,
 ) -> None:
     """Writes `keras_din.json` into a version that holds its SavedModel already.
 
@@ -31,6 +40,8 @@ def write_description(
         "metrics": metrics or {},
         "data_fingerprint": data_fingerprint,
         "largest_difference": parity,
+        "tables": tables,
+        "warmup": warmup,
         "versions": {
             "keras_din": __version__,
             "keras": keras.__version__,
@@ -39,7 +50,7 @@ def write_description(
         "vocabulary_sizes": {
             name: feature.vocabulary_size
             for name, feature in spec.features.items()
-            if isinstance(feature, Categorical)
+            if isinstance(feature, Indexed)
         },
         "padding": _padding(spec),
         "signatures": _signatures(folder),
@@ -53,13 +64,43 @@ def write_description(
     (pathlib.Path(folder) / FILE).write_text(text, encoding="utf-8")
 
 
+def find_version(path) -> pathlib.Path:
+    """The version at `path`: itself, or the newest of a folder of versions.
+
+    Raises:
+        FileNotFoundError: When there is neither.
+    """
+    path = pathlib.Path(path)
+    folder = path
+    if not (path / FILE).is_file() and versions(path):
+        folder = path / str(versions(path)[-1])
+    lacking = [name for name in (FILE, "saved_model.pb") if not (folder / name).is_file()]
+    if lacking:
+        raise FileNotFoundError(
+            "`version` must be a folder that `export` wrote, or one of such folders. "
+            f"Received: {path}, and in {folder} there is no {' and no '.join(lacking)}."
+        )
+    return folder
+
+
 def read_description(version) -> dict:
     """What `keras_din.json` of a version says; vocabulary files by their whole paths.
 
     `FeatureSpec.from_json(json.dumps(description["spec"]))` is the spec.
+
+    Raises:
+        ValueError: When the file is not as `export` wrote it.
     """
     version = pathlib.Path(version)
-    content = json.loads((version / FILE).read_text(encoding="utf-8"))
+    try:
+        content = json.loads((version / FILE).read_text(encoding="utf-8"))
+        if content["format"] != 1:
+            raise ValueError(f"format {content['format']!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{version / FILE} must be as `export` of this version of keras_din wrote it. "
+            f"Received text in which this is wrong: {error!r}."
+        ) from error
     for entry in content["spec"]["features"]:
         if isinstance(entry.get("vocabulary"), str):
             entry["vocabulary"] = str(version / entry["vocabulary"])
@@ -67,13 +108,17 @@ def read_description(version) -> dict:
 
 
 def _padding(spec: FeatureSpec) -> dict:
-    """Input name -> the value that makes a candidate or a behaviour padding."""
+    """Input name -> the value that makes a candidate, a behaviour or a place in a bag padding."""
     first = tells_padding(spec.target)
     found = {first.name: padding_value(first)}
     for sequence in spec.sequences:
         first = tells_padding(sequence.of)
         found[sequence.input_name(first)] = padding_value(first)
-    return found
+    return found | {
+        name: padding_value(info.feature)
+        for name, info in spec.inputs.items()
+        if isinstance(info.feature, Bag)
+    }
 
 
 def _signatures(folder) -> dict:
@@ -83,11 +128,13 @@ def _signatures(folder) -> dict:
     (graph,) = saved.meta_graphs
     return {
         signature: {
-            side: {name: _tensor(info) for name, info in sorted(getattr(described, side).items())}
+            side: {
+                name: _tensor(info)
+                for name, info in sorted(getattr(graph.signature_def[signature], side).items())
+            }
             for side in ("inputs", "outputs")
         }
-        for signature, described in graph.signature_def.items()
-        if signature in SIGNATURES
+        for signature in SIGNATURES
     }
 
 

@@ -1,5 +1,6 @@
 """The check before a version is published: a process without Keras scores it the same."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -8,10 +9,11 @@ import sys
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 
 from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
 from keras_din.serving import parity_process
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.sample_rows import LONGEST, one_candidate_a_row, sample_rows
 from keras_din.serving.signatures import tells_padding
 
 TOLERANCE = 1e-5
@@ -32,7 +34,10 @@ def check_parity(folder, spec: FeatureSpec, live) -> dict:
     Raises:
         RuntimeError: When one is above 1e-5 or not a number, or `order` is not that of `ctr`.
     """
-    samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, seed=1)]
+    samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, values=0, seed=1)]
+    longest = max((sequence.max_length for sequence in spec.sequences), default=0)
+    if longest >= LONGEST:  # Two users of such width: one without a history, one with a full one.
+        samples.append(sample_rows(spec, rows=2, time=longest + 10, seed=2))
     cases = []
     for sample in samples:
         cases.append(("serving_default", one_candidate_a_row(spec, sample.raw)))
@@ -61,6 +66,18 @@ def check_parity(folder, spec: FeatureSpec, live) -> dict:
             "It does not; nothing is published."
         )
     return found
+
+
+@contextlib.contextmanager
+def whole_float32():
+    """Has this process multiply in float32; recent GPUs round to 10 bits by default."""
+    config = tf.config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        config.enable_tensor_float_32_execution(before)
 
 
 def score_in_another_process(folder, cases: list) -> tuple:

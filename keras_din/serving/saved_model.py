@@ -1,19 +1,22 @@
 """Writes a model as a version that TensorFlow Serving answers from."""
 
 import contextlib
+import warnings
 
 import keras
 import tensorflow as tf
 
-from keras_din.checks import positive_integer
+from keras_din.checks import one_of, positive_integer
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
 from keras_din.layers import Embedding
 from keras_din.serving import signatures
 from keras_din.serving.description import write_description
-from keras_din.serving.parity import check_parity
+from keras_din.serving.int8_tables import Int8Tables, what_is_lost
+from keras_din.serving.parity import check_parity, whole_float32
 from keras_din.serving.raw_values import RawValues
 from keras_din.serving.version import new_version
+from keras_din.serving.warmup import write_warmup
 
 
 def export(
@@ -24,6 +27,8 @@ def export(
     metrics: dict | None = None,
     data_fingerprint: str | None = None,
     keep: int | None = None,
+    tables: str = "float32",
+    test=None,
 ):
     """Writes a new version below `path`, whole or not at all.
 
@@ -40,11 +45,14 @@ def export(
     Behaviours and candidates are padded, at either end, with the empty string or 0 in their
     first `Categorical`. (Where 0 is in an int64 vocabulary, with the first of -1, -2, ... that
     is not.) Padding candidates come last, with a `ctr` of 0. `(batch, 0)` is an empty history;
-    of one longer than `max_length` the most recent behaviours stay.
+    of one longer than `max_length` the most recent behaviours stay. A `Bag` has one axis more,
+    the last, with its values, padded anywhere alike; of more than `max_values` the first stay.
 
     Before it is published, a process with TensorFlow alone scores sample rows through both and
     must agree with the live model to 1e-5. `keras_din.json` beside the SavedModel says what it
-    is, and the differences found.
+    is, and the differences found. With `tensorflow-serving-api` installed (the extra
+    `keras_din[serving]`) a version has warm-up requests, which a server answers itself before it
+    takes the version into service; without, a warning says that they are missing.
 
     Args:
         model: A model of the zoo, or any functional model with the spec's inputs and the output
@@ -55,6 +63,11 @@ def export(
         data_fingerprint: What to remember of the data that the model was trained on.
         keep: How many versions stay below `path`, with the new one; older ones are removed. By
             default all stay.
+        tables: `"float32"`, or `"int8"`: embeddings in int8 with a scale a row, of which the rows
+            that are asked for become floats. The live model stays as it is; the 1e-5 are to
+            that model with such tables, and `keras_din.json` says what they cost.
+        test: With int8 tables, a data set as of `keras_din.data.dataset`, not shuffled, on which
+            the loss of GAUC is measured.
 
     Returns:
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
@@ -72,18 +85,37 @@ def export(
         )
     if keep is not None:
         keep = positive_integer("keep", keep)
+    one_of("tables", tables, ("float32", "int8"))
+    if test is not None and (tables != "int8" or getattr(test, "groups", None) is None):
+        raise ValueError(
+            '`test` belongs to `tables="int8"` and must be a data set with `groups`, as of '
+            f"`PreparedData.dataset` without `shuffle`. Received: tables={tables!r}, test={test!r}."
+        )
     check_model(model, spec)
+    int8 = Int8Tables(model) if tables == "int8" else None
+    live = model.predict_on_batch if int8 is None else int8.ctr
     with new_version(path, keep) as version:
-        write(model, spec, version.folder, version.scratch)
-        with _whole_float32():
-            parity = check_parity(version.folder, spec, model.predict_on_batch)
+        with contextlib.nullcontext() if int8 is None else int8.in_use():
+            write(model, spec, version.folder, version.scratch)
+        warmup = write_warmup(version.folder, spec)
+        with whole_float32():
+            parity = check_parity(version.folder, spec, live)
+            lost = {} if int8 is None else what_is_lost(spec, model.predict_on_batch, live, test)
         write_description(
             version.folder,
             model,
             spec,
             parity=parity,
+            warmup=warmup,
             metrics=metrics,
             data_fingerprint=data_fingerprint,
+            tables={"dtype": tables} | lost,
+        )
+    if warmup["file"] is None:
+        warnings.warn(
+            f"{version.published} has no warm-up requests, so a server's first answers are slow: "
+            f"{warmup['missing']} is not installed (`pip install 'keras_din[serving]'`).",
+            stacklevel=2,
         )
     return version.published
 
@@ -104,23 +136,20 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
         function = getattr(signatures, name)(model, spec, module.raw_values)
         inputs = signatures.input_specs(spec, name)
         functions[name] = tf.function(function).get_concrete_function(**inputs)
-        variables |= {id(variable): variable for variable in functions[name].graph.variables}
+        # Of the variables that were read while it was traced, those that are still read.
+        read = {id(handle) for handle in functions[name].captured_inputs}
+        variables |= {
+            id(variable): variable
+            for variable in functions[name].graph.variables
+            if id(variable.handle) in read
+        }
     module.weights = list(variables.values())
+    # What the version makes of raw values, for `serving.skew`; a server does not offer it.
+    encode = tf.function(lambda **inputs: signatures.model_inputs(spec, module.raw_values, inputs))
+    module.encode = encode.get_concrete_function(**signatures.input_specs(spec, "rank"))
     # Gradients of functions would be saved with them.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), functions, options)
-
-
-@contextlib.contextmanager
-def _whole_float32():
-    """Has this process multiply in float32; recent GPUs round to 10 bits by default."""
-    config = tf.config.experimental
-    before = config.tensor_float_32_execution_enabled()
-    config.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        config.enable_tensor_float_32_execution(before)
 
 
 def check_model(model, spec: FeatureSpec) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from keras_din.cli import COMMANDS, main
 from keras_din.data import PreparedData
+from keras_din.feature_spec import Bag
 from keras_din.training import load_run, read_arguments
 
 
@@ -88,6 +89,21 @@ def test_prepare_in_other_ways(tmp_path, words, parts):
     assert main(["prepare", log, data, *PREPARE, *words]) == 0
     prepared = PreparedData.load(data)
     assert {part: len(prepared.parts[part]) for part in parts} == parts
+
+
+def test_prepare_bags(tmp_path, capsys):
+    a_log().assign(tags=lambda log: [f"a;b{item % 2}" * (item % 3) for item in log["item"]]).to_csv(
+        tmp_path / "log.csv", index=False
+    )
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
+    words += ["--target", "item,tags", "--label", "click", "--bags", "tags", "--separator", ";"]
+    assert main(words) == 0
+    tags = PreparedData.load(tmp_path / "data").spec.features["tags"]
+    assert isinstance(tags, Bag)
+    assert tags.vocabulary[0] == "a"
+    empty = (a_log()["item"] % 3 == 0).sum()
+    output = capsys.readouterr().out
+    assert f"bags of 'tags': 1,200, {empty} of them empty and 0 cut to `max_values`" in output
 
 
 def test_train_evaluate_export_predict(folder, tmp_path, capsys):

@@ -46,12 +46,24 @@ def through_the_pipeline(spec, sample):
             # What training refuses, an index out of range, is 1 there already.
             values = np.where(values < info.feature.vocabulary_size, values, 1)
         values = values[real]
+        if isinstance(info.feature, kd.Bag):
+            values = bags(values, padding_value(info.feature))
         if info.role == "behaviour":
             first = info.sequence.input_name(tells_padding(info.sequence.of))
             there = raw[first][real] != padding_value(tells_padding(info.sequence.of))
-            values = [row[keep].tolist() for row, keep in zip(values, there, strict=True)]
+            values = [
+                [value for value, keep in zip(row, keeps, strict=True) if keep]
+                for row, keeps in zip(values, there, strict=True)
+            ]
         columns[name] = pd.Series(list(values), dtype=object)
     if not real.any():
         return None, real
     ((x, _),) = rows_dataset(pd.DataFrame(columns), spec, batch_size=len(real))
     return {name: np.asarray(values) for name, values in x.items()}, real
+
+
+def bags(values, padding):
+    """An array `(..., values)` as lists of what is no padding."""
+    if values.ndim == 1:
+        return [value for value in values.tolist() if value != padding]
+    return [bags(each, padding) for each in values]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import keras_din as kd
 from keras_din.serving import parity
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from tests.serving.specs import SPEC
@@ -20,6 +21,24 @@ def test_functions_and_session_answer_the_same(exports):
         assert set(answers[0]) == {"ctr", "order"}
         np.testing.assert_allclose(answers[0]["ctr"], live, rtol=0, atol=1e-5)
         np.testing.assert_allclose(answers[1]["ctr"], live.reshape(-1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_length", [20, 499, 500, 1500])
+def test_a_history_longer_than_max_length_is_scored(monkeypatch, max_length):
+    item = kd.Categorical("item", 9)
+    spec = kd.FeatureSpec(
+        target=[item], sequences=[kd.Sequence("hist", of=[item], max_length=max_length)]
+    )
+    seen = []
+
+    def score(folder, cases):
+        seen.extend((rows["hist_item"] != 0).sum(axis=1).max(initial=0) for _, rows in cases)
+        raise InterruptedError
+
+    monkeypatch.setattr(parity, "score_in_another_process", score)
+    with pytest.raises(InterruptedError):
+        parity.check_parity("folder", spec, None)
+    assert max_length < max(seen) <= max_length + 10
 
 
 def test_that_process_tells_what_went_wrong(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_din as kd
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, sample_rows
@@ -55,3 +56,15 @@ def test_raw_from_indices():
     np.testing.assert_array_equal(raw_from_indices(kd.Categorical("i", 9), [0, 8]), [0, 8])
     taken = kd.Categorical("f", vocabulary=["unknown"])
     assert raw_from_indices(taken, [1]).tolist() == ["unknown?"]
+
+
+@pytest.mark.parametrize("dtype", ["string", "int64"])
+def test_raw_values_of_hash_buckets(dtype):
+    feature = kd.Categorical("f", hash_buckets=7, dtype=dtype)
+    indices = np.array([[2, 8, 5], [3, 2, 4]])
+    raw = raw_from_indices(feature, indices)
+    assert raw.dtype == (object if dtype == "string" else np.int64)
+    text = tf.constant(raw.astype(str).astype(object))
+    buckets = tf.strings.to_hash_bucket_fast(text, 7).numpy()
+    np.testing.assert_array_equal(buckets + 2, indices)
+    assert raw_from_indices(feature, [0, 1]).tolist() == ([""] * 2 if dtype == "string" else [0, 0])

@@ -13,7 +13,7 @@ from keras_din.serving.raw_values import RawValues
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from tests.models.test_contract import randomized
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
-from tests.specs import specs
+from tests.specs import ZOO, specs
 
 
 def answer(model, spec, signature, rows, scratch):
@@ -27,7 +27,7 @@ def answer(model, spec, signature, rows, scratch):
 @given(spec=specs(), seed=st.integers(0, 99))
 def test_both_score_as_the_pipeline_and_the_live_model(tmp_path_factory, name, spec, seed):
     keras.backend.clear_session()
-    model = randomized(kd.MODELS[name](spec), seed, scale=0.2)
+    model = randomized(ZOO[name](spec), seed, scale=0.2)
     scratch = tmp_path_factory.mktemp("scratch")
     sample = sample_rows(spec, rows=8, candidates=2, time=(0, None)[seed % 2], seed=seed)
     x, real = through_the_pipeline(spec, sample)
@@ -76,7 +76,7 @@ def test_order(tmp_path):
 )
 def test_no_rows_and_no_candidates(name, shape, tmp_path):
     rows = sample_rows(SPEC, rows=shape[0], candidates=shape[1]).raw
-    answers = answer(kd.MODELS[name](SPEC), SPEC, "rank", rows, tmp_path)
+    answers = answer(ZOO[name](SPEC), SPEC, "rank", rows, tmp_path)
     assert answers["ctr"].shape == answers["order"].shape == shape
 
 

@@ -1,0 +1,141 @@
+"""Replay rows of a log through an exported version and through the run it was exported from.
+
+Says how far the two answers are apart, in which rows, and which inputs the version makes
+something else of than the pipeline of training. Exits with 1 when an answer differs by more than
+1e-5 or an input differs. The log is prepared data, or a Parquet file of rows as
+`keras-din predict` takes it.
+
+  keras-din check-serving exported_models/din data --run runs/din
+  keras-din check-serving exported_models/din/1795599111 rows.parquet --run runs/din --rows 500
+"""
+
+import os
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("version", help="the folder of a version, or of versions: then the newest")
+    parser.add_argument("log", help="a folder of prepared data, or a .parquet file of rows")
+    parser.add_argument("--run", required=True, help="the folder of the run")
+    parser.add_argument("--part", default="test", help="of prepared data (default test)")
+    parser.add_argument(
+        "--rows", type=int, default=10_000, metavar="N", help="the most, drawn (default 10000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the rows that are drawn")
+
+
+def run(options) -> None:
+    """Prints what differs and fails when something does."""
+    from keras_din.serving.description import find_version, read_description
+    from keras_din.serving.int8_tables import Int8Tables
+    from keras_din.serving.skew import find_skew
+
+    version = find_version(options.version)
+    read = _prepared if os.path.isdir(options.log) else _rows_of_parquet
+    run, rows, batches = read(options)
+    int8 = read_description(version)["tables"]["dtype"] == "int8"
+    live = Int8Tables(run.model).ctr if int8 else run.model.predict_on_batch
+    skew = find_skew(version, run.spec, live, batches)
+    print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
+    print(report(skew, rows))
+    if skew.found:
+        raise RuntimeError(f"{version} does not answer as {options.run} does.")
+
+
+def report(skew, rows) -> str:
+    """What was found as text; `rows` are the numbers of the rows in the log."""
+    from keras_din.serving.parity import TOLERANCE
+
+    lines = ["largest difference of ctr from the live model: " + _sizes(skew.largest)]
+    if skew.found and skew.worst:
+        lines.append("\nwhere it is largest")
+        lines += [
+            f"  row {rows[a.row]}{f', candidate {a.candidate}' if a.candidate else ''}, "
+            f"{a.signature}: live {a.live:.6f}, served {a.served:.6f}"
+            for a in skew.worst
+        ]
+    if skew.inputs:
+        lines.append("\ninputs that the version makes something else of than the pipeline")
+    for name, found in skew.inputs.items():
+        example = (
+            f"{found.served} behaviours, and not {found.pipeline}"
+            if found.raw is None
+            else f"{found.raw!r} is {found.served}, and not {found.pipeline}"
+        )
+        lines.append(
+            f"  {name}: {found.values:,} in {found.rows:,} rows; in row {rows[found.row]} {example}"
+        )
+    if skew.spec:
+        lines.append("\nwhere the version's spec is not that of the run")
+        lines += [f"  {sentence}" for sentence in skew.spec]
+    if skew.without:
+        lines.append("\nlargest difference that is left when one says nothing")
+        for name, left in sorted(skew.without.items(), key=lambda item: item[1]):
+            lines.append(f"  {name}: {left:.3g}{': it explains all' * (left <= TOLERANCE)}")
+        if min(skew.without.values()) > TOLERANCE:
+            lines.append("  None explains it alone: the weights may be those of another model.")
+    if not skew.found:
+        lines.append("the version answers as the live model does")
+    return "\n".join(lines)
+
+
+def _sizes(largest: dict) -> str:
+    return ", ".join(f"{name} {difference:.3g}" for name, difference in largest.items())
+
+
+def _prepared(options):
+    """The run, the drawn rows' numbers and their batches; a request stays whole."""
+    import numpy as np
+
+    from keras_din.checks import one_of
+    from keras_din.cli.evaluate import load
+    from keras_din.data import dataset
+    from keras_din.serving.skew import raw_rows
+
+    run, data = load(options.run, options.log)
+    samples = data.parts[one_of("part", options.part, tuple(data.parts))]
+    by_request = samples.request is not None
+    unit = samples.request if by_request else np.arange(len(samples))
+    distinct, first = np.unique(unit, return_index=True)
+    chosen = distinct[_drawn(len(distinct), options)]
+    rows = np.flatnonzero(np.isin(unit, chosen))
+    batches = [
+        (raw_rows(run.spec, x), x)
+        for x, *_ in dataset(
+            data.spec, data.behaviours, samples[rows], batch_size=1024, by_request=by_request
+        ).as_numpy_iterator()
+    ]
+    return run, np.sort(first[np.isin(distinct, chosen)]), batches
+
+
+def _rows_of_parquet(options):
+    """The run, the drawn rows' numbers and their batches: raw values as they stand in the file."""
+    import pandas as pd
+
+    from keras_din.cli.sent_rows import sent_rows
+    from keras_din.data import rows_dataset
+    from keras_din.training import load_run
+
+    run, frame = load_run(options.run), pd.read_parquet(options.log)
+    rows = _drawn(len(frame), options)
+    frame = frame.iloc[rows].reset_index(drop=True)
+    size = 1024
+    batches = [
+        (sent_rows(frame.iloc[start : start + size], run.spec), x)
+        for start, (x, _) in zip(
+            range(0, len(frame), size),
+            rows_dataset(frame, run.spec, batch_size=size).as_numpy_iterator(),
+            strict=True,
+        )
+    ]
+    return run, rows, batches
+
+
+def _drawn(rows: int, options):
+    """The numbers of the rows that are replayed, ascending: all of them where they are few."""
+    import numpy as np
+
+    from keras_din.checks import positive_integer
+
+    most = min(positive_integer("rows", options.rows), rows)
+    return np.sort(np.random.default_rng(options.seed).choice(rows, most, replace=False))

@@ -1,0 +1,184 @@
+"""Show what an exported version holds: what it takes and answers, its sizes, metrics and origin.
+
+keras-din inspect exported_models/din
+keras-din inspect exported_models/din/1795599111 --json
+"""
+
+import json
+
+from keras_din.cli.show import metrics_table
+
+_AXES = {"context": ("batch",), "behaviour": ("batch", "time")}
+
+
+def add_arguments(parser):
+    """The words of the command."""
+    parser.add_argument("version", help="the folder of a version, or of versions: then the newest")
+    parser.add_argument("--json", action="store_true", help="print keras_din.json and the sizes")
+
+
+def run(options) -> None:
+    """Prints one screen."""
+    from keras_din.serving.description import FILE, find_version, read_description
+
+    version = find_version(options.version)
+    description = read_description(version)
+    sizes = file_sizes(version)
+    if options.json:
+        content = json.loads((version / FILE).read_text(encoding="utf-8"))
+        print(json.dumps(content | {"bytes": sizes}, indent=1, ensure_ascii=False))
+    else:
+        print(screen(version, description, sizes))
+
+
+def file_sizes(version) -> dict:
+    """Entry of the version's folder -> bytes of all that is in it, the largest first."""
+    sizes = {
+        entry.name: sum(f.stat().st_size for f in (entry, *entry.rglob("*")) if f.is_file())
+        for entry in version.iterdir()
+    }
+    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+
+
+def screen(version, description: dict, sizes: dict) -> str:
+    """All of it as text, a section a question that a person has."""
+    made_with = ", ".join(f"{name} {of}" for name, of in description["versions"].items())
+    parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sizes.items())
+    facts = [
+        ("version", str(version)),
+        ("model", f"{description['model']}, {description['parameters']:,} parameters"),
+        ("written", f"{description['created']} with {made_with}"),
+        ("trained on", f"data of fingerprint {description['data_fingerprint'] or 'unknown'}"),
+        ("size", f"{_bytes(sum(sizes.values()))}: {parts}"),
+        ("warm-up", f"{len(description['warmup']['requests'])} requests"),
+    ]
+    sections = [
+        _aligned(facts),
+        _aligned(_inputs(description)),
+        _aligned(_features(description)),
+        _metrics(description["metrics"]),
+        "largest difference of ctr from the live model: "
+        + _listed(description["largest_difference"]),
+        _tables(description["tables"]),
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _inputs(description: dict) -> list:
+    """A row an input and output: its type, its shape in each signature, its padding."""
+    signatures = description["signatures"]
+    roles = _roles(description["spec"])
+    rows = [("input", "dtype", *signatures, "padding")]
+    for side, label in (("inputs", None), ("outputs", "output")):
+        found = {name: of for each in signatures.values() for name, of in each[side].items()}
+        if label:
+            rows.append((label,))
+        for name in [*(n for n in roles if n in found), *(n for n in found if n not in roles)]:
+            shapes = [_shape(each[side].get(name), roles.get(name)) for each in signatures.values()]
+            padding = description["padding"]
+            told = repr(padding[name]) if side == "inputs" and name in padding else ""
+            rows.append((name, found[name]["dtype"], *shapes, told))
+    return rows
+
+
+def _roles(spec: dict) -> dict:
+    """Input name -> its role, in the order of the spec."""
+    roles = dict.fromkeys(spec["context"], "context") | dict.fromkeys(spec["target"], "target")
+    for sequence in spec["sequences"]:
+        for feature in (*sequence["of"], *sequence["side"]):
+            roles[f"{sequence['name']}_{feature}"] = "behaviour"
+    return roles
+
+
+def _shape(tensor: dict | None, role: str | None) -> str:
+    """The shape with a letter an axis; a number where an axis has one."""
+    if tensor is None:
+        return "-"
+    letters = (*_AXES.get(role, ("batch", "candidates")), *["values"] * 3)
+    axes = [
+        letter if size < 0 else str(size)
+        for letter, size in zip(letters, tensor["shape"], strict=False)
+    ]
+    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+
+
+def _features(description: dict) -> list:
+    """A row a feature: what it takes, its table, where it stands."""
+    spec = description["spec"]
+    places = {}
+    for word in ("context", "target"):
+        for name in spec[word]:
+            places.setdefault(name, []).append(word)
+    for sequence in spec["sequences"]:
+        for name in (*sequence["of"], *sequence["side"]):
+            told = f"{sequence['name']} (at most {sequence['max_length']})"
+            places.setdefault(name, []).append(told)
+    rows = [("feature", "values", "rows", "dim", "stands in")]
+    for entry in spec["features"]:
+        name = entry["name"]
+        size = description["vocabulary_sizes"].get(name)
+        rows.append(
+            (
+                name,
+                _values(entry),
+                "" if size is None else f"{size:,}",
+                str(entry.get("dim", "")),
+                ", ".join(places[name]),
+            )
+        )
+    return rows
+
+
+def _values(entry: dict) -> str:
+    if "mean" in entry:
+        return f"a number, mean {entry['mean']:g}, std {entry['std']:g}"
+    if "vocabulary" in entry:
+        vocabulary = entry["vocabulary"]
+        dtype = entry.get("dtype") or ("string" if isinstance(vocabulary[0], str) else "int64")
+        return f"{dtype} of a vocabulary"
+    if "hash_buckets" in entry:
+        return f"{entry['dtype']} in hash buckets"
+    return "int32 indices"
+
+
+def _metrics(metrics: dict) -> str:
+    """The metrics of each part, or those of one; what else is known behind them."""
+    parts = {name: of for name, of in metrics.items() if isinstance(of, dict)}
+    others = {name: of for name, of in metrics.items() if name not in parts}
+    lines = [metrics_table(parts)] if parts else []
+    if others:
+        lines.append(f"metrics: {_listed(others)}")
+    return "\n".join(lines) or "metrics: none were given"
+
+
+def _listed(values: dict) -> str:
+    return ", ".join(
+        f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in values.items()
+    )
+
+
+def _tables(tables: dict) -> str:
+    """What int8 tables cost; nothing to say of floats."""
+    if tables["dtype"] == "float32":
+        return ""
+    lost = {name: of for name, of in tables.items() if name != "dtype"}
+    return f"{tables['dtype']} tables, beside floats: {_listed(lost)}"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+
+
+def _aligned(rows: list) -> str:
+    """Rows of words as columns, each as wide as its widest word."""
+    count = max(len(row) for row in rows)
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(count)]
+    lines = (
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=False))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

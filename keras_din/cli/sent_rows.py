@@ -1,0 +1,82 @@
+"""Rows of a table as a client would send them to a server: the other way to the same model."""
+
+import functools
+
+import numpy as np
+import pandas as pd
+
+from keras_din.feature_spec import OOV_INDEX, FeatureSpec, Numeric
+
+
+def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
+    """Raw values as the signature `rank` takes them, with one candidate a row.
+
+    Args:
+        frame: A column an input, as of `keras_din.data.rows_dataset`.
+        spec: The features.
+
+    Returns:
+        Input name -> array: context `(rows,)`, target `(rows, 1)`, behaviours `(rows, time)`,
+        padded after the last; a feature of several values has one more axis. A value that is
+        missing is sent as one that is out-of-vocabulary, a number as NaN. Where it tells a
+        behaviour's padding it is padding.
+    """
+    from keras_din.serving.raw_values import padding_value, raw_dtype
+    from keras_din.serving.sample_rows import raw_from_indices
+    from keras_din.serving.signatures import input_specs, tells_padding
+
+    sent = {}
+    for name, tensor in input_specs(spec, "rank").items():
+        role, feature = spec.inputs[name].role, spec.inputs[name].feature
+        padding = nothing = 0.0 if isinstance(feature, Numeric) else padding_value(feature)
+        if isinstance(feature, Numeric):
+            nothing = np.nan
+        elif role != "behaviour" and feature is tells_padding(spec.target):
+            nothing = raw_from_indices(feature, OOV_INDEX).item()
+        elif role != "behaviour" and feature.dtype is None:
+            nothing = OOV_INDEX
+        cells = frame[name].tolist()
+        if role == "target":
+            cells = [[cell] for cell in cells]
+        convert = functools.partial(_KINDS[raw_dtype(feature).name], nothing=nothing)
+        dtype = raw_dtype(feature).as_numpy_dtype
+        sent[name] = _array(cells, tensor.shape.rank, dtype, padding, convert)
+    return sent
+
+
+def _array(cells, rank: int, dtype, padding, convert) -> np.ndarray:
+    """Nested lists as an array of `rank` axes; lists that end early are padded."""
+    if rank == 1:
+        return np.array([convert(cell) for cell in cells], dtype)
+    cells = [cell if isinstance(cell, (list, tuple, np.ndarray)) else [] for cell in cells]
+    inner = _array([value for cell in cells for value in cell], rank - 1, dtype, padding, convert)
+    lengths = np.array([len(cell) for cell in cells], np.int64)
+    width = lengths.max(initial=0)
+    result = np.full((len(cells), width, *inner.shape[1:]), padding, dtype)
+    result[np.arange(width) < lengths[:, None]] = inner
+    return result
+
+
+def _is_nothing(value) -> bool:
+    return value is None or value is pd.NA or value == "" or value != value
+
+
+def _text(value, nothing):
+    if _is_nothing(value):
+        return nothing
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
+def _integer(value, nothing):
+    try:
+        return nothing if _is_nothing(value) else int(value)
+    except ValueError:
+        return nothing  # A text, which no client can send as a number.
+
+
+def _number(value, nothing):
+    return nothing if _is_nothing(value) else float(value)
+
+
+_KINDS = {"string": _text, "int64": _integer, "int32": _integer, "float32": _number}

@@ -1,0 +1,30 @@
+"""The weights of a model as constants of its graph, which is then folded."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+# Bytes of all that may become constants: a graph holds 2 GB, and each signature has its own.
+MOST = 2**27
+
+
+def call_with_constants(model: keras.Model, x: dict):
+    """`model(x, training=False)`, its weights constants, in a graph that is being traced.
+
+    TensorFlow then computes sums and differences of weights once, when the graph is loaded, and
+    keeps matrices in the order in which it multiplies. Tables, from which rows are gathered, stay
+    variables; so do the weights of a model that has very large ones.
+    """
+    weights = [
+        weight
+        for weight in model.weights
+        if weight.dtype.startswith("float") and not getattr(weight, "is_embedding_table", False)
+    ]
+    if sum(4 * math.prod(weight.shape) for weight in weights) > MOST:
+        return model(x, training=False)
+    with tf.init_scope():  # Out of the graph, to read them.
+        values = [weight.numpy() for weight in weights]
+    constants = [(w, tf.constant(value)) for w, value in zip(weights, values, strict=True)]
+    with keras.StatelessScope(state_mapping=constants):
+        return model(x, training=False)

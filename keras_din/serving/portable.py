@@ -1,0 +1,226 @@
+"""A model as one file for a runtime without TensorFlow: ONNX and LiteRT."""
+
+import os
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_din.embed import build_inputs
+from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence
+from keras_din.ops.portable_form import portable_form
+from keras_din.serving.parity import TOLERANCE
+from keras_din.serving.sample_rows import sample_rows
+from keras_din.serving.saved_model import check_model
+from keras_din.serving.signatures import first_values, most_recent, tells_padding
+
+_OPSET = 18
+
+
+def export_onnx(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
+    """Writes a model as an ONNX file, for `onnxruntime`.
+
+    The graph takes indices, not the values of the log: it has no lookup tables. Inputs are named
+    as the spec names them, int32 indices and float32 numbers that must be finite: context
+    `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`, a `Bag` with one axis
+    more. All axes but the embeddings' are free, and `time` may be 0. The output is `ctr`, float32
+    `(batch, candidates)`. Index 0 is padding, anywhere; an index out of range is read as
+    out-of-vocabulary. Of a history longer than `max_length` the most recent stay.
+
+    Histories stay padded in it, while on TensorFlow they are packed: it costs what the longest
+    history of the batch does. Before the file is there, `onnxruntime` must agree with the live
+    model to 1e-5 on sample rows.
+
+    Args:
+        model: A model, as of `keras_din.export`.
+        spec: The `FeatureSpec` that it was built from.
+        path: The file, as a rule `*.onnx`. One that is there is replaced.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: When the model does not take the inputs of the spec.
+        RuntimeError: When the extra `keras_din[onnx]` is not installed, an operation of the model
+            has no form in ONNX, or `onnxruntime` disagrees. Nothing is written then.
+    """
+    return _export(model, spec, path, "onnx", _write_onnx, _score_onnx)
+
+
+def export_litert(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
+    """Writes a model as a LiteRT (TensorFlow Lite) file, of built-in operations alone.
+
+    Inputs and output are as of `export_onnx`, under the signature `serving_default`; the
+    interpreter takes any sizes of the axes, but `time` and the values of a bag must be at
+    least 1: an empty history is padding.
+
+    Args:
+        model: A model, as of `keras_din.export`.
+        spec: The `FeatureSpec` that it was built from.
+        path: The file, as a rule `*.tflite`. One that is there is replaced.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: When the model does not take the inputs of the spec.
+        RuntimeError: When the extra `keras_din[litert]` is not installed, an operation of the
+            model is not among LiteRT's own, or its interpreter disagrees with the live model.
+    """
+    return _export(model, spec, path, "litert", _write_litert, _score_litert)
+
+
+def index_spec(spec: FeatureSpec) -> FeatureSpec:
+    """The same features, with indices as their values: a size in place of what has one."""
+
+    def of(feature):
+        if not isinstance(feature, Indexed):
+            return feature
+        own = {}
+        if isinstance(feature, Bag):
+            own = {"pooling": feature.pooling, "max_values": feature.max_values}
+        return type(feature)(feature.name, feature.vocabulary_size, dim=feature.dim, **own)
+
+    features = {name: of(feature) for name, feature in spec.features.items()}
+    named = lambda each: [features[feature.name] for feature in each]  # noqa: E731
+    return FeatureSpec(
+        context=named(spec.context),
+        target=named(spec.target),
+        sequences=[
+            Sequence(s.name, named(s.of), side=named(s.side), max_length=s.max_length)
+            for s in spec.sequences
+        ],
+    )
+
+
+def _export(model, spec, path, extra, write, score) -> pathlib.Path:
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "Exports need the TensorFlow backend. Received: KERAS_BACKEND="
+            f"{keras.backend.backend()}. Load the weights in a process with it."
+        )
+    check_model(model, spec)
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as scratch:
+        file = pathlib.Path(scratch, path.name)
+        try:
+            write(_graph(model, spec), file)
+            _check(score(file), index_spec(spec), model.predict_on_batch)
+        except ImportError as error:
+            raise RuntimeError(
+                f"This export needs what the extra {extra!r} brings: "
+                f"pip install 'keras_din[{extra}]' ({error})."
+            ) from error
+        os.replace(file, path)
+    return path
+
+
+def _graph(model, spec):
+    """The function from a dict of inputs to `{"ctr": ...}`, its variables made constants."""
+    specs = {
+        name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
+        for name, tensor in build_inputs(spec).items()
+    }
+    function = tf.function(
+        lambda x: model(_with_room(spec, dict(x)), training=False), input_signature=[specs]
+    )
+    with portable_form():
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    names = [tensor.name.split(":")[0] for tensor in frozen.inputs]
+
+    def named(x):
+        (ctr,) = frozen(*[x[name] for name in names])
+        return {"ctr": ctr}
+
+    return tf.function(named, input_signature=[specs])
+
+
+def _with_room(spec: FeatureSpec, x: dict) -> dict:
+    """Histories cut to the most recent and bags to the first, each with a place of padding more.
+
+    Runtimes read the size 0 in different ways; with a place more no axis has it.
+    """
+    for name, info in spec.inputs.items():
+        if isinstance(info.feature, Bag):
+            kept = first_values(x[name], info.feature.max_values)
+            x[name] = _one_more(tf.where(kept, x[name], PADDING_INDEX), axis=-1)
+    for sequence in spec.sequences:
+        first = sequence.input_name(tells_padding(sequence.of))
+        x[first] = tf.where(most_recent(x[first], sequence.max_length), x[first], PADDING_INDEX)
+        for feature in sequence.features:
+            name = sequence.input_name(feature)
+            x[name] = _one_more(x[name], axis=1)
+    return x
+
+
+def _one_more(tensor, axis: int):
+    rank = len(tensor.shape)
+    return tf.pad(tensor, [[0, int(i == axis % rank)] for i in range(rank)])
+
+
+def _write_onnx(function, file) -> None:
+    import onnxruntime  # noqa: F401
+    import tf2onnx
+
+    try:
+        tf2onnx.convert.from_function(
+            function, function.input_signature, opset=_OPSET, output_path=str(file)
+        )
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise RuntimeError(f"The model has no form in ONNX: {error}") from error
+
+
+def _score_onnx(file):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    inputs = {entry.name for entry in session.get_inputs()}
+    return lambda x: session.run(["ctr"], {name: x[name] for name in inputs})[0]
+
+
+def _write_litert(function, file) -> None:
+    import ai_edge_litert.interpreter  # noqa: F401
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [function.get_concrete_function()], tf.Module()
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    try:
+        file.write_bytes(converter.convert())
+    except Exception as error:  # The converter's own type is not public.
+        raise RuntimeError(f"The model has no form in LiteRT's own operations: {error}") from error
+
+
+def _score_litert(file):
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_path=str(file)).get_signature_runner("serving_default")
+    inputs = set(runner.get_input_details())
+
+    def score(x):
+        x = {name: values for name, values in x.items() if name in inputs}
+        # No axis may have the size 0.
+        short = {n: v for n, v in x.items() if v.ndim > 1 and 0 in v.shape}
+        x |= {n: np.zeros([max(size, 1) for size in v.shape], v.dtype) for n, v in short.items()}
+        return runner(**x)["ctr"]
+
+    return score
+
+
+def _check(score, spec: FeatureSpec, live) -> None:
+    """Raises a `RuntimeError` unless a runtime scores sample rows of all kinds as `live` does."""
+    largest = 0.0
+    for options in ({}, {"rows": 4, "time": 0, "seed": 1}, {"rows": 1, "candidates": 1, "time": 3}):
+        sample = sample_rows(spec, **options)
+        difference = np.abs(score(sample.raw) - live(sample.indices))
+        real = sample.indices[tells_padding(spec.target).name] != PADDING_INDEX
+        largest = float(np.maximum(largest, np.where(real, difference, 0).max()))
+    if not largest <= TOLERANCE:
+        raise RuntimeError(
+            f"The file must score as the live model does, within {TOLERANCE:g}. "
+            f"The largest difference was {largest:g}; nothing is written."
+        )

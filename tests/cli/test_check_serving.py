@@ -1,0 +1,127 @@
+"""`keras-din check-serving`: a planted skew is named, and the exit code tells of it."""
+
+import shutil
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.cli import main
+from keras_din.data import PreparedData
+from keras_din.serving import saved_model
+from keras_din.training import train
+
+
+def a_log(rows=600, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "user": rng.integers(20, size=rows),
+            "item": [f"i{item}" for item in rng.integers(12, size=rows)],
+            "age": rng.normal(30, 5, rows),
+            "time": np.arange(rows),
+            "request": np.arange(rows) // 3,
+            "click": rng.integers(2, size=rows),
+        }
+    ).assign(user=lambda log: log["request"] % 20, age=lambda log: 20.5 + log["user"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Prepared data, a run, and a version that no other process has checked."""
+    folder = tmp_path_factory.mktemp("check serving")
+    columns = {"user": "user", "time": "time", "label": "click", "request": "request"}
+    data = kd.data.prepare_impressions(a_log(), **columns, target=["item"], context=["age"], dim=4)
+    data.save(folder / "data")
+    options = {"hidden_units": [8], "attention_units": [4]}
+    run = train(data, folder / "run", options=options, epochs=1, batch_size=64, verbose=0)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        patch.setattr(saved_model, "check_parity", lambda *arguments: {})
+        kd.export(run.model, run.spec, folder / "din")
+    return folder
+
+
+def check(folder, capsys, *words, version=None):
+    words = [version or folder / "din", *words, "--run", folder / "run"]
+    code = main(["check-serving", *map(str, words)])
+    return code, capsys.readouterr()
+
+
+def swapped(folder, tmp_path):
+    """A copy of the version in which two items have changed places."""
+    (version,) = (folder / "din").iterdir()
+    version = shutil.copytree(version, tmp_path / "1")
+    file = version / "assets" / "item.txt"
+    first, second, *others = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([second, first, *others]), encoding="utf-8")
+    return version, first, second
+
+
+def test_prepared_data(folder, tmp_path, capsys):
+    assert PreparedData.load(folder / "data").parts["test"].request is not None
+    code, printed = check(folder, capsys, folder / "data")
+    assert code == 0, printed.err
+    assert "the version answers as the live model does" in printed.out
+    code, printed = check(folder, capsys, folder / "data", "--part", "train", "--rows", "7")
+    assert code == 0
+    assert f"7 rows of {folder / 'data'}" in printed.out
+
+    version, first, second = swapped(folder, tmp_path)
+    code, printed = check(folder, capsys, folder / "data", version=version)
+    assert code == 1
+    assert f"{version} does not answer as" in printed.err
+    assert "  hist_item: " in printed.out
+    assert f"{first!r} is 3, and not 2" in printed.out or f"{second!r} is 2" in printed.out
+    assert f"item: vocabulary is another; first at index 2: '{second}' in the" in printed.out
+
+
+def test_rows_of_a_table(folder, tmp_path, capsys):
+    rows = pd.DataFrame(
+        {
+            "age": [25.0, 29.5, 31.0],
+            "item": ["i3", "never seen", None],
+            "hist_item": [["i1", None, "i2"], [], None],
+        }
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    code, printed = check(folder, capsys, tmp_path / "rows.parquet")
+    assert code == 0, printed
+    assert "3 rows of" in printed.out
+
+    version, first, _ = swapped(folder, tmp_path)
+    rows.loc[2, "item"] = first
+    rows.to_parquet(tmp_path / "rows.parquet")
+    code, printed = check(folder, capsys, tmp_path / "rows.parquet", version=version)
+    assert code == 1
+    assert f"  item: 1 in 1 rows; in row 2 {first!r} is 3, and not 2" in printed.out
+
+
+def test_other_weights(folder, tmp_path, capsys):
+    (version,) = (folder / "din").iterdir()
+    data = PreparedData.load(folder / "data")
+    other = train(
+        data,
+        tmp_path / "run",
+        options={"hidden_units": [8], "attention_units": [4]},
+        epochs=1,
+        batch_size=32,
+        seed=5,
+        verbose=0,
+    )
+    words = [version, folder / "data", "--run", other.folder]
+    assert main(["check-serving", *map(str, words)]) == 1
+    printed = capsys.readouterr().out
+    assert "where it is largest\n  row " in printed
+    assert "the weights may be those of another model" in printed
+
+
+def test_what_is_refused(folder, tmp_path, capsys):
+    code, printed = check(folder, capsys, folder / "data", version=tmp_path)
+    assert code == 1
+    assert "must be a folder that `export` wrote" in printed.err
+    code, printed = check(folder, capsys, folder / "data", "--rows", "0")
+    assert code == 1
+    assert "`rows` must be a positive integer" in printed.err

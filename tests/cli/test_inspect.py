@@ -1,0 +1,93 @@
+"""`keras-din inspect`: what a person sees of a version."""
+
+import json
+import shutil
+import warnings
+
+import pytest
+
+import keras_din as kd
+from keras_din.cli import main
+from keras_din.serving import saved_model
+from keras_din.serving.description import find_version, read_description
+from tests.serving.specs import SPEC
+
+DIFFERENCES = {"serving_default": 1.25e-7, "rank": 0.0}
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory):
+    """A version that no other process has checked, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        patch.setattr(saved_model, "check_parity", lambda *arguments: DIFFERENCES)
+        path = tmp_path_factory.mktemp("exports")
+        return kd.export(kd.build_popularity(SPEC), SPEC, path, metrics={"gauc": 0.5})
+
+
+def screen_of(capsys, *words):
+    assert main(["inspect", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_screen(version, capsys):
+    text = screen_of(capsys, version)
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert len(text.splitlines()) < 50
+    assert max(map(len, text.splitlines()[5:])) <= 100
+    assert lines["version"][1:] == str(version).split()
+    assert lines["model"][1:3] == ["popularity,", "32"]
+    assert "tensorflow" in lines["written"]
+    assert lines["segment"] == ["segment", "int32", "indices", "5", "3", "context"]
+    assert lines["age"][1:] == ["a", "number,", "mean", "1,", "std", "2", "context"]
+    assert lines["city"][1:6] == ["string", "in", "hash", "buckets", "9"]
+    assert lines["hist_s"] == ["hist_s", "float32", "(batch,", "time)", "(batch,", "time)"]
+    told = [" ".join(line.split()) for line in text.splitlines()]
+    assert "item string (batch,) (batch, candidates) ''" in told
+    assert "shops_shop int64 (batch, time) (batch, time) -2" in told
+    assert "order int32 - (batch, candidates)" in told
+    assert "item string of a vocabulary 32 8 target, hist (at most 12)" in told
+    assert "metrics: gauc 0.5" in text
+    assert "from the live model: serving_default 1.25e-07, rank 0" in text
+
+
+def test_a_folder_of_versions_shows_the_newest(version, tmp_path, capsys):
+    for name in ("9", "10"):
+        shutil.copytree(version, tmp_path / name)
+    assert str(tmp_path / "10") in screen_of(capsys, tmp_path)
+    assert str(tmp_path / "9") in screen_of(capsys, tmp_path / "9")
+
+
+def test_sizes_and_metrics_of_parts(version, tmp_path, capsys):
+    version = shutil.copytree(version, tmp_path / "v")
+    description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
+    description["metrics"] = {"best_step": 7, "test": {"gauc": 0.61234, "auc": 0.7}}
+    (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
+    (version / "assets" / "more").write_bytes(bytes(3_000_000))
+    text = screen_of(capsys, version)
+    assert "assets 3.0 MB" in text
+    assert "test 0.6123 0.7000" in text
+    assert "best_step 7" in text
+    told = json.loads(screen_of(capsys, version, "--json"))
+    assert told["spec"]["features"][-1]["name"] == "s"
+    assert told["bytes"]["assets"] == sum(f.stat().st_size for f in (version / "assets").iterdir())
+
+
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({}, "must be a folder that `export` wrote, or one of such folders"),
+        ({"saved_model.pb": ""}, "there is no keras_din.json"),
+        ({"3/keras_din.json": "{}"}, "3 there is no saved_model.pb"),
+        ({"keras_din.json": "{", "saved_model.pb": ""}, "this is wrong: JSONDecodeError"),
+        ({"keras_din.json": '{"format": 9}', "saved_model.pb": ""}, "this is wrong: .*format 9"),
+    ],
+)
+def test_what_is_no_version(tmp_path, capsys, files, message):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert main(["inspect", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("keras-din: error: ")
+    with pytest.raises((OSError, ValueError), match=message):
+        read_description(find_version(tmp_path))

@@ -1,0 +1,47 @@
+"""Rows as a client sends them."""
+
+import numpy as np
+import pandas as pd
+
+import keras_din as kd
+from keras_din.cli.sent_rows import sent_rows
+
+ITEM = kd.Categorical("item", vocabulary=["tea", "12", "pot"])
+SHOP = kd.Categorical("shop", vocabulary=[0, 7])
+SPEC = kd.FeatureSpec(
+    context=[kd.Categorical("segment", 5), kd.Numeric("age")],
+    target=[ITEM, SHOP],
+    sequences=[kd.Sequence("hist", of=[ITEM, SHOP], side=[kd.Numeric("s")])],
+)
+
+
+def test_values_missing_values_and_padding():
+    frame = pd.DataFrame(
+        {
+            "segment": [3, None],
+            "age": [1.5, None],
+            "item": [12, None],
+            "shop": ["7", "seven"],
+            "hist_item": [["tea", None, 12.0], None],
+            "hist_shop": [[7, 7, None], []],
+            "hist_s": [[0.5, 1, None], np.array([])],
+        }
+    )
+    sent = sent_rows(frame, SPEC)
+    assert {name: values.dtype.kind for name, values in sent.items()} == {
+        "segment": "i",
+        "age": "f",
+        "item": "O",
+        "shop": "i",
+        "hist_item": "O",
+        "hist_shop": "i",
+        "hist_s": "f",
+    }
+    assert sent["segment"].tolist() == [3, 1]
+    np.testing.assert_array_equal(sent["age"], np.float32([1.5, np.nan]))
+    # A candidate is there, even if nobody knows which.
+    assert sent["item"].tolist() == [["12"], ["unknown"]]
+    assert sent["shop"].tolist() == [[7], [-1]]
+    assert sent["hist_item"].tolist() == [["tea", "", "12"], ["", "", ""]]
+    assert sent["hist_shop"].tolist() == [[7, 7, -1], [-1, -1, -1]]
+    np.testing.assert_array_equal(sent["hist_s"], np.float32([[0.5, 1, np.nan], [0, 0, 0]]))

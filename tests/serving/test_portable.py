@@ -1,0 +1,112 @@
+"""Files for other runtimes: they answer as the live model does, on rows of all kinds."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+import keras_din as kd
+from keras_din.ops import packed, packed_portable, packed_static
+from keras_din.ops.portable_form import is_portable, portable_form
+from keras_din.serving import export_litert, export_onnx, portable
+from keras_din.serving.sample_rows import sample_rows
+from tests.models.test_contract import randomized
+from tests.serving.specs import SPEC
+
+
+def needs(*modules):
+    lacking = [name for name in modules if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(lacking), reason=f"not installed: {', '.join(lacking)}")
+
+
+onnx = needs("tf2onnx", "onnx", "onnxruntime")
+litert = needs("ai_edge_litert")
+FORMATS = [
+    pytest.param(export_onnx, portable._score_onnx, marks=onnx, id="onnx"),
+    pytest.param(export_litert, portable._score_litert, marks=litert, id="litert"),
+]
+
+
+@pytest.mark.parametrize("export, open_file", FORMATS)
+@pytest.mark.parametrize("name", ["popularity", "base", "din"])
+@pytest.mark.filterwarnings("ignore")  # Of the converters' own old words.
+def test_files_answer_as_the_model_does(tmp_path, export, open_file, name):
+    model = randomized(kd.MODELS[name](SPEC), scale=0.2)
+    path = export(model, SPEC, tmp_path / "a folder" / "model.tflite")
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.tflite"]
+    score = open_file(path)
+    spec = portable.index_spec(SPEC)
+    for options in (
+        {"rows": 30},
+        {"rows": 3, "time": 0},
+        {"rows": 1, "candidates": 1, "time": 1},
+        {"rows": 2, "candidates": 40, "time": 300},
+    ):
+        sample = sample_rows(spec, seed=9, **options)
+        real = sample.indices["item"] != 0
+        expected = np.where(real, model.predict_on_batch(sample.indices), 0)
+        np.testing.assert_allclose(score(sample.raw), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("export, open_file", FORMATS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_difference_leaves_what_was_there(tmp_path, monkeypatch, export, open_file):
+    (tmp_path / "model").write_text("old")
+    model = kd.build_base(SPEC, hidden_units=(4,))
+    monkeypatch.setattr(model, "predict_on_batch", lambda x: np.full(x["item"].shape, 0.9))
+    with pytest.raises(RuntimeError, match=r"within 1e-05\. The largest difference was 0\.4"):
+        export(model, SPEC, tmp_path / "model")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model").read_text() == "old"
+
+
+@pytest.mark.parametrize("export, extra", [(export_onnx, "onnx"), (export_litert, "litert")])
+def test_without_the_extra(tmp_path, monkeypatch, export, extra):
+    for name in ("onnxruntime", "ai_edge_litert", "ai_edge_litert.interpreter"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    with pytest.raises(RuntimeError, match=rf"pip install 'keras_din\[{extra}\]'"):
+        export(kd.build_popularity(SPEC), SPEC, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="The model's inputs must be those of the spec"):
+        export_onnx(kd.build_base(kd.FeatureSpec(target=SPEC.target)), SPEC, tmp_path / "x")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="Exports need the TensorFlow backend"):
+        export_onnx(None, SPEC, tmp_path / "x")
+
+
+def test_index_spec():
+    bag = kd.Bag("tags", vocabulary=["a", "b"], dim=3, pooling="sum", max_values=4)
+    spec = portable.index_spec(kd.FeatureSpec(target=[*SPEC.target, bag], context=SPEC.context))
+    assert spec.features["item"] == kd.Categorical("item", 32, dim=8)
+    assert spec.features["city"] == kd.Categorical("city", 9, dim=2)
+    assert spec.features["tags"] == kd.Bag("tags", 4, dim=3, pooling="sum", max_values=4)
+    assert spec.features["age"] == kd.Numeric("age", mean=1, std=2)
+
+
+def test_the_portable_form_ends_with_its_block():
+    before = packed.backend
+
+    def fail():
+        with portable_form():
+            assert is_portable()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert packed.backend is before
+    assert not is_portable()
+
+
+def test_sums_and_maxima_by_hand():
+    mask = np.array([[True, False, True], [False, False, False], [False, True, False]])
+    rows = packed_portable.row_of_position(mask)
+    values = np.arange(9, dtype="float32")[:, None] - 5
+    sums = packed_portable.sum_rows(values, rows, 3)
+    np.testing.assert_array_equal(sums, [[-8], [0], [2]])
+    highest = packed_portable.max_rows(values, rows, 3)
+    np.testing.assert_array_equal(highest, [[-3], [0], [2]])
+    np.testing.assert_array_equal(sums, packed_static.sum_rows(values, rows, 3))
