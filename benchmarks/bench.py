@@ -54,14 +54,19 @@ class Bench:
         file = self.folder / "batches.npz"
         cut = {"batch_size": batch_size, "length": length, "shuffle": shuffle}
         ask("batches", "save", data=data, file=file, **cut)
+        result = self.peers(task, batches=file, dim=dim)
+        file.unlink()
+        return result
+
+    def peers(self, task: str, **options) -> dict:
+        """Peer -> what its task gives, or `Failed`."""
         result = {}
         for peer, python in self.pythons.items():
-            options = {"batches": file, "dim": dim, "seconds": self.seconds}
+            options["seconds"] = self.seconds
             try:
                 result[peer] = self._seen(ask(peers.MODULES[peer], task, python=python, **options))
             except Failed as failed:
                 result[peer] = failed
-        file.unlink()
         return result
 
     def matrix_rate(self) -> float:

@@ -13,11 +13,22 @@ def operations(history: float, dim: int, attention=(80, 40), top=(80, 40)) -> fl
     multiply-add; forward and backward are three times forward. `history` is the mean number of
     behaviours, `dim` the width of a behaviour (all its embeddings).
     """
+    return 3 * ranking_operations(1, history, 1, dim, attention, top)
+
+
+def ranking_operations(
+    users: int, history: float, candidates: int, dim: int, attention=(80, 40), top=(80, 40)
+) -> float:
+    """Those of scoring so many candidates for each of some users, as in `operations`, forward.
+
+    The part of a key is due once a behaviour, that of its product with a query once a pair.
+    """
     inner = sum(a * b for a, b in zip(attention, (*attention[1:], 1), strict=True))
-    a_behaviour = 2 * dim * attention[0] + inner  # The key's part and the product's.
-    a_candidate = dim * attention[0]
+    a_behaviour = a_candidate = dim * attention[0]
+    a_pair = dim * attention[0] + inner
     top = sum(a * b for a, b in zip((2 * dim, *top), (*top, 1), strict=True))
-    return 3 * 2 * (history * a_behaviour + a_candidate + top)
+    a_user = history * a_behaviour + candidates * (a_candidate + top + history * a_pair)
+    return 2 * users * a_user
 
 
 def matrix_rate(seconds: float = 2.0) -> float:

@@ -25,6 +25,25 @@ def seconds_a_step(steps, seconds: float = 1.5, runs: int = 3, warm_up: int = 2)
     return float(np.median([_clock(steps, number) / number for _ in range(runs)]))
 
 
+def latencies(call, seconds: float = 1.5, warm_up: int = 3) -> dict:
+    """How long calls take, in seconds: `{"p50", "p99", "calls"}`, of at least 20 calls.
+
+    Args:
+        call: Function without arguments that returns when the answer is there.
+        seconds: About how long to go on, warm-up aside.
+        warm_up: Calls before, which compile what there is to compile.
+    """
+    for _ in range(warm_up):
+        call()
+    taken, end = [], time.perf_counter() + seconds
+    while len(taken) < 20 or time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    p50, p99 = np.percentile(taken, [50, 99])
+    return {"p50": float(p50), "p99": float(p99), "calls": len(taken)}
+
+
 def steps_a_call(batch_size: int) -> int:
     """`steps_per_execution` of every library of Keras: small batches gain much by it."""
     return max(1, min(16, 4096 // batch_size))

@@ -112,8 +112,21 @@ def predictor(model, batches):
     return stepper(predict, batches)
 
 
+def server(model, inputs):
+    """It has no SavedModel: PyTorch, eager."""
+    model.eval()
+    batch = {theirs: torch.from_numpy(inputs[ours]).long() for ours, theirs in NAMES.items()}
+    batch["label"] = torch.zeros(len(inputs["item_id"]))
+
+    @torch.no_grad()
+    def call():
+        return model(batch)["y_pred"].numpy()
+
+    return call
+
+
 VERSIONS = {"FuxiCTR": f"{version('fuxictr')} on PyTorch {torch.__version__}"}
-TASKS = tasks(build, trainer, predictor, VERSIONS, of_keras=False)
+TASKS = tasks(build, trainer, predictor, server, VERSIONS, of_keras=False)
 
 if __name__ == "__main__":
     answer(**TASKS)

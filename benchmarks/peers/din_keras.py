@@ -7,6 +7,7 @@ from keras import layers, ops
 from process import answer
 
 from peers.peer import FEATURES, tasks
+from peers.saved_model import server
 
 
 def build(items, categories, dim, length, steps_per_execution=1):
@@ -67,8 +68,12 @@ def predictor(model, batches):
     return steps
 
 
+def save(model, folder):
+    model.export(folder, verbose=False)
+
+
 VERSIONS = {"Keras": keras.__version__, "TensorFlow": tf.__version__}
-TASKS = tasks(build, trainer, predictor, VERSIONS)
+TASKS = tasks(build, trainer, predictor, server(save), VERSIONS)
 
 if __name__ == "__main__":
     answer(**TASKS)

@@ -1,13 +1,14 @@
-"""What the peers have in common: batches ready in memory, two tasks. NumPy alone."""
+"""What the peers have in common: batches ready in memory, three tasks. NumPy alone."""
 
 import numpy as np
-from measuring import memory, peak_memory, seconds_a_step, steps_a_call
+from measuring import latencies, memory, peak_memory, seconds_a_step, steps_a_call
+from ranking import request, tiled
 
 FEATURES = ("item_id", "cate_id", "hist_item_id", "hist_cate_id")
 
 
-def tasks(build, trainer, predictor, versions: dict, of_keras: bool = True) -> dict:
-    """The tasks of a peer, `"train"` and `"predict"`, which give the time of a step.
+def tasks(build, trainer, predictor, server, versions: dict, of_keras: bool = True) -> dict:
+    """The tasks of a peer: `"train"` and `"predict"` give the time of a step, `"serve"` latencies.
 
     Args:
         build: Function of `items`, `categories` (sizes of the vocabularies), `dim` of each of the
@@ -15,6 +16,8 @@ def tasks(build, trainer, predictor, versions: dict, of_keras: bool = True) -> d
         trainer: Function of a model and batches to a function of a number, which trains so many
             steps.
         predictor: Likewise, to one that predicts so many batches.
+        server: Function of a model and inputs, a row a candidate, to a function without
+            arguments, which answers once.
         versions: Name -> version of what is measured.
         of_keras: Whether `build` takes `steps_per_execution` too, so many steps a call.
     """
@@ -33,7 +36,12 @@ def tasks(build, trainer, predictor, versions: dict, of_keras: bool = True) -> d
 
         return measure
 
-    return {"train": task(trainer), "predict": task(predictor)}
+    def serve(items, categories, dim, users, history, candidates, seconds):
+        inputs = tiled(request(items, categories, users, history, candidates))
+        model = build(items=items, categories=categories, dim=dim, length=history)
+        return {**latencies(server(model, inputs), seconds), "versions": versions}
+
+    return {"train": task(trainer), "predict": task(predictor), "serve": serve}
 
 
 def read(file: str) -> dict:

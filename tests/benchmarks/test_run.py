@@ -242,6 +242,29 @@ def test_grouped_compares_a_candidate_with_one_on_its_own():
     assert twenty.met
 
 
+def test_long_compares_with_short_histories_and_without_padding(monkeypatch):
+    from rows import long
+
+    asked = []
+
+    def ask(module, task, **options):
+        asked.append(options)
+        # 7 us a behaviour and 1 ms a call; 10,000 positions of padding take another 0.1 ms.
+        call = 7e-6 * options.get("history", 0) + 1e-3 + 1e-8 * options.get("padded", 0)
+        return {"version": "v", "call": call, "memory": 2e6}
+
+    monkeypatch.setattr(long, "ask", ask)
+    bench = Scripted([0.04096, 0.04096, 0.045056, 0.04, 0.04])
+    *_, training, r100, r1000, r10000, longer, padded, ratio = long.lines(bench)
+    assert (training.ours, training.met) == ("1.10x", True)
+    assert [line.ours for line in (r100, r1000, r10000)] == ["17.00", "8.00", "7.10"]
+    assert r100.result == "2 MB"
+    assert (longer.ours, longer.met) == ("0.89x", True)
+    assert (padded.ours, ratio.ours, ratio.met) == ("17.99", "1.06x", True)
+    assert asked[-1]["padded"] == 9_900
+    assert {options["batch_size"] for options in bench.asked} == {256, 20, 2}
+
+
 def test_inference_is_a_rate():
     from rows import inference
 

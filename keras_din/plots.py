@@ -1,0 +1,403 @@
+"""Pictures of a model and of its training: what it looks at, learns, promises and for whom.
+
+They need matplotlib, `python -m pip install 'keras_din[plots]'`. Each function takes plain arrays
+and draws into `ax`, or into a figure of its own, and returns the Axes.
+"""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_din import metrics
+from keras_din.checks import positive_integer
+from keras_din.layers import AttentionSequencePoolingLayer
+
+# Told apart by all eyes and without colour (Okabe and Ito, 2008).
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_GREY = "0.6"
+_LABELS = {
+    "loss": "training loss (nats)",
+    "logloss": "logloss of validation (nats)",
+    "gauc": "GAUC of validation",
+    "auc": "AUC of validation",
+    "ne": "normalized entropy of validation",
+    "ece": "calibration error of validation",
+    "calibration": "calibration of validation",
+}
+_LESS_IS_BETTER = ("logloss", "ne", "ece")
+_NO_BEST = ("loss", "calibration")
+
+
+def attention_weights(model: keras.Model, sample: dict, sequence: str | None = None) -> np.ndarray:
+    """What each behaviour of a user weighs for each candidate, in a model with DIN's attention.
+
+    Args:
+        model: A functional model with an `AttentionSequencePoolingLayer` named
+            `interest_<sequence>`, such as that of `build_din`.
+        sample: One row by input names, as the model takes it: context `(1,)`, target
+            `(1, candidates)`, behaviours `(1, time)`.
+        sequence: Name of the `Sequence`. May be left out where the model reads one only.
+
+    Returns:
+        Float array `(candidates, behaviours)`: real behaviours only, the oldest first.
+
+    Raises:
+        ValueError: When `model` has no such layer, or `sample` is not one row of its inputs.
+    """
+    layer = _attention(model, sequence)
+    names = [tensor.name for tensor in model.inputs]
+    if set(names) != set(sample):
+        raise ValueError(
+            f"`sample` must have the model's inputs {sorted(names)}. Received: {sorted(sample)}."
+        )
+    sample = {name: np.asarray(values) for name, values in sample.items()}
+    for name, values in sample.items():
+        if values.ndim == 0 or len(values) != 1:
+            raise ValueError(
+                f"`sample` must be one row, of shape (1, ...). Received: {name!r} of shape "
+                f"{values.shape}."
+            )
+    query, keys, mask, *_ = layer.input
+    inner = keras.Model({tensor.name: tensor for tensor in model.inputs}, [query, keys, mask])
+    query, keys, mask = inner(sample)
+    weights = keras.ops.convert_to_numpy(layer.attention_weights(query, keys, mask))
+    return weights[0][:, keras.ops.convert_to_numpy(mask)[0]]
+
+
+def attention(weights, behaviours=None, candidates=None, ax=None):
+    """A heat map of the weights of a user's behaviours for several candidates.
+
+    A behaviour is a row, the oldest on top, a candidate a column. Weights that may be negative
+    (`weight_normalization=False`) have two colours, white at 0. The numbers are written in when
+    there is room.
+
+    Args:
+        weights: `(candidates, behaviours)`, such as `attention_weights` gives.
+        behaviours: A label a behaviour. Defaults to how many behaviours ago it was.
+        candidates: A label a candidate. Defaults to numbers from 1.
+        ax: Where to draw.
+
+    Returns:
+        The `matplotlib.axes.Axes`.
+
+    Raises:
+        ValueError: When `weights` is not such an array, or the labels do not fit it.
+
+    Reference:
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Fig. 5.
+    """
+    weights = np.asarray(weights, "float64")
+    if weights.ndim != 2 or not weights.size:
+        raise ValueError(
+            "`weights` must be (candidates, behaviours), at least one of each. "
+            f"Received: an array of shape {weights.shape}."
+        )
+    if not np.isfinite(weights).all():
+        raise ValueError("`weights` must be finite. Received: an array with NaN or infinity.")
+    columns, rows = weights.shape
+    if behaviours is None:
+        behaviours = [*(f"{ago} before" for ago in range(rows - 1, 0, -1)), "the last"]
+    behaviours = _labels("behaviours", behaviours, rows)
+    if candidates is None:
+        candidates = range(1, columns + 1)
+    candidates = _labels("candidates", candidates, columns)
+    size = (min(2.5 + 0.9 * columns, 12), min(1.2 + 0.28 * rows, 9))
+    ax = _axes(ax, size)
+    limit = np.abs(weights).max() or 1.0
+    signed = weights.min() < 0
+    image = ax.imshow(
+        weights.T,
+        cmap="PuOr_r" if signed else "Blues",
+        vmin=-limit if signed else 0,
+        vmax=limit,
+        aspect="auto",
+    )
+    ax.figure.colorbar(image, ax=ax, label="attention weight")
+    ax.set_xticks(range(columns), candidates)
+    if max(map(len, candidates)) > 8:
+        ax.set_xticks(range(columns), candidates, rotation=30, ha="right", rotation_mode="anchor")
+    step = -(-rows // 30)  # No more labels than there is room for; the last is always there.
+    places = np.arange(rows - 1, -1, -step)[::-1]
+    ax.set_yticks(places, [behaviours[i] for i in places])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel="candidate", ylabel="behaviour")
+    if rows <= 25 and columns <= 8:
+        for candidate, behaviour in np.ndindex(weights.shape):
+            value = weights[candidate, behaviour]
+            dark = abs(value) > 0.6 * limit
+            colour = "white" if dark else "black"
+            centred = {"ha": "center", "va": "center", "fontsize": "small"}
+            ax.text(candidate, behaviour, f"{value:.2f}", color=colour, **centred)
+    return ax
+
+
+def learning_curve(history, metric: str = "gauc", ax=None):
+    """A metric by training step, with the epochs marked and the best evaluation pointed out.
+
+    The training loss falls on while the GAUC of validation has begun to: that is over-fitting.
+
+        figure, (above, below) = plt.subplots(2, sharex=True, layout="constrained")
+        plots.learning_curve(history, "loss", ax=above)
+        plots.learning_curve(history, "gauc", ax=below)
+
+    Args:
+        history: The evaluations of a training in order: `kd.Evaluation(...).history`, or the
+            `DataFrame` of a run's `metrics.csv`. Or a dict of label -> such a history, to compare.
+        metric: `"loss"`, the mean training loss since the evaluation before; or one of
+            validation, `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`.
+        ax: Where to draw.
+
+    Returns:
+        The `matplotlib.axes.Axes`.
+
+    Raises:
+        ValueError: When a history is empty or lacks `metric`.
+
+    Reference:
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Fig. 4.
+    """
+    if metric not in _LABELS:
+        raise ValueError(
+            f"`metric` must be one of {', '.join(map(repr, _LABELS))}. Received: metric={metric!r}."
+        )
+    frames = {name: _frame(each, metric) for name, each in _named("history", history).items()}
+    ax = _axes(ax)
+    epochs = next(iter(frames.values())).dropna(subset="epoch").groupby("epoch")["step"].max()
+    for step in epochs:
+        ax.axvline(step, color="0.88", linewidth=1, zorder=0)
+    for i, (name, frame) in enumerate(frames.items()):
+        frame = frame.dropna(subset=metric)
+        steps, values = frame["step"].to_numpy(), frame[metric].to_numpy("float64")
+        if metric not in _NO_BEST:
+            best = values.argmin() if metric in _LESS_IS_BETTER else values.argmax()
+            name = (
+                f"best {values[best]:.4f}" if name is None else f"{name}, best {values[best]:.4f}"
+            )
+            ring = {"markersize": 11, "markerfacecolor": "none", "linestyle": ""}
+            ax.plot(steps[best], values[best], **_style(i) | ring)
+        ax.plot(steps, values, label=name, **_style(i))
+    ax.set(xlabel="step", ylabel=_LABELS[metric])
+    above = ax.secondary_xaxis("top")
+    every = -(-len(epochs) // 12)
+    above.set_xticks(epochs[::every], [f"{int(epoch) + 1}" for epoch in epochs.index[::every]])
+    above.tick_params(length=0)
+    above.spines[:].set_visible(False)
+    above.set_xlabel("epochs done")
+    if metric not in _NO_BEST or None not in frames:
+        ax.legend(frameon=False)
+    return _plain(ax)
+
+
+def calibration(labels, predictions, bins: int = 10, ax=None):
+    """How often what a model promises comes true: click rates by deciles of the predictions.
+
+    Rows are sorted by prediction and cut into bins of equal size; those with the same prediction
+    all count with their mean label, as in `keras_din.metrics.expected_calibration_error`. A point
+    is a bin: its mean prediction and its click rate, with the standard error
+    `sqrt(rate (1 - rate) / rows)`. On the diagonal a model promises what comes, below it too much.
+
+    Args:
+        labels: `(rows,)` of 0 and 1.
+        predictions: `(rows,)` of probabilities. Or a dict of label -> predictions, to compare.
+        bins: Number of bins. With fewer rows than that, each row is a bin.
+        ax: Where to draw.
+
+    Returns:
+        The `matplotlib.axes.Axes`.
+
+    Raises:
+        ValueError: When the arrays do not fit together, or there are no rows.
+    """
+    bins = positive_integer("bins", bins)
+    predictions = _named("predictions", predictions)
+    errors = {
+        name: metrics.expected_calibration_error(labels, values, bins)
+        for name, values in predictions.items()
+    }
+    labels = np.asarray(labels, "float64").reshape(-1)
+    if not len(labels):
+        raise ValueError("`labels` must have at least one row. Received: none.")
+    ax = _axes(ax, (5, 5))
+    highest = 0.0
+    for i, (name, values) in enumerate(predictions.items()):
+        promised, rate, rows = _reliability(labels, np.asarray(values, "float64").reshape(-1), bins)
+        error = np.sqrt(rate * (1 - rate) / rows)
+        label = f"ECE {errors[name]:.4f}" if name is None else f"{name}, ECE {errors[name]:.4f}"
+        ax.errorbar(promised, rate, error, label=label, **_style(i))
+        highest = max(highest, promised.max(), (rate + error).max())
+    limits = (-0.03 * highest, 1.05 * highest)
+    ax.plot(limits, limits, color=_GREY, linewidth=1, linestyle="--", zorder=0)
+    ax.set(xlim=limits, ylim=limits, aspect="equal", ylabel="click rate")
+    ax.set_xlabel(f"mean prediction ({len(rows)} bins of {_range(rows.min(), rows.max())} rows)")
+    ax.legend(frameon=False, loc="upper left")
+    return _plain(ax)
+
+
+def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=None):
+    """GAUC for short and for long histories, with how much each number rests on.
+
+    Rows are parted by the length of their history, and each part has its GAUC, weighted by
+    impressions. A bar is one standard error over the part's users,
+    `sqrt(sum_g w_g^2 (AUC_g - GAUC)^2) / sum_g w_g`; none where fewer than two users count. Below
+    a length stands the number of impressions that count: of users with both classes in the part.
+
+    Args:
+        labels: `(rows,)` of 0 and 1.
+        predictions: `(rows,)` of finite scores. Or a dict of label -> predictions, to compare.
+        groups: `(rows,)` of integers or strings, as a rule the user.
+        lengths: `(rows,)`, the number of behaviours in the history of each row.
+        edges: The shortest length of each part, ascending; the last part has no end, and shorter
+            histories than the first are left out. Defaults to 0, 1, 2, 4, 8, ... where there are
+            rows.
+        ax: Where to draw.
+
+    Returns:
+        The `matplotlib.axes.Axes`.
+
+    Raises:
+        ValueError: When the arrays do not fit together, or `edges` do not ascend.
+    """
+    predictions = _named("predictions", predictions)
+    whole = {name: metrics.gauc(labels, values, groups) for name, values in predictions.items()}
+    labels, groups = np.asarray(labels).reshape(-1), np.asarray(groups).reshape(-1)
+    lengths = np.asarray(lengths)
+    if lengths.shape != labels.shape or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+        raise ValueError(
+            "`lengths` must have an integer from 0 for each label. "
+            f"Received: {lengths.dtype} of shape {lengths.shape} and {len(labels)} labels."
+        )
+    edges = _edges(lengths, edges)
+    part = np.searchsorted(edges, lengths, side="right") - 1
+    ax = _axes(ax)
+    places = np.arange(len(edges))
+    for i, (name, values) in enumerate(predictions.items()):
+        values = np.asarray(values).reshape(-1)
+        found = [
+            _gauc_and_error(labels[part == k], values[part == k], groups[part == k]) for k in places
+        ]
+        gauc, error, counted = map(np.array, zip(*found, strict=True))
+        beside = 0.12 * (i - (len(predictions) - 1) / 2)
+        label = f"all lengths {whole[name]:.4f}"
+        label = label if name is None else f"{name}, {label}"
+        ax.errorbar(places + beside, gauc, error, label=label, **_style(i))
+    ends = [*(edges[1:] - 1), None]
+    ranges = [f"{a}+" if b is None else _range(a, b) for a, b in zip(edges, ends, strict=True)]
+    ax.set_xticks(places, [f"{a}\n{n:,}" for a, n in zip(ranges, counted, strict=True)])
+    ax.set_xlim(-0.5, len(edges) - 0.5)
+    ax.set(xlabel="behaviours in the history, and impressions that count", ylabel="GAUC")
+    ax.legend(frameon=False)
+    return _plain(ax)
+
+
+def _attention(model, sequence) -> AttentionSequencePoolingLayer:
+    """The layer that reads a sequence, or a `ValueError` that names what there is."""
+    if not getattr(model, "inputs", None):
+        raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
+    layers = {
+        layer.name.removeprefix("interest_"): layer
+        for layer in model.layers
+        if isinstance(layer, AttentionSequencePoolingLayer)
+    }
+    if sequence is None and len(layers) == 1:
+        return next(iter(layers.values()))
+    if sequence not in layers:
+        raise ValueError(
+            "`sequence` must be one that the model attends to, "
+            f"{', '.join(map(repr, layers)) or 'of which it has none'}. "
+            f"Received: sequence={sequence!r}."
+        )
+    return layers[sequence]
+
+
+def _reliability(labels, predictions, bins) -> tuple:
+    """`(mean prediction, click rate, rows)` of bins of equal size, each `(bins,)`."""
+    order = np.argsort(predictions)
+    predictions = predictions[order]
+    _, same, count = np.unique(predictions, return_inverse=True, return_counts=True)
+    rates = (np.bincount(same, labels[order]) / count)[same]
+    bins = min(bins, len(labels))
+    first = np.arange(bins) * len(labels) // bins
+    rows = np.diff(first, append=len(labels))
+    return np.add.reduceat(predictions, first) / rows, np.add.reduceat(rates, first) / rows, rows
+
+
+def _gauc_and_error(labels, predictions, groups) -> tuple:
+    """`(gauc, standard error, impressions that count)`."""
+    by_group = metrics.group_auc(labels, predictions, groups)
+    auc, weights = by_group.auc, by_group.impressions
+    if not len(auc):
+        return np.nan, np.nan, 0
+    mean = np.average(auc, weights=weights)
+    error = np.sqrt(np.sum((weights * (auc - mean)) ** 2)) / weights.sum()
+    return mean, error if len(auc) > 1 else np.nan, int(weights.sum())
+
+
+def _edges(lengths, edges):
+    if edges is None:
+        highest = int(lengths.max(initial=0))
+        powers = np.array([0, *(2**k for k in range(highest.bit_length()))])
+        return powers[np.unique(np.searchsorted(powers, lengths, side="right") - 1)]
+    edges = np.asarray(edges)
+    if edges.ndim != 1 or not len(edges) or edges.dtype.kind not in "iu" or edges[0] < 0:
+        raise ValueError(f"`edges` must be integers from 0. Received: edges={edges.tolist()!r}.")
+    if (np.diff(edges) <= 0).any():
+        raise ValueError(f"`edges` must ascend. Received: edges={edges.tolist()!r}.")
+    return edges
+
+
+def _frame(history, metric) -> pd.DataFrame:
+    frame = pd.DataFrame(history)
+    missing = [name for name in ("step", "epoch", metric) if name not in frame]
+    if missing or frame[metric].isna().all():
+        raise ValueError(
+            f"`history` must have 'step', 'epoch' and {metric!r} of at least one evaluation. "
+            f"Received: {len(frame)} evaluations with {list(frame)}."
+        )
+    return frame
+
+
+def _named(word, values) -> dict:
+    """Label -> values; what stands alone has the label `None`."""
+    if isinstance(values, dict):
+        if not values:
+            raise ValueError(f"`{word}` must have at least one entry. Received: an empty dict.")
+        return values
+    return {None: values}
+
+
+def _labels(word, labels, count) -> list:
+    labels = [str(label) for label in labels]
+    if len(labels) != count:
+        raise ValueError(
+            f"`{word}` must have a label for each of {count}. Received: {len(labels)} labels."
+        )
+    return labels
+
+
+def _range(first, last) -> str:
+    return f"{first:,}" if first == last else f"{first:,}-{last:,}"
+
+
+def _style(i) -> dict:
+    colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+    return {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.5}
+
+
+def _plain(ax):
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _axes(ax, size=(6.4, 4)):
+    """`ax`, or that of a new figure of so many inches."""
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        raise ImportError(
+            "`keras_din.plots` needs matplotlib: python -m pip install 'keras_din[plots]'."
+        ) from None
+    return pyplot.subplots(figsize=size, layout="constrained")[1]

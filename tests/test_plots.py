@@ -1,0 +1,295 @@
+"""Plots: the numbers and words in what is drawn, and what is refused."""
+
+import builtins
+import csv
+import importlib
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+import keras_din as kd
+from keras_din import plots
+from keras_din.feature_spec import Categorical, FeatureSpec, Sequence
+from tests.models.test_contract import SPEC, randomized
+from tests.specs import random_batch
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+def ticks(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def bars(ax):
+    """The ends of the error bars, `(bars, 2)` for each that was drawn."""
+    segments = [collection.get_segments() for collection in ax.collections]
+    return [np.array([s[:, 1] for s in each if len(s)]) for each in segments]
+
+
+def points(ax):
+    """`(points, 2)` of each line with markers."""
+    lines = [line for line in ax.lines if line.get_marker() not in ("None", "")]
+    return [line.get_xydata() for line in lines]
+
+
+def test_weights_of_a_model():
+    model = randomized(kd.build_din(SPEC))
+    x = random_batch(SPEC, batch=1, candidates=3, time=6)
+    weights = plots.attention_weights(model, x)
+    real = x["hist_item_id"][0] != 0
+    assert weights.shape == (3, real.sum())
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    # By the layer itself, on embeddings looked up here.
+    table = {f: model.get_layer(f"embedding_{f}").embeddings.numpy() for f in SPEC.features
+             if f not in ("age", "segment")}  # fmt: skip
+    query = np.concatenate([table[f][x[f]] for f in ("item_id", "cate_id")], -1)
+    keys = [table[f][x[f"hist_{f}"]] for f in ("item_id", "cate_id", "action")]
+    layer = model.get_layer("interest_hist")
+    expected = layer.attention_weights(query, np.concatenate(keys, -1), real[None])
+    np.testing.assert_allclose(weights, np.asarray(expected)[0][:, real], rtol=1e-5)
+
+
+def test_weights_of_one_of_several_sequences():
+    item, shop = Categorical("item", 9, dim=2), Categorical("shop", 9, dim=2)
+    spec = FeatureSpec(
+        target=[item, shop], sequences=[Sequence("a", of=[item]), Sequence("b", of=[shop])]
+    )
+    model = kd.build_din(spec, weight_normalization=False)
+    x = random_batch(spec, batch=1, candidates=2, time=4, real=1)
+    assert plots.attention_weights(model, x, "b").shape == (2, 4)
+    empty = x | {"a_item": np.zeros((1, 0), "int32")}
+    assert plots.attention_weights(model, empty, "a").shape == (2, 0)
+    with pytest.raises(
+        ValueError, match=r"`sequence` must be .* 'a', 'b'. Received: sequence=None"
+    ):
+        plots.attention_weights(model, x)
+    with pytest.raises(ValueError, match=r"'a', 'b'. Received: sequence='c'"):
+        plots.attention_weights(model, x, "c")
+    with pytest.raises(ValueError, match=r"`sample` must have the model's inputs \['a_item'"):
+        plots.attention_weights(model, {"item": x["item"]}, "a")
+    with pytest.raises(ValueError, match=r"`sample` must be one row, .* 'shop' of shape \(2,\)"):
+        plots.attention_weights(model, x | {"shop": np.array([1, 2])}, "a")
+    with pytest.raises(ValueError, match="of which it has none"):
+        plots.attention_weights(kd.build_base(spec), x)
+    with pytest.raises(ValueError, match="`model` must be a functional"):
+        plots.attention_weights(3, x)
+
+
+def test_attention():
+    weights = np.array([[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]])
+    ax = plots.attention(weights, ["tea", "pot", "cup"], ["mug", "spoon"])
+    (image,) = ax.images
+    np.testing.assert_array_equal(image.get_array(), weights.T)
+    assert (image.norm.vmin, image.norm.vmax) == (0, 0.7)
+    assert ticks(ax.yaxis) == ["tea", "pot", "cup"]
+    assert ticks(ax.xaxis) == ["mug", "spoon"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("candidate", "behaviour")
+    assert ax.figure.axes[1].get_ylabel() == "attention weight"
+    written = {text.get_position(): text.get_text() for text in ax.texts}
+    assert written[0, 2] == "0.70"
+    assert written[1, 0] == "0.50"
+
+
+def test_attention_with_negative_weights_is_white_at_0():
+    ax = plots.attention([[-3.0, 1.0]])
+    (image,) = ax.images
+    assert (image.norm.vmin, image.norm.vmax) == (-3, 3)
+    assert min(image.cmap(0.5)[:3]) > 0.95
+    assert ticks(ax.yaxis) == ["1 before", "the last"]
+    assert ticks(ax.xaxis) == ["1"]
+
+
+def test_attention_of_a_long_history_has_few_labels():
+    ax = plots.attention(np.full((2, 100), 0.01))
+    assert len(ticks(ax.yaxis)) <= 30
+    assert ticks(ax.yaxis)[-1] == "the last"
+    assert ax.get_yticks()[-1] == 99
+    assert not ax.texts
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([1.0, 2.0],), r"`weights` must be \(candidates, behaviours\).* shape \(2,\)"),
+        ((np.zeros((2, 0)),), r"at least one of each. Received: an array of shape \(2, 0\)"),
+        (([[np.nan]],), "`weights` must be finite"),
+        (([[1.0]], ["a", "b"]), "`behaviours` must have a label for each of 1. Received: 2"),
+        (([[1.0]], ["a"], []), "`candidates` must have a label for each of 1. Received: 0"),
+    ],
+)
+def test_attention_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plots.attention(*arguments)
+
+
+HISTORY = [
+    {"step": 0, "epoch": None, "gauc": 0.5, "logloss": 0.7},
+    {"step": 10, "epoch": 0, "gauc": 0.6, "logloss": 0.5, "loss": 0.6},
+    {"step": 15, "epoch": 0, "gauc": 0.65, "logloss": 0.6, "loss": 0.4},
+    {"step": 30, "epoch": 1, "gauc": 0.55, "logloss": 0.6, "loss": 0.2},
+]
+
+
+def test_learning_curve():
+    ax = plots.learning_curve(HISTORY)
+    best, curve = points(ax)
+    np.testing.assert_array_equal(curve, [[0, 0.5], [10, 0.6], [15, 0.65], [30, 0.55]])
+    np.testing.assert_array_equal(best, [[15, 0.65]])
+    assert legend(ax) == ["best 0.6500"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "GAUC of validation")
+    (above,) = ax.child_axes
+    assert above.get_xticks().tolist() == [15, 30]
+    assert ticks(above.xaxis) == ["1", "2"]
+
+
+def test_learning_curve_of_the_training_loss_has_no_best():
+    ax = plots.learning_curve(HISTORY, "loss")
+    (curve,) = points(ax)
+    np.testing.assert_array_equal(curve, [[10, 0.6], [15, 0.4], [30, 0.2]])
+    assert ax.get_legend() is None
+    assert ax.get_ylabel() == "training loss (nats)"
+
+
+def test_learning_curves_of_several_runs_into_one_axes():
+    _, given = pyplot.subplots()
+    frame = pd.DataFrame(HISTORY)
+    ax = plots.learning_curve({"din": frame, "base": HISTORY[:2]}, "logloss", ax=given)
+    assert ax is given
+    assert legend(ax) == ["din, best 0.5000", "base, best 0.5000"]
+    assert [len(line) for line in points(ax)] == [1, 4, 1, 2]
+    colours = {line.get_color() for line in ax.lines if line.get_marker() in ("o", "s")}
+    assert len(colours) == 2
+
+
+def test_learning_curve_of_a_file_of_metrics(tmp_path):
+    with open(tmp_path / "metrics.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(HISTORY[-1]))
+        writer.writeheader()
+        writer.writerows(HISTORY)
+    ax = plots.learning_curve(pd.read_csv(tmp_path / "metrics.csv"), "loss")
+    np.testing.assert_array_equal(points(ax)[0], [[10, 0.6], [15, 0.4], [30, 0.2]])
+
+
+def test_learning_curve_refuses():
+    with pytest.raises(ValueError, match=r"`metric` must be one of 'loss', .*metric='accuracy'"):
+        plots.learning_curve(HISTORY, "accuracy")
+    with pytest.raises(ValueError, match="`history` must have 'step', 'epoch' and 'auc'"):
+        plots.learning_curve(HISTORY, "auc")
+    with pytest.raises(ValueError, match=r"`history` must have .* Received: 0 evaluations"):
+        plots.learning_curve([])
+    with pytest.raises(ValueError, match="`history` must have at least one entry"):
+        plots.learning_curve({})
+
+
+def test_calibration_by_hand():
+    labels = [0, 0, 1, 0, 1, 1]
+    predictions = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
+    ax = plots.calibration(labels, predictions, bins=2)
+    (curve,) = points(ax)
+    np.testing.assert_allclose(curve, [[0.2, 1 / 3], [0.7, 2 / 3]])
+    error = np.sqrt(1 / 3 * 2 / 3 / 3)
+    np.testing.assert_allclose(bars(ax)[0], [[1 / 3 - error, 1 / 3 + error],
+                                             [2 / 3 - error, 2 / 3 + error]])  # fmt: skip
+    # |0.2 - 1/3| and |0.7 - 2/3|, half the rows each.
+    assert legend(ax) == [f"ECE {(0.4 / 3 + 0.1 / 3) / 2:.4f}"]
+    assert ax.get_xlabel() == "mean prediction (2 bins of 3 rows)"
+    assert ax.get_ylabel() == "click rate"
+    assert ax.get_xlim() == ax.get_ylim()
+
+
+def test_calibration_of_equal_predictions_does_not_depend_on_their_order():
+    for labels in ([1, 0, 0, 0, 1], [0, 0, 0, 1, 1]):
+        ax = plots.calibration(labels, [0.3, 0.3, 0.3, 0.3, 0.9], bins=2)
+        np.testing.assert_allclose(points(ax)[0], [[0.3, 0.25], [0.5, 0.5]])
+        assert "2 bins of 2-3 rows" in ax.get_xlabel()
+
+
+def test_calibration_of_several_models():
+    ax = plots.calibration([0, 1, 1], {"din": [0.1, 0.8, 0.9], "base": [0.5, 0.5, 0.5]})
+    assert [text.split(",")[0] for text in legend(ax)] == ["din", "base"]
+    assert [len(line) for line in points(ax)] == [3, 3]
+
+
+def test_calibration_refuses():
+    with pytest.raises(ValueError, match="`bins` must be a positive integer"):
+        plots.calibration([0], [0.5], bins=0)
+    with pytest.raises(ValueError, match="`predictions` must be probabilities"):
+        plots.calibration([0], [1.5])
+    with pytest.raises(ValueError, match="must have the same length"):
+        plots.calibration([0, 1], [0.5])
+    with pytest.raises(ValueError, match="`labels` must have at least one row"):
+        plots.calibration([], [])
+
+
+# Two users in the part of 1 behaviour, one in that of 2 to 3, and one of one class only.
+LABELS = np.array([1, 0, 1, 0, 0, 1, 0, 1])
+PREDICTIONS = np.array([0.9, 0.1, 0.2, 0.7, 0.1, 0.9, 0.1, 0.5])
+GROUPS = np.array(["ann", "ann", "bob", "bob", "bob", "cid", "cid", "dot"])
+LENGTHS = np.array([1, 1, 1, 1, 1, 2, 3, 9])
+
+
+def test_gauc_by_history_length_by_hand():
+    ax = plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS, LENGTHS)
+    # ann 1 of 2 impressions, bob 1/2 of 3: (2 + 1.5) / 5, and w_g (AUC_g - 0.7) is 0.6 and -0.6.
+    (curve,) = points(ax)
+    np.testing.assert_allclose(curve, [[0, 0.7], [1, 1.0], [2, np.nan]])
+    error = np.sqrt(0.6**2 + 0.6**2) / 5
+    np.testing.assert_allclose(bars(ax)[0][0], [0.7 - error, 0.7 + error])
+    assert len(bars(ax)[0]) == 1  # None where one user counts.
+    assert ticks(ax.xaxis) == ["1\n5", "2-7\n2", "8+\n0"]
+    assert ax.get_ylabel() == "GAUC"
+    assert legend(ax) == [f"all lengths {(2 + 1.5 + 2) / 7:.4f}"]
+
+
+def test_gauc_by_history_length_of_given_edges_and_several_models():
+    models = {"din": PREDICTIONS, "base": 1 - PREDICTIONS}
+    ax = plots.gauc_by_history_length(LABELS, models, GROUPS, LENGTHS, edges=[1, 2])
+    din, base = points(ax)
+    np.testing.assert_allclose(din[:, 1], [0.7, 1.0])
+    np.testing.assert_allclose(base[:, 1], [0.3, 0.0])
+    assert (din[:, 0] < base[:, 0]).all()
+    assert ticks(ax.xaxis) == ["1\n5", "2+\n2"]
+    # Users with no behaviour or one are left out.
+    ax = plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS, LENGTHS, edges=[2])
+    assert ticks(ax.xaxis) == ["2+\n2"]
+
+
+def test_gauc_by_history_length_refuses():
+    arrays = LABELS, PREDICTIONS, GROUPS
+    with pytest.raises(ValueError, match=r"`lengths` must have an integer from 0 .* \(3,\)"):
+        plots.gauc_by_history_length(*arrays, LENGTHS[:3])
+    with pytest.raises(ValueError, match=r"`lengths` must have an integer from 0 .* float64"):
+        plots.gauc_by_history_length(*arrays, LENGTHS / 2)
+    with pytest.raises(ValueError, match=r"`edges` must ascend. Received: edges=\[2, 2\]"):
+        plots.gauc_by_history_length(*arrays, LENGTHS, edges=[2, 2])
+    with pytest.raises(ValueError, match="`edges` must be integers from 0"):
+        plots.gauc_by_history_length(*arrays, LENGTHS, edges=[-1, 2])
+    with pytest.raises(ValueError, match="`groups` must have one entry for each label"):
+        plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS[:2], LENGTHS)
+
+
+def test_without_matplotlib(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *arguments):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    importlib.reload(plots)  # The room opens all the same.
+    with pytest.raises(ImportError, match=r"needs matplotlib: python -m pip install .*\[plots\]"):
+        plots.attention([[1.0]])
