@@ -267,17 +267,19 @@ def _build(data, arguments) -> keras.Model:
         one_of("options", name, tuple(allowed))
     keras.utils.set_random_seed(arguments["seed"])
     network = builder(data.spec, **arguments["options"])
-    optimizer = LazyAdam(arguments["learning_rate"], **_regularization(data, arguments))
+    optimizer = LazyAdam(arguments["learning_rate"], **_regularization(network, data, arguments))
     optimizer.build(network.trainable_variables)  # To be saved before the first step too.
     network.compile(optimizer, BinaryCrossentropy())
     return network
 
 
-def _regularization(data, arguments) -> dict:
+def _regularization(network, data, arguments) -> dict:
     strength = arguments["mini_batch_aware"]
     if not strength:
         return {}
-    return {"mini_batch_aware": strength, "occurrences": data.occurrences("train")}
+    tables = {getattr(variable, "feature", None) for variable in network.trainable_variables}
+    counts = {name: n for name, n in data.occurrences("train").items() if name in tables}
+    return {"mini_batch_aware": strength, "occurrences": counts}
 
 
 def _checkpoint(folder, progress) -> keras.Model:

@@ -79,3 +79,36 @@ def gru(inputs, kernel, recurrent_kernel, bias, attention=None):
 def softmax(scores):
     e = np.exp(scores - scores.max(initial=-np.inf))
     return e / e.sum()
+
+
+def layer_normalization(layer, x, epsilon=1e-5):
+    centred = x - x.mean(-1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
+    return scaled * layer.gamma.numpy() + layer.beta.numpy()
+
+
+def transformer_block(block, x):
+    """One block on one user and candidate: `x` `(positions, width)`, all see each other."""
+    q, k, v = (x @ layer.kernel.numpy() for layer in (block.query, block.key, block.value))
+    heads = []
+    for columns in np.split(np.arange(q.shape[1]), block.heads):
+        scores = q[:, columns] @ k[:, columns].T / np.sqrt(len(columns))
+        heads.append(np.array([softmax(row) for row in scores]) @ v[:, columns])
+    read = np.concatenate(heads, -1) @ block.joined.kernel.numpy()
+    s = layer_normalization(block.norm_attention, x + read)
+    hidden = s @ block.first.kernel.numpy() + block.first.bias.numpy()
+    hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
+    made = hidden @ block.second.kernel.numpy() + block.second.bias.numpy()
+    return layer_normalization(block.norm_ffn, s + made)
+
+
+def behaviour_transformer(layer, query, keys):
+    """One user, one candidate: query (dim,) behind the real keys (n, key_dim), the last row out."""
+    target = np.pad(query, (0, keys.shape[1] - len(query)))
+    x = np.concatenate([keys, target[None]])
+    if layer.positions:
+        from_the_end = np.minimum(np.arange(len(x))[::-1], layer.positions)
+        x = x + layer.position.numpy()[from_the_end]
+    for block in layer.transformer_blocks:
+        x = transformer_block(block, x)
+    return x[-1]

@@ -161,6 +161,43 @@ def test_early_stopping_is_remembered(data, tmp_path):
     assert len(rows(tmp_path / "run")) == 1 + 3
 
 
+def norm_of_tables(model):
+    tables = [v for v in model.trainable_variables if getattr(v, "is_embedding_table", False)]
+    return sum(float(keras.ops.norm(table)) for table in tables)
+
+
+def test_mini_batch_aware_regularization(data, tmp_path):
+    settings = SETTINGS | {"mini_batch_aware": 100.0, "epochs": 2}
+    whole = train(data, tmp_path / "whole", **settings)
+    assert whole.model.optimizer.mini_batch_aware == 100.0
+    plain = train(data, tmp_path / "plain", **(SETTINGS | {"epochs": 2}))
+    assert norm_of_tables(whole.model) < 0.9 * norm_of_tables(plain.model)
+    train(data, tmp_path / "parts", **(settings | {"epochs": 1}))
+    resumed = train(data, tmp_path / "parts", resume=True, epochs=2, verbose=0)
+    for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_counts_of_features_without_a_table_are_left_out(data, tmp_path):
+    run = train(data, tmp_path, model="popularity", mini_batch_aware=1.0, epochs=1, verbose=0)
+    counts = [v for v in run.model.optimizer.variables if "occurrences" in v.path]
+    name = data.spec.target[0].name
+    assert len(counts) == 1
+    expected = np.maximum(data.occurrences("train")[name], 1)
+    share = np.asarray(counts[0])
+    np.testing.assert_array_equal(share[2:], expected[2:])
+
+
+def test_a_run_from_before_there_was_regularization(data, tmp_path):
+    train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}))
+    content = read_arguments(tmp_path / "run")
+    del content["arguments"]["mini_batch_aware"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(content))
+    (tmp_path / "run" / "progress.json").unlink()
+    run = train(data, tmp_path / "run", resume=True, verbose=0)
+    assert run.model.optimizer.mini_batch_aware is None
+
+
 def test_every_so_many_steps(data, tmp_path):
     run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}), evaluate_every=4)
     assert [int(row["step"]) for row in rows(run.folder)] == [0, 4, 8, 10]
@@ -177,11 +214,13 @@ def test_without_validation(data, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"model": "dinn"}, "`model` must be one of 'popularity', 'base', 'din'"),
+        ({"model": "dinn"}, "`model` must be one of 'popularity', .*'din'"),
         ({"epochs": 0}, "`epochs` must be a positive integer. Received: epochs=0"),
         ({"batch_size": -1}, "`batch_size` must be a positive integer"),
         ({"learning_rate": 0}, "`learning_rate` must be a positive number"),
         ({"learning_rate": "fast"}, "`learning_rate` must be a positive number"),
+        ({"mini_batch_aware": -1}, "`mini_batch_aware` must be 0 or more. Received: .*=-1"),
+        ({"mini_batch_aware": True}, "`mini_batch_aware` must be 0 or more"),
         ({"patience": 0}, "`patience` must be a positive integer"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
         ({"evaluate_every": "day"}, '`evaluate_every` must be "epoch" or a positive integer'),

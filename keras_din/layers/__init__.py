@@ -1,7 +1,9 @@
 """Layers of the zoo, for anybody's functional model."""
 
+from keras_din.layers.affine import Affine
 from keras_din.layers.attention_sequence_pooling import AttentionSequencePoolingLayer
 from keras_din.layers.bag_embedding import BagEmbedding
+from keras_din.layers.batch_normalization import BatchNormalization
 from keras_din.layers.behaviour_transformer import BehaviourTransformer
 from keras_din.layers.bias import Bias
 from keras_din.layers.cross_network import CrossNetwork
@@ -15,8 +17,10 @@ from keras_din.layers.sequence_pooling import SequencePoolingLayer
 from keras_din.layers.take_rows import TakeRows
 
 __all__ = [
+    "Affine",
     "AttentionSequencePoolingLayer",
     "BagEmbedding",
+    "BatchNormalization",
     "BehaviourTransformer",
     "Bias",
     "CrossNetwork",

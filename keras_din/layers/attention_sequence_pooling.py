@@ -6,14 +6,14 @@ import keras
 from keras import ops
 
 from keras_din.checks import layer_sizes, one_of
-from keras_din.layers.behaviours import pack_behaviours, unpack_weights
-from keras_din.layers.mlp import (
-    MLP,
+from keras_din.layers.activation import (
     activate,
     activation_config,
     activation_layer,
     checked_activation,
 )
+from keras_din.layers.behaviours import pack_behaviours, unpack_weights
+from keras_din.layers.mlp import MLP
 from keras_din.ops import (
     by_row_or_by_pair,
     factored_projection,
@@ -38,7 +38,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
 
     Args:
         units: Sizes of the hidden layers of `a`.
-        activation: Activation of these layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of these layers, as of `MLP`.
         weight_normalization: Whether a softmax over the real behaviours makes the weights sum
             to 1; `"scaled"` for one of `a / sqrt(key_dim)`. The paper gives it up; on Amazon
             Beauty and Sports the layer without it ranked below a plain mean and with it above, on
@@ -51,7 +51,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
             Keras mask of `keys`, else to all `True`. Needed with packed keys.
         query_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
-            Statistics of Dice are taken over real candidates.
+            Statistics of Dice and batch normalization are taken over real candidates.
 
     Returns:
         Float tensor `(batch, key_dim)` or `(batch, candidates, key_dim)`, without a mask.

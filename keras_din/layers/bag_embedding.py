@@ -43,13 +43,13 @@ class BagEmbedding(Embedding):
         super().__init__(vocabulary_size, dim, embeddings_initializer, **kwargs)
         self.pooling = one_of("pooling", pooling, POOLINGS)
 
-    def call(self, indices):
+    def call(self, indices, training=False):
         *outer, values = ops.shape(indices)
         bags = math.prod(outer)
         indices = ops.reshape(indices, (bags, values))
         mask = ops.not_equal(indices, PADDING_INDEX)
         rows = row_of_position(mask)
-        embeddings = super().call(pack(indices, mask))
+        embeddings = super().call(pack(indices, mask), training)
         counts = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
         if self.pooling == "max":
             pooled = max_rows(embeddings, rows, bags)

@@ -83,18 +83,21 @@ class Embedding(keras.layers.Layer):
         self.embeddings.is_embedding_table = True  # For `keras_din.optimizers`, as is the next.
         self.embeddings.feature = self.feature
 
-    def call(self, indices):
+    def call(self, indices, training=False):
         indices = ops.cast(indices, "int32") if "int" not in str(indices.dtype) else indices
         known = ops.logical_and(indices >= 0, indices < self.vocabulary_size)
         rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))
         if keras.backend.backend() == "tensorflow" and not is_portable():
             embeddings = self.gather(rows)
-            # In place, while a product with the mask would be a copy, and another in the gradient.
-            padding = tf.where(indices == PADDING_INDEX)
-            zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
-            embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)
-            return ops.cast(embeddings, self.compute_dtype)
-        embeddings = ops.cast(ops.take(self.embeddings, rows, axis=0), self.compute_dtype)
+            if training:
+                # In place: a product with the mask would be a copy, and another in the gradient.
+                padding = tf.where(indices == PADDING_INDEX)
+                zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
+                embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)
+                return ops.cast(embeddings, self.compute_dtype)
+        else:
+            embeddings = ops.take(self.embeddings, rows, axis=0)
+        embeddings = ops.cast(embeddings, self.compute_dtype)
         mask = ops.cast(indices != PADDING_INDEX, self.compute_dtype)
         return embeddings * ops.expand_dims(mask, -1)
 

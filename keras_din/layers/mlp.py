@@ -4,45 +4,12 @@ import keras
 from keras import ops
 
 from keras_din.checks import fraction, layer_sizes
-from keras_din.layers.dice import Dice
-
-
-def activation_layer(activation, dtype):
-    """The layer of an activation's name: `"dice"`, `"prelu"`, or any that Keras knows.
-
-    Its input is `(rows, units)`.
-    """
-    if activation == "dice":
-        return Dice(dtype=dtype)
-    if activation == "prelu":
-        return keras.layers.PReLU(dtype=dtype)
-    return keras.layers.Activation(activation, dtype=dtype)
-
-
-def activate(layer, x, mask, training):
-    """Calls the layer of an activation; Dice alone must know what is real."""
-    return layer(x, mask=mask, training=training) if isinstance(layer, Dice) else layer(x)
-
-
-def activation_config(activation):
-    """An activation as a layer's config holds it."""
-    return activation if isinstance(activation, str) else keras.activations.serialize(activation)
-
-
-def checked_activation(activation):
-    """`activation`, a name or a function, or a `ValueError` for what Keras does not know."""
-    if isinstance(activation, str) and activation in ("dice", "prelu"):
-        return activation
-    try:
-        function = keras.activations.get(activation)
-    except (TypeError, ValueError):
-        function = None
-    if activation is None or function is None:
-        raise ValueError(
-            "`activation` must be 'dice', 'prelu', or an activation of Keras. "
-            f"Received: activation={activation!r}."
-        )
-    return activation if isinstance(activation, str) else function
+from keras_din.layers.activation import (
+    activate,
+    activation_config,
+    activation_layer,
+    checked_activation,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -51,13 +18,14 @@ class MLP(keras.layers.Layer):
 
     Args:
         units: Sizes of the layers.
-        activation: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: `"dice"`, `"prelu"`, `"batch_normalization"`, any that Keras knows, or a list of
+            these: `["batch_normalization", "relu"]` are two steps, in this order.
         dropout: Fraction of units that training drops after each layer.
 
     Call arguments:
         inputs: Float tensor `(..., dim)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real. Statistics of Dice are taken
-            over real entries.
+        mask: Bool tensor `(...)`, `True` where an entry is real. Statistics of Dice and batch
+            normalization are taken over real entries.
 
     Returns:
         Float tensor `(..., units[-1])`; `inputs` itself where `units` is empty.

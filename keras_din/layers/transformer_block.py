@@ -80,14 +80,15 @@ class TransformerBlock(keras.layers.Layer):
 
     def _heads(self, dense, x):
         """`x W` as `(rows, candidates, heads, units / heads)`."""
-        x = each(dense, x)
-        return ops.reshape(x, (*ops.shape(x)[:2], self.heads, x.shape[-1] // self.heads))
+        flat = dense(ops.reshape(x, (-1, x.shape[-1])))
+        return ops.reshape(flat, (*ops.shape(x)[:2], self.heads, dense.units // self.heads))
 
     def _add(self, x, attended, training):
         """What a position holds, with what it read and what it makes of it."""
-        units = self.heads * attended.shape[-1]
-        attended = ops.reshape(attended, (*ops.shape(attended)[:2], units))
-        attended = self.drop_attention(each(self.joined, attended), training=training)
+        axes = ops.shape(attended)[:2]
+        attended = self.joined(ops.reshape(attended, (-1, self.heads * attended.shape[-1])))
+        attended = ops.reshape(attended, (*axes, self.joined.units))
+        attended = self.drop_attention(attended, training=training)
         x = self.norm_attention(x + attended)
         hidden = ops.leaky_relu(each(self.first, x))
         return self.norm_ffn(x + self.drop_ffn(each(self.second, hidden), training=training))

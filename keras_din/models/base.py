@@ -3,8 +3,8 @@
 import keras
 
 from keras_din.embed import embed
+from keras_din.fields import pooled_behaviours
 from keras_din.head import ctr_head
-from keras_din.layers import SequencePoolingLayer
 
 
 def build_base(
@@ -23,7 +23,7 @@ def build_base(
         spec: A `FeatureSpec`.
         pooling: `"mean"` or `"sum"` of the behaviours.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
@@ -36,10 +36,6 @@ def build_base(
         code averages.
     """
     x = embed(spec, embeddings_initializer)
-    pooled = [
-        SequencePoolingLayer(pooling, name=f"pooled_{b.name}")(b.keys, keys_mask=b.mask)
-        for b in x.behaviours
-    ]
-    parts = [*x.context, x.target, *pooled]
+    parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
     return keras.Model(x.inputs, ctr, name=name)

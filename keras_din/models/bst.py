@@ -12,6 +12,7 @@ def build_bst(
     *,
     heads=8,
     blocks=1,
+    positions=100,
     hidden_units=(200, 80),
     activation="leaky_relu",
     dropout=0.0,
@@ -28,9 +29,10 @@ def build_bst(
         heads: Heads of the attention.
         blocks: Blocks of the transformer. One reads a history in time linear in its length,
             each further one in quadratic time.
+        positions: How many of the most recent behaviours have a position of their own; 0 for a
+            model that does not see their order.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of the hidden layers of `f`: `"dice"`, `"prelu"` or any that Keras
-            knows.
+        activation: Activation of the hidden layers of `f`, as of `build_din`.
         dropout: Fraction of units that training drops, in the transformer and in `f`.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
@@ -44,7 +46,7 @@ def build_bst(
     """
     x = embed(spec, embeddings_initializer)
     interests = [
-        BehaviourTransformer(heads, blocks, dropout=dropout, name=f"interest_{b.name}")(
+        BehaviourTransformer(heads, blocks, positions, dropout, name=f"interest_{b.name}")(
             b.query, b.keys, keys_mask=b.mask
         )
         for b in x.behaviours

@@ -15,14 +15,16 @@ def build_dcn(
     cross_ranks=(None, None, None),
     experts=1,
     structure="stacked",
+    pooling="mean",
     hidden_units=(200, 80),
     activation="dice",
     dropout=0.0,
+    embeddings_initializer="uniform",
     name="dcn",
 ) -> keras.Model:
     """Builds `ctr = f(x_L)`, `x_{l+1} = x_0 * (W_l x_l + b_l) + x_l`, `x_0 = [context, v_A, v_U]`.
 
-    `v_U` is the mean of the behaviours. `"stacked"` puts the MLP on top of the cross layers,
+    `v_U` are the behaviours, pooled. `"stacked"` puts the MLP on top of the cross layers,
     `"parallel"` beside them: `ctr = sigmoid(w [x_L, MLP(x_0)] + b)`.
 
     Args:
@@ -32,9 +34,11 @@ def build_dcn(
         experts: Number of low-rank matrices of each layer, which a gate weighs. More than 1
             only with ranks that are integers.
         structure: `"stacked"` or `"parallel"`.
+        pooling: `"mean"` or `"sum"` of the behaviours.
         hidden_units: Sizes of the hidden layers of the MLP.
-        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
+        embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
 
     Returns:
@@ -48,8 +52,8 @@ def build_dcn(
         libraries differ, in `CrossNetwork`.
     """
     structure = one_of("structure", structure, ("stacked", "parallel"))
-    x = embed(spec)
-    x_0 = join([*x.context, x.target, *pooled_behaviours(x)])
+    x = embed(spec, embeddings_initializer)
+    x_0 = join([*x.context, x.target, *pooled_behaviours(x, pooling)])
     x_l = CrossNetwork(cross_ranks, experts, name="cross")(x_0)
     if structure == "stacked":
         ctr = ctr_head([x_l], x.target_mask, hidden_units, activation, dropout)

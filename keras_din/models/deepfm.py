@@ -29,7 +29,7 @@ def build_deepfm(
         pooling: `"mean"` or `"sum"` of the behaviours and of their weights in `w`. Each feature
             of theirs is a field.
         hidden_units: Sizes of the hidden layers.
-        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
         embeddings_initializer: Initializer of the embedding tables. `w` starts at 0.
         name: Name of the model.

@@ -29,8 +29,7 @@ def build_dien(
         auxiliary_loss: Weight of the loss that training adds for each sequence: `h_t` must tell
             the next behaviour from another one of the batch. 0 for none.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of the hidden layers of `f`: `"dice"`, `"prelu"` or any that Keras
-            knows.
+        activation: Activation of the hidden layers of `f`, as of `build_din`.
         dropout: Fraction of the hidden units of `f` that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.

@@ -7,7 +7,7 @@ import keras
 from keras_din.checks import one_of
 from keras_din.embed import embed
 from keras_din.head import bias_of_item, ctr_head, join
-from keras_din.layers import AttentionSequencePoolingLayer
+from keras_din.layers import Affine, AttentionSequencePoolingLayer
 
 # The network of the authors' code: `build_din(spec, **AUTHORS)`.
 AUTHORS = {
@@ -47,7 +47,8 @@ def build_din(
         spec: A `FeatureSpec`.
         attention_units: Sizes of the hidden layers of the activation unit `a`.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of all hidden layers: `"dice"`, `"prelu"`, any that Keras knows, or a
+            list of steps such as `["batch_normalization", "relu"]`, over what is real.
         weight_normalization: Whether a softmax makes a user's weights sum to 1; `"scaled"` for
             one of `a / sqrt(dim)`, with the width of a behaviour.
         interaction: How an interest `u` meets its query `i`, the part of `v_A` that the behaviours
@@ -103,6 +104,4 @@ def build_din(
 
 def scale_and_shift(x, name):
     """`g * x / sqrt(1.001) + b`: a batch normalization of mean 0 and variance 1 for ever."""
-    return keras.layers.EinsumDense(
-        "bcd,d->bcd", (None, x.shape[-1]), bias_axes="d", kernel_initializer="ones", name=name
-    )(x / math.sqrt(1.001))
+    return Affine(name=name)(x / math.sqrt(1.001))

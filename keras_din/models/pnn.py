@@ -31,7 +31,7 @@ def build_pnn(
         product: `"inner"`, `"outer"` or `"both"`.
         pooling: `"mean"` or `"sum"` of the behaviours. Each feature of theirs is a field.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.

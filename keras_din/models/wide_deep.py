@@ -18,6 +18,7 @@ def build_wide_deep(
     hidden_units=(200, 80),
     activation="dice",
     dropout=0.0,
+    embeddings_initializer="uniform",
     name="wide_deep",
 ) -> keras.Model:
     """Builds `ctr = sigmoid(w_wide [x, phi(x)] + w_deep a + b)`, `a = MLP(context, v_A, v_U)`.
@@ -34,8 +35,9 @@ def build_wide_deep(
         cross_buckets: Number of weights of each cross. Combinations are hashed into them.
         pooling: `"mean"` or `"sum"` of the behaviours, and of their weights and crosses.
         hidden_units: Sizes of the hidden layers.
-        activation: Activation of all hidden layers: `"dice"`, `"prelu"` or any that Keras knows.
+        activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
+        embeddings_initializer: Initializer of the embedding tables. `w_wide` starts at 0.
         name: Name of the model.
 
     Returns:
@@ -51,7 +53,7 @@ def build_wide_deep(
         twice.
     """
     buckets = positive_integer("cross_buckets", cross_buckets)
-    x = embed(spec)
+    x = embed(spec, embeddings_initializer)
     wide = sum(crossed(spec, x, crosses, buckets, pooling), linear(spec, x, pooling))
     parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=wide)

@@ -29,5 +29,8 @@ def cross_hash(indices, buckets):
         hashed = (hashed + index) * _MULTIPLIER
         real = ops.logical_and(real, ops.not_equal(index, PADDING_INDEX))
     neighbours = min(2**32 // buckets + 1, 2**31 - 1)  # So many numbers have one bucket.
-    bucket = ops.mod(ops.floor_divide(hashed, neighbours), buckets)
+    # Of negative numbers some runtimes round a quotient up: -1 - h is none, and does not overflow.
+    negative = hashed < 0
+    quotient = ops.floor_divide(ops.where(negative, -1 - hashed, hashed), neighbours)
+    bucket = ops.mod(ops.where(negative, buckets - 1 - quotient, quotient), buckets)
     return ops.where(real, bucket + RESERVED, PADDING_INDEX)

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from keras_din.ops import gru, gru_static, packed, packed_portable
+from keras_din.ops import gru, gru_portable, packed, packed_portable
 
 
 @contextlib.contextmanager
@@ -13,7 +13,7 @@ def portable_form():
     meanwhile. Histories need at least one position, which may be padding.
     """
     before = packed.backend, gru.backend
-    packed.backend, gru.backend = packed_portable, gru_static
+    packed.backend, gru.backend = packed_portable, gru_portable
     try:
         yield
     finally:

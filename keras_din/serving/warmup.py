@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_din.feature_spec import FeatureSpec
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
-from keras_din.serving.signatures import input_specs
+from keras_din.serving.signatures import input_specs, tells_padding
 
 FILE = "assets.extra/tf_serving_warmup_requests"  # TensorFlow Serving looks there.
 NEEDS = "tensorflow-serving-api"
@@ -66,5 +66,5 @@ def write_warmup(folder, spec: FeatureSpec) -> dict:
             for name, tensor in input_specs(spec, signature).items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(inputs[name], tensor.dtype))
             file.write(log.SerializeToString(deterministic=True))
-            told.append([signature, *inputs[spec.target[0].name].shape])
+            told.append([signature, *inputs[tells_padding(spec.target).name].shape])
     return {"file": FILE, "requests": told}

@@ -177,6 +177,7 @@ def test_resume(folder, tmp_path, capsys):
         ),
         (["export", "none", "x"], "must be that of a training run"),
         (["export", "{run}", "x", "--keep", "0"], "`keep` must be a positive integer"),
+        (["export", "{run}", "x", "--format", "onnx", "--keep", "2"], "belong to `--format saved"),
         (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),
         (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),
     ],

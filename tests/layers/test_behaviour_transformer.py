@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keras_din.layers import BehaviourTransformer, Embedding
 from keras_din.ops import packed, packed_static
 from tests.layers.contract import check_layer
+from tests.reference import behaviour_transformer
 
 
 def inputs(seed, batch=3, candidates=2, time=5, dim=4, side=0):
@@ -26,43 +27,10 @@ def randomized(layer, seed=1):
     return layer
 
 
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def norm(layer, x):
-    centred = x - x.mean(-1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
-    return scaled * layer.gamma.numpy() + layer.beta.numpy()
-
-
-def block_of(block, x):
-    """One block on one user and candidate: `x` `(positions, width)`, the candidate last."""
-    q, k, v = (x @ layer.kernel.numpy() for layer in (block.query, block.key, block.value))
-    heads = []
-    for columns in np.split(np.arange(q.shape[1]), block.heads):
-        weights = softmax(q[:, columns] @ k[:, columns].T / np.sqrt(len(columns)))
-        heads.append(weights @ v[:, columns])
-    s = norm(block.norm_attention, x + np.concatenate(heads, -1) @ block.joined.kernel.numpy())
-    hidden = s @ block.first.kernel.numpy() + block.first.bias.numpy()
-    hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
-    return norm(
-        block.norm_ffn, s + hidden @ block.second.kernel.numpy() + block.second.bias.numpy()
-    )
-
-
 def expected(layer, query, keys, mask):
     out = np.zeros((*query.shape[:2], keys.shape[-1]))
     for b, c in np.ndindex(query.shape[:2]):
-        target = np.pad(query[b, c], (0, keys.shape[-1] - query.shape[-1]))
-        x = np.concatenate([keys[b][mask[b]], target[None]])
-        if layer.positions:
-            from_end = np.minimum(np.arange(len(x))[::-1], layer.positions)
-            x = x + layer.position.numpy()[from_end]
-        for block in layer.transformer_blocks:
-            x = block_of(block, x)
-        out[b, c] = x[-1]
+        out[b, c] = behaviour_transformer(layer, query[b, c], keys[b][mask[b]])
     return out
 
 

@@ -127,12 +127,12 @@ def test_it_learns_what_comes_next():
     inputs = keras.Input((None, 20))
     layer = InterestExtractorLayer(16, auxiliary_units=(32,))
     model = keras.Model(inputs, layer(inputs, keys_mask=None))
-    model.compile(keras.optimizers.Adam(5e-2), lambda y, states: 0.0 * keras.ops.sum(states))
+    model.compile(keras.optimizers.Adam(2e-2), lambda y, states: 0.0 * keras.ops.sum(states))
     first = model.evaluate(keys, keys, verbose=0)
     assert first == 0  # Without the auxiliary loss.
-    losses = [float(model.train_on_batch(keys, keys)) for _ in range(60)]
+    losses = [float(model.train_on_batch(keys, keys)) for _ in range(150)]
     assert abs(losses[0] - 2 * math.log(2)) < 0.3
-    assert losses[-1] < 0.6 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_contract(tmp_path):

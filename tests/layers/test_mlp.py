@@ -55,8 +55,8 @@ def test_dropout_acts_in_training_only():
     [
         (((4, 0),), r"`units` must be a list of positive integers. Received: units=\(4, 0\)"),
         ((4,), "`units` must be a list of positive integers. Received: units=4"),
-        (((4,), "nonsense"), "`activation` must be 'dice', 'prelu', or an activation of Keras"),
-        (((4,), None), "`activation` must be 'dice', 'prelu', or an activation of Keras"),
+        (((4,), "nonsense"), "`activation` must be 'dice', 'prelu', 'batch_normalization', an"),
+        (((4,), None), "`activation` must be 'dice', 'prelu', 'batch_normalization', an"),
         (((4,), "relu", 1.0), r"`dropout` must be a number in \[0, 1\). Received: dropout=1.0"),
     ],
 )

@@ -146,6 +146,15 @@ def test_keras_save_and_load(name, tmp_path):
     np.testing.assert_array_equal(fresh.predict_on_batch(x), model.predict_on_batch(x))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_the_initializer_of_embeddings_arrives(name):
+    model = ZOO[name](SPEC, embeddings_initializer="ones")
+    tables = [weight for weight in model.weights if "embeddings" in weight.path]
+    # Those of the linear parts of a model start at 0, where it has others.
+    tables = [table for table in tables if table.path.startswith("embedding_")] or tables
+    assert all((table.numpy() == 1).all() for table in tables)
+
+
 @every_model
 def test_mixed_precision_ends_in_float32(name):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")

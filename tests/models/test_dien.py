@@ -47,7 +47,8 @@ def test_interests(seed, evolution):
     keras.backend.clear_session()
     model = randomized(build_dien(SPEC, evolution=evolution), seed)
     x = random_batch(SPEC, seed, batch=3, candidates=2, time=seed % 5)
-    seen = np.asarray(keras.Model(model.inputs, model.get_layer("top").input)(x))
+    before_top, _ = model.get_layer("top").input  # Beside the mask of the candidates.
+    seen = np.asarray(keras.Model(model.inputs, before_top)(x))
     (sequence,) = SPEC.sequences
     expected_interests = interests(model, sequence, x)
     width = expected_interests.shape[-1]

@@ -231,13 +231,14 @@ def test_deepfm(spec, seed):
 @on_random_specs
 def test_dcn(spec, seed):
     keras.backend.clear_session()
-    structure = ("stacked", "parallel")[seed % 2]
+    structure, pooling = ("stacked", "parallel")[seed % 2], pooling_of(seed // 2)
     options = ({}, {"cross_ranks": (2, None)}, {"cross_ranks": (3, 2), "experts": 2})[seed % 3]
-    model = build_dcn(spec, structure=structure, hidden_units=(4, 3), **options)
+    options |= {"structure": structure, "pooling": pooling}
+    model = build_dcn(spec, hidden_units=(4, 3), **options)
     model = randomized(model, seed, scale=0.3)
 
     def expected(values):
-        x_0 = np.concatenate(list(embeddings(model, spec, values, "mean").values()))
+        x_0 = np.concatenate(list(embeddings(model, spec, values, pooling).values()))
         x_l = cross_network(model.get_layer("cross"), x_0)
         if structure == "stacked":
             return head(model, [x_l])

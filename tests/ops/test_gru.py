@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din.ops import gru_static, gru_tensorflow
+from keras_din.ops import gru_portable, gru_static, gru_tensorflow
 from tests import reference
 
 UNITS = 3
@@ -97,6 +97,24 @@ def test_all_states_and_their_gradients(seed, batch, time):
         results.append(tape.gradient(loss, [x, k], unconnected_gradients=zeros))
     for of_scan, written_out in zip(*results, strict=True):
         np.testing.assert_allclose(of_scan, written_out, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["plain", "scaled", "replaced"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_portable_form(kind, shared):
+    shared = shared and kind != "plain"
+    arrays = case(3, 4, 5, 2, shared, 2 if kind == "replaced" else 3)
+    inputs, attention, kernel, mask = map(tf.constant, arrays)
+    a = None if kind == "plain" else attention
+    np.testing.assert_allclose(
+        last(gru_portable, inputs, a, kernel, mask),
+        last(gru_static, inputs, a, kernel, mask),
+        atol=1e-12,
+    )
+    if kind == "plain":
+        x = tf.reshape(inputs[:, :, 0], (-1, 3 * UNITS))
+        states = gru_static.gru_states(x, kernel, mask)
+        np.testing.assert_allclose(gru_portable.gru_states(x, kernel, mask), states, atol=1e-12)
 
 
 def test_the_order_of_steps():

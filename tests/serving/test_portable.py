@@ -11,7 +11,7 @@ from keras_din.ops import packed, packed_portable, packed_static
 from keras_din.ops.portable_form import is_portable, portable_form
 from keras_din.serving import export_litert, export_onnx, portable
 from keras_din.serving.sample_rows import sample_rows
-from tests.models.test_contract import randomized
+from tests.models.test_contract import BAGS, ITEM, OPTIONS, randomized
 from tests.serving.specs import SPEC
 
 
@@ -28,23 +28,65 @@ FORMATS = [
 ]
 
 
-@pytest.mark.parametrize("export, open_file", FORMATS)
-@pytest.mark.parametrize("name", ["popularity", "base", "din"])
+OTHER_GRAPHS = {
+    "authors": ("din", OPTIONS["din_authors"]),
+    "crosses": ("wide_deep", {"crosses": [("hist_item_id", "item_id")], "cross_buckets": 50}),
+    "two blocks": ("bst", {"blocks": 2, "heads": 2}),
+    "without update gate": ("dien", {"evolution": "AGRU"}),
+}
+ITEMS = kd.FeatureSpec(
+    context=[kd.Categorical("segment", 5, dim=8)],
+    target=[ITEM],
+    sequences=[kd.Sequence("hist", of=[ITEM], max_length=20)],
+)
+every_format = pytest.mark.parametrize("export, open_file", FORMATS)
+
+
+@every_format
+@pytest.mark.parametrize("name", kd.MODELS)
 @pytest.mark.filterwarnings("ignore")  # Of the converters' own old words.
-def test_files_answer_as_the_model_does(tmp_path, export, open_file, name):
-    model = randomized(kd.MODELS[name](SPEC), scale=0.2)
-    path = export(model, SPEC, tmp_path / "a folder" / "model.tflite")
+def test_every_model(tmp_path, export, open_file, name):
+    check(tmp_path, export, open_file, kd.MODELS[name](ITEMS), ITEMS)
+
+
+# Bags are read as embeddings, and by `lr` and what has it inside as weights.
+@every_format
+@pytest.mark.parametrize("name", ["lr", "din"])
+@pytest.mark.filterwarnings("ignore")
+def test_bags(tmp_path, export, open_file, name):
+    check(tmp_path, export, open_file, kd.MODELS[name](BAGS), BAGS)
+
+
+@every_format
+@pytest.mark.filterwarnings("ignore")
+def test_two_sequences(tmp_path, export, open_file):
+    check(tmp_path, export, open_file, kd.build_din(SPEC), SPEC)
+
+
+@every_format
+@pytest.mark.parametrize("name", OTHER_GRAPHS)
+@pytest.mark.filterwarnings("ignore")
+def test_options_that_make_another_graph(tmp_path, export, open_file, name):
+    model, options = OTHER_GRAPHS[name]
+    check(tmp_path, export, open_file, kd.MODELS[model](ITEMS, **options), ITEMS)
+
+
+def check(tmp_path, export, open_file, model, spec):
+    """A file is written, alone in its folder, and answers as the model does."""
+    model = randomized(model, scale=0.2)
+    path = export(model, spec, tmp_path / "a folder" / "model.tflite")
     assert [entry.name for entry in path.parent.iterdir()] == ["model.tflite"]
     score = open_file(path)
-    spec = portable.index_spec(SPEC)
+    spec = portable.index_spec(spec)
+    first = portable.tells_padding(spec.target).name
     for options in (
         {"rows": 30},
         {"rows": 3, "time": 0},
         {"rows": 1, "candidates": 1, "time": 1},
-        {"rows": 2, "candidates": 40, "time": 300},
+        {"rows": 2, "candidates": 20, "time": 150},
     ):
         sample = sample_rows(spec, seed=9, **options)
-        real = sample.indices["item"] != 0
+        real = sample.indices[first] != 0
         expected = np.where(real, model.predict_on_batch(sample.indices), 0)
         np.testing.assert_allclose(score(sample.raw), expected, rtol=0, atol=1e-5)
 
@@ -59,6 +101,15 @@ def test_a_difference_leaves_what_was_there(tmp_path, monkeypatch, export, open_
         export(model, SPEC, tmp_path / "model")
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model").read_text() == "old"
+
+
+@every_format
+@pytest.mark.filterwarnings("ignore")
+def test_what_has_no_form_is_named_and_leaves_nothing(tmp_path, export, open_file):
+    model = kd.build_base(ITEMS, hidden_units=(4,), activation=keras.ops.erfinv, name="odd")
+    with pytest.raises(RuntimeError, match=r"`export_\w+` can't carry this .* Received: odd\. "):
+        export(model, ITEMS, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("export, extra", [(export_onnx, "onnx"), (export_litert, "litert")])

@@ -48,6 +48,8 @@ def test_of_a_longer_history_the_most_recent_stay():
 class Scores:
     """A model whose `ctr` is told by the item: "té i" scores `scores[i]`."""
 
+    weights = ()
+
     def __init__(self, *scores):
         self.scores = tf.constant([0.7, 0.7, *scores])
 

@@ -1,0 +1,1 @@
+"""Scripts on real data; run from the root of the repository."""

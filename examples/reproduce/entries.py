@@ -1,0 +1,67 @@
+"""The lines of the table: which builder of the zoo each is, and what it is told."""
+
+import dataclasses
+import inspect
+
+from keras_din.models import MODELS
+
+_RELU = {"activation": "relu"}
+# One hidden layer in the activation unit.
+_DIN = {"attention_units": [40]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A line of the table.
+
+    Args:
+        model: Name in `keras_din.models.MODELS`.
+        options: Arguments of the builder.
+        history: Whether the model has the sequences of the spec.
+        faster: What learning rates are multiplied by.
+    """
+
+    model: str
+    options: dict = dataclasses.field(default_factory=dict)
+    history: bool = True
+    faster: float = 1.0
+
+    @property
+    def has_dropout(self) -> bool:
+        """Whether the builder takes `dropout`."""
+        return "dropout" in inspect.signature(MODELS[self.model]).parameters
+
+
+# One number a value starts at 0 and has nothing to share: it learns by larger steps.
+ENTRIES = {
+    "popularity": Entry("popularity", faster=10.0),
+    "lr": Entry("lr", faster=10.0),
+    "no_history": Entry("base", _RELU, history=False),
+    "base": Entry("base", _RELU),
+    "wide_deep": Entry("wide_deep", _RELU),
+    "pnn": Entry("pnn", _RELU),
+    "deepfm": Entry("deepfm", _RELU),
+    "dcn": Entry("dcn", _RELU),
+    "din": Entry("din", _RELU | _DIN),
+    "din_dice": Entry("din", {"activation": "dice"} | _DIN),
+    "bst": Entry("bst", _RELU),
+    "dien": Entry("dien", _RELU),
+}
+
+# (less, more): what the paper and those after it expect.
+EXPECTED = (
+    ("popularity", "no_history"),
+    ("no_history", "base"),
+    ("lr", "base"),
+    ("base", "wide_deep"),
+    ("base", "pnn"),
+    ("base", "deepfm"),
+    ("base", "dcn"),
+    ("base", "din"),
+    ("wide_deep", "din"),
+    ("pnn", "din"),
+    ("deepfm", "din"),
+    ("din", "din_dice"),
+    ("din", "bst"),
+    ("din", "dien"),
+)

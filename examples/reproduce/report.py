@@ -1,0 +1,103 @@
+"""The table: mean and standard deviation over seeds, and how the lines stand to each other."""
+
+import numpy as np
+import pandas as pd
+
+from examples.reproduce.entries import EXPECTED
+from keras_din.metrics import gauc_difference, rela_impr
+
+METRICS = ("gauc", "auc", "logloss", "calibration", "ece")
+
+
+def summary(runs: pd.DataFrame, published: dict) -> pd.DataFrame:
+    """The table, a line a model, as text.
+
+    Args:
+        runs: A line a run: `model`, `seed`, `valid gauc`, the `METRICS`, `parameters`,
+            `best_step`, `setting`, and where measured `s/epoch` and `samples/s`.
+        published: As `anchors.anchors` gives.
+    """
+    by_model = runs.groupby("model", sort=False)
+    columns = ["valid gauc", *METRICS]
+    mean, deviation = by_model[columns].mean(), by_model[columns].std()
+    text = pd.DataFrame(index=mean.index)
+    for name in columns:
+        text[name] = [_with_deviation(*pair) for pair in zip(mean[name], deviation[name])]  # noqa: B905
+        if name == "auc" and "base" in mean.index:
+            text["RelaImpr"] = [f"{rela_impr(a, mean.at['base', 'auc']):+.1%}" for a in mean["auc"]]
+    text["seeds"] = by_model["seed"].nunique().map(str)
+    text["best step"] = by_model["best_step"].agg(lambda steps: ", ".join(map(str, steps)))
+    text["parameters"] = by_model["parameters"].first().map("{:,}".format)
+    for name, form in (("s/epoch", "{:.1f}"), ("samples/s", "{:,.0f}")):
+        if name in runs:
+            text[name] = by_model[name].first().map(form.format).replace("nan", "")
+    text["setting"] = by_model["setting"].first()
+    for source, lines in published.items():
+        for place, name in enumerate(("GAUC", "AUC")):
+            values = [lines.get(model, (None, None))[place] for model in text.index]
+            if any(values):
+                text[f"{name}, {source}"] = ["" if v is None else f"{v:.4f}" for v in values]
+    return text
+
+
+def order(scores: dict) -> pd.DataFrame:
+    """How much more GAUC one model has than another, for the pairs of `EXPECTED` that were run.
+
+    The difference is the mean over the seeds that both have, on the same rows. Its error is
+    `sqrt(s^2 + d^2 / seeds)`, `s` the standard error over users (of one seed, the mean of them)
+    and `d` the standard deviation over seeds, 0 where there is one seed.
+
+    Args:
+        scores: `(model, seed)` -> `predictions`, `labels` and `groups` of the test.
+
+    Returns:
+        A line a pair: `less`, `more`, `difference`, `over users`, `over seeds`, `deviations`,
+        the difference over its error.
+    """
+    lines = []
+    for less, more in EXPECTED:
+        seeds = [seed for model, seed in scores if model == more and (less, seed) in scores]
+        if not seeds:
+            continue
+        found = [_difference(scores[more, seed], scores[less, seed]) for seed in seeds]
+        difference, users = np.mean(found, axis=0)
+        spread = float(np.std([d for d, _ in found], ddof=1)) if len(seeds) > 1 else 0.0
+        error = np.hypot(users, spread / np.sqrt(len(seeds)))
+        deviations = difference / error if error else np.nan
+        lines.append((less, more, difference, users, spread, deviations))
+    columns = ["less", "more", "difference", "over users", "over seeds", "deviations"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def order_as_text(pairs: pd.DataFrame) -> pd.DataFrame:
+    """`order` with four digits, and a word where it is not the expected one."""
+    text = pairs.copy()
+    text["difference"] = pairs["difference"].map("{:+.4f}".format)
+    for name in ("over users", "over seeds"):
+        text[name] = pairs[name].map("{:.4f}".format)
+    text["deviations"] = pairs["deviations"].map("{:+.1f}".format)
+    text["as expected"] = [_verdict(d) for d in pairs["deviations"]]
+    return text
+
+
+def markdown(frame: pd.DataFrame, index: bool = False) -> str:
+    """A frame of text as a Markdown table."""
+    if index:
+        frame = frame.reset_index()
+    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def _difference(more: dict, less: dict) -> tuple:
+    return gauc_difference(more["labels"], more["predictions"], less["predictions"], more["groups"])
+
+
+def _verdict(deviations: float) -> str:
+    """Twice the error is taken for a difference."""
+    if deviations >= 2:
+        return "yes"
+    return "no" if deviations <= -2 else "equal"
+
+
+def _with_deviation(mean: float, deviation: float) -> str:
+    return f"{mean:.4f}" if np.isnan(deviation) else f"{mean:.4f} ± {deviation:.4f}"

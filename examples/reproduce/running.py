@@ -1,0 +1,106 @@
+"""One run: train, score the test, and keep both, so that nothing is done twice."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from examples.reproduce.entries import Entry
+from examples.reproduce.sources import Source
+from keras_din.data import PreparedData
+from keras_din.evaluation import predict
+from keras_din.feature_spec import FeatureSpec
+from keras_din.training import train
+
+_OUTCOME, _SCORES = "outcome.json", "scores.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a run is of.
+
+    Args:
+        name: The line of the table.
+        entry: Its `Entry`.
+        source: The kind of data.
+        data: The `PreparedData`.
+        folder: Where the runs of this data and protocol are.
+        seed: Seed of the weights and of the order.
+    """
+
+    name: str
+    entry: Entry
+    source: Source
+    data: PreparedData
+    folder: pathlib.Path
+    seed: int = 0
+
+    def at(self, setting: dict) -> pathlib.Path:
+        """The folder of the run with a setting of `tuning.settings`."""
+        words = [f"rate{setting['learning_rate'] * self.entry.faster:g}"]
+        if self.entry.has_dropout:
+            words.append(f"dropout{setting['dropout']:g}")
+        words += [f"regularization{setting['mini_batch_aware']:g}", f"seed{self.seed}"]
+        return self.folder / self.name / "-".join(words)
+
+
+def data_of(job: Job) -> PreparedData:
+    """The data that the model sees: without sequences where it reads no history."""
+    if job.entry.history:
+        return job.data
+    spec = FeatureSpec(context=job.data.spec.context, target=job.data.spec.target)
+    return PreparedData(spec, {}, job.data.parts)
+
+
+def run(job: Job, setting: dict) -> dict:
+    """Trains, or goes on, or reads what came of it before.
+
+    Returns:
+        A dict: `valid gauc`, the metrics of the test, `best_step` and `parameters`. Where there
+        is no part `"test"`, as by the paper's protocol, `"valid"` is the test.
+    """
+    folder = job.at(setting)
+    if (folder / _OUTCOME).is_file():
+        return json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
+    data = data_of(job)
+    options = dict(job.entry.options)
+    if job.entry.model == "wide_deep":
+        options["crosses"] = job.source.crosses
+    if job.entry.has_dropout:
+        options["dropout"] = setting["dropout"]
+    keras.backend.clear_session()
+    trained = train(
+        data,
+        folder,
+        model=job.entry.model,
+        options=options,
+        learning_rate=setting["learning_rate"] * job.entry.faster,
+        mini_batch_aware=setting["mini_batch_aware"],
+        seed=job.seed,
+        resume=(folder / "run.json").exists(),
+        verbose=0,
+        **job.source.training,
+    )
+    part = "test" if "test" in data.parts else "valid"
+    requests = job.source.training.get("by_request", False)
+    rows = data.dataset(part, 4096, by_request=requests)
+    scores = predict(trained.model, rows)
+    np.savez(
+        folder / _SCORES,
+        predictions=scores.predictions,
+        labels=scores.labels,
+        groups=np.repeat(rows.groups, scores.sizes),
+    )
+    outcome = {"valid gauc": trained.result["valid"]["gauc"], **trained.result[part]}
+    outcome["best_step"] = trained.result["best_step"]
+    outcome["parameters"] = trained.model.count_params()
+    (folder / _OUTCOME).write_text(json.dumps(outcome, indent=1), encoding="utf-8")
+    return outcome
+
+
+def scores_of(job: Job, setting: dict) -> dict:
+    """`predictions`, `labels` and `groups` of the test rows of a run."""
+    with np.load(job.at(setting) / _SCORES) as file:
+        return dict(file)

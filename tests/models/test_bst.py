@@ -1,0 +1,141 @@
+"""BST against its equations in NumPy, from indices to probabilities; what order does to it."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_din as kd
+from keras_din.ops.portable_form import portable_form
+from keras_din.serving.description import read_description
+from tests.models.test_contract import randomized
+from tests.models.test_feature_interactions import read, values_of
+from tests.reference import behaviour_transformer, sigmoid
+from tests.specs import random_batch
+
+ITEM = kd.Categorical("item", 20, dim=4)
+GENRES = kd.Bag("genres", 7, dim=3)
+SPEC = kd.FeatureSpec(
+    context=[kd.Numeric("age", mean=1, std=2)],
+    target=[ITEM, kd.Numeric("price"), GENRES],
+    sequences=[
+        kd.Sequence(
+            "hist",
+            of=[GENRES, ITEM],
+            side=[kd.Categorical("action", 5, dim=2), kd.Numeric("hours", std=3)],
+        ),
+        kd.Sequence("carts", of=[ITEM]),
+    ],
+)
+blocks = pytest.mark.parametrize("blocks", [1, 2])
+
+
+def a_model(seed=0, **options):
+    return randomized(kd.build_bst(SPEC, heads=2, hidden_units=(4, 3), **options), seed)
+
+
+def a_batch(seed=0, time=5):
+    """One user has no behaviour in the first sequence, one has as many as there can be."""
+    x = random_batch(SPEC, seed, candidates=2, time=time)
+    full = random_batch(SPEC, seed + 1, candidates=2, time=time, real=1)
+    for sequence in SPEC.sequences:
+        for name in map(sequence.input_name, sequence.features):
+            x[name][1] = 0 if sequence.name == "hist" else x[name][1]
+            x[name][2] = full[name][2]
+    return x
+
+
+def vectors(model, name, values):
+    """What the values of one input are embedded as, `(values, dim)`."""
+    feature = SPEC.inputs[name].feature
+    if isinstance(feature, kd.Numeric):
+        return np.reshape([read(feature, None, value) for value in values], (-1, 1))
+    table = model.get_layer(f"embedding_{feature.name}").embeddings.numpy()
+    found = [read(feature, table, value) for value in values]
+    return np.reshape(found, (-1, feature.dim))
+
+
+def reference(model, values):
+    """`ctr` of one candidate of one row, whose values stand by name of the input."""
+    of = {name: vectors(model, name, each) for name, each in values.items()}
+    parts = [of[feature.name][0] for feature in (*SPEC.context, *SPEC.target)]
+    for sequence in SPEC.sequences:
+        query = np.concatenate([of[feature.name][0] for feature in sequence.of])
+        names = map(sequence.input_name, sequence.features)
+        keys = np.concatenate([of[name] for name in names], axis=1)
+        layer = model.get_layer(f"interest_{sequence.name}")
+        parts.append(behaviour_transformer(layer, query, keys))
+    h = np.concatenate(parts)
+    for layer in model.get_layer("top").dense_layers:
+        h = h @ layer.kernel.numpy() + layer.bias.numpy()
+        h = np.where(h > 0, h, 0.2 * h)
+    layer = model.get_layer("logit")
+    return sigmoid(h @ layer.kernel.numpy() + layer.bias.numpy())[0]
+
+
+@blocks
+@pytest.mark.parametrize("time", [0, 1, 5])
+def test_against_numpy(blocks, time):
+    model, x = a_model(seed=time, blocks=blocks), a_batch(time, time)
+    expected = [
+        [reference(model, values_of(SPEC, x, row, candidate)) for candidate in range(2)]
+        for row in range(4)
+    ]
+    np.testing.assert_allclose(model(x), expected, rtol=1e-3, atol=1e-5)
+    if time:
+        with portable_form():
+            np.testing.assert_allclose(model(x), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_positions_are_counted_from_the_most_recent():
+    model = a_model(blocks=1)
+    position = model.get_layer("interest_carts").position
+    x = random_batch(SPEC, real=1)
+    x["carts_item"] = np.array([[0, 5, 0, 7], [5, 7, 0, 0], [0, 0, 5, 7], [3, 9, 5, 7]], "int32")
+    for name, values in x.items():  # Users that differ in these alone.
+        x[name] = values if name == "carts_item" else np.repeat(values[:1], 4, axis=0)
+    plain = model.predict_on_batch(x)
+    np.testing.assert_allclose(plain[1:3], plain[[0, 0]], rtol=1e-6)
+    changed = {}
+    for i in range(5):
+        before = position.numpy()
+        position.assign(before + 3 * np.eye(len(before))[:, i : i + 1] * np.arange(1, 5))
+        changed[i] = np.abs(model.predict_on_batch(x) - plain)[:, 0] > 1e-6
+        position.assign(before)
+    assert all(changed[i].all() for i in (0, 1, 2))  # The candidate's and those of two behaviours.
+    for i in (3, 4):
+        assert changed[i].tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("positions", [0, 100])
+def test_without_positions_order_is_not_seen(positions):
+    model, x = a_model(positions=positions), random_batch(SPEC, time=6)
+    turned = {n: v[:, ::-1] if SPEC.inputs[n].role == "behaviour" else v for n, v in x.items()}
+    same = np.allclose(model.predict_on_batch(x), model.predict_on_batch(turned), atol=1e-6)
+    assert same == (positions == 0)
+
+
+def test_what_order_tells_is_learned():
+    """A click when the candidate was the last behaviour: its length alone gives an AUC of 0.78."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    spec = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
+    hist = np.array([rng.permutation(8)[:4] + 2 for _ in range(2000)], "int32")
+    length = rng.integers(1, 5, 2000)
+    where = 3 - rng.integers(0, length)
+    target = np.take_along_axis(hist, where[:, None], 1)
+    hist *= np.arange(4) >= 4 - length[:, None]
+    label = (where == 3).astype("float32")[:, None]
+    large = keras.initializers.RandomNormal(stddev=0.5)
+    model = kd.build_bst(spec, heads=2, hidden_units=(16,), embeddings_initializer=large)
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["AUC"])
+    x = {"item": target, "hist_item": hist}
+    model.fit(x, label, batch_size=256, epochs=8, verbose=0)
+    assert model.get_metrics_result()["AUC"] > 0.95
+
+
+@blocks
+def test_an_export_answers_as_the_model(tmp_path, blocks):
+    version = kd.export(a_model(blocks=blocks), SPEC, tmp_path)
+    found = read_description(version)["largest_difference"]
+    assert set(found) == {"serving_default", "rank", "between_signatures"}
+    assert max(found.values()) < 1e-5
