@@ -1,5 +1,7 @@
 """Checks of arguments that several rooms share."""
 
+import math
+
 
 def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int:
     """`value` as an `int`, or a `ValueError` that names the argument and what it is of."""
@@ -8,6 +10,14 @@ def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int
         of = f" of {owner}" if owner else ""
         raise ValueError(f"`{word}`{of} must be {wanted}. Received: {word}={value!r}.")
     return value.__index__()
+
+
+def positive_number(word: str, value) -> float:
+    """`value` as a `float` more than 0 and finite, or a `ValueError` that names the argument."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
+    return float(value)
 
 
 def epoch_or_steps(word: str, value):

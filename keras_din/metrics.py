@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import one_of, positive_integer, positive_number
 
 _EPSILON = 1e-7  # As in Keras: a probability of 0 or 1 is taken as this far from it.
 
@@ -225,6 +225,36 @@ def expected_calibration_error(labels, predictions, bins: int = 10) -> float:
     gap = predictions - np.repeat(positives / size, size)
     bins = min(bins, rows)
     return float(np.abs(np.add.reduceat(gap, np.arange(bins) * rows // bins)).sum() / rows)
+
+
+def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float = 1.0):
+    """Probabilities of the log, of a model that was trained on positives made to count more.
+
+    `p / (p + w (1 - p))`, `w = positive_weight / negative_rate`: the odds that the model learned
+    are `w` times as high as those of the log. The order of candidates stays, and 0 and 1.
+
+    Args:
+        predictions: Array or tensor of any shape, probabilities. The output of a model may be
+            one: `keras.Model(model.inputs, recalibrated(model.output, 10))` can be exported.
+        positive_weight: That of `keras_din.losses.BinaryCrossentropy`.
+        negative_rate: The fraction of negatives that training saw, in (0, 1].
+
+    Returns:
+        The same shape and kind.
+
+    Raises:
+        ValueError: When a number is not as said here.
+
+    Reference:
+        [He et al., 2014](https://doi.org/10.1145/2648584.2648589), Sec. 6.3, for
+        `negative_rate`.
+    """
+    factor = positive_number("positive_weight", positive_weight)
+    if not 0 < negative_rate <= 1:
+        raise ValueError(
+            f"`negative_rate` must be in (0, 1]. Received: negative_rate={negative_rate!r}."
+        )
+    return predictions / (predictions + factor / negative_rate * (1 - predictions))
 
 
 def rela_impr(auc: float, base_auc: float) -> float:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_din import metrics
-from keras_din.checks import epoch_or_steps, one_of, positive_integer
+from keras_din.checks import epoch_or_steps, one_of, positive_integer, positive_number
 from keras_din.evaluation import Evaluation, evaluate
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
@@ -103,7 +103,7 @@ def train(
         "options": dict(options or {}),
         "epochs": positive_integer("epochs", epochs),
         "batch_size": positive_integer("batch_size", batch_size),
-        "learning_rate": _positive("learning_rate", learning_rate),
+        "learning_rate": positive_number("learning_rate", learning_rate),
         "mini_batch_aware": _not_negative("mini_batch_aware", mini_batch_aware),
         "patience": positive_integer("patience", patience),
         "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
@@ -342,12 +342,6 @@ def _dataset(data, part, arguments, **keywords):
 def _monitor(samples) -> str:
     constant = np.zeros(len(samples), np.float32)
     return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
-
-
-def _positive(word, value) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
-    return float(value)
 
 
 def _not_negative(word, value) -> float:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_din.head import probability
 from keras_din.losses import BinaryCrossentropy
+from keras_din.metrics import calibration, recalibrated
 
 Y = np.array([[1, 0, 0], [1, 1, 0]], "float32")
 P = np.array([[0.8, 0.3, 0.5], [0.4, 0.9, 0.2]], "float32")
@@ -48,6 +49,49 @@ def test_weighted_mean_by_hand(weight):
 def test_one_weight_a_row():
     expected = (2 * EACH[0].sum() + 0.5 * EACH[1].sum()) / (3 * 2.5)
     assert float(BinaryCrossentropy()(Y, P, np.array([2, 0.5]))) == pytest.approx(expected, 1e-6)
+
+
+@pytest.mark.parametrize("weight", [None, [[0.5, 2, 3], [0, 1, 0.25]]])
+def test_positive_weight_by_hand(weight):
+    """Positives count 10 times, and what is divided by stays."""
+    full = np.ones_like(Y) if weight is None else np.array(weight, "float32")
+    expected = (full * np.where(Y == 1, 10, 1) * EACH).sum() / full.sum()
+    assert float(BinaryCrossentropy(10)(Y, P, weight)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_with_positive_weight_the_best_odds_are_as_many_times_as_high():
+    """Of 2 clicks in 10 rows: odds of 1 / 4, and of 3 / 4 where clicks count 3 times."""
+    y = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 0, 0]], "float32")
+    for weight, best in ((1, 1 / 5), (3, 3 / 7)):
+        p = tf.fill(y.shape, best)
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            loss = BinaryCrossentropy(weight)(y, p)
+        assert float(tf.reduce_sum(tape.gradient(loss, p))) == pytest.approx(0, abs=1e-5)
+        assert recalibrated(best, weight) == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize("weight", [0, -1, True, "3", float("nan"), float("inf")])
+def test_positive_weight_must_be_positive(weight):
+    with pytest.raises(ValueError, match=r"`positive_weight` must be a positive number. Received"):
+        BinaryCrossentropy(weight)
+
+
+def test_a_model_with_positive_weight_is_recalibrated():
+    """A planted log of 3 % clicks."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000, 2)).astype("float32")
+    y = (rng.random(x.shape) < 1 / (1 + np.exp(4 - x))).astype("float32")
+    model = model_of()
+    model.compile(keras.optimizers.Adam(0.05), BinaryCrossentropy(positive_weight=20))
+    model.fit(x, y, batch_size=1000, epochs=6, verbose=0)
+    found = keras.Model(model.inputs, recalibrated(model.output, 20))
+    raw, p = (m.predict_on_batch(x) for m in (model, found))
+    assert calibration(y.ravel(), raw.ravel()) > 5
+    assert calibration(y.ravel(), p.ravel()) == pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(p, recalibrated(raw, 20), rtol=1e-5)
+    np.testing.assert_allclose(p, 1 / (1 + np.exp(4 - x)), rtol=0.3, atol=0.01)
 
 
 def test_without_weight_the_loss_is_0_and_so_is_its_gradient():
@@ -120,10 +164,10 @@ def test_half_precision_policies_leave_the_loss_in_float32(policy):
 
 
 def test_round_trip(tmp_path):
-    loss = BinaryCrossentropy(name="click")
+    loss = BinaryCrossentropy(3, name="click")
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is BinaryCrossentropy
-    assert again.get_config() == loss.get_config() == {"name": "click"}
+    assert again.get_config() == loss.get_config() == {"positive_weight": 3, "name": "click"}
     model = model_of()
     model.compile("sgd", loss)
     x = np.ones((2, 3), "float32")

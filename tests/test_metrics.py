@@ -198,6 +198,31 @@ def test_rela_impr_by_hand():
     assert math.isnan(metrics.rela_impr(0.6, 0.5))
 
 
+def test_recalibrated_by_hand():
+    # Odds of 1 and of 4, and those of the log a tenth and a twentieth of them.
+    p = np.array([[0.5, 0.8], [0.0, 1.0]])
+    tenth = [[1 / 11, 4 / 14], [0, 1]]
+    np.testing.assert_allclose(metrics.recalibrated(p, 10), tenth, rtol=1e-12)
+    np.testing.assert_allclose(metrics.recalibrated(p, negative_rate=0.1), tenth, rtol=1e-12)
+    both = metrics.recalibrated(p, 2, negative_rate=0.1)
+    np.testing.assert_allclose(both, [[1 / 21, 4 / 24], [0, 1]], rtol=1e-12)
+    np.testing.assert_array_equal(metrics.recalibrated(p), p)
+    assert metrics.recalibrated(p.astype("float32"), 10).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ({"positive_weight": 0}, "`positive_weight` must be a positive number. Received: .*=0"),
+        ({"negative_rate": 0}, r"`negative_rate` must be in \(0, 1\]. Received: negative_rate=0"),
+        ({"negative_rate": 1.5}, r"Received: negative_rate=1.5"),
+    ],
+)
+def test_recalibrated_refuses(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        metrics.recalibrated(0.5, **arguments)
+
+
 def test_all_metrics_are_the_functions_by_name():
     functions = {
         "auc": metrics.auc,

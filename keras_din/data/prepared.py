@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 
+import numpy as np
 import pandas as pd
 
 from keras_din.checks import one_of
@@ -108,6 +109,36 @@ class PreparedData:
         """
         one_of("part", part, tuple(self.parts))
         return count_occurrences(self.spec, self.behaviours, self.parts[part])
+
+    def thinned(self, negative_rate: float, seed: int = 0) -> "PreparedData":
+        """The same data with fewer negatives to train on, for logs with few clicks.
+
+        Each row of the part `"train"` whose label is 0 stays with probability `negative_rate`,
+        drawn by itself: a request keeps its positives and some of its other candidates. A model
+        then learns odds that are `1 / negative_rate` times as high as those of the other parts,
+        which stay whole; `keras_din.metrics.recalibrated` undoes it.
+
+        Args:
+            negative_rate: A number in (0, 1].
+            seed: Seed of the draw.
+
+        Returns:
+            A `PreparedData` whose report has the `negative_rate`.
+
+        Raises:
+            ValueError: When `negative_rate` is not as said here, or there is no part `"train"`.
+        """
+        if not 0 < negative_rate <= 1:
+            raise ValueError(
+                f"`negative_rate` must be in (0, 1]. Received: negative_rate={negative_rate!r}."
+            )
+        train = self.parts[one_of("part", "train", tuple(self.parts))]
+        draws = np.random.default_rng(seed).random(len(train), dtype="float32")
+        parts = self.parts | {"train": train[(train.label == 1) | (draws < negative_rate)]}
+        report = self.report | {
+            "negative_rate": self.report.get("negative_rate", 1.0) * negative_rate
+        }
+        return dataclasses.replace(self, parts=parts, report=report)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """Writes everything to a folder, all or nothing.

@@ -15,7 +15,7 @@ class BatchNormalization(MovingMoments):
     (`trainable=False`), they are moving averages.
 
     The layer of Keras of this name takes a mask too, but a batch without a real entry moves its
-    averages, to NaN where the entries are packed, and it fails where there is one unit.
+    averages, and where entries are packed, to NaN.
 
     Args:
         epsilon: The small constant of the equation.

@@ -36,7 +36,7 @@ def build_dien(
 
     Returns:
         A functional `keras.Model`, in and out as of `build_din`. The auxiliary loss is part of
-        `loss` in training, never of `val_loss`.
+        `loss` in training, never of `val_loss`, and sample weights leave it as it is.
 
     Reference:
         [Zhou et al., 2019](https://arxiv.org/abs/1809.03672). `InterestExtractorLayer` and

@@ -48,7 +48,8 @@ def build_din(
         attention_units: Sizes of the hidden layers of the activation unit `a`.
         hidden_units: Sizes of the hidden layers of `f`.
         activation: Activation of all hidden layers: `"dice"`, `"prelu"`, any that Keras knows, or a
-            list of steps such as `["batch_normalization", "relu"]`, over what is real.
+            list of steps such as `["batch_normalization", "relu"]`. Statistics of a batch are
+            those of what is real.
         weight_normalization: Whether a softmax makes a user's weights sum to 1; `"scaled"` for
             one of `a / sqrt(dim)`, with the width of a behaviour.
         interaction: How an interest `u` meets its query `i`, the part of `v_A` that the behaviours

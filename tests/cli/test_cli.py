@@ -45,6 +45,7 @@ def folder(tmp_path_factory):
     words = [*PREPARE, "--label", "click", "--context", "device"]
     assert main(["prepare", str(folder / "log.csv"), str(folder / "data"), *words]) == 0
     words = ["--epochs", "2", "--learning-rate", "0.01", *SMALL, "--option", "attention_units=[4]"]
+    words += ["--option", 'activation=["batch_normalization", "relu"]']
     assert main(["train", str(folder / "data"), str(folder / "run"), *words]) == 0
     return folder
 

@@ -45,6 +45,50 @@ def test_save_and_load(tmp_path):
     assert repr(loaded) == "PreparedData(rows of {train: 2, test: 1}, events of {hist: 2})"
 
 
+def of_requests(requests=400, candidates=5):
+    """Requests of one positive and its negatives; the item tells the row."""
+    rows = np.arange(requests * candidates)
+    item = kd.Categorical("item", len(rows) + 2, dim=4)
+    samples = Samples(
+        columns={"item": rows + 2},
+        history={},
+        label=rows % candidates == 0,
+        group=rows // candidates,
+        request=rows // candidates,
+    )
+    spec = kd.FeatureSpec(target=[item])
+    return PreparedData(spec, {}, {"train": samples, "valid": samples})
+
+
+def test_thinned():
+    data = of_requests()
+    thin = data.thinned(0.25)
+    kept = thin.parts["train"]
+    items = kept.columns["item"]
+    assert (np.diff(items) > 0).all()  # The rows that stay are in their order, and as they were.
+    rows = items - 2
+    np.testing.assert_array_equal(kept.label, rows % 5 == 0)
+    np.testing.assert_array_equal(kept.request, rows // 5)
+    assert kept.label.sum() == 400
+    assert 1600 * 0.25 - 80 < (kept.label == 0).sum() < 1600 * 0.25 + 80
+    assert thin.parts["valid"] is data.parts["valid"]
+    assert thin.report == {"negative_rate": 0.25}
+    assert thin.thinned(0.5).report == {"negative_rate": 0.125}
+    again, other = data.thinned(0.25), data.thinned(0.25, seed=1)
+    np.testing.assert_array_equal(again.parts["train"].columns["item"], items)
+    assert other.parts["train"].columns["item"].tolist() != items.tolist()
+    assert len(data.thinned(1).parts["train"]) == len(data.parts["train"]) == 2000
+    labels = [y for _, y, *_ in thin.dataset("train", 50, by_request=True)]
+    assert sum(len(y) for y in labels) == 400
+    assert sum(float(np.sum(y)) for y in labels) == 400
+
+
+@pytest.mark.parametrize("rate", [0, -0.5, 1.5, float("nan")])
+def test_thinned_refuses(rate):
+    with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]. Received"):
+        of_requests(2).thinned(rate)
+
+
 def test_others_may_read_what_the_umask_allows(tmp_path):
     (tmp_path / "by_hand").mkdir()
     prepared().save(tmp_path / "data")
