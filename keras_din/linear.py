@@ -60,10 +60,17 @@ def crossed(spec, x, crosses, buckets, pooling="mean"):
         pooling: `"mean"` or `"sum"` of the weights of a history.
 
     Returns:
-        A list of float32 tensors `(batch, candidates, 1)`, or `(batch, 1, 1)` where the
-        candidate is in no cross.
+        `(of_row, of_candidate)`: lists of float32 tensors, `(batch, 1)` of crosses in which the
+        candidate is not and `(batch, candidates, 1)` of the others.
     """
-    return [_crossed(spec, x, names, buckets, pooling) for names in _checked(spec, crosses)]
+    of_row, of_candidate = [], []
+    for names in _checked(spec, crosses):
+        weights = _crossed(spec, x, names, buckets, pooling)
+        if any(spec.inputs[name].role == "target" for name in names):
+            of_candidate.append(weights)
+        else:
+            of_row.append(ops.squeeze(weights, 1))
+    return of_row, of_candidate
 
 
 def _crossed(spec, x, names, buckets, pooling):

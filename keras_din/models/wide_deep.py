@@ -7,6 +7,7 @@ from keras_din.embed import embed
 from keras_din.fields import pooled_behaviours
 from keras_din.head import ctr_head
 from keras_din.linear import crossed, linear
+from keras_din.ops import sum_of_fields
 
 
 def build_wide_deep(
@@ -54,7 +55,8 @@ def build_wide_deep(
     """
     buckets = positive_integer("cross_buckets", cross_buckets)
     x = embed(spec, embeddings_initializer)
-    wide = sum(crossed(spec, x, crosses, buckets, pooling), linear(spec, x, pooling))
+    of_row, of_candidate = crossed(spec, x, crosses, buckets, pooling)
+    wide = sum_of_fields(of_row, [linear(spec, x, pooling), *of_candidate])
     parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=wide)
     return keras.Model(x.inputs, ctr, name=name)

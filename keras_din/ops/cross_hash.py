@@ -26,7 +26,8 @@ def cross_hash(indices, buckets):
     """
     hashed, real = 0, True
     for index in indices:
-        hashed = (hashed + index) * _MULTIPLIER
+        # Keras would add an index `(n, 1)` along the last axis, where that is `n` long as well.
+        hashed = (hashed - -index) * _MULTIPLIER
         real = ops.logical_and(real, ops.not_equal(index, PADDING_INDEX))
     neighbours = min(2**32 // buckets + 1, 2**31 - 1)  # So many numbers have one bucket.
     # Of negative numbers some runtimes round a quotient up: -1 - h is none, and does not overflow.

@@ -16,6 +16,7 @@ def sum_of_fields(of_row, of_candidate):
     total = sum(of_candidate[1:], of_candidate[0])
     if not of_row:
         return total
+    # The row's first: as the second Keras would take `(batch, 1, 1)` for a bias of the candidates.
     return ops.expand_dims(sum(of_row[1:], of_row[0]), 1) + total
 
 

@@ -286,6 +286,17 @@ def test_crosses_ignore_padding_and_stay_packed(tmp_path):
     assert float_tensors_of_length(graph, time, 7) == []
 
 
+def test_as_many_candidates_as_rows():
+    """Keras adds `(n, 1, 1)` to `(n, n, 1)` along the second axis where the sizes are known."""
+    model = randomized(crossing())
+    x = random_batch(SPEC, batch=3, candidates=3)
+    together = model.predict_on_batch(x)
+    np.testing.assert_allclose(model(x), together, rtol=1e-5)
+    for row in range(3):
+        alone = model({name: values[row : row + 1] for name, values in x.items()})
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-5)
+
+
 def test_a_cross_of_history_and_candidate_is_learned():
     """A click when the candidate stands in the history, by the wide part alone."""
     keras.utils.set_random_seed(0)

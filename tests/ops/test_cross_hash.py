@@ -1,5 +1,6 @@
 """Hashing of combinations: by hand, in range, and spread."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -40,6 +41,18 @@ def test_order_matters_and_padding_is_zero():
     there, back = hashed([one, other], 10**6), hashed([other, one], 10**6)
     assert (there[:2] != back[:2]).all()
     assert there[2] == back[2] == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3])
+def test_shapes_broadcast_in_a_functional_graph(size):
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(2, 9, shape).astype("int32") for shape in ((size, 3), (size, 1))]
+    inputs = [keras.Input((None,), dtype="int32") for _ in arrays]
+    model = keras.Model(inputs, cross_hash(inputs, 50))
+    expected = [
+        [by_hand([int(a), int(b[0])], 50) for a in row] for row, b in zip(*arrays, strict=True)
+    ]
+    np.testing.assert_array_equal(model(arrays), np.reshape(expected, (size, 3)))
 
 
 @pytest.mark.parametrize("sizes", [(1000, 1000), (30_000, 30), (8, 60_000)])

@@ -6,6 +6,7 @@ import pytest
 import keras_din as kd
 from keras_din.serving import parity
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from tests.serving.one_process import one_process
 from tests.serving.specs import SPEC
 
 
@@ -44,6 +45,21 @@ def test_a_history_longer_than_max_length_is_scored(monkeypatch, max_length):
 def test_that_process_tells_what_went_wrong(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)could not score '.*nothing': ?.*SavedModel"):
         parity.score_in_another_process(tmp_path / "nothing", [])
+
+
+def test_one_process_for_many_exports_answers_and_fails_as_its_own(exports, tmp_path):
+    sample = sample_rows(SPEC, rows=4, seed=3)
+    cases = [("rank", sample.raw)]
+    with one_process():
+        for name in ("base", "lr"):
+            for (answers,) in parity.score_in_another_process(exports[name][1], cases):
+                live = exports[name][0].predict_on_batch(sample.indices)
+                np.testing.assert_allclose(answers["ctr"], live, rtol=0, atol=1e-5)
+        with pytest.raises(RuntimeError, match=r"(?s)could not score '.*nothing': ?.*SavedModel"):
+            parity.score_in_another_process(tmp_path / "nothing", [])
+        other = kd.build_lr(SPEC)
+        with pytest.raises(RuntimeError, match="must score as the live model does"):
+            parity.check_parity(exports["lr"][1], SPEC, other.predict_on_batch)
 
 
 @pytest.mark.parametrize(

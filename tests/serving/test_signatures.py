@@ -89,6 +89,7 @@ def test_the_model_reads_the_history_once(tmp_path):
         shapes.append({name: values.shape.as_list() for name, values in x.items()})
         return tf.zeros_like(x["item"], tf.float32)
 
+    model.weights = ()
     rows = sample_rows(SPEC, rows=4, candidates=6, time=9).raw
     answer(model, SPEC, "rank", rows, tmp_path)
     (shapes,) = shapes

@@ -1,0 +1,53 @@
+"""One process for the checks of many exports: to open TensorFlow anew takes seconds each time."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import types
+
+import pytest
+
+from keras_din.serving import parity, parity_process
+
+SCRIPT = """
+import importlib.util, json, sys, traceback
+
+spec = importlib.util.spec_from_file_location("parity_process", sys.argv[1])
+parity_process = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(parity_process)
+for line in sys.stdin:
+    error = ""
+    try:
+        parity_process.main(*json.loads(line))
+    except Exception:
+        error = traceback.format_exc()
+    print(json.dumps(error), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def one_process():
+    """Has `kd.export` ask one process each time, isolated and with TensorFlow alone as its own is.
+
+    What is asked, what is compared and what is published stay as they are.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", SCRIPT, parity_process.__file__],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+
+        def run(words, **options):
+            process.stdin.write(json.dumps(words[-2:]) + "\n")
+            process.stdin.flush()
+            error = json.loads(process.stdout.readline())
+            return subprocess.CompletedProcess(words, int(bool(error)), stderr=error)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
+            yield
