@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_din.feature_spec import Bag, Numeric
+
 
 def sigmoid(x):
     return np.exp(-np.logaddexp(0, -x))  # 1 / (1 + exp(-x)), without overflow.
@@ -112,3 +114,15 @@ def behaviour_transformer(layer, query, keys):
     for block in layer.transformer_blocks:
         x = transformer_block(block, x)
     return x[-1]
+
+
+def read(feature, table, value):
+    """One value of a feature by a table: a vector."""
+    if isinstance(feature, Numeric):
+        return np.array([(value - feature.mean) / feature.std])
+    if isinstance(feature, Bag):
+        rows = table[[v for v in value if v != 0]]
+        if len(rows) == 0:
+            return np.zeros(table.shape[1])
+        return {"mean": np.mean, "sum": np.sum, "max": np.max}[feature.pooling](rows, axis=0)
+    return table[value]

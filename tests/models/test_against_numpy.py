@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din import build_base, build_din
-from keras_din.feature_spec import Categorical
+from keras_din.feature_spec import Categorical, Numeric
 from tests.models.test_contract import randomized
-from tests.reference import attention_pooling, dice, sigmoid
+from tests.reference import attention_pooling, dice, read, sigmoid
 from tests.specs import random_batch, specs
 
 
@@ -24,9 +24,9 @@ def dice_of(layer):
 
 def embedding(model, feature, value):
     """One value of one feature as a vector."""
-    if isinstance(feature, Categorical):
-        return model.get_layer(f"embedding_{feature.name}").embeddings.numpy()[value]
-    return np.array([(value - feature.mean) / feature.std])
+    if isinstance(feature, Numeric):
+        return read(feature, None, value)
+    return read(feature, model.get_layer(f"embedding_{feature.name}").embeddings.numpy(), value)
 
 
 def interest(model, sequence, query, keys, mask):
@@ -55,7 +55,7 @@ def reference(model, spec, x, row, candidate, pool):
         if mask.any():
             parts.append(pool(model, sequence, query, np.array(keys), mask))
         else:
-            width = sum(f.dim if isinstance(f, Categorical) else 1 for f in sequence.features)
+            width = sum(1 if isinstance(f, Numeric) else f.dim for f in sequence.features)
             parts.append(np.zeros(width))
     h = np.concatenate(parts)
     top = model.get_layer("top")

@@ -13,20 +13,8 @@ from keras_din import build_dcn, build_deepfm, build_lr, build_pnn, build_wide_d
 from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
 from tests.models.test_contract import SPEC, float_tensors_of_length, pad, randomized
 from tests.ops.test_cross_hash import by_hand
-from tests.reference import cross_network, dice, sigmoid
+from tests.reference import cross_network, dice, read, sigmoid
 from tests.specs import one_width, random_batch, specs
-
-
-def read(feature, table, value):
-    """One value of a feature by a table: a vector."""
-    if isinstance(feature, Numeric):
-        return np.array([(value - feature.mean) / feature.std])
-    if isinstance(feature, Bag):
-        rows = table[[v for v in value if v != 0]]
-        if len(rows) == 0:
-            return np.zeros(table.shape[1])
-        return {"mean": np.mean, "sum": np.sum, "max": np.max}[feature.pooling](rows, axis=0)
-    return table[value]
 
 
 def real_positions(x, sequence, row):
