@@ -259,7 +259,7 @@ def test_no_padded_float_tensor(name):
 
 
 @every_model
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 99))
 def test_random_specs(name, spec, seed):
     keras.backend.clear_session()

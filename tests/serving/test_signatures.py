@@ -23,7 +23,7 @@ def answer(model, spec, signature, rows, scratch):
 
 
 @pytest.mark.parametrize("name", kd.MODELS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 99))
 def test_both_score_as_the_pipeline_and_the_live_model(tmp_path_factory, name, spec, seed):
     keras.backend.clear_session()
