@@ -15,7 +15,15 @@ class Failed(Exception):
     """A measurement that did not come about, and why."""
 
 
-def ask(module: str, task: str, *, python: str = sys.executable, timeout: float = 300, **options):
+def ask(
+    module: str,
+    task: str,
+    *,
+    python: str = sys.executable,
+    timeout: float = 300,
+    environment: dict | None = None,
+    **options,
+):
     """What a task of a module of this folder gives, in a new process.
 
     Args:
@@ -23,17 +31,20 @@ def ask(module: str, task: str, *, python: str = sys.executable, timeout: float 
         task: One of the tasks that it answers.
         python: The interpreter.
         timeout: Seconds after which it is ended.
+        environment: Variables of its environment, beside or instead of those that keep it on the
+            CPU and on TensorFlow.
         **options: The arguments of the task, values that JSON takes.
 
     Raises:
         Failed: When the process ends without an answer.
     """
-    environment = os.environ | {
+    variables = {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": str(FOLDER.parent),
     }
+    environment = os.environ | variables | (environment or {})
     words = [python, "-m", module, json.dumps({"task": task, **options}, default=str)]
     try:
         done = subprocess.run(

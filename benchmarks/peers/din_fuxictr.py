@@ -69,6 +69,7 @@ def build(items, categories, dim, length):
             metrics=["AUC"],
             verbose=0,
             model_root=folder,
+            gpu=0,  # Where one is seen; otherwise it takes the CPU.
         )
     model._max_gradient_norm = 10.0  # As its `fit` sets it.
     return model
@@ -93,6 +94,8 @@ def stepper(function, batches):
         for _ in range(number):
             function(batches[done % len(batches)])
             done += 1
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
 
     return steps
 
@@ -107,7 +110,7 @@ def predictor(model, batches):
 
     @torch.no_grad()
     def predict(batch):
-        return model(batch)["y_pred"].numpy()
+        return model(batch)["y_pred"].cpu().numpy()
 
     return stepper(predict, batches)
 
@@ -120,7 +123,7 @@ def server(model, inputs):
 
     @torch.no_grad()
     def call():
-        return model(batch)["y_pred"].numpy()
+        return model(batch)["y_pred"].cpu().numpy()
 
     return call
 

@@ -306,3 +306,37 @@ def test_an_environment_that_was_not_made_has_a_reason(tmp_path):
     assert "its model zoo is not on PyPI" in python_of("FuxiCTR", tmp_path)[1]
     install.main([str(tmp_path), "--only", "fuxictr", "--fuxictr", str(tmp_path)])
     assert "is no checkout of FuxiCTR" in python_of("FuxiCTR", tmp_path)[1]
+
+
+def test_the_floor_on_an_accelerator_by_hand():
+    from accelerator import DIM, floor
+    from floor import operations
+
+    limits = {"rate": 1e6, "bandwidth": 1e3}
+    by_operations, by_bytes = floor(10, "train", 3, limits)
+    assert by_operations == 10 * operations(3, 2 * DIM) / 1e6
+    # Three behaviours and a candidate, six accesses, two tables, four bytes a number.
+    assert by_bytes == 10 * 4 * 6 * 2 * DIM * 4 / 1e3
+    forward, read = floor(10, "predict", 3, limits)
+    assert (forward, read) == pytest.approx((by_operations / 3, by_bytes / 6))
+
+
+def test_padded_batches_reach_our_model(tmp_path):
+    from accelerator_limits import facts
+    from batches import save
+    from electronics import electronics
+    from ours_padded import Batches, din
+    from peers.peer import read
+
+    electronics(users=200, dim=4).save(tmp_path / "data")
+    save(tmp_path / "data", tmp_path / "batches.npz", batch_size=32, length=7)
+    assert 1 < facts(tmp_path / "batches.npz")["history"] <= 7
+    arrays = read(tmp_path / "batches.npz")
+    batches = Batches(arrays, len(arrays["label"]) + 1)
+    again, first = batches[len(arrays["label"])][0], batches[0][0]
+    assert list(again) == list(first) == ["item_id", "cate_id", "hist_item_id", "hist_cate_id"]
+    assert all((again[name] == first[name]).all() for name in first)
+    model = din(arrays, dim=4, length=7)
+    x, y = batches[0]
+    assert model.predict_on_batch(x).shape == y.shape == (32, 1)
+    assert np.isfinite(model.train_on_batch(x, y))
