@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.optimizers.mini_batch_aware import MiniBatchAware
-from keras_din.optimizers.row_sparse import is_table
+from keras_din.optimizers.row_sparse import is_table, subtract_from_rows
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -60,9 +60,8 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
         accumulator.scatter_update(tf.IndexedSlices(sums, rows))
         if accumulator.shape.rank == 1:
             sums = sums[:, None]
-        variable.scatter_sub(
-            tf.IndexedSlices(learning_rate * gradient / tf.sqrt(sums + self.epsilon), rows)
-        )
+        change = learning_rate * gradient / tf.sqrt(sums + self.epsilon)
+        subtract_from_rows(variable, rows, change)
 
     def update_step(self, gradient, variable, learning_rate):
         accumulator = self._accumulators[self._get_variable_index(variable)]
