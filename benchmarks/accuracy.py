@@ -44,9 +44,9 @@ def epoch_seconds(data, settings: dict, options: dict) -> float:
     by_request = settings.get("by_request", False)
     batch_size = settings.get("batch_size", 1024)
     rows = data.dataset("train", batch_size, shuffle=True, by_request=by_request)
-    model.fit(rows, epochs=1, verbose=0)
+    model.fit(rows, epochs=1, shuffle=False, verbose=0)
     start = time.perf_counter()
-    model.fit(rows, epochs=1, verbose=0)
+    model.fit(rows, epochs=1, shuffle=False, verbose=0)
     return time.perf_counter() - start
 
 

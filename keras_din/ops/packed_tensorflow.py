@@ -5,6 +5,8 @@ from keras import ops
 
 # So many pairs of a behaviour and a candidate, in the mean of rows, are worth a turn of a loop.
 PAIRS_OF_A_ROW = 2000
+# So many are a turn: what it makes of them stays in the cache.
+PAIRS_OF_A_TURN = 32_000
 
 
 def row_of_position(mask):
@@ -77,14 +79,20 @@ def by_row_or_by_pair(of_row, of_pairs, query, keys, rows):
 
 
 def _by_row(of_row, query, keys, rows):
-    batch = tf.shape(query)[0]
+    batch, candidates, _ = ops.shape(query)
     ends = tf.searchsorted(rows, tf.range(batch), side="right")
     starts = tf.concat([[0], ends[:-1]], 0)
+    a_row = tf.maximum(tf.shape(rows)[0] // batch, 1)  # Positions, in the mean.
+    size = tf.clip_by_value(PAIRS_OF_A_TURN // a_row, 1, candidates)
+    turns = -(-candidates // size)
 
-    def body(row, results):
-        result = of_row(query[row], keys[starts[row] : ends[row]])
-        return row + 1, results.write(row, result)
+    def body(turn, results):
+        row, start = turn // turns, turn % turns * size
+        result = of_row(query[row, start : start + size], keys[starts[row] : ends[row]])
+        return turn + 1, results.write(turn, result)
 
-    results = tf.TensorArray(query.dtype, batch, element_shape=(query.shape[1], keys.shape[-1]))
-    _, results = tf.while_loop(lambda row, _: row < batch, body, (0, results))
-    return results.stack()
+    results = tf.TensorArray(
+        query.dtype, batch * turns, element_shape=(None, keys.shape[-1]), infer_shape=False
+    )
+    _, results = tf.while_loop(lambda turn, _: turn < batch * turns, body, (0, results))
+    return tf.reshape(results.concat(), (batch, candidates, keys.shape[-1]))

@@ -236,3 +236,24 @@ def test_many_candidates_are_read_row_by_row(monkeypatch, side, weight_normaliza
     np.testing.assert_allclose(tf.function(layer)(query, keys, keys_mask=mask), of_pairs, rtol=1e-4)
     layer(query, keys, keys_mask=mask, training=True)
     assert len(taken) == 5  # Once more when traced; training has pairs.
+
+
+def test_many_pairs_of_a_row_are_several_turns(monkeypatch):
+    layer = AttentionSequencePoolingLayer((5, 3), "sigmoid")
+    query, keys, mask = inputs(3, batch=4, candidates=7)
+    mask[:, :2] = True  # Keras warns of a softmax over one.
+    mask[1] = False
+    layer(query, keys, keys_mask=mask)
+    randomized(layer)
+    of_pairs = layer(query, keys, keys_mask=mask)
+    taken = []
+    of_row = layer._of_row
+    monkeypatch.setattr(layer, "_of_row", lambda q, k: taken.append(len(q)) or of_row(q, k))
+    monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_ROW", 0)
+    # Turns of three candidates, the last of one; then of one, however long the rows are.
+    for pairs, sizes in ((mask.sum() // 4 * 3, [3, 3, 1]), (1, [1] * 7)):
+        monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_TURN", pairs)
+        of_turns = layer(query, keys, keys_mask=mask)
+        assert taken == sizes * 4
+        np.testing.assert_allclose(of_turns, of_pairs, rtol=1e-4, atol=1e-5)
+        taken.clear()
