@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import numpy as np
-from measuring import seconds_a_step
+from measuring import seconds_a_step, seconds_in_turn
 from process import answer, ask
 
 READY = 64
@@ -62,9 +62,8 @@ def steps(data: str, batch_size: int, seconds: float) -> dict:
         model.optimizer.iterations.numpy()
 
     train_on(made)(READY)
-    # In turn, since the machine's speed drifts.
-    pairs = [[seconds_a_step(train_on(rows), seconds, 1) for rows in (made, ready)] for _ in "123"]
-    with_pipeline, on_ready = np.median(pairs, axis=0).tolist()
+    in_turn = [train_on(rows) for rows in (made, ready)]
+    with_pipeline, on_ready = seconds_in_turn(in_turn, seconds, 3)
     alone = seconds_a_step(only_make, seconds)
     seconds_a_step(train_and_wait, seconds)
     return {

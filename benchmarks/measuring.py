@@ -25,6 +25,12 @@ def seconds_a_step(steps, seconds: float = 1.5, runs: int = 3, warm_up: int = 2)
     return float(np.median([_clock(steps, number) / number for _ in range(runs)]))
 
 
+def seconds_in_turn(functions, seconds: float = 1.5, runs: int = 5) -> list:
+    """`seconds_a_step` of each of some functions, run in turn, since a machine's speed drifts."""
+    taken = [[seconds_a_step(steps, seconds, 1) for steps in functions] for _ in range(runs)]
+    return np.median(taken, axis=0).tolist()
+
+
 def latencies(call, seconds: float = 1.5, warm_up: int = 3) -> dict:
     """How long calls take, in seconds: `{"p50", "p99", "calls"}`, of at least 20 calls.
 

@@ -1,11 +1,19 @@
 """Our side: the model, and the time of its steps with the input pipeline that feeds them."""
 
+import functools
+
 import keras
 import tensorflow as tf
-from measuring import memory, peak_memory, seconds_a_step, steps_a_call
+from measuring import memory, peak_memory, seconds_a_step, seconds_in_turn, steps_a_call
 from process import answer
 
 import keras_din as kd
+
+VERSIONS = {
+    "keras_din": kd.__version__,
+    "Keras": keras.__version__,
+    "TensorFlow": tf.__version__,
+}
 
 
 def din(spec, steps: int = 1) -> keras.Model:
@@ -38,13 +46,29 @@ def train(
     at_once = steps_a_call(batch_size)
     model = din(data.spec, at_once)
     model.make_train_function()
+    return _measured(functools.partial(_train_steps, model, rows), seconds, before, at_once)
 
-    def steps(number):
-        for _ in range(number):
-            model.train_function(rows)
-        model.optimizer.iterations.numpy()
 
-    return _measured(steps, seconds, before, at_once)
+def train_in_turn(data: list, batch_size: int, seconds: float) -> dict:
+    """The time of a step on each of some data sets, a model each, all in one process and in turn.
+
+    `"steps"` is in the order of the data, whose rows are taken as they stand.
+    """
+    trainers, at_once = [], steps_a_call(batch_size)
+    for folder in data:
+        each = kd.data.PreparedData.load(folder)
+        rows = iter(each.dataset("train", batch_size).repeat())
+        model = din(each.spec, at_once)
+        model.make_train_function()
+        trainers.append(functools.partial(_train_steps, model, rows))
+    taken = seconds_in_turn(trainers, seconds)
+    return {"steps": [each / at_once for each in taken], "versions": VERSIONS}
+
+
+def _train_steps(model, rows, number):
+    for _ in range(number):
+        model.train_function(rows)
+    model.optimizer.iterations.numpy()
 
 
 def predict(data: str, batch_size: int, seconds: float) -> dict:
@@ -65,13 +89,8 @@ def predict(data: str, batch_size: int, seconds: float) -> dict:
 
 def _measured(steps, seconds, before, at_once: int = 1) -> dict:
     taken = seconds_a_step(steps, seconds) / at_once
-    versions = {
-        "keras_din": kd.__version__,
-        "Keras": keras.__version__,
-        "TensorFlow": tf.__version__,
-    }
-    return {"step": taken, "memory": peak_memory() - before, "versions": versions}
+    return {"step": taken, "memory": peak_memory() - before, "versions": VERSIONS}
 
 
 if __name__ == "__main__":
-    answer(train=train, predict=predict)
+    answer(train=train, train_in_turn=train_in_turn, predict=predict)

@@ -2,7 +2,7 @@
 
 Each batch has 2,560 real behaviours whatever the longest, one history of that length and the
 others more and more skewed. Peers are padded to the longest; their figure too is a step's time over
-real positions.
+real positions. Ours of all lengths are measured in one process, in turn.
 """
 
 from bench import figures
@@ -16,11 +16,15 @@ BATCH, MEAN = 256, 10
 
 def lines(bench):
     a_position = lambda answer: answer["step"] / (BATCH * MEAN)  # noqa: E731
-    ours, theirs = {}, {}
+    data = {
+        longest: bench.data("skewed", longest=longest, batch_size=BATCH, mean=MEAN)[0]
+        for longest in LONGEST
+    }
+    steps = bench.ours("train_in_turn", data=list(data.values()), batch_size=BATCH)["steps"]
+    ours = {n: a_position({"step": step}) for n, step in zip(LONGEST, steps, strict=True)}
+    theirs = {}
     for longest in LONGEST:
-        data, _ = bench.data("skewed", longest=longest, batch_size=BATCH, mean=MEAN)
-        ours[longest] = a_position(bench.ours("train", data=data, batch_size=BATCH, shuffle=False))
-        answers = bench.theirs("train", data, BATCH, longest, shuffle=False)
+        answers = bench.theirs("train", data[longest], BATCH, longest, shuffle=False)
         theirs[longest] = figures(answers, a_position)
         yield from beside_peers(
             "history",

@@ -86,6 +86,8 @@ def test_the_time_of_a_step(monkeypatch):
     monkeypatch.setattr(measuring.time, "perf_counter", lambda: now[0])
     assert measuring.seconds_a_step(steps, seconds=2.0) == pytest.approx(0.1)
     assert calls == [2, 1, 2, 4, 8, 20, 20, 20]
+    twice = lambda number: steps(2 * number)  # noqa: E731
+    assert measuring.seconds_in_turn([steps, twice], 2.0) == pytest.approx([0.1, 0.2])
 
 
 def test_memory_counts_what_was_held():
@@ -180,7 +182,8 @@ class Scripted:
 
     def ours(self, task, **options):
         self.asked.append(options)
-        return {**TRAIN, "step": next(self._ours)}
+        step = next(self._ours)
+        return {**TRAIN, "step": step, "steps": step}
 
     def theirs(self, task, *arguments, **options):
         step = next(self._theirs, None)
@@ -225,12 +228,12 @@ def test_vocabulary_compares_the_last_with_the_first():
 def test_history_compares_the_most_with_the_shortest():
     from rows import history
 
-    bench = Scripted([0.0256, 0.0256, 0.028, 0.026], [0.0512] * 4)
+    bench = Scripted([[0.0256, 0.0256, 0.028, 0.026]], [0.0512] * 4)
     *cases, last = history.lines(bench)
     assert [line.ours for line in cases] == ["10.00", "10.00", "10.94", "10.16"]
     assert cases[0].peers == {"DeepCTR": "20.00"}
     assert (last.ours, last.met) == ("1.09x", True)
-    assert not any(options["shuffle"] for options in bench.asked)
+    assert bench.asked == [{"data": ["folder"] * 4, "batch_size": 256}]
 
 
 def test_grouped_compares_a_candidate_with_one_on_its_own():
