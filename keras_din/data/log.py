@@ -14,6 +14,7 @@ from keras_din.data.arrays import (
     under,
 )
 from keras_din.data.bags import Bags, checked_columns, files_of, from_files
+from keras_din.data.order import order_of, order_of_events
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +90,7 @@ class BehaviourLog:
                 f"`user` must hold numbers from 0 to {users - 1}. "
                 f"Received: {user.min()} to {user.max()}."
             )
-        order = np.argsort(user, kind="stable") if time is None else np.lexsort((time, user))
+        order = order_of(user) if time is None else order_of_events(np.asarray(time), user)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=users))])
         return cls(
             offsets,

@@ -11,6 +11,7 @@ import pyarrow.parquet
 from keras_din.data.bag_cells import bag_cells
 from keras_din.data.columns import check_columns, from_arrow, missing, numbers, ordinary
 from keras_din.data.csv_file import read_csv
+from keras_din.data.order import order_of, order_of_events
 from keras_din.data.times import to_microseconds
 
 
@@ -210,7 +211,7 @@ def clean_events(
     good = np.flatnonzero(code == 0)
     number, _ = pd.factorize(frame[user].iloc[good])
     out_of_order = _falls(number, times[good])
-    order = np.lexsort((times[good], number))
+    order = order_of_events(times[good], number)
     rows, number = good[order], number[order]
     if not keep_duplicates and len(rows):
         repeated = _repeated(frame, rows, number, times[rows])
@@ -262,7 +263,7 @@ def clean_events(
 
 def _falls(user, time) -> int:
     """How many rows are earlier than the row of the same user before them."""
-    order = np.argsort(user, kind="stable")
+    order = order_of(user)
     user, time = user[order], time[order]
     return int(((np.diff(time) < 0) & (np.diff(user) == 0)).sum())
 
