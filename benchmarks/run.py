@@ -49,7 +49,7 @@ def main(arguments=None) -> int:
     text = report(lines, names, bench, time.perf_counter() - started)
     print(text)
     if options.write:
-        pathlib.Path(options.write).write_text(f"# Training speed\n\n{text}\n", encoding="utf-8")
+        pathlib.Path(options.write).write_text(f"# Speed\n\n{text}\n", encoding="utf-8")
     return 0
 
 

@@ -46,6 +46,7 @@ ENTRIES = {
     "din_dice": Entry("din", {"activation": "dice"} | _DIN),
     "bst": Entry("bst", _RELU),
     "dien": Entry("dien", _RELU),
+    "dien_no_auxiliary": Entry("dien", _RELU | {"auxiliary_loss": 0.0}),
 }
 
 # (less, more): what the paper and those after it expect.
@@ -64,4 +65,5 @@ EXPECTED = (
     ("din", "din_dice"),
     ("din", "bst"),
     ("din", "dien"),
+    ("dien", "dien_no_auxiliary"),
 )
