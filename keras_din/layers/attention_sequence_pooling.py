@@ -23,6 +23,9 @@ from keras_din.ops import (
     take_rows,
 )
 
+# TensorFlow makes one operation of a product, its bias and one of these right behind them.
+_FUSED = ("elu", "leaky_relu", "relu", "relu6", "sigmoid", "tanh")
+
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class AttentionSequencePoolingLayer(keras.layers.Layer):
@@ -124,7 +127,12 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         of `dim`.
         """
         x = projection_of_row(query, keys, self.kernel, self.bias)
-        scores = ops.reshape(self._scores(x), (ops.shape(keys)[0], ops.shape(query)[0]))
+        pairs = (-1, self.units[0])
+        if self.activation in _FUSED:
+            x = ops.reshape(self.first_activation(x), pairs)
+        else:
+            x = activate(self.first_activation, ops.reshape(x, pairs), None, False)
+        scores = ops.reshape(self.score(self.mlp(x)), (ops.shape(keys)[0], ops.shape(query)[0]))
         weights = self._normalized(scores, keys, lambda scores: ops.softmax(scores, axis=0))
         return ops.matmul(ops.transpose(weights), keys)
 
@@ -132,14 +140,10 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         """The weight of each behaviour for each candidate: `(positions, candidates)`."""
         mask = self._real_pairs(query, rows, batch, query_mask)
         x = factored_projection(query, keys, rows, self.kernel, self.bias)
-        scores = self._scores(x, mask, training)
+        x = activate(self.first_activation, x, mask, training)
+        scores = self.score(self.mlp(x, mask=mask, training=training))
         scores = ops.reshape(scores, (ops.shape(rows)[0], ops.shape(query)[1]))
         return self._normalized(scores, keys, lambda scores: softmax_rows(scores, rows, batch))
-
-    def _scores(self, x, mask=None, training=False):
-        """`a` from the pre-activations of its first layer: `(pairs, units)` -> `(pairs, 1)`."""
-        x = activate(self.first_activation, x, mask, training)
-        return self.score(self.mlp(x, mask=mask, training=training))
 
     def _normalized(self, scores, keys, softmax):
         if not self.weight_normalization:

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_din.ops.packed import take_rows
+from keras_din.ops.packed import affine, take_rows
 
 
 def factored_projection(query, keys, rows, kernel, bias):
@@ -48,7 +48,8 @@ def projection_of_row(query, keys, kernel, bias):
     """`factored_projection` of one row, as one product of matrices.
 
     A candidate has a matrix of its own for keys, `(Wk - Wd) + diag(q) Wp`. All of them side by
-    side are `candidates` times as large as `Wp`, which pays when behaviours are many.
+    side are `candidates` times as large as `Wp`, which pays when behaviours are many. Unit by unit
+    of a key they are the product `[1, q] [Wk - Wd, Wp]`, which writes them once.
 
     Args:
         query: Float tensor `(candidates, dim)`.
@@ -57,19 +58,20 @@ def projection_of_row(query, keys, kernel, bias):
         bias: Float tensor `(units,)`.
 
     Returns:
-        Float tensor `(time * candidates, units)`.
+        Float tensor `(time, candidates * units)`.
     """
-    dim, key_dim, units = query.shape[-1], keys.shape[-1], kernel.shape[-1]
+    dim, key_dim = query.shape[-1], keys.shape[-1]
     w_query, w_keys, w_difference, w_product = _split(kernel, dim, key_dim)
     of_query = ops.matmul(query, w_query + w_difference) + bias
-    of_candidates = ops.expand_dims(ops.transpose(query), -1) * ops.expand_dims(w_product, 1)
+    query = ops.transpose(query)
     if key_dim > dim:
         rest = ((0, key_dim - dim), (0, 0))
-        of_candidates = ops.pad(of_candidates, (*rest, (0, 0)))
-        w_difference = ops.pad(w_difference, rest)
-    of_candidates = of_candidates + ops.expand_dims(w_keys - w_difference, 1)
-    x = ops.matmul(keys, ops.reshape(of_candidates, (key_dim, -1))) + ops.reshape(of_query, (-1,))
-    return ops.reshape(x, (-1, units))
+        query, w_difference, w_product = (
+            ops.pad(each, rest) for each in (query, w_difference, w_product)
+        )
+    with_one = ops.stack([ops.ones_like(query), query], axis=-1)
+    of_candidates = ops.matmul(with_one, ops.stack([w_keys - w_difference, w_product], axis=1))
+    return affine(keys, ops.reshape(of_candidates, (key_dim, -1)), ops.reshape(of_query, (-1,)))
 
 
 def _split(kernel, dim: int, key_dim: int):

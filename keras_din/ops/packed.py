@@ -71,6 +71,11 @@ def softmax_rows(scores, rows, batch):
     return exponentials * take_rows(1 / sum_rows(exponentials, rows, batch), rows)
 
 
+def affine(x, kernel, bias):
+    """`x kernel + bias`, as one operation where there is one: two matrices and a vector."""
+    return backend.affine(x, kernel, bias)
+
+
 def by_row_or_by_pair(of_row, of_pairs, query, keys, rows):
     """Something of each candidate and its row's behaviours, in the form that takes less time.
 

@@ -41,6 +41,10 @@ def sum_rows(values, rows, batch):
     return ops.segment_sum(values, rows, num_segments=batch + 1)[:batch]
 
 
+def affine(x, kernel, bias):
+    return ops.matmul(x, kernel) + bias
+
+
 def max_rows(values, rows, batch):
     highest = ops.segment_max(values, rows, num_segments=batch + 1)[:batch]
     # The maximum of nothing differs between backends (-inf or the lowest finite number).

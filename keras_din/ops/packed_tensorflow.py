@@ -68,6 +68,11 @@ def sum_rows(values, rows, batch):
     return tf.ensure_shape(sums, [None, *values.shape[1:]])
 
 
+def affine(x, kernel, bias):
+    # Of a sum by `+` only a bias whose size is known becomes a part of the product.
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
 def max_rows(values, rows, batch):
     return tf.math.unsorted_segment_max(values, rows, batch)
 
