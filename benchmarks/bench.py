@@ -60,14 +60,15 @@ class Bench:
 
     def peers(self, task: str, **options) -> dict:
         """Peer -> what its task gives, or `Failed`."""
-        result = {}
-        for peer, python in self.pythons.items():
-            options["seconds"] = self.seconds
-            try:
-                result[peer] = self._seen(ask(peers.MODULES[peer], task, python=python, **options))
-            except Failed as failed:
-                result[peer] = failed
-        return result
+        return {peer: self.peer(peer, task, **options) for peer in self.pythons}
+
+    def peer(self, peer: str, task: str, **options):
+        """What a task of one peer gives, or `Failed`."""
+        options |= {"python": self.pythons[peer], "seconds": self.seconds}
+        try:
+            return self._seen(ask(peers.MODULES[peer], task, **options))
+        except Failed as failed:
+            return failed
 
     def matrix_rate(self) -> float:
         """Operations a second that the machine's matrix products reach now."""

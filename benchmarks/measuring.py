@@ -31,21 +31,34 @@ def seconds_in_turn(functions, seconds: float = 1.5, runs: int = 5) -> list:
     return np.median(taken, axis=0).tolist()
 
 
-def latencies(call, seconds: float = 1.5, warm_up: int = 3) -> dict:
-    """How long calls take, in seconds: `{"p50", "p99", "calls"}`, of at least 20 calls.
+def latencies(call, seconds: float = 1.5) -> dict:
+    """`latencies_in_turn` of one call alone."""
+    return latencies_in_turn({"call": call}, seconds)["call"]
+
+
+def latencies_in_turn(calls: dict, seconds: float = 1.5, warm_up: int = 3) -> dict:
+    """How long calls take, in turn, in seconds: name -> `{"p50", "p99", "calls"}`.
 
     Args:
-        call: Function without arguments that returns when the answer is there.
-        seconds: About how long to go on, warm-up aside.
+        calls: Name -> function without arguments that returns when the answer is there. Each is
+            called at least 20 times.
+        seconds: About how long to go on for each, warm-up aside.
         warm_up: Calls before, which compile what there is to compile.
     """
     for _ in range(warm_up):
-        call()
-    taken, end = [], time.perf_counter() + seconds
-    while len(taken) < 20 or time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
+        for call in calls.values():
+            call()
+    taken = {name: [] for name in calls}
+    end = time.perf_counter() + seconds * len(calls)
+    while len(taken[next(iter(calls))]) < 20 or time.perf_counter() < end:
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            taken[name].append(time.perf_counter() - start)
+    return {name: _percentiles(each) for name, each in taken.items()}
+
+
+def _percentiles(taken: list) -> dict:
     p50, p99 = np.percentile(taken, [50, 99])
     return {"p50": float(p50), "p99": float(p99), "calls": len(taken)}
 

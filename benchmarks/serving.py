@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 from electronics import CATEGORIES, ITEMS
-from measuring import latencies
+from measuring import latencies_in_turn
+from peers.saved_model import caller
 from process import answer
-from ranking import request
+from ranking import request, tiled
 
 SIZES = {"item_id": ITEMS + 2, "cate_id": CATEGORIES + 2}
 
@@ -34,18 +35,34 @@ def export(folder: str, raw: bool = False) -> dict:
 
 
 def rank(
-    version: str, users: int, history: int, candidates: int, seconds: float, raw: bool = False
+    version: str, words: str, peers: dict, users: int, history: int, candidates: int, seconds: float
 ) -> dict:
-    """The latencies of `rank` on tensors that are there."""
-    signature = tf.saved_model.load(version).signatures["rank"]
+    """The latencies of `rank` and of peers on tensors that are there, called in turn.
+
+    Args:
+        version: Ours, which takes indices.
+        words: Ours, which takes strings.
+        peers: Name -> folder of a SavedModel that repeats the history.
+        users: Rows of a request.
+        history: Behaviours of a row.
+        candidates: Candidates of a row.
+        seconds: About how long each is called.
+    """
     inputs = request(*SIZES.values(), users, history, candidates)
-    if raw:
-        inputs = {
-            name: np.vectorize(lambda index, name=name: word(name[-7:], index))(values)
-            for name, values in inputs.items()
-        }
+    raw = {
+        name: np.vectorize(lambda index, name=name: word(name[-7:], index))(values)
+        for name, values in inputs.items()
+    }
+    calls = {"indices": ranker(version, inputs), "strings": ranker(words, raw)}
+    calls |= {name: caller(folder, tiled(inputs)) for name, folder in peers.items()}
+    return latencies_in_turn(calls, seconds)
+
+
+def ranker(version: str, inputs: dict):
+    """A function without arguments that ranks once."""
+    loaded = tf.saved_model.load(version)
     tensors = {name: tf.constant(values) for name, values in inputs.items()}
-    return latencies(lambda: signature(**tensors)["ctr"].numpy(), seconds)
+    return lambda: loaded.signatures["rank"](**tensors)["ctr"].numpy()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from deepctr.models import DIN
 from process import answer
 
 from peers.peer import FEATURES, tasks
-from peers.saved_model import server
 
 
 def build(items, categories, dim, length, steps_per_execution=1):
@@ -71,7 +70,7 @@ def predictor(model, batches):
 
 
 VERSIONS = {"DeepCTR": f"{version('deepctr')} on TensorFlow {tf.__version__}"}
-TASKS = tasks(build, trainer, predictor, server(tf.saved_model.save), VERSIONS)
+TASKS = tasks(build, trainer, predictor, VERSIONS, save=tf.saved_model.save)
 
 if __name__ == "__main__":
     answer(**TASKS)

@@ -129,7 +129,7 @@ def server(model, inputs):
 
 
 VERSIONS = {"FuxiCTR": f"{version('fuxictr')} on PyTorch {torch.__version__}"}
-TASKS = tasks(build, trainer, predictor, server, VERSIONS, of_keras=False)
+TASKS = tasks(build, trainer, predictor, VERSIONS, server=server, of_keras=False)
 
 if __name__ == "__main__":
     answer(**TASKS)

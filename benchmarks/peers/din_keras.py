@@ -7,7 +7,6 @@ from keras import layers, ops
 from process import answer
 
 from peers.peer import FEATURES, tasks
-from peers.saved_model import server
 
 
 def build(items, categories, dim, length, steps_per_execution=1):
@@ -73,7 +72,7 @@ def save(model, folder):
 
 
 VERSIONS = {"Keras": keras.__version__, "TensorFlow": tf.__version__}
-TASKS = tasks(build, trainer, predictor, server(save), VERSIONS)
+TASKS = tasks(build, trainer, predictor, VERSIONS, save=save)
 
 if __name__ == "__main__":
     answer(**TASKS)

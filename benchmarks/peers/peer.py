@@ -7,8 +7,12 @@ from ranking import request, tiled
 FEATURES = ("item_id", "cate_id", "hist_item_id", "hist_cate_id")
 
 
-def tasks(build, trainer, predictor, server, versions: dict, of_keras: bool = True) -> dict:
-    """The tasks of a peer: `"train"` and `"predict"` give the time of a step, `"serve"` latencies.
+def tasks(
+    build, trainer, predictor, versions: dict, *, save=None, server=None, of_keras: bool = True
+) -> dict:
+    """The tasks of a peer: `"train"` and `"predict"` give the time of a step.
+
+    `"save"` writes a SavedModel, `"serve"` gives latencies where there is none.
 
     Args:
         build: Function of `items`, `categories` (sizes of the vocabularies), `dim` of each of the
@@ -16,9 +20,10 @@ def tasks(build, trainer, predictor, server, versions: dict, of_keras: bool = Tr
         trainer: Function of a model and batches to a function of a number, which trains so many
             steps.
         predictor: Likewise, to one that predicts so many batches.
+        versions: Name -> version of what is measured.
+        save: Function of a model and a folder: writes its SavedModel.
         server: Function of a model and inputs, a row a candidate, to a function without
             arguments, which answers once.
-        versions: Name -> version of what is measured.
         of_keras: Whether `build` takes `steps_per_execution` too, so many steps a call.
     """
 
@@ -41,7 +46,12 @@ def tasks(build, trainer, predictor, server, versions: dict, of_keras: bool = Tr
         model = build(items=items, categories=categories, dim=dim, length=history)
         return {**latencies(server(model, inputs), seconds), "versions": versions}
 
-    return {"train": task(trainer), "predict": task(predictor), "serve": serve}
+    def save_one(items, categories, dim, history, folder, seconds):
+        save(build(items=items, categories=categories, dim=dim, length=history), folder)
+        return {"folder": folder, "versions": versions}
+
+    result = {"train": task(trainer), "predict": task(predictor)}
+    return result | ({"serve": serve} if server else {}) | ({"save": save_one} if save else {})
 
 
 def read(file: str) -> dict:
