@@ -90,7 +90,8 @@ class RowSparse:
             rate = tf.cast(learning_rate, variable.dtype)
             if self.weight_decay is not None and self._use_weight_decay(variable):
                 decay = tf.cast(self.weight_decay, variable.dtype) * rate
-                subtract_from_rows(variable, rows, decay * tf.gather(variable, rows))
+                values = tf.gather(variable, rows)
+                variable.scatter_update(tf.IndexedSlices(values - decay * values, rows))
             self.update_rows(rows, tf.cast(gradient.values, variable.dtype), variable, rate)
         else:
             super().update_step(gradient, variable, learning_rate)
