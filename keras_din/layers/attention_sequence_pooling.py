@@ -17,7 +17,7 @@ from keras_din.layers.mlp import MLP
 from keras_din.ops import (
     by_row_or_by_pair,
     factored_projection,
-    projection_of_row,
+    scores_of_row,
     softmax_rows,
     sum_rows,
     take_rows,
@@ -122,19 +122,18 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
 
     def _of_row(self, query, keys):
         """The same of one row: `(candidates, dim)`, `(time, key_dim)` -> `(candidates, key_dim)`.
-
-        It is products of matrices alone: nothing has an axis of times, one of candidates and one
-        of `dim`.
         """
-        x = projection_of_row(query, keys, self.kernel, self.bias)
+        scores = scores_of_row(self._score, query, keys, self.kernel, self.bias)
+        return ops.matmul(self._normalized(scores, keys, ops.softmax), keys)
+
+    def _score(self, x):
+        """The scores of projections side by side: `(rows, others * units)` -> `(pairs, 1)`."""
         pairs = (-1, self.units[0])
         if self.activation in _FUSED:
             x = ops.reshape(self.first_activation(x), pairs)
         else:
             x = activate(self.first_activation, ops.reshape(x, pairs), None, False)
-        scores = ops.reshape(self.score(self.mlp(x)), (ops.shape(keys)[0], ops.shape(query)[0]))
-        weights = self._normalized(scores, keys, lambda scores: ops.softmax(scores, axis=0))
-        return ops.matmul(ops.transpose(weights), keys)
+        return self.score(self.mlp(x))
 
     def _weights(self, query, keys, rows, batch, query_mask, training):
         """The weight of each behaviour for each candidate: `(positions, candidates)`."""

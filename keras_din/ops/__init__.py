@@ -1,6 +1,6 @@
 """Pure tensor functions, one equation each."""
 
-from keras_din.ops.attention import factored_projection, projection_of_row
+from keras_din.ops.attention import factored_projection, scores_of_row
 from keras_din.ops.cross_hash import cross_hash
 from keras_din.ops.field_products import (
     inner_products,
@@ -38,8 +38,8 @@ __all__ = [
     "outer_product",
     "pack",
     "pairs_of_rows",
-    "projection_of_row",
     "row_of_position",
+    "scores_of_row",
     "softmax_rows",
     "sum_of_fields",
     "sum_of_inner_products",

@@ -33,45 +33,70 @@ def factored_projection(query, keys, rows, kernel, bias):
 
     of_query = ops.matmul(ops.reshape(query, (-1, dim)), w_query + w_difference) + bias
     of_query = ops.reshape(of_query, (ops.shape(query)[0], candidates, units))
-    if key_dim == dim:
-        compared, of_difference = keys, w_difference
-    else:
-        compared, of_difference = keys[:, :dim], ops.pad(w_difference, ((0, key_dim - dim), (0, 0)))
-    of_keys = ops.matmul(keys, w_keys - of_difference)
+    compared = keys if key_dim == dim else keys[:, :dim]
+    of_keys = ops.matmul(keys, w_keys - _lengthened(w_difference, key_dim))
     product = take_rows(query, rows) * ops.expand_dims(compared, 1)
     of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
     both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
     return ops.reshape(both, (-1, units)) + of_product
 
 
-def projection_of_row(query, keys, kernel, bias):
-    """`factored_projection` of one row, as one product of matrices.
+def scores_of_row(score, query, keys, kernel, bias):
+    """A score of every candidate and behaviour of one row, from products of matrices alone.
 
-    A candidate has a matrix of its own for keys, `(Wk - Wd) + diag(q) Wp`. All of them side by
-    side are `candidates` times as large as `Wp`, which pays when behaviours are many. Unit by unit
-    of a key they are the product `[1, q] [Wk - Wd, Wp]`, which writes them once.
+    Each of one side has a matrix of its own for the other: a candidate `(Wk - Wd) + diag(q) Wp`
+    for keys, a behaviour `(Wq + Wd) + diag(k) Wp` for queries. So `factored_projection` is one
+    product, and nothing has an axis of times, one of candidates and one of `dim`. The matrices are
+    made of the side that has fewer.
 
     Args:
+        score: Function of the projections, as a float tensor `(rows, others * units)`, to a float
+            tensor of `rows * others` scores.
         query: Float tensor `(candidates, dim)`.
         keys: Float tensor `(time, key_dim)`, `key_dim >= dim`.
         kernel: Float tensor `(3 * dim + key_dim, units)`.
         bias: Float tensor `(units,)`.
 
     Returns:
-        Float tensor `(time, candidates * units)`.
+        Float tensor `(candidates, time)`.
     """
     dim, key_dim = query.shape[-1], keys.shape[-1]
+    candidates, time = ops.shape(query)[0], ops.shape(keys)[0]
     w_query, w_keys, w_difference, w_product = _split(kernel, dim, key_dim)
-    of_query = ops.matmul(query, w_query + w_difference) + bias
-    query = ops.transpose(query)
-    if key_dim > dim:
-        rest = ((0, key_dim - dim), (0, 0))
-        query, w_difference, w_product = (
-            ops.pad(each, rest) for each in (query, w_difference, w_product)
-        )
-    with_one = ops.stack([ops.ones_like(query), query], axis=-1)
-    of_candidates = ops.matmul(with_one, ops.stack([w_keys - w_difference, w_product], axis=1))
-    return affine(keys, ops.reshape(of_candidates, (key_dim, -1)), ops.reshape(of_query, (-1,)))
+    w_query, w_keys = w_query + w_difference, w_keys - _lengthened(w_difference, key_dim)
+
+    def by_matrices_of_behaviours():
+        of_keys = ops.matmul(keys, w_keys) + bias
+        x = _projection(query, w_query, w_product, keys[:, :dim], of_keys)
+        return ops.reshape(score(x), (candidates, time))
+
+    def by_matrices_of_candidates():
+        of_query = ops.matmul(query, w_query) + bias
+        x = _projection(keys, w_keys, w_product, query, of_query)
+        return ops.transpose(ops.reshape(score(x), (time, candidates)))
+
+    # oneDNN ends the process at a product without columns: without behaviours there are no such.
+    fewer_behaviours = ops.logical_and(time > 0, time < candidates)
+    return ops.cond(fewer_behaviours, by_matrices_of_behaviours, by_matrices_of_candidates)
+
+
+def _projection(x, w, w_product, others, of_others):
+    """`x w + (x * other) w_product + of_other` for each of the others, side by side.
+
+    Unit by unit of `x` the matrices of the others are the product `[1, other] [w, w_product]`,
+    which writes them once. The units that `x` has more are compared with nothing.
+    """
+    dim = x.shape[-1]
+    others, w_product = (_lengthened(each, dim) for each in (ops.transpose(others), w_product))
+    with_one = ops.stack([ops.ones_like(others), others], axis=-1)
+    of_each = ops.matmul(with_one, ops.stack([w, w_product], axis=1))
+    return affine(x, ops.reshape(of_each, (dim, -1)), ops.reshape(of_others, (-1,)))
+
+
+def _lengthened(x, rows):
+    """A matrix with zeros below it, so that it has so many rows."""
+    rest = rows - x.shape[0]
+    return ops.pad(x, ((0, rest), (0, 0))) if rest else x
 
 
 def _split(kernel, dim: int, key_dim: int):
