@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Indexed
-from keras_din.layers import BagEmbedding, Embedding, Pack
+from keras_din.layers import BagEmbedding, Embedding, Pack, Padded
 
 
 class Behaviours(NamedTuple):
@@ -27,14 +27,16 @@ class Behaviours(NamedTuple):
 class Embedded(NamedTuple):
     """A spec as tensors of a functional graph.
 
-    `inputs` are the model's inputs by name and `fields` their embeddings, for models that ask
-    for each by itself: `(batch, dim)`, `(batch, candidates, dim)` and, of behaviours, as `keys`.
+    `inputs` are the model's inputs by name, `values` what layers read of them (ragged ones are
+    padded there), and `fields` their embeddings, for models that ask for each by itself:
+    `(batch, dim)`, `(batch, candidates, dim)` and, of behaviours, as `keys`.
     Joined: `context` is a list of `(batch, dim)`; `target` `(batch, candidates, dim)`;
     `target_mask` `(batch, candidates)`, `True` where a candidate is real; `behaviours` a list of
     `Behaviours`.
     """
 
     inputs: dict
+    values: dict
     fields: dict
     context: list
     target: object
@@ -47,7 +49,7 @@ def build_inputs(spec: FeatureSpec) -> dict:
 
     Context `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`; int32 indices of
     a `Categorical`, float32 values of a `Numeric`. A `Bag` has one axis more, its values, int32
-    indices with padding anywhere.
+    indices with padding anywhere. What has rows of several lengths may be a `tf.RaggedTensor`.
     """
     if not isinstance(spec, FeatureSpec):
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
@@ -79,6 +81,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         An `Embedded`.
     """
     inputs = build_inputs(spec)
+    values = Padded(name="padded")(inputs)
     layers = {
         name: _layer(feature, embeddings_initializer) for name, feature in spec.features.items()
     }
@@ -91,12 +94,12 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
 
     fields = {
-        feature.name: look_up(feature, inputs[feature.name])
+        feature.name: look_up(feature, values[feature.name])
         for feature in (*spec.context, *spec.target)
     }
     behaviours = []
     for sequence in spec.sequences:
-        indices = [inputs[sequence.input_name(feature)] for feature in sequence.features]
+        indices = [values[sequence.input_name(feature)] for feature in sequence.features]
         mask = real(sequence.features, indices)
         pack = Pack(name=f"pack_{sequence.name}")
         keys = {
@@ -108,10 +111,11 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         behaviours.append(Behaviours(sequence.name, query, join(list(keys.values())), mask))
     return Embedded(
         inputs=inputs,
+        values=values,
         fields=fields,
         context=[fields[feature.name] for feature in spec.context],
         target=join([fields[feature.name] for feature in spec.target]),
-        target_mask=real(spec.target, [inputs[feature.name] for feature in spec.target]),
+        target_mask=real(spec.target, [values[feature.name] for feature in spec.target]),
         behaviours=behaviours,
     )
 

@@ -38,19 +38,19 @@ def join(parts):
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
-def bias_of_item(spec, inputs, embeddings_initializer="zeros"):
+def bias_of_item(spec, values, embeddings_initializer="zeros"):
     """One number an item: float32 `(batch, candidates, 1)`.
 
     Args:
         spec: A `FeatureSpec`. The first `Categorical` of its target is the item.
-        inputs: The model's inputs by name.
+        values: The model's inputs by name, none ragged.
         embeddings_initializer: Initializer of the biases.
     """
     item = next(feature for feature in spec.target if isinstance(feature, Categorical))
     table = Embedding(
         item.vocabulary_size, 1, embeddings_initializer, feature=item.name, name="item_bias"
     )
-    return ops.cast(table(inputs[item.name]), "float32")
+    return ops.cast(table(values[item.name]), "float32")
 
 
 def probability(logits, target_mask):

@@ -35,12 +35,12 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
             return BagEmbedding(*arguments, pooling=how, **words)(indices)
         return Embedding(*arguments, **words)(indices)
 
-    of_row = [weigh(f.name, f, x.inputs[f.name]) for f in spec.context]
-    of_candidate = [weigh(f.name, f, x.inputs[f.name]) for f in spec.target]
+    of_row = [weigh(f.name, f, x.values[f.name]) for f in spec.context]
+    of_candidate = [weigh(f.name, f, x.values[f.name]) for f in spec.target]
     for sequence, b in zip(spec.sequences, x.behaviours, strict=True):
         pack = Pack(name=f"pack_weights_{b.name}")
         names = {sequence.input_name(feature): feature for feature in sequence.features}
-        weights = [weigh(n, f, pack(x.inputs[n], b.mask)) for n, f in names.items()]
+        weights = [weigh(n, f, pack(x.values[n], b.mask)) for n, f in names.items()]
         pool = SequencePoolingLayer(pooling, dtype="float32", name=f"pooled_weights_{b.name}")
         of_row.append(pool(sum(weights[1:], weights[0]), keys_mask=b.mask))
     return sum_of_fields(of_row, of_candidate)
@@ -90,7 +90,7 @@ def _crossed(spec, x, names, buckets, pooling):
             indices = ops.expand_dims(indices, -1)
         return indices if mask is None else take_rows(indices, mask)
 
-    combination = cross_hash([with_candidates(x.inputs[n], spec.inputs[n]) for n in names], buckets)
+    combination = cross_hash([with_candidates(x.values[n], spec.inputs[n]) for n in names], buckets)
     table = Embedding(buckets + RESERVED, 1, "zeros", dtype="float32", name=f"weight_{name}")
     weights = table(combination)
     if mask is None:

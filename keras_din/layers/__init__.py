@@ -13,6 +13,7 @@ from keras_din.layers.interest_evolution import InterestEvolutionLayer
 from keras_din.layers.interest_extractor import InterestExtractorLayer
 from keras_din.layers.mlp import MLP
 from keras_din.layers.pack import Pack
+from keras_din.layers.padded import Padded
 from keras_din.layers.sequence_pooling import SequencePoolingLayer
 from keras_din.layers.take_rows import TakeRows
 
@@ -30,6 +31,7 @@ __all__ = [
     "InterestExtractorLayer",
     "MLP",
     "Pack",
+    "Padded",
     "SequencePoolingLayer",
     "TakeRows",
 ]

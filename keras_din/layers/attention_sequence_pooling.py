@@ -49,10 +49,11 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
-        keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`. The behaviours. Or the
-            packed form `(positions, key_dim)`: the real positions of `keys_mask`, row by row.
+        keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`, padded or ragged. The
+            behaviours. Or the packed form `(positions, key_dim)`: the real positions of
+            `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
         query_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
             Statistics of Dice and batch normalization are taken over real candidates.
 
@@ -121,8 +122,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         return sum_rows(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
 
     def _of_row(self, query, keys):
-        """The same of one row: `(candidates, dim)`, `(time, key_dim)` -> `(candidates, key_dim)`.
-        """
+        """The same of one row, `(candidates, dim)` and `(time, key_dim)`, from products alone."""
         scores = scores_of_row(self._score, query, keys, self.kernel, self.bias)
         return ops.matmul(self._normalized(scores, keys, ops.softmax), keys)
 

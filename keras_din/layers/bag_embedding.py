@@ -8,7 +8,7 @@ from keras import ops
 from keras_din.checks import one_of
 from keras_din.feature_spec import PADDING_INDEX, POOLINGS
 from keras_din.layers.embedding import Embedding
-from keras_din.ops import max_rows, pack, row_of_position, sum_rows
+from keras_din.ops import max_rows, pack, padded, row_of_position, sum_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -28,7 +28,7 @@ class BagEmbedding(Embedding):
             equal part of the gradient.
 
     Call arguments:
-        indices: Int tensor `(..., values)`, 0 where there is no value.
+        indices: Int tensor `(..., values)`, 0 where there is no value; may be ragged.
 
     Returns:
         Float tensor `(..., dim)`, without a mask. An empty bag gives zeros.
@@ -44,6 +44,7 @@ class BagEmbedding(Embedding):
         self.pooling = one_of("pooling", pooling, POOLINGS)
 
     def call(self, indices, training=False):
+        indices = padded(indices)
         *outer, values = ops.shape(indices)
         bags = math.prod(outer)
         indices = ops.reshape(indices, (bags, values))

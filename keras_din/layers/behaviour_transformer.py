@@ -38,11 +38,11 @@ class BehaviourTransformer(keras.layers.Layer):
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
-        keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`. The behaviours, the most
-            recent last. Or the packed form `(positions, key_dim)`: the real positions of
-            `keys_mask`, row by row.
+        keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`, padded or ragged. The
+            behaviours, the most recent last. Or the packed form `(positions, key_dim)`: the real
+            positions of `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
 
     Returns:
         Float tensor `(batch, key_dim)` or `(batch, candidates, key_dim)`, without a mask. Padding

@@ -1,17 +1,18 @@
-"""How every layer that reads behaviours takes them: padded or packed, with one mask."""
+"""How every layer that reads behaviours takes them: padded, packed or ragged."""
 
 import keras
 from keras import ops
 
-from keras_din.ops import pack, row_of_position, take_positions
+from keras_din.ops import is_ragged, pack, packed_keys, padded, row_of_position, take_positions
 
 
 def pack_behaviours(keys, keys_mask):
     """Brings behaviours into the packed form.
 
     Args:
-        keys: Float tensor `(batch, time, dim)`, or packed `(positions, dim)`.
-        keys_mask: Bool tensor `(batch, time)`; `None` only with padded keys, for all `True`.
+        keys: Float tensor `(batch, time, dim)`, padded or ragged, or packed `(positions, dim)`.
+        keys_mask: Bool tensor `(batch, time)`, which may be ragged; `None` for the Keras mask of
+            `keys`, else all `True`. Needed with packed keys.
 
     Returns:
         `(keys, rows, mask)`: float `(positions, dim)`, int `(positions,)`, bool `(batch, time)`.
@@ -26,13 +27,19 @@ def pack_behaviours(keys, keys_mask):
             f"Received: keys of shape {tuple(keys.shape)}."
         )
     if keys_mask is None:
+        # Keras hands it over by this name only to layers of two tensors or more.
+        keys_mask = getattr(keys, "_keras_mask", None)
+    if is_ragged(keys):
+        keys, keys_mask = packed_keys(keys, keys_mask)
+        return keys, row_of_position(keys_mask), keys_mask
+    if keys_mask is None:
         if rank == 2:
             raise ValueError(
                 "`keys_mask` of shape (batch, time) must tell to which rows packed keys belong. "
                 f"Received: keys of shape {tuple(keys.shape)}, keys_mask=None."
             )
         keys_mask = ops.ones(ops.shape(keys)[:2], dtype="bool")
-    keys_mask = ops.cast(keys_mask, "bool")
+    keys_mask = ops.cast(padded(keys_mask), "bool")
     if rank == 3:
         keys = pack(keys, keys_mask)
     return keys, row_of_position(keys_mask), keys_mask

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_din.checks import positive_integer
 from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX
+from keras_din.ops import is_ragged
 from keras_din.ops.portable_form import is_portable
 
 if keras.backend.backend() == "tensorflow":
@@ -35,10 +36,10 @@ class Embedding(keras.layers.Layer):
             finds it. Defaults to the name of the layer.
 
     Call arguments:
-        indices: Int tensor of any shape.
+        indices: Int tensor of any shape, which may be ragged.
 
     Returns:
-        Float tensor `(*indices.shape, dim)`, with the mask `indices != 0`.
+        Float tensor `(*indices.shape, dim)`, ragged like `indices`, with the mask `indices != 0`.
 
     Raises:
         ValueError: When `vocabulary_size` or `dim` is not a positive integer.
@@ -84,6 +85,8 @@ class Embedding(keras.layers.Layer):
         self.embeddings.feature = self.feature
 
     def call(self, indices, training=False):
+        if is_ragged(indices):
+            return indices.with_flat_values(self.call(indices.flat_values, training))
         indices = ops.cast(indices, "int32") if "int" not in str(indices.dtype) else indices
         known = ops.logical_and(indices >= 0, indices < self.vocabulary_size)
         rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))

@@ -32,11 +32,11 @@ class InterestEvolutionLayer(keras.layers.Layer):
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
-        keys: Float tensor `(batch, time, key_dim)`, the interests over time, the most recent last.
-            Or the packed form `(positions, key_dim)`: the real positions of `keys_mask`, row by
-            row.
+        keys: Float tensor `(batch, time, key_dim)`, padded or ragged: the interests over time, the
+            most recent last. Or the packed form `(positions, key_dim)`: the real positions of
+            `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
 
     Returns:
         Float tensor `(batch, units)` or `(batch, candidates, units)`, without a mask. Padding may

@@ -6,7 +6,7 @@ from keras import ops
 from keras_din.checks import layer_sizes, positive_integer
 from keras_din.layers.behaviours import pack_behaviours, unpack_behaviours
 from keras_din.layers.mlp import MLP
-from keras_din.ops import gru_states, next_and_other, take_positions
+from keras_din.ops import gru_states, is_ragged, next_and_other, ragged_like, take_positions
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -30,16 +30,17 @@ class InterestExtractorLayer(keras.layers.Layer):
         seed: Seed of the behaviours that are drawn.
 
     Call arguments:
-        keys: Float tensor `(batch, time, key_dim)`, the behaviours, the most recent last. Or the
-            packed form `(positions, key_dim)`: the real positions of `keys_mask`, row by row.
+        keys: Float tensor `(batch, time, key_dim)`, padded or ragged: the behaviours, the most
+            recent last. Or the packed form `(positions, key_dim)`: the real positions of
+            `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
         training: Whether to add the loss.
 
     Returns:
-        Float tensor `(batch, time, units)`, zeros at padding; or `(positions, units)` of packed
-        keys. Padding may stand anywhere and changes no state. (Where shapes are static, it
-        changes which behaviours are drawn.)
+        Float tensor `(batch, time, units)`, zeros at padding; ragged of ragged keys; or
+        `(positions, units)` of packed ones. Padding may stand anywhere and changes no state.
+        (Where shapes are static, it changes which behaviours are drawn.)
 
     Raises:
         ValueError: When an argument or the shape of a call argument is not as said here.
@@ -91,8 +92,8 @@ class InterestExtractorLayer(keras.layers.Layer):
         self.auxiliary_score.build((None, self.auxiliary_units[-1]))
 
     def call(self, keys, keys_mask=None, training=False):
-        packed = len(keys.shape) == 2
-        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        behaviours = keys
+        keys, rows, mask = pack_behaviours(behaviours, keys_mask)
         inputs = ops.matmul(keys, self.kernel) + self.bias
         states = gru_states(inputs, self.recurrent_kernel, mask)
         if training and self.auxiliary_loss:
@@ -101,7 +102,10 @@ class InterestExtractorLayer(keras.layers.Layer):
             following, other, real = next_and_other(rows, ops.shape(mask)[0], random)
             loss = self._next_behaviour_loss(states, keys, following, other, real)
             self.add_loss(self.auxiliary_loss * loss)
-        return states if packed else unpack_behaviours(states, mask)
+        if len(behaviours.shape) == 2:
+            return states
+        states = unpack_behaviours(states, mask)
+        return ragged_like(states, behaviours) if is_ragged(behaviours) else states
 
     def _next_behaviour_loss(self, states, keys, following, other, real):
         """The mean over real positions of the loss of both, a float32 scalar."""

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_din.ops import pack
+from keras_din.ops import pack, padded
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -14,7 +14,7 @@ class Pack(keras.layers.Layer):
 
     Call arguments:
         values: Tensor `(batch, time)`, `(batch, time, dim)` or of bags `(batch, time, values)`.
-        mask: Bool tensor `(batch, time)`, `True` where a position is real.
+        mask: Bool tensor `(batch, time)`, `True` where a position is real. Either may be ragged.
 
     Returns:
         Tensor `(positions,)` or `(positions, ...)` on TensorFlow, else `values`.
@@ -28,7 +28,7 @@ class Pack(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, values, mask):
-        return pack(values, mask) if self.packs else values
+        return pack(padded(values), padded(mask)) if self.packs else values
 
     def compute_mask(self, values, mask=None):
         return None

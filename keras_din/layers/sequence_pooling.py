@@ -18,10 +18,10 @@ class SequencePoolingLayer(keras.layers.Layer):
         pooling: `"mean"` or `"sum"`.
 
     Call arguments:
-        keys: Float tensor `(batch, time, dim)`, or the packed form `(positions, dim)`: the real
-            positions of `keys_mask`, row by row.
+        keys: Float tensor `(batch, time, dim)`, padded or ragged, or the packed form
+            `(positions, dim)`: the real positions of `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys.
+            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
 
     Returns:
         Float tensor `(batch, dim)`, without a mask. A user without any behaviour gives zeros.

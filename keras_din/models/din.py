@@ -65,8 +65,8 @@ def build_din(
 
     Returns:
         A functional `keras.Model`. In: a dict by the spec's input names, context `(batch,)`,
-        target `(batch, candidates)`, behaviours `(batch, time)`. Out: float32 probabilities
-        `(batch, candidates)`, 0 for a padding candidate.
+        target `(batch, candidates)`, behaviours `(batch, time)`, padded with 0 or ragged. Out:
+        float32 probabilities `(batch, candidates)`, 0 for a padding candidate.
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 4.3, and
@@ -98,7 +98,7 @@ def build_din(
         ]
     if affine:
         parts = [scale_and_shift(join(parts), "affine")]
-    bias = bias_of_item(spec, x.inputs) if item_bias else None
+    bias = bias_of_item(spec, x.values) if item_bias else None
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias)
     return keras.Model(x.inputs, ctr, name=name)
 

@@ -4,6 +4,7 @@ import keras
 
 from keras_din.embed import build_inputs, real
 from keras_din.head import bias_of_item, probability
+from keras_din.layers import Padded
 
 
 def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity") -> keras.Model:
@@ -21,6 +22,7 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
         A functional `keras.Model`, in and out as of `build_din`.
     """
     inputs = build_inputs(spec)
-    logits = bias_of_item(spec, inputs, embeddings_initializer)
-    mask = real(spec.target, [inputs[feature.name] for feature in spec.target])
+    values = Padded(name="padded")(inputs)
+    logits = bias_of_item(spec, values, embeddings_initializer)
+    mask = real(spec.target, [values[feature.name] for feature in spec.target])
     return keras.Model(inputs, probability(logits, mask), name=name)

@@ -22,6 +22,7 @@ from keras_din.ops.packed import (
     take_positions,
     take_rows,
 )
+from keras_din.ops.ragged import is_ragged, packed_keys, padded, ragged_like
 from keras_din.ops.row_attention import attend_rows
 
 __all__ = [
@@ -32,12 +33,16 @@ __all__ = [
     "gru_last",
     "gru_states",
     "inner_products",
+    "is_ragged",
     "masked_moments",
     "max_rows",
     "next_and_other",
     "outer_product",
     "pack",
+    "packed_keys",
+    "padded",
     "pairs_of_rows",
+    "ragged_like",
     "row_of_position",
     "scores_of_row",
     "softmax_rows",

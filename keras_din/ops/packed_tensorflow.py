@@ -14,15 +14,12 @@ def row_of_position(mask):
 
 
 def pack(values, mask):
-    batch, time, *inner = ops.shape(values)
-    flat = tf.reshape(values, (batch * time, *inner))
-    return tf.gather(flat, _places(mask))
-
-
-def _places(mask):
-    """Where the real positions stand in `(batch * time,)`; found once for all that ask."""
-    rows_and_times = tf.where(mask)
-    return rows_and_times[:, 0] * tf.shape(mask, tf.int64)[1] + rows_and_times[:, 1]
+    # Values that end before a real position are an error, not what another row holds.
+    if len(values.shape) == 2:
+        return tf.gather_nd(values, tf.where(mask))
+    batch, time, *inner = ops.shape(values)  # Which may be 0: then `gather_nd` refuses.
+    places = tf.where(tf.reshape(mask, (batch * time,)))[:, 0]
+    return tf.gather(tf.reshape(values, (batch * time, *inner)), places)
 
 
 def pairs_of_rows(mask):

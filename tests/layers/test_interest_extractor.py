@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_din.layers import InterestExtractorLayer
+from keras_din.layers import Embedding, InterestExtractorLayer
 from tests import reference
 from tests.layers.contract import check_layer
 
@@ -133,6 +133,16 @@ def test_it_learns_what_comes_next():
     losses = [float(model.train_on_batch(keys, keys)) for _ in range(150)]
     assert abs(losses[0] - 2 * math.log(2)) < 0.3
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_keras_mask_of_keys_is_used_and_passed_on():
+    ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
+    keys = Embedding(9, 4)(ids)
+    layer = InterestExtractorLayer(3, auxiliary_loss=0)
+    states = layer(keys)
+    np.testing.assert_allclose(states, layer(keys, keys_mask=ids != 0), rtol=1e-6)
+    np.testing.assert_array_equal(states[0, 1], np.zeros(3))
+    np.testing.assert_array_equal(states._keras_mask, ids != 0)
 
 
 def test_contract(tmp_path):

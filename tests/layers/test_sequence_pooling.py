@@ -1,9 +1,10 @@
 """Pooling with equal weights, by hand."""
 
+import keras
 import numpy as np
 import pytest
 
-from keras_din.layers import Pack, SequencePoolingLayer
+from keras_din.layers import Embedding, Pack, SequencePoolingLayer
 from tests.layers.contract import check_layer
 
 KEYS = np.array([[[1.0, 2.0], [9.0, 9.0], [3.0, 4.0]], [[9.0, 9.0]] * 3], "float32")
@@ -17,6 +18,20 @@ def test_by_hand(pooling, expected):
     layer = SequencePoolingLayer(pooling)
     np.testing.assert_allclose(layer(KEYS, keys_mask=MASK), expected)
     np.testing.assert_allclose(layer(Pack()(KEYS, MASK), keys_mask=MASK), expected)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_the_keras_mask_of_keys_is_used(pooling):
+    ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
+    embedding, layer = Embedding(9, 4), SequencePoolingLayer(pooling)
+    keys = embedding(ids)
+    expected = keys[0, 0] + keys[0, 2]
+    out = layer(keys)
+    np.testing.assert_allclose(out[0], expected / 2 if pooling == "mean" else expected, rtol=1e-6)
+    np.testing.assert_array_equal(out[1], np.zeros(4))
+    inputs = keras.Input((None,), dtype="int32")
+    model = keras.Model(inputs, layer(embedding(inputs)))
+    np.testing.assert_allclose(model.predict_on_batch(ids), out, rtol=1e-6)
 
 
 def test_contract(tmp_path):

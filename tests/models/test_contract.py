@@ -222,6 +222,50 @@ def test_one_trace_whatever_the_length(name):
     assert len(traces) == 1
 
 
+def ragged(x):
+    """Inputs of `BAGS` with padding behind real values, and the same as ragged tensors."""
+    padded, tensors = {}, {}
+    lengths = np.array([3, 0, 5, 1])
+    for n, v in x.items():
+        info = BAGS.inputs[n]
+        if info.role == "behaviour":
+            long = np.arange(v.shape[1]) < lengths[:, None]
+            v = v * long.reshape(long.shape + (1,) * (v.ndim - 2))
+        padded[n], tensors[n] = v, tf.constant(v)
+        if isinstance(info.feature, Bag):
+            tensors[n] = tf.RaggedTensor.from_tensor(v, padding=0, ragged_rank=v.ndim - 1)
+        if info.role == "behaviour":
+            rows = [row[:length] for row, length in zip(tensors[n], lengths, strict=True)]
+            tensors[n] = tf.ragged.stack(rows)
+    return padded, tensors
+
+
+@every_model
+def test_ragged_inputs(name):
+    """Histories and bags, and bags in histories."""
+    model = randomized(BUILDERS[name](BAGS), scale=0.3)
+    x, tensors = ragged(random_batch(BAGS, candidates=2, real=1.0))
+    assert sum(isinstance(tensor, tf.RaggedTensor) for tensor in tensors.values()) == 5
+    np.testing.assert_allclose(model(tensors), model(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lr", "din"])  # By weights of values, and by embeddings.
+def test_training_on_ragged_inputs(name):
+    model = randomized(BUILDERS[name](BAGS), scale=0.3)
+    x, tensors = ragged(random_batch(BAGS, candidates=2, real=1.0))
+    dataset = tf.data.Dataset.from_tensor_slices((tensors, np.ones((4, 2), "float32"))).batch(3)
+    before = model.predict(dataset, verbose=0)
+    np.testing.assert_allclose(before, model.predict_on_batch(x), rtol=1e-5)
+    traces = []
+    step = model.train_step
+    model.train_step = lambda data: traces.append(1) or step(data)
+    compiled(model)
+    history = model.fit(dataset, epochs=2, shuffle=False, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert len(traces) == 1
+    assert np.abs(model.predict(dataset, verbose=0) - before).max() > 0
+
+
 def float_tensors_of_length(graph, time, batch):
     """Names of floating-point tensors that have both the batch's rows and its padded length."""
     found = []

@@ -1,0 +1,179 @@
+"""Ragged tensors: each layer gives what it gives for the same rows padded."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.layers import (
+    AttentionSequencePoolingLayer,
+    BagEmbedding,
+    BehaviourTransformer,
+    Embedding,
+    InterestEvolutionLayer,
+    InterestExtractorLayer,
+    Pack,
+    Padded,
+    SequencePoolingLayer,
+)
+
+LENGTHS = [3, 0, 5, 1]
+MASK = np.arange(5) < np.array(LENGTHS)[:, None]
+# What reads behaviours for a candidate, and what reads them alone.
+LAYERS = {
+    "attention": lambda: AttentionSequencePoolingLayer((6, 3)),
+    "attention_units": lambda: AttentionSequencePoolingLayer((6,), "relu", False),
+    "transformer": lambda: BehaviourTransformer(2),
+    "two_blocks": lambda: BehaviourTransformer(2, blocks=2),
+    "evolution": lambda: InterestEvolutionLayer(3),
+    "mean": lambda: SequencePoolingLayer("mean"),
+    "sum": lambda: SequencePoolingLayer("sum"),
+}
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def inputs():
+    rng = np.random.default_rng(0)
+    query = tf.constant(rng.normal(size=(4, 2, 4)), "float32")
+    keys = tf.constant(rng.normal(size=(4, 5, 4)), "float32")
+    return query, keys, tf.RaggedTensor.from_tensor(keys, lengths=LENGTHS)
+
+
+def called(layer, query, *behaviours, **masks):
+    alone = isinstance(layer, SequencePoolingLayer)
+    return layer(*behaviours, **masks) if alone else layer(query, *behaviours, **masks)
+
+
+@every_layer
+def test_behaviours(name):
+    query, keys, ragged = inputs()
+    layer = LAYERS[name]()
+    expected = called(layer, query, keys, keys_mask=MASK)
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(called(layer, query, ragged), expected, atol=1e-6)
+    # Real behaviours alone: their masks say that a part of them is padding.
+    some = MASK & (np.arange(5) != 1)
+    expected = called(layer, query, keys, keys_mask=some)
+    mask = tf.RaggedTensor.from_tensor(some, lengths=LENGTHS)
+    for keys_mask in (mask, some, np.pad(some, ((0, 0), (0, 2)))):
+        out = called(layer, query, ragged, keys_mask=keys_mask)
+        np.testing.assert_allclose(out, expected, atol=1e-6)
+    # Of padded and of packed behaviours only the mask may be ragged.
+    for behaviours in (keys, Pack()(keys, some)):
+        out = called(layer, query, behaviours, keys_mask=mask)
+        np.testing.assert_allclose(out, expected, atol=1e-6)
+
+
+@every_layer
+def test_no_behaviour_at_all(name):
+    query, keys, ragged = inputs()
+    layer = LAYERS[name]()
+    expected = called(layer, query, keys, keys_mask=np.zeros_like(MASK))
+    nothing = tf.RaggedTensor.from_row_lengths(ragged.values[:0], [0] * 4)
+    np.testing.assert_allclose(called(layer, query, nothing), expected, atol=1e-6)
+
+
+@every_layer
+def test_gradients_and_no_padded_copy(name):
+    query, keys, ragged = inputs()
+    layer = LAYERS[name]()
+    called(layer, query, ragged)
+
+    @tf.function
+    def gradient(query, values):
+        behaviours = ragged.with_values(values)
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = tf.reduce_sum(called(layer, query, behaviours, training=True) ** 2)
+        return tape.gradient(loss, values)
+
+    with tf.GradientTape() as tape:
+        tape.watch(keys)
+        loss = tf.reduce_sum(called(layer, query, keys, keys_mask=MASK, training=True) ** 2)
+    expected = tf.convert_to_tensor(tape.gradient(loss, keys))[MASK]
+    np.testing.assert_allclose(gradient(query, ragged.values), expected, rtol=1e-4, atol=1e-5)
+    graph = gradient.get_concrete_function(query, ragged.values).graph
+    padded = [
+        tensor.name
+        for operation in graph.get_operations()
+        for tensor in operation.outputs
+        if operation.type == "RaggedTensorToTensor" and tensor.dtype.is_floating
+    ]
+    assert padded == []
+
+
+def test_states_of_the_extractor_are_ragged():
+    _, keys, ragged = inputs()
+    layer = InterestExtractorLayer(3, auxiliary_loss=0)
+    expected = layer(keys, keys_mask=MASK)
+    states = layer(ragged)
+    assert states.row_lengths().numpy().tolist() == LENGTHS
+    np.testing.assert_allclose(states.to_tensor(), expected, atol=1e-6)
+    some = MASK & (np.arange(5) != 1)
+    states = layer(ragged, keys_mask=some)
+    assert states.row_lengths().numpy().tolist() == LENGTHS
+    np.testing.assert_allclose(states.to_tensor(), layer(keys, keys_mask=some), atol=1e-6)
+
+
+def test_embeddings():
+    indices = np.array([[3, 0, 9], [0, 0, 0], [2, 1, 0]], "int32")
+    ragged = tf.RaggedTensor.from_tensor(indices, lengths=[3, 0, 2])
+    layer = Embedding(5, 4)
+    expected = np.asarray(layer(indices))
+    out = layer(ragged)
+    assert out.row_lengths().numpy().tolist() == [3, 0, 2]
+    np.testing.assert_array_equal(out.to_tensor(), expected)
+    np.testing.assert_array_equal(layer(ragged, training=True).to_tensor(), expected)
+    # Its mask, which is ragged, says that the 0 between others is padding.
+    mean = SequencePoolingLayer()
+    np.testing.assert_allclose(mean(out), (mean(layer(indices))), atol=1e-7)
+    bags = BagEmbedding(5, 4)
+    np.testing.assert_array_equal(bags(ragged), bags(indices))
+
+
+def test_a_functional_model_of_ragged_inputs(tmp_path):
+    item = Embedding(9, 4, name="item")
+    hist = keras.Input((None,), ragged=True, dtype="int32", name="hist")
+    target = keras.Input((), dtype="int32", name="target")
+    query = item(target)
+    interest = AttentionSequencePoolingLayer()(query, item(hist))
+    ctr = keras.layers.Dense(1, "sigmoid")(keras.ops.concatenate([query, interest], axis=-1))
+    model = keras.Model({"hist": hist, "target": target}, ctr)
+    indices = np.array([[3, 4, 5], [0, 0, 0], [7, 0, 0]], "int32")
+    x = {"hist": tf.RaggedTensor.from_tensor(indices, padding=0), "target": tf.constant([2, 3, 4])}
+    out = model.predict(x, verbose=0)
+    model.compile("adam", "binary_crossentropy")
+    assert np.isfinite(model.fit(x, np.ones((3, 1)), verbose=0).history["loss"]).all()
+    assert np.abs(model.predict(x, verbose=0) - out).max() > 0
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_the_door_keeps_what_is_not_ragged():
+    numbers = tf.constant([[1.0, 2.0]])
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        door = Padded()
+        out = door({"numbers": numbers, "bags": tf.ragged.constant([[[1, 2], []], [[3]]])})
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert out["numbers"] is numbers
+    np.testing.assert_array_equal(out["bags"], [[[1, 2], [0, 0]], [[3, 0], [0, 0]]])
+    symbols = {
+        "indices": keras.Input((None,), dtype="int32"),
+        "numbers": keras.Input((None,), dtype="float32"),
+    }
+    for name, symbol in door(symbols).items():
+        assert (symbol.dtype, symbol.shape) == (symbols[name].dtype, symbols[name].shape)
+    assert Padded.from_config(door.get_config()).autocast is False
+
+
+def test_a_mask_longer_than_what_it_is_of_is_an_error():
+    values = np.array([[1, 2], [3, 4]])
+    mask = np.array([[True, True, True], [True, False, False]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="indices"):
+        Pack()(values, mask)
+    np.testing.assert_array_equal(Pack()(values, mask & [True, True, False]), [1, 2, 3])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="reshape"):
+        Pack()(values[..., None], mask)
