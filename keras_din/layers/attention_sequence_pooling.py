@@ -1,6 +1,7 @@
 """Attention pooling of a behaviour sequence: the heart of DIN."""
 
 import math
+from functools import partial
 
 import keras
 from keras import ops
@@ -16,6 +17,7 @@ from keras_din.layers.behaviours import pack_behaviours, unpack_weights
 from keras_din.layers.mlp import MLP
 from keras_din.ops import (
     by_row_or_by_pair,
+    factored,
     factored_projection,
     scores_of_row,
     softmax_rows,
@@ -108,22 +110,28 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         if one_candidate:
             query = ops.expand_dims(query, 1)
         keys, rows, _ = pack_behaviours(keys, keys_mask)
-        of_pairs = lambda: self._of_pairs(query, keys, rows, query_mask, training)  # noqa: E731
+        # Before the choice of a form: what an export knows beforehand is no part of a choice.
+        kernels = self._kernels(query, keys)
+        of_pairs = partial(self._of_pairs, query, keys, rows, kernels, query_mask, training)
         if training:
             interest = of_pairs()
         else:
-            interest = by_row_or_by_pair(self._of_row, of_pairs, query, keys, rows)
+            of_row = partial(self._of_row, kernels)
+            interest = by_row_or_by_pair(of_row, of_pairs, query, keys, rows)
         return interest[:, 0] if one_candidate else interest
 
-    def _of_pairs(self, query, keys, rows, query_mask, training):
+    def _kernels(self, query, keys):
+        return factored(self.kernel, query.shape[-1], keys.shape[-1])
+
+    def _of_pairs(self, query, keys, rows, kernels, query_mask, training):
         """The interest in each candidate, all pairs of a position and a candidate at once."""
         batch = ops.shape(query)[0]
-        weights = self._weights(query, keys, rows, batch, query_mask, training)
+        weights = self._weights(query, keys, rows, kernels, query_mask, training)
         return sum_rows(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
 
-    def _of_row(self, query, keys):
+    def _of_row(self, kernels, query, keys):
         """The same of one row, `(candidates, dim)` and `(time, key_dim)`, from products alone."""
-        scores = scores_of_row(self._score, query, keys, self.kernel, self.bias)
+        scores = scores_of_row(self._score, query, keys, kernels, self.bias)
         return ops.matmul(self._normalized(scores, keys, ops.softmax), keys)
 
     def _score(self, x):
@@ -135,10 +143,11 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
             x = activate(self.first_activation, ops.reshape(x, pairs), None, False)
         return self.score(self.mlp(x))
 
-    def _weights(self, query, keys, rows, batch, query_mask, training):
+    def _weights(self, query, keys, rows, kernels, query_mask, training):
         """The weight of each behaviour for each candidate: `(positions, candidates)`."""
+        batch = ops.shape(query)[0]
         mask = self._real_pairs(query, rows, batch, query_mask)
-        x = factored_projection(query, keys, rows, self.kernel, self.bias)
+        x = factored_projection(query, keys, rows, kernels, self.bias)
         x = activate(self.first_activation, x, mask, training)
         scores = self.score(self.mlp(x, mask=mask, training=training))
         scores = ops.reshape(scores, (ops.shape(rows)[0], ops.shape(query)[1]))
@@ -176,7 +185,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         if not self.built:
             self.build(query.shape, keys.shape)
         keys, rows, mask = pack_behaviours(keys, keys_mask)
-        weights = self._weights(query, keys, rows, ops.shape(query)[0], None, False)
+        weights = self._weights(query, keys, rows, self._kernels(query, keys), None, False)
         weights = unpack_weights(weights, mask)
         return weights[:, 0] if one_candidate else weights
 

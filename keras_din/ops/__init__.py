@@ -1,6 +1,6 @@
 """Pure tensor functions, one equation each."""
 
-from keras_din.ops.attention import factored_projection, scores_of_row
+from keras_din.ops.attention import factored, factored_projection, scores_of_row
 from keras_din.ops.cross_hash import cross_hash
 from keras_din.ops.field_products import (
     inner_products,
@@ -29,6 +29,7 @@ __all__ = [
     "attend_rows",
     "by_row_or_by_pair",
     "cross_hash",
+    "factored",
     "factored_projection",
     "gru_last",
     "gru_states",

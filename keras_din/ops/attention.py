@@ -5,43 +5,59 @@ from keras import ops
 from keras_din.ops.packed import affine, take_rows
 
 
-def factored_projection(query, keys, rows, kernel, bias):
-    """`[q, k, q - k, q * k] W + b` for every behaviour and candidate.
+def factored(kernel, dim, key_dim):
+    """The parts `Wq + Wd`, `Wk - Wd` and `Wp` of `W`, whose rows are `Wq, Wk, Wd, Wp`.
 
-    With the rows of `W` split as `Wq, Wk, Wd, Wp`, this is
-    `q (Wq + Wd) + k (Wk - Wd) + (q * k) Wp + b`: the query's part is computed once a candidate,
-    the key's once a behaviour, and nothing four times as wide as an embedding is built.
+    `[q, k, q - k, q * k] W + b = q (Wq + Wd) + k (Wk - Wd) + (q * k) Wp + b`: the query's part is
+    computed once a candidate, the key's once a behaviour, and nothing four times as wide as an
+    embedding is built.
 
     Keys may be wider than the query. The first `dim` units are compared with it; the others
     (side features of a behaviour) enter through `Wk` alone.
 
     Args:
+        kernel: Float tensor `(3 * dim + key_dim, units)`, in the order of the equation.
+        dim: Width of queries.
+        key_dim: Width of keys, `key_dim >= dim`.
+
+    Returns:
+        Float tensors `(dim, units)`, `(key_dim, units)` and `(dim, units)`.
+    """
+    w_query, w_keys, w_difference, w_product = ops.split(
+        kernel, (dim, dim + key_dim, 2 * dim + key_dim)
+    )
+    return w_query + w_difference, w_keys - _lengthened(w_difference, key_dim), w_product
+
+
+def factored_projection(query, keys, rows, factors, bias):
+    """`[q, k, q - k, q * k] W + b` for every behaviour and candidate, from the factors of `W`.
+
+    Args:
         query: Float tensor `(batch, candidates, dim)`.
         keys: Packed float tensor `(positions, key_dim)`, `key_dim >= dim`.
         rows: Int tensor `(positions,)`, the row of each position.
-        kernel: Float tensor `(3 * dim + key_dim, units)`, in the order of the equation.
+        factors: What `factored` returns.
         bias: Float tensor `(units,)`.
 
     Returns:
         Float tensor `(positions * candidates, units)`: all pairs as rows of one matrix, since a
         product of matrices needs no transposed copies.
     """
-    dim, key_dim = query.shape[-1], keys.shape[-1]
-    units = kernel.shape[-1]
-    w_query, w_keys, w_difference, w_product = _split(kernel, dim, key_dim)
+    w_query, w_keys, w_product = factors
+    dim, units = w_product.shape
     candidates = ops.shape(query)[1]
 
-    of_query = ops.matmul(ops.reshape(query, (-1, dim)), w_query + w_difference) + bias
+    of_query = ops.matmul(ops.reshape(query, (-1, dim)), w_query) + bias
     of_query = ops.reshape(of_query, (ops.shape(query)[0], candidates, units))
-    compared = keys if key_dim == dim else keys[:, :dim]
-    of_keys = ops.matmul(keys, w_keys - _lengthened(w_difference, key_dim))
+    of_keys = ops.matmul(keys, w_keys)
+    compared = keys if keys.shape[-1] == dim else keys[:, :dim]
     product = take_rows(query, rows) * ops.expand_dims(compared, 1)
     of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
     both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
     return ops.reshape(both, (-1, units)) + of_product
 
 
-def scores_of_row(score, query, keys, kernel, bias):
+def scores_of_row(score, query, keys, factors, bias):
     """A score of every candidate and behaviour of one row, from products of matrices alone.
 
     Each of one side has a matrix of its own for the other: a candidate `(Wk - Wd) + diag(q) Wp`
@@ -54,20 +70,18 @@ def scores_of_row(score, query, keys, kernel, bias):
             tensor of `rows * others` scores.
         query: Float tensor `(candidates, dim)`.
         keys: Float tensor `(time, key_dim)`, `key_dim >= dim`.
-        kernel: Float tensor `(3 * dim + key_dim, units)`.
+        factors: What `factored` returns.
         bias: Float tensor `(units,)`.
 
     Returns:
         Float tensor `(candidates, time)`.
     """
-    dim, key_dim = query.shape[-1], keys.shape[-1]
+    w_query, w_keys, w_product = factors
     candidates, time = ops.shape(query)[0], ops.shape(keys)[0]
-    w_query, w_keys, w_difference, w_product = _split(kernel, dim, key_dim)
-    w_query, w_keys = w_query + w_difference, w_keys - _lengthened(w_difference, key_dim)
 
     def by_matrices_of_behaviours():
         of_keys = ops.matmul(keys, w_keys) + bias
-        x = _projection(query, w_query, w_product, keys[:, :dim], of_keys)
+        x = _projection(query, w_query, w_product, keys[:, : query.shape[-1]], of_keys)
         return ops.reshape(score(x), (candidates, time))
 
     def by_matrices_of_candidates():
@@ -97,7 +111,3 @@ def _lengthened(x, rows):
     """A matrix with zeros below it, so that it has so many rows."""
     rest = rows - x.shape[0]
     return ops.pad(x, ((0, rest), (0, 0))) if rest else x
-
-
-def _split(kernel, dim: int, key_dim: int):
-    return ops.split(kernel, (dim, dim + key_dim, 2 * dim + key_dim))

@@ -248,7 +248,7 @@ def test_many_pairs_of_a_row_are_several_turns(monkeypatch):
     of_pairs = layer(query, keys, keys_mask=mask)
     taken = []
     of_row = layer._of_row
-    monkeypatch.setattr(layer, "_of_row", lambda q, k: taken.append(len(q)) or of_row(q, k))
+    monkeypatch.setattr(layer, "_of_row", lambda w, q, k: taken.append(len(q)) or of_row(w, q, k))
     monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_ROW", 0)
     # Turns of three candidates, the last of one; then of one, however long the rows are.
     for pairs, sizes in ((mask.sum() // 4 * 3, [3, 3, 1]), (1, [1] * 7)):
