@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from keras_din.ops.custom_gradient_tensorflow import custom_gradient
 from keras_din.ops.gru_gates import gru_gates, gru_step_size
 from keras_din.ops.packed_tensorflow import row_of_position
 
@@ -57,7 +58,7 @@ def steps_of(mask) -> Steps:
 def gru_states(inputs, kernel, mask):
     steps = steps_of(mask)
 
-    @tf.custom_gradient
+    @custom_gradient
     def run(inputs, kernel):
         x = tf.gather(inputs, steps.order)[:, tf.newaxis]
         states, _ = _forward(x, None, kernel, steps, 1)
@@ -76,7 +77,7 @@ def gru_last(inputs, attention, kernel, mask):
     steps = steps_of(mask)
     batch, units = tf.shape(mask)[0], kernel.shape[0]
 
-    @tf.custom_gradient
+    @custom_gradient
     def run(inputs, kernel, *attention):
         x = tf.gather(inputs, steps.order)
         a = tf.gather(attention[0], steps.order)[..., tf.newaxis] if attention else None

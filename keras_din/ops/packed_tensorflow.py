@@ -3,6 +3,8 @@
 import tensorflow as tf
 from keras import ops
 
+from keras_din.ops.custom_gradient_tensorflow import custom_gradient
+
 # So many pairs of a behaviour and a candidate, in the mean of rows, are worth a turn of a loop.
 PAIRS_OF_A_ROW = 2000
 # So many are a turn: what it makes of them stays in the cache.
@@ -37,13 +39,13 @@ def take_rows(x, rows):
     return _take_rows(x, rows) if x.dtype.is_floating else tf.gather(x, rows)
 
 
-@tf.custom_gradient
+@custom_gradient
 def _take_rows(x, rows):
     # TensorFlow's own gradient would sum the rows as if they stood in any order.
     return tf.gather(x, rows), lambda gradient: (sum_rows(gradient, rows, tf.shape(x)[0]), None)
 
 
-@tf.custom_gradient
+@custom_gradient
 def take_positions(values, places):
     # TensorFlow's own gradient would be slices of a tensor that is dense anyway.
     def gradient(of_taken):

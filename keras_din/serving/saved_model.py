@@ -10,6 +10,7 @@ from keras_din.checks import one_of, positive_integer
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
 from keras_din.layers import Embedding
+from keras_din.ops.custom_gradient_tensorflow import without_gradients
 from keras_din.serving import signatures
 from keras_din.serving.description import write_description
 from keras_din.serving.int8_tables import Int8Tables, what_is_lost
@@ -135,7 +136,8 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
     for name in signatures.SIGNATURES:
         function = getattr(signatures, name)(model, spec, module.raw_values)
         inputs = signatures.input_specs(spec, name)
-        functions[name] = tf.function(function).get_concrete_function(**inputs)
+        with without_gradients():
+            functions[name] = tf.function(function).get_concrete_function(**inputs)
         # Of the variables that were read while it was traced, those that are still read.
         read = {id(handle) for handle in functions[name].captured_inputs}
         variables |= {

@@ -1,0 +1,38 @@
+"""Custom gradients are in graphs that are trained, and not in those that are served."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.ops.custom_gradient_tensorflow import custom_gradient, without_gradients
+
+
+@custom_gradient
+def square(x):
+    """With a gradient that is wrong on purpose."""
+    return x * x, lambda gradient: -gradient
+
+
+def derivative():
+    x = tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = square(x)
+    return y.numpy(), tape.gradient(y, x).numpy()
+
+
+def test_the_value_stays_and_the_gradient_goes():
+    assert derivative() == (9.0, -1.0)
+    with without_gradients():
+        assert derivative() == (9.0, 6.0)
+    assert derivative() == (9.0, -1.0)
+
+
+def test_a_graph_keeps_what_it_was_traced_with():
+    with without_gradients():
+        function = tf.function(square).get_concrete_function(tf.TensorSpec((), tf.float32))
+    nodes = function.graph.as_graph_def().node
+    assert not any("_gradient_op_type" in node.attr for node in nodes)
+    np.testing.assert_array_equal(function(tf.constant(3.0)), 9.0)
+    with_gradient = tf.function(square).get_concrete_function(tf.TensorSpec((), tf.float32))
+    nodes = with_gradient.graph.as_graph_def().node
+    assert any("_gradient_op_type" in node.attr for node in nodes)
