@@ -134,6 +134,7 @@ def test_ours_and_the_plain_peer_run(tmp_path):
     assert train(data, 32, seconds=0.01)["step"] > 0
     assert train(data, 32, seconds=0.01, by_request=True)["step"] > 0
     assert predict(data, 32, seconds=0.01)["step"] > 0
+    assert predict(data, 32, seconds=0.01, ready=2)["step"] > 0
     file = str(tmp_path / "batches.npz")
     save(data, file, batch_size=32, length=10)
     answer = ask("peers.din_keras", "train", batches=file, dim=4, seconds=0.01)
