@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_din.ops import pack, padded
+from keras_din.ops import is_ragged, pack, packed_keys, padded
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -28,7 +28,9 @@ class Pack(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, values, mask):
-        return pack(padded(values), padded(mask)) if self.packs else values
+        if is_ragged(values):
+            return packed_keys(values, mask)[0]
+        return pack(values, padded(mask)) if self.packs else values
 
     def compute_mask(self, values, mask=None):
         return None

@@ -25,12 +25,12 @@ def packed_keys(keys, mask):
     """Ragged behaviours in the packed form, without a padded copy of them.
 
     Args:
-        keys: Ragged float tensor `(batch, time, dim)`.
+        keys: Ragged tensor `(batch, time)` or `(batch, time, ...)`.
         mask: Bool tensor `(batch, time)`, ragged like `keys` or padded behind each row; `None`
             for all `True`.
 
     Returns:
-        `(keys, mask)`: float `(positions, dim)`, and bool `(batch, time)`.
+        `(keys, mask)`: `(positions,)` or `(positions, ...)`, and bool `(batch, time)`.
     """
     lengths = keys.row_lengths()
     if mask is None:
@@ -38,4 +38,4 @@ def packed_keys(keys, mask):
     if not is_ragged(mask):
         mask = tf.RaggedTensor.from_tensor(mask, lengths=lengths)
     mask = tf.cast(mask, tf.bool)
-    return tf.boolean_mask(keys.values, mask.values), mask.to_tensor()
+    return tf.ragged.boolean_mask(keys.values, mask.values), mask.to_tensor()

@@ -115,6 +115,19 @@ def test_states_of_the_extractor_are_ragged():
     np.testing.assert_allclose(states.to_tensor(), layer(keys, keys_mask=some), atol=1e-6)
 
 
+def test_pack():
+    _, keys, ragged = inputs()
+    some = MASK & (np.arange(5) != 1)
+    np.testing.assert_array_equal(Pack()(ragged, some), np.asarray(keys)[some])
+    indices = np.arange(20).reshape(4, 5)
+    ragged = tf.RaggedTensor.from_tensor(indices, lengths=LENGTHS)
+    mask = tf.RaggedTensor.from_tensor(some, lengths=LENGTHS)
+    np.testing.assert_array_equal(Pack()(ragged, mask), indices[some])
+    bags = tf.ragged.constant([[[1, 2], []], [], [[3], [4, 5]], [[6]]])
+    packed = Pack()(bags, np.array([[True, False], [False] * 2, [False, True], [True, False]]))
+    assert packed.to_list() == [[1, 2], [4, 5], [6]]
+
+
 def test_embeddings():
     indices = np.array([[3, 0, 9], [0, 0, 0], [2, 1, 0]], "int32")
     ragged = tf.RaggedTensor.from_tensor(indices, lengths=[3, 0, 2])
