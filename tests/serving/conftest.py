@@ -1,30 +1,35 @@
-"""What the tests of exports share: one export of each model."""
+"""What the tests of exports share: one export of each model that they ask for."""
+
+import contextlib
 
 import pytest
 
 import keras_din as kd
 from tests.models.test_contract import compiled, randomized
-from tests.serving.one_process import one_process
+from tests.serving.one_process import asked, checking_process
 from tests.serving.specs import SPEC
 from tests.specs import ZOO
 
 BY_A_PROCESS_EACH = ["din", "dien"]  # As users export; one process checks all others.
 
 
-@pytest.fixture(scope="session")
-def exports(tmp_path_factory):
-    """Name of a model -> `(model, version)`, below a path with a space and another letter."""
-    parent = tmp_path_factory.mktemp("exports with spaces é")
-    found = {}
+class Exports(dict):
+    """Name of a model -> `(model, version)`, exported when it is first asked for."""
 
-    def export(name):
+    def __init__(self, parent, run):
+        super().__init__()
+        self.parent, self.run = parent, run
+
+    def __missing__(self, name):
         # Small enough that sums over a history do not saturate the sigmoid.
         model = compiled(randomized(ZOO[name](SPEC), scale=0.2))
-        found[name] = model, kd.export(model, SPEC, parent / name, metrics={"gauc": 0.5})
+        with contextlib.nullcontext() if name in BY_A_PROCESS_EACH else asked(self.run):
+            version = kd.export(model, SPEC, self.parent / name, metrics={"gauc": 0.5})
+        return self.setdefault(name, (model, version))
 
-    for name in BY_A_PROCESS_EACH:
-        export(name)
-    with one_process():
-        for name in [name for name in ZOO if name not in BY_A_PROCESS_EACH]:
-            export(name)
-    return found
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory):
+    """`Exports` below a path with a space and another letter."""
+    with checking_process() as run:
+        yield Exports(tmp_path_factory.mktemp("exports with spaces é"), run)

@@ -28,10 +28,10 @@ for line in sys.stdin:
 
 
 @contextlib.contextmanager
-def one_process():
-    """Has `kd.export` ask one process each time, isolated and with TensorFlow alone as its own is.
+def checking_process():
+    """A process that checks exports, isolated and with TensorFlow alone as their own is.
 
-    What is asked, what is compared and what is published stay as they are.
+    Gives a function in the place of `subprocess.run`, for `asked`.
     """
     with subprocess.Popen(
         [sys.executable, "-I", "-c", SCRIPT, parity_process.__file__],
@@ -48,6 +48,19 @@ def one_process():
             error = json.loads(process.stdout.readline())
             return subprocess.CompletedProcess(words, int(bool(error)), stderr=error)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
-            yield
+        yield run
+
+
+@contextlib.contextmanager
+def asked(run):
+    """Has `kd.export` ask that process. What is asked, compared and published stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
+        yield
+
+
+@contextlib.contextmanager
+def one_process():
+    """Has `kd.export` ask one process each time."""
+    with checking_process() as run, asked(run):
+        yield
