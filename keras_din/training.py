@@ -53,6 +53,7 @@ def train(
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
     mini_batch_aware: float = 0.0,
+    positive_weight: float = 1.0,
     patience: int = 2,
     evaluate_every: int | str = "epoch",
     by_request: bool = False,
@@ -79,6 +80,7 @@ def train(
         learning_rate: Learning rate of `LazyAdam`.
         mini_batch_aware: Its strength of mini-batch aware regularization, with the occurrences
             of the part `"train"`; 0 for none.
+        positive_weight: How much more the loss of a click counts, as of `BinaryCrossentropy`.
         patience: Epochs without a better GAUC (AUC, where no user has both a click and none)
             after which training stops.
         evaluate_every: `"epoch"`, or a number of steps.
@@ -105,6 +107,7 @@ def train(
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": positive_number("learning_rate", learning_rate),
         "mini_batch_aware": _not_negative("mini_batch_aware", mini_batch_aware),
+        "positive_weight": positive_number("positive_weight", positive_weight),
         "patience": positive_integer("patience", patience),
         "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
         "by_request": bool(by_request),
@@ -269,7 +272,7 @@ def _build(data, arguments) -> keras.Model:
     network = builder(data.spec, **arguments["options"])
     optimizer = LazyAdam(arguments["learning_rate"], **_regularization(network, data, arguments))
     optimizer.build(network.trainable_variables)  # To be saved before the first step too.
-    network.compile(optimizer, BinaryCrossentropy())
+    network.compile(optimizer, BinaryCrossentropy(arguments["positive_weight"]))
     return network
 
 
@@ -315,7 +318,7 @@ def _resumed_arguments(folder, data, arguments) -> dict:
             f"Received: other data for {folder}."
         )
     kept = content["arguments"]
-    kept = {"mini_batch_aware": 0.0} | kept  # That of runs from before there was the argument.
+    kept = {"mini_batch_aware": 0.0, "positive_weight": 1.0} | kept  # Older runs lack them.
     return kept | {"epochs": max(kept["epochs"], arguments["epochs"])}
 
 

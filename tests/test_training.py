@@ -178,6 +178,17 @@ def test_mini_batch_aware_regularization(data, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_positives_may_count_more(data, tmp_path):
+    """Answers are higher, and a run that goes on keeps its loss."""
+    settings = {"model": "popularity", "epochs": 3, "learning_rate": 0.1, "verbose": 0}
+    run = train(data, tmp_path / "run", **settings, positive_weight=3.0)
+    assert run.model.loss.positive_weight == 3.0
+    plain = train(data, tmp_path / "plain", **settings)
+    assert run.result["valid"]["calibration"] > 1.05 * plain.result["valid"]["calibration"]
+    resumed = train(data, tmp_path / "run", resume=True, epochs=4, verbose=0)
+    assert resumed.model.loss.positive_weight == 3.0
+
+
 def test_counts_of_features_without_a_table_are_left_out(data, tmp_path):
     run = train(data, tmp_path, model="popularity", mini_batch_aware=1.0, epochs=1, verbose=0)
     counts = [v for v in run.model.optimizer.variables if "occurrences" in v.path]
@@ -188,14 +199,15 @@ def test_counts_of_features_without_a_table_are_left_out(data, tmp_path):
     np.testing.assert_array_equal(share[2:], expected[2:])
 
 
-def test_a_run_from_before_there_was_regularization(data, tmp_path):
+def test_a_run_from_before_there_were_all_arguments(data, tmp_path):
     train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}))
     content = read_arguments(tmp_path / "run")
-    del content["arguments"]["mini_batch_aware"]
+    del content["arguments"]["mini_batch_aware"], content["arguments"]["positive_weight"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(content))
     (tmp_path / "run" / "progress.json").unlink()
     run = train(data, tmp_path / "run", resume=True, verbose=0)
     assert run.model.optimizer.mini_batch_aware is None
+    assert run.model.loss.positive_weight == 1.0
 
 
 def test_every_so_many_steps(data, tmp_path):
@@ -221,6 +233,7 @@ def test_without_validation(data, tmp_path):
         ({"learning_rate": "fast"}, "`learning_rate` must be a positive number"),
         ({"mini_batch_aware": -1}, "`mini_batch_aware` must be 0 or more. Received: .*=-1"),
         ({"mini_batch_aware": True}, "`mini_batch_aware` must be 0 or more"),
+        ({"positive_weight": 0}, "`positive_weight` must be a positive number"),
         ({"patience": 0}, "`patience` must be a positive integer"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
         ({"evaluate_every": "day"}, '`evaluate_every` must be "epoch" or a positive integer'),

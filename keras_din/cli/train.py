@@ -30,6 +30,20 @@ def add_arguments(parser):
     parser.add_argument("--batch-size", type=int, default=1024, help="(default 1024)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="(default 0.001)")
     parser.add_argument(
+        "--mini-batch-aware",
+        type=float,
+        default=0.0,
+        metavar="STRENGTH",
+        help="of the regularization of the rows of a batch, such as 0.01 (default 0)",
+    )
+    parser.add_argument(
+        "--positive-weight",
+        type=float,
+        default=1.0,
+        metavar="WEIGHT",
+        help="how much more the loss of a click counts, where there are few (default 1)",
+    )
+    parser.add_argument(
         "--patience", type=int, default=2, help="epochs without a better GAUC (default 2)"
     )
     parser.add_argument(
@@ -57,6 +71,8 @@ def run(options) -> None:
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        mini_batch_aware=options.mini_batch_aware,
+        positive_weight=options.positive_weight,
         patience=options.patience,
         evaluate_every=options.evaluate_every,
         by_request=options.by_request,

@@ -152,8 +152,11 @@ def test_predict_of_raw_rows(folder, tmp_path):
 
 def test_resume(folder, tmp_path, capsys):
     words = ["train", str(folder / "data"), str(tmp_path / "run"), "--model", "popularity"]
+    words += ["--mini-batch-aware", "0.5", "--positive-weight", "2"]
     words += ["--batch-size", "64", "--quiet", "--epochs"]
     assert main([*words, "1"]) == 0
+    arguments = read_arguments(tmp_path / "run")["arguments"]
+    assert (arguments["mini_batch_aware"], arguments["positive_weight"]) == (0.5, 2.0)
     assert main([*words, "2"]) == 1
     assert "Go on with it by" in capsys.readouterr().err
     assert main([*words, "2", "--resume"]) == 0
