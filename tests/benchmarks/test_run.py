@@ -272,8 +272,9 @@ def test_long_compares_with_short_histories_and_without_padding(monkeypatch):
 def test_inference_is_a_rate():
     from rows import inference
 
-    (line,) = inference.lines(Scripted([0.01], [0.08]))
+    line, made = inference.lines(Scripted([0.01, 0.0125], [0.08]))
     assert (line.ours, line.peers, line.met) == ("102,400", {"DeepCTR": "12,800"}, True)
+    assert (made.ours, made.result, made.met) == ("81,920", "80% of it", None)
 
 
 def test_a_run_says_what_failed_and_who_is_absent(tmp_path, monkeypatch, capsys):
