@@ -127,6 +127,7 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
     if feature.dtype is None:
         return _checked_indices(feature, values, array, nothing, kind)
     codes, raw = pd.factorize(array)  # Each value is looked at once.
+    raw = np.asarray(raw)
     if feature.dtype == "string":
         raw, known = np.array([str(value) for value in raw], object), True
     else:
@@ -153,7 +154,7 @@ def _integers(raw):
 def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
     known = True
     if kind == "string":
-        array, known = _integers(array)
+        array, known = _integers(np.asarray(array))
     wrong = ~nothing & ~(known & (array >= OOV_INDEX) & (array < feature.vocabulary_size))
     if wrong.any():
         row = int(wrong.argmax())
@@ -169,14 +170,16 @@ def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
 def _plain(name: str, values):
     """A column as `(array, missing, kind)`; kind is `"string"`, `"int64"` or `"float"`.
 
+    Strings may stay an array of pandas, with "" where one is missing.
     Integers that 64 bits do not hold are strings.
     """
     values = ordinary(values)
     nothing = missing(values)
     if not pd.api.types.is_numeric_dtype(values.dtype):
-        found = "string"
-        if not isinstance(values.dtype, pd.StringDtype):
-            found = pd.api.types.infer_dtype(values[~nothing])
+        if isinstance(values.dtype, pd.StringDtype):
+            # Not as objects: Arrow looks its strings up much faster.
+            return (values.mask(nothing, "") if nothing.any() else values).array, nothing, "string"
+        found = pd.api.types.infer_dtype(values[~nothing])
         if found in ("string", "empty"):
             return np.where(nothing, "", values.to_numpy(object)), nothing, "string"
         if found == "mixed-integer" or (found == "integer" and not _fits(values[~nothing])):
