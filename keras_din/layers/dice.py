@@ -45,6 +45,8 @@ class Dice(MovingMoments):
     def call(self, inputs, mask=None, training=False):
         x = ops.cast(inputs, "float32")
         mean, variance = self.moments(x, mask, training)
-        p = ops.sigmoid((x - mean) * ops.rsqrt(variance + self.epsilon))
-        p = ops.cast(p, inputs.dtype)
-        return inputs * (p + (1 - p) * ops.cast(self.alpha, inputs.dtype))
+        # p = (1 + t) / 2, t = tanh of half of what p is the sigmoid of: fewer and faster passes.
+        t = ops.tanh((x - mean) * (0.5 * ops.rsqrt(variance + self.epsilon)))
+        t = ops.cast(t, inputs.dtype)
+        alpha = ops.cast(self.alpha, inputs.dtype)
+        return inputs * (t * (0.5 - 0.5 * alpha) + (0.5 + 0.5 * alpha))
