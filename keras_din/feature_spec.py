@@ -1,6 +1,7 @@
 """What a sample is: the features of a user, a candidate and a behaviour, as frozen dataclasses."""
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -224,6 +225,19 @@ class Bag(Indexed):
     def __repr__(self):
         own = f"pooling={self.pooling!r}, max_values={self.max_values}"
         return f"{super().__repr__()[:-1]}, {own})"
+
+
+def padding_value(feature: Indexed):
+    """The raw value that means "nothing here" in a history, among candidates or in a bag.
+
+    The empty string, index 0, or the integer 0. Where 0 is in the feature's vocabulary it is a
+    value like any other, and the first of -1, -2, ... that is not in the vocabulary is padding.
+    """
+    if feature.dtype == "string":
+        return ""
+    if feature.vocabulary is None:
+        return 0
+    return next(value for value in itertools.count(0, -1) if value not in feature.vocabulary)
 
 
 @dataclasses.dataclass(frozen=True)

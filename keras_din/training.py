@@ -24,6 +24,7 @@ from keras_din.version import __version__
 
 _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
 _SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
+_EPOCHS = 10
 _NOTHING_YET = {"epochs": 0, "rows": [], "logs": [], "checkpoint": None}
 
 
@@ -49,7 +50,7 @@ def train(
     *,
     model: str = "din",
     options: dict | None = None,
-    epochs: int = 10,
+    epochs: int | None = None,
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
     mini_batch_aware: float = 0.0,
@@ -75,7 +76,7 @@ def train(
         folder: A folder that does not exist, or with `resume` that of an earlier call.
         model: A name in `keras_din.MODELS`.
         options: Further arguments of its builder.
-        epochs: The most epochs.
+        epochs: The most epochs. Defaults to 10, and with `resume` to what the run was told.
         batch_size: Rows of a batch, or requests.
         learning_rate: Learning rate of `LazyAdam`.
         mini_batch_aware: Its strength of mini-batch aware regularization, with the occurrences
@@ -88,7 +89,7 @@ def train(
         seed: Seed of the weights, the order of the rows and dropout.
         data_folder: Where the data came from, to be remembered.
         resume: Whether to go on with what `folder` holds. Its arguments are taken, and of this
-            call only `epochs`, where that is more.
+            call only `epochs`, where that is more: the run is told so for good.
         verbose: As of `fit`.
 
     Returns:
@@ -103,7 +104,7 @@ def train(
     arguments = {
         "model": one_of("model", model, tuple(MODELS)),
         "options": dict(options or {}),
-        "epochs": positive_integer("epochs", epochs),
+        "epochs": positive_integer("epochs", _EPOCHS if epochs is None else epochs),
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": positive_number("learning_rate", learning_rate),
         "mini_batch_aware": _not_negative("mini_batch_aware", mini_batch_aware),
@@ -114,22 +115,28 @@ def train(
         "seed": positive_integer("seed", seed, minimum=0),
     }
     if resume:
-        arguments = _resumed_arguments(folder, data, arguments)
+        arguments = _resumed_arguments(folder, data, epochs)
         progress = _read(folder / _PROGRESS, dict(_NOTHING_YET))
     else:
         _check_new(folder)
         progress = dict(_NOTHING_YET)
+    monitor = _monitor(data.parts["valid"]) if "valid" in data.parts else None
+    order = {"shuffle": True, "first_epoch": progress["epochs"]}
+    datasets = {"train": _dataset(data, "train", arguments, **order)}
+    for part in ("valid", "test"):
+        if part in data.parts:
+            datasets[part] = _dataset(data, part, arguments)
     begun = progress["checkpoint"] is not None
     network = _checkpoint(folder, progress) if begun else _build(data, arguments)
-    if not resume:  # Only now: what the builder refuses leaves no folder.
+    if not resume:  # Only now: what is refused leaves no folder.
         _start(folder, data, arguments, data_folder)
-    _fit(network, data, folder, arguments, progress, verbose)
+    _fit(network, datasets, monitor, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
     result = {"best_step": int(network.optimizer.iterations)}
     for part in ("valid", "test"):
-        if part in data.parts:
-            result[part] = evaluate(network, _dataset(data, part, arguments))
+        if part in datasets:
+            result[part] = evaluate(network, datasets[part])
     _write(folder / _RESULT, json.dumps(result, indent=1))
     return Run(folder, network, data.spec, result)
 
@@ -156,14 +163,12 @@ def read_arguments(folder: str | os.PathLike) -> dict:
     return _read(file, {})
 
 
-def _fit(network, data, folder, arguments, progress, verbose) -> None:
+def _fit(network, datasets, monitor, folder, arguments, progress, verbose) -> None:
     done, epochs = progress["epochs"], arguments["epochs"]
     callbacks = []
-    if "valid" in data.parts:
-        valid = _dataset(data, "valid", arguments)
-        monitor = _monitor(data.parts["valid"])
+    if monitor:
         evaluation = Evaluation(
-            valid,
+            datasets["valid"],
             arguments["evaluate_every"],
             before_training=not progress["checkpoint"],
             monitor=monitor,
@@ -181,9 +186,8 @@ def _fit(network, data, folder, arguments, progress, verbose) -> None:
         callbacks = [_Recorder(folder, progress, None)]
     if done >= epochs:
         return
-    training = _dataset(data, "train", arguments, shuffle=True, first_epoch=done)
     network.fit(
-        training,
+        datasets["train"],
         epochs=epochs,
         initial_epoch=done,
         callbacks=callbacks,
@@ -310,7 +314,7 @@ def _start(folder, data, arguments, data_folder) -> None:
     _write(folder / _RUN, json.dumps(content, indent=1))
 
 
-def _resumed_arguments(folder, data, arguments) -> dict:
+def _resumed_arguments(folder, data, epochs: int | None) -> dict:
     content = read_arguments(folder)
     if content["fingerprint"] != fingerprint(data):
         raise ValueError(
@@ -319,7 +323,10 @@ def _resumed_arguments(folder, data, arguments) -> dict:
         )
     kept = content["arguments"]
     kept = {"mini_batch_aware": 0.0, "positive_weight": 1.0} | kept  # Older runs lack them.
-    return kept | {"epochs": max(kept["epochs"], arguments["epochs"])}
+    if epochs is not None and epochs > kept["epochs"]:
+        kept = kept | {"epochs": epochs}
+        _write(folder / _RUN, json.dumps(content | {"arguments": kept}, indent=1))
+    return kept
 
 
 def _random_states(model) -> list:
@@ -328,12 +335,14 @@ def _random_states(model) -> list:
 
 
 def fingerprint(data) -> str:
-    """Tells whether two data sets are the same: their specs, and their rows' labels and groups."""
+    """Tells whether two data sets are the same: their specs, and their rows but for bags."""
     code = zlib.crc32(data.spec.to_json().encode())
     for part, samples in sorted(data.parts.items()):
         code = zlib.crc32(part.encode(), code)
-        for array in (samples.label, samples.group):
-            code = zlib.crc32(np.ascontiguousarray(array), code)
+        for name, array in sorted(samples.arrays().items()):
+            if isinstance(array, np.ndarray):
+                code = zlib.crc32(name.encode(), code)
+                code = zlib.crc32(np.ascontiguousarray(array), code)
     return f"{code:08x}"
 
 
@@ -343,6 +352,12 @@ def _dataset(data, part, arguments, **keywords):
 
 
 def _monitor(samples) -> str:
+    clicks = int(samples.label.sum())
+    if clicks in (0, len(samples)):
+        raise ValueError(
+            "The part 'valid' must have clicks and rows without one, or not be there. "
+            f"Received: {clicks} clicks in {len(samples)} rows."
+        )
     constant = np.zeros(len(samples), np.float32)
     return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
 

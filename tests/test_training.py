@@ -1,6 +1,7 @@
 """A run: what its folder holds, that it can be killed anywhere, and what it refuses."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -151,6 +152,43 @@ def test_more_epochs_and_a_finished_run(run, data, tmp_path):
     before = (folder / "best.keras").read_bytes()
     assert train(data, folder, resume=True, epochs=3, verbose=0).result == more.result
     assert (folder / "best.keras").read_bytes() == before
+
+
+def test_a_run_goes_on_for_as_long_as_it_was_told(run, data, tmp_path):
+    folder = tmp_path / "run"
+    train(data, folder, **(SETTINGS | {"epochs": 1}))
+    train(data, folder, resume=True, verbose=0)
+    assert len(rows(folder)) == 2  # Not the 10 that a new run has by default.
+    train(data, folder, resume=True, epochs=2, verbose=0)
+    assert read_arguments(folder)["arguments"]["epochs"] == 2
+    train(data, folder, resume=True, verbose=0)
+    assert rows(folder) == rows(run.folder)[:3]
+
+
+def test_what_is_refused_leaves_no_folder(data, tmp_path):
+    with pytest.raises(ValueError, match="by_request"):
+        train(data, tmp_path / "run", **SETTINGS, by_request=True)
+    valid = data.parts["valid"]
+    parts = data.parts | {"valid": valid[valid.label == 0]}
+    with pytest.raises(ValueError, match="The part 'valid' must have clicks and rows without one"):
+        train(dataclasses.replace(data, parts=parts), tmp_path / "run", **SETTINGS)
+    parts = {"valid": valid}
+    with pytest.raises(ValueError, match="`part` must be one of 'valid'"):
+        train(dataclasses.replace(data, parts=parts), tmp_path / "run", **SETTINGS)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("of", ["history", "columns"])
+def test_other_histories_and_candidates_are_other_data(data, of):
+    train_part = data.parts["train"]
+    if of == "history":
+        start, end = train_part.history["hist"]
+        changed = {"history": {"hist": (np.minimum(start + 1, end), end)}}
+    else:
+        name = data.spec.target[0].name
+        changed = {"columns": train_part.columns | {name: train_part.columns[name][::-1]}}
+    parts = data.parts | {"train": dataclasses.replace(train_part, **changed)}
+    assert fingerprint(dataclasses.replace(data, parts=parts)) != fingerprint(data)
 
 
 def test_early_stopping_is_remembered(data, tmp_path):

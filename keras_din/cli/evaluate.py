@@ -45,7 +45,12 @@ def load(folder, data_folder):
     from keras_din.training import load_run, read_arguments
 
     run = load_run(folder)
-    data = PreparedData.load(data_folder or read_arguments(folder)["data"])
+    data_folder = data_folder or read_arguments(folder)["data"]
+    if data_folder is None:
+        raise ValueError(
+            f"A run that was not given `data_folder` needs the data by --data. Received: {folder}."
+        )
+    data = PreparedData.load(data_folder)
     if data.spec != run.spec:
         raise ValueError(
             "The data must have the spec that the model was trained with, vocabularies included. "

@@ -1,7 +1,9 @@
 """Write the click-through rates that a trained model predicts.
 
 The input is prepared data, or a Parquet file with a column for each input of the model: values as
-in the log where a feature has a vocabulary, and list columns for the histories.
+in the log where a feature has a vocabulary, and list columns for the histories. Of prepared data
+the output has the features of context and candidate too, as in the log but for values outside the
+vocabulary, the time, and `user`, a number that only tells which rows are of one user.
 
   keras-din predict runs/din data ctr.csv --part test
   keras-din predict runs/din rows.parquet ctr.parquet
@@ -21,7 +23,7 @@ def add_arguments(parser):
 
 
 def run(options) -> None:
-    """Scores every row and writes `ctr`, for prepared data beside user and label."""
+    """Scores every row and writes `ctr`, for prepared data beside what is known of a row."""
     import pandas as pd
 
     from keras_din.cli.evaluate import load
@@ -36,7 +38,7 @@ def run(options) -> None:
         run, data = load(options.run, options.input)
         scores = predict(run.model, data.dataset(options.part, options.batch_size))
         samples = data.parts[options.part]
-        table = pd.DataFrame({"user": samples.group, "label": scores.labels.astype("int8")})
+        table = _known(run.spec, samples)
     else:
         run, frame = load_run(options.run), pd.read_parquet(options.input)
         rows = rows_dataset(frame, run.spec, batch_size=options.batch_size)
@@ -48,3 +50,22 @@ def run(options) -> None:
         else:
             table.to_parquet(path, index=False)
     print(f"written: {output}, {len(table):,} rows, mean ctr {table['ctr'].mean():.4f}")
+
+
+def _known(spec, samples):
+    """A row a sample: `user`, the features of context and target but bags, `time` and `label`."""
+    import pandas as pd
+
+    from keras_din.feature_spec import Categorical, Numeric
+    from keras_din.serving.sample_rows import raw_from_indices
+
+    table = {"user": samples.group}
+    for feature in (*spec.context, *spec.target):
+        values = samples.columns.get(feature.name)
+        if isinstance(feature, Categorical):
+            table[feature.name] = raw_from_indices(feature, values)
+        elif isinstance(feature, Numeric):
+            table[feature.name] = values
+    if samples.time is not None:
+        table["time"] = pd.to_datetime(samples.time, unit="us")
+    return pd.DataFrame(table | {"label": samples.label.astype("int8")})

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.feature_spec import OOV_INDEX, FeatureSpec, Numeric
+from keras_din.feature_spec import OOV_INDEX, FeatureSpec, Numeric, padding_value
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -21,7 +21,7 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
         missing is sent as one that is out-of-vocabulary, a number as NaN. Where it tells a
         behaviour's padding it is padding.
     """
-    from keras_din.serving.raw_values import padding_value, raw_dtype
+    from keras_din.serving.raw_values import raw_dtype
     from keras_din.serving.sample_rows import raw_from_indices
     from keras_din.serving.signatures import input_specs, tells_padding
 

@@ -41,12 +41,15 @@ def report(data) -> str:
             )
         if counts["rows_out_of_order"]:
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
-    for key in ("items", "items_table", "users"):
-        table, name = counts.get(key), key.removesuffix("_table")
-        if isinstance(table, dict) and table["rows_not_found"]:
+    for name in ("items", "users"):
+        table = counts.get(f"{name}_table", {})
+        if table.get("rows_not_found"):
             lines.append(f"  not in `{name}`: {table['rows_not_found']:,} rows of the log")
-        if isinstance(table, dict) and table["rows_aside"]:
+        if table.get("rows_aside"):
             lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
+    for name, rows in counts.get("earlier_of_unknown_users", {}).items():
+        if rows:
+            lines.append(f"  left out of `earlier` of {name!r}: {rows:,} rows, of unknown users")
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
     for name, of_bags in counts.get("bags", {}).items():
@@ -57,6 +60,8 @@ def report(data) -> str:
         )
     if counts.get("users_with_one_behaviour"):
         lines.append(f"  users with one behaviour: {counts['users_with_one_behaviour']:,}")
+    if counts.get("rows_in_histories_only"):
+        lines.append(f"in no part, in histories only: {counts['rows_in_histories_only']:,} rows")
     for part, of_part in counts.get("parts", {}).items():
         unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
         lines.append(

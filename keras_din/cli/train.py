@@ -13,6 +13,9 @@ import json
 from keras_din.cli.show import metrics_table
 from keras_din.models import MODELS
 
+# What JSON spells otherwise.
+_PYTHON = {"True": True, "False": False, "None": None}
+
 
 def add_arguments(parser):
     """The words of the command."""
@@ -26,7 +29,9 @@ def add_arguments(parser):
         metavar="NAME=VALUE",
         help="an argument of the model's builder, such as hidden_units=[128,64]; repeatable",
     )
-    parser.add_argument("--epochs", type=int, default=10, help="the most (default 10)")
+    parser.add_argument(
+        "--epochs", type=int, help="the most (default 10; of a run that goes on, what it was told)"
+    )
     parser.add_argument("--batch-size", type=int, default=1024, help="(default 1024)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="(default 0.001)")
     parser.add_argument(
@@ -92,6 +97,8 @@ def _option(text: str):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"`--option` must be NAME=VALUE. Received: {text!r}.")
+    if value in _PYTHON:
+        return name, _PYTHON[value]
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:

@@ -5,7 +5,14 @@ import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.bag_cells import checked_separators
-from keras_din.data.encoding import Features, checked_features, count_parts, feature_name
+from keras_din.data.encoding import (
+    Features,
+    behaviour_features,
+    checked_features,
+    count_parts,
+    feature_name,
+    items_as_such,
+)
 from keras_din.data.joins import column_names, places, read_keyed, read_log, take
 from keras_din.data.log import BehaviourLog
 from keras_din.data.negatives import sample_negatives
@@ -51,7 +58,8 @@ def prepare_behaviours(
             file, in any order; of one user and time, rows are in the order of the log.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
-        target: Columns of the candidate, the item first; the others are features of the item.
+        target: Columns of the candidate, the item first; the others are features of the item,
+            which do not change: those of its first behaviour in time stand for all.
             Strings and integers become a `Categorical` with the vocabulary of the training part,
             lists of them a `Bag`, floats a `Numeric`. A `Categorical` or `Numeric` in place of a
             name is taken as it is.
@@ -96,7 +104,7 @@ def prepare_behaviours(
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
     """
     target, context = checked_features("target", target), checked_features("context", context)
-    side, of = checked_features("side", side), checked_features("of", target if of is None else of)
+    side, of = checked_features("side", side), behaviour_features(of, target)
     one_of("ties", ties, ("exclude", "order"))
     one_of("negatives_by", negatives_by, ("uniform", "popularity"))
     column_of_negatives = negatives if isinstance(negatives, str) else None
@@ -110,6 +118,7 @@ def prepare_behaviours(
     needed = [user, time, item, *from_log, *other_columns]
     needed += [word for word in (column_of_negatives, split) if isinstance(word, str)]
     frame, bad, joined = read_log(source, needed, {"users": (user, users)}, separators)
+    frame[item] = items_as_such(target[0], frame[item])
     events = clean_events(
         frame,
         bad,
@@ -123,7 +132,7 @@ def prepare_behaviours(
     del frame
     rows, number, at = events.frame, events.user, events.time
     catalogue, code, by_item, of_table = _catalogue(
-        rows, item, from_log, items, item_columns, separators
+        rows, at, item, from_log, items, item_columns, separators
     )
 
     position, count = positions(number)
@@ -215,15 +224,13 @@ def prepare_behaviours(
     return PreparedData(spec, {sequence: log}, parts, report, events.bad)
 
 
-def _catalogue(rows, item: str, from_log: list, items, item_columns: list, separators: dict):
+def _catalogue(rows, at, item: str, from_log: list, items, item_columns: list, separators: dict):
     """All items, each behaviour's place among them, and the features of each item.
 
-    An item's features are those of its first behaviour, or those in the table of items; of the
-    latter is also what a report says.
+    An item's features are those of its first behaviour in time, or those in the table of items;
+    of the latter is also what a report says.
     """
     code, catalogue = pd.factorize(rows[item])
-    first = np.full(len(catalogue), len(code))
-    np.minimum.at(first, code, np.arange(len(code)))
     by_item, report = {}, {}
     if items is not None:
         from_table = [name for name in item_columns if name not in from_log]
@@ -233,8 +240,10 @@ def _catalogue(rows, item: str, from_log: list, items, item_columns: list, separ
         catalogue = pd.Index(catalogue).union(table.index, sort=False)
         place = table.index.get_indexer(catalogue)
         by_item |= {name: take(table[name], place) for name in from_table}
-    first = np.append(first, np.full(len(catalogue) - len(first), -1))
-    by_item |= {name: take(rows[name], first) for name in from_log}
+    if from_log:
+        first, latest_first = np.full(len(catalogue), -1), np.argsort(at, kind="stable")[::-1]
+        first[code[latest_first]] = latest_first  # Of several for one place the last one stays.
+        by_item |= {name: take(rows[name], first) for name in from_log}
     by_item[item] = pd.Series(catalogue)
     return pd.Index(catalogue), code, by_item, report
 

@@ -70,6 +70,19 @@ def missing(values: pd.Series) -> np.ndarray:
     return nothing | (values == "").fillna(False).to_numpy(bool)
 
 
+def whole_as_integers(values: pd.Series) -> pd.Series:
+    """Floats that are all whole, as pandas holds integers with gaps, as integers.
+
+    Any other column, and one without a value, as it is.
+    """
+    if values.dtype.kind != "f":
+        return values
+    array = values.to_numpy(np.float64, na_value=np.nan)
+    gaps = np.isnan(array)
+    whole = gaps | ((array == np.floor(array)) & (np.abs(array) < 2.0**63))
+    return values.astype("Int64") if whole.all() and not gaps.all() else values
+
+
 def numbers(name: str, values) -> np.ndarray:
     """A column as float64 `(rows,)`, NaN where a value is missing or no number."""
     values = ordinary(values)

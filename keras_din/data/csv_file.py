@@ -103,6 +103,9 @@ def _read_records(path: str, columns: list, delimiter: str, text):
         elif len(fields) != width:
             line = _short(source.lines[at])
             bad.append((at + 1, f"{len(fields)} fields, not {width}: {line}"))
+            taken = source.lines[at + 1 : source.at]
+            if any(len(_alone(each, delimiter) or ()) == width for each in taken):
+                source.at = at + 1  # A stray quote had taken good lines with it.
         else:
             lines.append(at + 1)
             writer.writerow([fields[i] for i in wanted])

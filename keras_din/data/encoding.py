@@ -6,6 +6,7 @@ import pandas as pd
 from keras_din.checks import positive_integer
 from keras_din.data.bag_cells import fit_bag, holds_bags, to_bags
 from keras_din.data.bags import Bags
+from keras_din.data.columns import whole_as_integers
 from keras_din.data.lookup import fit_feature, to_column
 from keras_din.feature_spec import OOV_INDEX, Bag, FeatureSpec, Indexed, Numeric, Sequence
 
@@ -26,6 +27,31 @@ def checked_features(word: str, features) -> list:
             f"Received: {word}={features!r}."
         )
     return features
+
+
+def behaviour_features(of, target: list) -> list:
+    """`of` as such a list, by default all of `target`, of which each must be."""
+    if of is None:
+        return target
+    of, names = checked_features("of", of), [feature_name(feature) for feature in target]
+    if lacking := [name for name in map(feature_name, of) if name not in names]:
+        raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")
+    return of
+
+
+def items_as_such(column: str | Indexed | Numeric, values: pd.Series) -> pd.Series:
+    """The column of items: as integers where they are floats, all whole.
+
+    Raises:
+        ValueError: When they are other floats, of which a `Numeric` would be made.
+    """
+    values = whole_as_integers(values)
+    if isinstance(column, str) and pd.api.types.is_float_dtype(values.dtype):
+        raise ValueError(
+            "The item, the first of `target`, must be of strings or integers. "
+            f"Received: column {column!r} of {values.dtype}."
+        )
+    return values
 
 
 class Features:

@@ -23,7 +23,7 @@ def new_folder(folder: str | os.PathLike, header: str, overwrite: bool = False):
         FileExistsError: When something is there, and `overwrite` is not set or it is something
             else than prepared data.
     """
-    folder = pathlib.Path(os.path.abspath(folder))
+    folder = pathlib.Path(os.path.realpath(folder))  # Not a link to it, which would be replaced.
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         ours = (folder / header).is_file()
         if not (overwrite and ours):

@@ -5,8 +5,16 @@ import pandas as pd
 
 from keras_din.data.bag_cells import checked_separators
 from keras_din.data.bags import joined
-from keras_din.data.encoding import Features, checked_features, count_parts, feature_name, stacked
-from keras_din.data.joins import column_names, read_log
+from keras_din.data.encoding import (
+    Features,
+    behaviour_features,
+    checked_features,
+    count_parts,
+    feature_name,
+    items_as_such,
+    stacked,
+)
+from keras_din.data.joins import column_names, places, read_log
 from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
@@ -86,7 +94,7 @@ def prepare_impressions(
         ValueError: When a column is nowhere, nothing good is left, or `strict` and a row is bad.
     """
     target, context = checked_features("target", target), checked_features("context", context)
-    side, of = checked_features("side", side), checked_features("of", target if of is None else of)
+    side, of = checked_features("side", side), behaviour_features(of, target)
     sequences = {"hist": label} if sequences is None else dict(sequences)
     earlier = dict(earlier or {})
     if set(earlier) - set(sequences):
@@ -102,6 +110,7 @@ def prepare_impressions(
     needed += [word for word in (request, split) if isinstance(word, str)]
     tables = {"items": (item, items), "users": (user, users)}
     frame, bad, of_tables = read_log(source, needed, tables, separators)
+    frame[item] = items_as_such(target[0], frame[item])
     required = [item, *([request] if request else [])]
     events = clean_events(
         frame, bad, user, time, labels=labels, required=required, time_unit=time_unit, strict=strict
@@ -195,7 +204,7 @@ def _earlier(table, user, time, needed, tables, separators, users, times, unit):
     """Behaviours from before the log: `(frame, user, time)` of those whose user is in the log."""
     timed = time in column_names(table)
     frame, bad, _ = read_log(table, [*needed, *([time] if timed else [])], tables, separators)
-    number = users.get_indexer(pd.Index(frame[user]))
+    number = places(users.rename(user), frame[user], "earlier")
     known = number >= 0
     if timed:
         unit = "auto" if unit == "date" else unit

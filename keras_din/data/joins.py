@@ -38,8 +38,8 @@ def read_log(source, needed, tables: dict, bags=None):
 
     Returns:
         `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
-        needed column; `report` has, for each table used, its `rows`, its `rows_aside` and how
-        many rows of the log it says nothing of, `rows_not_found`.
+        needed column; `report` has, for each table used, as `items_table` its `rows`, its
+        `rows_aside` and how many rows of the log it says nothing of, `rows_not_found`.
 
     Raises:
         ValueError: When a column is nowhere, or a table has a key twice.
@@ -64,7 +64,7 @@ def read_log(source, needed, tables: dict, bags=None):
     frame, bad = read_table(source, own, bags)
     for name, (key, table) in tables.items():
         if elsewhere[name]:
-            frame, report[name] = _join(frame, key, table, elsewhere[name], name, bags)
+            frame, report[f"{name}_table"] = _join(frame, key, table, elsewhere[name], name, bags)
     return frame, bad, report
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_din.checks import positive_integer
-from keras_din.data.columns import missing, numbers, ordinary
+from keras_din.data.columns import missing, numbers, ordinary, whole_as_integers
 from keras_din.feature_spec import OOV_INDEX, RESERVED, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -197,11 +197,9 @@ def _plain(name: str, values):
         return values.to_numpy(np.int64, na_value=0), nothing, "int64"
     array = values.to_numpy(np.float64, na_value=np.nan)
     gaps = np.isnan(array)
-    large = ~(np.abs(array) <= _LARGEST)
-    whole = gaps | ((array == np.floor(array)) & (np.abs(array) < 2.0**63))
-    if gaps.all() or not gaps.any() or not whole.all():
-        return array, large, "float"
-    return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
+    if gaps.any() and whole_as_integers(values).dtype == "Int64":
+        return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
+    return array, ~(np.abs(array) <= _LARGEST), "float"
 
 
 def _decimal(values, nothing):

@@ -9,7 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from keras_din.data.bag_cells import bag_cells
-from keras_din.data.columns import check_columns, from_arrow, missing, numbers, ordinary
+from keras_din.data.columns import (
+    check_columns,
+    from_arrow,
+    missing,
+    numbers,
+    ordinary,
+    whole_as_integers,
+)
 from keras_din.data.csv_file import read_csv
 from keras_din.data.order import order_of, order_of_events
 from keras_din.data.times import to_microseconds
@@ -94,8 +101,13 @@ def read_table(source, columns, bags=None):
 
 
 def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
-    """Bytes as text and lists as tuples; aside the rows whose cells are neither."""
+    """Bytes as text and lists as tuples; aside the rows whose cells are neither.
+
+    Integers with gaps as such, while the gaps are still there to tell them from floats.
+    """
     for name in frame.columns:
+        if frame[name].dtype.kind == "f" and frame[name].hasnans:
+            frame[name] = whole_as_integers(frame[name])
         if isinstance(_first(frame[name]), bytes):
             frame[name], wrong = _decoded(frame[name])
             bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))

@@ -11,7 +11,7 @@ from keras_din.data.columns import missing
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
 from keras_din.data.samples import Samples
-from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Indexed
+from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Indexed, padding_value
 
 
 def rows_to_samples(
@@ -24,8 +24,9 @@ def rows_to_samples(
             in the log where a feature has a vocabulary or hash buckets, indices where it has
             only a size, and numbers of a `Numeric`. Behaviours: lists or arrays, the most recent
             last; `None` or NaN is an empty history, and positions whose first feature is padding
-            (index 0, an empty string or nothing) are left out. A `Bag` is a list, in behaviours a
-            list of lists, and padding in it is left out likewise.
+            (an empty string, 0, or nothing; where 0 is in the vocabulary, the first of -1, -2, ...
+            that is not) are left out. A `Bag` is a list, in behaviours a list of lists, and
+            padding in it is left out likewise.
         spec: The features.
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
         group: Column whose values are GAUC's groups. Without one each row is by itself.
@@ -106,7 +107,7 @@ def _column(name: str, values, feature):
 def _real(values: np.ndarray, feature) -> np.ndarray:
     """Which raw values are no padding: bool `(values,)`."""
     real = ~missing(pd.Series(values))
-    return real if feature.dtype is not None else real & (values != PADDING_INDEX)
+    return real if feature.dtype == "string" else real & (values != padding_value(feature))
 
 
 def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:

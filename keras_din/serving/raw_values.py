@@ -1,11 +1,17 @@
 """Raw values to indices inside a graph, as `keras_din.data` does it before training."""
 
-import itertools
 import pathlib
 
 import tensorflow as tf
 
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED, FeatureSpec, Indexed
+from keras_din.feature_spec import (
+    OOV_INDEX,
+    PADDING_INDEX,
+    RESERVED,
+    FeatureSpec,
+    Indexed,
+    padding_value,
+)
 
 
 def raw_dtype(feature) -> tf.DType:
@@ -13,19 +19,6 @@ def raw_dtype(feature) -> tf.DType:
     if not isinstance(feature, Indexed):
         return tf.float32
     return {"string": tf.string, "int64": tf.int64, None: tf.int32}[feature.dtype]
-
-
-def padding_value(feature: Indexed):
-    """The raw value that means "nothing here" in a history, among candidates or in a bag.
-
-    The empty string, index 0, or the integer 0. Where 0 is in the feature's vocabulary it is a
-    value like any other, and the first of -1, -2, ... that is not in the vocabulary is padding.
-    """
-    if feature.dtype == "string":
-        return ""
-    if feature.vocabulary is None:
-        return 0
-    return next(value for value in itertools.count(0, -1) if value not in feature.vocabulary)
 
 
 class RawValues(tf.Module):

@@ -6,8 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED, Bag, FeatureSpec, Indexed
-from keras_din.serving.raw_values import padding_value
+from keras_din.feature_spec import (
+    OOV_INDEX,
+    PADDING_INDEX,
+    RESERVED,
+    Bag,
+    FeatureSpec,
+    Indexed,
+    padding_value,
+)
 from keras_din.serving.signatures import tells_padding
 
 LONGEST, _MOST = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.

@@ -7,10 +7,18 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED, Bag, FeatureSpec, Numeric
+from keras_din.feature_spec import (
+    OOV_INDEX,
+    PADDING_INDEX,
+    RESERVED,
+    Bag,
+    FeatureSpec,
+    Numeric,
+    padding_value,
+)
 from keras_din.serving.description import read_description
 from keras_din.serving.parity import TOLERANCE, whole_float32
-from keras_din.serving.raw_values import padding_value, raw_dtype
+from keras_din.serving.raw_values import raw_dtype
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices
 from keras_din.serving.signatures import SIGNATURES, tells_padding
 

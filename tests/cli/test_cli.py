@@ -12,7 +12,7 @@ import pytest
 from keras_din.cli import COMMANDS, main
 from keras_din.data import PreparedData
 from keras_din.feature_spec import Bag
-from keras_din.training import load_run, read_arguments
+from keras_din.training import load_run, read_arguments, train
 
 
 def a_log(seed=0, users=60):
@@ -92,6 +92,49 @@ def test_prepare_in_other_ways(tmp_path, words, parts):
     assert {part: len(prepared.parts[part]) for part in parts} == parts
 
 
+def test_prepare_with_a_table_of_users(tmp_path, capsys):
+    a_log().to_csv(tmp_path / "log.csv", index=False)
+    users = pd.DataFrame({"user": [f"u{i}" for i in range(50)], "age": range(50)})
+    users.to_csv(tmp_path / "users.csv", index=False)
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
+    words += ["--label", "click", "--context", "age", "--users", str(tmp_path / "users.csv")]
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert "of 60 users" in output
+    assert "not in `users`: 200 rows of the log" in output
+
+
+def test_prepare_tells_of_rows_in_no_part(tmp_path, capsys):
+    log = a_log().assign(part=lambda log: ["train", "validation"] * (len(log) // 2))
+    log.to_csv(tmp_path / "log.csv", index=False)
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
+    assert main([*words, "--label", "click", "--split", "part"]) == 0
+    assert "in no part, in histories only: 600 rows" in capsys.readouterr().out
+
+
+def test_options_in_the_spelling_of_python(folder, tmp_path):
+    words = [
+        "--epochs",
+        "1",
+        *SMALL,
+        "--option",
+        "item_bias=True",
+        "--option",
+        "attention_units=[4]",
+    ]
+    assert main(["train", str(folder / "data"), str(tmp_path / "run"), *words]) == 0
+    options = read_arguments(tmp_path / "run")["arguments"]["options"]
+    assert options["item_bias"] is True
+
+
+def test_a_run_that_does_not_know_its_data(folder, tmp_path, capsys):
+    data = PreparedData.load(folder / "data")
+    train(data, tmp_path / "run", model="popularity", epochs=1, verbose=0)
+    assert main(["evaluate", str(tmp_path / "run")]) == 1
+    assert "needs the data by --data" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "run"), "--data", str(folder / "data")]) == 0
+
+
 def test_prepare_bags(tmp_path, capsys):
     a_log().assign(tags=lambda log: [f"a;b{item % 2}" * (item % 3) for item in log["item"]]).to_csv(
         tmp_path / "log.csv", index=False
@@ -129,7 +172,11 @@ def test_train_evaluate_export_predict(folder, tmp_path, capsys):
     out = tmp_path / "ctr.csv"
     assert main(["predict", str(folder / "run"), str(folder / "data"), str(out)]) == 0
     scores = pd.read_csv(out)
-    assert list(scores) == ["user", "label", "ctr"]
+    assert list(scores) == ["user", "device", "item", "shop", "time", "label", "ctr"]
+    log = pd.read_csv(folder / "log.csv")
+    log["time"] = pd.to_datetime(log["ts"], unit="s").astype(str)
+    found = scores.merge(log, on=["time", "device", "item", "shop"])
+    assert (found["label"] == found["click"]).groupby(found["user_x"]).any().all()
     assert len(scores) == result["test"]["rows"]
     assert "mean ctr" in capsys.readouterr().out
 

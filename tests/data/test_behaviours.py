@@ -113,8 +113,9 @@ def test_features_of_an_item_are_those_of_its_first_behaviour_or_of_the_table():
     data = prepare_behaviours(a_log(), **target, split=LeaveOneOut(valid=0))
     shop = dict(zip(raw(data, "train", "item"), raw(data, "train", "shop"), strict=True))
     shop |= dict(zip(raw(data, "test", "item"), raw(data, "test", "shop"), strict=True))
-    by_user = a_log().sort_values(["user", "time"]).drop_duplicates("item")
-    first = dict(zip(by_user["item"], by_user["shop"], strict=True))
+    by_time = a_log().sort_values("time", kind="stable").drop_duplicates("item")
+    first = dict(zip(by_time["item"], by_time["shop"], strict=True))
+    assert first["i3"] == 1  # Of b at 1; a's is at 4.
     assert shop == {item: first[item] for item in shop}
     table = pd.DataFrame({"item": ITEMS, "shop": range(100, 112)})
     data = prepare_behaviours(a_log(), **target, items=table)

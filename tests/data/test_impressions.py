@@ -154,7 +154,7 @@ def test_items_and_users_come_from_tables(tmp_path):
     assert raw(data, "train", "brand") == [7, "?", 2**60 + 1, 7]
     assert raw(data, "test", "city") == ["Rome", "Oslo"]
     assert histories(data, "test", "brand") == [[7, 2**60 + 1], [7]]
-    assert data.report["items"] == {"rows": 2, "rows_aside": 0, "rows_not_found": 2}
+    assert data.report["items_table"] == {"rows": 2, "rows_aside": 0, "rows_not_found": 2}
     assert data.report["values_missing"] == {"brand": 2}
 
 
@@ -273,3 +273,36 @@ def test_what_must_hold(options, message):
     options = {name: value for name, value in options.items() if name != "source"}
     with pytest.raises(ValueError, match=message):
         prepare_impressions(source, **(COLUMNS | options))
+
+
+@pytest.mark.parametrize("write", ["csv", "parquet", None])
+def test_one_item_that_is_missing_does_not_make_the_others_numbers(tmp_path, write):
+    log = a_log(item=[1, 2, 3, 1, None, 1], shop=[5, 6, 5, 5, 6, None])
+    if write:
+        getattr(log, f"to_{write}")(tmp_path / f"log.{write}", index=False)
+        log = tmp_path / f"log.{write}"
+    columns = COLUMNS | {"target": ["item", "shop"]}
+    data = prepare_impressions(log, **columns, split=LeaveOneOut(valid=0))
+    assert data.spec.features["item"].vocabulary == (1, 2, 3)
+    assert data.spec.features["shop"].vocabulary == (5, 6)  # Its gap is in the test part.
+    assert data.report["rows_aside"] == {
+        "'item' is missing": {"rows": 1, "first_line": 4 + 2 * (write == "csv")}
+    }
+
+
+def test_items_that_are_floats():
+    whole = prepare_impressions(a_log(item=[1.0, 2.0, 3.0, 1.0, 2.0, 1.0]), **COLUMNS)
+    assert whole.spec.features["item"].vocabulary == (1, 2)
+    with pytest.raises(ValueError, match="The item, the first of `target`, must be of strings or"):
+        prepare_impressions(a_log(item=[1.5, 2.0, 3.0, 1.0, 2.0, 1.0]), **COLUMNS)
+
+
+def test_of_must_be_of_the_target():
+    with pytest.raises(ValueError, match=r"`of` must hold features of `target`: \['item'\]. Rec"):
+        prepare_impressions(a_log(brand=1), **COLUMNS, of=["item", "brand"])
+
+
+def test_earlier_behaviours_of_other_users_alone():
+    earlier = pd.DataFrame({"user": [1, 2], "item": ["x", "y"]})
+    with pytest.raises(ValueError, match=r"`earlier` must have rows .* none in common"):
+        prepare_impressions(a_log(), **COLUMNS, earlier={"hist": earlier})

@@ -96,7 +96,7 @@ def test_forms(tmp_path, write):
     assert as_rows(data, "test") == [(None, [10, 20], 0), (20, [], 1)]
     assert data.report["bags"]["genres"]["empty"] == 1
     assert data.report["rows_aside"] == {}
-    assert data.report["items"] == {"rows": 5, "rows_aside": 0, "rows_not_found": 0}
+    assert data.report["items_table"] == {"rows": 5, "rows_aside": 0, "rows_not_found": 0}
     batch, _ = next(iter(data.dataset("test", 8)))
     assert batch["movie_id"].shape == (2, 1)
 
@@ -157,7 +157,7 @@ def test_bad_lines_of_ratings(tmp_path):
         "'rating' is missing": {"rows": 1, "first_line": 11},
     }
     assert data.bad_rows["line"].tolist() == [2, 3, 4, 5, 6, 7, 8, 10, 11]
-    assert data.report["items"] == {"rows": 2, "rows_aside": 2, "rows_not_found": 0}
+    assert data.report["items_table"] == {"rows": 2, "rows_aside": 2, "rows_not_found": 0}
 
 
 def test_bad_films_of_100k(tmp_path):
@@ -165,7 +165,7 @@ def test_bad_films_of_100k(tmp_path):
     films = (tmp_path / "u.item").read_bytes() + b"60|Too few|01-Jan-1995||x|1|0\n"
     (tmp_path / "u.item").write_bytes(films)
     data = load_movielens(tmp_path)
-    assert data.report["items"] == {"rows": 5, "rows_aside": 1, "rows_not_found": 0}
+    assert data.report["items_table"] == {"rows": 5, "rows_aside": 1, "rows_not_found": 0}
 
 
 def test_no_edition(tmp_path):

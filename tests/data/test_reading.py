@@ -155,6 +155,14 @@ def test_a_stray_quote_costs_its_line_only(tmp_path):
     assert bad["reason"].str.startswith("not readable as CSV: ").all()
 
 
+def test_quotes_that_close_on_a_later_line_take_no_line_with_them(tmp_path):
+    good = [f"{i},{i}" for i in range(5)]
+    (tmp_path / "log.csv").write_text("\n".join(["a,b", '1,"bad', *good, '9",', "7,7"]) + "\n")
+    frame, bad = read_table(tmp_path / "log.csv", ["a", "b"])
+    assert frame.index.tolist() == [3, 4, 5, 6, 7, 8, 9]
+    assert bad["line"].tolist() == [2]
+
+
 def test_a_long_line_is_cut_in_its_reason(tmp_path):
     _, bad = read_csv(tmp_path, "a,b\n" + "1,x," + "y" * 100 + "\n")
     assert bad["reason"].tolist() == ["3 fields, not 2: 1,x," + "y" * 73 + "..."]

@@ -146,7 +146,7 @@ def test_movielens(shared_data):
     data = load_movielens(folder)
     assert data.report["rows_kept"] == 100_004
     assert data.report["users"] == 671
-    assert data.report["items"] == {"rows": 9125, "rows_aside": 0, "rows_not_found": 0}
+    assert data.report["items_table"] == {"rows": 9125, "rows_aside": 0, "rows_not_found": 0}
     ratings = pd.read_csv(folder / "ratings.csv")
     assert len(data.behaviours["hist"]) == (ratings["rating"] >= 4).sum()
     test = data.parts["test"].group

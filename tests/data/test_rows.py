@@ -136,3 +136,12 @@ def test_raw_values_where_the_spec_has_a_vocabulary(tmp_path):
         np.testing.assert_array_equal(x["shop"], [[3], [2], [1]])
         np.testing.assert_array_equal(x["hist_item"], [[2, 1, 3], [0, 0, 0], [2, 0, 0]])
         np.testing.assert_array_equal(x["hist_shop"], [[2, 3, 3], [0, 0, 0], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("vocabulary, padding", [([5, 7, 9], 0), ([5, 0, 9], -1)])
+def test_padding_of_integers_is_that_of_the_server(vocabulary, padding):
+    item = Categorical("item", vocabulary=vocabulary)
+    spec = FeatureSpec(target=[item], sequences=[Sequence("hist", of=[item], max_length=9)])
+    frame = pd.DataFrame({"item": [5], "hist_item": [[9, vocabulary[1], padding, padding]]})
+    ((x, _),) = rows_dataset(frame, spec)
+    assert x["hist_item"].numpy().tolist() == [[4, 3]]

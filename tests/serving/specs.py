@@ -5,7 +5,7 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.data import rows_dataset
-from keras_din.serving.raw_values import padding_value
+from keras_din.feature_spec import padding_value
 from keras_din.serving.sample_rows import one_candidate_a_row
 from keras_din.serving.signatures import tells_padding
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_din.data.lookup import to_indices
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric
-from keras_din.serving.raw_values import RawValues, asset, padding_value, raw_dtype
+from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, padding_value
+from keras_din.serving.raw_values import RawValues, asset, raw_dtype
 
 LARGE = 2**53 + 1
 
