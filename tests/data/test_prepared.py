@@ -106,6 +106,16 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
     assert only(tmp_path) == ["data"]
 
 
+def test_a_link_leads_to_the_folder(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    prepared().save(tmp_path / "link")
+    prepared(label=0).save(tmp_path / "link", overwrite=True)
+    assert PreparedData.load(tmp_path / "there").parts["train"].label[0] == 0
+    assert (tmp_path / "link").is_symlink()
+    assert only(tmp_path) == ["link", "there"]
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_something_else_is_never_replaced(tmp_path, overwrite):
     (tmp_path / "thesis.txt").write_text("years")
