@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import tempfile
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from keras_din.serving.parity import TOLERANCE
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.saved_model import check_model
 from keras_din.serving.signatures import first_values, most_recent, tells_padding
+from keras_din.serving.version import remove_what_dead_writers_left, temporary_folder
 
 _OPSET = 18
 
@@ -107,8 +107,9 @@ def _export(model, spec, path, extra, write, score) -> pathlib.Path:
     check_model(model, spec)
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as scratch:
-        file = pathlib.Path(scratch, path.name)
+    with temporary_folder(path.parent) as scratch:
+        remove_what_dead_writers_left(path.parent)
+        file = scratch / f"new-{path.name}"
         try:
             write(_graph(model, spec), file)
             difference = _difference(score(file), index_spec(spec), model.predict_on_batch)

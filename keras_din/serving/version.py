@@ -61,7 +61,7 @@ def new_version(parent, keep: int | None = None):
     with contextlib.ExitStack() as stack:
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            temporary = stack.enter_context(_temporary_folder(parent))
+            temporary = stack.enter_context(temporary_folder(parent))
             version = NewVersion(temporary)
         except OSError as error:
             raise type(error)(
@@ -69,7 +69,7 @@ def new_version(parent, keep: int | None = None):
                 f"`path` must be a folder that can be written ({error.strerror})",
                 str(parent),
             ) from error
-        _remove_what_dead_writers_left(parent)
+        remove_what_dead_writers_left(parent)
         yield version
         _flush(version.folder)
         version.published = _publish(version.folder, parent)
@@ -78,8 +78,8 @@ def new_version(parent, keep: int | None = None):
 
 
 @contextlib.contextmanager
-def _temporary_folder(parent: pathlib.Path):
-    """A folder whose lock is held as long as the block runs; then it is removed.
+def temporary_folder(parent: pathlib.Path):
+    """A folder below `parent` whose lock is held as long as the block runs; then it is removed.
 
     The system lets go of the lock of a process that dies, however it dies: a folder whose lock
     can be had is nobody's.
@@ -100,7 +100,8 @@ def _temporary_folder(parent: pathlib.Path):
             return
 
 
-def _remove_what_dead_writers_left(parent: pathlib.Path) -> None:
+def remove_what_dead_writers_left(parent: pathlib.Path) -> None:
+    """Removes the temporary folders below `parent` that no living process has locked."""
     for folder in parent.glob(f"{TEMPORARY_PREFIX}*"):
         # The lock is held, or the folder is gone by now or not ours to remove.
         with contextlib.suppress(OSError), open(folder / _LOCK, "a") as lock:

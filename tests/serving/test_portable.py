@@ -11,6 +11,7 @@ from keras_din.ops import packed, packed_portable, packed_static
 from keras_din.ops.portable_form import is_portable, portable_form
 from keras_din.serving import export_litert, export_onnx, portable
 from keras_din.serving.sample_rows import sample_rows
+from keras_din.serving.version import new_version, versions
 from tests.models.test_contract import BAGS, ITEM, OPTIONS, randomized
 from tests.serving.specs import SPEC
 
@@ -120,6 +121,32 @@ def test_without_the_extra(tmp_path, monkeypatch, export, extra):
     with pytest.raises(RuntimeError, match=rf"pip install 'keras_din\[{extra}\]'"):
         export(kd.build_popularity(SPEC), SPEC, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_versions_and_files_are_written_beside_each_other(tmp_path):
+    """Neither takes what the other is writing for a dead writer's; what one left goes."""
+    (tmp_path / ".writing-dead").mkdir()
+
+    def write(function, file):
+        file.write_text("whole")
+        with new_version(tmp_path) as version:
+            (version.folder / "file").touch()
+
+    def score(file):
+        assert file.read_text() == "whole"
+        return lambda x: np.full(x["item"].shape, 0.5)
+
+    model = kd.build_popularity(SPEC)
+    path = portable._export(model, SPEC, tmp_path / "lock", "onnx", write, score)
+    assert path.read_text() == "whole"
+    assert len(versions(tmp_path)) == 1
+    with new_version(tmp_path) as version:
+        (version.folder / "file").touch()
+        write = lambda function, file: file.touch()  # noqa: E731
+        portable._export(model, SPEC, path, "onnx", write, lambda file: model.predict_on_batch)
+        assert (version.folder / "file").exists()
+    assert len(versions(tmp_path)) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_what_is_refused(tmp_path, monkeypatch):

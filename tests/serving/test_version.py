@@ -150,7 +150,7 @@ def test_a_folder_removed_before_it_was_locked(tmp_path, monkeypatch):
     def late(file, how):
         if not seen:
             seen.append(file.name)
-            publishing._remove_what_dead_writers_left(tmp_path)
+            publishing.remove_what_dead_writers_left(tmp_path)
             assert not list(tmp_path.glob(".writing-*"))
         flock(file, how)
 
