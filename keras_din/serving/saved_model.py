@@ -62,8 +62,8 @@ def export(
         path: Folder of the versions, such as `"exported_models/din"`. Made where it is missing.
         metrics: What to remember of the model's quality, such as the result of `evaluate`.
         data_fingerprint: What to remember of the data that the model was trained on.
-        keep: How many versions stay below `path`, with the new one; older ones are removed. By
-            default all stay.
+        keep: How many versions stay below `path`, with the new one; older ones are removed, and
+            a warning names those that can't be. By default all stay.
         tables: `"float32"`, or `"int8"`: embeddings in int8 with a scale a row, of which the rows
             that are asked for become floats. The live model stays as it is; the 1e-5 are to
             that model with such tables, and `keras_din.json` says what they cost.

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 import time
+import warnings
 
 TEMPORARY_PREFIX = ".writing-"
 _LOCK = "lock"
@@ -49,7 +50,8 @@ def new_version(parent, keep: int | None = None):
     Args:
         parent: The folder of versions; made where it is missing.
         keep: How many versions stay, with the new one, once it is published; the oldest go.
-            Versions newer than it stay in any case. By default all stay.
+            Versions newer than it stay in any case. By default all stay. A warning names those
+            that can't be removed.
 
     Yields:
         A `NewVersion`.
@@ -136,8 +138,22 @@ def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
 
 
 def _retire(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
-    """Removes older versions; each vanishes at once, as a server that looks must see it."""
+    """Removes older versions; each vanishes at once, as a server that looks must see it.
+
+    The new one is published by now, so what can't be removed is told in a warning.
+    """
+    left = []
     older = [number for number in versions(version.parent) if number < int(version.name)]
     for number in older[: max(0, len(older) - keep + 1)]:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             (version.parent / str(number)).rename(temporary / f"retired-{number}")
+        except FileNotFoundError:  # Another writer was first.
+            pass
+        except OSError as error:
+            left.append(f"{number} ({error.strerror})")
+    if left:
+        warnings.warn(
+            f"{version} is published, and {keep} versions should stay. These could not be removed: "
+            f"{', '.join(left)}.",
+            stacklevel=4,
+        )

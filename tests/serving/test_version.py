@@ -114,6 +114,24 @@ def test_keep(tmp_path):
     assert write(tmp_path).name in names(tmp_path) > {last}
 
 
+def test_a_version_that_can_not_be_removed_is_told(tmp_path, monkeypatch):
+    for number in ("5", "7", "9"):
+        (tmp_path / number).mkdir()
+    rename = pathlib.Path.rename
+
+    def refuse(path, target):
+        if path.name in ("5", "9"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", refuse)
+    message = r"removed: 5 \(Permission denied\), 9 \(Permission denied\)\."
+    with pytest.warns(UserWarning, match=message):
+        new = write(tmp_path, keep=1)
+    assert (new / "file").exists()
+    assert names(tmp_path) == {"5", "9", new.name}
+
+
 def test_a_version_that_goes_vanishes_at_once(tmp_path, monkeypatch):
     """What is removed was renamed out of sight before."""
     old = write(tmp_path)
