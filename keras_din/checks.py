@@ -1,5 +1,6 @@
 """Checks of arguments that several rooms share."""
 
+import json
 import math
 
 
@@ -53,3 +54,22 @@ def one_of(word: str, value, allowed: tuple):
         names = ", ".join(map(repr, allowed))
         raise ValueError(f"`{word}` must be one of {names}. Received: {word}={value!r}.")
     return value
+
+
+def json_values(word: str, value, nulls: bool = False):
+    """`value` as JSON gives it back, numpy scalars as numbers, or a `ValueError` that names it.
+
+    JSON has no word for NaN and infinity: with `nulls` they are `None`, else refused.
+    """
+    try:
+        text = json.dumps(value, default=_plain, allow_nan=nulls)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{word}` must hold what JSON takes. Received: {error}.") from None
+    return json.loads(text, parse_constant=lambda name: None)
+
+
+def _plain(value):
+    """A numpy scalar as a Python number."""
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        return value.item()
+    raise TypeError(f"a value of type {type(value).__name__}")

@@ -152,10 +152,10 @@ def _metrics(metrics: dict) -> str:
 
 
 def _listed(values: dict) -> str:
-    return ", ".join(
-        f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
-        for name, value in values.items()
-    )
+    def told(value):
+        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else value
+
+    return ", ".join(f"{name} {told(value)}" for name, value in values.items())
 
 
 def _tables(tables: dict) -> str:

@@ -1,5 +1,7 @@
 """What commands print."""
 
+import math
+
 import pandas as pd
 
 COLUMNS = {
@@ -17,7 +19,12 @@ def metrics_table(rows: dict) -> str:
 
     Args:
         rows: Name -> dict of metrics as `keras_din.evaluate` gives it; other keys are kept.
+            `None` is NaN, as a version's `keras_din.json` has it.
     """
+    rows = {
+        name: {key: math.nan if value is None else value for key, value in of.items()}
+        for name, of in rows.items()
+    }
     frame = pd.DataFrame.from_dict(rows, orient="index")
     known = [name for name in COLUMNS if name in frame]
     others = [n for n in frame if n not in (*COLUMNS, "rows", "groups", "groups_left_out")]

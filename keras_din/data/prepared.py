@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from keras_din.checks import one_of
+from keras_din.checks import json_values, one_of
 from keras_din.data import pipeline
 from keras_din.data.folder import new_folder
 from keras_din.data.log import BehaviourLog
@@ -68,11 +68,7 @@ class PreparedData:
             raise ValueError(
                 f"`parts` must be some of {list(PARTS)}. Received: {list(self.parts)}."
             )
-        try:
-            plain = json.loads(json.dumps(self.report, default=_plain, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"`report` must hold what JSON takes. Received: {error}.") from None
-        object.__setattr__(self, "report", plain)
+        object.__setattr__(self, "report", json_values("report", self.report))
 
     def dataset(
         self,
@@ -201,10 +197,3 @@ class PreparedData:
         parts = ", ".join(f"{part}: {len(samples):,}" for part, samples in self.parts.items())
         logs = ", ".join(f"{name}: {len(log):,}" for name, log in self.behaviours.items())
         return f"PreparedData(rows of {{{parts}}}, events of {{{logs}}})"
-
-
-def _plain(value):
-    """A numpy scalar as a Python number."""
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        return value.item()
-    raise TypeError(f"a value of type {type(value).__name__}")

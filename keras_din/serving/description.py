@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_din.checks import json_values
 from keras_din.feature_spec import Bag, FeatureSpec, Indexed, padding_value
 from keras_din.serving.raw_values import asset
 from keras_din.serving.signatures import SIGNATURES, tells_padding
@@ -30,7 +31,7 @@ def write_description(
 ) -> None:
     """Writes `keras_din.json` into a version that holds its SavedModel already.
 
-    A vocabulary that is a file among the assets is named, not repeated.
+    A vocabulary that is a file among the assets is named, not repeated. NaN is written as null.
     """
     content = {
         "format": 1,
@@ -60,7 +61,9 @@ def write_description(
         name = asset(spec.features[entry["name"]])
         if name is not None:
             entry |= {"vocabulary": f"assets/{name}", "dtype": spec.features[entry["name"]].dtype}
-    text = json.dumps(content, indent=1, ensure_ascii=False)
+    # A loss of GAUC may be of no group.
+    content = json_values("content", content, nulls=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (pathlib.Path(folder) / FILE).write_text(text, encoding="utf-8")
 
 

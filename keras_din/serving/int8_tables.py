@@ -35,6 +35,9 @@ class Int8Tables:
 
     Args:
         model: A functional model. Its weights stay as they are.
+
+    Raises:
+        ValueError: When a table holds NaN or infinity.
     """
 
     def __init__(self, model: keras.Model):
@@ -42,7 +45,7 @@ class Int8Tables:
         self.tables = []
         for layer in model.layers:
             if isinstance(layer, Embedding):
-                values, scales = quantized(layer.embeddings.numpy())
+                values, scales = quantized(_finite(layer))
                 values = tf.Variable(values, trainable=False, name="int8_values")
                 scales = tf.Variable(scales, trainable=False, name="int8_scales")
                 self.tables.append((layer, values, scales))
@@ -67,6 +70,18 @@ class Int8Tables:
         """`ctr` `(batch, candidates)` of the model with these tables."""
         with self.in_use():
             return self._function(x).numpy()
+
+
+def _finite(layer) -> np.ndarray:
+    """The table of a layer, or a `ValueError` that names it."""
+    table = np.asarray(layer.embeddings.numpy(), np.float32)
+    (rows,) = np.nonzero(~np.isfinite(table).all(axis=1))
+    if len(rows):
+        raise ValueError(
+            f"The table {layer.name!r} must be finite to be kept in int8. "
+            f"Received: NaN or infinity in {len(rows)} of {len(table)} rows, the first {rows[0]}."
+        )
+    return table
 
 
 def _gather(values, scales, rows):

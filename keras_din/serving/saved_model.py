@@ -6,7 +6,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import json_values, one_of, positive_integer
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
 from keras_din.layers import Embedding
@@ -61,6 +61,7 @@ def export(
         spec: The `FeatureSpec` that the model was built from.
         path: Folder of the versions, such as `"exported_models/din"`. Made where it is missing.
         metrics: What to remember of the model's quality, such as the result of `evaluate`.
+            What JSON takes, and numpy scalars; NaN and infinity are written as null.
         data_fingerprint: What to remember of the data that the model was trained on.
         keep: How many versions stay below `path`, with the new one; older ones are removed, and
             a warning names those that can't be. By default all stay.
@@ -74,7 +75,8 @@ def export(
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
 
     Raises:
-        ValueError: When the model does not take the inputs of the spec; each is named.
+        ValueError: When the model does not take the inputs of the spec; each is named. When a
+            table that shall be in int8 is not finite, or another argument is not as said here.
         RuntimeError: When the SavedModel and the live model disagree, or on another backend
             than TensorFlow. Nothing is published then.
         OSError: When the folder can't be written. Older versions are untouched.
@@ -92,6 +94,8 @@ def export(
             '`test` belongs to `tables="int8"` and must be a data set with `groups`, as of '
             f"`PreparedData.dataset` without `shuffle`. Received: tables={tables!r}, test={test!r}."
         )
+    metrics = json_values("metrics", metrics, nulls=True)
+    data_fingerprint = json_values("data_fingerprint", data_fingerprint, nulls=True)
     check_model(model, spec)
     int8 = Int8Tables(model) if tables == "int8" else None
     live = model.predict_on_batch if int8 is None else int8.ctr

@@ -73,6 +73,16 @@ def test_sizes_and_metrics_of_parts(version, tmp_path, capsys):
     assert told["bytes"]["assets"] == sum(f.stat().st_size for f in (version / "assets").iterdir())
 
 
+def test_metrics_that_are_null(version, tmp_path, capsys):
+    version = shutil.copytree(version, tmp_path / "v")
+    description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
+    description["metrics"] = {"ne": None, "valid": {"gauc": None, "auc": 0.5}}
+    (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
+    text = screen_of(capsys, version)
+    assert "metrics: ne -" in text
+    assert "valid - 0.5000" in " ".join(text.split())
+
+
 @pytest.mark.parametrize(
     "files, message",
     [

@@ -115,6 +115,19 @@ def test_what_is_refused(model, tmp_path):
         kd.export(model, SPEC, tmp_path, test=tf.data.Dataset.range(3))
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_table_that_is_not_finite_is_named(tmp_path, value):
+    model = kd.build_base(SPEC, hidden_units=(4,))
+    table = model.get_layer("embedding_item").embeddings
+    values = table.numpy()
+    values[[7, 9], 2] = value
+    table.assign(values)
+    message = r"'embedding_item' must be finite .* infinity in 2 of 32 rows, the first 7\."
+    with pytest.raises(ValueError, match=message):
+        kd.export(model, SPEC, tmp_path / "x", tables="int8")
+    assert not (tmp_path / "x").exists()
+
+
 def test_floats_are_not_what_such_a_version_is_held_to(model, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "check_parity", lambda *given: {})
     with warnings.catch_warnings():
