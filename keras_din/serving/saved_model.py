@@ -178,11 +178,17 @@ def check_model(model, spec: FeatureSpec) -> None:
                 f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "
                 f"{wanted[1]}. Received: {has[name][0]} of shape {has[name][1]}."
             )
-    tables = {layer.name: layer for layer in model.layers if isinstance(layer, Embedding)}
-    for name, feature in spec.features.items():
-        table = tables.get(f"embedding_{name}")
-        if table is not None and table.vocabulary_size != feature.vocabulary_size:
+    for layer in model.layers:
+        if isinstance(layer, Embedding):
+            _check_table(layer, spec)
+
+
+def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
+    """A model may have several tables of a feature, such as `lr`, one an input."""
+    for name in {layer.feature, layer.name.removeprefix("embedding_")}:
+        size = getattr(spec.features.get(name), "vocabulary_size", layer.vocabulary_size)
+        if layer.vocabulary_size != size:
             raise ValueError(
-                f"The model's table of {name!r} must have a row for each of the spec's "
-                f"{feature.vocabulary_size} indices. Received: {table.vocabulary_size} rows."
+                f"The model's table of {name!r} must have a row for each of the spec's {size} "
+                f"indices. Received: {layer.vocabulary_size} rows in {layer.name!r}."
             )

@@ -220,6 +220,19 @@ def test_a_model_of_another_spec_is_refused(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("build", [kd.build_lr, kd.build_popularity, kd.build_din])
+def test_every_table_must_be_of_the_spec(tmp_path, build):
+    more = kd.Categorical("item", vocabulary=[*ITEM.vocabulary, "new"], dim=8)
+    ours, theirs = (
+        kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+        for item in (ITEM, more)
+    )
+    message = r"table of 'item' must have a row for each of the spec's 33 .* Received: 32 rows in '"
+    with pytest.raises(ValueError, match=message):
+        kd.export(build(ours), theirs, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
 def test_another_backend_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match="`export` needs the TensorFlow backend"):
