@@ -50,8 +50,10 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
 
     A candidate is padding where the first `Categorical` of the target is, a behaviour where that
     of its sequence is, whatever the other features say there. Of a history longer than
-    `max_length` the most recent stay, of a bag of more than `max_values` the first.
+    `max_length` the most recent stay, of a bag of more than `max_values` the first. Inputs of
+    different numbers of rows are an `InvalidArgumentError` that names one.
     """
+    inputs = _of_as_many_rows(tells_padding(spec.target).name, inputs)
     x = {}
     for feature in (*spec.context, *spec.target):
         x[feature.name] = _look_up(raw_values, feature, inputs[feature.name])
@@ -60,6 +62,23 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
     for sequence in spec.sequences:
         x |= _behaviours(sequence, raw_values, inputs)
     return x
+
+
+def _of_as_many_rows(first: str, inputs: dict) -> dict:
+    """The inputs, checked to have as many rows as the `first`.
+
+    Else a history sent once for several candidates would be that of the first alone.
+    """
+    rows = tf.shape(inputs[first])[0]
+    checks = [
+        tf.debugging.assert_equal(
+            tf.shape(values)[0], rows, f"{name} must have as many rows as {first}"
+        )
+        for name, values in inputs.items()
+        if name != first
+    ]
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(values) for name, values in inputs.items()}
 
 
 def _look_up(raw_values: RawValues, feature, values):

@@ -104,3 +104,28 @@ def test_histories_of_two_lengths_are_refused(width, tmp_path):
     message = "hist_shop must have the shape of hist_item"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         answer(kd.build_base(SPEC), SPEC, "rank", rows, tmp_path)
+
+
+@pytest.mark.parametrize("signature", signatures.SIGNATURES)
+def test_inputs_of_two_numbers_of_rows_are_refused(signature, exports):
+    """Such as one history for several candidates, whose others would have none."""
+    version = str(exports["din"][1])
+    rows = sample_rows(SPEC, rows=3, candidates=1, time=4).raw
+    if signature == "serving_default":
+        rows = one_candidate_a_row(SPEC, rows)
+    odd, messages = [], []
+    for name in ("age", "hist", "shops"):  # All inputs of a sequence alike.
+        odd.append({key: v[:1] if key.startswith(name) else v for key, v in rows.items()})
+        messages.append(rf"{name}\w* must have as many rows as item")
+    loaded = tf.saved_model.load(version)
+    for rows, message in zip(odd, messages, strict=True):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            loaded.signatures[signature](**{key: tf.constant(v) for key, v in rows.items()})
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        loaded = v1.saved_model.loader.load(session, ["serve"], version)
+        tensors = loaded.signature_def[signature]
+        for rows, message in zip(odd, messages, strict=True):
+            feed = {tensors.inputs[key].name: v for key, v in rows.items()}
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                session.run(tensors.outputs["ctr"].name, feed)
