@@ -27,6 +27,7 @@ def add_arguments(parser):
 def run(options) -> None:
     """Prints what differs and fails when something does."""
     from keras_din.serving.description import find_version, read_description
+    from keras_din.serving.in_float32 import ctr_in_float32
     from keras_din.serving.int8_tables import Int8Tables
     from keras_din.serving.skew import find_skew
 
@@ -34,7 +35,7 @@ def run(options) -> None:
     read = _prepared if os.path.isdir(options.log) else _rows_of_parquet
     run, rows, batches = read(options)
     int8 = read_description(version)["tables"]["dtype"] == "int8"
-    live = Int8Tables(run.model).ctr if int8 else run.model.predict_on_batch
+    live = Int8Tables(run.model).ctr if int8 else ctr_in_float32(run.model)
     skew = find_skew(version, run.spec, live, batches)
     print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
     print(report(skew, rows))

@@ -60,6 +60,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         "largest difference of ctr from the live model: "
         + _listed(description["largest_difference"]),
         _tables(description["tables"]),
+        _half_precision(description.get("half_precision")),
     ]
     return "\n\n".join(section for section in sections if section)
 
@@ -164,6 +165,13 @@ def _tables(tables: dict) -> str:
         return ""
     lost = {name: of for name, of in tables.items() if name != "dtype"}
     return f"{tables['dtype']} tables, beside floats: {_listed(lost)}"
+
+
+def _half_precision(half: dict | None) -> str:
+    if half is None:  # Nothing to say of a model of float32, or of an older version.
+        return ""
+    largest = _listed({"largest_difference": half["largest_difference"]})
+    return f"served in float32, beside the live model in {' and '.join(half['dtypes'])}: {largest}"
 
 
 def _bytes(size: float) -> str:

@@ -28,6 +28,7 @@ def write_description(
     metrics=None,
     data_fingerprint=None,
     tables: dict,
+    half_precision: dict | None = None,
 ) -> None:
     """Writes `keras_din.json` into a version that holds its SavedModel already.
 
@@ -42,6 +43,7 @@ def write_description(
         "data_fingerprint": data_fingerprint,
         "largest_difference": parity,
         "tables": tables,
+        "half_precision": half_precision,
         "warmup": warmup,
         "versions": {
             "keras_din": __version__,

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
+from keras_din.serving.in_float32 import in_float32
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.signatures import tells_padding
 
@@ -53,7 +54,7 @@ class Int8Tables:
 
     @contextlib.contextmanager
     def in_use(self):
-        """Has the model look embeddings up here when it is traced or called eagerly.
+        """Has the model look embeddings up here, in float32, when it is traced or called eagerly.
 
         Only the rows that are asked for become floats. What was traced before stays as it is; no
         other thread may call the model meanwhile.
@@ -61,7 +62,8 @@ class Int8Tables:
         for layer, values, scales in self.tables:
             layer.gather = functools.partial(_gather, values, scales)
         try:
-            yield
+            with in_float32(self.model):
+                yield
         finally:
             for layer, _, _ in self.tables:
                 del layer.gather

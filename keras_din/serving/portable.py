@@ -11,6 +11,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence
 from keras_din.ops.portable_form import portable_form
+from keras_din.serving.in_float32 import ctr_in_float32, in_float32
 from keras_din.serving.parity import TOLERANCE
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.saved_model import check_model
@@ -33,7 +34,7 @@ def export_onnx(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
 
     Histories stay padded in it, while on TensorFlow they are packed: it costs what the longest
     history of the batch does, in `dien` with the square of `time`. Before the file is there,
-    `onnxruntime` must agree with the live model to 1e-5 on sample rows.
+    `onnxruntime` must agree with the live model, in float32, to 1e-5 on sample rows.
 
     Args:
         model: A model, as of `keras_din.export`.
@@ -112,7 +113,7 @@ def _export(model, spec, path, extra, write, score) -> pathlib.Path:
         file = scratch / f"new-{path.name}"
         try:
             write(_graph(model, spec), file)
-            difference = _difference(score(file), index_spec(spec), model.predict_on_batch)
+            difference = _difference(score(file), index_spec(spec), ctr_in_float32(model))
         except ImportError as error:
             raise RuntimeError(
                 f"This export needs what the extra {extra!r} brings: "
@@ -141,7 +142,7 @@ def _graph(model, spec):
     function = tf.function(
         lambda x: model(_with_room(spec, dict(x)), training=False), input_signature=[specs]
     )
-    with portable_form():
+    with portable_form(), in_float32(model):
         # Converters know loops as functions, not as the jumps that they are lowered to.
         frozen = convert_variables_to_constants_v2(
             function.get_concrete_function(), lower_control_flow=False

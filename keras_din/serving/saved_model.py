@@ -1,6 +1,5 @@
 """Writes a model as a version that TensorFlow Serving answers from."""
 
-import contextlib
 import warnings
 
 import keras
@@ -13,6 +12,7 @@ from keras_din.layers import Embedding
 from keras_din.ops.custom_gradient_tensorflow import without_gradients
 from keras_din.serving import signatures
 from keras_din.serving.description import write_description
+from keras_din.serving.in_float32 import ctr_in_float32, half_precision, in_float32
 from keras_din.serving.int8_tables import Int8Tables, what_is_lost
 from keras_din.serving.parity import check_parity, whole_float32
 from keras_din.serving.raw_values import RawValues
@@ -54,6 +54,9 @@ def export(
     is, and the differences found. With `tensorflow-serving-api` installed (the extra
     `keras_din[serving]`) a version has warm-up requests, which a server answers itself before it
     takes the version into service; without, a warning says that they are missing.
+
+    A model of mixed precision is served in float32, and held to its own numbers in float32;
+    `half_precision` in `keras_din.json` says how far the live model is from them.
 
     Args:
         model: A model of the zoo, or any functional model with the spec's inputs and the output
@@ -98,14 +101,16 @@ def export(
     data_fingerprint = json_values("data_fingerprint", data_fingerprint, nulls=True)
     check_model(model, spec)
     int8 = Int8Tables(model) if tables == "int8" else None
-    live = model.predict_on_batch if int8 is None else int8.ctr
+    in_floats = ctr_in_float32(model)
+    live = in_floats if int8 is None else int8.ctr
     with new_version(path, keep) as version:
-        with contextlib.nullcontext() if int8 is None else int8.in_use():
+        with in_float32(model) if int8 is None else int8.in_use():
             write(model, spec, version.folder, version.scratch)
         warmup = write_warmup(version.folder, spec)
         with whole_float32():
             parity = check_parity(version.folder, spec, live)
-            lost = {} if int8 is None else what_is_lost(spec, model.predict_on_batch, live, test)
+            lost = {} if int8 is None else what_is_lost(spec, in_floats, live, test)
+            half = half_precision(model, spec)
         write_description(
             version.folder,
             model,
@@ -115,6 +120,7 @@ def export(
             metrics=metrics,
             data_fingerprint=data_fingerprint,
             tables={"dtype": tables} | lost,
+            half_precision=half,
         )
     if warmup["file"] is None:
         warnings.warn(

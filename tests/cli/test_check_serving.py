@@ -3,6 +3,7 @@
 import shutil
 import warnings
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,6 +117,23 @@ def test_other_weights(folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "where it is largest\n  row " in printed
     assert "the weights may be those of another model" in printed
+
+
+def test_a_run_of_mixed_precision_is_asked_in_float32(folder, tmp_path, capsys, monkeypatch):
+    data = PreparedData.load(folder / "data")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        options = {"hidden_units": [8], "attention_units": [4]}
+        words = {"options": options, "epochs": 1, "batch_size": 64, "verbose": 0}
+        run = train(data, tmp_path / "run", **words)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: {})
+    monkeypatch.setattr(saved_model, "write_warmup", lambda *arguments: {"file": ""})
+    version = kd.export(run.model, run.spec, tmp_path / "din")
+    words = [version, folder / "data", "--run", run.folder]
+    assert main(["check-serving", *map(str, words)]) == 0
+    assert "the version answers as the live model does" in capsys.readouterr().out
 
 
 def test_what_is_refused(folder, tmp_path, capsys):

@@ -83,6 +83,18 @@ def test_metrics_that_are_null(version, tmp_path, capsys):
     assert "valid - 0.5000" in " ".join(text.split())
 
 
+def test_a_model_of_mixed_precision(version, tmp_path, capsys):
+    version = shutil.copytree(version, tmp_path / "v")
+    description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
+    assert description.pop("half_precision") is None
+    (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
+    assert "served in float32" not in screen_of(capsys, version)  # Nor of an older version.
+    description["half_precision"] = {"dtypes": ["bfloat16"], "largest_difference": 0.00123}
+    (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
+    message = "served in float32, beside the live model in bfloat16: largest_difference 0.00123"
+    assert message in screen_of(capsys, version)
+
+
 @pytest.mark.parametrize(
     "files, message",
     [

@@ -149,6 +149,29 @@ def test_versions_and_files_are_written_beside_each_other(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_model_of_mixed_precision_computes_in_float32(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = randomized(kd.build_din(ITEMS), scale=0.2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    graphs = []
+
+    def write(function, file):
+        graphs.append(function.get_concrete_function().graph)
+        file.touch()
+
+    def score(file):
+        return lambda x: function(x)["ctr"].numpy()
+
+    function = portable._graph(model, ITEMS)
+    portable._export(model, ITEMS, tmp_path / "model", "onnx", write, score)
+    (graph,) = graphs
+    nodes = [*graph.as_graph_def().node, *graph.as_graph_def().library.function]
+    assert "DT_HALF" not in str(nodes)
+    assert "DT_BFLOAT16" not in str(nodes)
+
+
 def test_what_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="The model's inputs must be those of the spec"):
         export_onnx(kd.build_base(kd.FeatureSpec(target=SPEC.target)), SPEC, tmp_path / "x")
