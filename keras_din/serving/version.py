@@ -147,8 +147,8 @@ def _retire(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
     for number in older[: max(0, len(older) - keep + 1)]:
         try:
             (version.parent / str(number)).rename(temporary / f"retired-{number}")
-        except FileNotFoundError:  # Another writer was first.
-            pass
+        except FileNotFoundError:
+            continue  # Another writer was first.
         except OSError as error:
             left.append(f"{number} ({error.strerror})")
     if left:
