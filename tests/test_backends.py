@@ -19,7 +19,7 @@ BUILDERS = ZOO | {"bst_of_two_blocks": partial(build_bst, blocks=2)}
 
 SCRIPT = """
 import sys
-import numpy as np, keras
+import numpy as np, keras, keras_din
 from keras_din.losses import BinaryCrossentropy
 from tests.models.test_contract import BAGS, SPEC
 from tests.test_backends import BUILDERS
@@ -43,6 +43,26 @@ with np.load(sys.argv[2]) as arrays:
     )
     model.compile("adam", BinaryCrossentropy())
     assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
+
+# Half precision: what many took gets a gradient that is summed in float32.
+from keras_din import ops
+class Taken(keras.layers.Layer):
+    def build(self, shape):
+        self.values = self.add_weight(name="values", shape=(2, 1), initializer="ones")
+    def call(self, places):
+        both = ops.take_rows(self.values, places), ops.take_positions(self.values, places)
+        return keras.ops.concatenate(both, axis=-1)
+for dtype in ("mixed_bfloat16", "mixed_float16"):
+    places = keras.Input((), dtype="int32")
+    layer = Taken(dtype=dtype)
+    model = keras.Model(places, layer(places))
+    model.compile(keras.optimizers.SGD(0.25), lambda y, taken: keras.ops.sum(taken) / 5000)
+    model.train_on_batch(np.zeros(5000, "int32"), np.zeros(5000, "float32"))
+    values = keras.ops.convert_to_numpy(layer.values)
+    np.testing.assert_allclose(values, [[1 - 0.25 * 2], [1]], rtol=0.01, err_msg=dtype)
+    keys = keras.ops.ones((1, 5000, 4), dtype=dtype.removeprefix("mixed_"))
+    pooled = keras_din.layers.SequencePoolingLayer("mean", dtype=dtype)(keys)
+    assert (keras.ops.convert_to_numpy(keras.ops.cast(pooled, "float32")) == 1).all()
 
 # Lazy optimizers: the rule that NumPy has, on gradients that are dense here.
 from keras_din.optimizers import LazyAdam, RowwiseAdagrad

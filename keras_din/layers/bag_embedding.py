@@ -8,7 +8,7 @@ from keras import ops
 from keras_din.checks import one_of
 from keras_din.feature_spec import PADDING_INDEX, POOLINGS
 from keras_din.layers.embedding import Embedding
-from keras_din.ops import max_rows, pack, padded, row_of_position, sum_rows
+from keras_din.ops import max_rows, mean_rows, pack, padded, row_of_position, sum_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -51,14 +51,14 @@ class BagEmbedding(Embedding):
         mask = ops.not_equal(indices, PADDING_INDEX)
         rows = row_of_position(mask)
         embeddings = super().call(pack(indices, mask), training)
-        counts = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
-        if self.pooling == "max":
-            pooled = max_rows(embeddings, rows, bags)
-            pooled = ops.where(counts > 0, pooled, ops.zeros_like(pooled))
-        else:
-            pooled = sum_rows(embeddings, rows, bags)
         if self.pooling == "mean":
-            pooled = pooled / ops.cast(ops.maximum(counts, 1), pooled.dtype)
+            pooled = mean_rows(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
+        elif self.pooling == "sum":
+            pooled = sum_rows(embeddings, rows, bags)
+        else:
+            pooled = max_rows(embeddings, rows, bags)
+            some = ops.any(mask, axis=1, keepdims=True)
+            pooled = ops.where(some, pooled, ops.zeros_like(pooled))
         return ops.reshape(pooled, (*outer, self.dim))
 
     def compute_mask(self, indices, mask=None):

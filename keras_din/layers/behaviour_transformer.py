@@ -6,7 +6,7 @@ from keras import ops
 from keras_din.checks import fraction, positive_integer
 from keras_din.layers.behaviours import pack_behaviours
 from keras_din.layers.transformer_block import TransformerBlock
-from keras_din.ops import pack, pairs_of_rows
+from keras_din.ops import pack, pairs_of_rows, take_positions
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -97,7 +97,7 @@ class BehaviourTransformer(keras.layers.Layer):
         target = ops.pad(query, ((0, 0), (0, 0), (0, keys.shape[-1] - query.shape[-1])))
         if self.positions:
             target = target + self.position[0]
-            keys = keys + ops.take(self.position, self._from_the_end(mask), axis=0)
+            keys = keys + take_positions(self.position, self._from_the_end(mask))
         behaviours = ops.expand_dims(keys, 1)
         pairs = pairs_of_rows(mask) if self.blocks > 1 else None
         *before, last = self.transformer_blocks

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_din.checks import one_of
 from keras_din.layers.behaviours import pack_behaviours
-from keras_din.ops import sum_rows
+from keras_din.ops import mean_rows, sum_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -38,11 +38,9 @@ class SequencePoolingLayer(keras.layers.Layer):
 
     def call(self, keys, keys_mask=None):
         keys, rows, mask = pack_behaviours(keys, keys_mask)
-        pooled = sum_rows(keys, rows, ops.shape(mask)[0])
         if self.pooling == "sum":
-            return pooled
-        counts = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
-        return pooled / ops.cast(ops.maximum(counts, 1), pooled.dtype)
+            return sum_rows(keys, rows, ops.shape(mask)[0])
+        return mean_rows(keys, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
 
     def compute_mask(self, keys, keys_mask=None):
         return None

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import fraction, positive_integer
-from keras_din.ops import attend_rows, take_rows
+from keras_din.ops import attend_rows, take_positions, take_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -70,8 +70,8 @@ class TransformerBlock(keras.layers.Layer):
         asking, answering = pairs
         attended = attend_rows(
             self._heads(self.query, behaviours),
-            ops.take(keys, answering, axis=0),
-            ops.take(values, answering, axis=0),
+            take_positions(keys, answering),
+            take_positions(values, answering),
             take_rows(key, rows),
             take_rows(value, rows),
             asking,

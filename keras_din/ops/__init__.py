@@ -14,6 +14,7 @@ from keras_din.ops.next_behaviour import next_and_other
 from keras_din.ops.packed import (
     by_row_or_by_pair,
     max_rows,
+    mean_rows,
     pack,
     pairs_of_rows,
     row_of_position,
@@ -37,6 +38,7 @@ __all__ = [
     "is_ragged",
     "masked_moments",
     "max_rows",
+    "mean_rows",
     "next_and_other",
     "outer_product",
     "pack",

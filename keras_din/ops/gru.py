@@ -5,13 +5,15 @@
 (Zhou et al., 2019, Eqs. 2 to 5 and 13 to 16). It begins with zeros.
 
 As histories, it has two forms of the same numbers: over packed positions on TensorFlow, where
-padding costs nothing, and a scan over padded time where shapes are static.
+padding costs nothing, and a scan over padded time where shapes are static. Of half precision it
+is run in float32: a state is a sum of as many small steps as there are behaviours.
 """
 
 import keras
 from keras import ops
 
 from keras_din.ops import gru_static
+from keras_din.ops.in_float32 import in_float32
 
 if keras.backend.backend() == "tensorflow":
     from keras_din.ops import gru_tensorflow as backend
@@ -19,6 +21,7 @@ else:
     backend = gru_static
 
 
+@in_float32
 def gru_states(inputs, kernel, mask):
     """The state after each position, of a GRU without attention.
 
@@ -34,6 +37,7 @@ def gru_states(inputs, kernel, mask):
     return backend.gru_states(inputs, ops.cast(kernel, inputs.dtype), mask)
 
 
+@in_float32
 def gru_last(inputs, attention, kernel, mask):
     """The state after the last position of each row, for each candidate.
 

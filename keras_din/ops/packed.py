@@ -7,12 +7,16 @@ matrix is padding, so everything in floating point works on the packed form.
 Dropping positions needs shapes that depend on values. The TensorFlow backend has them; where
 shapes are static (JAX), `positions = batch * time`, a padding position has the row `batch`, one
 past the last, and the functions below leave it out. The numbers are the same.
+
+Sums over a history, and those of gradients, are made in float32 where values are of half
+precision, and cast back: a sum of many half-precision numbers is not one.
 """
 
 import keras
 from keras import ops
 
 from keras_din.ops import packed_static
+from keras_din.ops.in_float32 import in_float32
 
 if keras.backend.backend() == "tensorflow":
     from keras_din.ops import packed_tensorflow as backend
@@ -58,11 +62,22 @@ def sum_rows(values, rows, batch):
     return backend.sum_rows(values, rows, batch)
 
 
+@in_float32
+def mean_rows(values, rows, counts):
+    """The mean over the positions of each row, of which it has `counts` `(batch,)`.
+
+    `(positions, dim)` -> `(batch, dim)`, 0 where none is.
+    """
+    sums = sum_rows(values, rows, ops.shape(counts)[0])
+    return sums / ops.expand_dims(ops.cast(ops.maximum(counts, 1), sums.dtype), -1)
+
+
 def max_rows(values, rows, batch):
     """Maximum over the positions of each row; the lowest finite number where none is."""
     return backend.max_rows(values, rows, batch)
 
 
+@in_float32
 def softmax_rows(scores, rows, batch):
     """Softmax over the positions of each row, `exp(s_j) / sum_i exp(s_i)`: same shape."""
     highest = ops.stop_gradient(max_rows(scores, rows, batch))

@@ -6,11 +6,13 @@ That of `packed_static`, where `positions = batch * time` and a padding position
 
 from keras import ops
 
+from keras_din.ops.in_float32 import in_float32
 from keras_din.ops.packed_static import *  # noqa: F403
 
 _LOWEST = -1e30  # Some runtimes make sums of products of a choice: nothing may be infinite.
 
 
+@in_float32
 def sum_rows(values, rows, batch):
     return ops.sum(_by_row(values, rows, batch, 0.0), axis=1)
 

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_din.ops.in_float32 import in_float32
+
 
 def row_of_position(mask):
     batch = ops.shape(mask)[0]
@@ -22,11 +24,13 @@ def pairs_of_rows(mask):
     return ops.reshape(asking, (-1,)), ops.reshape(answering, (-1,))
 
 
+@in_float32  # The gradient is a sum.
 def take_rows(x, rows):
     spare = ops.zeros_like(x[:1])
     return ops.take(ops.concatenate([x, spare]), rows, axis=0)
 
 
+@in_float32
 def take_positions(values, places):
     return ops.take(values, places, axis=0)
 
@@ -37,6 +41,7 @@ def real_positions(rows, batch):
     return ops.cast(ops.argsort(ops.where(rows < batch, places, behind + places)), "int32")
 
 
+@in_float32
 def sum_rows(values, rows, batch):
     return ops.segment_sum(values, rows, num_segments=batch + 1)[:batch]
 
@@ -45,6 +50,7 @@ def affine(x, kernel, bias):
     return ops.matmul(x, kernel) + bias
 
 
+@in_float32  # The gradient counts equal values.
 def max_rows(values, rows, batch):
     highest = ops.segment_max(values, rows, num_segments=batch + 1)[:batch]
     # The maximum of nothing differs between backends (-inf or the lowest finite number).

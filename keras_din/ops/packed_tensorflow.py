@@ -4,6 +4,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_din.ops.custom_gradient_tensorflow import custom_gradient
+from keras_din.ops.in_float32 import in_float32
 
 # So many pairs of a behaviour and a candidate, in the mean of rows, are worth a turn of a loop.
 PAIRS_OF_A_ROW = 2000
@@ -45,11 +46,15 @@ def _take_rows(x, rows):
     return tf.gather(x, rows), lambda gradient: (sum_rows(gradient, rows, tf.shape(x)[0]), None)
 
 
-@custom_gradient
 def take_positions(values, places):
+    return _take_positions(tf.convert_to_tensor(values), places)
+
+
+@custom_gradient
+def _take_positions(values, places):
     # TensorFlow's own gradient would be slices of a tensor that is dense anyway.
     def gradient(of_taken):
-        return tf.math.unsorted_segment_sum(of_taken, places, tf.shape(values)[0]), None
+        return in_float32(tf.math.unsorted_segment_sum)(of_taken, places, tf.shape(values)[0]), None
 
     return tf.gather(values, places), gradient
 
@@ -58,6 +63,7 @@ def real_positions(rows, batch):
     return tf.range(tf.shape(rows)[0])
 
 
+@in_float32
 def sum_rows(values, rows, batch):
     # Of rows in order the sum is six times as fast as `unsorted_segment_sum` on CPU, but ends
     # with the last row that has a position.
@@ -72,6 +78,7 @@ def affine(x, kernel, bias):
     return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
+@in_float32  # The gradient counts equal values.
 def max_rows(values, rows, batch):
     return tf.math.unsorted_segment_max(values, rows, batch)
 

@@ -2,9 +2,11 @@
 
 from keras import ops
 
+from keras_din.ops.in_float32 import in_float32
 from keras_din.ops.packed import max_rows, sum_rows, take_rows
 
 
+@in_float32
 def attend_rows(queries, keys, values, own_key, own_value, rows):
     """Scaled dot-product attention of each row to its positions and to one more of its own.
 

@@ -172,6 +172,24 @@ def test_weights_sum_to_one_with_normalization():
     np.testing.assert_allclose(np.sum(weights, -1), np.ones((3, 2)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype, resolution", [("bfloat16", 2**-8), ("float16", 2**-11)])
+@pytest.mark.parametrize("weight_normalization", [True, "scaled"])
+def test_long_histories_in_half_precision(weight_normalization, dtype, resolution):
+    layer = AttentionSequencePoolingLayer(
+        (4,), "sigmoid", weight_normalization, dtype=f"mixed_{dtype}"
+    )
+    query, keys, _ = inputs(0, batch=1, candidates=1, time=1)
+    query, keys = (keras.ops.cast(x, dtype) for x in (query, np.repeat(keys, 1000, axis=1)))
+    weights = keras.ops.cast(layer.attention_weights(query, keys), "float32")
+    np.testing.assert_allclose(weights, np.full((1, 1, 1000), 1 / 1000), rtol=resolution)
+    np.testing.assert_allclose(np.sum(weights), 1, rtol=resolution)
+    # In pairs and, of many candidates, row by row.
+    for candidates in (1, 3):
+        out = layer(keras.ops.repeat(query, candidates, axis=1), keys)
+        expected = np.repeat(keras.ops.cast(keys[:, :1], "float32"), candidates, axis=1)
+        np.testing.assert_allclose(keras.ops.cast(out, "float32"), expected, rtol=2 * resolution)
+
+
 def test_the_keras_mask_of_keys_is_used():
     embedding = Embedding(9, 4)
     layer = AttentionSequencePoolingLayer((4,), "dice")

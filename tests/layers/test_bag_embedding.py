@@ -85,6 +85,13 @@ def test_gradients_by_hand_are_sparse(pooling, expected):
     np.testing.assert_array_equal(np.sort(rows), [1, 1, 2, 3, 4])  # No row for padding.
 
 
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_long_bags_in_half_precision(dtype):
+    layer = a_layer("mean", dtype=dtype)
+    out = layer(np.repeat([[3], [4]], 5000, axis=1))
+    np.testing.assert_array_equal(keras.ops.cast(out, "float32"), TABLE[[3, 4]])
+
+
 @every_pooling
 def test_only_real_values_are_looked_up(pooling):
     bags, values = 7, 211  # Sizes that nothing else in the graph has.

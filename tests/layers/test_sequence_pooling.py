@@ -34,6 +34,18 @@ def test_the_keras_mask_of_keys_is_used(pooling):
     np.testing.assert_allclose(model.predict_on_batch(ids), out, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype, resolution", [("bfloat16", 2**-8), ("float16", 2**-11)])
+@pytest.mark.parametrize("policy", ["mixed_{}", "{}"])
+@pytest.mark.parametrize("count", [1000, 5000])
+def test_long_histories_in_half_precision(count, policy, dtype, resolution):
+    keys = np.full((2, count, 4), 1, "float32")
+    out = SequencePoolingLayer("mean", dtype=policy.format(dtype))(keys)
+    assert out.dtype == dtype
+    np.testing.assert_array_equal(keras.ops.cast(out, "float32"), keys[:, 0])
+    out = SequencePoolingLayer("sum", dtype=policy.format(dtype))(keys)
+    np.testing.assert_allclose(keras.ops.cast(out, "float32"), count * keys[:, 0], rtol=resolution)
+
+
 def test_contract(tmp_path):
     check_layer(SequencePoolingLayer(), {"keys": KEYS}, tmp_path, {"keys_mask": MASK})
 

@@ -1,5 +1,6 @@
 """DIN's options against their equations in NumPy, and the network of the authors' code."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -120,6 +121,29 @@ def test_only_the_rows_of_the_batch_get_a_gradient():
     gradient = tape.gradient(loss, biases)
     assert isinstance(gradient, tf.IndexedSlices)
     assert set(gradient.indices.numpy()) == set(x["item_id"].ravel())
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_gradients_of_many_behaviours_in_half_precision(dtype):
+    """Equal behaviours, whose scores get none: sums in half precision left some of any sign."""
+    spec = FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[ITEM])])
+    x = {"item_id": np.array([[2]]), "hist_item_id": np.full((1, 1000), 3)}
+    results = []
+    for policy in ("float32", dtype):
+        keras.mixed_precision.set_dtype_policy(policy)
+        try:
+            model = randomized(build_din(spec, attention_units=(4,)), scale=0.3)
+            with tf.GradientTape() as tape:
+                score = model(x)[0, 0]
+            layer = model.get_layer("interest_hist")
+            weights = [model.get_layer("embedding_item_id").embeddings.value, layer.kernel.value]
+            of_table, of_kernel = map(tf.convert_to_tensor, tape.gradient(score, weights))
+        finally:
+            keras.mixed_precision.set_dtype_policy("float32")
+        largest = np.abs(of_table).max()
+        np.testing.assert_allclose(of_kernel / largest, np.zeros(of_kernel.shape), atol=1e-5)
+        results.append(of_table / largest)
+    np.testing.assert_allclose(*results, atol=0.05)
 
 
 @pytest.mark.parametrize("options", [AUTHORS, {"interaction": "product", "item_bias": True}])
