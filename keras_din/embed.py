@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Indexed
-from keras_din.layers import BagEmbedding, Embedding, Pack, Padded
+from keras_din.layers import BagEmbedding, Embedding, Pack, Padded, Standardize
 
 
 class Behaviours(NamedTuple):
@@ -124,9 +124,7 @@ def _layer(feature, embeddings_initializer):
     """The layer from the input of a feature to its embedding, or its standardized value."""
     name = feature.name
     if not isinstance(feature, Indexed):
-        return keras.layers.Rescaling(
-            1 / feature.std, -feature.mean / feature.std, name=f"standardize_{name}"
-        )
+        return Standardize(feature.mean, feature.std, name=f"standardize_{name}")
     table = feature.vocabulary_size, feature.dim, embeddings_initializer
     names = {"feature": name, "name": f"embedding_{name}"}
     if isinstance(feature, Bag):

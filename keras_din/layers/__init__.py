@@ -15,6 +15,7 @@ from keras_din.layers.mlp import MLP
 from keras_din.layers.pack import Pack
 from keras_din.layers.padded import Padded
 from keras_din.layers.sequence_pooling import SequencePoolingLayer
+from keras_din.layers.standardize import Standardize
 from keras_din.layers.take_rows import TakeRows
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "Pack",
     "Padded",
     "SequencePoolingLayer",
+    "Standardize",
     "TakeRows",
 ]

@@ -21,7 +21,8 @@ class Pack(keras.layers.Layer):
     """
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        # Numbers keep their precision until they are standardized.
+        super().__init__(**{"autocast": False, **kwargs})
         self.packs = keras.backend.backend() == "tensorflow"
         # Shapes that depend on values: XLA would compile anew for each length.
         self.supports_jit = not self.packs

@@ -1,0 +1,44 @@
+"""A number as a model reads it: how far from the mean, in standard deviations."""
+
+import keras
+from keras import ops
+
+from keras_din.checks import positive_number
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class Standardize(keras.layers.Layer):
+    """`output = (input - mean) / std`, made in float32 and then of the layer's dtype.
+
+    Raw numbers, such as prices and times, are larger than half precision goes; the difference is
+    taken first, since it is exact where both are large. (`keras.layers.Rescaling` does neither.)
+
+    Args:
+        mean: Mean of the values in training.
+        std: Standard deviation of the values in training.
+
+    Call arguments:
+        inputs: Float tensor of any shape.
+
+    Returns:
+        Float tensor shaped like `inputs`.
+
+    Raises:
+        ValueError: When `std` is not positive.
+    """
+
+    def __init__(self, mean=0.0, std=1.0, **kwargs):
+        super().__init__(**{"autocast": False, **kwargs})
+        self.mean = float(mean)
+        self.std = positive_number("std", std)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        x = (ops.cast(inputs, "float32") - self.mean) / self.std
+        return ops.cast(x, self.compute_dtype)
+
+    def compute_output_shape(self, inputs_shape):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "mean": self.mean, "std": self.std}
