@@ -47,6 +47,7 @@ class BatchNormalization(MovingMoments):
 
     def call(self, inputs, mask=None, training=False):
         x = ops.cast(inputs, "float32")
-        mean, variance = self.moments(x, mask, training and self.trainable)
-        x = ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+        mean, variance = self.moments(x, mask, training)
+        beta, gamma = (ops.cast(weight, "float32") for weight in (self.beta, self.gamma))
+        x = ops.batch_normalization(x, mean, variance, -1, beta, gamma, self.epsilon)
         return ops.cast(x, inputs.dtype)

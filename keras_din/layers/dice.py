@@ -11,8 +11,9 @@ class Dice(MovingMoments):
     """Data-adaptive rectifier: a PReLU whose corner follows the mean of its input.
 
     `f(s) = p(s) s + (1 - p(s)) alpha s`, `p(s) = sigmoid((s - E[s]) / sqrt(Var[s] + epsilon))`.
-    In training `E` and `Var` are those of the batch, over real entries only; at inference they
-    are moving averages. `alpha` is learned, one a unit.
+    In training `E` and `Var` are those of the batch, over real entries only; at inference, and
+    where the layer is frozen (`trainable=False`), they are moving averages. `alpha` is learned,
+    one a unit.
 
     Args:
         epsilon: The small constant of the equation.

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_din.checks import fraction, positive_number
 from keras_din.ops import masked_moments
 
 
@@ -16,12 +17,8 @@ class MovingMoments(keras.layers.Layer):
 
     def __init__(self, epsilon, momentum, **kwargs):
         super().__init__(**kwargs)
-        if not epsilon > 0:
-            raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon!r}.")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"`momentum` must be in [0, 1). Received: momentum={momentum!r}.")
-        self.epsilon = epsilon
-        self.momentum = momentum
+        self.epsilon = positive_number("epsilon", epsilon)
+        self.momentum = fraction("momentum", momentum)
         self.supports_masking = True
 
     def build_moments(self, units):
@@ -31,6 +28,7 @@ class MovingMoments(keras.layers.Layer):
             name="moving_mean",
             shape=(units,),
             initializer="zeros",
+            dtype="float32",
             trainable=False,
             autocast=False,
         )
@@ -38,6 +36,7 @@ class MovingMoments(keras.layers.Layer):
             name="moving_variance",
             shape=(units,),
             initializer="ones",
+            dtype="float32",
             trainable=False,
             autocast=False,
         )
@@ -49,9 +48,10 @@ class MovingMoments(keras.layers.Layer):
             x: Float32 tensor `(..., units)`.
             mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all.
             of_batch: Whether to take those of `x` and learn them, or the moving averages. Without
-                a real entry these stay as they are.
+                a real entry these stay as they are, and so they do in a frozen layer
+                (`trainable=False`), which takes the averages always.
         """
-        if not of_batch:
+        if not (of_batch and self.trainable):
             return self.moving_mean, self.moving_variance
         mean, variance, count = masked_moments(x, mask)
         step = ops.where(count > 0, 1.0 - self.momentum, 0.0)

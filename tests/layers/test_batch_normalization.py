@@ -36,6 +36,15 @@ def test_by_hand_at_inference_and_where_it_is_frozen():
     assert layer.moving_mean.numpy() == 1
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_statistics_are_float32_whatever_the_dtype(dtype):
+    layer = BatchNormalization(dtype=dtype, momentum=0.9)
+    out = layer(np.array([[1.0], [5.0]]), training=True)
+    assert out.dtype == dtype
+    np.testing.assert_allclose(keras.ops.cast(out, "float32"), [[-1], [1]], rtol=0.01)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), [0.1 * 3], rtol=1e-6)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_numbers_of_the_layer_of_keras(masked):
     rng = np.random.default_rng(0)
@@ -76,7 +85,15 @@ def test_contract(tmp_path, units):
 
 @pytest.mark.parametrize(
     "arguments, text",
-    [({"epsilon": 0}, "`epsilon` must be positive"), ({"momentum": 1}, r"must be in \[0, 1\)")],
+    [
+        ({"epsilon": 0}, r"`epsilon` must be a positive number\. Received: epsilon=0"),
+        ({"epsilon": "x"}, "`epsilon` must be a positive number.*'x'"),
+        ({"epsilon": None}, "`epsilon` must be a positive number.*None"),
+        ({"epsilon": True}, "`epsilon` must be a positive number.*True"),
+        ({"epsilon": float("inf")}, "`epsilon` must be a positive number.*inf"),
+        ({"momentum": 1}, r"`momentum` must be a number in \[0, 1\)"),
+        ({"momentum": "a"}, r"`momentum` must be a number in \[0, 1\).*'a'"),
+    ],
 )
 def test_errors(arguments, text):
     with pytest.raises(ValueError, match=text):

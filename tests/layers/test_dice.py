@@ -54,13 +54,46 @@ def test_a_batch_without_real_entries_leaves_the_averages():
     np.testing.assert_array_equal(layer.moving_variance.numpy(), np.ones(3))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16", "mixed_bfloat16"])
+def test_statistics_are_float32_whatever_the_dtype(dtype):
+    layer = Dice(dtype=dtype)
+    out = layer(np.array([[1.0], [3.0]]), training=True)
+    assert out.dtype == layer.compute_dtype
+    assert layer.moving_mean.dtype == layer.moving_variance.dtype == "float32"
+    np.testing.assert_allclose(layer.moving_mean.numpy(), [0.01 * 2], rtol=1e-5)
+
+
+def test_frozen_it_learns_nothing():
+    # As at inference: averages 0 and 1, alpha 0.25.
+    layer = Dice(epsilon=1e-8)
+    layer.build((None, 1))
+    layer.alpha.assign([0.25])
+    x = np.array([[1.0], [3.0]], "float32")
+    expected = layer(x)
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(x, training=True), expected)
+    assert layer.moving_mean.numpy() == 0
+    assert layer.moving_variance.numpy() == 1
+    layer.trainable = True
+    assert np.abs(layer(x, training=True) - expected).max() > 0.1
+    assert layer.moving_mean.numpy() > 0
+
+
 def test_contract(tmp_path):
     check_layer(Dice(), {"inputs": np.ones((4, 3), "float32")}, tmp_path)
 
 
 @pytest.mark.parametrize(
     "arguments, text",
-    [({"epsilon": 0}, "`epsilon` must be positive"), ({"momentum": 1}, r"must be in \[0, 1\)")],
+    [
+        ({"epsilon": 0}, r"`epsilon` must be a positive number\. Received: epsilon=0"),
+        ({"epsilon": "x"}, "`epsilon` must be a positive number.*'x'"),
+        ({"epsilon": None}, "`epsilon` must be a positive number.*None"),
+        ({"epsilon": True}, "`epsilon` must be a positive number.*True"),
+        ({"epsilon": float("inf")}, "`epsilon` must be a positive number.*inf"),
+        ({"momentum": 1}, r"`momentum` must be a number in \[0, 1\)"),
+        ({"momentum": "a"}, r"`momentum` must be a number in \[0, 1\).*'a'"),
+    ],
 )
 def test_errors(arguments, text):
     with pytest.raises(ValueError, match=text):
