@@ -2,15 +2,20 @@
 
 import json
 import math
+import operator
 
 
 def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int:
     """`value` as an `int`, or a `ValueError` that names the argument and what it is of."""
     wanted = {0: "a non-negative integer", 1: "a positive integer"}[minimum]
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < minimum:
+    try:
+        number = operator.index(value)
+    except TypeError:  # Also of an array, which has an `__index__` and may refuse it.
+        number = -1
+    if isinstance(value, bool) or number < minimum:
         of = f" of {owner}" if owner else ""
         raise ValueError(f"`{word}`{of} must be {wanted}. Received: {word}={value!r}.")
-    return value.__index__()
+    return number
 
 
 def positive_number(word: str, value) -> float:
@@ -31,14 +36,17 @@ def epoch_or_steps(word: str, value):
         ) from None
 
 
-def layer_sizes(word: str, values) -> tuple:
+def layer_sizes(word: str, values, at_least_one: bool = False) -> tuple:
     """The sizes of a stack of layers as a tuple of `int`, or a `ValueError`."""
     try:
-        return tuple(positive_integer(word, value) for value in values)
+        sizes = tuple(positive_integer(word, value) for value in values)
     except (TypeError, ValueError):
         raise ValueError(
             f"`{word}` must be a list of positive integers. Received: {word}={values!r}."
         ) from None
+    if at_least_one and not sizes:
+        raise ValueError(f"`{word}` must hold at least one layer. Received: {word}={values!r}.")
+    return sizes
 
 
 def fraction(word: str, value) -> float:

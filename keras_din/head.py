@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_din.checks import layer_sizes
 from keras_din.feature_spec import Categorical
 from keras_din.layers import MLP, Embedding
 
@@ -22,6 +23,7 @@ def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", drop
     Returns:
         Float32 tensor `(batch, candidates)`.
     """
+    hidden_units = layer_sizes("hidden_units", hidden_units)
     x = MLP(hidden_units, activation, dropout, name="top")(join(parts), mask=target_mask)
     # `Dense` would make ten operations of a product of more than two axes.
     logit = keras.layers.EinsumDense(

@@ -110,9 +110,10 @@ def _checked(spec, crosses):
             f"`crosses` must be a list of lists of names. Received: crosses={crosses!r}."
         ) from None
     for cross, names in crosses:
-        sequences = {inputs[name].sequence for name in names if name in possible} - {None}
-        allowed = set(names) <= set(possible) and len(sequences) <= 1
-        if isinstance(cross, str) or not allowed or not 2 <= len(names) == len(set(names)):
+        # A list first: what is no name may have no hash.
+        allowed = not isinstance(cross, str) and all(name in possible for name in names)
+        sequences = {inputs[name].sequence for name in names if allowed} - {None}
+        if not allowed or len(sequences) > 1 or not 2 <= len(names) == len(set(names)):
             raise ValueError(
                 "Each of `crosses` must be a list of two or more inputs that are Categorical, of "
                 f"one sequence at most: {', '.join(possible)}. Received: {cross!r}."

@@ -74,9 +74,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
 
     def __init__(self, units=(80, 40), activation="dice", weight_normalization=True, **kwargs):
         super().__init__(**kwargs)
-        self.units = layer_sizes("units", units)
-        if not self.units:
-            raise ValueError(f"`units` must hold at least one layer. Received: units={units!r}.")
+        self.units = layer_sizes("units", units, at_least_one=True)
         self.activation = checked_activation(activation)
         one_of("weight_normalization", weight_normalization, (True, False, "scaled"))
         scaled = weight_normalization == "scaled"

@@ -41,13 +41,8 @@ class CrossNetwork(keras.layers.Layer):
 
     def __init__(self, ranks, experts=1, **kwargs):
         super().__init__(**kwargs)
-        self.ranks = _checked_ranks(ranks)
+        self.ranks = checked_ranks("ranks", ranks, experts)
         self.experts = positive_integer("experts", experts)
-        if self.experts > 1 and None in self.ranks:
-            raise ValueError(
-                "`ranks` must be integers where there are several experts. "
-                f"Received: ranks={ranks!r}, experts={experts}."
-            )
         self.supports_masking = True
 
     def build(self, inputs_shape):
@@ -108,11 +103,18 @@ class CrossNetwork(keras.layers.Layer):
         }
 
 
-def _checked_ranks(ranks):
+def checked_ranks(word, ranks, experts):
+    """The ranks of cross layers of so many experts as a tuple, or a `ValueError`."""
     try:
-        return tuple(None if rank is None else positive_integer("ranks", rank) for rank in ranks)
+        checked = tuple(None if rank is None else positive_integer(word, rank) for rank in ranks)
     except (TypeError, ValueError):
         raise ValueError(
-            "`ranks` must be a list of positive integers or None, one a layer. "
-            f"Received: ranks={ranks!r}."
+            f"`{word}` must be a list of positive integers or None, one a layer. "
+            f"Received: {word}={ranks!r}."
         ) from None
+    if positive_integer("experts", experts) > 1 and None in checked:
+        raise ValueError(
+            f"`{word}` must be integers where there are several experts. "
+            f"Received: {word}={ranks!r}, experts={experts}."
+        )
+    return checked

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import positive_integer
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX
+from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED
 from keras_din.ops import is_ragged
 from keras_din.ops.portable_form import is_portable
 
@@ -42,7 +42,8 @@ class Embedding(keras.layers.Layer):
         Float tensor `(*indices.shape, dim)`, ragged like `indices`, with the mask `indices != 0`.
 
     Raises:
-        ValueError: When `vocabulary_size` or `dim` is not a positive integer.
+        ValueError: When `vocabulary_size` or `dim` is not a positive integer, or the table has
+            no row for padding and out-of-vocabulary.
     """
 
     def __init__(
@@ -56,6 +57,11 @@ class Embedding(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+        if self.vocabulary_size < RESERVED:
+            raise ValueError(
+                f"`vocabulary_size` must be at least {RESERVED}: it counts the rows of padding (0) "
+                f"and of out-of-vocabulary (1). Received: vocabulary_size={vocabulary_size!r}."
+            )
         self.dim = positive_integer("dim", dim)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
@@ -87,7 +93,7 @@ class Embedding(keras.layers.Layer):
     def call(self, indices, training=False):
         if is_ragged(indices):
             return indices.with_flat_values(self.call(indices.flat_values, training))
-        indices = ops.cast(indices, "int32") if "int" not in str(indices.dtype) else indices
+        indices = _signed(indices)
         known = ops.logical_and(indices >= 0, indices < self.vocabulary_size)
         rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))
         if keras.backend.backend() == "tensorflow" and not is_portable():
@@ -125,3 +131,11 @@ class Embedding(keras.layers.Layer):
             "embeddings_regularizer": regularizer,
             "feature": self.feature,
         }
+
+
+def _signed(indices):
+    """Indices as int32 or int64, which all operations know: what is too large becomes negative."""
+    dtype = keras.backend.standardize_dtype(indices.dtype)
+    if dtype in ("int32", "int64"):
+        return indices
+    return ops.cast(indices, "int64" if dtype == "uint64" else "int32")

@@ -2,11 +2,12 @@
 
 import keras
 
-from keras_din.checks import one_of
+from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviours
 from keras_din.head import ctr_head, join
 from keras_din.layers import MLP, CrossNetwork
+from keras_din.layers.cross_network import checked_ranks
 
 
 def build_dcn(
@@ -51,6 +52,8 @@ def build_dcn(
         [Wang et al., 2021](https://arxiv.org/abs/2008.13535), Sec. 3; the layers, and how other
         libraries differ, in `CrossNetwork`.
     """
+    cross_ranks = checked_ranks("cross_ranks", cross_ranks, experts)
+    hidden_units = layer_sizes("hidden_units", hidden_units)
     structure = one_of("structure", structure, ("stacked", "parallel"))
     x = embed(spec, embeddings_initializer)
     x_0 = join([*x.context, x.target, *pooled_behaviours(x, pooling)])

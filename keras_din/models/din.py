@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_din.checks import one_of
+from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
 from keras_din.head import bias_of_item, ctr_head, join
 from keras_din.layers import Affine, AttentionSequencePoolingLayer
@@ -75,6 +75,8 @@ def build_din(
         empty history, which there has the embedding of item 0.
     """
     one_of("interaction", interaction, ("concat", "product", "affine_product"))
+    one_of("item_bias", item_bias, (True, False))
+    attention_units = layer_sizes("attention_units", attention_units, at_least_one=True)
     affine = interaction == "affine_product"
     x = embed(spec, embeddings_initializer)
     interests = [

@@ -3,6 +3,7 @@
 import math
 import numbers
 import types
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -51,6 +52,11 @@ class MiniBatchAware(RowSparse):
 
     def __init__(self, *arguments, mini_batch_aware=None, occurrences=None, **keywords):
         super().__init__(*arguments, **keywords)
+        if occurrences is not None and not isinstance(occurrences, Mapping):
+            raise ValueError(
+                "`occurrences` must be a dict of the counts of each feature, as "
+                f"`PreparedData.occurrences` makes it. Received: occurrences={occurrences!r}."
+            )
         if (mini_batch_aware is None) != (occurrences is None):
             names = None if occurrences is None else list(occurrences)
             raise ValueError(

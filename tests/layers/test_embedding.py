@@ -49,6 +49,25 @@ def test_the_table_is_never_read_whole():
     assert "ReadVariableOp" not in kinds
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+)
+def test_any_type_of_integers(dtype, training):
+    layer = Embedding(300, 2)
+    rows = [0, 2, 1, 100]
+    layer.build()
+    out = layer(np.array([rows], dtype), training=training)
+    table = layer.embeddings.numpy()
+    np.testing.assert_array_equal(out, [[[0, 0], *table[rows[1:]]]])
+    np.testing.assert_array_equal(out._keras_mask, [[False, True, True, True]])
+    if np.iinfo(dtype).max > 300:  # None becomes another row.
+        out = layer(np.array([300, np.iinfo(dtype).max], dtype), training=training)
+        np.testing.assert_array_equal(out, table[[1, 1]])
+    if dtype in ("uint64", "int64"):
+        np.testing.assert_array_equal(layer(np.array([2**32 + 5], dtype)), table[[1]])
+
+
 def test_contract(tmp_path):
     check_layer(Embedding(5, 2), {"indices": np.array([[1, 0, 4]], "int32")}, tmp_path)
 
@@ -57,6 +76,8 @@ def test_contract(tmp_path):
     "arguments, text",
     [
         ((0, 2), "`vocabulary_size` must be a positive integer. Received: vocabulary_size=0"),
+        ((1, 4), "`vocabulary_size` must be at least 2: .* Received: vocabulary_size=1"),
+        ((np.array([5, 5]), 2), "`vocabulary_size` must be a positive integer"),
         ((5, -3), "`dim` must be a positive integer. Received: dim=-3"),
         ((5, 2.5), "`dim` must be a positive integer. Received: dim=2.5"),
     ],

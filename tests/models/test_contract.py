@@ -179,6 +179,39 @@ def test_mixed_precision_ends_in_float32(name):
 
 
 @every_model
+def test_double_precision(name):
+    keras.mixed_precision.set_dtype_policy("float64")
+    try:
+        model = compiled(BUILDERS[name](SPEC))
+        loss = model.train_on_batch(random_batch(SPEC), np.ones((4, 1), "float32"))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert np.isfinite(loss)
+
+
+@every_model
+def test_large_numbers_in_half_precision(name):
+    """In context, target and behaviours, whose raw numbers half precision has not."""
+    price = Numeric("price", mean=1e5, std=5e4)
+    ts = Numeric("ts", mean=1.7e9, std=1e6)
+    spec = FeatureSpec(
+        context=[ts], target=[ITEM, price], sequences=[Sequence("hist", of=[ITEM], side=[price])]
+    )
+    x = random_batch(spec, candidates=2, real=1.0)
+    for n, info in spec.inputs.items():
+        if isinstance(info.feature, Numeric):
+            x[n] = (info.feature.mean + info.feature.std * x[n]).astype("float32")
+    results = []
+    for policy in ("float32", "mixed_float16"):
+        keras.mixed_precision.set_dtype_policy(policy)
+        try:
+            results.append(randomized(BUILDERS[name](spec), scale=0.1).predict_on_batch(x))
+        finally:
+            keras.mixed_precision.set_dtype_policy("float32")
+    np.testing.assert_allclose(*results, atol=2e-3)
+
+
+@every_model
 def test_gradients_of_tables_stay_sparse(name):
     model = BUILDERS[name](SPEC)
     with tf.GradientTape() as tape:
@@ -384,6 +417,15 @@ def test_fits_a_planted_signal(name):
 def test_a_spec_is_asked_for(name):
     with pytest.raises(ValueError, match=r"`spec` must be a FeatureSpec\. Received: spec=3"):
         BUILDERS[name](3)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("popularity", "lr")])
+@pytest.mark.parametrize("units", [-3, [0], None, "8"])
+def test_the_argument_that_is_wrong_is_named(name, units):
+    options = [{}, {"structure": "parallel"}] if name == "dcn" else [{}]
+    for option in options:
+        with pytest.raises(ValueError, match="`hidden_units` must be a list of positive integers"):
+            ZOO[name](SPEC, hidden_units=units, **option)
 
 
 @pytest.mark.parametrize("name", MODELS)

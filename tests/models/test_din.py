@@ -168,5 +168,11 @@ def test_several_histories_and_none():
 def test_what_must_hold():
     with pytest.raises(ValueError, match="`interaction` must be one of 'concat', 'product'"):
         build_din(SPEC, interaction="sum")
+    with pytest.raises(ValueError, match=r"`item_bias` must be one of True, False.*'False'"):
+        build_din(SPEC, item_bias="False")
+    with pytest.raises(ValueError, match=r"`attention_units` must be a list .*attention_units=-3"):
+        build_din(SPEC, attention_units=-3)
+    with pytest.raises(ValueError, match="`attention_units` must hold at least one layer"):
+        build_din(SPEC, attention_units=())
     with pytest.raises(ValueError, match=r"`weight_normalization` must be .*'scaled'.*'softmax'"):
         build_din(SPEC, weight_normalization="softmax")

@@ -319,6 +319,11 @@ def test_a_cross_reads_a_strange_index_as_out_of_vocabulary():
         (["segment"], "must be a list of two or more inputs .* Received: 'segment'"),
         ([("segment",)], r"must be a list of two or more inputs .* Received: \('segment',\)"),
         ([("segment", "segment")], "must be a list of two or more inputs"),
+        (
+            [["segment", ["item_id"]]],
+            r"list of two .* Received: \['segment', \['item_id'\]\]",
+        ),
+        ([["segment", 3]], "must be a list of two or more inputs"),
         ([("segment", "age")], "that are Categorical.*: segment, item_id, .*'age'"),
         ([("segment", "tab")], "Received: .'segment', 'tab'"),
         ([("segment", "item_id")] * 2, "`crosses` must differ"),
@@ -346,6 +351,11 @@ def test_embeddings_of_several_widths_are_refused(build):
 def test_errors_of_options():
     with pytest.raises(ValueError, match="`product` must be one of 'inner', 'outer', 'both'"):
         build_pnn(SPEC, product="cross")
+    with pytest.raises(ValueError, match=r"`cross_ranks` must be a list .*: cross_ranks=3"):
+        build_dcn(SPEC, cross_ranks=3)
+    text = "`cross_ranks` must be integers where .* Received: .*None.*, experts=2"
+    with pytest.raises(ValueError, match=text):
+        build_dcn(SPEC, cross_ranks=(4, None), experts=2)
     with pytest.raises(ValueError, match="`structure` must be one of 'stacked', 'parallel'"):
         build_dcn(SPEC, structure="serial")
     with pytest.raises(ValueError, match="`cross_buckets` must be a positive integer"):

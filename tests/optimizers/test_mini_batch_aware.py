@@ -181,6 +181,11 @@ def test_counts_of_prepared_data_fit_the_tables_of_a_model():
             "Received: mini_batch_aware=0.1, occurrences=None",
         ),
         (
+            {"mini_batch_aware": 0.1, "occurrences": [1, 2]},
+            r"`occurrences` must be a dict of .* Received: occurrences=\[1, 2\]",
+        ),
+        ({"occurrences": 5}, "`occurrences` must be a dict of .* Received: occurrences=5"),
+        (
             {"occurrences": {"item": COUNTS}},
             r"must be given together: .* mini_batch_aware=None, occurrences=\['item'\]",
         ),
