@@ -1,5 +1,7 @@
 """How every layer that reads behaviours takes them: padded, packed or ragged."""
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -43,6 +45,17 @@ def pack_behaviours(keys, keys_mask):
     if rank == 3:
         keys = pack(keys, keys_mask)
     return keys, row_of_position(keys_mask), keys_mask
+
+
+def with_mask(behaviours, mask):
+    """Padded behaviours with a Keras mask, which the next layer reads.
+
+    Keras itself hands on the mask that the first argument of a layer has, not one that is given
+    beside it, and leaves one that is there alone. An array of JAX takes none.
+    """
+    with contextlib.suppress(AttributeError):
+        behaviours._keras_mask = mask
+    return behaviours
 
 
 def unpack_behaviours(values, mask):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import layer_sizes, positive_integer
-from keras_din.layers.behaviours import pack_behaviours, unpack_behaviours
+from keras_din.layers.behaviours import pack_behaviours, unpack_behaviours, with_mask
 from keras_din.layers.mlp import MLP
 from keras_din.ops import gru_states, is_ragged, next_and_other, ragged_like, take_positions
 
@@ -39,8 +39,9 @@ class InterestExtractorLayer(keras.layers.Layer):
 
     Returns:
         Float tensor `(batch, time, units)`, zeros at padding; ragged of ragged keys; or
-        `(positions, units)` of packed ones. Padding may stand anywhere and changes no state.
-        (Where shapes are static, it changes which behaviours are drawn.)
+        `(positions, units)` of packed ones. The Keras mask of all but packed ones is that of the
+        keys; on JAX a `keys_mask` must be given to the next layer too. Padding may stand anywhere
+        and changes no state. (Where shapes are static, it changes which behaviours are drawn.)
 
     Raises:
         ValueError: When an argument or the shape of a call argument is not as said here.
@@ -57,12 +58,7 @@ class InterestExtractorLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.auxiliary_loss = _weight("auxiliary_loss", auxiliary_loss)
-        self.auxiliary_units = layer_sizes("auxiliary_units", auxiliary_units)
-        if not self.auxiliary_units:
-            raise ValueError(
-                "`auxiliary_units` must hold at least one layer. "
-                f"Received: auxiliary_units={auxiliary_units!r}."
-            )
+        self.auxiliary_units = layer_sizes("auxiliary_units", auxiliary_units, at_least_one=True)
         self.seed = seed
         if self.auxiliary_loss:
             self.seed_generator = keras.random.SeedGenerator(seed)
@@ -105,7 +101,8 @@ class InterestExtractorLayer(keras.layers.Layer):
         if len(behaviours.shape) == 2:
             return states
         states = unpack_behaviours(states, mask)
-        return ragged_like(states, behaviours) if is_ragged(behaviours) else states
+        states = ragged_like(states, behaviours) if is_ragged(behaviours) else states
+        return states if keys_mask is None else with_mask(states, mask)
 
     def _next_behaviour_loss(self, states, keys, following, other, real):
         """The mean over real positions of the loss of both, a float32 scalar."""
@@ -123,6 +120,10 @@ class InterestExtractorLayer(keras.layers.Layer):
 
     def compute_mask(self, keys, keys_mask=None):
         return keys_mask if len(keys.shape) == 3 else None
+
+    def compute_output_spec(self, keys, keys_mask=None, training=False):
+        states = keras.KerasTensor(self.compute_output_shape(keys.shape), self.compute_dtype)
+        return states if keys_mask is None or len(keys.shape) == 2 else with_mask(states, keys_mask)
 
     def compute_output_shape(self, keys_shape, keys_mask_shape=None):
         return (*keys_shape[:-1], self.units)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_din.layers import Embedding, InterestExtractorLayer
+from keras_din.layers import Embedding, InterestExtractorLayer, SequencePoolingLayer
 from tests import reference
 from tests.layers.contract import check_layer
 
@@ -143,6 +143,56 @@ def test_the_keras_mask_of_keys_is_used_and_passed_on():
     np.testing.assert_allclose(states, layer(keys, keys_mask=ids != 0), rtol=1e-6)
     np.testing.assert_array_equal(states[0, 1], np.zeros(3))
     np.testing.assert_array_equal(states._keras_mask, ids != 0)
+
+
+class MaskOf(keras.layers.Layer):
+    """The Keras mask of a tensor, as another layer reads it."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, keys, values, keys_mask=None):
+        mask = keras.ops.ones_like(keys[..., 0], dtype="bool") if keys_mask is None else keys_mask
+        return keras.ops.cast(mask, "float32")
+
+    def compute_mask(self, keys, previous_mask):
+        return None
+
+    def compute_output_shape(self, keys_shape, values_shape):
+        return keys_shape[:-1]
+
+
+@pytest.mark.parametrize("of_keys", [None, np.array([[True] * 5] * 3)])
+def test_a_mask_that_is_given_is_passed_on(of_keys):
+    keys, mask = keys_and_mask()
+    assert not mask.all()
+    layer, pooling, mask_of = InterestExtractorLayer(3), SequencePoolingLayer(), MaskOf()
+    expected = pooling(layer(keys, keys_mask=mask), keys_mask=mask)
+    keys = tf.constant(keys)
+    if of_keys is not None:  # The one that is given has precedence.
+        keys._keras_mask = tf.constant(of_keys)
+    states = layer(keys, keys_mask=mask)
+    np.testing.assert_array_equal(pooling(states), expected)
+    np.testing.assert_array_equal(mask_of(states, states), mask)
+    assert getattr(layer(tf.boolean_mask(keys, mask), keys_mask=mask), "_keras_mask", None) is None
+
+    inputs = keras.Input((None, 4)), keras.Input((None,), dtype="bool")
+    x = inputs[0] if of_keys is None else keras.layers.Masking(99.0)(inputs[0])
+    states = layer(x, keys_mask=inputs[1])
+    model = keras.Model(inputs, [pooling(states), mask_of(states, states)])
+    pooled, read = model.predict_on_batch((np.asarray(keys), mask))
+    np.testing.assert_allclose(pooled, expected, rtol=1e-6)
+    np.testing.assert_array_equal(read, mask)
+
+
+def test_a_mask_of_ragged_behaviours_is_passed_on():
+    keys, mask = keys_and_mask()
+    ragged = tf.RaggedTensor.from_tensor(keys, lengths=[5, 2, 4])
+    layer, pooling = InterestExtractorLayer(3), SequencePoolingLayer()
+    states = layer(ragged, keys_mask=mask)
+    expected = pooling(states, keys_mask=mask)
+    np.testing.assert_array_equal(pooling(states), expected)
 
 
 def test_contract(tmp_path):
