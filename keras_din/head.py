@@ -1,4 +1,4 @@
-"""From the parts of a model to the click-through rate."""
+"""From the parts of a model to the click-through rate, and to the model."""
 
 import keras
 from keras import ops
@@ -60,3 +60,29 @@ def probability(logits, target_mask):
     logits = ops.where(target_mask, ops.squeeze(logits, -1), -1e9)
     # The last operation is the sigmoid, so that a loss of Keras finds the logits.
     return keras.layers.Activation("sigmoid", dtype="float32", name="ctr")(logits)
+
+
+def ctr_model(inputs, ctr, name) -> keras.Model:
+    """The functional model of a graph.
+
+    Inputs have the names that the spec gives them, whatever these are. Keras wants the names of
+    all layers and operations to differ: one that has the name of an input, such as `ctr`, or that
+    of another one, is given underscores behind it.
+
+    Args:
+        inputs: The `keras.Input`s by name.
+        ctr: Float tensor `(batch, candidates)`, what `probability` returns.
+        name: Name of the model.
+    """
+    taken, known, tensors = set(inputs), set(), [ctr]
+    while tensors:
+        operation = tensors.pop()._keras_history.operation
+        if operation in known or isinstance(operation, keras.layers.InputLayer):
+            continue
+        known.add(operation)
+        while operation.name in taken:
+            operation.name += "_"
+        taken.add(operation.name)
+        for node in operation._inbound_nodes:
+            tensors += node.input_tensors
+    return keras.Model(inputs, ctr, name=name)

@@ -4,7 +4,7 @@ import keras
 
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviours
-from keras_din.head import ctr_head
+from keras_din.head import ctr_head, ctr_model
 
 
 def build_base(
@@ -38,4 +38,4 @@ def build_base(
     x = embed(spec, embeddings_initializer)
     parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)

@@ -3,7 +3,7 @@
 import keras
 
 from keras_din.embed import embed
-from keras_din.head import ctr_head
+from keras_din.head import ctr_head, ctr_model
 from keras_din.layers import BehaviourTransformer
 
 
@@ -54,4 +54,4 @@ def build_bst(
     ]
     parts = [*x.context, x.target, *interests]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)

@@ -5,7 +5,7 @@ import keras
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviours
-from keras_din.head import ctr_head, join
+from keras_din.head import ctr_head, ctr_model, join
 from keras_din.layers import MLP, CrossNetwork
 from keras_din.layers.cross_network import checked_ranks
 
@@ -63,4 +63,4 @@ def build_dcn(
     else:
         deep = MLP(hidden_units, activation, dropout, name="deep")(x_0, mask=x.target_mask)
         ctr = ctr_head([x_l, deep], x.target_mask, hidden_units=())
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)

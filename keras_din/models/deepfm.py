@@ -4,7 +4,7 @@ import keras
 
 from keras_din.embed import embed
 from keras_din.fields import fields_of_one_width
-from keras_din.head import ctr_head
+from keras_din.head import ctr_head, ctr_model
 from keras_din.linear import linear
 from keras_din.ops import sum_of_inner_products
 
@@ -50,4 +50,4 @@ def build_deepfm(
     y_fm = linear(spec, x, pooling) + sum_of_inner_products(of_row, of_candidate)
     parts = [*of_row, *of_candidate]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=y_fm)
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)

@@ -6,7 +6,7 @@ import keras
 
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
-from keras_din.head import bias_of_item, ctr_head, join
+from keras_din.head import bias_of_item, ctr_head, ctr_model, join
 from keras_din.layers import Affine, AttentionSequencePoolingLayer
 
 # The network of the authors' code: `build_din(spec, **AUTHORS)`.
@@ -102,7 +102,7 @@ def build_din(
         parts = [scale_and_shift(join(parts), "affine")]
     bias = bias_of_item(spec, x.values) if item_bias else None
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias)
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)
 
 
 def scale_and_shift(x, name):

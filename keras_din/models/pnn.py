@@ -5,7 +5,7 @@ import keras
 from keras_din.checks import one_of
 from keras_din.embed import embed
 from keras_din.fields import fields_of_one_width
-from keras_din.head import ctr_head
+from keras_din.head import ctr_head, ctr_model
 from keras_din.ops import inner_products, outer_product
 
 
@@ -56,4 +56,4 @@ def build_pnn(
     if product != "inner":
         parts.append(outer_product(of_row, of_candidate))
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)

@@ -3,7 +3,7 @@
 import keras
 
 from keras_din.embed import build_inputs, real
-from keras_din.head import bias_of_item, probability
+from keras_din.head import bias_of_item, ctr_model, probability
 from keras_din.layers import Padded
 
 
@@ -25,4 +25,4 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
     values = Padded(name="padded")(inputs)
     logits = bias_of_item(spec, values, embeddings_initializer)
     mask = real(spec.target, [values[feature.name] for feature in spec.target])
-    return keras.Model(inputs, probability(logits, mask), name=name)
+    return ctr_model(inputs, probability(logits, mask), name=name)

@@ -5,7 +5,7 @@ import keras
 from keras_din.checks import positive_integer
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviours
-from keras_din.head import ctr_head
+from keras_din.head import ctr_head, ctr_model
 from keras_din.linear import crossed, linear
 from keras_din.ops import sum_of_fields
 
@@ -59,4 +59,4 @@ def build_wide_deep(
     wide = sum_of_fields(of_row, [linear(spec, x, pooling), *of_candidate])
     parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=wide)
-    return keras.Model(x.inputs, ctr, name=name)
+    return ctr_model(x.inputs, ctr, name=name)

@@ -156,6 +156,42 @@ def test_keras_save_and_load(name, tmp_path):
     np.testing.assert_array_equal(fresh.predict_on_batch(x), model.predict_on_batch(x))
 
 
+# Of layers and of operations of the graph, which Keras numbers.
+NAMES = (
+    *("ctr", "padded", "top", "logit", "bias", "item_bias", "cross", "deep", "affine", "dense"),
+    *("embedding_item_id", "weight_item_id", "standardize_ctr", "pack_hist", "pooled_hist"),
+    *("interest_hist", "extractor_hist", "where", "squeeze", "add", "not_equal", "ctr_"),
+)
+
+
+@every_model
+def test_any_name_of_a_feature(name, tmp_path):
+    features = [Numeric(n) for n in NAMES[2:]]
+    spec = FeatureSpec(
+        context=[Numeric("ctr"), *features[::2]],
+        target=[ITEM, Numeric("padded"), *features[1::2]],
+        sequences=[Sequence("hist", of=[ITEM]), Sequence("weights_hist", of=[ITEM])],
+    )
+    keras.backend.clear_session()
+    model = randomized(BUILDERS[name](spec), scale=0.1)
+    x = random_batch(spec, candidates=2)
+    out = model.predict_on_batch(x)
+    assert sorted(tensor.name for tensor in model.inputs) == sorted(spec.inputs)
+    assert model.output_names == ["ctr__"]
+    model.save(tmp_path / "model.keras")
+    keras.backend.clear_session()
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict_on_batch(x), out)
+    model.summary(print_fn=lambda line: None)
+
+
+@every_model
+def test_a_name_gives_way_only_where_it_must(name):
+    names = [layer.name for layer in BUILDERS[name](SPEC).layers if layer.name not in SPEC.inputs]
+    assert names[-1] == "ctr"
+    assert not [name for name in names if name.endswith("_")]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_initializer_of_embeddings_arrives(name):
     model = ZOO[name](SPEC, embeddings_initializer="ones")
