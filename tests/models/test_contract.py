@@ -164,7 +164,7 @@ NAMES = (
 )
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_any_name_of_a_feature(name, tmp_path):
     features = [Numeric(n) for n in NAMES[2:]]
     spec = FeatureSpec(
@@ -185,7 +185,7 @@ def test_any_name_of_a_feature(name, tmp_path):
     model.summary(print_fn=lambda line: None)
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_a_name_gives_way_only_where_it_must(name):
     names = [layer.name for layer in BUILDERS[name](SPEC).layers if layer.name not in SPEC.inputs]
     assert names[-1] == "ctr"
@@ -214,7 +214,7 @@ def test_mixed_precision_ends_in_float32(name):
     assert np.isfinite(loss)
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_double_precision(name):
     keras.mixed_precision.set_dtype_policy("float64")
     try:
@@ -225,7 +225,7 @@ def test_double_precision(name):
     assert np.isfinite(loss)
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_large_numbers_in_half_precision(name):
     """In context, target and behaviours, whose raw numbers half precision has not."""
     price = Numeric("price", mean=1e5, std=5e4)
