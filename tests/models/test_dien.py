@@ -41,7 +41,7 @@ def interests(model, sequence, x):
     return expected(model.get_layer(f"interest_{sequence.name}"), query, states, mask)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 999), evolution=st.sampled_from(EVOLUTIONS))
 def test_interests(seed, evolution):
     keras.backend.clear_session()
