@@ -107,7 +107,7 @@ def pad(x, time, candidates):
     return {n: np.pad(v, paddings[SPEC.inputs[n].role]) for n, v in x.items()}
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_padding_changes_nothing_in_training(name):
     from keras_din.losses import BinaryCrossentropy
 
@@ -201,7 +201,7 @@ def test_the_initializer_of_embeddings_arrives(name):
     assert all((table.numpy() == 1).all() for table in tables)
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_mixed_precision_ends_in_float32(name):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
@@ -383,7 +383,7 @@ def test_random_specs(name, spec, seed):
     assert np.isfinite(out).all()
 
 
-@every_model
+@pytest.mark.parametrize("name", MODELS)
 def test_bags(name):
     """In context, target and behaviours: padding changes nothing, values do."""
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
