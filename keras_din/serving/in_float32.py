@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
+from keras_din.ops.in_float32 import HALF
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.signatures import tells_padding
-
-_HALF = ("float16", "bfloat16")
 
 
 @contextlib.contextmanager
@@ -70,7 +69,7 @@ def _half_layers(model: keras.Model) -> list:
     return [
         layer
         for layer in model._flatten_layers()
-        if layer.compute_dtype in _HALF
+        if layer.compute_dtype in HALF
         and layer.quantization_mode is None
-        and not any(str(weight.dtype) in _HALF for weight in layer.weights)
+        and not any(str(weight.dtype) in HALF for weight in layer.weights)
     ]

@@ -3,6 +3,17 @@
 import keras
 import numpy as np
 
+# Arguments of a layer of moving moments, and what is said of them.
+WRONG_MOMENTS = [
+    ({"epsilon": 0}, r"`epsilon` must be a positive number\. Received: epsilon=0"),
+    ({"epsilon": "x"}, "`epsilon` must be a positive number.*'x'"),
+    ({"epsilon": None}, "`epsilon` must be a positive number.*None"),
+    ({"epsilon": True}, "`epsilon` must be a positive number.*True"),
+    ({"epsilon": float("inf")}, "`epsilon` must be a positive number.*inf"),
+    ({"momentum": 1}, r"`momentum` must be a number in \[0, 1\)"),
+    ({"momentum": "a"}, r"`momentum` must be a number in \[0, 1\).*'a'"),
+]
+
 
 def check_layer(layer, inputs: dict, path, masks: dict | None = None):
     """Runs `layer` on `inputs` (call arguments by name) in every way that Keras has.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_din.layers import BatchNormalization
-from tests.layers.contract import check_layer
+from tests.layers.contract import WRONG_MOMENTS, check_layer
 
 
 def test_by_hand_in_training():
@@ -85,15 +85,7 @@ def test_contract(tmp_path, units):
 
 @pytest.mark.parametrize(
     "arguments, text",
-    [
-        ({"epsilon": 0}, r"`epsilon` must be a positive number\. Received: epsilon=0"),
-        ({"epsilon": "x"}, "`epsilon` must be a positive number.*'x'"),
-        ({"epsilon": None}, "`epsilon` must be a positive number.*None"),
-        ({"epsilon": True}, "`epsilon` must be a positive number.*True"),
-        ({"epsilon": float("inf")}, "`epsilon` must be a positive number.*inf"),
-        ({"momentum": 1}, r"`momentum` must be a number in \[0, 1\)"),
-        ({"momentum": "a"}, r"`momentum` must be a number in \[0, 1\).*'a'"),
-    ],
+    WRONG_MOMENTS,
 )
 def test_errors(arguments, text):
     with pytest.raises(ValueError, match=text):

@@ -164,7 +164,7 @@ NAMES = (
 )
 
 
-@pytest.mark.parametrize("name", ["popularity", "lr", "dcn", "din"])
+@pytest.mark.parametrize("name", MODELS)
 def test_any_name_of_a_feature(name, tmp_path):
     features = [Numeric(n) for n in NAMES[2:]]
     spec = FeatureSpec(
@@ -174,10 +174,10 @@ def test_any_name_of_a_feature(name, tmp_path):
     )
     keras.backend.clear_session()
     model = randomized(BUILDERS[name](spec), scale=0.1)
-    x = random_batch(spec, candidates=2)
-    out = model.predict_on_batch(x)
     assert sorted(tensor.name for tensor in model.inputs) == sorted(spec.inputs)
     assert model.output_names == ["ctr__"]
+    x = random_batch(spec, candidates=2)
+    out = model.predict_on_batch(x)
     model.save(tmp_path / "model.keras")
     keras.backend.clear_session()
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -214,7 +214,7 @@ def test_mixed_precision_ends_in_float32(name):
     assert np.isfinite(loss)
 
 
-@pytest.mark.parametrize("name", ["din"])
+@pytest.mark.parametrize("name", ["dcn", "din", "dien"])
 def test_double_precision(name):
     keras.mixed_precision.set_dtype_policy("float64")
     try:

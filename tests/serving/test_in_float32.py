@@ -49,12 +49,19 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     assert ctr_in_float32(floats) == floats.predict_on_batch
 
 
-@pytest.mark.parametrize("policy, tables", [("mixed_float16", "int8")])
-def test_an_export_is_held_to_float32(tmp_path, policy, tables):
+@pytest.fixture(scope="module")
+def process():
+    with one_process():
+        yield
+
+
+@pytest.mark.parametrize(
+    "policy, tables", [("mixed_bfloat16", "float32"), ("mixed_float16", "int8")]
+)
+def test_an_export_is_held_to_float32(process, tmp_path, policy, tables):
     with built_with(policy):
         model = kd.build_bst(SPEC) if tables == "float32" else kd.build_din(SPEC, activation="relu")
-    with one_process():
-        version = kd.export(model, SPEC, tmp_path, tables=tables)
+    version = kd.export(model, SPEC, tmp_path, tables=tables)
     told = read_description(version)
     assert max(told["largest_difference"].values()) <= 1e-5
     assert told["half_precision"]["dtypes"] == [POLICIES[policy]]
