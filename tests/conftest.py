@@ -10,6 +10,18 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """A file goes to one process; all of tests/serving go to the same, for they share exports."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            folder = "tests/serving"
+            return folder if nodeid.startswith(folder) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:
     """The folder of real data sets beside the project; skips where it is not there."""
@@ -17,3 +29,21 @@ def shared_data() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: neither KERAS_DIN_DATA nor {folder} is a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def one_process():
+    """The process that checks the exports of a test session, for `asked`."""
+    from tests.serving.one_process import checking_process
+
+    with checking_process() as run:
+        yield run
+
+
+@pytest.fixture
+def checked_by_one_process(one_process):
+    """Has `kd.export` ask that process: to open one of its own takes seconds."""
+    from tests.serving.one_process import asked
+
+    with asked(one_process):
+        yield

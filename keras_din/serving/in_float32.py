@@ -34,15 +34,19 @@ def in_float32(model: keras.Model):
 
 def ctr_in_float32(model: keras.Model):
     """The function from the model's inputs to its `ctr` `(batch, candidates)` in float32."""
-    if not _half_layers(model):
-        return model.predict_on_batch
-    function = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    function = traced_once(model)
 
     def ctr(x):
         with in_float32(model):
             return function(x).numpy()
 
     return ctr
+
+
+def traced_once(model: keras.Model):
+    """The model at inference as a function that is traced once, for inputs of any size."""
+    inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
+    return tf.function(lambda x: model(x, training=False), input_signature=[inputs])
 
 
 def half_precision(model: keras.Model, spec: FeatureSpec) -> dict | None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
-from keras_din.serving.in_float32 import in_float32
+from keras_din.serving.in_float32 import in_float32, traced_once
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.signatures import tells_padding
 
@@ -50,7 +50,7 @@ class Int8Tables:
                 values = tf.Variable(values, trainable=False, name="int8_values")
                 scales = tf.Variable(scales, trainable=False, name="int8_scales")
                 self.tables.append((layer, values, scales))
-        self._function = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+        self._function = traced_once(model)
 
     @contextlib.contextmanager
     def in_use(self):

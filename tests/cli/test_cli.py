@@ -150,7 +150,7 @@ def test_prepare_bags(tmp_path, capsys):
     assert f"bags of 'tags': 1,200, {empty} of them empty and 0 cut to `max_values`" in output
 
 
-def test_train_evaluate_export_predict(folder, tmp_path, capsys):
+def test_train_evaluate_export_predict(folder, checked_by_one_process, tmp_path, capsys):
     assert main(["evaluate", str(folder / "run"), "--json", str(tmp_path / "m.json")]) == 0
     output = capsys.readouterr().out
     assert "GAUC" in output

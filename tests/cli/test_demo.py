@@ -3,6 +3,7 @@
 import functools
 import json
 
+import keras
 import pytest
 
 import keras_din.data
@@ -26,7 +27,9 @@ def quick(monkeypatch):
         monkeypatch.setitem(settings, "epochs", 1)
 
 
-def test_the_whole_way(quick, tmp_path, monkeypatch, capsys):
+def test_the_whole_way_and_again_beside_it(
+    quick, checked_by_one_process, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     output = capsys.readouterr().out
@@ -44,6 +47,10 @@ def test_the_whole_way(quick, tmp_path, monkeypatch, capsys):
         assert json.loads((version / "keras_din.json").read_text())["model"] == "din"
         for model in demo.MODELS:
             assert (tmp_path / "runs" / "demo" / name / model / "result.json").is_file()
-    # Another run stands beside the first.
-    folder = tmp_path / "runs" / "demo" / "synthetic"
-    assert demo._new_folder(folder).name == "synthetic-2"
+
+    keras.backend.clear_session()
+    monkeypatch.setattr(demo, "MODELS", ("base", "din"))
+    assert main(["demo", "--data", "synthetic"]) == 0
+    runs = {path.name for path in (tmp_path / "runs" / "demo").iterdir()}
+    assert runs == {"kuairand", "synthetic", "synthetic-2"}
+    assert len(list((tmp_path / "exported_models" / "synthetic_din").iterdir())) == 2

@@ -37,7 +37,7 @@ def check_layer(layer, inputs: dict, path, masks: dict | None = None):
 
     model.save(path / "layer.keras")
     loaded = keras.saving.load_model(path / "layer.keras")
-    np.testing.assert_allclose(loaded.predict_on_batch(arrays), eager, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loaded(arrays), eager, rtol=1e-5, atol=1e-6)
 
     half = type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
     low = half(**arrays)
@@ -45,6 +45,6 @@ def check_layer(layer, inputs: dict, path, masks: dict | None = None):
     assert np.isfinite(np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(low, "float32")))).all()
 
     if model.trainable_weights:
-        model.compile("sgd", "mse")
+        model.compile("sgd", "mse", run_eagerly=True)  # Without a graph, which takes a second.
         assert np.isfinite(model.train_on_batch(arrays, np.ones_like(eager)))
     return eager

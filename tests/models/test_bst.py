@@ -8,7 +8,7 @@ import keras_din as kd
 from keras_din.metrics import auc
 from keras_din.ops.portable_form import portable_form
 from keras_din.serving.description import read_description
-from tests.models.test_contract import compiled, randomized
+from tests.models.test_contract import compiled, randomized, score
 from tests.models.test_feature_interactions import read, values_of
 from tests.reference import behaviour_transformer, sigmoid
 from tests.specs import random_batch
@@ -94,13 +94,13 @@ def test_positions_are_counted_from_the_most_recent():
     x["carts_item"] = np.array([[0, 5, 0, 7], [5, 7, 0, 0], [0, 0, 5, 7], [3, 9, 5, 7]], "int32")
     for name, values in x.items():  # Users that differ in these alone.
         x[name] = values if name == "carts_item" else np.repeat(values[:1], 4, axis=0)
-    plain = model.predict_on_batch(x)
+    plain = score(model, x)
     np.testing.assert_allclose(plain[1:3], plain[[0, 0]], rtol=1e-6)
     changed = {}
     for i in range(5):
         before = position.numpy()
         position.assign(before + 3 * np.eye(len(before))[:, i : i + 1] * np.arange(1, 5))
-        changed[i] = np.abs(model.predict_on_batch(x) - plain)[:, 0] > 1e-6
+        changed[i] = np.abs(score(model, x) - plain)[:, 0] > 1e-6
         position.assign(before)
     assert all(changed[i].all() for i in (0, 1, 2))  # The candidate's and those of two behaviours.
     for i in (3, 4):
@@ -111,7 +111,7 @@ def test_positions_are_counted_from_the_most_recent():
 def test_without_positions_order_is_not_seen(positions):
     model, x = a_model(positions=positions), random_batch(SPEC, time=6)
     turned = {n: v[:, ::-1] if SPEC.inputs[n].role == "behaviour" else v for n, v in x.items()}
-    same = np.allclose(model.predict_on_batch(x), model.predict_on_batch(turned), atol=1e-6)
+    same = np.allclose(score(model, x), score(model, turned), atol=1e-6)
     assert same == (positions == 0)
 
 
@@ -131,11 +131,11 @@ def test_what_order_tells_is_learned():
     compiled(model, keras.optimizers.Adam(0.01))
     x = {"item": target, "hist_item": hist}
     model.fit(x, label, batch_size=256, epochs=8, verbose=0)
-    assert auc(label[:, 0], model.predict_on_batch(x)[:, 0]) > 0.95
+    assert auc(label[:, 0], score(model, x)[:, 0]) > 0.95
 
 
 @blocks
-def test_an_export_answers_as_the_model(tmp_path, blocks):
+def test_an_export_answers_as_the_model(checked_by_one_process, tmp_path, blocks):
     version = kd.export(a_model(blocks=blocks), SPEC, tmp_path)
     found = read_description(version)["largest_difference"]
     assert set(found) == {"serving_default", "rank", "between_signatures"}

@@ -147,7 +147,7 @@ def test_gradients_of_many_behaviours_in_half_precision(dtype):
 
 
 @pytest.mark.parametrize("options", [AUTHORS, {"interaction": "product", "item_bias": True}])
-def test_exported(tmp_path, options):
+def test_exported(checked_by_one_process, tmp_path, options):
     """`export` itself holds the SavedModel to the live model."""
     model = randomized(build_din(SPEC, **options), scale=0.2)
     assert (export(model, SPEC, tmp_path) / "saved_model.pb").is_file()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keras_din import build_dcn, build_deepfm, build_lr, build_pnn, build_wide_deep
 from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
-from tests.models.test_contract import SPEC, float_tensors_of_length, pad, randomized
+from tests.models.test_contract import SPEC, float_tensors_of_length, pad, randomized, score
 from tests.ops.test_cross_hash import by_hand
 from tests.reference import cross_network, dice, read, sigmoid
 from tests.specs import one_width, random_batch, specs
@@ -129,7 +129,7 @@ def compare(model, spec, seed, expected):
 
 def on_random_specs(test):
     seeds = given(spec=specs(), seed=st.integers(0, 999))
-    return settings(max_examples=3, deadline=None)(seeds(test))
+    return settings(max_examples=8, deadline=None)(seeds(test))
 
 
 def pooling_of(seed):
@@ -245,17 +245,17 @@ def crossing(**options):
 def test_crosses_ignore_padding_and_stay_packed(tmp_path):
     model = randomized(crossing())
     x = random_batch(SPEC, candidates=2)
-    plain = model.predict_on_batch(x)
-    padded = model.predict_on_batch(pad(x, (2, 1), (0, 1)))
+    plain = score(model, x)
+    padded = score(model, pad(x, (2, 1), (0, 1)))
     np.testing.assert_allclose(padded[:, :2], plain, rtol=1e-5)
     np.testing.assert_array_equal(padded[:, 2], 0)
 
     empty = {n: v[:, :0] if SPEC.inputs[n].role == "behaviour" else v for n, v in x.items()}
-    assert np.isfinite(model.predict_on_batch(empty)).all()
+    assert np.isfinite(score(model, empty)).all()
 
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict_on_batch(x), plain)
+    np.testing.assert_array_equal(score(loaded, x), plain)
 
     time = 211
     long = random_batch(SPEC, batch=7, time=time)
@@ -309,7 +309,7 @@ def test_a_cross_reads_a_strange_index_as_out_of_vocabulary():
     strange, oov = ({n: v.copy() for n, v in x.items()} for _ in range(2))
     strange["item_id"][0, 0], oov["item_id"][0, 0] = 40, 1
     strange["segment"][1], oov["segment"][1] = -3, 1
-    np.testing.assert_array_equal(model.predict_on_batch(strange), model.predict_on_batch(oov))
+    np.testing.assert_array_equal(score(model, strange), score(model, oov))
 
 
 @pytest.mark.parametrize(

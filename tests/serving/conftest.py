@@ -6,7 +6,7 @@ import pytest
 
 import keras_din as kd
 from tests.models.test_contract import compiled, randomized
-from tests.serving.one_process import asked, checking_process
+from tests.serving.one_process import asked
 from tests.serving.specs import SPEC
 from tests.specs import ZOO
 
@@ -29,7 +29,6 @@ class Exports(dict):
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory):
+def exports(tmp_path_factory, one_process):
     """`Exports` below a path with a space and another letter."""
-    with checking_process() as run:
-        yield Exports(tmp_path_factory.mktemp("exports with spaces é"), run)
+    return Exports(tmp_path_factory.mktemp("exports with spaces é"), one_process)

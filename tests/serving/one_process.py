@@ -57,10 +57,3 @@ def asked(run):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
         yield
-
-
-@contextlib.contextmanager
-def one_process():
-    """Has `kd.export` ask one process each time."""
-    with checking_process() as run, asked(run):
-        yield

@@ -10,6 +10,7 @@ from keras_din.serving.description import read_description
 from keras_din.serving.raw_values import RawValues
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from tests.models.test_contract import randomized
+from tests.serving.one_process import asked
 from tests.serving.specs import ITEM, through_the_pipeline
 
 GENRES = kd.Bag("genres", vocabulary=["Action", "Comedy", "Drama"], dim=4, max_values=2)
@@ -29,9 +30,10 @@ SPEC = kd.FeatureSpec(
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, one_process):
     model = randomized(kd.build_din(SPEC), scale=0.2)
-    return model, kd.export(model, SPEC, tmp_path_factory.mktemp("bags"))
+    with asked(one_process):
+        return model, kd.export(model, SPEC, tmp_path_factory.mktemp("bags"))
 
 
 def test_rows_of_every_kind():

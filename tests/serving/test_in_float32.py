@@ -14,7 +14,6 @@ from keras_din.serving.in_float32 import ctr_in_float32, half_precision, in_floa
 from keras_din.serving.int8_tables import Int8Tables
 from keras_din.serving.sample_rows import sample_rows
 from tests.models.test_contract import randomized
-from tests.serving.one_process import one_process
 from tests.serving.specs import SPEC
 from tests.specs import ZOO
 
@@ -46,19 +45,12 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     assert told["dtypes"] == [POLICIES[policy]]
     assert 1e-5 < told["largest_difference"] < 1e-2
     assert half_precision(floats, SPEC) is None
-    assert ctr_in_float32(floats) == floats.predict_on_batch
-
-
-@pytest.fixture(scope="module")
-def process():
-    with one_process():
-        yield
 
 
 @pytest.mark.parametrize(
     "policy, tables", [("mixed_bfloat16", "float32"), ("mixed_float16", "int8")]
 )
-def test_an_export_is_held_to_float32(process, tmp_path, policy, tables):
+def test_an_export_is_held_to_float32(checked_by_one_process, tmp_path, policy, tables):
     with built_with(policy):
         model = kd.build_bst(SPEC) if tables == "float32" else kd.build_din(SPEC, activation="relu")
     version = kd.export(model, SPEC, tmp_path, tables=tables)

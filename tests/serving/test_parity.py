@@ -6,7 +6,7 @@ import pytest
 import keras_din as kd
 from keras_din.serving import parity
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
-from tests.serving.one_process import one_process
+from tests.serving.one_process import asked
 from tests.serving.specs import SPEC
 
 
@@ -38,7 +38,7 @@ def test_a_history_longer_than_max_length_is_scored(monkeypatch, max_length):
 
     monkeypatch.setattr(parity, "score_in_another_process", score)
     with pytest.raises(InterruptedError):
-        parity.check_parity("folder", spec, None)
+        parity.check_parity("folder", spec, lambda x: 0)
     assert max_length < max(seen) <= max_length + 10
 
 
@@ -47,10 +47,10 @@ def test_that_process_tells_what_went_wrong(tmp_path):
         parity.score_in_another_process(tmp_path / "nothing", [])
 
 
-def test_one_process_for_many_exports_answers_and_fails_as_its_own(exports, tmp_path):
+def test_one_process_for_many_exports_answers_and_fails_as_its_own(exports, one_process, tmp_path):
     sample = sample_rows(SPEC, rows=4, seed=3)
     cases = [("rank", sample.raw)]
-    with one_process():
+    with asked(one_process):
         for name in ("base", "lr"):
             for (answers,) in parity.score_in_another_process(exports[name][1], cases):
                 live = exports[name][0].predict_on_batch(sample.indices)
