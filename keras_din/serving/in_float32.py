@@ -49,8 +49,13 @@ def traced_once(model: keras.Model):
     return tf.function(lambda x: model(x, training=False), input_signature=[inputs])
 
 
-def half_precision(model: keras.Model, spec: FeatureSpec) -> dict | None:
+def half_precision(model: keras.Model, spec: FeatureSpec, in_floats) -> dict | None:
     """How far a model of half precision is from what is served, for `keras_din.json`.
+
+    Args:
+        model: The model.
+        spec: Its `FeatureSpec`.
+        in_floats: What `ctr_in_float32` gives of it.
 
     Returns:
         `dtypes` in which its layers compute, and `largest_difference` of the live model's `ctr`
@@ -61,7 +66,7 @@ def half_precision(model: keras.Model, spec: FeatureSpec) -> dict | None:
         return None
     x = sample_rows(spec).indices
     real = x[tells_padding(spec.target).name] != PADDING_INDEX
-    difference = np.abs(model.predict_on_batch(x) - ctr_in_float32(model)(x))[real]
+    difference = np.abs(model.predict_on_batch(x) - in_floats(x))[real]
     return {
         "dtypes": sorted({layer.compute_dtype for layer in layers}),
         "largest_difference": float(difference.max()),

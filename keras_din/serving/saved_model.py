@@ -110,7 +110,7 @@ def export(
         with whole_float32():
             parity = check_parity(version.folder, spec, live)
             lost = {} if int8 is None else what_is_lost(spec, in_floats, live, test)
-            half = half_precision(model, spec)
+            half = half_precision(model, spec, in_floats)
         write_description(
             version.folder,
             model,

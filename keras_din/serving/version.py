@@ -1,13 +1,17 @@
 """Version folders: written whole or not at all, by any number of writers. Standard library only."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
 import tempfile
 import time
 import warnings
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows: what killed writers leave stays there.
+    fcntl = None
 
 TEMPORARY_PREFIX = ".writing-"
 _LOCK = "lock"
@@ -92,7 +96,8 @@ def temporary_folder(parent: pathlib.Path):
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             try:
                 lock = stack.enter_context(open(folder / _LOCK, "a"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                if fcntl:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
                 ours = os.path.samestat(os.stat(folder / _LOCK), os.fstat(lock.fileno()))
             except FileNotFoundError:
                 ours = False
@@ -104,6 +109,8 @@ def temporary_folder(parent: pathlib.Path):
 
 def remove_what_dead_writers_left(parent: pathlib.Path) -> None:
     """Removes the temporary folders below `parent` that no living process has locked."""
+    if not fcntl:
+        return
     for folder in parent.glob(f"{TEMPORARY_PREFIX}*"):
         # The lock is held, or the folder is gone by now or not ours to remove.
         with contextlib.suppress(OSError), open(folder / _LOCK, "a") as lock:
@@ -113,8 +120,11 @@ def remove_what_dead_writers_left(parent: pathlib.Path) -> None:
 
 def _flush(folder: pathlib.Path) -> None:
     """Has all that is below `folder` on the disk before its name is."""
+    windows = os.name == "nt"  # It opens no folders, and flushes what it may write.
     for path in [folder, *folder.rglob("*")]:
-        descriptor = os.open(path, os.O_RDONLY)
+        if windows and path.is_dir():
+            continue
+        descriptor = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

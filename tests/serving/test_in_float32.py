@@ -41,10 +41,10 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     with in_float32(half):
         np.testing.assert_allclose(half(X), ctr(X), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(half.predict_on_batch(X), before)
-    told = half_precision(half, SPEC)
+    told = half_precision(half, SPEC, ctr)
     assert told["dtypes"] == [POLICIES[policy]]
     assert 1e-5 < told["largest_difference"] < 1e-2
-    assert half_precision(floats, SPEC) is None
+    assert half_precision(floats, SPEC, ctr) is None
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_layers_of_a_user():
         assert half == [model.name, "whole"]  # Those that hold variables of half precision.
     assert all(a is b._dtype_policy for a, b in zip(policies, layers, strict=True))
     assert len(model.get_layer("mapped").dtype_policy) == 0
-    assert half_precision(model, spec)["dtypes"] == ["bfloat16", "float16"]
+    assert half_precision(model, spec, ctr_in_float32(model))["dtypes"] == ["bfloat16", "float16"]

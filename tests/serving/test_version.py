@@ -55,6 +55,15 @@ def test_only_the_folder_is_published_and_others_may_read_it(tmp_path):
     assert names(tmp_path) == {published.name}
 
 
+def test_without_locks_a_version_is_written_and_nothing_of_others_removed(tmp_path, monkeypatch):
+    """As on Windows, which has no `fcntl`."""
+    monkeypatch.setattr(publishing, "fcntl", None)
+    (tmp_path / ".writing-other").mkdir()
+    assert names(write(tmp_path)) == {"file"}
+    assert (tmp_path / ".writing-other").is_dir()
+    assert len(names(tmp_path)) == 2
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_leaves_nothing(tmp_path, error):
     def fail():
