@@ -130,7 +130,10 @@ def test_it_learns_what_comes_next():
     model.compile(keras.optimizers.Adam(2e-2), lambda y, states: 0.0 * keras.ops.sum(states))
     first = model.evaluate(keys, keys, verbose=0)
     assert first == 0  # Without the auxiliary loss.
-    losses = [float(model.train_on_batch(keys, keys)) for _ in range(150)]
+    losses = []
+    for _ in range(150):
+        model.reset_metrics()  # Older versions of Keras go on with the mean.
+        losses.append(float(model.train_on_batch(keys, keys)))
     assert abs(losses[0] - 2 * math.log(2)) < 0.3
     assert losses[-1] < 0.5 * losses[0]
 
