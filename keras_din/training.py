@@ -25,7 +25,7 @@ from keras_din.version import __version__
 _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
 _SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
 _EPOCHS = 10
-_NOTHING_YET = {"epochs": 0, "rows": [], "logs": [], "checkpoint": None}
+_NOTHING_YET = {"epochs": 0, "steps": 0, "rows": [], "logs": [], "checkpoint": None}
 
 
 class Run(NamedTuple):
@@ -67,8 +67,9 @@ def train(
 
     The folder is written as the training goes: `run.json` (the arguments), `spec.json`,
     `metrics.csv` (a line an evaluation), `best.keras` (the best on validation so far), a
-    checkpoint after each epoch, and at the end `result.json`. When it is killed, `resume=True`
-    goes on after the last whole epoch and ends where uninterrupted training would have.
+    checkpoint after each epoch and each evaluation, and at the end `result.json`. When it is
+    killed, `resume=True` goes on from the last checkpoint and ends where uninterrupted training
+    would have.
 
     Args:
         data: A `PreparedData` with a part `"train"`. Without `"valid"` all epochs are run and
@@ -116,13 +117,12 @@ def train(
     }
     if resume:
         arguments = _resumed_arguments(folder, data, epochs)
-        progress = _read(folder / _PROGRESS, dict(_NOTHING_YET))
+        progress = _NOTHING_YET | _read(folder / _PROGRESS, {})
     else:
         _check_new(folder)
         progress = dict(_NOTHING_YET)
     monitor = _monitor(data.parts["valid"]) if "valid" in data.parts else None
-    order = {"shuffle": True, "first_epoch": progress["epochs"]}
-    datasets = {"train": _dataset(data, "train", arguments, **order)}
+    datasets = {"train": _rest(data, arguments, progress)}
     for part in ("valid", "test"):
         if part in data.parts:
             datasets[part] = _dataset(data, part, arguments)
@@ -130,6 +130,10 @@ def train(
     network = _checkpoint(folder, progress) if begun else _build(data, arguments)
     if not resume:  # Only now: what is refused leaves no folder.
         _start(folder, data, arguments, data_folder)
+    if progress["steps"]:
+        this_epoch = arguments | {"epochs": progress["epochs"] + 1}
+        _fit(network, datasets, monitor, folder, this_epoch, progress, verbose)
+        datasets["train"] = _rest(data, arguments, progress)
     _fit(network, datasets, monitor, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
@@ -219,24 +223,31 @@ class _Recorder(keras.callbacks.Callback):
         self.progress = progress
         self.evaluation = evaluation
         self.past = list(progress["rows"])
+        self.done_before = progress["steps"]  # Of the first epoch of this training.
         self.written = 0
 
     def on_train_begin(self, logs=None):
         self._record()
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._record()
+        if self._record() and batch:
+            steps = self.done_before + batch
+            self._move_on(f"epoch-{self.progress['epochs']:04d}-step-{steps:06d}", steps=steps)
 
     def on_epoch_end(self, epoch, logs=None):
         self._record()
         if self.evaluation is None:
             _save(self.model, self.folder / _BEST)
-        name = f"epoch-{epoch + 1:04d}.keras"
+        logs = [*self.progress["logs"], {k: float(v) for k, v in (logs or {}).items()}]
+        self._move_on(f"epoch-{epoch + 1:04d}", epochs=epoch + 1, steps=0, logs=logs)
+        self.done_before = 0
+
+    def _move_on(self, name, **done):
+        """Writes a checkpoint, from which a run that is killed from here on goes on."""
+        name = f"{name}.keras"
         _save(self.model, self.folder / name)
-        self.progress |= {
-            "epochs": epoch + 1,
+        self.progress |= done | {
             "rows": self.rows,
-            "logs": [*self.progress["logs"], {k: float(v) for k, v in (logs or {}).items()}],
             "checkpoint": name,
             "random": [
                 keras.ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)
@@ -252,9 +263,10 @@ class _Recorder(keras.callbacks.Callback):
     def rows(self) -> list:
         return self.past + (self.evaluation.history if self.evaluation else [])
 
-    def _record(self):
+    def _record(self) -> bool:
+        """Writes down a new evaluation, and tells whether there was one."""
         if self.evaluation is None or len(self.evaluation.history) == self.written:
-            return
+            return False
         self.written = len(self.evaluation.history)
         rows = self.rows
         best = lambda row: np.nan_to_num(row[self.evaluation.monitor], nan=-1.0)  # noqa: E731
@@ -265,6 +277,7 @@ class _Recorder(keras.callbacks.Callback):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
+        return True
 
 
 def _build(data, arguments) -> keras.Model:
@@ -344,6 +357,12 @@ def fingerprint(data) -> str:
                 code = zlib.crc32(name.encode(), code)
                 code = zlib.crc32(np.ascontiguousarray(array), code)
     return f"{code:08x}"
+
+
+def _rest(data, arguments, progress):
+    """The rows that are still to be trained on, epoch by epoch."""
+    rest = _dataset(data, "train", arguments, shuffle=True, first_epoch=progress["epochs"])
+    return rest.skip(progress["steps"]) if progress["steps"] else rest
 
 
 def _dataset(data, part, arguments, **keywords):

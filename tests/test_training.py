@@ -252,6 +252,44 @@ def test_every_so_many_steps(data, tmp_path):
     assert [int(row["step"]) for row in rows(run.folder)] == [0, 4, 8, 10]
 
 
+BY_STEPS = SETTINGS | {"epochs": 2, "evaluate_every": 4}
+
+
+@pytest.fixture(scope="module")
+def run_by_steps(data, tmp_path_factory):
+    return train(data, tmp_path_factory.mktemp("runs") / "run", **BY_STEPS)
+
+
+@pytest.mark.parametrize("step, checkpoint", [(5, 4), (19, 16)])
+def test_an_epoch_goes_on_where_it_was_evaluated(
+    run_by_steps, data, tmp_path, monkeypatch, step, checkpoint
+):
+    folder = tmp_path / "run"
+    fit, steps = keras.Model.fit, []
+    watching = [Killed(step)]
+
+    def watched(self, *arguments, callbacks, **keywords):
+        return fit(self, *arguments, callbacks=[*callbacks, *watching], **keywords)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, folder, **BY_STEPS)
+    watching[:] = [
+        keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
+    ]
+    resumed = train(data, folder, resume=True, verbose=0)
+    assert len(steps) == 20 - checkpoint
+    assert resumed.result == run_by_steps.result
+    for a, b in zip(run_by_steps.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for one, other in zip(rows(folder), rows(run_by_steps.folder), strict=True):
+        assert one["step"] == other["step"]
+        assert one["gauc"] == other["gauc"]
+        if one["loss"]:  # Keras' running mean begins anew.
+            assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=1e-5)
+    assert len(list(folder.glob("epoch-*.keras"))) == 1
+
+
 def test_without_validation(data, tmp_path):
     parts = {part: samples for part, samples in data.parts.items() if part != "valid"}
     data = type(data)(data.spec, data.behaviours, parts)

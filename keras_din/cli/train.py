@@ -1,7 +1,7 @@
 """Train a model on prepared data until validation no longer gets better.
 
 The run's folder holds its arguments, its metrics by step and its weights. A run that was killed
-goes on with --resume.
+goes on from its last evaluation with --resume.
 
   keras-din train data runs/din
   keras-din train data runs/base --model base --option pooling=sum --option dropout=0.3
