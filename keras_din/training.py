@@ -209,6 +209,7 @@ class _EarlyStopping(keras.callbacks.EarlyStopping):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self.best = None  # Older versions of Keras keep that of the training before.
         self.model.stop_training = False
         for epoch, values in enumerate(self.past):
             self.on_epoch_end(epoch, values)
