@@ -14,6 +14,9 @@ def pytest_xdist_make_scheduler(config, log):
     """A file goes to one process; all of tests/serving go to the same, for they share exports."""
     from xdist.scheduler import LoadFileScheduling
 
+    if config.getoption("dist") != "loadfile":
+        return None
+
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
             folder = "tests/serving"

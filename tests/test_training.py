@@ -161,6 +161,7 @@ def test_a_run_goes_on_for_as_long_as_it_was_told(run, data, tmp_path):
     assert len(rows(folder)) == 2  # Not the 10 that a new run has by default.
     train(data, folder, resume=True, epochs=2, verbose=0)
     assert read_arguments(folder)["arguments"]["epochs"] == 2
+    train(data, folder, resume=True, verbose=0)
     assert rows(folder) == rows(run.folder)[:3]
 
 

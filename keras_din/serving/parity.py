@@ -45,16 +45,17 @@ def check_parity(folder, spec: FeatureSpec, live) -> dict:
     found = {"serving_default": 0.0, "rank": 0.0, "between_signatures": 0.0}
     in_order = True
     first = tells_padding(spec.target).name
-    real = [sample.indices[first] != PADDING_INDEX for sample in samples]
-    expected = [np.where(r, live(s.indices), 0) for r, s in zip(real, samples, strict=True)]
+    reals = [sample.indices[first] != PADDING_INDEX for sample in samples]
+    lives = [live(sample.indices) for sample in samples]
     for answers in score_in_another_process(folder, cases):
-        for i in range(len(samples)):
-            one, many = answers[2 * i], answers[2 * i + 1]
-            ctr = {"serving_default": one["ctr"].reshape(real[i].shape), "rank": many["ctr"]}
+        each = zip(reals, lives, answers[::2], answers[1::2], strict=True)
+        for real, live_ctr, one, many in each:
+            expected = np.where(real, live_ctr, 0)
+            ctr = {"serving_default": one["ctr"].reshape(real.shape), "rank": many["ctr"]}
             for signature, values in ctr.items():
-                found[signature] = _larger(found[signature], values, expected[i])
+                found[signature] = _larger(found[signature], values, expected)
             found["between_signatures"] = _larger(found["between_signatures"], *ctr.values())
-            in_order &= _is_order(many["order"], many["ctr"], real[i])
+            in_order &= _is_order(many["order"], many["ctr"], real)
     for what, difference in found.items():
         if not difference <= TOLERANCE:
             raise RuntimeError(

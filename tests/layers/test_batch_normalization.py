@@ -83,10 +83,7 @@ def test_contract(tmp_path, units):
     check_layer(BatchNormalization(), {"inputs": x}, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "arguments, text",
-    WRONG_MOMENTS,
-)
+@pytest.mark.parametrize("arguments, text", WRONG_MOMENTS)
 def test_errors(arguments, text):
     with pytest.raises(ValueError, match=text):
         BatchNormalization(**arguments)

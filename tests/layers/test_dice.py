@@ -83,10 +83,7 @@ def test_contract(tmp_path):
     check_layer(Dice(), {"inputs": np.ones((4, 3), "float32")}, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "arguments, text",
-    WRONG_MOMENTS,
-)
+@pytest.mark.parametrize("arguments, text", WRONG_MOMENTS)
 def test_errors(arguments, text):
     with pytest.raises(ValueError, match=text):
         Dice(**arguments)

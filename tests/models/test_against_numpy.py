@@ -73,7 +73,7 @@ POOLS = {
 
 
 @pytest.mark.parametrize("name", POOLS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 999))
 def test_random_specs(name, spec, seed):
     keras.backend.clear_session()

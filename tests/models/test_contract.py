@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keras_din import MODELS, Bag, Categorical, FeatureSpec, Numeric, Sequence, build_din
 from keras_din.metrics import auc
 from keras_din.models.din import AUTHORS
+from keras_din.serving.in_float32 import traced_once
 from tests.specs import ZOO, random_batch, specs
 
 ITEM = Categorical("item_id", 40, dim=8)
@@ -53,9 +54,9 @@ def randomized(model, seed=0, scale=0.5):
     return model
 
 
-def compiled(model, optimizer="adam", loss="binary_crossentropy", **options):
+def compiled(model, optimizer="adam", loss="binary_crossentropy"):
     """With the optimizer's variables: a first step that creates them is traced twice."""
-    model.compile(optimizer, loss, **options)
+    model.compile(optimizer, loss)
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -77,15 +78,14 @@ def test_a_dict_in_probabilities_out(name):
     assert isinstance(model, keras.Model)
     assert model.name == name
     assert sorted(tensor.name for tensor in model.inputs) == sorted(SPEC.inputs)
-    signature = {n: tf.TensorSpec([None] * v.ndim, v.dtype) for n, v in random_batch(SPEC).items()}
-    graph = tf.function(model, input_signature=[signature])
+    graph = traced_once(model)
     for candidates, time in ((1, 5), (3, 5), (3, 0), (4, 30)):
         x = random_batch(SPEC, candidates=candidates, time=time)
         out = score(model, x)
         assert out.shape == (4, candidates)
         assert out.dtype == np.float32
         assert ((out > 0) & (out < 1)).all()
-        np.testing.assert_allclose(graph({n: tf.constant(v) for n, v in x.items()}), out, rtol=1e-5)
+        np.testing.assert_allclose(graph(x), out, rtol=1e-5)
 
 
 @every_model
@@ -128,7 +128,7 @@ def test_padding_changes_nothing_in_training(name):
         keras.utils.set_random_seed(0)  # Of what training draws.
         # With larger weights, models that multiply their inputs diverge and rounding with them.
         model = randomized(BUILDERS[name](SPEC), scale=0.3)
-        compiled(model, keras.optimizers.SGD(0.05), BinaryCrossentropy(), run_eagerly=True)
+        compiled(model, keras.optimizers.SGD(0.05), BinaryCrossentropy())
         if padded:
             data = (pad(x, (2, 5), (0, 3)), np.pad(y, ((0, 0), (0, 3))))
             weight = np.pad(np.ones_like(y), ((0, 0), (0, 3)))
@@ -144,6 +144,7 @@ def test_padding_changes_nothing_in_training(name):
 @every_model
 def test_empty_histories_are_finite_and_trainable(name):
     model = BUILDERS[name](SPEC)
+    # As graphs they run in `test_one_trace_whatever_the_length`.
     model.compile("adam", "binary_crossentropy", run_eagerly=True)
     for time in (0, 3):
         x = random_batch(SPEC, time=time, real=0)
@@ -214,7 +215,7 @@ def test_the_initializer_of_embeddings_arrives(name):
 def test_mixed_precision_ends_in_float32(name):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
-        model = compiled(BUILDERS[name](SPEC), run_eagerly=True)
+        model = compiled(BUILDERS[name](SPEC))
         out = score(model, random_batch(SPEC))
         loss = model.train_on_batch(random_batch(SPEC), np.ones((4, 1), "float32"))
     finally:
@@ -227,7 +228,7 @@ def test_mixed_precision_ends_in_float32(name):
 def test_double_precision(name):
     keras.mixed_precision.set_dtype_policy("float64")
     try:
-        model = compiled(BUILDERS[name](SPEC), run_eagerly=True)
+        model = compiled(BUILDERS[name](SPEC))
         loss = model.train_on_batch(random_batch(SPEC), np.ones((4, 1), "float32"))
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
@@ -291,7 +292,7 @@ def test_one_trace_whatever_the_length(name):
     traces = []
     step = model.train_step
     model.train_step = lambda data: traces.append(1) or step(data)
-    compiled(model, "sgd")
+    compiled(model)
     assert not model.jit_compile or name == "popularity"
     lengths = np.random.default_rng(0).integers(0, 30, 200)
     assert 0 in lengths
@@ -406,8 +407,10 @@ def test_bags(name):
             of_bag = (values,) if isinstance(info.feature, Bag) else ()
             padded[n] = np.pad(v, (*paddings[info.role], *of_bag))
         np.testing.assert_allclose(score(model, padded), plain, rtol=1e-5)
+    graph = traced_once(model)
+    np.testing.assert_allclose(graph(x), plain, rtol=1e-5)
     for empty in ({"values_of_a_bag": 0}, {"time": 0, "values_of_a_bag": 0}, {"real": 0}):
-        assert np.isfinite(score(model, random_batch(BAGS, **empty))).all()
+        assert np.isfinite(graph(random_batch(BAGS, **empty))).all()
     if name != "popularity":
         genres = {n: np.roll(v, 1, axis=0) if n == "genres" else v for n, v in x.items()}
         assert np.abs(score(model, genres) - plain).max() > 1e-4

@@ -30,14 +30,16 @@ def built_with(policy):
         keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("name, policy", [("bst", "mixed_bfloat16"), ("din", "mixed_float16")])
+@pytest.mark.parametrize(
+    "name, policy", [*((name, "mixed_bfloat16") for name in kd.MODELS), ("din", "mixed_float16")]
+)
 def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     with built_with(policy):
         half = randomized(ZOO[name](SPEC), scale=0.2)
     floats = randomized(ZOO[name](SPEC), scale=0.2)
     before = half.predict_on_batch(X)
     ctr = ctr_in_float32(half)
-    np.testing.assert_allclose(ctr(X), floats.predict_on_batch(X), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ctr(X), floats(X), rtol=0, atol=1e-6)
     with in_float32(half):
         np.testing.assert_allclose(half(X), ctr(X), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(half.predict_on_batch(X), before)
@@ -45,6 +47,12 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     assert told["dtypes"] == [POLICIES[policy]]
     assert 1e-5 < told["largest_difference"] < 1e-2
     assert half_precision(floats, SPEC, ctr) is None
+
+
+def test_a_model_of_float32_gives_its_own_numbers():
+    model = randomized(kd.build_din(SPEC), scale=0.2)
+    before = model.predict_on_batch(X)
+    np.testing.assert_allclose(ctr_in_float32(model)(X), before, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

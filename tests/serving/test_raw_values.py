@@ -54,10 +54,9 @@ CHARACTERS = st.characters(
 ODD = [" lead", "tail ", "\t", "\x00", "a\x00b", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\ufeff"]
 
 
+@pytest.mark.skipif(NUL_ENDS_STRINGS, reason="pandas before 3 ends strings at a NUL")
 @pytest.mark.parametrize("more", [[], ["line\nbreak"]])
 def test_odd_strings(more, tmp_path):
-    if NUL_ENDS_STRINGS:
-        pytest.skip("pandas before 3 takes strings for equal that differ behind a NUL")
     feature = Categorical("f", vocabulary=[*ODD, *more, "日本"])
     values = [*feature.vocabulary, "lead", "tail", "a", "ab", "\x00\x00", ""]
     found = in_a_graph(feature, values, tmp_path)
