@@ -37,7 +37,7 @@ def export(folder: str, raw: bool = False) -> dict:
 def rank(
     version: str, words: str, peers: dict, users: int, history: int, candidates: int, seconds: float
 ) -> dict:
-    """The latencies of `rank` and of peers on tensors that are there, called in turn.
+    """The latencies of `rank` and of peers on tensors that are there, in turn.
 
     Args:
         version: Ours, which takes indices.

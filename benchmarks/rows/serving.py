@@ -2,9 +2,9 @@
 
 Ours by the signature `rank` of an exported version, by indices and by strings; plain Keras 3 and
 DeepCTR by the signature of their SavedModels, a row a candidate, the history repeated in each; all
-on tensors that are ready in memory, called in turn in one process. FuxiCTR has no SavedModel: in
-PyTorch, in a process of its own. Histories are full, nothing is padded. The floor is operations
-over the machine's rate of matrix products, as in training, forward only.
+on tensors that are ready in memory, in one process, in turn, ten times in a row. FuxiCTR has no
+SavedModel: in PyTorch, in a process of its own. Histories are full, nothing is padded. The floor is
+operations over the machine's rate of matrix products, as in training, forward only.
 """
 
 from floor import ranking_operations
