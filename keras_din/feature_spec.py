@@ -3,9 +3,11 @@
 import dataclasses
 import itertools
 import json
+import keyword
 import math
 import os
 import re
+from collections.abc import Iterable, Set
 from collections.abc import Sequence as SequenceOf
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from keras_din.checks import one_of, positive_integer
 PADDING_INDEX = 0
 OOV_INDEX = 1
 RESERVED = 2  # Known values start here.
+NO_INTEGER = -(2**63)  # Of int64 values with hash buckets: the one that has no bucket.
 POOLINGS = ("mean", "sum", "max")
 
 # Of the JSON form; grows when an older reader could no longer understand it. A spec without bags
@@ -39,6 +42,11 @@ def _check_name(kind: str, name) -> None:
         raise ValueError(
             f"The name of a {kind} must be ASCII letters, digits and underscores, a letter "
             f"first. Received: name={name!r}."
+        )
+    if kind != "Sequence" and (keyword.iskeyword(name) or name == "self"):
+        raise ValueError(
+            f"The name of a {kind} must be none of Python's own words, since served inputs are "
+            f"the arguments of functions. Received: name={name!r}."
         )
 
 
@@ -128,6 +136,11 @@ class Indexed:
         vocabulary = self.vocabulary
         if isinstance(vocabulary, (str, os.PathLike)):
             vocabulary = _read_vocabulary(vocabulary, self.dtype)
+        elif isinstance(vocabulary, bytes | Set) or not isinstance(vocabulary, Iterable):
+            raise ValueError(
+                f"`vocabulary` of {owner} must be a list of values, in the order of their indices, "
+                f"or the path of a file. Received: {type(vocabulary).__name__}."
+            )
         else:
             vocabulary = tuple(map(_plain, vocabulary))
         if not vocabulary:
@@ -207,7 +220,8 @@ class Bag(Indexed):
     Args:
         name: As of `Categorical`, like all that is not said here.
         pooling: `"mean"`, `"sum"` or `"max"`.
-        max_values: The most values of one bag that the model reads. Of more the first stay.
+        max_values: The most values of one bag that data sets and served versions hand to the
+            model. Of more the first stay. What is fed by hand is read whole.
 
     Raises:
         ValueError: As of `Categorical`, and when `pooling` or `max_values` is something else.
@@ -289,8 +303,8 @@ class Sequence:
             items and categories". Query and keys take their order from here. The first
             `Categorical` among them tells padding: a position is real where its index is not 0.
         side: Features that only behaviours have, such as an action type or a dwell time.
-        max_length: The most behaviours of one user that the model reads. Of a longer history
-            the most recent stay.
+        max_length: The most behaviours of one user that data sets and served versions hand to
+            the model. Of a longer history the most recent stay. What is fed by hand is read whole.
 
     Raises:
         ValueError: When one of these does not hold, when the object is built.
@@ -376,7 +390,13 @@ class FeatureSpec:
                         f"{feature!r}. What only behaviours have goes in `side`."
                     )
         _check_unique("the sequences", [sequence.name for sequence in self.sequences])
-        _check_unique("the model's inputs", [name for name, _ in self._named_inputs()])
+        names = [name for name, _ in self._named_inputs()]
+        _check_unique("the model's inputs", names)
+        if len({name.lower() for name in names}) < len(names):
+            raise ValueError(
+                "The names of the model's inputs must differ by more than large and small letters, "
+                f"which TensorFlow does not tell apart there. Received: {names}."
+            )
         known = {}
         for feature in self._all_features():
             if known.setdefault(feature.name, feature) != feature:

@@ -57,6 +57,11 @@ def report(data) -> str:
     for name, rows in counts.get("earlier_of_unknown_users", {}).items():
         if rows:
             lines.append(f"  left out of `earlier` of {name!r}: {rows:,} rows, of unknown users")
+    for name, rows in counts.get("earlier_aside", {}).items():
+        if rows:
+            lines.append(
+                f"  left out of `earlier` of {name!r}: {rows:,} rows, without an item or a time"
+            )
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
     for name, of_bags in counts.get("bags", {}).items():

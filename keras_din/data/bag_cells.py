@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.bags import Bags
-from keras_din.data.lookup import fit_feature, to_indices
+from keras_din.data.lookup import check_none_is_padding, fit_feature, to_indices
 from keras_din.feature_spec import Bag
 
 SEPARATOR = "|"
@@ -94,7 +94,7 @@ def _bag(cell, known: dict):
         if isinstance(value, float) and value.is_integer():  # Integers beside missing ones.
             value = int(value)
         if isinstance(value, (str, int, np.integer)):
-            bag += [value] * (value != "")
+            bag += [value] if value != "" else []
         elif not pd.isna(value):
             return None
     return known.setdefault(key, tuple(bag))
@@ -117,6 +117,7 @@ def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) 
 def to_bags(feature: Bag, values, separator: str | None) -> Bags:
     """The bags of cells `(rows,)`; a missing cell is an empty bag."""
     place, lengths, flat = _different(values, separator)
+    check_none_is_padding(feature, flat)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return Bags(place, offsets, to_indices(feature, flat))
 

@@ -7,13 +7,14 @@ from keras_din.checks import one_of, positive_integer
 from keras_din.data.bag_cells import checked_separators
 from keras_din.data.encoding import (
     Features,
+    as_written,
     behaviour_features,
     checked_features,
     count_parts,
     feature_name,
     items_as_such,
 )
-from keras_din.data.joins import column_names, places, read_keyed, read_log, take
+from keras_din.data.joins import alike, column_names, places, read_keyed, read_log, take
 from keras_din.data.log import BehaviourLog
 from keras_din.data.negatives import sample_negatives
 from keras_din.data.prepared import PreparedData, cut_into_parts
@@ -66,8 +67,8 @@ def prepare_behaviours(
         context: Columns of the user and the request, likewise.
         side: Columns of the log that only behaviours have, likewise.
         of: Columns of `target` that behaviours have too. Defaults to all.
-        items: Table with one row an item: the features that the log lacks, and the items beside
-            those of the log that are in the catalogue.
+        items: Table with one row an item: its features, which count also where the log has such
+            a column, and the items beside those of the log that are in the catalogue.
         users: Table with one row a user, for columns that the log lacks.
         split: `LeaveOneOut()` (the default), `ByUser()`, `ByTime()`, `LastFraction()` or a
             function; see `keras_din.data.split`. Or the name of a column of the log that holds
@@ -113,11 +114,13 @@ def prepare_behaviours(
     item, *item_columns = [feature_name(feature) for feature in target]
     separators = checked_separators(bags, [*target, *context, *side], [user, time])
     other_columns = [feature_name(feature) for feature in [*context, *side]]
-    in_log = [] if items is None else column_names(items)
-    from_log = [name for name in item_columns if name not in in_log]
+    written = as_written([*target, *context, *side])
+    written["numbers"].add(time)
+    in_table = [] if items is None else column_names(items)
+    from_log = [name for name in item_columns if name not in in_table]
     needed = [user, time, item, *from_log, *other_columns]
     needed += [word for word in (column_of_negatives, split) if isinstance(word, str)]
-    frame, bad, joined = read_log(source, needed, {"users": (user, users)}, separators)
+    frame, bad, joined = read_log(source, needed, {"users": (user, users)}, separators, **written)
     frame[item] = items_as_such(target[0], frame[item])
     events = clean_events(
         frame,
@@ -132,7 +135,7 @@ def prepare_behaviours(
     del frame
     rows, number, at = events.frame, events.user, events.time
     catalogue, code, by_item, of_table = _catalogue(
-        rows, at, item, from_log, items, item_columns, separators
+        rows, at, item, from_log, items, item_columns, {"bags": separators, **written}
     )
 
     position, count = positions(number)
@@ -224,33 +227,36 @@ def prepare_behaviours(
     return PreparedData(spec, {sequence: log}, parts, report, events.bad)
 
 
-def _catalogue(rows, at, item: str, from_log: list, items, item_columns: list, separators: dict):
+def _catalogue(rows, at, item: str, from_log: list, items, item_columns: list, options: dict):
     """All items, each behaviour's place among them, and the features of each item.
 
     An item's features are those of its first behaviour in time, or those in the table of items;
     of the latter is also what a report says.
+    `options` are those of `read_table`.
     """
     code, catalogue = pd.factorize(rows[item])
-    by_item, report = {}, {}
+    catalogue, by_item, report = pd.Index(catalogue), {}, {}
     if items is not None:
         from_table = [name for name in item_columns if name not in from_log]
-        table, aside = read_keyed(items, item, from_table, "items", separators)
+        table, aside = read_keyed(items, item, from_table, "items", **options)
         missed = int((places(table.index, rows[item], "items") < 0).sum())
         report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
-        catalogue = pd.Index(catalogue).union(table.index, sort=False)
-        place = table.index.get_indexer(catalogue)
+        catalogue, keys = alike(catalogue, table.index)
+        catalogue = catalogue.union(keys, sort=False)
+        place = keys.get_indexer(catalogue)
         by_item |= {name: take(table[name], place) for name in from_table}
     if from_log:
         first, latest_first = np.full(len(catalogue), -1), np.argsort(at, kind="stable")[::-1]
         first[code[latest_first]] = latest_first  # Of several for one place the last one stays.
         by_item |= {name: take(rows[name], first) for name in from_log}
     by_item[item] = pd.Series(catalogue)
-    return pd.Index(catalogue), code, by_item, report
+    return catalogue, code, by_item, report
 
 
 def _given(values: pd.Series, catalogue: pd.Index, name: str) -> np.ndarray:
     """The places of given negatives in the catalogue, `(rows, 1)`."""
-    place = catalogue.get_indexer(pd.Index(values))
+    catalogue, given = alike(catalogue, pd.Index(values))
+    place = catalogue.get_indexer(given)
     if (place < 0).any():
         row = int((place < 0).argmax())
         raise ValueError(

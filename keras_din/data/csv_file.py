@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from keras_din.data.columns import check_columns
@@ -28,7 +29,7 @@ def csv_names(path: str) -> list:
     return names
 
 
-def read_csv(path: str, columns: list, text=()):
+def read_csv(path: str, columns: list, text=(), numbers=()):
     """Reads columns of a CSV file.
 
     Arrow reads files in which each line that is not empty is a record of as many fields as the
@@ -39,6 +40,7 @@ def read_csv(path: str, columns: list, text=()):
         path: Path of the file.
         columns: Names of the columns needed.
         text: Names of those among them that are text, also where all values are numbers.
+        numbers: Names of those of which only the number counts, not how it is written.
 
     Returns:
         `(table, lines, bad)`: the good rows as an Arrow table; the line that each begins in,
@@ -51,13 +53,13 @@ def read_csv(path: str, columns: list, text=()):
     delimiter = _delimiter(path)
     check_columns(path, names, columns)
     try:
-        table = _parse(lambda: path, columns, delimiter, text)
+        table = _parse(lambda: path, columns, delimiter, text, numbers)
     except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
-        return _read_records(path, columns, delimiter, text)
+        return _read_records(path, columns, delimiter, text, numbers)
     lines = _full_lines(path)
     # Every record begins in another full line. If there are as many, record n is full line n.
     if lines is None or len(lines) != 1 + table.num_rows:
-        return _read_records(path, columns, delimiter, text)
+        return _read_records(path, columns, delimiter, text, numbers)
     return table, lines[1:], []
 
 
@@ -73,7 +75,7 @@ def _full_lines(path: str):
     return np.delete(np.arange(1, number + 1), np.array(empty, np.int64) - 1)
 
 
-def _read_records(path: str, columns: list, delimiter: str, text):
+def _read_records(path: str, columns: list, delimiter: str, text, numbers):
     """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
     with _text(path) as file:
         source = _Lines(file.readlines())
@@ -111,7 +113,8 @@ def _read_records(path: str, columns: list, delimiter: str, text):
             writer.writerow([fields[i] for i in wanted])
     file.detach()
     content = clean.getbuffer()
-    table = _parse(lambda: pa.BufferReader(content), columns, ",", text, newlines_in_values=True)
+    source = lambda: pa.BufferReader(content)  # noqa: E731
+    table = _parse(source, columns, ",", text, numbers, newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
 
 
@@ -154,11 +157,11 @@ def _alone(line: str, delimiter: str):
         return None
 
 
-def _parse(source, columns: list, delimiter: str, text, **options):
-    """By Arrow; integers that are too large for it and times of day stay text."""
-    types = {}
-    while True:
-        table = pyarrow.csv.read_csv(
+def _parse(source, columns: list, delimiter: str, text, numbers, **options):
+    """By Arrow; what would not be as it was written stays text, and so do times of day."""
+
+    def read(columns, types):
+        return pyarrow.csv.read_csv(
             source(),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, **options),
             convert_options=pyarrow.csv.ConvertOptions(
@@ -168,11 +171,23 @@ def _parse(source, columns: list, delimiter: str, text, **options):
                 column_types=types,
             ),
         )
-        found = {name for name in columns if _should_be_text(table[name])}
+
+    types = {}
+    while True:
+        table = read(columns, types)
+        found = {name for name in columns if _should_be_text(table[name], name in numbers)}
         found |= {name for name in text if not _is_text(table[name])}
         if not found:
-            return table
+            break
         types |= dict.fromkeys(found, pa.string())
+    integers = [
+        name for name in columns if pa.types.is_integer(table[name].type) and name not in numbers
+    ]
+    written = read(integers, dict.fromkeys(integers, pa.string())) if integers else None
+    for name in integers:
+        if not _is_as_usual(written[name], table[name]):
+            table = table.set_column(columns.index(name), name, written[name])
+    return table
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:
@@ -180,12 +195,20 @@ def _is_text(column: pa.ChunkedArray) -> bool:
     return any(kind(column.type) for kind in kinds)
 
 
-def _should_be_text(column: pa.ChunkedArray) -> bool:
+def _should_be_text(column: pa.ChunkedArray, only_the_number_counts: bool) -> bool:
+    """Whether values are times of day, or whole numbers that are too large for their type."""
     if not pa.types.is_floating(column.type):
         return pa.types.is_time(column.type)
     values = column.to_numpy()
     values = values[np.isfinite(values)]
-    return bool(np.abs(values).max(initial=0) >= 2**63 and (values == np.floor(values)).all())
+    exact = 2**63 if only_the_number_counts else 2**53
+    return bool(np.abs(values).max(initial=0) >= exact and (values == np.floor(values)).all())
+
+
+def _is_as_usual(written: pa.ChunkedArray, integers: pa.ChunkedArray) -> bool:
+    """Whether integers are written as integers are: `7`, not `007`. Blanks do not count."""
+    usual = pc.equal(pc.utf8_trim_whitespace(written), pc.cast(integers, pa.string()))
+    return pc.all(usual).as_py() is not False
 
 
 def _short(text: str) -> str:

@@ -7,8 +7,16 @@ from keras_din.checks import positive_integer
 from keras_din.data.bag_cells import fit_bag, holds_bags, to_bags
 from keras_din.data.bags import Bags
 from keras_din.data.columns import whole_as_integers
-from keras_din.data.lookup import fit_feature, to_column
-from keras_din.feature_spec import OOV_INDEX, Bag, FeatureSpec, Indexed, Numeric, Sequence
+from keras_din.data.lookup import check_none_is_padding, fit_feature, to_column
+from keras_din.feature_spec import (
+    OOV_INDEX,
+    Bag,
+    Categorical,
+    FeatureSpec,
+    Indexed,
+    Numeric,
+    Sequence,
+)
 
 
 def feature_name(feature) -> str:
@@ -21,6 +29,8 @@ def checked_features(word: str, features) -> list:
     if isinstance(features, (str, Indexed, Numeric)):
         features = [features]
     features = list(features)
+    if word == "target" and not features:
+        raise ValueError("`target` must hold the item. Received: target=[].")
     if not all(isinstance(feature, (str, Indexed, Numeric)) for feature in features):
         raise ValueError(
             f"`{word}` must hold names of columns, `Categorical`, `Bag` and `Numeric` objects. "
@@ -37,6 +47,13 @@ def behaviour_features(of, target: list) -> list:
     if lacking := [name for name in map(feature_name, of) if name not in names]:
         raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")
     return of
+
+
+def as_written(features) -> dict:
+    """The columns of features that are known, as `text` and as `numbers` of `read_table`."""
+    known = [feature for feature in features if not isinstance(feature, str)]
+    text = {f.name for f in known if isinstance(f, Indexed) and f.dtype == "string"}
+    return {"text": text, "numbers": {f.name for f in known if isinstance(f, Numeric)}}
 
 
 def items_as_such(column: str | Indexed | Numeric, values: pd.Series) -> pd.Series:
@@ -77,6 +94,8 @@ class Features:
         else:
             dims = dict.fromkeys(names, positive_integer("dim", dim))
         self.by_name, self.missing, self.bags = {}, {}, {}
+        # Names of features whose padding is that of candidates or of behaviours.
+        self._telling = set()
         self._separators = separators or {}
         for feature in features:
             name = feature_name(feature)
@@ -87,7 +106,8 @@ class Features:
         separator = self._separators.get(feature) if isinstance(feature, str) else None
         if separator is not None or (isinstance(feature, str) and holds_bags(values)):
             return fit_bag(feature, values, separator, dim, min_count)
-        return fit_feature(feature, values, dim, min_count)
+        # Those of the training part may all be whole where the column has others.
+        return fit_feature(feature, values, dim, min_count, whole_are_integers=False)
 
     def __getitem__(self, feature):
         """The feature of a name, or of a feature known already."""
@@ -98,6 +118,8 @@ class Features:
         feature = self[feature]
         if isinstance(feature, Bag):
             return self._bags(feature, values)
+        if feature.name in self._telling:
+            check_none_is_padding(feature, values)
         column, missing = to_column(feature, values)
         if missing:
             self.missing[feature.name] = self.missing.get(feature.name, 0) + missing
@@ -122,6 +144,10 @@ class Features:
 
     def spec(self, target, context, sequences: dict, side, max_length: int) -> FeatureSpec:
         """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""
+        for group in (target, *([*of, *side] for of in sequences.values())):
+            known = (self[feature] for feature in group)
+            first = next((f.name for f in known if isinstance(f, Categorical)), None)
+            self._telling.add(first)
         return FeatureSpec(
             context=[self[feature] for feature in context],
             target=[self[feature] for feature in target],

@@ -5,8 +5,10 @@ import pandas as pd
 
 from keras_din.data.bag_cells import checked_separators
 from keras_din.data.bags import joined
+from keras_din.data.columns import missing
 from keras_din.data.encoding import (
     Features,
+    as_written,
     behaviour_features,
     checked_features,
     count_parts,
@@ -106,10 +108,12 @@ def prepare_impressions(
     labels = list(dict.fromkeys([label, *sequences.values()]))
     single = [user, time, *labels, *([request] if request else [])]
     separators = checked_separators(bags, [*target, *context, *side], single)
+    written = as_written([*target, *context, *side])
+    written["numbers"] |= {time, *labels}
     needed = [user, time, *labels, *columns]
     needed += [word for word in (request, split) if isinstance(word, str)]
     tables = {"items": (item, items), "users": (user, users)}
-    frame, bad, of_tables = read_log(source, needed, tables, separators)
+    frame, bad, of_tables = read_log(source, needed, tables, separators, **written)
     frame[item] = items_as_such(target[0], frame[item])
     required = [item, *([request] if request else [])]
     events = clean_events(
@@ -133,14 +137,21 @@ def prepare_impressions(
         kept = np.sort(first)
         part = part_of(split, number[kept], at[kept])[np.searchsorted(kept, first)[which]]
 
-    before, unknown = {}, {}
+    before, unknown, aside = {}, {}, {}
     behaviour_columns = [feature_name(feature) for feature in [*of, *side]]
     for name, table in earlier.items():
         needed = [user, *behaviour_columns]
-        unit = events.report["time_unit"]
-        before[name], unknown[name] = _earlier(
-            table, user, time, needed, tables, separators, events.users, at, unit
+        frame, bad, _ = read_log(
+            table,
+            [*needed, *([time] if time in column_names(table) else [])],
+            tables,
+            separators,
+            **written,
         )
+        before[name], unknown[name], rows_aside = _earlier(
+            frame, user, time, item, events.users, at, time_unit
+        )
+        aside[name] = len(bad) + rows_aside
 
     def training_values(name):
         of_earlier = [table[name] for table, *_ in before.values() if name in behaviour_columns]
@@ -183,6 +194,7 @@ def prepare_impressions(
         **features.of_bags,
         "behaviours": {name: len(log) for name, log in behaviours.items()},
         "earlier_of_unknown_users": unknown,
+        "earlier_aside": aside,
         "parts": count_parts(parts, spec),
     }
     return PreparedData(spec, behaviours, parts, report, events.bad)
@@ -200,17 +212,19 @@ def _requests(events, request: str):
     return order, number[order], at
 
 
-def _earlier(table, user, time, needed, tables, separators, users, times, unit):
-    """Behaviours from before the log: `(frame, user, time)` of those whose user is in the log."""
-    timed = time in column_names(table)
-    frame, bad, _ = read_log(table, [*needed, *([time] if timed else [])], tables, separators)
+def _earlier(frame, user, time, item, users, times, unit):
+    """Behaviours from before the log.
+
+    Returns:
+        `((frame, user, time), unknown, aside)`: those that are good and whose user is in the log;
+        how many have another user, and how many no item, or a time that is none.
+    """
     number = places(users.rename(user), frame[user], "earlier")
-    known = number >= 0
-    if timed:
-        unit = "auto" if unit == "date" else unit
-        when, good, _ = to_microseconds(time, frame[time], unit)
-        known &= good
-    else:
-        when = np.full(len(frame), times.min() - 1)
-    left_out = int((~known).sum()) + len(bad)
-    return (frame[known], number[known], when[known]), left_out
+    good = ~missing(frame[item]) if item in frame else np.ones(len(frame), bool)
+    when = np.full(len(frame), times.min() - 1)
+    if time in frame:
+        when, is_time, _ = to_microseconds(time, frame[time], unit)
+        good &= is_time
+    kept = good & (number >= 0)
+    counts = int((good & (number < 0)).sum()), int((~good).sum())
+    return (frame[kept], number[kept], when[kept]), *counts

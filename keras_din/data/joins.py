@@ -27,14 +27,16 @@ def column_names(source) -> list:
     return csv_names(path)
 
 
-def read_log(source, needed, tables: dict, bags=None):
+def read_log(source, needed, tables: dict, bags=None, *, text=(), numbers=()):
     """Reads a log; columns that it lacks are taken from tables with one row a key.
 
     Args:
         source: The log, as `read_table` takes it.
         needed: Names of all columns needed.
         tables: Name of the table -> `(key column, source or None)`.
-        bags: As of `read_table`.
+        bags: As of `read_table`, of the log and the tables.
+        text: Likewise.
+        numbers: Likewise.
 
     Returns:
         `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
@@ -61,15 +63,18 @@ def read_log(source, needed, tables: dict, bags=None):
             f"Received columns of the log: {there}."
         )
     own = [name for name in there if name in needed or name in keys]
-    frame, bad = read_table(source, own, bags)
+    options = {"bags": bags, "text": text, "numbers": numbers}
+    frame, bad = read_table(source, own, **options)
     for name, (key, table) in tables.items():
         if elsewhere[name]:
-            frame, report[f"{name}_table"] = _join(frame, key, table, elsewhere[name], name, bags)
+            frame, report[f"{name}_table"] = _join(
+                frame, key, table, elsewhere[name], name, **options
+            )
     return frame, bad, report
 
 
-def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, bags):
-    table, aside = read_keyed(source, key, columns, name, bags)
+def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **options):
+    table, aside = read_keyed(source, key, columns, name, **options)
     place = places(table.index, frame[key], name)
     added = {column: take(table[column], place).set_axis(frame.index) for column in columns}
     report = {
@@ -80,9 +85,12 @@ def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, bags)
     return frame.assign(**added), report
 
 
-def read_keyed(source, key: str, columns: list, name: str, bags=None):
-    """A table indexed by its key, and how many of its rows were no rows or had no key."""
-    table, bad = read_table(source, [key, *columns], bags)
+def read_keyed(source, key: str, columns: list, name: str, **options):
+    """A table indexed by its key, and how many of its rows were no rows or had no key.
+
+    `options` are those of `read_table`.
+    """
+    table, bad = read_table(source, [key, *columns], **options)
     keyless = table[key].isna()
     table = table[~keyless].set_index(key)
     twice = table.index.duplicated()
@@ -96,14 +104,26 @@ def read_keyed(source, key: str, columns: list, name: str, bags=None):
 
 def places(keys: pd.Index, values, name: str) -> np.ndarray:
     """Where each value stands among keys, -1 where it does not; an error when none does."""
-    values = pd.Index(values)
+    name_of_keys = keys.name
+    keys, values = alike(keys, pd.Index(values))
     place = keys.get_indexer(values)
     if len(values) and not (place >= 0).any():
         raise ValueError(
-            f"`{name}` must have rows for the values of {keys.name!r} in the log. Received: values "
-            f"of type {keys.dtype} there and {values.dtype} in the log, none in common."
+            f"`{name}` must have rows for the values of {name_of_keys!r} in the log. Received: "
+            f"values of type {keys.dtype} there and {values.dtype} in the log, none in common."
         )
     return place
+
+
+def alike(*keys: pd.Index) -> list:
+    """Keys as text where some of them are text: a CSV file with no `007` in it holds integers."""
+    kinds = [pd.api.types.infer_dtype(each, skipna=True) for each in keys]
+    if "string" not in kinds:
+        return list(keys)
+    return [
+        each.astype(str) if kind == "integer" else each
+        for each, kind in zip(keys, kinds, strict=True)
+    ]
 
 
 def take(values: pd.Series, place: np.ndarray) -> pd.Series:

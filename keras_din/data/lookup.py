@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_din.checks import positive_integer
 from keras_din.data.columns import missing, numbers, ordinary, whole_as_integers
-from keras_din.feature_spec import OOV_INDEX, RESERVED, Categorical, Numeric
+from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, RESERVED, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -41,17 +41,20 @@ def _by_frequency(array, min_count: int) -> tuple:
     return tuple(known[order].tolist())
 
 
-def fit_feature(feature, values, dim: int = 16, min_count: int = 1):
+def fit_feature(
+    feature, values, dim: int = 16, min_count: int = 1, *, whole_are_integers: bool = True
+):
     """A feature with what it needs to know of the training values.
 
     Args:
         feature: The name of the column, or a `Categorical` or `Numeric`, which passes through.
         values: The training values `(rows,)`. Strings, integers and booleans make a
             `Categorical` with their vocabulary; floats make a `Numeric` with their mean and
-            standard deviation. Floats that are all whole numbers, with some missing, are how
-            pandas holds integers with gaps, and count as integers.
+            standard deviation.
         dim: Width of the embedding of a `Categorical`.
         min_count: How often a value must occur to be in the vocabulary.
+        whole_are_integers: Whether floats that are all whole numbers, with some missing, count
+            as integers: pandas holds integers with gaps so.
 
     Returns:
         A `Categorical` or `Numeric`.
@@ -61,7 +64,7 @@ def fit_feature(feature, values, dim: int = 16, min_count: int = 1):
     """
     if not isinstance(feature, str):
         return feature
-    array, nothing, kind = _plain(feature, values)
+    array, nothing, kind = _plain(feature, values, whole_are_integers)
     array = array[~nothing]
     if not len(array):
         raise ValueError(
@@ -138,8 +141,27 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
     else:
         text = tf.constant(raw, tf.string) if raw.dtype == object else tf.strings.as_string(raw)
         index = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy()
+        if feature.dtype == "int64":
+            known = known & (raw != NO_INTEGER)
     index = np.where(known, index + RESERVED, OOV_INDEX).astype(np.int32)
     return np.where(nothing, np.int32(OOV_INDEX), index[codes])
+
+
+def check_none_is_padding(feature, values) -> None:
+    """Raises a `ValueError` where a value would be padding when it is served.
+
+    That is 0 of integers with hash buckets, in a feature that tells padding, or in a `Bag`.
+    """
+    if feature.hash_buckets is None or feature.dtype != "int64":
+        return
+    values = ordinary(values)
+    zero = numbers(feature.name, values) == 0
+    if zero.any():
+        raise ValueError(
+            f"Column {feature.name!r} must not hold 0, which is padding of integers with "
+            "`hash_buckets` where they are served: take dtype='string', which hashes the text. "
+            f"Received: 0 in row {values.index[int(zero.argmax())]}."
+        )
 
 
 def _integers(raw):
@@ -167,7 +189,7 @@ def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
     return np.where(nothing, OOV_INDEX, array).astype(np.int32)
 
 
-def _plain(name: str, values):
+def _plain(name: str, values, whole_are_integers: bool = True):
     """A column as `(array, missing, kind)`; kind is `"string"`, `"int64"` or `"float"`.
 
     Strings may stay an array of pandas, with "" where one is missing.
@@ -197,7 +219,7 @@ def _plain(name: str, values):
         return values.to_numpy(np.int64, na_value=0), nothing, "int64"
     array = values.to_numpy(np.float64, na_value=np.nan)
     gaps = np.isnan(array)
-    if gaps.any() and whole_as_integers(values).dtype == "Int64":
+    if whole_are_integers and gaps.any() and whole_as_integers(values).dtype == "Int64":
         return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
     return array, ~(np.abs(array) <= _LARGEST), "float"
 

@@ -1,5 +1,6 @@
 """A prepared data set: the spec, the users' behaviours, and train, valid and test samples."""
 
+import csv
 import dataclasses
 import json
 import os
@@ -159,7 +160,8 @@ class PreparedData:
         for part, samples in self.parts.items():
             samples.save(folder / "parts" / part)
         if self.bad_rows is not None and len(self.bad_rows):
-            self.bad_rows.to_csv(folder / _BAD_ROWS, index=False)
+            # Quoted, or a carriage return in a field would end the row.
+            self.bad_rows.to_csv(folder / _BAD_ROWS, index=False, quoting=csv.QUOTE_ALL)
         save_header(folder, self.spec, list(self.parts), self.report)
 
     @classmethod

@@ -1,5 +1,6 @@
 """The doorstep: tables from anywhere, and bad rows kept aside, each with its line and reason."""
 
+import contextlib
 import os
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ class Events(NamedTuple):
     bad: pd.DataFrame
 
 
-def read_table(source, columns, bags=None):
+def read_table(source, columns, bags=None, *, text=(), numbers=()):
     """Reads columns of a table.
 
     Args:
@@ -58,13 +59,17 @@ def read_table(source, columns, bags=None):
         columns: Names of the columns needed, each once or more.
         bags: Which of them may hold several values a row, as of `checked_separators`. Lists
             become tuples, text stays as it is.
+        text: Which of them are text in a CSV file, whatever it looks like.
+        numbers: Which of them count as numbers alone. In all others integers of a CSV file are
+            text where one is not written as usual (`007`), or would be rounded.
 
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
         header is in line 1, or else the row counted from 0. `bad` has the columns `line` and
         `reason`, then those of `frame`: lines of a CSV file with another number of fields than
         its header or quotes that do not match, rows with text that is not UTF-8, and those with
-        something else than strings or integers in a bag. Empty lines are skipped.
+        something else than strings or integers in a bag. Empty lines are skipped. Where integers
+        stand beside strings, all are strings.
 
     Raises:
         ValueError: When there is no header, or a column is missing, is there twice or holds
@@ -89,8 +94,8 @@ def read_table(source, columns, bags=None):
             table, lines = file.read(columns), None
             series = {name: from_arrow(table[name]) for name in columns}
     else:
-        text = [name for name in columns if bags.get(name) is not None]
-        table, lines, bad = read_csv(os.fspath(source), columns, text)
+        text = [name for name in columns if name in text or bags.get(name) is not None]
+        table, lines, bad = read_csv(os.fspath(source), columns, text, numbers)
         series = {name: from_arrow(table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
@@ -103,7 +108,8 @@ def read_table(source, columns, bags=None):
 def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
     """Bytes as text and lists as tuples; aside the rows whose cells are neither.
 
-    Integers with gaps as such, while the gaps are still there to tell them from floats.
+    Integers with gaps as such, while the gaps are still there to tell them from floats; and as
+    text where they stand beside text, or 1 and "1" would be two users.
     """
     for name in frame.columns:
         if frame[name].dtype.kind == "f" and frame[name].hasnans:
@@ -112,6 +118,11 @@ def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
             frame[name], wrong = _decoded(frame[name])
             bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
             frame = frame[~wrong].copy()
+        elif isinstance(_first(frame[name]), (str, int, float, np.number)):
+            frame[name], wrong = _of_one_type(frame[name])
+            if wrong.any():
+                bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
+                frame = frame[~wrong].copy()
         first = _first(frame[name])
         several = isinstance(first, (list, tuple, dict, set, np.ndarray))
         if name in bags and (several or bags[name] is not None):
@@ -153,6 +164,29 @@ def _decoded(values: pd.Series):
             except UnicodeDecodeError:
                 wrong[row] = True
     return pd.Series(text, values.index), wrong
+
+
+def _of_one_type(values: pd.Series):
+    """Integers beside strings as strings, and where a string is one that UTF-8 can't hold."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "string":
+        with contextlib.suppress(UnicodeEncodeError):
+            pa.array(values, from_pandas=True)  # In one go, which says whether one must be found.
+            return values, np.zeros(len(values), bool)
+    elif kind in ("mixed", "mixed-integer") and any(isinstance(value, str) for value in values):
+        values = pd.Series(map(_whole_as_text, values), values.index, dtype=object)
+    return values, values.map(_is_no_utf8).to_numpy(bool)
+
+
+def _whole_as_text(value):
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return str(value) if is_whole else value
+
+
+def _is_no_utf8(value) -> bool:
+    return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _aside(rows: pd.DataFrame, reasons) -> pd.DataFrame:

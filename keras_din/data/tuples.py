@@ -59,6 +59,8 @@ def prepare_tuples(
                 f"`test` must hold (user, [items], (positive, negative)). Received: {row[2]!r} "
                 f"as the pair of tuple {i}."
             )
+    if not train and not test:
+        raise ValueError("`train` and `test` must hold tuples. Received: none.")
     history = [row[1] for row in train] + [row[1] for row in test]
     lengths = np.fromiter(map(len, history), np.int64, len(history))
     items = _ids("the histories", list(chain.from_iterable(history)))
@@ -99,7 +101,9 @@ def prepare_tuples(
             "valid": parts["train"][last],
             "test": parts["test"],
         }
-    dims = dim if isinstance(dim, dict) else {"item_id": dim, "cate_id": dim}
+    dims = {"item_id": 16, "cate_id": 16} | (
+        dim if isinstance(dim, dict) else {"item_id": dim, "cate_id": dim}
+    )
     features = [
         Categorical("item_id", vocabulary=range(len(categories)), dim=dims["item_id"]),
         Categorical("cate_id", vocabulary=range(int(categories.max()) + 1), dim=dims["cate_id"]),

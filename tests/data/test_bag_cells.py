@@ -240,6 +240,12 @@ def test_rows_with_the_same_lists_are_duplicates():
     assert data.report["rows_aside"]["the row is a duplicate"] == {"rows": 6, "first_line": 6}
 
 
+def test_lists_of_numpy_integers():
+    cells, wrong = bag_cells(pd.Series([[np.int64(1), np.int32(2)], [np.int64(2)]]), None)
+    assert cells.tolist() == [(1, 2), (2,)]
+    assert not wrong.any()
+
+
 def test_cells():
     cells = pd.Series([["a", "", None, np.nan, "a"], np.array([1, 2]), (), None, "a|b", 7])
     found, wrong = bag_cells(cells, "|")

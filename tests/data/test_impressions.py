@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_din.data import ByTime, LastFraction, LeaveOneOut, prepare_impressions
-from keras_din.feature_spec import Categorical, Numeric
+from keras_din.feature_spec import Bag, Categorical, Numeric
 from tests.data.leakage import check_no_leakage
 
 COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
@@ -170,6 +170,23 @@ def test_behaviours_from_before_the_log():
     check_no_leakage(data)
 
 
+def test_earlier_behaviours_have_a_unit_of_their_own_and_may_be_bad():
+    log = a_log(time=[1_700_000_000 + t for t in (10, 20, 30, 10, 20, 40)])
+    earlier = pd.DataFrame(
+        {
+            "user": ["a", "a", "b", "c", "b"],
+            "item": ["y", None, "z", "x", "q"],
+            "time": [1_600_000_000_000 + t for t in range(4)] + [None],
+        }
+    )
+    options = {**COLUMNS, "split": LeaveOneOut(valid=0)}
+    data = prepare_impressions(log, **options, earlier={"hist": earlier})
+    assert histories(data, "test") == [["y", "x", "z"], ["z", "x"]]
+    assert data.report["earlier_of_unknown_users"] == {"hist": 1}
+    assert data.report["earlier_aside"] == {"hist": 2}
+    assert data.report["values_missing"] == {}
+
+
 def test_what_training_never_saw_is_out_of_vocabulary():
     log = a_log(item=["x", "y", "z", "x", "new", "newer"])
     data = prepare_impressions(log, **COLUMNS, split=LeaveOneOut(valid=0))
@@ -182,6 +199,94 @@ def test_a_known_feature_is_taken_as_it_is():
     feature = Categorical("item", vocabulary=["y", "x"], dim=3)
     data = prepare_impressions(a_log(), **(COLUMNS | {"target": [feature]}))
     assert data.spec.target == (feature,)
+
+
+def test_integers_beside_strings_are_the_same_users_and_items(tmp_path):
+    log = a_log(user=[1, "1", 1.0, "b", "b", "1"], item=[7, "7", "z", 7, "y", 7])
+    data = prepare_impressions(log, **COLUMNS, split=LeaveOneOut(valid=0))
+    assert data.report["users"] == 2
+    assert raw(data, "train", "item") == ["7", "7", "z", "7"]
+    assert histories(data, "test") == [["7", "z"], ["7"]]
+    # A table of items, in which all are integers.
+    items = pd.DataFrame({"item": [7, 8], "brand": ["A", "B"]})
+    columns = COLUMNS | {"target": ["item", "brand"]}
+    data = prepare_impressions(log, **columns, items=items, split=LeaveOneOut(valid=0))
+    assert raw(data, "train", "brand") == ["A", "A", "?", "A"]
+
+
+def test_ids_of_a_file_are_as_they_are_written(tmp_path):
+    log = a_log(user=["007", "7", "007", "7", "7", "007"], item=["01", "1", "2", "01", "1", "2"])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, split=LeaveOneOut(valid=0))
+    expected = prepare_impressions(log, **COLUMNS, split=LeaveOneOut(valid=0))
+    assert data.report["users"] == expected.report["users"] == 2
+    assert data.spec == expected.spec
+    assert histories(data, "test") == histories(expected, "test")
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        Categorical("what", vocabulary=["07000", "08000"]),
+        Categorical("what", hash_buckets=1000),
+        Categorical("what", vocabulary=["true", "false"]),
+        Categorical("what", vocabulary=["1.50", "2.00"]),
+    ],
+)
+def test_a_known_feature_of_strings_reads_a_file_as_text(tmp_path, feature):
+    values = {"true": ["true", "false"], "1.50": ["1.50", "2.00"]}.get(
+        (feature.vocabulary or ("",))[0], ["07000", "08000"]
+    )
+    log = a_log(what=values * 3)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    options = {**COLUMNS, "context": [feature], "split": LeaveOneOut(valid=0)}
+    of_file = prepare_impressions(tmp_path / "log.csv", **options).parts["train"].columns["what"]
+    expected = prepare_impressions(log, **options).parts["train"].columns["what"]
+    assert of_file.tolist() == expected.tolist()
+    assert (of_file > 1).all()
+    # The same from the table of users.
+    users = pd.DataFrame({"user": ["a", "b"], "what": values})
+    users.to_csv(tmp_path / "users.csv", index=False)
+    data = prepare_impressions(a_log(), **options, users=tmp_path / "users.csv")
+    assert (data.parts["train"].columns["what"] > 1).all()
+
+
+def test_a_known_feature_of_integers_takes_them_however_they_are_written(tmp_path):
+    large = 2**53 + 1
+    log = a_log(item=["007", "7", str(large), "007", "7.0", str(large - 1)])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    feature = Categorical("item", vocabulary=[7, large, large - 1])
+    columns = COLUMNS | {"target": [feature]}
+    data = prepare_impressions(tmp_path / "log.csv", **columns, split=LeaveOneOut(valid=0))
+    assert raw(data, "train", "item") == [7, 7, large, 7]
+    assert raw(data, "test", "item")[0] == large - 1
+
+
+def test_floats_that_training_sees_as_whole_numbers_stay_floats():
+    log = a_log(price=[3.0, None, 4.0, 3.0, 2.5, 2.5])
+    columns = COLUMNS | {"target": ["item", "price"]}
+    data = prepare_impressions(log, **columns, split=LeaveOneOut(valid=0))
+    assert isinstance(data.spec.features["price"], Numeric)
+    assert data.parts["test"].columns["price"].tolist() == [2.5, 2.5]
+    # Nor does an item that the table lacks make categories of prices.
+    items = pd.DataFrame({"item": ["x", "y"], "price": [3.0, 20.0]})
+    data = prepare_impressions(a_log(), **columns, items=items, split=LeaveOneOut(valid=0))
+    assert isinstance(data.spec.features["price"], Numeric)
+
+
+def test_integers_with_hash_buckets_may_not_be_padding():
+    hashed = {"hash_buckets": 8, "dtype": "int64"}
+    log = a_log(item=[1, 2, 0, 1, 2, 1], other=[0, 1, 2, 0, 1, 2])
+    columns = COLUMNS | {"target": [Categorical("item", **hashed)]}
+    with pytest.raises(ValueError, match=r"'item' must not hold 0, .* 0 in row 2\."):
+        prepare_impressions(log, **columns)
+    tags = Bag("tags", **hashed)
+    log = log.assign(item=log["item"] + 1, tags=[[1], [0, 2], [], [3], [4], [5]])
+    with pytest.raises(ValueError, match=r"'tags' must not hold 0, .* 0 in row 1\."):
+        prepare_impressions(log, **columns, context=[tags])
+    # Other features do not tell padding: 0 is a value there.
+    data = prepare_impressions(log, **columns, context=[Categorical("other", **hashed)])
+    assert (data.parts["train"].columns["other"] >= 2).all()
 
 
 def test_splits():

@@ -279,6 +279,8 @@ def test_hashed_integers_are_those_of_the_graph(dtype, buckets):
     as_strings = tf.constant([str(value) for value in values])
     assert hashed_in_a_graph(as_strings, buckets).numpy().tolist() == expected
     ways = {"hash_buckets": buckets, "dtype": dtype}
+    if dtype == "int64":  # The smallest says that there is none.
+        expected[-1] = 1
     assert indices(values, **ways) == expected
     assert indices([str(value) for value in values], **ways) == expected
     assert indices(pd.Series([*values, None], dtype="Int64"), **ways) == [*expected, 1]

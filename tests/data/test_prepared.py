@@ -1,10 +1,12 @@
 """`PreparedData`: all or nothing on disk, and the same data back."""
 
+import dataclasses
 import os
 import pathlib
 import stat
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import keras_din as kd
@@ -43,6 +45,16 @@ def test_save_and_load(tmp_path):
     np.testing.assert_array_equal(y, [[1], [0]])
     assert only(tmp_path / "a") == ["data"]
     assert repr(loaded) == "PreparedData(rows of {train: 2, test: 1}, events of {hist: 2})"
+
+
+def test_bad_rows_come_back_as_they_are(tmp_path):
+    data = prepared()
+    texts = ["p\rq", "p\r12", "a\nb", 'a "b"', "", "é,", "NA"]
+    bad = pd.DataFrame({"line": range(7), "reason": "the row is bad", "user": texts, "time": None})
+    dataclasses.replace(data, bad_rows=bad).save(tmp_path / "data")
+    loaded = PreparedData.load(tmp_path / "data").bad_rows
+    assert loaded["line"].tolist() == list(range(7))
+    assert loaded["user"].tolist() == texts
 
 
 def of_requests(requests=400, candidates=5):

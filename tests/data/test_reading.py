@@ -226,6 +226,19 @@ def test_lines_of_a_large_file(tmp_path, title, with_short_lines):
     assert frame["type"].value_counts().to_dict() == {"7": 99_000, "007": 500, "x": 500}
 
 
+def test_what_text_is_and_what_is_a_number_may_be_said(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(f'zip,new,time,amount,note\n07000,true,007,{LARGE},"x\ny"\n08,false,8,5.0,z\n')
+    frame, bad = read_table(
+        path,
+        ["zip", "new", "time", "amount"],
+        text={"zip", "new", "else"},
+        numbers={"time", "amount"},
+    )
+    assert cells(frame) == [("07000", "true", 7, float(LARGE)), ("08", "false", 8, 5.0)]
+    assert not len(bad)
+
+
 def test_missing_in_csv_is_missing_in_pandas(tmp_path):
     words = ["", "NA", "NULL", "null", "NaN", "nan", "None", "n/a", "N/A", "<NA>", "#N/A", '"NA"']
     content = "a,b,c\n1,x,1.5\n" + "".join(f"{w},{w},{w}\n" for w in words) + "2,no,2.5\n"
@@ -249,6 +262,12 @@ def test_missing_in_csv_is_missing_in_pandas(tmp_path):
         ([str(2**64 - 1), str(LARGE), ""], [str(2**64 - 1), str(LARGE), None]),
         (["1e300", "0.5", "inf"], [1e300, 0.5, np.inf]),
         (["12:30", "07:00"], ["12:30", "07:00"]),
+        (["007", "7", ""], ["007", "7", None]),
+        (["0", "-5", " 12"], [0, -5, 12]),
+        (["-0", "1"], ["-0", "1"]),
+        (["0x1F", "1"], ["0x1F", "1"]),
+        ([str(LARGE), "5.0"], [str(LARGE), "5.0"]),
+        ([str(LARGE), "5.5"], [float(LARGE), 5.5]),
         (["2020-01-31", ""], [pd.Timestamp("2020-01-31"), None]),
         (["2020-01-31 07:00:00", ""], [pd.Timestamp("2020-01-31 07:00"), None]),
     ],
@@ -331,7 +350,8 @@ def test_types_of_arrow(tmp_path, name, source):
         (pd.Series(["x", None], dtype="category"), ["x", None]),
         (pd.Series([LARGE, None], dtype="category").cat.set_categories([LARGE]), [LARGE, None]),
         (pd.Series([b"x", None, "y"]), ["x", None, "y"]),
-        (pd.Series([1, "x", None]), [1, "x", None]),
+        (pd.Series([1, "x", None]), ["1", "x", None]),
+        (pd.Series([1.0, "x", 2.5, True]), ["1", "x", 2.5, True]),
         (pd.Series([1.5, np.nan]), [1.5, None]),
     ],
 )
@@ -339,6 +359,13 @@ def test_types_of_frames(values, expected):
     frame, bad = read_table(pd.DataFrame({"a": values}), ["a"])
     assert [value for (value,) in cells(frame)] == expected
     assert len(bad) == 0
+
+
+def test_text_that_no_utf_8_can_hold_is_a_bad_row():
+    frame = pd.DataFrame({"a": pd.Series(["x", "\ud800", 3, None], dtype=object)})
+    good, bad = read_table(frame, ["a"])
+    assert cells(good) == [("x",), ("3",), (None,)]
+    assert aside(bad) == [(1, "'a' is not UTF-8")]
 
 
 def test_binary_parquet_that_is_not_utf_8(tmp_path):
