@@ -24,13 +24,20 @@ def rank_inputs(description: dict, users: list) -> dict:
     """Nested lists by input name, each of one shape: context, candidates and behaviours, padded.
 
     Raises:
-        ValueError: When a user lacks an input or has one too many, or when lists that belong
-            together, of the candidates or of a sequence, have different lengths.
+        ValueError: When a user lacks an input or has one too many, when a value stands where a
+            list should, or the other way round, or when lists that belong together, of the
+            candidates or of a sequence, have different lengths.
     """
     told = description["signatures"]["rank"]["inputs"]
     for i, user in enumerate(users):
         if user.keys() != told.keys():
             raise ValueError(f"user {i} must have the inputs {list(told)}. Received: {list(user)}.")
+        for name, tensor in told.items():
+            if not _is_nested(user[name], len(tensor["shape"]) - 1):
+                raise ValueError(
+                    f"user {i}: {name} must be a value, or lists of values, as the version says. "
+                    f"Received: {user[name]!r}."
+                )
         for names in _side_by_side(description["spec"]):
             lengths = {name: len(user[name]) for name in names}
             if len(set(lengths.values())) > 1:
@@ -70,6 +77,13 @@ def _side_by_side(spec: dict) -> list:
         for sequence in spec["sequences"]
     ]
     return [spec["target"], *sequences]
+
+
+def _is_nested(values, depth: int) -> bool:
+    """Whether values are lists, so deep: text is none, though it has a length."""
+    if not depth:
+        return not isinstance(values, (list, tuple, dict))
+    return isinstance(values, (list, tuple)) and all(_is_nested(v, depth - 1) for v in values)
 
 
 def _padded(values: list, axes: int, value, candidates: bool) -> list:

@@ -75,7 +75,10 @@ def _inputs(description: dict) -> list:
         if label:
             rows.append((label,))
         for name in [*(n for n in roles if n in found), *(n for n in found if n not in roles)]:
-            shapes = [_shape(each[side].get(name), roles.get(name)) for each in signatures.values()]
+            shapes = [
+                _shape(each[side].get(name), _axes(roles.get(name), signature))
+                for signature, each in signatures.items()
+            ]
             padding = description["padding"]
             told = repr(padding[name]) if side == "inputs" and name in padding else ""
             rows.append((name, found[name]["dtype"], *shapes, told))
@@ -91,11 +94,17 @@ def _roles(spec: dict) -> dict:
     return roles
 
 
-def _shape(tensor: dict | None, role: str | None) -> str:
-    """The shape with a letter an axis; a number where an axis has one."""
+def _axes(role: str | None, signature: str) -> tuple:
+    """The axes of an input of a role, or of an output; of the values of a bag there is one more."""
+    of_candidates = ("batch",) if signature == "serving_default" else ("batch", "candidates")
+    return _AXES.get(role, of_candidates)
+
+
+def _shape(tensor: dict | None, axes: tuple) -> str:
+    """The shape with a word an axis; a number where an axis has one."""
     if tensor is None:
         return "-"
-    letters = (*_AXES.get(role, ("batch", "candidates")), *["values"] * 3)
+    letters = (*axes, *["values"] * 3)
     axes = [
         letter if size < 0 else str(size)
         for letter, size in zip(letters, tensor["shape"], strict=False)

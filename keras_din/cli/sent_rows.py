@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.feature_spec import OOV_INDEX, FeatureSpec, Numeric, padding_value
+from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, Bag, FeatureSpec, Numeric, padding_value
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -35,6 +35,10 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
             nothing = raw_from_indices(feature, OOV_INDEX).item()
         elif role != "behaviour" and feature.dtype is None:
             nothing = OOV_INDEX
+        elif feature.hash_buckets is not None and feature.dtype == "int64":
+            of = spec.inputs[name].sequence
+            tells = isinstance(feature, Bag) or (of and feature is tells_padding(of.of))
+            nothing = padding if tells else NO_INTEGER
         cells = frame[name].tolist()
         if role == "target":
             cells = [[cell] for cell in cells]

@@ -38,18 +38,23 @@ class Int8Tables:
         model: A functional model. Its weights stay as they are.
 
     Raises:
-        ValueError: When a table holds NaN or infinity.
+        ValueError: When a table holds NaN or infinity, or there is no table.
     """
 
     def __init__(self, model: keras.Model):
         self.model = model
         self.tables = []
-        for layer in model.layers:
+        for layer in model._flatten_layers():
             if isinstance(layer, Embedding):
                 values, scales = quantized(_finite(layer))
                 values = tf.Variable(values, trainable=False, name="int8_values")
                 scales = tf.Variable(scales, trainable=False, name="int8_scales")
                 self.tables.append((layer, values, scales))
+        if not self.tables:
+            raise ValueError(
+                "A model with tables in int8 must have a `keras_din.layers.Embedding`. "
+                f"Received: {model.name!r} without one."
+            )
         self._function = traced_once(model)
 
     @contextlib.contextmanager

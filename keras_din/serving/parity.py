@@ -140,5 +140,5 @@ def _larger(so_far: float, values, expected) -> float:
 
 def _is_order(order, ctr, real) -> bool:
     """Whether `order` sorts `ctr`: the best first, of equal ones the first first, padding last."""
-    expected = np.argsort(np.where(real, -ctr, 1.0), axis=1, kind="stable")
+    expected = np.argsort(np.where(real, -ctr, np.inf), axis=1, kind="stable")
     return np.array_equal(order, expected)

@@ -5,6 +5,7 @@ import pathlib
 import tensorflow as tf
 
 from keras_din.feature_spec import (
+    NO_INTEGER,
     OOV_INDEX,
     PADDING_INDEX,
     RESERVED,
@@ -48,8 +49,9 @@ class RawValues(tf.Module):
             values: Tensor of `raw_dtype(feature)`.
 
         Returns:
-            int32 indices, of the same shape: unknown values, empty strings and indices out of
-            range are out-of-vocabulary. Of a `Numeric` float32, its mean where it is not finite.
+            int32 indices, of the same shape: unknown values, empty strings, `NO_INTEGER` of hash
+            buckets and indices out of range are out-of-vocabulary. Of a `Numeric` float32, its
+            mean where it is not finite.
         """
         if not isinstance(feature, Indexed):
             return tf.where(tf.math.is_finite(values), values, feature.mean)
@@ -61,9 +63,8 @@ class RawValues(tf.Module):
         text = values if feature.dtype == "string" else tf.strings.as_string(values)
         bucket = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets)
         index = tf.cast(bucket, tf.int32) + RESERVED
-        if feature.dtype == "string":
-            index = tf.where(values == "", OOV_INDEX, index)
-        return index
+        nothing = "" if feature.dtype == "string" else NO_INTEGER
+        return tf.where(values == nothing, OOV_INDEX, index)
 
     def with_padding(self, feature: Indexed, values):
         """The same, and `PADDING_INDEX` where the raw value is padding."""

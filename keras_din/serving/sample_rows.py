@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.feature_spec import (
+    NO_INTEGER,
     OOV_INDEX,
     PADDING_INDEX,
     RESERVED,
@@ -130,7 +131,7 @@ def raw_from_indices(feature: Indexed, indices) -> np.ndarray:
     """Raw values that have these indices.
 
     Index 0 is the padding value, and 1 a value that is not in the vocabulary; of hash buckets of
-    strings the empty one, of integers 0, which has a bucket: no integer is out-of-vocabulary.
+    strings the empty one, of integers `NO_INTEGER`.
     """
     indices = np.asarray(indices)
     if feature.dtype is None:
@@ -138,7 +139,7 @@ def raw_from_indices(feature: Indexed, indices) -> np.ndarray:
     distinct, where = np.unique(indices, return_inverse=True)
     values = {PADDING_INDEX: padding_value(feature)}
     if feature.hash_buckets is not None:
-        values[OOV_INDEX] = padding_value(feature)
+        values[OOV_INDEX] = "" if feature.dtype == "string" else NO_INTEGER
         values |= _values_of_buckets(feature, distinct[distinct >= RESERVED])
     else:
         values[OOV_INDEX] = _unknown(feature)

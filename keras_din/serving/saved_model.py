@@ -43,6 +43,9 @@ def export(
     - `rank`, a row a user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
       `order`, int32 places of the candidates, the best first.
 
+    A value that is missing is the empty string; of int64 hash buckets it is -2**63, since every
+    other number has a bucket.
+
     Behaviours and candidates are padded, at either end, with the empty string or 0 in their
     first `Categorical`. (Where 0 is in an int64 vocabulary, with the first of -1, -2, ... that
     is not.) Padding candidates come last, with a `ctr` of 0. `(batch, 0)` is an empty history;
@@ -165,7 +168,7 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
 
 
 def check_model(model, spec: FeatureSpec) -> None:
-    """Raises a `ValueError` that names each input in which model and spec differ."""
+    """Raises a `ValueError` that names the inputs in which model and spec differ, or the output."""
     if not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
     has = {tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in model.inputs}
@@ -184,6 +187,11 @@ def check_model(model, spec: FeatureSpec) -> None:
                 f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "
                 f"{wanted[1]}. Received: {has[name][0]} of shape {has[name][1]}."
             )
+    ctr = model.output
+    if not isinstance(ctr, keras.KerasTensor) or len(ctr.shape) != 2 or ctr.shape[1] is not None:
+        raise ValueError(
+            f"The model's output must be one tensor `(batch, candidates)`. Received: {ctr!r}."
+        )
     for layer in model.layers:
         if isinstance(layer, Embedding):
             _check_table(layer, spec)

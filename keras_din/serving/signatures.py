@@ -1,5 +1,6 @@
 """What a served model answers: functions of tensors, by the names of the spec."""
 
+import numpy as np
 import tensorflow as tf
 
 from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec
@@ -51,14 +52,19 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
     A candidate is padding where the first `Categorical` of the target is, a behaviour where that
     of its sequence is, whatever the other features say there. Of a history longer than
     `max_length` the most recent stay, of a bag of more than `max_values` the first. Inputs of
-    different numbers of rows are an `InvalidArgumentError` that names one.
+    different numbers of rows, candidates or behaviours are an `InvalidArgumentError` that names
+    one.
     """
-    inputs = _of_as_many_rows(tells_padding(spec.target).name, inputs)
+    first = tells_padding(spec.target)
+    inputs = _of_as_many_rows(first.name, inputs)
     x = {}
     for feature in (*spec.context, *spec.target):
         x[feature.name] = _look_up(raw_values, feature, inputs[feature.name])
-    first = tells_padding(spec.target)
     x[first.name] = raw_values.with_padding(first, inputs[first.name])
+    shape = tf.shape(x[first.name])
+    for feature in spec.target:
+        if feature is not first:
+            x[feature.name] = _of_shape(shape, first.name, feature.name, x[feature.name])
     for sequence in spec.sequences:
         x |= _behaviours(sequence, raw_values, inputs)
     return x
@@ -99,14 +105,22 @@ def _behaviours(sequence, raw_values: RawValues, inputs: dict) -> dict:
         if feature is not first:
             other = sequence.input_name(feature)
             values = _look_up(raw_values, feature, inputs[other])
-            # Else rows of other lengths could be taken for one another.
-            message = f"{other} must have the shape of {name}"
-            with tf.control_dependencies(
-                [tf.debugging.assert_equal(tf.shape(values)[:2], shape, message)]
-            ):
-                kept = keep[..., tf.newaxis] if isinstance(feature, Bag) else keep
-                x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
+            values = _of_shape(shape, name, other, values)
+            kept = keep[..., tf.newaxis] if isinstance(feature, Bag) else keep
+            x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
     return x
+
+
+def _of_shape(shape, first: str, name: str, values):
+    """The values, checked to have two axes as long as those of the `first`.
+
+    Else rows of other lengths could be taken for one another, and one value for all.
+    """
+    check = tf.debugging.assert_equal(
+        tf.shape(values)[:2], shape, f"{name} must have the shape of {first}"
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(values)
 
 
 def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
@@ -130,8 +144,8 @@ def rank(model, spec: FeatureSpec, raw_values: RawValues):
 
     def function(**inputs):
         ctr, real = _score(model, spec, raw_values, inputs)
-        # A real candidate may have a `ctr` of 0 too.
-        sorted_by = tf.where(real, ctr, -1.0)
+        # A real candidate may have a `ctr` of 0 too, or what a user's own model gives.
+        sorted_by = tf.where(real, ctr, -np.inf)
         order = tf.math.top_k(sorted_by, tf.shape(ctr)[1]).indices
         return {"ctr": ctr, "order": order}
 

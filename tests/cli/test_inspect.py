@@ -51,6 +51,26 @@ def test_the_screen(version, capsys):
     assert "from the live model: serving_default 1.25e-07, rank 0" in text
 
 
+def test_the_axes_of_bags(tmp_path, capsys, monkeypatch):
+    item, tags = kd.Categorical("item", 9), kd.Bag("tags", 9)
+    spec = kd.FeatureSpec(
+        context=[kd.Bag("words", 9)],
+        target=[item, tags],
+        sequences=[kd.Sequence("hist", of=[item, tags])],
+    )
+    monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: DIFFERENCES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        version = kd.export(kd.build_popularity(spec), spec, tmp_path)
+    text = screen_of(capsys, version)
+    told = [" ".join(line.split()) for line in text.splitlines()]
+    assert "words int32 (batch, values) (batch, values) 0" in told
+    assert "item int32 (batch,) (batch, candidates) 0" in told
+    assert "tags int32 (batch, values) (batch, candidates, values) 0" in told
+    assert "hist_tags int32 (batch, time, values) (batch, time, values) 0" in told
+    assert "ctr float32 (batch,) (batch, candidates)" in told
+
+
 def test_a_folder_of_versions_shows_the_newest(version, tmp_path, capsys):
     for name in ("9", "10"):
         shutil.copytree(version, tmp_path / name)

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import importlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -154,6 +155,12 @@ def test_what_a_client_refuses(clients, description):
     message = r"user 0: lists must be of one length. Received: {'hist_item': 1, 'hist_shop': 0"
     with pytest.raises(ValueError, match=message):
         inputs(description, [user | {"hist_item": ["té 1"], "hist_shop": []}])
+    for value in ("té 1", ["té 1", ["té 2"]], 3):
+        message = r"user 1: hist_item must be .* lists of values, .* Received: "
+        with pytest.raises(ValueError, match=message + re.escape(repr(value))):
+            inputs(description, [user, other | {"hist_item": value}])
+    with pytest.raises(ValueError, match=r"user 0: age must be a value, .* Received: \[1.0\]"):
+        inputs(description, [user | {"age": [1.0]}])
     with pytest.raises(ValueError, match=r"one length. Received: {'price': 3, 'item': 2, 'shop': "):
         inputs(description, [other | {"price": [1.0, 2.0, 3.0], "item": ["a", "b"]}])
 

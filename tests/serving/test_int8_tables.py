@@ -3,6 +3,7 @@
 import json
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,6 +114,17 @@ def test_what_is_refused(model, tmp_path):
         kd.export(model, SPEC, tmp_path, tables="int4")
     with pytest.raises(ValueError, match=r'`test` belongs to `tables="int8"` and must be a data'):
         kd.export(model, SPEC, tmp_path, test=tf.data.Dataset.range(3))
+
+
+def test_tables_within_a_layer_are_found_and_none_is_an_error():
+    spec = kd.FeatureSpec(target=[kd.Categorical("item", 12, dim=4)])
+    inner = kd.build_base(spec, hidden_units=(4,))
+    x = keras.Input((None,), dtype="int32", name="item")
+    outer = keras.Model({"item": x}, inner({"item": x}))
+    assert [layer.name for layer, *_ in Int8Tables(outer).tables] == ["embedding_item"]
+    ctr = keras.ops.cast(x, "float32") / 12
+    with pytest.raises(ValueError, match=r"must have a `keras_din.layers.Embedding`. Rec.* 'f'"):
+        Int8Tables(keras.Model({"item": x}, ctr, name="f"))
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf])

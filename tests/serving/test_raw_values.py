@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_din.data.lookup import to_indices
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, padding_value
+from keras_din.feature_spec import NO_INTEGER, Categorical, FeatureSpec, Numeric, padding_value
 from keras_din.serving.raw_values import RawValues, asset, raw_dtype
 
 LARGE = 2**53 + 1
@@ -113,3 +113,12 @@ def test_padding(feature, padding, tmp_path):
 def test_where_padding_means_nothing_it_is_a_value(tmp_path):
     feature = Categorical("f", hash_buckets=9, dtype="int64")
     assert in_a_graph(feature, [0], tmp_path)[0] == to_indices(feature, [0])[0] > 1
+
+
+def test_a_missing_integer_of_hash_buckets_is_out_of_vocabulary(tmp_path):
+    feature = Categorical("f", hash_buckets=9, dtype="int64")
+    assert to_indices(feature, pd.Series([NO_INTEGER, None], dtype="Int64")).tolist() == [1, 1]
+    assert in_a_graph(feature, [NO_INTEGER, NO_INTEGER + 1], tmp_path).tolist() == [
+        1,
+        *to_indices(feature, [NO_INTEGER + 1]),
+    ]

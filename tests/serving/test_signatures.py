@@ -73,6 +73,15 @@ def test_order(tmp_path):
     np.testing.assert_array_equal(ctr, answers["ctr"][0])
 
 
+def test_order_of_any_scores(tmp_path):
+    """A user's own model may end in logits."""
+    rows = {"item": [["té 1", "", "té 0", "té 3", "té 2"]]}
+    model, spec = Scores(-1.9, -3.0, 2.0, -0.9), kd.FeatureSpec(target=[ITEM])
+    answers = answer(model, spec, "rank", rows, tmp_path)
+    np.testing.assert_array_equal(answers["order"], [[4, 3, 2, 0, 1]])
+    np.testing.assert_allclose(answers["ctr"], [[-3.0, 0, -1.9, -0.9, 2.0]])
+
+
 @pytest.mark.parametrize(
     "name, shape", [("din", (0, 3)), ("din", (2, 0)), ("base", (0, 3)), ("base", (2, 0))]
 )
@@ -104,6 +113,17 @@ def test_histories_of_two_lengths_are_refused(width, tmp_path):
     message = "hist_shop must have the shape of hist_item"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         answer(kd.build_base(SPEC), SPEC, "rank", rows, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lr", "din"])
+@pytest.mark.parametrize("other", ["shop", "price"])
+def test_candidates_of_two_numbers_are_refused(name, other, tmp_path):
+    """One value would be that of all."""
+    rows = sample_rows(SPEC, rows=4, candidates=3, time=9).raw
+    rows[other] = rows[other][:, :1]
+    message = f"{other} must have the shape of item"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        answer(ZOO[name](SPEC), SPEC, "rank", rows, tmp_path)
 
 
 @pytest.mark.parametrize("signature", signatures.SIGNATURES)
