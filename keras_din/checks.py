@@ -2,6 +2,7 @@
 
 import json
 import math
+import numbers
 import operator
 
 
@@ -20,10 +21,21 @@ def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int
 
 def positive_number(word: str, value) -> float:
     """`value` as a `float` more than 0 and finite, or a `ValueError` that names the argument."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
     return float(value)
+
+
+def not_negative(word: str, value) -> float:
+    """`value` as a finite `float` of 0 or more, or a `ValueError` that names the argument."""
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(f"`{word}` must be 0 or more. Received: {word}={value!r}.")
+    return float(value)
+
+
+def is_number(value) -> bool:
+    """Whether a value is a number, of Python or of NumPy, and no truth value."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def epoch_or_steps(word: str, value):
@@ -51,7 +63,7 @@ def layer_sizes(word: str, values, at_least_one: bool = False) -> tuple:
 
 def fraction(word: str, value) -> float:
     """`value` as a `float` in [0, 1), or a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         raise ValueError(f"`{word}` must be a number in [0, 1). Received: {word}={value!r}.")
     return float(value)
 

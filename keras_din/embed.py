@@ -86,16 +86,21 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         name: _layer(feature, embeddings_initializer) for name, feature in spec.features.items()
     }
 
-    def look_up(feature, tensor):
-        x = layers[feature.name](tensor)
-        return x if isinstance(feature, Indexed) else ops.expand_dims(x, -1)
+    def look_up(feature, tensor, mask=None):
+        if isinstance(feature, Indexed):
+            return layers[feature.name](tensor)
+        if mask is not None:
+            # What stands at padding may be far from the mean: half precision takes it for infinite.
+            tensor = ops.where(mask, tensor, feature.mean)
+        return ops.expand_dims(layers[feature.name](tensor), -1)
 
     def join(tensors):
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
 
-    fields = {
-        feature.name: look_up(feature, values[feature.name])
-        for feature in (*spec.context, *spec.target)
+    target_mask = real(spec.target, [values[feature.name] for feature in spec.target])
+    fields = {feature.name: look_up(feature, values[feature.name]) for feature in spec.context}
+    fields |= {
+        feature.name: look_up(feature, values[feature.name], target_mask) for feature in spec.target
     }
     behaviours = []
     for sequence in spec.sequences:
@@ -115,7 +120,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         fields=fields,
         context=[fields[feature.name] for feature in spec.context],
         target=join([fields[feature.name] for feature in spec.target]),
-        target_mask=real(spec.target, [values[feature.name] for feature in spec.target]),
+        target_mask=target_mask,
         behaviours=behaviours,
     )
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_din.checks import one_of, positive_integer, positive_number
+from keras_din.checks import is_number, one_of, positive_integer, positive_number
 
 _EPSILON = 1e-7  # As in Keras: a probability of 0 or 1 is taken as this far from it.
 
@@ -250,7 +250,7 @@ def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float
         `negative_rate`.
     """
     factor = positive_number("positive_weight", positive_weight)
-    if not 0 < negative_rate <= 1:
+    if not is_number(negative_rate) or not 0 < negative_rate <= 1:
         raise ValueError(
             f"`negative_rate` must be in (0, 1]. Received: negative_rate={negative_rate!r}."
         )

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import inspect
 import json
-import math
 import os
 import pathlib
 import zlib
@@ -14,7 +13,13 @@ import keras
 import numpy as np
 
 from keras_din import metrics
-from keras_din.checks import epoch_or_steps, one_of, positive_integer, positive_number
+from keras_din.checks import (
+    epoch_or_steps,
+    not_negative,
+    one_of,
+    positive_integer,
+    positive_number,
+)
 from keras_din.evaluation import Evaluation, evaluate
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
@@ -108,7 +113,7 @@ def train(
         "epochs": positive_integer("epochs", _EPOCHS if epochs is None else epochs),
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": positive_number("learning_rate", learning_rate),
-        "mini_batch_aware": _not_negative("mini_batch_aware", mini_batch_aware),
+        "mini_batch_aware": not_negative("mini_batch_aware", mini_batch_aware),
         "positive_weight": positive_number("positive_weight", positive_weight),
         "patience": positive_integer("patience", patience),
         "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
@@ -380,12 +385,6 @@ def _monitor(samples) -> str:
         )
     constant = np.zeros(len(samples), np.float32)
     return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
-
-
-def _not_negative(word, value) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise ValueError(f"`{word}` must be 0 or more. Received: {word}={value!r}.")
-    return float(value)
 
 
 @contextlib.contextmanager

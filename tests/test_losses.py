@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_din.checks import fraction
 from keras_din.head import probability
 from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import calibration, recalibrated
@@ -75,6 +76,16 @@ def test_with_positive_weight_the_best_odds_are_as_many_times_as_high():
 def test_positive_weight_must_be_positive(weight):
     with pytest.raises(ValueError, match=r"`positive_weight` must be a positive number. Received"):
         BinaryCrossentropy(weight)
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.float32(3)])
+def test_numbers_of_numpy_are_numbers(number):
+    assert BinaryCrossentropy(positive_weight=number).positive_weight == 3
+    assert recalibrated(0.5, number) == pytest.approx(0.25)
+    assert fraction("dropout", np.float32(0.25)) == 0.25
+    for wrong in (np.bool_(True), "3", None, np.array([3.0])):
+        with pytest.raises(ValueError, match="`positive_weight` must be a positive number"):
+            BinaryCrossentropy(positive_weight=wrong)
 
 
 def test_a_model_with_positive_weight_is_recalibrated():

@@ -216,6 +216,7 @@ def test_recalibrated_by_hand():
         ({"positive_weight": 0}, "`positive_weight` must be a positive number. Received: .*=0"),
         ({"negative_rate": 0}, r"`negative_rate` must be in \(0, 1\]. Received: negative_rate=0"),
         ({"negative_rate": 1.5}, r"Received: negative_rate=1.5"),
+        ({"negative_rate": "x"}, r"Received: negative_rate='x'"),
     ],
 )
 def test_recalibrated_refuses(arguments, text):

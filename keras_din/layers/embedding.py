@@ -63,6 +63,9 @@ class Embedding(keras.layers.Layer):
                 f"and of out-of-vocabulary (1). Received: vocabulary_size={vocabulary_size!r}."
             )
         self.dim = positive_integer("dim", dim)
+        if isinstance(embeddings_initializer, keras.initializers.Initializer):
+            # One object would give all tables of one shape the same values.
+            embeddings_initializer = embeddings_initializer.clone()
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.feature = self.name if feature is None else feature

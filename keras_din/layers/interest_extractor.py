@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_din.checks import layer_sizes, positive_integer
+from keras_din.checks import is_number, layer_sizes, positive_integer
 from keras_din.layers.behaviours import pack_behaviours, unpack_behaviours, with_mask
 from keras_din.layers.mlp import MLP
 from keras_din.ops import gru_states, is_ragged, next_and_other, ragged_like, take_positions
@@ -139,6 +139,6 @@ class InterestExtractorLayer(keras.layers.Layer):
 
 
 def _weight(word, value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+    if not is_number(value) or not 0 <= value < 1e9:
         raise ValueError(f"`{word}` must be a number, 0 or more. Received: {word}={value!r}.")
     return float(value)

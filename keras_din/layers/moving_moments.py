@@ -54,7 +54,7 @@ class MovingMoments(keras.layers.Layer):
         if not (of_batch and self.trainable):
             return self.moving_mean, self.moving_variance
         mean, variance, count = masked_moments(x, mask)
-        step = ops.where(count > 0, 1.0 - self.momentum, 0.0)
+        step = ops.cast(ops.where(count > 0, 1.0 - self.momentum, 0.0), "float32")
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving + step * (ops.stop_gradient(new) - moving))
         return mean, variance

@@ -46,6 +46,8 @@ def build_bst(
         heads. `BehaviourTransformer` says where we differ.
     """
     x = embed(spec, embeddings_initializer)
+    if not x.behaviours:  # The arguments are checked all the same.
+        BehaviourTransformer(heads, blocks, positions, dropout)
     interests = [
         BehaviourTransformer(heads, blocks, positions, dropout, name=f"interest_{b.name}")(
             b.query, b.keys, keys_mask=b.mask

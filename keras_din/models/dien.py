@@ -43,6 +43,9 @@ def build_dien(
         `InterestEvolutionLayer` say where the authors' code differs.
     """
     x = embed(spec, embeddings_initializer)
+    if not x.behaviours:  # The arguments are checked all the same.
+        InterestExtractorLayer(1, auxiliary_loss)
+        InterestEvolutionLayer(1, evolution)
     interests = []
     for b in x.behaviours:
         units = b.keys.shape[-1]

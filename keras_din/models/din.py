@@ -79,6 +79,8 @@ def build_din(
     attention_units = layer_sizes("attention_units", attention_units, at_least_one=True)
     affine = interaction == "affine_product"
     x = embed(spec, embeddings_initializer)
+    if not x.behaviours:  # The arguments are checked all the same.
+        AttentionSequencePoolingLayer(attention_units, activation, weight_normalization)
     interests = [
         AttentionSequencePoolingLayer(
             attention_units, activation, weight_normalization, name=f"interest_{b.name}"

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_din.layers import Dice
+from keras_din.layers import BatchNormalization, Dice
 from tests.layers.contract import WRONG_MOMENTS, check_layer
 
 
@@ -61,6 +61,19 @@ def test_statistics_are_float32_whatever_the_dtype(dtype):
     assert out.dtype == layer.compute_dtype
     assert layer.moving_mean.dtype == layer.moving_variance.dtype == "float32"
     np.testing.assert_allclose(layer.moving_mean.numpy(), [0.01 * 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [Dice, BatchNormalization])
+def test_where_double_precision_is_the_default(layer):
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    keras.config.set_floatx("float64")
+    try:
+        layer = layer()
+        assert np.isfinite(layer(x, training=True)).all()
+        moved = layer.moving_mean.numpy()
+    finally:
+        keras.config.set_floatx("float32")
+    np.testing.assert_allclose(moved, x.mean(0) * (1 - layer.momentum), rtol=1e-5)
 
 
 def test_frozen_it_learns_nothing():

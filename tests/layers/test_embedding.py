@@ -104,6 +104,14 @@ def test_a_regularizer_of_the_whole_table_works_and_warns():
     assert layer.get_config()["embeddings_regularizer"]["class_name"] == "L2"
 
 
+def test_one_initializer_gives_each_table_its_own_values():
+    initializer = keras.initializers.RandomNormal(stddev=0.01)
+    tables = [Embedding(20, 4, initializer) for _ in range(2)]
+    first, second = (table(np.arange(20)) for table in tables)
+    assert not np.allclose(first[1:], second[1:])
+    assert isinstance(tables[0].embeddings_initializer, keras.initializers.RandomNormal)
+
+
 def test_a_table_knows_its_feature():
     for layer, feature in (
         (Embedding(5, 2, feature="item", name="table"), "item"),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din import MODELS, Bag, Categorical, FeatureSpec, Numeric, Sequence, build_din
+from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import auc
 from keras_din.models.din import AUTHORS
 from keras_din.serving.in_float32 import traced_once
@@ -255,6 +256,52 @@ def test_large_numbers_in_half_precision(name):
         finally:
             keras.mixed_precision.set_dtype_policy("float32")
     np.testing.assert_allclose(*results, atol=2e-3)
+
+
+@every_model
+def test_what_stands_at_padding_is_no_number_in_half_precision(name):
+    """0 is 85,000 deviations from the mean of these times: infinite in half precision."""
+    ts = Numeric("ts", mean=1.7e9, std=2e4)
+    spec = FeatureSpec(target=[ITEM, ts], sequences=[Sequence("hist", of=[ITEM], side=[ts])])
+    x = random_batch(spec, candidates=3, real=1.0)
+    for n in ("ts", "hist_ts"):
+        x[n] = (ts.mean + ts.std * x[n]).astype("float32")
+    for real, number in (("item_id", "ts"), ("hist_item_id", "hist_ts")):
+        x[real][:, -1] = x[number][:, -1] = 0
+    weight = (x["item_id"] != 0).astype("float32")
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = BUILDERS[name](spec)
+        with tf.GradientTape() as tape:
+            loss = BinaryCrossentropy()(np.ones_like(weight), model(x, training=True), weight)
+            loss += sum(model.losses)
+        gradients = tape.gradient(loss, model.trainable_variables)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    gradients = [getattr(gradient, "values", gradient) for gradient in gradients]
+    values = [loss, *gradients, *model.weights]
+    assert all(np.isfinite(keras.ops.convert_to_numpy(value)).all() for value in values)
+
+
+@pytest.mark.parametrize(
+    "name, options, text",
+    [
+        ("din", {"weight_normalization": "sclaed"}, "`weight_normalization` must be one of"),
+        ("din", {"attention_units": [0]}, "`attention_units` must be a list of positive integers"),
+        ("base", {"pooling": "max"}, "`pooling` must be one of 'mean', 'sum'"),
+        ("lr", {"pooling": "max"}, "`pooling` must be one of 'mean', 'sum'"),
+        ("wide_deep", {"pooling": 3}, "`pooling` must be one of 'mean', 'sum'"),
+        ("pnn", {"pooling": "x"}, "`pooling` must be one of 'mean', 'sum'"),
+        ("deepfm", {"pooling": "x"}, "`pooling` must be one of 'mean', 'sum'"),
+        ("dcn", {"pooling": "x"}, "`pooling` must be one of 'mean', 'sum'"),
+        ("dien", {"evolution": "GRU"}, "`evolution` must be one of"),
+        ("dien", {"auxiliary_loss": -3}, "`auxiliary_loss` must be a number, 0 or more"),
+        ("bst", {"heads": 0}, "`heads` must be a positive integer"),
+    ],
+)
+def test_arguments_are_checked_without_a_sequence_too(name, options, text):
+    with pytest.raises(ValueError, match=text):
+        MODELS[name](FeatureSpec(target=[ITEM]), **options)
 
 
 @every_model
