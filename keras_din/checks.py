@@ -68,6 +68,13 @@ def fraction(word: str, value) -> float:
     return float(value)
 
 
+def rate(word: str, value) -> float:
+    """`value` as a `float` in (0, 1], or a `ValueError` that names the argument."""
+    if not is_number(value) or not 0 < value <= 1:
+        raise ValueError(f"`{word}` must be in (0, 1]. Received: {word}={value!r}.")
+    return float(value)
+
+
 def one_of(word: str, value, allowed: tuple):
     """`value`, which must be one of `allowed`, or a `ValueError` that lists them."""
     if value not in allowed:

@@ -241,6 +241,11 @@ class Bag(Indexed):
         return f"{super().__repr__()[:-1]}, {own})"
 
 
+def tells_padding(features) -> Categorical:
+    """The feature of the candidates, or of the behaviours, whose padding value is padding."""
+    return next(feature for feature in features if isinstance(feature, Categorical))
+
+
 def padding_value(feature: Indexed):
     """The raw value that means "nothing here" in a history, among candidates or in a bag.
 
@@ -252,6 +257,11 @@ def padding_value(feature: Indexed):
     if feature.vocabulary is None:
         return 0
     return next(value for value in itertools.count(0, -1) if value not in feature.vocabulary)
+
+
+def missing_value(feature: Indexed):
+    """The raw value that has no bucket, of a feature with hash buckets: none is known."""
+    return "" if feature.dtype == "string" else NO_INTEGER
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 import keras
 
-from keras_din.checks import one_of
 from keras_din.feature_spec import Numeric
 from keras_din.layers import SequencePoolingLayer
-from keras_din.layers.sequence_pooling import SEQUENCE_POOLINGS
 
 
 def pooled_behaviours(x, pooling="mean"):
@@ -15,7 +13,8 @@ def pooled_behaviours(x, pooling="mean"):
         x: What `embed` makes of a spec.
         pooling: `"mean"` or `"sum"`.
     """
-    one_of("pooling", pooling, SEQUENCE_POOLINGS)  # Also where there is no sequence.
+    if not x.behaviours:  # The argument is checked all the same.
+        SequencePoolingLayer(pooling)
     return [
         SequencePoolingLayer(pooling, name=f"pooled_{b.name}")(b.keys, keys_mask=b.mask)
         for b in x.behaviours

@@ -3,10 +3,8 @@
 import keras
 from keras import ops
 
-from keras_din.checks import one_of
 from keras_din.feature_spec import OOV_INDEX, RESERVED, Bag, Categorical, Numeric
 from keras_din.layers import BagEmbedding, Embedding, Pack, SequencePoolingLayer, TakeRows
-from keras_din.layers.sequence_pooling import SEQUENCE_POOLINGS
 from keras_din.ops import cross_hash, sum_of_fields
 
 
@@ -25,8 +23,8 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     Returns:
         Float32 tensor `(batch, candidates, 1)`.
     """
-
-    one_of("pooling", pooling, SEQUENCE_POOLINGS)  # Also where there is no sequence.
+    if not x.behaviours:  # The argument is checked all the same.
+        SequencePoolingLayer(pooling)
 
     def weigh(name, feature, indices):
         if isinstance(feature, Numeric):

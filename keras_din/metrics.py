@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_din.checks import is_number, one_of, positive_integer, positive_number
+from keras_din.checks import one_of, positive_integer, positive_number, rate
 
 _EPSILON = 1e-7  # As in Keras: a probability of 0 or 1 is taken as this far from it.
 
@@ -250,11 +250,8 @@ def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float
         `negative_rate`.
     """
     factor = positive_number("positive_weight", positive_weight)
-    if not is_number(negative_rate) or not 0 < negative_rate <= 1:
-        raise ValueError(
-            f"`negative_rate` must be in (0, 1]. Received: negative_rate={negative_rate!r}."
-        )
-    return predictions / (predictions + factor / negative_rate * (1 - predictions))
+    factor /= rate("negative_rate", negative_rate)
+    return predictions / (predictions + factor * (1 - predictions))
 
 
 def rela_impr(auc: float, base_auc: float) -> float:

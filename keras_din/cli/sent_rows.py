@@ -5,7 +5,15 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, Bag, FeatureSpec, Numeric, padding_value
+from keras_din.feature_spec import (
+    OOV_INDEX,
+    Bag,
+    FeatureSpec,
+    Numeric,
+    missing_value,
+    padding_value,
+    tells_padding,
+)
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -23,7 +31,7 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
     """
     from keras_din.serving.raw_values import raw_dtype
     from keras_din.serving.sample_rows import raw_from_indices
-    from keras_din.serving.signatures import input_specs, tells_padding
+    from keras_din.serving.signatures import input_specs
 
     sent = {}
     for name, tensor in input_specs(spec, "rank").items():
@@ -35,10 +43,10 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
             nothing = raw_from_indices(feature, OOV_INDEX).item()
         elif role != "behaviour" and feature.dtype is None:
             nothing = OOV_INDEX
-        elif feature.hash_buckets is not None and feature.dtype == "int64":
-            of = spec.inputs[name].sequence
-            tells = isinstance(feature, Bag) or (of and feature is tells_padding(of.of))
-            nothing = padding if tells else NO_INTEGER
+        elif feature.hash_buckets is not None and not isinstance(feature, Bag):
+            sequence = spec.inputs[name].sequence
+            if sequence is None or feature is not tells_padding(sequence.of):
+                nothing = missing_value(feature)
         cells = frame[name].tolist()
         if role == "target":
             cells = [[cell] for cell in cells]

@@ -60,7 +60,8 @@ def report(data) -> str:
     for name, rows in counts.get("earlier_aside", {}).items():
         if rows:
             lines.append(
-                f"  left out of `earlier` of {name!r}: {rows:,} rows, without an item or a time"
+                f"  left out of `earlier` of {name!r}: {rows:,} rows, that are bad or have no item "
+                "or time"
             )
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")

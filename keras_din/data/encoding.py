@@ -11,11 +11,11 @@ from keras_din.data.lookup import check_none_is_padding, fit_feature, to_column
 from keras_din.feature_spec import (
     OOV_INDEX,
     Bag,
-    Categorical,
     FeatureSpec,
     Indexed,
     Numeric,
     Sequence,
+    tells_padding,
 )
 
 
@@ -144,11 +144,7 @@ class Features:
 
     def spec(self, target, context, sequences: dict, side, max_length: int) -> FeatureSpec:
         """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""
-        for group in (target, *([*of, *side] for of in sequences.values())):
-            known = (self[feature] for feature in group)
-            first = next((f.name for f in known if isinstance(f, Categorical)), None)
-            self._telling.add(first)
-        return FeatureSpec(
+        spec = FeatureSpec(
             context=[self[feature] for feature in context],
             target=[self[feature] for feature in target],
             sequences=[
@@ -161,6 +157,9 @@ class Features:
                 for name, of in sequences.items()
             ],
         )
+        groups = [spec.target, *(sequence.of for sequence in spec.sequences)]
+        self._telling = {tells_padding(features).name for features in groups}
+        return spec
 
 
 def count_parts(parts: dict, spec: FeatureSpec) -> dict:

@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from keras_din.checks import json_values, one_of
+from keras_din.checks import json_values, one_of, rate
 from keras_din.data import pipeline
 from keras_din.data.folder import new_folder
 from keras_din.data.log import BehaviourLog
@@ -125,10 +125,7 @@ class PreparedData:
         Raises:
             ValueError: When `negative_rate` is not as said here, or there is no part `"train"`.
         """
-        if not 0 < negative_rate <= 1:
-            raise ValueError(
-                f"`negative_rate` must be in (0, 1]. Received: negative_rate={negative_rate!r}."
-            )
+        negative_rate = rate("negative_rate", negative_rate)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
         draws = np.random.default_rng(seed).random(len(train), dtype="float32")
         parts = self.parts | {"train": train[(train.label == 1) | (draws < negative_rate)]}

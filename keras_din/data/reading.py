@@ -114,12 +114,10 @@ def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
     for name in frame.columns:
         if frame[name].dtype.kind == "f" and frame[name].hasnans:
             frame[name] = whole_as_integers(frame[name])
-        if isinstance(_first(frame[name]), bytes):
-            frame[name], wrong = _decoded(frame[name])
-            bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
-            frame = frame[~wrong].copy()
-        elif isinstance(_first(frame[name]), (str, int, float, np.number)):
-            frame[name], wrong = _of_one_type(frame[name])
+        first = _first(frame[name])
+        if isinstance(first, (bytes, str, int, float, np.number)):
+            text = _decoded if isinstance(first, bytes) else _of_one_type
+            frame[name], wrong = text(frame[name])
             if wrong.any():
                 bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
                 frame = frame[~wrong].copy()

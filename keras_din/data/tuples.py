@@ -33,7 +33,8 @@ def prepare_tuples(
         valid: Whether the last training position of each user, the rows with the longest
             history, becomes the part `"valid"`.
         max_length: The most behaviours that a model reads.
-        dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`.
+        dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`, 16 where one is
+            left out.
 
     Returns:
         A `PreparedData` with target `item_id` and `cate_id` and the sequence `hist` of both. A

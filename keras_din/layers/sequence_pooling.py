@@ -7,8 +7,6 @@ from keras_din.checks import one_of
 from keras_din.layers.behaviours import pack_behaviours
 from keras_din.ops import mean_rows, sum_rows
 
-SEQUENCE_POOLINGS = ("mean", "sum")
-
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class SequencePoolingLayer(keras.layers.Layer):
@@ -34,7 +32,7 @@ class SequencePoolingLayer(keras.layers.Layer):
 
     def __init__(self, pooling="mean", **kwargs):
         super().__init__(**kwargs)
-        self.pooling = one_of("pooling", pooling, SEQUENCE_POOLINGS)
+        self.pooling = one_of("pooling", pooling, ("mean", "sum"))
         self.supports_masking = True
         self.supports_jit = keras.backend.backend() != "tensorflow"
 

@@ -1,7 +1,6 @@
 """Mini-batch aware regularization: of a table only the rows of the batch, the rare ones most."""
 
 import math
-import numbers
 import types
 from collections.abc import Mapping
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_din.checks import is_number
 from keras_din.optimizers.row_sparse import RowSparse, is_table, touched_rows
 
 if keras.backend.backend() == "tensorflow":
@@ -173,8 +173,7 @@ class MiniBatchAware(RowSparse):
 
 
 def _strength(value) -> float:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:
+    if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(
             "`mini_batch_aware` must be a number of at least 0, or None. "
             f"Received: mini_batch_aware={value!r}."

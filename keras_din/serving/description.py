@@ -9,9 +9,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values
-from keras_din.feature_spec import Bag, FeatureSpec, Indexed, padding_value
+from keras_din.feature_spec import Bag, FeatureSpec, Indexed, padding_value, tells_padding
 from keras_din.serving.raw_values import asset
-from keras_din.serving.signatures import SIGNATURES, tells_padding
+from keras_din.serving.signatures import SIGNATURES
 from keras_din.serving.version import versions
 from keras_din.version import __version__
 

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, tells_padding
 from keras_din.ops.in_float32 import HALF
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.signatures import tells_padding
 
 
 @contextlib.contextmanager

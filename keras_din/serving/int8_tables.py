@@ -7,12 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, tells_padding
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
 from keras_din.serving.in_float32 import in_float32, traced_once
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.signatures import tells_padding
 
 
 def quantized(table) -> tuple:

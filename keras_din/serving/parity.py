@@ -11,10 +11,9 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, tells_padding
 from keras_din.serving import parity_process
 from keras_din.serving.sample_rows import LONGEST, one_candidate_a_row, sample_rows
-from keras_din.serving.signatures import tells_padding
 
 TOLERANCE = 1e-5
 

@@ -9,13 +9,13 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_din.embed import build_inputs
-from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence
+from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence, tells_padding
 from keras_din.ops.portable_form import portable_form
 from keras_din.serving.in_float32 import ctr_in_float32, in_float32
 from keras_din.serving.parity import TOLERANCE
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.saved_model import check_model
-from keras_din.serving.signatures import first_values, most_recent, tells_padding
+from keras_din.serving.signatures import first_values, most_recent
 from keras_din.serving.version import remove_what_dead_writers_left, temporary_folder
 
 _OPSET = 18

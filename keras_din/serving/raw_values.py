@@ -5,12 +5,12 @@ import pathlib
 import tensorflow as tf
 
 from keras_din.feature_spec import (
-    NO_INTEGER,
     OOV_INDEX,
     PADDING_INDEX,
     RESERVED,
     FeatureSpec,
     Indexed,
+    missing_value,
     padding_value,
 )
 
@@ -63,8 +63,7 @@ class RawValues(tf.Module):
         text = values if feature.dtype == "string" else tf.strings.as_string(values)
         bucket = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets)
         index = tf.cast(bucket, tf.int32) + RESERVED
-        nothing = "" if feature.dtype == "string" else NO_INTEGER
-        return tf.where(values == nothing, OOV_INDEX, index)
+        return tf.where(values == missing_value(feature), OOV_INDEX, index)
 
     def with_padding(self, feature: Indexed, values):
         """The same, and `PADDING_INDEX` where the raw value is padding."""

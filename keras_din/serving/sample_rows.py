@@ -7,16 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.feature_spec import (
-    NO_INTEGER,
     OOV_INDEX,
     PADDING_INDEX,
     RESERVED,
     Bag,
     FeatureSpec,
     Indexed,
+    missing_value,
     padding_value,
+    tells_padding,
 )
-from keras_din.serving.signatures import tells_padding
 
 LONGEST, _MOST = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.
 
@@ -139,7 +139,7 @@ def raw_from_indices(feature: Indexed, indices) -> np.ndarray:
     distinct, where = np.unique(indices, return_inverse=True)
     values = {PADDING_INDEX: padding_value(feature)}
     if feature.hash_buckets is not None:
-        values[OOV_INDEX] = "" if feature.dtype == "string" else NO_INTEGER
+        values[OOV_INDEX] = missing_value(feature)
         values |= _values_of_buckets(feature, distinct[distinct >= RESERVED])
     else:
         values[OOV_INDEX] = _unknown(feature)

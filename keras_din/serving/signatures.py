@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec
+from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, tells_padding
 from keras_din.serving.constants import call_with_constants
 from keras_din.serving.raw_values import RawValues, raw_dtype
 
@@ -26,11 +26,6 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
         name: tf.TensorSpec(shape(info), raw_dtype(info.feature), name)
         for name, info in spec.inputs.items()
     }
-
-
-def tells_padding(features) -> Categorical:
-    """The feature of the candidates, or of the behaviours, whose padding value is padding."""
-    return next(feature for feature in features if isinstance(feature, Categorical))
 
 
 def most_recent(indices, max_length: int):

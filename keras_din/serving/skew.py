@@ -15,12 +15,13 @@ from keras_din.feature_spec import (
     FeatureSpec,
     Numeric,
     padding_value,
+    tells_padding,
 )
 from keras_din.serving.description import read_description
 from keras_din.serving.parity import TOLERANCE, whole_float32
 from keras_din.serving.raw_values import raw_dtype
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices
-from keras_din.serving.signatures import SIGNATURES, tells_padding
+from keras_din.serving.signatures import SIGNATURES
 
 _WORST = 5  # Rows that a report names.
 

@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import FeatureSpec
+from keras_din.feature_spec import FeatureSpec, tells_padding
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
-from keras_din.serving.signatures import input_specs, tells_padding
+from keras_din.serving.signatures import input_specs
 
 FILE = "assets.extra/tf_serving_warmup_requests"  # TensorFlow Serving looks there.
 NEEDS = "tensorflow-serving-api"

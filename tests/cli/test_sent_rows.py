@@ -5,6 +5,7 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.cli.sent_rows import sent_rows
+from keras_din.feature_spec import NO_INTEGER
 
 ITEM = kd.Categorical("item", vocabulary=["tea", "12", "pot"])
 SHOP = kd.Categorical("shop", vocabulary=[0, 7])
@@ -13,6 +14,35 @@ SPEC = kd.FeatureSpec(
     target=[ITEM, SHOP],
     sequences=[kd.Sequence("hist", of=[ITEM, SHOP], side=[kd.Numeric("s")])],
 )
+
+
+def test_what_says_that_a_hashed_value_is_missing():
+    number = {"hash_buckets": 9, "dtype": "int64"}
+    item, ad = kd.Categorical("item", **number), kd.Categorical("ad", **number)
+    spec = kd.FeatureSpec(
+        context=[ad, kd.Bag("tags", **number), kd.Categorical("city", hash_buckets=9)],
+        target=[item],
+        sequences=[kd.Sequence("hist", of=[item], side=[kd.Categorical("action", **number)])],
+    )
+    frame = pd.DataFrame(
+        {
+            "ad": [None],
+            "tags": [[5, None]],
+            "city": [None],
+            "item": [None],
+            "hist_item": [[3, None]],
+            "hist_action": [[None, 0]],
+        }
+    )
+    sent = {name: values.tolist() for name, values in sent_rows(frame, spec).items()}
+    assert sent == {
+        "ad": [NO_INTEGER],
+        "tags": [[5, 0]],
+        "city": [""],
+        "item": [[NO_INTEGER]],
+        "hist_item": [[3, 0]],
+        "hist_action": [[NO_INTEGER, 0]],
+    }
 
 
 def test_values_missing_values_and_padding():

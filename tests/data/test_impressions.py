@@ -274,6 +274,11 @@ def test_floats_that_training_sees_as_whole_numbers_stay_floats():
     assert isinstance(data.spec.features["price"], Numeric)
 
 
+def test_there_is_a_target():
+    with pytest.raises(ValueError, match=r"`target` must hold the item. Received: target=\[\]"):
+        prepare_impressions(a_log(), **(COLUMNS | {"target": []}))
+
+
 def test_integers_with_hash_buckets_may_not_be_padding():
     hashed = {"hash_buckets": 8, "dtype": "int64"}
     log = a_log(item=[1, 2, 0, 1, 2, 1], other=[0, 1, 2, 0, 1, 2])

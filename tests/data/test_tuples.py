@@ -86,6 +86,7 @@ def test_a_pair_is_one_request():
         ([(1, [0], -1, 1)], TEST, CATEGORIES, "candidates must hold items from 0 to 4.* -1 to 4"),
         ([(1, [0], 1, 2)], TEST, CATEGORIES, r"`label` must be 0 or 1\. Received: 2 in row 0\."),
         ([(1, ["a"], 1, 1)], TEST, CATEGORIES, "the histories must hold integer ids"),
+        ([], [], CATEGORIES, "`train` and `test` must hold tuples. Received: none"),
         (TRAIN, TEST, [], "`categories` must hold a category for each item"),
         (TRAIN, TEST, [0, -1], r"ids from 0\. Received: -1 for item 1\."),
     ],
@@ -93,3 +94,8 @@ def test_a_pair_is_one_request():
 def test_what_must_hold(train, test, categories, message):
     with pytest.raises(ValueError, match=message):
         prepare_tuples(train, test, categories)
+
+
+def test_a_width_may_be_left_out():
+    data = prepare_tuples(TRAIN, TEST, CATEGORIES, dim={"item_id": 3})
+    assert [feature.dim for feature in data.spec.target] == [3, 16]

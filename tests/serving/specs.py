@@ -5,9 +5,8 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.data import rows_dataset
-from keras_din.feature_spec import padding_value
+from keras_din.feature_spec import padding_value, tells_padding
 from keras_din.serving.sample_rows import one_candidate_a_row
-from keras_din.serving.signatures import tells_padding
 
 ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)
 SHOP = kd.Categorical("shop", vocabulary=[0, -1, 2**62 + 1, *range(5, 12)], dim=6)

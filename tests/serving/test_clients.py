@@ -16,10 +16,9 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.feature_spec import padding_value
+from keras_din.feature_spec import padding_value, tells_padding
 from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.signatures import tells_padding
 from keras_din.serving.warmup import warmup_requests
 from tests.serving.specs import SPEC
 

@@ -194,6 +194,22 @@ def test_keep(tmp_path, unchecked):
         kd.export(model, SPEC, tmp_path, keep=0)
 
 
+@pytest.mark.parametrize("output", ["dict", "one column", "three axes"])
+def test_an_output_that_is_no_ctr_is_refused(tmp_path, output):
+    spec = kd.FeatureSpec(target=[ITEM])
+    model = kd.build_base(spec, hidden_units=(4,))
+    ctr = model.output
+    wrong = {
+        "dict": {"ctr": ctr, "other": ctr},
+        "one column": keras.ops.max(ctr, axis=1, keepdims=True),
+        "three axes": ctr[..., None],
+    }
+    model = keras.Model(model.inputs, wrong[output])
+    with pytest.raises(ValueError, match=r"output must be one tensor `\(batch, candidates\)`"):
+        kd.export(model, spec, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_model_of_another_spec_is_refused(tmp_path):
     other = kd.FeatureSpec(target=SPEC.target)
     with pytest.raises(ValueError, match=r"the model lacks: \['age', 'city', 'hist_action'"):
