@@ -89,9 +89,12 @@ def dataset(
     else:
         batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
     result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    # To rewrite the pipeline, tf.data would copy all columns into a graph, for each iterator.
     options = tf.data.Options()
+    # To rewrite the pipeline, tf.data would copy all columns into a graph, for each iterator.
     options.experimental_optimization.apply_default_optimizations = False
+    # An iterator that is tuned is gone only when its tuner wakes up next: as long again as it was
+    # read from, up to a minute, at the end of each `fit`, `evaluate` and `predict`.
+    options.autotune.enabled = False
     result = result.with_options(options)
     result.groups = None
     if not shuffle:

@@ -273,6 +273,14 @@ def test_an_order_is_any_permutation():
     assert ((counts - 80) ** 2 / 80).sum() < 39.3
 
 
+def test_an_iterator_has_no_tuner_to_wait_for():
+    """Of batches that took a minute to read, its tuner would let go a minute later."""
+    behaviours = a_log([3])
+    data = dataset(a_spec(), behaviours, some_samples(behaviours, [0] * 7))
+    assert data.options().autotune.enabled is False
+    assert data.repeat().prefetch(1).options().autotune.enabled is False  # As users go on.
+
+
 def test_drop_remainder():
     behaviours = a_log([3])
     samples = some_samples(behaviours, [0] * 7)

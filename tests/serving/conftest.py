@@ -22,7 +22,7 @@ class Exports(dict):
 
     def __missing__(self, name):
         # Small enough that sums over a history do not saturate the sigmoid.
-        model = compiled(randomized(ZOO[name](SPEC), scale=0.2))
+        model = compiled(randomized(ZOO[name](SPEC), scale=0.2), "adam")
         with contextlib.nullcontext() if name in BY_A_PROCESS_EACH else asked(self.run):
             version = kd.export(model, SPEC, self.parent / name, metrics={"gauc": 0.5})
         return self.setdefault(name, (model, version))
