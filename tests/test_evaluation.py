@@ -394,6 +394,26 @@ def test_the_best_weights_may_be_those_of_a_step_or_before_training():
     assert score_of_item_0(model) == 3.5
 
 
+def test_weights_that_are_averaged_over_steps():
+    """By `SwapEMAWeights` of Keras before it: averages are evaluated, kept, and the model's."""
+
+    class Weights(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            set_item_0(self.model, [1.5, 5.5, 0.7, 4.5, 0.5][epoch])
+
+    model = item_model()
+    sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
+    model.compile(sgd, "binary_crossentropy")
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    callback = Evaluation(item_data(), before_training=False, restore_best=True)
+    stop = keras.callbacks.EarlyStopping(monitor="val_gauc", mode="max", patience=2)
+    one_step = training_data(1)
+    fit(model, swap, Weights(), callback, stop, data=one_step, epochs=5)
+    # Averages: 1.5, (1.5 + 5.5) / 2, (3.5 + 0.7) / 2, (2.1 + 4.5) / 2, when it stops.
+    assert [entry["gauc"] for entry in callback.history] == gaucs(1.5, 3.5, 2.1, 3.3)
+    assert score_of_item_0(model) == 3.5
+
+
 def test_weights_stay_the_last_unless_told():
     model = item_model()
     callback = Evaluation(item_data())
