@@ -37,8 +37,7 @@ DICE = {
 PAIRS = {
     "options": RELU,
     "batches": {"batch_size": 512, "by_request": True},
-    "regularization": 0.0,
-    "averaging": None,
+    "optimizer": {},
     "every": 1.0,
     "epochs": 8,
     "patience": 1,
@@ -48,8 +47,7 @@ PAIRS = {
 VIDEOS = {
     "options": DICE,
     "batches": {"batch_size": 1024},
-    "regularization": 0.1,
-    "averaging": 0.98,
+    "optimizer": {"mini_batch_aware": 0.1, "use_ema": True, "ema_momentum": 0.98},
     "every": 0.5,
     "epochs": 7,
     "patience": 4,
@@ -65,12 +63,9 @@ def compiled(data, settings: dict, seed: int):
     """DIN, and the batches of training."""
     keras.utils.set_random_seed(seed)
     model = kd.build_din(data.spec, **settings["options"])
-    keywords = {}
-    if settings["regularization"]:
-        keywords["mini_batch_aware"] = settings["regularization"]
-        keywords["occurrences"] = data.occurrences("train")
-    if settings["averaging"]:
-        keywords |= {"use_ema": True, "ema_momentum": settings["averaging"]}
+    keywords = settings["optimizer"]
+    if "mini_batch_aware" in keywords:
+        keywords = keywords | {"occurrences": data.occurrences("train")}
     model.compile(kd.optimizers.LazyAdam(1e-3, **keywords), kd.losses.BinaryCrossentropy())
     return model, data.dataset("train", shuffle=True, seed=seed, **settings["batches"])
 
@@ -78,14 +73,12 @@ def compiled(data, settings: dict, seed: int):
 def tested(data, settings: dict, seed: int) -> dict:
     """The metrics on test of the weights that are best on validation, and its GAUC there."""
     model, rows = compiled(data, settings, seed)
-    # Averaged weights take the place of the others first, so that the others see them.
-    callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] * bool(settings["averaging"])
     valid = data.dataset("valid", **settings["batches"])
     evaluation = kd.Evaluation(valid, restore_best=True, verbose=False)
-    callbacks += [
-        evaluation,
-        keras.callbacks.EarlyStopping("val_gauc", mode="max", patience=settings["patience"]),
-    ]
+    stopping = keras.callbacks.EarlyStopping("val_gauc", mode="max", patience=settings["patience"])
+    callbacks = [evaluation, stopping]
+    if model.optimizer.use_ema:  # First, so that the others see the averages.
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     model.fit(
         rows.repeat(),
         steps_per_epoch=int(len(rows) * settings["every"]),
