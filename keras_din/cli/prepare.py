@@ -74,14 +74,24 @@ def add_arguments(parser):
     parser.add_argument(
         "--min-count", type=int, default=1, help="times a value must occur in training"
     )
+    parser.add_argument(
+        "--half-life",
+        type=float,
+        metavar="DAYS",
+        help="days after which a row of training counts half (default: all count alike)",
+    )
     parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
     parser.add_argument("--overwrite", action="store_true", help="replace prepared data")
 
 
 def run(options) -> None:
     """Prepares, saves, and prints what was read, kept and counted."""
+    from keras_din.checks import positive_number
     from keras_din.data import prepare_behaviours, prepare_impressions
 
+    half_life = options.half_life
+    if half_life is not None:
+        half_life = positive_number("--half-life", half_life)
     same = {
         "user": options.user,
         "time": options.time,
@@ -113,6 +123,8 @@ def run(options) -> None:
             seed=options.seed,
             **same,
         )
+    if half_life is not None:
+        data = data.weighted_by_age(half_life)
     data.save(options.data, overwrite=options.overwrite)
     print(data.spec)
     print(report(data))

@@ -48,8 +48,9 @@ def dataset(
         `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`, int32 or float32;
         of a `Bag` with the axis `values` after these. `y` is float32 `(batch, candidates)`. There
         is 1 candidate, or with `by_request` those of the request; requests of unequal size are
-        padded with 0, and elements are `(x, y, sample_weight)` with weight 0 on padding. The
-        dataset's attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
+        padded with 0. Where `samples` have weights or such padding, elements are
+        `(x, y, sample_weight)`, float32 `(batch, candidates)` with 0 on padding. The dataset's
+        attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
         shuffled; transformations such as `take` lose it.
 
     Raises:
@@ -133,6 +134,7 @@ def _element(spec, samples, columns, bounds):
         for name, column in columns.items()
     }
     read_label = _read(samples.label)
+    read_weight = None if samples.weight is None else _read(samples.weight)
     slices = {
         sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
         for sequence in spec.sequences
@@ -175,6 +177,8 @@ def _element(spec, samples, columns, bounds):
             if isinstance(info.feature, Numeric):
                 x[name] = tf.cast(x[name], tf.float32)
         y = look_up(read_label, shown)
+        if read_weight:
+            return x, y, look_up(read_weight, shown)
         if isinstance(shown, tf.RaggedTensor):
             return x, y, tf.sequence_mask(last - first, tf.shape(y)[1], dtype=tf.float32)
         return x, y

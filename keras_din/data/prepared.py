@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from keras_din.checks import json_values, one_of, rate
+from keras_din.checks import json_values, one_of, positive_number, rate
 from keras_din.data import pipeline
 from keras_din.data.folder import new_folder
 from keras_din.data.log import BehaviourLog
@@ -21,6 +21,7 @@ PARTS = ("train", "valid", "test")
 HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"
 _FORMAT = 1
+_MICROSECONDS_A_DAY = 86_400_000_000
 
 
 def save_header(folder: pathlib.Path, spec: FeatureSpec, parts: list, report: dict) -> None:
@@ -132,6 +133,36 @@ class PreparedData:
         report = self.report | {
             "negative_rate": self.report.get("negative_rate", 1.0) * negative_rate
         }
+        return dataclasses.replace(self, parts=parts, report=report)
+
+    def weighted_by_age(self, half_life: float) -> "PreparedData":
+        """The same data whose older rows count less in training, for tastes that change.
+
+        A row of the part `"train"` weighs `2 ** (-age / half_life)`, where `age` is how many days
+        before the last row of that part it happened; a weight that it had is multiplied. `fit`
+        takes it as `sample_weight`. The other parts stay as they are.
+
+        Args:
+            half_life: Days after which a row counts half, a positive number.
+
+        Returns:
+            A `PreparedData` whose report has the `half_life`.
+
+        Raises:
+            ValueError: When `half_life` is not as said here, or there is no part `"train"` with
+                times.
+        """
+        half_life = positive_number("half_life", half_life)
+        train = self.parts[one_of("part", "train", tuple(self.parts))]
+        if train.time is None:
+            raise ValueError("The part 'train' must have times to be weighted by. Received: none.")
+        age = (train.time.max() - train.time) / _MICROSECONDS_A_DAY
+        weight = np.exp2(-age / half_life)
+        if train.weight is not None:
+            weight *= train.weight
+        parts = self.parts | {"train": dataclasses.replace(train, weight=weight)}
+        before = self.report.get("half_life", np.inf)
+        report = self.report | {"half_life": 1 / (1 / before + 1 / half_life)}
         return dataclasses.replace(self, parts=parts, report=report)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:

@@ -15,7 +15,12 @@ from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Indexed, paddi
 
 
 def rows_to_samples(
-    frame: pd.DataFrame, spec: FeatureSpec, label: str | None = None, *, group: str | None = None
+    frame: pd.DataFrame,
+    spec: FeatureSpec,
+    label: str | None = None,
+    *,
+    group: str | None = None,
+    weight: str | None = None,
 ):
     """Rows with materialized histories as a log and samples, so that one pipeline serves.
 
@@ -30,6 +35,7 @@ def rows_to_samples(
         spec: The features.
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
         group: Column whose values are GAUC's groups. Without one each row is by itself.
+        weight: Column of what each row counts in the loss.
 
     Returns:
         `(behaviours, samples)`: a dict of `BehaviourLog`, in which every row is a user of its
@@ -39,7 +45,7 @@ def rows_to_samples(
         ValueError: When a column is missing, holds something else, or the lists of one sequence
             differ in length.
     """
-    wanted = [*spec.inputs, *(name for name in (label, group) if name is not None)]
+    wanted = [*spec.inputs, *(name for name in (label, group, weight) if name is not None)]
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
         raise ValueError(
@@ -56,6 +62,7 @@ def rows_to_samples(
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviours.items()},
         label=np.zeros(len(frame)) if label is None else frame[label].to_numpy(),
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
+        weight=None if weight is None else frame[weight].to_numpy("float32", na_value=np.nan),
     )
     return behaviours, samples
 
@@ -67,6 +74,7 @@ def rows_dataset(
     batch_size: int = 1024,
     *,
     group: str | None = None,
+    weight: str | None = None,
     shuffle: bool = False,
     seed: int = 0,
     first_epoch: int = 0,
@@ -79,6 +87,7 @@ def rows_dataset(
         label: As of `rows_to_samples`.
         batch_size: Rows of a batch.
         group: As of `rows_to_samples`.
+        weight: As of `rows_to_samples`.
         shuffle: Whether each epoch has its own order.
         seed: Seed of the orders.
         first_epoch: Number of the first epoch.
@@ -86,7 +95,7 @@ def rows_dataset(
     Returns:
         As of `keras_din.data.dataset`.
     """
-    behaviours, samples = rows_to_samples(frame, spec, label, group=group)
+    behaviours, samples = rows_to_samples(frame, spec, label, group=group, weight=weight)
     return pipeline.dataset(
         spec, behaviours, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
     )

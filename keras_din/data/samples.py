@@ -8,6 +8,8 @@ import numpy as np
 from keras_din.data.arrays import first_where, integers, load_arrays, save_arrays, under
 from keras_din.data.bags import checked_columns, files_of, from_files
 
+_FIELDS = ("label", "group", "request", "time", "weight")
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Samples:
@@ -23,10 +25,12 @@ class Samples:
         request: Integers `(rows,)`, or `None`. The rows of one request stand together and share
             context and history.
         time: Integers `(rows,)`, microseconds, or `None`.
+        weight: Floats `(rows,)`, what each row counts in the loss, or `None` when all are alike.
+            Metrics of this package count a row whatever its weight, unless that is 0.
 
     Raises:
-        ValueError: When lengths disagree, a label is neither 0 nor 1, or a slice ends before it
-            starts.
+        ValueError: When lengths disagree, a label is neither 0 nor 1, a weight is negative or
+            not finite, or a slice ends before it starts.
     """
 
     columns: dict
@@ -35,6 +39,7 @@ class Samples:
     group: np.ndarray
     request: np.ndarray | None = None
     time: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     def __post_init__(self):
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
@@ -50,6 +55,8 @@ class Samples:
         for field in ("group", "request", "time"):
             if getattr(self, field) is not None:
                 put(field, integers(field, getattr(self, field)))
+        if self.weight is not None:
+            put("weight", np.asarray(self.weight, np.float32))
         if self.label.ndim != 1:
             raise ValueError(f"`label` must be a vector. Received: shape={self.label.shape}.")
         lengths = {name: len(array) for name, array in self.arrays().items()}
@@ -59,6 +66,8 @@ class Samples:
         row = first_where(len(label), lambda part: (label[part] != 0) & (label[part] != 1))
         if row is not None:
             raise ValueError(f"`label` must be 0 or 1. Received: {label[row]:g} in row {row}.")
+        if self.weight is not None:
+            _check_weights(self.weight)
         for name, (start, end) in self.history.items():
             _check_slices(name, start, end)
 
@@ -67,7 +76,7 @@ class Samples:
         arrays = {f"columns/{name}": values for name, values in self.columns.items()}
         for name, (start, end) in self.history.items():
             arrays |= {f"history/{name}/start": start, f"history/{name}/end": end}
-        for field in ("label", "group", "request", "time"):
+        for field in _FIELDS:
             if getattr(self, field) is not None:
                 arrays[field] = getattr(self, field)
         return arrays
@@ -83,11 +92,7 @@ class Samples:
                 for name, start in history.items()
                 if name.endswith("/start")
             },
-            **{
-                field: arrays[field]
-                for field in ("label", "group", "request", "time")
-                if field in arrays
-            },
+            **{field: arrays[field] for field in _FIELDS if field in arrays},
         )
 
     def __len__(self):
@@ -115,6 +120,15 @@ class Samples:
 
     def __repr__(self):
         return f"Samples({len(self):,} rows, {list(self.columns)}, history of {list(self.history)})"
+
+
+def _check_weights(weight: np.ndarray) -> None:
+    row = first_where(len(weight), lambda part: ~((weight[part] >= 0) & (weight[part] < np.inf)))
+    if row is not None:
+        raise ValueError(
+            "`weight` must hold finite numbers of at least 0. "
+            f"Received: {weight[row]:g} in row {row}."
+        )
 
 
 def _check_slices(name: str, start: np.ndarray, end: np.ndarray) -> None:

@@ -92,6 +92,17 @@ def test_prepare_in_other_ways(tmp_path, words, parts):
     assert {part: len(prepared.parts[part]) for part in parts} == parts
 
 
+def test_prepare_with_older_rows_that_count_less(tmp_path, capsys):
+    a_log().to_csv(tmp_path / "log.csv", index=False)
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
+    assert main([*words, "--label", "click", "--half-life", "0.5"]) == 0
+    assert "after 0.5 days a row of training counts half" in capsys.readouterr().out
+    train = PreparedData.load(tmp_path / "data").parts["train"]
+    days = (train.time.max() - train.time) / 86_400_000_000
+    assert days.max() > 0.1
+    np.testing.assert_allclose(train.weight, 0.25**days, rtol=1e-6)
+
+
 def test_prepare_with_a_table_of_users(tmp_path, capsys):
     a_log().to_csv(tmp_path / "log.csv", index=False)
     users = pd.DataFrame({"user": [f"u{i}" for i in range(50)], "age": range(50)})
@@ -218,6 +229,7 @@ def test_resume(folder, tmp_path, capsys):
         (["prepare", "{log}", "x", *PREPARE, "--test-from", "3"], "belong to `--split by-time`"),
         (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "needs `--test-from`"),
         (["prepare", "{log}", "x", *PREPARE, "--split", "week"], r"Columns \['week'\] must be in"),
+        (["prepare", "{log}", "x", *PREPARE, "--half-life", "0"], "`--half-life` must be a posi"),
         (["train", "none", "x"], "must be one that `PreparedData.save` wrote"),
         (["train", "{data}", "x", "--option", "dropout"], "`--option` must be NAME=VALUE"),
         (["train", "{data}", "x", "--option", "units=3"], "`options` must be one of"),

@@ -1,5 +1,6 @@
 """The pipeline against slow loops: histories, orders, requests and what it refuses."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -161,6 +162,24 @@ def test_batches_by_request(sizes, batch_size, shuffle):
     if not shuffle:
         assert seen == firsts[:-1].tolist()
         np.testing.assert_array_equal(batches.groups, users[firsts[:-1]])
+
+
+@pytest.mark.parametrize("by_request", [False, True])
+@pytest.mark.parametrize("sizes", [[2, 2, 2], [1, 3, 2]])
+def test_weights(sizes, by_request):
+    behaviours = a_log([3, 0, 7])
+    requests = np.repeat([0, 1, 2], sizes)
+    samples = some_samples(behaviours, requests, requests)
+    weight = np.asarray([1, 0.5, 0, 3, 4, 0.25], np.float32)
+    samples = dataclasses.replace(samples, weight=weight)
+    ((_, y, got),) = numpy_batches(dataset(a_spec(), behaviours, samples, by_request=by_request))
+    assert got.dtype == np.float32
+    assert got.shape == y.shape == ((3, max(sizes)) if by_request else (6, 1))
+    expected = [[each] for each in weight]
+    if by_request:
+        expected = [weight[requests == r].tolist() for r in range(3)]
+        expected = [row + [0] * (max(sizes) - len(row)) for row in expected]
+    np.testing.assert_array_equal(got, expected)
 
 
 def test_two_sequences_have_their_own_logs():

@@ -101,6 +101,50 @@ def test_thinned_refuses(rate):
         of_requests(2).thinned(rate)
 
 
+DAY = 86_400_000_000  # Microseconds.
+
+
+def with_times(days, **changes):
+    data = of_requests(len(days), candidates=1)
+    time = (np.asarray(days) * DAY).astype(np.int64)
+    samples = dataclasses.replace(data.parts["train"], time=time, **changes)
+    return dataclasses.replace(data, parts={"train": samples, "valid": samples[:2]})
+
+
+def test_weighted_by_age(tmp_path):
+    data = with_times([100, 104, 102, 96])
+    weighted = data.weighted_by_age(4)
+    assert weighted.report == {"half_life": 4.0}
+    assert weighted.parts["valid"] is data.parts["valid"]
+    weighted.save(tmp_path / "data")
+    ((_, _, weight),) = PreparedData.load(tmp_path / "data").dataset("train")
+    np.testing.assert_allclose(weight[:, 0], [0.5, 1, 0.5**0.5, 0.25], rtol=1e-6)
+    assert len(weighted.dataset("valid").element_spec) == 2
+    assert weighted.weighted_by_age(4).report == {"half_life": 2.0}
+    again = with_times([100, 104, 102, 96], weight=[2, 3, 0, 1]).weighted_by_age(2)
+    np.testing.assert_allclose(again.parts["train"].weight, [0.5, 3, 0, 0.0625], rtol=1e-6)
+
+
+def test_the_loss_of_weighted_rows():
+    data = with_times([100, 104, 102, 96], label=[1, 0, 1, 1], weight=[2, 3, 0, 1])
+    model = kd.build_popularity(data.spec)
+    model.compile(loss=kd.losses.BinaryCrossentropy())
+    model.set_weights([np.linspace(-1, 1, weight.size)[:, None] for weight in model.get_weights()])
+    p = model.predict(data.dataset("train"), verbose=0)[:, 0]
+    of_rows = -np.log([p[0], 1 - p[1], p[2], p[3]])
+    loss = model.evaluate(data.weighted_by_age(4).dataset("train"), verbose=0)
+    np.testing.assert_allclose(loss, np.average(of_rows, weights=[1, 3, 0, 0.25]), rtol=1e-6)
+    of_nothing = with_times([1, 2], label=[1, 0], weight=[0, 0])
+    assert model.evaluate(of_nothing.dataset("train"), verbose=0) == 0
+
+
+def test_weighted_by_age_refuses():
+    with pytest.raises(ValueError, match=r"`half_life` must be a positive number. Received: .*=0"):
+        with_times([1, 2]).weighted_by_age(0)
+    with pytest.raises(ValueError, match=r"'train' must have times to be weighted by. Received"):
+        of_requests(2).weighted_by_age(3)
+
+
 def test_others_may_read_what_the_umask_allows(tmp_path):
     (tmp_path / "by_hand").mkdir()
     prepared().save(tmp_path / "data")

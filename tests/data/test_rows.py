@@ -41,6 +41,17 @@ def test_batches():
     np.testing.assert_array_equal(data.groups, [0, 1, 0])
 
 
+def test_weights():
+    frame = a_frame(weight=[1, 0.5, 2])
+    ((_, _, weight),) = rows_dataset(frame, SPEC, "click", weight="weight")
+    np.testing.assert_array_equal(weight, [[1], [0.5], [2]])
+    frame["weight"] = pd.array([1, None, 2], "Int64")
+    with pytest.raises(ValueError, match=r"`weight` must hold finite .* Received: nan in row 1\."):
+        rows_dataset(frame, SPEC, "click", weight="weight")
+    with pytest.raises(ValueError, match=r"missing are \['w'\]"):
+        rows_dataset(frame, SPEC, "click", weight="w")
+
+
 @pytest.mark.parametrize(
     "item, price",
     [

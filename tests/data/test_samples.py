@@ -14,6 +14,7 @@ def some_samples(**changes):
         "group": [7, 7, 8],
         "request": [1, 1, 2],
         "time": [10, 10, 20],
+        "weight": [1, 0.5, 0],
     }
     return Samples(**(arguments | changes))
 
@@ -27,6 +28,7 @@ def as_lists(samples):
         "group": samples.group,
         "request": samples.request,
         "time": samples.time,
+        "weight": samples.weight,
     }
     return {name: None if array is None else array.tolist() for name, array in arrays.items()}
 
@@ -36,7 +38,7 @@ def test_types():
     assert len(samples) == 3
     assert samples.columns["item"].dtype == np.int32
     assert samples.columns["age"].dtype == np.float32
-    assert samples.label.dtype == np.float32
+    assert samples.label.dtype == samples.weight.dtype == np.float32
     assert {array.dtype for array in samples.history["hist"]} == {np.dtype(np.int64)}
     assert samples.group.dtype == samples.request.dtype == samples.time.dtype == np.int64
     assert repr(samples) == "Samples(3 rows, ['item', 'age'], history of ['hist'])"
@@ -55,6 +57,10 @@ def test_types():
             r"slices with 0 <= start <= end\. Received: \[4, 3\) in row 1",
         ),
         ({"history": {"hist": ([0, 0, -1], [0, 3, 5])}}, r"Received: \[-1, 5\) in row 2"),
+        ({"weight": [1, -1, 0]}, r"`weight` must hold finite numbers .*Received: -1 in row 1\."),
+        ({"weight": [1, 1, np.nan]}, r"`weight` must .*Received: nan in row 2\."),
+        ({"weight": [np.inf, 1, 0]}, r"`weight` must .*Received: inf in row 0\."),
+        ({"weight": [1, 0]}, r"must have one length\. Received: .*'weight': 2"),
     ],
 )
 def test_what_must_hold(changes, message):
@@ -87,7 +93,8 @@ def test_a_single_row_is_no_selection():
 
 
 @pytest.mark.parametrize(
-    "samples", [some_samples(), some_samples(request=None, time=None), some_samples()[:0]]
+    "samples",
+    [some_samples(), some_samples(request=None, time=None, weight=None), some_samples()[:0]],
 )
 def test_save_and_load(samples, tmp_path):
     samples.save(tmp_path / "samples")
