@@ -1,5 +1,6 @@
 """Evaluation on a data set: predictions, metrics, and a callback that computes them in training."""
 
+import contextlib
 import operator
 from typing import NamedTuple
 
@@ -94,6 +95,10 @@ class Evaluation(keras.callbacks.Callback):
         restore_best: Whether the best weights, kept in memory, are the model's at the end.
         monitor: What is best: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`, `"ne"`
             or `"ece"`.
+        averaged: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
+            evaluated, and kept by `restore_best`, in place of those it trains. Not together with
+            `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every callback
+            after each epoch, and not after so many steps.
         verbose: Whether to print a line an evaluation.
 
     Attributes:
@@ -104,7 +109,8 @@ class Evaluation(keras.callbacks.Callback):
             since the evaluation before.
 
     Raises:
-        ValueError: When `monitor` is `"gauc"` and there are no groups.
+        ValueError: When `monitor` is `"gauc"` and there are no groups; when training begins,
+            `averaged` is set and the optimizer averages nothing.
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class Evaluation(keras.callbacks.Callback):
         prefix: str = "val_",
         restore_best: bool = False,
         monitor: str = "gauc",
+        averaged: bool = False,
         verbose: bool = True,
     ):
         super().__init__()
@@ -127,6 +134,7 @@ class Evaluation(keras.callbacks.Callback):
         self.prefix = prefix
         self.restore_best = restore_best
         self.monitor = one_of("monitor", monitor, tuple(_BETTER))
+        self.averaged = one_of("averaged", averaged, (True, False))
         self.verbose = verbose
         if monitor == "gauc" and self.groups is None:
             raise ValueError(
@@ -142,6 +150,8 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._reset()
+        if self.averaged and not _averages(self.model.optimizer):
+            raise ValueError("`averaged` needs an optimizer with use_ema=True. Received: False.")
         self._forward = _forward(self.model, self.dataset)
         self._last_step = self._step()
         if self.before_training:
@@ -171,14 +181,15 @@ class Evaluation(keras.callbacks.Callback):
             self._best_weights = None
 
     def _evaluate(self, step):
-        metrics = _evaluate(self._forward, self.dataset, self.groups)
+        with averaged_weights(self.model) if self.averaged else contextlib.nullcontext():
+            metrics = _evaluate(self._forward, self.dataset, self.groups)
+            if self._is_best(metrics[self.monitor]):
+                self.best, self.best_step = metrics[self.monitor], step
+                if self.restore_best:
+                    self._best_weights = self.model.get_weights()
         entry = {"step": step, "epoch": self._epoch, **self._loss(), **metrics}
         self._last_step = step
         self.history.append(entry)
-        if self._is_best(metrics[self.monitor]):
-            self.best, self.best_step = metrics[self.monitor], step
-            if self.restore_best:
-                self._best_weights = self.model.get_weights()
         if self.verbose:
             self._print(entry)
 
@@ -204,6 +215,29 @@ class Evaluation(keras.callbacks.Callback):
         now = float(mean.total), float(mean.count)
         (total, count), self._seen = np.subtract(now, self._seen), now
         return {"loss": float(total / count)} if count > 0 else {}
+
+
+@contextlib.contextmanager
+def averaged_weights(model):
+    """A block in which a model has the weights that its optimizer averages over steps.
+
+    Before the first step, and where the optimizer averages nothing, it has its own.
+    """
+    if not _averages(model.optimizer) or not int(model.optimizer.iterations):
+        yield
+        return
+    variables = model.trainable_variables
+    own = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    model.optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, own, strict=True):
+            variable.assign(value)
+
+
+def _averages(optimizer) -> bool:
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema  # The one inside scales losses.
 
 
 def _groups(dataset, groups):

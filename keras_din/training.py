@@ -15,12 +15,13 @@ import numpy as np
 from keras_din import metrics
 from keras_din.checks import (
     epoch_or_steps,
+    fraction,
     not_negative,
     one_of,
     positive_integer,
     positive_number,
 )
-from keras_din.evaluation import Evaluation, evaluate
+from keras_din.evaluation import Evaluation, averaged_weights, evaluate
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS
@@ -60,6 +61,7 @@ def train(
     learning_rate: float = 1e-3,
     mini_batch_aware: float = 0.0,
     positive_weight: float = 1.0,
+    ema_momentum: float = 0.0,
     patience: int = 2,
     evaluate_every: int | str = "epoch",
     by_request: bool = False,
@@ -88,6 +90,9 @@ def train(
         mini_batch_aware: Its strength of mini-batch aware regularization, with the occurrences
             of the part `"train"`; 0 for none.
         positive_weight: How much more the loss of a click counts, as of `BinaryCrossentropy`.
+        ema_momentum: Momentum of the average of the weights over steps, which then is what is
+            evaluated and kept; 0 for none. An average remembers about `1 / (1 - ema_momentum)`
+            steps. It reads all of a table.
         patience: Epochs without a better GAUC (AUC, where no user has both a click and none)
             after which training stops.
         evaluate_every: `"epoch"`, or a number of steps.
@@ -115,6 +120,7 @@ def train(
         "learning_rate": positive_number("learning_rate", learning_rate),
         "mini_batch_aware": not_negative("mini_batch_aware", mini_batch_aware),
         "positive_weight": positive_number("positive_weight", positive_weight),
+        "ema_momentum": fraction("ema_momentum", ema_momentum),
         "patience": positive_integer("patience", patience),
         "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
         "by_request": bool(by_request),
@@ -138,6 +144,7 @@ def train(
     if progress["steps"]:
         this_epoch = arguments | {"epochs": progress["epochs"] + 1}
         _fit(network, datasets, monitor, folder, this_epoch, progress, verbose)
+        network = _checkpoint(folder, progress)  # At its end Keras puts the averages in for good.
         datasets["train"] = _rest(data, arguments, progress)
     _fit(network, datasets, monitor, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
@@ -181,6 +188,7 @@ def _fit(network, datasets, monitor, folder, arguments, progress, verbose) -> No
             arguments["evaluate_every"],
             before_training=not progress["checkpoint"],
             monitor=monitor,
+            averaged=arguments["ema_momentum"] > 0,
             verbose=verbose != 0,
         )
         mode = {"mode": "max", "patience": arguments["patience"]}
@@ -243,7 +251,7 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._record()
         if self.evaluation is None:
-            _save(self.model, self.folder / _BEST)
+            self._save_best()
         logs = [*self.progress["logs"], {k: float(v) for k, v in (logs or {}).items()}]
         self._move_on(f"epoch-{epoch + 1:04d}", epochs=epoch + 1, steps=0, logs=logs)
         self.done_before = 0
@@ -277,13 +285,17 @@ class _Recorder(keras.callbacks.Callback):
         rows = self.rows
         best = lambda row: np.nan_to_num(row[self.evaluation.monitor], nan=-1.0)  # noqa: E731
         if best(rows[-1]) > max(map(best, rows[:-1]), default=-1.0) or len(rows) == 1:
-            _save(self.model, self.folder / _BEST)
+            self._save_best()
         columns = list(dict.fromkeys(name for row in rows for name in row))
         with replacing(self.folder / _METRICS) as path, open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
         return True
+
+    def _save_best(self):
+        with averaged_weights(self.model):
+            _save(self.model, self.folder / _BEST)
 
 
 def _build(data, arguments) -> keras.Model:
@@ -293,7 +305,10 @@ def _build(data, arguments) -> keras.Model:
         one_of("options", name, tuple(allowed))
     keras.utils.set_random_seed(arguments["seed"])
     network = builder(data.spec, **arguments["options"])
-    optimizer = LazyAdam(arguments["learning_rate"], **_regularization(network, data, arguments))
+    keywords = _regularization(network, data, arguments)
+    if arguments["ema_momentum"]:
+        keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}
+    optimizer = LazyAdam(arguments["learning_rate"], **keywords)
     optimizer.build(network.trainable_variables)  # To be saved before the first step too.
     network.compile(optimizer, BinaryCrossentropy(arguments["positive_weight"]))
     return network
@@ -341,7 +356,7 @@ def _resumed_arguments(folder, data, epochs: int | None) -> dict:
             f"Received: other data for {folder}."
         )
     kept = content["arguments"]
-    kept = {"mini_batch_aware": 0.0, "positive_weight": 1.0} | kept  # Older runs lack them.
+    kept = {"mini_batch_aware": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0} | kept  # Of old.
     if epochs is not None and epochs > kept["epochs"]:
         kept = kept | {"epochs": epochs}
         _write(folder / _RUN, json.dumps(content | {"arguments": kept}, indent=1))

@@ -414,6 +414,35 @@ def test_weights_that_are_averaged_over_steps():
     assert score_of_item_0(model) == 3.5
 
 
+@pytest.mark.parametrize("steps_an_epoch", [1, 5])
+def test_averaged_weights(steps_an_epoch):
+    """Averages are evaluated and kept; training goes on with its own weights."""
+    own = []
+
+    class Weights(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            own.append(score_of_item_0(self.model))
+            set_item_0(self.model, [1.5, 5.5, 0.7, 4.5, 0.5][len(own) - 1])
+
+    model = item_model(0.5)
+    sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
+    model.compile(sgd, "binary_crossentropy")
+    callback = Evaluation(item_data(), every=1, restore_best=True, averaged=True)
+    data, epochs = training_data(steps_an_epoch), 5 // steps_an_epoch
+    fit(model, callback, Weights(), data=data, epochs=epochs)
+    # Before the first step there is no average. Then 1.5, (1.5 + 5.5) / 2, (3.5 + 0.7) / 2, ...
+    found = [entry["gauc"] for entry in callback.history]
+    assert found == gaucs(0.5, 1.5, 3.5, 2.1, 3.3, 1.9)
+    assert own == pytest.approx([0.5, 1.5, 5.5, 0.7, 4.5])
+    assert callback.best_step == 2
+    assert score_of_item_0(model) == 3.5
+
+
+def test_averaged_weights_that_there_are_not():
+    with pytest.raises(ValueError, match=r"`averaged` needs an optimizer with use_ema=True\."):
+        fit(item_model(), Evaluation(item_data(), averaged=True))
+
+
 def test_weights_stay_the_last_unless_told():
     model = item_model()
     callback = Evaluation(item_data())

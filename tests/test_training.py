@@ -240,12 +240,39 @@ def test_counts_of_features_without_a_table_are_left_out(data, tmp_path):
 def test_a_run_from_before_there_were_all_arguments(data, tmp_path):
     train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}))
     content = read_arguments(tmp_path / "run")
-    del content["arguments"]["mini_batch_aware"], content["arguments"]["positive_weight"]
+    for word in ("mini_batch_aware", "positive_weight", "ema_momentum"):
+        del content["arguments"][word]
     (tmp_path / "run" / "run.json").write_text(json.dumps(content))
     (tmp_path / "run" / "progress.json").unlink()
     run = train(data, tmp_path / "run", resume=True, verbose=0)
     assert run.model.optimizer.mini_batch_aware is None
     assert run.model.loss.positive_weight == 1.0
+    assert not run.model.optimizer.use_ema
+
+
+def test_averaged_weights(data, tmp_path, monkeypatch):
+    """The best weights are averages over steps, and training is what it is without them."""
+    fit, seen = keras.Model.fit, {}
+
+    def watched(self, *arguments, callbacks, **keywords):
+        look = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: seen.setdefault(momentum, []).append(
+                [variable.numpy() for variable in self.trainable_variables]
+            )
+        )
+        return fit(self, *arguments, callbacks=[*callbacks, look], **keywords)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
+    for momentum in (0.0, 0.8):
+        run = train(data, tmp_path / f"{momentum}", **BY_STEPS, ema_momentum=momentum)
+    assert len(seen[0.8]) == 20
+    np.testing.assert_equal(seen[0.8], seen[0.0])
+    average = seen[0.8][0]
+    for weights in seen[0.8][1 : run.result["best_step"]]:
+        average = [0.8 * a + 0.2 * w for a, w in zip(average, weights, strict=True)]
+    assert run.result["best_step"] > 1
+    for kept, expected in zip(run.model.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_every_so_many_steps(data, tmp_path):
@@ -256,9 +283,10 @@ def test_every_so_many_steps(data, tmp_path):
 BY_STEPS = SETTINGS | {"epochs": 2, "evaluate_every": 4}
 
 
-@pytest.fixture(scope="module")
-def run_by_steps(data, tmp_path_factory):
-    return train(data, tmp_path_factory.mktemp("runs") / "run", **BY_STEPS)
+@pytest.fixture(scope="module", params=[0.0, 0.8])
+def run_by_steps(request, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return train(data, folder, **BY_STEPS, ema_momentum=request.param)
 
 
 @pytest.mark.parametrize("step, checkpoint", [(5, 4), (19, 16)])
@@ -273,8 +301,9 @@ def test_an_epoch_goes_on_where_it_was_evaluated(
         return fit(self, *arguments, callbacks=[*callbacks, *watching], **keywords)
 
     monkeypatch.setattr(keras.Model, "fit", watched)
+    momentum = read_arguments(run_by_steps.folder)["arguments"]["ema_momentum"]
     with pytest.raises(KeyboardInterrupt):
-        train(data, folder, **BY_STEPS)
+        train(data, folder, **BY_STEPS, ema_momentum=momentum)
     watching[:] = [
         keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: steps.append(batch))
     ]
@@ -291,11 +320,18 @@ def test_an_epoch_goes_on_where_it_was_evaluated(
     assert len(list(folder.glob("epoch-*.keras"))) == 1
 
 
-def test_without_validation(data, tmp_path):
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_without_validation(data, tmp_path, momentum):
     parts = {part: samples for part, samples in data.parts.items() if part != "valid"}
     data = type(data)(data.spec, data.behaviours, parts)
-    run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 2}))
+    settings = SETTINGS | {"epochs": 2, "ema_momentum": momentum}
+    run = train(data, tmp_path / "run", **settings)
     assert run.result["best_step"] == 20
+    last = keras.saving.load_model(tmp_path / "run" / "epoch-0002.keras")
+    if momentum:
+        last.optimizer.finalize_variable_values(last.trainable_variables)
+    for a, b in zip(run.model.get_weights(), last.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
     assert "valid" not in run.result
 
 
@@ -310,6 +346,7 @@ def test_without_validation(data, tmp_path):
         ({"mini_batch_aware": -1}, "`mini_batch_aware` must be 0 or more. Received: .*=-1"),
         ({"mini_batch_aware": True}, "`mini_batch_aware` must be 0 or more"),
         ({"positive_weight": 0}, "`positive_weight` must be a positive number"),
+        ({"ema_momentum": 1}, r"`ema_momentum` must be a number in \[0, 1\)\. Received: .*=1"),
         ({"patience": 0}, "`patience` must be a positive integer"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
         ({"evaluate_every": "day"}, '`evaluate_every` must be "epoch" or a positive integer'),

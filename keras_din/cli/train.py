@@ -49,6 +49,14 @@ def add_arguments(parser):
         help="how much more the loss of a click counts, where there are few (default 1)",
     )
     parser.add_argument(
+        "--ema-momentum",
+        type=float,
+        default=0.0,
+        metavar="MOMENTUM",
+        help="of the average of the weights over steps, which then is what is kept (default 0: "
+        "none)",
+    )
+    parser.add_argument(
         "--patience", type=int, default=2, help="epochs without a better GAUC (default 2)"
     )
     parser.add_argument(
@@ -78,6 +86,7 @@ def run(options) -> None:
         learning_rate=options.learning_rate,
         mini_batch_aware=options.mini_batch_aware,
         positive_weight=options.positive_weight,
+        ema_momentum=options.ema_momentum,
         patience=options.patience,
         evaluate_every=options.evaluate_every,
         by_request=options.by_request,
