@@ -227,8 +227,12 @@ def averaged_weights(model):
         yield
         return
     variables = model.trainable_variables
-    own = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    own = [np.array(variable) for variable in variables]
     model.optimizer.finalize_variable_values(variables)
+    if keras.backend.backend() == "jax":
+        # Now they are the very buffers of the averages, which prediction gives away.
+        for variable in variables:
+            variable.assign(np.array(variable))
     try:
         yield
     finally:
