@@ -241,7 +241,8 @@ def averaged_weights(model):
 
 
 def _averages(optimizer) -> bool:
-    return getattr(optimizer, "inner_optimizer", optimizer).use_ema  # The one inside scales losses.
+    # Of an optimizer that scales losses it is the one inside that averages.
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
 def _groups(dataset, groups):
