@@ -144,7 +144,8 @@ def train(
     if progress["steps"]:
         this_epoch = arguments | {"epochs": progress["epochs"] + 1}
         _fit(network, datasets, monitor, folder, this_epoch, progress, verbose)
-        network = _checkpoint(folder, progress)  # At its end Keras puts the averages in for good.
+        if arguments["ema_momentum"]:  # At its end Keras puts the averages in for good.
+            network = _checkpoint(folder, progress)
         datasets["train"] = _rest(data, arguments, progress)
     _fit(network, datasets, monitor, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():

@@ -89,9 +89,8 @@ def run(options) -> None:
     from keras_din.checks import positive_number
     from keras_din.data import prepare_behaviours, prepare_impressions
 
-    half_life = options.half_life
-    if half_life is not None:
-        half_life = positive_number("--half-life", half_life)
+    if options.half_life is not None:  # Before the log is read.
+        positive_number("--half-life", options.half_life)
     same = {
         "user": options.user,
         "time": options.time,
@@ -123,8 +122,8 @@ def run(options) -> None:
             seed=options.seed,
             **same,
         )
-    if half_life is not None:
-        data = data.weighted_by_age(half_life)
+    if options.half_life is not None:
+        data = data.weighted_by_age(options.half_life)
     data.save(options.data, overwrite=options.overwrite)
     print(data.spec)
     print(report(data))

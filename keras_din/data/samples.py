@@ -30,7 +30,7 @@ class Samples:
 
     Raises:
         ValueError: When lengths disagree, a label is neither 0 nor 1, a weight is negative or
-            not finite, or a slice ends before it starts.
+            not finite, label or weight is no vector, or a slice ends before it starts.
     """
 
     columns: dict
@@ -57,8 +57,10 @@ class Samples:
                 put(field, integers(field, getattr(self, field)))
         if self.weight is not None:
             put("weight", np.asarray(self.weight, np.float32))
-        if self.label.ndim != 1:
-            raise ValueError(f"`label` must be a vector. Received: shape={self.label.shape}.")
+        for field in ("label", "weight"):
+            shape = np.shape(getattr(self, field))
+            if getattr(self, field) is not None and len(shape) != 1:
+                raise ValueError(f"`{field}` must be a vector. Received: shape={shape}.")
         lengths = {name: len(array) for name, array in self.arrays().items()}
         if set(lengths.values()) != {len(self.label)}:
             raise ValueError(f"All columns of samples must have one length. Received: {lengths}.")

@@ -60,6 +60,7 @@ def test_types():
         ({"weight": [1, -1, 0]}, r"`weight` must hold finite numbers .*Received: -1 in row 1\."),
         ({"weight": [1, 1, np.nan]}, r"`weight` must .*Received: nan in row 2\."),
         ({"weight": [np.inf, 1, 0]}, r"`weight` must .*Received: inf in row 0\."),
+        ({"weight": [[1], [0], [1]]}, r"`weight` must be a vector\. Received: shape=\(3, 1\)"),
         ({"weight": [1, 0]}, r"must have one length\. Received: .*'weight': 2"),
     ],
 )
