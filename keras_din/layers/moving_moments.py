@@ -85,7 +85,7 @@ class MovingMoments(keras.layers.Layer):
         """
         steps = str(len(self._trainable_variables) + len(self._non_trainable_variables) - 1)
         if steps not in store and len(store.keys()) == int(steps):
-            store = {**{key: store[key] for key in store.keys()}, steps: _MANY_STEPS}
+            store = dict(store) | {steps: _MANY_STEPS}
         super().load_own_variables(store)
 
     def compute_output_shape(self, inputs_shape):
