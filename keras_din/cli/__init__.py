@@ -1,6 +1,7 @@
 """The command line: `keras-din`, from a log to an answer."""
 
 import argparse
+import re
 import sys
 
 from keras_din.cli import check_serving, demo, evaluate, export, inspect, predict, prepare, train
@@ -43,6 +44,11 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _as_value(word: str) -> str:
+    """A word such as `-1=0` with a space before it: argparse takes it for an option otherwise."""
+    return f" {word}" if re.match(r"-[0-9.]+=", word) else word
+
+
 def main(arguments=None) -> int:
     """Runs a command.
 
@@ -52,7 +58,8 @@ def main(arguments=None) -> int:
     Returns:
         The exit code: 0, 1 when the command failed, 2 for wrong words, 130 when interrupted.
     """
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(list(map(_as_value, words)))
     try:
         options.function(options)
     except KeyboardInterrupt:

@@ -9,6 +9,8 @@ negatives are drawn by the protocol of the DIN paper.
       --items items.parquet
 """
 
+import argparse
+
 from keras_din.cli.show import report
 
 
@@ -20,6 +22,13 @@ def add_arguments(parser):
     columns.add_argument("--user", required=True, help="who")
     columns.add_argument("--time", required=True, help="when: dates, ISO 8601 or numbers")
     columns.add_argument("--label", help="0 or 1: clicked or not")
+    columns.add_argument(
+        "--label-map",
+        type=_labels,
+        default={},
+        metavar="VALUE=LABEL,...",
+        help="what other values of the label mean: -1=0, or no=0,yes=1; =0 is of a missing one",
+    )
     columns.add_argument(
         "--target",
         required=True,
@@ -80,6 +89,18 @@ def add_arguments(parser):
         metavar="DAYS",
         help="days after which a row of training counts half (default: all count alike)",
     )
+    parser.add_argument(
+        "--duplicates",
+        choices=("keep", "drop"),
+        help="rows that repeat another in all columns named (default keep, with --request drop)",
+    )
+    parser.add_argument(
+        "--max-bad",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="of rows that one reason may keep aside before it is an error (default 0.01)",
+    )
     parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
     parser.add_argument("--overwrite", action="store_true", help="replace prepared data")
 
@@ -105,14 +126,22 @@ def run(options) -> None:
         "max_length": options.max_length,
         "dim": options.dim,
         "min_count": options.min_count,
+        "max_bad": options.max_bad,
         "strict": options.strict,
     }
     if options.label:
         data = prepare_impressions(
-            options.log, label=options.label, request=options.request, **same
+            options.log,
+            label=options.label,
+            request=options.request,
+            label_map=options.label_map,
+            duplicates=options.duplicates,
+            **same,
         )
     elif options.request:
         raise ValueError("`--request` belongs to impressions: name their `--label` too.")
+    elif options.label_map:
+        raise ValueError("`--label-map` belongs to impressions: name their `--label` too.")
     else:
         data = prepare_behaviours(
             options.log,
@@ -120,6 +149,7 @@ def run(options) -> None:
             negatives_by=options.negatives_by,
             ties=options.ties,
             seed=options.seed,
+            duplicates=options.duplicates or "keep",
             **same,
         )
     if options.half_life is not None:
@@ -134,6 +164,19 @@ def run(options) -> None:
 
 def _names(text: str) -> list:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _labels(text: str) -> dict:
+    """`VALUE=LABEL,...` as a dict, with `None` where there is no value."""
+    label_map = {}
+    for pair in text.strip().split(","):
+        value, equals, label = pair.rpartition("=")
+        if not equals or label not in ("0", "1"):
+            raise argparse.ArgumentTypeError(
+                f"must be VALUE=0 or VALUE=1, with commas between. Received: {text!r}."
+            )
+        label_map[value or None] = int(label)
+    return label_map
 
 
 def _split(options):

@@ -45,6 +45,12 @@ def report(data) -> str:
         for reason, part in counts["rows_aside"].items():
             lines.append(
                 f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
+                + (f": {part['first_value']}" if "first_value" in part else "")
+            )
+        if counts.get("rows_repeated"):
+            lines.append(
+                f"  kept: {counts['rows_repeated']:,} rows that repeat another in every column "
+                "(`duplicates='drop'`, `--duplicates drop` leaves them out)"
             )
         if counts["rows_out_of_order"]:
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")

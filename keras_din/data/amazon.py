@@ -60,6 +60,5 @@ def load_amazon(
         negatives="negative_id" if given_negatives else 1,
         max_length=max_length,
         dim=dim,
-        keep_duplicates=True,
         seed=seed,
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
+from keras_din.data.aside import MAX_BAD
 from keras_din.data.bag_cells import checked_separators
 from keras_din.data.encoding import (
     Features,
@@ -44,7 +45,8 @@ def prepare_behaviours(
     min_count: int = 1,
     bags=(),
     time_unit: str = "auto",
-    keep_duplicates: bool = False,
+    duplicates: str = "keep",
+    max_bad: float = MAX_BAD,
     strict: bool = False,
     seed: int = 0,
 ) -> PreparedData:
@@ -87,19 +89,21 @@ def prepare_behaviours(
             separator is `|`. They become a `Bag`, as columns of lists do without being named.
             A `Bag` in place of a name is taken as it is; its text is separated alike.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
-        keep_duplicates: Whether rows may repeat.
+        duplicates: What becomes of rows that repeat another in every column named here:
+            `"keep"` (who does a thing twice did it twice), counted, or `"drop"`.
+        max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
         seed: Seed of the negatives.
 
     Returns:
         A `PreparedData`, its samples with `request`. Its `report` counts what was read; rows
-        that are bad (no user, item or time; a duplicate; a line with a wrong number of fields)
-        are in `bad_rows`, each with its line and reason. A user with one behaviour gives no
-        sample and is counted.
+        that are bad (no user, item or time; a line with a wrong number of fields) are in
+        `bad_rows`, each with its line and reason, and so are duplicates that are dropped. A user
+        with one behaviour gives no sample and is counted.
 
     Raises:
-        ValueError: When a column is nowhere, nothing good is left, no negative is left for a
-            user, or `strict` and a row is bad.
+        ValueError: When a column is nowhere, nothing good is left, too many rows are bad for one
+            reason, no negative is left for a user, or `strict` and a row is bad.
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
@@ -120,7 +124,8 @@ def prepare_behaviours(
     from_log = [name for name in item_columns if name not in in_table]
     needed = [user, time, item, *from_log, *other_columns]
     needed += [word for word in (column_of_negatives, split) if isinstance(word, str)]
-    frame, bad, joined = read_log(source, needed, {"users": (user, users)}, separators, **written)
+    tables = {"users": (user, users)}
+    frame, bad, joined = read_log(source, needed, tables, separators, max_bad, **written)
     frame[item] = items_as_such(target[0], frame[item])
     events = clean_events(
         frame,
@@ -129,13 +134,20 @@ def prepare_behaviours(
         time,
         required=[item],
         time_unit=time_unit,
-        keep_duplicates=keep_duplicates,
+        duplicates=one_of("duplicates", duplicates, ("keep", "drop")),
+        max_bad=max_bad,
         strict=strict,
     )
     del frame
     rows, number, at = events.frame, events.user, events.time
     catalogue, code, by_item, of_table = _catalogue(
-        rows, at, item, from_log, items, item_columns, {"bags": separators, **written}
+        rows,
+        at,
+        item,
+        from_log,
+        items,
+        item_columns,
+        {"bags": separators, "max_bad": max_bad, **written},
     )
 
     position, count = positions(number)
@@ -232,7 +244,7 @@ def _catalogue(rows, at, item: str, from_log: list, items, item_columns: list, o
 
     An item's features are those of its first behaviour in time, or those in the table of items;
     of the latter is also what a report says.
-    `options` are those of `read_table`.
+    `options` are those of `read_keyed`.
     """
     code, catalogue = pd.factorize(rows[item])
     catalogue, by_item, report = pd.Index(catalogue), {}, {}

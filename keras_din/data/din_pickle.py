@@ -12,7 +12,12 @@ _HELD = ("training tuples", "test tuples", "categories", "counts")
 
 
 def load_din_pickle(
-    path: str | os.PathLike, *, valid: bool = False, max_length: int = 100, dim=16
+    path: str | os.PathLike,
+    *,
+    valid: bool = False,
+    max_length: int = 100,
+    dim=16,
+    label_map: dict | None = None,
 ) -> PreparedData:
     """The DIN authors' `dataset.pkl` as a data set.
 
@@ -26,6 +31,7 @@ def load_din_pickle(
         valid: Whether the last training position of each user becomes the part `"valid"`.
         max_length: The most behaviours that a model reads.
         dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`.
+        label_map: As of `prepare_tuples`.
 
     Returns:
         A `PreparedData` as of `prepare_tuples`: the authors' ids are the raw values.
@@ -64,4 +70,6 @@ def load_din_pickle(
             f"The categories must be below {counts[2]}, one for each of {counts[1]} items, as the "
             f"counts say. Received: {len(categories)} categories, the largest {largest}."
         )
-    return prepare_tuples(train, test, categories, valid=valid, max_length=max_length, dim=dim)
+    return prepare_tuples(
+        train, test, categories, valid=valid, max_length=max_length, dim=dim, label_map=label_map
+    )

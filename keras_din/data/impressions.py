@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from keras_din.data.aside import MAX_BAD, check_aside
 from keras_din.data.bag_cells import checked_separators
 from keras_din.data.bags import joined
 from keras_din.data.columns import missing
@@ -17,11 +18,12 @@ from keras_din.data.encoding import (
     stacked,
 )
 from keras_din.data.joins import column_names, places, read_log
+from keras_din.data.labels import check_both_classes
 from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
-from keras_din.data.split import LastFraction, part_of, part_of_column
+from keras_din.data.split import TRAIN, LastFraction, part_of, part_of_column
 from keras_din.data.times import to_microseconds
 
 
@@ -46,6 +48,9 @@ def prepare_impressions(
     min_count: int = 1,
     bags=(),
     time_unit: str = "auto",
+    label_map: dict | None = None,
+    duplicates: str | None = None,
+    max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> PreparedData:
     """A log of impressions, clicked or not, as a data set.
@@ -85,15 +90,22 @@ def prepare_impressions(
             separator is `|`. They become a `Bag`, as columns of lists do without being named.
             A `Bag` in place of a name is taken as it is; its text is separated alike.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+        label_map: Other values of the labels -> 0 or 1, as `{-1: 0}` or `{"no": 0, "yes": 1}`; a
+            key `None` is a missing label.
+        duplicates: What becomes of rows that repeat another in every column named here:
+            `"keep"` (an equal impression is another impression) or `"drop"`. By default they are
+            kept and counted; with `request`, which tells them apart, they are dropped.
+        max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
 
     Returns:
         A `PreparedData`. Its `report` counts what was read; rows that are bad (no user, item,
-        time or label; a label other than 0 and 1; a duplicate; a line with a wrong number of
-        fields) are in `bad_rows`, each with its line and reason.
+        time or label; a label other than 0 and 1; a line with a wrong number of fields) are in
+        `bad_rows`, each with its line and reason, and so are duplicates that are dropped.
 
     Raises:
-        ValueError: When a column is nowhere, nothing good is left, or `strict` and a row is bad.
+        ValueError: When a column is nowhere, nothing good is left, too many rows are bad for one
+            reason, labels in training are all alike, or `strict` and a row is bad.
     """
     target, context = checked_features("target", target), checked_features("context", context)
     side, of = checked_features("side", side), behaviour_features(of, target)
@@ -113,11 +125,21 @@ def prepare_impressions(
     needed = [user, time, *labels, *columns]
     needed += [word for word in (request, split) if isinstance(word, str)]
     tables = {"items": (item, items), "users": (user, users)}
-    frame, bad, of_tables = read_log(source, needed, tables, separators, **written)
+    frame, bad, of_tables = read_log(source, needed, tables, separators, max_bad, **written)
     frame[item] = items_as_such(target[0], frame[item])
     required = [item, *([request] if request else [])]
     events = clean_events(
-        frame, bad, user, time, labels=labels, required=required, time_unit=time_unit, strict=strict
+        frame,
+        bad,
+        user,
+        time,
+        labels=labels,
+        required=required,
+        time_unit=time_unit,
+        label_map=label_map,
+        duplicates="keep" if duplicates is None and request is None else duplicates,
+        max_bad=max_bad,
+        strict=strict,
     )
     del frame
     at = events.time
@@ -137,6 +159,8 @@ def prepare_impressions(
         kept = np.sort(first)
         part = part_of(split, number[kept], at[kept])[np.searchsorted(kept, first)[which]]
 
+    check_both_classes(events.labels[label][order][part == TRAIN], f"column {label!r}")
+
     before, unknown, aside = {}, {}, {}
     behaviour_columns = [feature_name(feature) for feature in [*of, *side]]
     for name, table in earlier.items():
@@ -146,12 +170,16 @@ def prepare_impressions(
             [*needed, *([time] if time in column_names(table) else [])],
             tables,
             separators,
+            max_bad,
             **written,
         )
         before[name], unknown[name], rows_aside = _earlier(
             frame, user, time, item, events.users, at, time_unit
         )
         aside[name] = len(bad) + rows_aside
+        reason = "the row is bad, or has no item or time"
+        counts = {reason: {"rows": aside[name]}}
+        check_aside(f"`earlier` of {name!r}", counts, len(bad) + len(frame), max_bad)
 
     def training_values(name):
         of_earlier = [table[name] for table, *_ in before.values() if name in behaviour_columns]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
 from keras_din.data.csv_file import csv_names
 from keras_din.data.reading import Table, read_table
 
@@ -27,7 +28,9 @@ def column_names(source) -> list:
     return csv_names(path)
 
 
-def read_log(source, needed, tables: dict, bags=None, *, text=(), numbers=()):
+def read_log(
+    source, needed, tables: dict, bags=None, max_bad: float = MAX_BAD, *, text=(), numbers=()
+):
     """Reads a log; columns that it lacks are taken from tables with one row a key.
 
     Args:
@@ -35,6 +38,7 @@ def read_log(source, needed, tables: dict, bags=None, *, text=(), numbers=()):
         needed: Names of all columns needed.
         tables: Name of the table -> `(key column, source or None)`.
         bags: As of `read_table`, of the log and the tables.
+        max_bad: The largest share of the rows of a table that may be kept aside.
         text: Likewise.
         numbers: Likewise.
 
@@ -44,7 +48,7 @@ def read_log(source, needed, tables: dict, bags=None, *, text=(), numbers=()):
         `rows_aside` and how many rows of the log it says nothing of, `rows_not_found`.
 
     Raises:
-        ValueError: When a column is nowhere, or a table has a key twice.
+        ValueError: When a column is nowhere, or a table has a key twice or too many bad rows.
     """
     there = column_names(source)
     keys = {key for key, table in tables.values() if table is not None}
@@ -68,7 +72,7 @@ def read_log(source, needed, tables: dict, bags=None, *, text=(), numbers=()):
     for name, (key, table) in tables.items():
         if elsewhere[name]:
             frame, report[f"{name}_table"] = _join(
-                frame, key, table, elsewhere[name], name, **options
+                frame, key, table, elsewhere[name], name, max_bad=max_bad, **options
             )
     return frame, bad, report
 
@@ -85,13 +89,17 @@ def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **opt
     return frame.assign(**added), report
 
 
-def read_keyed(source, key: str, columns: list, name: str, **options):
+def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_BAD, **options):
     """A table indexed by its key, and how many of its rows were no rows or had no key.
 
-    `options` are those of `read_table`.
+    `options` are those of `read_table`. More rows aside than `max_bad` of all are an error.
     """
     table, bad = read_table(source, [key, *columns], **options)
     keyless = table[key].isna()
+    aside = len(bad) + int(keyless.sum())
+    reason = f"the row is bad, or has no {key!r}"
+    total = len(table) + len(bad)
+    check_aside(f"`{name}`", {reason: {"rows": aside}}, total, checked_max_bad(max_bad))
     table = table[~keyless].set_index(key)
     twice = table.index.duplicated()
     if twice.any():
@@ -99,7 +107,7 @@ def read_keyed(source, key: str, columns: list, name: str, **options):
             f"`{name}` must have one row for each {key!r}. "
             f"Received: {table.index[twice.argmax()]!r} twice."
         )
-    return table, len(bad) + int(keyless.sum())
+    return table, aside
 
 
 def places(keys: pd.Index, values, name: str) -> np.ndarray:

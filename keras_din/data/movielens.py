@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
+from keras_din.data.aside import MAX_BAD
 from keras_din.data.columns import numbers
 from keras_din.data.impressions import prepare_impressions
 from keras_din.data.lines import read_lines
@@ -33,6 +34,7 @@ def load_movielens(
     max_length: int = 100,
     dim=16,
     min_count: int = 1,
+    max_bad: float = MAX_BAD,
 ) -> PreparedData:
     """Will a user like a film? Each rating is a sample, a history the films liked before it.
 
@@ -48,13 +50,15 @@ def load_movielens(
         max_length: The most behaviours that a model reads.
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have a row of its own.
+        max_bad: The largest share of the lines of a file that may be kept aside for one reason.
 
     Returns:
         A `PreparedData` with target `movie_id` and `genres`, a `Bag`, perhaps context `user_id`,
         and the sequence `hist` of what the target has.
 
     Raises:
-        ValueError: When the folder has none of these files.
+        ValueError: When the folder has none of these files, too many lines are bad, or
+            `threshold` leaves one class in training.
 
     Reference:
         [Harper and Konstan, 2015](https://doi.org/10.1145/2827872);
@@ -90,6 +94,7 @@ def load_movielens(
         dim=dim,
         min_count=min_count,
         time_unit="s",
+        max_bad=max_bad,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import positive_integer
+from keras_din.data.aside import MAX_BAD
 from keras_din.data.behaviours import prepare_behaviours
 from keras_din.data.lines import LONGEST, read_lines
 from keras_din.data.prepared import PreparedData
@@ -30,6 +31,7 @@ def load_raw_amazon(
     k_core: int | None = None,
     max_length: int = 100,
     dim=16,
+    max_bad: float = MAX_BAD,
     seed: int = 0,
 ) -> PreparedData:
     """Each user's reviews in order: by default the last is the test, the one before validation.
@@ -50,6 +52,7 @@ def load_raw_amazon(
             with 5. Or `None`: keep all.
         max_length: The most behaviours that a model reads.
         dim: Width of the embeddings, or column -> width.
+        max_bad: The largest share of the lines of a file that may be kept aside for one reason.
         seed: Seed of the negatives.
 
     Returns:
@@ -57,7 +60,8 @@ def load_raw_amazon(
         Lines of both files that are no such records are in `bad_rows`, `file` says of which.
 
     Raises:
-        ValueError: When nothing good is left, or a file is damaged or ends early.
+        ValueError: When nothing good is left, too many lines are bad, or a file is damaged or
+            ends early.
 
     Reference:
         [He and McAuley, 2016](https://arxiv.org/abs/1602.01585);
@@ -89,7 +93,7 @@ def load_raw_amazon(
         max_length=max_length,
         dim=dim,
         time_unit="s",
-        keep_duplicates=True,
+        max_bad=max_bad,
         seed=seed,
     )
     bad = pd.concat([data.bad_rows.assign(file="reviews"), items.bad.assign(file="meta")])

@@ -9,18 +9,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from keras_din.checks import one_of
+from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
 from keras_din.data.bag_cells import bag_cells
 from keras_din.data.columns import (
     check_columns,
     from_arrow,
     missing,
-    numbers,
     ordinary,
     whole_as_integers,
 )
 from keras_din.data.csv_file import read_csv
+from keras_din.data.labels import plain_text, remedy, to_labels
 from keras_din.data.order import order_of, order_of_events
 from keras_din.data.times import to_microseconds
+
+_DUPLICATE = "the row is a duplicate"
 
 
 class Table(NamedTuple):
@@ -209,14 +213,16 @@ def clean_events(
     labels=(),
     required=(),
     time_unit: str = "auto",
-    keep_duplicates: bool = False,
+    label_map: dict | None = None,
+    duplicates: str | None = "keep",
+    max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> Events:
     """Checks a log row by row and sorts what is good.
 
-    Kept aside are rows without a user, a time or a required value, with a time that is none, with
-    a label other than 0 and 1, and the second and later of rows that agree in every column of
-    `frame`. The rest is sorted by user and time; rows of one user and time keep their order.
+    Kept aside are rows without a user, a time or a required value, with a time that is none, and
+    with a label other than 0 and 1. The rest is sorted by user and time; rows of one user and
+    time keep their order.
 
     Args:
         frame: As `read_table` gives it.
@@ -226,67 +232,97 @@ def clean_events(
         labels: Columns of 0 and 1.
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
-        keep_duplicates: Whether rows may repeat.
+        label_map: Values of the labels -> 0 or 1, see `to_labels`.
+        duplicates: What becomes of the second and later of rows that agree in every column of
+            `frame`: `"keep"` or `"drop"`. `None` drops them too, and counts them as bad rows.
+        max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
 
     Returns:
-        `Events`. `report` has `rows`, `rows_kept`, `rows_aside` (reason -> `rows` and the
-        `first_line`), `rows_out_of_order`, `time_unit`, `time_from`, `time_to` and `users`.
+        `Events`. `report` has `rows`, `rows_kept`, `rows_repeated` (duplicates that are kept),
+        `rows_aside` (reason -> `rows`, the `first_line` and its `first_value`),
+        `rows_out_of_order`, `time_unit`, `time_from`, `time_to` and `users`.
 
     Raises:
-        ValueError: When nothing is left, or `strict` and a row is bad.
+        ValueError: When nothing is left, too many rows are bad for one reason, or `strict` and a
+            row is bad.
     """
-    reasons, code = [None], np.zeros(len(frame), np.int16)
+    max_bad = checked_max_bad(max_bad)
+    one_of("duplicates", duplicates, (None, "keep", "drop"))
+    reasons, code, values, remedies = [None], np.zeros(len(frame), np.int16), {}, {}
 
-    def set_aside(wrong, reason):
+    def set_aside(wrong, reason, column=None):
         wrong = wrong & (code == 0)
         if wrong.any():
             code[wrong] = len(reasons)
             reasons.append(reason)
+            if column is not None:
+                values[reason] = plain_text(frame[column].iloc[int(wrong.argmax())])
 
+    found = {name: to_labels(name, frame[name], label_map) for name in labels}
     for name in dict.fromkeys([user, time, *labels, *required]):
-        set_aside(missing(frame[name]), f"{name!r} is missing")
+        nothing = found[name][1] if name in found else missing(frame[name])
+        set_aside(nothing, f"{name!r} is missing")
+        if name in found:
+            remedies[f"{name!r} is missing"] = (
+                "If they mean 0, say so with `label_map={None: 0}` (on the command line "
+                "`--label-map =0`)."
+            )
     times, known, unit = to_microseconds(time, frame[time], time_unit)
-    set_aside(~known, f"{time!r} is not a time")
-    values = {name: numbers(name, frame[name]) for name in labels}
-    for name in labels:
-        set_aside((values[name] != 0) & (values[name] != 1), f"{name!r} is neither 0 nor 1")
+    set_aside(~known, f"{time!r} is not a time", time)
+    for name, (_, _, wrong) in found.items():
+        reason = f"{name!r} is neither 0 nor 1"
+        set_aside(wrong, reason, name)
+        if wrong.any():
+            remedies[reason] = remedy(frame[name][wrong])
 
     good = np.flatnonzero(code == 0)
-    number, _ = pd.factorize(frame[user].iloc[good])
+    # Numbered by value: the order of the log decides nothing but ties.
+    number, _ = pd.factorize(frame[user].iloc[good], sort=True)
     out_of_order = _falls(number, times[good])
     order = order_of_events(times[good], number)
     rows, number = good[order], number[order]
-    if not keep_duplicates and len(rows):
-        repeated = _repeated(frame, rows, number, times[rows])
+    repeated = _repeated(frame, rows, number, times[rows])
+    if duplicates != "keep":
         wrong = np.zeros(len(frame), bool)
         wrong[rows[repeated]] = True
-        set_aside(wrong, "the row is a duplicate")
-        rows, number = rows[~repeated], number[~repeated]
+        set_aside(wrong, _DUPLICATE)
+        remedies[_DUPLICATE] = (
+            "Keep them with `duplicates='keep'`, or leave them out with `duplicates='drop'` (on "
+            "the command line `--duplicates`)."
+        )
+        rows, number, repeated = rows[~repeated], number[~repeated], repeated[:0]
 
     total = len(bad) + len(frame)
     bad = _join(bad, _aside(frame[code > 0], np.array(reasons, object)[code[code > 0]]))
     if strict and len(bad):
         line, reason = bad["line"].iloc[0], bad["reason"].iloc[0]
+        value = f": {values[reason]}" if reason in values else ""
         raise ValueError(
-            f"Every row must be good when `strict`. Received in line {line}: {reason}."
+            f"Every row must be good when `strict`. Received in line {line}: {reason}{value}."
         )
     # Without what is of one line only.
     kinds = bad["reason"].str.replace(r"(?s)^\d+ fields, .*", "wrong number of fields", regex=True)
     kinds = kinds.str.replace(r"(?s)^(not readable as \w+): .*", r"\1", regex=True)
     counts = {
         reason: {"rows": len(part), "first_line": int(part.iloc[0])}
+        | ({"first_value": values[reason]} if reason in values else {})
         for reason, part in bad["line"].groupby(kinds)
     }
     if not len(rows):
+        hints = " ".join(remedies[reason] for reason in counts if reason in remedies)
         raise ValueError(
             f"The log must hold at least one good row. Received: {len(bad)} rows, kept aside "
-            f"for these reasons: {counts}."
+            f"for these reasons: {counts}.{' ' * bool(hints)}{hints}"
         )
+    asked_for = (_DUPLICATE,) if duplicates == "drop" else ()
+    checked = {reason: part for reason, part in counts.items() if reason not in asked_for}
+    check_aside("the log", checked, total, max_bad, remedies)
     users = pd.Index(frame[user].iloc[rows[np.diff(number, prepend=-1) > 0]])
     report = {
         "rows": total,
         "rows_kept": len(rows),
+        "rows_repeated": int(repeated.sum()),
         "rows_aside": counts,
         "rows_out_of_order": out_of_order,
         "time_unit": unit,
@@ -299,7 +335,7 @@ def clean_events(
         number.astype(np.int64),
         users,
         times[rows],
-        {name: values[name][rows].astype(np.float32) for name in labels},
+        {name: column[rows].astype(np.float32) for name, (column, *_) in found.items()},
         report,
         bad,
     )

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from keras_din.data import pipeline
 from keras_din.data.bags import Bags
 from keras_din.data.columns import missing
+from keras_din.data.labels import check_both_classes, good_labels
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
 from keras_din.data.samples import Samples
@@ -21,6 +22,7 @@ def rows_to_samples(
     *,
     group: str | None = None,
     weight: str | None = None,
+    label_map: dict | None = None,
 ):
     """Rows with materialized histories as a log and samples, so that one pipeline serves.
 
@@ -36,6 +38,7 @@ def rows_to_samples(
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
         group: Column whose values are GAUC's groups. Without one each row is by itself.
         weight: Column of what each row counts in the loss.
+        label_map: Other values of the label -> 0 or 1, as `{-1: 0}`.
 
     Returns:
         `(behaviours, samples)`: a dict of `BehaviourLog`, in which every row is a user of its
@@ -60,7 +63,9 @@ def rows_to_samples(
             if info.role != "behaviour"
         },
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviours.items()},
-        label=np.zeros(len(frame)) if label is None else frame[label].to_numpy(),
+        label=np.zeros(len(frame))
+        if label is None
+        else good_labels(label, frame[label], label_map),
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
         weight=None if weight is None else frame[weight].to_numpy("float32", na_value=np.nan),
     )
@@ -75,6 +80,7 @@ def rows_dataset(
     *,
     group: str | None = None,
     weight: str | None = None,
+    label_map: dict | None = None,
     shuffle: bool = False,
     seed: int = 0,
     first_epoch: int = 0,
@@ -88,14 +94,20 @@ def rows_dataset(
         batch_size: Rows of a batch.
         group: As of `rows_to_samples`.
         weight: As of `rows_to_samples`.
-        shuffle: Whether each epoch has its own order.
+        label_map: As of `rows_to_samples`.
+        shuffle: Whether each epoch has its own order, for training: the labels must then not all
+            be alike.
         seed: Seed of the orders.
         first_epoch: Number of the first epoch.
 
     Returns:
         As of `keras_din.data.dataset`.
     """
-    behaviours, samples = rows_to_samples(frame, spec, label, group=group, weight=weight)
+    behaviours, samples = rows_to_samples(
+        frame, spec, label, group=group, weight=weight, label_map=label_map
+    )
+    if shuffle and label is not None:
+        check_both_classes(samples.label, f"column {label!r}")
     return pipeline.dataset(
         spec, behaviours, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
     )

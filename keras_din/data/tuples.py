@@ -3,8 +3,10 @@
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 
 from keras_din.data.encoding import count_parts
+from keras_din.data.labels import check_both_classes, good_labels
 from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData
 from keras_din.data.samples import Samples
@@ -19,6 +21,7 @@ def prepare_tuples(
     valid: bool = False,
     max_length: int = 100,
     dim=16,
+    label_map: dict | None = None,
 ) -> PreparedData:
     """The DIN authors' tuples as a data set.
 
@@ -35,13 +38,15 @@ def prepare_tuples(
         max_length: The most behaviours that a model reads.
         dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`, 16 where one is
             left out.
+        label_map: Other values of the labels -> 0 or 1, as `{-1: 0}`.
 
     Returns:
         A `PreparedData` with target `item_id` and `cate_id` and the sequence `hist` of both. A
         history that begins another of the same user is stored with it, once.
 
     Raises:
-        ValueError: When a tuple has another form, with its number; when an id is out of range.
+        ValueError: When a tuple has another form, with its number; when an id is out of range,
+            or labels in training are all alike.
     """
     categories = _ids("categories", categories)
     if not len(categories):
@@ -78,6 +83,7 @@ def prepare_tuples(
                 f"The {word} must hold items from 0 to {len(categories) - 1}, those that "
                 f"`categories` has. Received: {ids.min()} to {ids.max()}."
             )
+    label = good_labels("label", pd.Series([row[3] for row in train], dtype=object), label_map)
     offsets, events, start = _shared(user, lengths, items)
     end = start + lengths
     _, group = np.unique(user, return_inverse=True)
@@ -87,7 +93,7 @@ def prepare_tuples(
     samples = Samples(
         columns={name: values + RESERVED for name, values in columns.items()},
         history={"hist": (start[row], end[row])},
-        label=np.concatenate([[r[3] for r in train], np.tile([1, 0], len(test))]),
+        label=np.concatenate([label, np.tile([1, 0], len(test))]),
         group=group[row],
         request=row,
     )
@@ -109,6 +115,7 @@ def prepare_tuples(
         Categorical("item_id", vocabulary=range(len(categories)), dim=dims["item_id"]),
         Categorical("cate_id", vocabulary=range(int(categories.max()) + 1), dim=dims["cate_id"]),
     ]
+    check_both_classes(parts["train"].label, "the tuples")
     spec = FeatureSpec(
         target=features, sequences=[Sequence("hist", of=features, max_length=max_length)]
     )

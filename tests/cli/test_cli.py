@@ -53,21 +53,48 @@ def folder(tmp_path_factory):
 def test_prepare(folder, tmp_path, capsys):
     log = a_log()
     log.loc[3, "click"] = 7
+    log = pd.concat([log, log[4:6]])
     log.to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
     assert main([*words, "--label", "click"]) == 0
     output = capsys.readouterr().out
-    assert "kept 1,199 of 60 users" in output
-    assert "kept aside 1: 'click' is neither 0 nor 1, first in line 5" in output
+    assert "kept 1,201 of 60 users" in output
+    assert "kept aside 1: 'click' is neither 0 nor 1, first in line 5: 7" in output
+    assert "kept: 2 rows that repeat another in every column" in output
     assert "bad_rows.csv" in output
     data = PreparedData.load(tmp_path / "data")
     assert data.bad_rows["line"].tolist() == [5]
-    assert sum(map(len, data.parts.values())) == 1199
+    assert sum(map(len, data.parts.values())) == 1201
     assert main([*words, "--label", "click"]) == 1
     assert "must be new or empty" in capsys.readouterr().err
     assert main([*words, "--label", "click", "--overwrite", "--strict"]) == 1
-    assert "Received in line 5: 'click' is neither" in capsys.readouterr().err
+    assert "Received in line 5: 'click' is neither 0 nor 1: 7." in capsys.readouterr().err
     assert PreparedData.load(tmp_path / "data").report == data.report
+    assert main([*words, "--label", "click", "--overwrite", "--duplicates", "drop"]) == 0
+    assert "kept aside 2: the row is a duplicate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("no, yes", [(-1, 1), (0, 7), ("no", "yes"), (None, 1)])
+def test_labels_of_other_values(tmp_path, capsys, no, yes):
+    log = a_log()
+    log["click"] = log["click"].map({0: no, 1: yes}).astype(object)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
+    words += ["--label", "click"]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    # The error says what to write.
+    (remedy,) = re.findall(r"`--label-map (\S+)`", error)
+    assert main([*words, "--label-map", remedy]) == 0
+    of_log = PreparedData.load(tmp_path / "data")
+    assert sum(part.label.sum() for part in of_log.parts.values()) == a_log()["click"].sum()
+    assert main([*words, "--overwrite", "--max-bad", "1"]) == 1  # One class is left, or none.
+    with pytest.raises(SystemExit):
+        main([*words, "--label-map", "no"])
+    assert "must be VALUE=0 or VALUE=1" in capsys.readouterr().err
+    assert main([*words[:-2], "--label-map", "no=0"]) == 1
+    assert "`--label-map` belongs to impressions" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,6 @@ def test_behaviours_with_bags_of_the_items_table_the_log_and_the_users(tmp_path)
         bags={"genres": "|"},
         negatives=1,
         time_unit="us",
-        keep_duplicates=True,
     )
     of_item = {"x": ["A", "B"], "y": ["B"], "z": [], "w": [], "v": ["C", "A"], "?": []}
     known = set(data.spec.features["genres"].vocabulary)
@@ -211,16 +210,17 @@ def test_counts_and_min_count():
 def test_bad_cells_are_bad_rows(tmp_path):
     cells = [["a"], {"b": 1}, ["b", ["c"]], [1.5], "a", ["a", b"\xff"]]
     log = a_log(cells, time=[1, 2, 3, 4, 5, 6])
-    data = prepare_impressions(log, **COLUMNS)
+    log = pd.concat([log, a_log().loc[2:2]], ignore_index=True)
+    data = prepare_impressions(log, **COLUMNS, max_bad=1)
     reason = "'genres' holds no strings or integers"
     assert data.bad_rows["line"].tolist() == [1, 2, 3, 4, 5]
     assert set(data.bad_rows["reason"]) == {reason}
     assert data.bad_rows["genres"].tolist() == cells[1:]
     assert data.report["rows_aside"] == {reason: {"rows": 5, "first_line": 1}}
-    assert len(data.parts["train"]) == 1
+    assert len(data.parts["train"]) == 2
     with pytest.raises(ValueError, match="Received in line 1: 'genres' holds no strings"):
         prepare_impressions(log, **COLUMNS, strict=True)
-    data = prepare_impressions(log, **COLUMNS, bags="genres")  # Then text is a bag too.
+    data = prepare_impressions(log, **COLUMNS, bags="genres", max_bad=1)  # Then text is a bag too.
     assert data.bad_rows["line"].tolist() == [1, 2, 3, 5]
     data.save(tmp_path / "data")
     assert PreparedData.load(tmp_path / "data").bad_rows["line"].tolist() == [1, 2, 3, 5]
@@ -229,14 +229,14 @@ def test_bad_cells_are_bad_rows(tmp_path):
 def test_text_that_is_not_utf_8_is_a_bad_row(tmp_path):
     text = a_log(TEXT).to_csv(index=False).encode().replace(b"Western", b"West\xff")
     (tmp_path / "log.csv").write_bytes(text)
-    data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, bags=["genres"])
+    data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, bags=["genres"], max_bad=0.2)
     assert data.bad_rows["line"].tolist() == [7]
     assert data.bad_rows["reason"].tolist() == ["'genres' is not UTF-8"]
 
 
 def test_rows_with_the_same_lists_are_duplicates():
     log = pd.concat([a_log(), a_log()], ignore_index=True)
-    data = prepare_impressions(log, **COLUMNS)
+    data = prepare_impressions(log, **COLUMNS, duplicates="drop")
     assert data.report["rows_aside"]["the row is a duplicate"] == {"rows": 6, "first_line": 6}
 
 

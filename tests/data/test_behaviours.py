@@ -71,8 +71,7 @@ def test_against_a_slow_loop(rows, ties, negatives):
         check_no_leakage(data)
     in_order = frame.sort_values(["user", "time"], kind="stable")
     expected = []
-    # Users are numbered as the log first names them.
-    for user in frame["user"].unique():
+    for user in sorted(frame["user"].unique()):
         mine = in_order[in_order["user"] == user].reset_index()
         for i in range(1, len(mine)):
             before = mine[:i] if ties == "order" else mine[mine["time"] < mine["time"][i]]
@@ -130,11 +129,13 @@ def test_large_ids_of_the_log_and_bad_rows_of_the_table_are_kept():
     log = a_log(shop=large, brand=["x"] * 8)
     table = pd.DataFrame({"item": [*ITEMS[:9], None], "brand": ["y"] * 10})
     columns = COLUMNS | {"target": [ITEM, "shop", "brand"]}
-    data = prepare_behaviours(log, **columns, items=table)
+    data = prepare_behaviours(log, **columns, items=table, max_bad=0.1)
     assert {*data.spec.features["shop"].vocabulary} <= {*large.tolist()}
     assert data.spec.features["brand"].vocabulary == ("y",)
     of_table = {"rows": 9, "rows_aside": 1, "rows_not_found": 0}
     assert data.report["items_table"] == of_table
+    with pytest.raises(ValueError, match="1 of 10 rows for this reason: the row is bad, or has no"):
+        prepare_behaviours(log, **columns, items=table)
 
 
 def test_given_negatives():
@@ -155,7 +156,7 @@ def test_negatives_by_popularity():
     log["item"] = rng.choice(50, len(log), p=np.repeat([0.05, 0.01], [12, 38]) / 0.98)
     share = {}
     for how in ("uniform", "popularity"):
-        data = prepare_behaviours(log, **columns, negatives_by=how, keep_duplicates=True)
+        data = prepare_behaviours(log, **columns, negatives_by=how)
         negatives = np.array(raw(data, "train", "item"))[1::2]
         share[how] = np.mean(negatives < 12)
     assert share["uniform"] < 0.25
@@ -210,18 +211,22 @@ def test_what_training_never_saw_is_out_of_vocabulary():
 
 def test_bad_rows_and_duplicates():
     log = pd.concat([a_log(), a_log()[2:3], a_log(item=None)[:1]], ignore_index=True)
-    data = prepare_behaviours(log, **COLUMNS)
+    data = prepare_behaviours(log, **COLUMNS, duplicates="drop", max_bad=0.1)
     assert data.report["rows_aside"] == {
         "'item' is missing": {"rows": 1, "first_line": 9},
         "the row is a duplicate": {"rows": 1, "first_line": 8},
     }
-    twice = prepare_behaviours(log, **COLUMNS, keep_duplicates=True)
+    twice = prepare_behaviours(log, **COLUMNS, max_bad=0.1)
     assert twice.report["rows_kept"] == 9
+    assert twice.report["rows_repeated"] == 1
+    with pytest.raises(ValueError, match=r"1 of 10 rows .*'item' is missing; the first is in line"):
+        prepare_behaviours(log, **COLUMNS)
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
+        ({"duplicates": None}, "`duplicates` must be one of 'keep', 'drop'"),
         ({"ties": "keep"}, "`ties` must be one of 'exclude', 'order'. Received: ties='keep'"),
         ({"negatives": 0}, "`negatives` must be a positive integer. Received: negatives=0"),
         ({"negatives_by": "hour"}, "`negatives_by` must be one of 'uniform', 'popularity'"),

@@ -70,6 +70,7 @@ def test_against_a_slow_loop(rows, by_request, random):
     frame["request"] = [random.randrange(6) for _ in rows]
     frame = frame.drop_duplicates(["user", "item", "time", "request"], ignore_index=True)
     frame["row"] = range(len(frame))
+    hypothesis.assume(frame["click"].nunique() == 2)
     data = prepare_impressions(
         frame.astype({"click": int}),
         **(COLUMNS | {"target": ["item", Numeric("row")]}),
@@ -180,10 +181,12 @@ def test_earlier_behaviours_have_a_unit_of_their_own_and_may_be_bad():
         }
     )
     options = {**COLUMNS, "split": LeaveOneOut(valid=0)}
-    data = prepare_impressions(log, **options, earlier={"hist": earlier})
+    data = prepare_impressions(log, **options, earlier={"hist": earlier}, max_bad=0.4)
     assert histories(data, "test") == [["y", "x", "z"], ["z", "x"]]
     assert data.report["earlier_of_unknown_users"] == {"hist": 1}
     assert data.report["earlier_aside"] == {"hist": 2}
+    with pytest.raises(ValueError, match=r"rows of `earlier` of 'hist' may .*Received: 2 of 5 row"):
+        prepare_impressions(log, **options, earlier={"hist": earlier})
     assert data.report["values_missing"] == {}
 
 
@@ -295,7 +298,7 @@ def test_integers_with_hash_buckets_may_not_be_padding():
 
 
 def test_splits():
-    column = a_log(part=["train", "valid", "other", "train", "test", "test"])
+    column = a_log(part=["train", "train", "other", "valid", "test", "test"])
     data = prepare_impressions(column, **COLUMNS, split="part")
     assert {part: len(samples) for part, samples in data.parts.items()} == {
         "train": 2,
@@ -318,7 +321,8 @@ def test_bad_rows_are_kept_aside(tmp_path):
     text = "user,item,time,click\na,x,10,1\na,,20,1\n,x,10,1\na,y,tomorrow,0\na,y,20,2\na,z,30\n"
     text += "a,y,20,-1\na,x,10,1\na,y,40,0\na,z,50,1\n"
     (tmp_path / "log.csv").write_text(text)
-    data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, split=LeaveOneOut(valid=0))
+    options = {"split": LeaveOneOut(valid=0), "duplicates": "drop", "max_bad": 0.2}
+    data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, **options)
     assert data.bad_rows["line"].tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert data.bad_rows["reason"].tolist() == [
         "'item' is missing",
@@ -392,7 +396,7 @@ def test_one_item_that_is_missing_does_not_make_the_others_numbers(tmp_path, wri
         getattr(log, f"to_{write}")(tmp_path / f"log.{write}", index=False)
         log = tmp_path / f"log.{write}"
     columns = COLUMNS | {"target": ["item", "shop"]}
-    data = prepare_impressions(log, **columns, split=LeaveOneOut(valid=0))
+    data = prepare_impressions(log, **columns, split=LeaveOneOut(valid=0), max_bad=0.2)
     assert data.spec.features["item"].vocabulary == (1, 2, 3)
     assert data.spec.features["shop"].vocabulary == (5, 6)  # Its gap is in the test part.
     assert data.report["rows_aside"] == {

@@ -103,10 +103,11 @@ def test_forms(tmp_path, write):
 
 def test_the_threshold(tmp_path):
     write_1m(tmp_path)
-    data = load_movielens(tmp_path, threshold=3, split=LeaveOneOut(valid=0))
+    data = load_movielens(tmp_path, threshold=5, split=LeaveOneOut(valid=0))
     # Of user 3 there is one rating: the test.
-    test = [(None, [10, 20], 1), (None, [10, 20], 0), (20, [], 1)]
-    assert as_rows(data, "test") == test
+    assert as_rows(data, "test") == [(None, [10], 0), (None, [20], 0), (20, [], 0)]
+    with pytest.raises(ValueError, match=r"label 0\. Received: 4 rows, all with label 1 in column"):
+        load_movielens(tmp_path, threshold=3, split=LeaveOneOut(valid=0))
 
 
 def test_whole_users(tmp_path):
@@ -142,16 +143,22 @@ def test_bad_lines_of_ratings(tmp_path):
         b"9" * 300_000,
         b"2::20::nan::100",
         b"2::20::3.5::100",
+        b"1::20::1::100",
+        b"2::10::4::100",
     ]
     (tmp_path / "ratings.dat").write_bytes(b"\n".join(lines))
     frame, bad = read_ratings(tmp_path / "ratings.dat", b"::")
-    assert frame.index.tolist() == [1, 11, 12]
-    assert frame["rating"].tolist()[::2] == [5.0, 3.5]
+    assert frame.index.tolist() == [1, 11, 12, 13, 14]
+    assert frame["rating"].tolist()[::2] == [5.0, 3.5, 4.0]
     assert bad["line"].tolist() == [2, 3, 4, 5, 6, 7, 8, 10]
     assert set(bad["reason"]) == {"not a user, a film, a rating and a time"}
     (tmp_path / "movies.dat").write_bytes(b"10::A::War\nB::Comedy\n\n20\n20::C: D::Drama\n")
-    data = load_movielens(tmp_path, split=ByUser(valid=0, test=0.5))
-    assert data.report["rows"] == 11
+    with pytest.raises(ValueError, match="Received: 2 of 4 rows for this reason: the row is bad"):
+        load_movielens(tmp_path, split=ByUser(valid=0, test=0.5))
+    with pytest.raises(ValueError, match="Received: 8 of 13 rows for this reason: not a user, a f"):
+        load_movielens(tmp_path, split=ByUser(valid=0, test=0.5), max_bad=0.5)
+    data = load_movielens(tmp_path, split=ByUser(valid=0, test=0.5), max_bad=0.8)
+    assert data.report["rows"] == 13
     assert data.report["rows_aside"] == {
         "not a user, a film, a rating and a time": {"rows": 8, "first_line": 2},
         "'rating' is missing": {"rows": 1, "first_line": 11},
@@ -164,7 +171,7 @@ def test_bad_films_of_100k(tmp_path):
     write_100k(tmp_path)
     films = (tmp_path / "u.item").read_bytes() + b"60|Too few|01-Jan-1995||x|1|0\n"
     (tmp_path / "u.item").write_bytes(films)
-    data = load_movielens(tmp_path)
+    data = load_movielens(tmp_path, max_bad=0.2)
     assert data.report["items_table"] == {"rows": 5, "rows_aside": 1, "rows_not_found": 0}
 
 

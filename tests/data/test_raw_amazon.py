@@ -193,7 +193,7 @@ def test_lines_that_are_no_items(tmp_path):
 
 def test_bad_lines_are_told(tmp_path):
     reviews = [*REVIEWS[:3], "{", "{ ", *REVIEWS[3:], review("ann", None, 1)]
-    data = load(tmp_path, reviews, [*META[:2], "{", *META[2:]])
+    data = load(tmp_path, reviews, [*META[:2], "{", *META[2:]], max_bad=0.2)
     assert data.bad_rows.to_dict("list") == {
         "line": [4, 5, 11, 3],
         "reason": [
@@ -211,8 +211,12 @@ def test_bad_lines_are_told(tmp_path):
         "'asin' is missing": {"rows": 1, "first_line": 11},
     }
     assert data.report["items_table"] == {"rows": 5, "rows_aside": 1, "rows_not_found": 0}
-    assert load(tmp_path, reviews).bad_rows["file"].tolist() == ["reviews"] * 3
-    assert load(tmp_path, meta=["{", *META]).bad_rows["file"].tolist() == ["meta"]
+    assert load(tmp_path, reviews, max_bad=0.2).bad_rows["file"].tolist() == ["reviews"] * 3
+    assert load(tmp_path, meta=["{", *META], max_bad=0.2).bad_rows["file"].tolist() == ["meta"]
+    with pytest.raises(ValueError, match=r"2 of 11 .*: not readable as JSON; .* `max_bad=0\.19`"):
+        load(tmp_path, reviews)
+    with pytest.raises(ValueError, match=r"rows of `items` may .*Received: 1 of 6 rows"):
+        load(tmp_path, meta=["{", *META])
     same = load(tmp_path)
     np.testing.assert_array_equal(
         data.parts["train"].columns["item_id"], same.parts["train"].columns["item_id"]

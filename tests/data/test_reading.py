@@ -441,22 +441,23 @@ def a_log(**changes):
 def clean(source, **options):
     frame, bad = read_table(source, [*a_log().columns])
     options = {"labels": ["click"], "required": ["item"], "time_unit": "s"} | options
-    return clean_events(frame, bad, "user", "time", **options)
+    return clean_events(frame, bad, "user", "time", **{"max_bad": 1, **options})
 
 
 def test_sorted_by_user_and_time():
     events = clean(a_log())
-    assert events.frame["item"].tolist() == [5, 7, 3, 4, 6]
-    assert events.frame.index.tolist() == [2, 4, 0, 1, 3]
-    assert events.user.tolist() == [0, 0, 0, 1, 1]
-    assert events.users.tolist() == ["b", "a"]
-    assert events.time.tolist() == [10_000_000, 20_000_000, 30_000_000, 10_000_000, 20_000_000]
-    assert events.labels["click"].tolist() == [0, 1, 1, 0, 1]
+    assert events.frame["item"].tolist() == [4, 6, 5, 7, 3]
+    assert events.frame.index.tolist() == [1, 3, 2, 4, 0]
+    assert events.user.tolist() == [0, 0, 1, 1, 1]
+    assert events.users.tolist() == ["a", "b"]
+    assert events.time.tolist() == [10_000_000, 20_000_000, 10_000_000, 20_000_000, 30_000_000]
+    assert events.labels["click"].tolist() == [0, 1, 0, 1, 1]
     assert events.user.dtype == events.time.dtype == np.int64
     assert events.labels["click"].dtype == np.float32
     assert events.report == {
         "rows": 5,
         "rows_kept": 5,
+        "rows_repeated": 0,
         "rows_aside": {},
         "rows_out_of_order": 1,
         "time_unit": "s",
@@ -489,7 +490,7 @@ def test_bad_rows_by_hand(tmp_path):
         "a,11,99,0\n"
     )
     (tmp_path / "log.csv").write_text(content)
-    events = clean(tmp_path / "log.csv")
+    events = clean(tmp_path / "log.csv", duplicates="drop")
     assert aside(events.bad) == [
         (3, "'user' is missing"),
         (5, "'item' is missing"),
@@ -510,10 +511,10 @@ def test_bad_rows_by_hand(tmp_path):
     assert events.report["rows_kept"] == 3
     assert events.report["rows_aside"] == {
         "'click' is missing": {"rows": 1, "first_line": 8},
-        "'click' is neither 0 nor 1": {"rows": 3, "first_line": 9},
+        "'click' is neither 0 nor 1": {"rows": 3, "first_line": 9, "first_value": "'2'"},
         "'item' is missing": {"rows": 1, "first_line": 5},
         "'time' is missing": {"rows": 1, "first_line": 6},
-        "'time' is not a time": {"rows": 1, "first_line": 7},
+        "'time' is not a time": {"rows": 1, "first_line": 7, "first_value": "'soon'"},
         "'user' is missing": {"rows": 2, "first_line": 3},
         "the row is a duplicate": {"rows": 1, "first_line": 14},
         "wrong number of fields": {"rows": 2, "first_line": 12},
@@ -547,7 +548,7 @@ def test_what_csv_cannot_be_is_counted_as_one_kind(tmp_path):
 def test_wrong_labels(wrong):
     events = clean(a_log(click=pd.Series([1, 0, wrong, "1", True], dtype=object)))
     assert events.bad["line"].tolist() == [2]
-    assert events.labels["click"].tolist() == [1, 1, 0, 1]
+    assert events.labels["click"].tolist() == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -567,7 +568,7 @@ def test_wrong_labels(wrong):
 )
 def test_forms_of_labels(labels):
     events = clean(a_log(click=labels))
-    assert events.labels["click"].tolist() == [0, 1, 1, 0, 1]
+    assert events.labels["click"].tolist() == [0, 1, 0, 1, 1]
     assert len(events.bad) == 0
 
 
@@ -591,7 +592,7 @@ def test_a_row_is_bad_once_for_its_first_reason():
 )
 def test_large_users_with_gaps_stay_apart(users):
     events = clean(a_log(user=pd.Series(users, dtype=getattr(users, "dtype", object))))
-    assert events.users.tolist() == [LARGE, LARGE - 1, LARGE + 1]
+    assert events.users.tolist() == [LARGE - 1, LARGE, LARGE + 1]
 
 
 def test_bad_rows_keep_their_values(tmp_path):
@@ -608,7 +609,7 @@ def test_columns_may_be_called_line_and_reason():
         pd.DataFrame({"user": ["a", None], "time": [1, 2], "line": [8, 9], "reason": ["x", "y"]}),
         ["user", "time", "line", "reason"],
     )
-    events = clean_events(frame, bad, "user", "time")
+    events = clean_events(frame, bad, "user", "time", max_bad=1)
     assert events.frame["line"].tolist() == [8]
     assert list(events.bad.columns) == ["line", "reason", "user", "time", "line_", "reason_"]
     assert cells(events.bad) == [(1, "'user' is missing", None, 2, 9, "y")]
@@ -616,24 +617,34 @@ def test_columns_may_be_called_line_and_reason():
 
 def test_duplicates():
     log = a_log(user=["a"] * 5, item=[1, 1, 2, 1, 1], time=[5, 5, 5, 6, 5], click=[0, 0, 0, 0, 1])
-    events = clean(log)
+    events = clean(log, duplicates="drop")
     assert aside(events.bad) == [(1, "the row is a duplicate")]
     assert events.frame.index.tolist() == [0, 2, 4, 3]
-    assert clean(log, keep_duplicates=True).frame.index.tolist() == [0, 1, 2, 4, 3]
+    assert events.report["rows_repeated"] == 0
+    kept = clean(log)
+    assert kept.frame.index.tolist() == [0, 1, 2, 4, 3]
+    assert kept.report["rows_repeated"] == 1
     with pytest.raises(ValueError, match="Received in line 1: the row is a duplicate"):
-        clean(log, strict=True)
+        clean(log, duplicates="drop", strict=True)
+    # What is dropped on demand is no reason to stop; what an id tells is.
+    assert clean(log, duplicates="drop", max_bad=0.1).report["rows_kept"] == 4
+    with pytest.raises(ValueError, match=r"1 of 5 rows .* duplicate; .*`duplicates='keep'`"):
+        clean(log, duplicates=None, max_bad=0.1)
+    with pytest.raises(ValueError, match="`duplicates` must be one of None, 'keep', 'drop'"):
+        clean(log, duplicates="first")
 
 
 def test_rows_with_gaps_in_other_columns_can_be_duplicates():
     log = a_log(user=["a"] * 5, item=[1.5, None, None, None, 2.5], time=[1, 2, 2, 3, 3])
-    events = clean(log.assign(click=1), required=[])
+    events = clean(log.assign(click=1), required=[], duplicates="drop")
     assert aside(events.bad) == [(2, "the row is a duplicate")]
 
 
 def test_nothing_good_is_left():
     message = (
         r"at least one good row\. Received: 5 rows, kept aside for these reasons: "
-        r"\{\"'click' is neither 0 nor 1\": \{'rows': 5, 'first_line': 0\}\}"
+        r"\{\"'click' is neither 0 nor 1\": \{'rows': 5, 'first_line': 0, 'first_value': .*\}\}\. "
+        r"Say what the values mean with `label_map=\{'yes': 1\}`"
     )
     with pytest.raises(ValueError, match=message):
         clean(a_log(click="yes"))
@@ -663,8 +674,7 @@ def test_against_a_slow_loop(rows):
             wrong.append(line)
         else:
             kept.append(line)
-    firsts = [next(u for u in [rows[k][0]]) for k in kept]
-    kept.sort(key=lambda line: (firsts.index(rows[line][0]), rows[line][2], line))
+    kept.sort(key=lambda line: (rows[line][0], rows[line][2], line))
     columns = zip(*rows, strict=True)
     frame = pd.DataFrame(
         {
@@ -673,7 +683,9 @@ def test_against_a_slow_loop(rows):
         }
     )
     table, bad = read_table(frame, list("uitc"))
-    events = clean_events(table, bad, "u", "t", labels=["c"], time_unit="us")
+    events = clean_events(
+        table, bad, "u", "t", labels=["c"], time_unit="us", duplicates="drop", max_bad=1
+    )
     assert events.frame.index.tolist() == kept
     assert events.bad["line"].tolist() == wrong
     assert events.time.tolist() == [rows[line][2] for line in kept]

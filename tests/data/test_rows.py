@@ -114,7 +114,7 @@ def test_the_index_of_the_frame_says_nothing():
         ({"item": ["a", "b", "c"]}, "'item' must hold numbers"),
         ({"item": [2, None, 3]}, "'item' must hold integer indices. Received: nan"),
         ({"item": [2, 60, 3]}, r"'item' must be indices from 1 to 49.* Received: 60 in row 1"),
-        ({"click": [0, 1, 2]}, "`label` must be 0 or 1. Received: 2 in row 2"),
+        ({"click": [0, 1, 2]}, "must be 0 or 1 in every row. Received: 2 in row 2"),
     ],
 )
 def test_what_must_hold(changes, message):

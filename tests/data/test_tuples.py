@@ -84,7 +84,12 @@ def test_a_pair_is_one_request():
         (TRAIN, [(1, [0], (1, 2, 3))], CATEGORIES, r"Received: \(1, 2, 3\) as the pair"),
         ([(1, [5], 1, 1)], TEST, CATEGORIES, "histories must hold items from 0 to 4.* 0 to 5"),
         ([(1, [0], -1, 1)], TEST, CATEGORIES, "candidates must hold items from 0 to 4.* -1 to 4"),
-        ([(1, [0], 1, 2)], TEST, CATEGORIES, r"`label` must be 0 or 1\. Received: 2 in row 0\."),
+        (
+            [(1, [0], 1, 2)],
+            TEST,
+            CATEGORIES,
+            r"must be 0 or 1 in every row\. Received: 2 in row 0\.",
+        ),
         ([(1, ["a"], 1, 1)], TEST, CATEGORIES, "the histories must hold integer ids"),
         ([], [], CATEGORIES, "`train` and `test` must hold tuples. Received: none"),
         (TRAIN, TEST, [], "`categories` must hold a category for each item"),
