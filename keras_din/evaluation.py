@@ -1,6 +1,7 @@
 """Evaluation on a data set: predictions, metrics, and a callback that computes them in training."""
 
 import contextlib
+import copy
 import operator
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ _BETTER = {
     "ne": operator.lt,
     "ece": operator.lt,
 }
+# The traces of a model: an attribute of the model, which Keras neither tracks nor saves. A model
+# keeps no more than so many, the most recent ones.
+_TRACES, _MOST_TRACES = "_keras_din_traces", 8
 
 
 class Predictions(NamedTuple):
@@ -39,7 +43,8 @@ def predict(model: keras.Model, dataset) -> Predictions:
     """The predictions of a model on a data set, beside the labels, without padding.
 
     Batches may differ in the length of the histories and in the number of candidates. On the
-    TensorFlow backend the model is traced once a call, by the data set's `element_spec`.
+    TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`
+    and `evaluate` and for `Evaluation`. After `compile` it is traced anew, as Keras does.
 
     Args:
         model: Any Keras model with one output, `(batch, candidates)`, or `(batch,)` where the
@@ -85,6 +90,10 @@ class Evaluation(keras.callbacks.Callback):
     `EarlyStopping(monitor="val_gauc", mode="max")`, `ModelCheckpoint`, `CSVLogger` and
     `TensorBoard` work; so do the history that `fit` returns and the progress bar.
 
+    It works under `tf.distribute`. `copy.deepcopy` makes a callback of its own on the same dataset
+    and groups, as KerasTuner does for each trial: `objective=keras_tuner.Objective("val_gauc",
+    "max")`.
+
     Args:
         dataset: A data set as `keras_din.evaluate` takes it.
         every: `"epoch"`, or a number of optimizer steps. With several steps an execution it is
@@ -106,7 +115,8 @@ class Evaluation(keras.callbacks.Callback):
         best_step: The step of it.
         history: List of dicts with `step`, `epoch` (as Keras counts, `None` before training),
             the metrics, their counts, and `loss`, the mean training loss of the epoch's steps
-            since the evaluation before.
+            since the evaluation before, also where `fit` has `validation_data`. There is no
+            `loss` where another callback has reset the metrics of Keras meanwhile.
 
     Raises:
         ValueError: When `monitor` is `"gauc"` and there are no groups; when training begins,
@@ -146,19 +156,31 @@ class Evaluation(keras.callbacks.Callback):
     def _reset(self):
         self.history = []
         self.best = self.best_step = self._best_weights = None
-        self._epoch, self._seen = None, (0.0, 0.0)
+        self._epoch, self._seen, self._trained = None, (0.0, 0.0), None
+
+    def __deepcopy__(self, memo):
+        result = copy.copy(self)
+        memo[id(self)] = result
+        shared = ("_model", "dataset", "groups")  # A dataset cannot be copied.
+        own = {name: value for name, value in vars(self).items() if name not in shared}
+        vars(result).update(copy.deepcopy(own, memo))
+        return result
 
     def on_train_begin(self, logs=None):
         self._reset()
         if self.averaged and not _averages(self.model.optimizer):
             raise ValueError("`averaged` needs an optimizer with use_ema=True. Received: False.")
-        self._forward = _forward(self.model, self.dataset)
         self._last_step = self._step()
         if self.before_training:
             self._evaluate(self._last_step)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._seen = epoch, (0.0, 0.0)  # Keras has just reset its mean loss.
+        # Keras has just reset its mean loss.
+        self._epoch, self._seen, self._trained = epoch, (0.0, 0.0), None
+
+    def on_test_begin(self, logs=None):
+        # `fit` validates before the epoch ends, and next resets its mean loss to do so.
+        self._trained = self._running_loss()
 
     # Not at the end of a batch: that of the last one is followed by the end of the epoch, and
     # where Keras calls callbacks in the background it would wait for one that is called there.
@@ -170,7 +192,7 @@ class Evaluation(keras.callbacks.Callback):
             self._evaluate(step)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._evaluate(self._step())
+        self._evaluate(self._step(), (logs or {}).get("loss"))
         if logs is not None:
             entry = self.history[-1]
             logs.update({self.prefix + name: entry[name] for name in _LOGGED if name in entry})
@@ -180,14 +202,14 @@ class Evaluation(keras.callbacks.Callback):
             self.model.set_weights(self._best_weights)
             self._best_weights = None
 
-    def _evaluate(self, step):
+    def _evaluate(self, step, loss_of_epoch=None):
         with averaged_weights(self.model) if self.averaged else contextlib.nullcontext():
-            metrics = _evaluate(self._forward, self.dataset, self.groups)
+            metrics = _evaluate(_forward(self.model, self.dataset), self.dataset, self.groups)
             if self._is_best(metrics[self.monitor]):
                 self.best, self.best_step = metrics[self.monitor], step
                 if self.restore_best:
                     self._best_weights = self.model.get_weights()
-        entry = {"step": step, "epoch": self._epoch, **self._loss(), **metrics}
+        entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
         self._last_step = step
         self.history.append(entry)
         if self.verbose:
@@ -205,16 +227,28 @@ class Evaluation(keras.callbacks.Callback):
         print("\n" * in_bar + "  ".join(line), flush=True)
 
     def _step(self):
-        return int(self.model.optimizer.iterations)
+        return number(self.model.optimizer.iterations)
 
-    def _loss(self):
-        """The mean loss since the last evaluation, from the running mean that Keras keeps."""
-        mean = next((metric for metric in self.model.metrics if metric.name == "loss"), None)
-        if mean is None or self._epoch is None:
+    def _loss(self, loss_of_epoch):
+        """The mean loss since the last evaluation, from the running mean that Keras keeps.
+
+        `loss_of_epoch`, at the end of an epoch, is what Keras found before it validated.
+        """
+        now = self._trained or self._running_loss()
+        if now is None or self._epoch is None:
             return {}
-        now = float(mean.total), float(mean.count)
-        (total, count), self._seen = np.subtract(now, self._seen), now
+        (total, count), first = np.subtract(now, self._seen), self._seen == (0.0, 0.0)
+        self._seen = now
+        if loss_of_epoch is not None:
+            if first:
+                return {"loss": float(loss_of_epoch)}
+            if not now[1] or not np.isclose(now[0] / now[1], loss_of_epoch, equal_nan=True):
+                return {}  # Another callback has evaluated the model by Keras' own means.
         return {"loss": float(total / count)} if count > 0 else {}
+
+    def _running_loss(self):
+        mean = next((metric for metric in self.model.metrics if metric.name == "loss"), None)
+        return None if mean is None else (number(mean.total), number(mean.count))
 
 
 @contextlib.contextmanager
@@ -223,21 +257,26 @@ def averaged_weights(model):
 
     Before the first step, and where the optimizer averages nothing, it has its own.
     """
-    if not _averages(model.optimizer) or not int(model.optimizer.iterations):
+    if not _averages(model.optimizer) or not number(model.optimizer.iterations):
         yield
         return
     variables = model.trainable_variables
-    own = [np.array(variable) for variable in variables]
+    own = [keras.ops.convert_to_numpy(variable) for variable in variables]
     model.optimizer.finalize_variable_values(variables)
     if keras.backend.backend() == "jax":
         # Now they are the very buffers of the averages, which prediction gives away.
         for variable in variables:
-            variable.assign(np.array(variable))
+            variable.assign(keras.ops.convert_to_numpy(variable))
     try:
         yield
     finally:
         for variable, value in zip(variables, own, strict=True):
             variable.assign(value)
+
+
+def number(variable):
+    """A variable without axes as a Python number, also where it has a copy per replica."""
+    return keras.ops.convert_to_numpy(variable).item()
 
 
 def _averages(optimizer) -> bool:
@@ -251,7 +290,7 @@ def _groups(dataset, groups):
 
 
 def _forward(model, dataset):
-    """The function from `x` to the predictions of `model`, one trace for all batches."""
+    """The function from `x` to the predictions of `model`, one trace for all batches and calls."""
     spec = getattr(dataset, "element_spec", None)
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise ValueError(
@@ -262,9 +301,34 @@ def _forward(model, dataset):
         raise ValueError("`dataset` must be finite. Received: one that repeats for ever.")
     if keras.backend.backend() != "tensorflow":
         return lambda x: model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
+    # Not by a registry of models: a trace keeps its model alive, and so would go with neither.
+    traces, state = vars(model).setdefault(_TRACES, []), _state(model)
+    traces[:] = [trace for trace in traces if trace.is_of(state)]
+    for trace in traces:
+        if trace.spec == spec[0]:
+            return trace.function
     import tensorflow as tf
 
-    return tf.function(lambda x: model(x, training=False), input_signature=[spec[0]])
+    function = tf.function(lambda x: model(x, training=False), input_signature=[spec[0]])
+    traces[:] = [*traces[1 - _MOST_TRACES :], _Trace(spec[0], state, function)]
+    return function
+
+
+class _Trace(NamedTuple):
+    """A traced model: by the spec of its inputs, and what it consisted of."""
+
+    spec: object
+    state: list
+    function: object
+
+    def is_of(self, state) -> bool:
+        """Whether the model still consists of the same, so that its trace still holds."""
+        return len(state) == len(self.state) and all(map(operator.is_, state, self.state))
+
+
+def _state(model) -> list:
+    """What the graph of a model reads, and what is new after `compile`: its mean loss."""
+    return [*model.weights, *(metric for metric in model.metrics if metric.name == "loss")]
 
 
 def _collect(forward, dataset) -> Predictions:

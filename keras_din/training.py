@@ -21,7 +21,7 @@ from keras_din.checks import (
     positive_integer,
     positive_number,
 )
-from keras_din.evaluation import Evaluation, averaged_weights, evaluate
+from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS
@@ -150,7 +150,7 @@ def train(
     _fit(network, datasets, monitor, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
-    result = {"best_step": int(network.optimizer.iterations)}
+    result = {"best_step": number(network.optimizer.iterations)}
     for part in ("valid", "test"):
         if part in datasets:
             result[part] = evaluate(network, datasets[part])

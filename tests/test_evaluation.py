@@ -1,7 +1,13 @@
 """Evaluation on data sets, and in training: what it counts, when it runs, what others see."""
 
+import copy
 import csv
+import gc
 import math
+import pathlib
+import subprocess
+import sys
+import weakref
 
 import keras
 import numpy as np
@@ -198,6 +204,75 @@ def test_evaluation_in_training_traces_once():
     model.get_layer("scores").traces = 0
     fit(model, script, Evaluation(item_data(), every=1), epochs=4)
     assert model.get_layer("scores").traces == without + 1
+
+
+def test_one_trace_for_all_calls():
+    """Data sets of one form share it: the first call traces, and no later one."""
+    model = item_model()
+    layer = model.get_layer("scores")
+    layer.traces = 0
+    first = evaluate(model, item_data())
+    assert layer.traces == 1
+    set_item_0(model, 2.5)
+    assert evaluate(model, item_data(batch_size=2))["gauc"] > first["gauc"]
+    predict(model, item_data())
+    assert layer.traces == 1
+    fit(model, epochs=1)
+    trained = layer.traces
+    fit(model, Evaluation(item_data(), every=1))
+    evaluate(model, item_data())
+    assert layer.traces == trained  # `fit` itself had its own.
+    matrix = tf.data.Dataset.from_tensors((ITEMS.reshape(3, 2), CLICKS.reshape(3, 2)))
+    for _ in range(2):
+        predict(model, matrix)  # Inputs of another spec.
+        predict(model, item_data())
+    assert layer.traces == trained + 1
+
+
+def test_a_model_that_is_no_longer_the_same_is_traced_anew():
+    model = item_model()
+    layer = model.get_layer("scores")
+    evaluate(model, item_data())
+    layer.call = lambda items: 1 - Scores.call(layer, items)
+    model.compile("sgd", "binary_crossentropy")
+    assert evaluate(model, item_data())["gauc"] == 1  # Item 0 had the lowest score.
+
+
+def test_a_quantized_model_is_traced_anew():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    x = np.array([[0.1, 0.7, -1.0], [1.0, 0.3, 0.2]], "float32")
+    dataset = tf.data.Dataset.from_tensors((x, np.ones((2, 1), "float32")))
+    before = predict(model, dataset).predictions
+    model.get_layer(index=1).quantize("int8")
+    found = predict(model, dataset).predictions
+    assert (found != before).all()
+    np.testing.assert_allclose(found, np.ravel(model(x)), rtol=1e-6)
+
+
+def test_traces_go_with_their_model_and_are_few(monkeypatch):
+    monkeypatch.setattr(evaluation, "_MOST_TRACES", 2)
+    model = item_model()
+    for size in (1, 2, 3, 4):
+        evaluate(model, tf.data.Dataset.from_tensors((ITEMS[:size], CLICKS[:size])))
+    kept = vars(model)[evaluation._TRACES]
+    assert [trace.spec.shape[0] for trace in kept] == [3, 4]
+    alive = [weakref.ref(model), *(weakref.ref(trace.function) for trace in kept)]
+    del model, kept
+    gc.collect()
+    assert [reference() for reference in alive] == [None] * 3
+
+
+def test_an_evaluated_model_is_saved_and_copied_without_its_traces(tmp_path):
+    model = item_model(2.5)
+    expected = evaluate(model, item_data())
+    model.save_weights(tmp_path / "all.weights.h5")
+    other = item_model()
+    other.load_weights(tmp_path / "all.weights.h5")
+    assert evaluate(other, item_data()) == expected
+    clone = keras.models.clone_model(model)
+    assert evaluation._TRACES not in vars(clone)
+    assert not any("keras_din" in name for name in model._trackable_children("savedmodel"))
 
 
 def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
@@ -488,6 +563,38 @@ def test_the_loss_is_the_mean_since_the_last_evaluation():
     assert history.history["loss"] == [losses(0, 1, 2, 3, 4)] * 2
 
 
+@pytest.mark.parametrize("every", ["epoch", 2])
+def test_the_loss_is_that_of_training_beside_validation_data(every):
+    """Keras' own validation of each epoch resets the mean loss before the epoch ends."""
+
+    class Steps(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            set_item_0(self.model, batch)
+
+    alone, beside = (Evaluation(item_data(), every=every) for _ in range(2))
+    fit(item_model(), alone, Steps(), data=training_data(5), epochs=2)
+    options = {"data": training_data(5), "epochs": 2, "validation_data": item_data()}
+    history = fit(item_model(), beside, Steps(), **options).history
+    assert history["val_loss"] != pytest.approx(history["loss"], rel=0.01)
+    losses = [entry.get("loss") for entry in alone.history]
+    assert [entry.get("loss") for entry in beside.history] == losses
+    if every == "epoch":
+        assert losses[1:] == history["loss"]
+
+
+def test_the_loss_where_another_callback_evaluates_the_model():
+    class Another(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.evaluate(item_data(), verbose=0)
+
+    callback = Evaluation(item_data())
+    history = fit(item_model(), Another(), callback, epochs=2).history
+    assert [entry["loss"] for entry in callback.history[1:]] == history["loss"]
+    callback = Evaluation(item_data(), every=2)
+    fit(item_model(), Another(), callback, data=training_data(3))
+    assert ["loss" in entry for entry in callback.history] == [False, True, False]
+
+
 def test_the_line_of_an_evaluation(capsys):
     callback = Evaluation(item_data(), every=2)
     fit(item_model(1.5), callback, data=training_data(3))
@@ -526,6 +633,89 @@ def test_gauc_needs_groups():
     with pytest.raises(ValueError, match='`monitor="gauc"` needs groups: pass `groups`, or a data'):
         Evaluation(item_data(groups=None))
     assert Evaluation(item_data(groups=None), groups=USERS).best is None
+
+
+def test_a_deep_copy_is_a_callback_of_its_own():
+    """As KerasTuner makes one for each trial."""
+    first = Evaluation(item_data(), every=1, restore_best=True)
+    fit(item_model(3.5), first)
+    model, second = item_model(0.5), copy.deepcopy(first)
+    assert second.dataset is first.dataset
+    assert second.groups is first.groups
+    history = fit(model, Script([2.5]), second).history
+    assert history["val_gauc"] == gaucs(2.5)
+    assert (steps(first), first.best, first.best_step) == ([0, 1, 2], 1, 0)
+    assert (steps(second), second.best_step) == ([0, 1, 2], 2)
+    assert score_of_item_0(model) == 2.5
+    callbacks = copy.deepcopy([first, keras.callbacks.EarlyStopping(monitor="val_gauc")])
+    assert callbacks[0].history == first.history
+    assert callbacks[0].history is not first.history
+
+
+REPLICAS = """
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras
+
+from keras_din.data import synthetic_log
+from keras_din.evaluation import Evaluation
+from keras_din.training import train
+
+ITEMS = np.array([[0, 1], [0, 2], [0, 3]])
+CLICKS = np.array([[1, 0]] * 3, "float32")
+SCORES = [1.5, 5.5, 0.7, 4.5]
+dataset = tf.data.Dataset.from_tensor_slices((ITEMS, CLICKS)).batch(2)
+
+
+class Weights(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        table = np.array([[SCORES[batch]], [1], [2], [3]])
+        self.model.trainable_variables[0].assign(table)
+
+
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    inputs = keras.Input((2,), dtype="int32")
+    scores = keras.layers.Reshape((2,))(keras.layers.Embedding(4, 1)(inputs))
+    model = keras.Model(inputs, keras.layers.Activation("sigmoid")(scores))
+    sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
+    model.compile(sgd, "binary_crossentropy")
+assert model.distribute_strategy.num_replicas_in_sync == 2
+options = {"before_training": False, "monitor": "auc", "averaged": True, "restore_best": True}
+evaluation = Evaluation(dataset, 1, groups=[5, 6, 7], **options)
+training = tf.data.Dataset.from_tensor_slices((ITEMS[:2], CLICKS[:2])).repeat(4).batch(2)
+model.fit(training, callbacks=[evaluation, Weights()], shuffle=False, verbose=0)
+assert [entry["step"] for entry in evaluation.history] == [1, 2, 3, 4]
+# The averages of item 0 are 1.5, (1.5 + 5.5) / 2, (3.5 + 0.7) / 2, (2.1 + 4.5) / 2.
+gaucs = [entry["gauc"] for entry in evaluation.history]
+np.testing.assert_allclose(gaucs, [1 / 3, 1, 2 / 3, 1])
+cost = np.log1p(np.exp([1.0, 2.0])).sum()  # Of items 1 and 2.
+losses = [(2 * np.log1p(np.exp(-score)) + cost) / 4 for score in SCORES]
+np.testing.assert_allclose([e["loss"] for e in evaluation.history], losses, rtol=1e-5)
+assert evaluation.best_step == 2
+np.testing.assert_allclose(model.get_weights()[0][0], 3.5, rtol=1e-6)
+
+data = synthetic_log(30, 8, interests=2, categories=5, held_out=2, dim=2)
+with model.distribute_strategy.scope():
+    run = train(data, sys.argv[1], model="lr", epochs=1, ema_momentum=0.5, verbose=0)
+assert run.result["best_step"] in (0, 1)
+"""
+
+
+def test_replicas(tmp_path):
+    """Two replicas, each with half a batch, against one: evaluated, averaged, kept."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPLICAS, str(tmp_path / "run")],
+        cwd=pathlib.Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_exports():
