@@ -59,10 +59,14 @@ def bag_cells(values: pd.Series, separator: str | None):
 
     Args:
         values: Lists, tuples or arrays of strings or integers, and, with a separator, text.
-        separator: The separator of text, or `None`.
+        separator: The separator of text in a column that was named as one of bags, or `None`.
 
     Returns:
         `(cells, wrong)`: the column, and bool `(rows,)`, `True` where a cell is something else.
+
+    Raises:
+        ValueError: When a list holds whole numbers as floats, which may be ids or amounts, and
+            the column was not named.
     """
     cells, wrong = values.to_numpy(object, copy=True), np.zeros(len(values), bool)
     known = {}  # Equal lists become one tuple.
@@ -72,12 +76,22 @@ def bag_cells(values: pd.Series, separator: str | None):
         if separator is not None and isinstance(cell, (int, np.integer)):
             cells[row] = str(cell)
         elif isinstance(cell, (list, tuple)) or (isinstance(cell, np.ndarray) and cell.ndim):
+            if separator is None and any(map(_is_whole_float, cell)):
+                raise ValueError(
+                    f"Lists of column {values.name!r} must hold strings or integers; whole numbers "
+                    "as floats count as ids where the column is named in `bags` (`--bags`). "
+                    f"Received: {list(cell)} in line {values.index[row]}."
+                )
             bag = _bag(cell, known)
             wrong[row] = bag is None
             cells[row] = cell if bag is None else bag
         else:
             wrong[row] = not pd.isna(cell)
     return pd.Series(cells, values.index, dtype=object), wrong
+
+
+def _is_whole_float(value) -> bool:
+    return isinstance(value, (float, np.floating)) and float(value).is_integer()
 
 
 def _bag(cell, known: dict):

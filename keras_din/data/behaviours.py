@@ -44,6 +44,8 @@ def prepare_behaviours(
     dim=16,
     min_count: int = 1,
     bags=(),
+    numeric=(),
+    categorical=(),
     time_unit: str = "auto",
     duplicates: str = "keep",
     max_bad: float = MAX_BAD,
@@ -64,8 +66,9 @@ def prepare_behaviours(
         target: Columns of the candidate, the item first; the others are features of the item,
             which do not change: those of its first behaviour in time stand for all.
             Strings and integers become a `Categorical` with the vocabulary of the training part,
-            lists of them a `Bag`, floats a `Numeric`. A `Categorical` or `Numeric` in place of a
-            name is taken as it is.
+            lists of them a `Bag`, floats a `Numeric`. `report["columns"]` says which, and why;
+            `numeric`, `categorical` and `bags` say otherwise. A `Categorical`, `Bag` or `Numeric`
+            in place of a name is taken as it is.
         context: Columns of the user and the request, likewise.
         side: Columns of the log that only behaviours have, likewise.
         of: Columns of `target` that behaviours have too. Defaults to all.
@@ -88,6 +91,9 @@ def prepare_behaviours(
         bags: Columns of text that hold several values: name -> separator, or names alone, whose
             separator is `|`. They become a `Bag`, as columns of lists do without being named.
             A `Bag` in place of a name is taken as it is; its text is separated alike.
+        numeric: Columns of amounts, which become a `Numeric` also where they hold whole numbers.
+        categorical: Columns of ids or categories, which become a `Categorical` also where they
+            hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
         duplicates: What becomes of rows that repeat another in every column named here:
             `"keep"` (who does a thing twice did it twice), counted, or `"drop"`.
@@ -118,7 +124,7 @@ def prepare_behaviours(
     item, *item_columns = [feature_name(feature) for feature in target]
     separators = checked_separators(bags, [*target, *context, *side], [user, time])
     other_columns = [feature_name(feature) for feature in [*context, *side]]
-    written = as_written([*target, *context, *side])
+    written, reasons = as_written([*target, *context, *side], item, [user], numeric, categorical)
     written["numbers"].add(time)
     in_table = [] if items is None else column_names(items)
     from_log = [name for name in item_columns if name not in in_table]
@@ -194,7 +200,9 @@ def prepare_behaviours(
         wanted = (part == TRAIN) if name in of_context else in_history
         return rows[name].iloc[np.flatnonzero(wanted)]
 
-    features = Features([*target, *context, *side], training_values, dim, min_count, separators)
+    features = Features(
+        [*target, *context, *side], training_values, dim, min_count, separators, written, reasons
+    )
     spec = features.spec(target, context, {sequence: of}, side, max_length)
     of_item = {name: features.column(name, by_item[name]) for name in [item, *item_columns]}
     of_row = {name: features.column(name, rows[name]) for name in dict.fromkeys(other_columns)}
@@ -229,6 +237,7 @@ def prepare_behaviours(
         "users_with_one_behaviour": int((count == 1).sum()),
         "rows_in_histories_only": int((part == LEFT_OUT).sum()),
         "items": len(catalogue),
+        "columns": features.types,
         "values_missing": features.missing,
         **features.of_bags,
         "negatives": negatives if column_of_negatives else f"{negatives} by {negatives_by}",

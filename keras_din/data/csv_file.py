@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from keras_din.data.columns import check_columns
+from keras_din.data.text_types import NULLS
 
-# What `pandas.read_csv` takes for a missing value, and what Hive and MySQL write for one.
-_NULLS = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
-_NULLS += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "\\N"]
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 def csv_names(path: str) -> list:
@@ -29,7 +29,7 @@ def csv_names(path: str) -> list:
     return names
 
 
-def read_csv(path: str, columns: list, text=(), numbers=()):
+def read_csv(path: str, columns: list, text=()):
     """Reads columns of a CSV file.
 
     Arrow reads files in which each line that is not empty is a record of as many fields as the
@@ -39,12 +39,12 @@ def read_csv(path: str, columns: list, text=(), numbers=()):
     Args:
         path: Path of the file.
         columns: Names of the columns needed.
-        text: Names of those among them that are text, also where all values are numbers.
-        numbers: Names of those of which only the number counts, not how it is written.
+        text: Names of those among them that are text, also where all values are dates.
 
     Returns:
-        `(table, lines, bad)`: the good rows as an Arrow table; the line that each begins in,
-        int64 `(rows,)`; a list of `(line, reason)` of the bad ones.
+        `(table, lines, bad)`: the good rows as an Arrow table of dates, and else of fields as
+        they stand in the file, binary; the line that each begins in, int64 `(rows,)`; a list of
+        `(line, reason)` of the bad ones.
 
     Raises:
         ValueError: When there is no header, or a column is missing.
@@ -53,13 +53,13 @@ def read_csv(path: str, columns: list, text=(), numbers=()):
     delimiter = _delimiter(path)
     check_columns(path, names, columns)
     try:
-        table = _parse(lambda: path, columns, delimiter, text, numbers)
+        table = _parse(lambda: path, columns, delimiter, text)
     except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
-        return _read_records(path, columns, delimiter, text, numbers)
+        return _read_records(path, columns, delimiter, text)
     lines = _full_lines(path)
     # Every record begins in another full line. If there are as many, record n is full line n.
     if lines is None or len(lines) != 1 + table.num_rows:
-        return _read_records(path, columns, delimiter, text, numbers)
+        return _read_records(path, columns, delimiter, text)
     return table, lines[1:], []
 
 
@@ -75,7 +75,7 @@ def _full_lines(path: str):
     return np.delete(np.arange(1, number + 1), np.array(empty, np.int64) - 1)
 
 
-def _read_records(path: str, columns: list, delimiter: str, text, numbers):
+def _read_records(path: str, columns: list, delimiter: str, text):
     """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
     with _text(path) as file:
         source = _Lines(file.readlines())
@@ -114,7 +114,7 @@ def _read_records(path: str, columns: list, delimiter: str, text, numbers):
     file.detach()
     content = clean.getbuffer()
     source = lambda: pa.BufferReader(content)  # noqa: E731
-    table = _parse(source, columns, ",", text, numbers, newlines_in_values=True)
+    table = _parse(source, columns, ",", text, newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
 
 
@@ -157,58 +157,34 @@ def _alone(line: str, delimiter: str):
         return None
 
 
-def _parse(source, columns: list, delimiter: str, text, numbers, **options):
-    """By Arrow; what would not be as it was written stays text, and so do times of day."""
+def _parse(source, columns: list, delimiter: str, text, **options):
+    """By Arrow: each field as it stands in the file, but for columns of dates."""
 
-    def read(columns, types):
+    def read(columns, **how):
         return pyarrow.csv.read_csv(
             source(),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, **options),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=columns,
-                null_values=_NULLS,
-                strings_can_be_null=True,
-                column_types=types,
-            ),
+            convert_options=pyarrow.csv.ConvertOptions(include_columns=columns, **how),
         )
 
-    types = {}
-    while True:
-        table = read(columns, types)
-        found = {name for name in columns if _should_be_text(table[name], name in numbers)}
-        found |= {name for name in text if not _is_text(table[name])}
-        if not found:
-            break
-        types |= dict.fromkeys(found, pa.string())
-    integers = [
-        name for name in columns if pa.types.is_integer(table[name].type) and name not in numbers
-    ]
-    written = read(integers, dict.fromkeys(integers, pa.string())) if integers else None
-    for name in integers:
-        if not _is_as_usual(written[name], table[name]):
-            table = table.set_column(columns.index(name), name, written[name])
+    table = read(columns, column_types=dict.fromkeys(columns, pa.binary()), null_values=[])
+    dates = [name for name in columns if name not in text and _may_be_dates(table[name])]
+    found = read(dates, null_values=NULLS, strings_can_be_null=True) if dates else None
+    for name in dates:
+        if pa.types.is_temporal(found[name].type):
+            table = table.set_column(columns.index(name), name, found[name])
     return table
 
 
-def _is_text(column: pa.ChunkedArray) -> bool:
-    kinds = (pa.types.is_string, pa.types.is_binary, pa.types.is_null)
-    return any(kind(column.type) for kind in kinds)
-
-
-def _should_be_text(column: pa.ChunkedArray, only_the_number_counts: bool) -> bool:
-    """Whether values are times of day, or whole numbers that are too large for their type."""
-    if not pa.types.is_floating(column.type):
-        return pa.types.is_time(column.type)
-    values = column.to_numpy()
-    values = values[np.isfinite(values)]
-    exact = 2**63 if only_the_number_counts else 2**53
-    return bool(np.abs(values).max(initial=0) >= exact and (values == np.floor(values)).all())
-
-
-def _is_as_usual(written: pa.ChunkedArray, integers: pa.ChunkedArray) -> bool:
-    """Whether integers are written as integers are: `7`, not `007`. Blanks do not count."""
-    usual = pc.equal(pc.utf8_trim_whitespace(written), pc.cast(integers, pa.string()))
-    return pc.all(usual).as_py() is not False
+def _may_be_dates(column: pa.ChunkedArray) -> bool:
+    """Whether the first field that is not missing begins as a date does."""
+    nulls = pa.array([word.encode() for word in NULLS])
+    for start in range(0, len(column), 1000):
+        some = column.slice(start, 1000)
+        some = some.filter(pc.invert(pc.is_in(some, nulls)))
+        if len(some):
+            return re.match(_DATE, some[0].as_py().decode("utf-8", "replace")) is not None
+    return False
 
 
 def _short(text: str) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 from keras_din.checks import positive_integer
 from keras_din.data.bag_cells import fit_bag, holds_bags, to_bags
 from keras_din.data.bags import Bags
+from keras_din.data.column_types import kinds_of
 from keras_din.data.columns import whole_as_integers
 from keras_din.data.lookup import check_none_is_padding, fit_feature, to_column
 from keras_din.feature_spec import (
@@ -39,6 +40,11 @@ def checked_features(word: str, features) -> list:
     return features
 
 
+def features_to_type(features) -> list:
+    """The names of features of which values decide the type, or that must hold numbers."""
+    return [feature_name(f) for f in features if isinstance(f, (str, Numeric))]
+
+
 def behaviour_features(of, target: list) -> list:
     """`of` as such a list, by default all of `target`, of which each must be."""
     if of is None:
@@ -49,11 +55,46 @@ def behaviour_features(of, target: list) -> list:
     return of
 
 
-def as_written(features) -> dict:
-    """The columns of features that are known, as `text` and as `numbers` of `read_table`."""
+def as_written(features, item: str, others=(), numeric=(), categorical=()):
+    """What is known of columns before they are read.
+
+    Args:
+        features: Names of columns and features.
+        item: Name of the item, which is categorical whatever it looks like.
+        others: Names of other columns of ids.
+        numeric: Names of features that are amounts.
+        categorical: Names of features that are ids or categories.
+
+    Returns:
+        `(options, reasons)`: options of `read_table`, and name of the feature -> why it is known.
+
+    Raises:
+        ValueError: When `numeric` or `categorical` names something else than a feature given by
+            its name, or both name the same.
+    """
     known = [feature for feature in features if not isinstance(feature, str)]
+    named = [feature for feature in features if isinstance(feature, str)]
+    kinds, reasons = dict.fromkeys(others, "categorical"), dict.fromkeys(others, "ids")
+    kinds |= {f.name: "numeric" for f in known if isinstance(f, Numeric)}
+    if item in named:
+        kinds[item], reasons[item] = "categorical", "the item"
+    for word, names in (("numeric", numeric), ("categorical", categorical)):
+        for name in [names] if isinstance(names, str) else names:
+            if name not in named:
+                raise ValueError(
+                    f"`{word}` must name features that are given as names: {named}. "
+                    f"Received: {name!r}."
+                )
+            if kinds.get(name, word) != word:
+                why = {"the item": "the item", "ids": "a column of ids"}
+                raise ValueError(
+                    f"`numeric` and `categorical` must name different features, and `numeric` "
+                    f"none of ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
+                )
+            kinds[name], reasons[name] = word, f"named in `{word}`"
+    reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
     text = {f.name for f in known if isinstance(f, Indexed) and f.dtype == "string"}
-    return {"text": text, "numbers": {f.name for f in known if isinstance(f, Numeric)}}
+    return {"text": text, "numbers": set(), "kinds": kinds, "found": {}}, reasons
 
 
 def items_as_such(column: str | Indexed | Numeric, values: pd.Series) -> pd.Series:
@@ -80,9 +121,24 @@ class Features:
         dim: Width of the embeddings: a number, or name -> number.
         min_count: How often a value must occur in training to have a row of its own.
         separators: As of `checked_separators`. By default no column holds bags.
+        options: The options of `as_written`, after the columns were read. By default types are
+            found in the values.
+        reasons: The reasons of `as_written`.
+
+    `types` says of each feature what a report does: its `type`, the `reason`, an `example` and
+    how often each token for a missing value stands in the column, `missing`.
     """
 
-    def __init__(self, features, values, dim=16, min_count: int = 1, separators=None):
+    def __init__(
+        self,
+        features,
+        values,
+        dim=16,
+        min_count: int = 1,
+        separators=None,
+        options=None,
+        reasons=None,
+    ):
         names = [feature_name(feature) for feature in features]
         if isinstance(dim, dict):
             lacking = [n for n in dim if n not in names]
@@ -97,17 +153,36 @@ class Features:
         # Names of features whose padding is that of candidates or of behaviours.
         self._telling = set()
         self._separators = separators or {}
+        options = options or {"kinds": {}, "found": {}}
+        declared, found = options["kinds"], options["found"]
+        kinds = kinds_of(features_to_type(features), found, declared)
+        self.types = {}
         for feature in features:
             name = feature_name(feature)
             if name not in self.by_name:
-                self.by_name[name] = self._fit(feature, values(name), dims[name], min_count)
+                self.by_name[name] = self._fit(
+                    feature, values(name), dims[name], min_count, kinds.get(name)
+                )
+                facts = dict(found.get(name, {}))
+                if reasons and name in reasons:
+                    facts["reason"] = reasons[name]
+                self.types[name] = self._type(name, facts)
 
-    def _fit(self, feature, values, dim: int, min_count: int):
+    def _fit(self, feature, values, dim: int, min_count: int, kind: str | None):
         separator = self._separators.get(feature) if isinstance(feature, str) else None
         if separator is not None or (isinstance(feature, str) and holds_bags(values)):
             return fit_bag(feature, values, separator, dim, min_count)
         # Those of the training part may all be whole where the column has others.
-        return fit_feature(feature, values, dim, min_count, whole_are_integers=False)
+        return fit_feature(feature, values, dim, min_count, whole_are_integers=False, kind=kind)
+
+    def _type(self, name: str, facts: dict) -> dict:
+        """What a report says of the type of a feature."""
+        feature, separator = self.by_name[name], self._separators.get(name)
+        if isinstance(feature, Bag):
+            facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
+        kept = {word: facts[word] for word in ("reason", "example") if facts.get(word) is not None}
+        kind = type(feature).__name__.lower()
+        return {"type": kind, **kept, "missing": facts.get("missing", {})}
 
     def __getitem__(self, feature):
         """The feature of a name, or of a feature known already."""

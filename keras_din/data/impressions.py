@@ -6,6 +6,7 @@ import pandas as pd
 from keras_din.data.aside import MAX_BAD, check_aside
 from keras_din.data.bag_cells import checked_separators
 from keras_din.data.bags import joined
+from keras_din.data.column_types import kinds_of
 from keras_din.data.columns import missing
 from keras_din.data.encoding import (
     Features,
@@ -14,6 +15,7 @@ from keras_din.data.encoding import (
     checked_features,
     count_parts,
     feature_name,
+    features_to_type,
     items_as_such,
     stacked,
 )
@@ -47,6 +49,8 @@ def prepare_impressions(
     dim=16,
     min_count: int = 1,
     bags=(),
+    numeric=(),
+    categorical=(),
     time_unit: str = "auto",
     label_map: dict | None = None,
     duplicates: str | None = None,
@@ -67,7 +71,9 @@ def prepare_impressions(
         label: Column of 0 and 1, the click.
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
-            a `Numeric`. A `Categorical` or `Numeric` in place of a name is taken as it is.
+            a `Numeric`. `report["columns"]` says which, and why; `numeric`, `categorical` and
+            `bags` say otherwise. A `Categorical`, `Bag` or `Numeric` in place of a name is taken
+            as it is.
         context: Columns of the user and the request, likewise.
         side: Columns of the log that only behaviours have, likewise.
         of: Columns of `target` that behaviours have too. Defaults to all.
@@ -89,6 +95,9 @@ def prepare_impressions(
         bags: Columns of text that hold several values: name -> separator, or names alone, whose
             separator is `|`. They become a `Bag`, as columns of lists do without being named.
             A `Bag` in place of a name is taken as it is; its text is separated alike.
+        numeric: Columns of amounts, which become a `Numeric` also where they hold whole numbers.
+        categorical: Columns of ids or categories, which become a `Categorical` also where they
+            hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
         label_map: Other values of the labels -> 0 or 1, as `{-1: 0}` or `{"no": 0, "yes": 1}`; a
             key `None` is a missing label.
@@ -120,13 +129,16 @@ def prepare_impressions(
     labels = list(dict.fromkeys([label, *sequences.values()]))
     single = [user, time, *labels, *([request] if request else [])]
     separators = checked_separators(bags, [*target, *context, *side], single)
-    written = as_written([*target, *context, *side])
+    ids = [user, request] if request else [user]
+    written, reasons = as_written([*target, *context, *side], item, ids, numeric, categorical)
     written["numbers"] |= {time, *labels}
     needed = [user, time, *labels, *columns]
     needed += [word for word in (request, split) if isinstance(word, str)]
     tables = {"items": (item, items), "users": (user, users)}
     frame, bad, of_tables = read_log(source, needed, tables, separators, max_bad, **written)
     frame[item] = items_as_such(target[0], frame[item])
+    names = features_to_type([*target, *context, *side])
+    kinds = kinds_of(names, written["found"], written["kinds"])
     required = [item, *([request] if request else [])]
     events = clean_events(
         frame,
@@ -165,14 +177,17 @@ def prepare_impressions(
     behaviour_columns = [feature_name(feature) for feature in [*of, *side]]
     for name, table in earlier.items():
         needed = [user, *behaviour_columns]
+        # A column is of one type, that of the log.
+        options = {**written, "kinds": written["kinds"] | kinds, "found": {}}
         frame, bad, _ = read_log(
             table,
             [*needed, *([time] if time in column_names(table) else [])],
             tables,
             separators,
             max_bad,
-            **written,
+            **options,
         )
+        kinds_of(set(behaviour_columns) & set(names), options["found"], options["kinds"])
         before[name], unknown[name], rows_aside = _earlier(
             frame, user, time, item, events.users, at, time_unit
         )
@@ -185,7 +200,9 @@ def prepare_impressions(
         of_earlier = [table[name] for table, *_ in before.values() if name in behaviour_columns]
         return stacked([rows[name].iloc[np.flatnonzero(part == 0)], *of_earlier])
 
-    features = Features([*target, *context, *side], training_values, dim, min_count, separators)
+    features = Features(
+        [*target, *context, *side], training_values, dim, min_count, separators, written, reasons
+    )
     spec = features.spec(target, context, dict.fromkeys(sequences, of), side, max_length)
     encoded = {name: features.column(name, rows[name]) for name in dict.fromkeys(columns)}
     behaviours = {}
@@ -218,6 +235,7 @@ def prepare_impressions(
         **events.report,
         **of_tables,
         "rows_in_histories_only": int((part < 0).sum()),
+        "columns": features.types,
         "values_missing": features.missing,
         **features.of_bags,
         "behaviours": {name: len(log) for name, log in behaviours.items()},

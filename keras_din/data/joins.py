@@ -29,7 +29,16 @@ def column_names(source) -> list:
 
 
 def read_log(
-    source, needed, tables: dict, bags=None, max_bad: float = MAX_BAD, *, text=(), numbers=()
+    source,
+    needed,
+    tables: dict,
+    bags=None,
+    max_bad: float = MAX_BAD,
+    *,
+    text=(),
+    numbers=(),
+    kinds=None,
+    found=None,
 ):
     """Reads a log; columns that it lacks are taken from tables with one row a key.
 
@@ -41,6 +50,8 @@ def read_log(
         max_bad: The largest share of the rows of a table that may be kept aside.
         text: Likewise.
         numbers: Likewise.
+        kinds: Likewise.
+        found: Likewise; of a key it holds what was found in the log.
 
     Returns:
         `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
@@ -67,7 +78,7 @@ def read_log(
             f"Received columns of the log: {there}."
         )
     own = [name for name in there if name in needed or name in keys]
-    options = {"bags": bags, "text": text, "numbers": numbers}
+    options = {"bags": bags, "text": text, "numbers": numbers, "kinds": kinds, "found": found}
     frame, bad = read_table(source, own, **options)
     for name, (key, table) in tables.items():
         if elsewhere[name]:
@@ -94,7 +105,9 @@ def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_
 
     `options` are those of `read_table`. More rows aside than `max_bad` of all are an error.
     """
-    table, bad = read_table(source, [key, *columns], **options)
+    found = {} if options.get("found") is None else options["found"]
+    table, bad = read_table(source, [key, *columns], **options | {"found": (new := {})})
+    found |= {column: facts for column, facts in new.items() if column in columns}
     keyless = table[key].isna()
     aside = len(bad) + int(keyless.sum())
     reason = f"the row is bad, or has no {key!r}"

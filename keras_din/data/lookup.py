@@ -42,7 +42,13 @@ def _by_frequency(array, min_count: int) -> tuple:
 
 
 def fit_feature(
-    feature, values, dim: int = 16, min_count: int = 1, *, whole_are_integers: bool = True
+    feature,
+    values,
+    dim: int = 16,
+    min_count: int = 1,
+    *,
+    whole_are_integers: bool = True,
+    kind: str | None = None,
 ):
     """A feature with what it needs to know of the training values.
 
@@ -55,6 +61,7 @@ def fit_feature(
         min_count: How often a value must occur to be in the vocabulary.
         whole_are_integers: Whether floats that are all whole numbers, with some missing, count
             as integers: pandas holds integers with gaps so.
+        kind: `"numeric"` or `"categorical"`, whatever the values look like.
 
     Returns:
         A `Categorical` or `Numeric`.
@@ -64,13 +71,27 @@ def fit_feature(
     """
     if not isinstance(feature, str):
         return feature
-    array, nothing, kind = _plain(feature, values, whole_are_integers)
-    array = array[~nothing]
+    if kind == "numeric":
+        array = numbers(feature, values)
+        array = array[np.abs(array) <= _LARGEST]
+        found = "float"
+    else:
+        array, nothing, found = _plain(feature, values, whole_are_integers)
+        array = array[~nothing]
     if not len(array):
+        what = "numbers" if kind == "numeric" else "values"
         raise ValueError(
-            f"Column {feature!r} must have values in the training part. Received: none."
+            f"Column {feature!r} must have {what} in the training part. Received: none."
         )
-    if kind == "float":
+    if kind == "categorical" and found == "float":
+        broken = array[array != np.floor(array)]
+        if len(broken):
+            raise ValueError(
+                f"Column {feature!r} must hold strings or integers to be categorical: make text "
+                f"of it. Received: {broken[0]}."
+            )
+        array, found = array.astype(np.int64), "int64"
+    if found == "float":
         low, high = array.min(), array.max()
         # The standard deviation of equal values is not always 0, but may be 1e-17.
         mean, std = (low, 1.0) if low == high else (array.mean(), array.std())

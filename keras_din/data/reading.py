@@ -12,11 +12,11 @@ import pyarrow.parquet
 from keras_din.checks import one_of
 from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
 from keras_din.data.bag_cells import bag_cells
+from keras_din.data.column_types import from_csv, from_series
 from keras_din.data.columns import (
     check_columns,
     from_arrow,
     missing,
-    ordinary,
     whole_as_integers,
 )
 from keras_din.data.csv_file import read_csv
@@ -53,7 +53,7 @@ class Events(NamedTuple):
     bad: pd.DataFrame
 
 
-def read_table(source, columns, bags=None, *, text=(), numbers=()):
+def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, found=None):
     """Reads columns of a table.
 
     Args:
@@ -64,8 +64,12 @@ def read_table(source, columns, bags=None, *, text=(), numbers=()):
         bags: Which of them may hold several values a row, as of `checked_separators`. Lists
             become tuples, text stays as it is.
         text: Which of them are text in a CSV file, whatever it looks like.
-        numbers: Which of them count as numbers alone. In all others integers of a CSV file are
-            text where one is not written as usual (`007`), or would be rounded.
+        numbers: Which of them are times and labels, which count as numbers alone.
+        kinds: Which of them are known to be `"numeric"` or `"categorical"`: name -> kind. What
+            all others are is found: in a CSV file, text is a number where a float gives it back
+            as it is written (not `007`), and words such as `-` among numbers are missing values.
+        found: A dict that takes what was found of each column, as `keras_din.data.column_types`
+            gives it.
 
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
@@ -79,14 +83,27 @@ def read_table(source, columns, bags=None, *, text=(), numbers=()):
         ValueError: When there is no header, or a column is missing, is there twice or holds
             lists and is none of `bags`.
     """
-    columns, bags = list(dict.fromkeys(columns)), bags or {}
+    columns, bags, kinds = list(dict.fromkeys(columns)), bags or {}, kinds or {}
+    found = {} if found is None else found
+    declared = dict.fromkeys(text, "text") | kinds | dict.fromkeys(numbers, "number")
+    declared |= {name: "text" for name, separator in bags.items() if separator is not None}
+
+    def typed(name, values):
+        convert = from_series if isinstance(values, pd.Series) else from_csv
+        values, found[name] = convert(values, declared.get(name))
+        return values
+
     if isinstance(source, Table):
         check_columns("the table", source.frame.columns, columns)
-        return _checked_cells(source.frame[columns].copy(deep=False), source.bad, bags)
+        frame = source.frame[columns].copy(deep=False)
+        for name in columns:
+            frame[name] = typed(name, frame[name])
+        _add_lines(frame, found)
+        return _checked_cells(frame, source.bad, bags)
     bad = []
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
-        series, lines = {name: ordinary(source[name]) for name in columns}, None
+        series, lines = {name: typed(name, source[name]) for name in columns}, None
     elif not isinstance(source, (str, os.PathLike)):
         raise ValueError(
             "`source` must be a DataFrame or the path of a CSV or Parquet file. "
@@ -96,17 +113,28 @@ def read_table(source, columns, bags=None, *, text=(), numbers=()):
         with pa.parquet.ParquetFile(source) as file:
             check_columns(os.fspath(source), file.schema_arrow.names, columns)
             table, lines = file.read(columns), None
-            series = {name: from_arrow(table[name]) for name in columns}
+            series = {name: typed(name, from_arrow(table[name])) for name in columns}
     else:
-        text = [name for name in columns if name in text or bags.get(name) is not None]
-        table, lines, bad = read_csv(os.fspath(source), columns, text, numbers)
-        series = {name: from_arrow(table[name]) for name in columns}
+        text = [name for name in columns if declared.get(name) == "text"]
+        table, lines, bad = read_csv(os.fspath(source), columns, text)
+        series = {name: typed(name, table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
     )
     frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
     frame.index.name = "line"
+    _add_lines(frame, found)
     return _checked_cells(frame, bad_lines(bad), bags)
+
+
+def _add_lines(frame: pd.DataFrame, found: dict) -> None:
+    """Adds to what was found the line of the first cell of which a user must say what it is."""
+    for name in frame.columns:
+        facts = found[name]
+        if "refused" in facts:
+            facts["line"] = int(frame.index[int((frame[name] == facts["refused"]).argmax())])
+        elif "unclear" in facts:
+            facts["line"] = int(frame.index[int(frame[name].isna().argmax())])
 
 
 def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:

@@ -253,7 +253,7 @@ def test_cells():
     assert not wrong.any()
     found, wrong = bag_cells(cells, None)
     assert wrong.tolist() == [False] * 4 + [True] * 2
-    equal, _ = bag_cells(pd.Series([["a"], ["a"], [3.0, np.nan]]), None)
+    equal, _ = bag_cells(pd.Series([["a"], ["a"], [3.0, np.nan]]), "|")
     assert equal[0] is equal[1]
     assert equal[2] == (3,)
 

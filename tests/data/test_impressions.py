@@ -396,7 +396,8 @@ def test_one_item_that_is_missing_does_not_make_the_others_numbers(tmp_path, wri
         getattr(log, f"to_{write}")(tmp_path / f"log.{write}", index=False)
         log = tmp_path / f"log.{write}"
     columns = COLUMNS | {"target": ["item", "shop"]}
-    data = prepare_impressions(log, **columns, split=LeaveOneOut(valid=0), max_bad=0.2)
+    options = {"categorical": ["shop"], "split": LeaveOneOut(valid=0), "max_bad": 0.2}
+    data = prepare_impressions(log, **columns, **options)
     assert data.spec.features["item"].vocabulary == (1, 2, 3)
     assert data.spec.features["shop"].vocabulary == (5, 6)  # Its gap is in the test part.
     assert data.report["rows_aside"] == {

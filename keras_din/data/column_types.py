@@ -1,0 +1,195 @@
+"""The type of each column of a table: what was found, and why."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_din.data.columns import from_arrow, missing, ordinary, whole_as_integers
+from keras_din.data.text_types import (
+    NULLS,
+    TextType,
+    convert,
+    counted,
+    stands_for_nothing,
+    type_of_text,
+)
+
+_IDS = "whole numbers may be ids or amounts, and count as ids"
+_SEVERAL = (list, tuple, dict, set, np.ndarray)
+
+
+def from_csv(column: pa.ChunkedArray, declared: str | None):
+    """A column of a CSV file in its type.
+
+    Args:
+        column: Its fields as they stand in the file, binary; or dates.
+        declared: What is known of it: `"numeric"` or `"categorical"` of features, `"text"` of
+            what stays text, `"number"` of times and labels, in which a word is an error that is
+            found later; or `None`.
+
+    Returns:
+        `(values, facts)`: a `Series`, and what a report says of it: `type`, `reason`, `example`,
+        and as `missing` how often each token for a missing value stands in it. Where only a user
+        can tell, there is also `refused`, a token that may be a number, or `unclear`: whole
+        numbers as floats, with gaps.
+    """
+    if not pa.types.is_binary(column.type):
+        return from_arrow(column), _facts("other", "dates")
+    try:
+        column = column.cast(pa.string())
+    except pa.ArrowInvalid:  # Some is not UTF-8: such rows are put aside, and the rest is text.
+        nulls = pc.is_in(column, pa.array([word.encode() for word in NULLS]))
+        column = pc.if_else(nulls, pa.scalar(None, column.type), column)
+        return from_arrow(column), _facts("categorical", "text, some of it not UTF-8")
+    values, counts = counted(column)
+    is_null = np.asarray(pc.is_in(values, pa.array(NULLS)), bool)
+    nothing = _times(values.filter(pa.array(is_null)), counts[is_null])
+    if nothing:
+        nulls = pc.is_in(column, pa.array(NULLS))
+        column = pc.if_else(nulls, pa.scalar(None, column.type), column)
+    values, counts = values.filter(pa.array(~is_null)), counts[~is_null]
+    if declared == "text":
+        return from_arrow(column), _facts("categorical", "text", None, nothing)
+    found = type_of_text(values, counts, declared in ("numeric", "number"))
+    if declared == "number" and found.missing:
+        return from_arrow(column), _facts("text", "text", None, nothing)
+    if declared == "categorical" and found.kind == "numbers":
+        kind = "integers" if found.whole else "text"
+        tokens = tuple(filter(stands_for_nothing, found.missing))
+        found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
+    return _typed(column, found, nothing, _times(values, counts))
+
+
+def from_series(values: pd.Series, declared: str | None):
+    """A column of a `DataFrame` or a Parquet file in its type; otherwise as `from_csv`.
+
+    Text that holds whole numbers stays text, since the source says so. Text becomes numbers where
+    these have decimal points: pandas leaves a column as text that has a `-` among its numbers.
+    """
+    values = ordinary(values)
+    kind = {"b": "boolean", "i": "integer", "u": "integer", "f": "floating", "m": "timedelta"}
+    kind = kind.get(values.dtype.kind) or pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "decimal":
+        values = from_arrow(pa.chunked_array([pa.array(values, from_pandas=True)]))
+        return from_series(values.set_axis(values.index), declared)
+    example = _first(values)
+    if isinstance(example, _SEVERAL) or (kind == "mixed" and _has_several(values)):
+        return values, _facts("bag", "lists")
+    nothing = int(missing(values).sum())
+    nothing = {"null": nothing} if nothing else {}
+    if kind in ("boolean", "integer"):
+        reason = _IDS if kind == "integer" else "true or false"
+        return values, _facts("categorical", reason, example, nothing)
+    if kind in ("floating", "mixed-integer-float"):
+        return values, _of_floats(values, example, nothing)
+    text = _as_text(values, kind) if declared in (None, "numeric") else None
+    if text is None:
+        if isinstance(example, str):
+            return values, _facts("categorical", "text", example, nothing)
+        return values, _facts("other", str(values.dtype), None, nothing)
+    empty = pc.equal(text, "")
+    text = pc.if_else(empty, pa.scalar(None, text.type), text)
+    different, counts = counted(pc.drop_null(text))
+    found = type_of_text(different, counts, declared == "numeric")
+    if found.kind != "numbers" and declared != "numeric":
+        tokens = ", ".join(map(repr, found.missing))
+        reason = f"text, all of it whole numbers but {tokens}" if tokens else "text"
+        return values, _facts("categorical", reason, found.example, nothing)
+    series, facts = _typed(text, found, nothing, _times(different, counts))
+    return series.set_axis(values.index).rename(values.name), facts
+
+
+def _typed(column, found: TextType, nothing: dict, times: dict):
+    kind = {"numbers": "numeric", "nothing": "nothing"}.get(found.kind, "categorical")
+    reason = _IDS if found.kind == "integers" else found.reason
+    tokens = () if found.refused is not None else found.missing
+    nothing = nothing | {token: times[token] for token in tokens}
+    facts = _facts(kind, reason, found.example, nothing)
+    if found.refused is not None:
+        facts["refused"] = found.refused
+    if found.whole and nothing:
+        facts["unclear"] = True
+    return from_arrow(convert(column, found)), facts
+
+
+def _of_floats(values: pd.Series, example, nothing: dict) -> dict:
+    facts = _facts("numeric", "floats", example, nothing)
+    if nothing and whole_as_integers(pd.to_numeric(values)).dtype == "Int64":
+        facts["unclear"] = True
+    return facts
+
+
+def _facts(kind: str, reason: str, example=None, nothing=None) -> dict:
+    return {"type": kind, "reason": reason, "example": example, "missing": nothing or {}}
+
+
+def _times(values, counts) -> dict:
+    return dict(zip(values.to_pylist(), counts.tolist(), strict=True))
+
+
+def _first(values: pd.Series):
+    """The first value that is not missing, as JSON takes it where it is a number or text."""
+    where = np.flatnonzero(values.notna().to_numpy(bool))[:1]
+    value = values.iloc[where[0]] if len(where) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _has_several(values: pd.Series) -> bool:
+    return any(isinstance(value, _SEVERAL) for value in values)
+
+
+def _as_text(values: pd.Series, kind: str):
+    """A column of text, or of text beside numbers, as text of Arrow; `None` for any other."""
+    if kind in ("mixed", "mixed-integer"):
+        plain = values[values.notna()]
+        if not all(isinstance(value, (str, int, float, np.number)) for value in plain):
+            return None
+        values = [None if pd.isna(value) else str(value) for value in values]
+    elif kind != "string":
+        return None
+    try:
+        return pa.chunked_array([pa.array(values, pa.large_string(), from_pandas=True)])
+    except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+
+
+def kinds_of(names, found: dict, declared: dict) -> dict:
+    """The kind of each feature: as declared, else as found.
+
+    Args:
+        names: Names of the features.
+        found: Name -> facts, with the `line` of what is `refused` or `unclear`.
+        declared: Name -> `"numeric"` or `"categorical"`, of those that are known.
+
+    Returns:
+        Name -> `"numeric"` or `"categorical"`, of those features that are one of them.
+
+    Raises:
+        ValueError: When numbers stand beside a token that may be one, or whole numbers as floats
+            have gaps, and nothing is declared.
+    """
+    kinds, unclear = {}, []
+    for name in names:
+        facts, kind = found.get(name, {}), declared.get(name)
+        if "refused" in facts and kind != "categorical":
+            raise ValueError(
+                f"Column {name!r} must hold numbers written as in 1234.5, and words without a "
+                f"digit where a value is missing. Received: {facts['refused']!r} in line "
+                f"{facts['line']}, among numbers such as {facts['example']}. If it holds no "
+                "amounts, name it in `categorical` (`--categorical`)."
+            )
+        if "unclear" in facts and kind is None:
+            unclear.append(name)
+        kind = kind or facts.get("type")
+        if kind in ("numeric", "categorical"):
+            kinds[name] = kind
+    if unclear:
+        facts = found[unclear[0]]
+        raise ValueError(
+            "Columns of floats that are all whole numbers, with gaps, must be named in `numeric` "
+            "(`--numeric`) where they are amounts, or in `categorical` (`--categorical`) where "
+            f"they are ids, which pandas makes floats where some are missing. Received: {unclear}, "
+            f"with {facts['example']} in {unclear[0]!r} and no value in line {facts['line']}."
+        )
+    return kinds
