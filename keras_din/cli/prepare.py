@@ -67,6 +67,9 @@ def add_arguments(parser):
     )
     split.add_argument("--valid-from", metavar="TIME", help="with by-time: first of validation")
     split.add_argument("--test-from", metavar="TIME", help="with by-time: first of the test")
+    split.add_argument(
+        "--allow-empty-parts", action="store_true", help="go on where a part has no rows"
+    )
     drawn = parser.add_argument_group("negatives (without --label)")
     drawn.add_argument("--negatives", type=int, default=1, metavar="N", help="for each positive")
     drawn.add_argument("--negatives-by", choices=("uniform", "popularity"), default="uniform")
@@ -78,6 +81,11 @@ def add_arguments(parser):
     )
     drawn.add_argument("--seed", type=int, default=0, help="of negatives and by-user")
     parser.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
+    parser.add_argument(
+        "--time-format",
+        metavar="FORMAT",
+        help="of times that are neither ISO 8601 nor since 1970: %%Y%%m%%d for 20220408",
+    )
     parser.add_argument("--max-length", type=int, default=100, help="of a history (default 100)")
     parser.add_argument("--dim", type=int, default=16, help="of the embeddings (default 16)")
     parser.add_argument(
@@ -123,6 +131,8 @@ def run(options) -> None:
         "bags": dict.fromkeys(options.bags, options.separator),
         "split": _split(options),
         "time_unit": options.time_unit,
+        "time_format": options.time_format,
+        "allow_empty_parts": options.allow_empty_parts,
         "max_length": options.max_length,
         "dim": options.dim,
         "min_count": options.min_count,
@@ -188,7 +198,7 @@ def _split(options):
         if not options.test_from:
             raise ValueError("`--split by-time` needs `--test-from`.")
         moments = [_moment(text) for text in (options.valid_from, options.test_from)]
-        return ByTime(*moments, time_unit=options.time_unit)
+        return ByTime(*moments, None, options.time_unit, options.time_format)
     known = {
         None: None,
         "leave-one-out": LeaveOneOut(),

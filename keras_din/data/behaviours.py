@@ -21,7 +21,15 @@ from keras_din.data.negatives import sample_negatives
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
-from keras_din.data.split import LEFT_OUT, TRAIN, LeaveOneOut, part_of, part_of_column, positions
+from keras_din.data.split import (
+    LEFT_OUT,
+    TRAIN,
+    LeaveOneOut,
+    check_parts,
+    part_of,
+    part_of_column,
+    positions,
+)
 
 
 def prepare_behaviours(
@@ -47,6 +55,8 @@ def prepare_behaviours(
     numeric=(),
     categorical=(),
     time_unit: str = "auto",
+    time_format: str | None = None,
+    allow_empty_parts: bool = False,
     duplicates: str = "keep",
     max_bad: float = MAX_BAD,
     strict: bool = False,
@@ -95,6 +105,9 @@ def prepare_behaviours(
         categorical: Columns of ids or categories, which become a `Categorical` also where they
             hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+        time_format: Format of times, as of `datetime.strptime`, where they are neither ISO 8601
+            nor since 1970: `"%Y%m%d"` for 20220408.
+        allow_empty_parts: Whether a part that `split` names may be without rows.
         duplicates: What becomes of rows that repeat another in every column named here:
             `"keep"` (who does a thing twice did it twice), counted, or `"drop"`.
         max_bad: The largest share of rows that may be kept aside for one reason.
@@ -109,7 +122,8 @@ def prepare_behaviours(
 
     Raises:
         ValueError: When a column is nowhere, nothing good is left, too many rows are bad for one
-            reason, no negative is left for a user, or `strict` and a row is bad.
+            reason, no negative is left for a user, a part that
+            `split` names has no rows, or `strict` and a row is bad.
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
@@ -125,7 +139,7 @@ def prepare_behaviours(
     separators = checked_separators(bags, [*target, *context, *side], [user, time])
     other_columns = [feature_name(feature) for feature in [*context, *side]]
     written, reasons = as_written([*target, *context, *side], item, [user], numeric, categorical)
-    written["numbers"].add(time)
+    written["numbers" if time_format is None else "text"].add(time)
     in_table = [] if items is None else column_names(items)
     from_log = [name for name in item_columns if name not in in_table]
     needed = [user, time, item, *from_log, *other_columns]
@@ -140,6 +154,7 @@ def prepare_behaviours(
         time,
         required=[item],
         time_unit=time_unit,
+        time_format=time_format,
         duplicates=one_of("duplicates", duplicates, ("keep", "drop")),
         max_bad=max_bad,
         strict=strict,
@@ -168,6 +183,7 @@ def prepare_behaviours(
             "The split must leave training rows with a history: a user's first behaviour has "
             f"none. Received: none from {split!r}."
         )
+    check_parts(split, part, at, allow_empty_parts)
     shown = np.flatnonzero(part != LEFT_OUT)
     if column_of_negatives:
         drawn = _given(rows[column_of_negatives].iloc[shown], catalogue, column_of_negatives)

@@ -25,7 +25,7 @@ from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
-from keras_din.data.split import TRAIN, LastFraction, part_of, part_of_column
+from keras_din.data.split import TRAIN, LastFraction, check_parts, part_of, part_of_column
 from keras_din.data.times import to_microseconds
 
 
@@ -52,6 +52,8 @@ def prepare_impressions(
     numeric=(),
     categorical=(),
     time_unit: str = "auto",
+    time_format: str | None = None,
+    allow_empty_parts: bool = False,
     label_map: dict | None = None,
     duplicates: str | None = None,
     max_bad: float = MAX_BAD,
@@ -99,6 +101,9 @@ def prepare_impressions(
         categorical: Columns of ids or categories, which become a `Categorical` also where they
             hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+        time_format: Format of times, as of `datetime.strptime`, where they are neither ISO 8601
+            nor since 1970: `"%Y%m%d"` for 20220408.
+        allow_empty_parts: Whether a part that `split` names may be without rows.
         label_map: Other values of the labels -> 0 or 1, as `{-1: 0}` or `{"no": 0, "yes": 1}`; a
             key `None` is a missing label.
         duplicates: What becomes of rows that repeat another in every column named here:
@@ -114,7 +119,8 @@ def prepare_impressions(
 
     Raises:
         ValueError: When a column is nowhere, nothing good is left, too many rows are bad for one
-            reason, labels in training are all alike, or `strict` and a row is bad.
+            reason, labels in training are all alike, a part that `split` names has no
+            rows, or `strict` and a row is bad.
     """
     target, context = checked_features("target", target), checked_features("context", context)
     side, of = checked_features("side", side), behaviour_features(of, target)
@@ -131,7 +137,8 @@ def prepare_impressions(
     separators = checked_separators(bags, [*target, *context, *side], single)
     ids = [user, request] if request else [user]
     written, reasons = as_written([*target, *context, *side], item, ids, numeric, categorical)
-    written["numbers"] |= {time, *labels}
+    written["numbers" if time_format is None else "text"].add(time)
+    written["numbers"].update(labels)
     needed = [user, time, *labels, *columns]
     needed += [word for word in (request, split) if isinstance(word, str)]
     tables = {"items": (item, items), "users": (user, users)}
@@ -148,6 +155,7 @@ def prepare_impressions(
         labels=labels,
         required=required,
         time_unit=time_unit,
+        time_format=time_format,
         label_map=label_map,
         duplicates="keep" if duplicates is None and request is None else duplicates,
         max_bad=max_bad,
@@ -170,6 +178,7 @@ def prepare_impressions(
         _, first, which = np.unique(requests, return_index=True, return_inverse=True)
         kept = np.sort(first)
         part = part_of(split, number[kept], at[kept])[np.searchsorted(kept, first)[which]]
+    check_parts(split, part, at, allow_empty_parts)
 
     check_both_classes(events.labels[label][order][part == TRAIN], f"column {label!r}")
 
@@ -189,7 +198,7 @@ def prepare_impressions(
         )
         kinds_of(set(behaviour_columns) & set(names), options["found"], options["kinds"])
         before[name], unknown[name], rows_aside = _earlier(
-            frame, user, time, item, events.users, at, time_unit
+            frame, user, time, item, events.users, at, (time_unit, time_format)
         )
         aside[name] = len(bad) + rows_aside
         reason = "the row is bad, or has no item or time"
@@ -258,8 +267,8 @@ def _requests(events, request: str):
     return order, number[order], at
 
 
-def _earlier(frame, user, time, item, users, times, unit):
-    """Behaviours from before the log.
+def _earlier(frame, user, time, item, users, times, how):
+    """Behaviours from before the log; `how` is their unit of time and their format.
 
     Returns:
         `((frame, user, time), unknown, aside)`: those that are good and whose user is in the log;
@@ -269,7 +278,7 @@ def _earlier(frame, user, time, item, users, times, unit):
     good = ~missing(frame[item]) if item in frame else np.ones(len(frame), bool)
     when = np.full(len(frame), times.min() - 1)
     if time in frame:
-        when, is_time, _ = to_microseconds(time, frame[time], unit)
+        when, is_time, _ = to_microseconds(time, frame[time], *how)
         good &= is_time
     kept = good & (number >= 0)
     counts = int((good & (number < 0)).sum()), int((~good).sum())

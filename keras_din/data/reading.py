@@ -241,6 +241,7 @@ def clean_events(
     labels=(),
     required=(),
     time_unit: str = "auto",
+    time_format: str | None = None,
     label_map: dict | None = None,
     duplicates: str | None = "keep",
     max_bad: float = MAX_BAD,
@@ -260,6 +261,7 @@ def clean_events(
         labels: Columns of 0 and 1.
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
+        time_format: Format of times, as `to_microseconds` takes it.
         label_map: Values of the labels -> 0 or 1, see `to_labels`.
         duplicates: What becomes of the second and later of rows that agree in every column of
             `frame`: `"keep"` or `"drop"`. `None` drops them too, and counts them as bad rows.
@@ -296,7 +298,7 @@ def clean_events(
                 "If they mean 0, say so with `label_map={None: 0}` (on the command line "
                 "`--label-map =0`)."
             )
-    times, known, unit = to_microseconds(time, frame[time], time_unit)
+    times, known, unit = to_microseconds(time, frame[time], time_unit, time_format)
     set_aside(~known, f"{time!r} is not a time", time)
     for name, (_, _, wrong) in found.items():
         reason = f"{name!r} is neither 0 nor 1"

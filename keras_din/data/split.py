@@ -10,6 +10,10 @@ from keras_din.checks import fraction, positive_integer
 from keras_din.data.times import to_microseconds
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
+_NAMES = ("train", "valid", "test")
+_ALIKE = dict.fromkeys(["train", "training"], "train")
+_ALIKE |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "eval"], "valid")
+_ALIKE |= dict.fromkeys(["test", "testing"], "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +34,11 @@ class LeaveOneOut:
         positive_integer("valid", self.valid, minimum=0)
         positive_integer("test", self.test, minimum=0)
 
+    @property
+    def parts(self) -> tuple:
+        """The parts that must have rows."""
+        return _parts(self.valid, self.test)
+
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         left = count - position
@@ -40,7 +49,7 @@ class LeaveOneOut:
 
 @dataclasses.dataclass(frozen=True)
 class ByUser:
-    """Whole users, drawn at random.
+    """Whole users, drawn at random; a fraction above 0 is one user at least.
 
     Args:
         valid: Fraction of the users for validation.
@@ -56,10 +65,15 @@ class ByUser:
         fraction("valid + test", fraction("valid", self.valid) + fraction("test", self.test))
         positive_integer("seed", self.seed, minimum=0)
 
+    @property
+    def parts(self) -> tuple:
+        """The parts that must have rows."""
+        return _parts(self.valid, self.test)
+
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         users = int(user.max(initial=-1)) + 1
-        test, held_out = _number(self.test, users), _number(self.test + self.valid, users)
+        test, held_out = _numbers(self.valid, self.test, users)
         place = np.random.default_rng(self.seed).permutation(users)
         part = np.select([place < test, place < held_out], [TEST, VALID], TRAIN)
         return part.astype(np.int8)[user]
@@ -75,6 +89,8 @@ class ByTime:
         test_from: First moment of the test, or `None`: no test.
         end: First moment that is left out, or `None`.
         time_unit: Unit of numbers, as of a log.
+        time_format: Format of strings and of numbers such as 20220408, as of a log. Strings may
+            be ISO 8601 beside it.
 
     Raises:
         ValueError: When one of them is no time, or they are not in this order.
@@ -84,6 +100,7 @@ class ByTime:
     test_from: object = None
     end: object = None
     time_unit: str = "auto"
+    time_format: str | None = None
 
     def __post_init__(self):
         bounds = self._bounds()
@@ -99,15 +116,30 @@ class ByTime:
         for word in ("end", "test_from", "valid_from"):
             value = getattr(self, word)
             if value is not None:
-                moment = pd.Series([value])
-                if isinstance(value, str):
-                    moment = pd.to_datetime(moment, errors="coerce", utc=True, format="ISO8601")
-                times, known, _ = to_microseconds(word, moment, self.time_unit)
-                if not known[0]:
-                    raise ValueError(f"`{word}` must be a time. Received: {word}={value!r}.")
-                later = int(times[0])
+                later = self._moment(word, value)
             bounds.insert(0, later)
         return bounds
+
+    def _moment(self, word: str, value) -> int:
+        """One of them in microseconds."""
+        if self.time_format is not None or not isinstance(value, str):
+            moment = pd.Series([value])
+            times, known, _ = to_microseconds(word, moment, self.time_unit, self.time_format)
+        if isinstance(value, str) and (self.time_format is None or not known[0]):
+            moment = pd.to_datetime(pd.Series([value]), errors="coerce", utc=True, format="ISO8601")
+            times, known, _ = to_microseconds(word, moment)
+        if not known[0]:
+            with_format = "" if self.time_format is None else f", {self.time_format!r}"
+            raise ValueError(
+                f"`{word}` must be a time. Received: {word}={value!r}{with_format}. A time is a "
+                "date, ISO 8601, a number since 1970, or of `time_format`."
+            )
+        return int(times[0])
+
+    @property
+    def parts(self) -> tuple:
+        """The parts that must have rows."""
+        return _parts(self.valid_from is not None, self.test_from is not None)
 
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
@@ -121,7 +153,7 @@ class ByTime:
 class LastFraction:
     """The last rows of all users together, by time: `ByTime` where the moments are not known.
 
-    Rows of one time are in one part, the later one.
+    Rows of one time are in one part, the later one. A fraction above 0 is one row at least.
 
     Args:
         valid: Fraction of the rows for validation.
@@ -134,15 +166,56 @@ class LastFraction:
     def __post_init__(self):
         fraction("valid + test", fraction("valid", self.valid) + fraction("test", self.test))
 
+    @property
+    def parts(self) -> tuple:
+        """The parts that must have rows."""
+        return _parts(self.valid, self.test)
+
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         in_order = np.sort(time)
+        test, held_out = _numbers(self.valid, self.test, len(time))
         part = np.zeros(len(time), np.int8)
         if self.valid:
-            part[time >= in_order[-_number(self.test + self.valid, len(time))]] = VALID
+            part[time >= in_order[-held_out]] = VALID
         if self.test:
-            part[time >= in_order[-_number(self.test, len(time))]] = TEST
+            part[time >= in_order[-test]] = TEST
         return part
+
+
+def _parts(valid, test) -> tuple:
+    return (TRAIN, *([VALID] if valid else []), *([TEST] if test else []))
+
+
+def check_parts(split, part: np.ndarray, time: np.ndarray, allow_empty: bool = False) -> None:
+    """Raises a `ValueError` where a part that the split names has no rows.
+
+    Args:
+        split: As `part_of` takes it. `split.parts` are the parts that must have rows; a function
+            or the name of a column has none.
+        part: Of each row `(rows,)`, as `part_of` gives it.
+        time: Microseconds `(rows,)`.
+        allow_empty: Whether a part of validation or test may be empty.
+    """
+    empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
+    if empty and not allow_empty:
+        raise ValueError(
+            f"Each part that `split` names must have rows, unless `allow_empty_parts`. Received: "
+            f"none for {empty} from {split!r}; {_times(time)}."
+        )
+
+
+def _times(time: np.ndarray) -> str:
+    if not len(time):
+        return "no rows at all"
+    first, last = (np.datetime64(int(moment), "us") for moment in (time.min(), time.max()))
+    return f"the rows are from {first} to {last}"
+
+
+def _numbers(valid: float, test: float, of: int):
+    """How many are in the test, and how many in both; each part that is wanted has one."""
+    in_test, in_both = _number(test, of), _number(test + valid, of)
+    return in_test, min(max(in_both, in_test + 1), of) if valid else in_both
 
 
 def _number(share: float, of: int) -> int:
@@ -165,9 +238,16 @@ def part_of_column(name: str, values) -> np.ndarray:
     """The part of each row from a column of `"train"`, `"valid"`, `"test"`; others are left out.
 
     Raises:
-        ValueError: When no row is `"train"`.
+        ValueError: When no row is `"train"`, or one is another word for a part.
     """
     values = np.array([str(value) for value in values], object)
+    for value in pd.unique(values):
+        meant = _ALIKE.get(value.strip().lower(), value)
+        if meant != value:
+            raise ValueError(
+                f"Column {name!r} must hold 'train', 'valid' or 'test'; rows of another value are "
+                f"in no part. Received: {value!r}, which looks like {meant!r}."
+            )
     part = np.select(
         [values == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
     ).astype(np.int8)
@@ -208,5 +288,7 @@ def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:
             f"Received: shape {part.shape}, values {pd.Series(part.ravel()).unique()[:8].tolist()}."
         )
     if not (part == TRAIN).any():
-        raise ValueError(f"`split` must leave rows for training. Received: none from {split!r}.")
+        raise ValueError(
+            f"`split` must leave rows for training. Received: none from {split!r}; {_times(time)}."
+        )
     return part.astype(np.int8)

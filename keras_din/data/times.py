@@ -1,20 +1,24 @@
 """Times in whatever form a log has them, as int64 microseconds since 1970 (UTC)."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.checks import one_of
+from keras_din.data.calendar_numbers import calendar_formats, digits_of
 from keras_din.data.columns import missing, ordinary
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 _BELOW = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each holds 1973 to 5138.
 _LIMIT = 2.0**63 / 1.001
+_UTC = r"\s+(?:UTC|GMT)\s*$"  # As BigQuery writes it.
 _ZONE = r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$"
 
 
-def to_microseconds(name: str, values, unit: str = "auto"):
+def to_microseconds(name: str, values, unit: str = "auto", time_format: str | None = None):
     """Times as microseconds.
 
     Args:
@@ -23,29 +27,81 @@ def to_microseconds(name: str, values, unit: str = "auto"):
             may be strings too.
         unit: Unit of numbers: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"`, by their magnitude:
             below 1e11 are seconds, then milliseconds below 1e14, microseconds below 1e17.
+        time_format: The format of strings, and of numbers such as 20220408, as of
+            `datetime.strptime`: `"%Y%m%d"`. Times are UTC where it names no zone.
 
     Returns:
         `(microseconds, known, unit)`: int64 `(rows,)`; bool `(rows,)`, `False` where a value is
         no time; the unit that was found, `"date"` for dates and strings.
 
     Raises:
-        ValueError: When the values are something else, numbers of different units are mixed, or
-            64 bits can hold none of them.
+        ValueError: When the values are something else, numbers of different units are mixed,
+            numbers look like calendar moments and neither `unit` nor `time_format` is given,
+            64 bits can hold none of them, or their type is too narrow to tell them apart.
     """
     one_of("time_unit", unit, ("auto", *UNITS))
+    check_time_format(time_format, unit)
     values = ordinary(values).reset_index(drop=True)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return *_from_dates(values), "date"
-    if pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(values.dtype):
-        if not _mostly_numbers(values[~missing(values)]):
+    is_text = pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(
+        values.dtype
+    )
+    if time_format is not None and (is_text or values.dtype.kind in "iuf"):
+        return *_from_dates(_by_format(name, values, time_format)), "date"
+    if is_text:
+        known = values[~missing(values)]
+        if not _mostly_numbers(known):
             return *_from_dates(_from_strings(values)), "date"
         values = pd.to_numeric(values, errors="coerce")
+        if values.dtype.kind == "f" and known.astype(str).str.fullmatch(r"\d{20}").all():
+            raise _looks_like_a_date(name, known.iloc[0], ["%Y%m%d%H%M%S%f"])
     if values.dtype.kind not in "iuf":
         raise ValueError(
             f"Column {name!r} must hold times: dates, ISO 8601 strings or numbers. "
             f"Received: {values.dtype}."
         )
     return _from_numbers(name, values, unit)
+
+
+def check_time_format(time_format, unit: str = "auto") -> None:
+    """Raises a `ValueError` unless this is `None` or a format, and not beside a unit."""
+    if time_format is None:
+        return
+    try:
+        known = isinstance(time_format, str) and "%" in time_format
+        # What is unknown to `strptime` is an error of another text than what does not fit.
+        if known:
+            datetime.datetime.strptime("", time_format)
+    except ValueError as error:
+        known = "does not match" in str(error)
+    if not known:
+        raise ValueError(
+            "`time_format` must be a format of `datetime.strptime`, such as '%Y%m%d' for 20220408. "
+            f"Received: time_format={time_format!r}."
+        )
+    if unit != "auto":
+        raise ValueError(
+            "`time_format` must be without `time_unit`, which is of numbers since 1970. "
+            f"Received: time_format={time_format!r}, time_unit={unit!r}."
+        )
+
+
+def _by_format(name: str, values: pd.Series, time_format: str) -> pd.Series:
+    digits = digits_of(time_format)
+    if values.dtype.kind in "iuf":
+        _refuse_narrow(name, values, 1e6)
+        text = pd.Series(pd.NA, values.index, dtype="string[pyarrow]")
+        whole = values.notna() & (values % 1 == 0).fillna(False) & (values.abs() < 2.0**63)
+        text[whole] = values[whole].astype("Int64").astype("string[pyarrow]")
+    else:
+        text = values.astype("string[pyarrow]").str.strip()
+    if digits is not None:
+        # A number has lost the zeros before it; as a float it has some behind a point.
+        text = text.str.replace(r"\.0+$", "", regex=True)
+        is_number = text.str.fullmatch(rf"\d{{1,{digits}}}").fillna(False)
+        text = text.where(is_number).str.zfill(digits)
+    return pd.to_datetime(text, format=time_format, errors="coerce", utc=True)
 
 
 def _mostly_numbers(values: pd.Series) -> bool:
@@ -58,7 +114,7 @@ def _from_strings(values: pd.Series) -> pd.Series:
     def parsed(text):
         return pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
 
-    text = values.astype("string[pyarrow]")
+    text = values.astype("string[pyarrow]").str.replace(_UTC, "Z", regex=True)
     zoned = pc.fill_null(pc.match_substring_regex(pa.array(text), _ZONE), False)
     zoned = np.asarray(zoned, bool)
     if zoned.all() or not zoned.any():
@@ -75,7 +131,46 @@ def _from_dates(dates: pd.Series):
     return np.where(known, times, 0), known
 
 
+def _refuse_narrow(name: str, numbers: pd.Series, microseconds: float) -> None:
+    """Raises a `ValueError` where floats of this type, in this unit, are too few to tell apart."""
+    if numbers.dtype.kind != "f":
+        return
+    array = numbers.to_numpy(np.dtype(f"f{numbers.dtype.itemsize}"), na_value=np.nan)
+    largest = np.abs(array[np.isfinite(array)]).max(initial=0)
+    apart = float(np.spacing(largest))
+    if largest > 2 / np.finfo(array.dtype).eps and apart * microseconds > 1:
+        raise ValueError(
+            f"Column {name!r} must hold times of a type that tells them apart: int64, or float64 "
+            f"below 2**53. Received: {numbers.dtype}, in which {largest:.0f} and the next "
+            f"larger number are {apart:.0f} apart. Read the column anew as int64 or text: what "
+            f"{numbers.dtype} has lost can't be brought back."
+        )
+
+
+def _whole(numbers: pd.Series) -> np.ndarray:
+    """Those that are whole and known, int64."""
+    if numbers.dtype.kind == "f":
+        floats = numbers.to_numpy(np.float64, na_value=np.nan)
+        whole = np.isfinite(floats) & (floats == np.floor(floats)) & (np.abs(floats) < 2.0**63)
+        return floats[whole].astype(np.int64)
+    numbers = numbers.dropna()
+    return numbers[numbers < 2**63 - 1].to_numpy(np.int64)
+
+
+def _looks_like_a_date(name: str, value, formats: list) -> ValueError:
+    return ValueError(
+        f"Column {name!r} must hold times. Received: {value}, which looks like a date written as "
+        f"a number and no time since 1970: name its format, `time_format=` "
+        f"{' or '.join(map(repr, formats))}. If it counts since 1970, name its `time_unit`."
+    )
+
+
 def _from_numbers(name: str, numbers: pd.Series, unit: str):
+    if unit == "auto":
+        whole = _whole(numbers)
+        whole = whole[whole != 0]
+        if formats := calendar_formats(whole):
+            raise _looks_like_a_date(name, whole[0], formats)
     floats = numbers.to_numpy(np.float64, na_value=np.nan)
     known = np.isfinite(floats)
     size = np.abs(np.where(known, floats, 0.0))
@@ -89,6 +184,7 @@ def _from_numbers(name: str, numbers: pd.Series, unit: str):
             f"Received: {floats[known.argmax()]:.0f}."
         )
     known &= fits
+    _refuse_narrow(name, numbers[known], factor)
     if numbers.dtype.kind in "iu":
         whole = numbers.where(known, 0).to_numpy(np.int64)
         times = whole * factor if unit != "ns" else whole // 1000

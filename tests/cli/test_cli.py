@@ -143,7 +143,7 @@ def test_prepare_with_a_table_of_users(tmp_path, capsys):
 
 
 def test_prepare_tells_of_rows_in_no_part(tmp_path, capsys):
-    log = a_log().assign(part=lambda log: ["train", "validation"] * (len(log) // 2))
+    log = a_log().assign(part=lambda log: ["train", "later"] * (len(log) // 2))
     log.to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
     assert main([*words, "--label", "click", "--split", "part"]) == 0

@@ -1,6 +1,7 @@
 """Splits: exactly at their boundaries, by slow loops, and what they refuse."""
 
 import datetime
+import re
 
 import hypothesis
 import hypothesis.strategies as st
@@ -13,6 +14,7 @@ from keras_din.data.split import (
     ByUser,
     LastFraction,
     LeaveOneOut,
+    check_parts,
     part_of,
     part_of_column,
     positions,
@@ -82,7 +84,8 @@ def users_of(split, users) -> list:
         (0.2, 0.1, 10, [7, 2, 1]),
         (0, 0, 10, [10, 0, 0]),
         (0.5, 0, 10, [5, 5, 0]),
-        (0.1, 0.1, 3, [2, 0, 1]),
+        (0.1, 0.1, 3, [1, 1, 1]),
+        (0, 0.1, 3, [2, 0, 1]),
     ],
 )
 def test_fractions_of_users(valid, test, users, expected):
@@ -248,5 +251,67 @@ def test_a_column_without_training(values):
 def test_splits_of_equal_arguments_are_equal():
     assert LeaveOneOut() == LeaveOneOut(1, 1) != LeaveOneOut(2)
     assert repr(ByTime("2020")) == "ByTime(valid_from='2020', test_from=None, end=None, " + (
-        "time_unit='auto')"
+        "time_unit='auto', time_format=None)"
     )
+
+
+def test_moments_of_a_format():
+    expected = ByTime("2022-04-08 13:00", "2022-04-09")
+    for moments in ((2022040813, 2022040900), ("2022040813", "2022-04-09")):
+        split = ByTime(*moments, time_format="%Y%m%d%H")
+        assert split._bounds() == expected._bounds()
+    with pytest.raises(ValueError, match=r"'valid_from' must.*20220408, which.*'%Y%m%d'"):
+        ByTime(20220408)
+    message = "`end` must be a time. Received: end='soon', '%Y%m%d'. A time is a date, ISO 8601"
+    with pytest.raises(ValueError, match=message):
+        ByTime(end="soon", time_format="%Y%m%d")
+
+
+@pytest.mark.parametrize(
+    "split, empty",
+    [
+        (ByTime("2020-01-03", "2030"), ["test"]),
+        (ByTime("2030", "2031"), ["valid", "test"]),
+        (ByTime("2020-01-03", "2020-01-03"), ["valid"]),
+        (ByTime("2020-01-03", end="2020-01-03"), ["valid"]),
+        (ByTime(test_from="2030"), ["test"]),
+        (LeaveOneOut(valid=1, test=4), ["train"]),
+        (ByTime("2000"), ["train"]),
+        (ByTime("2030"), ["valid"]),
+        (ByTime(), []),
+        (ByTime(test_from="2020-01-03"), []),
+        (LeaveOneOut(valid=0), []),
+        (lambda user, position, count, time: position * 0, []),
+        ("column", []),
+    ],
+)
+def test_parts_that_have_no_rows(split, empty):
+    user = np.zeros(4, np.int64)
+    time = np.arange("2020-01-01", "2020-01-05", dtype="datetime64[D]").astype("M8[us]")
+    time = time.astype(np.int64)
+    if empty == ["train"]:
+        message = r"rows for training.*the rows are from 2020-01-01T00:00:00.000000 to 2020-01-04"
+        with pytest.raises(ValueError, match=message):
+            part_of(split, user, time)
+        return
+    part = np.zeros(4, np.int8) if split == "column" else part_of(split, user, time)
+    check_parts(split, part, time, allow_empty=True)
+    if not empty:
+        return check_parts(split, part, time)
+    message = f"unless `allow_empty_parts`. Received: none for {empty} from ByTime"
+    with pytest.raises(ValueError, match=re.escape(message) + ".*rows are from 2020-01-01T"):
+        check_parts(split, part, time)
+
+
+def test_rows_of_one_time_leave_a_part_empty():
+    time = np.array([0, 1, 1, 1])
+    split = LastFraction(0.25, 0.25)
+    part = part_of(split, np.zeros(4, np.int64), time)
+    with pytest.raises(ValueError, match=r"none for \['valid'\] from LastFraction"):
+        check_parts(split, part, time)
+
+
+@pytest.mark.parametrize("word", ["val", "Validation", "dev", "TEST", "training", " train"])
+def test_another_word_for_a_part(word):
+    with pytest.raises(ValueError, match=f"in no part. Received: '{word}', which looks like"):
+        part_of_column("part", ["train", word, "other"])

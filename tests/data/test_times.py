@@ -210,3 +210,133 @@ def test_dates_against_the_standard_library(moments, form):
         "column": pd.Series(moments, dtype="datetime64[us]"),
     }[form]
     assert times(values)[0] == expected
+
+
+CALENDAR = [
+    (20220408, "%Y%m%d", "2022-04-08"),
+    (2022040813, "%Y%m%d%H", "2022-04-08 13:00"),
+    (202204081305, "%Y%m%d%H%M", "2022-04-08 13:05"),
+    (20220408130501, "%Y%m%d%H%M%S", "2022-04-08 13:05:01"),
+    (20220408130501250, "%Y%m%d%H%M%S%f", "2022-04-08 13:05:01.25"),
+    (22040813, "%y%m%d%H", "2022-04-08 13:00"),
+    (4040813, "%y%m%d%H", "2004-04-08 13:00"),
+    (404081305, "%y%m%d%H%M", "2004-04-08 13:05"),
+    (220408130501, "%y%m%d%H%M%S", "2022-04-08 13:05:01"),
+    (220408, "%y%m%d", "2022-04-08"),
+    (202204, "%Y%m", "2022-04-01"),
+    (2022098, "%Y%j", "2022-04-08"),
+    (2022, "%Y", "2022-01-01"),
+    (30042022, "%d%m%Y", "2022-04-30"),
+    (4302022, "%m%d%Y", "2022-04-30"),
+]
+
+
+@pytest.mark.parametrize("number, time_format, date", CALENDAR)
+def test_calendar_numbers(number, time_format, date):
+    expected = np.datetime64(date, "us").astype(int)
+    forms = [
+        [number],
+        np.array([number, number]),
+        [str(number)],
+        pd.Series([number, None], dtype="Int64"),
+    ]
+    if number < 2**53:
+        forms += [[float(number)], [number, np.nan], [f"{number}.0", ""], pa.array([number])]
+    for values in forms:
+        microseconds, known, unit = to_microseconds("when", values, time_format=time_format)
+        assert (microseconds[0], known[0], unit) == (expected, True, "date")
+        message = f"'when' must hold times. Received: {number}, which looks like a date.*time_form"
+        with pytest.raises(ValueError, match=f"{message}.*{time_format}.*name its `time_unit`"):
+            to_microseconds("when", values)
+    if number < 1e13:
+        assert times([number], "s") == ([number * SECOND], "s")
+
+
+def test_two_digits_of_a_year_and_minutes():
+    numbers = [2204081305, 2204090001, 2204292359]
+    with pytest.raises(ValueError, match=r"2204081305, which looks like a date.*'%y%m%d%H%M'"):
+        times(numbers)
+    # Seconds since 1970, of which some look like such moments, never all.
+    assert times(1_612_010_000 + np.arange(200))[1] == "s"
+    assert times([1_612_010_000])[1] == "s"
+
+
+def test_calendar_numbers_that_are_dirty():
+    numbers = [20220408, 20220409, 20220431, 0, 20220410]
+    with pytest.raises(ValueError, match="20220408, which looks like a date"):
+        times(numbers)
+    microseconds, known, _ = to_microseconds("when", numbers, time_format="%Y%m%d")
+    assert known.tolist() == [True, True, False, False, True]
+    text = ["20220408130501123456"]
+    with pytest.raises(ValueError, match=r"20220408130501123456, which looks.*%S%f"):
+        times(text)
+    microseconds, _, _ = to_microseconds("when", text, time_format="%Y%m%d%H%M%S%f")
+    assert microseconds == np.datetime64("2022-04-08T13:05:01.123456").astype(int)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[1, 2, 3], [0], [], [86400, 90000], [1_649_423_101] * 3, range(20_000_000, 20_010_000, 7),
+     [1_649_423_101_000], [1_649_423_101_000_000], [-20220408]],
+)  # fmt: skip
+def test_what_is_no_calendar_number(numbers):
+    assert times(np.array(numbers, np.int64))[1] in ("s", "ms", "us")
+
+
+@pytest.mark.parametrize(
+    "text, time_format, date",
+    [
+        ("08/04/2022 13:05", "%d/%m/%Y %H:%M", "2022-04-08 13:05"),
+        ("Apr 8, 2022", "%b %d, %Y", "2022-04-08"),
+        ("08/Apr/2022:13:05:01 +0200", "%d/%b/%Y:%H:%M:%S %z", "2022-04-08 11:05:01"),
+        ("040408", "%y%m%d", "2004-04-08"),
+    ],
+)
+def test_text_of_a_format(text, time_format, date):
+    expected = int(np.datetime64(date, "us").astype(int))
+    microseconds, known, unit = to_microseconds("when", [text, "", "x"], time_format=time_format)
+    assert (microseconds[0], known.tolist(), unit) == (expected, [True, False, False], "date")
+
+
+def test_a_time_format():
+    for wrong in ("YYYYMMDD", "%Q", "%", 8):
+        with pytest.raises(ValueError, match=r"`time_format` must be a format of `datetime.strp"):
+            to_microseconds("when", [1], time_format=wrong)
+    with pytest.raises(ValueError, match="`time_format` must be without `time_unit`"):
+        to_microseconds("when", [1], "s", "%Y")
+    # Dates are dates already, and a number of other digits is none.
+    assert to_microseconds("when", pd.to_datetime(["2022"]), time_format="%d")[1].all()
+    assert not to_microseconds("when", [2022048, 0.5, -1], time_format="%Y%m%d")[1].any()
+
+
+def test_text_that_says_utc():
+    for text in ("2020-09-13 12:26:40 UTC", "2020-09-13 12:26:40 GMT"):
+        assert times([text, "2020-09-13"]) == ([MOMENT * SECOND, DAY * SECOND], "date")
+
+
+@pytest.mark.parametrize(
+    "values, unit",
+    [
+        (np.array([MOMENT], np.float32), "s"),
+        (np.array([MOMENT * 1000], np.float32), "ms"),
+        (np.array([MOMENT * SECOND], np.float32), "us"),
+        (np.array([60_000], np.float16), "s"),
+        (pd.Series([MOMENT, None], dtype="Float32"), "s"),
+        (pa.array(np.array([MOMENT], np.float32)), "s"),
+        (np.array([2**53 + 2.0]), "us"),
+    ],
+)
+def test_floats_that_do_not_tell_times_apart(values, unit):
+    kind = values.type if isinstance(values, pa.Array) else values.dtype
+    kind = {"float": "float32"}.get(str(kind), kind)
+    for how in (unit, "auto"):
+        message = f"'when' must hold times of a type that tells.*Received: {kind}, in which"
+        with pytest.raises(ValueError, match=message):
+            times(values, how)
+
+
+def test_narrow_floats_that_do():
+    assert times(np.array([0, 2.5, 2**24], np.float32))[0] == [0, 2_500_000, 2**24 * SECOND]
+    assert times(np.array([MOMENT * 10**9], float))[1] == "ns"
+    with pytest.raises(ValueError, match="float32, in which 20220408 and the next"):
+        to_microseconds("when", np.array([20220408], np.float32), time_format="%Y%m%d")
