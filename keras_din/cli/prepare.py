@@ -7,10 +7,14 @@ negatives are drawn by the protocol of the DIN paper.
       --target video_id,author_id --context tab
   keras-din prepare reviews.parquet data --user user_id --time ts --target item_id,category \\
       --items items.parquet
+
+What each column was taken for is printed, with the reason. Whole numbers count as ids: name
+amounts by --numeric price. --categorical, --hash device=100000 and --bags say otherwise too.
 """
 
 import argparse
 
+from keras_din.cli import types
 from keras_din.cli.show import report
 
 
@@ -42,18 +46,8 @@ def add_arguments(parser):
     columns.add_argument(
         "--side", type=_names, default=(), metavar="A,B", help="features of behaviours alone"
     )
-    columns.add_argument(
-        "--bags",
-        type=_names,
-        default=(),
-        metavar="A,B",
-        help="features whose text holds several values, as in Action|Comedy; columns of lists "
-        "need not be named",
-    )
-    columns.add_argument(
-        "--separator", default="|", metavar="TEXT", help="of the values of --bags (default |)"
-    )
     columns.add_argument("--request", help="impressions shown together (with --label)")
+    types.add_arguments(parser)
     tables = parser.add_argument_group("tables with what the log lacks")
     tables.add_argument("--items", metavar="FILE", help="one row an item")
     tables.add_argument("--users", metavar="FILE", help="one row a user")
@@ -123,12 +117,9 @@ def run(options) -> None:
     same = {
         "user": options.user,
         "time": options.time,
-        "target": options.target,
-        "context": options.context,
-        "side": options.side,
+        **types.features_and_types(options),
         "items": options.items,
         "users": options.users,
-        "bags": dict.fromkeys(options.bags, options.separator),
         "split": _split(options),
         "time_unit": options.time_unit,
         "time_format": options.time_format,

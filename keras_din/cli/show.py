@@ -54,6 +54,9 @@ def report(data) -> str:
             )
         if counts["rows_out_of_order"]:
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
+    if "columns" in counts:
+        lines.append("types (--numeric, --categorical, --hash, --bags say otherwise):")
+        lines += [f"  {name}: {_type(told)}" for name, told in counts["columns"].items()]
     for name in ("items", "users"):
         table = counts.get(f"{name}_table", {})
         if table.get("rows_not_found"):
@@ -90,3 +93,13 @@ def report(data) -> str:
             + (f"; values that training never saw: {unseen}" if unseen else "")
         )
     return "\n".join(lines)
+
+
+def _type(told: dict) -> str:
+    """What a column was taken for, why, and what stands in it for a missing value."""
+    example = f", such as {told['example']!r}" if "example" in told else ""
+    line = f"{told['type']}: {told.get('reason', '')}{example}"
+    if told["missing"]:
+        tokens = ", ".join(f"{token!r} {count:,}" for token, count in told["missing"].items())
+        line += f"; missing: {tokens}"
+    return line

@@ -1,0 +1,136 @@
+"""Explicit types of columns on the command line, and from a file."""
+
+import argparse
+import json
+
+_FORMS = '"numeric", "categorical", "bag", {"bag": SEPARATOR} or {"hash": BUCKETS}'
+
+
+def add_arguments(parser) -> None:
+    """The words that say what columns are."""
+    types = parser.add_argument_group(
+        "types of columns", "What is not named is found, and printed with the reason."
+    )
+    types.add_argument(
+        "--numeric", type=_names, default=[], metavar="A,B", help="amounts, whole ones too"
+    )
+    types.add_argument(
+        "--categorical",
+        type=_names,
+        default=[],
+        metavar="A,B",
+        help="ids or categories, also where they look like numbers",
+    )
+    types.add_argument(
+        "--hash",
+        type=_buckets,
+        default={},
+        metavar="NAME=BUCKETS",
+        help="categories without a vocabulary: their text is hashed, as in device=100000",
+    )
+    types.add_argument(
+        "--bags",
+        "--bag",
+        type=_names,
+        default=[],
+        metavar="A,B",
+        help="features whose text holds several values, as in Action|Comedy; columns of lists "
+        "need not be named",
+    )
+    types.add_argument(
+        "--separator", default="|", metavar="TEXT", help="of the values of --bags (default |)"
+    )
+    types.add_argument(
+        "--spec",
+        metavar="FILE",
+        help="types from a JSON file: the spec.json of prepared data, whose features are taken "
+        f"as they are, or an object of column names and types, which are {_FORMS}",
+    )
+
+
+def features_and_types(options) -> dict:
+    """`target`, `context`, `side`, `numeric`, `categorical` and `bags` of `prepare_*`.
+
+    Raises:
+        ValueError: When a column has two types, a name is no feature, or the file is no such JSON.
+    """
+    from keras_din.feature_spec import Categorical
+
+    known, types = _read(options.spec) if options.spec else ({}, {})
+    of_words = [(name, "numeric") for name in options.numeric]
+    of_words += [(name, "categorical") for name in options.categorical]
+    of_words += [(name, {"bag": options.separator}) for name in options.bags]
+    of_words += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
+    words = {}
+    for name, kind in of_words:
+        if words.setdefault(name, kind) != kind:
+            raise ValueError(
+                "A column must be named in one of `--numeric`, `--categorical`, `--hash` and "
+                f"`--bags`. Received: {name!r} in two."
+            )
+    types = types | words  # What is typed counts more than what is in the file.
+    names = [*options.target, *options.context, *options.side]
+    if lacking := [name for name in types if name not in names]:
+        raise ValueError(
+            "Types must be of features, which `--target`, `--context` and `--side` name: "
+            f"{names}. Received: {lacking}."
+        )
+    known = {name: feature for name, feature in known.items() if name not in types}
+    result = {"numeric": [], "categorical": [], "bags": {}}
+    for name, kind in types.items():
+        if kind == "bag":
+            kind = {"bag": options.separator}
+        if isinstance(kind, str):
+            result[kind].append(name)
+        elif "bag" in kind:
+            result["bags"][name] = kind["bag"]
+        else:
+            known[name] = Categorical(name, hash_buckets=kind["hash"], dim=options.dim)
+    for word in ("target", "context", "side"):
+        result[word] = [known.get(name, name) for name in getattr(options, word)]
+    return result
+
+
+def _read(path: str):
+    """`(features, types)` of a file, one of which is empty."""
+    from keras_din.feature_spec import FeatureSpec
+
+    with open(path, encoding="utf-8-sig") as file:
+        text = file.read()
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"`--spec` must be a JSON file. Received: {path} ({error}).") from None
+    if isinstance(content, dict) and isinstance(content.get("features"), list):
+        return FeatureSpec.from_json(text).features, {}
+    types = content if isinstance(content, dict) else {"": content}
+    for name, kind in types.items():
+        if not _is_type(kind):
+            raise ValueError(
+                "`--spec` must hold the JSON of a FeatureSpec, or an object of column names and "
+                f"types: {_FORMS}. Received: {kind!r} for {name!r} in {path}."
+            )
+    return {}, types
+
+
+def _is_type(kind) -> bool:
+    if isinstance(kind, dict) and len(kind) == 1:
+        return isinstance(kind.get("bag", kind.get("hash")), str if "bag" in kind else int)
+    return kind in ("numeric", "categorical", "bag")
+
+
+def _names(text: str) -> list:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _buckets(text: str) -> dict:
+    """`NAME=BUCKETS,...` as a dict."""
+    found = {}
+    for pair in _names(text):
+        name, _, buckets = pair.rpartition("=")
+        if not name or not buckets.isdecimal() or not int(buckets):
+            raise argparse.ArgumentTypeError(
+                f"must be NAME=BUCKETS, as in device=100000. Received: {pair!r}."
+            )
+        found[name] = int(buckets)
+    return found

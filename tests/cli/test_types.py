@@ -1,0 +1,112 @@
+"""Types of columns, as `keras-din prepare` prints them and takes them."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from keras_din.cli import main
+from keras_din.data import PreparedData
+from keras_din.feature_spec import Bag, Categorical, Numeric
+
+
+def write_log(folder, rows=40):
+    log = pd.DataFrame(
+        {
+            "user": [f"u{row % 4}" for row in range(rows)],
+            "item": [f"i{row % 7}" for row in range(rows)],
+            "ts": range(1_700_000_000, 1_700_000_000 + rows),
+            "click": [row % 3 % 2 for row in range(rows)],
+            "price": [row % 5 for row in range(rows)],
+            "size": [["1.5", "-", "2.5", "NA"][row % 4] for row in range(rows)],
+            "zip": [["07000", "08000"][row % 2] for row in range(rows)],
+            "device": [f"d{row % 9}" for row in range(rows)],
+            "genres": [["A|B", "", "B"][row % 3] for row in range(rows)],
+        }
+    )
+    log.to_csv(folder / "log.csv", index=False)
+
+
+def prepare(folder, *words, context="price,size,zip,device,genres"):
+    words = ["--context", context, *words] if context else words
+    fixed = ["--user", "user", "--time", "ts", "--label", "click", "--target", "item"]
+    split = ["--split", "leave-one-out", "--overwrite", "--dim", "4"]
+    code = main(["prepare", str(folder / "log.csv"), str(folder / "data"), *fixed, *split, *words])
+    return PreparedData.load(folder / "data").spec.features if code == 0 else None
+
+
+def test_types_are_printed_with_their_reason(tmp_path, capsys):
+    write_log(tmp_path)
+    assert isinstance(prepare(tmp_path)["price"], Categorical)
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("types (--numeric, --categorical, --hash, --bags say otherwise):")
+    assert lines[start + 1 : start + 7] == [
+        "  item: categorical: the item, such as 'i0'",
+        "  price: categorical: whole numbers may be ids or amounts, and count as ids, such as '0'",
+        "  size: numeric: decimal numbers, such as '1.5'; missing: 'NA' 10, '-' 10",
+        "  zip: categorical: whole numbers that are not written as usual, such as '07000'",
+        "  device: categorical: text, such as 'd0'",
+        "  genres: categorical: text, such as 'A|B'; missing: '' 13",
+    ]
+
+
+def test_types_are_taken(tmp_path, capsys):
+    write_log(tmp_path)
+    words = ["--numeric", "price", "--categorical", "zip,size", "--hash", "device=100000"]
+    features = prepare(tmp_path, *words, "--bag", "genres")
+    assert features["price"] == Numeric("price", mean=61 / 32, std=features["price"].std)
+    assert features["device"] == Categorical("device", hash_buckets=100_000, dim=4)
+    assert set(features["zip"].vocabulary) == {"07000", "08000"}
+    assert set(features["size"].vocabulary) == {"1.5", "2.5"}
+    assert features["genres"] == Bag("genres", vocabulary=["B", "A"], dim=4)
+    assert "price: numeric: named in `numeric`, such as '0'" in capsys.readouterr().out
+
+
+def test_types_of_a_file(tmp_path):
+    write_log(tmp_path)
+    types = {"price": "numeric", "zip": "categorical", "device": {"hash": 50}, "genres": "bag"}
+    (tmp_path / "types.json").write_text(json.dumps(types))
+    features = prepare(tmp_path, "--spec", str(tmp_path / "types.json"))
+    assert isinstance(features["price"], Numeric)
+    assert features["device"].hash_buckets == 50
+    assert isinstance(features["genres"], Bag)
+    # What is typed counts more.
+    features = prepare(tmp_path, "--spec", str(tmp_path / "types.json"), "--categorical", "price")
+    assert isinstance(features["price"], Categorical)
+
+
+def test_features_of_a_spec_are_taken_as_they_are(tmp_path):
+    write_log(tmp_path)
+    first = prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres")
+    (tmp_path / "spec.json").write_bytes((tmp_path / "data" / "spec.json").read_bytes())
+    write_log(tmp_path, rows=64)  # Other frequencies, another mean.
+    assert (
+        prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres") != first
+    )
+    assert prepare(tmp_path, "--spec", str(tmp_path / "spec.json")) == first
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--numeric", "price", "--hash", "price=5"], "one of `--numeric`.* 'price' in two"),
+        (["--numeric", "prize"], r"Types must be of features.* Received: \['prize'\]"),
+        (["--spec", "{}/none.json"], "No such file"),
+        (["--spec", "{}/log.csv"], "`--spec` must be a JSON file. Received: .*log.csv"),
+        (["--spec", "{}/types.json"], r"\{\"hash\": BUCKETS\}. Received: 'number' for 'price'"),
+    ],
+)
+def test_what_may_be_typed(tmp_path, capsys, words, message):
+    write_log(tmp_path)
+    (tmp_path / "types.json").write_text('{"price": "number"}')
+    assert prepare(tmp_path, *[word.replace("{}", str(tmp_path)) for word in words]) is None
+    error = capsys.readouterr().err
+    assert re.search(message, error), error
+
+
+def test_a_number_of_buckets(tmp_path, capsys):
+    for word in ("device", "device=x", "device=0", "=5"):
+        with pytest.raises(SystemExit):
+            prepare(tmp_path, "--hash", word)
+        assert "must be NAME=BUCKETS, as in device=100000. Received: " in capsys.readouterr().err
