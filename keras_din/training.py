@@ -24,13 +24,14 @@ from keras_din.checks import (
 from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
-from keras_din.models import MODELS
+from keras_din.models import MODELS, fit_popularity
 from keras_din.optimizers import LazyAdam
 from keras_din.version import __version__
 
 _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
 _SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
 _EPOCHS = 10
+_COUNTED = "popularity"
 _NOTHING_YET = {"epochs": 0, "steps": 0, "rows": [], "logs": [], "checkpoint": None}
 
 
@@ -78,11 +79,16 @@ def train(
     killed, `resume=True` goes on from the last checkpoint and ends where uninterrupted training
     would have.
 
+    The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
+    strength that has the least logloss on validation, and takes no gradient steps: `epochs`,
+    `learning_rate`, `patience` and `evaluate_every` change nothing, `mini_batch_aware`,
+    `positive_weight` and `ema_momentum` are refused. `resume=True` counts again.
+
     Args:
         data: A `PreparedData` with a part `"train"`. Without `"valid"` all epochs are run and
             the last weights are the best; `"test"` is looked at once, at the end.
         folder: A folder that does not exist, or with `resume` that of an earlier call.
-        model: A name in `keras_din.MODELS`.
+        model: A name in `keras_din.MODELS`. `"popularity"` is counted, see above.
         options: Further arguments of its builder.
         epochs: The most epochs. Defaults to 10, and with `resume` to what the run was told.
         batch_size: Rows of a batch, or requests.
@@ -133,6 +139,8 @@ def train(
         _check_new(folder)
         progress = dict(_NOTHING_YET)
     monitor = _monitor(data.parts["valid"]) if "valid" in data.parts else None
+    if arguments["model"] == _COUNTED:
+        return _count(data, folder, arguments, data_folder, resume)
     datasets = {"train": _rest(data, arguments, progress)}
     for part in ("valid", "test"):
         if part in data.parts:
@@ -154,6 +162,38 @@ def train(
     for part in ("valid", "test"):
         if part in datasets:
             result[part] = evaluate(network, datasets[part])
+    _write(folder / _RESULT, json.dumps(result, indent=1))
+    return Run(folder, network, data.spec, result)
+
+
+def _count(data, folder, arguments, data_folder, resume) -> Run:
+    """The run of a model that is counted: no steps, one line of metrics."""
+    for word, plain in (("mini_batch_aware", 0), ("positive_weight", 1), ("ema_momentum", 0)):
+        if arguments[word] != plain:
+            raise ValueError(
+                f"`{word}` must be {plain} for model={_COUNTED!r}, which is counted and takes no "
+                f"gradient steps. Received: {word}={arguments[word]!r}."
+            )
+    network = _builder(arguments)(data.spec, **arguments["options"])
+    parts = {
+        part: (
+            samples.columns,
+            samples.label,
+            *([] if samples.weight is None else [samples.weight]),
+        )
+        for part, samples in data.parts.items()
+    }
+    train = parts[one_of("part", "train", tuple(parts))]
+    strength = fit_popularity(network, train, parts.get("valid"))
+    if not resume:  # Only now: what is refused leaves no folder.
+        _start(folder, data, arguments, data_folder)
+    _save(network, folder / _BEST)
+    result = {"best_step": 0, "prior_strength": strength}
+    for part in ("valid", "test"):
+        if part in data.parts:
+            result[part] = evaluate(network, _dataset(data, part, arguments))
+    if "valid" in result:
+        _write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     _write(folder / _RESULT, json.dumps(result, indent=1))
     return Run(folder, network, data.spec, result)
 
@@ -287,11 +327,7 @@ class _Recorder(keras.callbacks.Callback):
         best = lambda row: np.nan_to_num(row[self.evaluation.monitor], nan=-1.0)  # noqa: E731
         if best(rows[-1]) > max(map(best, rows[:-1]), default=-1.0) or len(rows) == 1:
             self._save_best()
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        with replacing(self.folder / _METRICS) as path, open(path, "w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        _write_metrics(self.folder, rows)
         return True
 
     def _save_best(self):
@@ -299,11 +335,16 @@ class _Recorder(keras.callbacks.Callback):
             _save(self.model, self.folder / _BEST)
 
 
-def _build(data, arguments) -> keras.Model:
+def _builder(arguments):
     builder = MODELS[arguments["model"]]
     allowed = [name for name in inspect.signature(builder).parameters if name != "spec"]
     for name in arguments["options"]:
         one_of("options", name, tuple(allowed))
+    return builder
+
+
+def _build(data, arguments) -> keras.Model:
+    builder = _builder(arguments)
     keras.utils.set_random_seed(arguments["seed"])
     network = builder(data.spec, **arguments["options"])
     keywords = _regularization(network, data, arguments)
@@ -412,6 +453,14 @@ def replacing(file: pathlib.Path):
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write_metrics(folder: pathlib.Path, rows: list) -> None:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(folder / _METRICS) as path, open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _save(model, file: pathlib.Path) -> None:

@@ -29,6 +29,8 @@ def of_one_width(build):
 
 # The builders of the zoo, each of any spec.
 ZOO = MODELS | {name: of_one_width(MODELS[name]) for name in ("pnn", "deepfm")}
+# Those that take gradient steps. Popularity is counted: tests/models/test_popularity.py.
+TRAINED = {name: build for name, build in ZOO.items() if name != "popularity"}
 
 
 @st.composite

@@ -14,7 +14,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_din import training
 from keras_din.data import synthetic_log
+from keras_din.models import MODELS
 from keras_din.training import fingerprint, load_run, read_arguments, train
 
 OPTIONS = {"hidden_units": [16], "dropout": 0.3}
@@ -218,23 +220,85 @@ def test_mini_batch_aware_regularization(data, tmp_path):
 
 def test_positives_may_count_more(data, tmp_path):
     """Answers are higher, and a run that goes on keeps its loss."""
-    settings = {"model": "popularity", "epochs": 3, "learning_rate": 0.1, "verbose": 0}
+    settings = {"model": "lr", "epochs": 3, "learning_rate": 0.1, "verbose": 0}
+    parts = {part: data.parts[part] for part in ("train", "test")}  # The last weights are kept.
+    data = dataclasses.replace(data, parts=parts)
     run = train(data, tmp_path / "run", **settings, positive_weight=3.0)
     assert run.model.loss.positive_weight == 3.0
     plain = train(data, tmp_path / "plain", **settings)
-    assert run.result["valid"]["calibration"] > 1.05 * plain.result["valid"]["calibration"]
+    assert run.result["test"]["calibration"] > 1.05 * plain.result["test"]["calibration"]
     resumed = train(data, tmp_path / "run", resume=True, epochs=4, verbose=0)
     assert resumed.model.loss.positive_weight == 3.0
 
 
-def test_counts_of_features_without_a_table_are_left_out(data, tmp_path):
-    run = train(data, tmp_path, model="popularity", mini_batch_aware=1.0, epochs=1, verbose=0)
+def test_counts_of_features_without_a_trained_table_are_left_out(data, tmp_path, monkeypatch):
+    item, category = data.spec.target
+
+    def without_categories(spec):
+        model = MODELS["lr"](spec)
+        for layer in model.layers:
+            layer.trainable = getattr(layer, "feature", None) != category.name
+        return model
+
+    monkeypatch.setitem(training.MODELS, "frozen", without_categories)
+    run = train(data, tmp_path, model="frozen", mini_batch_aware=1.0, epochs=1, verbose=0)
     counts = [v for v in run.model.optimizer.variables if "occurrences" in v.path]
-    name = data.spec.target[0].name
-    assert len(counts) == 1
-    expected = np.maximum(data.occurrences("train")[name], 1)
-    share = np.asarray(counts[0])
-    np.testing.assert_array_equal(share[2:], expected[2:])
+    assert {v.name.removesuffix("_occurrences") for v in counts} == {item.name}
+    expected = np.maximum(data.occurrences("train")[item.name], 1)
+    for share in counts:
+        np.testing.assert_array_equal(np.asarray(share)[2:], expected[2:])
+
+
+def test_popularity_is_counted(data, tmp_path):
+    """The smoothed click rate per item, by hand; one line of metrics, and the same when resumed."""
+    run = train(data, tmp_path / "run", model="popularity", epochs=7, verbose=0)
+    samples = data.parts["train"]
+    items = samples.columns["item_id"]
+    item = items[0]
+    strength, mean = run.result["prior_strength"], samples.label.mean()
+    clicks, shown = samples.label[items == item].sum(), (items == item).sum()
+    x, _ = next(iter(data.dataset("train", 1)))
+    expected = (clicks + strength * mean) / (shown + strength)
+    assert float(run.model(x)[0, 0]) == pytest.approx(expected, rel=1e-5)
+    (line,) = rows(run.folder)
+    assert line["step"] == "0"
+    assert float(line["logloss"]) == run.result["valid"]["logloss"]
+    assert run.result["best_step"] == 0
+    assert run.result["test"]["rows"] == 180
+    assert {file.name for file in run.folder.iterdir()} == {
+        *("run.json", "spec.json", "metrics.csv", "best.keras", "result.json"),
+    }
+    loaded = load_run(run.folder)
+    np.testing.assert_array_equal(loaded.model.get_weights(), run.model.get_weights())
+    (run.folder / "best.keras").unlink()
+    resumed = train(data, run.folder, resume=True, verbose=0)
+    assert resumed.result == run.result
+    np.testing.assert_array_equal(resumed.model.get_weights(), run.model.get_weights())
+    assert (run.folder / "best.keras").is_file()
+
+
+def test_popularity_without_validation_and_with_weights(data, tmp_path):
+    samples = data.parts["train"]
+    items = samples.columns["item_id"]
+    weight = np.where(items == items[0], 1.0, 0.0).astype("float32")
+    weight[np.flatnonzero(items != items[0])[:5]] = 2.0
+    parts = {"train": dataclasses.replace(samples, weight=weight)}
+    run = train(dataclasses.replace(data, parts=parts), tmp_path, model="popularity", verbose=0)
+    assert run.result == {"best_step": 0, "prior_strength": 10.0}
+    mean = np.average(samples.label, weights=weight)
+    shown = np.sum(weight * (items == items[0]))
+    clicks = np.sum(weight * samples.label * (items == items[0]))
+    x, _ = next(iter(data.dataset("train", 1)))
+    assert float(run.model(x)[0, 0]) == pytest.approx((clicks + 10 * mean) / (shown + 10), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "word, value", [("mini_batch_aware", 0.5), ("positive_weight", 3.0), ("ema_momentum", 0.9)]
+)
+def test_popularity_refuses_what_it_would_ignore(data, tmp_path, word, value):
+    with pytest.raises(ValueError, match=rf"`{word}` must be \d for model='popularity', which is"):
+        train(data, tmp_path / "x", model="popularity", **{word: value})
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_run_from_before_there_were_all_arguments(data, tmp_path):

@@ -6,7 +6,8 @@
     python -m examples.reproduce --data din-pickle --folder dataset.pkl --protocol paper
 
 Each model tries the same few settings with the first seed; that with the highest GAUC of validation
-is run with all seeds. `--protocol honest` scores the test once a run, with the weights that were
+is run with all seeds. Popularity is counted: it has no seed, and chooses its prior strength on
+validation. `--protocol honest` scores the test once a run, with the weights that were
 best on validation. `--protocol paper` trains on all but the test and reports the best that was seen
 on the test, settings included: only to stand beside published numbers that were made so.
 
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, default=3, help="how many (default 3)")
     add("--protocol", choices=PROTOCOLS, default="honest", help="(default honest)")
     add("--budget", type=int, default=4, help="settings that each model tries (default 4)")
-    add("--settings", help="a chosen.json of other data: nothing is searched")
+    add("--settings", help="a chosen.json of other data: nothing in it is searched")
     add("--epochs", type=int, help="the most epochs")
     add("--evaluate-every", type=int, metavar="STEPS", help="(default: as the data has it)")
     add("--speed", action="store_true", help="measure the speed; best on an idle machine")
@@ -72,14 +73,20 @@ def main(words=None) -> None:
     runs, scores, chosen = [], {}, {}
     for name in names:
         job = Job(name, ENTRIES[name], source, data, folder)
-        setting = given[name] if given else search(job, options.budget)
+        setting = given.get(name)
+        if setting is None or setting not in (job.entry.settings or (setting,)):
+            setting = search(job, options.budget)
         chosen[name] = setting
         measured = {}
         for seed in range(options.seeds):
+            if seed and not job.entry.seeded:  # Each seed of another model is compared with it.
+                scores[name, seed] = scores[name, 0]
+                continue
             its = dataclasses.replace(job, seed=seed)
             outcome = run(its, setting)
             measured = measured or speed(its, setting, options.speed)
             told = " ".join(f"{word} {value:g}" for word, value in setting.items())
+            told = outcome.pop("setting", told)
             runs.append({"model": name, "seed": seed, **outcome, **measured, "setting": told})
             scores[name, seed] = scores_of(its, setting)
             print(f"{name} seed {seed}: gauc {outcome['gauc']:.4f}", flush=True)
@@ -89,8 +96,11 @@ def main(words=None) -> None:
 
 def search(job: Job, budget: int) -> dict:
     """The setting with the highest GAUC of validation, of as many as the budget."""
+    settings = job.entry.settings or tuning.settings(budget, job.source.dropout)
+    if len(settings) == 1:
+        return settings[0]
     tried = []
-    for setting in tuning.settings(budget, job.source.dropout):
+    for setting in settings[:budget]:
         tried.append((setting, run(job, setting)["valid gauc"]))
         print(f"{job.name} tries {setting}: gauc of validation {tried[-1][1]:.4f}", flush=True)
     return tuning.best(tried)

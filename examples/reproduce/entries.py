@@ -19,12 +19,16 @@ class Entry:
         options: Arguments of the builder.
         history: Whether the model has the sequences of the spec.
         faster: What learning rates are multiplied by.
+        settings: The settings that it tries in place of those of `tuning.settings`, or `None`.
+        seeded: Whether the seed changes what comes out. Without it the model is run once.
     """
 
     model: str
     options: dict = dataclasses.field(default_factory=dict)
     history: bool = True
     faster: float = 1.0
+    settings: tuple | None = None
+    seeded: bool = True
 
     @property
     def has_dropout(self) -> bool:
@@ -32,9 +36,10 @@ class Entry:
         return "dropout" in inspect.signature(MODELS[self.model]).parameters
 
 
-# One number a value starts at 0 and has nothing to share: it learns by larger steps.
 ENTRIES = {
-    "popularity": Entry("popularity", faster=10.0),
+    # Counted: `train` chooses its prior strength on validation.
+    "popularity": Entry("popularity", settings=({},), seeded=False),
+    # One number a value starts at 0 and has nothing to share: it learns by larger steps.
     "lr": Entry("lr", faster=10.0),
     "no_history": Entry("base", _RELU, history=False),
     "base": Entry("base", _RELU),

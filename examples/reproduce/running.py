@@ -38,7 +38,10 @@ class Job:
     seed: int = 0
 
     def at(self, setting: dict) -> pathlib.Path:
-        """The folder of the run with a setting of `tuning.settings`."""
+        """The folder of the run with one of its settings."""
+        if self.entry.settings is not None:
+            words = [f"{word}{value:g}" for word, value in setting.items()]
+            return self.folder / self.name / "-".join([*words, f"seed{self.seed}"])
         words = [f"rate{setting['learning_rate'] * self.entry.faster:g}"]
         if self.entry.has_dropout:
             words.append(f"dropout{setting['dropout']:g}")
@@ -58,8 +61,9 @@ def run(job: Job, setting: dict) -> dict:
     """Trains, or goes on, or reads what came of it before.
 
     Returns:
-        A dict: `valid gauc`, the metrics of the test, `best_step` and `parameters`. Where there
-        is no part `"test"`, as by the paper's protocol, `"valid"` is the test.
+        A dict: `valid gauc`, the metrics of the test, `best_step` and `parameters`, and `setting`
+        where the run itself chose it. Where there is no part `"test"`, as by the paper's protocol,
+        `"valid"` is the test.
     """
     folder = job.at(setting)
     if (folder / _OUTCOME).is_file():
@@ -70,14 +74,17 @@ def run(job: Job, setting: dict) -> dict:
         options["crosses"] = job.source.crosses
     if job.entry.has_dropout:
         options["dropout"] = setting["dropout"]
+    steps = {}
+    if job.entry.settings is None:
+        steps["learning_rate"] = setting["learning_rate"] * job.entry.faster
+        steps["mini_batch_aware"] = setting["mini_batch_aware"]
     keras.backend.clear_session()
     trained = train(
         data,
         folder,
         model=job.entry.model,
         options=options,
-        learning_rate=setting["learning_rate"] * job.entry.faster,
-        mini_batch_aware=setting["mini_batch_aware"],
+        **steps,
         seed=job.seed,
         resume=(folder / "run.json").exists(),
         verbose=0,
@@ -96,6 +103,8 @@ def run(job: Job, setting: dict) -> dict:
     outcome = {"valid gauc": trained.result["valid"]["gauc"], **trained.result[part]}
     outcome["best_step"] = trained.result["best_step"]
     outcome["parameters"] = trained.model.count_params()
+    if "prior_strength" in trained.result:
+        outcome["setting"] = f"prior_strength {trained.result['prior_strength']:g}"
     (folder / _OUTCOME).write_text(json.dumps(outcome, indent=1), encoding="utf-8")
     return outcome
 

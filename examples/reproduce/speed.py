@@ -27,7 +27,9 @@ class _Clock(keras.callbacks.Callback):
 
 
 def speed(job: Job, setting: dict, measure: bool) -> dict:
-    """`samples/s` and `s/epoch` of a run; empty where it was never measured and is not now."""
+    """`samples/s` and `s/epoch` of a run; empty where it takes no steps or was never measured."""
+    if job.entry.settings is not None:
+        return {}
     file = job.at(setting) / _FILE
     if not measure:
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

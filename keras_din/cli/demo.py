@@ -1,4 +1,4 @@
-"""See it at work: train popularity, base and DIN, compare them, export DIN and ask it.
+"""See it at work: count popularity, train base and DIN, compare them, export DIN and ask it.
 
 Two data sets: real impressions of a short-video feed that come with the package (KuaiRand, Gao et
 al. 2022, CC BY-SA 4.0), and a synthetic log whose click law is known, and so the best that any

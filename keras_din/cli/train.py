@@ -1,7 +1,8 @@
 """Train a model on prepared data until validation no longer gets better.
 
 The run's folder holds its arguments, its metrics by step and its weights. A run that was killed
-goes on from its last evaluation with --resume.
+goes on from its last evaluation with --resume. The model popularity, the smoothed click rate per
+item, is counted and not trained; options about epochs and steps change nothing there.
 
   keras-din train data runs/din
   keras-din train data runs/base --model base --option pooling=sum --option dropout=0.3
@@ -96,7 +97,10 @@ def run(options) -> None:
         verbose=0 if options.quiet else "auto",
     ).result
     rows = {part: result[part] for part in ("valid", "test") if part in result}
-    print(f"best step {result['best_step']}")
+    if "prior_strength" in result:
+        print(f"prior strength {result['prior_strength']:g}")
+    else:
+        print(f"best step {result['best_step']}")
     if rows:
         print(metrics_table(rows))
     print(f"written: {options.run}")

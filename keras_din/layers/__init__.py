@@ -11,6 +11,7 @@ from keras_din.layers.dice import Dice
 from keras_din.layers.embedding import Embedding
 from keras_din.layers.interest_evolution import InterestEvolutionLayer
 from keras_din.layers.interest_extractor import InterestExtractorLayer
+from keras_din.layers.item_logits import ItemLogits
 from keras_din.layers.mlp import MLP
 from keras_din.layers.pack import Pack
 from keras_din.layers.padded import Padded
@@ -30,6 +31,7 @@ __all__ = [
     "Embedding",
     "InterestEvolutionLayer",
     "InterestExtractorLayer",
+    "ItemLogits",
     "MLP",
     "Pack",
     "Padded",

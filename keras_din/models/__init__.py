@@ -8,7 +8,7 @@ from keras_din.models.dien import build_dien
 from keras_din.models.din import build_din
 from keras_din.models.lr import build_lr
 from keras_din.models.pnn import build_pnn
-from keras_din.models.popularity import build_popularity
+from keras_din.models.popularity import build_popularity, fit_popularity
 from keras_din.models.wide_deep import build_wide_deep
 
 MODELS = {
@@ -24,4 +24,4 @@ MODELS = {
     "bst": build_bst,
 }
 
-__all__ = ["MODELS", *(builder.__name__ for builder in MODELS.values())]
+__all__ = ["MODELS", "fit_popularity", *(builder.__name__ for builder in MODELS.values())]

@@ -13,8 +13,8 @@ def build_lr(spec, *, pooling="mean", embeddings_initializer="zeros", name="lr")
 
     Each input has weights of its own: an item weighs otherwise in the history than as candidate.
     A `Numeric` has one weight. Nothing tells how a history and a candidate go together, so of
-    two candidates the better is the better for every user. `build_popularity` is the same with
-    the candidate's item alone and no bias.
+    two candidates the better is the better for every user. `build_popularity` reads
+    the candidate's item alone, and is counted.
 
     Args:
         spec: A `FeatureSpec`.

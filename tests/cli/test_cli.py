@@ -235,8 +235,19 @@ def test_predict_of_raw_rows(folder, tmp_path):
     assert pd.read_parquet(tmp_path / "ctr.parquet")["ctr"].between(0, 1).all()
 
 
-def test_resume(folder, tmp_path, capsys):
+def test_popularity_is_counted(folder, tmp_path, capsys):
     words = ["train", str(folder / "data"), str(tmp_path / "run"), "--model", "popularity"]
+    assert main(words) == 0
+    assert re.search(r"^prior strength \d+$", capsys.readouterr().out, re.M)
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    assert main([*words, "--resume", "--positive-weight", "2"]) == 0  # The run's own are taken.
+    words[2] = str(tmp_path / "other")
+    assert main([*words, "--positive-weight", "2"]) == 1
+    assert "`positive_weight` must be 1 for model='popularity'" in capsys.readouterr().err
+
+
+def test_resume(folder, tmp_path, capsys):
+    words = ["train", str(folder / "data"), str(tmp_path / "run"), "--model", "lr"]
     words += ["--mini-batch-aware", "0.5", "--positive-weight", "2"]
     words += ["--batch-size", "64", "--quiet", "--epochs"]
     assert main([*words, "1"]) == 0

@@ -40,11 +40,14 @@ def test_the_command(small, tmp_path, capsys):
     assert (folder / "gauc.png").read_bytes().startswith(b"\x89PNG")
     runs = pd.read_csv(folder / "runs.csv")
     assert list(runs["model"]) == ["popularity", "no_history"]
-    assert (runs[["samples/s", "s/epoch", "parameters"]] > 0).all(axis=None)
+    assert (runs["parameters"] > 0).all()
+    assert (runs.loc[1, ["samples/s", "s/epoch"]] > 0).all()
+    assert runs.loc[0, ["samples/s", "s/epoch"]].isna().all()  # It takes no steps.
+    assert runs.loc[0, "setting"].startswith("prior_strength ")
     written = {file: file.stat().st_mtime_ns for file in folder.rglob("best.keras")}
     assert len(written) == 2
     # What is there is not trained again; given settings are taken, and none is searched.
-    words += ["--models", "popularity", "--settings", str(folder / "chosen.json")]
+    words += ["--models", "no_history,popularity", "--settings", str(folder / "chosen.json")]
     reproduce.main([*words, "--seeds", "2"])
     output = capsys.readouterr().out
     assert "tries" not in output
@@ -52,7 +55,12 @@ def test_the_command(small, tmp_path, capsys):
     now = {file: file.stat().st_mtime_ns for file in folder.rglob("best.keras")}
     assert now.items() > written.items()
     assert len(now) == 3
-    assert list(pd.read_csv(folder / "runs.csv")["seed"]) == [0, 1]
+    runs = pd.read_csv(folder / "runs.csv")
+    assert list(zip(runs["model"], runs["seed"], strict=True)) == [
+        ("no_history", 0),
+        ("no_history", 1),
+        ("popularity", 0),  # The same with any seed.
+    ]
 
 
 def test_the_papers_protocol(small, few, tmp_path, capsys):
@@ -62,10 +70,10 @@ def test_the_papers_protocol(small, few, tmp_path, capsys):
         "valid": 1500,
     }
     np.testing.assert_array_equal(data.parts["valid"].label, few.parts["test"].label)
-    words = ["--data", "kuairand", "--models", "popularity", "--protocol", "paper"]
+    words = ["--data", "kuairand", "--models", "lr", "--protocol", "paper"]
     words += ["--epochs", "2", "--budget", "2", "--seeds", "1", "--runs", str(tmp_path)]
     reproduce.main(words)
-    assert capsys.readouterr().out.count("popularity tries") == 2
+    assert capsys.readouterr().out.count("lr tries") == 2
     seen = []
     for metrics in tmp_path.rglob("metrics.csv"):
         with open(metrics, newline="") as file:

@@ -13,7 +13,7 @@ from keras_din.models.din import AUTHORS
 from keras_din.optimizers import LazyAdam
 from keras_din.optimizers.row_sparse import is_table
 from tests.models.test_contract import SPEC, pad, randomized
-from tests.specs import ZOO, random_batch
+from tests.specs import TRAINED, ZOO, random_batch
 
 ITEM, CATE = Categorical("item_id", 40, dim=8), Categorical("cate_id", 12, dim=8)
 SEQUENCES = FeatureSpec(
@@ -25,7 +25,7 @@ SEQUENCES = FeatureSpec(
     ],
 )
 CROSSES = {"crosses": [("segment", "item_id"), ("clicks_item_id", "item_id")]}
-MODELS = {name: (build, {}) for name, build in ZOO.items()} | {
+MODELS = {name: (build, {}) for name, build in TRAINED.items()} | {
     "wide_deep": (ZOO["wide_deep"], CROSSES),
     "dcn_parallel": (ZOO["dcn"], {"structure": "parallel"}),
     "din_authors": (ZOO["din"], AUTHORS),

@@ -15,7 +15,7 @@ from keras_din.serving.int8_tables import Int8Tables
 from keras_din.serving.sample_rows import sample_rows
 from tests.models.test_contract import randomized
 from tests.serving.specs import SPEC
-from tests.specs import ZOO
+from tests.specs import TRAINED, ZOO
 
 X = sample_rows(SPEC).indices
 POLICIES = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
@@ -31,7 +31,7 @@ def built_with(policy):
 
 
 @pytest.mark.parametrize(
-    "name, policy", [*((name, "mixed_bfloat16") for name in kd.MODELS), ("din", "mixed_float16")]
+    "name, policy", [*((name, "mixed_bfloat16") for name in TRAINED), ("din", "mixed_float16")]
 )
 def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     with built_with(policy):

@@ -1,0 +1,55 @@
+"""The logits of items that are counted, not trained."""
+
+import keras
+
+from keras_din.layers.embedding import Embedding
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class ItemLogits(Embedding):
+    """One logit per item, which `keras_din.models.fit_popularity` computes from counts.
+
+    It is an `Embedding` of width 1 whose table is not trainable. Gradient steps would move a logit
+    by about the learning rate per step, and leave a weaker model than counting does, so a call in
+    training is an error.
+
+    Args:
+        vocabulary_size: Same as in `Embedding`.
+        embeddings_initializer: Initializer of the logits before they are counted.
+        feature: Name of the item's feature.
+
+    Call arguments:
+        indices: Int tensor of any shape.
+        training: Must not be true.
+
+    Returns:
+        Float tensor `(*indices.shape, 1)`; 0 for padding.
+
+    Raises:
+        ValueError: When it is called with `training=True`, as `fit` does.
+    """
+
+    def __init__(self, vocabulary_size, embeddings_initializer="zeros", feature=None, **kwargs):
+        kwargs |= {"trainable": False}
+        super().__init__(
+            vocabulary_size,
+            1,
+            embeddings_initializer=embeddings_initializer,
+            feature=feature,
+            **kwargs,
+        )
+
+    def call(self, indices, training=False):
+        if training:
+            raise ValueError(
+                "The popularity model must be counted, not trained by gradient steps: call "
+                "keras_din.models.fit_popularity(model, train, valid) in place of fit, or "
+                'keras_din.training.train(data, folder, model="popularity"). '
+                "Received: a call with training=True."
+            )
+        return super().call(indices)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dim"], config["embeddings_regularizer"]
+        return config
