@@ -7,9 +7,10 @@
 
 Each model tries the same few settings with the first seed; that with the highest GAUC of validation
 is run with all seeds. Popularity is counted: it has no seed, and chooses its prior strength on
-validation. `--protocol honest` scores the test once a run, with the weights that were
-best on validation. `--protocol paper` trains on all but the test and reports the best that was seen
-on the test, settings included: only to stand beside published numbers that were made so.
+validation. `boosted_trees` are those of scikit-learn 1.7 or later, on counts, with settings of
+their own (boosted_trees.py). `--protocol honest` scores the test once a run, with the weights that
+were best on validation. `--protocol paper` trains on all but the test and reports the best that
+was seen on the test, settings included: only to stand beside published numbers that were made so.
 
 The table is written anew after each model. A command that was interrupted goes on where it stopped
 when it is given again. GAUC is the AUC of each user, ties one half, weighted by impressions; users

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 
+from examples.reproduce import boosted_trees
 from keras_din.models import MODELS
 
 _RELU = {"activation": "relu"}
@@ -15,7 +16,7 @@ class Entry:
     """A line of the table.
 
     Args:
-        model: Name in `keras_din.models.MODELS`.
+        model: Name in `keras_din.models.MODELS`, or `boosted_trees.NAME`.
         options: Arguments of the builder.
         history: Whether the model has the sequences of the spec.
         faster: What learning rates are multiplied by.
@@ -32,13 +33,16 @@ class Entry:
 
     @property
     def has_dropout(self) -> bool:
-        """Whether the builder takes `dropout`."""
-        return "dropout" in inspect.signature(MODELS[self.model]).parameters
+        """Whether there is a builder that takes `dropout`."""
+        return (
+            self.model in MODELS and "dropout" in inspect.signature(MODELS[self.model]).parameters
+        )
 
 
 ENTRIES = {
     # Counted: `train` chooses its prior strength on validation.
     "popularity": Entry("popularity", settings=({},), seeded=False),
+    "boosted_trees": Entry(boosted_trees.NAME, settings=boosted_trees.SETTINGS),
     # One number a value starts at 0 and has nothing to share: it learns by larger steps.
     "lr": Entry("lr", faster=10.0),
     "no_history": Entry("base", _RELU, history=False),
@@ -57,6 +61,8 @@ ENTRIES = {
 # (less, more): what the paper and those after it expect.
 EXPECTED = (
     ("popularity", "no_history"),
+    ("popularity", "boosted_trees"),
+    ("boosted_trees", "din"),
     ("no_history", "base"),
     ("lr", "base"),
     ("base", "wide_deep"),

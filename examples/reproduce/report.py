@@ -27,7 +27,8 @@ def summary(runs: pd.DataFrame, published: dict) -> pd.DataFrame:
             text["RelaImpr"] = [f"{rela_impr(a, mean.at['base', 'auc']):+.1%}" for a in mean["auc"]]
     text["seeds"] = by_model["seed"].nunique().map(str)
     text["best step"] = by_model["best_step"].agg(lambda steps: ", ".join(map(str, steps)))
-    text["parameters"] = by_model["parameters"].first().map("{:,}".format)
+    parameters = by_model["parameters"].first()  # Trees have none.
+    text["parameters"] = ["" if pd.isna(count) else f"{int(count):,}" for count in parameters]
     for name, form in (("s/epoch", "{:.1f}"), ("samples/s", "{:,.0f}")):
         if name in runs:
             text[name] = by_model[name].first().map(form.format).replace("nan", "")

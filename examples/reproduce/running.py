@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from examples.reproduce import boosted_trees
 from examples.reproduce.entries import Entry
 from examples.reproduce.sources import Source
 from keras_din.data import PreparedData
@@ -69,6 +70,18 @@ def run(job: Job, setting: dict) -> dict:
     if (folder / _OUTCOME).is_file():
         return json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
     data = data_of(job)
+    if job.entry.model == boosted_trees.NAME:
+        folder.mkdir(parents=True, exist_ok=True)
+        outcome, scores = boosted_trees.train(data, setting, job.seed)
+    else:
+        outcome, scores = _train(job, setting, data)
+    np.savez(folder / _SCORES, **scores)
+    (folder / _OUTCOME).write_text(json.dumps(outcome, indent=1), encoding="utf-8")
+    return outcome
+
+
+def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
+    """`(outcome, scores)` of a model of the zoo."""
     options = dict(job.entry.options)
     if job.entry.model == "wide_deep":
         options["crosses"] = job.source.crosses
@@ -81,12 +94,12 @@ def run(job: Job, setting: dict) -> dict:
     keras.backend.clear_session()
     trained = train(
         data,
-        folder,
+        job.at(setting),
         model=job.entry.model,
         options=options,
         **steps,
         seed=job.seed,
-        resume=(folder / "run.json").exists(),
+        resume=(job.at(setting) / "run.json").exists(),
         verbose=0,
         **job.source.training,
     )
@@ -94,19 +107,17 @@ def run(job: Job, setting: dict) -> dict:
     requests = job.source.training.get("by_request", False)
     rows = data.dataset(part, 4096, by_request=requests)
     scores = predict(trained.model, rows)
-    np.savez(
-        folder / _SCORES,
-        predictions=scores.predictions,
-        labels=scores.labels,
-        groups=np.repeat(rows.groups, scores.sizes),
-    )
+    found = {
+        "predictions": scores.predictions,
+        "labels": scores.labels,
+        "groups": np.repeat(rows.groups, scores.sizes),
+    }
     outcome = {"valid gauc": trained.result["valid"]["gauc"], **trained.result[part]}
     outcome["best_step"] = trained.result["best_step"]
     outcome["parameters"] = trained.model.count_params()
     if "prior_strength" in trained.result:
         outcome["setting"] = f"prior_strength {trained.result['prior_strength']:g}"
-    (folder / _OUTCOME).write_text(json.dumps(outcome, indent=1), encoding="utf-8")
-    return outcome
+    return outcome, found
 
 
 def scores_of(job: Job, setting: dict) -> dict:
