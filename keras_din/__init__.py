@@ -1,26 +1,42 @@
 """Click-through-rate models that read a user's behaviour history, for Keras 3."""
 
 import importlib
+import os
+import sys
 
-from keras_din import layers, losses, metrics, models, optimizers
-from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
-from keras_din.models import (
-    MODELS,
-    build_base,
-    build_bst,
-    build_dcn,
-    build_deepfm,
-    build_dien,
-    build_din,
-    build_lr,
-    build_pnn,
-    build_popularity,
-    build_wide_deep,
-)
 from keras_din.version import __version__
 
-# Rooms that need pandas or TensorFlow: opened when first asked for, so that layers and models
-# can be used without them and with any Keras backend.
+
+def _is_command() -> bool:
+    """Whether this process is `keras-din` or `python -m keras_din`."""
+    script = (getattr(sys, "argv", None) or [""])[0]
+    if script == "-m":  # As long as Python looks for the module that it will run.
+        return "keras_din" in sys.orig_argv
+    return os.path.splitext(os.path.basename(script))[0] == "keras-din"
+
+
+# Keras loads a saved model when the classes of its layers have been imported, so `import keras_din`
+# imports them. A command imports what it needs itself: Keras and TensorFlow take seconds, and the
+# help of a command needs neither.
+if not _is_command():
+    from keras_din import layers, losses, metrics, models, optimizers
+    from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
+    from keras_din.models import (
+        MODELS,
+        build_base,
+        build_bst,
+        build_dcn,
+        build_deepfm,
+        build_dien,
+        build_din,
+        build_lr,
+        build_pnn,
+        build_popularity,
+        build_wide_deep,
+    )
+
+# Modules that need pandas or TensorFlow are imported when they are first used, so that layers and
+# models can be used without them and with any Keras backend.
 _LAZY = {
     "Evaluation": "keras_din.evaluation",
     "data": None,
@@ -28,14 +44,18 @@ _LAZY = {
     "export": "keras_din.serving",
     "plots": None,
 }
+# In a command all others are too.
+_MODULES = ("layers", "losses", "metrics", "models", "optimizers")
+_OTHERS = ("keras_din.feature_spec", "keras_din.models")
 
 
 def __getattr__(name):
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module 'keras_din' has no attribute {name!r}")
-    if _LAZY[name] is None:
+    if name in _MODULES or _LAZY.get(name, "") is None:
         return importlib.import_module(f"keras_din.{name}")
-    value = getattr(importlib.import_module(_LAZY[name]), name)
+    modules = map(importlib.import_module, [_LAZY[name]] if name in _LAZY else _OTHERS)
+    value = next(getattr(module, name) for module in modules if hasattr(module, name))
     globals()[name] = value
     return value
 

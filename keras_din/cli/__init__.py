@@ -1,6 +1,7 @@
 """The command line: `keras-din`, from a log to an answer."""
 
 import argparse
+import os
 import re
 import sys
 
@@ -17,6 +18,9 @@ COMMANDS = {
     "check-serving": check_serving,
     "predict": predict,
 }
+
+# Commands that read no run.
+_WITHOUT_RUN = ("demo", "prepare", "train", "inspect")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +65,8 @@ def main(arguments=None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(list(map(_as_value, words)))
     try:
+        if options.command not in _WITHOUT_RUN:
+            _check_run(options.run)
         options.function(options)
     except KeyboardInterrupt:
         print("keras-din: interrupted", file=sys.stderr)
@@ -69,3 +75,9 @@ def main(arguments=None) -> int:
         print(f"keras-din: error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_run(folder: str) -> None:
+    """Refuses a folder that is no run before Keras and TensorFlow are imported for it."""
+    if not os.path.isfile(os.path.join(folder, "run.json")):
+        raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")

@@ -36,12 +36,13 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Exports the best model of a run and prints where the version or file is."""
+    portable_format = options.format != "savedmodel"
+    if portable_format and (options.keep is not None or options.tables != "float32"):
+        raise ValueError("`--keep` and `--tables` belong to `--format savedmodel`.")
     from keras_din.training import load_run, read_arguments
 
     run = load_run(options.run)
-    if options.format != "savedmodel":
-        if options.keep is not None or options.tables != "float32":
-            raise ValueError("`--keep` and `--tables` belong to `--format savedmodel`.")
+    if portable_format:
         from keras_din.serving import portable
 
         write = {"onnx": portable.export_onnx, "litert": portable.export_litert}

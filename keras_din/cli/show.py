@@ -2,8 +2,6 @@
 
 import math
 
-import pandas as pd
-
 COLUMNS = {
     "gauc": "GAUC",
     "auc": "AUC",
@@ -21,6 +19,8 @@ def metrics_table(rows: dict) -> str:
         rows: Name -> dict of metrics as `keras_din.evaluate` gives it; other keys are kept.
             `None` is NaN, as a version's `keras_din.json` has it.
     """
+    import pandas as pd  # Not for the help of a command.
+
     rows = {
         name: {key: math.nan if value is None else value for key, value in of.items()}
         for name, of in rows.items()

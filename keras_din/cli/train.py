@@ -12,8 +12,20 @@ item, is counted and not trained; options about epochs and steps change nothing 
 import json
 
 from keras_din.cli.show import metrics_table
-from keras_din.models import MODELS
 
+# The names in `keras_din.MODELS`, which would need Keras.
+MODELS = (
+    "popularity",
+    "lr",
+    "base",
+    "wide_deep",
+    "pnn",
+    "deepfm",
+    "dcn",
+    "din",
+    "dien",
+    "bst",
+)
 # What JSON spells otherwise.
 _PYTHON = {"True": True, "False": False, "None": None}
 
@@ -22,7 +34,7 @@ def add_arguments(parser):
     """The words of the command."""
     parser.add_argument("data", help="a folder that keras-din prepare wrote")
     parser.add_argument("run", help="the folder of the run, a new one")
-    parser.add_argument("--model", choices=tuple(MODELS), default="din", help="(default din)")
+    parser.add_argument("--model", choices=MODELS, default="din", help="(default din)")
     parser.add_argument(
         "--option",
         action="append",
@@ -73,6 +85,7 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Trains and prints the metrics of the best weights."""
+    builder_options = dict(map(_option, options.option))  # Before what takes seconds to import.
     from keras_din.data import PreparedData
     from keras_din.training import train
 
@@ -81,7 +94,7 @@ def run(options) -> None:
         data,
         options.run,
         model=options.model,
-        options=dict(map(_option, options.option)),
+        options=builder_options,
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,

@@ -1,6 +1,8 @@
 """The command line, as a person types it."""
 
 import json
+import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -10,9 +12,13 @@ import pandas as pd
 import pytest
 
 from keras_din.cli import COMMANDS, main
+from keras_din.cli import train as train_command
 from keras_din.data import PreparedData
 from keras_din.feature_spec import Bag
+from keras_din.models import MODELS
 from keras_din.training import load_run, read_arguments, train
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def a_log(seed=0, users=60):
@@ -334,3 +340,54 @@ def test_as_a_module():
         [sys.executable, "-m", "keras_din", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("keras-din 0.")
+
+
+COMMAND = """
+import sys
+from keras_din.cli import COMMANDS, main
+
+refused = [
+    ["train"],
+    ["train", "data", "run", "--model", "dinn"],
+    ["train", "data", "run", "--option", "dropout"],
+    ["evaluate", "nothing"],
+    ["export", "nothing", "there"],
+    ["export", "nothing", "there", "--format", "onnx", "--keep", "3"],
+    ["predict", "nothing", "data", "file"],
+    ["check-serving", "version", "data", "--run", "nothing"],
+]
+for words in [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS), *refused]:
+    try:
+        code = main(words)
+    except SystemExit as stop:
+        code = stop.code
+    print(code, file=sys.stderr)
+for name in ("tensorflow", "keras", "pandas", "pyarrow", "numpy"):
+    assert name not in sys.modules, name
+import keras_din
+assert all(getattr(keras_din, name) is not None for name in keras_din.__all__)
+assert keras_din.build_din is keras_din.models.build_din
+"""
+
+
+def test_help_and_wrong_words_import_no_tensorflow(tmp_path):
+    """In a script of the name that pip gives to the command."""
+    script = tmp_path / "keras-din"
+    script.write_text(COMMAND)
+    words = {"capture_output": True, "text": True, "cwd": ROOT, "timeout": 300}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=environment, **words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    codes = [int(line) for line in done.stderr.splitlines() if line.isdecimal()]
+    assert codes == [0] * (2 + len(COMMANDS)) + [2, 2] + [1] * 6
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "keras_din", "train", "--help"], **words
+    )
+    assert "usage: keras-din train" in done.stdout
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "keras_din" in imported
+    assert not imported & {"tensorflow", "keras", "pandas", "numpy"}
+
+
+def test_the_models_that_train_offers_are_those_there_are():
+    assert tuple(MODELS) == train_command.MODELS
