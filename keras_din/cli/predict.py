@@ -38,7 +38,7 @@ def run(options) -> None:
         run, data = load(options.run, options.input)
         scores = predict(run.model, data.dataset(options.part, options.batch_size))
         samples = data.parts[options.part]
-        table = _known(run.spec, samples)
+        table = _known(run.spec, samples, data.report.get("time_unit") == "order")
     else:
         run, frame = load_run(options.run), pd.read_parquet(options.input)
         rows = rows_dataset(frame, run.spec, batch_size=options.batch_size)
@@ -52,8 +52,11 @@ def run(options) -> None:
     print(f"written: {output}, {len(table):,} rows, mean ctr {table['ctr'].mean():.4f}")
 
 
-def _known(spec, samples):
-    """A row a sample: `user`, the features of context and target but bags, `time` and `label`."""
+def _known(spec, samples, in_order: bool = False):
+    """A row a sample: `user`, the features of context and target but bags, `time` and `label`.
+
+    Where the log has an order and no times, it is `order`.
+    """
     import pandas as pd
 
     from keras_din.feature_spec import Categorical, Numeric
@@ -66,6 +69,8 @@ def _known(spec, samples):
             table[feature.name] = raw_from_indices(feature, values)
         elif isinstance(feature, Numeric):
             table[feature.name] = values
-    if samples.time is not None:
+    if in_order:
+        table["order"] = samples.time
+    elif samples.time is not None:
         table["time"] = pd.to_datetime(samples.time, unit="us")
     return pd.DataFrame(table | {"label": samples.label.astype("int8")})

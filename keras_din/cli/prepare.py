@@ -24,7 +24,10 @@ def add_arguments(parser):
     parser.add_argument("data", help="the folder to write")
     columns = parser.add_argument_group("columns of the log")
     columns.add_argument("--user", required=True, help="who")
-    columns.add_argument("--time", required=True, help="when: dates, ISO 8601 or numbers")
+    columns.add_argument("--time", help="when: dates, ISO 8601 or numbers since 1970")
+    columns.add_argument(
+        "--order", help="in place of --time: whole numbers that say which row is earlier"
+    )
     columns.add_argument("--label", help="0 or 1: clicked or not")
     columns.add_argument(
         "--label-map",
@@ -117,6 +120,7 @@ def run(options) -> None:
     same = {
         "user": options.user,
         "time": options.time,
+        "order": options.order,
         **types.features_and_types(options),
         "items": options.items,
         "users": options.users,
@@ -189,7 +193,8 @@ def _split(options):
         if not options.test_from:
             raise ValueError("`--split by-time` needs `--test-from`.")
         moments = [_moment(text) for text in (options.valid_from, options.test_from)]
-        return ByTime(*moments, None, options.time_unit, options.time_format)
+        unit = "order" if options.order else options.time_unit
+        return ByTime(*moments, None, unit, options.time_format)
     known = {
         None: None,
         "leave-one-out": LeaveOneOut(),

@@ -37,11 +37,18 @@ def report(data) -> str:
     counts = data.report
     lines = [repr(data)]
     if "rows" in counts:
+        when = f"in the order {counts.get('order_from')} to {counts.get('order_to')}"
+        if "time_from" in counts:
+            when = f"from {counts['time_from']} to {counts['time_to']} "
+            when += f"(times in {counts['time_unit']!r})"
         lines.append(
             f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
-            f"{counts['users']:,} users, from {counts['time_from']} to {counts['time_to']} "
-            f"(times in {counts['time_unit']!r})"
+            f"{counts['users']:,} users, {when}"
         )
+        if counts.get("time_to", "~") < "1973":
+            lines.append(
+                "  if these numbers are no times but an order, name it by `order` (--order)"
+            )
         for reason, part in counts["rows_aside"].items():
             lines.append(
                 f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"

@@ -29,14 +29,17 @@ from keras_din.data.split import (
     part_of,
     part_of_column,
     positions,
+    with_unit,
 )
+from keras_din.data.times import time_or_order
 
 
 def prepare_behaviours(
     source,
     *,
     user: str,
-    time: str,
+    time: str | None = None,
+    order: str | None = None,
     target,
     context=(),
     side=(),
@@ -73,6 +76,8 @@ def prepare_behaviours(
             file, in any order; of one user and time, rows are in the order of the log.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
+        order: In place of `time`, in a log without times: column of whole numbers that say which
+            row is earlier. `report` has its `order_from` and `order_to`, and no dates.
         target: Columns of the candidate, the item first; the others are features of the item,
             which do not change: those of its first behaviour in time stand for all.
             Strings and integers become a `Categorical` with the vocabulary of the training part,
@@ -128,6 +133,7 @@ def prepare_behaviours(
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
     """
+    time, time_unit = time_or_order(time, order, time_unit, time_format)
     target, context = checked_features("target", target), checked_features("context", context)
     side, of = checked_features("side", side), behaviour_features(of, target)
     one_of("ties", ties, ("exclude", "order"))
@@ -172,7 +178,7 @@ def prepare_behaviours(
     )
 
     position, count = positions(number)
-    split = LeaveOneOut() if split is None else split
+    split = LeaveOneOut() if split is None else with_unit(split, time_unit)
     if isinstance(split, str):
         part = part_of_column(split, rows[split])
     else:

@@ -25,15 +25,23 @@ from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
-from keras_din.data.split import TRAIN, LastFraction, check_parts, part_of, part_of_column
-from keras_din.data.times import to_microseconds
+from keras_din.data.split import (
+    TRAIN,
+    LastFraction,
+    check_parts,
+    part_of,
+    part_of_column,
+    with_unit,
+)
+from keras_din.data.times import time_or_order, to_microseconds
 
 
 def prepare_impressions(
     source,
     *,
     user: str,
-    time: str,
+    time: str | None = None,
+    order: str | None = None,
     label: str,
     target,
     context=(),
@@ -70,6 +78,8 @@ def prepare_impressions(
             file, in any order.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
+        order: In place of `time`, in a log without times: column of whole numbers that say which
+            row is earlier. `report` has its `order_from` and `order_to`, and no dates.
         label: Column of 0 and 1, the click.
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
@@ -122,6 +132,7 @@ def prepare_impressions(
             reason, labels in training are all alike, a part that `split` names has no
             rows, or `strict` and a row is bad.
     """
+    time, time_unit = time_or_order(time, order, time_unit, time_format)
     target, context = checked_features("target", target), checked_features("context", context)
     side, of = checked_features("side", side), behaviour_features(of, target)
     sequences = {"hist": label} if sequences is None else dict(sequences)
@@ -169,7 +180,7 @@ def prepare_impressions(
         order, requests, at = _requests(events, request)
     rows, number, at = events.frame.iloc[order], events.user[order], at[order]
     clicks = {name: events.labels[column][order] == 1 for name, column in sequences.items()}
-    split = LastFraction() if split is None else split
+    split = LastFraction() if split is None else with_unit(split, time_unit)
     if isinstance(split, str):
         part = part_of_column(split, rows[split])
     elif requests is None:

@@ -15,6 +15,7 @@ from keras_din.data.folder import new_folder
 from keras_din.data.log import BehaviourLog
 from keras_din.data.occurrences import count_occurrences
 from keras_din.data.samples import Samples
+from keras_din.data.times import ORDER
 from keras_din.feature_spec import FeatureSpec
 
 PARTS = ("train", "valid", "test")
@@ -156,6 +157,11 @@ class PreparedData:
         train = self.parts[one_of("part", "train", tuple(self.parts))]
         if train.time is None:
             raise ValueError("The part 'train' must have times to be weighted by. Received: none.")
+        if self.report.get("time_unit") == ORDER:
+            raise ValueError(
+                "`weighted_by_age` needs times, since it counts days. Received: data whose rows "
+                "have an order and no times."
+            )
         age = (train.time.max() - train.time) / _MICROSECONDS_A_DAY
         weight = np.exp2(-age / half_life)
         if train.weight is not None:

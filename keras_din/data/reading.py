@@ -22,7 +22,7 @@ from keras_din.data.columns import (
 from keras_din.data.csv_file import read_csv
 from keras_din.data.labels import plain_text, remedy, to_labels
 from keras_din.data.order import order_of, order_of_events
-from keras_din.data.times import to_microseconds
+from keras_din.data.times import ORDER, to_microseconds
 
 _DUPLICATE = "the row is a duplicate"
 
@@ -271,7 +271,8 @@ def clean_events(
     Returns:
         `Events`. `report` has `rows`, `rows_kept`, `rows_repeated` (duplicates that are kept),
         `rows_aside` (reason -> `rows`, the `first_line` and its `first_value`),
-        `rows_out_of_order`, `time_unit`, `time_from`, `time_to` and `users`.
+        `rows_out_of_order`, `time_unit`, `time_from`, `time_to` (of an order `order_from` and
+        `order_to`) and `users`.
 
     Raises:
         ValueError: When nothing is left, too many rows are bad for one reason, or `strict` and a
@@ -299,7 +300,8 @@ def clean_events(
                 "`--label-map =0`)."
             )
     times, known, unit = to_microseconds(time, frame[time], time_unit, time_format)
-    set_aside(~known, f"{time!r} is not a time", time)
+    what = "a whole number, as an order is" if unit == ORDER else "a time"
+    set_aside(~known, f"{time!r} is not {what}", time)
     for name, (_, _, wrong) in found.items():
         reason = f"{name!r} is neither 0 nor 1"
         set_aside(wrong, reason, name)
@@ -356,8 +358,7 @@ def clean_events(
         "rows_aside": counts,
         "rows_out_of_order": out_of_order,
         "time_unit": unit,
-        "time_from": str(np.datetime64(int(times[rows].min()), "us")),
-        "time_to": str(np.datetime64(int(times[rows].max()), "us")),
+        **_span(times[rows], unit),
         "users": len(users),
     }
     return Events(
@@ -369,6 +370,15 @@ def clean_events(
         report,
         bad,
     )
+
+
+def _span(times: np.ndarray, unit: str) -> dict:
+    """What a report says of the first and the last time, or of an order."""
+    low, high = int(times.min()), int(times.max())
+    if unit == ORDER:
+        return {"order_from": low, "order_to": high}
+    low, high = (str(np.datetime64(moment, "us")) for moment in (low, high))
+    return {"time_from": low, "time_to": high}
 
 
 def _falls(user, time) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import fraction, positive_integer
-from keras_din.data.times import to_microseconds
+from keras_din.data.times import ORDER, to_microseconds
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 _NAMES = ("train", "valid", "test")
@@ -88,7 +88,7 @@ class ByTime:
             `None`: no validation.
         test_from: First moment of the test, or `None`: no test.
         end: First moment that is left out, or `None`.
-        time_unit: Unit of numbers, as of a log.
+        time_unit: Unit of numbers, as of a log; that of a log with an `order` is `"order"`.
         time_format: Format of strings and of numbers such as 20220408, as of a log. Strings may
             be ISO 8601 beside it.
 
@@ -147,6 +147,13 @@ class ByTime:
         return np.select(
             [time < valid, time < test, time < end], [TRAIN, VALID, TEST], LEFT_OUT
         ).astype(np.int8)
+
+
+def with_unit(split, unit: str):
+    """A split whose moments are numbers of the log's order, where the log has one."""
+    if unit == ORDER and isinstance(split, ByTime) and split.time_unit == "auto":
+        return dataclasses.replace(split, time_unit=ORDER)
+    return split
 
 
 @dataclasses.dataclass(frozen=True)

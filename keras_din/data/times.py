@@ -12,6 +12,7 @@ from keras_din.data.calendar_numbers import calendar_formats, digits_of
 from keras_din.data.columns import missing, ordinary
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
+ORDER = "order"  # The unit of whole numbers that say which row is earlier, and not when it was.
 _BELOW = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each holds 1973 to 5138.
 _LIMIT = 2.0**63 / 1.001
 _UTC = r"\s+(?:UTC|GMT)\s*$"  # As BigQuery writes it.
@@ -26,7 +27,8 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
         values: Dates, ISO 8601 strings (UTC where they name no zone) or numbers since 1970, which
             may be strings too.
         unit: Unit of numbers: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"`, by their magnitude:
-            below 1e11 are seconds, then milliseconds below 1e14, microseconds below 1e17.
+            below 1e11 are seconds, then milliseconds below 1e14, microseconds below 1e17. Or
+            `"order"`: whole numbers that are no times, which stay as they are.
         time_format: The format of strings, and of numbers such as 20220408, as of
             `datetime.strptime`: `"%Y%m%d"`. Times are UTC where it names no zone.
 
@@ -39,9 +41,11 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
             numbers look like calendar moments and neither `unit` nor `time_format` is given,
             64 bits can hold none of them, or their type is too narrow to tell them apart.
     """
-    one_of("time_unit", unit, ("auto", *UNITS))
+    one_of("time_unit", unit, ("auto", *UNITS, ORDER))
     check_time_format(time_format, unit)
     values = ordinary(values).reset_index(drop=True)
+    if unit == ORDER:
+        return *_from_order(name, values), ORDER
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return *_from_dates(values), "date"
     is_text = pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(
@@ -62,6 +66,40 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
             f"Received: {values.dtype}."
         )
     return _from_numbers(name, values, unit)
+
+
+def time_or_order(time, order, unit: str, time_format: str | None):
+    """The column that orders a log, and its unit: that of times, or `"order"`.
+
+    Raises:
+        ValueError: When both or none are named, or an order has a unit or a format.
+    """
+    if (time is None) == (order is None):
+        raise ValueError(
+            "Either `time` or `order` must name a column: `order` is of whole numbers that say "
+            "which row is earlier, in a log without times. "
+            f"Received: time={time!r}, order={order!r}."
+        )
+    if order is None:
+        return time, unit
+    if unit not in ("auto", ORDER) or time_format is not None:
+        raise ValueError(
+            "`order` must be without `time_unit` and `time_format`, which are of times. "
+            f"Received: time_unit={unit!r}, time_format={time_format!r}."
+        )
+    return order, ORDER
+
+
+def _from_order(name: str, values: pd.Series):
+    """Whole numbers as int64, and which are such."""
+    if values.dtype.kind not in "iuf":
+        values = pd.to_numeric(values.astype(object), errors="coerce")
+    floats = values.to_numpy(np.float64, na_value=np.nan)
+    known = (floats == np.floor(floats)) & (np.abs(floats) < _LIMIT)
+    _refuse_narrow(name, values[known], 1)
+    if values.dtype.kind in "iu":
+        return values.where(known, 0).to_numpy(np.int64), known
+    return np.where(known, floats, 0).astype(np.int64), known
 
 
 def check_time_format(time_format, unit: str = "auto") -> None:
