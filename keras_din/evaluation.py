@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_din.checks import epoch_or_steps, one_of
-from keras_din.metrics import all_metrics
+from keras_din.metrics import all_metrics, check_groups
 
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
 _BETTER = {
@@ -286,7 +286,11 @@ def _averages(optimizer) -> bool:
 
 def _groups(dataset, groups):
     groups = getattr(dataset, "groups", None) if groups is None else groups
-    return None if groups is None else np.asarray(groups)
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    check_groups(groups)
+    return groups
 
 
 def _forward(model, dataset):

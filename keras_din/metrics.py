@@ -105,8 +105,10 @@ def gauc_difference(labels, predictions, base_predictions, groups) -> tuple:
 
     Both score the same rows, so the difference is taken group by group: `d = sum_g w_g d_g /
     sum_g w_g`, `d_g = AUC_g - AUC_base,g`, with impressions as weights. Its standard error over
-    the groups, `sqrt(sum_g w_g^2 (d_g - d)^2) / sum_g w_g`, is much smaller than that of either
-    GAUC. It says nothing of how training varies with the seed.
+    the `G` groups, `sqrt(G / (G - 1) sum_g w_g^2 (d_g - d)^2) / sum_g w_g`, is much smaller than
+    that of either GAUC where the models are similar: then a group that is hard for one is hard
+    for the other. Of models that have nothing in common it is larger than either, by `sqrt(2)`.
+    It says nothing of how training varies with the seed.
 
     Args:
         labels: `(rows,)` of 0 and 1.
@@ -115,15 +117,34 @@ def gauc_difference(labels, predictions, base_predictions, groups) -> tuple:
         groups: `(rows,)` of integers or strings, in any order.
 
     Returns:
-        `(difference, standard_error)`, NaN when no group has both classes.
+        `(difference, standard_error)`. Both are NaN when no group has both classes; of one group
+        the standard error is NaN, since one value says nothing of how values vary.
     """
     ours, base = (group_auc(labels, p, groups) for p in (predictions, base_predictions))
-    if not len(ours.auc):
+    return mean_and_error(ours.auc - base.auc, ours.impressions)
+
+
+def mean_and_error(values, weights) -> tuple:
+    """The weighted mean of values, one per group, and its standard error over the groups.
+
+    `m = sum_g w_g v_g / sum_g w_g`, and `sqrt(G / (G - 1) sum_g w_g^2 (v_g - m)^2) / sum_g w_g`.
+    The factor `G / (G - 1)` makes up for the mean, which is that of the same `G` values.
+
+    Args:
+        values: `(groups,)` of numbers.
+        weights: `(groups,)` of positive numbers.
+
+    Returns:
+        `(mean, standard_error)`. Both are NaN without groups; of one group the standard error is.
+    """
+    groups = len(values)
+    if not groups:
         return float("nan"), float("nan")
-    differences, weights = ours.auc - base.auc, ours.impressions
-    mean = np.average(differences, weights=weights)
-    error = np.sqrt(np.sum((weights * (differences - mean)) ** 2)) / weights.sum()
-    return float(mean), float(error)
+    mean = np.average(values, weights=weights)
+    if groups == 1:
+        return float(mean), float("nan")
+    variance = groups / (groups - 1) * np.sum((weights * (values - mean)) ** 2)
+    return float(mean), float(np.sqrt(variance) / np.sum(weights))
 
 
 def auc(labels, predictions) -> float:
@@ -358,12 +379,25 @@ def _labels_and_probabilities(labels, predictions):
     return labels, predictions
 
 
-def _groups(groups, rows):
-    groups = _column("groups", groups)
+def check_groups(groups: np.ndarray) -> None:
+    """Refuses groups that are neither all integers nor all strings: they could not be sorted."""
     if groups.dtype.kind not in "biuUSTO":
         raise ValueError(
             f"`groups` must be integers or strings. Received: groups of dtype {groups.dtype}."
         )
+    if groups.dtype.kind not in "OT":
+        return
+    groups, good = groups.ravel().astype(object), np.ones(groups.size, bool)
+    for kind in (str, bytes, (int, np.integer)):
+        good = np.fromiter((isinstance(group, kind) for group in groups), bool, len(groups))
+        if good.any():
+            break
+    _each("groups", groups, good, "all integers or all strings, and none of them missing")
+
+
+def _groups(groups, rows):
+    groups = _column("groups", groups)
+    check_groups(groups)
     if len(groups) != rows:
         raise ValueError(
             "`groups` must have one entry for each label. "

@@ -196,7 +196,8 @@ def calibration(labels, predictions, bins: int = 10, ax=None):
     Rows are sorted by prediction and cut into bins of equal size; those with the same prediction
     all count with their mean label, as in `keras_din.metrics.expected_calibration_error`. A point
     is a bin: its mean prediction and its click rate, with the standard error
-    `sqrt(rate (1 - rate) / rows)`. On the diagonal a model promises what comes, below it too much.
+    `sqrt(rate (1 - rate) / (rows - 1))`, none for one row. On the diagonal a model promises what
+    comes, below it too much.
 
     Args:
         labels: `(rows,)` of 0 and 1.
@@ -223,10 +224,10 @@ def calibration(labels, predictions, bins: int = 10, ax=None):
     highest = 0.0
     for i, (name, values) in enumerate(predictions.items()):
         promised, rate, rows = _reliability(labels, np.asarray(values, "float64").reshape(-1), bins)
-        error = np.sqrt(rate * (1 - rate) / rows)
+        error = np.sqrt(rate * (1 - rate) / np.where(rows > 1, rows - 1, np.nan))
         label = f"ECE {errors[name]:.4f}" if name is None else f"{name}, ECE {errors[name]:.4f}"
         ax.errorbar(promised, rate, error, label=label, **_style(i))
-        highest = max(highest, promised.max(), (rate + error).max())
+        highest = max(highest, promised.max(), (rate + np.nan_to_num(error)).max())
     limits = (-0.03 * highest, 1.05 * highest)
     ax.plot(limits, limits, color=_GREY, linewidth=1, linestyle="--", zorder=0)
     ax.set(xlim=limits, ylim=limits, aspect="equal", ylabel="click rate")
@@ -239,9 +240,10 @@ def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=
     """GAUC for short and for long histories, with how much each number rests on.
 
     Rows are parted by the length of their history, and each part has its GAUC, weighted by
-    impressions. A bar is one standard error over the part's users,
-    `sqrt(sum_g w_g^2 (AUC_g - GAUC)^2) / sum_g w_g`; none where fewer than two users count. Below
-    a length stands the number of impressions that count: of users with both classes in the part.
+    impressions. A bar is one standard error over the part's `G` users,
+    `sqrt(G / (G - 1) sum_g w_g^2 (AUC_g - GAUC)^2) / sum_g w_g`; none where fewer than two users
+    count. Below a length stands the number of impressions that count: of users with both classes
+    in the part.
 
     Args:
         labels: `(rows,)` of 0 and 1.
@@ -326,12 +328,8 @@ def _reliability(labels, predictions, bins) -> tuple:
 def _gauc_and_error(labels, predictions, groups) -> tuple:
     """`(gauc, standard error, impressions that count)`."""
     by_group = metrics.group_auc(labels, predictions, groups)
-    auc, weights = by_group.auc, by_group.impressions
-    if not len(auc):
-        return np.nan, np.nan, 0
-    mean = np.average(auc, weights=weights)
-    error = np.sqrt(np.sum((weights * (auc - mean)) ** 2)) / weights.sum()
-    return mean, error if len(auc) > 1 else np.nan, int(weights.sum())
+    mean, error = metrics.mean_and_error(by_group.auc, by_group.impressions)
+    return mean, error, int(by_group.impressions.sum())
 
 
 def _edges(lengths, edges):

@@ -318,6 +318,12 @@ def test_errors_of_groups(groups):
         evaluate(item_model(), item_data(), groups)
 
 
+def test_groups_that_are_missing_are_refused_before_training():
+    message = "`groups` must be all integers or all strings, .* Received: None in row 2"
+    with pytest.raises(ValueError, match=message):
+        Evaluation(item_data(), groups=["a", "a", None, "b", "c", "c"])
+
+
 def test_a_model_with_two_outputs_is_refused():
     inputs = keras.Input((1,), dtype="int32")
     model = keras.Model(inputs, [keras.layers.Identity()(inputs)] * 2)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -297,6 +298,11 @@ def test_ranking_takes_any_finite_score():
     [
         ([1, 2, 3], "`groups` must have one entry for each label. Received: 3 groups and 2 labels"),
         ([1.0, 2.0], "`groups` must be integers or strings. Received: groups of dtype float64"),
+        (["a", None], "`groups` must be all integers or all strings, .* Received: None in row 1"),
+        ([None, None], "`groups` must be all integers or all strings, .* None in row 0"),
+        (np.array([7, "a"], object), "`groups` must be all integers or all .* 7 in row 0"),
+        (np.array([1, pd.NA], object), "`groups` must be all .* Received: <NA> in row 1"),
+        (pd.Series(["a", np.nan]), "`groups` must be all .* Received: nan in row 1"),
     ],
 )
 def test_errors_of_groups(groups, message):
@@ -318,9 +324,9 @@ def test_gauc_difference_by_hand():
     ours = [0.9, 0.1, 0.5, 0.5, 0.5, 0.5]
     base = [0.1, 0.9, 0.2, 0.2, 0.2, 0.2]
     difference, error = metrics.gauc_difference(labels, ours, base, [0, 0, 1, 1, 1, 1])
-    # d = (2 * 1 + 4 * 0) / 6 = 1/3; error = sqrt((2 * 2/3)^2 + (4 * 1/3)^2) / 6.
+    # d = (2 * 1 + 4 * 0) / 6 = 1/3; error = sqrt(2 / (2 - 1) ((2 * 2/3)^2 + (4 * 1/3)^2)) / 6.
     assert difference == pytest.approx(1 / 3)
-    assert error == pytest.approx(math.sqrt((4 / 3) ** 2 + (4 / 3) ** 2) / 6)
+    assert error == pytest.approx(math.sqrt(2 * ((4 / 3) ** 2 + (4 / 3) ** 2)) / 6)
 
 
 def test_gauc_difference_is_that_of_the_gaucs_and_its_error_that_of_resampling():
@@ -338,6 +344,31 @@ def test_gauc_difference_is_that_of_the_gaucs_and_its_error_that_of_resampling()
     weights = a.impressions[chosen]
     again = np.sum(weights * (a.auc - b.auc)[chosen], axis=1) / weights.sum(axis=1)
     assert error == pytest.approx(again.std(), rel=0.1)
+
+
+def test_of_one_group_the_difference_has_no_known_error():
+    difference, error = metrics.gauc_difference([1, 0], [0.9, 0.1], [0.1, 0.9], [7, 7])
+    assert difference == 1
+    assert math.isnan(error)
+
+
+@pytest.mark.parametrize("groups", [2, 5, 50])
+def test_the_error_is_the_true_one_also_for_few_groups(groups):
+    """Of equal weights it is the standard error of a mean, as pandas has it."""
+    values = np.random.default_rng(groups).normal(size=groups)
+    mean, error = metrics.mean_and_error(values, np.full(groups, 3))
+    assert mean == pytest.approx(values.mean())
+    assert error == pytest.approx(pd.Series(values).sem())
+
+
+def test_the_error_over_many_samples_is_how_much_the_mean_varies():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(4000):
+        weights = rng.integers(1, 4, 5)
+        found.append(metrics.mean_and_error(rng.normal(size=5), weights))
+    means, errors = np.transpose(found)
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(means.std(), rel=0.1)
 
 
 def test_gauc_difference_where_no_group_has_both_classes():

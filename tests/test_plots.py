@@ -200,9 +200,9 @@ def test_calibration_by_hand():
     ax = plots.calibration(labels, predictions, bins=2)
     (curve,) = points(ax)
     np.testing.assert_allclose(curve, [[0.2, 1 / 3], [0.7, 2 / 3]])
-    error = np.sqrt(1 / 3 * 2 / 3 / 3)
-    np.testing.assert_allclose(bars(ax)[0], [[1 / 3 - error, 1 / 3 + error],
-                                             [2 / 3 - error, 2 / 3 + error]])  # fmt: skip
+    error = np.sqrt(1 / 3 * 2 / 3 / 2)
+    ends = [[1 / 3 - error, 1 / 3 + error], [2 / 3 - error, 2 / 3 + error]]
+    np.testing.assert_allclose(bars(ax)[0], ends, atol=1e-12)
     # |0.2 - 1/3| and |0.7 - 2/3|, half the rows each.
     assert legend(ax) == [f"ECE {(0.4 / 3 + 0.1 / 3) / 2:.4f}"]
     assert ax.get_xlabel() == "mean prediction (2 bins of 3 rows)"
@@ -221,6 +221,7 @@ def test_calibration_of_several_models():
     ax = plots.calibration([0, 1, 1], {"din": [0.1, 0.8, 0.9], "base": [0.5, 0.5, 0.5]})
     assert [text.split(",")[0] for text in legend(ax)] == ["din", "base"]
     assert [len(line) for line in points(ax)] == [3, 3]
+    assert not len(bars(ax)[0])  # Bins of one row each.
 
 
 def test_calibration_refuses():
@@ -246,7 +247,7 @@ def test_gauc_by_history_length_by_hand():
     # ann 1 of 2 impressions, bob 1/2 of 3: (2 + 1.5) / 5, and w_g (AUC_g - 0.7) is 0.6 and -0.6.
     (curve,) = points(ax)
     np.testing.assert_allclose(curve, [[0, 0.7], [1, 1.0], [2, np.nan]])
-    error = np.sqrt(0.6**2 + 0.6**2) / 5
+    error = np.sqrt(2 * (0.6**2 + 0.6**2)) / 5
     np.testing.assert_allclose(bars(ax)[0][0], [0.7 - error, 0.7 + error])
     assert len(bars(ax)[0]) == 1  # None where one user counts.
     assert ticks(ax.xaxis) == ["1\n5", "2-7\n2", "8+\n0"]
