@@ -20,8 +20,14 @@ from keras_din.cli.show import report
 
 def add_arguments(parser):
     """The words of the command."""
-    parser.add_argument("log", help="a CSV (.csv, .tsv, .csv.gz) or Parquet (.parquet) file")
+    parser.add_argument("log", help="a CSV, Parquet, Arrow or ORC file, compressed or not")
     parser.add_argument("data", help="the folder to write")
+    parser.add_argument(
+        "--sep", metavar="TEXT", help="separator of CSV files, `;` or `tab` (default by name)"
+    )
+    parser.add_argument(
+        "--names", type=_names, metavar="A,B", help="columns of a CSV file without a header"
+    )
     columns = parser.add_argument_group("columns of the log")
     columns.add_argument("--user", required=True, help="who")
     columns.add_argument("--time", help="when: dates, ISO 8601 or numbers since 1970")
@@ -125,6 +131,8 @@ def run(options) -> None:
         "items": options.items,
         "users": options.users,
         "split": _split(options),
+        "sep": options.sep,
+        "names": options.names,
         "time_unit": options.time_unit,
         "time_format": options.time_format,
         "allow_empty_parts": options.allow_empty_parts,

@@ -21,6 +21,7 @@ from keras_din.data.negatives import sample_negatives
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
+from keras_din.data.source import as_source, other_tables
 from keras_din.data.split import (
     LEFT_OUT,
     TRAIN,
@@ -60,6 +61,9 @@ def prepare_behaviours(
     time_unit: str = "auto",
     time_format: str | None = None,
     allow_empty_parts: bool = False,
+    sep: str | None = None,
+    header: bool | None = None,
+    names=None,
     duplicates: str = "keep",
     max_bad: float = MAX_BAD,
     strict: bool = False,
@@ -72,8 +76,9 @@ def prepare_behaviours(
     the user's whole list. The positive and its negatives are one request over one history.
 
     Args:
-        source: The log, one behaviour a row: a `DataFrame`, or the path of a CSV or Parquet
-            file, in any order; of one user and time, rows are in the order of the log.
+        source: The log, one behaviour a row, in any order (of one user and time, rows are in the
+            order of the log): a `DataFrame` of pandas, Polars or another library, a table of
+            Arrow, or the path of a CSV, Parquet, Arrow or ORC file, compressed or not.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: In place of `time`, in a log without times: column of whole numbers that say which
@@ -113,6 +118,11 @@ def prepare_behaviours(
         time_format: Format of times, as of `datetime.strptime`, where they are neither ISO 8601
             nor since 1970: `"%Y%m%d"` for 20220408.
         allow_empty_parts: Whether a part that `split` names may be without rows.
+        sep: The separator of CSV files, here and in the other tables. By default a tab where the
+            name of a file has `.tsv`, else a comma.
+        header: Whether the log, a CSV file, has a header line. By default it has one unless
+            `names` is given.
+        names: Names of the columns of the log, a CSV file, in their order.
         duplicates: What becomes of rows that repeat another in every column named here:
             `"keep"` (who does a thing twice did it twice), counted, or `"drop"`.
         max_bad: The largest share of rows that may be kept aside for one reason.
@@ -141,6 +151,8 @@ def prepare_behaviours(
     column_of_negatives = negatives if isinstance(negatives, str) else None
     if column_of_negatives is None:
         negatives = positive_integer("negatives", negatives)
+    source = as_source(source, sep, header, names)
+    items, users = other_tables((items, users), sep)
     item, *item_columns = [feature_name(feature) for feature in target]
     separators = checked_separators(bags, [*target, *context, *side], [user, time])
     other_columns = [feature_name(feature) for feature in [*context, *side]]

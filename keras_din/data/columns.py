@@ -13,12 +13,16 @@ _WITH_GAPS |= dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.
 _WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype())
 
 
-def check_columns(owner: str, there, needed) -> None:
-    """Raises a `ValueError` unless a table has each column that is needed, once."""
+def check_columns(owner: str, there, needed, hint=None) -> None:
+    """Raises a `ValueError` unless a table has each column that is needed, once.
+
+    `hint` is a function from the names that lack to what may be the cause.
+    """
     there = list(there)
     missing = [name for name in needed if name not in there]
     if missing:
-        raise ValueError(f"Columns {missing} must be in {owner}. Received columns: {there}.")
+        why = "" if hint is None else hint(missing)
+        raise ValueError(f"Columns {missing} must be in {owner}. Received columns: {there}.{why}")
     twice = [name for name in needed if there.count(name) > 1]
     if twice:
         raise ValueError(f"Columns {twice} must be in {owner} once. Received columns: {there}.")

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,25 +12,86 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from keras_din.data.columns import check_columns
+from keras_din.data.file_format import open_bytes
 from keras_din.data.text_types import NULLS
 
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
-def csv_names(path: str) -> list:
-    """The names of the columns of a CSV file; a `ValueError` where there is no header."""
-    with _text(path) as file:
+class CsvFile(NamedTuple):
+    """A text file of separated values.
+
+    `sep` is the separator, `None` where the file's name tells it; `names` are those of the
+    columns, `None` where its first line tells them; `header` says whether it has such a line.
+    """
+
+    path: str
+    sep: str | None = None
+    names: list | None = None
+    header: bool = True
+
+    @property
+    def delimiter(self) -> str:
+        """The separator."""
+        if self.sep is not None:
+            return self.sep
+        return "\t" if ".tsv" in os.path.basename(self.path).lower() else ","
+
+
+def csv_names(file: CsvFile) -> list:
+    """The names of the columns of a CSV file.
+
+    Raises:
+        ValueError: When there is no header and no names are given, when the names are not as many
+            as the columns, or when the header is one name that holds another separator.
+    """
+    with _text(file.path) as text:
         try:
-            rows = csv.reader(file, delimiter=_delimiter(path))
-            names = next((fields for fields in rows if not _blank(fields)), None)
+            rows = csv.reader(text, delimiter=file.delimiter)
+            first = next((fields for fields in rows if not _blank(fields)), None)
         except csv.Error:
-            names = None
-    if names is None:
-        raise ValueError(f"A CSV file must begin with a header line. Received: none in {path}.")
-    return names
+            first = None
+    if first is None:
+        raise ValueError(
+            f"A CSV file must begin with a header line. Received: none in {file.path}."
+        )
+    if file.names is not None and len(file.names) != len(first):
+        raise ValueError(
+            f"`names` must name each column of {file.path}, whose first line has {len(first)} "
+            f"fields: {first[:8]}. Received: {len(file.names)} names, {list(file.names)[:8]}."
+        )
+    if len(first) == 1 and (others := [sep for sep in ";\t|," if sep in first[0]]):
+        sep = max(others, key=first[0].count)
+        raise ValueError(
+            f"The columns of a CSV file must be separated by {file.delimiter!r}. Received: one "
+            f"column in {file.path}, {_short(first[0])!r}; name its separator, `sep={sep!r}`."
+        )
+    return first if file.names is None else list(file.names)
 
 
-def read_csv(path: str, columns: list, text=()):
+def csv_hint(file: CsvFile, lacking) -> str:
+    """What to do where a CSV file lacks columns, or nothing."""
+    with _text(file.path) as text:
+        line = next((line for line in text if line.strip()), "")
+    for sep in ";\t|":
+        names = [name.strip('" \r\n') for name in line.split(sep)]
+        if sep != file.delimiter and any(name in names for name in lacking):
+            return f" If its columns are separated by {sep!r}, say so with `sep={sep!r}`."
+    names = csv_names(file)
+    if file.names is None and any(_is_number(name) for name in names):
+        return " If its first line is no header, name its columns with `names=[...]`."
+    blank = [name for name in lacking if name in map(str.strip, names)]
+    return f" There are blanks beside the names of {blank}." if blank else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False
+
+
+def read_csv(file: CsvFile, columns: list, text=()):
     """Reads columns of a CSV file.
 
     Arrow reads files in which each line that is not empty is a record of as many fields as the
@@ -37,7 +99,7 @@ def read_csv(path: str, columns: list, text=()):
     apart first: slower, but it knows the lines.
 
     Args:
-        path: Path of the file.
+        file: The file.
         columns: Names of the columns needed.
         text: Names of those among them that are text, also where all values are dates.
 
@@ -49,24 +111,23 @@ def read_csv(path: str, columns: list, text=()):
     Raises:
         ValueError: When there is no header, or a column is missing.
     """
-    names = csv_names(path)
-    delimiter = _delimiter(path)
-    check_columns(path, names, columns)
+    names = csv_names(file)
+    check_columns(file.path, names, columns, lambda lacking: csv_hint(file, lacking))
     try:
-        table = _parse(lambda: path, columns, delimiter, text)
+        table = _parse(lambda: open_bytes(file.path), columns, text, file)
     except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
-        return _read_records(path, columns, delimiter, text)
-    lines = _full_lines(path)
+        return _read_records(file, names, columns, text)
+    lines = _full_lines(file.path)
     # Every record begins in another full line. If there are as many, record n is full line n.
-    if lines is None or len(lines) != 1 + table.num_rows:
-        return _read_records(path, columns, delimiter, text)
-    return table, lines[1:], []
+    if lines is None or len(lines) != file.header + table.num_rows:
+        return _read_records(file, names, columns, text)
+    return table, lines[int(file.header) :], []
 
 
 def _full_lines(path: str):
     """Numbers of the lines that are not empty; `None` where a lone carriage return ends one."""
     empty, number = [], 0
-    with pa.input_stream(path) as stream, io.BufferedReader(stream, 1 << 20) as file:
+    with open_bytes(path) as stream, io.BufferedReader(stream, 1 << 20) as file:
         for number, line in enumerate(file, 1):
             if line in (b"\n", b"\r\n"):
                 empty.append(number)
@@ -75,15 +136,18 @@ def _full_lines(path: str):
     return np.delete(np.arange(1, number + 1), np.array(empty, np.int64) - 1)
 
 
-def _read_records(path: str, columns: list, delimiter: str, text):
+def _read_records(file: CsvFile, names: list, columns: list, text):
     """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
-    with _text(path) as file:
-        source = _Lines(file.readlines())
+    delimiter = file.delimiter
+    with _text(file.path) as opened:
+        source = _Lines(opened.readlines())
     records = csv.reader(source, delimiter=delimiter, strict=True)
-    lines, bad, wanted, width = [], [], None, 0
+    lines, bad, width, in_header = [], [], len(names), file.header
+    wanted = [names.index(name) for name in columns]
     clean = io.BytesIO()
-    file = io.TextIOWrapper(clean, "utf-8", errors="surrogateescape", newline="")
-    writer = csv.writer(file)
+    written = io.TextIOWrapper(clean, "utf-8", errors="surrogateescape", newline="")
+    writer = csv.writer(written)
+    writer.writerow(columns)
     while True:
         at = source.at
         try:
@@ -99,9 +163,8 @@ def _read_records(path: str, columns: list, delimiter: str, text):
                 continue
         if _blank(fields):
             continue
-        if wanted is None:
-            wanted, width = [fields.index(name) for name in columns], len(fields)
-            writer.writerow(columns)
+        if in_header:
+            in_header = False
         elif len(fields) != width:
             line = _short(source.lines[at])
             bad.append((at + 1, f"{len(fields)} fields, not {width}: {line}"))
@@ -111,10 +174,10 @@ def _read_records(path: str, columns: list, delimiter: str, text):
         else:
             lines.append(at + 1)
             writer.writerow([fields[i] for i in wanted])
-    file.detach()
+    written.detach()
     content = clean.getbuffer()
     source = lambda: pa.BufferReader(content)  # noqa: E731
-    table = _parse(source, columns, ",", text, newlines_in_values=True)
+    table = _parse(source, columns, text, CsvFile(""), newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
 
 
@@ -134,12 +197,8 @@ class _Lines:
         return self.lines[self.at - 1]
 
 
-def _delimiter(path: str) -> str:
-    return "\t" if ".tsv" in os.path.basename(path).lower() else ","
-
-
 def _text(path: str):
-    stream = pa.input_stream(path)
+    stream = open_bytes(path)
     return io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
 
 
@@ -157,13 +216,17 @@ def _alone(line: str, delimiter: str):
         return None
 
 
-def _parse(source, columns: list, delimiter: str, text, **options):
+def _parse(source, columns: list, text, file: CsvFile, **options):
     """By Arrow: each field as it stands in the file, but for columns of dates."""
 
     def read(columns, **how):
         return pyarrow.csv.read_csv(
             source(),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, **options),
+            # Without names, those of the first line.
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=file.names, skip_rows=int(file.names is not None and file.header)
+            ),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=file.delimiter, **options),
             convert_options=pyarrow.csv.ConvertOptions(include_columns=columns, **how),
         )
 

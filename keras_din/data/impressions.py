@@ -25,6 +25,7 @@ from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
+from keras_din.data.source import as_source, other_tables
 from keras_din.data.split import (
     TRAIN,
     LastFraction,
@@ -62,6 +63,9 @@ def prepare_impressions(
     time_unit: str = "auto",
     time_format: str | None = None,
     allow_empty_parts: bool = False,
+    sep: str | None = None,
+    header: bool | None = None,
+    names=None,
     label_map: dict | None = None,
     duplicates: str | None = None,
     max_bad: float = MAX_BAD,
@@ -74,8 +78,9 @@ def prepare_impressions(
     impression may be its consequence and do not count.
 
     Args:
-        source: The log, one impression a row: a `DataFrame`, or the path of a CSV or Parquet
-            file, in any order.
+        source: The log, one impression a row, in any order: a `DataFrame` of pandas, Polars or
+            another library, a table of Arrow, or the path of a CSV, Parquet, Arrow or ORC file,
+            compressed or not.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: In place of `time`, in a log without times: column of whole numbers that say which
@@ -114,6 +119,11 @@ def prepare_impressions(
         time_format: Format of times, as of `datetime.strptime`, where they are neither ISO 8601
             nor since 1970: `"%Y%m%d"` for 20220408.
         allow_empty_parts: Whether a part that `split` names may be without rows.
+        sep: The separator of CSV files, here and in the other tables. By default a tab where the
+            name of a file has `.tsv`, else a comma.
+        header: Whether the log, a CSV file, has a header line. By default it has one unless
+            `names` is given.
+        names: Names of the columns of the log, a CSV file, in their order.
         label_map: Other values of the labels -> 0 or 1, as `{-1: 0}` or `{"no": 0, "yes": 1}`; a
             key `None` is a missing label.
         duplicates: What becomes of rows that repeat another in every column named here:
@@ -141,6 +151,8 @@ def prepare_impressions(
         raise ValueError(
             f"`earlier` must name sequences: {list(sequences)}. Received: {list(earlier)}."
         )
+    source = as_source(source, sep, header, names)
+    items, users, earlier = other_tables((items, users, earlier), sep)
     item = feature_name(target[0])
     columns = [feature_name(feature) for feature in [*target, *context, *side]]
     labels = list(dict.fromkeys([label, *sequences.values()]))

@@ -1,31 +1,22 @@
 """A log with what other tables say of its items and users."""
 
-import os
-
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 
 from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
-from keras_din.data.csv_file import csv_names
-from keras_din.data.reading import Table, read_table
+from keras_din.data.csv_file import CsvFile, csv_hint, csv_names
+from keras_din.data.reading import read_table
+from keras_din.data.source import Table, as_source
 
 
 def column_names(source) -> list:
-    """The names of the columns of a `DataFrame`, or of a CSV or Parquet file."""
+    """The names of the columns of a table, as `as_source` takes it."""
+    source = as_source(source)
     if isinstance(source, pd.DataFrame):
         return list(source.columns)
     if isinstance(source, Table):
         return list(source.frame.columns)
-    if not isinstance(source, (str, os.PathLike)):
-        raise ValueError(
-            "A table must be a DataFrame or the path of a CSV or Parquet file. "
-            f"Received: {type(source).__name__}."
-        )
-    path = os.fspath(source)
-    if path.lower().endswith(".parquet"):
-        return pyarrow.parquet.read_schema(path).names
-    return csv_names(path)
+    return csv_names(source) if isinstance(source, CsvFile) else list(source.names)
 
 
 def read_log(
@@ -61,6 +52,11 @@ def read_log(
     Raises:
         ValueError: When a column is nowhere, or a table has a key twice or too many bad rows.
     """
+    source = as_source(source)
+    tables = {
+        name: (key, None if table is None else as_source(table))
+        for name, (key, table) in tables.items()
+    }
     there = column_names(source)
     keys = {key for key, table in tables.values() if table is not None}
     needed = list(dict.fromkeys(needed))
@@ -76,6 +72,7 @@ def read_log(
             f"Columns {lacking} must be in the log"
             f"{''.join(f', or in `{name}`' for name in given)}. "
             f"Received columns of the log: {there}."
+            f"{csv_hint(source, lacking) if isinstance(source, CsvFile) else ''}"
         )
     own = [name for name in there if name in needed or name in keys]
     options = {"bags": bags, "text": text, "numbers": numbers, "kinds": kinds, "found": found}

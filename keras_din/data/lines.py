@@ -3,7 +3,7 @@
 import io
 import os
 
-import pyarrow as pa
+from keras_din.data.file_format import open_bytes
 
 LONGEST = 1 << 18
 
@@ -15,13 +15,13 @@ def read_lines(path: str | os.PathLike):
     is passed over and never held.
 
     Args:
-        path: Path of the file, which may be compressed (`.gz`, `.bz2`).
+        path: Path of the file, which may be compressed.
 
     Raises:
         ValueError: When a compressed file is damaged or ends early, after the lines before that.
     """
     number = 0
-    with pa.input_stream(os.fspath(path)) as stream, io.BufferedReader(stream, 1 << 20) as file:
+    with open_bytes(os.fspath(path)) as stream, io.BufferedReader(stream, 1 << 20) as file:
         try:
             while line := file.readline(LONGEST):
                 number += 1

@@ -12,7 +12,8 @@ from keras_din.data.columns import numbers
 from keras_din.data.impressions import prepare_impressions
 from keras_din.data.lines import read_lines
 from keras_din.data.prepared import PreparedData
-from keras_din.data.reading import Table, bad_lines, read_table
+from keras_din.data.reading import bad_lines, read_table
+from keras_din.data.source import Table
 from keras_din.data.split import ByUser
 
 # Of 138,493 users of MovieLens-20M, 38,493 are the test.

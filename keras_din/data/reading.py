@@ -1,13 +1,11 @@
 """The doorstep: tables from anywhere, and bad rows kept aside, each with its line and reason."""
 
 import contextlib
-import os
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet
 
 from keras_din.checks import one_of
 from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
@@ -22,16 +20,10 @@ from keras_din.data.columns import (
 from keras_din.data.csv_file import read_csv
 from keras_din.data.labels import plain_text, remedy, to_labels
 from keras_din.data.order import order_of, order_of_events
+from keras_din.data.source import ArrowSource, Table, as_source
 from keras_din.data.times import ORDER, to_microseconds
 
 _DUPLICATE = "the row is a duplicate"
-
-
-class Table(NamedTuple):
-    """A table as `read_table` gives it, which takes it again."""
-
-    frame: pd.DataFrame
-    bad: pd.DataFrame
 
 
 class Events(NamedTuple):
@@ -57,9 +49,8 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     """Reads columns of a table.
 
     Args:
-        source: A `DataFrame`, or the path of a `.parquet` file or of a CSV file, which may be
-            compressed (`.csv.gz`) or separated by tabs (`.tsv`). Missing in a CSV file is what
-            `pandas.read_csv` takes for missing, and `\\N`. Or a `Table` that was read already.
+        source: A table, as `as_source` takes it. Missing in a CSV file is what `pandas.read_csv`
+            takes for missing, and `\\N`. Or a `Table` that was read already.
         columns: Names of the columns needed, each once or more.
         bags: Which of them may hold several values a row, as of `checked_separators`. Lists
             become tuples, text stays as it is.
@@ -84,6 +75,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
             lists and is none of `bags`.
     """
     columns, bags, kinds = list(dict.fromkeys(columns)), bags or {}, kinds or {}
+    source = as_source(source)
     found = {} if found is None else found
     declared = dict.fromkeys(text, "text") | kinds | dict.fromkeys(numbers, "number")
     declared |= {name: "text" for name, separator in bags.items() if separator is not None}
@@ -104,19 +96,13 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
         series, lines = {name: typed(name, source[name]) for name in columns}, None
-    elif not isinstance(source, (str, os.PathLike)):
-        raise ValueError(
-            "`source` must be a DataFrame or the path of a CSV or Parquet file. "
-            f"Received: {type(source).__name__}."
-        )
-    elif os.fspath(source).lower().endswith(".parquet"):
-        with pa.parquet.ParquetFile(source) as file:
-            check_columns(os.fspath(source), file.schema_arrow.names, columns)
-            table, lines = file.read(columns), None
-            series = {name: typed(name, from_arrow(table[name])) for name in columns}
+    elif isinstance(source, ArrowSource):
+        check_columns(source.what, source.names, columns)
+        table, lines = source.read(columns), None
+        series = {name: typed(name, from_arrow(table[name])) for name in columns}
     else:
         text = [name for name in columns if declared.get(name) == "text"]
-        table, lines, bad = read_csv(os.fspath(source), columns, text)
+        table, lines, bad = read_csv(source, columns, text)
         series = {name: typed(name, table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False

@@ -12,11 +12,12 @@ from keras_din.data.labels import check_both_classes, good_labels
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
 from keras_din.data.samples import Samples
+from keras_din.data.source import to_frame
 from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Indexed, padding_value
 
 
 def rows_to_samples(
-    frame: pd.DataFrame,
+    frame,
     spec: FeatureSpec,
     label: str | None = None,
     *,
@@ -27,7 +28,8 @@ def rows_to_samples(
     """Rows with materialized histories as a log and samples, so that one pipeline serves.
 
     Args:
-        frame: One column for each input of the spec, of the same name. Values are as they stand
+        frame: A `DataFrame`, or another table as `as_source` takes it but no CSV file, with one
+            column for each input of the spec, of the same name. Values are as they stand
             in the log where a feature has a vocabulary or hash buckets, indices where it has
             only a size, and numbers of a `Numeric`. Behaviours: lists or arrays, the most recent
             last; `None` or NaN is an empty history, and positions whose first feature is padding
@@ -48,6 +50,7 @@ def rows_to_samples(
         ValueError: When a column is missing, holds something else, or the lists of one sequence
             differ in length.
     """
+    frame = to_frame(frame)
     wanted = [*spec.inputs, *(name for name in (label, group, weight) if name is not None)]
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
@@ -73,7 +76,7 @@ def rows_to_samples(
 
 
 def rows_dataset(
-    frame: pd.DataFrame,
+    frame,
     spec: FeatureSpec,
     label: str | None = None,
     batch_size: int = 1024,

@@ -379,7 +379,7 @@ def test_files_of_every_form(tmp_path, form):
         ({"dim": 0}, "`dim` must be a positive integer. Received: dim=0"),
         ({"dim": {"shoe": 3}}, r"`dim` must name columns of the log: \['item'\]"),
         ({"min_count": 9}, "Column 'item' must have values that occur `min_count` times"),
-        ({"source": 3}, "A table must be a DataFrame or the path .* Received: int"),
+        ({"source": 3}, "A table must be a DataFrame .* Received: builtins.int"),
     ],
 )
 def test_what_must_hold(options, message):
