@@ -10,6 +10,7 @@ from keras_din.data.log import BehaviourLog
 from keras_din.data.movielens import load_movielens
 from keras_din.data.negatives import sample_negatives
 from keras_din.data.pipeline import dataset
+from keras_din.data.prepare_rows import prepare_rows
 from keras_din.data.prepared import PreparedData
 from keras_din.data.raw_amazon import load_raw_amazon
 from keras_din.data.reachable import best_scores
@@ -37,6 +38,7 @@ __all__ = [
     "load_raw_amazon",
     "prepare_behaviours",
     "prepare_impressions",
+    "prepare_rows",
     "prepare_tuples",
     "rows_dataset",
     "rows_to_samples",

@@ -120,7 +120,7 @@ def _column(name: str, values, feature):
     """A column, of a frame or of what its lists hold, as samples and logs keep it."""
     if not isinstance(feature, Bag):
         return _flat(name, _numpy(values), feature)
-    lengths, flat = _lists(name, values)
+    lengths, flat = list_column(name, values, feature)
     flat = _numpy(flat)
     real = _real(flat, feature)
     row = np.repeat(np.arange(len(values)), lengths)[real]
@@ -141,7 +141,8 @@ def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
     try:
         numbers = np.asarray(values, np.float64 if values.dtype == object else None)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Column {name!r} must hold numbers. Received: {error}.") from None
+        what = "integer indices" if isinstance(feature, Indexed) else "numbers"
+        raise ValueError(f"Column {name!r} must hold {what}. Received: {error}.") from None
     if not isinstance(feature, Indexed):
         return np.asarray(numbers, np.float32)
     if numbers.dtype.kind == "f":
@@ -154,13 +155,20 @@ def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
     return numbers
 
 
-def _lists(name: str, column):
-    """A list column as lengths `(rows,)` and all its values one after another, of Arrow."""
+def list_column(name: str, column, feature):
+    """A list column as lengths `(rows,)` and all its values one after another, of Arrow.
+
+    Args:
+        name: Name of the column, for errors.
+        column: The column, a `Series` or of Arrow.
+        feature: The feature that the lists are of, or its name.
+    """
     try:
         lists = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ValueError(
-            f"Column {name!r} must hold lists of numbers. Received: {error}."
+            f"Column {name!r} must hold {_lists_of(feature)}. "
+            f"Received: {_first_other(column) or error}."
         ) from None
     if lists.null_count == len(lists):  # Of any type, or none.
         return np.zeros(len(lists), np.int64), pa.nulls(0)
@@ -168,10 +176,32 @@ def _lists(name: str, column):
         lists = lists.combine_chunks()
     if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
         raise ValueError(
-            f"Column {name!r} must hold lists of numbers. Received: values of type {lists.type}."
+            f"Column {name!r} must hold {_lists_of(feature)}. "
+            f"Received: values of type {lists.type}, {_first_other(column)}."
         )
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     return lengths, lists.flatten()
+
+
+def _lists_of(feature) -> str:
+    """What a list column of a feature holds."""
+    if isinstance(feature, str):
+        return "lists"
+    if isinstance(feature, Indexed):
+        return {"string": "lists of strings", "int64": "lists of integers"}.get(
+            feature.dtype, "lists of integer indices"
+        )
+    return "lists of numbers"
+
+
+def _first_other(column) -> str:
+    """The first cell that is no list, in words."""
+    cells = column.to_pylist() if isinstance(column, pa.Array) else column
+    for row, cell in enumerate(cells):
+        if isinstance(cell, (list, tuple, np.ndarray)) or pd.isna(cell):
+            continue
+        return f"{cell!r} in row {row}"
+    return ""
 
 
 def _numpy(values) -> np.ndarray:
@@ -186,7 +216,7 @@ def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
     first = next(feature for feature in sequence.of if isinstance(feature, Categorical))
     for feature in sequence.features:
         name = sequence.input_name(feature)
-        length, values = _lists(name, frame[name])
+        length, values = list_column(name, frame[name], feature)
         if lengths is None:
             first_name, lengths = name, length
         elif (length != lengths).any():

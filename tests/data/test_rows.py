@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from keras_din.data import rows_dataset, rows_to_samples
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
 
 ITEM = Categorical("item", 50, dim=4)
 PRICE = Numeric("price")
@@ -106,12 +106,13 @@ def test_the_index_of_the_frame_says_nothing():
             {"hist_price": [[0.1, 0.2], None, [1.0, 2.0, 3.0]]},
             r"one length in a row\. Received: 4 in 'hist_item' and 3 in 'hist_price' in row 2\.",
         ),
-        ({"hist_item": [["a"], None, ["b"]]}, "'hist_item' must hold .*numbers"),
-        ({"hist_item": [2, 3, 4]}, "'hist_item' must hold lists of numbers. Received: values of t"),
-        ({"hist_item": [[1], 3, "x"]}, "'hist_item' must hold lists of numbers. Received: "),
+        ({"hist_item": [["a"], None, ["b"]]}, "'hist_item' must hold integer indices.*'a'"),
+        ({"hist_item": [2, 3, 4]}, "must hold lists of integer indices. .* type int64, 2 in row 0"),
+        ({"hist_item": [[1], 3, "x"]}, "hold lists of integer indices. Received: 3 in row 1"),
+        ({"hist_price": ["1|2", None, "3"]}, "lists of numbers. .*string, '1|2' in row 0"),
         ({"hist_item": [[5, 6], None, [7, 8, None, 9]]}, "'hist_item' must hold integer.*nan"),
         ({"item": [2, 2.5, 3]}, r"'item' must hold integer indices\. Received: 2\.5"),
-        ({"item": ["a", "b", "c"]}, "'item' must hold numbers"),
+        ({"item": ["a", "b", "c"]}, "'item' must hold integer indices.*'a'"),
         ({"item": [2, None, 3]}, "'item' must hold integer indices. Received: nan"),
         ({"item": [2, 60, 3]}, r"'item' must be indices from 1 to 49.* Received: 60 in row 1"),
         ({"click": [0, 1, 2]}, "must be 0 or 1 in every row. Received: 2 in row 2"),
@@ -120,6 +121,21 @@ def test_the_index_of_the_frame_says_nothing():
 def test_what_must_hold(changes, message):
     with pytest.raises(ValueError, match=message):
         rows_dataset(a_frame(**changes), SPEC, "click")
+
+
+@pytest.mark.parametrize("values, what", [(["x", "y"], "strings"), ([5, 7], "integers")])
+def test_what_lists_must_hold_is_named_by_the_feature(values, what):
+    item = Categorical("item", vocabulary=values)
+    genres = Bag("genres", vocabulary=values)
+    spec = FeatureSpec(target=[item, genres], sequences=[Sequence("hist", of=[item])])
+    frame = pd.DataFrame({"item": values, "genres": [values] * 2, "hist_item": ["x|y", "x"]})
+    message = rf"'hist_item' must hold lists of {what}\. .* type .*string, 'x\|y' in row 0"
+    with pytest.raises(ValueError, match=message):
+        rows_dataset(frame, spec)
+    frame = pd.DataFrame({"item": values, "genres": [values, "x"], "hist_item": [[], []]})
+    message = rf"'genres' must hold lists of {what}\. Received: 'x' in row 1"
+    with pytest.raises(ValueError, match=message):
+        rows_dataset(frame, spec)
 
 
 def test_columns_that_are_missing():
