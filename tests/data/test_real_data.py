@@ -17,6 +17,9 @@ from keras_din.data import (
 )
 from keras_din.data.globo import hour_negatives
 from keras_din.data.kuairand import FOLDER
+from keras_din.layers import ItemLogits
+from keras_din.metrics import all_metrics
+from keras_din.models import build_popularity, fit_popularity
 from tests.data.leakage import check_no_leakage
 
 
@@ -38,6 +41,32 @@ def test_the_slice_of_kuairand():
     data = load_kuairand()
     check_kuairand(data)
     assert [feature.name for feature in data.spec.target] == ["video_id", "author_id", "tag"]
+
+
+@pytest.mark.parametrize(
+    "name, strength, gauc, auc, logloss",
+    [
+        ("kuairand", 3, 0.6058, 0.6596, 0.6454),
+        ("beauty", 10, 0.6568, 0.6587, 0.6482),
+        ("sports", 100, 0.6758, 0.6742, 0.6545),
+    ],
+)
+def test_popularity_has_the_figures_of_an_independent_count(
+    request, name, strength, gauc, auc, logloss
+):
+    """Those of the smoothed click rate that stand beside the figures of other libraries' DIN."""
+    if name == "kuairand":
+        data = load_kuairand()
+    else:
+        data = load_amazon(request.getfixturevalue("shared_data") / "amazon2014", name)
+    model = build_popularity(data.spec)
+    train, test = data.parts["train"], data.parts["test"]
+    fit_popularity(model, (train.columns, train.label), prior_strength=strength)
+    item = next(layer for layer in model.layers if isinstance(layer, ItemLogits))
+    logits = np.asarray(item(test.columns[item.feature][:, None]))[:, 0]
+    found = all_metrics(test.label, 1 / (1 + np.exp(-logits)), test.group)
+    for metric, value in (("gauc", gauc), ("auc", auc), ("logloss", logloss)):
+        assert found[metric] == pytest.approx(value, abs=6e-5), metric
 
 
 def test_a_history_of_kuairand_is_what_was_watched_and_then_clicked():

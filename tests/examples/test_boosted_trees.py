@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from examples.reproduce import boosted_trees
 from examples.reproduce.boosted_trees import features
@@ -18,6 +19,13 @@ SPEC = FeatureSpec(
     target=[ITEM, TAGS],
     sequences=[Sequence("hist", of=[ITEM, TAGS], max_length=3)],
 )
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other make small trees slow where tests share the cores."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 def bags(rows):
