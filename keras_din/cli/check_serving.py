@@ -111,13 +111,12 @@ def _prepared(options):
 
 def _rows_of_parquet(options):
     """The run, the drawn rows' numbers and their batches: raw values as they stand in the file."""
-    import pandas as pd
-
     from keras_din.cli.sent_rows import sent_rows
     from keras_din.data import rows_dataset
+    from keras_din.data.source import to_frame
     from keras_din.training import load_run
 
-    run, frame = load_run(options.run), pd.read_parquet(options.log)
+    run, frame = load_run(options.run), to_frame(options.log)
     rows = _drawn(len(frame), options)
     frame = frame.iloc[rows].reset_index(drop=True)
     size = 1024

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.bags import Bags
+from keras_din.data.columns import check_exact_ids
 from keras_din.data.lookup import check_none_is_padding, fit_feature, to_indices
 from keras_din.feature_spec import Bag
 
@@ -76,12 +77,15 @@ def bag_cells(values: pd.Series, separator: str | None):
         if separator is not None and isinstance(cell, (int, np.integer)):
             cells[row] = str(cell)
         elif isinstance(cell, (list, tuple)) or (isinstance(cell, np.ndarray) and cell.ndim):
-            if separator is None and any(map(_is_whole_float, cell)):
+            floats = [value for value in cell if _is_whole_float(value)]
+            if floats and separator is None:
                 raise ValueError(
                     f"Lists of column {values.name!r} must hold strings or integers; whole numbers "
                     "as floats count as ids where the column is named in `bags` (`--bags`). "
                     f"Received: {list(cell)} in line {values.index[row]}."
                 )
+            if floats:
+                check_exact_ids(values.name, np.array(floats))
             bag = _bag(cell, known)
             wrong[row] = bag is None
             cells[row] = cell if bag is None else bag

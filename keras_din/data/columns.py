@@ -74,6 +74,27 @@ def missing(values: pd.Series) -> np.ndarray:
     return nothing | (values == "").fillna(False).to_numpy(bool)
 
 
+def check_exact_ids(name: str, values) -> None:
+    """Raises a `ValueError` where whole floats are so large that neighbors are equal.
+
+    Ids in such a column have lost their last digits: two users may have become one.
+    """
+    values = pd.Series(values)
+    if values.dtype.kind != "f":
+        return
+    array = values.to_numpy(np.dtype(f"f{values.dtype.itemsize}"), na_value=np.nan)
+    array = array[np.isfinite(array)]
+    limit = 2 / np.finfo(array.dtype).eps
+    large = np.abs(array) >= limit
+    if large.any() and (array == np.floor(array)).all():
+        raise ValueError(
+            f"Column {name!r} must hold ids of a type that tells them apart. Received: "
+            f"{values.dtype}, with {array[large.argmax()]:.0f}, where whole numbers from "
+            f"{limit:.0f} on fall together. Read the column anew as int64, Int64 or text; if it "
+            "holds amounts, name it in `numeric`."
+        )
+
+
 def whole_as_integers(values: pd.Series) -> pd.Series:
     """Floats that are all whole, as pandas holds integers with gaps, as integers.
 

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_din.checks import positive_integer
-from keras_din.data.columns import missing, numbers, ordinary, whole_as_integers
+from keras_din.data.columns import check_exact_ids, missing, numbers, ordinary, whole_as_integers
 from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, RESERVED, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -25,6 +25,7 @@ def vocabulary_of(values, min_count: int = 1) -> tuple:
         A tuple of `str` or of `int`.
     """
     min_count = positive_integer("min_count", min_count)
+    check_exact_ids("values", values)
     array, nothing, kind = _plain("values", values)
     array = array[~nothing]
     if kind == "float" and len(array):
@@ -138,6 +139,7 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
         ValueError: When values that should be indices are not from 1 to `vocabulary_size - 1`.
     """
     values = ordinary(values)
+    check_exact_ids(feature.name, values)
     array, nothing, kind = _plain(feature.name, values)
     if kind == "float":
         wrong = ~nothing & ~((array == np.floor(array)) & (np.abs(array) < 2.0**63))

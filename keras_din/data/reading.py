@@ -13,6 +13,7 @@ from keras_din.data.bag_cells import bag_cells
 from keras_din.data.column_types import from_csv, from_series
 from keras_din.data.columns import (
     check_columns,
+    check_exact_ids,
     from_arrow,
     missing,
     whole_as_integers,
@@ -22,6 +23,7 @@ from keras_din.data.labels import plain_text, remedy, to_labels
 from keras_din.data.order import order_of, order_of_events
 from keras_din.data.source import ArrowSource, Table, as_source
 from keras_din.data.times import ORDER, to_microseconds
+from keras_din.data.times import remedy as remedy_of_times
 
 _DUPLICATE = "the row is a duplicate"
 
@@ -81,6 +83,8 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     declared |= {name: "text" for name, separator in bags.items() if separator is not None}
 
     def typed(name, values):
+        if isinstance(values, pd.Series) and declared.get(name) not in ("numeric", "number"):
+            check_exact_ids(name, values)
         convert = from_series if isinstance(values, pd.Series) else from_csv
         values, found[name] = convert(values, declared.get(name))
         return values
@@ -288,6 +292,9 @@ def clean_events(
     times, known, unit = to_microseconds(time, frame[time], time_unit, time_format)
     what = "a whole number, as an order is" if unit == ORDER else "a time"
     set_aside(~known, f"{time!r} is not {what}", time)
+    wrong = frame[time][~known & ~missing(frame[time])]
+    if unit != ORDER and len(wrong):
+        remedies[f"{time!r} is not {what}"] = remedy_of_times(wrong, time_format)
     for name, (_, _, wrong) in found.items():
         reason = f"{name!r} is neither 0 nor 1"
         set_aside(wrong, reason, name)

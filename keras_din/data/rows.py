@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from keras_din.data import pipeline
 from keras_din.data.bags import Bags
-from keras_din.data.columns import missing
+from keras_din.data.columns import check_exact_ids, missing
 from keras_din.data.labels import check_both_classes, good_labels
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
@@ -58,6 +58,8 @@ def rows_to_samples(
             f"`frame` must have a column for each input; missing are {lacking}. "
             f"Received columns: {list(frame.columns)}."
         )
+    if group is not None:
+        check_exact_ids(group, frame[group])
     behaviours = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
     samples = Samples(
         columns={
@@ -205,8 +207,12 @@ def _first_other(column) -> str:
 
 
 def _numpy(values) -> np.ndarray:
+    # As floats, large integers beside missing ones would fall together.
     if not isinstance(values, pa.Array):
-        return values.to_numpy()
+        is_integer = pd.api.types.is_integer_dtype(values.dtype) and values.hasnans
+        return values.to_numpy(object, na_value=None) if is_integer else values.to_numpy()
+    if values.null_count and pa.types.is_integer(values.type):
+        return np.array(values.to_pylist(), object)
     # Arrow knows no type of no values.
     return values.to_numpy(zero_copy_only=False) if len(values) else np.zeros(0, np.int32)
 

@@ -15,6 +15,12 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 ORDER = "order"  # The unit of whole numbers that say which row is earlier, and not when it was.
 _BELOW = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each holds 1973 to 5138.
 _LIMIT = 2.0**63 / 1.001
+_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d")
+_DAYS += ("%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%d/%b/%Y", "%Y%m%d", "%d/%m/%y", "%m/%d/%y")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "%H%M%S")
+_CLOCKS += (" %H:%M:%S %z", ":%H:%M:%S %z")
+_COMMON = [day + clock for day in _DAYS for clock in _CLOCKS]  # For remedies.
+_COMMON += ["%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"]
 _UTC = r"\s+(?:UTC|GMT)\s*$"  # As BigQuery writes it.
 _ZONE = r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$"
 
@@ -139,6 +145,33 @@ def _by_format(name: str, values: pd.Series, time_format: str) -> pd.Series:
         text = text.str.replace(r"\.0+$", "", regex=True)
         is_number = text.str.fullmatch(rf"\d{{1,{digits}}}").fillna(False)
         text = text.where(is_number).str.zfill(digits)
+    return _parsed(text, time_format)
+
+
+def remedy(wrong: pd.Series, time_format: str | None) -> str:
+    """What to write where values are no times, as a sentence; `wrong` are such values."""
+    if time_format is not None:
+        return (
+            f"They must be of `time_format={time_format!r}`, or be made so; it is a format of "
+            "`datetime.strptime`."
+        )
+    text = wrong.astype(str).str.strip()
+    some = text.iloc[:: max(1, len(text) // 100)]
+    fit = {each: len(some) - _parsed(some, each).isna().sum() for each in _COMMON}
+    fit = {each: count for each, count in fit.items() if count}
+    best = [each for each, count in fit.items() if count == max(fit.values())]
+    if not best:
+        return (
+            "Times are dates, ISO 8601 strings, numbers since 1970, or of the form that "
+            "`time_format` names (on the command line `--time-format`)."
+        )
+    return (
+        f"Name their form, `time_format=` {' or '.join(map(repr, best[:3]))} (on the command line "
+        "`--time-format`)."
+    )
+
+
+def _parsed(text: pd.Series, time_format: str) -> pd.Series:
     return pd.to_datetime(text, format=time_format, errors="coerce", utc=True)
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import re
 
 import hypothesis
 import hypothesis.strategies as st
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from keras_din.data.times import to_microseconds
+from keras_din.data.times import remedy, to_microseconds
 
 SECOND = 1_000_000
 MOMENT = 1_600_000_000  # 2020-09-13 12:26:40 UTC.
@@ -340,3 +341,23 @@ def test_narrow_floats_that_do():
     assert times(np.array([MOMENT * 10**9], float))[1] == "ns"
     with pytest.raises(ValueError, match="float32, in which 20220408 and the next"):
         to_microseconds("when", np.array([20220408], np.float32), time_format="%Y%m%d")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (["08/04/2022 13:05"], "`time_format=` '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M' (on the"),
+        (["08/04/2022 13:05", "30/04/2022 13:05"], "`time_format=` '%d/%m/%Y %H:%M' (on the"),
+        (["Apr 8, 2022"], "`time_format=` '%b %d, %Y' (on the command line `--time-format`)."),
+        (["08/Apr/2022:13:05:01 +0200"], "'%d/%b/%Y:%H:%M:%S %z' (on"),
+        (["8.4.2022 1:05"], "'%d.%m.%Y %H:%M' (on"),
+        (["soon"], "Times are dates, ISO 8601 strings, numbers since 1970, or of the form that"),
+    ],
+)
+def test_what_to_write_where_text_is_no_time(text, expected):
+    said = remedy(pd.Series(text), None)
+    assert expected in said
+    if "Name their form" in said:
+        time_format = re.search("'(.*?)'", said)[1]
+        assert to_microseconds("when", text, time_format=time_format)[1].all()
+    assert "must be of `time_format='%Y'`" in remedy(pd.Series(text), "%Y")

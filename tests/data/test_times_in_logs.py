@@ -80,6 +80,21 @@ def test_a_part_without_rows(label, split):
     assert len(data.parts) == 2
 
 
+@pytest.mark.parametrize(
+    "day, options, message",
+    [
+        (["08/04/2022"] * 5, {}, "'day' is not a time.*08/04/2022.*`time_format=` '%d/%m/%Y' or '"),
+        (["2022-04-08"] * 4 + ["30.04.2022"], {}, "1 of 5 rows .* the first is '30.04.2022' in li"),
+        (["2022-04-08"] * 4 + ["30.04.2022"], {}, r"Name their form, `time_format=` '%d\.%m\.%Y'"),
+        (DAYS, {"time_format": "%Y-%m-%d"}, "'day' is not a time.*of `time_format='%Y-%m-%d'`"),
+    ],
+)
+def test_what_is_no_time_is_shown_with_a_remedy(day, options, message):
+    for label in ("click", None):
+        with pytest.raises(ValueError, match=message):
+            prepared(log(day=day), label, **options)
+
+
 def test_a_part_of_which_only_first_behaviours_are():
     frame = log(user=[1, 1, 1, 2, 2], day=DATES)
     split = ByTime(valid_from="2022-05-02", test_from="2022-05-03")
