@@ -56,46 +56,73 @@ def steps_of(mask) -> Steps:
 
 
 def gru_states(inputs, kernel, mask):
-    steps = steps_of(mask)
+    return _states(inputs, kernel, *steps_of(mask))
 
-    @custom_gradient
-    def run(inputs, kernel):
-        x = tf.gather(inputs, steps.order)[:, tf.newaxis]
-        states, _ = _forward(x, None, kernel, steps, 1)
 
-        def gradient(of_states):
-            of_states = tf.gather(of_states, steps.order)[:, tf.newaxis]
-            of_x, of_kernel, _ = _backward(x, None, kernel, steps, states, of_states, None)
-            return tf.gather(of_x[:, 0], steps.place), of_kernel
+def _gradient_of_states(of_states, inputs, kernel, *rest):
+    *steps, x, states = rest
+    steps = Steps(*steps)
+    of_states = tf.gather(of_states, steps.order)[:, tf.newaxis]
+    of_x, of_kernel, _ = _backward(x, None, kernel, steps, states, of_states, None)
+    return tf.gather(of_x[:, 0], steps.place), of_kernel
 
-        return tf.gather(states[:, 0], steps.place), gradient
 
-    return run(inputs, kernel)
+@custom_gradient(_gradient_of_states)
+def _states(inputs, kernel, *steps):
+    steps = Steps(*steps)
+    x = tf.gather(inputs, steps.order)[:, tf.newaxis]
+    states, _ = _forward(x, None, kernel, steps, 1)
+    return tf.gather(states[:, 0], steps.place), x, states
 
 
 def gru_last(inputs, attention, kernel, mask):
     steps = steps_of(mask)
-    batch, units = tf.shape(mask)[0], kernel.shape[0]
+    if attention is None:
+        last = _last(inputs, kernel, *steps)
+    else:
+        last = _last_with_attention(inputs, kernel, attention, *steps)
+    return tf.ensure_shape(last, (None, None, kernel.shape[0]))
 
-    @custom_gradient
-    def run(inputs, kernel, *attention):
-        x = tf.gather(inputs, steps.order)
-        a = tf.gather(attention[0], steps.order)[..., tf.newaxis] if attention else None
-        candidates = tf.shape(a if attention else x)[1]
-        states, last = _forward(x, a, kernel, steps, candidates)
-        living = tf.shape(last)[0]
-        last = tf.pad(last, [[0, batch - living], [0, 0], [0, 0]])  # Rows without a behaviour.
 
-        def gradient(of_last):
-            of_last = tf.gather(of_last, steps.row_order)[:living]
-            of_x, of_kernel, of_a = _backward(x, a, kernel, steps, states, None, of_last)
-            of_a = [tf.gather(of_a, steps.place)] if attention else []
-            return tf.gather(of_x, steps.place), of_kernel, *of_a
+def _gradient_of_last(of_last, inputs, kernel, *rest):
+    *steps, x, states = rest
+    return _gradient_of_rows(of_last, x, None, kernel, Steps(*steps), states)[:2]
 
-        return tf.gather(last, steps.row_place), gradient
 
-    last = run(inputs, kernel, *(() if attention is None else (attention,)))
-    return tf.ensure_shape(last, (None, None, units))
+@custom_gradient(_gradient_of_last)
+def _last(inputs, kernel, *steps):
+    steps = Steps(*steps)
+    x = tf.gather(inputs, steps.order)
+    states, last = _forward(x, None, kernel, steps, tf.shape(x)[1])
+    return _of_rows(last, steps), x, states
+
+
+def _gradient_of_last_with_attention(of_last, inputs, kernel, attention, *rest):
+    *steps, x, a, states = rest
+    return _gradient_of_rows(of_last, x, a, kernel, Steps(*steps), states)
+
+
+@custom_gradient(_gradient_of_last_with_attention)
+def _last_with_attention(inputs, kernel, attention, *steps):
+    steps = Steps(*steps)
+    x = tf.gather(inputs, steps.order)
+    a = tf.gather(attention, steps.order)[..., tf.newaxis]
+    states, last = _forward(x, a, kernel, steps, tf.shape(a)[1])
+    return _of_rows(last, steps), x, a, states
+
+
+def _of_rows(last, steps):
+    """The last states, those of living rows by length, as `(batch, candidates, units)`."""
+    without = tf.shape(steps.row_place)[0] - tf.shape(last)[0]  # Rows without a behaviour.
+    return tf.gather(tf.pad(last, [[0, without], [0, 0], [0, 0]]), steps.row_place)
+
+
+def _gradient_of_rows(of_last, x, attention, kernel, steps, states):
+    """The gradients of inputs, `kernel` and attention, from that of what `_of_rows` returned."""
+    of_last = tf.gather(of_last, steps.row_order)[: tf.reduce_max(steps.sizes)]
+    of_x, of_kernel, of_a = _backward(x, attention, kernel, steps, states, None, of_last)
+    of_attention = None if of_a is None else tf.gather(of_a, steps.place)
+    return tf.gather(of_x, steps.place), of_kernel, of_attention
 
 
 def _forward(x, attention, kernel, steps, candidates):

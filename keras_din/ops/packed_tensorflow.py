@@ -40,23 +40,28 @@ def take_rows(x, rows):
     return _take_rows(x, rows) if x.dtype.is_floating else tf.gather(x, rows)
 
 
-@custom_gradient
-def _take_rows(x, rows):
+def _gradient_of_take_rows(of_taken, x, rows):
     # TensorFlow's own gradient would sum the rows as if they stood in any order.
-    return tf.gather(x, rows), lambda gradient: (sum_rows(gradient, rows, tf.shape(x)[0]), None)
+    return (sum_rows(of_taken, rows, tf.shape(x)[0]),)
+
+
+@custom_gradient(_gradient_of_take_rows)
+def _take_rows(x, rows):
+    return (tf.gather(x, rows),)
 
 
 def take_positions(values, places):
-    return _take_positions(tf.convert_to_tensor(values), places)
+    return _take_positions(values, places)
 
 
-@custom_gradient
-def _take_positions(values, places):
+def _gradient_of_take_positions(of_taken, values, places):
     # TensorFlow's own gradient would be slices of a tensor that is dense anyway.
-    def gradient(of_taken):
-        return in_float32(tf.math.unsorted_segment_sum)(of_taken, places, tf.shape(values)[0]), None
+    return (in_float32(tf.math.unsorted_segment_sum)(of_taken, places, tf.shape(values)[0]),)
 
-    return tf.gather(values, places), gradient
+
+@custom_gradient(_gradient_of_take_positions)
+def _take_positions(values, places):
+    return (tf.gather(values, places),)
 
 
 def real_positions(rows, batch):

@@ -1,15 +1,18 @@
 """Custom gradients are in graphs that are trained, and not in those that are served."""
 
+import gc
+import weakref
+
 import numpy as np
 import tensorflow as tf
 
 from keras_din.ops.custom_gradient_tensorflow import custom_gradient, without_gradients
 
 
-@custom_gradient
+@custom_gradient(lambda of_square, x: (-of_square,))
 def square(x):
     """With a gradient that is wrong on purpose."""
-    return x * x, lambda gradient: -gradient
+    return (x * x,)
 
 
 def derivative():
@@ -36,3 +39,36 @@ def test_a_graph_keeps_what_it_was_traced_with():
     with_gradient = tf.function(square).get_concrete_function(tf.TensorSpec((), tf.float32))
     nodes = with_gradient.graph.as_graph_def().node
     assert any("_gradient_op_type" in node.attr for node in nodes)
+
+
+def test_no_graph_is_kept():
+    """`tf.custom_gradient` would hold the graph, and with it the variable, for ever."""
+    variable = tf.Variable(3.0)
+    traced = tf.function(lambda: square(variable)).get_concrete_function()
+    graph = weakref.ref(traced.graph)
+    assert any("_gradient_op_type" in node.attr for node in graph().as_graph_def().node)
+    del traced
+    gc.collect()
+    assert graph() is None
+
+
+def test_where_a_graph_is_differentiated():
+    """A function is differentiated as a graph, as are the branches and loops in it."""
+    x = tf.constant(3.0)
+
+    @tf.function
+    def branch(x):
+        return tf.cond(x > 0, lambda: square(x), lambda: x)
+
+    @tf.function
+    def with_tape(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = square(branch(x))
+        return tape.gradient(y, x)
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.function(square)(x) + branch(x)
+    assert tape.gradient(y, x).numpy() == -2.0
+    assert with_tape(x).numpy() == 1.0  # -1 of each square.
