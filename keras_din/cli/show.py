@@ -91,6 +91,8 @@ def report(data) -> str:
         lines.append(f"  users with one behaviour: {counts['users_with_one_behaviour']:,}")
     if counts.get("rows_in_histories_only"):
         lines.append(f"in no part, in histories only: {counts['rows_in_histories_only']:,} rows")
+    for name in counts.get("features_that_tell_the_label", ()):
+        lines.append(f"look: {name!r} alone tells the label of nearly every training row")
     if "half_life" in counts:
         lines.append(f"after {counts['half_life']:g} days a row of training counts half")
     for part, of_part in counts.get("parts", {}).items():

@@ -21,6 +21,7 @@ from keras_din.data.encoding import (
 )
 from keras_din.data.joins import column_names, places, read_log
 from keras_din.data.labels import check_both_classes
+from keras_din.data.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.log import BehaviourLog
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
@@ -157,6 +158,9 @@ def prepare_impressions(
     columns = [feature_name(feature) for feature in [*target, *context, *side]]
     labels = list(dict.fromkeys([label, *sequences.values()]))
     single = [user, time, *labels, *([request] if request else [])]
+    feedback = dict.fromkeys(sequences.values(), "what the user did with it") | {label: "the label"}
+    groups = [[feature_name(feature) for feature in group] for group in (target, context, side)]
+    check_no_feedback(feedback, *groups, sequences)
     separators = checked_separators(bags, [*target, *context, *side], single)
     ids = [user, request] if request else [user]
     written, reasons = as_written([*target, *context, *side], item, ids, numeric, categorical)
@@ -273,6 +277,7 @@ def prepare_impressions(
         "behaviours": {name: len(log) for name, log in behaviours.items()},
         "earlier_of_unknown_users": unknown,
         "earlier_aside": aside,
+        "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }
     return PreparedData(spec, behaviours, parts, report, events.bad)

@@ -1,11 +1,8 @@
 """Rows that hold their histories, as a data set whose features are learned from them."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet
 
 from keras_din.data.bag_cells import bag_cells, checked_separators
 from keras_din.data.column_types import from_csv, from_series, kinds_of
@@ -16,6 +13,7 @@ from keras_din.data.columns import (
     ordinary,
     whole_as_integers,
 )
+from keras_din.data.csv_file import CsvFile
 from keras_din.data.encoding import (
     Features,
     as_written,
@@ -27,9 +25,11 @@ from keras_din.data.encoding import (
     stacked,
 )
 from keras_din.data.joins import column_names
+from keras_din.data.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepared import PARTS, PreparedData, cut_into_parts
 from keras_din.data.reading import read_table
 from keras_din.data.rows import list_column, rows_to_samples
+from keras_din.data.source import ArrowSource, as_source
 from keras_din.data.split import LEFT_OUT, TRAIN, part_of_column
 from keras_din.feature_spec import Bag
 
@@ -54,6 +54,9 @@ def prepare_rows(
     numeric=(),
     categorical=(),
     label_map: dict | None = None,
+    sep: str | None = None,
+    header: bool | None = None,
+    names=None,
 ) -> PreparedData:
     """Rows with materialized histories as a data set; vocabularies and means are learned.
 
@@ -63,8 +66,8 @@ def prepare_rows(
     `rows_dataset` for rows that come later.
 
     Args:
-        source: A `DataFrame`, or the path of a CSV or Parquet file; or a dict of these by part:
-            `{"train": ..., "valid": ..., "test": ...}`.
+        source: A table, as `prepare_impressions` takes it, or a dict of these by part: `{"train":
+            ..., "valid": ..., "test": ...}`.
         label: Column of 0 and 1, the click.
         target: Columns of the candidate, the item first, as in `prepare_impressions`.
         context: Columns of the user and the request, likewise.
@@ -83,6 +86,9 @@ def prepare_rows(
         numeric: As in `prepare_impressions`.
         categorical: As in `prepare_impressions`.
         label_map: Other values of the label -> 0 or 1, as `{-1: 0}`.
+        sep: The separator of a CSV file, as in `prepare_impressions`.
+        header: As in `prepare_impressions`.
+        names: As in `prepare_impressions`.
 
     Returns:
         A `PreparedData`, in whose behaviours every row is a user of its own.
@@ -96,6 +102,9 @@ def prepare_rows(
     sequences = [sequences] if isinstance(sequences, str) else list(sequences)
     item, features = feature_name(target[0]), [*target, *context, *side]
     single = [name for name in (label, group, weight) if name is not None]
+    source = _sources(source, split, (sep, header, names))
+    own = [feature_name(feature) for feature in target]
+    check_no_feedback({label: "the label"}, own, [feature_name(feature) for feature in context])
     separators = checked_separators(bags, features, single)
     ids = [] if group is None else [group]
     written, reasons = as_written(features, item, ids, numeric, categorical)
@@ -136,16 +145,14 @@ def prepare_rows(
         "kind": "rows",
         "columns": fitted.types,
         "behaviours": {name: len(log) for name, log in behaviours.items()},
+        "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }
     return PreparedData(spec, behaviours, parts, report, bad)
 
 
-def _read(source, columns: list, lists: list, split, names: list, separators, written):
-    """`(frame, part, bad)` of all tables, one below the other; `part` is as of `part_of`.
-
-    `names` are of the features of which a column may have a type that only the user can tell.
-    """
+def _sources(source, split, options) -> dict:
+    """Name of the part -> table as `as_source` gives it, with its options of CSV files."""
     if isinstance(source, dict):
         if split is not None or not source or set(source) - set(PARTS):
             raise ValueError(
@@ -154,6 +161,14 @@ def _read(source, columns: list, lists: list, split, names: list, separators, wr
             )
     else:
         source = {"train": source}
+    return {part: as_source(table, *options) for part, table in source.items()}
+
+
+def _read(source: dict, columns: list, lists: list, split, names: list, separators, written):
+    """`(frame, part, bad)` of all tables, one below the other; `part` is as of `part_of`.
+
+    `names` are of the features of which a column may have a type that only the user can tell.
+    """
     frames, parts, bad = [], [], []
     for name in [name for name in PARTS if name in source]:
         frame, aside = _read_one(source[name], columns, lists, separators, written)
@@ -172,15 +187,13 @@ def _read(source, columns: list, lists: list, split, names: list, separators, wr
 
 def _read_one(source, columns: list, lists: list, separators, written):
     """As of `read_table`, with the columns of histories as they are."""
-    is_frame = isinstance(source, pd.DataFrame)
     check_columns("the rows", column_names(source), [*columns, *lists])
-    if not is_frame and not os.fspath(source).lower().endswith(".parquet"):
+    if isinstance(source, CsvFile):
         text = {*written["text"], *lists}
         return read_table(source, [*columns, *lists], separators, **written | {"text": text})
     frame, bad = read_table(source, columns, separators, **written)
-    if not is_frame:
-        with pa.parquet.ParquetFile(source) as file:
-            table = file.read(lists)
+    if isinstance(source, ArrowSource):
+        table = source.read(lists)
         source = {name: from_arrow(table[name]) for name in lists}
     for name in lists:
         cells = ordinary(source[name]).to_numpy(object)

@@ -51,6 +51,11 @@ def rows_to_samples(
             differ in length.
     """
     frame = to_frame(frame)
+    if label is not None and label in spec.inputs:
+        raise ValueError(
+            "The inputs must not hold the label: a model that sees it predicts nothing. "
+            f"Received: label={label!r}, an input of the spec."
+        )
     wanted = [*spec.inputs, *(name for name in (label, group, weight) if name is not None)]
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
