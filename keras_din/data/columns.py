@@ -13,6 +13,9 @@ _WITH_GAPS |= dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.
 _WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype())
 
 
+_SCIENTIFIC = r"^\s*-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\s*$"
+
+
 def check_columns(owner: str, there, needed, hint=None) -> None:
     """Raises a `ValueError` unless a table has each column that is needed, once.
 
@@ -92,6 +95,24 @@ def check_exact_ids(name: str, values) -> None:
             f"{values.dtype}, with {array[large.argmax()]:.0f}, where whole numbers from "
             f"{limit:.0f} on fall together. Read the column anew as int64, Int64 or text; if it "
             "holds amounts, name it in `numeric`."
+        )
+
+
+def check_written_ids(name: str, column: pa.ChunkedArray) -> None:
+    """Raises a `ValueError` where ids of a CSV file are written as 1.87E+18.
+
+    A spreadsheet writes long numbers so, and their last digits are lost.
+    """
+    if not pa.types.is_binary(column.type):
+        return
+    some = column.slice(0, 1000)
+    some = some.filter(pc.greater(pc.binary_length(some), 0))
+    rounded = pc.match_substring_regex(some, _SCIENTIFIC)
+    if 2 * (pc.sum(rounded).as_py() or 0) > len(some):
+        value = some.filter(rounded)[0].as_py().decode()
+        raise ValueError(
+            f"Column {name!r} must hold ids with all their digits. Received: {value}, as a "
+            "spreadsheet writes long numbers: export the column as text."
         )
 
 

@@ -14,6 +14,7 @@ from keras_din.data.column_types import from_csv, from_series
 from keras_din.data.columns import (
     check_columns,
     check_exact_ids,
+    check_written_ids,
     from_arrow,
     missing,
     whole_as_integers,
@@ -85,6 +86,8 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     def typed(name, values):
         if isinstance(values, pd.Series) and declared.get(name) not in ("numeric", "number"):
             check_exact_ids(name, values)
+        elif not isinstance(values, pd.Series) and declared.get(name) in ("categorical", "text"):
+            check_written_ids(name, values)
         convert = from_series if isinstance(values, pd.Series) else from_csv
         values, found[name] = convert(values, declared.get(name))
         return values

@@ -21,6 +21,7 @@ _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p
 _CLOCKS += (" %H:%M:%S %z", ":%H:%M:%S %z")
 _COMMON = [day + clock for day in _DAYS for clock in _CLOCKS]  # For remedies.
 _COMMON += ["%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"]
+_MANY = 10  # So many times that are all multiples of something are so by no chance.
 _UTC = r"\s+(?:UTC|GMT)\s*$"  # As BigQuery writes it.
 _ZONE = r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$"
 
@@ -44,7 +45,8 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
 
     Raises:
         ValueError: When the values are something else, numbers of different units are mixed,
-            numbers look like calendar moments and neither `unit` nor `time_format` is given,
+            numbers look like calendar moments or have lost their last digits and neither `unit`
+            nor `time_format` is given,
             64 bits can hold none of them, or their type is too narrow to tell them apart.
     """
     one_of("time_unit", unit, ("auto", *UNITS, ORDER))
@@ -228,6 +230,26 @@ def _whole(numbers: pd.Series) -> np.ndarray:
     return numbers[numbers < 2**63 - 1].to_numpy(np.int64)
 
 
+def _refuse_rounded(name: str, whole: np.ndarray, unit: str) -> None:
+    """Raises a `ValueError` where times since 1973 are all multiples of something odd.
+
+    So they are where a float32 held them (128 seconds), or a spreadsheet that writes 1.65E+09.
+    """
+    some = np.unique(whole[:: max(1, len(whole) // 1000)])
+    second = 1e6 / UNITS[unit]
+    if len(some) < _MANY or np.abs(some).min() < 1e8 * second:
+        return
+    step = int(np.gcd.reduce(np.diff(some)))
+    step = np.gcd(step, int(some[0]))
+    if step >= 100 * second and step % int(60 * second):
+        raise ValueError(
+            f"Column {name!r} must hold times with all their digits. Received: {some[0]}, "
+            f"{some[1]}, {some[2]}, all of them multiples of {step}, as where a float32 held them "
+            "or a spreadsheet wrote 1.65E+09. Read the column anew from its source; if it is "
+            "right so, name its `time_unit`."
+        )
+
+
 def _looks_like_a_date(name: str, value, formats: list) -> ValueError:
     return ValueError(
         f"Column {name!r} must hold times. Received: {value}, which looks like a date written as "
@@ -247,6 +269,8 @@ def _from_numbers(name: str, numbers: pd.Series, unit: str):
     size = np.abs(np.where(known, floats, 0.0))
     if unit == "auto":
         unit = _unit(name, floats[known], size[known])
+        if len(whole) == np.count_nonzero(floats[known]):
+            _refuse_rounded(name, whole, unit)
     factor = UNITS[unit]
     fits = size * max(factor, 1) < _LIMIT
     if known.any() and not (known & fits).any():

@@ -99,6 +99,19 @@ def test_ids_of_rows():
         assert samples.columns["bag"].values.tolist() == [3]
 
 
+@pytest.mark.parametrize("column", ["user", "item", "request"])
+def test_ids_that_a_spreadsheet_wrote(tmp_path, column):
+    a_log(**{column: ["1.87152E+18", "1.87153E+18", "", "7"]}).to_csv(tmp_path / "log.csv")
+    message = f"Column {column!r} must hold ids with all their digits. Received: 1.87152E"
+    with pytest.raises(ValueError, match=message):
+        prepare_impressions(
+            tmp_path / "log.csv", label="click", request="request", max_bad=1, **WORDS
+        )
+    # Some ids may look so.
+    a_log(**{column: ["1E+5", "abc", "x", "7"]}).to_csv(tmp_path / "log.csv")
+    prepare_impressions(tmp_path / "log.csv", label="click", request="request", max_bad=1, **WORDS)
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -361,3 +361,32 @@ def test_what_to_write_where_text_is_no_time(text, expected):
         time_format = re.search("'(.*?)'", said)[1]
         assert to_microseconds("when", text, time_format=time_format)[1].all()
     assert "must be of `time_format='%Y'`" in remedy(pd.Series(text), "%Y")
+
+
+STARTS = 1_649_423_101 + np.random.default_rng(0).integers(0, 10**6, 50)
+
+
+@pytest.mark.parametrize(
+    "values, step",
+    [
+        (STARTS.astype(np.float32).astype(np.float64), 128),
+        (STARTS.astype(np.float32).astype(np.int64), 128),
+        ((STARTS * 1000).astype(np.float32).astype(np.float64), 131072),
+        ([f"{value:.5E}" for value in STARTS], 10_000),
+        ([f"{value:.5E}" for value in STARTS * 1000] + [""], 10_000_000),
+    ],
+)
+def test_times_that_were_rounded(values, step):
+    message = f"'when' must hold times with all their digits.*all of them multiples of {step}, as"
+    with pytest.raises(ValueError, match=message):
+        times(values)
+    assert len(times(values, "ms" if step > 10_000 else "s")[0]) == len(values)
+
+
+@pytest.mark.parametrize("step", [1, 60, 300, 3600, 86400, 7 * 86400])
+def test_times_of_whole_minutes_hours_and_days(step):
+    assert times(STARTS // step * step)[1] == "s"
+    assert times(STARTS // step * step * 1000.0)[1] == "ms"
+    assert times((np.arange(50) + 1) * 1000)[1] == "s"  # No times since 1973.
+    assert times([1_649_423_104] * 50)[1] == "s"
+    assert times(STARTS + 0.5)[1] == "s"
