@@ -42,23 +42,22 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
         nulls = pc.is_in(column, pa.array([word.encode() for word in NULLS]))
         column = pc.if_else(nulls, pa.scalar(None, column.type), column)
         return from_arrow(column), _facts("categorical", "text, some of it not UTF-8")
-    values, counts = counted(column)
-    is_null = np.asarray(pc.is_in(values, pa.array(NULLS)), bool)
-    nothing = _times(values.filter(pa.array(is_null)), counts[is_null])
+    nulls = pc.is_in(column, pa.array(NULLS))
+    nothing = counted(column.filter(nulls))
+    values = column
     if nothing:
-        nulls = pc.is_in(column, pa.array(NULLS))
+        values = column.filter(pc.invert(nulls))
         column = pc.if_else(nulls, pa.scalar(None, column.type), column)
-    values, counts = values.filter(pa.array(~is_null)), counts[~is_null]
     if declared == "text":
         return from_arrow(column), _facts("categorical", "text", None, nothing)
-    found = type_of_text(values, counts, declared in ("numeric", "number"))
+    found = type_of_text(values, declared in ("numeric", "number"))
     if declared == "number" and found.missing:
         return from_arrow(column), _facts("text", "text", None, nothing)
     if declared == "categorical" and found.kind == "numbers":
         kind = "integers" if found.whole else "text"
-        tokens = tuple(filter(stands_for_nothing, found.missing))
+        tokens = {token: n for token, n in found.missing.items() if stands_for_nothing(token)}
         found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
-    return _typed(column, found, nothing, _times(values, counts))
+    return _typed(column, found, nothing)
 
 
 def from_series(values: pd.Series, declared: str | None):
@@ -89,22 +88,22 @@ def from_series(values: pd.Series, declared: str | None):
             return values, _facts("categorical", "text", example, nothing)
         return values, _facts("other", str(values.dtype), None, nothing)
     empty = pc.equal(text, "")
-    text = pc.if_else(empty, pa.scalar(None, text.type), text)
-    different, counts = counted(pc.drop_null(text))
-    found = type_of_text(different, counts, declared == "numeric")
+    if pc.any(empty).as_py():
+        text = pc.if_else(empty, pa.scalar(None, text.type), text)
+    found = type_of_text(pc.drop_null(text), declared == "numeric")
     if found.kind != "numbers" and declared != "numeric":
-        tokens = ", ".join(map(repr, found.missing))
+        tokens = ", ".join(map(repr, found.missing or ()))
         reason = f"text, all of it whole numbers but {tokens}" if tokens else "text"
         return values, _facts("categorical", reason, found.example, nothing)
-    series, facts = _typed(text, found, nothing, _times(different, counts))
+    series, facts = _typed(text, found, nothing)
     return series.set_axis(values.index).rename(values.name), facts
 
 
-def _typed(column, found: TextType, nothing: dict, times: dict):
+def _typed(column, found: TextType, nothing: dict):
     kind = {"numbers": "numeric", "nothing": "nothing"}.get(found.kind, "categorical")
     reason = _IDS if found.kind == "integers" else found.reason
-    tokens = () if found.refused is not None else found.missing
-    nothing = nothing | {token: times[token] for token in tokens}
+    if found.refused is None:
+        nothing = nothing | (found.missing or {})
     facts = _facts(kind, reason, found.example, nothing)
     if found.refused is not None:
         facts["refused"] = found.refused
@@ -122,10 +121,6 @@ def _of_floats(values: pd.Series, example, nothing: dict) -> dict:
 
 def _facts(kind: str, reason: str, example=None, nothing=None) -> dict:
     return {"type": kind, "reason": reason, "example": example, "missing": nothing or {}}
-
-
-def _times(values, counts) -> dict:
-    return dict(zip(values.to_pylist(), counts.tolist(), strict=True))
 
 
 def _first(values: pd.Series):
@@ -148,6 +143,9 @@ def _as_text(values: pd.Series, kind: str):
         values = [None if pd.isna(value) else str(value) for value in values]
     elif kind != "string":
         return None
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.StringDtype):
+        text = pa.array(values.array, from_pandas=True)
+        return text if isinstance(text, pa.ChunkedArray) else pa.chunked_array([text])
     try:
         return pa.chunked_array([pa.array(values, pa.large_string(), from_pandas=True)])
     except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError):

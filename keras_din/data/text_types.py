@@ -4,7 +4,6 @@ import decimal
 import re
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,98 +30,96 @@ class TextType(NamedTuple):
 
     `kind` is `"integers"`, `"numbers"`, `"text"`, `"booleans"` or `"nothing"`; `reason` says why,
     `example` is the value that decided; `missing` are the tokens beside numbers that stand for a
-    missing value; `refused` is a token that may be a number, which nobody but the user can tell;
-    `whole` says whether all numbers are whole and written as pandas writes integers with gaps.
+    missing value, and how often; `refused` is a token that may be a number, which nobody but the
+    user can tell; `whole` says whether all numbers are whole and written as pandas writes
+    integers with gaps.
     """
 
     kind: str
     reason: str
     example: str | None = None
-    missing: tuple = ()
+    missing: dict | None = None
     refused: str | None = None
     whole: bool = False
 
 
-def type_of_text(values: pa.Array, counts: np.ndarray, as_numbers: bool = False) -> TextType:
+def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
     """What the text of a column is.
 
     Args:
-        values: The values of the column that differ, without those that are missing.
-        counts: How often each occurs.
-        as_numbers: Whether the column is known to hold numbers: then no digit counts but those
-            of the number, and any word without a digit is a missing value.
+        column: The values of the column, without those that are missing.
+        as_numbers: Whether the column is known to hold numbers: then it does not matter how they
+            are written, and any word without a digit is a missing value.
 
     Returns:
         A `TextType`. Integers are whole numbers that 64 bits hold, each written as usual. Numbers
         are such that a float gives them back as they are written. Words beside numbers that are
         known to stand for nothing (`-`, `?`, `NA`), and a few others without a digit, are missing.
     """
-    if not len(values):
+    if not len(column):
         return TextType("nothing", "no value")
-    text = pc.utf8_trim_whitespace(values)
+    text = pc.utf8_trim_whitespace(column)
     if pc.all(pc.is_in(text, pa.array(_TRUE + _FALSE))).as_py():
         return TextType("booleans", "true or false", text[0].as_py())
-    is_number = np.asarray(pc.match_substring_regex(text, _NUMBER), bool)
-    tokens = values.filter(pa.array(~is_number)).to_pylist() if not is_number.all() else []
-    if not is_number.any():
-        return TextType("text", "text", values[0].as_py())
-    numbers = text.filter(pa.array(is_number))
-    digits = np.asarray(pc.match_substring_regex(numbers, _DIGITS), bool)
+    is_number = pc.match_substring_regex(text, _NUMBER)
+    if not pc.any(is_number).as_py():
+        return TextType("text", "text", column[0].as_py())
+    numbers, tokens = text, {}
+    if not pc.all(is_number).as_py():
+        numbers, tokens = text.filter(is_number), counted(column.filter(pc.invert(is_number)))
     others = [token for token in tokens if not stands_for_nothing(token)]
+    refused = next(filter(_has_digit, others), None)
+    not_digits = _first_that_is_no(_DIGITS, numbers)
     if as_numbers:
-        refused = next(filter(_has_digit, others), None)
-        kind = "integers" if digits.all() and _fit(numbers) else "numbers"
-        return TextType(kind, "numbers", numbers[0].as_py(), tuple(tokens), refused)
-    if digits.all():
+        kind = "integers" if not_digits is None and _too_long(numbers) is None else "numbers"
+        return TextType(kind, "numbers", numbers[0].as_py(), tokens, refused)
+    if not_digits is None:
         if others:
             return TextType("text", "text among whole numbers", others[0])
-        return _of_digits(values, numbers, tokens)
-    return _of_numbers(values, counts, is_number, numbers, tokens, others)
-
-
-def _of_digits(values, numbers, tokens) -> TextType:
-    """Of whole numbers and of tokens that are known."""
-    usual = np.asarray(pc.match_substring_regex(numbers, _INTEGER), bool)
-    if not usual.all():
-        example = numbers[int(usual.argmin())].as_py()
-        return TextType("text", "whole numbers that are not written as usual", example)
-    if not _fit(numbers):
-        longest = max(numbers.to_pylist(), key=len)
-        return TextType("text", "whole numbers that 64 bits do not hold", longest)
-    return TextType("integers", "whole numbers", numbers[0].as_py(), tuple(tokens))
-
-
-def _of_numbers(values, counts, is_number, numbers, tokens, others) -> TextType:
-    """Of numbers, some with a decimal point, and of any tokens."""
-    if others:
-        count = dict(zip(values.to_pylist(), counts.tolist(), strict=True))
-        share = sum(count[token] for token in others)
-        share /= share + counts[is_number].sum()
-        if share > _MOST_OTHERS:
-            return TextType("text", f"text in {share:.0%} of the cells", others[0])
+        return _of_digits(numbers, tokens)
+    share = sum(tokens[token] for token in others)
+    share /= share + len(numbers)
+    if share > _MOST_OTHERS:
+        return TextType("text", f"text in {share:.0%} of the cells", others[0])
     if (strange := not_reproduced(numbers)) is not None:
         return TextType("text", "a number that a float does not give back as written", strange)
-    points = np.asarray(pc.match_substring_regex(numbers, _DIGITS), bool)
-    example = numbers[int(points.argmin())].as_py()
-    whole = not tokens and pc.all(pc.match_substring_regex(numbers, _WHOLE)).as_py()
+    whole = not tokens and _first_that_is_no(_WHOLE, numbers) is None
     whole = whole and pc.max(pc.utf8_length(numbers)).as_py() <= 20
-    refused = next(filter(_has_digit, others), None)
-    return TextType("numbers", "decimal numbers", example, tuple(tokens), refused, whole)
+    return TextType("numbers", "decimal numbers", not_digits, tokens, refused, whole)
 
 
-def not_reproduced(numbers: pa.Array) -> str | None:
+def _of_digits(numbers, tokens: dict) -> TextType:
+    """Of whole numbers and of tokens that are known."""
+    if (example := _first_that_is_no(_INTEGER, numbers)) is not None:
+        return TextType("text", "whole numbers that are not written as usual", example)
+    if (example := _too_long(numbers)) is not None:
+        return TextType("text", "whole numbers that 64 bits do not hold", example)
+    return TextType("integers", "whole numbers", numbers[0].as_py(), tokens)
+
+
+def _first_that_is_no(pattern: str, text) -> str | None:
+    """The first that a pattern does not match, or `None`."""
+    place = pc.index(pc.match_substring_regex(text, pattern), False).as_py()
+    return None if place < 0 else text[place].as_py()
+
+
+def not_reproduced(numbers) -> str | None:
     """The first of decimal numbers, as text, that a float does not give back, or `None`.
 
     A float gives back as many digits as the text has, whatever the form: `3.50` and `1e3` are
     the floats 3.5 and 1000. `007` is none.
     """
-    zeros = np.asarray(pc.match_substring_regex(numbers, _LEADING_ZERO), bool)
-    if zeros.any():
-        return numbers[int(zeros.argmax())].as_py()
+    zeros = pc.index(pc.match_substring_regex(numbers, _LEADING_ZERO), True).as_py()
+    if zeros >= 0:
+        return numbers[zeros].as_py()
     # Of up to 15 digits each number is the only one that its float stands for.
-    mantissa = pc.replace_substring_regex(numbers, r"[eE].*$|[^0-9]", "")
-    long = np.asarray(pc.greater(pc.utf8_length(pc.utf8_ltrim(mantissa, "0")), 15), bool)
-    for text in numbers.filter(pa.array(long)).to_pylist():
+    rest = numbers.filter(pc.greater(pc.utf8_length(numbers), 15))
+    if len(rest):  # Most are as the float itself is written.
+        rest = rest.filter(pc.not_equal(_floats(rest).cast(rest.type), rest))
+    if len(rest):
+        mantissa = pc.replace_substring_regex(rest, r"[eE].*$|[^0-9]", "")
+        rest = rest.filter(pc.greater(pc.utf8_length(pc.utf8_ltrim(mantissa, "0")), 15))
+    for text in rest.to_pylist():
         number, exact = float(text), decimal.Decimal(text)
         if exact != decimal.Decimal(repr(number)):
             of_float = decimal.Context(prec=len(exact.as_tuple().digits))
@@ -140,17 +137,22 @@ def _has_digit(text: str) -> bool:
     return re.search("[0-9]", text) is not None
 
 
-def _fit(digits: pa.Array) -> bool:
-    """Whether 64 bits hold whole numbers."""
-    long = np.asarray(pc.greater(pc.utf8_length(digits), 18), bool)
-    rest = map(int, digits.filter(pa.array(long)).to_pylist())
-    return all(-(2**63) <= number < 2**63 for number in rest)
+def _too_long(digits) -> str | None:
+    """The first of whole numbers that 64 bits do not hold, or `None`."""
+    rest = digits.filter(pc.greater(pc.utf8_length(digits), 18)).to_pylist()
+    return next((text for text in rest if not -(2**63) <= int(text) < 2**63), None)
 
 
-def counted(column: pa.ChunkedArray):
-    """`(values, counts)` of a column: the values that differ, and how often each occurs."""
+def _floats(numbers):
+    return pc.replace_substring_regex(numbers, r"^\+", "").cast(pa.float64())
+
+
+def counted(column: pa.ChunkedArray) -> dict:
+    """The values of a column and how often each occurs."""
     pairs = column.value_counts()
-    return pairs.field("values"), pairs.field("counts").to_numpy(zero_copy_only=False)
+    return dict(
+        zip(pairs.field("values").to_pylist(), pairs.field("counts").to_pylist(), strict=True)
+    )
 
 
 def convert(column: pa.ChunkedArray, found: TextType) -> pa.ChunkedArray:
@@ -171,7 +173,6 @@ def convert(column: pa.ChunkedArray, found: TextType) -> pa.ChunkedArray:
     if found.kind == "booleans":
         yes = pc.is_in(text, pa.array(_TRUE))
         return pc.if_else(pc.is_valid(column), yes, pa.scalar(None, pa.bool_()))
-    plain = pc.replace_substring_regex(text, r"^\+", "")
     if found.kind == "numbers":
-        return plain.cast(pa.float64())
-    return pc.replace_substring_regex(plain, r"\.0$", "").cast(pa.int64())
+        return _floats(text)
+    return pc.replace_substring_regex(text, r"^\+|\.0$", "").cast(pa.int64())
