@@ -64,7 +64,8 @@ def csv_names(file: CsvFile) -> list:
         sep = max(others, key=first[0].count)
         raise ValueError(
             f"The columns of a CSV file must be separated by {file.delimiter!r}. Received: one "
-            f"column in {file.path}, {_short(first[0])!r}; name its separator, `sep={sep!r}`."
+            f"column in {file.path}, {_short(first[0])!r}; name its separator, `sep={sep!r}` (on "
+            f"the command line `--sep {_shell(sep)}`)."
         )
     return first if file.names is None else list(file.names)
 
@@ -76,12 +77,22 @@ def csv_hint(file: CsvFile, lacking) -> str:
     for sep in ";\t|":
         names = [name.strip('" \r\n') for name in line.split(sep)]
         if sep != file.delimiter and any(name in names for name in lacking):
-            return f" If its columns are separated by {sep!r}, say so with `sep={sep!r}`."
+            return (
+                f" If its columns are separated by {sep!r}, say so with `sep={sep!r}` (on the "
+                f"command line `--sep {_shell(sep)}`)."
+            )
     names = csv_names(file)
     if file.names is None and any(_is_number(name) for name in names):
-        return " If its first line is no header, name its columns with `names=[...]`."
+        return (
+            " If its first line is no header, name its columns with `names=[...]` (on the command "
+            "line `--names A,B,...`)."
+        )
     blank = [name for name in lacking if name in map(str.strip, names)]
     return f" There are blanks beside the names of {blank}." if blank else ""
+
+
+def _shell(sep: str) -> str:
+    return "tab" if sep == "\t" else f"'{sep}'"
 
 
 def _is_number(text: str) -> bool:

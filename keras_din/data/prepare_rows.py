@@ -172,6 +172,8 @@ def _read(source: dict, columns: list, lists: list, split, names: list, separato
     frames, parts, bad = [], [], []
     for name in [name for name in PARTS if name in source]:
         frame, aside = _read_one(source[name], columns, lists, separators, written)
+        if not len(frame) and len(source) > 1:
+            raise ValueError(f"The table of each part must have rows. Received: none of {name!r}.")
         kinds = kinds_of(names, written["found"], written["kinds"])
         # A column is of one type, that of the first table.
         written = {**written, "kinds": written["kinds"] | kinds, "found": {}}

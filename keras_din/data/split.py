@@ -207,7 +207,8 @@ def check_parts(split, part: np.ndarray, time: np.ndarray, allow_empty: bool = F
     empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
     if empty and not allow_empty:
         raise ValueError(
-            f"Each part that `split` names must have rows, unless `allow_empty_parts`. Received: "
+            f"Each part that `split` names must have rows, unless `allow_empty_parts` (on the "
+            "command line `--allow-empty-parts`). Received: "
             f"none for {empty} from {split!r}; {_times(time)}."
         )
 

@@ -246,7 +246,7 @@ def _refuse_rounded(name: str, whole: np.ndarray, unit: str) -> None:
             f"Column {name!r} must hold times with all their digits. Received: {some[0]}, "
             f"{some[1]}, {some[2]}, all of them multiples of {step}, as where a float32 held them "
             "or a spreadsheet wrote 1.65E+09. Read the column anew from its source; if it is "
-            "right so, name its `time_unit`."
+            "right so, name its `time_unit` (on the command line `--time-unit`)."
         )
 
 
@@ -254,7 +254,8 @@ def _looks_like_a_date(name: str, value, formats: list) -> ValueError:
     return ValueError(
         f"Column {name!r} must hold times. Received: {value}, which looks like a date written as "
         f"a number and no time since 1970: name its format, `time_format=` "
-        f"{' or '.join(map(repr, formats))}. If it counts since 1970, name its `time_unit`."
+        f"{' or '.join(map(repr, formats))} (on the command line `--time-format`). If it counts "
+        "since 1970, name its `time_unit` (`--time-unit`)."
     )
 
 

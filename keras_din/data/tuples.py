@@ -108,6 +108,11 @@ def prepare_tuples(
             "valid": parts["train"][last],
             "test": parts["test"],
         }
+    if train and not len(parts["train"]):
+        raise ValueError(
+            "`valid` must leave rows for training: it takes those with the longest history of "
+            f"each user. Received: valid=True, all {len(train)} tuples of `train`."
+        )
     dims = {"item_id": 16, "cate_id": 16} | (
         dim if isinstance(dim, dict) else {"item_id": dim, "cate_id": dim}
     )

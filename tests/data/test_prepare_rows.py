@@ -172,3 +172,9 @@ def test_parts_have_names():
             ValueError, match=r"`source` must be a table, or a dict|rows of the part"
         ):
             prepare_rows(source, **COLUMNS, **options)
+
+
+def test_a_part_without_rows():
+    tables = {"train": a_frame(), "valid": a_frame().iloc[:0]}
+    with pytest.raises(ValueError, match=r"The table of each part must have rows.*none of 'valid'"):
+        prepare_rows(tables, label="click", target="item")

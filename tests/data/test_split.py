@@ -298,7 +298,7 @@ def test_parts_that_have_no_rows(split, empty):
     check_parts(split, part, time, allow_empty=True)
     if not empty:
         return check_parts(split, part, time)
-    message = f"unless `allow_empty_parts`. Received: none for {empty} from ByTime"
+    message = f"`--allow-empty-parts`). Received: none for {empty} from ByTime"
     with pytest.raises(ValueError, match=re.escape(message) + ".*rows are from 2020-01-01T"):
         check_parts(split, part, time)
 

@@ -41,7 +41,10 @@ def prepared(frame, label="click", **options) -> PreparedData:
 def test_calendar_numbers_need_a_format(label, tmp_path):
     log().to_csv(tmp_path / "log.csv", index=False)
     for source in (log(), log(day=[str(day) for day in DAYS]), tmp_path / "log.csv"):
-        with pytest.raises(ValueError, match=r"20220408, which looks like a date.*'%Y%m%d'"):
+        with pytest.raises(
+            ValueError,
+            match=r"20220408, which looks like.*'%Y%m%d' \(on the command line `--time-format`",
+        ):
             prepared(source, label)
         data = prepared(source, label, time_format="%Y%m%d", split=ByTime(test_from="2022-05-02"))
         dates = ["2022-04-08", "2022-04-09", "2022-05-01", "2022-05-02", "2022-05-03"]
@@ -74,7 +77,9 @@ def test_a_part_without_rows(label, split):
         with pytest.raises(ValueError, match="`split` must leave rows for training"):
             prepared(frame, label, split=split)
         return
-    with pytest.raises(ValueError, match=r"must have rows, unless `allow_empty_parts`.*rows are"):
+    with pytest.raises(
+        ValueError, match=r"must have rows, unless `allow_empty_parts` \(.*rows are"
+    ):
         prepared(frame, label, split=split)
     data = prepared(frame, label, split=split, allow_empty_parts=True)
     assert len(data.parts) == 2

@@ -104,3 +104,8 @@ def test_what_must_hold(train, test, categories, message):
 def test_a_width_may_be_left_out():
     data = prepare_tuples(TRAIN, TEST, CATEGORIES, dim={"item_id": 3})
     assert [feature.dim for feature in data.spec.target] == [3, 16]
+
+
+def test_valid_must_leave_training_rows():
+    with pytest.raises(ValueError, match=r"`valid` must leave rows for training: .* all 2 tuples"):
+        prepare_tuples(TRAIN[-3:-1], TEST, CATEGORIES, valid=True)
