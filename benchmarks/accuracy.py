@@ -61,7 +61,7 @@ DATA = {
 def trained(data, settings: dict, seed: int):
     """A run, whose result has the metrics of the weights that are best on validation."""
     with tempfile.TemporaryDirectory() as folder:
-        return train(data, folder, **settings, seed=seed, verbose=0)
+        return train(data, folder, **settings, monitor="gauc", seed=seed, verbose=0)
 
 
 def epoch_seconds(model, data, settings: dict) -> float:

@@ -9,16 +9,10 @@ import keras
 import numpy as np
 
 from keras_din.checks import epoch_or_steps, one_of
-from keras_din.metrics import all_metrics, check_groups
+from keras_din.metrics import check_groups, metrics_and_groups
+from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
 
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
-_BETTER = {
-    "gauc": operator.gt,
-    "auc": operator.gt,
-    "logloss": operator.lt,
-    "ne": operator.lt,
-    "ece": operator.lt,
-}
 # The traces of a model: an attribute of the model, which Keras neither tracks nor saves. A model
 # keeps no more than so many, the most recent ones.
 _TRACES, _MOST_TRACES = "_keras_din_traces", 8
@@ -78,7 +72,7 @@ def evaluate(model: keras.Model, dataset, groups=None) -> dict:
     Raises:
         ValueError: When the groups do not fit the rows, or as `predict` does.
     """
-    return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups))
+    return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups))[0]
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -102,8 +96,12 @@ class Evaluation(keras.callbacks.Callback):
         before_training: Whether to evaluate before the first step.
         prefix: What the names in the logs begin with.
         restore_best: Whether the best weights, kept in memory, are the model's at the end.
-        monitor: What is best: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`, `"ne"`
-            or `"ece"`.
+        monitor: What is best. `"gauc_then_logloss"`: of the evaluations whose GAUC is within the
+            noise of the highest, the one with the least logloss, so that a GAUC that is more by
+            chance is not paid for in logloss. The noise is one standard error of the difference
+            of the two GAUCs over the same users, and at least .001; see `keras_din.monitor.Best`.
+            Or one metric alone: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`,
+            `"ne"` or `"ece"`.
         averaged: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
             evaluated, and kept by `restore_best`, in place of those it trains. Not together with
             `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every callback
@@ -111,15 +109,17 @@ class Evaluation(keras.callbacks.Callback):
         verbose: Whether to print a line an evaluation.
 
     Attributes:
-        best: The best value of `monitor` in this training; `None` before there is one.
+        best: The value of the best evaluation in this training, with `"gauc_then_logloss"` its
+            GAUC; `None` before there is one.
         best_step: The step of it.
-        history: List of dicts with `step`, `epoch` (as Keras counts, `None` before training),
+        best_epoch: The epoch of it.
+        history: List of dicts with `step`, `epoch` (from 1, `None` before training),
             the metrics, their counts, and `loss`, the mean training loss of the epoch's steps
             since the evaluation before, also where `fit` has `validation_data`. There is no
             `loss` where another callback has reset the metrics of Keras meanwhile.
 
     Raises:
-        ValueError: When `monitor` is `"gauc"` and there are no groups; when training begins,
+        ValueError: When `monitor` needs a GAUC and there are no groups; when training begins,
             `averaged` is set and the optimizer averages nothing.
     """
 
@@ -132,7 +132,7 @@ class Evaluation(keras.callbacks.Callback):
         before_training: bool = True,
         prefix: str = "val_",
         restore_best: bool = False,
-        monitor: str = "gauc",
+        monitor: str = GAUC_THEN_LOGLOSS,
         averaged: bool = False,
         verbose: bool = True,
     ):
@@ -143,20 +143,37 @@ class Evaluation(keras.callbacks.Callback):
         self.before_training = before_training
         self.prefix = prefix
         self.restore_best = restore_best
-        self.monitor = one_of("monitor", monitor, tuple(_BETTER))
+        self.monitor = one_of("monitor", monitor, MONITORS)
         self.averaged = one_of("averaged", averaged, (True, False))
         self.verbose = verbose
-        if monitor == "gauc" and self.groups is None:
+        if monitor in NEED_GROUPS and self.groups is None:
             raise ValueError(
-                '`monitor="gauc"` needs groups: pass `groups`, or a dataset with the attribute '
-                '`groups` (shuffling and transformations lose it), or monitor="auc".'
+                f'`monitor="{monitor}"` needs groups: pass `groups`, or a dataset with the '
+                "attribute `groups` (shuffling and transformations lose it), or "
+                'monitor="logloss".'
             )
         self._reset()
 
     def _reset(self):
         self.history = []
-        self.best = self.best_step = self._best_weights = None
+        self._best, self._best_weights = Best(self.monitor), None
         self._epoch, self._seen, self._trained = None, (0.0, 0.0), None
+
+    @property
+    def best(self):
+        return self._best.kept and self._best.kept.value
+
+    @property
+    def best_step(self):
+        return self._best.kept and self._best.kept.step
+
+    @property
+    def best_epoch(self):
+        return self._best.kept and self._best.kept.epoch
+
+    def state_of_best(self) -> tuple:
+        """What `keras_din.monitor.Best.restore` takes."""
+        return self._best.state()
 
     def __deepcopy__(self, memo):
         result = copy.copy(self)
@@ -176,7 +193,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         # Keras has just reset its mean loss.
-        self._epoch, self._seen, self._trained = epoch, (0.0, 0.0), None
+        self._epoch, self._seen, self._trained = epoch + 1, (0.0, 0.0), None
 
     def on_test_begin(self, logs=None):
         # `fit` validates before the epoch ends, and next resets its mean loss to do so.
@@ -204,21 +221,15 @@ class Evaluation(keras.callbacks.Callback):
 
     def _evaluate(self, step, loss_of_epoch=None):
         with averaged_weights(self.model) if self.averaged else contextlib.nullcontext():
-            metrics = _evaluate(_forward(self.model, self.dataset), self.dataset, self.groups)
-            if self._is_best(metrics[self.monitor]):
-                self.best, self.best_step = metrics[self.monitor], step
-                if self.restore_best:
-                    self._best_weights = self.model.get_weights()
-        entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
+            forward = _forward(self.model, self.dataset)
+            metrics, by_group = _evaluate(forward, self.dataset, self.groups)
+            entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
+            if self._best.update(entry, by_group) and self.restore_best:
+                self._best_weights = self.model.get_weights()
         self._last_step = step
         self.history.append(entry)
         if self.verbose:
             self._print(entry)
-
-    def _is_best(self, value):
-        if np.isnan(value):
-            return False
-        return self.best is None or _BETTER[self.monitor](value, self.best)
 
     def _print(self, entry):
         names = [name for name in ("loss", "gauc", "auc", "logloss") if name in entry]
@@ -353,16 +364,17 @@ def _collect(forward, dataset) -> Predictions:
     return Predictions(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _evaluate(forward, dataset, groups) -> dict:
+def _evaluate(forward, dataset, groups) -> tuple:
+    """`(metrics, AUC of each group)`."""
     predictions, labels, sizes = _collect(forward, dataset)
     if groups is None:
-        return all_metrics(labels, predictions)
+        return metrics_and_groups(labels, predictions)
     if groups.shape != sizes.shape:
         raise ValueError(
             "`groups` must have one entry for each row of the dataset. "
             f"Received: groups of shape {groups.shape} and {len(sizes)} rows."
         )
-    return all_metrics(labels, predictions, np.repeat(groups, sizes))
+    return metrics_and_groups(labels, predictions, np.repeat(groups, sizes))
 
 
 def _matrix(word, values):

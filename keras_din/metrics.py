@@ -304,6 +304,17 @@ def all_metrics(labels, predictions, groups=None) -> dict:
         `calibration`, `ece`, and the integers `rows`, `groups` (those with both classes) and
         `groups_left_out`. Without groups there is no `gauc`, `groups` and `groups_left_out`.
     """
+    return metrics_and_groups(labels, predictions, groups)[0]
+
+
+def metrics_and_groups(labels, predictions, groups=None) -> tuple:
+    """The dict of `all_metrics`, and the `GroupAUC` behind it, `None` without groups.
+
+    Args:
+        labels: `(rows,)` of 0 and 1.
+        predictions: `(rows,)` of probabilities.
+        groups: `(rows,)` of integers or strings, or `None`.
+    """
     labels, predictions = _labels_and_probabilities(labels, predictions)
     # Sorted once: the sorts of the functions below are fast on sorted rows.
     order = np.argsort(predictions)
@@ -317,14 +328,15 @@ def all_metrics(labels, predictions, groups=None) -> dict:
         "rows": len(labels),
     }
     if groups is None:
-        return result
+        return result, None
     by_group = group_auc(labels, predictions, _groups(groups, len(labels))[order])
-    return {
+    result = {
         "gauc": _average(by_group, "impressions"),
         **result,
         "groups": len(by_group.groups),
         "groups_left_out": by_group.groups_left_out,
     }
+    return result, by_group
 
 
 def _average(by_group, weight) -> float:

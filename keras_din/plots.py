@@ -144,7 +144,8 @@ def learning_curve(history, metric: str = "gauc", ax=None):
 
     Args:
         history: The evaluations of a training in order: `kd.Evaluation(...).history`, or the
-            `DataFrame` of a run's `metrics.csv`. Or a dict of label -> such a history, to compare.
+            `DataFrame` of a run's `metrics.csv`, also of a version of this library that counted
+            epochs from 0. Or a dict of label -> such a history, to compare.
         metric: `"loss"`, the mean training loss since the evaluation before; or one of
             validation, `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`.
         ax: Where to draw.
@@ -181,7 +182,7 @@ def learning_curve(history, metric: str = "gauc", ax=None):
     ax.set(xlabel="step", ylabel=_LABELS[metric])
     above = ax.secondary_xaxis("top")
     every = -(-len(epochs) // 12)
-    above.set_xticks(epochs[::every], [f"{int(epoch) + 1}" for epoch in epochs.index[::every]])
+    above.set_xticks(epochs[::every], [f"{int(epoch)}" for epoch in epochs.index[::every]])
     above.tick_params(length=0)
     above.spines[:].set_visible(False)
     above.set_xlabel("epochs done")
@@ -353,7 +354,9 @@ def _frame(history, metric) -> pd.DataFrame:
             f"`history` must have 'step', 'epoch' and {metric!r} of at least one evaluation. "
             f"Received: {len(frame)} evaluations with {list(frame)}."
         )
-    return frame
+    # Epochs count from 1. An older version counted from 0; the first epoch tells.
+    epoch = pd.to_numeric(frame["epoch"])
+    return frame.assign(epoch=epoch + (epoch.min() == 0))
 
 
 def _named(word, values) -> dict:

@@ -1,6 +1,7 @@
 """A training run: a folder that holds all that it needs to go on, and what came of it."""
 
 import contextlib
+import copy
 import csv
 import inspect
 import json
@@ -25,6 +26,7 @@ from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS, fit_popularity
+from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
 from keras_din.optimizers import LazyAdam
 from keras_din.version import __version__
 
@@ -32,7 +34,9 @@ _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
 _SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
 _EPOCHS = 10
 _COUNTED = "popularity"
-_NOTHING_YET = {"epochs": 0, "steps": 0, "rows": [], "logs": [], "checkpoint": None}
+_NOTHING_YET = {"epochs": 0, "steps": 0, "rows": [], "best": {}, "checkpoint": None}
+# Of the epochs in the rows. A progress that does not have it is of a version that counted from 0.
+_FIRST_EPOCH = {"first_epoch": 1}
 
 
 class Run(NamedTuple):
@@ -64,6 +68,7 @@ def train(
     positive_weight: float = 1.0,
     ema_momentum: float = 0.0,
     patience: int = 2,
+    monitor: str | None = None,
     evaluate_every: int | str = "epoch",
     by_request: bool = False,
     seed: int = 0,
@@ -71,12 +76,12 @@ def train(
     resume: bool = False,
     verbose: int | str = "auto",
 ) -> Run:
-    """Trains a model of the zoo until the GAUC of validation no longer rises.
+    """Trains a model of the zoo until validation no longer gets better.
 
     The folder is written as the training goes: `run.json` (the arguments), `spec.json`,
-    `metrics.csv` (a line an evaluation), `best.keras` (the best on validation so far), a
-    checkpoint after each epoch and each evaluation, and at the end `result.json`. When it is
-    killed, `resume=True` goes on from the last checkpoint and ends where uninterrupted training
+    `metrics.csv` (a line per evaluation, epochs from 1), `best.keras` (the best on validation so
+    far), a checkpoint after each epoch and each evaluation, and at the end `result.json`. When it
+    is killed, `resume=True` goes on from the last checkpoint and ends where uninterrupted training
     would have.
 
     The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
@@ -99,8 +104,14 @@ def train(
         ema_momentum: Momentum of the average of the weights over steps, which then is what is
             evaluated and kept; 0 for none. An average remembers about `1 / (1 - ema_momentum)`
             steps. It reads all of a table.
-        patience: Epochs without a better GAUC (AUC, where no user has both a click and none)
-            after which training stops.
+        patience: Epochs without a better evaluation after which training stops.
+        monitor: What is better, for the weights that are kept and for `patience`.
+            `"gauc_then_logloss"`: of the evaluations whose GAUC is within the noise of the
+            highest, the one with the least logloss is best. The noise is one standard error of
+            the difference of the two GAUCs over the same users, and at least .001; see
+            `keras_din.monitor.Best`. Or one metric alone: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
+            `"ece"`. Defaults to `"gauc_then_logloss"`, and to `"logloss"` where no user of
+            validation has both a click and none.
         evaluate_every: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         seed: Seed of the weights, the order of the rows and dropout.
@@ -128,17 +139,19 @@ def train(
         "positive_weight": positive_number("positive_weight", positive_weight),
         "ema_momentum": fraction("ema_momentum", ema_momentum),
         "patience": positive_integer("patience", patience),
+        "monitor": None if monitor is None else one_of("monitor", monitor, MONITORS),
         "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
         "by_request": bool(by_request),
         "seed": positive_integer("seed", seed, minimum=0),
     }
     if resume:
         arguments = _resumed_arguments(folder, data, epochs)
-        progress = _NOTHING_YET | _read(folder / _PROGRESS, {})
+        progress = _read_progress(folder)
     else:
         _check_new(folder)
-        progress = dict(_NOTHING_YET)
-    monitor = _monitor(data.parts["valid"]) if "valid" in data.parts else None
+        progress = _NOTHING_YET | _FIRST_EPOCH
+    if "valid" in data.parts:
+        arguments["monitor"] = _monitor(data.parts["valid"], arguments["monitor"], resume)
     if arguments["model"] == _COUNTED:
         return _count(data, folder, arguments, data_folder, resume)
     datasets = {"train": _rest(data, arguments, progress)}
@@ -151,11 +164,11 @@ def train(
         _start(folder, data, arguments, data_folder)
     if progress["steps"]:
         this_epoch = arguments | {"epochs": progress["epochs"] + 1}
-        _fit(network, datasets, monitor, folder, this_epoch, progress, verbose)
+        _fit(network, datasets, folder, this_epoch, progress, verbose)
         if arguments["ema_momentum"]:  # At its end Keras puts the averages in for good.
             network = _checkpoint(folder, progress)
         datasets["train"] = _rest(data, arguments, progress)
-    _fit(network, datasets, monitor, folder, arguments, progress, verbose)
+    _fit(network, datasets, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
     result = {"best_step": number(network.optimizer.iterations)}
@@ -220,25 +233,22 @@ def read_arguments(folder: str | os.PathLike) -> dict:
     return _read(file, {})
 
 
-def _fit(network, datasets, monitor, folder, arguments, progress, verbose) -> None:
+def _fit(network, datasets, folder, arguments, progress, verbose) -> None:
     done, epochs = progress["epochs"], arguments["epochs"]
-    callbacks = []
-    if monitor:
-        evaluation = Evaluation(
+    if "valid" in datasets:
+        best = _best_so_far(folder, arguments["monitor"], progress)
+        evaluation = _EvaluationThatGoesOn(
             datasets["valid"],
             arguments["evaluate_every"],
             before_training=not progress["checkpoint"],
-            monitor=monitor,
+            monitor=arguments["monitor"],
             averaged=arguments["ema_momentum"] > 0,
             verbose=verbose != 0,
+            best=best,
         )
-        mode = {"mode": "max", "patience": arguments["patience"]}
-        stopping = _EarlyStopping(f"val_{monitor}", past=progress["logs"], **mode)
+        stopping = _Patience(evaluation, arguments["patience"])
         callbacks = [evaluation, _Recorder(folder, progress, evaluation), stopping]
-        # Training that had stopped stays so.
-        stopping.set_model(network)
-        stopping.on_train_begin()
-        if network.stop_training:
+        if stopping.is_over(done):  # Training that had stopped stays so.
             return
     else:
         callbacks = [_Recorder(folder, progress, None)]
@@ -254,19 +264,62 @@ def _fit(network, datasets, monitor, folder, arguments, progress, verbose) -> No
     )
 
 
-class _EarlyStopping(keras.callbacks.EarlyStopping):
-    """Early stopping that has seen the epochs before this process."""
+class _EvaluationThatGoesOn(Evaluation):
+    """An evaluation that knows the best one before this process."""
 
-    def __init__(self, monitor, past, **keywords):
-        super().__init__(monitor, **keywords)
-        self.past = list(past)
+    def __init__(self, *arguments, best: Best, **keywords):
+        self._best_before = best
+        super().__init__(*arguments, **keywords)
 
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        self.best = None  # Older versions of Keras keep that of the training before.
-        self.model.stop_training = False
-        for epoch, values in enumerate(self.past):
-            self.on_epoch_end(epoch, values)
+    def _reset(self):
+        super()._reset()
+        self._best = copy.copy(self._best_before)
+
+
+class _Patience(keras.callbacks.Callback):
+    """Stops training so many epochs after that of the best evaluation.
+
+    The first epoch always counts as better than no training.
+    """
+
+    def __init__(self, evaluation, patience):
+        super().__init__()
+        self.evaluation = evaluation
+        self.patience = patience
+
+    def is_over(self, epochs: int) -> bool:
+        return epochs - (self.evaluation.best_epoch or 1) >= self.patience
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.is_over(epoch + 1):
+            self.model.stop_training = True
+
+
+def _read_progress(folder) -> dict:
+    progress = _read(folder / _PROGRESS, _FIRST_EPOCH)
+    if "first_epoch" not in progress:
+        for row in progress["rows"]:
+            if row["epoch"] is not None:
+                row["epoch"] += 1
+    return _NOTHING_YET | progress | _FIRST_EPOCH
+
+
+def _best_so_far(folder, monitor, progress) -> Best:
+    best = Best(monitor)
+    if progress["best"]:
+        arrays = {}
+        if monitor == GAUC_THEN_LOGLOSS:
+            with np.load(_arrays_beside(folder / progress["checkpoint"])) as file:
+                arrays = dict(file)
+        best.restore(progress["best"], arrays)
+    else:  # Nothing yet, or a run of a version that kept the best by one metric.
+        for row in progress["rows"]:
+            best.update(row)
+    return best
+
+
+def _arrays_beside(checkpoint: pathlib.Path) -> pathlib.Path:
+    return checkpoint.with_suffix(".npz")
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -293,16 +346,20 @@ class _Recorder(keras.callbacks.Callback):
         self._record()
         if self.evaluation is None:
             self._save_best()
-        logs = [*self.progress["logs"], {k: float(v) for k, v in (logs or {}).items()}]
-        self._move_on(f"epoch-{epoch + 1:04d}", epochs=epoch + 1, steps=0, logs=logs)
+        self._move_on(f"epoch-{epoch + 1:04d}", epochs=epoch + 1, steps=0)
         self.done_before = 0
 
     def _move_on(self, name, **done):
         """Writes a checkpoint, from which a run that is killed from here on goes on."""
         name = f"{name}.keras"
         _save(self.model, self.folder / name)
+        best, arrays = self.evaluation.state_of_best() if self.evaluation else ({}, {})
+        if arrays:
+            with replacing(_arrays_beside(self.folder / name)) as path:
+                np.savez(path, **arrays)
         self.progress |= done | {
             "rows": self.rows,
+            "best": best,
             "checkpoint": name,
             "random": [
                 keras.ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)
@@ -310,8 +367,8 @@ class _Recorder(keras.callbacks.Callback):
         }
         # The one moment at which the run moves on: before it, the checkpoint before counts.
         _write(self.folder / _PROGRESS, json.dumps(self.progress))
-        for old in self.folder.glob("epoch-*.keras"):
-            if old.name != name:
+        for old in self.folder.glob("epoch-*"):
+            if old.suffix in (".keras", ".npz") and old.stem != pathlib.Path(name).stem:
                 old.unlink()
 
     @property
@@ -324,8 +381,7 @@ class _Recorder(keras.callbacks.Callback):
             return False
         self.written = len(self.evaluation.history)
         rows = self.rows
-        best = lambda row: np.nan_to_num(row[self.evaluation.monitor], nan=-1.0)  # noqa: E731
-        if best(rows[-1]) > max(map(best, rows[:-1]), default=-1.0) or len(rows) == 1:
+        if len(rows) == 1 or rows[-1]["step"] == self.evaluation.best_step:
             self._save_best()
         _write_metrics(self.folder, rows)
         return True
@@ -398,7 +454,8 @@ def _resumed_arguments(folder, data, epochs: int | None) -> dict:
             f"Received: other data for {folder}."
         )
     kept = content["arguments"]
-    kept = {"mini_batch_aware": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0} | kept  # Of old.
+    of_old = {"mini_batch_aware": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0, "monitor": None}
+    kept = of_old | kept
     if epochs is not None and epochs > kept["epochs"]:
         kept = kept | {"epochs": epochs}
         _write(folder / _RUN, json.dumps(content | {"arguments": kept}, indent=1))
@@ -433,7 +490,8 @@ def _dataset(data, part, arguments, **keywords):
     return data.dataset(part, arguments["batch_size"], **keywords)
 
 
-def _monitor(samples) -> str:
+def _monitor(samples, monitor, resume) -> str:
+    """What validation is monitored by: what was asked for, or what there is a metric for."""
     clicks = int(samples.label.sum())
     if clicks in (0, len(samples)):
         raise ValueError(
@@ -441,7 +499,17 @@ def _monitor(samples) -> str:
             f"Received: {clicks} clicks in {len(samples)} rows."
         )
     constant = np.zeros(len(samples), np.float32)
-    return "gauc" if np.isfinite(metrics.gauc(samples.label, constant, samples.group)) else "auc"
+    has_gauc = np.isfinite(metrics.gauc(samples.label, constant, samples.group))
+    if monitor is None:
+        if resume:  # A run of a version that knew no other.
+            return "gauc" if has_gauc else "auc"
+        return GAUC_THEN_LOGLOSS if has_gauc else "logloss"
+    if monitor in NEED_GROUPS and not has_gauc:
+        raise ValueError(
+            f"`monitor={monitor!r}` needs users of the part 'valid' with both a click and none: "
+            "take 'logloss' or 'auc'. Received: no such user."
+        )
+    return monitor
 
 
 @contextlib.contextmanager

@@ -342,7 +342,7 @@ def test_before_training_then_each_epoch():
     callback = Evaluation(item_data())
     fit(item_model(), callback, epochs=2)
     assert steps(callback) == [0, 2, 4]
-    assert [entry["epoch"] for entry in callback.history] == [None, 0, 1]
+    assert [entry["epoch"] for entry in callback.history] == [None, 1, 2]
     fit(item_model(), callback := Evaluation(item_data(), before_training=False), epochs=2)
     assert steps(callback) == [2, 4]
 
@@ -455,7 +455,7 @@ def test_tensorboard(tmp_path):
 
 def test_the_best_weights_are_restored():
     model = item_model()
-    callback = Evaluation(item_data(), restore_best=True)
+    callback = Evaluation(item_data(), monitor="gauc", restore_best=True)
     fit(model, Script([1.5, 3.5, 3.7, 2.5]), callback, epochs=4)
     assert score_of_item_0(model) == 3.5  # The first of equals.
     assert (callback.best, callback.best_step) == (1, 4)
@@ -466,12 +466,13 @@ def test_the_best_weights_may_be_those_of_a_step_or_before_training():
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, [2.5, 1.5, 3.5, 1.5][batch])
 
-    model, callback = item_model(0.5), Evaluation(item_data(), every=1, restore_best=True)
+    options = {"every": 1, "monitor": "gauc", "restore_best": True}
+    model, callback = item_model(0.5), Evaluation(item_data(), **options)
     fit(model, Steps(), callback, data=training_data(4))
     assert [entry["gauc"] for entry in callback.history] == gaucs(0.5, 1.5, 3.5, 1.5, 1.5)
     assert score_of_item_0(model) == 3.5
     assert callback.best_step == 2
-    fit(model, Script([1.5]), Evaluation(item_data(), restore_best=True))
+    fit(model, Script([1.5]), Evaluation(item_data(), monitor="gauc", restore_best=True))
     assert score_of_item_0(model) == 3.5
 
 
@@ -486,7 +487,8 @@ def test_weights_that_are_averaged_over_steps():
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    callback = Evaluation(item_data(), before_training=False, restore_best=True)
+    options = {"before_training": False, "monitor": "gauc", "restore_best": True}
+    callback = Evaluation(item_data(), **options)
     stop = keras.callbacks.EarlyStopping(monitor="val_gauc", mode="max", patience=2)
     one_step = training_data(1)
     fit(model, swap, Weights(), callback, stop, data=one_step, epochs=5)
@@ -508,7 +510,8 @@ def test_averaged_weights(steps_an_epoch):
     model = item_model(0.5)
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
-    callback = Evaluation(item_data(), every=1, restore_best=True, averaged=True)
+    options = {"monitor": "gauc", "restore_best": True, "averaged": True}
+    callback = Evaluation(item_data(), every=1, **options)
     data, epochs = training_data(steps_an_epoch), 5 // steps_an_epoch
     fit(model, callback, Weights(), data=data, epochs=epochs)
     # Before the first step there is no average. Then 1.5, (1.5 + 5.5) / 2, (3.5 + 0.7) / 2, ...
@@ -526,7 +529,7 @@ def test_averaged_weights_that_there_are_not():
 
 def test_weights_stay_the_last_unless_told():
     model = item_model()
-    callback = Evaluation(item_data())
+    callback = Evaluation(item_data(), monitor="gauc")
     fit(model, Script([3.5, 1.5]), callback, epochs=2)
     assert score_of_item_0(model) == 1.5
     assert (callback.best, callback.best_step) == (1, 2)
@@ -538,6 +541,17 @@ def test_the_lowest_logloss_is_best():
     fit(model, Script([2.5, 3.5, 0.5]), callback, epochs=3)
     assert score_of_item_0(model) == 3.5
     assert callback.best == min(entry["logloss"] for entry in callback.history)
+
+
+def test_of_equal_gaucs_the_least_logloss_is_best():
+    """Within the noise of the highest GAUC; beyond it the higher GAUC is best."""
+    model = item_model(0.5)
+    callback = Evaluation(item_data(), restore_best=True)
+    fit(model, Script([3.5, 3.7, 3.2, 1.5]), callback, epochs=4)
+    lowest = min(entry["logloss"] for entry in callback.history[1:4])
+    assert callback.history[2]["logloss"] == lowest
+    assert (callback.best, callback.best_step, callback.best_epoch) == (1, 4, 2)
+    assert score_of_item_0(model) == pytest.approx(3.7)
 
 
 def test_nan_is_never_best():
@@ -626,7 +640,7 @@ def test_the_line_of_an_evaluation(capsys):
         ({"every": "step"}, r"`every` must be .* Received: every='step'\."),
         (
             {"monitor": "val_gauc"},
-            r"`monitor` must be one of 'gauc', 'auc', .*Received: monitor='v",
+            r"`monitor` must be one of 'gauc_then_logloss', 'gauc', .*Received: monitor='v",
         ),
     ],
 )
@@ -636,14 +650,15 @@ def test_errors_of_options(options, message):
 
 
 def test_gauc_needs_groups():
-    with pytest.raises(ValueError, match='`monitor="gauc"` needs groups: pass `groups`, or a data'):
-        Evaluation(item_data(groups=None))
+    for options in ({}, {"monitor": "gauc"}):
+        with pytest.raises(ValueError, match=r'`monitor="gauc.*"` needs groups: pass `groups`, '):
+            Evaluation(item_data(groups=None), **options)
     assert Evaluation(item_data(groups=None), groups=USERS).best is None
 
 
 def test_a_deep_copy_is_a_callback_of_its_own():
     """As KerasTuner makes one for each trial."""
-    first = Evaluation(item_data(), every=1, restore_best=True)
+    first = Evaluation(item_data(), every=1, monitor="gauc", restore_best=True)
     fit(item_model(3.5), first)
     model, second = item_model(0.5), copy.deepcopy(first)
     assert second.dataset is first.dataset

@@ -137,9 +137,9 @@ def test_attention_refuses(arguments, message):
 
 HISTORY = [
     {"step": 0, "epoch": None, "gauc": 0.5, "logloss": 0.7},
-    {"step": 10, "epoch": 0, "gauc": 0.6, "logloss": 0.5, "loss": 0.6},
-    {"step": 15, "epoch": 0, "gauc": 0.65, "logloss": 0.6, "loss": 0.4},
-    {"step": 30, "epoch": 1, "gauc": 0.55, "logloss": 0.6, "loss": 0.2},
+    {"step": 10, "epoch": 1, "gauc": 0.6, "logloss": 0.5, "loss": 0.6},
+    {"step": 15, "epoch": 1, "gauc": 0.65, "logloss": 0.6, "loss": 0.4},
+    {"step": 30, "epoch": 2, "gauc": 0.55, "logloss": 0.6, "loss": 0.2},
 ]
 
 
@@ -172,6 +172,13 @@ def test_learning_curves_of_several_runs_into_one_axes():
     assert [len(line) for line in points(ax)] == [1, 4, 1, 2]
     colours = {line.get_color() for line in ax.lines if line.get_marker() in ("o", "s")}
     assert len(colours) == 2
+
+
+def test_learning_curve_of_an_older_version_that_counted_epochs_from_0():
+    older = [row | {"epoch": row["epoch"] and row["epoch"] - 1} for row in HISTORY]
+    for history in (HISTORY, older):
+        (above,) = plots.learning_curve(history).child_axes
+        assert ticks(above.xaxis) == ["1", "2"]
 
 
 def test_learning_curve_of_a_file_of_metrics(tmp_path):

@@ -45,6 +45,14 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+def progress(folder):
+    """What a run remembers, with the AUCs of users that the best evaluations had."""
+    content = json.loads((folder / "progress.json").read_text())
+    file = (folder / content["checkpoint"]).with_suffix(".npz")
+    with np.load(file) as arrays:
+        return content | {name: array.tolist() for name, array in arrays.items()}
+
+
 def test_what_the_folder_holds(run, data):
     assert {file.name for file in run.folder.iterdir()} == {
         "run.json",
@@ -53,6 +61,7 @@ def test_what_the_folder_holds(run, data):
         "best.keras",
         "progress.json",
         "epoch-0003.keras",
+        "epoch-0003.npz",
         "result.json",
     }
     content = read_arguments(run.folder)
@@ -60,8 +69,9 @@ def test_what_the_folder_holds(run, data):
     assert content["data"] == "there"
     table = rows(run.folder)
     assert [int(row["step"]) for row in table] == [0, 10, 20, 30]
-    best = max(table, key=lambda row: float(row["gauc"]))
-    assert run.result["best_step"] == int(best["step"])
+    assert [row["epoch"] for row in table] == ["", "1", "2", "3"]
+    assert content["arguments"]["monitor"] == "gauc_then_logloss"
+    best = next(row for row in table if int(row["step"]) == run.result["best_step"])
     np.testing.assert_allclose(run.result["valid"]["gauc"], float(best["gauc"]))
     assert run.result["test"]["rows"] == 180
 
@@ -109,6 +119,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(run, data, tmp_path, monkeyp
     monkeypatch.undo()
     resumed = train(data, folder, resume=True, verbose=0, epochs=1)
     assert rows(folder) == rows(run.folder)
+    assert progress(folder) == progress(run.folder)
     assert resumed.result == run.result
     for a, b in zip(run.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -314,6 +325,45 @@ def test_a_run_from_before_there_were_all_arguments(data, tmp_path):
     assert not run.model.optimizer.use_ema
 
 
+def test_a_run_that_counted_epochs_from_0_and_kept_the_best_gauc(data, tmp_path):
+    """It goes on by GAUC alone, and its epochs are counted from 1."""
+    expected = train(data, tmp_path / "whole", **SETTINGS, monitor="gauc")
+    folder = tmp_path / "run"
+    train(data, folder, **(SETTINGS | {"epochs": 1}), monitor="gauc")
+    content = read_arguments(folder)
+    del content["arguments"]["monitor"]
+    (folder / "run.json").write_text(json.dumps(content))
+    content = json.loads((folder / "progress.json").read_text())
+    del content["first_epoch"], content["best"]
+    content["logs"] = [{"val_gauc": 0.5}]
+    assert content["rows"][1]["epoch"] == 1
+    content["rows"][1]["epoch"] = 0
+    (folder / "progress.json").write_text(json.dumps(content))
+    run = train(data, folder, resume=True, epochs=3, verbose=0)
+    assert rows(folder) == rows(tmp_path / "whole")
+    assert run.result == expected.result
+    best = max(rows(folder), key=lambda row: float(row["gauc"]))
+    assert run.result["best_step"] == int(best["step"])
+
+
+def test_the_least_logloss_is_kept(data, tmp_path):
+    run = train(data, tmp_path / "run", **SETTINGS, monitor="logloss")
+    best = min(rows(run.folder), key=lambda row: float(row["logloss"]))
+    assert run.result["best_step"] == int(best["step"])
+    np.testing.assert_allclose(run.result["valid"]["logloss"], float(best["logloss"]))
+
+
+def test_where_no_user_has_both_classes_it_is_the_logloss(data, tmp_path):
+    valid = data.parts["valid"]
+    alone = dataclasses.replace(valid, group=np.arange(len(valid)))
+    data = dataclasses.replace(data, parts=data.parts | {"valid": alone})
+    settings = SETTINGS | {"epochs": 1}
+    train(data, tmp_path / "run", **settings)
+    assert read_arguments(tmp_path / "run")["arguments"]["monitor"] == "logloss"
+    with pytest.raises(ValueError, match="`monitor='gauc'` needs users of the part 'valid' with"):
+        train(data, tmp_path / "other", **settings, monitor="gauc")
+
+
 def test_averaged_weights(data, tmp_path, monkeypatch):
     """The best weights are averages over steps, and training is what it is without them."""
     fit, seen = keras.Model.fit, {}
@@ -412,6 +462,7 @@ def test_without_validation(data, tmp_path, momentum):
         ({"positive_weight": 0}, "`positive_weight` must be a positive number"),
         ({"ema_momentum": 1}, r"`ema_momentum` must be a number in \[0, 1\)\. Received: .*=1"),
         ({"patience": 0}, "`patience` must be a positive integer"),
+        ({"monitor": "val_gauc"}, "`monitor` must be one of 'gauc_then_logloss', .*'val_gauc'"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
         ({"evaluate_every": "day"}, '`evaluate_every` must be "epoch" or a positive integer'),
         ({"options": {"layers": 3}}, "`options` must be one of 'attention_units'.*'layers'"),

@@ -97,6 +97,7 @@ def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
         job.at(setting),
         model=job.entry.model,
         options=options,
+        monitor="gauc",  # What the tables compare.
         **steps,
         seed=job.seed,
         resume=(job.at(setting) / "run.json").exists(),

@@ -26,6 +26,8 @@ MODELS = (
     "dien",
     "bst",
 )
+# Those in `keras_din.monitor`, which would need NumPy.
+MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece")
 # What JSON spells otherwise.
 _PYTHON = {"True": True, "False": False, "None": None}
 
@@ -70,7 +72,18 @@ def add_arguments(parser):
         "none)",
     )
     parser.add_argument(
-        "--patience", type=int, default=2, help="epochs without a better GAUC (default 2)"
+        "--patience",
+        type=int,
+        default=2,
+        help="epochs without a better evaluation of validation after which training stops "
+        "(default 2)",
+    )
+    parser.add_argument(
+        "--monitor",
+        choices=MONITORS,
+        help="what is better: the highest gauc or auc, the lowest logloss, ne or ece, or of the "
+        "evaluations whose GAUC is within its noise of the highest the one with the least logloss "
+        "(default gauc_then_logloss; logloss where no user has both a click and none)",
     )
     parser.add_argument(
         "--evaluate-every", type=_every, default="epoch", metavar="STEPS", help="(default: epoch)"
@@ -102,6 +115,7 @@ def run(options) -> None:
         positive_weight=options.positive_weight,
         ema_momentum=options.ema_momentum,
         patience=options.patience,
+        monitor=options.monitor,
         evaluate_every=options.evaluate_every,
         by_request=options.by_request,
         seed=options.seed,

@@ -16,6 +16,7 @@ from keras_din.cli import train as train_command
 from keras_din.data import PreparedData
 from keras_din.feature_spec import Bag
 from keras_din.models import MODELS
+from keras_din.monitor import MONITORS
 from keras_din.training import load_run, read_arguments, train
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -165,10 +166,13 @@ def test_options_in_the_spelling_of_python(folder, tmp_path):
         "item_bias=True",
         "--option",
         "attention_units=[4]",
+        "--monitor",
+        "auc",
     ]
     assert main(["train", str(folder / "data"), str(tmp_path / "run"), *words]) == 0
-    options = read_arguments(tmp_path / "run")["arguments"]["options"]
-    assert options["item_bias"] is True
+    arguments = read_arguments(tmp_path / "run")["arguments"]
+    assert arguments["options"]["item_bias"] is True
+    assert arguments["monitor"] == "auc"
 
 
 def test_a_run_that_does_not_know_its_data(folder, tmp_path, capsys):
@@ -389,5 +393,6 @@ def test_help_and_wrong_words_import_no_tensorflow(tmp_path):
     assert not imported & {"tensorflow", "keras", "pandas", "numpy"}
 
 
-def test_the_models_that_train_offers_are_those_there_are():
+def test_the_models_and_monitors_that_train_offers_are_those_there_are():
     assert tuple(MODELS) == train_command.MODELS
+    assert MONITORS == train_command.MONITORS
