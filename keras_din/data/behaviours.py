@@ -156,7 +156,8 @@ def prepare_behaviours(
     item, *item_columns = [feature_name(feature) for feature in target]
     separators = checked_separators(bags, [*target, *context, *side], [user, time])
     other_columns = [feature_name(feature) for feature in [*context, *side]]
-    written, reasons = as_written([*target, *context, *side], item, [user], numeric, categorical)
+    ids = [user] if column_of_negatives is None else [user, column_of_negatives]
+    written, reasons = as_written([*target, *context, *side], item, ids, numeric, categorical)
     written["numbers" if time_format is None else "text"].add(time)
     in_table = [] if items is None else column_names(items)
     from_log = [name for name in item_columns if name not in in_table]

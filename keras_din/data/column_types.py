@@ -23,7 +23,7 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
     """A column of a CSV file in its type.
 
     Args:
-        column: Its fields as they stand in the file, binary; or dates.
+        column: Its fields as they stand in the file, binary and all UTF-8; or dates.
         declared: What is known of it: `"numeric"` or `"categorical"` of features, `"text"` of
             what stays text, `"number"` of times and labels, in which a word is an error that is
             found later; or `None`.
@@ -36,12 +36,7 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
     """
     if not pa.types.is_binary(column.type):
         return from_arrow(column), _facts("other", "dates")
-    try:
-        column = column.cast(pa.string())
-    except pa.ArrowInvalid:  # Some is not UTF-8: such rows are put aside, and the rest is text.
-        nulls = pc.is_in(column, pa.array([word.encode() for word in NULLS]))
-        column = pc.if_else(nulls, pa.scalar(None, column.type), column)
-        return from_arrow(column), _facts("categorical", "text, some of it not UTF-8")
+    column = column.cast(pa.string())
     nulls = pc.is_in(column, pa.array(NULLS))
     nothing = counted(column.filter(nulls))
     values = column

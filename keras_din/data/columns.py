@@ -62,7 +62,11 @@ def from_arrow(column: pa.ChunkedArray) -> pd.Series:
 
 def _from_decimals(column):
     if column.type.scale > 0:
-        return column.cast(pa.float64())
+        floats = column.cast(pa.float64())
+        # Up to 15 digits no two have one float.
+        if column.type.precision <= 15 or len(column.unique()) == len(floats.unique()):
+            return floats
+        return column.cast(pa.string())
     try:
         return column.cast(pa.int64())
     except pa.ArrowInvalid:  # Some are too large.

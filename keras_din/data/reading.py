@@ -99,7 +99,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
             frame[name] = typed(name, frame[name])
         _add_lines(frame, found)
         return _checked_cells(frame, source.bad, bags)
-    bad = []
+    bad, not_utf8 = [], None
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
         series, lines = {name: typed(name, source[name]) for name in columns}, None
@@ -110,6 +110,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     else:
         text = [name for name in columns if declared.get(name) == "text"]
         table, lines, bad = read_csv(source, columns, text)
+        table, lines, not_utf8 = _without_bad_text(table, lines)
         series = {name: typed(name, table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
@@ -117,7 +118,31 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
     frame.index.name = "line"
     _add_lines(frame, found)
-    return _checked_cells(frame, bad_lines(bad), bags)
+    bad = bad_lines(bad)
+    return _checked_cells(frame, bad if not_utf8 is None else _join(bad, not_utf8), bags)
+
+
+def _without_bad_text(table: pa.Table, lines: np.ndarray):
+    """The rows of fields that are all UTF-8, their lines, and the others, as they stand, aside.
+
+    They leave before types are found, or one would make text of a column of numbers.
+    """
+    reasons = np.full(len(lines), None, object)
+    for name in table.column_names:
+        if not pa.types.is_binary(table[name].type):
+            continue
+        try:
+            table[name].cast(pa.string())
+        except pa.ArrowInvalid:
+            cells = _decoded(pd.Series(table[name].to_pylist(), dtype=object))
+            wrong = cells[1] & pd.isna(reasons)
+            reasons[wrong] = f"{name!r} is not UTF-8"
+    wrong = ~pd.isna(reasons)
+    if not wrong.any():
+        return table, lines, None
+    rows = table.filter(pa.array(wrong)).to_pandas().set_axis(lines[wrong])
+    rows = rows.apply(lambda column: _decoded(column)[0])
+    return table.filter(pa.array(~wrong)), lines[~wrong], _aside(rows, reasons[wrong])
 
 
 def _add_lines(frame: pd.DataFrame, found: dict) -> None:

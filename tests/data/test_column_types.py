@@ -178,6 +178,23 @@ def test_the_report_says_of_every_feature_what_it_is(tmp_path):
     assert PreparedData.load(tmp_path / "data").report == data.report
 
 
+def test_a_price_that_is_not_utf_8_makes_no_text_of_the_others(tmp_path):
+    a_log(["1.5", "2.5"]).to_csv(tmp_path / "log.csv", index=False)
+    content = (tmp_path / "log.csv").read_bytes().replace(b",1.5\n", b",\xa31.5\n", 1)
+    (tmp_path / "log.csv").write_bytes(content)
+    data = prepared(tmp_path / "log.csv", max_bad=0.1)
+    assert data.report["columns"]["x"]["type"] == "numeric"
+    assert data.bad_rows["reason"].tolist() == ["'x' is not UTF-8"]
+
+
+def test_decimals_that_fall_together_as_floats_are_text(tmp_path):
+    for values, kind in ((SHARP, Categorical), (["1.5", "2.5"], Numeric)):
+        values = pa.array([decimal.Decimal(value) for value in values] * 20, pa.decimal128(38, 10))
+        log = pa.Table.from_pandas(a_log([1]).drop(columns="x")).append_column("x", values)
+        pa.parquet.write_table(log, tmp_path / "log.parquet")
+        assert isinstance(prepared(tmp_path / "log.parquet").spec.features["x"], kind)
+
+
 # Refused
 
 
