@@ -20,6 +20,7 @@ def _is_command() -> bool:
 # help of a command needs neither.
 if not _is_command():
     from keras_din import layers, losses, metrics, models, optimizers
+    from keras_din.ctr_model import CTRModel
     from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
     from keras_din.models import (
         MODELS,
@@ -67,6 +68,7 @@ def __dir__():
 __all__ = [
     "__version__",
     "Bag",
+    "CTRModel",
     "Categorical",
     "Evaluation",
     "FeatureSpec",

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Indexed
 from keras_din.layers import BagEmbedding, Embedding, Pack, Padded, Standardize
+from keras_din.spec_fingerprint import fingerprint
 
 
 class Behaviours(NamedTuple):
@@ -63,6 +64,15 @@ def build_inputs(spec: FeatureSpec) -> dict:
     }
 
 
+def read_inputs(spec: FeatureSpec) -> tuple:
+    """The `keras.Input`s of a spec by name, and what layers read of them, none ragged.
+
+    What is built on the latter carries the fingerprint of the spec.
+    """
+    inputs = build_inputs(spec)
+    return inputs, Padded(fingerprint(spec), name="padded")(inputs)
+
+
 def real(features, tensors):
     """Which entries are real: those whose first `Categorical` has an index other than 0."""
     pairs = zip(features, tensors, strict=True)
@@ -80,8 +90,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     Returns:
         An `Embedded`.
     """
-    inputs = build_inputs(spec)
-    values = Padded(name="padded")(inputs)
+    inputs, values = read_inputs(spec)
     layers = {
         name: _layer(feature, embeddings_initializer) for name, feature in spec.features.items()
     }

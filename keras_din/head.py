@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from keras_din.checks import layer_sizes
+from keras_din.ctr_model import CTRModel
 from keras_din.feature_spec import Categorical
-from keras_din.layers import MLP, Embedding
+from keras_din.layers import MLP, ClickProbability, Embedding
 
 
 def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", dropout=0.0, bias=None):
@@ -58,12 +59,11 @@ def bias_of_item(spec, values, embeddings_initializer="zeros"):
 def probability(logits, target_mask):
     """`sigmoid(logits)` `(batch, candidates, 1)` as `(batch, candidates)`; padding gives 0."""
     logits = ops.where(target_mask, ops.squeeze(logits, -1), -1e9)
-    # The last operation is the sigmoid, so that a loss of Keras finds the logits.
-    return keras.layers.Activation("sigmoid", dtype="float32", name="ctr")(logits)
+    return ClickProbability(dtype="float32", name="ctr")(logits)
 
 
-def ctr_model(inputs, ctr, name) -> keras.Model:
-    """The functional model of a graph.
+def ctr_model(inputs, ctr, name) -> CTRModel:
+    """The `CTRModel` of a graph.
 
     Inputs have the names that the spec gives them, whatever these are. Keras wants the names of
     all layers and operations to differ: one that has the name of an input, such as `ctr`, or that
@@ -85,4 +85,4 @@ def ctr_model(inputs, ctr, name) -> keras.Model:
         taken.add(operation.name)
         for node in operation._inbound_nodes:
             tensors += node.input_tensors
-    return keras.Model(inputs, ctr, name=name)
+    return CTRModel(inputs, ctr, name=name)

@@ -1,9 +1,12 @@
 """The loss of click-through-rate models."""
 
+import copy
+
 import keras
 from keras import ops
 
 from keras_din.checks import positive_number
+from keras_din.logits import carried
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -21,14 +24,18 @@ class BinaryCrossentropy(keras.losses.Loss):
     not scale its gradient. The model learns odds that are `c` times as high as those of the log;
     `keras_din.metrics.recalibrated` makes its output probabilities again.
 
+    Of a model of the zoo it is computed from the logits, on every backend: a prediction that is
+    sure and wrong costs its logit, with gradient 1, however sure. Of probabilities without
+    logits it is computed as Keras does, clipped to `keras.config.epsilon()`: 16.1 at most, and
+    without a gradient from there on.
+
     Args:
         positive_weight: How much more the loss of a positive counts.
         name: Name of the loss.
 
     Call arguments:
         y_true: Tensor `(batch, candidates)` of 0 and 1.
-        y_pred: Float tensor `(batch, candidates)`, probabilities, clipped to
-            `keras.config.epsilon()` as in Keras.
+        y_pred: Float tensor `(batch, candidates)`, probabilities.
         sample_weight: Float tensor `(batch, candidates)`, or `(batch,)` for one weight a row; 0
             for padding. Defaults to 1 for each candidate.
 
@@ -42,8 +49,14 @@ class BinaryCrossentropy(keras.losses.Loss):
     def __init__(self, positive_weight=1.0, name="binary_crossentropy"):
         super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
         self.positive_weight = positive_number("positive_weight", positive_weight)
+        self._from_logits = False
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        logits = None if self._from_logits else carried(y_pred)
+        if logits is not None:
+            of_logits = copy.copy(self)
+            of_logits._from_logits = True
+            return of_logits(y_true, logits, sample_weight)
         if sample_weight is not None:
             # Keras divides by the sum of the weights as they are given: one a candidate.
             weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
@@ -53,10 +66,41 @@ class BinaryCrossentropy(keras.losses.Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true, y_pred):
-        losses = ops.binary_crossentropy(y_true, y_pred)
+        losses = ops.binary_crossentropy(y_true, y_pred, from_logits=self._from_logits)
         if self.positive_weight == 1:
             return losses
         return losses * (1 + (self.positive_weight - 1) * ops.cast(y_true, losses.dtype))
 
     def get_config(self):
         return {"positive_weight": self.positive_weight, "name": self.name}
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class KerasBinaryCrossentropy(keras.losses.BinaryCrossentropy):
+    """Keras' own binary crossentropy, computed from logits on every backend.
+
+    Keras finds the logits of probabilities on TensorFlow alone. `CTRModel.compile` takes this one
+    where it is given Keras' own; it is the same in all else.
+    """
+
+    @classmethod
+    def in_place_of(cls, loss):
+        """This loss where Keras' binary crossentropy of probabilities is meant, else `loss`."""
+        if isinstance(loss, (list, tuple, dict)):
+            return keras.tree.map_structure(cls.in_place_of, loss)
+        if loss is keras.losses.binary_crossentropy or (
+            isinstance(loss, str)
+            and loss.lower()
+            in ("binary_crossentropy", "binarycrossentropy", "bce", "crossentropy", "ce")
+        ):
+            return cls(name=loss if isinstance(loss, str) else "binary_crossentropy")
+        if type(loss) is keras.losses.BinaryCrossentropy and not loss.from_logits:
+            return cls(**{**loss.get_config(), "dtype": loss.dtype})
+        return loss
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        logits = carried(y_pred)
+        if logits is None:
+            return super().__call__(y_true, y_pred, sample_weight)
+        config = {**self.get_config(), "from_logits": True, "dtype": self.dtype}
+        return keras.losses.BinaryCrossentropy(**config)(y_true, logits, sample_weight)

@@ -51,6 +51,41 @@ with np.load(sys.argv[2]) as arrays:
     model.compile("adam", BinaryCrossentropy())
     assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
 
+# A prediction that is sure and wrong costs its logit, with gradient 1, by every loss.
+from keras_din.head import probability
+for loss in (BinaryCrossentropy(), "binary_crossentropy", keras.losses.BinaryCrossentropy()):
+    for candidates in (1, 2):
+        logits = keras.Input((None,), name="x")
+        logit = keras_din.layers.Bias()(keras.ops.expand_dims(logits, -1))
+        model = keras_din.CTRModel({"x": logits}, probability(logit, logits > -1e8))
+        model.compile(keras.optimizers.SGD(1.0), loss)
+        x, y = np.full((2, candidates), 20, "float32"), np.zeros((2, candidates), "float32")
+        assert float(model.train_on_batch({"x": x}, y)) == 20, loss
+        np.testing.assert_allclose(model.get_weights()[0], [-1], rtol=1e-6)
+        np.testing.assert_allclose(float(model.test_on_batch({"x": x}, y)), 19, rtol=1e-6)
+        np.testing.assert_allclose(
+            model.fit({"x": x}, y, verbose=0).history["loss"], [19], rtol=1e-6
+        )
+
+# Keras' own words with a weight for each candidate, 0 at padding.
+from tests import test_ctr_model as c
+model = c.model_of()
+model.compile("sgd", "binary_crossentropy", metrics=["AUC", "accuracy"], weighted_metrics=["mse"])
+batch = {"x": c.LOGITS}, c.Y, c.WEIGHT
+found = model.evaluate(batch[0], batch[1], 4, 0, batch[2], return_dict=True)
+again = model.test_on_batch(*batch, return_dict=True)
+for name, expected in c.EXPECTED.items():
+    np.testing.assert_allclose(found[name], expected, rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(again[name], expected, rtol=1e-5, err_msg=name)
+assert np.isfinite(model.fit(*batch[:2], sample_weight=batch[2], verbose=0).history["loss"]).all()
+assert keras_din.spec_fingerprint.fingerprints_of(BUILDERS["din"](SPEC))
+try:
+    model.fit(__import__("pandas").DataFrame({"x": [1.0]}))
+except ValueError as error:
+    assert "`x` must be batches" in str(error)
+else:
+    raise AssertionError
+
 # Half precision: what many took gets a gradient that is summed in float32.
 from keras_din import ops
 class Taken(keras.layers.Layer):

@@ -6,6 +6,7 @@ from keras_din.layers.bag_embedding import BagEmbedding
 from keras_din.layers.batch_normalization import BatchNormalization
 from keras_din.layers.behaviour_transformer import BehaviourTransformer
 from keras_din.layers.bias import Bias
+from keras_din.layers.click_probability import ClickProbability
 from keras_din.layers.cross_network import CrossNetwork
 from keras_din.layers.dice import Dice
 from keras_din.layers.embedding import Embedding
@@ -26,6 +27,7 @@ __all__ = [
     "BatchNormalization",
     "BehaviourTransformer",
     "Bias",
+    "ClickProbability",
     "CrossNetwork",
     "Dice",
     "Embedding",

@@ -12,6 +12,10 @@ class Padded(keras.layers.Layer):
     Index 0 is padding, so the zeros change nothing. Indices and numbers are all that is ever
     padded here: `Pack` follows.
 
+    Args:
+        fingerprint: The fingerprint of the spec that the inputs are of, which so is part of every
+            model, clone and file that this layer is part of.
+
     Call arguments:
         inputs: A dict of tensors, ragged or not.
 
@@ -19,9 +23,10 @@ class Padded(keras.layers.Layer):
         A dict of tensors by the same names, none ragged.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, fingerprint=None, **kwargs):
         # Numbers keep their precision: an index may be one.
         super().__init__(**{"autocast": False, **kwargs})
+        self.fingerprint = fingerprint
 
     def call(self, inputs):
         return {name: padded(tensor) for name, tensor in inputs.items()}
@@ -30,3 +35,6 @@ class Padded(keras.layers.Layer):
         return {
             name: keras.KerasTensor(tensor.shape, tensor.dtype) for name, tensor in inputs.items()
         }
+
+    def get_config(self):
+        return {**super().get_config(), "fingerprint": self.fingerprint}

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 
 from keras_din.checks import positive_number
-from keras_din.embed import build_inputs, real
+from keras_din.embed import read_inputs, real
 from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, Categorical
 from keras_din.head import ctr_model, probability
-from keras_din.layers import ItemLogits, Padded
+from keras_din.layers import ItemLogits
+from keras_din.spec_fingerprint import check_fingerprint
 
 # Tried on validation, and the one that is used where there is no validation part.
 PRIOR_STRENGTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
@@ -34,8 +35,7 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
     Returns:
         A functional `keras.Model` with the inputs and the output of `build_din`.
     """
-    inputs = build_inputs(spec)
-    values = Padded(name="padded")(inputs)
+    inputs, values = read_inputs(spec)
     item = next(feature for feature in spec.target if isinstance(feature, Categorical))
     table = ItemLogits(
         item.vocabulary_size,
@@ -69,7 +69,8 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
         The prior strength.
 
     Raises:
-        ValueError: When `model` is another model, or `train` has no clicks or nothing else.
+        ValueError: When `model` is another model or one of another spec, or `train` has no clicks
+            or nothing else.
     """
     layer = next((layer for layer in model.layers if isinstance(layer, ItemLogits)), None)
     if layer is None:
@@ -77,6 +78,8 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
             "`model` must be one that `build_popularity` of this version built. "
             f"Received: {model.name!r} without the layer ItemLogits."
         )
+    for word, batches in (("train", train), ("valid", valid)):
+        check_fingerprint(model, getattr(batches, "spec", None), f"`{word}`")
     clicks, shown = _count(layer, train, weighted=True)
     if not 0 < clicks.sum() < shown.sum():
         raise ValueError(

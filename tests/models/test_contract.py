@@ -9,12 +9,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din import MODELS, Bag, Categorical, FeatureSpec, Numeric, Sequence, build_din
+from keras_din import MODELS, Bag, Categorical, CTRModel, FeatureSpec, Numeric, Sequence, build_din
 from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import auc
 from keras_din.models.din import AUTHORS
 from keras_din.optimizers import LazyAdam
 from keras_din.serving.in_float32 import traced_once
+from keras_din.spec_fingerprint import fingerprint, fingerprints_of
 from tests.specs import TRAINED, ZOO, random_batch, specs
 
 ITEM = Categorical("item_id", 40, dim=8)
@@ -163,6 +164,8 @@ def test_keras_save_and_load(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(score(loaded, x), score(model, x))
+    assert type(loaded) is type(model) is CTRModel
+    assert fingerprints_of(loaded) == [fingerprint(SPEC)]
     model.save_weights(tmp_path / "model.weights.h5")
     fresh = BUILDERS[name](SPEC)
     fresh.load_weights(tmp_path / "model.weights.h5")

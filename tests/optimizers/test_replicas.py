@@ -48,6 +48,32 @@ for rows, values in zip(ROWS, VALUES):
 
     strategy.run(step, (replica,))
 np.testing.assert_allclose(two.numpy(), one.numpy(), rtol=1e-6)
+
+# A model whose requests are split among the replicas: Keras' own loss and metrics.
+import keras
+import keras_din as kd
+from keras_din.head import probability
+from keras_din.layers import Bias
+
+def model():
+    x = keras.Input((None,), name="x")
+    logit = Bias(name="bias")(keras.ops.expand_dims(x, -1))
+    model = kd.CTRModel({"x": x}, probability(logit, x > -1e8))
+    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy", metrics=["AUC", "accuracy"])
+    return model
+
+x = np.array([[20, -1, 7], [0.5, 2, 7]], "float32")
+y = np.array([[0, 1, 1], [1, 0, 1]], "float32")
+weight = np.array([[1, 1, 0], [1, 1, 0]], "float32")
+batches = tf.data.Dataset.from_tensors(({"x": x}, y, weight)).unbatch().batch(2)
+histories = []
+for scope in (strategy.scope(), tf.distribute.get_strategy().scope()):
+    with scope:
+        trained = model()
+    histories.append(trained.fit(batches, epochs=2, shuffle=False, verbose=0).history)
+for name, values in histories[1].items():
+    np.testing.assert_allclose(histories[0][name], values, rtol=1e-5, err_msg=name)
+
 try:
     with strategy.scope():
         layer = Embedding(6, 2, feature="item")

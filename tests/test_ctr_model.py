@@ -1,0 +1,307 @@
+"""Keras' own losses and metrics on candidates, losses from logits, and what is refused."""
+
+import copy
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+import keras_din as kd
+from keras_din.head import probability
+from keras_din.layers import Bias
+from keras_din.losses import BinaryCrossentropy
+
+# Four requests of unequal size; 9 stands at padding, where the label is 1: it would be seen.
+LOGITS = np.array([[2, -1, 0, 1], [1, -2, 9, 9], [-1, 2, 1, 9], [0.5, 9, 9, 9]], "float32")
+Y = np.array([[1, 0, 1, 0], [1, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 1]], "float32")
+WEIGHT = np.array([[1, 2, 0.5, 1], [3, 1, 0, 0], [1, 0.25, 1, 0], [2, 0, 0, 0]], "float32")
+REAL = WEIGHT != 0
+P = 1 / (1 + np.exp(-LOGITS[REAL].astype("float64")))
+LABELS, WEIGHTS = Y[REAL].astype("float64"), WEIGHT[REAL].astype("float64")
+EACH = -np.log(np.where(LABELS == 1, P, 1 - P))
+BCE = (WEIGHTS * EACH).sum() / len(EACH)
+MSE = (WEIGHTS * (LABELS - P) ** 2).sum()
+# By Keras' words, on every backend; see tests/test_backends.py.
+EXPECTED = {
+    "loss": BCE,
+    "AUC": roc_auc_score(LABELS, P),
+    "accuracy": accuracy_score(LABELS, P > 0.5),
+    "mse": MSE / WEIGHTS.sum(),
+}
+
+
+def model_of():
+    """Logits and a bias in, probabilities out. No padding: it is told by the weights alone."""
+    x = keras.Input((None,), name="x")
+    logit = Bias(name="bias", dtype="float32")(keras.ops.expand_dims(x, -1))
+    return kd.CTRModel({"x": x}, probability(logit, x > -np.inf), name="model")
+
+
+def as_dataset(*arrays):
+    """Batches whose number of candidates is not known, as those of requests of unequal size."""
+    x, *others = arrays
+    import tensorflow as tf  # Other backends take the constants of this file.
+
+    elements = ({"x": x}, *others)
+    spec = tf.nest.map_structure(lambda a: tf.TensorSpec((None,) * a.ndim, a.dtype), elements)
+    dataset = tf.data.Dataset.from_generator(lambda: [elements], output_signature=spec)
+    return dataset.apply(tf.data.experimental.assert_cardinality(1))
+
+
+def evaluated(model, *arrays):
+    return model.evaluate(as_dataset(*arrays), verbose=0, return_dict=True)
+
+
+@pytest.mark.parametrize(
+    "loss, expected",
+    [
+        ("binary_crossentropy", BCE),
+        ("bce", BCE),
+        ("crossentropy", BCE),
+        (keras.losses.binary_crossentropy, BCE),
+        (keras.losses.BinaryCrossentropy(), BCE),
+        ([keras.losses.BinaryCrossentropy(name="x")], BCE),
+        (keras.losses.BinaryCrossentropy(reduction="sum"), BCE * len(EACH)),
+        (keras.losses.BinaryCrossentropy(reduction="mean_with_sample_weight"), None),
+        (BinaryCrossentropy(), None),
+        ("mse", MSE / len(EACH)),
+        (keras.losses.MeanSquaredError(reduction="sum"), MSE),
+        (lambda y, p: keras.ops.mean(keras.ops.square(y - p), axis=-1), MSE / len(EACH)),
+    ],
+)
+def test_every_loss_counts_each_candidate_by_its_weight_and_no_padding(loss, expected):
+    if expected is None:
+        expected = (WEIGHTS * EACH).sum() / WEIGHTS.sum()
+    model = model_of()
+    model.compile("sgd", loss, run_eagerly=loss != "binary_crossentropy")  # One graph is enough.
+    found = evaluated(model, LOGITS, Y, WEIGHT)["loss"]
+    assert found == pytest.approx(expected, rel=1e-5)
+    wide = [np.pad(a, ((0, 2), (0, 3))) for a in (LOGITS, Y, WEIGHT)]
+    assert evaluated(model, *wide)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_label_smoothing_and_names_are_kept():
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=0.2, name="smooth")
+    model = model_of()
+    model.compile("sgd", loss)
+    assert model.loss.get_config() == loss.get_config()
+    smooth = LABELS * 0.8 + 0.1
+    each = -(smooth * np.log(P) + (1 - smooth) * np.log(1 - P))
+    expected = (WEIGHTS * each).mean()
+    assert evaluated(model, LOGITS, Y, WEIGHT)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_plain_metrics_see_no_padding_and_weighted_ones_the_weights():
+    model = model_of()
+    model.compile(
+        "sgd",
+        "binary_crossentropy",
+        metrics=["AUC", "accuracy", "binary_crossentropy", keras.metrics.Precision()],
+        weighted_metrics=[keras.metrics.AUC(name="w_auc"), keras.metrics.BinaryAccuracy("w_acc")],
+    )
+    found = evaluated(model, LOGITS, Y, WEIGHT)
+    sure = P > 0.5
+    assert found["AUC"] == pytest.approx(roc_auc_score(LABELS, P), abs=1e-6)
+    assert found["accuracy"] == pytest.approx(accuracy_score(LABELS, sure))
+    assert found["binary_crossentropy"] == pytest.approx(log_loss(LABELS, P), rel=1e-5)
+    assert found["precision"] == pytest.approx(LABELS[sure].mean())
+    by_weight = {"sample_weight": WEIGHTS}
+    assert found["w_auc"] == pytest.approx(roc_auc_score(LABELS, P, **by_weight), abs=1e-6)
+    assert found["w_acc"] == pytest.approx(accuracy_score(LABELS, sure, **by_weight))
+
+
+def test_without_weights_every_candidate_counts():
+    model = model_of()
+    model.compile("sgd", "binary_crossentropy", metrics=["AUC", "accuracy"])
+    found = evaluated(model, LOGITS, Y)
+    p = 1 / (1 + np.exp(-LOGITS.astype("float64").ravel()))
+    assert found["loss"] == pytest.approx(log_loss(Y.ravel(), p), rel=1e-5)
+    assert found["AUC"] == pytest.approx(roc_auc_score(Y.ravel(), p), abs=1e-6)
+    assert found["accuracy"] == pytest.approx(accuracy_score(Y.ravel(), p > 0.5))
+
+
+@pytest.mark.parametrize("y", [Y[:, 0], Y[:, :1]])
+@pytest.mark.parametrize("weight", [WEIGHT[:, 0], WEIGHT[:, :1]])
+def test_pointwise(y, weight):
+    """Labels and weights `(batch,)` and `(batch, 1)`, of arrays and of a data set."""
+    model = model_of()
+    words = {"metrics": ["AUC"], "weighted_metrics": ["accuracy"], "run_eagerly": y.ndim == 1}
+    model.compile("sgd", "binary_crossentropy", **words)
+    p = 1 / (1 + np.exp(-LOGITS[:, 0].astype("float64")))
+    each = -np.log(np.where(Y[:, 0] == 1, p, 1 - p))
+    for found in (
+        evaluated(model, LOGITS[:, :1], y, weight),
+        model.evaluate({"x": LOGITS[:, :1]}, y, 4, 0, weight, return_dict=True),
+    ):
+        assert found["loss"] == pytest.approx((WEIGHT[:, 0] * each).mean(), rel=1e-5)
+        assert found["AUC"] == pytest.approx(roc_auc_score(Y[:, 0], p), abs=1e-6)
+
+
+def test_one_weight_for_each_request():
+    model = model_of()
+    model.compile("sgd", "mse")
+    weight = np.array([1, 2, 0.5, 3], "float32")
+    p = 1 / (1 + np.exp(-LOGITS))
+    expected = (weight[:, None] * (Y - p) ** 2).mean()
+    assert evaluated(model, LOGITS, Y, weight)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["arrays", "data set"])
+def test_a_weight_of_classes_is_refused_where_a_row_has_several_candidates(kind):
+    data = ({"x": LOGITS}, Y) if kind == "arrays" else (as_dataset(LOGITS, Y),)
+    model = model_of()
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match=r"`class_weight` must be for rows of one .*positive_we"):
+        model.fit(*data, class_weight={0: 1.0, 1: 3.0})
+    one = {"x": LOGITS[:, :1]}
+    model.fit(one, Y[:, :1], class_weight={0: 1.0, 1: 3.0}, verbose=0)
+
+
+def test_labels_of_another_shape_are_refused():
+    model = model_of()
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match=r"`y` must have the shape .*\(4, 1\) and \(4, 4\)"):
+        model.test_on_batch({"x": LOGITS}, Y[:, 0])
+
+
+def test_requests_of_unequal_size_with_the_usual_words():
+    """From a log to `fit`, with everything by its usual name."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 5, 40)
+    log = pd.DataFrame({"request": np.repeat(np.arange(40), sizes)})
+    log = log.assign(
+        user=log["request"] % 7,
+        item=[f"i{i}" for size in sizes for i in rng.permutation(9)[:size]],
+        time=log["request"],
+        click=rng.integers(2, size=len(log)),
+    )
+    columns = {"user": "user", "time": "time", "label": "click", "request": "request"}
+    data = kd.data.prepare_impressions(log, **columns, target=["item"], dim=2)
+    model = kd.build_base(data.spec, hidden_units=(4,))
+    model.compile("adam", "binary_crossentropy", metrics=["AUC", "accuracy"])
+    wanted = {"batch_size": 8, "by_request": True}
+    history = model.fit(
+        data.dataset("train", **wanted),
+        validation_data=data.dataset("train", **wanted),
+        shuffle=False,
+        verbose=0,
+    ).history
+    metrics = kd.evaluate(model, data.dataset("train", **wanted))
+    found = kd.evaluation.predict(model, data.dataset("train", **wanted))
+    sure = found.predictions > 0.5
+    assert history["val_accuracy"][0] == pytest.approx(accuracy_score(found.labels, sure))
+    assert abs(history["val_AUC"][0] - metrics["auc"]) < 0.05  # Keras' has 200 thresholds.
+    # The mean over batches of requests, which differ in their number of candidates.
+    one = model.evaluate(data.dataset("train", 40, by_request=True), verbose=0, return_dict=True)
+    assert one["loss"] == pytest.approx(metrics["logloss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [BinaryCrossentropy(), "binary_crossentropy", keras.losses.BinaryCrossentropy()]
+)
+@pytest.mark.parametrize("logit", [20.0, 200.0])
+@pytest.mark.parametrize("candidates", [1, 2])
+def test_a_sure_and_wrong_prediction_costs_its_logit(loss, logit, candidates):
+    model = model_of()
+    model.compile(keras.optimizers.SGD(1.0), loss)
+    x = {"x": np.full((1, candidates), logit, "float32")}
+    assert float(model.train_on_batch(x, np.zeros((1, candidates)))) == logit
+    assert model.get_weights()[0] == pytest.approx([-1.0], rel=1e-6)
+    assert float(model.test_on_batch(x, np.zeros((1, candidates)))) == pytest.approx(logit - 1)
+
+
+def test_save_load_clone_and_copy_train_on(tmp_path):
+    x, loss = {"x": LOGITS}, "binary_crossentropy"
+    model = model_of()
+    model.compile("adam", loss, metrics=["AUC"])
+    model.train_on_batch(x, Y, WEIGHT)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    expected = model.test_on_batch(x, Y, WEIGHT, return_dict=True)["loss"]
+    for other in (loaded, clone, copy.deepcopy(model)):
+        assert type(other) is kd.CTRModel
+        assert type(other.optimizer) is keras.optimizers.Adam
+        other.reset_metrics()
+        found = other.test_on_batch(x, Y, WEIGHT, return_dict=True)
+        assert found["loss"] == pytest.approx(float(expected), abs=0.1)
+        assert "AUC" in found
+    assert int(loaded.optimizer.iterations) == 1
+    np.testing.assert_array_equal(loaded.optimizer.variables[2], model.optimizer.variables[2])
+
+
+def test_in_half_precision_the_loss_is_scaled_and_from_logits():
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = model_of()
+        model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+        model.optimizer.build(model.trainable_variables)
+        loss = model.train_on_batch({"x": np.array([[20.0]], "float32")}, np.zeros((1, 1)))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert type(model.optimizer).__name__ == "LossScaleOptimizer"
+    assert float(loss) == 20
+    assert model.get_weights()[0] == pytest.approx([-1.0], rel=1e-3)
+
+
+def test_a_model_without_the_class_is_loaded_and_trained(tmp_path):
+    """As an older version saved it."""
+    x = keras.Input((None,), name="x")
+    ctr = keras.layers.Activation("sigmoid", dtype="float32", name="ctr")(
+        Bias()(keras.ops.expand_dims(x, -1))[..., 0]
+    )
+    old = keras.Model({"x": x}, ctr)
+    old.compile("sgd", BinaryCrossentropy())
+    old.save(tmp_path / "old.keras")
+    loaded = keras.saving.load_model(tmp_path / "old.keras")
+    assert type(loaded) is type(old)
+    logits = {"x": np.array([[20.0]], "float32")}
+    assert float(loaded.train_on_batch(logits, np.zeros((1, 1)))) == 20
+    new = kd.CTRModel(loaded.input, loaded.output)
+    np.testing.assert_array_equal(new.predict_on_batch(logits), loaded.predict_on_batch(logits))
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
+def test_a_whole_model_in_hdf5_is_refused(tmp_path, name):
+    model = model_of()
+    with pytest.raises(ValueError, match=r"`filepath` must end in \.keras.*save_weights.*model"):
+        model.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"`filepath` must end in \.keras"):
+        keras.saving.save_model(model, tmp_path / name)
+    model.save_weights(tmp_path / "model.weights.h5")
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_tables_and_prepared_data_are_refused_with_the_remedy(method):
+    model = model_of()
+    model.compile("sgd", "mse")
+    frame = pd.DataFrame({"x": [1.0], "click": [1]})
+    use = getattr(model, method)
+    with pytest.raises(ValueError, match=r"`x` must be batches.*pandas\.DataFrame.*rows_dataset\("):
+        use(frame)
+    data = prepared()
+    with pytest.raises(ValueError, match=r'PreparedData\. Pass `data\.dataset\("train", shuffle'):
+        use(data)
+    with pytest.raises(ValueError, match="`dataset` must be one part of the data"):
+        kd.evaluate(model, data)
+    with pytest.raises(ValueError, match=r"`validation_data` must be one part"):
+        model.fit({"x": LOGITS}, Y, validation_data=data)
+
+
+def prepared():
+    users, items = np.divmod(np.arange(12), 3)
+    log = pd.DataFrame({"user": users, "item": items + 1, "time": items, "click": items % 2})
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+    return kd.data.prepare_impressions(log, **columns, split=kd.data.LeaveOneOut(valid=0))
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_outputs_are_one_matrix(outputs):
+    x = keras.Input((None,), name="x")
+    wrong = [x, x] if outputs == 2 else keras.ops.expand_dims(x, -1)
+    with pytest.raises(ValueError, match=r"`outputs` of a CTRModel must be one tensor `\(batch"):
+        kd.CTRModel({"x": x}, wrong)
