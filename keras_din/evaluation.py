@@ -9,8 +9,10 @@ import keras
 import numpy as np
 
 from keras_din.checks import epoch_or_steps, one_of
+from keras_din.ctr_model import check_batches
 from keras_din.metrics import check_groups, metrics_and_groups
 from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
+from keras_din.spec_fingerprint import check_fingerprint
 
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
 # The traces of a model: an attribute of the model, which Keras neither tracks nor saves. A model
@@ -51,7 +53,8 @@ def predict(model: keras.Model, dataset) -> Predictions:
         `Predictions`.
 
     Raises:
-        ValueError: When elements or the model's outputs are not of this form.
+        ValueError: When elements or the model's outputs are not of this form, or `dataset` is of
+            this library and has another spec than the model was built from.
     """
     return _collect(_forward(model, dataset), dataset)
 
@@ -306,6 +309,8 @@ def _groups(dataset, groups):
 
 def _forward(model, dataset):
     """The function from `x` to the predictions of `model`, one trace for all batches and calls."""
+    check_batches("dataset", dataset)
+    check_fingerprint(model, getattr(dataset, "spec", None), "`dataset`")
     spec = getattr(dataset, "element_spec", None)
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise ValueError(

@@ -28,6 +28,7 @@ from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS, fit_popularity
 from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
 from keras_din.optimizers import LazyAdam
+from keras_din.spec_fingerprint import check_fingerprint
 from keras_din.version import __version__
 
 _RUN, _PROGRESS, _RESULT = "run.json", "progress.json", "result.json"
@@ -212,7 +213,12 @@ def _count(data, folder, arguments, data_folder, resume) -> Run:
 
 
 def load_run(folder: str | os.PathLike) -> Run:
-    """The run in a folder: the best model so far, and the result, empty while it is training."""
+    """The run in a folder: the best model so far, and the result, empty while it is training.
+
+    Raises:
+        FileNotFoundError: When there is no run, or no model in it yet.
+        ValueError: When the folder's spec is not the one that its model was built from.
+    """
     folder = pathlib.Path(folder)
     if not (folder / _RUN).is_file():
         raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
@@ -222,6 +228,7 @@ def load_run(folder: str | os.PathLike) -> Run:
         )
     spec = FeatureSpec.from_json((folder / _SPEC).read_text(encoding="utf-8"))
     model = keras.saving.load_model(folder / _BEST)
+    check_fingerprint(model, spec, f"{folder / _SPEC}")
     return Run(folder, model, spec, _read(folder / _RESULT, {}))
 
 

@@ -2,7 +2,8 @@
 
 Says how far the two answers are apart, in which rows, and which inputs the version makes
 something else of than the pipeline of training. Exits with 1 when an answer differs by more than
-1e-5 or an input differs. The log is prepared data, or a Parquet file of rows as
+1e-5, when an input differs, or when the version has other values than the model was built with,
+also where no row shows it. The log is prepared data, or a Parquet file of rows as
 `keras-din predict` takes it.
 
   keras-din check-serving exported_models/din data --run runs/din
@@ -40,7 +41,8 @@ def run(options) -> None:
     print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
     print(report(skew, rows))
     if skew.found:
-        raise RuntimeError(f"{version} does not answer as {options.run} does.")
+        values = f" It has other values: {'; '.join(skew.values)}." if skew.values else ""
+        raise RuntimeError(f"{version} does not answer as {options.run} does.{values}")
 
 
 def report(skew, rows) -> str:

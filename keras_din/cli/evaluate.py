@@ -42,6 +42,7 @@ def run(options) -> None:
 def load(folder, data_folder):
     """A run, and prepared data that has its features."""
     from keras_din.data import PreparedData
+    from keras_din.spec_fingerprint import differences, fingerprint, refuse_differences
     from keras_din.training import load_run, read_arguments
 
     run = load_run(folder)
@@ -51,9 +52,11 @@ def load(folder, data_folder):
             f"A run that was not given `data_folder` needs the data by --data. Received: {folder}."
         )
     data = PreparedData.load(data_folder)
+    refuse_differences(differences(fingerprint(run.spec), data.spec), f"The data in {data_folder}")
     if data.spec != run.spec:
         raise ValueError(
-            "The data must have the spec that the model was trained with, vocabularies included. "
-            f"Received: data of {data_folder} and the run {folder}, which differ."
+            "The data must have the spec that the model was trained with. "
+            f"Received: data of {data_folder} and the run {folder}, which have the same values and "
+            "differ in a `dim`, `pooling`, `max_values` or `max_length`, or in further features."
         )
     return run, data

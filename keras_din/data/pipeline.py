@@ -51,7 +51,8 @@ def dataset(
         padded with 0. Where `samples` have weights or such padding, elements are
         `(x, y, sample_weight)`, float32 `(batch, candidates)` with 0 on padding. The dataset's
         attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
-        shuffled; transformations such as `take` lose it.
+        shuffled, and `spec` is the spec, which models compare with their own; transformations
+        such as `take` lose both.
 
     Raises:
         ValueError: When samples, logs and spec do not fit together.
@@ -97,7 +98,7 @@ def dataset(
     # read from, up to a minute, at the end of each `fit`, `evaluate` and `predict`.
     options.autotune.enabled = False
     result = result.with_options(options)
-    result.groups = None
+    result.spec, result.groups = spec, None
     if not shuffle:
         firsts = slice(rows) if bounds is None else bounds[:rows]
         result.groups = samples.group[firsts][: batches * batch_size]

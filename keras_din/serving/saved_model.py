@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_din.checks import json_values, one_of, positive_integer
+from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
 from keras_din.layers import Embedding
@@ -18,6 +19,7 @@ from keras_din.serving.parity import check_parity, whole_float32
 from keras_din.serving.raw_values import RawValues
 from keras_din.serving.version import new_version
 from keras_din.serving.warmup import write_warmup
+from keras_din.spec_fingerprint import check_fingerprint
 
 
 def export(
@@ -64,7 +66,8 @@ def export(
     Args:
         model: A model of the zoo, or any functional model with the spec's inputs and the output
             `(batch, candidates)`.
-        spec: The `FeatureSpec` that the model was built from.
+        spec: The `FeatureSpec` that the model was built from. A model of the zoo knows which
+            one that is; of one that you composed see `keras_din.CTRModel`.
         path: Folder of the versions, such as `"exported_models/din"`. Made where it is missing.
         metrics: What to remember of the model's quality, such as the result of `evaluate`.
             What JSON takes, and numpy scalars; NaN and infinity are written as null.
@@ -81,8 +84,9 @@ def export(
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
 
     Raises:
-        ValueError: When the model does not take the inputs of the spec; each is named. When a
-            table that shall be in int8 is not finite, or another argument is not as said here.
+        ValueError: When the model does not take the inputs of the spec, or was built for other
+            values; each is named. When a table that shall be in int8 is not finite, or another
+            argument is not as said here.
         RuntimeError: When the SavedModel and the live model disagree, or on another backend
             than TensorFlow. Nothing is published then.
         OSError: When the folder can't be written. Older versions are untouched.
@@ -103,6 +107,7 @@ def export(
     metrics = json_values("metrics", metrics, nulls=True)
     data_fingerprint = json_values("data_fingerprint", data_fingerprint, nulls=True)
     check_model(model, spec)
+    check_fingerprint(model, getattr(test, "spec", None), "`test`")
     int8 = Int8Tables(model) if tables == "int8" else None
     in_floats = ctr_in_float32(model)
     live = in_floats if int8 is None else int8.ctr
@@ -168,7 +173,10 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
 
 
 def check_model(model, spec: FeatureSpec) -> None:
-    """Raises a `ValueError` that names the inputs in which model and spec differ, or the output."""
+    """Raises a `ValueError` that names where model and spec differ, or the output.
+
+    Warns where nothing can tell whether the spec has the values that the model was built with.
+    """
     if not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
     has = {tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in model.inputs}
@@ -195,6 +203,8 @@ def check_model(model, spec: FeatureSpec) -> None:
     for layer in model.layers:
         if isinstance(layer, Embedding):
             _check_table(layer, spec)
+    if not check_fingerprint(model, spec):
+        warn_without_fingerprint(stacklevel=3)
 
 
 def _check_table(layer: Embedding, spec: FeatureSpec) -> None:

@@ -22,6 +22,7 @@ from keras_din.serving.parity import TOLERANCE, whole_float32
 from keras_din.serving.raw_values import raw_dtype
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices
 from keras_din.serving.signatures import SIGNATURES
+from keras_din.spec_fingerprint import differences, fingerprint
 
 _WORST = 5  # Rows that a report names.
 
@@ -62,6 +63,8 @@ class Skew:
         worst: `Answer`s of the rows with the largest differences, the largest first.
         inputs: Input name -> `InputSkew`, of those that differ.
         spec: Where the version's spec is not that of the live model, a sentence each.
+        values: Where the version's values are not those that the live model was built with, a
+            sentence each: found also where no row shows it.
         without: When answers differ and no input does: feature or sequence -> the largest
             difference that is left when it says nothing to both. One that leaves none explains
             it.
@@ -73,11 +76,13 @@ class Skew:
     inputs: dict
     spec: list
     without: dict
+    values: list = dataclasses.field(default_factory=list)
 
     @property
     def found(self) -> bool:
-        """Whether an answer differs by more than 1e-5 or is no number, or an input differs."""
-        return bool(self.inputs) or not all(d <= TOLERANCE for d in self.largest.values())
+        """Whether an answer differs by more than 1e-5 or is no number, an input or a value does."""
+        answers = not all(d <= TOLERANCE for d in self.largest.values())
+        return answers or bool(self.inputs) or bool(self.values)
 
 
 def raw_rows(spec: FeatureSpec, x: dict) -> dict:
@@ -125,12 +130,17 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
             rows += len(expected)
         differ = not all(difference <= TOLERANCE for difference in largest.values())
         without = _without(loaded, spec, live, batches) if differ and not inputs else {}
-    return Skew(rows, largest, _worst(answers), inputs, spec_differences(version, spec), without)
-
-
-def spec_differences(version, spec: FeatureSpec) -> list:
-    """Where the spec of a version is not this one: a sentence a feature or sequence."""
     theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
+    told = (
+        spec_differences(theirs, spec),
+        without,
+        differences(fingerprint(spec), theirs, "the version"),
+    )
+    return Skew(rows, largest, _worst(answers), inputs, *told)
+
+
+def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
+    """Where the spec of a version is not this one: a sentence a feature or sequence."""
     found = []
     for name, feature in spec.features.items():
         other = theirs.features[name]

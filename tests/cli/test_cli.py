@@ -308,7 +308,7 @@ def test_data_of_another_spec_is_refused(folder, tmp_path, capsys):
     words = ["prepare", str(folder / "log.csv"), data, *PREPARE, "--label", "click"]
     assert main(words) == 0
     assert main(["evaluate", str(folder / "run"), "--data", data]) == 1
-    assert "must have the spec that the model was trained with" in capsys.readouterr().err
+    assert "must have the features that the model was built with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["dmeo"], ["train"], ["demo", "--data", "x"]])

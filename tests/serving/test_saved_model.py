@@ -1,5 +1,6 @@
 """Exports: TensorFlow alone answers as the live model does, and nothing else is in them."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 import keras_din as kd
-from keras_din.serving import saved_model, warmup
+from keras_din.embed import build_inputs
+from keras_din.serving import portable, saved_model, warmup
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from keras_din.serving.version import versions
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
@@ -247,6 +249,42 @@ def test_every_table_must_be_of_the_spec(tmp_path, build):
     with pytest.raises(ValueError, match=message):
         kd.export(build(ours), theirs, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def in_another_order(spec):
+    """The spec with the first two items in each other's place."""
+    first, second, *others = ITEM.vocabulary
+    item = kd.Categorical("item", vocabulary=[second, first, *others], dim=8)
+    replaced = lambda features: [item if f is ITEM else f for f in features]  # noqa: E731
+    sequences = [dataclasses.replace(s, of=replaced(s.of)) for s in spec.sequences]
+    return dataclasses.replace(spec, target=replaced(spec.target), sequences=sequences)
+
+
+@pytest.mark.parametrize("export", [kd.export, portable.export_onnx, portable.export_litert])
+def test_the_same_values_in_another_order_are_refused(tmp_path, export):
+    model = kd.build_lr(SPEC)
+    message = (
+        r"`spec` must have the features .*'item': the same values in another order; they part at "
+        "index 2, where the spec has 'té 1'"
+    )
+    with pytest.raises(ValueError, match=message):
+        export(model, in_another_order(SPEC), tmp_path / "x")
+    with pytest.raises(ValueError, match=message):
+        export(keras.models.clone_model(model), in_another_order(SPEC), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_model_without_a_fingerprint_is_exported_with_a_warning(tmp_path, unchecked):
+    """Composed by hand on the inputs alone; and what gives it one."""
+    spec = kd.FeatureSpec(target=[ITEM])
+    inputs = build_inputs(spec)
+    ctr = keras.layers.Embedding(32, 1)(inputs["item"])[..., 0]
+    with pytest.warns(UserWarning, match=r"carries no fingerprint .*CTRModel\(model\.input, model"):
+        kd.export(keras.Model(inputs, ctr), spec, tmp_path)
+    model = kd.CTRModel(inputs, ctr, spec=spec)
+    kd.export(model, spec, tmp_path)
+    with pytest.raises(ValueError, match="'item': the same values in another order"):
+        kd.export(model, in_another_order(spec), tmp_path)
 
 
 def test_another_backend_is_refused(monkeypatch, tmp_path):

@@ -80,6 +80,27 @@ def test_a_vocabulary_in_another_order(version, live, tmp_path):
     assert max(skew.largest.values()) > 1e-3
 
 
+def test_other_values_are_found_where_no_row_shows_them(version, live, tmp_path):
+    changed = shutil.copytree(version, tmp_path / "1")
+    file = changed / "assets" / "item.txt"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    lines[4:6] = lines[5:3:-1]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    raw, x = sample_rows(SPEC, rows=30, seed=3)[:]
+    same = ~np.isin(raw["item"], ["té 4", "té 5"]).any(axis=1)
+    same &= ~np.isin(raw["hist_item"], ["té 4", "té 5"]).any(axis=1)
+    rows = [{name: values[same] for name, values in each.items()} for each in (raw, x)]
+    skew = find_skew(changed, SPEC, live.predict_on_batch, [rows])
+    assert skew.rows == same.sum() > 0
+    assert skew.inputs == {}
+    assert max(skew.largest.values()) < 1e-5
+    assert skew.found
+    assert skew.values == [
+        "feature 'item': the same values in another order; they part at an index of 6 to 9, where "
+        "the version has 'té 5' to 'té 7'"
+    ]
+
+
 def test_a_history_in_another_order(live, tmp_path, monkeypatch):
     honest = signatures.model_inputs
 

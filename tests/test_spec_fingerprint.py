@@ -1,0 +1,220 @@
+"""The fingerprint of a spec: what it tells apart, and that models of every kind carry it."""
+
+import dataclasses
+import json
+
+import keras
+import pandas as pd
+import pytest
+from hypothesis import given
+
+import keras_din as kd
+from keras_din.cli import main
+from keras_din.embed import build_inputs, embed
+from keras_din.models.popularity import build_popularity, fit_popularity
+from keras_din.spec_fingerprint import (
+    check_fingerprint,
+    differences,
+    fingerprint,
+    fingerprints_of,
+)
+from keras_din.training import load_run, train
+from tests.models.test_contract import BAGS, SPEC
+from tests.specs import specs
+
+WORDS = tuple("abcdefghijklmnopqrstuvwxyz")
+
+
+def spec_of(vocabulary=WORDS, price=(3.0, 2.0), item="item", **kind):
+    kind = kind or {"vocabulary": vocabulary}
+    item = kd.Categorical(item, **kind, dim=2)
+    price = kd.Numeric("price", mean=price[0], std=price[1])
+    return kd.FeatureSpec(target=[item, price], sequences=[kd.Sequence("hist", of=[item])])
+
+
+def swapped(i, j, values=WORDS):
+    values = list(values)
+    values[i], values[j] = values[j], values[i]
+    return values
+
+
+@given(specs())
+def test_a_spec_is_its_own(spec):
+    again = kd.FeatureSpec.from_json(spec.to_json())
+    assert fingerprint(again) == fingerprint(spec)
+    assert differences(fingerprint(spec), again) == []
+
+
+def test_what_is_no_difference():
+    text = fingerprint(SPEC)
+    (hist,) = SPEC.sequences
+    longer = dataclasses.replace(hist, max_length=7)
+    assert differences(text, dataclasses.replace(SPEC, sequences=[longer])) == []
+    assert differences(text, dataclasses.replace(SPEC, context=SPEC.context[::-1])) == []
+    more = dataclasses.replace(SPEC, context=[*SPEC.context, kd.Numeric("more")])
+    assert differences(text, more) == []
+    wider = [dataclasses.replace(feature, max_values=3) for feature in BAGS.context[:1]]
+    wider = dataclasses.replace(BAGS, context=[*wider, BAGS.context[1]])
+    assert differences(fingerprint(BAGS), wider) == []
+    # The last digits of a mean hang on the order of the rows.
+    assert differences(fingerprint(spec_of()), spec_of(price=(3.0000000001, 2.0000000001))) == []
+
+
+ORDER, OTHER = "the same values in another order", r"other values \(26 in the model, {} in the spec"
+
+
+@pytest.mark.parametrize(
+    "other, told",
+    [
+        (spec_of(swapped(0, 1)), f"'item': {ORDER}; they part at index 2, where the spec has 'b'"),
+        (spec_of(swapped(5, 6)), f"{ORDER}; they part at an index of 6 to 9, .* 'e' to 'h'"),
+        (spec_of([*WORDS[:-1], "Z"]), OTHER.format(26) + r"\); .* 18 to 27, .* 'q' to 'Z'"),
+        (spec_of([*WORDS, "Z"]), OTHER.format(27) + r"\); the spec has more, from index 28 on"),
+        (spec_of(WORDS[:3]), OTHER.format(3) + r"\); .* index of 4 to 5, where the spec has 'c'"),
+        (spec_of(WORDS[:4]), OTHER.format(4) + r"\); .* at index 6, where the spec has nothing"),
+        (spec_of(range(26)), "'item': its values are strings in the model, integers in the spec"),
+        (
+            spec_of(hash_buckets=26),
+            "'item': its values are a vocabulary in .*, hash buckets in the",
+        ),
+        (spec_of(vocabulary_size=28), "'item': its values are a vocabulary in the model, indices"),
+        (spec_of(price=(4.0, 2.0)), "'price': its mean is 3 in the model, 4 in the spec"),
+        (spec_of(price=(3.0, 2.5)), "'price': its std is 2 in the model, 2.5 in the spec"),
+        (spec_of(item="Item"), "input 'item' is feature 'item' in the model, nothing in the spec"),
+    ],
+)
+def test_a_difference_is_named(other, told):
+    model = keras.Sequential([kd.layers.Padded(fingerprint(spec_of()))])
+    with pytest.raises(ValueError, match=rf"`spec` must have the features that .*{told}"):
+        check_fingerprint(model, other)
+
+
+@pytest.mark.parametrize("kind", [{"hash_buckets": 8}, {"vocabulary_size": 10}])
+def test_other_sizes(kind):
+    (word, size), told = *kind.items(), "'item': it has 8 values in the model, 9 in the spec"
+    assert told in differences(fingerprint(spec_of(**kind)), spec_of(**{word: size + 1}))[0]
+
+
+def test_a_bag_and_what_tells_padding():
+    item = kd.Categorical("item", 5)
+    bag, one = kd.Bag("x", 4), kd.Categorical("x", 4)
+    text = fingerprint(kd.FeatureSpec(target=[item, bag]))
+    assert differences(text, kd.FeatureSpec(target=[item, one])) == [
+        "feature 'x': a Bag in the model, a Categorical in the spec"
+    ]
+    text = fingerprint(kd.FeatureSpec(target=[item, one]))
+    assert differences(text, kd.FeatureSpec(target=[one, item])) == [
+        "padding of the target is told by 'item' in the model, 'x' in the spec"
+    ]
+
+
+def test_a_clone_a_file_json_and_what_is_built_on_a_model_carry_it(tmp_path):
+    spec = spec_of()
+    model = build_popularity(spec)
+    model.save(tmp_path / "model.keras")
+    recalibrated = kd.metrics.recalibrated(model.output, 2)
+    for other in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        keras.models.clone_model(model),
+        keras.models.model_from_json(model.to_json()),
+        type(model).from_config(model.get_config()),
+        keras.Model(model.input, recalibrated),
+        keras.Model(model.input, model(model.input)),
+    ):
+        assert fingerprints_of(other) == [fingerprint(spec)]
+
+
+def test_models_that_users_compose(tmp_path):
+    spec, other = spec_of(), spec_of(swapped(0, 1))
+    x = embed(spec)
+    ctr = keras.layers.Dense(1, activation="sigmoid")(x.target)[..., 0]
+    assert fingerprints_of(keras.Model(x.inputs, ctr)) == [fingerprint(spec)]
+    with pytest.raises(ValueError, match=r"`spec` must have the features .*'item': the same"):
+        kd.CTRModel(x.inputs, ctr, spec=other)
+
+    inputs = build_inputs(spec)
+    ctr = keras.layers.Embedding(28, 1)(inputs["item"])[..., 0]
+    assert fingerprints_of(kd.CTRModel(inputs, ctr)) == []
+    model = kd.CTRModel(inputs, ctr, spec=spec)
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        check_fingerprint(each, spec)
+        with pytest.raises(ValueError, match="they part at index 2"):
+            check_fingerprint(each, other)
+    again = kd.CTRModel(model.input, model.outputs, spec=model.get_config()["spec"])
+    assert fingerprints_of(again) == [fingerprint(spec)]
+
+
+def a_log():
+    rows = [
+        {"user": u, "item": f"i{(u + i) % 6}", "time": i, "click": (u + i) % 2}
+        for u in range(8)
+        for i in range(6)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def data():
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+    return kd.data.prepare_impressions(a_log(), **columns, dim=2)
+
+
+def reordered(data):
+    item = data.spec.target[0]
+    other = kd.Categorical("item", vocabulary=item.vocabulary[::-1], dim=item.dim)
+    (hist,) = data.spec.sequences
+    spec = kd.FeatureSpec(target=[other], sequences=[dataclasses.replace(hist, of=[other])])
+    return dataclasses.replace(data, spec=spec)
+
+
+def test_data_sets_of_another_spec_are_refused(data):
+    model = kd.build_lr(data.spec)
+    model.compile("sgd", "binary_crossentropy")
+    mine, other = data.dataset("train"), reordered(data).dataset("train")
+    told = r"must have the features .*'item': the same values in another order; they part at"
+    model.evaluate(mine, verbose=0)
+    kd.evaluate(model, mine)
+    for use in (
+        lambda: model.fit(other, shuffle=False),
+        lambda: model.fit(mine, validation_data=other, shuffle=False),
+        lambda: model.evaluate(other),
+        lambda: model.predict(other),
+        lambda: kd.evaluate(model, other),
+        lambda: model.fit(mine, callbacks=[kd.Evaluation(other, monitor="auc")], shuffle=False),
+        lambda: fit_popularity(build_popularity(data.spec), other),
+    ):
+        with pytest.raises(ValueError, match=told):
+            use()
+
+
+def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsys):
+    data.save(tmp_path / "data")
+    train(data, tmp_path / "run", model="popularity", epochs=1, verbose=0)
+    reordered(data).save(tmp_path / "other")
+    run, other = str(tmp_path / "run"), str(tmp_path / "other")
+    assert load_run(run).spec == data.spec
+    told = "'item': the same values in another order; they part at index 2"
+    assert main(["evaluate", run, "--data", other]) == 1
+    assert told in capsys.readouterr().err
+    assert main(["predict", run, other, str(tmp_path / "ctr.csv")]) == 1
+    assert told in capsys.readouterr().err
+
+    (tmp_path / "run" / "spec.json").write_text(reordered(data).spec.to_json(), encoding="utf-8")
+    for words in (
+        ["evaluate", run, "--data", other],
+        ["predict", run, other, str(tmp_path / "ctr.csv")],
+        ["export", run, str(tmp_path / "din")],
+        ["export", run, str(tmp_path / "din.onnx"), "--format", "onnx"],
+    ):
+        assert main(words) == 1
+        error = capsys.readouterr().err
+        assert f"{tmp_path / 'run' / 'spec.json'} must have the features" in error
+        assert told in error
+
+
+def test_the_text_is_short_and_json():
+    spec = spec_of([f"i{i}" for i in range(100_000)])
+    text = fingerprint(spec)
+    assert len(text) < 1000
+    assert json.loads(text)["features"]["item"]["size"] == 100_000
