@@ -239,9 +239,10 @@ def _refuse_rounded(name: str, whole: np.ndarray, unit: str) -> None:
     second = 1e6 / UNITS[unit]
     if len(some) < _MANY or np.abs(some).min() < 1e8 * second:
         return
-    step = int(np.gcd.reduce(np.diff(some)))
-    step = np.gcd(step, int(some[0]))
-    if step >= 100 * second and step % int(60 * second):
+    apart = int(np.gcd.reduce(np.diff(some)))
+    step = np.gcd(apart, int(some[0]))
+    # Whole minutes apart they are of a coarse clock, whatever the first one is.
+    if step >= 100 * second and apart % int(60 * second):
         raise ValueError(
             f"Column {name!r} must hold times with all their digits. Received: {some[0]}, "
             f"{some[1]}, {some[2]}, all of them multiples of {step}, as where a float32 held them "

@@ -390,3 +390,9 @@ def test_times_of_whole_minutes_hours_and_days(step):
     assert times((np.arange(50) + 1) * 1000)[1] == "s"  # No times since 1973.
     assert times([1_649_423_104] * 50)[1] == "s"
     assert times(STARTS + 0.5)[1] == "s"
+
+
+@pytest.mark.parametrize("apart", [60, 3600, 86_400])
+def test_times_of_a_coarse_clock_are_not_rounded(apart):
+    """Also where the first one has a divisor that no clock has: 1.7e9 and 3600 share 400."""
+    assert times(1_700_000_000 + apart * np.arange(20))[1] == "s"
