@@ -9,7 +9,7 @@ from keras_din.data import prepare_behaviours, prepare_impressions, prepare_tupl
 from keras_din.data.aside import check_aside
 from keras_din.data.labels import check_both_classes, good_labels, to_labels
 
-LOG = {"user": "user", "time": "time", "target": ["item"]}
+LOG = {"user": "user", "time": "time", "target": ["item"], "allow_empty_parts": True}
 
 
 def a_log(click, rows=200):
