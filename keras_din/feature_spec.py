@@ -1,10 +1,12 @@
 """What a sample is: the features of a user, a candidate and a behaviour, as frozen dataclasses."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import keyword
 import math
+import operator
 import os
 import re
 from collections.abc import Iterable, Set
@@ -51,7 +53,7 @@ def _check_name(kind: str, name) -> None:
 
 
 def _read_vocabulary(path: str | os.PathLike, dtype: str | None) -> tuple:
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:  # Windows begins files with a mark.
         values = [line.rstrip("\r\n") for line in file]
     if dtype != "int64":
         return tuple(values)
@@ -65,10 +67,36 @@ def _read_vocabulary(path: str | os.PathLike, dtype: str | None) -> tuple:
 
 
 def _plain(value):
-    """A numpy integer as a Python one, so that JSON and lookup tables take it."""
-    if not isinstance(value, (str, bool, int)) and hasattr(value, "__index__"):
-        return value.__index__()
-    return value
+    """A value of NumPy, pandas or Arrow as a Python one, so that JSON and lookup tables take it.
+
+    Bytes are UTF-8 text; anything else stays as it is.
+    """
+    if hasattr(value, "as_py"):  # Of Arrow.
+        value = value.as_py()
+    if isinstance(value, bytes):
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
+    if isinstance(value, str):
+        return str.__str__(value)  # Without the type of NumPy, or of an `enum`.
+    if not isinstance(value, (bool, int)) and hasattr(value, "__index__"):
+        with contextlib.suppress(TypeError):  # Of NumPy's booleans.
+            return operator.index(value)
+    return operator.index(value) if isinstance(value, int) and type(value) is not bool else value
+
+
+class _Implied:
+    """Marks what was derived from a vocabulary or hash buckets, for `dataclasses.replace`.
+
+    That hands every field in again: a size or type that was derived gives way to a new cause.
+    """
+
+
+class _ImpliedSize(int, _Implied):
+    """A `vocabulary_size` that nobody gave."""
+
+
+class _ImpliedType(str, _Implied):
+    """A `dtype` that nobody gave."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -88,13 +116,17 @@ class Indexed:
         owner = f"{kind} {self.name!r}"
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
         put("dim", positive_integer("dim", self.dim, owner=owner))
+        # A size that is handed in alone counts, wherever it came from.
+        if isinstance(self.vocabulary_size, _Implied) and self.dtype is not None:
+            put("vocabulary_size", None)
+        implied_type = self.dtype if isinstance(self.dtype, _Implied) else None
+        if implied_type is not None:
+            put("dtype", None)
         if self.dtype not in (None, "string", "int64"):
             raise ValueError(
                 f"`dtype` of {owner} must be 'string' or 'int64'. Received: dtype={self.dtype!r}."
             )
         ways = [self.vocabulary_size, self.vocabulary, self.hash_buckets]
-        if self._size_is_implied():  # `dataclasses.replace` hands it in beside its cause.
-            ways[0] = None
         if sum(way is not None for way in ways) != 1:
             raise ValueError(
                 f"{owner} takes exactly one of `vocabulary_size`, `vocabulary` and "
@@ -104,12 +136,12 @@ class Indexed:
         if self.vocabulary is not None:
             vocabulary = self._checked_vocabulary(owner)
             put("vocabulary", vocabulary)
-            put("dtype", "string" if isinstance(vocabulary[0], str) else "int64")
-            put("vocabulary_size", len(vocabulary) + RESERVED)
+            put("dtype", _ImpliedType("string" if isinstance(vocabulary[0], str) else "int64"))
+            put("vocabulary_size", _ImpliedSize(len(vocabulary) + RESERVED))
         elif self.hash_buckets is not None:
             put("hash_buckets", positive_integer("hash_buckets", self.hash_buckets, owner=owner))
-            put("dtype", self.dtype or "string")
-            put("vocabulary_size", self.hash_buckets + RESERVED)
+            put("dtype", self.dtype or implied_type or _ImpliedType("string"))
+            put("vocabulary_size", _ImpliedSize(self.hash_buckets + RESERVED))
         else:
             size = positive_integer("vocabulary_size", self.vocabulary_size, owner=owner)
             if size <= RESERVED:
@@ -124,13 +156,6 @@ class Indexed:
                     f"`vocabulary_size` the values are indices. Received: dtype={self.dtype!r}."
                 )
             put("vocabulary_size", size)
-
-    def _size_is_implied(self) -> bool:
-        if isinstance(self.vocabulary, tuple):
-            return self.vocabulary_size == len(self.vocabulary) + RESERVED
-        if isinstance(self.hash_buckets, int):
-            return self.vocabulary_size == self.hash_buckets + RESERVED
-        return False
 
     def _checked_vocabulary(self, owner: str) -> tuple:
         vocabulary = self.vocabulary
@@ -463,7 +488,7 @@ class FeatureSpec:
     def from_json(cls, text: str) -> "FeatureSpec":
         """The spec that `to_json` wrote. Raises a `ValueError` for anything else."""
         try:
-            content = json.loads(text)
+            content = json.loads(text.removeprefix("\ufeff"))
             if content["format"] not in (_FORMAT, _FORMAT_WITH_BAGS):
                 raise ValueError(f"format {content['format']!r}")
             features = {}

@@ -2,11 +2,15 @@
 
 import ast
 import dataclasses
+import enum
 import json
 import pathlib
+import pickle
 import sys
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 
@@ -71,10 +75,89 @@ def test_three_ways_to_say_which_values_there_are(tmp_path):
     assert Categorical("a", vocabulary=str(tmp_path / "ids.txt"), dtype="int64") == ids
 
 
+def test_replace():
+    words = Categorical("a", vocabulary=["x", "y"])
+    hashed = Categorical("a", hash_buckets=10, dtype="int64")
+    replace = dataclasses.replace
+    assert replace(words, dim=3) == Categorical("a", vocabulary=["x", "y"], dim=3)
+    assert replace(words, vocabulary=["z"]) == Categorical("a", vocabulary=["z"])
+    assert replace(words, vocabulary=[5, 6, 7]) == Categorical("a", vocabulary=[5, 6, 7])
+    assert replace(words, vocabulary=None, hash_buckets=7) == Categorical("a", hash_buckets=7)
+    ids = replace(Categorical("a", vocabulary=[1]), vocabulary=None, hash_buckets=7)
+    assert ids == Categorical("a", hash_buckets=7, dtype="int64")
+    assert replace(words, vocabulary=None, vocabulary_size=9) == Categorical("a", 9)
+    assert replace(hashed, hash_buckets=20) == Categorical("a", hash_buckets=20, dtype="int64")
+    bag = Bag("a", vocabulary=["x"], pooling="max")
+    assert replace(bag, vocabulary=["y", "z"]) == Bag("a", vocabulary=["y", "z"], pooling="max")
+    assert Categorical("a", words.vocabulary_size) == Categorical("a", 4)
+    assert replace(pickle.loads(pickle.dumps(words)), vocabulary=["z"]).vocabulary_size == 3
+    for changes in ({"vocabulary_size": 9}, {"vocabulary": None}, {"hash_buckets": 9}):
+        with pytest.raises(ValueError, match="takes exactly one of"):
+            replace(words, **changes)
+    with pytest.raises(ValueError, match="`dtype` of Categorical 'a' must be the type of its voc"):
+        replace(hashed, hash_buckets=None, vocabulary=["x"])
+
+
+class Color(str, enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(["red", "blue"]),
+        [np.str_("red"), np.str_("blue")],
+        np.array([b"red", b"blue"]),
+        [np.bytes_(b"red"), "blue"],
+        [Color.RED, "blue"],
+        pd.array(["red", "blue"], dtype="string"),
+        pd.Index(["red", "blue"]),
+        pd.Series(["red", "blue"], dtype="category"),
+        pa.array(["red", "blue"]),
+        pa.chunked_array([["red"], ["blue"]]),
+        pa.array([b"red", b"blue"]),
+    ],
+)
+def test_text_of_other_libraries(values):
+    feature = Categorical("color", vocabulary=values)
+    assert feature == Categorical("color", vocabulary=["red", "blue"])
+    assert {type(value) for value in feature.vocabulary} == {str}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([7, 5], np.uint8),
+        pd.array([7, 5], dtype="Int64"),
+        pd.Index([7, 5]),
+        pa.array([7, 5]),
+        pa.chunked_array([[7], [5]]),
+    ],
+)
+def test_integers_of_other_libraries(values):
+    feature = Categorical("code", vocabulary=values)
+    assert feature == Categorical("code", vocabulary=[7, 5])
+    assert {type(value) for value in feature.vocabulary} == {int}
+
+
+@pytest.mark.parametrize("values", [[b"\xff"], [np.bool_(True)], [True], pa.array(["a", None])])
+def test_values_that_are_neither_text_nor_integers(values):
+    with pytest.raises(ValueError, match="must hold strings only or integers only"):
+        Categorical("a", vocabulary=values)
+
+
+def test_a_vocabulary_file_that_begins_with_a_mark(tmp_path):
+    (tmp_path / "words.txt").write_text("x\ny\n", encoding="utf-8-sig")
+    assert Categorical("a", vocabulary=tmp_path / "words.txt").vocabulary == ("x", "y")
+    (tmp_path / "ids.txt").write_text("7\n-3\n", encoding="utf-8-sig")
+    assert Categorical("a", vocabulary=tmp_path / "ids.txt", dtype="int64").vocabulary == (7, -3)
+
+
 @given(specs())
 def test_json_round_trip(spec):
     again = FeatureSpec.from_json(spec.to_json())
     assert again == spec
+    assert FeatureSpec.from_json("\ufeff" + spec.to_json()) == spec
     assert list(again.inputs) == list(spec.inputs)
 
 
@@ -93,6 +176,7 @@ def test_bags_share_the_checks_of_a_categorical_and_have_their_own():
     )
     again = FeatureSpec.from_json(spec.to_json())
     assert again == spec
+    assert FeatureSpec.from_json("\ufeff" + spec.to_json()) == spec
     assert again.target[0] is again.sequences[0].of[0]
 
 

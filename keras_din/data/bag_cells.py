@@ -120,8 +120,9 @@ def _bag(cell, known: dict):
 
 def holds_bags(values: pd.Series) -> bool:
     """Whether a column that `bag_cells` gave holds lists."""
-    where = values.first_valid_index() if values.dtype == object else None
-    return where is not None and isinstance(values.loc[where], tuple)
+    there = values.notna().to_numpy()
+    # By position: an item's row may stand in the index many times.
+    return values.dtype == object and there.any() and isinstance(values.iloc[there.argmax()], tuple)
 
 
 def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) -> Bag:

@@ -31,6 +31,7 @@ from keras_din.data.split import (
     TRAIN,
     LastFraction,
     check_parts,
+    check_training,
     part_of,
     part_of_column,
     with_unit,
@@ -106,7 +107,8 @@ def prepare_impressions(
         users: Table with one row a user, for columns that the log lacks.
         split: `LastFraction()` (the default), `LeaveOneOut()`, `ByUser()`, `ByTime()` or a
             function; see `keras_din.data.split`. Or the name of a column of the log that holds
-            `"train"`, `"valid"` or `"test"`; clicks of other rows are in histories only.
+            `"train"`, `"valid"` or `"test"`; clicks of other rows are in histories only. Without
+            rows for training, all features must be known, as those of a `PreparedData.spec`.
         max_length: The most behaviours that a model reads.
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have a row of its own.
@@ -206,6 +208,8 @@ def prepare_impressions(
         kept = np.sort(first)
         part = part_of(split, number[kept], at[kept])[np.searchsorted(kept, first)[which]]
     check_parts(split, part, at, allow_empty_parts)
+    learned = [feature for feature in [*target, *context, *side] if isinstance(feature, str)]
+    check_training(split, part, learned)
 
     check_both_classes(events.labels[label][order][part == TRAIN], f"column {label!r}")
 

@@ -1,5 +1,6 @@
 """A text file line by line, compressed or not."""
 
+import codecs
 import io
 import os
 
@@ -11,8 +12,8 @@ LONGEST = 1 << 18
 def read_lines(path: str | os.PathLike):
     """Yields `(number, line)` of a file, numbers from 1; empty lines are skipped.
 
-    A line is bytes with its end, or `None` where it is longer than `LONGEST` bytes: such a line
-    is passed over and never held.
+    A line is bytes with its end, the first without a byte order mark, or `None` where it is longer
+    than `LONGEST` bytes: such a line is passed over and never held.
 
     Args:
         path: Path of the file, which may be compressed.
@@ -25,11 +26,13 @@ def read_lines(path: str | os.PathLike):
         try:
             while line := file.readline(LONGEST):
                 number += 1
+                if number == 1:  # Windows begins files with a mark.
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 if len(line) == LONGEST and not line.endswith(b"\n"):
                     while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
                         pass
                     yield number, None
-                elif not line.isspace():
+                elif line and not line.isspace():
                     yield number, line
         except OSError as error:
             raise ValueError(

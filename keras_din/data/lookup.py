@@ -1,5 +1,7 @@
 """Raw values to indices, and features learned from the values of the training part."""
 
+import itertools
+import math
 import re
 
 import numpy as np
@@ -11,6 +13,7 @@ from keras_din.data.columns import check_exact_ids, missing, numbers, ordinary, 
 from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, RESERVED, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
+_AT_ONCE = 2**16
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -95,7 +98,7 @@ def fit_feature(
     if found == "float":
         low, high = array.min(), array.max()
         # The standard deviation of equal values is not always 0, but may be 1e-17.
-        mean, std = (low, 1.0) if low == high else (array.mean(), array.std())
+        mean, std = (low, 1.0) if low == high else _moments(array)
         return Numeric(feature, mean=float(mean), std=float(std))
     vocabulary = _by_frequency(array, positive_integer("min_count", min_count))
     if not vocabulary:
@@ -104,6 +107,20 @@ def fit_feature(
             f"part. Received: min_count={min_count}."
         )
     return Categorical(feature, vocabulary=vocabulary, dim=dim)
+
+
+def _moments(values: np.ndarray):
+    """The mean and the standard deviation, to the last digit the same in any order of values."""
+    mean = _exact_sum(values) / len(values)
+    return mean, math.sqrt(_exact_sum(np.square(values - mean)) / len(values))
+
+
+def _exact_sum(values: np.ndarray) -> float:
+    # A piece at a time: as Python numbers, values take four times the memory.
+    pieces = (
+        values[start : start + _AT_ONCE].tolist() for start in range(0, len(values), _AT_ONCE)
+    )
+    return math.fsum(itertools.chain.from_iterable(pieces))
 
 
 def to_column(feature: Categorical | Numeric, values):

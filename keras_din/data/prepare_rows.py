@@ -267,8 +267,8 @@ def _seen(items: pd.Series, training: np.ndarray, learned: dict) -> dict:
 
 
 def _first(values: pd.Series):
-    where = values.first_valid_index()
-    return None if where is None else values.loc[where]
+    there = values.dropna()
+    return there.iloc[0] if len(there) else None
 
 
 def _split(text: str, separator: str) -> list:

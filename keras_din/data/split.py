@@ -246,7 +246,7 @@ def part_of_column(name: str, values) -> np.ndarray:
     """The part of each row from a column of `"train"`, `"valid"`, `"test"`; others are left out.
 
     Raises:
-        ValueError: When no row is `"train"`, or one is another word for a part.
+        ValueError: When no row is in a part, or one is another word for a part.
     """
     values = np.array([str(value) for value in values], object)
     for value in pd.unique(values):
@@ -259,12 +259,22 @@ def part_of_column(name: str, values) -> np.ndarray:
     part = np.select(
         [values == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
     ).astype(np.int8)
-    if not (part == TRAIN).any():
+    if (part == LEFT_OUT).all():
         raise ValueError(
-            f"Column {name!r} must hold 'train', 'valid' or 'test' in each row. "
+            f"Column {name!r} must hold 'train', 'valid' or 'test' in some rows. "
             f"Received: {sorted(set(values))[:8]}."
         )
     return part
+
+
+def check_training(split, part: np.ndarray, learned: list) -> None:
+    """Raises a `ValueError` where columns are to be learned and there are no rows for training."""
+    if learned and not (part == TRAIN).any():
+        raise ValueError(
+            f"`split` must leave rows for training, from which the features {learned} are learned. "
+            f"Received: none from {split!r}. Rows of validation and test alone need features that "
+            "are known, such as those of `data.spec` of the training's data."
+        )
 
 
 def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:

@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_din.data import ByTime, LastFraction, LeaveOneOut, prepare_impressions
+from keras_din.data import (
+    ByTime,
+    ByUser,
+    LastFraction,
+    LeaveOneOut,
+    prepare_behaviours,
+    prepare_impressions,
+)
 from keras_din.feature_spec import Bag, Categorical, Numeric
+from keras_din.training import fingerprint
 from tests.data.leakage import check_no_leakage
 
 COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
@@ -315,6 +323,43 @@ def test_splits():
         a_log(time=[10, 20, 30, 11, 21, 41]), **COLUMNS, split=LastFraction()
     )
     assert default.parts["test"].time.tolist() == same.parts["test"].time.tolist() == [41_000_000]
+
+
+def test_rows_of_the_test_alone():
+    known = prepare_impressions(a_log(), **COLUMNS, split=LeaveOneOut(valid=0)).spec
+    log = a_log(item=["x", "new", "y", "x", "y", "x"], part="test")
+    columns = COLUMNS | {"target": list(known.target)}
+    data = prepare_impressions(log, **columns, split="part")
+    assert list(data.parts) == ["test"]
+    assert data.spec == known
+    assert raw(data, "test", "item")[1] == "?"
+    message = r"from which the features \['item'\] are learned\. Received: none from 'part'\. Rows"
+    with pytest.raises(ValueError, match=message):
+        prepare_impressions(log, **COLUMNS, split="part")
+
+
+def test_the_order_of_the_log_decides_nothing():
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame(
+        {
+            "user": rng.choice([f"u{i}" for i in range(40)], 400),
+            "time": rng.permutation(400),
+            "item": rng.integers(30, size=400),
+            "click": rng.integers(2, size=400),
+            "price": rng.lognormal(3, 2, 400),
+        }
+    )
+    log["tags"] = [[f"t{i}" for i in row] for row in rng.integers(9, size=(400, 2))]
+    other = log.sample(frac=1, random_state=1).reset_index(drop=True)
+    columns = COLUMNS | {"target": ["item", "price", "tags"], "time_unit": "s"}
+    for split in (LastFraction(), ByUser(seed=3), LeaveOneOut()):
+        first, second = (prepare_impressions(each, **columns, split=split) for each in (log, other))
+        assert first.spec.to_json() == second.spec.to_json()
+        assert fingerprint(first) == fingerprint(second)
+    columns.pop("label")
+    first, second = (prepare_behaviours(each, **columns) for each in (log, other))
+    assert first.spec.to_json() == second.spec.to_json()
+    assert fingerprint(first) == fingerprint(second)
 
 
 def test_bad_rows_are_kept_aside(tmp_path):

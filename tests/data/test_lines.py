@@ -37,6 +37,13 @@ def test_a_line_that_is_too_long_costs_only_itself(tmp_path, monkeypatch, size, 
     assert found == [(1, b"a\n"), (2, long if whole else None), (3, b"b\n"), (4, last)]
 
 
+def test_a_file_that_begins_with_a_mark(tmp_path):
+    (tmp_path / "log").write_text("a\n\ufeffb\n", encoding="utf-8-sig")
+    assert list(read_lines(tmp_path / "log")) == [(1, b"a\n"), (2, "\ufeffb\n".encode())]
+    (tmp_path / "log").write_bytes("\ufeff".encode())
+    assert list(read_lines(tmp_path / "log")) == []
+
+
 def test_compressed_in_pieces(tmp_path):
     (tmp_path / "log.gz").write_bytes(gzip.compress(b"a\nb") + gzip.compress(b"c\n\nd"))
     assert list(read_lines(tmp_path / "log.gz")) == [(1, b"a\n"), (2, b"bc\n"), (4, b"d")]

@@ -242,8 +242,8 @@ def test_a_column_says_the_part(values):
     assert part.tolist() == [TRAIN, VALID, TEST, LEFT_OUT, LEFT_OUT]
 
 
-@pytest.mark.parametrize("values", [["x", None, "test"], [0, 1, 2], pd.Series(["x", np.nan, "y"])])
-def test_a_column_without_training(values):
+@pytest.mark.parametrize("values", [["x", None, "Tests"], [0, 1, 2], pd.Series(["x", np.nan, "y"])])
+def test_a_column_without_parts(values):
     with pytest.raises(ValueError, match=r"Column 'part' must hold 'train', 'valid' or 'test'"):
         part_of_column("part", values)
 
