@@ -19,7 +19,10 @@ class Embedding(keras.layers.Layer):
     """Turns indices into embeddings; index 0 is padding, index 1 is out-of-vocabulary.
 
     Padding gives zeros and gets no gradient. An index outside `[0, vocabulary_size)` is read as
-    out-of-vocabulary, on every device: never an error, never another row.
+    out-of-vocabulary, on every device: never an error, never another row. Of a table with random
+    initial values the row of out-of-vocabulary starts at 0, their mean: where training holds no
+    such value (`min_count=1`), a new value then stands for nothing rather than for a random
+    direction.
 
     On the TensorFlow backend the rows are gathered from the variable itself and their gradient
     is an `IndexedSlices`, so a step's cost does not depend on the size of the table.
@@ -85,13 +88,20 @@ class Embedding(keras.layers.Layer):
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.vocabulary_size, self.dim),
-            initializer=self.embeddings_initializer,
+            initializer=self._initial_values,
             regularizer=self.embeddings_regularizer,
             # Cast after the lookup: casting the variable would read the whole table.
             autocast=False,
         )
         self.embeddings.is_embedding_table = True  # For `keras_din.optimizers`, as is the next.
         self.embeddings.feature = self.feature
+
+    def _initial_values(self, shape, dtype=None):
+        values = self.embeddings_initializer(shape, dtype=dtype)
+        if not hasattr(self.embeddings_initializer, "seed"):  # Values that somebody chose.
+            return values
+        nothing = ops.zeros_like(values[:1])
+        return ops.concatenate([values[:OOV_INDEX], nothing, values[OOV_INDEX + 1 :]], axis=0)
 
     def call(self, indices, training=False):
         if is_ragged(indices):

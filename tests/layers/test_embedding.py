@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_din as kd
 from keras_din.layers import Embedding
 from tests.layers.contract import check_layer
 
@@ -28,6 +29,29 @@ def test_an_index_out_of_range_is_out_of_vocabulary(index):
     layer = Embedding(5, 2)
     out = layer(np.array([index], "int32"))
     np.testing.assert_array_equal(out[0], table_of(layer)[1])
+
+
+def test_out_of_vocabulary_starts_at_the_mean_of_random_values():
+    keras.utils.set_random_seed(0)
+    layer = Embedding(5, 3)
+    np.testing.assert_array_equal(layer(np.array([1, 7, -1], "int32")), np.zeros((3, 3)))
+    keras.utils.set_random_seed(0)
+    same = keras.initializers.get("uniform")((5, 3))
+    np.testing.assert_array_equal(table_of(layer)[2:], same[2:])
+    chosen = np.arange(15, dtype="float32").reshape(5, 3)
+    given = Embedding(5, 3, lambda shape, dtype: keras.ops.convert_to_tensor(chosen, dtype))
+    given.build()
+    np.testing.assert_array_equal(table_of(given), chosen)
+
+
+def test_a_new_value_after_training_that_saw_none():
+    item = kd.Categorical("item", vocabulary=["a", "b"], dim=4)
+    model = kd.build_base(kd.FeatureSpec(target=[item]), hidden_units=(4,))
+    model.compile("adam", kd.losses.BinaryCrossentropy())
+    x = {"item": np.array([[2], [3]], "int32")}
+    model.fit(x, np.array([[1], [0]], "float32"), epochs=3, verbose=0)
+    (table,) = (layer for layer in model.layers if isinstance(layer, Embedding))
+    np.testing.assert_array_equal(table_of(table)[1], np.zeros(4))
 
 
 def test_gradient_is_sparse_and_none_goes_to_padding():
