@@ -86,6 +86,18 @@ except ValueError as error:
 else:
     raise AssertionError
 
+# A missing number is the mean, and its gradient is finite.
+numbers = keras_din.FeatureSpec(
+    context=[keras_din.Numeric("age", mean=1.7e9, std=1e4)], target=[keras_din.Categorical("a", 4)]
+)
+model = keras_din.build_base(numbers, hidden_units=(4,))
+x = {"age": np.array([np.nan, np.inf, 1.7e9], "float32"), "a": np.full((3, 1), 2, "int32")}
+ctr = model.predict_on_batch(x)
+assert np.isfinite(ctr).all() and (ctr == ctr[2]).all(), ctr
+model.compile("adam", BinaryCrossentropy())
+model.train_on_batch(x, np.ones((3, 1), "float32"))
+assert all(np.isfinite(w).all() for w in model.get_weights())
+
 # Half precision: what many took gets a gradient that is summed in float32.
 from keras_din import ops
 class Taken(keras.layers.Layer):

@@ -12,6 +12,8 @@ also where no row shows it. The log is prepared data, or a Parquet file of rows 
 
 import os
 
+from keras_din.cli.show import missing_numbers
+
 
 def add_arguments(parser):
     """The words of the command."""
@@ -122,11 +124,13 @@ def _rows_of_parquet(options):
     rows = _drawn(len(frame), options)
     frame = frame.iloc[rows].reset_index(drop=True)
     size = 1024
+    data = rows_dataset(frame, run.spec, batch_size=size)
+    print(missing_numbers(data), end="")
     batches = [
         (sent_rows(frame.iloc[start : start + size], run.spec), x)
         for start, (x, _) in zip(
             range(0, len(frame), size),
-            rows_dataset(frame, run.spec, batch_size=size).as_numpy_iterator(),
+            data.as_numpy_iterator(),
             strict=True,
         )
     ]

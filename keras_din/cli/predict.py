@@ -12,6 +12,8 @@ vocabulary, the time, and `user`, a number that only tells which rows are of one
 import os
 import pathlib
 
+from keras_din.cli.show import missing_numbers
+
 
 def add_arguments(parser):
     """The words of the command."""
@@ -42,6 +44,7 @@ def run(options) -> None:
     else:
         run, frame = load_run(options.run), pd.read_parquet(options.input)
         rows = rows_dataset(frame, run.spec, batch_size=options.batch_size)
+        print(missing_numbers(rows), end="")
         scores, table = predict(run.model, rows), pd.DataFrame(index=range(len(frame)))
     table["ctr"] = scores.predictions
     with replacing(output) as path:

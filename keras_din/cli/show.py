@@ -32,6 +32,14 @@ def metrics_table(rows: dict) -> str:
     return frame.to_string(float_format="{:.4f}".format, na_rep="-")
 
 
+def missing_numbers(dataset) -> str:
+    """A line for each input of a data set in which numbers are missing, or an empty string."""
+    return "".join(
+        f"without a value: {count:,} of {name!r}, the mean stands for them\n"
+        for name, count in dataset.values_missing.items()
+    )
+
+
 def report(data) -> str:
     """What was read and kept of a log, as lines."""
     counts = data.report

@@ -17,7 +17,7 @@ def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
 
     Returns:
         Input name -> column `(rows,)` or `(events,)` as it is kept: int32, for a `Numeric`
-        float32 or int32, for a `Bag` the `Bags`.
+        float32 or int32, with NaN where a number is missing, for a `Bag` the `Bags`.
 
     Raises:
         ValueError: Names the input, the first bad row and its value.
@@ -50,6 +50,20 @@ def check_samples(spec: FeatureSpec, behaviours: dict, samples) -> dict:
             )
         _check_slices(sequence.name, behaviours[sequence.name], *samples.history[sequence.name])
     return columns
+
+
+def count_missing(spec: FeatureSpec, columns: dict) -> dict:
+    """Name of the input of a `Numeric` -> how many of its numbers are missing, where some are.
+
+    `columns` are those of `check_samples`.
+    """
+    counts = {}
+    for name, info in spec.inputs.items():
+        if isinstance(info.feature, Numeric):
+            column = columns[name]
+            missing = sum(int((~np.isfinite(column[part])).sum()) for part in chunks(len(column)))
+            counts |= {name: missing} if missing else {}
+    return counts
 
 
 def request_starts(samples) -> np.ndarray:
@@ -103,12 +117,8 @@ def _check_column(name: str, feature, column, tells_padding: bool) -> None:
             f"Input {name!r} must be {wanted}. Received: {type(column).__name__} for {feature!r}."
         )
     if isinstance(feature, Numeric):
-        row = first_where(len(column), lambda part: ~np.isfinite(column[part]))
-        if row is not None:
-            raise ValueError(
-                f"Input {name!r} must be finite. Received: {column[row]} in row {row}."
-            )
-    elif isinstance(feature, Bag):
+        return  # The pipeline puts the mean in place of what is no number.
+    if isinstance(feature, Bag):
         _check_indices(name, feature, column.values, PADDING_INDEX + 1, "value")
     else:
         _check_indices(name, feature, column, PADDING_INDEX + tells_padding, "row")

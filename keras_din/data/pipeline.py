@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_din.checks import positive_integer
 from keras_din.data.arrays import first_where
 from keras_din.data.bags import Bags
-from keras_din.data.consistency import check_samples, check_shared, request_starts
+from keras_din.data.consistency import check_samples, check_shared, count_missing, request_starts
 from keras_din.data.tensors import column_tensor
 from keras_din.feature_spec import FeatureSpec, Numeric
 
@@ -51,8 +51,9 @@ def dataset(
         padded with 0. Where `samples` have weights or such padding, elements are
         `(x, y, sample_weight)`, float32 `(batch, candidates)` with 0 on padding. The dataset's
         attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
-        shuffled, and `spec` is the spec, which models compare with their own; transformations
-        such as `take` lose both.
+        shuffled; `spec` is the spec, which models compare with their own; `values_missing` is name
+        of an input of numbers -> how many are missing (NaN or infinite): the feature's mean stands
+        for them. Transformations such as `take` lose all three.
 
     Raises:
         ValueError: When samples, logs and spec do not fit together.
@@ -99,6 +100,7 @@ def dataset(
     options.autotune.enabled = False
     result = result.with_options(options)
     result.spec, result.groups = spec, None
+    result.values_missing = count_missing(spec, columns)
     if not shuffle:
         firsts = slice(rows) if bounds is None else bounds[:rows]
         result.groups = samples.group[firsts][: batches * batch_size]
@@ -176,7 +178,8 @@ def _element(spec, samples, columns, bounds):
             else:
                 x[name] = look_up(reads[name], first if info.role == "context" else shown)
             if isinstance(info.feature, Numeric):
-                x[name] = tf.cast(x[name], tf.float32)
+                numbers = tf.cast(x[name], tf.float32)
+                x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.mean)
         y = look_up(read_label, shown)
         if read_weight:
             return x, y, look_up(read_weight, shown)

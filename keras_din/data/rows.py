@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from keras_din.data import pipeline
 from keras_din.data.bags import Bags
 from keras_din.data.columns import check_exact_ids, missing
+from keras_din.data.columns import numbers as numbers_of
 from keras_din.data.labels import check_both_classes, good_labels
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
@@ -31,11 +32,12 @@ def rows_to_samples(
         frame: A `DataFrame`, or another table as `as_source` takes it but no CSV file, with one
             column for each input of the spec, of the same name. Values are as they stand
             in the log where a feature has a vocabulary or hash buckets, indices where it has
-            only a size, and numbers of a `Numeric`. Behaviours: lists or arrays, the most recent
-            last; `None` or NaN is an empty history, and positions whose first feature is padding
-            (an empty string, 0, or nothing; where 0 is in the vocabulary, the first of -1, -2, ...
-            that is not) are left out. A `Bag` is a list, in behaviours a list of lists, and
-            padding in it is left out likewise.
+            only a size, and numbers of a `Numeric`, where the feature's mean stands for those
+            that are missing: `values_missing` of the data set counts them. Behaviours: lists or
+            arrays, the most recent last; `None` or NaN is an empty history, and positions whose
+            first feature is padding (an empty string, 0, or nothing; where 0 is in the vocabulary,
+            the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviours a
+            list of lists, and padding in it is left out likewise.
         spec: The features.
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
         group: Column whose values are GAUC's groups. Without one each row is by itself.
@@ -145,13 +147,12 @@ def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
     """A column's values as numbers of the feature's kind."""
     if isinstance(feature, Indexed) and feature.dtype is not None:
         return to_indices(feature, values)
+    if not isinstance(feature, Indexed):
+        return _with_gaps(name, values)
     try:
         numbers = np.asarray(values, np.float64 if values.dtype == object else None)
     except (TypeError, ValueError) as error:
-        what = "integer indices" if isinstance(feature, Indexed) else "numbers"
-        raise ValueError(f"Column {name!r} must hold {what}. Received: {error}.") from None
-    if not isinstance(feature, Indexed):
-        return np.asarray(numbers, np.float32)
+        raise ValueError(f"Column {name!r} must hold integer indices. Received: {error}.") from None
     if numbers.dtype.kind == "f":
         wrong = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
         if wrong.any():
@@ -160,6 +161,19 @@ def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
             )
         numbers = numbers.astype(np.int64)
     return numbers
+
+
+def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
+    """Numbers as float32, NaN where one is missing."""
+    values = pd.Series(values)
+    found = numbers_of(name, values)
+    wrong = np.isnan(found) & ~missing(values)
+    if wrong.any():
+        raise ValueError(
+            f"Column {name!r} must hold numbers. Received: {values.iloc[int(wrong.argmax())]!r}."
+        )
+    with np.errstate(over="ignore"):  # What float32 can't hold is infinite, and so missing.
+        return found.astype(np.float32)
 
 
 def list_column(name: str, column, feature):

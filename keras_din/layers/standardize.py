@@ -5,10 +5,14 @@ from keras import ops
 
 from keras_din.checks import positive_number
 
+_LARGEST = 3.4028234663852886e38  # Of float32.
+
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class Standardize(keras.layers.Layer):
     """`output = (input - mean) / std`, made in float32 and then of the layer's dtype.
+
+    An input that is NaN or infinite is a missing number: the mean stands for it, output 0.
 
     Raw numbers, such as prices and times, are larger than half precision goes; the difference is
     taken first, since it is exact where both are large. (`keras.layers.Rescaling` does neither.)
@@ -34,8 +38,12 @@ class Standardize(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs):
-        x = (ops.cast(inputs, "float32") - self.mean) / self.std
-        return ops.cast(x, self.compute_dtype)
+        x = ops.cast(inputs, "float32")
+        # In these steps, of which LiteRT has all: a selection becomes a product in ONNX, where
+        # infinity times 0 is NaN, but for one by `isnan`.
+        x = ops.clip(ops.where(ops.isnan(x), self.mean, x), -_LARGEST, _LARGEST)
+        x = ops.where(ops.abs(x) < _LARGEST, x, self.mean)
+        return ops.cast((x - self.mean) / self.std, self.compute_dtype)
 
     def compute_output_shape(self, inputs_shape):
         return inputs_shape

@@ -26,11 +26,12 @@ def export_onnx(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
 
     All models of `keras_din.MODELS` have this form, and what Keras builds of common operations.
     The graph takes indices, not the values of the log: it has no lookup tables. Inputs are named
-    as the spec names them, int32 indices and float32 numbers that must be finite: context
-    `(batch,)`, target `(batch, candidates)`, behaviours `(batch, time)`, a `Bag` with one axis
-    more. All axes but the embeddings' are free, and `time` may be 0. The output is `ctr`, float32
-    `(batch, candidates)`. Index 0 is padding, anywhere; an index out of range is read as
-    out-of-vocabulary. Of a history longer than `max_length` the most recent stay.
+    as the spec names them, int32 indices and float32 numbers (one that is not finite is missing:
+    the mean stands for it): context `(batch,)`, target `(batch, candidates)`, behaviours
+    `(batch, time)`, a `Bag` with one axis more. All axes but the embeddings' are free, and `time`
+    may be 0. The output is `ctr`, float32 `(batch, candidates)`. Index 0 is padding, anywhere; an
+    index out of range is read as out-of-vocabulary. Of a history longer than `max_length` the most
+    recent stay.
 
     Histories stay padded in it, while on TensorFlow they are packed: it costs what the longest
     history of the batch does, in `dien` with the square of `time`. Before the file is there,

@@ -82,7 +82,7 @@ def test_prepared_data(folder, tmp_path, capsys):
 def test_rows_of_a_table(folder, tmp_path, capsys):
     rows = pd.DataFrame(
         {
-            "age": [25.0, 29.5, 31.0],
+            "age": [25.0, None, 31.0],
             "item": ["i3", "never seen", None],
             "hist_item": [["i1", None, "i2"], [], None],
         }
@@ -91,6 +91,11 @@ def test_rows_of_a_table(folder, tmp_path, capsys):
     code, printed = check(folder, capsys, tmp_path / "rows.parquet")
     assert code == 0, printed
     assert "3 rows of" in printed.out
+    assert "without a value: 1 of 'age', the mean stands for them" in printed.out
+    words = [str(folder / "run"), str(tmp_path / "rows.parquet"), str(tmp_path / "ctr.csv")]
+    assert main(["predict", *words]) == 0
+    assert "without a value: 1 of 'age', the mean stands for them" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "ctr.csv")["ctr"].between(0, 1).all()
 
     version, first, _ = swapped(folder, tmp_path)
     rows.loc[2, "item"] = first

@@ -1,5 +1,7 @@
 """Rows with materialized histories: the same batches through the second door."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,6 +138,31 @@ def test_what_lists_must_hold_is_named_by_the_feature(values, what):
     message = rf"'genres' must hold lists of {what}\. Received: 'x' in row 1"
     with pytest.raises(ValueError, match=message):
         rows_dataset(frame, spec)
+
+
+@pytest.mark.parametrize("none", [None, np.nan, pd.NA, np.inf])
+def test_missing_numbers_are_the_mean(none):
+    price = Numeric("price", mean=7, std=2)
+    item = Categorical("item", 9)
+    spec = FeatureSpec(target=[item], sequences=[Sequence("hist", of=[item], side=[price])])
+    spec = dataclasses.replace(spec, context=[Numeric("age", mean=40)])
+    frame = pd.DataFrame(
+        {
+            "age": pd.Series([1, none], dtype=object),
+            "item": [2, 3],
+            "hist_item": [[4, 5], [6]],
+            "hist_price": [[1.0, None], [2.0]],
+        }
+    )
+    rows = rows_dataset(frame, spec)
+    ((x, _),) = rows
+    assert x["age"].numpy().tolist() == [1, 40]
+    assert x["hist_price"].numpy().tolist() == [[1, 7], [2, 0]]
+    assert rows.values_missing == {"age": 1, "hist_price": 1}
+    floats = frame.assign(age=pd.array([1.5, None], dtype="Float64"))
+    assert next(iter(rows_dataset(floats, spec)))[0]["age"].numpy().tolist() == [1.5, 40]
+    with pytest.raises(ValueError, match=r"Column 'age' must hold numbers\. Received: 'old'"):
+        rows_dataset(frame.assign(age=["old", 1]), spec)
 
 
 def test_columns_that_are_missing():

@@ -26,6 +26,13 @@ def test_large_numbers_in_half_precision(mean, std, dtype, resolution):
     np.testing.assert_allclose(keras.ops.cast(out, "float32"), expected, rtol=resolution)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_missing_numbers_are_the_mean(dtype):
+    x = np.array([np.nan, np.inf, -np.inf, 2**30 + 2**20], "float32")
+    out = Standardize(2**30, 2**20, dtype=dtype)(x)
+    np.testing.assert_array_equal(keras.ops.cast(out, "float32"), [0, 0, 0, 1])
+
+
 def test_contract(tmp_path):
     inputs = {"inputs": np.array([[1, 2], [3, 5]], "float32")}
     check_layer(Standardize(mean=2, std=0.5), inputs, tmp_path)

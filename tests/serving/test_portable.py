@@ -50,6 +50,19 @@ def test_every_model(tmp_path, export, open_file, name):
     check(tmp_path, export, open_file, kd.MODELS[name](ITEMS), ITEMS)
 
 
+@every_format
+@pytest.mark.filterwarnings("ignore")
+def test_missing_numbers_are_the_mean(tmp_path, export, open_file):
+    spec = kd.FeatureSpec(
+        context=[kd.Numeric("age", mean=40, std=10)], target=[kd.Categorical("item", 9, dim=4)]
+    )
+    score = open_file(export(kd.build_base(spec, hidden_units=(4,)), spec, tmp_path / "base"))
+    item = np.full((4, 1), 3, "int32")
+    ctr = score({"age": np.array([np.nan, np.inf, -np.inf, 40], "float32"), "item": item})
+    np.testing.assert_array_equal(ctr, np.tile(ctr[3], (4, 1)))
+    assert np.isfinite(ctr).all()
+
+
 # Bags are read as embeddings, and by `lr` and what has it inside as weights.
 @every_format
 @pytest.mark.parametrize("name", ["lr", "din"])
