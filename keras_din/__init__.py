@@ -47,7 +47,7 @@ _LAZY = {
 }
 # In a command all others are too.
 _MODULES = ("layers", "losses", "metrics", "models", "optimizers")
-_OTHERS = ("keras_din.feature_spec", "keras_din.models")
+_OTHERS = ("keras_din.ctr_model", "keras_din.feature_spec", "keras_din.models")
 
 
 def __getattr__(name):
