@@ -10,8 +10,8 @@ from keras_din.head import ctr_model, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint
 
-# Tried on validation, and the one that is used where there is no validation part.
-PRIOR_STRENGTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+# 1, 2, 5, 10, ... 50,000 are tried on validation; without it the default is used.
+PRIOR_STRENGTHS = tuple(step * 10.0**power for power in range(5) for step in (1, 2, 5))
 DEFAULT_STRENGTH = 10.0
 
 
@@ -51,7 +51,7 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
 def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
     """Counts clicks and impressions per item, and stores the logits of the smoothed rates.
 
-    The prior strength is the one with the least logloss on `valid`, of `PRIOR_STRENGTHS`. There the
+    The prior strength is the one of `PRIOR_STRENGTHS` with the least logloss on `valid`. There the
     odds are scaled to the click rate of `valid`, so that a training part with fewer negatives
     (`PreparedData.thinned`) chooses as the whole one does. Sample weights of `train` weigh the
     counts; those of `valid` do not. An item without impressions gets the rate of the whole part.
