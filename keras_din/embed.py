@@ -99,7 +99,8 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         if isinstance(feature, Indexed):
             return layers[feature.name](tensor)
         if mask is not None:
-            # What stands at padding may be far from the mean: half precision takes it for infinite.
+            # Padding may be NaN, or so far from the mean that half precision takes it for infinite.
+            # Forward it is left out, but a gradient of 0 times it would be NaN.
             tensor = ops.where(mask, tensor, feature.mean)
         return ops.expand_dims(layers[feature.name](tensor), -1)
 
@@ -116,8 +117,9 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         indices = [values[sequence.input_name(feature)] for feature in sequence.features]
         mask = real(sequence.features, indices)
         pack = Pack(name=f"pack_{sequence.name}")
+        mask_of_keys = None if pack.packs else mask
         keys = {
-            sequence.input_name(feature): look_up(feature, pack(tensor, mask))
+            sequence.input_name(feature): look_up(feature, pack(tensor, mask), mask_of_keys)
             for feature, tensor in zip(sequence.features, indices, strict=True)
         }
         fields |= keys

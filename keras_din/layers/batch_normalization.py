@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.layers.moving_moments import MovingMoments
+from keras_din.ops import real_entries
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -23,7 +24,8 @@ class BatchNormalization(MovingMoments):
 
     Call arguments:
         inputs: Float tensor `(..., units)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real. Padding changes no statistic.
+        mask: Bool tensor `(...)`, `True` where an entry is real. Padding changes no statistic and
+            is read as 0, even NaN.
             Defaults to the Keras mask of `inputs`, else to all `True`.
         training: Whether to use and learn the statistics of the batch. A batch without a real
             entry leaves the moving averages as they are.
@@ -46,6 +48,7 @@ class BatchNormalization(MovingMoments):
         self.build_moments(inputs_shape[-1])
 
     def call(self, inputs, mask=None, training=False):
+        inputs = real_entries(inputs, mask)
         x = ops.cast(inputs, "float32")
         mean, variance = self.moments(x, mask, training)
         beta, gamma = (ops.cast(weight, "float32") for weight in (self.beta, self.gamma))

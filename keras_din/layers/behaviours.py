@@ -5,7 +5,15 @@ import contextlib
 import keras
 from keras import ops
 
-from keras_din.ops import is_ragged, pack, packed_keys, padded, row_of_position, take_positions
+from keras_din.ops import (
+    is_ragged,
+    pack,
+    packed_keys,
+    padded,
+    real_entries,
+    row_of_position,
+    take_positions,
+)
 
 
 def pack_behaviours(keys, keys_mask):
@@ -44,6 +52,9 @@ def pack_behaviours(keys, keys_mask):
     keys_mask = ops.cast(padded(keys_mask), "bool")
     if rank == 3:
         keys = pack(keys, keys_mask)
+    if keras.backend.backend() != "tensorflow":
+        # Where padding has positions, what stands there gets into products of gradients with 0.
+        keys = real_entries(keys, ops.reshape(keys_mask, (-1,)))
     return keys, row_of_position(keys_mask), keys_mask
 
 
@@ -69,8 +80,7 @@ def unpack_behaviours(values, mask):
         places = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32")) - 1
         spare = ops.zeros((1, units), dtype=values.dtype)
         values = take_positions(ops.concatenate([spare, values]), places + 1)
-    padded = ops.reshape(values, (batch, time, units))
-    return padded * ops.expand_dims(ops.cast(mask, padded.dtype), -1)
+    return real_entries(ops.reshape(values, (batch, time, units)), mask)
 
 
 def unpack_weights(weights, mask):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.layers.moving_moments import MovingMoments
+from keras_din.ops import real_entries
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -21,7 +22,8 @@ class Dice(MovingMoments):
 
     Call arguments:
         inputs: Float tensor `(..., units)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real. Padding changes no statistic.
+        mask: Bool tensor `(...)`, `True` where an entry is real. Padding changes no statistic and
+            is read as 0, even NaN.
             Defaults to the Keras mask of `inputs`, else to all `True`.
         training: Whether to use and learn the statistics of the batch. A batch without a real
             entry leaves the moving averages as they are.
@@ -44,6 +46,7 @@ class Dice(MovingMoments):
         self.build_moments(units)
 
     def call(self, inputs, mask=None, training=False):
+        inputs = real_entries(inputs, mask)
         x = ops.cast(inputs, "float32")
         mean, variance = self.moments(x, mask, training)
         # p = (1 + t) / 2, t = tanh of half of what p is the sigmoid of: fewer and faster passes.

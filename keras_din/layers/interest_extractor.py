@@ -115,8 +115,8 @@ class InterestExtractorLayer(keras.layers.Layer):
         scores = ops.cast(self.auxiliary_score(x)[:, 0], "float32")
         of_next, of_other = ops.split(scores, 2)
         losses = ops.softplus(-of_next) + ops.softplus(of_other)
-        real = ops.cast(real, "float32")
-        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1)
+        losses = ops.where(real, losses, ops.zeros_like(losses))
+        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(real, "float32")), 1)
 
     def compute_mask(self, keys, keys_mask=None):
         return keys_mask if len(keys.shape) == 3 else None

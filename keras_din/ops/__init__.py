@@ -24,6 +24,7 @@ from keras_din.ops.packed import (
     take_rows,
 )
 from keras_din.ops.ragged import is_ragged, packed_keys, padded, ragged_like
+from keras_din.ops.real_entries import real_entries
 from keras_din.ops.row_attention import attend_rows
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "padded",
     "pairs_of_rows",
     "ragged_like",
+    "real_entries",
     "row_of_position",
     "scores_of_row",
     "softmax_rows",

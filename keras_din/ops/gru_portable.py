@@ -7,6 +7,7 @@ for sizes, so states are put in one tensor by a choice: a step costs what all st
 from keras import ops
 
 from keras_din.ops.gru_gates import gru_gates, gru_step_size
+from keras_din.ops.real_entries import real_entries
 
 
 def gru_states(inputs, kernel, mask):
@@ -21,7 +22,7 @@ def gru_states(inputs, kernel, mask):
     states = ops.zeros((time, batch, 1, kernel.shape[0]), dtype=inputs.dtype)
     _, _, states = ops.while_loop(lambda t, *_: t < time, body, (0, state, states))
     states = ops.reshape(ops.transpose(states, (1, 0, 2, 3)), (-1, kernel.shape[0]))
-    return states * ops.reshape(ops.cast(mask, states.dtype), (-1, 1))
+    return real_entries(states, ops.reshape(mask, (-1,)))
 
 
 def gru_last(inputs, attention, kernel, mask):

@@ -3,14 +3,14 @@
 from keras import ops
 
 from keras_din.ops.gru_gates import gru_gates, gru_step_size
+from keras_din.ops.real_entries import real_entries
 
 
 def gru_states(inputs, kernel, mask):
     states, _ = _scan(ops.expand_dims(inputs, 1), None, kernel, mask)
     units = kernel.shape[0]
     states = ops.reshape(ops.transpose(states[:, :, 0], (1, 0, 2)), (-1, units))
-    real = ops.reshape(ops.cast(mask, states.dtype), (-1, 1))
-    return states * real
+    return real_entries(states, ops.reshape(mask, (-1,)))
 
 
 def gru_last(inputs, attention, kernel, mask):

@@ -2,13 +2,16 @@
 
 from keras import ops
 
+from keras_din.ops.real_entries import real_entries
+
 
 def masked_moments(x, mask=None):
     """Mean and variance of each unit over everything before the last axis.
 
     Args:
         x: Float tensor `(..., units)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all.
+        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all. What stands
+            at the others, such as NaN, does not matter.
 
     Returns:
         `(mean, variance, count)`: float tensors `(units,)`, `(units,)` and `()`. The variance is
@@ -18,15 +21,12 @@ def masked_moments(x, mask=None):
     axes = tuple(range(len(x.shape) - 1))
     if mask is None:
         count = ops.cast(ops.prod(ops.shape(x)[:-1]), x.dtype)
-        weight = None
     else:
+        x = real_entries(x, mask)
         weight = ops.expand_dims(ops.cast(mask, x.dtype), -1)
         count = ops.sum(weight)
     divisor = ops.maximum(count, 1)
 
-    def average(values):
-        values = values if weight is None else values * weight
-        return ops.sum(values, axis=axes) / divisor
-
-    mean = average(x)
-    return mean, average(ops.square(x - mean)), count
+    mean = ops.sum(x, axis=axes) / divisor
+    difference = x - (mean if mask is None else mean * weight)
+    return mean, ops.sum(ops.square(difference), axis=axes) / divisor, count

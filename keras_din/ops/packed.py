@@ -73,7 +73,7 @@ def mean_rows(values, rows, counts):
 
 
 def max_rows(values, rows, batch):
-    """Maximum over the positions of each row; the lowest finite number where none is."""
+    """Maximum over the positions of each row, 0 where none is."""
     return backend.max_rows(values, rows, batch)
 
 
@@ -82,8 +82,10 @@ def softmax_rows(scores, rows, batch):
     """Softmax over the positions of each row, `exp(s_j) / sum_i exp(s_i)`: same shape."""
     highest = ops.stop_gradient(max_rows(scores, rows, batch))
     exponentials = ops.exp(scores - take_rows(highest, rows))
-    # Not a quotient of positions: that of padding would be 0 / 0, and its gradient no number.
-    return exponentials * take_rows(1 / sum_rows(exponentials, rows, batch), rows)
+    # Not a quotient of positions: that of padding would be 0 / 0, and its gradient NaN.
+    total = sum_rows(exponentials, rows, batch)
+    total = ops.where(total > 0, total, ops.ones_like(total))  # Of rows without a position.
+    return exponentials * take_rows(1 / total, rows)
 
 
 def affine(x, kernel, bias):

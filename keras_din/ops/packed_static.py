@@ -4,6 +4,8 @@ from keras import ops
 
 from keras_din.ops.in_float32 import in_float32
 
+_LOWEST = -3e38  # Nothing else is lower.
+
 
 def row_of_position(mask):
     batch = ops.shape(mask)[0]
@@ -54,7 +56,7 @@ def affine(x, kernel, bias):
 def max_rows(values, rows, batch):
     highest = ops.segment_max(values, rows, num_segments=batch + 1)[:batch]
     # The maximum of nothing differs between backends (-inf or the lowest finite number).
-    return ops.where(ops.isfinite(highest), highest, ops.zeros_like(highest))
+    return ops.where(highest > _LOWEST, highest, ops.zeros_like(highest))
 
 
 def by_row_or_by_pair(of_row, of_pairs, query, keys, rows):

@@ -85,7 +85,23 @@ def affine(x, kernel, bias):
 
 @in_float32  # The gradient counts equal values.
 def max_rows(values, rows, batch):
-    return tf.math.unsorted_segment_max(values, rows, batch)
+    return _max_rows(values, rows, batch)
+
+
+def _gradient_of_max_rows(of_highest, values, rows, batch, highest):
+    # TensorFlow's own gradient would divide 0 by 0 where a row has no position.
+    is_highest = values == tf.gather(highest, rows)
+    equal = sum_rows(tf.cast(is_highest, values.dtype), rows, batch)
+    of_each = tf.gather(of_highest / tf.maximum(equal, 1), rows)
+    return (tf.where(is_highest, of_each, tf.zeros_like(of_each)),)
+
+
+@custom_gradient(_gradient_of_max_rows)
+def _max_rows(values, rows, batch):
+    highest = tf.math.unsorted_segment_max(values, rows, batch)
+    # That of nothing is the lowest number, which half precision takes for infinite.
+    highest = tf.where(highest > highest.dtype.min, highest, tf.zeros_like(highest))
+    return highest, highest
 
 
 def by_row_or_by_pair(of_row, of_pairs, query, keys, rows):

@@ -52,7 +52,8 @@ def test_the_numbers_of_the_layer_of_keras(masked):
     mask = rng.random((5, 4)) < 0.6 if masked else None
     ours, theirs = BatchNormalization(), keras.layers.BatchNormalization()
     a, b = (layer(x, mask=mask, training=True) for layer in (ours, theirs))
-    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    real = slice(None) if mask is None else mask
+    np.testing.assert_allclose(np.array(a)[real], np.array(b)[real], rtol=1e-5, atol=1e-6)
     # The averages of Keras still hold its initial values; ours are those of the batch.
     theirs.moving_mean.assign(ours.moving_mean.numpy())
     theirs.moving_variance.assign(ours.moving_variance.numpy())

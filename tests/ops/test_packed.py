@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din.ops import packed_static, packed_tensorflow
+from keras_din.ops import packed_static, packed_tensorflow, softmax_rows
 
 FORMS = [packed_static, packed_tensorflow]
 
@@ -17,8 +18,7 @@ def test_by_hand(form):
     rows = form.row_of_position(mask)
     packed = form.pack(values, mask)
     np.testing.assert_array_equal(form.sum_rows(packed, rows, 3), [[1], [0], [7]])
-    highest = np.asarray(form.max_rows(packed, rows, 3))
-    np.testing.assert_array_equal(highest[[0, 2]], [[1], [5]])
+    np.testing.assert_array_equal(form.max_rows(packed, rows, 3), [[1], [0], [5]])
     taken = np.asarray(form.take_rows(np.array([[10.0], [20.0], [30.0]], "float32"), rows))
     real = np.asarray(rows) < 3
     np.testing.assert_array_equal(taken[real], [[10], [30], [30]])
@@ -35,6 +35,29 @@ def test_both_forms_agree(seed, batch, time):
         rows = form.row_of_position(mask)
         packed = form.pack(values, mask)
         sums.append(form.sum_rows(packed, rows, batch))
-        maxima.append(np.asarray(form.max_rows(packed, rows, batch))[mask.any(1)])
+        maxima.append(np.asarray(form.max_rows(packed, rows, batch)))
     np.testing.assert_allclose(*sums, atol=1e-6)
     np.testing.assert_array_equal(*maxima)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_gradient_of_the_maximum(form):
+    """Equal values that are the maximum get equal parts, a row without a position nothing."""
+    mask = np.array([[True, True, True], [False] * 3, [True, False, True]])
+    values = tf.constant([[[4.0], [1.0], [4.0]], [[9.0]] * 3, [[2.0], [9.0], [5.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        highest = form.max_rows(form.pack(values, mask), form.row_of_position(mask), 3)
+        loss = tf.reduce_sum(highest[:, 0] * [6.0, 7.0, 8.0])
+    gradient = tf.convert_to_tensor(tape.gradient(loss, values))[..., 0]
+    np.testing.assert_array_equal(gradient, [[3, 0, 3], [0, 0, 0], [0, 0, 8]])
+
+
+def test_a_softmax_with_an_empty_row_is_finite_on_the_way():
+    tf.debugging.enable_check_numerics()
+    try:
+        rows = tf.constant([0, 0, 2])
+        weights = softmax_rows(tf.constant([1.0, 1.0, 5.0]), rows, 3)
+    finally:
+        tf.debugging.disable_check_numerics()
+    np.testing.assert_array_equal(weights, [0.5, 0.5, 1])

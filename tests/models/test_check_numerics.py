@@ -1,0 +1,43 @@
+"""Nothing infinite and no NaN arises on the way, not even where it would be left out later."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.test_contract import BAGS, SPEC, randomized, training_loss
+from tests.specs import ZOO, random_batch
+
+
+@pytest.fixture
+def numerics_are_checked():
+    tf.debugging.enable_check_numerics()
+    yield
+    tf.debugging.disable_check_numerics()
+
+
+def histories(spec, empty):
+    """A batch with some empty histories, or empty ones alone."""
+    x = random_batch(spec, candidates=2)
+    for name, info in spec.inputs.items():
+        if info.role == "behaviour":
+            x[name][slice(None) if empty == "all" else slice(1, 3)] = 0
+    return {name: tf.constant(values) for name, values in x.items()}
+
+
+@pytest.mark.parametrize("empty", ["some", "all"])
+@pytest.mark.parametrize("name", [name for name in ZOO if name != "popularity"])
+def test_empty_histories(name, empty, numerics_are_checked):
+    model, x = randomized(ZOO[name](SPEC), scale=0.3), histories(SPEC, empty)
+    with tf.GradientTape() as tape:
+        loss = training_loss(model, x)
+    tape.gradient(loss, model.trainable_variables)
+    assert np.isfinite(model(x, training=False)).all()
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16"])
+def test_empty_bags_in_half_precision(dtype, numerics_are_checked):
+    model, x = randomized(ZOO["din"](BAGS), scale=0.3), histories(BAGS, "some")
+    x["words"] *= 0
+    with tf.GradientTape() as tape:
+        loss = training_loss(model, x)
+    tape.gradient(loss, model.trainable_variables)

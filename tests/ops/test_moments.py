@@ -1,0 +1,47 @@
+"""Masked moments: by hand, and whatever stands where nothing is real."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.ops import masked_moments, real_entries
+
+REAL = np.array([True, False, True, False])
+PADDING = [0.0, 1e30, -3e38, np.inf, -np.inf, np.nan]
+
+
+def values(padding):
+    return np.array([[1.0, 2.0], [padding, padding], [3.0, 8.0], [padding, 0.0]], "float32")
+
+
+@pytest.mark.parametrize("padding", PADDING)
+def test_padding_does_not_matter(padding):
+    x = tf.constant(values(padding))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        mean, variance, count = masked_moments(x, REAL)
+        loss = tf.reduce_sum(mean) + tf.reduce_sum(variance)
+    np.testing.assert_array_equal(mean, [2, 5])
+    np.testing.assert_array_equal(variance, [1, 9])
+    assert count == 2
+    # d mean / dx = 1/2, d variance / dx = x - mean, of the two real entries.
+    expected = [[0.5 - 1, 0.5 - 3], [0, 0], [0.5 + 1, 0.5 + 3], [0, 0]]
+    np.testing.assert_allclose(tape.gradient(loss, x), expected)
+
+
+def test_without_a_real_entry():
+    mean, variance, count = masked_moments(values(np.nan), np.zeros(4, bool))
+    np.testing.assert_array_equal([mean, variance], np.zeros((2, 2)))
+    assert count == 0
+
+
+def test_without_a_mask():
+    mean, variance, count = masked_moments(np.array([[1.0], [3.0]], "float32"))
+    assert (mean, variance, count) == ([2], [1], 2)
+
+
+@pytest.mark.parametrize("padding", PADDING)
+def test_real_entries(padding):
+    x = values(padding)
+    np.testing.assert_array_equal(real_entries(x, REAL), [[1, 2], [0, 0], [3, 8], [0, 0]])
+    assert real_entries(x) is x
