@@ -49,7 +49,7 @@ def gauc(labels, predictions, groups, weight: str = "impressions") -> float:
         ValueError: When the arrays do not fit together.
 
     Reference:
-        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (7), weighted by impressions.
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (10), weighted by impressions.
         The authors' code counts ties as wrong.
     """
     one_of("weight", weight, ("impressions", "none", "positives"))
@@ -199,7 +199,8 @@ def normalized_entropy(labels, predictions) -> float:
         The normalized entropy, NaN when there is one class only.
 
     Reference:
-        [He et al., 2014](https://doi.org/10.1145/2648584.2648589), Eq. (3).
+        [He et al., 2014](https://doi.org/10.1145/2648584.2648589), Eq. (1). There `b` is the click
+        rate of the training data; here it is that of the rows that are evaluated.
     """
     loss, base = logloss(labels, predictions), _mean(labels)
     if not 0 < base < 1:
@@ -290,7 +291,7 @@ def rela_impr(auc: float, base_auc: float) -> float:
         The relative improvement, 0.1 for 10 %; NaN when the base model knows nothing.
 
     Reference:
-        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (8).
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (11).
     """
     return (auc - 0.5) / (base_auc - 0.5) - 1 if base_auc != 0.5 else float("nan")
 

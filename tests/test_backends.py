@@ -172,3 +172,62 @@ def test_the_same_numbers(backend, tmp_path):
         check=False,
     )
     assert "the same numbers" in done.stdout, done.stderr[-2000:]
+
+
+PADDING = """
+import sys
+import numpy as np, keras
+from keras_din import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.losses import BinaryCrossentropy
+from tests.specs import ZOO, random_batch
+assert keras.backend.backend() == sys.argv[1]
+ITEM = Categorical("item", 9, dim=4)
+PRICE, TIME = Numeric("price", mean=1.7e9, std=1e4), Numeric("time", mean=1.7e9, std=1e4)
+HIST = Sequence("hist", of=[ITEM, PRICE], side=[TIME])
+SPEC = FeatureSpec(target=[ITEM, PRICE], sequences=[HIST])
+NUMBERS = {"price": "item", "hist_price": "hist_item", "hist_time": "hist_item"}
+
+def a_step(build, padding):
+    keras.utils.set_random_seed(0)
+    model = build(SPEC)
+    model.compile("sgd", BinaryCrossentropy())
+    x = random_batch(SPEC, candidates=2)
+    x["item"][0, 1] = 0
+    for number, index in NUMBERS.items():
+        x[number] = np.where(x[index] == 0, padding, 1.7e9 + 1e4 * x[number]).astype("float32")
+    before = model.get_weights()
+    y = (x["item"] % 2).astype("float32")
+    loss = model.train_on_batch(x, y, sample_weight=(x["item"] != 0).astype("float32"))
+    assert np.isfinite(loss), (build, padding)
+    return before, model.get_weights()
+
+for name in sys.argv[2:]:
+    options = {"auxiliary_loss": 0} if name == "dien" else {}
+    build = lambda spec: ZOO[name](spec, **options)
+    before, clean = a_step(build, 1.7e9)
+    for padding in (0.0, np.nan, np.inf):
+        for a, b in zip(clean, a_step(build, padding)[1], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7, err_msg=f"{name} {padding}")
+    keras.config.set_dtype_policy("mixed_float16")
+    before, after = a_step(build, 0.0)
+    keras.config.set_dtype_policy("float32")
+    assert all(np.isfinite(weight).all() for weight in after), name
+    assert any((a != b).any() for a, b in zip(before, after)), name  # A step was taken.
+print("as without padding")
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_what_stands_at_padding_is_not_trained_on(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", PADDING, backend, "lr", "deepfm", "din", "dien", "bst"],
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert "as without padding" in done.stdout, done.stderr[-2000:]

@@ -32,8 +32,9 @@ class Dice(MovingMoments):
         Float tensor shaped like `inputs`, with its mask.
 
     Reference:
-        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (5). The authors' code adds
-        a learned shift and never updates the averages that it uses at inference; we follow the
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (9). The moving variance is the
+        biased one, as in Keras' batch normalization. The authors' code has a learned factor
+        inside the sigmoid and never updates the averages that it uses at inference; we follow the
         paper.
     """
 

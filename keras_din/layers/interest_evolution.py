@@ -46,12 +46,14 @@ class InterestEvolutionLayer(keras.layers.Layer):
         ValueError: When an argument or the shape of a call argument is not as said here.
 
     Reference:
-        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (12) to (16). Two layers of the
+        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (8) to (12). Two layers of the
         name AUGRU are in use. The authors' code and DeepCTR have
         `h' = u h'_{t-1} + (1 - u) h~` with `u = (1 - a_t) u_t`: the gate `1 - u_t` of the update is
         never scaled to 0, and an interest of no concern (`a_t = 0`) still changes the state. We
-        follow the paper, as FuxiCTR does. The code's attention is the MLP of DIN; here it is the
-        bilinear one of Eq. (12).
+        follow the paper in this gate, as FuxiCTR does. The reset gate multiplies the recurrent
+        product as in the paper, Eq. (4); the authors' code and DeepCTR multiply the state before
+        the product. The code's attention is the MLP of DIN; here it is the bilinear one of
+        Eq. (8).
     """
 
     def __init__(self, units, evolution="AUGRU", **kwargs):

@@ -47,7 +47,9 @@ class InterestExtractorLayer(keras.layers.Layer):
         ValueError: When an argument or the shape of a call argument is not as said here.
 
     Reference:
-        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (2) to (6). The MLP is that of
+        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (2) to (6). The reset gate
+        multiplies the recurrent product as there; the authors' code and DeepCTR multiply the state
+        before the product. The MLP is that of
         the authors' code, without its batch normalization; unlike an inner product it lets states
         and behaviours differ in width. The paper sums the loss over a user's behaviours and the
         code averages it over padding too; here it is a mean over what is real, so that its weight

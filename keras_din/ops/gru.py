@@ -2,7 +2,9 @@
 
 `h_t = (1 - g_t) * h_{t-1} + g_t * h~_t`, where `g = u`, `g = a u` or `g = a`, and
 `u, r = sigmoid(x_t + U h_{t-1})`, `h~_t = tanh(x_t + r * U h_{t-1})`, `x = W i + b`
-(Zhou et al., 2019, Eqs. 2 to 5 and 13 to 16). It begins with zeros.
+(Zhou et al., 2019, Eqs. 2 to 5 and 9 to 12). It begins with zeros.
+The reset gate multiplies the recurrent product, as in the paper. The authors' code and DeepCTR
+multiply the state before the product, `U (r * h_{t-1})`: their weights are not ours.
 
 As histories, it has two forms of the same numbers: over packed positions on TensorFlow, where
 padding costs nothing, and a scan over padded time where shapes are static. Of half precision it

@@ -38,7 +38,10 @@ class LazyRule(MiniBatchAware):
 
     def update_step(self, gradient, variable, learning_rate):
         if keras.backend.backend() == "tensorflow":
-            if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+            sparse = isinstance(gradient, tf.IndexedSlices)
+            if not sparse and self._var_key(variable) in self._tables:
+                self.decay_touched(gradient, variable, learning_rate)
+            if self.amsgrad or sparse:
                 super().update_step(gradient, variable, learning_rate)
             else:
                 self._update_dense(gradient, variable, learning_rate)
@@ -91,8 +94,9 @@ class LazyAdam(LazyRule, keras.optimizers.Adam):
     left of their momentum, and lets their moments decay: here they do neither. So a step's cost
     does not grow with the table. Variables whose gradient is dense have Adam's own rule.
 
-    Clipping, loss scaling, `weight_decay` (of the rows touched) and schedules work on the sparse
-    gradient, `use_ema` works and reads whole tables; `gradient_accumulation_steps` is refused.
+    Clipping, loss scaling, `weight_decay` (of the rows touched, but row 0, padding) and schedules
+    work on the sparse gradient, `use_ema` works and reads whole tables;
+    `gradient_accumulation_steps` is refused.
     (`weight_decay` of `keras.optimizers.Adam` lets every row of every table decay in each step,
     touched or not, and costs what the tables hold.)
 
@@ -119,7 +123,7 @@ class LazyAdam(LazyRule, keras.optimizers.Adam):
 class LazyAdamW(LazyRule, keras.optimizers.AdamW):
     """`LazyAdam` with decoupled weight decay: `w = w - lr decay w` before the update.
 
-    Of a table only the rows that the batch touched decay.
+    Of a table only the rows that the batch touched decay, row 0, padding, never.
 
     Args:
         learning_rate: A number or a schedule.

@@ -6,6 +6,8 @@ from keras import ops
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
+_PADDING = 0  # The row of a table that padding has, as in `keras_din.feature_spec`.
+
 
 class RowSparse:
     """Mixin before a Keras optimizer: gradients of tables stay sparse on their way to the rule.
@@ -13,8 +15,8 @@ class RowSparse:
     On the TensorFlow backend the gradient of a table is an `IndexedSlices`: the rows that a batch
     looked up. Rows that occur several times are summed once, first; then loss scaling, clipping
     (whose norms are those of the summed gradient) and weight decay (of touched rows only) work on
-    them. Elsewhere gradients are dense, and a row of a table counts as touched where its gradient
-    is not 0.
+    them. Row 0 of a table, padding, never decays. Elsewhere gradients are dense, and a row of a
+    table counts as touched where its gradient is not 0.
 
     A subclass has `update_rows(rows, gradient, variable, learning_rate)` for the sparse case and
     the rule of its base for all other variables.
@@ -28,7 +30,7 @@ class RowSparse:
                 "larger batch, or an optimizer of Keras. Received: gradient_accumulation_steps="
                 f"{self.gradient_accumulation_steps}."
             )
-        self._decayed_by_row = set()
+        self._decayed_by_row = self._tables = frozenset()
 
     def apply(self, grads, trainable_variables=None):
         if keras.backend.backend() != "tensorflow":
@@ -39,7 +41,9 @@ class RowSparse:
             if scale is not None:
                 grads = [g if g is None else scaled(g, 1 / scale) for g in grads]
             variables = trainable_variables or self._trainable_variables
-            self._decayed_by_row = {
+            # Sets of keys, since the rule receives variables of TensorFlow, not those of Keras.
+            self._tables = frozenset(self._var_key(v) for v in variables if is_table(v))
+            self._decayed_by_row = self._tables | {
                 self._var_key(variable)
                 for variable, gradient in zip(variables, grads, strict=True)
                 if isinstance(gradient, tf.IndexedSlices)
@@ -77,12 +81,15 @@ class RowSparse:
             super()._apply_weight_decay(rest)
 
     def decay_touched(self, gradient, variable, learning_rate):
-        """Weight decay of a table whose gradient is dense: of rows whose gradient is not 0."""
+        """Weight decay of a table whose gradient is dense: of rows whose gradient is not 0.
+
+        Row 0, padding, is none of them.
+        """
         if self.weight_decay is not None and self._use_weight_decay(variable):
             values = ops.convert_to_tensor(variable)
             decay = ops.cast(self.weight_decay * learning_rate, values.dtype)
-            touched = ops.cast(touched_rows(gradient), values.dtype)
-            self.assign_sub(variable, decay * touched * values)
+            touched = ops.logical_and(touched_rows(gradient), _not_padding(variable.shape[0]))
+            self.assign_sub(variable, decay * ops.cast(touched, values.dtype) * values)
 
     def update_step(self, gradient, variable, learning_rate):
         if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):
@@ -90,6 +97,8 @@ class RowSparse:
             rate = tf.cast(learning_rate, variable.dtype)
             if self.weight_decay is not None and self._use_weight_decay(variable):
                 decay = tf.cast(self.weight_decay, variable.dtype) * rate
+                if self._var_key(variable) in self._tables:
+                    decay = decay * tf.cast(rows != _PADDING, variable.dtype)[:, None]
                 values = tf.gather(variable, rows)
                 variable.scatter_update(tf.IndexedSlices(values - decay * values, rows))
             self.update_rows(rows, tf.cast(gradient.values, variable.dtype), variable, rate)
@@ -149,6 +158,11 @@ def clip_factor(norm, grads):
 def touched_rows(gradient):
     """Which rows of a dense gradient are not 0: bool `(rows, 1)`."""
     return ops.any(ops.not_equal(gradient, 0), axis=-1, keepdims=True)
+
+
+def _not_padding(rows):
+    """Which rows of a table are not the row of padding: bool `(rows, 1)`."""
+    return ops.expand_dims(ops.not_equal(ops.arange(rows), _PADDING), -1)
 
 
 def is_table(variable) -> bool:

@@ -60,7 +60,7 @@ def numpy_adam(
         sums = {r: g / scale for r, g in summed(rows, values).items()}
         for r, g in change(regularized(sums, w, mini_batch_aware)).items():
             lr = rate(t)
-            w[r] -= lr * decay * w[r]
+            w[r] -= lr * decay * w[r] * (r > 0)  # Not of padding.
             m[r] = B1 * m[r] + (1 - B1) * g
             v[r] = B2 * v[r] + (1 - B2) * g**2
             h[r] = np.maximum(h[r], v[r])
@@ -73,7 +73,7 @@ def numpy_adagrad(table, start=0.1, decay=0.0, mini_batch_aware=0.0):
     w, a = table.astype("float64"), np.full(ROWS, start)
     for rows, values in batches():
         for r, g in regularized(summed(rows, values), w, mini_batch_aware).items():
-            w[r] -= RATE * decay * w[r]
+            w[r] -= RATE * decay * w[r] * (r > 0)
             a[r] += np.mean(g**2)
             w[r] -= RATE * g / np.sqrt(a[r] + EPS)
     return w
@@ -180,6 +180,52 @@ def dense_adam(table, decay):
         step = RATE * np.sqrt(1 - B2**t) / (1 - B1**t)
         w -= step * m / (np.sqrt(v) + EPS)
     return w
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: LazyAdamW(RATE),
+        lambda: LazyAdamW(RATE, weight_decay=0.3, amsgrad=True, **MBA),
+        lambda: LazyAdam(RATE, weight_decay=0.3, clipnorm=1.0),
+        lambda: LazyAdam(RATE, weight_decay=0.3, loss_scale_factor=4.0),
+        lambda: RowwiseAdagrad(RATE, weight_decay=0.3, **MBA),
+    ],
+)
+def test_the_row_of_padding_never_moves(optimizer, dense):
+    """A batch looks it up and its gradient is 0; the rows beside it decay."""
+    table, optimizer = a_table(), optimizer()
+    start = table.numpy().copy()
+    for _ in range(4):
+        gradient = slices([0, 2, 0], np.float32([[0] * DIM, [1] * DIM, [0] * DIM]))
+        gradient = tf.convert_to_tensor(gradient) if dense else gradient
+        optimizer.apply([gradient], [table])
+    np.testing.assert_array_equal(table.numpy()[0], start[0])
+    np.testing.assert_array_equal(table.numpy()[3:], start[3:])
+    assert (table.numpy()[2] != start[2]).all()
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("build", [LazyAdamW, RowwiseAdagrad])
+def test_a_table_decays_once_a_step(build, dense):
+    expected = {LazyAdamW: numpy_adam, RowwiseAdagrad: numpy_adagrad}[build]
+    optimizer = build(RATE, weight_decay=0.3, **({"amsgrad": True} if build is LazyAdamW else {}))
+    start, end = train(optimizer, dense)
+    if build is RowwiseAdagrad:
+        np.testing.assert_allclose(end, expected(start, decay=0.3), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(end[-2:], start[-2:])  # Never touched: their gradient is 0.
+
+
+def test_a_model_leaves_the_row_of_padding_alone():
+    model = a_model(LazyAdamW(0.1, use_ema=True))
+    x, y = some_rows()
+    x[:, :2] = 0
+    table = next(weight for weight in model.weights if "embeddings" in weight.path)
+    start = table.numpy()[0].copy()
+    model.fit(x, y, epochs=2, batch_size=16, verbose=0)
+    # Keras has put the averages in, which round.
+    np.testing.assert_allclose(table.numpy()[0], start, rtol=1e-6)
 
 
 def test_where_lazy_adam_differs_from_adam():
