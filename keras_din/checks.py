@@ -4,6 +4,9 @@ import json
 import math
 import numbers
 import operator
+import os
+import pathlib
+import re
 
 
 def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int:
@@ -31,6 +34,28 @@ def not_negative(word: str, value) -> float:
     if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(f"`{word}` must be 0 or more. Received: {word}={value!r}.")
     return float(value)
+
+
+# Also as `pathlib` writes it, with one slash. A drive of Windows has one letter.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def local_path(word: str, path) -> pathlib.Path:
+    """`path` as a path of the local file system, or a `ValueError` that names the argument.
+
+    An address such as `gs://bucket/din` would become a local folder named `gs:`.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(
+            f"`{word}` must be a path, a string or a `pathlib.Path`. "
+            f"Received: {type(path).__name__}."
+        )
+    if _ADDRESS.match(os.fspath(path)):
+        raise ValueError(
+            f"`{word}` must be a path of a local file system: copy to or from it, or mount the "
+            f"storage. Received: the address {os.fspath(path)!r}."
+        )
+    return pathlib.Path(path)
 
 
 def is_number(value) -> bool:

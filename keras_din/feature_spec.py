@@ -13,7 +13,7 @@ from collections.abc import Iterable, Set
 from collections.abc import Sequence as SequenceOf
 from typing import NamedTuple
 
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import local_path, one_of, positive_integer
 
 PADDING_INDEX = 0
 OOV_INDEX = 1
@@ -53,7 +53,8 @@ def _check_name(kind: str, name) -> None:
 
 
 def _read_vocabulary(path: str | os.PathLike, dtype: str | None) -> tuple:
-    with open(path, encoding="utf-8-sig") as file:  # Windows begins files with a mark.
+    # Windows begins files with a mark.
+    with open(local_path("vocabulary", path), encoding="utf-8-sig") as file:
         values = [line.rstrip("\r\n") for line in file]
     if dtype != "int64":
         return tuple(values)

@@ -5,7 +5,7 @@ import copy
 import keras
 from keras import ops
 
-from keras_din.checks import positive_number
+from keras_din.checks import positive_number, rate
 from keras_din.logits import carried
 
 
@@ -29,8 +29,14 @@ class BinaryCrossentropy(keras.losses.Loss):
     logits it is computed as Keras does, clipped to `keras.config.epsilon()`: 16.1 at most, and
     without a gradient from there on.
 
+    `negative_rate` changes nothing here. It tells which fraction of the log's negatives the model
+    is trained on (`data.thinned`), is saved with the model, and `keras_din.export` reads it: what
+    a version answers is then the click rate of the log. `positive_weight` is read likewise.
+
     Args:
         positive_weight: How much more the loss of a positive counts.
+        negative_rate: The fraction of negatives that training sees, in (0, 1], such as
+            `data.negative_rate`; `None` when nobody says.
         name: Name of the loss.
 
     Call arguments:
@@ -43,13 +49,14 @@ class BinaryCrossentropy(keras.losses.Loss):
         Float32 scalar.
 
     Raises:
-        ValueError: When `positive_weight` is not a positive number.
+        ValueError: When `positive_weight` is not a positive number, or `negative_rate` no rate.
     """
 
-    def __init__(self, positive_weight=1.0, name="binary_crossentropy"):
+    def __init__(self, positive_weight=1.0, name="binary_crossentropy", *, negative_rate=None):
         super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
         self.positive_weight = positive_number("positive_weight", positive_weight)
         self._from_logits = False
+        self.negative_rate = None if negative_rate is None else rate("negative_rate", negative_rate)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         logits = None if self._from_logits else carried(y_pred)
@@ -72,7 +79,8 @@ class BinaryCrossentropy(keras.losses.Loss):
         return losses * (1 + (self.positive_weight - 1) * ops.cast(y_true, losses.dtype))
 
     def get_config(self):
-        return {"positive_weight": self.positive_weight, "name": self.name}
+        config = {"positive_weight": self.positive_weight, "name": self.name}
+        return config | {"negative_rate": self.negative_rate}
 
 
 @keras.saving.register_keras_serializable(package="keras_din")

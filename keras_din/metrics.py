@@ -261,12 +261,13 @@ def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float
 
     Args:
         predictions: Array or tensor of any shape, probabilities. The output of a model may be
-            one: `keras.Model(model.inputs, recalibrated(model.output, 10))` can be exported.
+            one, also of a model that was loaded:
+            `keras.Model(model.inputs, recalibrated(model.output, 10))`.
         positive_weight: That of `keras_din.losses.BinaryCrossentropy`.
         negative_rate: The fraction of negatives that training saw, in (0, 1].
 
     Returns:
-        The same shape and kind.
+        The same shape and kind; of the output of a model float32.
 
     Raises:
         ValueError: When a number is not as said here.
@@ -277,6 +278,10 @@ def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float
     """
     factor = positive_number("positive_weight", positive_weight)
     factor /= rate("negative_rate", negative_rate)
+    if hasattr(predictions, "_keras_history"):  # Of a model that is being built.
+        from keras_din.recalibration import recalibrated_tensor
+
+        return recalibrated_tensor(predictions, factor)
     return predictions / (predictions + factor * (1 - predictions))
 
 

@@ -17,11 +17,13 @@ from keras_din import metrics
 from keras_din.checks import (
     epoch_or_steps,
     fraction,
+    local_path,
     not_negative,
     one_of,
     positive_integer,
     positive_number,
 )
+from keras_din.click_rates import ClickRates, click_rates
 from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
@@ -81,9 +83,11 @@ def train(
 
     The folder is written as the training goes: `run.json` (the arguments), `spec.json`,
     `metrics.csv` (a line per evaluation, epochs from 1), `best.keras` (the best on validation so
-    far), a checkpoint after each epoch and each evaluation, and at the end `result.json`. When it
-    is killed, `resume=True` goes on from the last checkpoint and ends where uninterrupted training
-    would have.
+    far), a checkpoint after each epoch and each evaluation, and at the end `result.json`.
+    `metrics.csv` is of what the model answers; `result.json`, and what is exported, of click rates
+    of the log: `positive_weight` and the rate of `data.thinned`, which `run.json` holds, are
+    undone. When it is killed, `resume=True` goes on from the last checkpoint and ends where
+    uninterrupted training would have.
 
     The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
     strength that has the least logloss on validation, and takes no gradient steps: `epochs`,
@@ -129,7 +133,7 @@ def train(
         FileNotFoundError: When `resume` is set and `folder` is no run.
         ValueError: When an argument is not as said here, or the data is not that of the run.
     """
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     arguments = {
         "model": one_of("model", model, tuple(MODELS)),
         "options": dict(options or {}),
@@ -173,9 +177,10 @@ def train(
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
     result = {"best_step": number(network.optimizer.iterations)}
+    of_the_log = click_rates(network).model(network)
     for part in ("valid", "test"):
         if part in datasets:
-            result[part] = evaluate(network, datasets[part])
+            result[part] = evaluate(of_the_log, datasets[part])
     _write(folder / _RESULT, json.dumps(result, indent=1))
     return Run(folder, network, data.spec, result)
 
@@ -219,7 +224,7 @@ def load_run(folder: str | os.PathLike) -> Run:
         FileNotFoundError: When there is no run, or no model in it yet.
         ValueError: When the folder's spec is not the one that its model was built from.
     """
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     if not (folder / _RUN).is_file():
         raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
     if not (folder / _BEST).is_file():
@@ -234,10 +239,27 @@ def load_run(folder: str | os.PathLike) -> Run:
 
 def read_arguments(folder: str | os.PathLike) -> dict:
     """What `run.json` of a run says."""
-    file = pathlib.Path(folder) / _RUN
+    file = local_path("folder", folder) / _RUN
     if not file.is_file():
         raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
     return _read(file, {})
+
+
+def run_click_rates(run: Run, raw: bool = False) -> ClickRates:
+    """What a run knows of its `positive_weight` and of the rate of `data.thinned`.
+
+    A run of an older version did not write down the rate: then it is that of its data, and where
+    the data is no longer there it is assumed to be 1.
+    """
+    from keras_din.data.prepared import HEADER
+
+    content = read_arguments(run.folder)
+    negative_rate = content.get("negative_rate")
+    if negative_rate is None and content["data"]:
+        header = _read(pathlib.Path(content["data"]) / HEADER, None)
+        negative_rate = header and header["report"].get("negative_rate", 1.0)
+    weight = content["arguments"].get("positive_weight", 1.0)
+    return click_rates(run.model, weight, negative_rate, raw, known_from="the run")
 
 
 def _fit(network, datasets, folder, arguments, progress, verbose) -> None:
@@ -415,7 +437,8 @@ def _build(data, arguments) -> keras.Model:
         keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}
     optimizer = LazyAdam(arguments["learning_rate"], **keywords)
     optimizer.build(network.trainable_variables)  # To be saved before the first step too.
-    network.compile(optimizer, BinaryCrossentropy(arguments["positive_weight"]))
+    loss = BinaryCrossentropy(arguments["positive_weight"], negative_rate=data.negative_rate)
+    network.compile(optimizer, loss)
     return network
 
 
@@ -448,6 +471,7 @@ def _start(folder, data, arguments, data_folder) -> None:
         "arguments": arguments,
         "data": data_folder,
         "fingerprint": fingerprint(data),
+        "negative_rate": data.negative_rate,
         "versions": {"keras_din": __version__, "keras": keras.__version__},
     }
     _write(folder / _RUN, json.dumps(content, indent=1))

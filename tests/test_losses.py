@@ -178,7 +178,15 @@ def test_round_trip(tmp_path):
     loss = BinaryCrossentropy(3, name="click")
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is BinaryCrossentropy
-    assert again.get_config() == loss.get_config() == {"positive_weight": 3, "name": "click"}
+    assert (
+        again.get_config()
+        == loss.get_config()
+        == {
+            "positive_weight": 3,
+            "name": "click",
+            "negative_rate": None,
+        }
+    )
     model = model_of()
     model.compile("sgd", loss)
     x = np.ones((2, 3), "float32")

@@ -7,7 +7,11 @@
       segment=new age=30 item=tea hist_item=pot,cup
 
    The second word is the tensor of `ctr` of `serving_default`, as keras_din.json says; then each
-   input of the signature, the behaviours with commas between them (none: `hist_item=`). */
+   input of the signature, the behaviors with commas between them (none: `hist_item=`). A bag has
+   commas between its values, and in behaviors semicolons between the bags: `hist_words=a,b;c`
+   (`;` alone is one empty bag).
+   Bags are padded with "" or 0; where keras_din.json names another value as the padding of an
+   input, write it in front: `hist_words[-1]=1,2;3`. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +20,7 @@
 #include "tensorflow/c/c_api.h"
 
 #define MOST 64
+#define MOST_AXES 3
 
 static TF_Status *status;
 
@@ -36,27 +41,82 @@ static TF_Output find(TF_Graph *graph, const char *name) {
   return found;
 }
 
-/* Values with commas between them as a tensor `(1,)`, or `(1, time)` of an input with two axes. */
-static TF_Tensor *read_values(char *text, TF_DataType type, int rank) {
-  int64_t count = rank == 1 || *text != 0;
-  for (char *c = text; rank == 2 && *c; c++) count += *c == ',';
-  int64_t shape[2] = {1, count};
+/* How many parts a text of `length` has with `separator` between them; an empty text has none. */
+static int64_t count_parts(const char *text, size_t length, char separator) {
+  int64_t count = length > 0;
+  for (size_t i = 0; i < length; i++) count += text[i] == separator;
+  return count;
+}
+
+/* The first part of a text of `length`. The text then begins behind it. */
+static size_t next_part(const char **text, size_t *length, char separator, const char **part) {
+  size_t size = 0;
+  *part = *text;
+  while (size < *length && (*text)[size] != separator) size++;
+  size_t used = size < *length ? size + 1 : size;
+  *text += used;
+  *length -= used;
+  return size;
+}
+
+static void put(void *data, TF_DataType type, int64_t i, const char *text, size_t length) {
+  if (type == TF_STRING) {
+    TF_StringCopy((TF_TString *)data + i, text, length);
+    return;
+  }
+  char number[64];
+  check(length < sizeof number, "a number must have fewer than 64 characters:");
+  memcpy(number, text, length);
+  number[length] = 0;
+  if (type == TF_INT64) {
+    ((int64_t *)data)[i] = strtoll(number, NULL, 10);
+  } else if (type == TF_INT32) {
+    ((int32_t *)data)[i] = (int32_t)strtol(number, NULL, 10);
+  } else {
+    ((float *)data)[i] = strtof(number, NULL);
+  }
+}
+
+/* A text as a tensor of `rank` axes: `(1,)` one value, `(1, time)` values with commas between
+   them, `(1, time, values)` such values for each behavior, with semicolons between behaviors. Of
+   fewer values than the longest has, the rest is padding: "" or 0, or what `padding` says. */
+static TF_Tensor *read_values(const char *text, TF_DataType type, int rank, const char *padding) {
+  check(rank >= 1 && rank <= MOST_AXES, "an input must have one to three axes:");
+  check(type == TF_STRING || type == TF_INT64 || type == TF_INT32 || type == TF_FLOAT,
+        "an input must be of strings, int64, int32 or float32:");
+  size_t length = strlen(text);
+  int64_t shape[MOST_AXES] = {1, 1, 1};
+  if (rank == 2) shape[1] = count_parts(text, length, ',');
+  if (rank == 3) {
+    const char *rest = text, *part;
+    size_t left = length;
+    shape[1] = count_parts(text, length, ';') - (length > 0 && text[length - 1] == ';');
+    shape[2] = 0;
+    for (int64_t i = 0; i < shape[1]; i++) {
+      size_t size = next_part(&rest, &left, ';', &part);
+      int64_t values = count_parts(part, size, ',');
+      if (values > shape[2]) shape[2] = values;
+    }
+  }
+  int64_t count = shape[1] * shape[2];
   size_t size = type == TF_STRING ? sizeof(TF_TString) : TF_DataTypeSize(type);
   TF_Tensor *tensor = TF_AllocateTensor(type, shape, rank, count * size);
+  check(tensor != NULL, "no memory for an input:");
   void *data = TF_TensorData(tensor);
-  for (int64_t i = 0; i < count; i++) {
-    size_t length = strcspn(text, rank == 2 ? "," : "");
-    if (type == TF_STRING) {
-      TF_StringInit((TF_TString *)data + i);
-      TF_StringCopy((TF_TString *)data + i, text, length);
-    } else if (type == TF_INT64) {
-      ((int64_t *)data)[i] = strtoll(text, NULL, 10);
-    } else if (type == TF_INT32) {
-      ((int32_t *)data)[i] = (int32_t)strtol(text, NULL, 10);
-    } else {
-      ((float *)data)[i] = strtof(text, NULL);
+  for (int64_t i = 0; type == TF_STRING && i < count; i++) TF_StringInit((TF_TString *)data + i);
+  for (int64_t i = 0; i < count; i++) put(data, type, i, padding, strlen(padding));
+  if (rank == 1) {
+    put(data, type, 0, text, length);
+    return tensor;
+  }
+  for (int64_t i = 0; i < (rank == 3 ? shape[1] : 1); i++) {
+    const char *part = text, *value;
+    size_t left = rank == 3 ? next_part(&text, &length, ';', &part) : length;
+    int64_t values = count_parts(part, left, ',');
+    for (int64_t k = 0; k < values; k++) {
+      size_t chars = next_part(&part, &left, ',', &value);
+      put(data, type, i * shape[2] + k, value, chars);
     }
-    text += length + 1;
   }
   return tensor;
 }
@@ -75,12 +135,19 @@ int main(int words, char **word) {
   TF_Tensor *values[MOST], *answer = NULL;
   int count = words - 3;
   for (int i = 0; i < count; i++) {
-    char name[256], *equals = strchr(word[i + 3], '=');
-    check(equals != NULL, word[i + 3]);
-    snprintf(name, sizeof name, "serving_default_%.*s", (int)(equals - word[i + 3]), word[i + 3]);
+    char name[256], padding[64] = "";
+    const char *input = word[i + 3], *equals = strchr(input, '=');
+    check(equals != NULL, input);
+    int length = (int)strcspn(input, "[=");
+    if (input[length] == '[') {
+      int size = (int)(equals - input) - length - 2;
+      check(size >= 0 && equals[-1] == ']' && size < (int)sizeof padding, input);
+      snprintf(padding, sizeof padding, "%.*s", size, input + length + 1);
+    }
+    snprintf(name, sizeof name, "serving_default_%.*s", length, input);
     inputs[i] = find(graph, name);
     int rank = TF_GraphGetTensorNumDims(graph, inputs[i], status);
-    values[i] = read_values(equals + 1, TF_OperationOutputType(inputs[i]), rank);
+    values[i] = read_values(equals + 1, TF_OperationOutputType(inputs[i]), rank, padding);
   }
   TF_SessionRun(session, NULL, inputs, values, count, &ctr, &answer, 1, NULL, 0, NULL, status);
   check(answer != NULL, "the row could not be scored:");

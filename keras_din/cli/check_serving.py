@@ -37,14 +37,36 @@ def run(options) -> None:
     version = find_version(options.version)
     read = _prepared if os.path.isdir(options.log) else _rows_of_parquet
     run, rows, batches = read(options)
-    int8 = read_description(version)["tables"]["dtype"] == "int8"
-    live = Int8Tables(run.model).ctr if int8 else ctr_in_float32(run.model)
+    description = read_description(version)
+    rates, differ = _click_rates(description, run)
+    model = rates.model(run.model)
+    int8 = description["tables"]["dtype"] == "int8"
+    live = Int8Tables(model).ctr if int8 else ctr_in_float32(model)
     skew = find_skew(version, run.spec, live, batches)
     print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
+    print(rates.told())
     print(report(skew, rows))
-    if skew.found:
+    if differ:
+        print(f"\n{differ}")
+    if skew.found or differ:
         values = f" It has other values: {'; '.join(skew.values)}." if skew.values else ""
         raise RuntimeError(f"{version} does not answer as {options.run} does.{values}")
+
+
+def _click_rates(description: dict, run) -> tuple:
+    """What the version undid of the model's odds, and a sentence where the run would undo more."""
+    from keras_din.click_rates import ClickRates
+    from keras_din.training import run_click_rates
+
+    says = description.get("ctr")
+    if says is None:  # Of an older version, which undid nothing.
+        return run_click_rates(run, raw=True), ""
+    names = ("positive_weight", "negative_rate", "raw", "known_from")
+    version, ours = ClickRates(*(says[name] for name in names)), run_click_rates(run)
+    if version.raw or version.factor == ours.factor:
+        return version, ""
+    told = lambda r: f"positive_weight={r.positive_weight:g}, negative_rate={r.negative_rate:g}"  # noqa: E731
+    return version, f"the version undoes {told(version)}, the run was trained with {told(ours)}"
 
 
 def report(skew, rows) -> str:

@@ -1,11 +1,13 @@
 """Print the metrics of a trained model on a part of prepared data.
 
+They are of click rates of the log, as an export gives them: what --positive-weight and thinned
+data did to the odds is undone, or with --raw not.
+
 keras-din evaluate runs/din
 keras-din evaluate runs/din --data other_data --part test --json metrics.json
 """
 
 import json
-import pathlib
 
 from keras_din.cli.show import metrics_table
 
@@ -16,15 +18,26 @@ def add_arguments(parser):
     parser.add_argument("--data", help="prepared data (default: that of the run)")
     parser.add_argument("--part", default="test", help="train, valid or test (default test)")
     parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
+    parser.add_argument(
+        "--raw", action="store_true", help="of what the model answers, with nothing undone"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the metrics there too")
 
 
 def run(options) -> None:
     """Evaluates and prints a table."""
+    from keras_din.checks import local_path
     from keras_din.evaluation import evaluate
+    from keras_din.training import run_click_rates
 
     run, data = load(options.run, options.data)
-    metrics = evaluate(run.model, data.dataset(options.part, options.batch_size))
+    of_run = run_click_rates(run, options.raw)
+    # The labels of a training part that was thinned are those of fewer negatives.
+    rate = data.negative_rate if options.part == "train" else 1.0
+    rates = of_run._replace(positive_weight=of_run.positive_weight * rate)
+    metrics = evaluate(rates.model(run.model), data.dataset(options.part, options.batch_size))
+    if of_run.raw or of_run.factor != 1:
+        print(of_run.told())
     print(metrics_table({options.part: metrics}))
     print(
         f"{metrics['rows']:,} rows"
@@ -36,7 +49,9 @@ def run(options) -> None:
         )
     )
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+        local_path("--json", options.json).write_text(
+            json.dumps(metrics, indent=1), encoding="utf-8"
+        )
 
 
 def load(folder, data_folder):

@@ -26,6 +26,12 @@ def add_arguments(parser):
         "--keep", type=int, metavar="N", help="versions that stay, the oldest go (default: all)"
     )
     parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="publish what the model answers; by default `ctr` is the click rate of the log, with "
+        "--positive-weight of the training and the thinning of its data undone",
+    )
+    parser.add_argument(
         "--tables",
         choices=("float32", "int8"),
         default="float32",
@@ -39,14 +45,23 @@ def run(options) -> None:
     portable_format = options.format != "savedmodel"
     if portable_format and (options.keep is not None or options.tables != "float32"):
         raise ValueError("`--keep` and `--tables` belong to `--format savedmodel`.")
-    from keras_din.training import load_run, read_arguments
+    from keras_din.click_rates import ASSUMED
+    from keras_din.training import load_run, read_arguments, run_click_rates
 
     run = load_run(options.run)
+    rates = run_click_rates(run, options.raw)
+    same = {
+        name: None if source == ASSUMED else getattr(rates, name)
+        for name, source in rates.known_from.items()
+    } | {"raw": rates.raw}
+    assumed = ASSUMED in rates.known_from.values() and not rates.raw  # `export` says so.
+    told = "" if assumed else f"{rates.told()}\n"
     if portable_format:
         from keras_din.serving import portable
 
         write = {"onnx": portable.export_onnx, "litert": portable.export_litert}
-        print(f"written: {write[options.format](run.model, run.spec, options.path)}")
+        file = write[options.format](run.model, run.spec, options.path, **same)
+        print(f"{told}written: {file}")
         return
     from keras_din.serving import export
 
@@ -60,8 +75,9 @@ def run(options) -> None:
         keep=options.keep,
         tables=options.tables,
         test=_test_data(options.run, arguments) if options.tables == "int8" else None,
+        **same,
     )
-    print(f"written: {version}")
+    print(f"{told}written: {version}")
 
 
 def _test_data(run, arguments):

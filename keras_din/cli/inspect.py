@@ -49,6 +49,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         ("model", f"{description['model']}, {description['parameters']:,} parameters"),
         ("written", f"{description['created']} with {made_with}"),
         ("trained on", f"data of fingerprint {description['data_fingerprint'] or 'unknown'}"),
+        ("ctr", _ctr(description.get("ctr"))),
         ("size", f"{_bytes(sum(sizes.values()))}: {parts}"),
         ("warm-up", f"{len(description['warmup']['requests'])} requests"),
     ]
@@ -63,6 +64,16 @@ def screen(version, description: dict, sizes: dict) -> str:
         _half_precision(description.get("half_precision")),
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def _ctr(ctr: dict | None) -> str:
+    """What `ctr` is, what was undone for it, and how that was known."""
+    if ctr is None:
+        return "the output of the model (an older version)"
+    if ctr["raw"]:
+        return ctr["is"]
+    told = [f"{name} {ctr[name]:g} ({source})" for name, source in ctr["known_from"].items()]
+    return f"{ctr['is']}, by {', '.join(told)}"
 
 
 def _inputs(description: dict) -> list:

@@ -100,10 +100,10 @@ def run(options) -> None:
     """Trains and prints the metrics of the best weights."""
     builder_options = dict(map(_option, options.option))  # Before what takes seconds to import.
     from keras_din.data import PreparedData
-    from keras_din.training import train
+    from keras_din.training import run_click_rates, train
 
     data = PreparedData.load(options.data)
-    result = train(
+    run = train(
         data,
         options.run,
         model=options.model,
@@ -122,7 +122,8 @@ def run(options) -> None:
         data_folder=options.data,
         resume=options.resume,
         verbose=0 if options.quiet else "auto",
-    ).result
+    )
+    result, rates = run.result, run_click_rates(run)
     rows = {part: result[part] for part in ("valid", "test") if part in result}
     if "prior_strength" in result:
         print(f"prior strength {result['prior_strength']:g}")
@@ -130,6 +131,8 @@ def run(options) -> None:
         print(f"best step {result['best_step']}")
     if rows:
         print(metrics_table(rows))
+    if rates.factor != 1:
+        print(rates.told())
     print(f"written: {options.run}")
 
 

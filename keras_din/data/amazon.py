@@ -1,10 +1,10 @@
 """Amazon reviews of 2014: the DIN paper's protocol on what people bought."""
 
 import os
-import pathlib
 
 import pandas as pd
 
+from keras_din.checks import local_path
 from keras_din.data.behaviours import prepare_behaviours
 from keras_din.data.prepared import PreparedData
 
@@ -39,7 +39,7 @@ def load_amazon(
         [He and McAuley, 2016](https://arxiv.org/abs/1602.01585);
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1, for the protocol.
     """
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     log = pd.read_parquet(folder / f"{category}_reviews.parquet")
     if given_negatives:
         log["position"] = log.groupby("user_id").cumcount()

@@ -5,6 +5,8 @@ import pathlib
 
 import numpy as np
 
+from keras_din.checks import local_path
+
 _INT32 = np.iinfo(np.int32)
 _ROWS_AT_ONCE = 2**20  # What a check looks at together: memory-mapped columns stay on disk.
 
@@ -92,7 +94,7 @@ def save_arrays(folder: pathlib.Path, arrays: dict) -> None:
     Raises:
         FileExistsError: When `folder` is there already.
     """
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     folder.mkdir(parents=True)
     for name, array in arrays.items():
         file = folder / f"{name}.npy"
@@ -111,7 +113,7 @@ def save_pieces(folder: pathlib.Path, pieces) -> None:
         FileExistsError: When there is a file of such a name.
         ValueError: When an array changes its type.
     """
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     files, whole = {}, {}
     with contextlib.ExitStack() as stack:
         for piece in pieces:
@@ -144,7 +146,7 @@ def _write_header(file, dtype: np.dtype, rows: int) -> None:
 
 def load_arrays(folder: pathlib.Path) -> dict:
     """What `save_arrays` wrote, memory-mapped: read from disk where it is looked at."""
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"`folder` must be a folder of arrays. Received: {folder}.")
     return {

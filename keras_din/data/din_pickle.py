@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from keras_din.checks import local_path
 from keras_din.data.plain_pickle import load_plain
 from keras_din.data.prepared import PreparedData
 from keras_din.data.tuples import prepare_tuples
@@ -44,7 +45,7 @@ def load_din_pickle(
         authors' code.
     """
     held = []
-    with open(path, "rb") as file:
+    with open(local_path("path", path), "rb") as file:
         for word in _HELD:
             try:
                 held.append(load_plain(file))

@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import uuid
 
+from keras_din.checks import local_path
+
 
 @contextlib.contextmanager
 def new_folder(folder: str | os.PathLike, header: str, overwrite: bool = False):
@@ -23,6 +25,7 @@ def new_folder(folder: str | os.PathLike, header: str, overwrite: bool = False):
         FileExistsError: When something is there, and `overwrite` is not set or it is something
             else than prepared data.
     """
+    local_path("folder", folder)
     folder = pathlib.Path(os.path.realpath(folder))  # Not a link to it, which would be replaced.
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         ours = (folder / header).is_file()

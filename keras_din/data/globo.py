@@ -1,12 +1,11 @@
 """Globo.com: clicks on news, which live for hours."""
 
 import os
-import pathlib
 
 import numpy as np
 import pandas as pd
 
-from keras_din.checks import one_of
+from keras_din.checks import local_path, one_of
 from keras_din.data.behaviours import prepare_behaviours
 from keras_din.data.prepared import PreparedData
 
@@ -41,7 +40,7 @@ def load_globo(
     """
     one_of("negatives", negatives, ("uniform", "hour"))
     columns = ["user_id", "item_id", "category_id", "ts", *_CONTEXT]
-    log = pd.read_parquet(pathlib.Path(folder) / "clicks.parquet", columns=columns)
+    log = pd.read_parquet(local_path("folder", folder) / "clicks.parquet", columns=columns)
     if negatives == "hour":
         log["negative_id"] = hour_negatives(log, np.random.default_rng(seed))
     return prepare_behaviours(

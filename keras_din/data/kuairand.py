@@ -5,6 +5,7 @@ import pathlib
 
 import pandas as pd
 
+from keras_din.checks import local_path
 from keras_din.data.impressions import prepare_impressions
 from keras_din.data.prepared import PreparedData
 
@@ -46,7 +47,7 @@ def load_kuairand(
     Reference:
         [Gao et al., 2022](https://arxiv.org/abs/2208.08696). CC BY-SA 4.0.
     """
-    folder = FOLDER if folder is None else pathlib.Path(folder)
+    folder = FOLDER if folder is None else local_path("folder", folder)
     log = pd.read_parquet(folder / "impressions.parquet")
     watched = pd.read_parquet(folder / "history.parquet")[["user_id", "long_watched"]]
     watched = watched.explode("long_watched").dropna().rename(columns={"long_watched": "video_id"})

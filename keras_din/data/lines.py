@@ -6,6 +6,8 @@ import os
 
 from keras_din.data.file_format import open_bytes
 
+from keras_din.checks import local_path
+
 LONGEST = 1 << 18
 
 
@@ -21,7 +23,7 @@ def read_lines(path: str | os.PathLike):
     Raises:
         ValueError: When a compressed file is damaged or ends early, after the lines before that.
     """
-    number = 0
+    number, path = 0, local_path("path", path)
     with open_bytes(os.fspath(path)) as stream, io.BufferedReader(stream, 1 << 20) as file:
         try:
             while line := file.readline(LONGEST):

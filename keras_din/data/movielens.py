@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
+from keras_din.checks import local_path
 from keras_din.data.aside import MAX_BAD
 from keras_din.data.columns import numbers
 from keras_din.data.impressions import prepare_impressions
@@ -65,7 +66,7 @@ def load_movielens(
         [Harper and Konstan, 2015](https://doi.org/10.1145/2827872);
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1, for label and split.
     """
-    folder = pathlib.Path(folder)
+    folder = local_path("folder", folder)
     forms = [form for form in _FORMS if all((folder / name).is_file() for name in form)]
     if not forms:
         raise ValueError(

@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from keras_din.checks import json_values, one_of, positive_number, rate
+from keras_din.checks import json_values, local_path, one_of, positive_number, rate
 from keras_din.data import pipeline
 from keras_din.data.folder import new_folder
 from keras_din.data.log import BehaviourLog
@@ -115,14 +115,17 @@ class PreparedData:
         Each row of the part `"train"` whose label is 0 stays with probability `negative_rate`,
         drawn by itself: a request keeps its positives and some of its other candidates. A model
         then learns odds that are `1 / negative_rate` times as high as those of the other parts,
-        which stay whole; `keras_din.metrics.recalibrated` undoes it.
+        which stay whole. `keras_din.losses.BinaryCrossentropy(negative_rate=data.negative_rate)`
+        has the model remember it, and `keras_din.export` undoes it; so does
+        `keras_din.metrics.recalibrated`.
 
         Args:
             negative_rate: A number in (0, 1].
             seed: Seed of the draw.
 
         Returns:
-            A `PreparedData` whose report has the `negative_rate`.
+            A `PreparedData` whose report has the `negative_rate`: of data that was thinned before,
+            the product of both.
 
         Raises:
             ValueError: When `negative_rate` is not as said here, or there is no part `"train"`.
@@ -135,6 +138,11 @@ class PreparedData:
             "negative_rate": self.report.get("negative_rate", 1.0) * negative_rate
         }
         return dataclasses.replace(self, parts=parts, report=report)
+
+    @property
+    def negative_rate(self) -> float:
+        """The fraction of negatives that `thinned` left in the part `"train"`, 1 without it."""
+        return float(self.report.get("negative_rate", 1.0))
 
     def weighted_by_age(self, half_life: float) -> "PreparedData":
         """The same data whose older rows count less in training, for tastes that change.
@@ -201,7 +209,7 @@ class PreparedData:
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
         """The prepared data that `save` wrote, its arrays memory-mapped."""
-        folder = pathlib.Path(folder)
+        folder = local_path("folder", folder)
         if not (folder / HEADER).is_file():
             raise FileNotFoundError(
                 f"`folder` must be one that `PreparedData.save` wrote. Received: {folder}."

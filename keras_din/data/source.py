@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from keras_din.checks import local_path
 from keras_din.data.columns import from_arrow
 from keras_din.data.csv_file import CsvFile
 from keras_din.data.file_format import check_is_text, format_of, open_bytes

@@ -19,6 +19,7 @@ from keras_din.layers.padded import Padded
 from keras_din.layers.sequence_pooling import SequencePoolingLayer
 from keras_din.layers.standardize import Standardize
 from keras_din.layers.take_rows import TakeRows
+from keras_din.recalibration import Recalibration
 
 __all__ = [
     "Affine",
@@ -37,6 +38,7 @@ __all__ = [
     "MLP",
     "Pack",
     "Padded",
+    "Recalibration",
     "SequencePoolingLayer",
     "Standardize",
     "TakeRows",

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_din.checks import json_values
+from keras_din.checks import json_values, local_path
 from keras_din.feature_spec import Bag, FeatureSpec, Indexed, padding_value, tells_padding
 from keras_din.serving.raw_values import asset
 from keras_din.serving.signatures import SIGNATURES
@@ -29,6 +29,7 @@ def write_description(
     data_fingerprint=None,
     tables: dict,
     half_precision: dict | None = None,
+    ctr: dict | None = None,
 ) -> None:
     """Writes `keras_din.json` into a version that holds its SavedModel already.
 
@@ -41,6 +42,7 @@ def write_description(
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "metrics": metrics or {},
         "data_fingerprint": data_fingerprint,
+        "ctr": ctr,
         "largest_difference": parity,
         "tables": tables,
         "half_precision": half_precision,
@@ -75,7 +77,7 @@ def find_version(path) -> pathlib.Path:
     Raises:
         FileNotFoundError: When there is neither.
     """
-    path = pathlib.Path(path)
+    path = local_path("version", path)
     folder = path
     if not (path / FILE).is_file() and versions(path):
         folder = path / str(versions(path)[-1])

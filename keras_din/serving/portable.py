@@ -8,20 +8,30 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_din.checks import local_path
+from keras_din.click_rates import ASSUMED, click_rates
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence, tells_padding
 from keras_din.ops.portable_form import portable_form
 from keras_din.serving.in_float32 import ctr_in_float32, in_float32
 from keras_din.serving.parity import TOLERANCE
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.saved_model import check_model
+from keras_din.serving.saved_model import check_model, check_order
 from keras_din.serving.signatures import first_values, most_recent
 from keras_din.serving.version import remove_what_dead_writers_left, temporary_folder
 
 _OPSET = 18
 
 
-def export_onnx(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
+def export_onnx(
+    model: keras.Model,
+    spec: FeatureSpec,
+    path,
+    *,
+    positive_weight: float | None = None,
+    negative_rate: float | None = None,
+    raw: bool = False,
+) -> pathlib.Path:
     """Writes a model as an ONNX file, for `onnxruntime`.
 
     All models of `keras_din.MODELS` have this form, and what Keras builds of common operations.
@@ -35,12 +45,16 @@ def export_onnx(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
 
     Histories stay padded in it, while on TensorFlow they are packed: it costs what the longest
     history of the batch does, in `dien` with the square of `time`. Before the file is there,
-    `onnxruntime` must agree with the live model, in float32, to 1e-5 on sample rows.
+    `onnxruntime` must agree with the live model, in float32, to 1e-5 on sample rows. `ctr` is the
+    click rate of the log, as in `keras_din.export`.
 
     Args:
         model: A model, as of `keras_din.export`.
         spec: The `FeatureSpec` that it was built from.
         path: The file, as a rule `*.onnx`. One that is there is replaced.
+        positive_weight: As in `keras_din.export`.
+        negative_rate: As in `keras_din.export`.
+        raw: As in `keras_din.export`.
 
     Returns:
         `path`.
@@ -50,10 +64,19 @@ def export_onnx(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
         RuntimeError: When the extra `keras_din[onnx]` is not installed, an operation of the model
             has no form in ONNX, or `onnxruntime` fails or disagrees. Nothing is written then.
     """
-    return _export(model, spec, path, "onnx", _write_onnx, _score_onnx)
+    rates = click_rates(model, positive_weight, negative_rate, raw)
+    return _export(model, spec, path, rates, "onnx", _write_onnx, _score_onnx)
 
 
-def export_litert(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
+def export_litert(
+    model: keras.Model,
+    spec: FeatureSpec,
+    path,
+    *,
+    positive_weight: float | None = None,
+    negative_rate: float | None = None,
+    raw: bool = False,
+) -> pathlib.Path:
     """Writes a model as a LiteRT (TensorFlow Lite) file, of built-in operations alone.
 
     Inputs and output are as of `export_onnx`, under the signature `serving_default`; the
@@ -64,6 +87,9 @@ def export_litert(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
         model: A model, as of `keras_din.export`.
         spec: The `FeatureSpec` that it was built from.
         path: The file, as a rule `*.tflite`. One that is there is replaced.
+        positive_weight: As in `keras_din.export`.
+        negative_rate: As in `keras_din.export`.
+        raw: As in `keras_din.export`.
 
     Returns:
         `path`.
@@ -74,7 +100,8 @@ def export_litert(model: keras.Model, spec: FeatureSpec, path) -> pathlib.Path:
             model is not among LiteRT's own, or its interpreter fails or disagrees with the live
             model. Nothing is written then.
     """
-    return _export(model, spec, path, "litert", _write_litert, _score_litert)
+    rates = click_rates(model, positive_weight, negative_rate, raw)
+    return _export(model, spec, path, rates, "litert", _write_litert, _score_litert)
 
 
 def index_spec(spec: FeatureSpec) -> FeatureSpec:
@@ -100,14 +127,18 @@ def index_spec(spec: FeatureSpec) -> FeatureSpec:
     )
 
 
-def _export(model, spec, path, extra, write, score) -> pathlib.Path:
+def _export(model, spec, path, rates, extra, write, score) -> pathlib.Path:
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             "Exports need the TensorFlow backend. Received: KERAS_BACKEND="
             f"{keras.backend.backend()}. Load the weights in a process with it."
         )
+    check_order(f"export_{extra}", model, spec, path)
+    path = local_path("path", path)
+    if path.is_dir():
+        raise ValueError(f"`path` must be that of a file. Received: the folder {path}.")
     check_model(model, spec)
-    path = pathlib.Path(path)
+    model = rates.model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(path.parent) as scratch:
         remove_what_dead_writers_left(path.parent)
@@ -131,6 +162,8 @@ def _export(model, spec, path, extra, write, score) -> pathlib.Path:
                 f"The largest difference was {difference:g}; nothing is written."
             )
         os.replace(file, path)
+    if ASSUMED in rates.known_from.values() and not rates.raw:
+        print(rates.told(), flush=True)
     return path
 
 

@@ -5,7 +5,8 @@ import warnings
 import keras
 import tensorflow as tf
 
-from keras_din.checks import json_values, one_of, positive_integer
+from keras_din.checks import json_values, local_path, one_of, positive_integer
+from keras_din.click_rates import ASSUMED, click_rates
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
@@ -17,7 +18,7 @@ from keras_din.serving.in_float32 import ctr_in_float32, half_precision, in_floa
 from keras_din.serving.int8_tables import Int8Tables, what_is_lost
 from keras_din.serving.parity import check_parity, whole_float32
 from keras_din.serving.raw_values import RawValues
-from keras_din.serving.version import new_version
+from keras_din.serving.version import folder_of_versions, new_version
 from keras_din.serving.warmup import write_warmup
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -32,6 +33,9 @@ def export(
     keep: int | None = None,
     tables: str = "float32",
     test=None,
+    positive_weight: float | None = None,
+    negative_rate: float | None = None,
+    raw: bool = False,
 ):
     """Writes a new version below `path`, whole or not at all.
 
@@ -60,6 +64,12 @@ def export(
     `keras_din[serving]`) a version has warm-up requests, which a server answers itself before it
     takes the version into service; without, a warning says that they are missing.
 
+    `ctr` is the click rate of the log: what a `positive_weight` of the loss and `data.thinned` did
+    to the odds is undone in the version, in both signatures alike; `order` is that of `ctr`. Both
+    are read from the model's compiled `keras_din.losses.BinaryCrossentropy`, unless they are given
+    here. What nobody says is taken as 1, and a line on the screen says so. `raw=True` publishes
+    what the model answers. `ctr` in `keras_din.json` tells all of it.
+
     A model of mixed precision is served in float32, and held to its own numbers in float32;
     `half_precision` in `keras_din.json` says how far the live model is from them.
 
@@ -79,13 +89,18 @@ def export(
             that model with such tables, and `keras_din.json` says what they cost.
         test: With int8 tables, a data set as of `keras_din.data.dataset`, not shuffled, on which
             the loss of GAUC is measured.
+        positive_weight: That of the loss that the model was trained with.
+        negative_rate: The fraction of the log's negatives that the model was trained on, such as
+            `data.negative_rate`.
+        raw: Whether `ctr` is the output of the model as it is.
 
     Returns:
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
 
     Raises:
         ValueError: When the model does not take the inputs of the spec, or was built for other
-            values; each is named. When a table that shall be in int8 is not finite, or another
+            values; each is named. When `path` is an address such as `gs://bucket/din`, or the
+            folder of a version. When a table that shall be in int8 is not finite, or another
             argument is not as said here.
         RuntimeError: When the SavedModel and the live model disagree, or on another backend
             than TensorFlow. Nothing is published then.
@@ -106,8 +121,12 @@ def export(
         )
     metrics = json_values("metrics", metrics, nulls=True)
     data_fingerprint = json_values("data_fingerprint", data_fingerprint, nulls=True)
+    check_order("export", model, spec, path)
+    path = folder_of_versions(local_path("path", path))
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
+    rates = click_rates(model, positive_weight, negative_rate, raw)
+    model = rates.model(model)
     int8 = Int8Tables(model) if tables == "int8" else None
     in_floats = ctr_in_float32(model)
     live = in_floats if int8 is None else int8.ctr
@@ -129,7 +148,10 @@ def export(
             data_fingerprint=data_fingerprint,
             tables={"dtype": tables} | lost,
             half_precision=half,
+            ctr=rates.to_json(),
         )
+    if ASSUMED in rates.known_from.values() and not raw:
+        print(rates.told(), flush=True)
     if warmup["file"] is None:
         warnings.warn(
             f"{version.published} has no warm-up requests, so a server's first answers are slow: "
@@ -170,6 +192,17 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
     # Gradients of functions would be saved with them.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), functions, options)
+
+
+def check_order(function: str, model, spec, path) -> None:
+    """Raises a `ValueError` when the arguments of an export stand in another order."""
+    if isinstance(spec, FeatureSpec) and not isinstance(model, FeatureSpec):
+        return
+    names = [type(argument).__name__ for argument in (model, spec, path)]
+    raise ValueError(
+        f"`{function}` must be given a model, its FeatureSpec and a path, in this order. "
+        f"Received: {', '.join(names)}."
+    )
 
 
 def check_model(model, spec: FeatureSpec) -> None:

@@ -17,13 +17,21 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
     `(batch, candidates)` of `rank`, and of a `Bag` one axis more, its values; each of the type
     of the feature's raw values.
     """
-    ranks = {"context": 1, "behaviour": 2, "target": 2 if signature == "rank" else 1}
-
-    def shape(info):
-        return [None] * (ranks[info.role] + isinstance(info.feature, Bag))
-
     return {
-        name: tf.TensorSpec(shape(info), raw_dtype(info.feature), name)
+        name: tf.TensorSpec([None] * len(names), raw_dtype(spec.inputs[name].feature), name)
+        for name, names in axes(spec, signature).items()
+    }
+
+
+def axes(spec: FeatureSpec, signature: str) -> dict:
+    """Input name -> the names of its axes in a signature."""
+    of_role = {
+        "context": ("batch",),
+        "behaviour": ("batch", "time"),
+        "target": ("batch", "candidates") if signature == "rank" else ("batch",),
+    }
+    return {
+        name: (*of_role[info.role], *["values"] * isinstance(info.feature, Bag))
         for name, info in spec.inputs.items()
     }
 
@@ -63,6 +71,28 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
     for sequence in spec.sequences:
         x |= _behaviours(sequence, raw_values, inputs)
     return x
+
+
+def _of_these_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
+    """The inputs, checked to have as many axes as the signature says.
+
+    A server feeds what a client sends, whatever the graph promises; else some operation behind
+    would fail that names no input, or answer something.
+    """
+    wanted = axes(spec, signature)
+    # What TensorFlow knows of a tensor it does not look at again: here it knows nothing.
+    fed = {
+        name: tf.raw_ops.PlaceholderWithDefault(input=t, shape=None) for name, t in inputs.items()
+    }
+    ranks = {name: tf.rank(tensor) for name, tensor in fed.items()}
+    right = tf.reduce_all(
+        tf.equal(tf.stack(list(ranks.values())), [len(wanted[name]) for name in ranks])
+    )
+    told = [f"`{signature}` takes inputs of these axes, but received:"]
+    for name, rank in ranks.items():
+        told += [f"{name} ({', '.join(wanted[name])}), received axes:", rank]
+    with tf.control_dependencies([tf.debugging.Assert(right, told)]):
+        return {name: tf.identity(values) for name, values in inputs.items()}
 
 
 def _of_as_many_rows(first: str, inputs: dict) -> dict:
@@ -122,6 +152,7 @@ def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
     """The function of the signature `serving_default`, a row a candidate: `ctr` `(batch,)`."""
 
     def function(**inputs):
+        inputs = _of_these_axes(spec, "serving_default", inputs)
         for feature in spec.target:
             inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
         ctr, _ = _score(model, spec, raw_values, inputs)
@@ -138,6 +169,7 @@ def rank(model, spec: FeatureSpec, raw_values: RawValues):
     """
 
     def function(**inputs):
+        inputs = _of_these_axes(spec, "rank", inputs)
         ctr, real = _score(model, spec, raw_values, inputs)
         # A real candidate may have a `ctr` of 0 too, or what a user's own model gives.
         sorted_by = tf.where(real, ctr, -np.inf)

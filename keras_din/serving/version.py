@@ -43,6 +43,25 @@ def versions(parent) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
+def folder_of_versions(path) -> pathlib.Path:
+    """`path` as the folder that holds versions, or a `ValueError`.
+
+    A version written into another version is one that no server finds, and a folder named by a
+    number beside versions is one that a server takes for a version.
+    """
+    path = pathlib.Path(path)
+    inside = next((p for p in (path, *path.parents) if (p / "saved_model.pb").is_file()), None)
+    if inside is None and path.name.isascii() and path.name.isdecimal():
+        beside = (path.parent / str(number) for number in versions(path.parent))
+        inside = path if any((p / "saved_model.pb").is_file() for p in beside) else None
+    if inside is not None:
+        raise ValueError(
+            "`path` must be the folder of the versions, below which `export` makes a new one: "
+            f"{inside.parent}. Received: {path}, the folder of a version."
+        )
+    return path
+
+
 @contextlib.contextmanager
 def new_version(parent, keep: int | None = None):
     """Gives a folder beside the versions to write to, and publishes it when the block succeeds.
@@ -61,9 +80,10 @@ def new_version(parent, keep: int | None = None):
         A `NewVersion`.
 
     Raises:
+        ValueError: When `parent` is the folder of a version.
         OSError: When `parent` can't be written.
     """
-    parent = pathlib.Path(parent)
+    parent = folder_of_versions(parent)
     with contextlib.ExitStack() as stack:
         try:
             parent.mkdir(parents=True, exist_ok=True)

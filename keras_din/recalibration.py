@@ -1,0 +1,68 @@
+"""The layer that makes probabilities of the log out of what a reweighted training learned."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class Recalibration(keras.layers.Layer):
+    """Divides the odds of a probability by a factor.
+
+    `p / (p + factor (1 - p))`, in float32. Where Keras knows the logits that the probability was
+    made of (the last operation is a sigmoid, TensorFlow backend), it is `sigmoid(logits -
+    log(factor))`, which is the same and exact near 1 too.
+
+    Args:
+        factor: How many times as high as those of the log the odds are. Positive.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        predictions: Float tensor of any shape, probabilities.
+
+    Returns:
+        Float32 tensor of the same shape. The order of the values stays, and 0 and 1.
+    """
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.factor = float(factor)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, predictions):
+        logits = getattr(predictions, "_keras_logits", None)
+        if logits is not None:
+            return ops.sigmoid(ops.cast(logits, "float32") - math.log(self.factor))
+        return predictions / (predictions + self.factor * (1 - predictions))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]  # Always float32.
+        return config | {"factor": self.factor}
+
+
+def recalibrated_tensor(predictions, factor: float):
+    """A `Recalibration` of a `KerasTensor`, under a name that no operation before it has.
+
+    A model that was loaded brings the names of its operations, and Keras counts the names of new
+    ones from the start of the process: left to itself it would give one of them again.
+    """
+    taken, known, tensors = set(), set(), [predictions]
+    while tensors:
+        operation = tensors.pop()._keras_history.operation
+        if operation in known:
+            continue
+        known.add(operation)
+        taken.add(operation.name)
+        for node in operation._inbound_nodes:
+            tensors += node.input_tensors
+    name, number = "recalibration", 0
+    while name in taken:
+        number += 1
+        name = f"recalibration_{number}"
+    return Recalibration(factor, name=name)(predictions)

@@ -1,0 +1,106 @@
+"""`ctr` of a version is the click rate of the log, in both signatures and in a file."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_din as kd
+from keras_din.serving import export_litert, export_onnx, portable
+
+ITEM = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
+SPEC = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM], max_length=5)])
+ROWS = {"item": np.array([["a", "", "c"]]), "hist_item": np.array([["b", "a"]])}
+INDICES = {"item": np.array([[2, 0, 4]], "int32"), "hist_item": np.array([[3, 2]], "int32")}
+
+
+def a_model(**loss):
+    """Logits of all sizes, beside which odds of thousands are nothing odd."""
+    model = kd.build_base(SPEC, hidden_units=(8,), activation="relu")
+    model.compile("adam", kd.losses.BinaryCrossentropy(**loss))
+    logit = model.get_layer("logit")
+    kernel, bias = logit.get_weights()
+    logit.set_weights([kernel * 100, bias + 4])
+    return model
+
+
+def by_hand(model, factor):
+    """`p / (p + factor (1 - p))` in float64, of what the live model answers."""
+    p = model.predict_on_batch(INDICES).astype("float64")
+    return p / (p + factor * (1 - p))
+
+
+def served(version, signature="rank"):
+    answer = tf.saved_model.load(str(version)).signatures[signature]
+    rows = ROWS
+    if signature == "serving_default":
+        rows = {"item": ROWS["item"][0], "hist_item": ROWS["hist_item"].repeat(3, axis=0)}
+    return {k: v.numpy() for k, v in answer(**{k: tf.constant(v) for k, v in rows.items()}).items()}
+
+
+@pytest.mark.parametrize("tables", ["float32", "int8"])
+def test_both_signatures_answer_click_rates(tmp_path, checked_by_one_process, capsys, tables):
+    model = a_model(positive_weight=20, negative_rate=0.5)
+    version = kd.export(model, SPEC, tmp_path / "din", tables=tables)
+    assert capsys.readouterr().out == ""  # Nothing was assumed.
+    rank, one = served(version), served(version, "serving_default")
+    expected = by_hand(model, 40)
+    assert expected[0, 0] < 0.9 * model.predict_on_batch(INDICES)[0, 0]
+    np.testing.assert_allclose(rank["ctr"], expected, atol=1e-5 if tables == "float32" else 0.1)
+    np.testing.assert_allclose(one["ctr"], rank["ctr"][0], atol=1e-6)
+    assert rank["ctr"][0, 1] == one["ctr"][1] == 0  # Padding.
+    assert rank["order"].tolist() == [[*np.argsort(-expected[0, [0, 2]]) * 2, 1]]
+    assert json.loads((version / "keras_din.json").read_text())["ctr"] == {
+        "is": "the click rate of the log",
+        "raw": False,
+        "positive_weight": 20.0,
+        "negative_rate": 0.5,
+        "known_from": {
+            "positive_weight": "the compiled loss",
+            "negative_rate": "the compiled loss",
+        },
+    }
+
+
+def test_raw(tmp_path, checked_by_one_process, capsys):
+    model = a_model(positive_weight=20)
+    version = kd.export(model, SPEC, tmp_path / "din", raw=True)
+    np.testing.assert_allclose(served(version)["ctr"], model.predict_on_batch(INDICES), atol=1e-5)
+    says = json.loads((version / "keras_din.json").read_text())["ctr"]
+    assert (says["is"], says["raw"]) == ("the output of the model", True)
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_given_and_what_is_assumed(tmp_path, checked_by_one_process, capsys):
+    model = a_model()
+    version = kd.export(model, SPEC, tmp_path / "din", positive_weight=5)
+    np.testing.assert_allclose(served(version)["ctr"], by_hand(model, 5), atol=1e-5)
+    assert "assumed: training saw all negatives (negative_rate=1)" in capsys.readouterr().out
+    known = json.loads((version / "keras_din.json").read_text())["ctr"]["known_from"]
+    assert known == {"positive_weight": "given", "negative_rate": "assumed"}
+    with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]"):
+        kd.export(model, SPEC, tmp_path / "din", negative_rate=0)
+
+
+@pytest.mark.parametrize(
+    "export, score, needs",
+    [
+        (export_onnx, portable._score_onnx, ["tf2onnx", "onnx", "onnxruntime"]),
+        (export_litert, portable._score_litert, ["ai_edge_litert"]),
+    ],
+    ids=["onnx", "litert"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_files_answer_click_rates(tmp_path, capsys, export, score, needs):
+    for name in needs:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"not installed: {name}")
+    model = a_model(positive_weight=1000)
+    export(model, SPEC, tmp_path / "model", negative_rate=0.5)
+    ctr = score(tmp_path / "model")(INDICES)
+    np.testing.assert_allclose(ctr[0, [0, 2]], by_hand(model, 2000)[0, [0, 2]], atol=1e-4)
+    export(model, SPEC, tmp_path / "raw", raw=True)
+    raw = score(tmp_path / "raw")(INDICES)
+    np.testing.assert_allclose(raw, model.predict_on_batch(INDICES), atol=1e-5)

@@ -1,0 +1,126 @@
+"""An address such as `gs://bucket/din` is refused wherever a path is taken: no folder `gs:`."""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+import keras_din as kd
+from keras_din.checks import local_path
+from keras_din.cli import main
+from keras_din.data.arrays import load_arrays, save_arrays
+from keras_din.serving import export_litert, export_onnx
+from keras_din.serving.description import find_version
+from keras_din.serving.version import folder_of_versions
+from keras_din.training import load_run, read_arguments, train
+
+ADDRESS = "gs://bucket/din"
+SPEC = kd.FeatureSpec(target=[kd.Categorical("item", 5, dim=2)])
+LOG = {"user": "u", "time": "t", "target": ["item"]}
+
+
+def data():
+    samples = kd.data.Samples(
+        {"item": np.array([2, 3])}, {}, label=np.array([0, 1]), group=np.array([0, 0])
+    )
+    return kd.data.PreparedData(SPEC, {}, {"train": samples})
+
+
+DOORS = {
+    "export": lambda path: kd.export(kd.build_popularity(SPEC), SPEC, path),
+    "export_onnx": lambda path: export_onnx(kd.build_popularity(SPEC), SPEC, path),
+    "export_litert": lambda path: export_litert(kd.build_popularity(SPEC), SPEC, path),
+    "find_version": find_version,
+    "train": lambda path: train(data(), path),
+    "resume": lambda path: train(data(), path, resume=True),
+    "load_run": load_run,
+    "read_arguments": read_arguments,
+    "save": lambda path: data().save(path),
+    "load": kd.data.PreparedData.load,
+    "save_arrays": lambda path: save_arrays(path, {}),
+    "load_arrays": load_arrays,
+    "impressions": lambda path: kd.data.prepare_impressions(path, label="y", **LOG),
+    "behaviors": lambda path: kd.data.prepare_behaviours(path, **LOG),
+    "vocabulary": lambda path: kd.Categorical("item", vocabulary=path),
+    "kuairand": kd.data.load_kuairand,
+    "movielens": kd.data.load_movielens,
+    "din_pickle": kd.data.load_din_pickle,
+    "raw_amazon": lambda path: kd.data.load_raw_amazon(path, path),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("form", [str, pathlib.Path])
+def test_an_address_is_refused(tmp_path, monkeypatch, door, form):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"must be a path of a local file system.*Received: the "):
+        DOORS[door](form(ADDRESS))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["prepare", ADDRESS, "data", "--user", "u", "--time", "t", "--target", "item"],
+        ["train", ADDRESS, "run"],
+        ["evaluate", ADDRESS],
+        ["export", ADDRESS, "models"],
+        ["inspect", ADDRESS],
+        ["check-serving", ADDRESS, "data", "--run", "run"],
+        ["predict", ADDRESS, "data", "ctr.csv"],
+        ["predict", "run", "data", "s3://bucket/ctr.csv"],
+        ["predict", "run", "s3://bucket/rows.parquet", "ctr.csv"],
+    ],
+)
+def test_so_do_the_commands(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 1
+    assert "must be a path of a local file system" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_a_path(tmp_path):
+    assert local_path("path", tmp_path) == tmp_path
+    for text in ("C:/models/din", "a:b/c", "models/din", "/x/file.tar.gz"):
+        assert local_path("path", text) == pathlib.Path(text)
+    with pytest.raises(ValueError, match=r"`path` must be a path, a string or .*Received: int"):
+        local_path("path", 3)
+
+
+@pytest.mark.parametrize("export", [kd.export, export_onnx, export_litert])
+def test_arguments_in_another_order_are_named(tmp_path, export):
+    model = kd.build_popularity(SPEC)
+    for arguments, names in [
+        ((SPEC, model, tmp_path), "FeatureSpec, Functional, PosixPath"),
+        ((model, str(tmp_path), SPEC), "Functional, str, FeatureSpec"),
+        ((str(tmp_path), model, SPEC), "str, Functional, FeatureSpec"),
+    ]:
+        match = f"must be given a model, its FeatureSpec and a path, in this order.*{names}"
+        with pytest.raises(ValueError, match=match):
+            export(*arguments)
+    with pytest.raises(ValueError, match=r"`model` must be a functional keras\.Model"):
+        export(keras.Sequential(), SPEC, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_a_version_is_refused(tmp_path):
+    version = tmp_path / "din" / "17"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
+    for path in (version, version / "assets", tmp_path / "din" / "18"):
+        with pytest.raises(
+            ValueError, match=r"`path` must be the folder of the versions, .*/din\."
+        ):
+            folder_of_versions(path)
+    with pytest.raises(ValueError, match="the folder of a version"):
+        kd.export(kd.build_popularity(SPEC), SPEC, version)
+    assert [file.name for file in version.iterdir()] == ["saved_model.pb"]
+    for path in (tmp_path / "din", tmp_path / "2024", tmp_path / "din" / "other"):
+        assert folder_of_versions(path) == path
+
+
+@pytest.mark.parametrize("export", [export_onnx, export_litert])
+def test_a_file_is_not_written_over_a_folder(tmp_path, export):
+    with pytest.raises(ValueError, match=r"`path` must be that of a file\. Received: the folder"):
+        export(kd.build_popularity(SPEC), SPEC, tmp_path)
