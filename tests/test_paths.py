@@ -69,8 +69,6 @@ def test_an_address_is_refused(tmp_path, monkeypatch, door, form):
         ["inspect", ADDRESS],
         ["check-serving", ADDRESS, "data", "--run", "run"],
         ["predict", ADDRESS, "data", "ctr.csv"],
-        ["predict", "run", "data", "s3://bucket/ctr.csv"],
-        ["predict", "run", "s3://bucket/rows.parquet", "ctr.csv"],
     ],
 )
 def test_so_do_the_commands(tmp_path, monkeypatch, capsys, words):
