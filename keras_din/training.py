@@ -504,7 +504,8 @@ def fingerprint(data) -> str:
     for part, samples in sorted(data.parts.items()):
         code = zlib.crc32(part.encode(), code)
         for name, array in sorted(samples.arrays().items()):
-            if isinstance(array, np.ndarray):
+            # Where a row stood in the log is not what it says.
+            if isinstance(array, np.ndarray) and name != "line":
                 code = zlib.crc32(name.encode(), code)
                 code = zlib.crc32(np.ascontiguousarray(array), code)
     return f"{code:08x}"

@@ -1,79 +1,324 @@
-"""Write the click-through rates that a trained model predicts.
+"""Write the click-through rates that a trained model predicts, beside the rows that they are of.
 
-The input is prepared data, or a Parquet file with a column for each input of the model: values as
-in the log where a feature has a vocabulary, and list columns for the histories. Of prepared data
-the output has the features of context and candidate too, as in the log but for values outside the
-vocabulary, the time, and `user`, a number that only tells which rows are of one user.
+The input is a raw log, rows that hold their histories, or prepared data. All columns of a file
+pass through as they are, and `ctr` stands behind them.
 
-  keras-din predict runs/din data ctr.csv --part test
+A raw log (CSV or Parquet) has a row per impression, as the log that was prepared. A history is what
+the run's data holds of the user, and the rows of the log that --label says are clicks, strictly
+before the row. Rows that hold their histories are a Parquet file with a column for each input of
+the model, list columns for the histories. Of prepared data the output has `line`, where the row
+stands in the log that was prepared, the user, and what the model reads of context and candidate: a
+value outside the vocabulary is empty, since the data does not keep it; join by `line` then.
+
+`ctr` is the click rate of the log: what --positive-weight of the training and thinned data did to
+the odds is undone, or with --raw not.
+
+  keras-din predict runs/din log.csv ctr.csv --user user_id --time ts --label click
   keras-din predict runs/din rows.parquet ctr.parquet
+  keras-din predict runs/din data ctr.csv --part test
 """
 
-import os
-import pathlib
+import argparse
+import json
 
-from keras_din.cli.show import missing_numbers
+OUTPUTS = (".csv", ".parquet")
 
 
 def add_arguments(parser):
     """The words of the command."""
     parser.add_argument("run", help="the folder of a run")
-    parser.add_argument("input", help="a folder of prepared data, or a .parquet file of rows")
-    parser.add_argument("output", help="a .csv or .parquet file, a row a row of the input")
+    parser.add_argument("input", help="a CSV or Parquet file, or a folder of prepared data")
+    parser.add_argument("output", help="a .csv or .parquet file, one row per row of the input")
     parser.add_argument("--part", default="test", help="of prepared data (default test)")
     parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
+    parser.add_argument(
+        "--columns",
+        type=_names,
+        metavar="A,B",
+        help="of the input that pass through (default all)",
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help="what the model answers, with nothing undone"
+    )
+    log = parser.add_argument_group("a raw log")
+    log.add_argument("--user", metavar="COLUMN", help="who; with it the input is a raw log")
+    log.add_argument("--time", metavar="COLUMN", help="when")
+    log.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="0 or 1: which rows are behaviors of later rows, where the model has one sequence "
+        "(default: none are, histories are those of the data)",
+    )
+    log.add_argument(
+        "--behaviors",
+        type=_behaviors,
+        action="append",
+        default=[],
+        metavar="SEQUENCE=COLUMN",
+        help="the same for a sequence by its name; repeatable",
+    )
+    log.add_argument("--request", metavar="COLUMN", help="impressions shown together")
+    log.add_argument("--items", metavar="FILE", help="one row per item, for what the log lacks")
+    log.add_argument("--users", metavar="FILE", help="one row per user, for what the log lacks")
+    log.add_argument("--bags", type=_names, default=(), metavar="A,B", help="as in prepare")
+    log.add_argument("--separator", default="|", metavar="TEXT", help="of --bags (default |)")
+    log.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
+    history = log.add_mutually_exclusive_group()
+    history.add_argument(
+        "--data", metavar="FOLDER", help="prepared data with the histories (default: the run's)"
+    )
+    history.add_argument(
+        "--log-only", action="store_true", help="histories of the log alone, and of no data"
+    )
 
 
 def run(options) -> None:
-    """Scores every row and writes `ctr`, for prepared data beside what is known of a row."""
-    import pandas as pd
+    """Scores every row and writes `ctr` beside it."""
+    import pyarrow.compute as pc
 
-    from keras_din.cli.evaluate import load
-    from keras_din.data import rows_dataset
-    from keras_din.evaluation import predict
-    from keras_din.training import load_run, replacing
+    from keras_din.checks import local_path
 
-    output = pathlib.Path(options.output)
-    if output.suffix not in (".csv", ".parquet"):
+    output, source = local_path("output", options.output), local_path("input", options.input)
+    if output.suffix not in OUTPUTS:
         raise ValueError(f"`output` must end in .csv or .parquet. Received: {output}.")
-    if os.path.isdir(options.input):
-        run, data = load(options.run, options.input)
-        scores = predict(run.model, data.dataset(options.part, options.batch_size))
-        samples = data.parts[options.part]
-        table = _known(run.spec, samples, data.report.get("time_unit") == "order")
+    if options.user is None:
+        of_log = ("time", "label", "behaviors", "request", "items", "users", "data", "log_only")
+        if given := [name for name in of_log if getattr(options, name)]:
+            words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise ValueError(f"A raw log needs `--user` and `--time`. Received: {words} alone.")
+    if source.is_dir():
+        rates, table, scores = _of_prepared(options, source)
+    elif options.user is None:
+        rates, table, scores = _of_rows(options, source)
     else:
-        run, frame = load_run(options.run), pd.read_parquet(options.input)
-        rows = rows_dataset(frame, run.spec, batch_size=options.batch_size)
-        print(missing_numbers(rows), end="")
-        scores, table = predict(run.model, rows), pd.DataFrame(index=range(len(frame)))
-    table["ctr"] = scores.predictions
-    with replacing(output) as path:
-        if output.suffix == ".csv":
-            table.to_csv(path, index=False)
-        else:
-            table.to_parquet(path, index=False)
-    print(f"written: {output}, {len(table):,} rows, mean ctr {table['ctr'].mean():.4f}")
+        rates, table, scores = _of_log(options, source)
+    if options.columns is not None:
+        if lacking := [name for name in options.columns if name not in table.column_names]:
+            raise ValueError(
+                f"`--columns` must name columns of the input: {table.column_names}. "
+                f"Received: {lacking}."
+            )
+        table = table.select(options.columns)
+    if "ctr" in table.column_names:
+        raise ValueError(
+            "The input must have no column `ctr`, or `--columns` must leave it out. "
+            f"Received columns: {table.column_names}."
+        )
+    _write(table.append_column("ctr", scores), output)
+    mean = pc.mean(scores).as_py()
+    print(rates.told())
+    print(
+        f"written: {output}, {len(scores):,} rows"
+        + (f", {scores.null_count:,} of them not scored" if scores.null_count else "")
+        + ("" if mean is None else f", mean ctr {mean:.4f}")
+    )
 
 
-def _known(spec, samples, in_order: bool = False):
-    """A row a sample: `user`, the features of context and target but bags, `time` and `label`.
+def _scores(options, run, dataset):
+    """What the run is known to undo, and the scores of a data set."""
+    from keras_din.evaluation import predict
+    from keras_din.training import run_click_rates
 
-    Where the log has an order and no times, it is `order`.
-    """
+    rates = run_click_rates(run, options.raw)
+    return rates, predict(rates.model(run.model), dataset).predictions
+
+
+def _of_prepared(options, folder):
+    """A part of prepared data: what it knows of each row."""
+    import pyarrow as pa
+
+    from keras_din.checks import one_of
+    from keras_din.cli.evaluate import load
+
+    run, data = load(options.run, folder)
+    one_of("part", options.part, tuple(data.parts))
+    rates, scores = _scores(options, run, data.dataset(options.part, options.batch_size))
+    return rates, _known(data, options.part), pa.array(scores, pa.float32())
+
+
+def _of_rows(options, path):
+    """Rows that hold their histories: all columns of the file."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    from keras_din.data import rows_dataset
+    from keras_din.training import load_run
+
+    run = load_run(options.run)
+    try:
+        table = pa.parquet.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            "Rows that hold their histories must be a Parquet file; a raw log, which may be CSV, "
+            f"needs `--user` and `--time`. Received: {path} ({error})."
+        ) from error
+    if lacking := [name for name in run.spec.inputs if name not in table.column_names]:
+        raise ValueError(
+            f"Rows that hold their histories must have a column for each input; missing are "
+            f"{lacking}. A raw log needs `--user` and `--time`. "
+            f"Received columns: {table.column_names}."
+        )
+    frame = table.select(list(run.spec.inputs)).to_pandas()
+    rates, scores = _scores(options, run, rows_dataset(frame, run.spec, None, options.batch_size))
+    return rates, table, pa.array(scores, pa.float32())
+
+
+def _of_log(options, path):
+    """A raw log: all columns of the file, and `ctr` where a row could be scored."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    from keras_din.data import PreparedData, dataset
+    from keras_din.data.joins import column_names
+    from keras_din.data.reading import read_table
+    from keras_din.data.scoring import log_to_samples
+    from keras_din.training import load_run, read_arguments
+
+    if options.time is None:
+        raise ValueError("A raw log needs `--user` and `--time`. Received: --user alone.")
+    run = load_run(options.run)
+    folder = options.data or read_arguments(options.run)["data"]
+    if folder is None and not options.log_only:
+        raise ValueError(
+            "The run must know its data, or `--data` or `--log-only` say where histories come "
+            f"from. Received: {options.run}, which was not given `data_folder`."
+        )
+    data = None if options.log_only else PreparedData.load(folder)
+    if data is not None and data.spec != run.spec:
+        raise ValueError(
+            "The data must have the spec that the model was trained with, vocabularies included. "
+            f"Received: data of {folder} and the run {options.run}, which differ."
+        )
+    behaviors = dict(options.behaviors)
+    if options.label:
+        if len(run.spec.sequences) != 1:
+            raise ValueError(
+                "`--label` belongs to models with one sequence; name each by `--behaviors`: "
+                f"{[sequence.name for sequence in run.spec.sequences]}. Received: --label."
+            )
+        behaviors = {run.spec.sequences[0].name: options.label} | behaviors
+    log = log_to_samples(
+        path,
+        run.spec,
+        data,
+        user=options.user,
+        time=options.time,
+        behaviors=behaviors,
+        request=options.request,
+        items=options.items,
+        users=options.users,
+        bags=dict.fromkeys(options.bags, options.separator),
+        time_unit=options.time_unit,
+    )
+    _print_log(log.report)
+    rows = dataset(run.spec, log.behaviours, log.samples, options.batch_size)
+    rates, scores = _scores(options, run, rows)
+    if path.suffix == ".parquet":
+        table, line = pa.parquet.read_table(path), log.samples.line
+    else:
+        names = column_names(path)
+        frame, _ = read_table(path, names, text=names)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        line = frame.index.get_indexer(log.samples.line)
+    values, known = np.zeros(len(table), np.float32), np.zeros(len(table), bool)
+    values[line], known[line] = scores, True
+    return rates, table, pa.array(values, pa.float32(), mask=~known)
+
+
+def _print_log(report: dict) -> None:
+    print(f"read {report['rows']:,} rows of {report['users']:,} users")
+    for reason, rows in report["rows_aside"].items():
+        print(f"not scored {rows:,}: {reason}")
+    if report["users_without_data"]:
+        print(f"users whom the data does not know: {report['users_without_data']:,}")
+    for name, count in report["behaviors"].items():
+        twice = report["behaviors_in_data"][name]
+        told = f", and {twice:,} that the data holds already" if twice else ""
+        print(f"behaviors of {name!r} in the log: {count:,}{told}")
+    for name, count in report["values_missing"].items():
+        print(f"without a value of {name!r}: {count:,}")
+
+
+def _known(data, part: str):
+    """What prepared data knows of the rows of a part, as a table of Arrow."""
     import pandas as pd
+    import pyarrow as pa
 
-    from keras_din.feature_spec import Categorical, Numeric
+    from keras_din.data.bags import Bags
+    from keras_din.feature_spec import OOV_INDEX, Indexed
     from keras_din.serving.sample_rows import raw_from_indices
 
-    table = {"user": samples.group}
-    for feature in (*spec.context, *spec.target):
-        values = samples.columns.get(feature.name)
-        if isinstance(feature, Categorical):
-            table[feature.name] = raw_from_indices(feature, values)
-        elif isinstance(feature, Numeric):
-            table[feature.name] = values
-    if in_order:
-        table["order"] = samples.time
-    elif samples.time is not None:
-        table["time"] = pd.to_datetime(samples.time, unit="us")
-    return pd.DataFrame(table | {"label": samples.label.astype("int8")})
+    samples, users, columns = data.parts[part], data.user_values, {}
+    if samples.line is not None:
+        columns["line"] = pa.array(samples.line)
+    if users is None:
+        print("the data knows its users by number alone: it was prepared by an older version")
+        columns["user"] = pa.array(samples.group)
+    else:
+        columns["user" if users.name is None else str(users.name)] = pa.array(
+            pd.Series(users.take(samples.group)), from_pandas=True
+        )
+    for feature in (*data.spec.context, *data.spec.target):
+        values = samples.columns[feature.name]
+        if not isinstance(feature, Indexed):
+            column = pa.array(values)
+        elif isinstance(values, Bags):
+            column = _lists(feature, values)
+        else:
+            unknown = (values == OOV_INDEX) & (feature.dtype is not None)
+            column = pa.array(raw_from_indices(feature, values), mask=unknown)
+        columns.setdefault(feature.name, column)  # Of a user who is a feature, all values.
+    if samples.time is not None:
+        columns["time"] = pa.array(pd.to_datetime(samples.time, unit="us"))
+    return pa.table(columns | {"label": pa.array(samples.label.astype("int8"))})
+
+
+def _lists(feature, bags):
+    """A column of bags as lists of raw values, nothing in the place of an unknown one."""
+    import numpy as np
+    import pyarrow as pa
+
+    from keras_din.feature_spec import OOV_INDEX
+    from keras_din.serving.sample_rows import raw_from_indices
+
+    size = bags.lengths[bags.place]
+    offsets = np.concatenate([[0], np.cumsum(size)])
+    place = np.repeat(bags.offsets[bags.place] - offsets[:-1], size) + np.arange(offsets[-1])
+    values = np.asarray(bags.values)[place]
+    unknown = (values == OOV_INDEX) & (feature.dtype is not None)
+    raw = pa.array(raw_from_indices(feature, values), mask=unknown)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)
+
+
+def _write(table, output) -> None:
+    """The table as a Parquet file, or as CSV with lists as JSON."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    from keras_din.training import replacing
+
+    with replacing(output) as path:
+        if output.suffix == ".parquet":
+            pa.parquet.write_table(table, path)
+            return
+        for i, field in enumerate(table.schema):
+            if pa.types.is_nested(field.type):
+                text = [
+                    None if v is None else json.dumps(v, default=str, ensure_ascii=False)
+                    for v in table.column(i).to_pylist()
+                ]
+                table = table.set_column(i, field.name, pa.array(text, pa.string()))
+        pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
+
+
+def _names(text: str) -> list:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _behaviors(text: str) -> tuple:
+    name, equals, column = text.partition("=")
+    if not (name and equals and column):
+        raise argparse.ArgumentTypeError(f"must be SEQUENCE=COLUMN. Received: {text!r}.")
+    return name, column

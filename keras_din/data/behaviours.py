@@ -262,6 +262,7 @@ def prepare_behaviours(
         group=repeat(number[shown]),
         request=repeat(shown),
         time=repeat(at[shown]),
+        line=repeat(rows.index.to_numpy()[shown]),
     )
     parts = cut_into_parts(samples, repeat(part[shown]))
     report = {
@@ -280,7 +281,7 @@ def prepare_behaviours(
         "behaviours": {sequence: len(log)},
         "parts": count_parts(parts, spec),
     }
-    return PreparedData(spec, {sequence: log}, parts, report, events.bad)
+    return PreparedData(spec, {sequence: log}, parts, report, events.bad, events.users)
 
 
 def _catalogue(rows, at, item: str, from_log: list, items, item_columns: list, options: dict):

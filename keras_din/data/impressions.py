@@ -268,6 +268,7 @@ def prepare_impressions(
         group=number,
         request=requests,
         time=at,
+        line=rows.index.to_numpy(),
     )
     parts = cut_into_parts(samples, part)
     report = {
@@ -284,7 +285,7 @@ def prepare_impressions(
         "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }
-    return PreparedData(spec, behaviours, parts, report, events.bad)
+    return PreparedData(spec, behaviours, parts, report, events.bad, events.users)
 
 
 def _requests(events, request: str):

@@ -21,6 +21,7 @@ from keras_din.feature_spec import FeatureSpec
 PARTS = ("train", "valid", "test")
 HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"
+_USERS = "users.parquet"
 _FORMAT = 1
 _MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -49,6 +50,8 @@ class PreparedData:
         report: What was read, kept, left aside and counted. Plain values that JSON takes.
         bad_rows: `DataFrame` of the rows kept aside, with the columns `line` and `reason` before
             their own, or `None`.
+        users: The users' values in the log by their numbers, an `Index`, or `None`. Of data that
+            was loaded the path of a Parquet file; `user_values` is the `Index` of either.
 
     Raises:
         ValueError: When `behaviours` or `parts` have other names, or JSON does not take `report`.
@@ -59,6 +62,7 @@ class PreparedData:
     parts: dict
     report: dict = dataclasses.field(default_factory=dict)
     bad_rows: pd.DataFrame | None = None
+    users: pd.Index | pathlib.Path | None = None
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -144,6 +148,18 @@ class PreparedData:
         """The fraction of negatives that `thinned` left in the part `"train"`, 1 without it."""
         return float(self.report.get("negative_rate", 1.0))
 
+    @property
+    def user_values(self) -> pd.Index | None:
+        """The users' values in the log by their numbers, named as their column, or `None`.
+
+        `None` of data that a version of this library prepared that did not keep them, and of
+        loaders whose users have no values.
+        """
+        if not isinstance(self.users, pathlib.Path):
+            return self.users
+        values = pd.read_parquet(self.users)
+        return pd.Index(values.iloc[:, 0], name=values.columns[0])
+
     def weighted_by_age(self, half_life: float) -> "PreparedData":
         """The same data whose older rows count less in training, for tastes that change.
 
@@ -204,6 +220,10 @@ class PreparedData:
         if self.bad_rows is not None and len(self.bad_rows):
             # Quoted, or a carriage return in a field would end the row.
             self.bad_rows.to_csv(folder / _BAD_ROWS, index=False, quoting=csv.QUOTE_ALL)
+        users = self.user_values
+        if users is not None:
+            name = "user" if users.name is None else str(users.name)
+            pd.DataFrame({name: users}).to_parquet(folder / _USERS, index=False)
         save_header(folder, self.spec, list(self.parts), self.report)
 
     @classmethod
@@ -235,6 +255,7 @@ class PreparedData:
             {part: Samples.load(folder / "parts" / part) for part in header["parts"]},
             header["report"],
             bad_rows,
+            folder / _USERS if (folder / _USERS).is_file() else None,
         )
 
     def __repr__(self):

@@ -8,7 +8,7 @@ import numpy as np
 from keras_din.data.arrays import first_where, integers, load_arrays, save_arrays, under
 from keras_din.data.bags import checked_columns, files_of, from_files
 
-_FIELDS = ("label", "group", "request", "time", "weight")
+_FIELDS = ("label", "group", "request", "time", "weight", "line")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -27,6 +27,8 @@ class Samples:
         time: Integers `(rows,)`, microseconds, or `None`.
         weight: Floats `(rows,)`, what each row counts in the loss, or `None` when all are alike.
             Metrics of this package count a row whatever its weight, unless that is 0.
+        line: Integers `(rows,)`, where each row stands in the log that was prepared: the line of
+            a CSV file, or else the row counted from 0. Or `None`.
 
     Raises:
         ValueError: When lengths disagree, a label is neither 0 nor 1, a weight is negative or
@@ -40,6 +42,7 @@ class Samples:
     request: np.ndarray | None = None
     time: np.ndarray | None = None
     weight: np.ndarray | None = None
+    line: np.ndarray | None = None
 
     def __post_init__(self):
         put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
@@ -52,7 +55,7 @@ class Samples:
             },
         )
         put("label", np.asarray(self.label, np.float32))
-        for field in ("group", "request", "time"):
+        for field in ("group", "request", "time", "line"):
             if getattr(self, field) is not None:
                 put(field, integers(field, getattr(self, field)))
         if self.weight is not None:
