@@ -63,6 +63,7 @@ def add_arguments(parser):
     log.add_argument("--bags", type=_names, default=(), metavar="A,B", help="as in prepare")
     log.add_argument("--separator", default="|", metavar="TEXT", help="of --bags (default |)")
     log.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
+    log.add_argument("--time-format", metavar="FORMAT", help="as in prepare")
     history = log.add_mutually_exclusive_group()
     history.add_argument(
         "--data", metavar="FOLDER", help="prepared data with the histories (default: the run's)"
@@ -210,6 +211,7 @@ def _of_log(options, path):
         users=options.users,
         bags=dict.fromkeys(options.bags, options.separator),
         time_unit=options.time_unit,
+        time_format=options.time_format,
     )
     _print_log(log.report)
     rows = dataset(run.spec, log.behaviours, log.samples, options.batch_size)

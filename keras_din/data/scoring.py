@@ -46,6 +46,7 @@ def log_to_samples(
     users=None,
     bags=(),
     time_unit: str = "auto",
+    time_format: str | None = None,
 ) -> ScoredLog:
     """Rows of a raw log as samples, with histories of what happened strictly before each.
 
@@ -63,6 +64,7 @@ def log_to_samples(
         users: Table with one row per user, likewise.
         bags: Columns of text with several values, as in `prepare_impressions`.
         time_unit: Unit of times that are numbers.
+        time_format: Format of times that are no ISO 8601, as in `prepare_impressions`.
 
     Returns:
         `ScoredLog`. Rows without a user, a time or an item, and lines that are no rows, are not
@@ -88,15 +90,17 @@ def log_to_samples(
     single = [user, time, *behaviors.values(), *([request] if request else [])]
     in_order = [*spec.target, *(f for f in features if f not in spec.target)]
     separators = checked_separators(bags, in_order, single)
-    written = as_written(features)
-    written["numbers"] |= {time, *behaviors.values()}
+    ids = [user, request] if request else [user]
+    written, reasons = as_written(features, spec.target[0].name, ids)
+    written["numbers" if time_format is None else "text"].add(time)
+    written["numbers"].update(behaviors.values())
     needed = list(dict.fromkeys([*single, *known]))
     tables = {"items": (spec.target[0].name, items), "users": (user, users)}
     frame, bad, _ = read_log(source, needed, tables, separators, **written)
 
     item = spec.target[0].name
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
-    at, is_time, _ = to_microseconds(time, frame[time], time_unit)
+    at, is_time, _ = to_microseconds(time, frame[time], time_unit, time_format)
     good = np.ones(len(frame), bool)
     for name, wrong in [
         (f"{user!r} is missing", missing(frame[user])),
@@ -116,7 +120,7 @@ def log_to_samples(
 
     who, values = pd.factorize(frame[user])
     number = _numbers(data, pd.Index(values, name=user))
-    encode = Features(features, lambda name: frame[name], separators=separators)
+    encode = Features(features, lambda name: frame[name], 16, 1, separators, written, reasons)
     columns = {name: encode.column(name, frame[name]) for name in known}
     logs, new, twice = {}, {}, {}
     for name, sequence in sequences.items():
