@@ -62,6 +62,7 @@ def add_arguments(parser):
     log.add_argument("--users", metavar="FILE", help="one row per user, for what the log lacks")
     log.add_argument("--bags", type=_names, default=(), metavar="A,B", help="as in prepare")
     log.add_argument("--separator", default="|", metavar="TEXT", help="of --bags (default |)")
+    log.add_argument("--sep", metavar="TEXT", help="between the fields of a CSV file")
     log.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
     log.add_argument("--time-format", metavar="FORMAT", help="as in prepare")
     history = log.add_mutually_exclusive_group()
@@ -143,16 +144,16 @@ def _of_rows(options, path):
     import pyarrow.parquet
 
     from keras_din.data import rows_dataset
+    from keras_din.data.source import ArrowSource, as_source
     from keras_din.training import load_run
 
-    run = load_run(options.run)
-    try:
-        table = pa.parquet.read_table(path)
-    except pa.ArrowInvalid as error:
+    run, source = load_run(options.run), as_source(path)
+    if not isinstance(source, ArrowSource):
         raise ValueError(
             "Rows that hold their histories must be a Parquet file; a raw log, which may be CSV, "
-            f"needs `--user` and `--time`. Received: {path} ({error})."
-        ) from error
+            f"needs `--user` and `--time`. Received: {path}."
+        )
+    table = source.read(source.names)
     if lacking := [name for name in run.spec.inputs if name not in table.column_names]:
         raise ValueError(
             f"Rows that hold their histories must have a column for each input; missing are "
@@ -174,6 +175,7 @@ def _of_log(options, path):
     from keras_din.data.joins import column_names
     from keras_din.data.reading import read_table
     from keras_din.data.scoring import log_to_samples
+    from keras_din.data.source import ArrowSource, as_source
     from keras_din.training import load_run, read_arguments
 
     if options.time is None:
@@ -199,8 +201,9 @@ def _of_log(options, path):
                 f"{[sequence.name for sequence in run.spec.sequences]}. Received: --label."
             )
         behaviors = {run.spec.sequences[0].name: options.label} | behaviors
+    source = as_source(path, options.sep)
     log = log_to_samples(
-        path,
+        source,
         run.spec,
         data,
         user=options.user,
@@ -216,11 +219,11 @@ def _of_log(options, path):
     _print_log(log.report)
     rows = dataset(run.spec, log.behaviours, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
-    if path.suffix == ".parquet":
-        table, line = pa.parquet.read_table(path), log.samples.line
+    if isinstance(source, ArrowSource):
+        table, line = source.read(source.names), log.samples.line
     else:
-        names = column_names(path)
-        frame, _ = read_table(path, names, text=names)
+        names = column_names(source)
+        frame, _ = read_table(source, names, text=names)
         table = pa.Table.from_pandas(frame, preserve_index=False)
         line = frame.index.get_indexer(log.samples.line)
     values, known = np.zeros(len(table), np.float32), np.zeros(len(table), bool)
@@ -271,7 +274,9 @@ def _known(data, part: str):
             unknown = (values == OOV_INDEX) & (feature.dtype is not None)
             column = pa.array(raw_from_indices(feature, values), mask=unknown)
         columns.setdefault(feature.name, column)  # Of a user who is a feature, all values.
-    if samples.time is not None:
+    if data.report.get("time_unit") == "order":
+        columns["order"] = pa.array(samples.time)
+    elif samples.time is not None:
         columns["time"] = pa.array(pd.to_datetime(samples.time, unit="us"))
     return pa.table(columns | {"label": pa.array(samples.label.astype("int8"))})
 

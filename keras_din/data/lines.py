@@ -4,9 +4,8 @@ import codecs
 import io
 import os
 
-from keras_din.data.file_format import open_bytes
-
 from keras_din.checks import local_path
+from keras_din.data.file_format import open_bytes
 
 LONGEST = 1 << 18
 

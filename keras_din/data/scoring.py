@@ -12,6 +12,7 @@ from keras_din.data.encoding import Features, as_written
 from keras_din.data.joins import alike, read_log
 from keras_din.data.log import BehaviourLog
 from keras_din.data.samples import Samples
+from keras_din.data.source import as_source, other_tables
 from keras_din.data.times import to_microseconds
 from keras_din.feature_spec import Bag, FeatureSpec, Indexed
 
@@ -95,6 +96,7 @@ def log_to_samples(
     written["numbers" if time_format is None else "text"].add(time)
     written["numbers"].update(behaviors.values())
     needed = list(dict.fromkeys([*single, *known]))
+    source, (items, users) = as_source(source), other_tables((items, users))
     tables = {"items": (spec.target[0].name, items), "users": (user, users)}
     frame, bad, _ = read_log(source, needed, tables, separators, **written)
 
@@ -192,7 +194,7 @@ def _flags(column: str, frame: pd.DataFrame) -> np.ndarray:
 def _of_data(data, name: str, number: np.ndarray) -> tuple:
     """`(user, columns, time)` of the behaviors that `data` holds of the log's users."""
     log = data.behaviours[name]
-    if log.time is None:
+    if log.time is None or data.report.get("time_unit") == "order":
         raise ValueError(
             "`data` must hold the times of its behaviors. "
             f"Received: a sequence {name!r} without times. Score rows that hold their histories."

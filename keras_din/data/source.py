@@ -153,7 +153,7 @@ def _kind(table) -> str:
 
 
 def _of_file(path) -> ArrowSource | CsvFile:
-    path = os.fspath(path)
+    path = os.fspath(local_path("source", path))
     found, is_compressed = format_of(path)
     if found is None:
         check_is_text(path)
