@@ -8,7 +8,7 @@ from keras_din.checks import one_of, positive_number, rate
 from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import recalibrated
 
-GIVEN, COMPILED, ASSUMED = "given", "the compiled loss", "assumed"
+GIVEN, COMPILED, ASSUMED = "given", "the loss", "assumed"
 
 
 class ClickRates(NamedTuple):
@@ -18,7 +18,7 @@ class ClickRates(NamedTuple):
         positive_weight: How much more the loss of a positive counted.
         negative_rate: The fraction of the log's negatives that training saw.
         raw: Whether `ctr` is what the model answers, and nothing is undone.
-        known_from: `positive_weight` and `negative_rate` -> `"given"`, `"the compiled loss"` or
+        known_from: `positive_weight` and `negative_rate` -> `"given"`, `"the loss"` or
             `"assumed"`.
     """
 

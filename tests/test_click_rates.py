@@ -47,9 +47,9 @@ def test_it_is_exact_where_the_probability_is_rounded():
 def test_what_is_known_and_from_where():
     weighted = BinaryCrossentropy(20, negative_rate=0.1)
     for model, given, expected in [
-        (a_model(weighted), {}, (20, 0.1, "the compiled loss", "the compiled loss")),
-        (a_model(weighted), {"positive_weight": 3}, (3, 0.1, "given", "the compiled loss")),
-        (a_model(BinaryCrossentropy(20)), {}, (20, 1, "the compiled loss", "assumed")),
+        (a_model(weighted), {}, (20, 0.1, "the loss", "the loss")),
+        (a_model(weighted), {"positive_weight": 3}, (3, 0.1, "given", "the loss")),
+        (a_model(BinaryCrossentropy(20)), {}, (20, 1, "the loss", "assumed")),
         (a_model("binary_crossentropy"), {}, (1, 1, "assumed", "assumed")),
         (a_model(), {"negative_rate": 0.5}, (1, 0.5, "assumed", "given")),
     ]:

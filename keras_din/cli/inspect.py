@@ -49,9 +49,9 @@ def screen(version, description: dict, sizes: dict) -> str:
         ("model", f"{description['model']}, {description['parameters']:,} parameters"),
         ("written", f"{description['created']} with {made_with}"),
         ("trained on", f"data of fingerprint {description['data_fingerprint'] or 'unknown'}"),
-        ("ctr", _ctr(description.get("ctr"))),
         ("size", f"{_bytes(sum(sizes.values()))}: {parts}"),
         ("warm-up", f"{len(description['warmup']['requests'])} requests"),
+        ("ctr", _ctr(description.get("ctr"))),
     ]
     sections = [
         _aligned(facts),
@@ -73,7 +73,7 @@ def _ctr(ctr: dict | None) -> str:
     if ctr["raw"]:
         return ctr["is"]
     told = [f"{name} {ctr[name]:g} ({source})" for name, source in ctr["known_from"].items()]
-    return f"{ctr['is']}, by {', '.join(told)}"
+    return f"{ctr['is']}: {', '.join(told)}"
 
 
 def _inputs(description: dict) -> list:

@@ -191,8 +191,7 @@ def test_the_memory_of_the_program(bags, checked):
     version, _, told = bags
     done = run([checked, version, told, *as_words(ROW_OF_BAGS)])
     assert done.returncode == 0, done.stderr
-    for word in (f"marks={'1' * 300}", f"marks[{'1' * 300}]=1"):
-        done = run([checked, version, told, word])
-        assert done.returncode == 1
-        assert "AddressSanitizer" not in done.stderr
-        assert "fewer than 64 characters" in done.stderr or done.stderr.startswith("marks[")
+    done = run([checked, version, told, f"marks={'1' * 300}"])
+    assert done.returncode == 1
+    assert "AddressSanitizer" not in done.stderr
+    assert "a number must have fewer than 64 characters" in done.stderr

@@ -58,8 +58,8 @@ def test_both_signatures_answer_click_rates(tmp_path, checked_by_one_process, ca
         "positive_weight": 20.0,
         "negative_rate": 0.5,
         "known_from": {
-            "positive_weight": "the compiled loss",
-            "negative_rate": "the compiled loss",
+            "positive_weight": "the loss",
+            "negative_rate": "the loss",
         },
     }
 
