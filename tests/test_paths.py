@@ -63,19 +63,23 @@ def test_an_address_is_refused(tmp_path, monkeypatch, door, form):
     "words",
     [
         ["prepare", ADDRESS, "data", "--user", "u", "--time", "t", "--target", "item"],
-        ["train", ADDRESS, "run"],
+        ["train", ADDRESS, "new"],
         ["evaluate", ADDRESS],
         ["export", ADDRESS, "models"],
         ["inspect", ADDRESS],
         ["check-serving", ADDRESS, "data", "--run", "run"],
         ["predict", ADDRESS, "data", "ctr.csv"],
+        ["predict", "run", "data", "s3://bucket/ctr.csv"],
+        ["predict", "run", "s3://bucket/rows.parquet", "ctr.csv"],
     ],
 )
 def test_so_do_the_commands(tmp_path, monkeypatch, capsys, words):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
     assert main(words) == 1
     assert "must be a path of a local file system" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
 def test_what_is_a_path(tmp_path):

@@ -1,10 +1,10 @@
 """The command line: `keras-din`, from a log to an answer."""
 
 import argparse
-import os
 import re
 import sys
 
+from keras_din.checks import local_path
 from keras_din.cli import check_serving, demo, evaluate, export, inspect, predict, prepare, train
 from keras_din.version import __version__
 
@@ -79,5 +79,5 @@ def main(arguments=None) -> int:
 
 def _check_run(folder: str) -> None:
     """Refuses a folder that is no run before Keras and TensorFlow are imported for it."""
-    if not os.path.isfile(os.path.join(folder, "run.json")):
+    if not (local_path("folder", folder) / "run.json").is_file():
         raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_din as kd
-from keras_din.serving import signatures
+from keras_din.serving import saved_model, signatures
 from keras_din.serving.raw_values import RawValues
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from tests.models.test_contract import randomized
@@ -149,3 +149,42 @@ def test_inputs_of_two_numbers_of_rows_are_refused(signature, exports):
             feed = {tensors.inputs[key].name: v for key, v in rows.items()}
             with pytest.raises(tf.errors.InvalidArgumentError, match=message):
                 session.run(tensors.outputs["ctr"].name, feed)
+
+
+BATCH = {"item": ["té 1"], "hist_item": [["té 0"]]}
+WRONG_AXES = [
+    ("serving_default", {"item": [["té 1", "té 2"]]}, "item_must_have_the_axes_batch"),
+    ("serving_default", {"item": "té 1"}, "item_must_have_the_axes_batch"),
+    ("serving_default", {"hist_item": ["té 0"]}, "hist_item_must_have_the_axes_batch_time"),
+    ("rank", {"item": ["té 1"]}, "item_must_have_the_axes_batch_candidates"),
+    ("rank", {"item": [["té 1"]], "hist_item": [[["té 0"]]]}, "hist_item_must_have_the_axes"),
+]
+
+
+@pytest.fixture(scope="module")
+def items_alone(tmp_path_factory):
+    spec = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
+    folder = tmp_path_factory.mktemp("items alone")
+    model = kd.build_base(spec, hidden_units=(4,))
+    saved_model.write(model, spec, folder / "version", tmp_path_factory.mktemp("scratch"))
+    return folder / "version"
+
+
+@pytest.mark.parametrize("signature, rows, message", WRONG_AXES)
+def test_another_number_of_axes_is_refused_by_the_name_of_the_input(
+    items_alone, signature, rows, message
+):
+    rows = {name: np.array(values, object) for name, values in (BATCH | rows).items()}
+    loaded = tf.saved_model.load(str(items_alone)).signatures[signature]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        loaded(**{name: tf.constant(values) for name, values in rows.items()})
+    # As a server does: what a client sends is fed whatever the graph promises, so not by `run`.
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        told = v1.saved_model.loader.load(session, ["serve"], str(items_alone)).signature_def
+        output = lambda info: graph.get_tensor_by_name(info.name)._as_tf_output()  # noqa: E731
+        inputs, outputs = told[signature].inputs, told[signature].outputs
+        feed = {output(inputs[name]): values for name, values in rows.items()}
+        session._extend_graph()
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            session._call_tf_sessionrun(None, feed, [output(outputs["ctr"])], [], None)
