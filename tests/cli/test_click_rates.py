@@ -1,0 +1,138 @@
+"""Commands on a run with a positive weight and thinned data: click rates of the log, all alike."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.cli import main
+from keras_din.data import PreparedData
+from keras_din.evaluation import evaluate, predict
+from keras_din.training import load_run, read_arguments, run_click_rates
+
+FACTOR = 20 / 0.25
+
+
+def a_log(rows=4000, seed=0):
+    """One click in ten, whatever is shown to whom."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "user": rng.integers(40, size=rows),
+            "item": [f"i{item}" for item in rng.integers(5, size=rows)],
+            "time": np.arange(rows) + 1_700_000_000,
+            "click": (rng.random(rows) < 0.1).astype(int),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("click rates")
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
+    data = kd.data.prepare_impressions(a_log(), **columns)
+    # Twice, through a folder: .5 * .5 of the negatives.
+    data.thinned(0.5).save(folder / "once")
+    PreparedData.load(folder / "once").thinned(0.5, seed=1).save(folder / "data")
+    words = ["train", str(folder / "data"), str(folder / "run"), "--model", "lr", "--quiet"]
+    words += ["--epochs", "2", "--batch-size", "128", "--learning-rate", "0.05"]
+    assert main([*words, "--positive-weight", "20"]) == 0
+    return folder
+
+
+def run(capsys, *words):
+    code = main([str(word) for word in words])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def by_hand(model, data, part, factor):
+    """Clicks promised for each click, by `p / (p + factor (1 - p))` in float64."""
+    p, labels, _ = predict(model, data.dataset(part))
+    p = p.astype("float64")
+    return np.sum(p / (p + factor * (1 - p))) / labels.sum()
+
+
+def test_the_run_knows_both(folder):
+    assert PreparedData.load(folder / "data").negative_rate == 0.25
+    assert read_arguments(folder / "run")["negative_rate"] == 0.25
+    rates = run_click_rates(load_run(folder / "run"))
+    assert rates.factor == FACTOR
+    assert set(rates.known_from.values()) == {"the run"}
+
+
+def test_what_a_run_reports_is_calibrated(folder, tmp_path, capsys):
+    run_ = load_run(folder / "run")
+    data = PreparedData.load(folder / "data")
+    raw = evaluate(run_.model, data.dataset("test"))
+    expected = by_hand(run_.model, data, "test", FACTOR)
+    assert abs(np.log(expected)) < 0.5 * abs(np.log(raw["calibration"]))
+    assert run_.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
+    assert run_.result["test"]["gauc"] == pytest.approx(raw["gauc"], abs=1e-3)
+    file = tmp_path / "metrics.json"
+    code, told, _ = run(capsys, "evaluate", folder / "run", "--json", file)
+    assert code == 0
+    assert "positive_weight=20 and negative_rate=0.25 undone" in told
+    assert json.loads(file.read_text()) == pytest.approx(run_.result["test"])
+    run(capsys, "evaluate", folder / "run", "--raw", "--json", file)
+    assert json.loads(file.read_text()) == pytest.approx(raw)
+    # The training part has a quarter of the negatives, and so have its labels.
+    run(capsys, "evaluate", folder / "run", "--part", "train", "--json", file)
+    found = json.loads(file.read_text())["calibration"]
+    assert found == pytest.approx(by_hand(run_.model, data, "train", 20), rel=1e-3)
+
+
+def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by_one_process):
+    models = tmp_path / "models"
+    code, told, error = run(capsys, "export", folder / "run", models)
+    assert code == 0, error
+    assert "ctr: the click rate of the log, the model's output with positive_weight=20" in told
+    assert "assumed" not in told
+    (version,) = models.iterdir()
+    description = json.loads((version / "keras_din.json").read_text())
+    assert (description["ctr"]["positive_weight"], description["ctr"]["negative_rate"]) == (
+        20,
+        0.25,
+    )
+    assert description["metrics"]["test"] == load_run(folder / "run").result["test"]
+    check = ["check-serving", models, folder / "data", "--run", folder / "run", "--rows", "200"]
+    code, told, error = run(capsys, *check)
+    assert code == 0, error
+    assert "positive_weight=20 and negative_rate=0.25 undone" in told
+    code, told, _ = run(capsys, "inspect", models)
+    assert (
+        "the click rate of the log: positive_weight 20 (given), negative_rate 0.25 (given)" in told
+    )
+    # A version that says that it undid something else does not answer as the run does.
+    description["ctr"]["positive_weight"] = 10.0
+    (version / "keras_din.json").write_text(json.dumps(description))
+    code, told, error = run(capsys, *check)
+    assert code == 1
+    assert "does not answer as" in error
+    assert "the version undoes positive_weight=10, negative_rate=0.25, the run was trained" in told
+    # One of an older version undid nothing, and says nothing.
+    shutil.rmtree(version)
+    assert run(capsys, "export", folder / "run", models, "--raw")[0] == 0
+    (version,) = models.iterdir()
+    description = json.loads((version / "keras_din.json").read_text())
+    assert description.pop("ctr")["raw"] is True
+    code, told, _ = run(capsys, *check)
+    assert code == 0
+    (version / "keras_din.json").write_text(json.dumps(description))
+    code, told, _ = run(capsys, *check)
+    assert code == 0
+    assert "as it is (raw)" in told
+
+
+def test_a_run_of_an_older_version_takes_the_rate_of_its_data(folder, tmp_path):
+    old = shutil.copytree(folder / "run", tmp_path / "run")
+    content = json.loads((old / "run.json").read_text())
+    del content["negative_rate"]
+    (old / "run.json").write_text(json.dumps(content))
+    assert run_click_rates(load_run(old)).factor == FACTOR
+    content["data"] = None
+    (old / "run.json").write_text(json.dumps(content))
+    assert run_click_rates(load_run(old)).factor == FACTOR  # Its loss says so too.
