@@ -208,9 +208,10 @@ def _count(data, folder, arguments, data_folder, resume) -> Run:
         _start(folder, data, arguments, data_folder)
     _save(network, folder / _BEST)
     result = {"best_step": 0, "prior_strength": strength}
+    of_the_log = click_rates(network, 1.0, data.negative_rate).model(network)
     for part in ("valid", "test"):
         if part in data.parts:
-            result[part] = evaluate(network, _dataset(data, part, arguments))
+            result[part] = evaluate(of_the_log, _dataset(data, part, arguments))
     if "valid" in result:
         _write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     _write(folder / _RESULT, json.dumps(result, indent=1))

@@ -11,7 +11,7 @@ import keras_din as kd
 from keras_din.cli import main
 from keras_din.data import PreparedData
 from keras_din.evaluation import evaluate, predict
-from keras_din.training import load_run, read_arguments, run_click_rates
+from keras_din.training import load_run, read_arguments, run_click_rates, train
 
 FACTOR = 20 / 0.25
 
@@ -136,3 +136,13 @@ def test_a_run_of_an_older_version_takes_the_rate_of_its_data(folder, tmp_path):
     content["data"] = None
     (old / "run.json").write_text(json.dumps(content))
     assert run_click_rates(load_run(old)).factor == FACTOR  # Its loss says so too.
+
+
+def test_counted_rates_of_thinned_data(folder, tmp_path):
+    """Popularity counts what is there: a quarter of the negatives, so odds four times as high."""
+    data = PreparedData.load(folder / "data")
+    counted = train(data, tmp_path / "run", model="popularity", verbose=0)
+    assert run_click_rates(counted).factor == 4
+    expected = by_hand(counted.model, data, "test", 4)
+    assert expected == pytest.approx(1, abs=0.2)
+    assert counted.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
