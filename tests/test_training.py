@@ -16,6 +16,7 @@ import pytest
 
 from keras_din import training
 from keras_din.data import synthetic_log
+from keras_din.evaluation import evaluate
 from keras_din.models import MODELS
 from keras_din.training import fingerprint, load_run, read_arguments, train
 
