@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from keras_din.checks import epoch_or_steps, one_of
+from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import check_batches
-from keras_din.metrics import check_groups, metrics_and_groups
+from keras_din.metrics import check_groups, metrics_and_groups, recalibrated
 from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -59,8 +60,11 @@ def predict(model: keras.Model, dataset) -> Predictions:
     return _collect(_forward(model, dataset), dataset)
 
 
-def evaluate(model: keras.Model, dataset, groups=None) -> dict:
+def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> dict:
     """The metrics of a model on a data set.
+
+    They are of click rates of the log, as `keras_din.export` publishes them: what the model's
+    compiled `BinaryCrossentropy` knows of a positive weight and of thinned negatives is undone.
 
     Args:
         model: A model as `predict` takes it, whose outputs are probabilities.
@@ -68,6 +72,7 @@ def evaluate(model: keras.Model, dataset, groups=None) -> dict:
         groups: Integers or strings `(rows,)`, the group (as a rule the user) of each row. A row
             with several candidates counts as that many samples of its group. Defaults to
             `dataset.groups`, which the data sets of this library have unless shuffled.
+        raw: Whether to evaluate what the model answers, with nothing undone.
 
     Returns:
         The dict of `keras_din.metrics.all_metrics`; without groups there is no `gauc`.
@@ -75,11 +80,15 @@ def evaluate(model: keras.Model, dataset, groups=None) -> dict:
     Raises:
         ValueError: When the groups do not fit the rows, or as `predict` does.
     """
-    return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups))[0]
+    rates = click_rates(model, raw=raw)
+    return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)[0]
 
 
 class Evaluation(keras.callbacks.Callback):
     """Evaluates in training: first, then every so many steps, and after each epoch.
+
+    The metrics are those of `keras_din.evaluate`, of click rates of the log: `logloss` compares
+    models, and not how far a positive weight moved them.
 
     Each evaluation is one line on the screen and one entry of `history`. That after an epoch is
     also written into the epoch's logs, as `val_gauc`, `val_auc`, `val_logloss`, `val_ne`,
@@ -225,7 +234,8 @@ class Evaluation(keras.callbacks.Callback):
     def _evaluate(self, step, loss_of_epoch=None):
         with averaged_weights(self.model) if self.averaged else contextlib.nullcontext():
             forward = _forward(self.model, self.dataset)
-            metrics, by_group = _evaluate(forward, self.dataset, self.groups)
+            rates = click_rates(self.model)
+            metrics, by_group = _evaluate(forward, self.dataset, self.groups, rates)
             entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
             if self._best.update(entry, by_group) and self.restore_best:
                 self._best_weights = self.model.get_weights()
@@ -369,9 +379,11 @@ def _collect(forward, dataset) -> Predictions:
     return Predictions(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _evaluate(forward, dataset, groups) -> tuple:
+def _evaluate(forward, dataset, groups, rates: ClickRates) -> tuple:
     """`(metrics, AUC of each group)`."""
     predictions, labels, sizes = _collect(forward, dataset)
+    if not rates.raw and rates.factor != 1:
+        predictions = recalibrated(predictions.astype("float64"), rates.factor)
     if groups is None:
         return metrics_and_groups(labels, predictions)
     if groups.shape != sizes.shape:

@@ -83,11 +83,10 @@ def train(
 
     The folder is written as the training goes: `run.json` (the arguments), `spec.json`,
     `metrics.csv` (a line per evaluation, epochs from 1), `best.keras` (the best on validation so
-    far), a checkpoint after each epoch and each evaluation, and at the end `result.json`.
-    `metrics.csv` is of what the model answers; `result.json`, and what is exported, of click rates
-    of the log: `positive_weight` and the rate of `data.thinned`, which `run.json` holds, are
-    undone. When it is killed, `resume=True` goes on from the last checkpoint and ends where
-    uninterrupted training would have.
+    far), a checkpoint after each epoch and each evaluation, and at the end `result.json`. All
+    metrics, and what is exported, are of click rates of the log: `positive_weight` and the rate of
+    `data.thinned`, which `run.json` holds, are undone. When it is killed, `resume=True` goes on
+    from the last checkpoint and ends where uninterrupted training would have.
 
     The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
     strength that has the least logloss on validation, and takes no gradient steps: `epochs`,
@@ -177,10 +176,9 @@ def train(
     if (folder / _BEST).exists():
         network = keras.saving.load_model(folder / _BEST)
     result = {"best_step": number(network.optimizer.iterations)}
-    of_the_log = click_rates(network).model(network)
     for part in ("valid", "test"):
         if part in datasets:
-            result[part] = evaluate(of_the_log, datasets[part])
+            result[part] = evaluate(network, datasets[part])
     _write(folder / _RESULT, json.dumps(result, indent=1))
     return Run(folder, network, data.spec, result)
 

@@ -35,7 +35,8 @@ def run(options) -> None:
     # The labels of a training part that was thinned are those of fewer negatives.
     rate = data.negative_rate if options.part == "train" else 1.0
     rates = of_run._replace(positive_weight=of_run.positive_weight * rate)
-    metrics = evaluate(rates.model(run.model), data.dataset(options.part, options.batch_size))
+    rows = data.dataset(options.part, options.batch_size)
+    metrics = evaluate(rates.model(run.model), rows, raw=True)
     if of_run.raw or of_run.factor != 1:
         print(of_run.told())
     print(metrics_table({options.part: metrics}))
