@@ -21,6 +21,8 @@ the odds is undone, or with --raw not.
 import argparse
 import json
 
+from keras_din.cli.show import missing_numbers
+
 OUTPUTS = (".csv", ".parquet")
 
 
@@ -161,7 +163,9 @@ def _of_rows(options, path):
             f"Received columns: {table.column_names}."
         )
     frame = table.select(list(run.spec.inputs)).to_pandas()
-    rates, scores = _scores(options, run, rows_dataset(frame, run.spec, None, options.batch_size))
+    rows = rows_dataset(frame, run.spec, None, options.batch_size)
+    print(missing_numbers(rows), end="")
+    rates, scores = _scores(options, run, rows)
     return rates, table, pa.array(scores, pa.float32())
 
 
