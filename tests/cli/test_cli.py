@@ -220,7 +220,7 @@ def test_train_evaluate_export_predict(folder, checked_by_one_process, tmp_path,
     out = tmp_path / "ctr.csv"
     assert main(["predict", str(folder / "run"), str(folder / "data"), str(out)]) == 0
     scores = pd.read_csv(out)
-    assert list(scores) == ["user", "device", "item", "shop", "time", "label", "ctr"]
+    assert list(scores) == ["line", "user", "device", "item", "shop", "time", "label", "ctr"]
     log = pd.read_csv(folder / "log.csv")
     log["time"] = pd.to_datetime(log["ts"], unit="s").astype(str)
     found = scores.merge(log, on=["time", "device", "item", "shop"])
