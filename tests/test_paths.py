@@ -94,9 +94,9 @@ def test_what_is_a_path(tmp_path):
 def test_arguments_in_another_order_are_named(tmp_path, export):
     model = kd.build_popularity(SPEC)
     for arguments, names in [
-        ((SPEC, model, tmp_path), "FeatureSpec, Functional, PosixPath"),
-        ((model, str(tmp_path), SPEC), "Functional, str, FeatureSpec"),
-        ((str(tmp_path), model, SPEC), "str, Functional, FeatureSpec"),
+        ((SPEC, model, tmp_path), "FeatureSpec, CTRModel, PosixPath"),
+        ((model, str(tmp_path), SPEC), "CTRModel, str, FeatureSpec"),
+        ((str(tmp_path), model, SPEC), "str, CTRModel, FeatureSpec"),
     ]:
         match = f"must be given a model, its FeatureSpec and a path, in this order.*{names}"
         with pytest.raises(ValueError, match=match):
