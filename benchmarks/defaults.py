@@ -1,36 +1,38 @@
-"""Which defaults of DIN hold on every data set: activation, dropout, regularization, and more.
+"""Which defaults of training hold on every data set: activation, dropout, regularization, and more.
 
     python benchmarks/defaults.py DATA... --folder FOLDER --write defaults.jsonl
     python benchmarks/defaults.py --read defaults.jsonl
 
-FOLDER holds the data sets `amazon2014/`, `globo/`, `kuairand/` and `movielens-small/`. All runs
-have the same budget: batch 1024, LazyAdam with learning rate 1e-3, at most 10 epochs, stopped two
-epochs after the best GAUC on validation, as `keras_din.training.train` does by default. Each epoch
-is scored on validation and on test. One line of JSON per run is appended to the file; a run that
-the file has is not run again. The table shows test metrics of the epoch that validation chose, and
-how far the last epoch was from it.
+FOLDER holds the data sets `amazon2014/`, `globo/`, `kuairand/` and `movielens-small/`. Each run is
+`keras_din.training.train` with its defaults but for the setting: batch 1024, LazyAdam with learning
+rate 1e-3, at most 10 epochs, patience 2. One line of JSON per run is appended to the file; a run
+that the file has is not run again. The table has the test metrics of the weights that validation
+chose, how much the logloss of validation rises from there to the last epoch, and the calibration
+on validation.
 """
 
 import argparse
+import inspect
 import json
 import pathlib
+import tempfile
+import time
 import zlib
 
 import keras
 import numpy as np
+import pandas as pd
 
 import keras_din as kd
 from keras_din.data.movielens import PAPER_SPLIT
-from keras_din.evaluation import averaged_weights, predict
-from keras_din.metrics import all_metrics, gauc_difference
+from keras_din.training import train
 
-EPOCHS, PATIENCE = 10, 2
-KEPT = ("gauc", "auc", "logloss", "calibration", "ece")
-# Name -> arguments of `build_din`, and of the optimizer.
+WORDS = ("data", "model", "setting", "seed")
+# Name -> arguments of the builder (those that it has), and of `train`.
 SETTINGS = {
     f"{activation}, dropout {dropout}, mba {strength}": (
         {"activation": activation, "dropout": dropout},
-        {"mini_batch_aware": strength} if strength else {},
+        {"mini_batch_aware": strength},
     )
     for activation in ("dice", "relu")
     for dropout in (0.0, 0.3)
@@ -43,7 +45,7 @@ SETTINGS |= {
     ),
     "relu, dropout 0.3, mba 0.1, averaged": (
         {"activation": "relu", "dropout": 0.3},
-        {"mini_batch_aware": 0.1, "use_ema": True, "ema_momentum": 0.99},
+        {"mini_batch_aware": 0.1, "ema_momentum": 0.99},
     ),
     "relu, dropout 0.3, mba 0.03": (
         {"activation": "relu", "dropout": 0.3},
@@ -58,8 +60,6 @@ SETTINGS |= {
 
 def _globo(folder, share=10):
     """Every tenth user of Globo, by a hash, with negatives of the same hour."""
-    import pandas as pd
-
     from keras_din.data.globo import _CONTEXT, hour_negatives
 
     columns = ["user_id", "item_id", "category_id", "ts", *_CONTEXT]
@@ -89,79 +89,47 @@ DATA = {
 }
 
 
-class Scores(keras.callbacks.Callback):
-    """Scores validation and test after each epoch, and stops two epochs after the best."""
-
-    def __init__(self, data):
-        super().__init__()
-        self.rows = {part: data.dataset(part, 4096) for part in ("valid", "test")}
-        self.samples = {part: data.parts[part] for part in self.rows}
-        self.epochs, self.valid, self.best = [], [], 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        with averaged_weights(self.model):
-            scores = {p: predict(self.model, rows).predictions for p, rows in self.rows.items()}
-        metrics = {
-            part: all_metrics(self.samples[part].label, values, self.samples[part].group)
-            for part, values in scores.items()
-        }
-        self.epochs.append({p: {name: m[name] for name in KEPT} for p, m in metrics.items()})
-        self.valid.append(scores["valid"])
-        if self.epochs[-1]["valid"]["gauc"] > self.epochs[self.best]["valid"]["gauc"]:
-            self.best = epoch
-        self.model.stop_training = epoch >= self.best + PATIENCE
-
-    def by_rule(self) -> int:
-        """Of the epochs within one standard error of the best GAUC that of the least logloss."""
-        near, valid = [], self.samples["valid"]
-        for epoch, values in enumerate(self.valid):
-            less, error = gauc_difference(
-                valid.label, self.valid[self.best], values, valid.group
-            )
-            if less <= error:
-                near.append((self.epochs[epoch]["valid"]["logloss"], epoch))
-        return min(near)[1]
-
-
-def run(data, setting: str, seed: int) -> dict:
-    """One training: metrics of validation and test after each epoch, and the epochs chosen."""
+def run(data, model: str, setting: str, seed: int) -> dict:
+    """One training: the metrics of validation after each epoch, and the result of the run."""
     keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
     options, words = SETTINGS[setting]
-    if "mini_batch_aware" in words:
-        words = words | {"occurrences": data.occurrences("train")}
-    model = kd.build_din(data.spec, **options)
-    model.compile(kd.optimizers.LazyAdam(1e-3, **words), kd.losses.BinaryCrossentropy())
-    train = data.dataset("train", 1024, shuffle=True, seed=seed)
-    scores = Scores(data)
-    model.fit(train, epochs=EPOCHS, callbacks=[scores], shuffle=False, verbose=0)
-    return {"epochs": scores.epochs, "by_gauc": scores.best, "by_rule": scores.by_rule()}
+    known = inspect.signature(kd.MODELS[model]).parameters
+    options = {name: value for name, value in options.items() if name in known}
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        result = train(
+            data, folder, model=model, options=options, seed=seed, verbose=0, **words
+        ).result
+        seconds = time.perf_counter() - start
+        valid = pd.read_csv(pathlib.Path(folder) / "metrics.csv")
+    return {"valid": json.loads(valid.to_json(orient="records")), **result, "seconds": seconds}
 
 
 def table(file: pathlib.Path) -> str:
     """The runs of a file: mean and standard deviation over seeds, one line per setting."""
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    rows = ["| data | setting | seeds | GAUC | logloss | calibration | last logloss | epoch | of |"]
-    rows.append("|---|---|---|---|---|---|---|---|---|")
-    for data in dict.fromkeys(line["data"] for line in lines):
-        for setting in SETTINGS:
-            runs = [r for r in lines if (r["data"], r["setting"]) == (data, setting)]
-            if not runs:
-                continue
-            chosen = [r["epochs"][r["by_rule"]]["test"] for r in runs]
-            cells = [
-                f"{np.mean([c[name] for c in chosen]):.4f} ± "
-                f"{np.std([c[name] for c in chosen], ddof=len(chosen) > 1):.4f}"
-                for name in ("gauc", "logloss", "calibration")
-            ]
-            last = np.mean([r["epochs"][-1]["test"]["logloss"] for r in runs])
-            epoch = "/".join(str(r["by_rule"] + 1) for r in runs)
-            of = "/".join(str(len(r["epochs"])) for r in runs)
-            rows.append(
-                f"| {data} | {setting} | {len(runs)} | {' | '.join(cells)} | {last:.4f} "
-                f"| {epoch} | {of} |"
-            )
+    rows = [
+        "| data | model | setting | seeds | GAUC | logloss | calibration "
+        "| calibration on validation | rise of logloss | best epoch |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    groups = {}
+    for line in lines:
+        groups.setdefault(tuple(line[word] for word in WORDS[:3]), []).append(line)
+    for words, runs in sorted(groups.items()):
+        figures = [[r["test"][name] for r in runs] for name in ("gauc", "logloss", "calibration")]
+        figures.append([r["valid"][_best(r)]["calibration"] for r in runs])
+        figures.append([r["valid"][-1]["logloss"] - r["valid"][_best(r)]["logloss"] for r in runs])
+        cells = [f"{np.mean(f):.4f} ± {np.std(f, ddof=len(f) > 1):.4f}" for f in figures]
+        cells.append("/".join(f"{_best(r)} of {len(r['valid']) - 1}" for r in runs))
+        rows.append(f"| {' | '.join(map(str, [*words, len(runs), *cells]))} |")
     return "\n".join(rows)
+
+
+def _best(line: dict) -> int:
+    """Which of the evaluations of a run its weights are of; 0 is the one before training."""
+    steps = [entry["step"] for entry in line["valid"]]
+    return steps.index(line["best_step"])
 
 
 def main(words=None):
@@ -170,6 +138,7 @@ def main(words=None):
     )
     parser.add_argument("data", nargs="*", choices=(*DATA, []), help=", ".join(DATA))
     parser.add_argument("--folder", type=pathlib.Path, help="folder of the data sets")
+    parser.add_argument("--model", choices=tuple(kd.MODELS), default="din")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--write", type=pathlib.Path, default=pathlib.Path("defaults.jsonl"))
@@ -181,19 +150,20 @@ def main(words=None):
     done = set()
     if options.write.exists():
         lines = map(json.loads, options.write.read_text().splitlines())
-        done = {(line["data"], line["setting"], line["seed"]) for line in lines}
+        done = {tuple(line[word] for word in WORDS) for line in lines}
     for name in options.data:
         data = DATA[name](options.folder)
         for seed in options.seeds:
             for setting in options.settings:
-                if (name, setting, seed) in done:
+                words = (name, options.model, setting, seed)
+                if words in done:
                     continue
-                result = {"data": name, "setting": setting, "seed": seed}
-                result |= run(data, setting, seed)
+                result = dict(zip(WORDS, words, strict=True))
+                result |= run(data, options.model, setting, seed)
                 with open(options.write, "a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
-                chosen = result["epochs"][result["by_rule"]]["test"]
-                print(name, setting, seed, {k: round(v, 4) for k, v in chosen.items()}, flush=True)
+                chosen = {name: result["test"][name] for name in ("gauc", "logloss", "calibration")}
+                print(*words, {k: round(v, 4) for k, v in chosen.items()}, flush=True)
 
 
 if __name__ == "__main__":

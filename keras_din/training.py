@@ -67,7 +67,7 @@ def train(
     epochs: int | None = None,
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
-    mini_batch_aware: float = 0.0,
+    mini_batch_aware: float = 0.1,
     positive_weight: float = 1.0,
     ema_momentum: float = 0.0,
     patience: int = 2,
@@ -90,7 +90,7 @@ def train(
 
     The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
     strength that has the least logloss on validation, and takes no gradient steps: `epochs`,
-    `learning_rate`, `patience` and `evaluate_every` change nothing, `mini_batch_aware`,
+    `learning_rate`, `mini_batch_aware`, `patience` and `evaluate_every` change nothing,
     `positive_weight` and `ema_momentum` are refused. `resume=True` counts again.
 
     Args:
@@ -185,7 +185,7 @@ def train(
 
 def _count(data, folder, arguments, data_folder, resume) -> Run:
     """The run of a model that is counted: no steps, one line of metrics."""
-    for word, plain in (("mini_batch_aware", 0), ("positive_weight", 1), ("ema_momentum", 0)):
+    for word, plain in (("positive_weight", 1), ("ema_momentum", 0)):
         if arguments[word] != plain:
             raise ValueError(
                 f"`{word}` must be {plain} for model={_COUNTED!r}, which is counted and takes no "

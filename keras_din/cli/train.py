@@ -52,9 +52,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--mini-batch-aware",
         type=float,
-        default=0.0,
+        default=0.1,
         metavar="STRENGTH",
-        help="of the regularization of the rows of a batch, such as 0.01 (default 0)",
+        help="of the regularization of the rows of a batch; 0 for none (default 0.1)",
     )
     parser.add_argument(
         "--positive-weight",

@@ -12,8 +12,8 @@ def build_base(
     *,
     pooling="mean",
     hidden_units=(200, 80),
-    activation="dice",
-    dropout=0.0,
+    activation="relu",
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="base",
 ) -> keras.Model:

@@ -15,7 +15,7 @@ def build_bst(
     positions=100,
     hidden_units=(200, 80),
     activation="leaky_relu",
-    dropout=0.0,
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="bst",
 ) -> keras.Model:

@@ -14,8 +14,8 @@ def build_deepfm(
     *,
     pooling="mean",
     hidden_units=(200, 80),
-    activation="dice",
-    dropout=0.0,
+    activation="relu",
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="deepfm",
 ) -> keras.Model:

@@ -13,8 +13,8 @@ def build_dien(
     evolution="AUGRU",
     auxiliary_loss=1.0,
     hidden_units=(200, 80),
-    activation="dice",
-    dropout=0.0,
+    activation="relu",
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="dien",
 ) -> keras.Model:

@@ -17,6 +17,7 @@ AUTHORS = {
     "weight_normalization": "scaled",
     "interaction": "affine_product",
     "item_bias": True,
+    "dropout": 0.0,
     "embeddings_initializer": "glorot_uniform",
 }
 
@@ -26,11 +27,11 @@ def build_din(
     *,
     attention_units=(80, 40),
     hidden_units=(200, 80),
-    activation="dice",
+    activation="relu",
     weight_normalization=True,
     interaction="concat",
     item_bias=False,
-    dropout=0.0,
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="din",
 ) -> keras.Model:
@@ -39,8 +40,10 @@ def build_din(
     What a user wants is read anew for each candidate `A`: his behaviours `e_j` are summed,
     weighted by their relevance to it.
 
-    The paper has `weight_normalization=False`, `interaction="concat"` and no item bias, with
-    `"prelu"` or `"dice"` and `hidden_units=(200, 80)`. Its authors' code is another network:
+    The paper has `weight_normalization=False`, `interaction="concat"`, no item bias and no
+    dropout, with `"prelu"` or `"dice"` and `hidden_units=(200, 80)`. The defaults are those that
+    ranked as well on all data sets at hand and overfit least; ReLU costs two thirds of the time of
+    Dice. Its authors' code is another network:
     `build_din(spec, **keras_din.models.din.AUTHORS)`, where item and category have 64 units each.
 
     Args:

@@ -15,8 +15,8 @@ def build_pnn(
     product="inner",
     pooling="mean",
     hidden_units=(200, 80),
-    activation="dice",
-    dropout=0.0,
+    activation="relu",
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="pnn",
 ) -> keras.Model:

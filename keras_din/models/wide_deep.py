@@ -17,8 +17,8 @@ def build_wide_deep(
     cross_buckets=100_000,
     pooling="mean",
     hidden_units=(200, 80),
-    activation="dice",
-    dropout=0.0,
+    activation="relu",
+    dropout=0.3,
     embeddings_initializer="uniform",
     name="wide_deep",
 ) -> keras.Model:
