@@ -61,7 +61,7 @@ class MovingMoments(keras.layers.Layer):
         """`(mean, variance)`, float32 `(units,)` each.
 
         Args:
-            x: Float32 tensor `(..., units)`.
+            x: Float32 tensor `(..., units)`, 0 where `mask` is `False`.
             mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all.
             of_batch: Whether to take those of `x` and learn them, or the moving averages. Without
                 a real entry these stay as they are, and so they do in a frozen layer

@@ -2,16 +2,13 @@
 
 from keras import ops
 
-from keras_din.ops.real_entries import real_entries
-
 
 def masked_moments(x, mask=None):
     """Mean and variance of each unit over everything before the last axis.
 
     Args:
-        x: Float tensor `(..., units)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all. What stands
-            at the others, such as NaN, does not matter.
+        x: Float tensor `(..., units)`, 0 where `mask` is `False`: see `real_entries`.
+        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all.
 
     Returns:
         `(mean, variance, count)`: float tensors `(units,)`, `(units,)` and `()`. The variance is
@@ -22,7 +19,6 @@ def masked_moments(x, mask=None):
     if mask is None:
         count = ops.cast(ops.prod(ops.shape(x)[:-1]), x.dtype)
     else:
-        x = real_entries(x, mask)
         weight = ops.expand_dims(ops.cast(mask, x.dtype), -1)
         count = ops.sum(weight)
     divisor = ops.maximum(count, 1)

@@ -17,4 +17,4 @@ def real_entries(x, mask=None):
     """
     if mask is None:
         return x
-    return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, ops.zeros_like(x))
+    return ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, ops.zeros((), x.dtype))

@@ -19,7 +19,7 @@ def test_padding_does_not_matter(padding):
     x = tf.constant(values(padding))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        mean, variance, count = masked_moments(x, REAL)
+        mean, variance, count = masked_moments(real_entries(x, REAL), REAL)
         loss = tf.reduce_sum(mean) + tf.reduce_sum(variance)
     np.testing.assert_array_equal(mean, [2, 5])
     np.testing.assert_array_equal(variance, [1, 9])
@@ -30,7 +30,8 @@ def test_padding_does_not_matter(padding):
 
 
 def test_without_a_real_entry():
-    mean, variance, count = masked_moments(values(np.nan), np.zeros(4, bool))
+    mask = np.zeros(4, bool)
+    mean, variance, count = masked_moments(real_entries(values(np.nan), mask), mask)
     np.testing.assert_array_equal([mean, variance], np.zeros((2, 2)))
     assert count == 0
 
