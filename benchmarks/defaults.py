@@ -102,7 +102,11 @@ def run(data, model: str, setting: str, seed: int) -> dict:
         ).result
         seconds = time.perf_counter() - start
         valid = pd.read_csv(pathlib.Path(folder) / "metrics.csv")
-    return {"valid": json.loads(valid.to_json(orient="records")), **result, "seconds": seconds}
+    return {
+        "evaluations": json.loads(valid.to_json(orient="records")),
+        **result,
+        "seconds": seconds,
+    }
 
 
 def table(file: pathlib.Path) -> str:
@@ -118,8 +122,10 @@ def table(file: pathlib.Path) -> str:
         groups.setdefault(tuple(line[word] for word in WORDS[:3]), []).append(line)
     for words, runs in sorted(groups.items()):
         figures = [[r["test"][name] for r in runs] for name in ("gauc", "logloss", "calibration")]
-        figures.append([r["valid"][_best(r)]["calibration"] for r in runs])
-        figures.append([r["valid"][-1]["logloss"] - r["valid"][_best(r)]["logloss"] for r in runs])
+        figures.append([r["evaluations"][_best(r)]["calibration"] for r in runs])
+        figures.append(
+            [r["evaluations"][-1]["logloss"] - r["evaluations"][_best(r)]["logloss"] for r in runs]
+        )
         cells = [f"{np.mean(f):.4f} ± {np.std(f, ddof=len(f) > 1):.4f}" for f in figures]
         cells.append("/".join(f"{_best(r)} of {len(r['valid']) - 1}" for r in runs))
         rows.append(f"| {' | '.join(map(str, [*words, len(runs), *cells]))} |")
@@ -128,7 +134,7 @@ def table(file: pathlib.Path) -> str:
 
 def _best(line: dict) -> int:
     """Which of the evaluations of a run its weights are of; 0 is the one before training."""
-    steps = [entry["step"] for entry in line["valid"]]
+    steps = [entry["step"] for entry in line["evaluations"]]
     return steps.index(line["best_step"])
 
 
