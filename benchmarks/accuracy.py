@@ -28,16 +28,18 @@ PEERS = {
     "kuairand": {"FuxiCTR": (0.6301, 0.0019), "DeepCTR": (0.6278, 0.0003)},
 }
 PEERS_SECONDS = {"beauty": "37 and 67"}  # Of an epoch, on 2 cores.
-RELU = {"activation": "relu", "attention_units": [40]}
+RELU = {"activation": "relu", "attention_units": [40], "dropout": 0}
 PRELU = {
     "activation": "prelu",
     "attention_units": [40],
     "hidden_units": [64],
+    "dropout": 0,
     "interaction": "product",
 }
 # Further arguments of `keras_din.training.train`, which stops `patience` epochs after the best.
 PAIRS = {
     "options": RELU,
+    "mini_batch_aware": 0,
     "batch_size": 512,
     "by_request": True,
     "epochs": 8,

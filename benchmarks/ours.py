@@ -19,7 +19,7 @@ VERSIONS = {
 def din(spec, steps: int = 1) -> keras.Model:
     """The DIN of all rows, ready to train."""
     model = kd.build_din(
-        spec, attention_units=(80, 40), hidden_units=(80, 40), activation="sigmoid"
+        spec, attention_units=(80, 40), hidden_units=(80, 40), activation="sigmoid", dropout=0
     )
     model.compile(
         kd.optimizers.LazyAdam(1e-3),

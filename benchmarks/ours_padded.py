@@ -55,7 +55,7 @@ def din(arrays: dict, dim: int, length: int) -> keras.Model:
     history = kd.Sequence("hist", of=[item, category], max_length=length)
     spec = kd.FeatureSpec(target=[item, category], sequences=[history])
     model = kd.build_din(
-        spec, attention_units=(80, 40), hidden_units=(80, 40), activation="sigmoid"
+        spec, attention_units=(80, 40), hidden_units=(80, 40), activation="sigmoid", dropout=0
     )
     model.compile(kd.optimizers.LazyAdam(1e-3), kd.losses.BinaryCrossentropy())
     return model

@@ -20,8 +20,8 @@ SETTINGS = {
     "synthetic": {"epochs": 3, "batch_size": 512, "learning_rate": 5e-3, "patience": 1},
 }
 OPTIONS = {
-    "kuairand": {"activation": "relu", "dropout": 0.3},
-    "synthetic": {"activation": "relu", "hidden_units": [64]},
+    "kuairand": {},
+    "synthetic": {"hidden_units": [64]},
 }
 MODELS = ("popularity", "base", "din")
 
