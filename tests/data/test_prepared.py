@@ -134,7 +134,7 @@ def test_the_loss_of_weighted_rows():
     of_rows = -np.log([p[0], 1 - p[1], p[2], p[3]])
     loss = model.evaluate(data.weighted_by_age(4).dataset("train"), verbose=0)
     np.testing.assert_allclose(loss, np.average(of_rows, weights=[1, 3, 0, 0.25]), rtol=1e-6)
-    of_nothing = with_times([1, 2], label=[1, 0], weight=[0, 0])
+    of_nothing = with_times([100, 104, 102, 96], label=[1, 0, 1, 1], weight=[0, 0, 0, 0])
     assert model.evaluate(of_nothing.dataset("train"), verbose=0) == 0
 
 
