@@ -95,14 +95,16 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         name: _layer(feature, embeddings_initializer) for name, feature in spec.features.items()
     }
 
-    def look_up(feature, tensor, mask=None):
+    def look_up(feature, tensor):
+        embedded = layers[feature.name](tensor)
+        return embedded if isinstance(feature, Indexed) else ops.expand_dims(embedded, -1)
+
+    def without_padding(feature, tensor, mask):
+        # Padding of a number may be NaN, or so far from the mean that half precision takes it for
+        # infinite. Forward it is left out, but a gradient of 0 times it would be NaN.
         if isinstance(feature, Indexed):
-            return layers[feature.name](tensor)
-        if mask is not None:
-            # Padding may be NaN, or so far from the mean that half precision takes it for infinite.
-            # Forward it is left out, but a gradient of 0 times it would be NaN.
-            tensor = ops.where(mask, tensor, feature.mean)
-        return ops.expand_dims(layers[feature.name](tensor), -1)
+            return tensor
+        return ops.where(mask, tensor, feature.mean)
 
     def join(tensors):
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
@@ -110,16 +112,19 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     target_mask = real(spec.target, [values[feature.name] for feature in spec.target])
     fields = {feature.name: look_up(feature, values[feature.name]) for feature in spec.context}
     fields |= {
-        feature.name: look_up(feature, values[feature.name], target_mask) for feature in spec.target
+        feature.name: look_up(feature, without_padding(feature, values[feature.name], target_mask))
+        for feature in spec.target
     }
     behaviours = []
     for sequence in spec.sequences:
         indices = [values[sequence.input_name(feature)] for feature in sequence.features]
         mask = real(sequence.features, indices)
         pack = Pack(name=f"pack_{sequence.name}")
-        mask_of_keys = None if pack.packs else mask
+        # Before the packing, so that a saved graph fits every backend: not all of them pack.
         keys = {
-            sequence.input_name(feature): look_up(feature, pack(tensor, mask), mask_of_keys)
+            sequence.input_name(feature): look_up(
+                feature, pack(without_padding(feature, tensor, mask), mask)
+            )
             for feature, tensor in zip(sequence.features, indices, strict=True)
         }
         fields |= keys

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 
-from keras_din import build_bst
+from keras_din import Categorical, FeatureSpec, Numeric, Sequence, build_bst
 from tests.models.test_contract import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
@@ -231,3 +232,64 @@ def test_what_stands_at_padding_is_not_trained_on(backend):
         timeout=600,
     )
     assert "as without padding" in done.stdout, done.stderr[-2000:]
+
+
+ACROSS = """
+import sys
+import numpy as np, keras
+from tests.test_backends import ACROSS_SPEC
+from tests.specs import ZOO
+backend, folder, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+assert keras.backend.backend() == backend
+with np.load(f"{folder}/x.npz") as arrays:
+    x = dict(arrays)
+for name in names:
+    model = keras.saving.load_model(f"{folder}/{name}-tensorflow.keras")
+    ctr = model.predict_on_batch(x)
+    expected = np.load(f"{folder}/{name}.npy")
+    np.testing.assert_allclose(ctr, expected, rtol=0, atol=1e-6, err_msg=name)
+    other = ZOO[name](ACROSS_SPEC)
+    other.set_weights(model.get_weights())
+    other.save(f"{folder}/{name}-{backend}.keras")
+    kinds_of = lambda model: sorted(type(operation).__name__ for operation in model.operations)
+    assert kinds_of(model) == kinds_of(other), name
+print("loaded and saved")
+"""
+ACROSS_ITEM = Categorical("item", 9, dim=4)
+ACROSS_PRICE = Numeric("price", mean=1.0, std=2.0)
+ACROSS_SPEC = FeatureSpec(
+    target=[ACROSS_ITEM, ACROSS_PRICE],
+    sequences=[
+        Sequence("hist", of=[ACROSS_ITEM, ACROSS_PRICE], side=[Numeric("time", mean=2.0, std=0.5)])
+    ],
+)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_file_of_one_backend_is_loaded_by_another(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    names = ["deepfm", "din", "bst"]
+    x = random_batch(ACROSS_SPEC, candidates=2)
+    for number, index in {"hist_price": "hist_item", "hist_time": "hist_item"}.items():
+        x[number] = np.where(x[index] == 0, np.nan, x[number]).astype("float32")
+    np.savez(tmp_path / "x.npz", **x)
+    for name in names:
+        model = randomized(ZOO[name](ACROSS_SPEC), scale=0.3)
+        model.save(tmp_path / f"{name}-tensorflow.keras")
+        np.save(tmp_path / f"{name}.npy", model.predict_on_batch(x))
+    done = subprocess.run(
+        [sys.executable, "-c", ACROSS, backend, str(tmp_path), *names],
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert "loaded and saved" in done.stdout, done.stderr[-2000:]
+    for name in names:
+        model = keras.saving.load_model(tmp_path / f"{name}-{backend}.keras")
+        np.testing.assert_allclose(
+            model.predict_on_batch(x), np.load(tmp_path / f"{name}.npy"), rtol=0, atol=1e-6
+        )
