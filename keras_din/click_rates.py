@@ -92,8 +92,8 @@ def click_rates(
     Raises:
         ValueError: When an argument is not as said here.
     """
-    loss = getattr(model, "loss", None)
-    loss = loss if isinstance(loss, BinaryCrossentropy) else None
+    losses = keras.tree.flatten(getattr(model, "loss", None))  # Keras takes a list or dict too.
+    loss = next((loss for loss in losses if isinstance(loss, BinaryCrossentropy)), None)
     values, sources = {}, {}
     for name, value, check in [
         ("positive_weight", positive_weight, positive_number),

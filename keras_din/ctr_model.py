@@ -1,5 +1,6 @@
 """The class of every model of the zoo: a functional Keras model of click-through rates."""
 
+import inspect
 import warnings
 
 import keras
@@ -27,6 +28,8 @@ class CTRModel(keras.Model):
     - It knows the fingerprint of the spec that it was built from, also when saved, loaded and
       cloned. `keras_din.export`, `evaluate`, `fit` and the commands refuse another spec.
     - What `fit` can't read and a file that could not be loaded are errors that name the remedy.
+      So is `class_weight`: `BinaryCrossentropy(positive_weight=...)` is saved with the model, and
+      what it does to the odds is undone by `keras_din.evaluate` and `keras_din.export`.
 
     A model that you composed from `keras_din.embed.embed` carries the fingerprint in any case;
     others are given it by `spec`, which a clone does not keep.
@@ -94,11 +97,15 @@ class CTRModel(keras.Model):
         return self.get_metrics_result()
 
     def fit(self, x=None, y=None, *args, **kwargs):
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         self._check_data("x", x)
-        self._check_data("validation_data", kwargs.get("validation_data"))
-        if kwargs.get("class_weight") is not None:
-            _check_one_candidate(getattr(x, "element_spec", (None, y))[1])
+        self._check_data("validation_data", given.get("validation_data"))
+        _refuse_class_weight(given.get("class_weight"))
         return super().fit(x, y, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        _refuse_class_weight(class_weight)
+        return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
 
     def evaluate(self, x=None, *args, **kwargs):
         self._check_data("x", x)
@@ -186,15 +193,22 @@ def check_batches(word: str, data) -> None:
         )
 
 
-def _check_one_candidate(labels) -> None:
-    """Keras' `class_weight` takes the place of a row's largest label for its class."""
-    shape = tuple(getattr(labels, "shape", ()))
-    if len(shape) == 2 and shape[1] != 1:
-        raise ValueError(
-            "`class_weight` must be for rows of one candidate. For requests compile the model with "
-            "`keras_din.losses.BinaryCrossentropy(positive_weight=...)`. "
-            f"Received: labels of shape {shape}."
-        )
+def _refuse_class_weight(class_weight) -> None:
+    """Nothing remembers weights of classes, so what they did to the odds would not be undone.
+
+    Keras also takes the place of a row's largest label for its class, which is wrong for requests.
+    """
+    if class_weight is None:
+        return
+    weight = "..."
+    if isinstance(class_weight, dict) and class_weight.get(0, 1):
+        weight = f"{class_weight.get(1, 1) / class_weight.get(0, 1):g}"
+    raise ValueError(
+        "`class_weight` must be None: an export could not tell by how much it raised the odds of "
+        "a click. Compile the model with "
+        f"`keras_din.losses.BinaryCrossentropy(positive_weight={weight})`, which is saved with it. "
+        f"Received: class_weight={class_weight}."
+    )
 
 
 def warn_without_fingerprint(stacklevel: int) -> None:

@@ -41,7 +41,8 @@ def predict(model: keras.Model, dataset) -> Predictions:
 
     Batches may differ in the length of the histories and in the number of candidates. On the
     TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`
-    and `evaluate` and for `Evaluation`. After `compile` it is traced anew, as Keras does.
+    and `evaluate` and for `Evaluation`; of more than 8 of them the most recent traces are kept.
+    After `compile` it is traced anew, as Keras does.
 
     Args:
         model: Any Keras model with one output, `(batch, candidates)`, or `(batch,)` where the
@@ -65,6 +66,7 @@ def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> 
 
     They are of click rates of the log, as `keras_din.export` publishes them: what the model's
     compiled `BinaryCrossentropy` knows of a positive weight and of thinned negatives is undone.
+    On a training part that was thinned they are of its own click rate, by `dataset.negative_rate`.
 
     Args:
         model: A model as `predict` takes it, whose outputs are probabilities.
@@ -80,7 +82,11 @@ def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> 
     Raises:
         ValueError: When the groups do not fit the rows, or as `predict` does.
     """
-    rates = click_rates(model, raw=raw)
+    return evaluate_at(click_rates(model, raw=raw), model, dataset, groups)
+
+
+def evaluate_at(rates: ClickRates, model: keras.Model, dataset, groups=None) -> dict:
+    """`evaluate` of a model of which more is known than its loss tells, such as by its run."""
     return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)[0]
 
 
@@ -162,7 +168,7 @@ class Evaluation(keras.callbacks.Callback):
             raise ValueError(
                 f'`monitor="{monitor}"` needs groups: pass `groups`, or a dataset with the '
                 "attribute `groups` (shuffling and transformations lose it), or "
-                'monitor="logloss".'
+                'monitor="logloss". Received: groups=None and a dataset without `groups`.'
             )
         self._reset()
 
@@ -382,8 +388,10 @@ def _collect(forward, dataset) -> Predictions:
 def _evaluate(forward, dataset, groups, rates: ClickRates) -> tuple:
     """`(metrics, AUC of each group)`."""
     predictions, labels, sizes = _collect(forward, dataset)
-    if not rates.raw and rates.factor != 1:
-        predictions = recalibrated(predictions.astype("float64"), rates.factor)
+    # Labels of thinned data are those of fewer negatives.
+    factor = rates.factor * getattr(dataset, "negative_rate", 1.0)
+    if not rates.raw and factor != 1:
+        predictions = recalibrated(predictions.astype("float64"), factor)
     if groups is None:
         return metrics_and_groups(labels, predictions)
     if groups.shape != sizes.shape:

@@ -49,7 +49,8 @@ class Run(NamedTuple):
         folder: The folder of the run.
         model: The model with the best weights.
         spec: The `FeatureSpec`.
-        result: Part -> metrics of the best weights, and `best_step`.
+        result: Part -> metrics of the best weights, and `best_step`; of `"popularity"` also
+            `prior_strength`.
     """
 
     folder: pathlib.Path
@@ -202,14 +203,15 @@ def _count(data, folder, arguments, data_folder, resume) -> Run:
     }
     train = parts[one_of("part", "train", tuple(parts))]
     strength = fit_popularity(network, train, parts.get("valid"))
+    # Saved with the model: what of the log's odds is to be undone. No gradient step is taken.
+    network.compile("sgd", BinaryCrossentropy(negative_rate=data.negative_rate))
     if not resume:  # Only now: what is refused leaves no folder.
         _start(folder, data, arguments, data_folder)
     _save(network, folder / _BEST)
     result = {"best_step": 0, "prior_strength": strength}
-    of_the_log = click_rates(network, 1.0, data.negative_rate).model(network)
     for part in ("valid", "test"):
         if part in data.parts:
-            result[part] = evaluate(of_the_log, _dataset(data, part, arguments))
+            result[part] = evaluate(network, _dataset(data, part, arguments))
     if "valid" in result:
         _write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     _write(folder / _RESULT, json.dumps(result, indent=1))

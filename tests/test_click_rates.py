@@ -17,7 +17,9 @@ from keras_din.recalibration import Recalibration
 
 def a_model(loss=None):
     x = keras.Input((None,), name="x")
-    model = keras.Model({"x": x}, keras.layers.Activation("sigmoid", dtype="float32")(x))
+    model = keras.Model(
+        {"x": x}, keras.layers.Activation("sigmoid", dtype="float32", name="probability")(x)
+    )
     if loss is not None:
         model.compile("sgd", loss)
     return model
@@ -52,6 +54,8 @@ def test_what_is_known_and_from_where():
         (a_model(BinaryCrossentropy(20)), {}, (20, 1, "the loss", "assumed")),
         (a_model("binary_crossentropy"), {}, (1, 1, "assumed", "assumed")),
         (a_model(), {"negative_rate": 0.5}, (1, 0.5, "assumed", "given")),
+        (a_model([weighted]), {}, (20, 0.1, "the loss", "the loss")),
+        (a_model({"probability": weighted}), {}, (20, 0.1, "the loss", "the loss")),
     ]:
         rates = click_rates(model, **given)
         found = (rates.positive_weight, rates.negative_rate, *rates.known_from.values())

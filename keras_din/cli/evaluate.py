@@ -27,18 +27,15 @@ def add_arguments(parser):
 def run(options) -> None:
     """Evaluates and prints a table."""
     from keras_din.checks import local_path
-    from keras_din.evaluation import evaluate
+    from keras_din.evaluation import evaluate_at
     from keras_din.training import run_click_rates
 
     run, data = load(options.run, options.data)
-    of_run = run_click_rates(run, options.raw)
-    # The labels of a training part that was thinned are those of fewer negatives.
-    rate = data.negative_rate if options.part == "train" else 1.0
-    rates = of_run._replace(positive_weight=of_run.positive_weight * rate)
+    rates = run_click_rates(run, options.raw)
     rows = data.dataset(options.part, options.batch_size)
-    metrics = evaluate(rates.model(run.model), rows, raw=True)
-    if of_run.raw or of_run.factor != 1:
-        print(of_run.told())
+    metrics = evaluate_at(rates, run.model, rows)
+    if rates.raw or rates.factor != 1:
+        print(rates.told())
     print(metrics_table({options.part: metrics}))
     print(
         f"{metrics['rows']:,} rows"

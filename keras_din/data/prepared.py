@@ -89,10 +89,12 @@ class PreparedData:
     ):
         """The `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
 
-        All arguments are those of `keras_din.data.dataset`.
+        All arguments are those of `keras_din.data.dataset`. The dataset has one attribute more,
+        `negative_rate`: that of `thinned` for the part `"train"`, 1 for the others, by which
+        `keras_din.evaluate` compares with labels of fewer negatives.
         """
         one_of("part", part, tuple(self.parts))
-        return pipeline.dataset(
+        result = pipeline.dataset(
             self.spec,
             self.behaviours,
             self.parts[part],
@@ -102,6 +104,8 @@ class PreparedData:
             by_request=by_request,
             first_epoch=first_epoch,
         )
+        result.negative_rate = self.negative_rate if part == "train" else 1.0
+        return result
 
     def occurrences(self, part: str = "train") -> dict:
         """How often each index occurs in a part: `occurrences` of `keras_din.optimizers`.

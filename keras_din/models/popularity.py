@@ -58,7 +58,7 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
 
     Args:
         model: A model of `build_popularity`. Its logits are replaced.
-        train: Batches `(x, y)` or `(x, y, sample_weight)`: `data.dataset("train")`, or
+        train: Batches `(x, y)` or `(x, y, sample_weight)`: `data.dataset("train")`,
             or one such tuple of arrays. `x` is a dict with the item's indices; only these are
             read.
         valid: The same of the part on which the prior strength is chosen. Without it the prior

@@ -9,6 +9,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.cli import main
+from keras_din.click_rates import click_rates
 from keras_din.data import PreparedData
 from keras_din.evaluation import evaluate, predict
 from keras_din.training import load_run, read_arguments, run_click_rates, train
@@ -147,3 +148,21 @@ def test_counted_rates_of_thinned_data(folder, tmp_path):
     expected = by_hand(counted.model, data, "test", 4)
     assert expected == pytest.approx(1, abs=0.4)
     assert counted.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
+    for model in (counted.model, load_run(counted.folder).model):
+        found = evaluate(model, data.dataset("test"))
+        assert found == pytest.approx({**counted.result["test"]}, nan_ok=True)
+        rates = click_rates(model)
+        assert (rates.factor, *rates.known_from.values()) == (4, "the loss", "the loss")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_thinned_part_is_evaluated_alike_by_both(folder, tmp_path, capsys, raw):
+    """Labels of a quarter of the negatives: 20 of the odds are undone there, and not 80."""
+    run_, data = load_run(folder / "run"), PreparedData.load(folder / "data")
+    expected = by_hand(run_.model, data, "train", 1 if raw else 20)
+    found = evaluate(run_.model, data.dataset("train"), raw=raw)
+    assert found["calibration"] == pytest.approx(expected, rel=1e-5)
+    words = [folder / "run", "--part", "train", "--json", tmp_path / "found.json"]
+    assert run(capsys, "evaluate", *words, *["--raw"] * raw)[0] == 0
+    assert json.loads((tmp_path / "found.json").read_text()) == pytest.approx(found)
+    assert data.dataset("test").negative_rate == 1
