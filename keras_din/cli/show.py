@@ -49,10 +49,8 @@ def report(data) -> str:
         if "time_from" in counts:
             when = f"from {counts['time_from']} to {counts['time_to']} "
             when += f"(times in {counts['time_unit']!r})"
-        lines.append(
-            f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
-            f"{counts['users']:,} users, {when}"
-        )
+        of_users = f" of {counts['users']:,} users, {when}" if "users" in counts else ""
+        lines.append(f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,}{of_users}")
         if counts.get("time_to", "~") < "1973":
             lines.append(
                 "  if these numbers are no times but an order, name it by `order` (--order)"
@@ -67,7 +65,7 @@ def report(data) -> str:
                 f"  kept: {counts['rows_repeated']:,} rows that repeat another in every column "
                 "(`duplicates='drop'`, `--duplicates drop` leaves them out)"
             )
-        if counts["rows_out_of_order"]:
+        if counts.get("rows_out_of_order"):
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
     if "columns" in counts:
         lines.append("types (--numeric, --categorical, --hash, --bags say otherwise):")
@@ -97,10 +95,14 @@ def report(data) -> str:
         )
     if counts.get("users_with_one_behaviour"):
         lines.append(f"  users with one behaviour: {counts['users_with_one_behaviour']:,}")
+    if counts.get("rows_in_no_part"):
+        lines.append(f"in no part: {counts['rows_in_no_part']:,} rows")
     if counts.get("rows_in_histories_only"):
         lines.append(f"in no part, in histories only: {counts['rows_in_histories_only']:,} rows")
     for name in counts.get("features_that_tell_the_label", ()):
-        lines.append(f"look: {name!r} alone tells the label of nearly every training row")
+        lines.append(
+            f"warning: feature {name!r} alone predicts the label of nearly every training row"
+        )
     if "half_life" in counts:
         lines.append(f"after {counts['half_life']:g} days a row of training counts half")
     for part, of_part in counts.get("parts", {}).items():

@@ -195,14 +195,14 @@ def prepare_behaviours(
     if isinstance(split, str):
         part = part_of_column(split, rows[split])
     else:
-        part = part_of(split, number, at)
+        part = part_of(split, number, at, time_unit)
     part = np.where(position == 0, LEFT_OUT, part)
     if not (part == TRAIN).any():
         raise ValueError(
             "The split must leave training rows with a history: a user's first behaviour has "
             f"none. Received: none from {split!r}."
         )
-    check_parts(split, part, at, allow_empty_parts)
+    check_parts(split, part, at, allow_empty_parts, time_unit)
     shown = np.flatnonzero(part != LEFT_OUT)
     if column_of_negatives:
         drawn = _given(rows[column_of_negatives].iloc[shown], catalogue, column_of_negatives)

@@ -16,6 +16,7 @@ from keras_din.data.text_types import (
 )
 
 _IDS = "whole numbers may be ids or amounts, and count as ids"
+_DATES = ("datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period")
 _SEVERAL = (list, tuple, dict, set, np.ndarray)
 
 
@@ -35,7 +36,7 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
         numbers as floats, with gaps.
     """
     if not pa.types.is_binary(column.type):
-        return from_arrow(column), _facts("other", "dates")
+        return from_arrow(column), _facts("dates", str(column.type))
     column = column.cast(pa.string())
     nulls = pc.is_in(column, pa.array(NULLS))
     nothing = counted(column.filter(nulls))
@@ -81,6 +82,8 @@ def from_series(values: pd.Series, declared: str | None):
     if text is None:
         if isinstance(example, str):
             return values, _facts("categorical", "text", example, nothing)
+        if kind in _DATES:
+            return values, _facts("dates", kind, None, nothing)
         return values, _facts("other", str(values.dtype), None, nothing)
     empty = pc.equal(text, "")
     if pc.any(empty).as_py():
@@ -152,25 +155,33 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
 
     Args:
         names: Names of the features.
-        found: Name -> facts, with the `line` of what is `refused` or `unclear`.
+        found: Name -> facts, with the `line` of what is `refused` or `unclear`, and the `column`
+            where it has another name than the feature.
         declared: Name -> `"numeric"` or `"categorical"`, of those that are known.
 
     Returns:
         Name -> `"numeric"` or `"categorical"`, of those features that are one of them.
 
     Raises:
-        ValueError: When numbers stand beside a token that may be one, or whole numbers as floats
-            have gaps, and nothing is declared.
+        ValueError: When numbers stand beside a token that may be one, whole numbers as floats have
+            gaps, or a column holds dates, and nothing is declared.
     """
     kinds, unclear = {}, []
     for name in names:
         facts, kind = found.get(name, {}), declared.get(name)
         if "refused" in facts and kind != "categorical":
             raise ValueError(
-                f"Column {name!r} must hold numbers written as in 1234.5, and words without a "
-                f"digit where a value is missing. Received: {facts['refused']!r} in line "
-                f"{facts['line']}, among numbers such as {facts['example']}. If it holds no "
-                "amounts, name it in `categorical` (`--categorical`)."
+                f"Column {facts.get('column', name)!r} must hold numbers written as in 1234.5, and "
+                f"words without a digit where a value is missing. Received: {facts['refused']!r} "
+                f"in line {facts['line']}, among numbers such as {facts['example']}. If it holds "
+                f"no amounts, name {name!r} in `categorical` (`--categorical`)."
+            )
+        if facts.get("type") == "dates" and kind is None:
+            raise ValueError(
+                f"Column {facts.get('column', name)!r} must hold strings, integers, booleans or "
+                f"floats to be a feature. Received: dates ({facts['reason']}). Make text or "
+                "numbers of them, such as the hour of the day; dates of a CSV file are text where "
+                f"{name!r} is named in `categorical` (`--categorical`)."
             )
         if "unclear" in facts and kind is None:
             unclear.append(name)
@@ -183,6 +194,7 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
             "Columns of floats that are all whole numbers, with gaps, must be named in `numeric` "
             "(`--numeric`) where they are amounts, or in `categorical` (`--categorical`) where "
             f"they are ids, which pandas makes floats where some are missing. Received: {unclear}, "
-            f"with {facts['example']} in {unclear[0]!r} and no value in line {facts['line']}."
+            f"with {facts['example']} in {facts.get('column', unclear[0])!r} and no value in line "
+            f"{facts['line']}."
         )
     return kinds

@@ -202,12 +202,14 @@ def prepare_impressions(
     if isinstance(split, str):
         part = part_of_column(split, rows[split])
     elif requests is None:
-        part = part_of(split, number, at)
+        part = part_of(split, number, at, time_unit)
     else:  # A request is in one part, as a whole.
         _, first, which = np.unique(requests, return_index=True, return_inverse=True)
         kept = np.sort(first)
-        part = part_of(split, number[kept], at[kept])[np.searchsorted(kept, first)[which]]
-    check_parts(split, part, at, allow_empty_parts)
+        part = part_of(split, number[kept], at[kept], time_unit)[
+            np.searchsorted(kept, first)[which]
+        ]
+    check_parts(split, part, at, allow_empty_parts, time_unit)
     learned = [feature for feature in [*target, *context, *side] if isinstance(feature, str)]
     check_training(split, part, learned)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.columns import missing, numbers, ordinary
+from keras_din.data.text_types import FALSE, TRUE
 
 _NO = ("no", "n", "false", "f", "off", "none", "skip", "impression", "view", "")
 _MOST = 4  # Values that a remedy names.
@@ -32,7 +33,8 @@ def to_labels(name: str, values, label_map=None):
 
     Args:
         name: Name of the column, for errors.
-        values: Raw values `(rows,)`: 0 and 1, `True` and `False`, or text of these.
+        values: Raw values `(rows,)`: 0 and 1, `True` and `False`, or text of these, `true` and
+            `TRUE` too.
         label_map: Other values -> 0 or 1. A number, or text that is one, matches that number,
             however it is written; other text matches itself; `None` matches a missing value.
 
@@ -43,6 +45,9 @@ def to_labels(name: str, values, label_map=None):
     values = ordinary(values)
     raw, nothing = numbers(name, values), missing(values)
     labels = raw.copy()
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        for label, words in enumerate((FALSE, TRUE)):
+            labels[values.isin(words).to_numpy(bool)] = label
     for value, label in checked_label_map(label_map).items():
         number = _number(value)
         if value is None:

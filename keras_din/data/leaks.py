@@ -14,6 +14,21 @@ _VALUES = 100
 _EXCEPTIONS = 0.001  # Of the rarer class.
 
 
+def check_known_before(labels: dict, words: dict) -> None:
+    """Raises a `ValueError` where an input is a label.
+
+    Args:
+        labels: Name of each column that is known only after the impression -> what it is.
+        words: Name of each input -> the argument that names it, such as `"target"`.
+    """
+    for name, word in words.items():
+        if name in labels:
+            raise ValueError(
+                f"`{word}` must hold what is known before the impression: a model that sees "
+                f"its own label predicts nothing. Received: {name!r}, which is {labels[name]}."
+            )
+
+
 def check_no_feedback(labels: dict, target, context, side=(), sequences=None) -> None:
     """Raises a `ValueError` where a feature is a label.
 
@@ -25,16 +40,11 @@ def check_no_feedback(labels: dict, target, context, side=(), sequences=None) ->
             so that a label may be among them, unless it is 1 in all behaviors.
         sequences: Name of a sequence -> the label that tells its behaviors.
     """
-    for word, names in (("target", target), ("context", context)):
-        for name in names:
-            if name in labels:
-                raise ValueError(
-                    f"`{word}` must hold what is known before the impression: a model that sees "
-                    f"its own label predicts nothing. Received: {name!r}, which is {labels[name]}."
-                )
-    told = set((sequences or {}).values())
+    words = dict.fromkeys(context, "context") | dict.fromkeys(target, "target")
+    check_known_before(labels, words)
+    of_behaviors = set((sequences or {}).values())
     for name in side:
-        if told == {name}:
+        if of_behaviors == {name}:
             raise ValueError(
                 f"`side` must hold what differs between behaviors. Received: {name!r}, which is 1 "
                 f"in all of them, since it tells the behaviors of {list(sequences)}."

@@ -1,15 +1,20 @@
 """Rows that hold their histories, as a data set whose features are learned from them."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from keras_din.data.aside import MAX_BAD, checked_max_bad
 from keras_din.data.bag_cells import bag_cells, checked_separators
 from keras_din.data.column_types import from_csv, from_series, kinds_of
 from keras_din.data.columns import (
     check_columns,
     from_arrow,
     missing,
+    numbers,
     ordinary,
     whole_as_integers,
 )
@@ -25,13 +30,15 @@ from keras_din.data.encoding import (
     stacked,
 )
 from keras_din.data.joins import column_names
+from keras_din.data.labels import check_both_classes
 from keras_din.data.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepared import PARTS, PreparedData, cut_into_parts
-from keras_din.data.reading import read_table
-from keras_din.data.rows import list_column, rows_to_samples
+from keras_din.data.reading import add_line, read_table
+from keras_din.data.row_checks import RowChecks
+from keras_din.data.rows import is_real, list_column, rows_to_samples
 from keras_din.data.source import ArrowSource, as_source
 from keras_din.data.split import LEFT_OUT, TRAIN, part_of_column
-from keras_din.feature_spec import Bag
+from keras_din.feature_spec import Bag, Categorical, Numeric, tells_padding
 
 
 def prepare_rows(
@@ -57,13 +64,15 @@ def prepare_rows(
     sep: str | None = None,
     header: bool | None = None,
     names=None,
+    max_bad: float = MAX_BAD,
+    strict: bool = False,
 ) -> PreparedData:
     """Rows with materialized histories as a data set; vocabularies and means are learned.
 
     The columns of a history are named `{sequence}_{feature}`, such as `hist_item`: lists, the
-    most recent behaviour last, or text that `separator` splits. What training sees, candidates
-    and histories, makes the features, as in `prepare_impressions`; `data.spec` then serves
-    `rows_dataset` for rows that come later.
+    most recent behavior last, or text that `separator` splits. What training sees, candidates
+    and histories, makes the features, as in `prepare_impressions`. `rows_dataset` with `data.spec`
+    then reads rows that come later from any table but a CSV file, their histories as lists.
 
     Args:
         source: A table, as `prepare_impressions` takes it, or a dict of these by part: `{"train":
@@ -71,15 +80,16 @@ def prepare_rows(
         label: Column of 0 and 1, the click.
         target: Columns of the candidate, the item first, as in `prepare_impressions`.
         context: Columns of the user and the request, likewise.
-        side: Features that only behaviours have, likewise.
-        of: Features of `target` that behaviours have too. Defaults to all.
+        side: Features that only behaviors have, likewise.
+        of: Features of `target` that behaviors have too. Defaults to all.
         sequences: Names of the sequences.
-        group: Column whose values are GAUC's groups, such as the user.
+        group: Column whose values are GAUC's groups, such as the user. Rows without one are kept
+            aside.
         weight: Column of what each row counts in the loss.
         split: Column that holds `"train"`, `"valid"` or `"test"`; other rows are left out. By
             default all rows of a single table are `"train"`.
         separator: Separator of histories that are text, such as `"|"`.
-        max_length: The most behaviours that a model reads.
+        max_length: The most behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have a row of its own.
         bags: As in `prepare_impressions`.
@@ -89,13 +99,17 @@ def prepare_rows(
         sep: The separator of a CSV file, as in `prepare_impressions`.
         header: As in `prepare_impressions`.
         names: As in `prepare_impressions`.
+        max_bad: The largest share of the rows of a table that may be kept aside for one reason.
+        strict: Whether the first bad row is an error.
 
     Returns:
-        A `PreparedData`, in whose behaviours every row is a user of its own.
+        A `PreparedData`, in whose behaviors every row is a user of its own. Rows that are kept
+        aside, such as those without a label, are its `bad_rows`, each with its line and reason.
 
     Raises:
-        ValueError: When a column is missing or holds something else, or there is no row to
-            train on.
+        ValueError: When a column is missing or holds something else, there is no row to train on,
+            labels in training are all alike, too many rows are bad for one reason, or `strict`
+            and a row is bad.
     """
     target, context = checked_features("target", target), checked_features("context", context)
     side, of = checked_features("side", side), behaviour_features(of, target)
@@ -114,19 +128,26 @@ def prepare_rows(
     of_behaviours = [feature_name(feature) for feature in [*of, *side]]
     lists = [f"{sequence}_{name}" for sequence in sequences for name in of_behaviours]
     names = features_to_type([*target, *context])
-    frame, part, bad = _read(source, columns, lists, split, names, separators, written)
+    required = [*ids, label, item]
+    checks = {"required": required, "label": label, "label_map": label_map}
+    checks |= {"max_bad": checked_max_bad(max_bad), "strict": strict}
+    frame, part, bad, counts = _read(
+        source, columns, lists, split, names, separators, written, checks
+    )
     if not (part == TRAIN).any():
         raise ValueError(
             "There must be rows of the part 'train' to learn from. "
             f"Received: {len(frame)} rows, none of them of 'train'."
         )
     written["kinds"] |= kinds_of(names, written["found"], written["kinds"])
-    seen = {name: [] for name in of_behaviours}
+    telling = _telling(of, frame, written, separators)
+    seen, without = {name: [] for name in of_behaviours}, {}
     for sequence in sequences:
         histories = {name: f"{sequence}_{name}" for name in of_behaviours}
         learned = _histories(frame, histories, [*of, *side], written, separator)
-        for name, values in _seen(frame[item], part == TRAIN, learned).items():
-            seen[name].append(values)
+        for name, (values, training, nothing) in _seen(learned, telling, part == TRAIN).items():
+            seen[name].append(values[training])
+            without[f"{sequence}_{name}"] = nothing
 
     def training_values(name):
         values = [frame[name][part == TRAIN]] if name in own else []
@@ -136,14 +157,20 @@ def prepare_rows(
     spec = fitted.spec(target, context, dict.fromkeys(sequences, of), side, max_length)
     for name in own:
         if isinstance(spec.features[name], Bag):
-            frame[name] = _as_lists(frame[name], separators.get(name))
+            frame[name] = _split(frame[name], separators.get(name))
+        else:
+            without[name] = int(missing(ordinary(frame[name])).sum())
     behaviours, samples = rows_to_samples(
         frame, spec, label, group=group, weight=weight, label_map=label_map
     )
+    samples = dataclasses.replace(samples, line=frame.index.to_numpy())
     parts = cut_into_parts(samples, part)
+    check_both_classes(parts["train"].label, f"column {label!r}")
     report = {
         "kind": "rows",
+        **counts,
         "columns": fitted.types,
+        "values_missing": _missing(spec, samples, behaviours, without),
         "behaviours": {name: len(log) for name, log in behaviours.items()},
         "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
@@ -164,43 +191,112 @@ def _sources(source, split, options) -> dict:
     return {part: as_source(table, *options) for part, table in source.items()}
 
 
-def _read(source: dict, columns: list, lists: list, split, names: list, separators, written):
-    """`(frame, part, bad)` of all tables, one below the other; `part` is as of `part_of`.
+def _read(source: dict, columns, lists, split, names: list, separators, written, checks: dict):
+    """The good rows of all tables, one below the other.
 
-    `names` are of the features of which a column may have a type that only the user can tell.
+    Args:
+        source: Name of the part -> table.
+        columns: Names of the columns that are no histories.
+        lists: Names of the columns of histories.
+        split: Column that holds the part, or `None`.
+        names: Of the features of which a column may have a type that only the user can tell.
+        separators: The result of `checked_separators`.
+        written: Options of `read_table`.
+        checks: What must hold of a row: the columns that are `required`, the `label` and its
+            `label_map`, `max_bad` and `strict`.
+
+    Returns:
+        `(frame, part, bad, counts)`: the rows, indexed by the line or row that each stood in; the
+        part of each, as `part_of` gives it; the rows that are aside; what a report says of them.
     """
-    frames, parts, bad = [], [], []
+    frames, parts, aside = [], [], []
+    counts = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
     for name in [name for name in PARTS if name in source]:
-        frame, aside = _read_one(source[name], columns, lists, separators, written)
-        if not len(frame) and len(source) > 1:
+        frame, bad = _read_one(source[name], columns, lists, separators, written)
+        if not len(frame) + len(bad) and len(source) > 1:
             raise ValueError(f"The table of each part must have rows. Received: none of {name!r}.")
         kinds = kinds_of(names, written["found"], written["kinds"])
         # A column is of one type, that of the first table.
         written = {**written, "kinds": written["kinds"] | kinds, "found": {}}
+        frame, bad, reasons = _good(frame, bad, name if len(source) > 1 else None, **checks)
+        counts["rows"] += len(frame) + len(bad)
+        counts["rows_aside"] |= reasons
         frames.append(frame)
         parts.append(np.full(len(frame), PARTS.index(name)))
-        bad.append(aside)
-    frame, part = pd.concat(frames, ignore_index=True), np.concatenate(parts)
+        aside.append(bad)
+    frame, part = pd.concat(frames), np.concatenate(parts)
     if split is not None:
         part = part_of_column(split, frame[split])
-        frame, part = frame[part != LEFT_OUT].reset_index(drop=True), part[part != LEFT_OUT]
-    return frame, part, pd.concat(bad, ignore_index=True)
+        counts["rows_in_no_part"] = int((part == LEFT_OUT).sum())
+        frame, part = frame[part != LEFT_OUT], part[part != LEFT_OUT]
+    counts["rows_kept"] = len(frame)
+    return frame, part, pd.concat(aside, ignore_index=True), counts
+
+
+def _good(frame, bad, name: str | None, required, label, label_map, max_bad, strict):
+    """The good rows of a table, all that are aside, and reason -> how many and the first.
+
+    Reasons name the part, where tables have one: lines are of one table.
+    """
+    checks = RowChecks(frame, label_map)
+    checks.check_labels(checks.check_values(required, [label]))
+    bad, counts = checks.finish(bad, strict)
+    what = "the table" if name is None else f"the table of {name!r}"
+    checks.check(what, bad, counts, max_bad)
+    if name is not None:
+        bad["reason"] += f", in {what}"
+        counts = {f"{reason}, in {what}": count for reason, count in counts.items()}
+    return frame[checks.good].copy(), bad, counts
 
 
 def _read_one(source, columns: list, lists: list, separators, written):
-    """As of `read_table`, with the columns of histories as they are."""
+    """The same as `read_table`, with the columns of histories as they are."""
     check_columns("the rows", column_names(source), [*columns, *lists])
     if isinstance(source, CsvFile):
         text = {*written["text"], *lists}
         return read_table(source, [*columns, *lists], separators, **written | {"text": text})
     frame, bad = read_table(source, columns, separators, **written)
-    if isinstance(source, ArrowSource):
-        table = source.read(lists)
-        source = {name: from_arrow(table[name]) for name in lists}
+    rows = frame.index.to_numpy()
+    table = source.read(lists) if isinstance(source, ArrowSource) else None
     for name in lists:
-        cells = ordinary(source[name]).to_numpy(object)
-        frame[name] = pd.Series([cells[row] for row in frame.index], frame.index, dtype=object)
+        if table is None:
+            cells = ordinary(source[name]).to_numpy(object)[rows]
+            frame[name] = pd.Series(cells, frame.index, dtype=object)
+        elif _stays(table[name].type):
+            frame[name] = pd.arrays.ArrowExtensionArray(table[name].take(rows))
+        else:
+            cells = from_arrow(table[name]).to_numpy(object)[rows]
+            frame[name] = pd.Series(cells, frame.index, dtype=object)
     return frame, bad
+
+
+def _stays(kind: pa.DataType) -> bool:
+    """Whether cells of a type of Arrow are histories as they are, or text to split."""
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_string, pa.types.is_large_string)
+    return any(test(kind) for test in tests)
+
+
+def _telling(of: list, frame, written: dict, separators: dict):
+    """The feature that tells padding in histories, as `rows_to_samples` will find it, or `None`.
+
+    Of a name it is a `Categorical` whose `padding_value` will be that of the learned one.
+    """
+    found = []
+    for feature in of:
+        name, kind = feature_name(feature), written["kinds"].get(feature_name(feature))
+        is_bag = separators.get(name) or written["found"].get(name, {}).get("type") == "bag"
+        if not isinstance(feature, str):
+            found.append(feature)
+        elif kind == "categorical" and not is_bag:
+            values = frame[name]
+            if not pd.api.types.is_numeric_dtype(ordinary(values).dtype):
+                found.append(Categorical(name, hash_buckets=1))
+                continue
+            values = numbers(name, values)
+            # 0 is padding unless it is a value of the candidates, then -1, and so on.
+            own = tuple(np.unique(values[values <= 0]).astype(int).tolist())
+            found.append(Categorical(name, vocabulary=own or (1,)))
+    return tells_padding(found) if any(isinstance(f, Categorical) for f in found) else None
 
 
 def _histories(frame, columns: dict, features: list, written: dict, separator) -> dict:
@@ -210,7 +306,8 @@ def _histories(frame, columns: dict, features: list, written: dict, separator) -
         frame: The rows, whose columns of histories become lists of such values.
         columns: Name of the feature -> its column.
         features: The features, in this order.
-        written: As of `as_written`; takes what was found of features that only behaviours have.
+        written: The options of `as_written`; takes what was found of features that only behaviors
+            have.
         separator: Separator of histories that are text, or `None`.
 
     Returns:
@@ -219,51 +316,70 @@ def _histories(frame, columns: dict, features: list, written: dict, separator) -
     learned = {}
     for feature in features:
         name, column = feature_name(feature), columns[feature_name(feature)]
-        cells = frame[column]
-        if separator is not None:
-            cells = cells.map(
-                lambda cell: _split(cell, separator) if isinstance(cell, str) else cell
-            )
-        lengths, flat = list_column(column, cells, feature)
+        lengths, flat = list_column(column, _split(frame[column], separator), feature)
         values = from_arrow(pa.chunked_array([flat]))
         first = _first(values)
         if isinstance(first, (list, tuple, np.ndarray)):
-            values, _ = bag_cells(values.rename(column), "|" if isinstance(feature, Bag) else None)
+            values = values.set_axis(np.repeat(frame.index, lengths)).rename(column)
+            values, _ = bag_cells(values, "|" if isinstance(feature, Bag) else None)
             written["found"].setdefault(name, {"type": "bag", "missing": {}})
         elif not isinstance(feature, Bag):
             kind = written["kinds"].get(name)
-            is_text = separator is not None and isinstance(first, str)
-            values, facts = (_from_text if is_text else from_series)(values, kind)
-            facts["line"] = 0
-            kinds_of([name], {name: facts}, {name: kind} if kind else {})
+            if separator is not None and isinstance(first, str):
+                values, facts = from_csv(pa.chunked_array([_as_fields(flat)]), kind)
+            else:
+                values, facts = from_series(values, kind)
+            add_line(facts, values, np.repeat(frame.index, lengths))
+            kinds_of([name], {name: facts | {"column": column}}, {name: kind} if kind else {})
             written["found"].setdefault(name, facts)
             if kind == "categorical":
                 values = whole_as_integers(values)
             flat = pa.array(values, from_pandas=True)
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]))
         cells = pa.LargeListArray.from_arrays(offsets, flat)
-        frame[column] = pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([cells])))
+        frame[column] = pd.arrays.ArrowExtensionArray(pa.chunked_array([cells]))
         learned[name] = lengths, values
     return learned
 
 
-def _from_text(values: pd.Series, kind):
-    cells = [None if pd.isna(value) else value.encode() for value in values]
-    cells = pa.array([b"" if cell is None else cell for cell in cells], pa.binary())
-    return from_csv(pa.chunked_array([cells]), kind)
+def _as_fields(text) -> pa.Array:
+    """Text of Arrow as the fields of a CSV file, where nothing is an empty field."""
+    return pc.fill_null(text.cast(pa.string()), "").cast(pa.binary())
 
 
-def _seen(items: pd.Series, training: np.ndarray, learned: dict) -> dict:
-    """Of each feature the values in the histories of training rows, without padding."""
-    (lengths, first), *_ = learned.values()
-    real = ~missing(first)
-    if first.dtype.kind in "iuf" and not (items == 0).any():
-        real &= (first != 0).fillna(False).to_numpy(bool)
-    real &= np.repeat(training, lengths)
-    return {
-        name: values[real if len(values) == len(real) else np.repeat(training, length)]
-        for name, (length, values) in learned.items()
-    }
+def _seen(learned: dict, telling, training: np.ndarray) -> dict:
+    """Of each feature `(values, seen, missing)`.
+
+    `seen` says which values stand in histories of training rows and are no padding; `missing` is
+    how many in those of all rows are no padding, and none.
+    """
+    _, first = next(iter(learned.values())) if telling is None else learned[telling.name]
+    real = np.ones(len(first), bool) if telling is None else is_real(first, telling)
+    found = {}
+    for name, (length, values) in learned.items():
+        of_training = np.repeat(training, length)
+        # Lists of another length are an error that is found later.
+        there = real if len(real) == len(values) else np.ones(len(values), bool)
+        nothing = int((missing(values) & there).sum())
+        found[name] = values, of_training & there, nothing
+    return found
+
+
+def _missing(spec, samples, behaviours: dict, without: dict) -> dict:
+    """Name of each input of numbers and categories -> how many of its values are missing.
+
+    `without` tells them for categories; of numbers also those count that float32 does not hold.
+    """
+    counts = {}
+    for name, info in spec.inputs.items():
+        if isinstance(info.feature, Numeric):
+            own = info.role != "behaviour"
+            log = None if own else behaviours[info.sequence.name]
+            values = samples.columns[name] if own else log.columns[info.feature.name]
+            counts[name] = int((~np.isfinite(values)).sum())
+        elif not isinstance(info.feature, Bag):
+            counts[name] = without[name]
+    return {name: count for name, count in counts.items() if count}
 
 
 def _first(values: pd.Series):
@@ -271,16 +387,22 @@ def _first(values: pd.Series):
     return there.iloc[0] if len(there) else None
 
 
-def _split(text: str, separator: str) -> list:
+def _split(cells: pd.Series, separator: str | None):
+    """Text as lists, of Arrow where no cell is a list; an empty cell is an empty list."""
+    if separator is None:
+        return cells
+    try:
+        text = pa.array(cells, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # Lists are among them.
+        lists = [_split_one(c, separator) if isinstance(c, str) else c for c in cells]
+        return pd.Series(lists, cells.index, dtype=object)
+    if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+        return cells
+    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+    lists = pc.split_pattern(text, separator)
+    lists = lists if isinstance(lists, pa.ChunkedArray) else pa.chunked_array([lists])
+    return pd.Series(pd.arrays.ArrowExtensionArray(lists), cells.index)
+
+
+def _split_one(text: str, separator: str) -> list:
     return text.split(separator) if text else []
-
-
-def _as_lists(cells: pd.Series, separator: str | None) -> pd.Series:
-    """Bags of a table as lists."""
-
-    def as_list(cell):
-        if isinstance(cell, str):
-            return [value for value in cell.split(separator) if value]
-        return list(cell) if isinstance(cell, tuple) else None
-
-    return pd.Series([as_list(cell) for cell in cells], cells.index, dtype=object)

@@ -1,4 +1,4 @@
-"""The doorstep: tables from anywhere, and bad rows kept aside, each with its line and reason."""
+"""Tables from anywhere, and bad rows kept aside, each with its line and reason."""
 
 import contextlib
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.checks import one_of
-from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
+from keras_din.data.aside import MAX_BAD, checked_max_bad
 from keras_din.data.bag_cells import bag_cells
 from keras_din.data.column_types import from_csv, from_series
 from keras_din.data.columns import (
@@ -20,10 +20,10 @@ from keras_din.data.columns import (
     whole_as_integers,
 )
 from keras_din.data.csv_file import read_csv
-from keras_din.data.labels import plain_text, remedy, to_labels
 from keras_din.data.order import order_of, order_of_events
+from keras_din.data.row_checks import RowChecks, aside_rows, join_aside
 from keras_din.data.source import ArrowSource, Table, as_source
-from keras_din.data.times import ORDER, to_microseconds
+from keras_din.data.times import ORDER, span, to_microseconds
 from keras_din.data.times import remedy as remedy_of_times
 
 _DUPLICATE = "the row is a duplicate"
@@ -108,7 +108,8 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
         table, lines = source.read(columns), None
         series = {name: typed(name, from_arrow(table[name])) for name in columns}
     else:
-        text = [name for name in columns if declared.get(name) == "text"]
+        # Only times may be dates, and what no one has said anything of.
+        text = [name for name in columns if declared.get(name, "number") != "number"]
         table, lines, bad = read_csv(source, columns, text)
         table, lines, not_utf8 = _without_bad_text(table, lines)
         series = {name: typed(name, table[name]) for name in columns}
@@ -119,7 +120,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     frame.index.name = "line"
     _add_lines(frame, found)
     bad = bad_lines(bad)
-    return _checked_cells(frame, bad if not_utf8 is None else _join(bad, not_utf8), bags)
+    return _checked_cells(frame, bad if not_utf8 is None else join_aside(bad, not_utf8), bags)
 
 
 def _without_bad_text(table: pa.Table, lines: np.ndarray):
@@ -142,17 +143,21 @@ def _without_bad_text(table: pa.Table, lines: np.ndarray):
         return table, lines, None
     rows = table.filter(pa.array(wrong)).to_pandas().set_axis(lines[wrong])
     rows = rows.apply(lambda column: _decoded(column)[0])
-    return table.filter(pa.array(~wrong)), lines[~wrong], _aside(rows, reasons[wrong])
+    return table.filter(pa.array(~wrong)), lines[~wrong], aside_rows(rows, reasons[wrong])
 
 
 def _add_lines(frame: pd.DataFrame, found: dict) -> None:
     """Adds to what was found the line of the first cell of which a user must say what it is."""
     for name in frame.columns:
-        facts = found[name]
-        if "refused" in facts:
-            facts["line"] = int(frame.index[int((frame[name] == facts["refused"]).argmax())])
-        elif "unclear" in facts:
-            facts["line"] = int(frame.index[int(frame[name].isna().argmax())])
+        add_line(found[name], frame[name], frame.index)
+
+
+def add_line(facts: dict, values: pd.Series, lines) -> None:
+    """The same for one column, whose values stand in `lines`."""
+    if "refused" in facts:
+        facts["line"] = int(lines[int((values == facts["refused"]).argmax())])
+    elif "unclear" in facts:
+        facts["line"] = int(lines[int(values.isna().argmax())])
 
 
 def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
@@ -169,13 +174,15 @@ def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
             text = _decoded if isinstance(first, bytes) else _of_one_type
             frame[name], wrong = text(frame[name])
             if wrong.any():
-                bad = _join(bad, _aside(frame[wrong], f"{name!r} is not UTF-8"))
+                bad = join_aside(bad, aside_rows(frame[wrong], f"{name!r} is not UTF-8"))
                 frame = frame[~wrong].copy()
         first = _first(frame[name])
         several = isinstance(first, (list, tuple, dict, set, np.ndarray))
         if name in bags and (several or bags[name] is not None):
             frame[name], wrong = bag_cells(frame[name], bags[name])
-            bad = _join(bad, _aside(frame[wrong], f"{name!r} holds no strings or integers"))
+            bad = join_aside(
+                bad, aside_rows(frame[wrong], f"{name!r} holds no strings or integers")
+            )
             frame = frame[~wrong].copy()
         elif several:
             raise ValueError(
@@ -237,19 +244,6 @@ def _is_no_utf8(value) -> bool:
     return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _aside(rows: pd.DataFrame, reasons) -> pd.DataFrame:
-    """Rows that are bad, as they came, after their lines and reasons."""
-    own = rows.astype(object).rename(columns={"line": "line_", "reason": "reason_"})
-    own.insert(0, "line", rows.index.to_numpy(np.int64))
-    own.insert(1, "reason", reasons)
-    return own
-
-
-def _join(bad: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    parts = [part for part in (bad, more) if len(part)] or [more]
-    return pd.concat(parts, ignore_index=True).sort_values("line", kind="stable", ignore_index=True)
-
-
 def clean_events(
     frame: pd.DataFrame,
     bad: pd.DataFrame,
@@ -298,38 +292,17 @@ def clean_events(
     """
     max_bad = checked_max_bad(max_bad)
     one_of("duplicates", duplicates, (None, "keep", "drop"))
-    reasons, code, values, remedies = [None], np.zeros(len(frame), np.int16), {}, {}
-
-    def set_aside(wrong, reason, column=None):
-        wrong = wrong & (code == 0)
-        if wrong.any():
-            code[wrong] = len(reasons)
-            reasons.append(reason)
-            if column is not None:
-                values[reason] = plain_text(frame[column].iloc[int(wrong.argmax())])
-
-    found = {name: to_labels(name, frame[name], label_map) for name in labels}
-    for name in dict.fromkeys([user, time, *labels, *required]):
-        nothing = found[name][1] if name in found else missing(frame[name])
-        set_aside(nothing, f"{name!r} is missing")
-        if name in found:
-            remedies[f"{name!r} is missing"] = (
-                "If they mean 0, say so with `label_map={None: 0}` (on the command line "
-                "`--label-map =0`)."
-            )
+    checks = RowChecks(frame, label_map)
+    found = checks.check_values([user, time, *labels, *required], labels)
     times, known, unit = to_microseconds(time, frame[time], time_unit, time_format)
     what = "a whole number, as an order is" if unit == ORDER else "a time"
-    set_aside(~known, f"{time!r} is not {what}", time)
+    checks.set_aside(~known, f"{time!r} is not {what}", time)
     wrong = frame[time][~known & ~missing(frame[time])]
     if unit != ORDER and len(wrong):
-        remedies[f"{time!r} is not {what}"] = remedy_of_times(wrong, time_format)
-    for name, (_, _, wrong) in found.items():
-        reason = f"{name!r} is neither 0 nor 1"
-        set_aside(wrong, reason, name)
-        if wrong.any():
-            remedies[reason] = remedy(frame[name][wrong])
+        checks.remedies[f"{time!r} is not {what}"] = remedy_of_times(wrong, time_format)
+    checks.check_labels(found)
 
-    good = np.flatnonzero(code == 0)
+    good = np.flatnonzero(checks.good)
     # Numbered by value: the order of the log decides nothing but ties.
     number, _ = pd.factorize(frame[user].iloc[good], sort=True)
     out_of_order = _falls(number, times[good])
@@ -339,38 +312,17 @@ def clean_events(
     if duplicates != "keep":
         wrong = np.zeros(len(frame), bool)
         wrong[rows[repeated]] = True
-        set_aside(wrong, _DUPLICATE)
-        remedies[_DUPLICATE] = (
+        checks.set_aside(wrong, _DUPLICATE)
+        checks.remedies[_DUPLICATE] = (
             "Keep them with `duplicates='keep'`, or leave them out with `duplicates='drop'` (on "
             "the command line `--duplicates`)."
         )
         rows, number, repeated = rows[~repeated], number[~repeated], repeated[:0]
 
     total = len(bad) + len(frame)
-    bad = _join(bad, _aside(frame[code > 0], np.array(reasons, object)[code[code > 0]]))
-    if strict and len(bad):
-        line, reason = bad["line"].iloc[0], bad["reason"].iloc[0]
-        value = f": {values[reason]}" if reason in values else ""
-        raise ValueError(
-            f"Every row must be good when `strict`. Received in line {line}: {reason}{value}."
-        )
-    # Without what is of one line only.
-    kinds = bad["reason"].str.replace(r"(?s)^\d+ fields, .*", "wrong number of fields", regex=True)
-    kinds = kinds.str.replace(r"(?s)^(not readable as \w+): .*", r"\1", regex=True)
-    counts = {
-        reason: {"rows": len(part), "first_line": int(part.iloc[0])}
-        | ({"first_value": values[reason]} if reason in values else {})
-        for reason, part in bad["line"].groupby(kinds)
-    }
-    if not len(rows):
-        hints = " ".join(remedies[reason] for reason in counts if reason in remedies)
-        raise ValueError(
-            f"The log must hold at least one good row. Received: {len(bad)} rows, kept aside "
-            f"for these reasons: {counts}.{' ' * bool(hints)}{hints}"
-        )
+    bad, counts = checks.finish(bad, strict)
     asked_for = (_DUPLICATE,) if duplicates == "drop" else ()
-    checked = {reason: part for reason, part in counts.items() if reason not in asked_for}
-    check_aside("the log", checked, total, max_bad, remedies)
+    checks.check("the log", bad, counts, max_bad, asked_for)
     users = pd.Index(frame[user].iloc[rows[np.diff(number, prepend=-1) > 0]])
     report = {
         "rows": total,
@@ -379,7 +331,7 @@ def clean_events(
         "rows_aside": counts,
         "rows_out_of_order": out_of_order,
         "time_unit": unit,
-        **_span(times[rows], unit),
+        **span(times[rows], unit),
         "users": len(users),
     }
     return Events(
@@ -391,15 +343,6 @@ def clean_events(
         report,
         bad,
     )
-
-
-def _span(times: np.ndarray, unit: str) -> dict:
-    """What a report says of the first and the last time, or of an order."""
-    low, high = int(times.min()), int(times.max())
-    if unit == ORDER:
-        return {"order_from": low, "order_to": high}
-    low, high = (str(np.datetime64(moment, "us")) for moment in (low, high))
-    return {"time_from": low, "time_to": high}
 
 
 def _falls(user, time) -> int:

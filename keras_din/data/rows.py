@@ -1,4 +1,4 @@
-"""The second door: rows that hold their histories already, as list columns of a table."""
+"""Rows that hold their histories already, as list columns of a table."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,15 @@ import pyarrow.compute as pc
 
 from keras_din.data import pipeline
 from keras_din.data.bags import Bags
-from keras_din.data.columns import check_exact_ids, missing
+from keras_din.data.columns import check_exact_ids, missing, ordinary
 from keras_din.data.columns import numbers as numbers_of
-from keras_din.data.labels import check_both_classes, good_labels
+from keras_din.data.labels import check_both_classes, good_labels, plain_text
+from keras_din.data.leaks import check_known_before
 from keras_din.data.log import BehaviourLog
 from keras_din.data.lookup import to_indices
 from keras_din.data.samples import Samples
 from keras_din.data.source import to_frame
-from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Indexed, padding_value
+from keras_din.feature_spec import Bag, FeatureSpec, Indexed, padding_value, tells_padding
 
 
 def rows_to_samples(
@@ -33,15 +34,16 @@ def rows_to_samples(
             column for each input of the spec, of the same name. Values are as they stand
             in the log where a feature has a vocabulary or hash buckets, indices where it has
             only a size, and numbers of a `Numeric`, where the feature's mean stands for those
-            that are missing: `values_missing` of the data set counts them. Behaviours: lists or
+            that are missing: `values_missing` of the data set counts them. Behaviors: lists or
             arrays, the most recent last; `None` or NaN is an empty history, and positions whose
             first feature is padding (an empty string, 0, or nothing; where 0 is in the vocabulary,
-            the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviours a
+            the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviors a
             list of lists, and padding in it is left out likewise.
         spec: The features.
         label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
-        group: Column whose values are GAUC's groups. Without one each row is by itself.
-        weight: Column of what each row counts in the loss.
+        group: Column whose values are GAUC's groups, one in each row. Without a column each row is
+            by itself.
+        weight: Column of what each row counts in the loss, a number in each row.
         label_map: Other values of the label -> 0 or 1, as `{-1: 0}`.
 
     Returns:
@@ -53,11 +55,10 @@ def rows_to_samples(
             differ in length.
     """
     frame = to_frame(frame)
-    if label is not None and label in spec.inputs:
-        raise ValueError(
-            "The inputs must not hold the label: a model that sees it predicts nothing. "
-            f"Received: label={label!r}, an input of the spec."
-        )
+    if label is not None:
+        roles = {name: info.role for name, info in spec.inputs.items()}
+        words = {"behaviour": "sequences"}
+        check_known_before({label: "the label"}, {n: words.get(r, r) for n, r in roles.items()})
     wanted = [*spec.inputs, *(name for name in (label, group, weight) if name is not None)]
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
@@ -67,6 +68,13 @@ def rows_to_samples(
         )
     if group is not None:
         check_exact_ids(group, frame[group])
+        nothing = missing(ordinary(frame[group]))
+        if nothing.any():
+            raise ValueError(
+                f"Column {group!r} must have a value in every row, since its values are the groups "
+                f"of GAUC. Received: no value in row {frame.index[int(nothing.argmax())]}. Leave "
+                "such rows out, or give each a value of its own."
+            )
     behaviours = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
     samples = Samples(
         columns={
@@ -79,9 +87,22 @@ def rows_to_samples(
         if label is None
         else good_labels(label, frame[label], label_map),
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
-        weight=None if weight is None else frame[weight].to_numpy("float32", na_value=np.nan),
+        weight=None if weight is None else _weights(weight, frame[weight]),
     )
     return behaviours, samples
+
+
+def _weights(name: str, values) -> np.ndarray:
+    """What each row counts, float32 `(rows,)`."""
+    found = numbers_of(name, values)
+    wrong = np.isnan(found)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Weights {name!r} must be numbers in every row. "
+            f"Received: {plain_text(values.iloc[row])} in row {values.index[row]}."
+        )
+    return found.astype(np.float32)
 
 
 def rows_dataset(
@@ -100,20 +121,20 @@ def rows_dataset(
     """The `tf.data.Dataset` of rows with materialized histories.
 
     Args:
-        frame: As of `rows_to_samples`.
+        frame: Same as in `rows_to_samples`.
         spec: The features.
-        label: As of `rows_to_samples`.
+        label: Same as in `rows_to_samples`.
         batch_size: Rows of a batch.
-        group: As of `rows_to_samples`.
-        weight: As of `rows_to_samples`.
-        label_map: As of `rows_to_samples`.
+        group: Same as in `rows_to_samples`.
+        weight: Same as in `rows_to_samples`.
+        label_map: Same as in `rows_to_samples`.
         shuffle: Whether each epoch has its own order, for training: the labels must then not all
             be alike.
         seed: Seed of the orders.
         first_epoch: Number of the first epoch.
 
     Returns:
-        As of `keras_din.data.dataset`.
+        Same as in `keras_din.data.dataset`.
     """
     behaviours, samples = rows_to_samples(
         frame, spec, label, group=group, weight=weight, label_map=label_map
@@ -131,16 +152,19 @@ def _column(name: str, values, feature):
         return _flat(name, _numpy(values), feature)
     lengths, flat = list_column(name, values, feature)
     flat = _numpy(flat)
-    real = _real(flat, feature)
+    real = is_real(flat, feature)
     row = np.repeat(np.arange(len(values)), lengths)[real]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(values)))])
     return Bags(np.arange(len(values)), offsets, _flat(name, flat[real], feature))
 
 
-def _real(values: np.ndarray, feature) -> np.ndarray:
-    """Which raw values are no padding: bool `(values,)`."""
-    real = ~missing(pd.Series(values))
-    return real if feature.dtype == "string" else real & (values != padding_value(feature))
+def is_real(values, feature) -> np.ndarray:
+    """Which raw values of a feature that tells padding are none: bool `(values,)`."""
+    values = pd.Series(values)
+    real = ~missing(values)
+    if feature.dtype == "string":
+        return real
+    return real & (values != padding_value(feature)).fillna(True).to_numpy(bool)
 
 
 def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
@@ -238,7 +262,7 @@ def _numpy(values) -> np.ndarray:
 
 def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
     columns, lengths, real = {}, None, None
-    first = next(feature for feature in sequence.of if isinstance(feature, Categorical))
+    first = tells_padding(sequence.of)
     for feature in sequence.features:
         name = sequence.input_name(feature)
         length, values = list_column(name, frame[name], feature)
@@ -252,7 +276,7 @@ def _log(frame: pd.DataFrame, sequence) -> BehaviourLog:
             )
         columns[feature.name] = _column(name, values, feature)
         if feature is first:
-            real = _real(_numpy(values), feature)
+            real = is_real(_numpy(values), feature)
     row = np.repeat(np.arange(len(frame)), lengths)[real]
     return BehaviourLog.from_events(
         row, {name: values[real] for name, values in columns.items()}, users=len(frame)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import fraction, positive_integer
-from keras_din.data.times import ORDER, to_microseconds
+from keras_din.data.times import ORDER, span, to_microseconds
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 _NAMES = ("train", "valid", "test")
@@ -194,7 +194,9 @@ def _parts(valid, test) -> tuple:
     return (TRAIN, *([VALID] if valid else []), *([TEST] if test else []))
 
 
-def check_parts(split, part: np.ndarray, time: np.ndarray, allow_empty: bool = False) -> None:
+def check_parts(
+    split, part: np.ndarray, time: np.ndarray, allow_empty: bool = False, unit: str = "us"
+) -> None:
     """Raises a `ValueError` where a part that the split names has no rows.
 
     Args:
@@ -203,21 +205,22 @@ def check_parts(split, part: np.ndarray, time: np.ndarray, allow_empty: bool = F
         part: Of each row `(rows,)`, as `part_of` gives it.
         time: Microseconds `(rows,)`.
         allow_empty: Whether a part of validation or test may be empty.
+        unit: `"order"` where `time` are no times, for the error.
     """
     empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
     if empty and not allow_empty:
         raise ValueError(
             f"Each part that `split` names must have rows, unless `allow_empty_parts` (on the "
             "command line `--allow-empty-parts`). Received: "
-            f"none for {empty} from {split!r}; {_times(time)}."
+            f"none for {empty} from {split!r}; {_times(time, unit)}."
         )
 
 
-def _times(time: np.ndarray) -> str:
+def _times(time: np.ndarray, unit: str) -> str:
     if not len(time):
         return "no rows at all"
-    first, last = (np.datetime64(int(moment), "us") for moment in (time.min(), time.max()))
-    return f"the rows are from {first} to {last}"
+    first, last = span(time, unit).values()
+    return f"the rows are {'in the order' if unit == ORDER else 'from'} {first} to {last}"
 
 
 def _numbers(valid: float, test: float, of: int):
@@ -277,7 +280,7 @@ def check_training(split, part: np.ndarray, learned: list) -> None:
         )
 
 
-def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:
+def part_of(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
     """The part of each row: 0 training, 1 validation, 2 test, -1 left out.
 
     Args:
@@ -287,6 +290,7 @@ def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:
             microseconds.
         user: Sorted numbers of users `(rows,)`.
         time: Microseconds `(rows,)`.
+        unit: `"order"` where `time` are no times, for errors.
 
     Returns:
         int8 `(rows,)`.
@@ -307,6 +311,7 @@ def part_of(split, user: np.ndarray, time: np.ndarray) -> np.ndarray:
         )
     if not (part == TRAIN).any():
         raise ValueError(
-            f"`split` must leave rows for training. Received: none from {split!r}; {_times(time)}."
+            f"`split` must leave rows for training. Received: none from {split!r}; "
+            f"{_times(time, unit)}."
         )
     return part.astype(np.int8)

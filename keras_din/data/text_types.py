@@ -15,7 +15,7 @@ _TOKENS = {"", "-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "?", "??", ".", "
 _TOKENS |= {"n.a.", "n.a", "nil", "none", "null", "(null)", "[null]", "<null>", "nan", "na", "<na>"}
 _TOKENS |= {"n/a", "#n/a", "nat", "missing", "unknown", "undefined", "void", "#div/0!", "#value!"}
 _TOKENS |= {"#ref!", "#num!"}
-_TRUE, _FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]
+TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]
 _MOST_OTHERS = 0.1  # Of the cells of a column of numbers: the share that may be other words.
 
 _INTEGER = r"^(?:0|-?[1-9][0-9]*)$"  # As integers are written: not 007, +7 or -0.
@@ -59,7 +59,7 @@ def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
     if not len(column):
         return TextType("nothing", "no value")
     text = pc.utf8_trim_whitespace(column)
-    if pc.all(pc.is_in(text, pa.array(_TRUE + _FALSE))).as_py():
+    if pc.all(pc.is_in(text, pa.array(TRUE + FALSE))).as_py():
         return TextType("booleans", "true or false", text[0].as_py())
     is_number = pc.match_substring_regex(text, _NUMBER)
     if not pc.any(is_number).as_py():
@@ -171,7 +171,7 @@ def convert(column: pa.ChunkedArray, found: TextType) -> pa.ChunkedArray:
         return column
     text = pc.utf8_trim_whitespace(column)
     if found.kind == "booleans":
-        yes = pc.is_in(text, pa.array(_TRUE))
+        yes = pc.is_in(text, pa.array(TRUE))
         return pc.if_else(pc.is_valid(column), yes, pa.scalar(None, pa.bool_()))
     if found.kind == "numbers":
         return _floats(text)

@@ -305,3 +305,12 @@ def _unit(name: str, values, sizes) -> str:
             "If all are of one unit, say so with `time_unit`."
         )
     return first
+
+
+def span(times: np.ndarray, unit: str) -> dict:
+    """What a report says of the first and the last time, or of an order."""
+    low, high = int(times.min()), int(times.max())
+    if unit == ORDER:
+        return {"order_from": low, "order_to": high}
+    low, high = (str(np.datetime64(moment, "us")) for moment in (low, high))
+    return {"time_from": low, "time_to": high}

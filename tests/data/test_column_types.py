@@ -329,3 +329,20 @@ def test_text_without_a_number_is_no_number(tmp_path):
 )
 def test_what_a_float_gives_back(text, expected):
     assert (not_reproduced(pa.array(["1.5", text])) is None) == expected
+
+
+def test_dates_as_a_category(tmp_path):
+    days = ["2022-04-08", "2022-04-09"]
+    log = a_log(days)
+    assert values_of(prepared(write(log, tmp_path, "csv"), categorical=["x"])) == set(days)
+    assert values_of(prepared(log)) == set(days)
+    message = r"'x' must hold strings.* Received: dates \(.*'x' is named in `categorical`"
+    for source in (tmp_path / "log.csv", log.assign(x=pd.to_datetime(log["x"]))):
+        with pytest.raises(ValueError, match=message):
+            prepared(source)
+
+
+def test_ids_that_look_like_dates_stay_as_written(tmp_path):
+    log = a_log([1]).assign(user=[f"2022-04-0{row % 4 + 1}" for row in range(40)])
+    data = prepared(write(log, tmp_path, "csv"), context=[])
+    assert data.users.tolist() == [f"2022-04-0{i}" for i in range(1, 5)]

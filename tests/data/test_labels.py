@@ -34,6 +34,8 @@ def a_log(click, rows=200):
         (pd.Series(["yes", "no"], dtype="category"), {"yes": 1, "no": 0}, [1, 0]),
         ([0, 1], {0: 1, 1: 0}, [1, 0]),
         ([3, 0, 1], {3: True}, [1, 0, 1]),
+        (["True", "false", "TRUE", "0"], None, [1, 0, 1, 0]),
+        (pd.Series(["True", "False"], dtype="string"), {"True": 0}, [0, 0]),
     ],
 )
 def test_label_map(values, label_map, expected):

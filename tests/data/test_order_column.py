@@ -56,6 +56,17 @@ def test_a_split_of_an_order():
     assert sorted(data.parts["test"].time.tolist()) == [7, 7, 9, 9, 2**53 + 1, 2**53 + 1]
 
 
+def test_an_empty_part_of_an_order():
+    log, words = a_log(), {**COLUMNS, "label": "click"}
+    message = rf"none for \['valid'\].*; the rows are in the order 1 to {2**53 + 1}\."
+    with pytest.raises(ValueError, match=message):
+        prepare_impressions(log, **words, split=ByTime(valid_from=6, test_from=7))
+    with pytest.raises(
+        ValueError, match=rf"for training\..*; the rows are in the order 1 to {2**53 + 1}"
+    ):
+        prepare_impressions(log, **words, split=ByTime(test_from=0))
+
+
 def test_an_order_has_no_days():
     data = prepare_impressions(a_log(), **COLUMNS, label="click", split=LeaveOneOut(valid=0))
     with pytest.raises(ValueError, match=r"needs times.* Received: data whose rows have an order"):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from keras_din import build_base
+from keras_din.cli import show
 from keras_din.data import PreparedData, prepare_rows, rows_dataset
 from keras_din.feature_spec import Bag, Categorical, Numeric
 
@@ -133,11 +134,16 @@ def test_types_are_taken():
     [
         ({}, {"sequences": ["past"]}, r"Columns \['past_item', .*\] must be in the rows"),
         ({"hist_item": "x|y"}, {}, "'hist_item' must hold lists. Received: values of type .*'x|y'"),
-        ({"click": [0, 1, 2, 1]}, {}, "'click' must be 0 or 1 in every row. Received: 2 in row 2"),
+        (
+            {"click": [0, 1, 2, 1]},
+            {},
+            "1 of 4 rows .* 'click' is neither 0 nor 1; the first is 2 in",
+        ),
+        ({"click": [1] * 4}, {}, "rows with label 0. Received: 4 rows, all with label 1 in column"),
         (
             {"hist_price": [["2.5", "1,5", "2.0"], [], None, ["1.5", "8.0"]]},
             {},
-            "'price' must hold numbers .* Received: '1,5'",
+            "'hist_price' must hold numbers .* Received: '1,5' in line 0.* name 'price' in `categ",
         ),
         (
             {"hist_item": [["x"], [], None, ["y", "unseen"]]},
@@ -178,3 +184,98 @@ def test_a_part_without_rows():
     tables = {"train": a_frame(), "valid": a_frame().iloc[:0]}
     with pytest.raises(ValueError, match=r"The table of each part must have rows.*none of 'valid'"):
         prepare_rows(tables, label="click", target="item")
+
+
+def many_rows():
+    """200 rows of two users, a history each."""
+    rows = [
+        {"user": f"u{i % 2}", "item": i % 5 + 1, "hist_item": f"{i % 3 + 1}|2", "click": i % 2}
+        for i in range(200)
+    ]
+    return pd.DataFrame(rows).astype(object)
+
+
+def test_bad_rows_are_kept_aside_and_counted(tmp_path):
+    frame = many_rows()
+    frame.loc[7, "click"], frame.loc[9, "user"], frame.loc[8, "item"] = None, None, None
+    frame["part"] = ["train"] * 190 + ["test"] * 6 + ["neither"] * 4
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    with open(tmp_path / "rows.csv", "a") as file:
+        file.write("a line\n")
+    words = {"label": "click", "target": "item", "group": "user", "separator": "|"}
+    data = prepare_rows(tmp_path / "rows.csv", **words, split="part")
+    report = data.report
+    assert (report["rows"], report["rows_kept"], report["rows_in_no_part"]) == (201, 193, 4)
+    assert report["rows_aside"] == {
+        "'click' is missing": {"rows": 1, "first_line": 9},
+        "'item' is missing": {"rows": 1, "first_line": 10},
+        "'user' is missing": {"rows": 1, "first_line": 11},
+        "wrong number of fields": {"rows": 1, "first_line": 202},
+    }
+    assert data.bad_rows["line"].tolist() == [9, 10, 11, 202]
+    assert data.parts["test"].line.tolist() == [*range(192, 198)]
+    assert set(data.parts["train"].group) == {0, 1}
+    printed = show.report(data)
+    assert "read 201 rows, kept 193\n" in printed
+    assert "  kept aside 1: 'user' is missing, first in line 11\n" in printed
+    assert "in no part: 4 rows\n" in printed
+    with pytest.raises(ValueError, match=r"when `strict`\. Received in line 9: 'click' is missing"):
+        prepare_rows(tmp_path / "rows.csv", **words, split="part", strict=True)
+
+
+def test_many_bad_rows_are_an_error(tmp_path):
+    frame = many_rows()
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    with open(tmp_path / "rows.csv", "a") as file:
+        file.write("a line\n" * 3)
+    words = {"label": "click", "target": "item", "separator": "|"}
+    message = (
+        r"1 % of the rows of the table .* 3 of 203 rows for this reason: wrong number of field"
+    )
+    with pytest.raises(ValueError, match=message):
+        prepare_rows(tmp_path / "rows.csv", **words)
+    message = r"the table of 'test' may be kept .* 3 of 203 rows"
+    with pytest.raises(ValueError, match=message):
+        prepare_rows({"train": frame, "test": tmp_path / "rows.csv"}, **words)
+    data = prepare_rows({"train": frame, "test": tmp_path / "rows.csv"}, **words, max_bad=0.1)
+    reason = "wrong number of fields, in the table of 'test'"
+    assert data.report["rows_aside"] == {reason: {"rows": 3, "first_line": 202}}
+    with pytest.raises(ValueError, match=r"The table must hold at least one good row.*label_map"):
+        prepare_rows(frame.assign(click=2), **words)
+    with pytest.raises(ValueError, match=r"`max_bad` must be a number in \[0, 1\]"):
+        prepare_rows(frame, **words, max_bad=2)
+
+
+def test_values_that_are_missing_are_counted():
+    frame = a_frame(device=["tv", None, "tv", "pad"], price=[1.5, None, 2.0, 9.5])
+    frame["hist_price"] = [[2.5, None, 2.0], [], None, [1.5, 8.0]]
+    frame["hist_action"] = [[1, 2, None], [], None, [None, 7]]
+    frame["hist_item"] = [["x", "z", "x"], [], None, ["y", ""]]
+    data = prepare_rows(frame, **COLUMNS, categorical=["action"])
+    expected = {"device": 1, "price": 1, "hist_price": 1, "hist_action": 2}
+    assert data.report["values_missing"] == expected
+    assert "  without a value: 2 of 'hist_action'\n" in show.report(data)
+
+
+@pytest.mark.parametrize("of", [["price", "item"], ["item", "price"]])
+def test_padding_is_that_of_the_first_category(of):
+    frame = a_frame(
+        price=[1.5, 0.5, 0.25, 0.0],
+        item=[5, 6, 5, 6],
+        hist_item=[[7, 8, 0], [], None, [9, 0]],
+        hist_price=[[0.0, 1.0, 1.0], [], None, [0.0, 0.0]],
+        hist_action=[[1, 2, 3], [], None, [4, 3]],
+    )
+    data = prepare_rows(frame, **COLUMNS, of=of)
+    assert set(data.spec.features["item"].vocabulary) == {5, 6, 7, 8, 9}
+    assert set(data.spec.features["action"].vocabulary) == {1, 2, 4}
+    assert data.behaviours["hist"].columns["price"].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_an_unclear_history_is_shown_with_its_line_and_column():
+    frame = many_rows().drop(columns="hist_item").assign(hist_dwell=[[1.0, 2.0]] * 200)
+    frame["hist_item"] = [[1, 2]] * 200
+    frame.at[150, "hist_dwell"] = [3.0, None]
+    message = r"Received: \['dwell'\], with 1\.0 in 'hist_dwell' and no value in line 150\."
+    with pytest.raises(ValueError, match=message):
+        prepare_rows(frame, label="click", target="item", side="dwell")

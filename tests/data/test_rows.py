@@ -48,7 +48,14 @@ def test_weights():
     ((_, _, weight),) = rows_dataset(frame, SPEC, "click", weight="weight")
     np.testing.assert_array_equal(weight, [[1], [0.5], [2]])
     frame["weight"] = pd.array([1, None, 2], "Int64")
-    with pytest.raises(ValueError, match=r"`weight` must hold finite .* Received: nan in row 1\."):
+    with pytest.raises(
+        ValueError, match=r"Weights 'weight' must be .* Received: no value in row 1\."
+    ):
+        rows_dataset(frame, SPEC, "click", weight="weight")
+    frame["weight"] = ["1", "-", "2"]
+    with pytest.raises(
+        ValueError, match=r"Weights 'weight' must be numbers .* Received: '-' in row"
+    ):
         rows_dataset(frame, SPEC, "click", weight="weight")
     with pytest.raises(ValueError, match=r"missing are \['w'\]"):
         rows_dataset(frame, SPEC, "click", weight="w")
@@ -199,3 +206,10 @@ def test_padding_of_integers_is_that_of_the_server(vocabulary, padding):
     frame = pd.DataFrame({"item": [5], "hist_item": [[9, vocabulary[1], padding, padding]]})
     ((x, _),) = rows_dataset(frame, spec)
     assert x["hist_item"].numpy().tolist() == [[4, 3]]
+
+
+@pytest.mark.parametrize("user", [["b", None, "b"], [1.0, np.nan, 2.0], ["b", "", "b"]])
+def test_every_row_has_a_group(user):
+    message = r"'user' must have a value in every row.* Received: no value in row 1\."
+    with pytest.raises(ValueError, match=message):
+        rows_to_samples(a_frame(user=user), SPEC, "click", group="user")
