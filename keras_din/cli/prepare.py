@@ -47,13 +47,13 @@ def add_arguments(parser):
         required=True,
         type=_names,
         metavar="A,B",
-        help="features of the candidate, the item first; behaviours have them too",
+        help="features of the candidate, the item first; behaviors have them too",
     )
     columns.add_argument(
         "--context", type=_names, default=(), metavar="A,B", help="features of user and request"
     )
     columns.add_argument(
-        "--side", type=_names, default=(), metavar="A,B", help="features of behaviours alone"
+        "--side", type=_names, default=(), metavar="A,B", help="features of behaviors alone"
     )
     columns.add_argument("--request", help="impressions shown together (with --label)")
     types.add_arguments(parser)
@@ -80,7 +80,7 @@ def add_arguments(parser):
         "--ties",
         choices=("exclude", "order"),
         default="exclude",
-        help="behaviours of the sample's own time: not in its history, or by the log's order",
+        help="behaviors of the sample's own time: not in its history, or by the log's order",
     )
     drawn.add_argument("--seed", type=int, default=0, help="of negatives and by-user")
     parser.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
@@ -152,9 +152,15 @@ def run(options) -> None:
             **same,
         )
     elif options.request:
-        raise ValueError("`--request` belongs to impressions: name their `--label` too.")
+        raise ValueError(
+            "`--request` belongs to impressions: name their `--label` too. "
+            f"Received: --request {options.request}."
+        )
     elif options.label_map:
-        raise ValueError("`--label-map` belongs to impressions: name their `--label` too.")
+        raise ValueError(
+            "`--label-map` belongs to impressions: name their `--label` too. "
+            f"Received: {options.label_map}."
+        )
     else:
         data = prepare_behaviours(
             options.log,
@@ -162,7 +168,7 @@ def run(options) -> None:
             negatives_by=options.negatives_by,
             ties=options.ties,
             seed=options.seed,
-            duplicates=options.duplicates or "keep",
+            duplicates=options.duplicates,
             **same,
         )
     if options.half_life is not None:
@@ -196,10 +202,17 @@ def _split(options):
     from keras_din.data import ByTime, ByUser, LastFraction, LeaveOneOut
 
     if options.split != "by-time" and (options.valid_from or options.test_from):
-        raise ValueError("`--valid-from` and `--test-from` belong to `--split by-time`.")
+        raise ValueError(
+            "`--valid-from` and `--test-from` belong to `--split by-time`. "
+            f"Received: split={options.split!r}, valid_from={options.valid_from!r}, "
+            f"test_from={options.test_from!r}."
+        )
     if options.split == "by-time":
         if not options.test_from:
-            raise ValueError("`--split by-time` needs `--test-from`.")
+            raise ValueError(
+                "`--split by-time` needs `--test-from`. "
+                f"Received: valid_from={options.valid_from!r} alone."
+            )
         moments = [_moment(text) for text in (options.valid_from, options.test_from)]
         unit = "order" if options.order else options.time_unit
         return ByTime(*moments, None, unit, options.time_format)

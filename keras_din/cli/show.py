@@ -69,7 +69,7 @@ def report(data) -> str:
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
     if "columns" in counts:
         lines.append("types (--numeric, --categorical, --hash, --bags say otherwise):")
-        lines += [f"  {name}: {_type(told)}" for name, told in counts["columns"].items()]
+        lines += [f"  {name}: {_type(facts)}" for name, facts in counts["columns"].items()]
     for name in ("items", "users"):
         table = counts.get(f"{name}_table", {})
         if table.get("rows_not_found"):
@@ -114,11 +114,11 @@ def report(data) -> str:
     return "\n".join(lines)
 
 
-def _type(told: dict) -> str:
+def _type(facts: dict) -> str:
     """What a column was taken for, why, and what stands in it for a missing value."""
-    example = f", such as {told['example']!r}" if "example" in told else ""
-    line = f"{told['type']}: {told.get('reason', '')}{example}"
-    if told["missing"]:
-        tokens = ", ".join(f"{token!r} {count:,}" for token, count in told["missing"].items())
+    example = f", such as {facts['example']!r}" if "example" in facts else ""
+    line = f"{facts['type']}: {facts.get('reason', '')}{example}"
+    if facts["missing"]:
+        tokens = ", ".join(f"{token!r} {count:,}" for token, count in facts["missing"].items())
         line += f"; missing: {tokens}"
     return line

@@ -64,7 +64,7 @@ def prepare_behaviours(
     sep: str | None = None,
     header: bool | None = None,
     names=None,
-    duplicates: str = "keep",
+    duplicates: str | None = None,
     max_bad: float = MAX_BAD,
     strict: bool = False,
     seed: int = 0,
@@ -124,7 +124,7 @@ def prepare_behaviours(
             `names` is given.
         names: Names of the columns of the log, a CSV file, in their order.
         duplicates: What becomes of rows that repeat another in every column named here:
-            `"keep"` (who does a thing twice did it twice), counted, or `"drop"`.
+            `"keep"`, the default (who does a thing twice did it twice), counted, or `"drop"`.
         max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
         seed: Seed of the negatives.
@@ -174,7 +174,7 @@ def prepare_behaviours(
         required=[item],
         time_unit=time_unit,
         time_format=time_format,
-        duplicates=one_of("duplicates", duplicates, ("keep", "drop")),
+        duplicates=one_of("duplicates", duplicates, (None, "keep", "drop")) or "keep",
         max_bad=max_bad,
         strict=strict,
     )

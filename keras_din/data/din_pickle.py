@@ -32,10 +32,10 @@ def load_din_pickle(
         valid: Whether the last training position of each user becomes the part `"valid"`.
         max_length: The most behaviours that a model reads.
         dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`.
-        label_map: As of `prepare_tuples`.
+        label_map: Same as in `prepare_tuples`.
 
     Returns:
-        A `PreparedData` as of `prepare_tuples`: the authors' ids are the raw values.
+        A `PreparedData`, the same as that of `prepare_tuples`: the authors' ids are the raw values.
 
     Raises:
         ValueError: When the file holds something else, or names anything but plain data.

@@ -120,7 +120,7 @@ class Features:
         values: A function from the name of a column to the values that training sees of it.
         dim: Width of the embeddings: a number, or name -> number.
         min_count: How often a value must occur in training to have a row of its own.
-        separators: As of `checked_separators`. By default no column holds bags.
+        separators: The result of `checked_separators`. By default no column holds bags.
         options: The options of `as_written`, after the columns were read. By default types are
             found in the values.
         reasons: The reasons of `as_written`.

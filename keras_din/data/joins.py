@@ -37,7 +37,7 @@ def read_log(
         source: The log, as `read_table` takes it.
         needed: Names of all columns needed.
         tables: Name of the table -> `(key column, source or None)`.
-        bags: As of `read_table`, of the log and the tables.
+        bags: Same as in `read_table`, of the log and the tables.
         max_bad: The largest share of the rows of a table that may be kept aside.
         text: Likewise.
         numbers: Likewise.

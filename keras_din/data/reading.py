@@ -55,7 +55,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
         source: A table, as `as_source` takes it. Missing in a CSV file is what `pandas.read_csv`
             takes for missing, and `\\N`. Or a `Table` that was read already.
         columns: Names of the columns needed, each once or more.
-        bags: Which of them may hold several values a row, as of `checked_separators`. Lists
+        bags: Which of them may hold several values a row: what `checked_separators` gives. Lists
             become tuples, text stays as it is.
         text: Which of them are text in a CSV file, whatever it looks like.
         numbers: Which of them are times and labels, which count as numbers alone.

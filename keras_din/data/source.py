@@ -104,7 +104,7 @@ def to_frame(table) -> pd.DataFrame:
     """All columns of a table in memory, as a pandas `DataFrame`.
 
     Args:
-        table: As of `as_source`, but no CSV file: of those `read_table` reads columns by name.
+        table: Same as in `as_source`, but no CSV file: of those `read_table` reads columns by name.
     """
     source = as_source(table)
     if isinstance(source, ArrowSource):

@@ -30,9 +30,9 @@ class TextType(NamedTuple):
 
     `kind` is `"integers"`, `"numbers"`, `"text"`, `"booleans"` or `"nothing"`; `reason` says why,
     `example` is the value that decided; `missing` are the tokens beside numbers that stand for a
-    missing value, and how often; `refused` is a token that may be a number, which nobody but the
-    user can tell; `whole` says whether all numbers are whole and written as pandas writes
-    integers with gaps.
+    missing value, and how often; `refused` is a token that may be a number, which only the user
+    can tell; `whole` says whether all numbers are whole and written as pandas writes integers with
+    gaps.
     """
 
     kind: str

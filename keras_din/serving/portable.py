@@ -37,7 +37,7 @@ def export_onnx(
     All models of `keras_din.MODELS` have this form, and what Keras builds of common operations.
     The graph takes indices, not the values of the log: it has no lookup tables. Inputs are named
     as the spec names them, int32 indices and float32 numbers (one that is not finite is missing:
-    the mean stands for it): context `(batch,)`, target `(batch, candidates)`, behaviours
+    the mean stands for it): context `(batch,)`, target `(batch, candidates)`, behaviors
     `(batch, time)`, a `Bag` with one axis more. All axes but the embeddings' are free, and `time`
     may be 0. The output is `ctr`, float32 `(batch, candidates)`. Index 0 is padding, anywhere; an
     index out of range is read as out-of-vocabulary. Of a history longer than `max_length` the most

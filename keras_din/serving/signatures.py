@@ -13,7 +13,7 @@ SIGNATURES = ("serving_default", "rank")
 def input_specs(spec: FeatureSpec, signature: str) -> dict:
     """The tensors that a signature takes, by name.
 
-    Context `(batch,)`, behaviours `(batch, time)`, target `(batch,)` of `serving_default` and
+    Context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` of `serving_default` and
     `(batch, candidates)` of `rank`, and of a `Bag` one axis more, its values; each of the type
     of the feature's raw values.
     """
@@ -52,10 +52,10 @@ def first_values(indices, max_values: int):
 def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict:
     """What clients send, with target `(batch, candidates)`, as what the model takes.
 
-    A candidate is padding where the first `Categorical` of the target is, a behaviour where that
+    A candidate is padding where the first `Categorical` of the target is, a behavior where that
     of its sequence is, whatever the other features say there. Of a history longer than
     `max_length` the most recent stay, of a bag of more than `max_values` the first. Inputs of
-    different numbers of rows, candidates or behaviours are an `InvalidArgumentError` that names
+    different numbers of rows, candidates or behaviors are an `InvalidArgumentError` that names
     one.
     """
     first = tells_padding(spec.target)

@@ -101,7 +101,8 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
         main([*words, "--label-map", "no"])
     assert "must be VALUE=0 or VALUE=1" in capsys.readouterr().err
     assert main([*words[:-2], "--label-map", "no=0"]) == 1
-    assert "`--label-map` belongs to impressions" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "`--label-map` belongs to impressions: name their `--label` too. Received: {" in error
 
 
 @pytest.mark.parametrize(
@@ -273,8 +274,14 @@ def test_resume(folder, tmp_path, capsys):
     "words, message",
     [
         (["prepare", "none.csv", "x", *PREPARE], "none.csv"),
-        (["prepare", "{log}", "x", *PREPARE, "--request", "r"], "`--request` belongs to impress"),
-        (["prepare", "{log}", "x", *PREPARE, "--test-from", "3"], "belong to `--split by-time`"),
+        (
+            ["prepare", "{log}", "x", *PREPARE, "--request", "r"],
+            "name their `--label` too. Received: --request r.",
+        ),
+        (
+            ["prepare", "{log}", "x", *PREPARE, "--test-from", "3"],
+            "Received: split=None, valid_from=None, test_from='3'",
+        ),
         (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "needs `--test-from`"),
         (["prepare", "{log}", "x", *PREPARE, "--split", "week"], r"Columns \['week'\] must be in"),
         (["prepare", "{log}", "x", *PREPARE, "--half-life", "0"], "`--half-life` must be a posi"),

@@ -216,9 +216,10 @@ def test_bad_rows_and_duplicates():
         "'item' is missing": {"rows": 1, "first_line": 9},
         "the row is a duplicate": {"rows": 1, "first_line": 8},
     }
-    twice = prepare_behaviours(log, **COLUMNS, max_bad=0.1)
-    assert twice.report["rows_kept"] == 9
-    assert twice.report["rows_repeated"] == 1
+    for options in ({}, {"duplicates": None}, {"duplicates": "keep"}):
+        twice = prepare_behaviours(log, **COLUMNS, max_bad=0.1, **options)
+        assert twice.report["rows_kept"] == 9
+        assert twice.report["rows_repeated"] == 1
     with pytest.raises(ValueError, match=r"1 of 10 rows .*'item' is missing; the first is in line"):
         prepare_behaviours(log, **COLUMNS)
 
@@ -226,7 +227,7 @@ def test_bad_rows_and_duplicates():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"duplicates": None}, "`duplicates` must be one of 'keep', 'drop'"),
+        ({"duplicates": "no"}, "`duplicates` must be one of None, 'keep', 'drop'"),
         ({"ties": "keep"}, "`ties` must be one of 'exclude', 'order'. Received: ties='keep'"),
         ({"negatives": 0}, "`negatives` must be a positive integer. Received: negatives=0"),
         ({"negatives_by": "hour"}, "`negatives_by` must be one of 'uniform', 'popularity'"),
