@@ -6,6 +6,7 @@ from keras import ops
 from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
 from keras_din.feature_spec import Categorical
+from keras_din.graph import operations_before
 from keras_din.layers import MLP, ClickProbability, Embedding
 
 
@@ -74,15 +75,11 @@ def ctr_model(inputs, ctr, name) -> CTRModel:
         ctr: Float tensor `(batch, candidates)`, what `probability` returns.
         name: Name of the model.
     """
-    taken, known, tensors = set(inputs), set(), [ctr]
-    while tensors:
-        operation = tensors.pop()._keras_history.operation
-        if operation in known or isinstance(operation, keras.layers.InputLayer):
+    taken = set(inputs)
+    for operation in operations_before(ctr):
+        if isinstance(operation, keras.layers.InputLayer):
             continue
-        known.add(operation)
         while operation.name in taken:
             operation.name += "_"
         taken.add(operation.name)
-        for node in operation._inbound_nodes:
-            tensors += node.input_tensors
     return CTRModel(inputs, ctr, name=name)

@@ -5,14 +5,17 @@ import math
 import keras
 from keras import ops
 
+from keras_din.graph import operations_before
+from keras_din.logits import carried
+
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class Recalibration(keras.layers.Layer):
     """Divides the odds of a probability by a factor.
 
-    `p / (p + factor (1 - p))`, in float32. Where Keras knows the logits that the probability was
-    made of (the last operation is a sigmoid, TensorFlow backend), it is `sigmoid(logits -
-    log(factor))`, which is the same and exact near 1 too.
+    `p / (p + factor (1 - p))`, in float32. Where the logits of the probability are known, it is
+    `sigmoid(logits - log(factor))`, which is the same and exact near 1 too: on TensorFlow after
+    any sigmoid, elsewhere where `keras_din.logits` carries them.
 
     Args:
         factor: How many times as high as those of the log the odds are. Positive.
@@ -32,7 +35,7 @@ class Recalibration(keras.layers.Layer):
         self.built = True
 
     def call(self, predictions):
-        logits = getattr(predictions, "_keras_logits", None)
+        logits = carried(predictions)
         if logits is not None:
             return ops.sigmoid(ops.cast(logits, "float32") - math.log(self.factor))
         return predictions / (predictions + self.factor * (1 - predictions))
@@ -52,15 +55,7 @@ def recalibrated_tensor(predictions, factor: float):
     A model that was loaded brings the names of its operations, and Keras counts the names of new
     ones from the start of the process: left to itself it would give one of them again.
     """
-    taken, known, tensors = set(), set(), [predictions]
-    while tensors:
-        operation = tensors.pop()._keras_history.operation
-        if operation in known:
-            continue
-        known.add(operation)
-        taken.add(operation.name)
-        for node in operation._inbound_nodes:
-            tensors += node.input_tensors
+    taken = {operation.name for operation in operations_before(predictions)}
     name, number = "recalibration", 0
     while name in taken:
         number += 1

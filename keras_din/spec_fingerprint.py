@@ -23,7 +23,11 @@ def fingerprint(spec: FeatureSpec) -> str:
     deviation of a `Numeric`, and which feature tells padding. Not `dim`, `pooling`, `max_length`
     and `max_values`: the model has the first two itself, the others are of data.
     """
-    return json.dumps(_content(spec), ensure_ascii=False)
+    content = _content(spec)
+    for name, of_feature in content["features"].items():
+        if of_feature.get("way") == "vocabulary":
+            of_feature["unordered"] = _unordered(spec.features[name])
+    return json.dumps(content, ensure_ascii=False)
 
 
 def differences(text: str, spec: FeatureSpec, what: str = "the spec") -> list:
@@ -32,9 +36,11 @@ def differences(text: str, spec: FeatureSpec, what: str = "the spec") -> list:
     Args:
         text: What `fingerprint` gave of the spec of a model.
         spec: Another spec. It may have more features than the model.
-        what: What has this spec, for the sentences.
+        what: What to call the other spec in the sentences.
     """
     theirs, ours = json.loads(text), _content(spec)
+    # The digests tell whether two vocabularies are equal; this is only for the sentences.
+    unordered = {name: was.pop("unordered", None) for name, was in theirs["features"].items()}
     if theirs == ours:
         return []
     found = []
@@ -52,7 +58,9 @@ def differences(text: str, spec: FeatureSpec, what: str = "the spec") -> list:
         if name in ours["features"]:
             found += [
                 f"feature {name!r}: {how}"
-                for how in _differ(was, ours["features"][name], spec.features[name], what)
+                for how in _differ(
+                    was, ours["features"][name], spec.features[name], what, unordered[name]
+                )
             ]
     return found
 
@@ -115,14 +123,23 @@ def _of_feature(feature) -> dict:
 def _of_values(feature) -> dict:
     """Of a vocabulary; computed once for each feature, since it may be long."""
     cache = vars(feature)  # A frozen dataclass lets no attribute be set.
-    if "_fingerprint" not in cache:
+    if "_digests" not in cache:
         values = feature.vocabulary
-        unordered = sum(map(zlib.crc32, map(_encoded, values)))
-        cache["_fingerprint"] = {
-            "digests": _digests(values, _ends(len(values))),
-            "unordered": unordered,
-        }
-    return cache["_fingerprint"]
+        cache["_digests"] = _digests(values, _ends(len(values)))
+    return {"digests": cache["_digests"]}
+
+
+def _unordered(feature) -> int:
+    """The same for the same values in any order; computed once for each feature, when asked for."""
+    cache = vars(feature)
+    if "_unordered" not in cache:
+        texts = list(map(str, feature.vocabulary))
+        try:
+            encoded = list(map(str.encode, texts))  # Loops in C, for vocabularies of millions.
+        except UnicodeEncodeError:  # Half of a surrogate pair.
+            encoded = map(_encoded, texts)
+        cache["_unordered"] = sum(map(zlib.crc32, encoded))
+    return cache["_unordered"]
 
 
 def _digests(values, ends) -> list:
@@ -140,11 +157,11 @@ def _ends(size: int) -> list:
     return [2**i for i in range(size.bit_length()) if 2**i < size] + [size]
 
 
-def _encoded(value) -> bytes:
-    return str(value).encode("utf-8", "surrogatepass")
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _differ(was: dict, now: dict, feature, what: str) -> list:
+def _differ(was: dict, now: dict, feature, what: str, unordered) -> list:
     """How a feature of a spec differs from what the model was built with."""
     if was == now:
         return []
@@ -164,12 +181,13 @@ def _differ(was: dict, now: dict, feature, what: str) -> list:
             return [f"its values are {told}"]
     if was["way"] != "vocabulary":
         return [f"it has {was['size']} values in the model, {now['size']} in {what}"]
-    return [_other_values(was, now, feature.vocabulary, what)]
+    return [_other_values(was, now, feature, what, unordered)]
 
 
-def _other_values(was: dict, now: dict, values, what: str) -> str:
+def _other_values(was: dict, now: dict, feature, what: str, unordered) -> str:
     """Of two vocabularies: whether they hold the same, and where they part."""
-    same = (was["size"], was["unordered"]) == (now["size"], now["unordered"])
+    values = feature.vocabulary
+    same = was["size"] == now["size"] and unordered == _unordered(feature)
     sizes = f"{was['size']:,} in the model, {now['size']:,} in {what}"
     how = "the same values in another order" if same else f"other values ({sizes})"
     ends = _ends(was["size"])

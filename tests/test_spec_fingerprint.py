@@ -1,5 +1,6 @@
 """The fingerprint of a spec: what it tells apart, and that models of every kind carry it."""
 
+import binascii
 import dataclasses
 import json
 
@@ -218,3 +219,21 @@ def test_the_text_is_short_and_json():
     text = fingerprint(spec)
     assert len(text) < 1000
     assert json.loads(text)["features"]["item"]["size"] == 100_000
+
+
+@pytest.mark.parametrize("values", [("a", "\u00e9", "\ud800"), (3, -1, 10**18)])
+def test_the_sum_that_knows_no_order(values):
+    """CRC-32 of the text of each value in UTF-8, with halves of surrogate pairs as they are."""
+    content = json.loads(fingerprint(spec_of(values)))["features"]["item"]
+    texts = [str(value).encode("utf-8", "surrogatepass") for value in values]
+    assert content["unordered"] == sum(binascii.crc32(text) for text in texts)
+    assert list(content)[-2:] == ["digests", "unordered"]  # The text of saved models.
+
+
+def test_equal_vocabularies_are_compared_by_their_digests_alone(monkeypatch):
+    text = fingerprint(spec_of())
+    monkeypatch.setattr("keras_din.spec_fingerprint._unordered", None)
+    assert differences(text, spec_of()) == []
+    monkeypatch.undo()
+    (found,) = differences(text, spec_of(swapped(0, 1)))
+    assert "the same values in another order" in found
