@@ -42,7 +42,7 @@ class ClickRates(NamedTuple):
         result.fingerprint = getattr(model, "fingerprint", None)  # Of its spec, as of `CTRModel`.
         return result
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """One sentence on what `ctr` is and what of it is assumed."""
         if self.raw:
             return "ctr: the output of the model as it is (raw)"
@@ -61,7 +61,7 @@ class ClickRates(NamedTuple):
         )
 
     def to_json(self) -> dict:
-        """What `keras_din.json` says of it."""
+        """What stands in `keras_din.json`."""
         return {
             "is": "the output of the model" if self.raw else "the click rate of the log",
             "raw": self.raw,
@@ -80,7 +80,7 @@ _ASSUMED = {
 def click_rates(
     model, positive_weight=None, negative_rate=None, raw: bool = False, known_from=GIVEN
 ) -> ClickRates:
-    """What is known of a model: what is given, else what its compiled loss says, else 1.
+    """What is known of a model: what is given, else what its compiled loss has, else 1.
 
     Args:
         model: A Keras model.

@@ -36,7 +36,7 @@ class BinaryCrossentropy(keras.losses.Loss):
     Args:
         positive_weight: How much more the loss of a positive counts.
         negative_rate: The fraction of negatives that training sees, in (0, 1], such as
-            `data.negative_rate`; `None` when nobody says.
+            `data.negative_rate`; `None` when not given.
         name: Name of the loss.
 
     Call arguments:

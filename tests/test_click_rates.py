@@ -62,12 +62,12 @@ def test_what_is_known_and_from_where():
         assert found == expected
 
 
-def test_what_is_told():
-    told = click_rates(a_model(BinaryCrossentropy(20))).told()
-    assert "the click rate of the log, the model's output with positive_weight=20 undone" in told
-    assert "assumed: training saw all negatives (negative_rate=1)" in told
-    assert "assumed" not in click_rates(a_model(), 1, 1).told()
-    assert "as it is (raw)" in click_rates(a_model(), raw=True).told()
+def test_the_description():
+    text = click_rates(a_model(BinaryCrossentropy(20))).describe()
+    assert "the click rate of the log, the model's output with positive_weight=20 undone" in text
+    assert "assumed: training saw all negatives (negative_rate=1)" in text
+    assert "assumed" not in click_rates(a_model(), 1, 1).describe()
+    assert "as it is (raw)" in click_rates(a_model(), raw=True).describe()
 
 
 def test_what_is_refused():

@@ -44,7 +44,7 @@ def run(options) -> None:
     live = Int8Tables(model).ctr if int8 else ctr_in_float32(model)
     skew = find_skew(version, run.spec, live, batches)
     print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
-    print(rates.told())
+    print(rates.describe())
     print(report(skew, rows))
     if differ:
         print(f"\n{differ}")
@@ -58,15 +58,18 @@ def _click_rates(description: dict, run) -> tuple:
     from keras_din.click_rates import ClickRates
     from keras_din.training import run_click_rates
 
-    says = description.get("ctr")
-    if says is None:  # Of an older version, which undid nothing.
+    ctr = description.get("ctr")
+    if ctr is None:  # Of an older version, which undid nothing.
         return run_click_rates(run, raw=True), ""
     names = ("positive_weight", "negative_rate", "raw", "known_from")
-    version, ours = ClickRates(*(says[name] for name in names)), run_click_rates(run)
+    version, ours = ClickRates(*(ctr[name] for name in names)), run_click_rates(run)
     if version.raw or version.factor == ours.factor:
         return version, ""
-    told = lambda r: f"positive_weight={r.positive_weight:g}, negative_rate={r.negative_rate:g}"  # noqa: E731
-    return version, f"the version undoes {told(version)}, the run was trained with {told(ours)}"
+    undone, trained = (
+        f"positive_weight={rates.positive_weight:g}, negative_rate={rates.negative_rate:g}"
+        for rates in (version, ours)
+    )
+    return version, f"the version undoes {undone}, the run was trained with {trained}"
 
 
 def report(skew, rows) -> str:

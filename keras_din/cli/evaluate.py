@@ -35,7 +35,7 @@ def run(options) -> None:
     rows = data.dataset(options.part, options.batch_size)
     metrics = evaluate_at(rates, run.model, rows)
     if rates.raw or rates.factor != 1:
-        print(rates.told())
+        print(rates.describe())
     print(metrics_table({options.part: metrics}))
     print(
         f"{metrics['rows']:,} rows"

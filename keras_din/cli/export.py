@@ -55,7 +55,7 @@ def run(options) -> None:
         for name, source in rates.known_from.items()
     } | {"raw": rates.raw}
     assumed = ASSUMED in rates.known_from.values() and not rates.raw  # `export` says so.
-    told = "" if assumed else f"{rates.told()}\n"
+    told = "" if assumed else f"{rates.describe()}\n"
     if portable_format:
         from keras_din.serving import portable
 

@@ -72,8 +72,8 @@ def _ctr(ctr: dict | None) -> str:
         return "the output of the model (an older version)"
     if ctr["raw"]:
         return ctr["is"]
-    told = [f"{name} {ctr[name]:g} ({source})" for name, source in ctr["known_from"].items()]
-    return f"{ctr['is']}: {', '.join(told)}"
+    values = [f"{name} {ctr[name]:g} ({source})" for name, source in ctr["known_from"].items()]
+    return f"{ctr['is']}: {', '.join(values)}"
 
 
 def _inputs(description: dict) -> list:

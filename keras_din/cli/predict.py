@@ -110,7 +110,7 @@ def run(options) -> None:
         )
     _write(table.append_column("ctr", scores), output)
     mean = pc.mean(scores).as_py()
-    print(rates.told())
+    print(rates.describe())
     print(
         f"written: {output}, {len(scores):,} rows"
         + (f", {scores.null_count:,} of them not scored" if scores.null_count else "")

@@ -132,7 +132,7 @@ def run(options) -> None:
     if rows:
         print(metrics_table(rows))
     if rates.factor != 1:
-        print(rates.told())
+        print(rates.describe())
     print(f"written: {options.run}")
 
 

@@ -163,7 +163,7 @@ def _export(model, spec, path, rates, extra, write, score) -> pathlib.Path:
             )
         os.replace(file, path)
     if ASSUMED in rates.known_from.values() and not rates.raw:
-        print(rates.told(), flush=True)
+        print(rates.describe(), flush=True)
     return path
 
 

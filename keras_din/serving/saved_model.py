@@ -67,7 +67,7 @@ def export(
     `ctr` is the click rate of the log: what a `positive_weight` of the loss and `data.thinned` did
     to the odds is undone in the version, in both signatures alike; `order` is that of `ctr`. Both
     are read from the model's compiled `keras_din.losses.BinaryCrossentropy`, unless they are given
-    here. What nobody says is taken as 1, and a line on the screen says so. `raw=True` publishes
+    here. What is not given is taken as 1, and a line on the screen reports it. `raw=True` publishes
     what the model answers. `ctr` in `keras_din.json` tells all of it.
 
     A model of mixed precision is served in float32, and held to its own numbers in float32;
@@ -151,7 +151,7 @@ def export(
             ctr=rates.to_json(),
         )
     if ASSUMED in rates.known_from.values() and not raw:
-        print(rates.told(), flush=True)
+        print(rates.describe(), flush=True)
     if warmup["file"] is None:
         warnings.warn(
             f"{version.published} has no warm-up requests, so a server's first answers are slow: "
