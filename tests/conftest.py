@@ -7,6 +7,11 @@ import pathlib
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+from hypothesis import settings
+
+# No test fails because it is slow: the machine may be busy.
+settings.register_profile("without_deadlines", settings(), deadline=None)
+settings.load_profile("without_deadlines")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -1,6 +1,7 @@
 """Rows that hold their histories, as a data set whose features are learned from them."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -292,9 +293,10 @@ def _telling(of: list, frame, written: dict, separators: dict):
             if not pd.api.types.is_numeric_dtype(ordinary(values).dtype):
                 found.append(Categorical(name, hash_buckets=1))
                 continue
-            values = numbers(name, values)
             # 0 is padding unless it is a value of the candidates, then -1, and so on.
-            own = tuple(np.unique(values[values <= 0]).astype(int).tolist())
+            values = numbers(name, values)
+            values = set(values[values <= 0].tolist())
+            own = tuple(itertools.takewhile(values.__contains__, itertools.count(0, -1)))
             found.append(Categorical(name, vocabulary=own or (1,)))
     return tells_padding(found) if any(isinstance(f, Categorical) for f in found) else None
 

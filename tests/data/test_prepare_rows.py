@@ -279,3 +279,17 @@ def test_an_unclear_history_is_shown_with_its_line_and_column():
     message = r"Received: \['dwell'\], with 1\.0 in 'hist_dwell' and no value in line 150\."
     with pytest.raises(ValueError, match=message):
         prepare_rows(frame, label="click", target="item", side="dwell")
+
+
+def test_tables_of_text_and_bags_by_part():
+    frame = a_frame(genres=["A|B", "B", None, "C"], hist_genres=[[["A"], [], ["B"]], [], None, []])
+    frame = frame.drop(columns=["hist_price", "hist_action"])
+    frame["hist_item"] = ["x|z|x", "", None, ""]
+    tables = {"train": frame[:3], "test": frame[:2]}
+    words = {"label": "click", "target": ["item", "genres"], "bags": ["genres"], "separator": "|"}
+    data = prepare_rows(tables, **words)
+    assert data.spec.features["item"].vocabulary == ("x", "y", "z")
+    assert data.parts["train"].line.tolist() == [0, 1, 2]
+    assert data.parts["test"].line.tolist() == [0, 1]
+    ((x, _),) = data.dataset("test")
+    np.testing.assert_array_equal(x["genres"], [[[3, 2]], [[2, 0]]])  # B is there three times.
