@@ -10,6 +10,7 @@ from keras_din.data.text_types import FALSE, TRUE
 
 _NO = ("no", "n", "false", "f", "off", "none", "skip", "impression", "view", "")
 _MOST = 4  # Values that a remedy names.
+_MOST_NUMBERS = 10  # The same of numbers, in an example.
 
 
 def checked_label_map(label_map) -> dict:
@@ -74,7 +75,7 @@ def good_labels(name: str, values, label_map=None) -> np.ndarray:
         raise ValueError(
             f"Label {name!r} must be 0 or 1 in every row. "
             f"Received: {plain_text(values.iloc[row])} in row {values.index[row]}. "
-            f"{remedy(values[bad])}"
+            f"{remedy(values)}"
         )
     return labels.astype(np.float32)
 
@@ -89,17 +90,42 @@ def check_both_classes(labels, what: str) -> None:
         )
 
 
-def remedy(wrong: pd.Series) -> str:
-    """What to write where labels are none, as a sentence; `wrong` are raw values, at least one."""
-    distinct = [None if pd.isna(value) or value == "" else _item(value) for value in wrong.unique()]
-    distinct = list(dict.fromkeys(distinct))
-    if len(distinct) > _MOST:
-        example = {distinct[0]: _guess(distinct[0])}
-        return (
-            f"Say what the values mean with `label_map`, such as {_written(example)}, or make a "
-            f"column of 0 and 1 of them."
-        )
-    return f"Say what the values mean with {_written({v: _guess(v) for v in distinct})}."
+def remedy(values: pd.Series) -> str:
+    """What to write where some labels are none, as a sentence; `values` are all raw values.
+
+    Of two numbers the larger is 1. Of more nobody but the user can tell: there is an example.
+    """
+    distinct = [
+        None if pd.isna(value) or value == "" else _item(value) for value in values.unique()
+    ]
+    now = {value: _label_now(value) for value in distinct}
+    by_number = sorted((v for v in now if now[v] is not None), key=now.get)
+    amounts = sorted({now[value] for value in by_number})
+    guess = {value: _guess(value) for value in now}
+    if len(amounts) == 2:
+        guess |= {value: int(now[value] == amounts[1]) for value in by_number}
+    elif len(amounts) > 2:
+        middle = (amounts[0] + amounts[-1]) / 2
+        some = by_number if len(by_number) <= _MOST_NUMBERS else [by_number[0], by_number[-1]]
+        return _for_example({value: int(now[value] > middle) for value in some})
+    meant = {value: label for value, label in guess.items() if now[value] != label}
+    if len(meant) > _MOST or len(set(guess.values())) < min(2, len(guess)):
+        some = list(meant)[:_MOST]
+        return _for_example({value: int(value != some[0]) for value in some})
+    return f"Say what the values mean with {_written(meant)}."
+
+
+def _for_example(label_map: dict) -> str:
+    return (
+        f"Say what each value means with {_written(label_map)}, for example, or make a column of "
+        "0 and 1 of them."
+    )
+
+
+def _label_now(value) -> float | None:
+    """The number that a value is without a `label_map`, or `None`."""
+    words = dict.fromkeys(TRUE, 1.0) | dict.fromkeys(FALSE, 0.0)
+    return words[value] if isinstance(value, str) and value in words else _number(value)
 
 
 def plain_text(value) -> str:

@@ -61,7 +61,7 @@ class RowChecks:
             reason = f"{name!r} is neither 0 nor 1"
             self.set_aside(wrong, reason, name)
             if wrong.any():
-                self.remedies[reason] = remedy(self._frame[name][wrong])
+                self.remedies[reason] = remedy(self._frame[name].dropna())
 
     def finish(self, bad: pd.DataFrame, strict: bool = False):
         """All rows that are aside, and how many for which reason.

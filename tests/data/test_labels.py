@@ -55,18 +55,26 @@ def test_a_label_map_that_is_none(label_map):
     "values, message",
     [
         (
-            [1, -1, 0],
+            [1, -1, 1],
             r"Received: -1 in row 1\. Say .* with `label_map=\{-1: 0\}`.*`--label-map -1=0`",
         ),
+        ([1, 2, 2], r"Received: 2 in row 1\. Say .*`label_map=\{1: 0, 2: 1\}` .*map 1=0,2=1`\)\."),
+        ([0.5, 0.2], r"Received: 0\.5 in row 0\. Say .*`label_map=\{0\.5: 1, 0\.2: 0\}`"),
+        (["2", "1"], r"Received: '2' in row 0\. Say .*`label_map=\{'2': 1, '1': 0\}`"),
         (
             [0, 2, 3],
-            r"Received: 2 in row 1\. Say .*`label_map=\{2: 1, 3: 1\}` .*--label-map 2=1,3=1",
+            r"Received: 2 in row 1\. .*`label_map=\{0: 0, 2: 1, 3: 1\}` .* for example",
         ),
+        (
+            [5, 1, 4, 2, 3],
+            r"Received: 5 .*`label_map=\{1: 0, 2: 0, 3: 0, 4: 1, 5: 1\}` .*, for example, or make",
+        ),
+        (["a", "b"], r"Received: 'a' in row 0\. .*`label_map=\{'a': 0, 'b': 1\}` .*, for example"),
         (["no", "yes"], r"Received: 'no' in row 0\. Say .*`label_map=\{'no': 0, 'yes': 1\}`"),
         ([1, None], r"Received: no value in row 1\. Say .*`label_map=\{None: 0\}`.*--label-map =0"),
         (
-            list(range(9)),
-            r"Received: 2 in row 2\. .*such as `label_map=\{2: 1\}` .*or make a column",
+            list(range(19)),
+            r"Received: 2 in row 2\. .*`label_map=\{0: 0, 18: 1\}` .*for example, or make a column",
         ),
     ],
 )
