@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from keras_din.data.columns import from_arrow, missing, ordinary, whole_as_integers
 from keras_din.data.text_types import (
+    NO_VALUE,
     NULLS,
     TextType,
     convert,
@@ -31,22 +32,23 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
 
     Returns:
         `(values, facts)`: a `Series`, and what a report says of it: `type`, `reason`, `example`,
-        and as `missing` how often each token for a missing value stands in it. Where only a user
-        can tell, there is also `refused`, a token that may be a number, or `unclear`: whole
-        numbers as floats, with gaps.
+        and as `missing` how often each token for a missing value stands in it. In text only an
+        empty field and `\\N` are missing; beside numbers also words such as `NA`, and infinity.
+        Where only a user can tell, there is also `refused`, a token that may be a number, or
+        `unclear`: whole numbers as floats, with gaps.
     """
     if not pa.types.is_binary(column.type):
         return from_arrow(column), _facts("dates", str(column.type))
     column = column.cast(pa.string())
-    nulls = pc.is_in(column, pa.array(NULLS))
-    nothing = counted(column.filter(nulls))
-    values = column
-    if nothing:
-        values = column.filter(pc.invert(nulls))
-        column = pc.if_else(nulls, pa.scalar(None, column.type), column)
     if declared == "text":
+        column, nothing = _without(column, [""])
         return from_arrow(column), _facts("categorical", "text", None, nothing)
+    values = column.filter(pc.invert(pc.is_in(column, pa.array(NULLS))))
     found = type_of_text(values, declared in ("numeric", "number"))
+    if declared == "categorical" and found.kind == "nothing":  # Only words such as NA.
+        found = type_of_text(column.filter(pc.invert(pc.is_in(column, pa.array(NO_VALUE)))))
+    is_text = found.kind == "text" and declared in (None, "categorical")
+    column, nothing = _without(column, NO_VALUE if is_text else NULLS)
     if declared == "number" and found.missing:
         return from_arrow(column), _facts("text", "text", None, nothing)
     if declared == "categorical" and found.kind == "numbers":
@@ -54,6 +56,13 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
         tokens = {token: n for token, n in found.missing.items() if stands_for_nothing(token)}
         found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
     return _typed(column, found, nothing)
+
+
+def _without(column, words: list):
+    """A column of text without the fields that are one of `words`, and how many are which."""
+    nulls = pc.is_in(column, pa.array(words))
+    nothing = counted(column.filter(nulls))
+    return (pc.if_else(nulls, pa.scalar(None, column.type), column) if nothing else column), nothing
 
 
 def from_series(values: pd.Series, declared: str | None):
@@ -77,7 +86,7 @@ def from_series(values: pd.Series, declared: str | None):
         reason = _IDS if kind == "integer" else "true or false"
         return values, _facts("categorical", reason, example, nothing)
     if kind in ("floating", "mixed-integer-float"):
-        return values, _of_floats(values, example, nothing)
+        return values, _of_floats(values, nothing)
     text = _as_text(values, kind) if declared in (None, "numeric") else None
     if text is None:
         if isinstance(example, str):
@@ -102,15 +111,26 @@ def _typed(column, found: TextType, nothing: dict):
     reason = _IDS if found.kind == "integers" else found.reason
     if found.refused is None:
         nothing = nothing | (found.missing or {})
+    values = from_arrow(convert(column, found))
+    if found.kind == "numbers" and found.refused is None:
+        nothing = nothing | counted(column.filter(pa.array(_infinite(values))))
     facts = _facts(kind, reason, found.example, nothing)
     if found.refused is not None:
         facts["refused"] = found.refused
     if found.whole and nothing:
         facts["unclear"] = True
-    return from_arrow(convert(column, found)), facts
+    return values, facts
 
 
-def _of_floats(values: pd.Series, example, nothing: dict) -> dict:
+def _infinite(values: pd.Series) -> np.ndarray:
+    return np.isinf(values.to_numpy(np.float64, na_value=np.nan))
+
+
+def _of_floats(values: pd.Series, nothing: dict) -> dict:
+    infinite = _infinite(pd.to_numeric(values))
+    example = _first(values[~infinite])
+    for word, count in pd.Series(values[infinite]).map(float).value_counts().items():
+        nothing = nothing | {str(word): count}
     facts = _facts("numeric", "floats", example, nothing)
     if nothing and whole_as_integers(pd.to_numeric(values)).dtype == "Int64":
         facts["unclear"] = True

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+import types
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from keras_din.checks import positive_integer
 from keras_din.data.columns import check_exact_ids, missing, numbers, ordinary, whole_as_integers
+from keras_din.data.text_types import FALSE, TRUE
 from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, RESERVED, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -146,7 +148,8 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
 
     Args:
         feature: With `hash_buckets`, values are hashed as `tf.strings.to_hash_bucket_fast` does,
-            integers as their decimal form. With `vocabulary_size` alone, values are indices.
+            integers as their decimal form. With `vocabulary_size` alone, values are indices. Of
+            integers, `true` and `false` as text are 1 and 0, as booleans are.
         values: Raw values `(rows,)`.
 
     Returns:
@@ -174,7 +177,7 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
     if feature.dtype == "string":
         raw, known = np.array([str(value) for value in raw], object), True
     else:
-        raw, known = _integers(raw)
+        raw, known = _integers(raw, dict.fromkeys(TRUE, "1") | dict.fromkeys(FALSE, "0"))
     if feature.vocabulary is not None:
         index = pd.Index(np.array(feature.vocabulary, raw.dtype)).get_indexer(raw)
         known = known & (index >= 0)
@@ -204,10 +207,11 @@ def check_none_is_padding(feature, values) -> None:
         )
 
 
-def _integers(raw):
-    """Values as int64, and where they are 64-bit integers."""
+def _integers(raw, words=types.MappingProxyType({})):
+    """Values as int64, and where they are 64-bit integers; `words` is text -> the integer of it."""
     if raw.dtype != object:
         return raw.astype(np.int64), np.ones(len(raw), bool)
+    raw = [words.get(v, v) for v in raw]
     whole = [int(v) if _INTEGER.fullmatch(v) else None for v in raw]
     known = np.array([v is not None and -(2**63) <= v < 2**63 for v in whole], bool)
     return np.array([v if k else 0 for v, k in zip(whole, known, strict=True)], np.int64), known

@@ -52,8 +52,9 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     """Reads columns of a table.
 
     Args:
-        source: A table, as `as_source` takes it. Missing in a CSV file is what `pandas.read_csv`
-            takes for missing, and `\\N`. Or a `Table` that was read already.
+        source: A table, as `as_source` takes it. Missing in a CSV file are an empty field and
+            `\\N`, and beside numbers what `pandas.read_csv` takes for missing, such as `NA`. Or a
+            `Table` that was read already.
         columns: Names of the columns needed, each once or more.
         bags: Which of them may hold several values a row: what `checked_separators` gives. Lists
             become tuples, text stays as it is.

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What `pandas.read_csv` takes for a missing value, and what Hive and MySQL write for one.
+# What `pandas.read_csv` takes for a missing value, and what Hive and MySQL write for one. They are
+# missing beside numbers, dates and true or false; in text they are values but for `NO_VALUE`.
 NULLS = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
 NULLS += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "\\N"]
+NO_VALUE = ["", "\\N"]  # What is missing in text: an empty field, and what Hive and MySQL write.
 # What stands for a missing value beside numbers, in small letters. In text they are values.
 _TOKENS = {"", "-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "?", "??", ".", "..", "*", "_"}
 _TOKENS |= {"n.a.", "n.a", "nil", "none", "null", "(null)", "[null]", "<null>", "nan", "na", "<na>"}

@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from keras_din.data import LeaveOneOut, PreparedData, prepare_behaviours, prepare_impressions
+from keras_din.data.lookup import to_indices
 from keras_din.data.text_types import not_reproduced
 from keras_din.feature_spec import Categorical, Numeric
 
@@ -119,11 +120,62 @@ def test_words_that_pandas_takes_for_missing_are_counted_as_they_are_written(tmp
     data = prepared(path)
     assert data.report["columns"]["x"]["missing"] == {"NA": 10, "?": 10}
     assert data.spec.features["x"].vocabulary == (5, 7)
-    # In text they are values, but for those of pandas.
-    path = write(a_log(["a", "?", "NA"]), tmp_path, "csv")
-    data = prepared(path)
-    assert data.report["columns"]["x"]["missing"] == {"NA": 13}
-    assert values_of(data) == {"a", "?"}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
+@pytest.mark.parametrize(
+    "context, options",
+    [
+        ("x", {}),
+        ("x", {"categorical": ["x"]}),
+        (Categorical("x", vocabulary=["NA", "nan", "None", "null", "?", "DE"]), {}),
+    ],
+)
+def test_words_of_text_are_values(tmp_path, form, context, options):
+    words = ["NA", "nan", "None", "null", "?", "DE"]
+    log = a_log([*words, ""], 70)
+    data = prepared(write(log, tmp_path, form), context=[context], **options)
+    assert values_of(data) == {*words, "?"}
+    assert set(data.spec.features["x"].vocabulary) == set(words)
+    assert data.report["values_missing"] == {"x": 10}
+    if form == "csv" and context == "x":
+        assert data.report["columns"]["x"]["missing"] == {"": 10}
+
+
+def test_words_of_users_and_items_are_values(tmp_path):
+    log = a_log([1.5]).replace({"user": {"u1": "NA"}, "item": {"i1": "None"}})
+    data = prepared(write(log, tmp_path, "csv"))
+    assert "None" in data.spec.features["item"].vocabulary
+    assert "NA" in data.user_values.tolist()
+    assert data.report["rows_kept"] == 40
+    log = log.assign(x="NA")
+    data = prepared(write(log, tmp_path, "csv"), categorical=["x"])
+    assert data.spec.features["x"].vocabulary == ("NA",)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
+@pytest.mark.parametrize("first", [np.inf, -np.inf, 2.5])
+def test_infinity_is_missing(tmp_path, form, first):
+    data = prepared(write(a_log([first, 1.5, np.inf, 2.5]), tmp_path, form))
+    counts = {"inf": 10}
+    if first != 2.5:
+        counts = {"inf": 20} if first > 0 else {"inf": 10, "-inf": 10}
+    told = data.report["columns"]["x"]
+    assert (told["type"], told["missing"]) == ("numeric", counts)
+    assert data.report["values_missing"] == {"x": sum(counts.values())}
+    assert np.isfinite(data.parts["train"].columns["x"]).all()
+    data.save(tmp_path / "data")
+
+
+def test_true_and_false_as_text_are_booleans_of_any_source(tmp_path):
+    spec = prepared(write(a_log(["true", "false", "true"]), tmp_path, "csv")).spec
+    feature = spec.features["x"]
+    assert feature.vocabulary == (1, 0)
+    for words in (["true", "false"], ["True", "FALSE"], [True, False], [1, 0], ["1", "0"]):
+        assert to_indices(feature, words).tolist() == [2, 3]
+    assert to_indices(feature, ["yes", "tRuE"]).tolist() == [1, 1]
+    hashed = Categorical("x", hash_buckets=50, dtype="int64")
+    np.testing.assert_array_equal(to_indices(hashed, ["true"]), to_indices(hashed, [1]))
 
 
 def test_one_token_among_999_prices(tmp_path):
