@@ -55,7 +55,6 @@ def run(options) -> None:
 def load(folder, data_folder):
     """A run, and prepared data that has its features."""
     from keras_din.data import PreparedData
-    from keras_din.spec_fingerprint import differences, fingerprint, refuse_differences
     from keras_din.training import load_run, read_arguments
 
     run = load_run(folder)
@@ -65,6 +64,14 @@ def load(folder, data_folder):
             f"A run that was not given `data_folder` needs the data by --data. Received: {folder}."
         )
     data = PreparedData.load(data_folder)
+    check_data(run, folder, data, data_folder)
+    return run, data
+
+
+def check_data(run, folder, data, data_folder) -> None:
+    """Raises a `ValueError` that says how the features of data and of a run differ."""
+    from keras_din.spec_fingerprint import differences, fingerprint, refuse_differences
+
     refuse_differences(differences(fingerprint(run.spec), data.spec), f"The data in {data_folder}")
     if data.spec != run.spec:
         raise ValueError(
@@ -72,4 +79,3 @@ def load(folder, data_folder):
             f"Received: data of {data_folder} and the run {folder}, which have the same values and "
             "differ in a `dim`, `pooling`, `max_values` or `max_length`, or in further features."
         )
-    return run, data

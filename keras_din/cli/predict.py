@@ -3,12 +3,18 @@
 The input is a raw log, rows that hold their histories, or prepared data. All columns of a file
 pass through as they are, and `ctr` stands behind them.
 
-A raw log (CSV or Parquet) has a row per impression, as the log that was prepared. A history is what
-the run's data holds of the user, and the rows of the log that --label says are clicks, strictly
-before the row. Rows that hold their histories are a Parquet file with a column for each input of
-the model, list columns for the histories. Of prepared data the output has `line`, where the row
-stands in the log that was prepared, the user, and what the model reads of context and candidate: a
-value outside the vocabulary is empty, since the data does not keep it; join by `line` then.
+A raw log (CSV, Parquet, Arrow or ORC) has a row per impression, as the log that was prepared. A
+history is what the run's data holds of the user, and the rows of the log that --label says are
+clicks, strictly before the row. A line of a CSV file that is no row, as it has another number of
+fields, is counted and left out of the output.
+
+Rows that hold their histories are a Parquet, Arrow or ORC file with a column for each input of the
+model, list columns for the histories.
+
+Of prepared data the output has `line`, where the row stands in the log that was prepared, the user,
+and what the model reads of context and candidate: a value outside the vocabulary is empty, since
+the data does not keep it; join by `line` then. Where a feature is named `line`, `time` or `label`,
+the column that the data itself adds is `line_` and so on.
 
 `ctr` is the click rate of the log: what --positive-weight of the training and thinned data did to
 the odds is undone, or with --raw not.
@@ -21,21 +27,27 @@ the odds is undone, or with --raw not.
 import argparse
 import json
 
+from keras_din.cli import tables
 from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
+# The words of a raw log, and what each is where it is not given.
+OF_LOG = {"user": None, "time": None, "label": None, "behaviors": [], "request": None}
+OF_LOG |= {"items": None, "users": None, "bags": [], "separator": None, "sep": None, "names": None}
+OF_LOG |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
+OF_LOG |= {"data": None, "log_only": False}
 
 
 def add_arguments(parser):
     """The words of the command."""
     parser.add_argument("run", help="the folder of a run")
-    parser.add_argument("input", help="a CSV or Parquet file, or a folder of prepared data")
+    parser.add_argument("input", help="a CSV, Parquet, Arrow or ORC file, or prepared data")
     parser.add_argument("output", help="a .csv or .parquet file, one row per row of the input")
-    parser.add_argument("--part", default="test", help="of prepared data (default test)")
+    parser.add_argument("--part", help="of prepared data (default test)")
     parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
     parser.add_argument(
         "--columns",
-        type=_names,
+        type=tables.names,
         metavar="A,B",
         help="of the input that pass through (default all)",
     )
@@ -62,11 +74,25 @@ def add_arguments(parser):
     log.add_argument("--request", metavar="COLUMN", help="impressions shown together")
     log.add_argument("--items", metavar="FILE", help="one row per item, for what the log lacks")
     log.add_argument("--users", metavar="FILE", help="one row per user, for what the log lacks")
-    log.add_argument("--bags", type=_names, default=(), metavar="A,B", help="as in prepare")
-    log.add_argument("--separator", default="|", metavar="TEXT", help="of --bags (default |)")
-    log.add_argument("--sep", metavar="TEXT", help="between the fields of a CSV file")
-    log.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
-    log.add_argument("--time-format", metavar="FORMAT", help="as in prepare")
+    log.add_argument(
+        "--bags",
+        type=tables.names,
+        default=[],
+        metavar="A,B",
+        help="bags of the model that --separator is of (default all)",
+    )
+    log.add_argument(
+        "--separator", metavar="TEXT", help="of their values (default: that of the data, else |)"
+    )
+    tables.add_csv(log)
+    tables.add_labels(log)
+    tables.add_times(log)
+    log.add_argument(
+        "--max-bad",
+        type=float,
+        metavar="SHARE",
+        help="of lines that may be no rows before it is an error (default 0.01)",
+    )
     history = log.add_mutually_exclusive_group()
     history.add_argument(
         "--data", metavar="FOLDER", help="prepared data with the histories (default: the run's)"
@@ -85,29 +111,15 @@ def run(options) -> None:
     output, source = local_path("output", options.output), local_path("input", options.input)
     if output.suffix not in OUTPUTS:
         raise ValueError(f"`output` must end in .csv or .parquet. Received: {output}.")
-    if options.user is None:
-        of_log = ("time", "label", "behaviors", "request", "items", "users", "data", "log_only")
-        if given := [name for name in of_log if getattr(options, name)]:
-            words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise ValueError(f"A raw log needs `--user` and `--time`. Received: {words} alone.")
+    if output.is_dir() or not output.parent.is_dir():
+        raise ValueError(f"`output` must be a file in a folder that exists. Received: {output}.")
+    _check_words(options, source)
     if source.is_dir():
         rates, table, scores = _of_prepared(options, source)
     elif options.user is None:
         rates, table, scores = _of_rows(options, source)
     else:
         rates, table, scores = _of_log(options, source)
-    if options.columns is not None:
-        if lacking := [name for name in options.columns if name not in table.column_names]:
-            raise ValueError(
-                f"`--columns` must name columns of the input: {table.column_names}. "
-                f"Received: {lacking}."
-            )
-        table = table.select(options.columns)
-    if "ctr" in table.column_names:
-        raise ValueError(
-            "The input must have no column `ctr`, or `--columns` must leave it out. "
-            f"Received columns: {table.column_names}."
-        )
     _write(table.append_column("ctr", scores), output)
     mean = pc.mean(scores).as_py()
     print(rates.describe())
@@ -116,6 +128,40 @@ def run(options) -> None:
         + (f", {scores.null_count:,} of them not scored" if scores.null_count else "")
         + ("" if mean is None else f", mean ctr {mean:.4f}")
     )
+
+
+def _check_words(options, source) -> None:
+    """Raises a `ValueError` where a word is given that belongs to another kind of input."""
+    given = [name for name, default in OF_LOG.items() if getattr(options, name) != default]
+    words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    if source.is_dir() and given:
+        raise ValueError(
+            f"These words belong to a raw log, which is a file. Received: {words} and the folder "
+            f"{source}."
+        )
+    if given and options.user is None:
+        raise ValueError(f"A raw log needs `--user` and `--time`. Received: {words} alone.")
+    if given and options.time is None:
+        raise ValueError("A raw log needs `--user` and `--time`. Received: --user alone.")
+    if options.part is not None and not source.is_dir():
+        raise ValueError(
+            f"`--part` belongs to prepared data, which is a folder. Received: --part and {source}."
+        )
+
+
+def _passed(options, names: list) -> list:
+    """The columns of the input that pass through; known before anything is scored."""
+    passed = names if options.columns is None else options.columns
+    if lacking := [name for name in passed if name not in names]:
+        raise ValueError(
+            f"`--columns` must name columns of the input: {names}. Received: {lacking}."
+        )
+    if "ctr" in passed:
+        raise ValueError(
+            "The input must have no column `ctr`, or `--columns` must leave it out. "
+            f"Received columns: {passed}."
+        )
+    return passed
 
 
 def _scores(options, run, dataset):
@@ -135,55 +181,57 @@ def _of_prepared(options, folder):
     from keras_din.cli.evaluate import load
 
     run, data = load(options.run, folder)
-    one_of("part", options.part, tuple(data.parts))
-    rates, scores = _scores(options, run, data.dataset(options.part, options.batch_size))
-    return rates, _known(data, options.part), pa.array(scores, pa.float32())
+    part = one_of("part", options.part or "test", tuple(data.parts))
+    table = _known(data, part)
+    table = table.select(_passed(options, table.column_names))
+    rates, scores = _scores(options, run, data.dataset(part, options.batch_size))
+    return rates, table, pa.array(scores, pa.float32())
 
 
 def _of_rows(options, path):
     """Rows that hold their histories: all columns of the file."""
     import pyarrow as pa
-    import pyarrow.parquet
 
     from keras_din.data import rows_dataset
-    from keras_din.data.source import ArrowSource, as_source
+    from keras_din.data.source import ArrowSource, as_source, to_frame
     from keras_din.training import load_run
 
     run, source = load_run(options.run), as_source(path)
     if not isinstance(source, ArrowSource):
         raise ValueError(
-            "Rows that hold their histories must be a Parquet file; a raw log, which may be CSV, "
-            f"needs `--user` and `--time`. Received: {path}."
+            "Rows that hold their histories must be a Parquet, Arrow or ORC file; a raw log, which "
+            f"may be CSV, needs `--user` and `--time`. Received: {path}."
         )
-    table = source.read(source.names)
-    if lacking := [name for name in run.spec.inputs if name not in table.column_names]:
+    if lacking := [name for name in run.spec.inputs if name not in source.names]:
         raise ValueError(
             f"Rows that hold their histories must have a column for each input; missing are "
             f"{lacking}. A raw log needs `--user` and `--time`. "
-            f"Received columns: {table.column_names}."
+            f"Received columns: {source.names}."
         )
-    frame = table.select(list(run.spec.inputs)).to_pandas()
+    passed = _passed(options, source.names)
+    frame = to_frame(source.read(list(run.spec.inputs)))
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)
-    return rates, table, pa.array(scores, pa.float32())
+    return rates, source.read(passed), pa.array(scores, pa.float32())
 
 
 def _of_log(options, path):
     """A raw log: all columns of the file, and `ctr` where a row could be scored."""
     import numpy as np
+    import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet
 
+    from keras_din.cli.evaluate import check_data
     from keras_din.data import PreparedData, dataset
+    from keras_din.data.aside import MAX_BAD
     from keras_din.data.joins import column_names
-    from keras_din.data.reading import read_table
     from keras_din.data.scoring import log_to_samples
     from keras_din.data.source import ArrowSource, as_source
     from keras_din.training import load_run, read_arguments
 
-    if options.time is None:
-        raise ValueError("A raw log needs `--user` and `--time`. Received: --user alone.")
+    source = as_source(path, options.sep, names=options.names)
+    passed = _passed(options, column_names(source))
     run = load_run(options.run)
     folder = options.data or read_arguments(options.run)["data"]
     if folder is None and not options.log_only:
@@ -192,11 +240,8 @@ def _of_log(options, path):
             f"from. Received: {options.run}, which was not given `data_folder`."
         )
     data = None if options.log_only else PreparedData.load(folder)
-    if data is not None and data.spec != run.spec:
-        raise ValueError(
-            "The data must have the spec that the model was trained with, vocabularies included. "
-            f"Received: data of {folder} and the run {options.run}, which differ."
-        )
+    if data is not None:
+        check_data(run, options.run, data, folder)
     behaviors = dict(options.behaviors)
     if options.label:
         if len(run.spec.sequences) != 1:
@@ -205,9 +250,8 @@ def _of_log(options, path):
                 f"{[sequence.name for sequence in run.spec.sequences]}. Received: --label."
             )
         behaviors = {run.spec.sequences[0].name: options.label} | behaviors
-    source = as_source(path, options.sep)
     log = log_to_samples(
-        source,
+        path,
         run.spec,
         data,
         user=options.user,
@@ -216,23 +260,77 @@ def _of_log(options, path):
         request=options.request,
         items=options.items,
         users=options.users,
-        bags=dict.fromkeys(options.bags, options.separator),
+        bags=_separators(options, run.spec, behaviors, folder),
         time_unit=options.time_unit,
         time_format=options.time_format,
+        sep=options.sep,
+        names=options.names,
+        label_map=options.label_map,
+        max_bad=MAX_BAD if options.max_bad is None else options.max_bad,
     )
     _print_log(log.report)
     rows = dataset(run.spec, log.behaviours, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
     if isinstance(source, ArrowSource):
-        table, line = source.read(source.names), log.samples.line
+        table, line = source.read(passed), log.samples.line
     else:
-        names = column_names(source)
-        frame, _ = read_table(source, names, text=names)
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        line = frame.index.get_indexer(log.samples.line)
+        table, lines = _fields(source, passed)
+        line = pd.Index(lines).get_indexer(log.samples.line)
     values, known = np.zeros(len(table), np.float32), np.zeros(len(table), bool)
     values[line], known[line] = scores, True
     return rates, table, pa.array(values, pa.float32(), mask=~known)
+
+
+def _separators(options, spec, behaviors, folder) -> dict:
+    """The separators of bags that are read of a log: as given, or as the data was prepared."""
+    from keras_din.data.bag_cells import SEPARATOR
+    from keras_din.data.prepared import read_report
+    from keras_din.feature_spec import Bag
+
+    read = [*spec.context, *spec.target]
+    for sequence in spec.sequences:
+        read += sequence.features if sequence.name in behaviors else []
+    bags = list(dict.fromkeys(feature.name for feature in read if isinstance(feature, Bag)))
+    if other := [name for name in options.bags if name not in bags]:
+        raise ValueError(f"`--bags` must name bags of the model: {bags}. Received: {other}.")
+    if options.separator is not None and not bags:
+        raise ValueError(
+            "`--separator` belongs to models with features of several values. "
+            f"Received: --separator {options.separator} and a model without."
+        )
+    if options.separator is not None:
+        return dict.fromkeys(options.bags or bags, options.separator)
+    of_data = read_report(folder).get("separators", {}) if folder is not None else {}
+    return {name: of_data.get(name, SEPARATOR) for name in bags}
+
+
+def _fields(file, names: list):
+    """Columns of a CSV file as they stand in it, and the line of each row, which are printed.
+
+    An empty field is nothing; text that is not UTF-8 has a sign in the place of a wrong byte.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from keras_din.data.csv_file import read_csv
+
+    table, lines, bad = read_csv(file, names, names)
+    if bad:
+        line, reason = bad[0]
+        print(f"left out {len(bad):,} lines that are no rows: line {line} has {reason}")
+    columns, wrong = {}, 0
+    for name in names:
+        column = table[name]
+        try:
+            text = column.cast(pa.string())
+        except pa.ArrowInvalid:
+            cells = [cell.decode("utf-8", "replace") for cell in column.to_pylist()]
+            text = pa.chunked_array([pa.array(cells, pa.string())])
+            wrong += sum("\ufffd" in cell for cell in cells)
+        columns[name] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    if wrong:
+        print(f"fields that are not UTF-8, with a sign in the place of each wrong byte: {wrong:,}")
+    return pa.table(columns), lines
 
 
 def _print_log(report: dict) -> None:
@@ -259,13 +357,22 @@ def _known(data, part: str):
     from keras_din.serving.sample_rows import raw_from_indices
 
     samples, users, columns = data.parts[part], data.user_values, {}
+    taken = {feature.name for feature in (*data.spec.context, *data.spec.target)}
+    taken |= set() if users is None or users.name is None else {str(users.name)}
+
+    def own(name: str) -> str:
+        """The name of a column that the data adds: another where it is that of a feature."""
+        while name in taken:
+            name += "_"
+        return name
+
     if samples.line is not None:
-        columns["line"] = pa.array(samples.line)
+        columns[own("line")] = pa.array(samples.line)
     if users is None:
         print("the data knows its users by number alone: it was prepared by an older version")
-        columns["user"] = pa.array(samples.group)
+        columns[own("user")] = pa.array(samples.group)
     else:
-        columns["user" if users.name is None else str(users.name)] = pa.array(
+        columns[own("user") if users.name is None else str(users.name)] = pa.array(
             pd.Series(users.take(samples.group)), from_pandas=True
         )
     for feature in (*data.spec.context, *data.spec.target):
@@ -279,10 +386,10 @@ def _known(data, part: str):
             column = pa.array(raw_from_indices(feature, values), mask=unknown)
         columns.setdefault(feature.name, column)  # Of a user who is a feature, all values.
     if data.report.get("time_unit") == "order":
-        columns["order"] = pa.array(samples.time)
+        columns[own("order")] = pa.array(samples.time)
     elif samples.time is not None:
-        columns["time"] = pa.array(pd.to_datetime(samples.time, unit="us"))
-    return pa.table(columns | {"label": pa.array(samples.label.astype("int8"))})
+        columns[own("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
+    return pa.table(columns | {own("label"): pa.array(samples.label.astype("int8"))})
 
 
 def _lists(feature, bags):
@@ -290,13 +397,13 @@ def _lists(feature, bags):
     import numpy as np
     import pyarrow as pa
 
+    from keras_din.data.order import ranges
     from keras_din.feature_spec import OOV_INDEX
     from keras_din.serving.sample_rows import raw_from_indices
 
     size = bags.lengths[bags.place]
     offsets = np.concatenate([[0], np.cumsum(size)])
-    place = np.repeat(bags.offsets[bags.place] - offsets[:-1], size) + np.arange(offsets[-1])
-    values = np.asarray(bags.values)[place]
+    values = np.asarray(bags.values)[ranges(bags.offsets[bags.place], size)]
     unknown = (values == OOV_INDEX) & (feature.dtype is not None)
     raw = pa.array(raw_from_indices(feature, values), mask=unknown)
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)
@@ -322,10 +429,6 @@ def _write(table, output) -> None:
                 ]
                 table = table.set_column(i, field.name, pa.array(text, pa.string()))
         pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
-
-
-def _names(text: str) -> list:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _behaviors(text: str) -> tuple:

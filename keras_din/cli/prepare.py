@@ -12,9 +12,7 @@ What each column was taken for is printed, with the reason. Whole numbers count 
 amounts by --numeric price. --categorical, --hash device=100000 and --bags say otherwise too.
 """
 
-import argparse
-
-from keras_din.cli import types
+from keras_din.cli import tables, types
 from keras_din.cli.show import report
 
 
@@ -22,12 +20,7 @@ def add_arguments(parser):
     """The words of the command."""
     parser.add_argument("log", help="a CSV, Parquet, Arrow or ORC file, compressed or not")
     parser.add_argument("data", help="the folder to write")
-    parser.add_argument(
-        "--sep", metavar="TEXT", help="separator of CSV files, `;` or `tab` (default by name)"
-    )
-    parser.add_argument(
-        "--names", type=_names, metavar="A,B", help="columns of a CSV file without a header"
-    )
+    tables.add_csv(parser)
     columns = parser.add_argument_group("columns of the log")
     columns.add_argument("--user", required=True, help="who")
     columns.add_argument("--time", help="when: dates, ISO 8601 or numbers since 1970")
@@ -35,31 +28,29 @@ def add_arguments(parser):
         "--order", help="in place of --time: whole numbers that say which row is earlier"
     )
     columns.add_argument("--label", help="0 or 1: clicked or not")
-    columns.add_argument(
-        "--label-map",
-        type=_labels,
-        default={},
-        metavar="VALUE=LABEL,...",
-        help="what other values of the label mean: -1=0, or no=0,yes=1; =0 is of a missing one",
-    )
+    tables.add_labels(columns)
     columns.add_argument(
         "--target",
         required=True,
-        type=_names,
+        type=tables.names,
         metavar="A,B",
         help="features of the candidate, the item first; behaviors have them too",
     )
     columns.add_argument(
-        "--context", type=_names, default=(), metavar="A,B", help="features of user and request"
+        "--context",
+        type=tables.names,
+        default=(),
+        metavar="A,B",
+        help="features of user and request",
     )
     columns.add_argument(
-        "--side", type=_names, default=(), metavar="A,B", help="features of behaviors alone"
+        "--side", type=tables.names, default=(), metavar="A,B", help="features of behaviors alone"
     )
     columns.add_argument("--request", help="impressions shown together (with --label)")
     types.add_arguments(parser)
-    tables = parser.add_argument_group("tables with what the log lacks")
-    tables.add_argument("--items", metavar="FILE", help="one row an item")
-    tables.add_argument("--users", metavar="FILE", help="one row a user")
+    others = parser.add_argument_group("tables with what the log lacks")
+    others.add_argument("--items", metavar="FILE", help="one row per item")
+    others.add_argument("--users", metavar="FILE", help="one row per user")
     split = parser.add_argument_group("split")
     split.add_argument(
         "--split",
@@ -83,12 +74,7 @@ def add_arguments(parser):
         help="behaviors of the sample's own time: not in its history, or by the log's order",
     )
     drawn.add_argument("--seed", type=int, default=0, help="of negatives and by-user")
-    parser.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
-    parser.add_argument(
-        "--time-format",
-        metavar="FORMAT",
-        help="of times that are neither ISO 8601 nor since 1970: %%Y%%m%%d for 20220408",
-    )
+    tables.add_times(parser)
     parser.add_argument("--max-length", type=int, default=100, help="of a history (default 100)")
     parser.add_argument("--dim", type=int, default=16, help="of the embeddings (default 16)")
     parser.add_argument(
@@ -179,23 +165,6 @@ def run(options) -> None:
     if data.bad_rows is not None and len(data.bad_rows):
         print(f"the rows kept aside: {options.data}/bad_rows.csv")
     print(f"written: {options.data}")
-
-
-def _names(text: str) -> list:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _labels(text: str) -> dict:
-    """`VALUE=LABEL,...` as a dict, with `None` where there is no value."""
-    label_map = {}
-    for pair in text.strip().split(","):
-        value, equals, label = pair.rpartition("=")
-        if not equals or label not in ("0", "1"):
-            raise argparse.ArgumentTypeError(
-                f"must be VALUE=0 or VALUE=1, with commas between. Received: {text!r}."
-            )
-        label_map[value or None] = int(label)
-    return label_map
 
 
 def _split(options):

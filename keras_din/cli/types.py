@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from keras_din.cli.tables import names
+
 _FORMS = '"numeric", "categorical", "bag", {"bag": SEPARATOR} or {"hash": BUCKETS}'
 
 
@@ -12,11 +14,11 @@ def add_arguments(parser) -> None:
         "types of columns", "What is not named is found, and printed with the reason."
     )
     types.add_argument(
-        "--numeric", type=_names, default=[], metavar="A,B", help="amounts, whole ones too"
+        "--numeric", type=names, default=[], metavar="A,B", help="amounts, whole ones too"
     )
     types.add_argument(
         "--categorical",
-        type=_names,
+        type=names,
         default=[],
         metavar="A,B",
         help="ids or categories, also where they look like numbers",
@@ -31,14 +33,16 @@ def add_arguments(parser) -> None:
     types.add_argument(
         "--bags",
         "--bag",
-        type=_names,
+        type=names,
         default=[],
         metavar="A,B",
         help="features whose text holds several values, as in Action|Comedy; columns of lists "
         "need not be named",
     )
     types.add_argument(
-        "--separator", default="|", metavar="TEXT", help="of the values of --bags (default |)"
+        "--separator",
+        metavar="TEXT",
+        help="of the values of --bags, and of features of --spec that are bags (default |)",
     )
     types.add_argument(
         "--spec",
@@ -52,14 +56,17 @@ def features_and_types(options) -> dict:
     """`target`, `context`, `side`, `numeric`, `categorical` and `bags` of `prepare_*`.
 
     Raises:
-        ValueError: When a column has two types, a name is no feature, or the file is no such JSON.
+        ValueError: When a column has two types, a name is no feature, the file is no such JSON, or
+            `--separator` separates nothing.
     """
-    from keras_din.feature_spec import Categorical
+    from keras_din.data.bag_cells import SEPARATOR
+    from keras_din.feature_spec import Bag, Categorical
 
+    separator = SEPARATOR if options.separator is None else options.separator
     known, types = _read(options.spec) if options.spec else ({}, {})
     of_words = [(name, "numeric") for name in options.numeric]
     of_words += [(name, "categorical") for name in options.categorical]
-    of_words += [(name, {"bag": options.separator}) for name in options.bags]
+    of_words += [(name, {"bag": separator}) for name in options.bags]
     of_words += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
     words = {}
     for name, kind in of_words:
@@ -69,17 +76,25 @@ def features_and_types(options) -> dict:
                 f"`--bags`. Received: {name!r} in two."
             )
     types = types | words  # What is typed counts more than what is in the file.
-    names = [*options.target, *options.context, *options.side]
-    if lacking := [name for name in types if name not in names]:
+    features = [*options.target, *options.context, *options.side]
+    if lacking := [name for name in types if name not in features]:
         raise ValueError(
             "Types must be of features, which `--target`, `--context` and `--side` name: "
-            f"{names}. Received: {lacking}."
+            f"{features}. Received: {lacking}."
         )
     known = {name: feature for name, feature in known.items() if name not in types}
     result = {"numeric": [], "categorical": [], "bags": {}}
+    of_file = [name for name in features if isinstance(known.get(name), Bag)]
+    if options.separator is not None:
+        result["bags"] = dict.fromkeys(of_file, separator)
+        if not of_file and not any(kind in ("bag", {"bag": separator}) for kind in types.values()):
+            raise ValueError(
+                "`--separator` belongs to features of several values, which `--bags` or `--spec` "
+                f"names. Received: --separator {separator} and no such feature."
+            )
     for name, kind in types.items():
         if kind == "bag":
-            kind = {"bag": options.separator}
+            kind = {"bag": separator}
         if isinstance(kind, str):
             result[kind].append(name)
         elif "bag" in kind:
@@ -119,14 +134,10 @@ def _is_type(kind) -> bool:
     return kind in ("numeric", "categorical", "bag")
 
 
-def _names(text: str) -> list:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _buckets(text: str) -> dict:
     """`NAME=BUCKETS,...` as a dict."""
     found = {}
-    for pair in _names(text):
+    for pair in names(text):
         name, _, buckets = pair.rpartition("=")
         if not name or not buckets.isdecimal() or not int(buckets):
             raise argparse.ArgumentTypeError(

@@ -215,7 +215,16 @@ class Features:
     @property
     def of_bags(self) -> dict:
         """What a report says of bags, nothing where there are none."""
-        return {"bags": self.bags} if self.bags else {}
+        separators = {
+            name: separator
+            for name, separator in self._separators.items()
+            if separator is not None and isinstance(self.by_name.get(name), Bag)
+        }
+        return {
+            word: facts
+            for word, facts in (("bags", self.bags), ("separators", separators))
+            if facts
+        }
 
     def spec(self, target, context, sequences: dict, side, max_length: int) -> FeatureSpec:
         """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""

@@ -23,6 +23,7 @@ from keras_din.data.joins import column_names, places, read_log
 from keras_din.data.labels import check_both_classes
 from keras_din.data.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.log import BehaviourLog
+from keras_din.data.order import requests as requests_of
 from keras_din.data.prepared import PreparedData, cut_into_parts
 from keras_din.data.reading import clean_events
 from keras_din.data.samples import Samples
@@ -293,11 +294,7 @@ def prepare_impressions(
 def _requests(events, request: str):
     """The order in which rows of one request stand together, its numbers, and each row's time."""
     code, _ = pd.factorize(events.frame[request])
-    pairs = events.user * (int(code.max()) + 1) + code
-    _, number = np.unique(pairs, return_inverse=True)
-    earliest = np.full(number.max() + 1, np.iinfo(np.int64).max)
-    np.minimum.at(earliest, number, events.time)
-    at = earliest[number]
+    number, at = requests_of(events.user, code, events.time)
     order = np.lexsort((number, at, events.user))
     return order, number[order], at
 

@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from keras_din.checks import positive_integer
 from keras_din.data.columns import check_exact_ids, missing, numbers, ordinary, whole_as_integers
-from keras_din.data.text_types import FALSE, TRUE
+from keras_din.data.text_types import FALSE, INTEGER, TRUE
 from keras_din.feature_spec import NO_INTEGER, OOV_INDEX, RESERVED, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
 _AT_ONCE = 2**16
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_LONGEST = 20  # Of the digits of a 64-bit integer, with a sign.
 
 
 def vocabulary_of(values, min_count: int = 1) -> tuple:
@@ -212,7 +212,7 @@ def _integers(raw, words=types.MappingProxyType({})):
     if raw.dtype != object:
         return raw.astype(np.int64), np.ones(len(raw), bool)
     raw = [words.get(v, v) for v in raw]
-    whole = [int(v) if _INTEGER.fullmatch(v) else None for v in raw]
+    whole = [int(v) if len(v) <= _LONGEST and re.fullmatch(INTEGER, v) else None for v in raw]
     known = np.array([v is not None and -(2**63) <= v < 2**63 for v in whole], bool)
     return np.array([v if k else 0 for v, k in zip(whole, known, strict=True)], np.int64), known
 

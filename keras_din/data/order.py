@@ -1,4 +1,4 @@
-"""Sorting by numbers that count something: users from 0, a digit at a time."""
+"""Sorting by numbers that count something, ranges of rows, and rows that are of one request."""
 
 import numpy as np
 
@@ -22,3 +22,31 @@ def order_of_events(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.arange(len(codes))
     by_time = np.argsort(times, kind="stable")
     return by_time[order_of(codes[by_time])]
+
+
+def ranges(start: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The numbers from each start on, as many as its size, one range after another."""
+    return np.repeat(start - np.cumsum(size) + size, size) + np.arange(size.sum())
+
+
+def requests(user: np.ndarray, code: np.ndarray, time: np.ndarray) -> tuple:
+    """Rows of one user and one code are one request, and its time is the earliest of theirs.
+
+    Args:
+        user: Numbers of users `(rows,)`, from 0.
+        code: Numbers of requests `(rows,)`, from 0; of different users they may be the same. -1
+            is a row without one, which is a request by itself.
+        time: Times `(rows,)`.
+
+    Returns:
+        `(number, time)`, `(rows,)` each: the number of the request, by user and then by code, and
+        its time.
+    """
+    codes = int(code.max(initial=-1)) + 1
+    alone = np.flatnonzero(code < 0)
+    code = code.astype(np.int64)
+    code[alone] = codes + np.arange(len(alone))
+    _, number = np.unique(user * (codes + len(alone)) + code, return_inverse=True)
+    earliest = np.full(number.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, number, time)
+    return number, earliest[number]

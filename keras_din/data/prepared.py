@@ -34,6 +34,12 @@ def save_header(folder: pathlib.Path, spec: FeatureSpec, parts: list, report: di
     (folder / HEADER).write_text(text, encoding="utf-8")
 
 
+def read_report(folder) -> dict:
+    """The report of prepared data in a folder, or nothing where there is none."""
+    file = local_path("folder", folder) / HEADER
+    return json.loads(file.read_text(encoding="utf-8"))["report"] if file.is_file() else {}
+
+
 def cut_into_parts(samples: Samples, part) -> dict:
     """Name of the part -> its samples, where it has any; `part` `(rows,)` is as of `part_of`."""
     return {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}

@@ -5,12 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from keras_din.data.bag_cells import checked_separators
+from keras_din.data.aside import MAX_BAD, check_aside, checked_max_bad
+from keras_din.data.bag_cells import SEPARATOR, checked_separators
 from keras_din.data.bags import Bags, joined
-from keras_din.data.columns import missing, numbers
+from keras_din.data.columns import missing
 from keras_din.data.encoding import Features, as_written
 from keras_din.data.joins import alike, read_log
+from keras_din.data.labels import plain_text, remedy, to_labels
 from keras_din.data.log import BehaviourLog
+from keras_din.data.order import ranges, requests
 from keras_din.data.samples import Samples
 from keras_din.data.source import as_source, other_tables
 from keras_din.data.times import to_microseconds
@@ -48,6 +51,11 @@ def log_to_samples(
     bags=(),
     time_unit: str = "auto",
     time_format: str | None = None,
+    sep: str | None = None,
+    header: bool | None = None,
+    names=None,
+    label_map: dict | None = None,
+    max_bad: float = MAX_BAD,
 ) -> ScoredLog:
     """Rows of a raw log as samples, with histories of what happened strictly before each.
 
@@ -63,9 +71,16 @@ def log_to_samples(
         request: Column of impressions shown together: the earliest of their times counts for all.
         items: Table with one row per item, for columns that the log lacks.
         users: Table with one row per user, likewise.
-        bags: Columns of text with several values, as in `prepare_impressions`.
+        bags: Separators of columns of text with several values, as in `prepare_impressions`. By
+            default those of `data`, if it knows them, else `|`.
         time_unit: Unit of times that are numbers.
         time_format: Format of times that are no ISO 8601, as in `prepare_impressions`.
+        sep: Separator of CSV files, here and in the other tables, as in `prepare_impressions`.
+        header: Whether the log, a CSV file, has a header line, likewise.
+        names: Names of the columns of the log, a CSV file, likewise.
+        label_map: Other values of `behaviors` -> 0 or 1, likewise.
+        max_bad: The largest share of the log's lines that may be no rows, and of the rows of
+            another table that may be kept aside.
 
     Returns:
         `ScoredLog`. Rows without a user, a time or an item, and lines that are no rows, are not
@@ -73,8 +88,8 @@ def log_to_samples(
         and values) counts once.
 
     Raises:
-        ValueError: When a column is nowhere, no row is good, a behavior is neither 0 nor 1, or
-            `data` does not know its users or when they did what.
+        ValueError: When a column is nowhere, no row is good, too many lines are no rows, a
+            behavior is neither 0 nor 1, or `data` does not know its users or when they did what.
     """
     behaviors = dict(behaviors or {})
     sequences = {sequence.name: sequence for sequence in spec.sequences}
@@ -90,15 +105,25 @@ def log_to_samples(
     features = list(known.values())
     single = [user, time, *behaviors.values(), *([request] if request else [])]
     in_order = [*spec.target, *(f for f in features if f not in spec.target)]
-    separators = checked_separators(bags, in_order, single)
+    bags = [bags] if isinstance(bags, str) else bags
+    bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
+    of_data = {} if data is None else data.report.get("separators", {})
+    of_data = {f.name: of_data[f.name] for f in features if f.name in of_data}
+    separators = checked_separators(of_data | bags, in_order, single)
     ids = [user, request] if request else [user]
-    written, reasons = as_written(features, spec.target[0].name, ids)
+    written, why = as_written(features, spec.target[0].name, ids)
     written["numbers" if time_format is None else "text"].add(time)
     written["numbers"].update(behaviors.values())
     needed = list(dict.fromkeys([*single, *known]))
-    source, (items, users) = as_source(source), other_tables((items, users))
+    source = as_source(source, sep, header, names)
+    items, users = other_tables((items, users), sep)
     tables = {"items": (spec.target[0].name, items), "users": (user, users)}
-    frame, bad, _ = read_log(source, needed, tables, separators, **written)
+    max_bad = checked_max_bad(max_bad)
+    frame, bad, _ = read_log(source, needed, tables, separators, max_bad, **written)
+    if len(bad):
+        facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
+        reason = f"the line is no row ({bad['reason'].iloc[0]})"
+        check_aside("the log", {reason: facts}, len(frame) + len(bad), max_bad)
 
     item = spec.target[0].name
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
@@ -122,13 +147,13 @@ def log_to_samples(
 
     who, values = pd.factorize(frame[user])
     number = _numbers(data, pd.Index(values, name=user))
-    encode = Features(features, lambda name: frame[name], 16, 1, separators, written, reasons)
+    encode = Features(features, lambda name: frame[name], 16, 1, separators, written, why)
     columns = {name: encode.column(name, frame[name]) for name in known}
     logs, new, twice = {}, {}, {}
     for name, sequence in sequences.items():
         did = np.zeros(len(frame), bool)
         if name in behaviors:
-            did = _flags(behaviors[name], frame)
+            did = _flags(behaviors[name], frame, label_map)
         parts = [_of_data(data, name, number)] if data is not None else []
         if did.any():
             held = {f.name: columns[f.name][did] for f in sequence.features}
@@ -137,12 +162,7 @@ def log_to_samples(
         new[name] = int(did.sum()) - twice[name]
     when = at
     if request:
-        codes, _ = pd.factorize(frame[request])
-        _, which = np.unique(np.stack([who, codes]), axis=1, return_inverse=True)
-        which = which.ravel()
-        earliest = np.full(which.max() + 1, np.iinfo(np.int64).max)
-        np.minimum.at(earliest, which, at)
-        when = np.where(codes < 0, at, earliest[which])
+        _, when = requests(who, pd.factorize(frame[request])[0], at)
     samples = Samples(
         columns={feature.name: columns[feature.name] for feature in shown},
         history={name: log.before(who, when) for name, log in logs.items()},
@@ -178,15 +198,15 @@ def _numbers(data, values: pd.Index) -> np.ndarray:
     return users.get_indexer(values)
 
 
-def _flags(column: str, frame: pd.DataFrame) -> np.ndarray:
+def _flags(column: str, frame: pd.DataFrame, label_map) -> np.ndarray:
     """Which rows are behaviors, by a column of 0 and 1; nothing there is no behavior."""
-    values = numbers(column, frame[column])
-    wrong = ~np.asarray(missing(frame[column])) & (values != 0) & (values != 1)
+    values, _, wrong = to_labels(column, frame[column], label_map)
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"Column {column!r} must be 0, 1 or nothing. "
-            f"Received: {frame[column].iloc[row]!r} in line {frame.index[row]}."
+            f"Column {column!r} must be 0, 1 or nothing. Received: "
+            f"{plain_text(frame[column].iloc[row])} in line {frame.index[row]}. "
+            f"{remedy(frame[column][wrong])}"
         )
     return values == 1
 
@@ -202,7 +222,7 @@ def _of_data(data, name: str, number: np.ndarray) -> tuple:
     users = np.flatnonzero(number >= 0)
     start, end = log.offsets[number[users]], log.offsets[number[users] + 1]
     size = end - start
-    place = np.repeat(start - np.cumsum(size) + size, size) + np.arange(size.sum())
+    place = ranges(start, size)
     columns = {column: values[place] for column, values in log.columns.items()}
     return np.repeat(users, size), columns, np.asarray(log.time)[place]
 

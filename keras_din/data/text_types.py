@@ -20,7 +20,7 @@ _TOKENS |= {"#ref!", "#num!"}
 TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]
 _MOST_OTHERS = 0.1  # Of the cells of a column of numbers: the share that may be other words.
 
-_INTEGER = r"^(?:0|-?[1-9][0-9]*)$"  # As integers are written: not 007, +7 or -0.
+INTEGER = r"^(?:0|-?[1-9][0-9]*)$"  # As integers are written: not 007, +7 or -0.
 _DIGITS = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF](?:inity)?)$"
 _WHOLE = r"^[+-]?[0-9]+\.0$"  # As pandas writes integers with gaps, which it holds as floats.
@@ -92,7 +92,7 @@ def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
 
 def _of_digits(numbers, tokens: dict) -> TextType:
     """Of whole numbers and of tokens that are known."""
-    if (example := _first_that_is_no(_INTEGER, numbers)) is not None:
+    if (example := _first_that_is_no(INTEGER, numbers)) is not None:
         return TextType("text", "whole numbers that are not written as usual", example)
     if (example := _too_long(numbers)) is not None:
         return TextType("text", "whole numbers that 64 bits do not hold", example)

@@ -1,5 +1,6 @@
 """`keras-din predict`: the rows come back as they were, with `ctr` beside them."""
 
+import csv
 import json
 
 import numpy as np
@@ -175,6 +176,15 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
         ("ctr.csv", LOG, "must have no column `ctr`, or `--columns` must leave it out"),
         ("log.csv", [*LOG, "--behaviors", "x=click"], "must name sequences of the model: ['hist'"),
         ("log.csv", [*LOG, "--data", "gs://b/data"], "must be a path of a local file system"),
+        ("log.csv", [*LOG, "--part", "test"], "`--part` belongs to prepared data"),
+        ("log.parquet", ["--bags", "x", "--sep", ";"], "Received: --bags, --sep alone."),
+        ("log.parquet", ["--time-unit", "s"], "Received: --time-unit alone."),
+        (
+            "data",
+            [*LOG[:4], "--label-map", "no=0"],
+            "--user, --time, --label-map and the folder",
+        ),
+        ("data", ["--separator", ","], "These words belong to a raw log, which is a file"),
     ],
 )
 def test_what_is_refused(folder, tmp_path, capsys, source, words, message):
@@ -185,3 +195,162 @@ def test_what_is_refused(folder, tmp_path, capsys, source, words, message):
     assert main(["predict", *words]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "source, words, output, message",
+    [
+        ("data", ["--columns", "x"], "out.csv", "must name columns of the input: ['line', 'who'"),
+        ("log.csv", [*LOG, "--columns", "x"], "out.csv", "must name columns of the input: ['id'"),
+        ("data", [], "no/out.csv", "`output` must be a file in a folder that exists"),
+        ("data", [], "folder.csv", "`output` must be a file in a folder that exists"),
+    ],
+)
+def test_outputs_are_checked_before_rows_are_scored(
+    folder, tmp_path, capsys, monkeypatch, source, words, output, message
+):
+    def scored(*arguments):
+        raise AssertionError("scored")
+
+    monkeypatch.setattr("keras_din.evaluation.predict", scored)
+    (tmp_path / "folder.csv").mkdir()
+    words = [str(folder / "run"), str(folder / source), str(tmp_path / output), *words]
+    assert main(["predict", *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_rows_with_large_ids_beside_missing_ones(tmp_path, capsys):
+    """Integers above 2**53 in lists: as floats they would fall together, and are refused."""
+    large = 2**60
+    item = kd.Categorical("item", vocabulary=[large, large + 1], dim=2)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    rows = pa.table(
+        {
+            "item": pa.array([large, large + 1, None], pa.int64()),
+            "hist_item": pa.array([[large + 1, None], [], [large]], pa.list_(pa.int64())),
+        }
+    )
+    events = {"item": [large, large + 1], "hist_item": [[large], []], "label": [0, 1]}
+    behaviors, samples = kd.data.rows_to_samples(pd.DataFrame(events), spec, "label")
+    PreparedData(spec, behaviors, {"train": samples}, {}).save(tmp_path / "data")
+    words = [str(tmp_path / "data"), str(tmp_path / "run"), "--model", "base", "--epochs", "1"]
+    assert main(["train", *words, "--quiet", "--option", "hidden_units=[2]"]) == 0
+    pa.parquet.write_table(rows, tmp_path / "rows.parquet")
+    predict(tmp_path, capsys, tmp_path / "rows.parquet", tmp_path / "out.parquet")
+    found = pa.parquet.read_table(tmp_path / "out.parquet")
+    assert found.drop_columns("ctr").equals(rows)
+    assert len(set(found["ctr"].to_pylist())) == 3
+
+
+def test_fields_of_a_csv_pass_through_as_they_stand(folder, tmp_path, capsys):
+    """Also such that pandas takes for missing, and bytes that are no text."""
+    log = a_log()[200:230].reset_index(drop=True)
+    log.insert(1, "country", ["NA", "NULL", "None", "\\N", "nan", "x,y"] * 5)
+    log["zip"] = "007"
+    log["empty"] = ""
+    log.to_csv(tmp_path / "log.csv", index=False)
+    lines = (tmp_path / "log.csv").read_bytes().splitlines(keepends=True)
+    lines[3:3] = [b"r,too,few\n"]
+    lines[9] = lines[9].replace(b"007", b"\xff07")
+    (tmp_path / "log.csv").write_bytes(b"".join(lines))
+    source, output = tmp_path / "log.csv", tmp_path / "ctr.csv"
+    _, printed = predict(folder, capsys, source, output, *LOG, "--max-bad", "1")
+    assert "left out 1 lines that are no rows: line 4 has 3 fields, not 9: r,too,few" in printed
+    assert "not UTF-8, with a sign in the place of each wrong byte: 1" in printed
+    written = list(csv.reader(output.read_text(encoding="utf-8").splitlines()))
+    of_log = [line.decode("utf-8", "replace") for line in lines if b"few" not in line]
+    assert [fields[:-1] for fields in written] == list(csv.reader(of_log))
+    assert all(fields[-1] for fields in written)
+    words = [str(folder / "run"), str(source), str(tmp_path / "x.csv"), *LOG]
+    assert main(["predict", *words]) == 1
+    error = capsys.readouterr().err
+    assert "At most 1 % of the rows of the log may be kept aside" in error
+    assert "--max-bad" in error
+    assert "the first is in line 4" in error
+
+
+def test_logs_that_prepare_reads(folder, tmp_path, capsys):
+    """Separators of all tables, labels by other words, columns without a header."""
+    log = a_log()[200:].reset_index(drop=True)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    expected, _ = predict(folder, capsys, tmp_path / "log.csv", tmp_path / "a.csv", *LOG)
+    log["click"] = log["click"].map({1: "yes", 0: "no"})
+    prices = log.drop_duplicates("item")[["item", "price"]]
+    log = log.drop(columns="price").merge(prices, on="item", how="left")
+    prices.to_csv(tmp_path / "items.csv", index=False, sep=";")
+    names = ["id", "who", "item", "ts", "click"]
+    log[names].to_csv(tmp_path / "log.csv", index=False, header=False, sep=";")
+    words = [*LOG, "--sep", ";", "--names", ",".join(names), "--label-map", "yes=1,no=0"]
+    words += ["--items", tmp_path / "items.csv"]
+    found, _ = predict(folder, capsys, tmp_path / "log.csv", tmp_path / "b.csv", *words)
+    assert list(found) == [*names, "ctr"]
+    log["click"] = log["click"].map({"yes": 1, "no": 0})
+    log.to_csv(tmp_path / "whole.csv", index=False)
+    expected, _ = predict(folder, capsys, tmp_path / "whole.csv", tmp_path / "c.csv", *LOG)
+    np.testing.assert_allclose(found["ctr"], expected["ctr"], atol=1e-6)
+    words = [word for word in map(str, words) if word not in ("--label-map", "yes=1,no=0")]
+    words = [str(folder / "run"), str(tmp_path / "log.csv"), str(tmp_path / "x.csv"), *words]
+    assert main(["predict", *words]) == 1
+    assert "--label-map no=0,yes=1" in capsys.readouterr().err
+
+
+def test_own_columns_make_way_for_features(tmp_path):
+    """A feature may be named as what prepared data says of a row."""
+    log = a_log(40).rename(columns={"item": "line", "price": "time"}).assign(label=a_log(40)["who"])
+    data = kd.data.prepare_impressions(
+        log, user="who", time="ts", label="click", target=["line", "time", "label"]
+    )
+    from keras_din.cli.predict import _known
+
+    table = _known(data, "train")
+    assert table.column_names == ["line_", "who", "line", "time", "label", "time_", "label_"]
+    rows = log.iloc[table["line_"].to_numpy()]
+    assert table["line"].to_pylist() == rows["line"].tolist()
+    assert table["label_"].to_pylist() == rows["click"].tolist()
+    np.testing.assert_allclose(table["time"].to_numpy(), rows["time"], rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def genres(tmp_path_factory):
+    """Data whose genres are separated by commas, of another's spec, and a run."""
+    folder = tmp_path_factory.mktemp("genres")
+    log = a_log().drop(columns="price")
+    log["genres"] = ["Action;Comedy", "Drama", "Drama;Action", "", "Comedy"] * 48
+    log.to_csv(folder / "log.csv", index=False)
+    words = [str(folder / "log.csv"), "", "--user", "who", "--time", "ts", "--label", "click"]
+    words += ["--target", "item,genres", "--dim", "2", "--separator", ";"]
+    words[1] = str(folder / "first")
+    assert main(["prepare", *words, "--bags", "genres"]) == 0
+    words[1] = str(folder / "data")
+    assert main(["prepare", *words, "--spec", str(folder / "first" / "spec.json")]) == 0
+    words = [str(folder / "data"), str(folder / "run"), "--model", "base", "--epochs", "1"]
+    assert main(["train", *words, "--quiet", "--option", "hidden_units=[4]"]) == 0
+    return folder
+
+
+def test_separators_of_bags_of_a_spec(genres, tmp_path, capsys):
+    data = PreparedData.load(genres / "data")
+    assert data.report["separators"] == {"genres": ";"}
+    assert not any("genres" in part["rows_with_unseen"] for part in data.report["parts"].values())
+    prepared, _ = predict(genres, capsys, genres / "data", tmp_path / "prepared.csv")
+    for number, words in enumerate(([], ["--separator", ";"], ["--log-only"])):
+        output = tmp_path / f"{number}.csv"
+        found, _ = predict(genres, capsys, genres / "log.csv", output, *LOG, *words)
+        by_line = found["ctr"].set_axis(np.arange(2, 242))
+        np.testing.assert_allclose(by_line[prepared["line"]], prepared["ctr"], atol=1e-6)
+    other, _ = predict(
+        genres, capsys, genres / "log.csv", tmp_path / "o.csv", *LOG, "--separator", "|"
+    )
+    assert np.abs(other["ctr"] - found["ctr"]).max() > 1e-5
+
+
+def test_separators_that_nothing_uses(folder, genres, tmp_path, capsys):
+    words = [str(folder / "log.csv"), str(tmp_path / "data"), *PREPARE, "--separator", ","]
+    assert main(["prepare", *words]) == 1
+    assert "`--separator` belongs to features of several values" in capsys.readouterr().err
+    words = [str(folder / "run"), str(folder / "log.csv"), str(tmp_path / "x.csv"), *LOG]
+    assert main(["predict", *words, "--separator", ","]) == 1
+    assert "`--separator` belongs to models with features of several" in capsys.readouterr().err
+    words = [str(genres / "run"), str(genres / "log.csv"), str(tmp_path / "x.csv"), *LOG]
+    assert main(["predict", *words, "--separator", ";", "--bags", "item"]) == 1
+    assert "`--bags` must name bags of the model: ['genres']" in capsys.readouterr().err
