@@ -262,14 +262,15 @@ def test_a_known_feature_of_strings_reads_a_file_as_text(tmp_path, feature):
     assert (data.parts["train"].columns["what"] > 1).all()
 
 
-def test_a_known_feature_of_integers_takes_them_however_they_are_written(tmp_path):
+def test_a_known_feature_of_integers_takes_them_as_they_are_written(tmp_path):
     large = 2**53 + 1
     log = a_log(item=["007", "7", str(large), "007", "7.0", str(large - 1)])
     log.to_csv(tmp_path / "log.csv", index=False)
     feature = Categorical("item", vocabulary=[7, large, large - 1])
     columns = COLUMNS | {"target": [feature]}
     data = prepare_impressions(tmp_path / "log.csv", **columns, split=LeaveOneOut(valid=0))
-    assert raw(data, "train", "item") == [7, 7, large, 7]
+    assert raw(data, "train", "item") == ["?", 7, large, "?"]  # `007` is another item than `7`.
+    assert data.report["parts"]["train"]["rows_with_unseen"] == {"item": 2}
     assert raw(data, "test", "item")[0] == large - 1
 
 
