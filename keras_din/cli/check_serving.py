@@ -3,8 +3,8 @@
 Says how far the two answers are apart, in which rows, and which inputs the version makes
 something else of than the pipeline of training. Exits with 1 when an answer differs by more than
 1e-5, when an input differs, or when the version has other values than the model was built with,
-also where no row shows it. The log is prepared data, or a Parquet file of rows as
-`keras-din predict` takes it.
+also where no row shows it. The log is prepared data, or a Parquet, Arrow or ORC file of
+rows as `keras-din predict` takes it.
 
   keras-din check-serving exported_models/din data --run runs/din
   keras-din check-serving exported_models/din/1795599111 rows.parquet --run runs/din --rows 500
@@ -18,7 +18,7 @@ from keras_din.cli.show import missing_numbers
 def add_arguments(parser):
     """The words of the command."""
     parser.add_argument("version", help="the folder of a version, or of versions: then the newest")
-    parser.add_argument("log", help="a folder of prepared data, or a .parquet file of rows")
+    parser.add_argument("log", help="prepared data, or a Parquet, Arrow or ORC file of rows")
     parser.add_argument("--run", required=True, help="the folder of the run")
     parser.add_argument("--part", default="test", help="of prepared data (default test)")
     parser.add_argument(
@@ -35,7 +35,7 @@ def run(options) -> None:
     from keras_din.serving.skew import find_skew
 
     version = find_version(options.version)
-    read = _prepared if os.path.isdir(options.log) else _rows_of_parquet
+    read = _prepared if os.path.isdir(options.log) else _rows_of_file
     run, rows, batches = read(options)
     description = read_description(version)
     rates, differ = _click_rates(description, run)
@@ -138,7 +138,7 @@ def _prepared(options):
     return run, np.sort(first[np.isin(distinct, chosen)]), batches
 
 
-def _rows_of_parquet(options):
+def _rows_of_file(options):
     """The run, the drawn rows' numbers and their batches: raw values as they stand in the file."""
     from keras_din.cli.sent_rows import sent_rows
     from keras_din.data import rows_dataset

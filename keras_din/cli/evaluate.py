@@ -30,6 +30,9 @@ def run(options) -> None:
     from keras_din.evaluation import evaluate_at
     from keras_din.training import run_click_rates
 
+    file = options.json and local_path("--json", options.json)
+    if file and (file.is_dir() or not file.parent.is_dir()):
+        raise ValueError(f"`--json` must be a file in a folder that exists. Received: {file}.")
     run, data = load(options.run, options.data)
     rates = run_click_rates(run, options.raw)
     rows = data.dataset(options.part, options.batch_size)
@@ -46,10 +49,8 @@ def run(options) -> None:
             else ""
         )
     )
-    if options.json:
-        local_path("--json", options.json).write_text(
-            json.dumps(metrics, indent=1), encoding="utf-8"
-        )
+    if file:
+        file.write_text(json.dumps(metrics, indent=1), encoding="utf-8")
 
 
 def load(folder, data_folder):

@@ -50,17 +50,13 @@ def run(options) -> None:
 
     run = load_run(options.run)
     rates = run_click_rates(run, options.raw)
-    same = {
-        name: None if source == ASSUMED else getattr(rates, name)
-        for name, source in rates.known_from.items()
-    } | {"raw": rates.raw}
     assumed = ASSUMED in rates.known_from.values() and not rates.raw  # `export` says so.
     told = "" if assumed else f"{rates.describe()}\n"
     if portable_format:
         from keras_din.serving import portable
 
         write = {"onnx": portable.export_onnx, "litert": portable.export_litert}
-        file = write[options.format](run.model, run.spec, options.path, **same)
+        file = write[options.format](run.model, run.spec, options.path, rates=rates)
         print(f"{told}written: {file}")
         return
     from keras_din.serving import export
@@ -75,7 +71,7 @@ def run(options) -> None:
         keep=options.keep,
         tables=options.tables,
         test=_test_data(options.run, arguments) if options.tables == "int8" else None,
-        **same,
+        rates=rates,
     )
     print(f"{told}written: {version}")
 

@@ -251,8 +251,9 @@ def part_of_column(name: str, values) -> np.ndarray:
     Raises:
         ValueError: When no row is in a part, or one is another word for a part.
     """
-    values = np.array([str(value) for value in values], object)
-    for value in pd.unique(values):
+    code, distinct = pd.factorize(pd.Series(values), use_na_sentinel=False)
+    distinct = np.array([str(value) for value in distinct], object)
+    for value in distinct:
         meant = _ALIKE.get(value.strip().lower(), value)
         if meant != value:
             raise ValueError(
@@ -260,12 +261,12 @@ def part_of_column(name: str, values) -> np.ndarray:
                 f"in no part. Received: {value!r}, which looks like {meant!r}."
             )
     part = np.select(
-        [values == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
-    ).astype(np.int8)
+        [distinct == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
+    ).astype(np.int8)[code]
     if (part == LEFT_OUT).all():
         raise ValueError(
             f"Column {name!r} must hold 'train', 'valid' or 'test' in some rows. "
-            f"Received: {sorted(set(values))[:8]}."
+            f"Received: {sorted(set(distinct))[:8]}."
         )
     return part
 

@@ -9,14 +9,14 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_din.checks import local_path
-from keras_din.click_rates import ASSUMED, click_rates
+from keras_din.click_rates import ASSUMED, ClickRates
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence, tells_padding
 from keras_din.ops.portable_form import portable_form
 from keras_din.serving.in_float32 import ctr_in_float32, in_float32
 from keras_din.serving.parity import TOLERANCE
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.saved_model import check_model, check_order
+from keras_din.serving.saved_model import check_model, check_order, checked_rates
 from keras_din.serving.signatures import first_values, most_recent
 from keras_din.serving.version import remove_what_dead_writers_left, temporary_folder
 
@@ -31,6 +31,7 @@ def export_onnx(
     positive_weight: float | None = None,
     negative_rate: float | None = None,
     raw: bool = False,
+    rates: ClickRates | None = None,
 ) -> pathlib.Path:
     """Writes a model as an ONNX file, for `onnxruntime`.
 
@@ -55,6 +56,7 @@ def export_onnx(
         positive_weight: As in `keras_din.export`.
         negative_rate: As in `keras_din.export`.
         raw: As in `keras_din.export`.
+        rates: As in `keras_din.export`.
 
     Returns:
         `path`.
@@ -64,7 +66,7 @@ def export_onnx(
         RuntimeError: When the extra `keras_din[onnx]` is not installed, an operation of the model
             has no form in ONNX, or `onnxruntime` fails or disagrees. Nothing is written then.
     """
-    rates = click_rates(model, positive_weight, negative_rate, raw)
+    rates = checked_rates(model, positive_weight, negative_rate, raw, rates)
     return _export(model, spec, path, rates, "onnx", _write_onnx, _score_onnx)
 
 
@@ -76,6 +78,7 @@ def export_litert(
     positive_weight: float | None = None,
     negative_rate: float | None = None,
     raw: bool = False,
+    rates: ClickRates | None = None,
 ) -> pathlib.Path:
     """Writes a model as a LiteRT (TensorFlow Lite) file, of built-in operations alone.
 
@@ -90,6 +93,7 @@ def export_litert(
         positive_weight: As in `keras_din.export`.
         negative_rate: As in `keras_din.export`.
         raw: As in `keras_din.export`.
+        rates: As in `keras_din.export`.
 
     Returns:
         `path`.
@@ -100,7 +104,7 @@ def export_litert(
             model is not among LiteRT's own, or its interpreter fails or disagrees with the live
             model. Nothing is written then.
     """
-    rates = click_rates(model, positive_weight, negative_rate, raw)
+    rates = checked_rates(model, positive_weight, negative_rate, raw, rates)
     return _export(model, spec, path, rates, "litert", _write_litert, _score_litert)
 
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_din.checks import json_values, local_path, one_of, positive_integer
-from keras_din.click_rates import ASSUMED, click_rates
+from keras_din.click_rates import ASSUMED, ClickRates, click_rates
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.embed import build_inputs
 from keras_din.feature_spec import FeatureSpec
@@ -36,6 +36,7 @@ def export(
     positive_weight: float | None = None,
     negative_rate: float | None = None,
     raw: bool = False,
+    rates: ClickRates | None = None,
 ):
     """Writes a new version below `path`, whole or not at all.
 
@@ -93,6 +94,8 @@ def export(
         negative_rate: The fraction of the log's negatives that the model was trained on, such as
             `data.negative_rate`.
         raw: Whether `ctr` is the output of the model as it is.
+        rates: What a run knows of these three, in their place: `keras_din.training.run_click_rates`
+            of it. `keras_din.json` then says that they are known from the run.
 
     Returns:
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
@@ -125,7 +128,7 @@ def export(
     path = folder_of_versions(local_path("path", path))
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
-    rates = click_rates(model, positive_weight, negative_rate, raw)
+    rates = checked_rates(model, positive_weight, negative_rate, raw, rates)
     model = rates.model(model)
     int8 = Int8Tables(model) if tables == "int8" else None
     in_floats = ctr_in_float32(model)
@@ -150,7 +153,7 @@ def export(
             half_precision=half,
             ctr=rates.to_json(),
         )
-    if ASSUMED in rates.known_from.values() and not raw:
+    if ASSUMED in rates.known_from.values() and not rates.raw:
         print(rates.describe(), flush=True)
     if warmup["file"] is None:
         warnings.warn(
@@ -159,6 +162,18 @@ def export(
             stacklevel=2,
         )
     return version.published
+
+
+def checked_rates(model, positive_weight, negative_rate, raw: bool, rates) -> ClickRates:
+    """`rates`, or what is given and known of the model; a `ValueError` where both are given."""
+    if rates is None:
+        return click_rates(model, positive_weight, negative_rate, raw)
+    if positive_weight is not None or negative_rate is not None or raw:
+        raise ValueError(
+            "`rates` stands in place of `positive_weight`, `negative_rate` and `raw`. Received: "
+            f"rates={rates!r}, {positive_weight=}, {negative_rate=}, {raw=}."
+        )
+    return rates
 
 
 def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:

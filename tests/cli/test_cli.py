@@ -297,6 +297,7 @@ def test_resume(folder, tmp_path, capsys):
         (["export", "{run}", "x", "--keep", "0"], "`keep` must be a positive integer"),
         (["export", "{run}", "x", "--format", "onnx", "--keep", "2"], "belong to `--format saved"),
         (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),
+        (["evaluate", "{run}", "--json", "no/m.json"], "`--json` must be a file in a folder that"),
         (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),
     ],
 )

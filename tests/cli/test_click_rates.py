@@ -106,7 +106,8 @@ def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by
     assert "positive_weight=20 and negative_rate=0.25 undone" in told
     code, told, _ = run(capsys, "inspect", models)
     assert (
-        "the click rate of the log: positive_weight 20 (given), negative_rate 0.25 (given)" in told
+        "the click rate of the log: positive_weight 20 (the run), negative_rate 0.25 (the run)"
+        in told
     )
     # A version that says that it undid something else does not answer as the run does.
     description["ctr"]["positive_weight"] = 10.0

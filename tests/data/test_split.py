@@ -242,6 +242,19 @@ def test_a_column_says_the_part(values):
     assert part.tolist() == [TRAIN, VALID, TEST, LEFT_OUT, LEFT_OUT]
 
 
+def test_each_word_of_a_column_of_parts_is_looked_at_once():
+    class Word(str):
+        looked = 0
+
+        def __str__(self):
+            Word.looked += 1
+            return super().__str__()
+
+    words = pd.Series([Word("train"), Word("test")] * 50, dtype=object)
+    assert part_of_column("part", words).tolist() == [TRAIN, TEST] * 50
+    assert Word.looked == 2
+
+
 @pytest.mark.parametrize("values", [["x", None, "Tests"], [0, 1, 2], pd.Series(["x", np.nan, "y"])])
 def test_a_column_without_parts(values):
     with pytest.raises(ValueError, match=r"Column 'part' must hold 'train', 'valid' or 'test'"):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
+from keras_din.click_rates import click_rates
 from keras_din.serving import export_litert, export_onnx, portable
 
 ITEM = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
@@ -82,6 +83,8 @@ def test_what_is_given_and_what_is_assumed(tmp_path, checked_by_one_process, cap
     assert known == {"positive_weight": "given", "negative_rate": "assumed"}
     with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]"):
         kd.export(model, SPEC, tmp_path / "din", negative_rate=0)
+    with pytest.raises(ValueError, match=r"`rates` stands in place of .* Received: rates=Click"):
+        kd.export(model, SPEC, tmp_path / "din", rates=click_rates(model), raw=True)
 
 
 @pytest.mark.parametrize(
