@@ -17,6 +17,7 @@ from keras_din import metrics
 from keras_din.checks import (
     epoch_or_steps,
     fraction,
+    json_values,
     local_path,
     not_negative,
     one_of,
@@ -38,6 +39,8 @@ _SPEC, _METRICS, _BEST = "spec.json", "metrics.csv", "best.keras"
 _EPOCHS = 10
 _COUNTED = "popularity"
 _NOTHING_YET = {"epochs": 0, "steps": 0, "rows": [], "best": {}, "checkpoint": None}
+# What a run did before there was an argument for it.
+_OF_OLD = {"mini_batch_aware": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0, "monitor": None}
 # Of the epochs in the rows. A progress that does not have it is of a version that counted from 0.
 _FIRST_EPOCH = {"first_epoch": 1}
 
@@ -122,7 +125,8 @@ def train(
         seed: Seed of the weights, the order of the rows and dropout.
         data_folder: Where the data came from, to be remembered.
         resume: Whether to go on with what `folder` holds. Its arguments are taken, and of this
-            call only `epochs`, where that is more: the run is told so for good.
+            call only `epochs`, where that is more: the run is told so for good. Another argument
+            that is not the default must be that of the run.
         verbose: As of `fit`.
 
     Returns:
@@ -150,13 +154,13 @@ def train(
         "seed": positive_integer("seed", seed, minimum=0),
     }
     if resume:
-        arguments = _resumed_arguments(folder, data, epochs)
+        arguments = _resumed_arguments(folder, data, arguments, epochs)
         progress = _read_progress(folder)
     else:
         _check_new(folder)
         progress = _NOTHING_YET | _FIRST_EPOCH
-    if "valid" in data.parts:
-        arguments["monitor"] = _monitor(data.parts["valid"], arguments["monitor"], resume)
+        if "valid" in data.parts:
+            arguments["monitor"] = _monitor(data.parts["valid"], arguments)
     if arguments["model"] == _COUNTED:
         return _count(data, folder, arguments, data_folder, resume)
     datasets = {"train": _rest(data, arguments, progress)}
@@ -478,19 +482,44 @@ def _start(folder, data, arguments, data_folder) -> None:
     _write(folder / _RUN, json.dumps(content, indent=1))
 
 
-def _resumed_arguments(folder, data, epochs: int | None) -> dict:
+def _resumed_arguments(folder, data, arguments: dict, epochs: int | None) -> dict:
+    """The arguments of the run in `folder`, to which those of this call must not be contrary.
+
+    Which of these were given is not known here: those that are not the defaults.
+    """
     content = read_arguments(folder)
     if content["fingerprint"] != fingerprint(data):
         raise ValueError(
             f"A run must go on with its own data, that of {content['data']}. "
             f"Received: other data for {folder}."
         )
-    kept = content["arguments"]
-    of_old = {"mini_batch_aware": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0, "monitor": None}
-    kept = of_old | kept
+    defaults = {name: of.default for name, of in inspect.signature(train).parameters.items()}
+    defaults["options"] = {}
+    given = {name: value for name, value in arguments.items() if value != defaults[name]}
+    kept = check_resumed(folder, data, given)
     if epochs is not None and epochs > kept["epochs"]:
         kept = kept | {"epochs": epochs}
         _write(folder / _RUN, json.dumps(content | {"arguments": kept}, indent=1))
+    return kept
+
+
+def check_resumed(folder, data, given: dict) -> dict:
+    """The arguments of a run that goes on, or a `ValueError` that names one that is given anew.
+
+    Args:
+        folder: The folder of the run.
+        data: Its data.
+        given: Arguments of `train` that were given. `epochs` may differ.
+    """
+    kept = _OF_OLD | read_arguments(folder)["arguments"]
+    if "valid" in data.parts and kept["monitor"] is None:
+        kept["monitor"] = _monitor_of_old(data.parts["valid"])
+    for word, value in given.items():
+        if word != "epochs" and json_values(word, value) != kept[word]:
+            raise ValueError(
+                f"`{word}` must be that of the run when it goes on, {kept[word]!r}: leave it out, "
+                f"or train anew in another folder. Received: {word}={value!r} for {folder}."
+            )
     return kept
 
 
@@ -523,19 +552,16 @@ def _dataset(data, part, arguments, **keywords):
     return data.dataset(part, arguments["batch_size"], **keywords)
 
 
-def _monitor(samples, monitor, resume) -> str:
+def _monitor(samples, arguments) -> str:
     """What validation is monitored by: what was asked for, or what there is a metric for."""
-    clicks = int(samples.label.sum())
+    monitor, clicks = arguments["monitor"], int(samples.label.sum())
     if clicks in (0, len(samples)):
         raise ValueError(
             "The part 'valid' must have clicks and rows without one, or not be there. "
             f"Received: {clicks} clicks in {len(samples)} rows."
         )
-    constant = np.zeros(len(samples), np.float32)
-    has_gauc = np.isfinite(metrics.gauc(samples.label, constant, samples.group))
+    has_gauc = _has_gauc(samples)
     if monitor is None:
-        if resume:  # A run of a version that knew no other.
-            return "gauc" if has_gauc else "auc"
         return GAUC_THEN_LOGLOSS if has_gauc else "logloss"
     if monitor in NEED_GROUPS and not has_gauc:
         raise ValueError(
@@ -543,6 +569,16 @@ def _monitor(samples, monitor, resume) -> str:
             "take 'logloss' or 'auc'. Received: no such user."
         )
     return monitor
+
+
+def _monitor_of_old(samples) -> str:
+    """The monitor of a run of a version that knew no other."""
+    return "gauc" if _has_gauc(samples) else "auc"
+
+
+def _has_gauc(samples) -> bool:
+    constant = np.zeros(len(samples), np.float32)
+    return bool(np.isfinite(metrics.gauc(samples.label, constant, samples.group)))
 
 
 @contextlib.contextmanager

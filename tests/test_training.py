@@ -306,9 +306,7 @@ def test_popularity_without_validation_and_with_weights(data, tmp_path):
     assert float(run.model(x)[0, 0]) == pytest.approx((clicks + 10 * mean) / (shown + 10), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "word, value", [("mini_batch_aware", 0.5), ("positive_weight", 3.0), ("ema_momentum", 0.9)]
-)
+@pytest.mark.parametrize("word, value", [("positive_weight", 3.0), ("ema_momentum", 0.9)])
 def test_popularity_refuses_what_it_would_ignore(data, tmp_path, word, value):
     with pytest.raises(ValueError, match=rf"`{word}` must be \d for model='popularity', which is"):
         train(data, tmp_path / "x", model="popularity", **{word: value})
@@ -498,6 +496,36 @@ def test_other_data_is_refused(run):
     )
     with pytest.raises(ValueError, match="A run must go on with its own data, that of there"):
         train(other, run.folder, resume=True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "lr"},
+        {"options": {"dropout": 0.3}},
+        {"batch_size": 32},
+        {"learning_rate": 0.1},
+        {"mini_batch_aware": 0.5},
+        {"positive_weight": 2.0},
+        {"ema_momentum": 0.9},
+        {"patience": 3},
+        {"monitor": "auc"},
+        {"evaluate_every": 5},
+        {"by_request": True},
+        {"seed": 1},
+    ],
+)
+def test_a_run_that_goes_on_takes_no_other_arguments(run, data, other):
+    before = (run.folder / "run.json").read_bytes()
+    (word,) = other
+    with pytest.raises(ValueError, match=f"`{word}` must be that of the run when it goes on, .*"):
+        train(data, run.folder, resume=True, verbose=0, **({"epochs": 9} | other))
+    assert (run.folder / "run.json").read_bytes() == before  # Nor is it told of more epochs.
+
+
+def test_a_run_that_goes_on_takes_its_own_arguments(run, data):
+    again = SETTINGS | {"options": {"hidden_units": (16,), "dropout": 0.3}}
+    assert train(data, run.folder, resume=True, **again).result == run.result
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(run, data, tmp_path, monkeypatch):

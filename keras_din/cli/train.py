@@ -9,6 +9,7 @@ item, is counted and not trained; options about epochs and steps change nothing 
   keras-din train data runs/din --resume
 """
 
+import argparse
 import json
 
 from keras_din.cli.show import metrics_table
@@ -30,13 +31,30 @@ MODELS = (
 MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece")
 # What JSON spells otherwise.
 _PYTHON = {"True": True, "False": False, "None": None}
+# The arguments of `keras_din.training.train` that are options of the same name.
+_ARGUMENTS = (
+    "model",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "mini_batch_aware",
+    "positive_weight",
+    "ema_momentum",
+    "patience",
+    "monitor",
+    "evaluate_every",
+    "by_request",
+    "seed",
+)
 
 
 def add_arguments(parser):
     """The words of the command."""
+    # What is not given is not there: a run that goes on takes its own. Else `train` has defaults.
+    parser.argument_default = argparse.SUPPRESS
     parser.add_argument("data", help="a folder that keras-din prepare wrote")
     parser.add_argument("run", help="the folder of the run, a new one")
-    parser.add_argument("--model", choices=MODELS, default="din", help="(default din)")
+    parser.add_argument("--model", choices=MODELS, help="(default din)")
     parser.add_argument(
         "--option",
         action="append",
@@ -47,26 +65,23 @@ def add_arguments(parser):
     parser.add_argument(
         "--epochs", type=int, help="the most (default 10; of a run that goes on, what it was told)"
     )
-    parser.add_argument("--batch-size", type=int, default=1024, help="(default 1024)")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="(default 0.001)")
+    parser.add_argument("--batch-size", type=int, help="(default 1024)")
+    parser.add_argument("--learning-rate", type=float, help="(default 0.001)")
     parser.add_argument(
         "--mini-batch-aware",
         type=float,
-        default=0.1,
         metavar="STRENGTH",
         help="of the regularization of the rows of a batch; 0 for none (default 0.1)",
     )
     parser.add_argument(
         "--positive-weight",
         type=float,
-        default=1.0,
         metavar="WEIGHT",
         help="how much more the loss of a click counts, where there are few (default 1)",
     )
     parser.add_argument(
         "--ema-momentum",
         type=float,
-        default=0.0,
         metavar="MOMENTUM",
         help="of the average of the weights over steps, which then is what is kept (default 0: "
         "none)",
@@ -74,7 +89,6 @@ def add_arguments(parser):
     parser.add_argument(
         "--patience",
         type=int,
-        default=2,
         help="epochs without a better evaluation of validation after which training stops "
         "(default 2)",
     )
@@ -85,40 +99,37 @@ def add_arguments(parser):
         "evaluations whose GAUC is within its noise of the highest the one with the least logloss "
         "(default gauc_then_logloss; logloss where no user has both a click and none)",
     )
-    parser.add_argument(
-        "--evaluate-every", type=_every, default="epoch", metavar="STEPS", help="(default: epoch)"
-    )
+    parser.add_argument("--evaluate-every", type=_every, metavar="STEPS", help="(default: epoch)")
     parser.add_argument(
         "--by-request", action="store_true", help="a row is a request with all its candidates"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was killed")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--seed", type=int, help="(default 0)")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        default=False,
+        help="go on with a run that was killed, as it was told; other options than --epochs must "
+        "be those of the run",
+    )
+    parser.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
 
 
 def run(options) -> None:
     """Trains and prints the metrics of the best weights."""
     builder_options = dict(map(_option, options.option))  # Before what takes seconds to import.
     from keras_din.data import PreparedData
-    from keras_din.training import run_click_rates, train
+    from keras_din.training import check_resumed, run_click_rates, train
 
+    given = {name: value for name, value in vars(options).items() if name in _ARGUMENTS}
+    if builder_options:
+        given["options"] = builder_options
     data = PreparedData.load(options.data)
+    if options.resume:  # Here also what is given as its default is known to be given.
+        check_resumed(options.run, data, given)
     run = train(
         data,
         options.run,
-        model=options.model,
-        options=builder_options,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        mini_batch_aware=options.mini_batch_aware,
-        positive_weight=options.positive_weight,
-        ema_momentum=options.ema_momentum,
-        patience=options.patience,
-        monitor=options.monitor,
-        evaluate_every=options.evaluate_every,
-        by_request=options.by_request,
-        seed=options.seed,
+        **given,
         data_folder=options.data,
         resume=options.resume,
         verbose=0 if options.quiet else "auto",

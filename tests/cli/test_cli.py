@@ -251,7 +251,7 @@ def test_popularity_is_counted(folder, tmp_path, capsys):
     assert main(words) == 0
     assert re.search(r"^prior strength \d+$", capsys.readouterr().out, re.M)
     assert main(["evaluate", str(tmp_path / "run")]) == 0
-    assert main([*words, "--resume", "--positive-weight", "2"]) == 0  # The run's own are taken.
+    assert main([*words, "--resume"]) == 0
     words[2] = str(tmp_path / "other")
     assert main([*words, "--positive-weight", "2"]) == 1
     assert "`positive_weight` must be 1 for model='popularity'" in capsys.readouterr().err
@@ -268,6 +268,19 @@ def test_resume(folder, tmp_path, capsys):
     assert "Go on with it by" in capsys.readouterr().err
     assert main([*words, "2", "--resume"]) == 0
     assert len(pd.read_csv(tmp_path / "run" / "metrics.csv")) == 3
+    capsys.readouterr()
+    for option, value, word, of_run in (
+        ("--model", "din", "model", "'lr'"),
+        ("--option", "l2=0.1", "options", "{}"),
+        ("--learning-rate", "0.1", "learning_rate", "0.001"),
+        ("--batch-size", "1024", "batch_size", "64"),  # What would be the default of a new run.
+        ("--positive-weight", "1", "positive_weight", "2.0"),
+        ("--seed", "3", "seed", "0"),
+    ):
+        assert main([*words[:3], "--resume", "--quiet", option, value]) == 1
+        error = capsys.readouterr().err
+        assert f"`{word}` must be that of the run when it goes on, {of_run}: leave it out" in error
+    assert main([*words[:3], "--resume", "--quiet"]) == 0
 
 
 @pytest.mark.parametrize(
