@@ -18,6 +18,7 @@ _BETTER = {
 }
 MONITORS = (GAUC_THEN_LOGLOSS, *_BETTER)
 NEED_GROUPS = (GAUC_THEN_LOGLOSS, "gauc")
+NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # Those that are NaN where all labels are the same.
 # Differences of GAUC up to this one never outweigh the logloss, also where there are so many
 # users that they are significant: another seed changes as much.
 SMALLEST_GAIN = 1e-3

@@ -29,7 +29,7 @@ from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS, fit_popularity
-from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
+from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_BOTH, NEED_GROUPS, Best
 from keras_din.optimizers import LazyAdam
 from keras_din.spec_fingerprint import check_fingerprint
 from keras_din.version import __version__
@@ -118,8 +118,8 @@ def train(
             highest, the one with the least logloss is best. The noise is one standard error of
             the difference of the two GAUCs over the same users, and at least .001; see
             `keras_din.monitor.Best`. Or one metric alone: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
-            `"ece"`. Defaults to `"gauc_then_logloss"`, and to `"logloss"` where no user of
-            validation has both a click and none.
+            `"ece"`. Defaults to `"gauc_then_logloss"`, and to `"logloss"`, which is printed then,
+            where no user of validation has both a click and none.
         evaluate_every: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         seed: Seed of the weights, the order of the rows and dropout.
@@ -555,20 +555,27 @@ def _dataset(data, part, arguments, **keywords):
 def _monitor(samples, arguments) -> str:
     """What validation is monitored by: what was asked for, or what there is a metric for."""
     monitor, clicks = arguments["monitor"], int(samples.label.sum())
-    if clicks in (0, len(samples)):
-        raise ValueError(
-            "The part 'valid' must have clicks and rows without one, or not be there. "
-            f"Received: {clicks} clicks in {len(samples)} rows."
-        )
+    found = f"{clicks:,} clicks in {len(samples):,} rows"
     has_gauc = _has_gauc(samples)
-    if monitor is None:
-        return GAUC_THEN_LOGLOSS if has_gauc else "logloss"
+    if monitor is None and not has_gauc:
+        if arguments["model"] != _COUNTED:  # Of which only one model is looked at.
+            print(
+                "No user of the part 'valid' has both a click and none: training is monitored by "
+                f"logloss. The part has {found}.",
+                flush=True,
+            )
+        return "logloss"
+    if monitor in NEED_BOTH and clicks in (0, len(samples)):
+        raise ValueError(
+            f"`monitor={monitor!r}` needs both clicks and rows without one in the part 'valid': "
+            f"take 'logloss', or make a larger part. Received: {found}."
+        )
     if monitor in NEED_GROUPS and not has_gauc:
         raise ValueError(
             f"`monitor={monitor!r}` needs users of the part 'valid' with both a click and none: "
             "take 'logloss' or 'auc'. Received: no such user."
         )
-    return monitor
+    return monitor or GAUC_THEN_LOGLOSS
 
 
 def _monitor_of_old(samples) -> str:

@@ -182,14 +182,33 @@ def test_a_run_goes_on_for_as_long_as_it_was_told(run, data, tmp_path):
 def test_what_is_refused_leaves_no_folder(data, tmp_path):
     with pytest.raises(ValueError, match="by_request"):
         train(data, tmp_path / "run", **SETTINGS, by_request=True)
-    valid = data.parts["valid"]
-    parts = data.parts | {"valid": valid[valid.label == 0]}
-    with pytest.raises(ValueError, match="The part 'valid' must have clicks and rows without one"):
-        train(dataclasses.replace(data, parts=parts), tmp_path / "run", **SETTINGS)
-    parts = {"valid": valid}
+    parts = {"valid": data.parts["valid"]}
     with pytest.raises(ValueError, match="`part` must be one of 'valid'"):
         train(dataclasses.replace(data, parts=parts), tmp_path / "run", **SETTINGS)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_validation_part_of_one_class_is_monitored_by_logloss(data, tmp_path, capsys, label):
+    valid = data.parts["valid"]
+    valid = valid[valid.label == label]
+    data = dataclasses.replace(data, parts=data.parts | {"valid": valid})
+    settings = SETTINGS | {"model": "lr", "options": {}, "epochs": 1}
+    found = f"{label * len(valid)} clicks in {len(valid)} rows"
+    for monitor in ("gauc_then_logloss", "gauc", "auc", "ne"):
+        message = f"`monitor='{monitor}'` needs both clicks and .*: take 'logloss'.* {found}"
+        with pytest.raises(ValueError, match=message):
+            train(data, tmp_path / "run", **settings, monitor=monitor)
+    assert not (tmp_path / "run").exists()
+    run = train(data, tmp_path / "run", **settings)
+    assert f"monitored by logloss. The part has {found}." in capsys.readouterr().out
+    assert read_arguments(run.folder)["arguments"]["monitor"] == "logloss"
+    best = min(rows(run.folder), key=lambda row: float(row["logloss"]))
+    assert run.result["best_step"] == int(best["step"])
+    train(data, tmp_path / "told", **settings, monitor="logloss")
+    assert rows(tmp_path / "told") == rows(run.folder)
+    train(data, tmp_path / "counted", model="popularity")
+    assert capsys.readouterr().out.count("monitored by") == 0  # It was told, or is not trained.
 
 
 @pytest.mark.parametrize("of", ["history", "columns"])
