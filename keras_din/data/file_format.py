@@ -53,12 +53,26 @@ def open_bytes(path: str):
     head = _head(path)
     codec = next((codec for magic, codec in _BY_ARROW.items() if head.startswith(magic)), None)
     if head.startswith((*_XZ, *_ZIP)):
-        try:
-            with lzma.open(path) if head.startswith(_XZ) else _only_member(path) as file:
-                return pa.BufferReader(file.read())
-        except (lzma.LZMAError, zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"A file must be whole. Received: {path}: {error}.") from error
+        return pa.BufferReader(_unpacked(path, head))
     return pa.input_stream(path, compression=codec)
+
+
+def _unpacked(path: str, head: bytes, size: int = -1) -> bytes:
+    """The first bytes of what an xz or zip file holds, by default all."""
+    try:
+        with lzma.open(path) if head.startswith(_XZ) else _only_member(path) as file:
+            return file.read(size)
+    except (lzma.LZMAError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"A file must be whole. Received: {path}: {error}.") from error
+
+
+def _beginning(path: str) -> bytes:
+    """The first bytes of what a file holds, decompressed, without reading the rest."""
+    head = _head(path)
+    if head.startswith((*_XZ, *_ZIP)):
+        return _unpacked(path, head, _HEAD)
+    with open_bytes(path) as stream:
+        return stream.read(_HEAD)
 
 
 def format_of(path: str):
@@ -70,16 +84,14 @@ def format_of(path: str):
         )
     head, is_compressed = _head(path), False
     if head.startswith((*_BY_ARROW, *_XZ, *_ZIP)):
-        with open_bytes(path) as stream:
-            head, is_compressed = stream.read(_HEAD), True
+        head, is_compressed = _beginning(path), True
     found = next((name for magic, name in _TABLES.items() if head.startswith(magic)), None)
     return found, is_compressed
 
 
 def check_is_text(path: str) -> None:
     """Raises a `ValueError` where a file is no text, with what it is and what to do."""
-    with open_bytes(path) as stream:
-        head = stream.read(_HEAD)
+    head = _beginning(path)
     found = next((of for magic, of in _OTHERS.items() if head.startswith(magic)), None)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     line = start.split(b"\n", 1)[0]

@@ -423,3 +423,17 @@ def test_rows_of_other_libraries():
         assert len(list(rows_dataset(table, spec, "click", 2))) == 1
     with pytest.raises(ValueError, match=r"A table must be a DataFrame.*builtins\.dict"):
         rows_to_samples(columns, spec, "click")
+
+
+@pytest.mark.parametrize("kind", ["xz", "zip"])
+def test_of_a_packed_file_the_beginning_tells_the_format(tmp_path, monkeypatch, kind):
+    """The rest is unpacked where rows are read, and not to look at the first bytes."""
+    read, path = [], tmp_path / "log"
+    content = csv() * 9
+    path.write_bytes(lzma.compress(content) if kind == "xz" else zipped(content))
+    file = lzma.LZMAFile if kind == "xz" else zipfile.ZipExtFile
+    whole = file.read
+    monkeypatch.setattr(file, "read", lambda self, size=-1: read.append(size) or whole(self, size))
+    as_source(path)
+    assert read
+    assert min(read) > 0
