@@ -32,7 +32,7 @@ from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
 # The words of a raw log, and what each is where it is not given.
-OF_LOG = {"user": None, "time": None, "label": None, "behaviors": [], "request": None}
+OF_LOG = {"user": None, "time": None, "label": None, "sequences": [], "request": None}
 OF_LOG |= {"items": None, "users": None, "bags": [], "separator": None, "sep": None, "names": None}
 OF_LOG |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
 OF_LOG |= {"data": None, "log_only": False}
@@ -64,8 +64,8 @@ def add_arguments(parser):
         "(default: none are, histories are those of the data)",
     )
     log.add_argument(
-        "--behaviors",
-        type=_behaviors,
+        "--sequences",
+        type=_sequence,
         action="append",
         default=[],
         metavar="SEQUENCE=COLUMN",
@@ -242,25 +242,25 @@ def _of_log(options, path):
     data = None if options.log_only else PreparedData.load(folder)
     if data is not None:
         check_data(run, options.run, data, folder)
-    behaviors = dict(options.behaviors)
+    sequences = dict(options.sequences)
     if options.label:
         if len(run.spec.sequences) != 1:
             raise ValueError(
-                "`--label` belongs to models with one sequence; name each by `--behaviors`: "
+                "`--label` belongs to models with one sequence; name each by `--sequences`: "
                 f"{[sequence.name for sequence in run.spec.sequences]}. Received: --label."
             )
-        behaviors = {run.spec.sequences[0].name: options.label} | behaviors
+        sequences = {run.spec.sequences[0].name: options.label} | sequences
     log = log_to_samples(
         path,
         run.spec,
         data,
         user=options.user,
         time=options.time,
-        behaviors=behaviors,
+        sequences=sequences,
         request=options.request,
         items=options.items,
         users=options.users,
-        bags=_separators(options, run.spec, behaviors, folder),
+        bags=_separators(options, run.spec, sequences, folder),
         time_unit=options.time_unit,
         time_format=options.time_format,
         sep=options.sep,
@@ -281,7 +281,7 @@ def _of_log(options, path):
     return rates, table, pa.array(values, pa.float32(), mask=~known)
 
 
-def _separators(options, spec, behaviors, folder) -> dict:
+def _separators(options, spec, sequences, folder) -> dict:
     """The separators of bags that are read of a log: as given, or as the data was prepared."""
     from keras_din.data.bag_cells import SEPARATOR
     from keras_din.data.prepared import read_report
@@ -289,7 +289,7 @@ def _separators(options, spec, behaviors, folder) -> dict:
 
     read = [*spec.context, *spec.target]
     for sequence in spec.sequences:
-        read += sequence.features if sequence.name in behaviors else []
+        read += sequence.features if sequence.name in sequences else []
     bags = list(dict.fromkeys(feature.name for feature in read if isinstance(feature, Bag)))
     if other := [name for name in options.bags if name not in bags]:
         raise ValueError(f"`--bags` must name bags of the model: {bags}. Received: {other}.")
@@ -431,7 +431,7 @@ def _write(table, output) -> None:
         pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
 
 
-def _behaviors(text: str) -> tuple:
+def _sequence(text: str) -> tuple:
     name, equals, column = text.partition("=")
     if not (name and equals and column):
         raise argparse.ArgumentTypeError(f"must be SEQUENCE=COLUMN. Received: {text!r}.")

@@ -44,7 +44,7 @@ def log_to_samples(
     *,
     user: str,
     time: str,
-    behaviors: dict | None = None,
+    sequences: dict | None = None,
     request: str | None = None,
     items=None,
     users=None,
@@ -66,7 +66,7 @@ def log_to_samples(
         data: The `PreparedData` whose behaviors stand before those of the log, or `None`.
         user: Column of users, as the log of `data` had them.
         time: Column of times.
-        behaviors: Name of a sequence -> column of 0 and 1 that tells which rows of the log are
+        sequences: Name of a sequence -> column of 0 and 1 that tells which rows of the log are
             its behaviors. A sequence that is not named has those of `data` alone.
         request: Column of impressions shown together: the earliest of their times counts for all.
         items: Table with one row per item, for columns that the log lacks.
@@ -78,7 +78,7 @@ def log_to_samples(
         sep: Separator of CSV files, here and in the other tables, as in `prepare_impressions`.
         header: Whether the log, a CSV file, has a header line, likewise.
         names: Names of the columns of the log, a CSV file, likewise.
-        label_map: Other values of `behaviors` -> 0 or 1, likewise.
+        label_map: Other values of those columns -> 0 or 1, likewise.
         max_bad: The largest share of the log's lines that may be no rows, and of the rows of
             another table that may be kept aside.
 
@@ -91,19 +91,19 @@ def log_to_samples(
         ValueError: When a column is nowhere, no row is good, too many lines are no rows, a
             behavior is neither 0 nor 1, or `data` does not know its users or when they did what.
     """
-    behaviors = dict(behaviors or {})
-    sequences = {sequence.name: sequence for sequence in spec.sequences}
-    if set(behaviors) - set(sequences):
+    sequences = dict(sequences or {})
+    of_model = {sequence.name: sequence for sequence in spec.sequences}
+    if set(sequences) - set(of_model):
         raise ValueError(
-            f"`behaviors` must name sequences of the model: {list(sequences)}. "
-            f"Received: {list(behaviors)}."
+            f"`sequences` must name sequences of the model: {list(of_model)}. "
+            f"Received: {list(sequences)}."
         )
     shown = [*spec.context, *spec.target]
     known = {name: feature for name, feature in spec.features.items() if feature in shown}
-    for name in behaviors:
-        known |= {feature.name: feature for feature in sequences[name].features}
+    for name in sequences:
+        known |= {feature.name: feature for feature in of_model[name].features}
     features = list(known.values())
-    single = [user, time, *behaviors.values(), *([request] if request else [])]
+    single = [user, time, *sequences.values(), *([request] if request else [])]
     in_order = [*spec.target, *(f for f in features if f not in spec.target)]
     bags = [bags] if isinstance(bags, str) else bags
     bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
@@ -113,7 +113,7 @@ def log_to_samples(
     ids = [user, request] if request else [user]
     written, why = as_written(features, spec.target[0].name, ids)
     written["numbers" if time_format is None else "text"].add(time)
-    written["numbers"].update(behaviors.values())
+    written["numbers"].update(sequences.values())
     needed = list(dict.fromkeys([*single, *known]))
     source = as_source(source, sep, header, names)
     items, users = other_tables((items, users), sep)
@@ -150,10 +150,10 @@ def log_to_samples(
     encode = Features(features, lambda name: frame[name], 16, 1, separators, written, why)
     columns = {name: encode.column(name, frame[name]) for name in known}
     logs, new, twice = {}, {}, {}
-    for name, sequence in sequences.items():
+    for name, sequence in of_model.items():
         did = np.zeros(len(frame), bool)
-        if name in behaviors:
-            did = _flags(behaviors[name], frame, label_map)
+        if name in sequences:
+            did = _flags(sequences[name], frame, label_map)
         parts = [_of_data(data, name, number)] if data is not None else []
         if did.any():
             held = {f.name: columns[f.name][did] for f in sequence.features}

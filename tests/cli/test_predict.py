@@ -174,7 +174,7 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
         ("log.parquet", [], "missing are ['hist_item', 'hist_price']. A raw log needs `--user`"),
         ("log.csv", [*LOG, "--columns", "id,x"], "must name columns of the input: ['id', 'who'"),
         ("ctr.csv", LOG, "must have no column `ctr`, or `--columns` must leave it out"),
-        ("log.csv", [*LOG, "--behaviors", "x=click"], "must name sequences of the model: ['hist'"),
+        ("log.csv", [*LOG, "--sequences", "x=click"], "must name sequences of the model: ['hist'"),
         ("log.csv", [*LOG, "--data", "gs://b/data"], "must be a path of a local file system"),
         ("log.csv", [*LOG, "--part", "test"], "`--part` belongs to prepared data"),
         ("log.parquet", ["--bags", "x", "--sep", ";"], "Received: --bags, --sep alone."),

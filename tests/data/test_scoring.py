@@ -72,7 +72,7 @@ def histories(log):
 def test_histories_by_hand(tmp_path, loaded):
     data = prepared(tmp_path, loaded)
     log = log_to_samples(
-        new_log(), SPEC, data, **COLUMNS, behaviors={"hist": "click"}, time_unit="s"
+        new_log(), SPEC, data, **COLUMNS, sequences={"hist": "click"}, time_unit="s"
     )
     assert log.samples.line.tolist() == [0, 1, 2, 3, 4, 6]
     # Ann's c at 30 stands in both and counts once; what happens at the row's own time does not.
@@ -98,7 +98,7 @@ def test_without_labels_and_without_data(tmp_path):
     log = log_to_samples(shown, SPEC, prepared(tmp_path), **COLUMNS, time_unit="s")
     assert histories(log) == [["a"], [], ["a", "c"], [], ["a", "c"], []]
     log = log_to_samples(
-        new_log(), SPEC, None, **COLUMNS, behaviors={"hist": "click"}, time_unit="s"
+        new_log(), SPEC, None, **COLUMNS, sequences={"hist": "click"}, time_unit="s"
     )
     assert histories(log) == [[], [], ["c", "b"], [], ["c"], ["b"]]
     assert log.report["users_without_data"] == 3
@@ -110,7 +110,7 @@ def test_a_request_has_one_time(tmp_path):
     """Ann's rows at 30 to 60 were shown together: what she clicked among them is not before."""
     shown = new_log().assign(page=[1, 2, 1, 3, 1, 4, 5, 6])
     log = log_to_samples(
-        shown, SPEC, None, **COLUMNS, behaviors={"hist": "click"}, request="page", time_unit="s"
+        shown, SPEC, None, **COLUMNS, sequences={"hist": "click"}, request="page", time_unit="s"
     )
     assert histories(log) == [[], [], [], [], [], ["b"]]
 
@@ -127,7 +127,7 @@ def test_a_row_is_scored_as_it_is_prepared():
         split=lambda user, position, count, time: np.zeros(len(user), int),
     )
     scored = log_to_samples(
-        log, data.spec, data, **COLUMNS, behaviors={"hist": "click"}, time_unit="s"
+        log, data.spec, data, **COLUMNS, sequences={"hist": "click"}, time_unit="s"
     )
     assert scored.report["behaviors"] == {"hist": 0}
     order = np.argsort(data.parts["train"].line)
@@ -143,9 +143,9 @@ def test_what_is_refused(tmp_path):
         log, SPEC, data, **COLUMNS, time_unit="s", **more
     )
     with pytest.raises(ValueError, match=r"must name sequences of the model: \['hist'\]"):
-        score(new_log(), behaviors={"likes": "click"})
+        score(new_log(), sequences={"likes": "click"})
     with pytest.raises(ValueError, match=r"'click' must be 0, 1 or nothing.* 'yes' in line 1"):
-        score(new_log().assign(click=[1, "yes", *[0] * 6]), behaviors={"hist": "click"})
+        score(new_log().assign(click=[1, "yes", *[0] * 6]), sequences={"hist": "click"})
     with pytest.raises(ValueError, match=r"Columns \['age'\] must be in the log"):
         score(new_log().drop(columns="age"))
     with pytest.raises(
