@@ -24,7 +24,7 @@ from keras_din.checks import (
     positive_integer,
     positive_number,
 )
-from keras_din.click_rates import ClickRates, click_rates
+from keras_din.click_rates import ASSUMED, ClickRates, click_rates
 from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
 from keras_din.feature_spec import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
@@ -207,8 +207,7 @@ def _count(data, folder, arguments, data_folder, resume) -> Run:
     }
     train = parts[one_of("part", "train", tuple(parts))]
     strength = fit_popularity(network, train, parts.get("valid"))
-    # Saved with the model: what of the log's odds is to be undone. No gradient step is taken.
-    network.compile("sgd", BinaryCrossentropy(negative_rate=data.negative_rate))
+    _compile_counted(network, data.negative_rate)
     if not resume:  # Only now: what is refused leaves no folder.
         _start(folder, data, arguments, data_folder)
     _save(network, folder / _BEST)
@@ -220,6 +219,11 @@ def _count(data, folder, arguments, data_folder, resume) -> Run:
         _write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     _write(folder / _RESULT, json.dumps(result, indent=1))
     return Run(folder, network, data.spec, result)
+
+
+def _compile_counted(network, negative_rate: float | None) -> None:
+    """Has a counted model remember, also when saved, what is to be undone of its odds."""
+    network.compile("sgd", BinaryCrossentropy(negative_rate=negative_rate))  # It takes no step.
 
 
 def load_run(folder: str | os.PathLike) -> Run:
@@ -239,7 +243,12 @@ def load_run(folder: str | os.PathLike) -> Run:
     spec = FeatureSpec.from_json((folder / _SPEC).read_text(encoding="utf-8"))
     model = keras.saving.load_model(folder / _BEST)
     check_fingerprint(model, spec, f"{folder / _SPEC}")
-    return Run(folder, model, spec, _read(folder / _RESULT, {}))
+    run = Run(folder, model, spec, _read(folder / _RESULT, {}))
+    if not model.compiled:  # One that an older version counted.
+        rates = run_click_rates(run)
+        known = rates.known_from["negative_rate"] != ASSUMED
+        _compile_counted(model, rates.negative_rate if known else None)
+    return run
 
 
 def read_arguments(folder: str | os.PathLike) -> dict:

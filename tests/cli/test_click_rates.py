@@ -149,7 +149,11 @@ def test_counted_rates_of_thinned_data(folder, tmp_path):
     expected = by_hand(counted.model, data, "test", 4)
     assert expected == pytest.approx(1, abs=0.4)
     assert counted.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
-    for model in (counted.model, load_run(counted.folder).model):
+    loaded = load_run(counted.folder).model
+    old = kd.build_popularity(data.spec)
+    old.set_weights(counted.model.get_weights())
+    old.save(counted.folder / "best.keras")  # As an older version did, which did not compile it.
+    for model in (counted.model, loaded, load_run(counted.folder).model):
         found = evaluate(model, data.dataset("test"))
         assert found == pytest.approx({**counted.result["test"]}, nan_ok=True)
         rates = click_rates(model)
