@@ -51,6 +51,8 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
     column, nothing = _without(column, NO_VALUE if is_text else NULLS)
     if declared == "number" and found.missing:
         return from_arrow(column), _facts("text", "text", None, nothing)
+    if declared == "number":  # In times and labels what is wrong is found later.
+        found = found._replace(refused=None)
     if declared == "categorical" and found.kind == "numbers":
         kind = "integers" if found.whole else "text"
         tokens = {token: n for token, n in found.missing.items() if stands_for_nothing(token)}
@@ -101,6 +103,7 @@ def from_series(values: pd.Series, declared: str | None):
     if found.kind != "numbers" and declared != "numeric":
         tokens = ", ".join(map(repr, found.missing or ()))
         reason = f"text, all of it whole numbers but {tokens}" if tokens else "text"
+        reason = found.reason if found.looks_like_numbers else reason
         return values, _facts("categorical", reason, found.example, nothing)
     series, facts = _typed(text, found, nothing)
     return series.set_axis(values.index).rename(values.name), facts
@@ -190,10 +193,13 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
     for name in names:
         facts, kind = found.get(name, {}), declared.get(name)
         if "refused" in facts and kind != "categorical":
+            among = f", among numbers such as {facts['example']}"
+            if facts["example"] == facts["refused"]:
+                among = ", and no number"
             raise ValueError(
                 f"Column {facts.get('column', name)!r} must hold numbers written as in 1234.5, and "
                 f"words without a digit where a value is missing. Received: {facts['refused']!r} "
-                f"in line {facts['line']}, among numbers such as {facts['example']}. If it holds "
+                f"in line {facts['line']}{among}. If it holds "
                 f"no amounts, name {name!r} in `categorical` (`--categorical`)."
             )
         if facts.get("type") == "dates" and kind is None:

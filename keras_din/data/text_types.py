@@ -24,6 +24,10 @@ INTEGER = r"^(?:0|-?[1-9][0-9]*)$"  # As integers are written: not 007, +7 or -0
 _DIGITS = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF](?:inity)?)$"
 _WHOLE = r"^[+-]?[0-9]+\.0$"  # As pandas writes integers with gaps, which it holds as floats.
+_MONEY = "(?:[$%\N{EURO SIGN}\N{POUND SIGN}\N{YEN SIGN}]|USD|EUR|GBP)?"
+_GROUPS = r"[0-9]{1,3}(?:[., '][0-9]{3})+(?:[.,][0-9]+)?"
+# As numbers are written too, but not read: 12,5, $13.64, 1,234.50.
+_OTHER_FORM = rf"^[+-]?{_MONEY} ?[+-]?(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}) ?{_MONEY}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
 
@@ -34,7 +38,7 @@ class TextType(NamedTuple):
     `example` is the value that decided; `missing` are the tokens beside numbers that stand for a
     missing value, and how often; `refused` is a token that may be a number, which only the user
     can tell; `whole` says whether all numbers are whole and written as pandas writes integers with
-    gaps.
+    gaps; `looks_like_numbers` says whether text may be numbers in a form that is not read.
     """
 
     kind: str
@@ -43,6 +47,7 @@ class TextType(NamedTuple):
     missing: dict | None = None
     refused: str | None = None
     whole: bool = False
+    looks_like_numbers: bool = False
 
 
 def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
@@ -58,6 +63,31 @@ def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
         are such that a float gives them back as they are written. Words beside numbers that are
         known to stand for nothing (`-`, `?`, `NA`), and a few others without a digit, are missing.
     """
+    found = _type_of_text(column, as_numbers)
+    if found.kind != "text":
+        return found
+    if as_numbers:
+        place = pc.index(pc.match_substring_regex(column, "[0-9]"), True).as_py()
+        if place < 0:
+            return found
+        return found._replace(example=column[place].as_py(), refused=column[place].as_py())
+    if (example := _other_form(column)) is not None:
+        reason = f"text, which looks like numbers written as {example}: they are read as 1234.5"
+        return found._replace(reason=reason, example=example, looks_like_numbers=True)
+    return found
+
+
+def _other_form(column) -> str | None:
+    """The first of numbers that are written as no number is read, or `None`."""
+    some = column.slice(0, 1000)
+    other = pc.match_substring_regex(pc.utf8_trim_whitespace(some), _OTHER_FORM)
+    numbers = some.filter(other)
+    if len(numbers) < (1 - _MOST_OTHERS) * len(some):
+        return None
+    return _first_that_is_no(_NUMBER, pc.utf8_trim_whitespace(numbers))
+
+
+def _type_of_text(column: pa.ChunkedArray, as_numbers: bool) -> TextType:
     if not len(column):
         return TextType("nothing", "no value")
     text = pc.utf8_trim_whitespace(column)

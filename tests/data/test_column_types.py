@@ -1,6 +1,7 @@
 """Types of columns: found on the whole column, said with their reason, and overruled."""
 
 import decimal
+import re
 
 import numpy as np
 import pandas as pd
@@ -151,6 +152,35 @@ def test_words_of_users_and_items_are_values(tmp_path):
     log = log.assign(x="NA")
     data = prepared(write(log, tmp_path, "csv"), categorical=["x"])
     assert data.spec.features["x"].vocabulary == ("NA",)
+
+
+@pytest.mark.parametrize("form", ["csv", "frame"])
+@pytest.mark.parametrize(
+    "values", [["12,5", "13,75"], ["$13.64", "$2"], ["1,234.50", "-3,5", "2"], ["5 EUR", "7 EUR"]]
+)
+def test_numbers_in_a_form_that_is_not_read(tmp_path, form, values):
+    source = write(a_log(values), tmp_path, form)
+    data = prepared(source)
+    told = data.report["columns"]["x"]
+    expected = f"text, which looks like numbers written as {values[0]}: they are read as 1234.5"
+    assert (told["type"], told["reason"], told["example"]) == ("categorical", expected, values[0])
+    message = rf"must hold numbers written as in 1234\.5, .*Received: '{re.escape(values[0])}' in l"
+    for options in ({"numeric": ["x"]}, {"context": [Numeric("x", mean=1.0, std=1.0)]}):
+        with pytest.raises(ValueError, match=message):
+            prepared(source, **options)
+
+
+def test_numeric_that_holds_no_number(tmp_path):
+    path = write(a_log(["free", "$13.64"]), tmp_path, "csv")
+    message = r"Received: '\$13\.64' in line 3, and no number\. If"
+    with pytest.raises(ValueError, match=message):
+        prepared(path, numeric=["x"])
+
+
+@pytest.mark.parametrize("values", [["12.5.2022", "1.6.2022"], ["10.0.0.1", "10.0.0.2"], ["a,5"]])
+def test_text_that_is_no_numbers(tmp_path, values):
+    told = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
+    assert "looks like" not in told["reason"]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
