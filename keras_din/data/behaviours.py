@@ -218,6 +218,7 @@ def prepare_behaviours(
             np.random.default_rng(seed),
             per_positive=negatives,
             popularity=weights,
+            names=events.users.tolist(),
         )
     candidates = np.concatenate([code[shown, None], drawn], axis=1)
     each = candidates.shape[1]

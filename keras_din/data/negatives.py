@@ -15,6 +15,7 @@ def sample_negatives(
     *,
     per_positive: int = 1,
     popularity=None,
+    names=None,
 ) -> np.ndarray:
     """Draws items uniformly from the catalogue, again while they are in the user's whole list.
 
@@ -29,6 +30,7 @@ def sample_negatives(
         rng: Source of randomness, such as `np.random.default_rng(seed)`.
         per_positive: Negatives a row. They may repeat within a row.
         popularity: Weights `(items,)`, not negative, to draw by instead of uniformly.
+        names: What an error calls the users, by number. Defaults to the numbers.
 
     Returns:
         int64 `(rows, per_positive)`.
@@ -53,7 +55,7 @@ def sample_negatives(
     weights = _weights(popularity, items)
     seen = np.sort(seen_user * items + seen_item)  # `np.unique` takes seven times as long.
     seen = seen[np.diff(seen, prepend=-1) > 0]
-    _check_left(user, seen, items, weights)
+    _check_left(user, seen, items, weights, names)
     cumulative = None if weights is None else np.cumsum(weights)
     keys = np.repeat(user * items, per_positive)
     negatives = np.empty(len(keys), np.int64)
@@ -86,7 +88,7 @@ def _weights(popularity, items: int):
     return weights
 
 
-def _check_left(user, seen, items: int, weights) -> None:
+def _check_left(user, seen, items: int, weights, names) -> None:
     """Whether every user has an item left to draw; the redrawing would not end otherwise."""
     possible = items if weights is None else int(np.count_nonzero(weights))
     if weights is not None:
@@ -95,8 +97,12 @@ def _check_left(user, seen, items: int, weights) -> None:
     full = users[counts >= possible]
     stuck = np.isin(user, full) if possible else np.ones(len(user), bool)
     if stuck.any():
+        first = user[stuck.argmax()]
+        first = first if names is None else repr(names[first])
         raise ValueError(
             "A negative must be an item that the user never met. "
             f"Received: {np.unique(user[stuck]).size} users who met all {possible} items that "
-            f"can be drawn, the first of them user {user[stuck.argmax()]}."
+            f"can be drawn, the first of them user {first}. Leave the rows of such users out, "
+            "have more items to draw from (of `prepare_behaviours`, a table `items`), or name a "
+            "column of negatives, `negatives='column'`."
         )

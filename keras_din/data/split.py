@@ -1,12 +1,14 @@
 """Which part a row belongs to: training, validation or test."""
 
 import dataclasses
+import datetime
 import math
 
 import numpy as np
 import pandas as pd
 
 from keras_din.checks import fraction, positive_integer
+from keras_din.data.calendar_numbers import calendar_formats, digits_of
 from keras_din.data.times import ORDER, span, to_microseconds
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
@@ -122,6 +124,7 @@ class ByTime:
 
     def _moment(self, word: str, value) -> int:
         """One of them in microseconds."""
+        self._refuse_digits(word, value)
         if self.time_format is not None or not isinstance(value, str):
             moment = pd.Series([value])
             times, known, _ = to_microseconds(word, moment, self.time_unit, self.time_format)
@@ -135,6 +138,22 @@ class ByTime:
                 "date, ISO 8601, a number since 1970, or of `time_format`."
             )
         return int(times[0])
+
+    def _refuse_digits(self, word: str, value) -> None:
+        """Raises a `ValueError` where a number is the digits of a date, such as 20220401."""
+        if self.time_format is not None or self.time_unit != "auto":
+            return
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+            return
+        if formats := calendar_formats(np.array([value], np.int64)):
+            moment = datetime.datetime.strptime(str(value).zfill(digits_of(formats[0])), formats[0])
+            iso = moment.isoformat(" ").removesuffix(" 00:00:00")
+            raise ValueError(
+                f"`{word}` must be a time. Received: {word}={value}, which looks like a date: "
+                f"write {iso} (in Python {iso!r}). If it counts since 1970, name the `time_unit` "
+                "(`--time-unit`); if the log writes such numbers, its `time_format` "
+                f"(`--time-format`), {' or '.join(map(repr, formats))}."
+            )
 
     @property
     def parts(self) -> tuple:

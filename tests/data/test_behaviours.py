@@ -247,5 +247,6 @@ def test_what_must_hold(options, message):
 
 def test_a_user_who_met_everything():
     log = a_log(user=["a"] * 8)
-    with pytest.raises(ValueError, match=r"Received: 1 users who met all 7 items"):
+    message = r"Received: 1 users who met all 7 items .* user 'a'\. Leave .*`items`.*`negatives='c"
+    with pytest.raises(ValueError, match=message):
         prepare_behaviours(log, **COLUMNS)

@@ -217,6 +217,11 @@ def test_what_is_no_split(split):
         (lambda: ByTime(test_from="soon"), "`test_from` must be a time.*test_from='soon'"),
         (lambda: ByTime(end=float("nan")), "`end` must be a time. Received: end=nan"),
         (lambda: ByTime(pd.NaT), "`valid_from` must be a time. Received: valid_from=NaT"),
+        (
+            lambda: ByTime(20220401),
+            r"Received: valid_from=20220401, .* date: write 2022-04-01 \(in Python '2022-04-01'\)",
+        ),
+        (lambda: ByTime(test_from=2022040113), r"write 2022-04-01 13:00:00 .*'%Y%m%d%H'"),
         (lambda: ByTime([1]), r"`valid_from` must be a time\. Received: valid_from=\[1\]"),
         (lambda: ByTime(True), "'valid_from' must hold times"),
         (lambda: ByTime(1, time_unit="h"), "`time_unit` must be one of"),
@@ -273,7 +278,7 @@ def test_moments_of_a_format():
     for moments in ((2022040813, 2022040900), ("2022040813", "2022-04-09")):
         split = ByTime(*moments, time_format="%Y%m%d%H")
         assert split._bounds() == expected._bounds()
-    with pytest.raises(ValueError, match=r"'valid_from' must.*20220408, which.*'%Y%m%d'"):
+    with pytest.raises(ValueError, match=r"`valid_from` must.*20220408, which.*'%Y%m%d'"):
         ByTime(20220408)
     message = "`end` must be a time. Received: end='soon', '%Y%m%d'. A time is a date, ISO 8601"
     with pytest.raises(ValueError, match=message):
