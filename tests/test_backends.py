@@ -11,12 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_din import Categorical, FeatureSpec, Numeric, Sequence, build_bst
+from keras_din import Categorical, FeatureSpec, Numeric, Sequence
 from tests.models.test_contract import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
 ROOT = pathlib.Path(__file__).parent.parent
-BUILDERS = ZOO | {"bst_of_two_blocks": partial(build_bst, blocks=2)}
+BUILDERS = ZOO | {"bst_of_two_blocks": partial(ZOO["bst"], blocks=2)}
 
 SCRIPT = """
 import sys

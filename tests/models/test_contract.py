@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din import MODELS, Bag, Categorical, CTRModel, FeatureSpec, Numeric, Sequence, build_din
+from keras_din import MODELS, Bag, Categorical, CTRModel, FeatureSpec, Numeric, Sequence
 from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import auc
 from keras_din.models.din import AUTHORS
@@ -43,7 +43,7 @@ OPTIONS = {
     },
 }
 BUILDERS = ZOO | {
-    name: partial(build_din, name=name, **options) for name, options in OPTIONS.items()
+    name: partial(ZOO["din"], name=name, **options) for name, options in OPTIONS.items()
 }
 every_model = pytest.mark.parametrize("name", BUILDERS)
 every_trained_model = pytest.mark.parametrize("name", [*TRAINED, *OPTIONS])
