@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_din import logits
-from keras_din.losses import KerasBinaryCrossentropy
+from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
 _MEANS = ("sum_over_batch_size", "mean")
@@ -101,6 +101,7 @@ class CTRModel(keras.Model):
         self._check_data("x", x)
         self._check_data("validation_data", given.get("validation_data"))
         _refuse_class_weight(given.get("class_weight"))
+        _check_negative_rate(self.loss, getattr(x, "negative_rate", 1.0))
         return super().fit(x, y, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -209,6 +210,28 @@ def _refuse_class_weight(class_weight) -> None:
         f"`keras_din.losses.BinaryCrossentropy(positive_weight={weight})`, which is saved with it. "
         f"Received: class_weight={class_weight}."
     )
+
+
+def _check_negative_rate(loss, of_data: float) -> None:
+    """Refuses a loss that knows another rate than `data.thinned` had; warns where none can tell.
+
+    A dataset that was transformed has lost its rate, so a loss that knows one is not refused then.
+    """
+    losses = keras.tree.flatten(loss)
+    ours = [loss for loss in losses if isinstance(loss, BinaryCrossentropy)]
+    of_loss = ours[0].negative_rate if ours else None
+    if of_data == 1 or (of_loss is not None and abs(of_loss - of_data) <= 1e-9):
+        return
+    message = (
+        "The loss must know the rate of the thinned data: compile with `keras_din.losses."
+        f"BinaryCrossentropy(negative_rate={of_data:g})`, `negative_rate=data.negative_rate`, "
+        "which is saved with the model, so that `keras_din.export` and `keras_din.evaluate` undo "
+        f"it. Received: data of negative_rate={of_data:g} and "
+    )
+    if ours:
+        raise ValueError(message + f"a loss of negative_rate={of_loss}.")
+    found = ", ".join(str(getattr(loss, "name", loss)) for loss in losses)
+    warnings.warn(message + f"the loss {found}.", stacklevel=3)
 
 
 def warn_without_fingerprint(stacklevel: int) -> None:

@@ -168,14 +168,14 @@ def train(
         if part in data.parts:
             datasets[part] = _dataset(data, part, arguments)
     begun = progress["checkpoint"] is not None
-    network = _checkpoint(folder, progress) if begun else _build(data, arguments)
+    network = _checkpoint(folder, progress, data) if begun else _build(data, arguments)
     if not resume:  # Only now: what is refused leaves no folder.
         _start(folder, data, arguments, data_folder)
     if progress["steps"]:
         this_epoch = arguments | {"epochs": progress["epochs"] + 1}
         _fit(network, datasets, folder, this_epoch, progress, verbose)
         if arguments["ema_momentum"]:  # At its end Keras puts the averages in for good.
-            network = _checkpoint(folder, progress)
+            network = _checkpoint(folder, progress, data)
         datasets["train"] = _rest(data, arguments, progress)
     _fit(network, datasets, folder, arguments, progress, verbose)
     if (folder / _BEST).exists():
@@ -465,8 +465,10 @@ def _regularization(network, data, arguments) -> dict:
     return {"mini_batch_aware": strength, "occurrences": counts}
 
 
-def _checkpoint(folder, progress) -> keras.Model:
+def _checkpoint(folder, progress, data) -> keras.Model:
     network = keras.saving.load_model(folder / progress["checkpoint"])
+    if network.loss.negative_rate is None:  # Of a version whose loss did not know it.
+        network.loss.negative_rate = data.negative_rate
     for variable, state in zip(_random_states(network), progress["random"], strict=True):
         variable.assign(state)
     return network

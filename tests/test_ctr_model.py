@@ -313,3 +313,22 @@ def test_outputs_are_one_matrix(outputs):
     wrong = [x, x] if outputs == 2 else keras.ops.expand_dims(x, -1)
     with pytest.raises(ValueError, match=r"`outputs` of a CTRModel must be one tensor `\(batch"):
         kd.CTRModel({"x": x}, wrong)
+
+
+def test_thinned_data_needs_a_loss_that_knows_its_rate():
+    """Else nothing could undo it: the answers would be too high, and silently so."""
+    log = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    data = log.thinned(0.5).thinned(0.5)
+    model = kd.models.build_lr(data.spec)
+    remedy = r"must know the rate .*BinaryCrossentropy\(negative_rate=0.25\)`.* Received: "
+    dataset = data.dataset("train", shuffle=True)
+    for rate in (None, 1.0, 0.5):
+        model.compile("sgd", BinaryCrossentropy(negative_rate=rate))
+        with pytest.raises(ValueError, match=f"{remedy}.* a loss of negative_rate={rate}"):
+            model.fit(dataset, shuffle=False, verbose=0)
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.warns(UserWarning, match=f"{remedy}.* the loss binary_crossentropy"):
+        model.fit(dataset, shuffle=False, verbose=0)
+    model.fit(log.dataset("train"), shuffle=False, verbose=0)
+    model.compile("sgd", BinaryCrossentropy(3.0, negative_rate=data.negative_rate))
+    model.fit(dataset, shuffle=False, verbose=0)

@@ -547,6 +547,20 @@ def test_a_run_that_goes_on_takes_its_own_arguments(run, data):
     assert train(data, run.folder, resume=True, **again).result == run.result
 
 
+def test_thinned_data_of_a_run_whose_loss_did_not_know_its_rate(data, tmp_path):
+    thin, folder = data.thinned(0.5), tmp_path / "run"
+    settings = SETTINGS | {"model": "lr", "options": {}}
+    train(thin, folder, **(settings | {"epochs": 1}))
+    checkpoint = folder / "epoch-0001.keras"
+    model = keras.saving.load_model(checkpoint)
+    assert model.loss.negative_rate == 0.5
+    model.loss.negative_rate = None
+    model.save(checkpoint)
+    assert keras.saving.load_model(checkpoint).loss.negative_rate is None
+    train(thin, folder, resume=True, epochs=2, verbose=0)
+    assert keras.saving.load_model(folder / "epoch-0002.keras").loss.negative_rate == 0.5
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(run, data, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     save = keras.Model.save
