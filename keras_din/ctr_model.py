@@ -177,7 +177,12 @@ def by_candidate(y, y_pred, sample_weight):
 
 
 def check_batches(word: str, data) -> None:
-    """Raises a `ValueError` that names the remedy for a table or prepared data."""
+    """Raises a `ValueError` that names the remedy for a table, prepared data or a model."""
+    if isinstance(data, keras.Model):
+        raise ValueError(
+            f"`{word}` must be batches of the model's inputs, such as "
+            f'`data.dataset("valid")`. Received: the model {data.name!r}.'
+        )
     kind = f"{type(data).__module__.split('.')[0]}.{type(data).__name__}"
     if kind in ("pandas.DataFrame", "polars.DataFrame", "polars.LazyFrame", "pyarrow.Table"):
         raise ValueError(

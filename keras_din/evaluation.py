@@ -155,6 +155,7 @@ class Evaluation(keras.callbacks.Callback):
         verbose: bool = True,
     ):
         super().__init__()
+        check_batches("dataset", dataset)
         self.dataset = dataset
         self.every = epoch_or_steps("every", every)
         self.groups = _groups(dataset, groups)
@@ -325,6 +326,11 @@ def _groups(dataset, groups):
 
 def _forward(model, dataset):
     """The function from `x` to the predictions of `model`, one trace for all batches and calls."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model` must be a Keras model, and the dataset comes after it. "
+            f"Received: a {type(model).__name__}."
+        )
     check_batches("dataset", dataset)
     check_fingerprint(model, getattr(dataset, "spec", None), "`dataset`")
     spec = getattr(dataset, "element_spec", None)

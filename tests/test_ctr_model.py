@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 import keras_din as kd
+from keras_din.evaluation import predict
 from keras_din.head import probability
 from keras_din.layers import Bias
 from keras_din.losses import BinaryCrossentropy
@@ -332,3 +333,26 @@ def test_thinned_data_needs_a_loss_that_knows_its_rate():
     model.fit(log.dataset("train"), shuffle=False, verbose=0)
     model.compile("sgd", BinaryCrossentropy(3.0, negative_rate=data.negative_rate))
     model.fit(dataset, shuffle=False, verbose=0)
+
+
+def test_data_and_models_in_the_wrong_place():
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    dataset, model = data.dataset("train"), kd.models.build_popularity(data.spec)
+    prepared = "must be one part of the data, in batches. Received: a PreparedData. Pass"
+    a_model = "must be batches of the model's inputs, .*Received: the model 'popularity'"
+    no_model = "`model` must be a Keras model"
+    for call, message in (
+        (lambda: kd.models.fit_popularity(model, data), f"`train` {prepared}"),
+        (lambda: kd.models.fit_popularity(model, dataset, data), f"`valid` {prepared}"),
+        (lambda: kd.models.fit_popularity(dataset, model), no_model),
+        (lambda: kd.models.fit_popularity(model, model), f"`train` {a_model}"),
+        (lambda: kd.evaluate(dataset, model), f"{no_model}, and the dataset .*Received: a .*Data"),
+        (lambda: predict(data, model), no_model),
+        (lambda: kd.evaluate(model, data), f"`dataset` {prepared}"),
+        (lambda: kd.evaluate(model, model), f"`dataset` {a_model}"),
+        (lambda: kd.Evaluation(data), f"`dataset` {prepared}"),
+        (lambda: kd.Evaluation(model), f"`dataset` {a_model}"),
+        (lambda: model.evaluate(model), f"`x` {a_model}"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_din.checks import positive_number
+from keras_din.ctr_model import check_batches
 from keras_din.embed import read_inputs, real
 from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, Categorical
 from keras_din.head import ctr_model, probability
@@ -72,6 +73,8 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
         ValueError: When `model` is another model or one of another spec, or `train` has no clicks
             or nothing else.
     """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"`model` must be a Keras model. Received: a {type(model).__name__}.")
     layer = next((layer for layer in model.layers if isinstance(layer, ItemLogits)), None)
     if layer is None:
         raise ValueError(
@@ -79,6 +82,7 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
             f"Received: {model.name!r} without the layer ItemLogits."
         )
     for word, batches in (("train", train), ("valid", valid)):
+        check_batches(word, batches)
         check_fingerprint(model, getattr(batches, "spec", None), f"`{word}`")
     clicks, shown = _count(layer, train, weighted=True)
     if not 0 < clicks.sum() < shown.sum():
