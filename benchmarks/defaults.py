@@ -127,7 +127,7 @@ def table(file: pathlib.Path) -> str:
             [r["evaluations"][-1]["logloss"] - r["evaluations"][_best(r)]["logloss"] for r in runs]
         )
         cells = [f"{np.mean(f):.4f} ± {np.std(f, ddof=len(f) > 1):.4f}" for f in figures]
-        cells.append("/".join(f"{_best(r)} of {len(r['valid']) - 1}" for r in runs))
+        cells.append("/".join(f"{_best(r)} of {len(r['evaluations']) - 1}" for r in runs))
         rows.append(f"| {' | '.join(map(str, [*words, len(runs), *cells]))} |")
     return "\n".join(rows)
 
