@@ -18,8 +18,8 @@ class ClickRates(NamedTuple):
         positive_weight: How much more the loss of a positive counted.
         negative_rate: The fraction of the log's negatives that training saw.
         raw: Whether `ctr` is what the model answers, and nothing is undone.
-        known_from: `positive_weight` and `negative_rate` -> `"given"`, `"the loss"` or
-            `"assumed"`.
+        known_from: `positive_weight` and `negative_rate` -> `"given"`, `"the loss"`,
+            `"the run"` or `"assumed"`.
     """
 
     positive_weight: float

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_din as kd
+from keras_din.click_rates import ClickRates
 from keras_din.ops import packed, packed_portable, packed_static
 from keras_din.ops.portable_form import is_portable, portable_form
 from keras_din.serving import export_litert, export_onnx, portable
@@ -21,6 +22,7 @@ def needs(*modules):
     return pytest.mark.skipif(bool(lacking), reason=f"not installed: {', '.join(lacking)}")
 
 
+RATES = ClickRates(1.0, 1.0, False, {})  # Those of the log: nothing to undo.
 onnx = needs("tf2onnx", "onnx", "onnxruntime")
 litert = needs("ai_edge_litert")
 FORMATS = [
@@ -150,13 +152,14 @@ def test_versions_and_files_are_written_beside_each_other(tmp_path):
         return lambda x: np.full(x["item"].shape, 0.5)
 
     model = kd.build_popularity(SPEC)
-    path = portable._export(model, SPEC, tmp_path / "lock", "onnx", write, score)
+    path = portable._export(model, SPEC, tmp_path / "lock", RATES, "onnx", write, score)
     assert path.read_text() == "whole"
     assert len(versions(tmp_path)) == 1
     with new_version(tmp_path) as version:
         (version.folder / "file").touch()
         write = lambda function, file: file.touch()  # noqa: E731
-        portable._export(model, SPEC, path, "onnx", write, lambda file: model.predict_on_batch)
+        score = lambda file: model.predict_on_batch  # noqa: E731
+        portable._export(model, SPEC, path, RATES, "onnx", write, score)
         assert (version.folder / "file").exists()
     assert len(versions(tmp_path)) == 2
     assert len(list(tmp_path.iterdir())) == 3
@@ -178,7 +181,7 @@ def test_a_model_of_mixed_precision_computes_in_float32(tmp_path):
         return lambda x: function(x)["ctr"].numpy()
 
     function = portable._graph(model, ITEMS)
-    portable._export(model, ITEMS, tmp_path / "model", "onnx", write, score)
+    portable._export(model, ITEMS, tmp_path / "model", RATES, "onnx", write, score)
     (graph,) = graphs
     nodes = [*graph.as_graph_def().node, *graph.as_graph_def().library.function]
     assert "DT_HALF" not in str(nodes)
