@@ -41,9 +41,9 @@ def build_din(
     weighted by their relevance to it.
 
     The paper has `weight_normalization=False`, `interaction="concat"`, no item bias and no
-    dropout, with `"prelu"` or `"dice"` and `hidden_units=(200, 80)`. The defaults are those that
-    ranked as well on all data sets at hand and overfit least; ReLU costs two thirds of the time of
-    Dice. Its authors' code is another network:
+    dropout, with `"prelu"` or `"dice"` and `hidden_units=(200, 80)`. The defaults were
+    chosen by measurement, see `benchmarks/RESULTS.md`; ReLU takes two thirds of the time of Dice.
+    The authors' code of the paper is another network:
     `build_din(spec, **keras_din.models.din.AUTHORS)`, where item and category have 64 units each.
 
     Args:
