@@ -132,7 +132,7 @@ def test_gradients_of_many_behaviours_in_half_precision(dtype):
     for policy in ("float32", dtype):
         keras.mixed_precision.set_dtype_policy(policy)
         try:
-            model = randomized(build_din(spec, attention_units=(4,)), scale=0.3)
+            model = randomized(build_din(spec, attention_units=(4,), activation="dice"), scale=0.3)
             with tf.GradientTape() as tape:
                 score = model(x)[0, 0]
             layer = model.get_layer("interest_hist")
