@@ -181,15 +181,15 @@ def test_order_by_hand():
     (pair,) = pairs.to_dict("records")
     assert (pair["less"], pair["more"]) == ("base", "din")
     assert pair["difference"] == 0.5
-    # Both users weigh 2: d_g are 0 and 1, sqrt(2 * (2 * .5)^2) / 4.
-    assert pair["over users"] == pytest.approx(math.sqrt(2) / 4)
-    assert pair["deviations"] == pytest.approx(0.5 / (math.sqrt(2) / 4))
+    # Both users weigh 2: d_g are 0 and 1, sqrt(2 / (2 - 1) * 2 * (2 * .5)^2) / 4.
+    assert pair["over users"] == pytest.approx(0.5)
+    assert pair["deviations"] == pytest.approx(1)
     both = report.order(
         {("base", 0): half, ("din", 0): right, ("base", 1): right, ("din", 1): right}
     )
     assert both["difference"][0] == 0.25
     assert both["over seeds"][0] == pytest.approx(math.sqrt(0.125))
-    error = math.sqrt((math.sqrt(2) / 8) ** 2 + 0.125 / 2)
+    error = math.sqrt(0.25**2 + 0.125 / 2)
     assert both["deviations"][0] == pytest.approx(0.25 / error)
 
 

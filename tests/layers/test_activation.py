@@ -55,7 +55,8 @@ def test_weights_of_steps_are_saved(tmp_path):
     np.testing.assert_array_equal(loaded.predict_on_batch(x), model.predict_on_batch(x))
     fresh = keras.Model(inputs, MLP((5, 2), STEPS)(inputs))
     assert np.abs(fresh.predict_on_batch(x) - model.predict_on_batch(x)).max() > 1e-3
-    assert len(model.non_trainable_weights) == 4
+    # Mean, variance and number of steps of each of two layers.
+    assert len(model.non_trainable_weights) == 6
 
 
 def test_padding_of_attention_changes_no_statistic():

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din import build_base, build_din
+import keras_din as kd
 from keras_din.feature_spec import Categorical, Numeric
 from tests.models.test_contract import randomized
 from tests.reference import attention_pooling, dice, read, sigmoid
-from tests.specs import random_batch, specs
+from tests.specs import for_contract, random_batch, specs
 
 
 def dense(layer):
@@ -67,8 +67,11 @@ def reference(model, spec, x, row, candidate, pool):
 
 
 POOLS = {
-    "din": (build_din, interest),
-    "base": (build_base, lambda model, sequence, query, keys, mask: keys[mask].mean(axis=0)),
+    "din": (for_contract(kd.build_din), interest),
+    "base": (
+        for_contract(kd.build_base),
+        lambda model, sequence, query, keys, mask: keys[mask].mean(axis=0),
+    ),
 }
 
 

@@ -127,7 +127,8 @@ def test_what_order_tells_is_learned():
     hist *= np.arange(4) >= 4 - length[:, None]
     label = (where == 3).astype("float32")[:, None]
     large = keras.initializers.RandomNormal(stddev=0.5)
-    model = kd.build_bst(spec, heads=2, hidden_units=(16,), embeddings_initializer=large)
+    options = {"heads": 2, "hidden_units": (16,), "dropout": 0}
+    model = kd.build_bst(spec, embeddings_initializer=large, **options)
     compiled(model, keras.optimizers.Adam(0.01))
     x = {"item": target, "hist_item": hist}
     model.fit(x, label, batch_size=256, epochs=8, verbose=0)

@@ -9,12 +9,16 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din import build_dcn, build_deepfm, build_lr, build_pnn, build_wide_deep
+import keras_din as kd
+from keras_din import build_lr
 from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
 from tests.models.test_contract import SPEC, float_tensors_of_length, pad, randomized, score
 from tests.ops.test_cross_hash import by_hand
 from tests.reference import cross_network, dice, read, sigmoid
-from tests.specs import one_width, random_batch, specs
+from tests.specs import for_contract, one_width, random_batch, specs
+
+build_dcn, build_deepfm = for_contract(kd.build_dcn), for_contract(kd.build_deepfm)
+build_pnn, build_wide_deep = for_contract(kd.build_pnn), for_contract(kd.build_wide_deep)
 
 
 def real_positions(x, sequence, row):
