@@ -39,7 +39,7 @@ class ClickRates(NamedTuple):
         ctr = recalibrated(model.output, self.positive_weight, self.negative_rate)
         inputs = {tensor.name: tensor for tensor in model.inputs}
         result = keras.Model(inputs, ctr, name=model.name)
-        result.fingerprint = getattr(model, "fingerprint", None)  # Of its spec, as of `CTRModel`.
+        result.fingerprint = getattr(model, "fingerprint", None)  # As in `CTRModel`.
         return result
 
     def describe(self) -> str:

@@ -27,7 +27,7 @@ def data():
     return kd.data.PreparedData(SPEC, {}, {"train": samples})
 
 
-DOORS = {
+LOADERS = {
     "export": lambda path: kd.export(kd.build_popularity(SPEC), SPEC, path),
     "export_onnx": lambda path: export_onnx(kd.build_popularity(SPEC), SPEC, path),
     "export_litert": lambda path: export_litert(kd.build_popularity(SPEC), SPEC, path),
@@ -50,12 +50,12 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("take", LOADERS)
 @pytest.mark.parametrize("form", [str, pathlib.Path])
-def test_an_address_is_refused(tmp_path, monkeypatch, door, form):
+def test_an_address_is_refused(tmp_path, monkeypatch, take, form):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"must be a path of a local file system.*Received: the "):
-        DOORS[door](form(ADDRESS))
+        LOADERS[take](form(ADDRESS))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -115,7 +115,7 @@ def prepare_behaviours(
         categorical: Columns of ids or categories, which become a `Categorical` also where they
             hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
-        time_format: Format of times, as of `datetime.strptime`, where they are neither ISO 8601
+        time_format: Format of times, see `datetime.strptime`, where they are neither ISO 8601
             nor since 1970: `"%Y%m%d"` for 20220408.
         allow_empty_parts: Whether a part that `split` names may be without rows.
         sep: The separator of CSV files, here and in the other tables. By default a tab where the
