@@ -10,6 +10,7 @@ features that test rows do not have. Rows of validation and test see the whole t
 import numpy as np
 
 from keras_din.data.bags import Bags
+from keras_din.data.order import ranges
 from keras_din.feature_spec import Categorical, Indexed
 from keras_din.metrics import all_metrics
 
@@ -150,13 +151,7 @@ def _pairs(values) -> tuple:
     lengths = values.lengths[values.place]
     row = np.repeat(np.arange(len(values)), lengths)
     first = values.offsets[values.place]
-    return row, values.values[_places(first, lengths)]
-
-
-def _places(first, lengths) -> np.ndarray:
-    """`first, first + 1, ...`, as many as `lengths`, one row after the other."""
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(first, lengths) + within
+    return row, values.values[ranges(first, lengths)]
 
 
 def _summary(row, clicks, shown, total, mean, rows: int) -> list:
@@ -184,7 +179,7 @@ def _matches(sequence, log, samples) -> list:
         for begin in range(0, len(samples), _CHUNK):
             part = slice(begin, begin + _CHUNK)
             row = np.repeat(np.arange(len(length[part])), length[part])
-            event = _places(start[part], length[part])
+            event = ranges(start[part], length[part])
             same = behaviors[event] == target[part][row]
             row, event = row[same], event[same]
             count[part] = np.bincount(row, minlength=len(length[part]))

@@ -76,7 +76,7 @@ def prepare_behaviours(
     the user's whole list. The positive and its negatives are one request over one history.
 
     Args:
-        source: The log, one behaviour a row, in any order (of one user and time, rows are in the
+        source: The log, one behavior per row, in any order (of one user and time, rows are in the
             order of the log): a `DataFrame` of pandas, Polars or another library, a table of
             Arrow, or the path of a CSV, Parquet, Arrow or ORC file, compressed or not.
         user: Column of users.
