@@ -32,7 +32,7 @@ def best(function, argument, runs: int = 10) -> float:
 
 
 def facts(batches: str) -> dict:
-    """The mean of real behaviours a sample, and the length that they are padded to."""
+    """The mean of real behaviors a sample, and the length that they are padded to."""
     history = read(batches)["hist_item_id"]
     mean = np.count_nonzero(history) / history[..., 0].size
     return {"history": float(mean), "length": history.shape[2]}

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 import keras_din as kd
+from examples.loaders.recut_amazon import load_recut_amazon
 from keras_din.training import train
 
 # GAUC on test, mean and standard deviation over seeds.
@@ -39,7 +40,7 @@ PRELU = {
 # Further arguments of `keras_din.training.train`, which stops `patience` epochs after the best.
 PAIRS = {
     "options": RELU,
-    "mini_batch_aware": 0,
+    "mini_batch_aware_l2": 0,
     "batch_size": 512,
     "by_request": True,
     "epochs": 8,
@@ -47,16 +48,16 @@ PAIRS = {
 }
 VIDEOS = {
     "options": PRELU,
-    "mini_batch_aware": 0.1,
+    "mini_batch_aware_l2": 0.1,
     "ema_momentum": 0.995,
-    "evaluate_every": 49,  # A third of an epoch.
+    "evaluate_freq": 49,  # A third of an epoch.
     "epochs": 8,
     "patience": 3,
 }
 DATA = {
-    "beauty": (lambda folder: kd.data.load_amazon(folder, "beauty"), PAIRS),
-    "sports": (lambda folder: kd.data.load_amazon(folder, "sports"), PAIRS),
-    "kuairand": (lambda folder: kd.data.load_kuairand(folder).weighted_by_age(4), VIDEOS),
+    "beauty": (lambda folder: load_recut_amazon(folder, "beauty"), PAIRS),
+    "sports": (lambda folder: load_recut_amazon(folder, "sports"), PAIRS),
+    "kuairand": (lambda folder: kd.data.load_kuairand(folder).weight_by_recency(4), VIDEOS),
 }
 
 

@@ -7,7 +7,7 @@ from process import answer
 
 from keras_din.data import PreparedData, dataset
 
-# Padded indices of items and of categories in a file; a library goes round them.
+# RaggedToDense indices of items and of categories in a file; a library goes round them.
 POSITIONS = 2**23
 MOST = 64
 
@@ -15,13 +15,13 @@ MOST = 64
 def save(data: str, file: str, batch_size: int, length: int, shuffle: bool = True) -> dict:
     """Writes the first batches of a data set, histories cut to their last `length` and padded.
 
-    The arrays are named as the spec names them: candidates `(batches, batch)`, behaviours
+    The arrays are named as the spec names them: candidates `(batches, batch)`, behaviors
     `(batches, batch, length)`, int32; `label` float32, and the sizes of the vocabularies.
     """
     data = PreparedData.load(data)
     spec = cut(data.spec, length)
     number = max(2, min(MOST, POSITIONS // (batch_size * length)))
-    rows = dataset(spec, data.behaviours, data.parts["train"], batch_size, shuffle=shuffle)
+    rows = dataset(spec, data.behaviors, data.parts["train"], batch_size, shuffle=shuffle)
     columns = {name: [] for name in spec.inputs}
     labels = []
     for x, y in rows.take(number):
@@ -29,7 +29,7 @@ def save(data: str, file: str, batch_size: int, length: int, shuffle: bool = Tru
             break
         for name, values in x.items():
             values = values.numpy()
-            if spec.inputs[name].role == "behaviour":
+            if spec.inputs[name].role == "behavior":
                 values = np.pad(values, [(0, 0), (0, length - values.shape[1])])
             else:
                 values = values[:, 0]

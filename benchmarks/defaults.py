@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 
 import keras_din as kd
-from keras_din.data.movielens import PAPER_SPLIT
+from examples.loaders.recut_amazon import load_recut_amazon
+from keras_din.data.datasets.movielens import PAPER_SPLIT
 from keras_din.training import train
 
 WORDS = ("data", "model", "setting", "seed")
@@ -32,7 +33,7 @@ WORDS = ("data", "model", "setting", "seed")
 SETTINGS = {
     f"{activation}, dropout {dropout}, mba {strength}": (
         {"activation": activation, "dropout": dropout},
-        {"mini_batch_aware": strength},
+        {"mini_batch_aware_l2": strength},
     )
     for activation in ("dice", "relu")
     for dropout in (0.0, 0.3)
@@ -41,33 +42,33 @@ SETTINGS = {
 SETTINGS |= {
     "relu, dropout 0.3, mba 0.1, no softmax": (
         {"activation": "relu", "dropout": 0.3, "weight_normalization": False},
-        {"mini_batch_aware": 0.1},
+        {"mini_batch_aware_l2": 0.1},
     ),
     "relu, dropout 0.3, mba 0.1, averaged": (
         {"activation": "relu", "dropout": 0.3},
-        {"mini_batch_aware": 0.1, "ema_momentum": 0.99},
+        {"mini_batch_aware_l2": 0.1, "ema_momentum": 0.99},
     ),
     "relu, dropout 0.3, mba 0.03": (
         {"activation": "relu", "dropout": 0.3},
-        {"mini_batch_aware": 0.03},
+        {"mini_batch_aware_l2": 0.03},
     ),
     "relu, dropout 0.3, mba 0.01": (
         {"activation": "relu", "dropout": 0.3},
-        {"mini_batch_aware": 0.01},
+        {"mini_batch_aware_l2": 0.01},
     ),
 }
 
 
 def _globo(folder, share=10):
     """Every tenth user of Globo, by a hash, with negatives of the same hour."""
-    from keras_din.data.globo import _CONTEXT, hour_negatives
+    from examples.loaders.globo import _CONTEXT, hour_negatives
 
     columns = ["user_id", "item_id", "category_id", "ts", *_CONTEXT]
     log = pd.read_parquet(folder / "globo" / "clicks.parquet", columns=columns)
     log = log[[zlib.crc32(str(user).encode()) % share == 0 for user in log["user_id"]]]
     log = log.reset_index(drop=True)
     log["negative_id"] = hour_negatives(log, np.random.default_rng(0))
-    return kd.data.prepare_behaviours(
+    return kd.data.prepare_interactions(
         log,
         user="user_id",
         time="ts",
@@ -79,8 +80,8 @@ def _globo(folder, share=10):
 
 DATA = {
     "kuairand": lambda folder: kd.data.load_kuairand(folder / "kuairand"),
-    "beauty": lambda folder: kd.data.load_amazon(folder / "amazon2014", "beauty"),
-    "sports": lambda folder: kd.data.load_amazon(folder / "amazon2014", "sports"),
+    "beauty": lambda folder: load_recut_amazon(folder / "amazon2014", "beauty"),
+    "sports": lambda folder: load_recut_amazon(folder / "amazon2014", "sports"),
     "movielens": lambda folder: kd.data.load_movielens(
         folder / "movielens-small", split=kd.data.ByUser(valid=0.1, test=PAPER_SPLIT.test)
     ),

@@ -1,6 +1,6 @@
 """A log shaped like Amazon Electronics, as the DIN paper used it: its sizes, none of its content.
 
-192,403 users, 63,001 items, 801 categories, 1.69 M behaviours with a Pareto tail (longest 431),
+192,403 users, 63,001 items, 801 categories, 1.69 M behaviors with a Pareto tail (longest 431),
 Zipf-like items. Two samples a position, a positive and a uniform negative: 2.6 M, with a mean
 history of 10, a median of 4 and a longest of 427 to 430.
 """
@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from process import answer
 
-from keras_din.data import BehaviourLog, PreparedData, Samples
+from keras_din.data import BehaviorLog, PreparedData, Samples
 from keras_din.feature_spec import Categorical, FeatureSpec, Sequence
 
 USERS, ITEMS, CATEGORIES = 192_403, 63_001, 801
-BEHAVIOURS, LONGEST = 1_689_188, 431
+BEHAVIORS, LONGEST = 1_689_188, 431
 
 
 class Events(NamedTuple):
-    """Behaviours, all of a user together and numbered from 0: `offsets` `(users + 1,)`, `item` and
+    """Behaviors, all of a user together and numbered from 0: `offsets` `(users + 1,)`, `item` and
     `category` `(events,)`; and the category of each item, `category_of` `(items,)`.
     """
 
@@ -29,8 +29,8 @@ class Events(NamedTuple):
 
 
 def lengths(rng, users: int = USERS) -> np.ndarray:
-    """Behaviours of each user: Pareto from 5, cut at 431, about 8.8 on average."""
-    uniform, total = rng.random(users), BEHAVIOURS * users // USERS
+    """Behaviors of each user: Pareto from 5, cut at 431, about 8.8 on average."""
+    uniform, total = rng.random(users), BEHAVIORS * users // USERS
 
     def draw(exponent):
         cut = 1 - (5.0 / (LONGEST + 1.0)) ** exponent
@@ -44,7 +44,7 @@ def lengths(rng, users: int = USERS) -> np.ndarray:
 
 
 def events(rng, lengths: np.ndarray, items: int = ITEMS) -> Events:
-    """So many behaviours of each user, of items whose popularity is Zipf-like."""
+    """So many behaviors of each user, of items whose popularity is Zipf-like."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     popularity = np.cumsum(1 / (np.arange(items) + 30.0) ** 0.75)
     drawn = np.searchsorted(popularity, rng.random(offsets[-1]) * popularity[-1])
@@ -65,7 +65,7 @@ def electronics(
 ) -> PreparedData:
     """The log as a `PreparedData` with one part, `"train"`, its requests in random order.
 
-    A request is a position of a user's behaviours, from the second to the last but one: the
+    A request is a position of a user's behaviors, from the second to the last but one: the
     positive, then `candidates - 1` negatives.
     """
     rng = np.random.default_rng(seed)
@@ -104,7 +104,7 @@ def prepared(log, items, user, start, end, shown, dim, max_length) -> PreparedDa
         target=features, sequences=[Sequence("hist", of=features, max_length=max_length)]
     )
     columns = {"item_id": log.item + 2, "cate_id": log.category + 2}
-    return PreparedData(spec, {"hist": BehaviourLog(log.offsets, columns)}, {"train": samples})
+    return PreparedData(spec, {"hist": BehaviorLog(log.offsets, columns)}, {"train": samples})
 
 
 def skewed(
@@ -139,7 +139,7 @@ def power_law(longest: int, rows: int, total: int) -> np.ndarray:
 
 
 def mean_history(data: PreparedData) -> float:
-    """Real behaviours a sample, after the cut to `max_length`."""
+    """Real behaviors a sample, after the cut to `max_length`."""
     start, end = data.parts["train"].history["hist"]
     return float(np.minimum(end - start, data.spec.sequences[0].max_length).mean())
 

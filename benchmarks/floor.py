@@ -9,9 +9,9 @@ from process import answer
 def operations(history: float, dim: int, attention=(80, 40), top=(80, 40)) -> float:
     """Floating-point operations of one training sample with one candidate.
 
-    Matrix products only, real behaviours only, first attention layer factored; two operations a
+    Matrix products only, real behaviors only, first attention layer split_kernel; two operations a
     multiply-add; forward and backward are three times forward. `history` is the mean number of
-    behaviours, `dim` the width of a behaviour (all its embeddings).
+    behaviors, `dim` the width of a behavior (all its embeddings).
     """
     return 3 * ranking_operations(1, history, 1, dim, attention, top)
 
@@ -21,13 +21,13 @@ def ranking_operations(
 ) -> float:
     """Those of scoring so many candidates for each of some users, as in `operations`, forward.
 
-    The part of a key is due once a behaviour, that of its product with a query once a pair.
+    The part of a key is due once a behavior, that of its product with a query once a pair.
     """
     inner = sum(a * b for a, b in zip(attention, (*attention[1:], 1), strict=True))
-    a_behaviour = a_candidate = dim * attention[0]
+    a_behavior = a_candidate = dim * attention[0]
     a_pair = dim * attention[0] + inner
     top = sum(a * b for a, b in zip((2 * dim, *top), (*top, 1), strict=True))
-    a_user = history * a_behaviour + candidates * (a_candidate + top + history * a_pair)
+    a_user = history * a_behavior + candidates * (a_candidate + top + history * a_pair)
     return 2 * users * a_user
 
 

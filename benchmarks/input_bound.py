@@ -33,7 +33,7 @@ def steps(data: str, batch_size: int, seconds: float) -> dict:
     samples = data.parts["train"]
     any_of_them = np.random.default_rng(0).permutation(len(samples))[: READY * batch_size]
     samples = samples[any_of_them]
-    batches = dataset(data.spec, data.behaviours, samples, batch_size)
+    batches = dataset(data.spec, data.behaviors, samples, batch_size)
     made, ready = iter(batches.repeat()), iter(batches.cache().repeat())
     for _ in range(READY):  # The first round fills the cache.
         next(ready)

@@ -1,4 +1,4 @@
-"""Our side of long histories: `rank` of one user with thousands of behaviours, also when padded."""
+"""Our side of long histories: `rank` of one user with thousands of behaviors, also when padded."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Each measurement in a process of its own: clean memory, a known peak, no neighbour."""
+"""Each measurement in a process of its own: clean memory, a known peak, no neighbor."""
 
 import json
 import os

@@ -44,7 +44,7 @@ def rank(
         words: Ours, which takes strings.
         peers: Name -> folder of a SavedModel that repeats the history.
         users: Rows of a request.
-        history: Behaviours of a row.
+        history: Behaviors of a row.
         candidates: Candidates of a row.
         seconds: About how long each is called.
     """

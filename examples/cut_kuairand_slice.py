@@ -1,6 +1,6 @@
 """Cuts the slice of KuaiRand that comes with the package: some of the users, what the demo reads.
 
-    python examples/cut_kuairand_slice.py KUAIRAND_FOLDER keras_din/data/kuairand_slice
+    python examples/cut_kuairand_slice.py KUAIRAND_FOLDER keras_din/data/datasets/kuairand_slice
 
 KuaiRand (Gao et al., CIKM 2022) is licensed CC BY-SA 4.0; so is the slice.
 """

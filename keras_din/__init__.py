@@ -1,4 +1,4 @@
-"""Click-through-rate models that read a user's behaviour history, for Keras 3."""
+"""Click-through-rate models that read a user's behavior history, for Keras 3."""
 
 import importlib
 import os

@@ -6,7 +6,7 @@ import keras
 
 from keras_din.checks import one_of, positive_number, rate
 from keras_din.losses import BinaryCrossentropy
-from keras_din.metrics import recalibrated
+from keras_din.metrics import recalibrate
 
 GIVEN, COMPILED, ASSUMED = "given", "the loss", "assumed"
 
@@ -36,7 +36,7 @@ class ClickRates(NamedTuple):
         """The model whose output is `ctr`: `model` itself where there is nothing to undo."""
         if self.raw or self.factor == 1:
             return model
-        ctr = recalibrated(model.output, self.positive_weight, self.negative_rate)
+        ctr = recalibrate(model.output, self.positive_weight, self.negative_rate)
         inputs = {tensor.name: tensor for tensor in model.inputs}
         result = keras.Model(inputs, ctr, name=model.name)
         result.fingerprint = getattr(model, "fingerprint", None)  # As in `CTRModel`.

@@ -188,7 +188,7 @@ def check_batches(word: str, data) -> None:
         raise ValueError(
             f"`{word}` must be batches of the model's inputs. Received: a {kind}. For rows with "
             "their histories as lists pass `keras_din.data.rows_dataset(frame, spec, label=...)`; "
-            "of a log make data by `keras_din.data.prepare_impressions` or `prepare_behaviours`, "
+            "of a log make data by `keras_din.data.prepare_impressions` or `prepare_interactions`, "
             'and pass `data.dataset("train", shuffle=True)`.'
         )
     if hasattr(data, "parts") and callable(getattr(data, "dataset", None)):
@@ -218,7 +218,8 @@ def _refuse_class_weight(class_weight) -> None:
 
 
 def _check_negative_rate(loss, of_data: float) -> None:
-    """Refuses a loss that knows another rate than `data.thinned` had; warns where none can tell.
+    """Refuses a loss that knows another rate than `data.downsample_negatives` had; warns where none
+    can tell.
 
     A dataset that was transformed has lost its rate, so a loss that knows one is not refused then.
     """

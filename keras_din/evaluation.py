@@ -11,7 +11,7 @@ import numpy as np
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import check_batches
-from keras_din.metrics import check_groups, metrics_and_groups, recalibrated
+from keras_din.metrics import check_groups, metrics_and_groups, recalibrate
 from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -108,22 +108,22 @@ class Evaluation(keras.callbacks.Callback):
 
     Args:
         dataset: A data set as `keras_din.evaluate` takes it.
-        every: `"epoch"`, or a number of optimizer steps. With several steps an execution it is
-            the end of the execution that reaches it.
+        evaluate_freq: `"epoch"`, or a number of optimizer steps. With several steps an execution it
+            is the end of the execution that reaches it.
         groups: The group of each row. Defaults to `dataset.groups`.
         before_training: Whether to evaluate before the first step.
         prefix: What the names in the logs begin with.
-        restore_best: Whether the best weights, kept in memory, are the model's at the end.
+        restore_best_weights: Whether the best weights, kept in memory, are the model's at the end.
         monitor: What is best. `"gauc_then_logloss"`: of the evaluations whose GAUC is within the
             noise of the highest, the one with the least logloss, so that a GAUC that is more by
             chance is not paid for in logloss. The noise is one standard error of the difference
             of the two GAUCs over the same users, and at least .001; see `keras_din.monitor.Best`.
             Or one metric alone: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`,
             `"ne"` or `"ece"`.
-        averaged: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
-            evaluated, and kept by `restore_best`, in place of those it trains. Not together with
-            `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every callback
-            after each epoch, and not after so many steps.
+        use_ema: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
+            evaluated, and kept by `restore_best_weights`, in place of those it trains. Not together
+            with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every
+            callback after each epoch, and not after so many steps.
         verbose: Whether to print a line an evaluation.
 
     Attributes:
@@ -138,32 +138,32 @@ class Evaluation(keras.callbacks.Callback):
 
     Raises:
         ValueError: When `monitor` needs a GAUC and there are no groups; when training begins,
-            `averaged` is set and the optimizer averages nothing.
+            `use_ema` is set and the optimizer averages nothing.
     """
 
     def __init__(
         self,
         dataset,
-        every="epoch",
+        evaluate_freq="epoch",
         *,
         groups=None,
         before_training: bool = True,
         prefix: str = "val_",
-        restore_best: bool = False,
+        restore_best_weights: bool = False,
         monitor: str = GAUC_THEN_LOGLOSS,
-        averaged: bool = False,
+        use_ema: bool = False,
         verbose: bool = True,
     ):
         super().__init__()
         check_batches("dataset", dataset)
         self.dataset = dataset
-        self.every = epoch_or_steps("every", every)
+        self.evaluate_freq = epoch_or_steps("evaluate_freq", evaluate_freq)
         self.groups = _groups(dataset, groups)
         self.before_training = before_training
         self.prefix = prefix
-        self.restore_best = restore_best
+        self.restore_best_weights = restore_best_weights
         self.monitor = one_of("monitor", monitor, MONITORS)
-        self.averaged = one_of("averaged", averaged, (True, False))
+        self.use_ema = one_of("use_ema", use_ema, (True, False))
         self.verbose = verbose
         if monitor in NEED_GROUPS and self.groups is None:
             raise ValueError(
@@ -204,8 +204,8 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._reset()
-        if self.averaged and not _averages(self.model.optimizer):
-            raise ValueError("`averaged` needs an optimizer with use_ema=True. Received: False.")
+        if self.use_ema and not _averages(self.model.optimizer):
+            raise ValueError("`use_ema` needs an optimizer with use_ema=True. Received: False.")
         self._last_step = self._step()
         if self.before_training:
             self._evaluate(self._last_step)
@@ -221,10 +221,10 @@ class Evaluation(keras.callbacks.Callback):
     # Not at the end of a batch: that of the last one is followed by the end of the epoch, and
     # where Keras calls callbacks in the background it would wait for one that is called there.
     def on_train_batch_begin(self, batch, logs=None):
-        if self.every == "epoch":
+        if self.evaluate_freq == "epoch":
             return
         step = self._step()
-        if step // self.every > self._last_step // self.every:
+        if step // self.evaluate_freq > self._last_step // self.evaluate_freq:
             self._evaluate(step)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -239,12 +239,12 @@ class Evaluation(keras.callbacks.Callback):
             self._best_weights = None
 
     def _evaluate(self, step, loss_of_epoch=None):
-        with averaged_weights(self.model) if self.averaged else contextlib.nullcontext():
+        with averaged_weights(self.model) if self.use_ema else contextlib.nullcontext():
             forward = _forward(self.model, self.dataset)
             rates = click_rates(self.model)
             metrics, by_group = _evaluate(forward, self.dataset, self.groups, rates)
             entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
-            if self._best.update(entry, by_group) and self.restore_best:
+            if self._best.update(entry, by_group) and self.restore_best_weights:
                 self._best_weights = self.model.get_weights()
         self._last_step = step
         self.history.append(entry)
@@ -397,7 +397,7 @@ def _evaluate(forward, dataset, groups, rates: ClickRates) -> tuple:
     # Labels of thinned data are those of fewer negatives.
     factor = rates.factor * getattr(dataset, "negative_rate", 1.0)
     if not rates.raw and factor != 1:
-        predictions = recalibrated(predictions.astype("float64"), factor)
+        predictions = recalibrate(predictions.astype("float64"), factor)
     if groups is None:
         return metrics_and_groups(labels, predictions)
     if groups.shape != sizes.shape:

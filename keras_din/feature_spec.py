@@ -1,4 +1,4 @@
-"""What a sample is: the features of a user, a candidate and a behaviour, as frozen dataclasses."""
+"""What a sample is: the features of a user, a candidate and a behavior, as frozen dataclasses."""
 
 import contextlib
 import dataclasses
@@ -17,8 +17,8 @@ from keras_din.checks import local_path, one_of, positive_integer
 
 PADDING_INDEX = 0
 OOV_INDEX = 1
-RESERVED = 2  # Known values start here.
-NO_INTEGER = -(2**63)  # Of int64 values with hash buckets: the one that has no bucket.
+NUM_RESERVED = 2  # Known values start here.
+MISSING_INT64 = -(2**63)  # Of int64 values with hash buckets: the one that has no bucket.
 POOLINGS = ("mean", "sum", "max")
 
 # Of the JSON form; grows when an older reader could no longer understand it. A spec without bags
@@ -29,8 +29,8 @@ _FORMAT, _FORMAT_WITH_BAGS = 1, 2
 class InputInfo(NamedTuple):
     """One input of a model.
 
-    `role` is `"context"`, `"target"` or `"behaviour"`; `sequence` is the `Sequence` of a
-    behaviour, else `None`.
+    `role` is `"context"`, `"target"` or `"behavior"`; `sequence` is the `Sequence` of a
+    behavior, else `None`.
     """
 
     feature: "Categorical | Bag | Numeric"
@@ -101,7 +101,7 @@ class _ImpliedType(str, _Implied):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Indexed:
+class EmbeddedFeature:
     """A feature with a table of embeddings: what `Categorical` and `Bag` have in common."""
 
     name: str
@@ -138,17 +138,17 @@ class Indexed:
             vocabulary = self._checked_vocabulary(owner)
             put("vocabulary", vocabulary)
             put("dtype", _ImpliedType("string" if isinstance(vocabulary[0], str) else "int64"))
-            put("vocabulary_size", _ImpliedSize(len(vocabulary) + RESERVED))
+            put("vocabulary_size", _ImpliedSize(len(vocabulary) + NUM_RESERVED))
         elif self.hash_buckets is not None:
             put("hash_buckets", positive_integer("hash_buckets", self.hash_buckets, owner=owner))
             put("dtype", self.dtype or implied_type or _ImpliedType("string"))
-            put("vocabulary_size", _ImpliedSize(self.hash_buckets + RESERVED))
+            put("vocabulary_size", _ImpliedSize(self.hash_buckets + NUM_RESERVED))
         else:
             size = positive_integer("vocabulary_size", self.vocabulary_size, owner=owner)
-            if size <= RESERVED:
+            if size <= NUM_RESERVED:
                 raise ValueError(
-                    f"`vocabulary_size` of {owner} must be at least {RESERVED + 1}: it counts the "
-                    "rows of padding (0) and of out-of-vocabulary (1). "
+                    f"`vocabulary_size` of {owner} must be at least {NUM_RESERVED + 1}: it counts "
+                    "the rows of padding (0) and of out-of-vocabulary (1). "
                     f"Received: vocabulary_size={size}."
                 )
             if self.dtype is not None:
@@ -212,7 +212,7 @@ class Indexed:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Categorical(Indexed):
+class Categorical(EmbeddedFeature):
     """A feature of one value, with a table of embeddings: an item, a category, a user segment.
 
     Index 0 is padding, 1 is out-of-vocabulary, known values start at 2. Say in exactly one of
@@ -236,7 +236,7 @@ class Categorical(Indexed):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Bag(Indexed):
+class Bag(EmbeddedFeature):
     """A feature of several values, or none, with one table: genres, tags.
 
     A model sees the embeddings of the values pooled to one vector: their mean, their sum, or the
@@ -267,12 +267,12 @@ class Bag(Indexed):
         return f"{super().__repr__()[:-1]}, {own})"
 
 
-def tells_padding(features) -> Categorical:
-    """The feature of the candidates, or of the behaviours, whose padding value is padding."""
+def id_feature(features) -> Categorical:
+    """The feature of the candidates, or of the behaviors, whose padding value is padding."""
     return next(feature for feature in features if isinstance(feature, Categorical))
 
 
-def padding_value(feature: Indexed):
+def padding_value(feature: EmbeddedFeature):
     """The raw value that means "nothing here" in a history, among candidates or in a bag.
 
     The empty string, index 0, or the integer 0. Where 0 is in the feature's vocabulary it is a
@@ -285,9 +285,9 @@ def padding_value(feature: Indexed):
     return next(value for value in itertools.count(0, -1) if value not in feature.vocabulary)
 
 
-def missing_value(feature: Indexed):
+def missing_value(feature: EmbeddedFeature):
     """The raw value that has no bucket, of a feature with hash buckets: none is known."""
-    return "" if feature.dtype == "string" else NO_INTEGER
+    return "" if feature.dtype == "string" else MISSING_INT64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,15 +331,15 @@ class Numeric:
 
 @dataclasses.dataclass(frozen=True)
 class Sequence:
-    """A user's behaviours, in time order, the most recent last.
+    """A user's behaviors, in time order, the most recent last.
 
     Args:
         name: Name of the sequence. Its inputs are named `{sequence}_{feature}`.
-        of: The features of the target that each behaviour has too: "`hist` is a sequence of
+        of: The features of the target that each behavior has too: "`hist` is a sequence of
             items and categories". Query and keys take their order from here. The first
             `Categorical` among them tells padding: a position is real where its index is not 0.
-        side: Features that only behaviours have, such as an action type or a dwell time.
-        max_length: The most behaviours of one user that data sets and served versions hand to
+        side_features: Features that only behaviors have, such as an action type or a dwell time.
+        max_length: The most behaviors of one user that data sets and served versions hand to
             the model. Of a longer history the most recent stay. What is fed by hand is read whole.
 
     Raises:
@@ -348,13 +348,13 @@ class Sequence:
 
     name: str
     of: tuple
-    side: tuple = dataclasses.field(default=(), kw_only=True)
+    side_features: tuple = dataclasses.field(default=(), kw_only=True)
     max_length: int = dataclasses.field(default=100, kw_only=True)
 
     def __post_init__(self):
         _check_name("Sequence", self.name)
         owner = f"Sequence {self.name!r}"
-        for word in ("of", "side"):
+        for word in ("of", "side_features"):
             object.__setattr__(self, word, _features(owner, word, getattr(self, word)))
         if not any(isinstance(feature, Categorical) for feature in self.of):
             raise ValueError(
@@ -368,18 +368,18 @@ class Sequence:
 
     @property
     def features(self) -> tuple:
-        """The features of one behaviour: those of the target first, then its own."""
-        return self.of + self.side
+        """The features of one behavior: those of the target first, then its own."""
+        return self.of + self.side_features
 
     def input_name(self, feature: "Categorical | Bag | Numeric") -> str:
-        """Name of the model's input with this feature of the behaviours."""
+        """Name of the model's input with this feature of the behaviors."""
         return f"{self.name}_{feature.name}"
 
     def __repr__(self):
         of = ", ".join(feature.name for feature in self.of)
-        side = ", ".join(feature.name for feature in self.side)
-        side = f", side=[{side}]" if side else ""
-        return f"Sequence({self.name!r}, of=[{of}]{side}, max_length={self.max_length})"
+        side_features = ", ".join(feature.name for feature in self.side_features)
+        side_features = f", side_features=[{side_features}]" if side_features else ""
+        return f"Sequence({self.name!r}, of=[{of}]{side_features}, max_length={self.max_length})"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
@@ -389,7 +389,7 @@ class FeatureSpec:
     Args:
         target: Features of the candidate. The first `Categorical` tells padding: a candidate is
             real where its index is not 0.
-        sequences: Behaviour sequences, each of features that `target` has.
+        sequences: Behavior sequences, each of features that `target` has.
         context: Features of the user and of the request.
 
     Raises:
@@ -423,7 +423,7 @@ class FeatureSpec:
                     raise ValueError(
                         f"Sequence {sequence.name!r} must be a sequence of features of the "
                         f"target: [{', '.join(f.name for f in self.target)}]. Received: "
-                        f"{feature!r}. What only behaviours have goes in `side`."
+                        f"{feature!r}. What only behaviors have goes in `side_features`."
                     )
         _check_unique("the sequences", [sequence.name for sequence in self.sequences])
         names = [name for name, _ in self._named_inputs()]
@@ -453,7 +453,7 @@ class FeatureSpec:
                 yield feature.name, InputInfo(feature, role, None)
         for sequence in self.sequences:
             for feature in sequence.features:
-                yield sequence.input_name(feature), InputInfo(feature, "behaviour", sequence)
+                yield sequence.input_name(feature), InputInfo(feature, "behavior", sequence)
 
     @property
     def inputs(self) -> dict:
@@ -477,7 +477,7 @@ class FeatureSpec:
                 {
                     "name": sequence.name,
                     "of": [feature.name for feature in sequence.of],
-                    "side": [feature.name for feature in sequence.side],
+                    "side_features": [feature.name for feature in sequence.side_features],
                     "max_length": sequence.max_length,
                 }
                 for sequence in self.sequences
@@ -505,7 +505,7 @@ class FeatureSpec:
                     Sequence(
                         entry["name"],
                         named(entry["of"]),
-                        side=named(entry["side"]),
+                        side_features=named(entry["side_features"]),
                         max_length=entry["max_length"],
                     )
                     for entry in content["sequences"]
@@ -532,7 +532,9 @@ _KINDS = {kind.__name__: kind for kind in (Categorical, Bag, Numeric)}
 
 
 def _tuple(owner: str, word: str, values) -> tuple:
-    if isinstance(values, (str, Indexed, Numeric, Sequence)) or not isinstance(values, SequenceOf):
+    if isinstance(values, (str, EmbeddedFeature, Numeric, Sequence)) or not isinstance(
+        values, SequenceOf
+    ):
         raise ValueError(f"`{word}` of {owner} must be a list. Received: {word}={values!r}.")
     return tuple(values)
 

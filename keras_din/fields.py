@@ -3,38 +3,38 @@
 import keras
 
 from keras_din.feature_spec import Numeric
-from keras_din.layers import SequencePoolingLayer
+from keras_din.layers import SequencePooling
 
 
-def pooled_behaviours(x, pooling="mean"):
-    """The behaviours of each sequence as one vector: a list of `(batch, key_dim)`.
+def pooled_behaviors(x, pooling="mean"):
+    """The behaviors of each sequence as one vector: a list of `(batch, key_dim)`.
 
     Args:
         x: What `embed` makes of a spec.
         pooling: `"mean"` or `"sum"`.
     """
-    if not x.behaviours:  # The argument is checked all the same.
-        SequencePoolingLayer(pooling)
+    if not x.behaviors:  # The argument is checked all the same.
+        SequencePooling(pooling)
     return [
-        SequencePoolingLayer(pooling, name=f"pooled_{b.name}")(b.keys, keys_mask=b.mask)
-        for b in x.behaviours
+        SequencePooling(pooling, name=f"pooled_{b.name}")(b.keys, keys_mask=b.mask)
+        for b in x.behaviors
     ]
 
 
 def fields_of_one_width(spec, x, pooling="mean"):
     """The fields that models multiply with each other: one vector of width `dim` an input.
 
-    A sequence has as many fields as its behaviours have features, each pooled. The vector of a
+    A sequence has as many fields as its behaviors have features, each pooled. The vector of a
     `Numeric` is its value times a learned vector, the same one wherever it stands.
 
     Args:
         spec: A `FeatureSpec`.
         x: What `embed` makes of it.
-        pooling: `"mean"` or `"sum"` of the behaviours.
+        pooling: `"mean"` or `"sum"` of the behaviors.
 
     Returns:
         `(of_row, of_candidate)`: lists of `(batch, dim)`, the context's and then the pooled
-        behaviours', and of `(batch, candidates, dim)`, the target's.
+        behaviors', and of `(batch, candidates, dim)`, the target's.
 
     Raises:
         ValueError: When the embeddings of two features differ in their `dim`.
@@ -56,7 +56,7 @@ def fields_of_one_width(spec, x, pooling="mean"):
         return vectors[feature.name](embedding) if feature.name in vectors else embedding
 
     of_row = [field(f, x.fields[f.name]) for f in spec.context]
-    for sequence, pooled in zip(spec.sequences, pooled_behaviours(x, pooling), strict=True):
+    for sequence, pooled in zip(spec.sequences, pooled_behaviors(x, pooling), strict=True):
         start = 0
         for feature in sequence.features:
             end = start + (1 if feature.name in vectors else dim)

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_din.feature_spec import OOV_INDEX, RESERVED, Bag, Categorical, Numeric
-from keras_din.layers import BagEmbedding, Embedding, Pack, SequencePoolingLayer, TakeRows
+from keras_din.feature_spec import NUM_RESERVED, OOV_INDEX, Bag, Categorical, Numeric
+from keras_din.layers import BagEmbedding, Embedding, GatherRows, PackSequence, SequencePooling
 from keras_din.ops import cross_hash, sum_of_fields
 
 
@@ -23,8 +23,8 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     Returns:
         Float32 tensor `(batch, candidates, 1)`.
     """
-    if not x.behaviours:  # The argument is checked all the same.
-        SequencePoolingLayer(pooling)
+    if not x.behaviors:  # The argument is checked all the same.
+        SequencePooling(pooling)
 
     def weigh(name, feature, indices):
         if isinstance(feature, Numeric):
@@ -39,11 +39,11 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
 
     of_row = [weigh(f.name, f, x.values[f.name]) for f in spec.context]
     of_candidate = [weigh(f.name, f, x.values[f.name]) for f in spec.target]
-    for sequence, b in zip(spec.sequences, x.behaviours, strict=True):
-        pack = Pack(name=f"pack_weights_{b.name}")
+    for sequence, b in zip(spec.sequences, x.behaviors, strict=True):
+        pack = PackSequence(name=f"pack_weights_{b.name}")
         names = {sequence.input_name(feature): feature for feature in sequence.features}
         weights = [weigh(n, f, pack(x.values[n], b.mask)) for n, f in names.items()]
-        pool = SequencePoolingLayer(pooling, dtype="float32", name=f"pooled_weights_{b.name}")
+        pool = SequencePooling(pooling, dtype="float32", name=f"pooled_weights_{b.name}")
         of_row.append(pool(sum(weights[1:], weights[0]), keys_mask=b.mask))
     return sum_of_fields(of_row, of_candidate)
 
@@ -51,8 +51,8 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
 def crossed(spec, x, crosses, buckets, pooling="mean"):
     """`sum_k w_k[h(values of the cross k)]`: one weight a combination of values.
 
-    A combination is hashed into a table of its cross. With an input of behaviours in it, each
-    behaviour makes a combination, and their weights are pooled.
+    A combination is hashed into a table of its cross. With an input of behaviors in it, each
+    behavior makes a combination, and their weights are pooled.
 
     Args:
         spec: A `FeatureSpec`.
@@ -78,26 +78,26 @@ def crossed(spec, x, crosses, buckets, pooling="mean"):
 def _crossed(spec, x, names, buckets, pooling):
     name = "_x_".join(names)
     infos = [spec.inputs[name] for name in names]
-    masks = {b.name: b.mask for b in x.behaviours}
+    masks = {b.name: b.mask for b in x.behaviors}
     mask = next((masks[info.sequence.name] for info in infos if info.sequence), None)
-    pack, take_rows = Pack(name=f"pack_{name}"), TakeRows(name=f"take_rows_{name}")
+    pack, gather_rows = PackSequence(name=f"pack_{name}"), GatherRows(name=f"take_rows_{name}")
 
     def with_candidates(indices, info):
-        """`(batch, candidates or 1)`, and with behaviours in the cross `(positions, the same)`."""
+        """`(batch, candidates or 1)`, and with behaviors in the cross `(positions, the same)`."""
         known = ops.logical_and(indices >= 0, indices < info.feature.vocabulary_size)
         indices = ops.where(known, indices, OOV_INDEX)
-        if info.role == "behaviour":
+        if info.role == "behavior":
             return ops.expand_dims(pack(indices, mask), -1)
         if info.role == "context":
             indices = ops.expand_dims(indices, -1)
-        return indices if mask is None else take_rows(indices, mask)
+        return indices if mask is None else gather_rows(indices, mask)
 
     combination = cross_hash([with_candidates(x.values[n], spec.inputs[n]) for n in names], buckets)
-    table = Embedding(buckets + RESERVED, 1, "zeros", dtype="float32", name=f"weight_{name}")
+    table = Embedding(buckets + NUM_RESERVED, 1, "zeros", dtype="float32", name=f"weight_{name}")
     weights = table(combination)
     if mask is None:
         return weights
-    pool = SequencePoolingLayer(pooling, dtype="float32", name=f"pooled_weights_{name}")
+    pool = SequencePooling(pooling, dtype="float32", name=f"pooled_weights_{name}")
     return ops.expand_dims(pool(ops.squeeze(weights, -1), keys_mask=mask), -1)
 
 

@@ -22,7 +22,7 @@ class BinaryCrossentropy(keras.losses.Loss):
     takes the place of a row's clicked candidate for a class. Beside sample weights it multiplies
     what is summed and not what that is divided by: how many positives a batch has by chance does
     not scale its gradient. The model learns odds that are `c` times as high as those of the log;
-    `keras_din.metrics.recalibrated` makes its output probabilities again.
+    `keras_din.metrics.recalibrate` makes its output probabilities again.
 
     Of a model of the zoo it is computed from the logits, on every backend: a prediction that is
     sure and wrong costs its logit, with gradient 1, however sure. Of probabilities without
@@ -30,8 +30,9 @@ class BinaryCrossentropy(keras.losses.Loss):
     without a gradient from there on.
 
     `negative_rate` changes nothing here. It tells which fraction of the log's negatives the model
-    is trained on (`data.thinned`), is saved with the model, and `keras_din.export` reads it: what
-    a version answers is then the click rate of the log. `positive_weight` is read likewise.
+    is trained on (`data.downsample_negatives`), is saved with the model, and `keras_din.export`
+    reads it: what a version answers is then the click rate of the log. `positive_weight` is read
+    likewise.
 
     Args:
         positive_weight: How much more the loss of a positive counts.

@@ -253,7 +253,7 @@ def expected_calibration_error(labels, predictions, bins: int = 10) -> float:
     return float(np.abs(np.add.reduceat(gap, np.arange(bins) * rows // bins)).sum() / rows)
 
 
-def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float = 1.0):
+def recalibrate(predictions, positive_weight: float = 1.0, negative_rate: float = 1.0):
     """Probabilities of the log, of a model that was trained on positives made to count more.
 
     `p / (p + w (1 - p))`, `w = positive_weight / negative_rate`: the odds that the model learned
@@ -279,9 +279,9 @@ def recalibrated(predictions, positive_weight: float = 1.0, negative_rate: float
     factor = positive_number("positive_weight", positive_weight)
     factor /= rate("negative_rate", negative_rate)
     if hasattr(predictions, "_keras_history"):  # Of a model that is being built.
-        from keras_din.recalibration import recalibrated_tensor
+        from keras_din.recalibration import recalibrate_tensor
 
-        return recalibrated_tensor(predictions, factor)
+        return recalibrate_tensor(predictions, factor)
     return predictions / (predictions + factor * (1 - predictions))
 
 

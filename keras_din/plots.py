@@ -12,7 +12,7 @@ from keras_din import metrics
 from keras_din.checks import positive_integer
 from keras_din.layers import AttentionSequencePoolingLayer
 
-# Told apart by all eyes and without colour (Okabe and Ito, 2008).
+# Told apart by all eyes and without color (Okabe and Ito, 2008).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _GREY = "0.6"
@@ -30,17 +30,17 @@ _NO_BEST = ("loss", "calibration")
 
 
 def attention_weights(model: keras.Model, sample: dict, sequence: str | None = None) -> np.ndarray:
-    """What each behaviour of a user weighs for each candidate, in a model with DIN's attention.
+    """What each behavior of a user weighs for each candidate, in a model with DIN's attention.
 
     Args:
         model: A functional model with an `AttentionSequencePoolingLayer` named
             `interest_<sequence>`, such as that of `build_din`.
         sample: One row by input names, as the model takes it: context `(1,)`, target
-            `(1, candidates)`, behaviours `(1, time)`.
+            `(1, candidates)`, behaviors `(1, time)`.
         sequence: Name of the `Sequence`. May be left out where the model reads one only.
 
     Returns:
-        Float array `(candidates, behaviours)`: real behaviours only, the oldest first.
+        Float array `(candidates, behaviors)`: real behaviors only, the oldest first.
 
     Raises:
         ValueError: When `model` has no such layer, or `sample` is not one row of its inputs.
@@ -65,16 +65,16 @@ def attention_weights(model: keras.Model, sample: dict, sequence: str | None = N
     return weights[0][:, keras.ops.convert_to_numpy(mask)[0]]
 
 
-def attention(weights, behaviours=None, candidates=None, ax=None):
-    """A heat map of the weights of a user's behaviours for several candidates.
+def attention(weights, behaviors=None, candidates=None, ax=None):
+    """A heat map of the weights of a user's behaviors for several candidates.
 
-    A behaviour is a row, the oldest on top, a candidate a column. Weights that may be negative
-    (`weight_normalization=False`) have two colours, white at 0. The numbers are written in when
+    A behavior is a row, the oldest on top, a candidate a column. Weights that may be negative
+    (`weight_normalization=False`) have two colors, white at 0. The numbers are written in when
     there is room.
 
     Args:
-        weights: `(candidates, behaviours)`, such as `attention_weights` gives.
-        behaviours: A label a behaviour. Defaults to how many behaviours ago it was.
+        weights: `(candidates, behaviors)`, such as `attention_weights` gives.
+        behaviors: A label a behavior. Defaults to how many behaviors ago it was.
         candidates: A label a candidate. Defaults to numbers from 1.
         ax: Where to draw.
 
@@ -90,15 +90,15 @@ def attention(weights, behaviours=None, candidates=None, ax=None):
     weights = np.asarray(weights, "float64")
     if weights.ndim != 2 or not weights.size:
         raise ValueError(
-            "`weights` must be (candidates, behaviours), at least one of each. "
+            "`weights` must be (candidates, behaviors), at least one of each. "
             f"Received: an array of shape {weights.shape}."
         )
     if not np.isfinite(weights).all():
         raise ValueError("`weights` must be finite. Received: an array with NaN or infinity.")
     columns, rows = weights.shape
-    if behaviours is None:
-        behaviours = [*(f"{ago} before" for ago in range(rows - 1, 0, -1)), "the last"]
-    behaviours = _labels("behaviours", behaviours, rows)
+    if behaviors is None:
+        behaviors = [*(f"{ago} before" for ago in range(rows - 1, 0, -1)), "the last"]
+    behaviors = _labels("behaviors", behaviors, rows)
     if candidates is None:
         candidates = range(1, columns + 1)
     candidates = _labels("candidates", candidates, columns)
@@ -119,17 +119,17 @@ def attention(weights, behaviours=None, candidates=None, ax=None):
         ax.set_xticks(range(columns), candidates, rotation=30, ha="right", rotation_mode="anchor")
     step = -(-rows // 30)  # No more labels than there is room for; the last is always there.
     places = np.arange(rows - 1, -1, -step)[::-1]
-    ax.set_yticks(places, [behaviours[i] for i in places])
+    ax.set_yticks(places, [behaviors[i] for i in places])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set(xlabel="candidate", ylabel="behaviour")
+    ax.set(xlabel="candidate", ylabel="behavior")
     if rows <= 25 and columns <= 8:
-        for candidate, behaviour in np.ndindex(weights.shape):
-            value = weights[candidate, behaviour]
+        for candidate, behavior in np.ndindex(weights.shape):
+            value = weights[candidate, behavior]
             dark = abs(value) > 0.6 * limit
-            colour = "white" if dark else "black"
-            centred = {"ha": "center", "va": "center", "fontsize": "small"}
-            ax.text(candidate, behaviour, f"{value:.2f}", color=colour, **centred)
+            color = "white" if dark else "black"
+            centerd = {"ha": "center", "va": "center", "fontsize": "small"}
+            ax.text(candidate, behavior, f"{value:.2f}", color=color, **centerd)
     return ax
 
 
@@ -181,8 +181,10 @@ def learning_curve(history, metric: str = "gauc", ax=None):
         ax.plot(steps, values, label=name, **_style(i))
     ax.set(xlabel="step", ylabel=_LABELS[metric])
     above = ax.secondary_xaxis("top")
-    every = -(-len(epochs) // 12)
-    above.set_xticks(epochs[::every], [f"{int(epoch)}" for epoch in epochs.index[::every]])
+    evaluate_freq = -(-len(epochs) // 12)
+    above.set_xticks(
+        epochs[::evaluate_freq], [f"{int(epoch)}" for epoch in epochs.index[::evaluate_freq]]
+    )
     above.tick_params(length=0)
     above.spines[:].set_visible(False)
     above.set_xlabel("epochs done")
@@ -250,7 +252,7 @@ def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=
         labels: `(rows,)` of 0 and 1.
         predictions: `(rows,)` of finite scores. Or a dict of label -> predictions, to compare.
         groups: `(rows,)` of integers or strings, as a rule the user.
-        lengths: `(rows,)`, the number of behaviours in the history of each row.
+        lengths: `(rows,)`, the number of behaviors in the history of each row.
         edges: The shortest length of each part, ascending; the last part has no end, and shorter
             histories than the first are left out. Defaults to 0, 1, 2, 4, 8, ... where there are
             rows.
@@ -289,7 +291,7 @@ def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=
     ranges = [f"{a}+" if b is None else _range(a, b) for a, b in zip(edges, ends, strict=True)]
     ax.set_xticks(places, [f"{a}\n{n:,}" for a, n in zip(ranges, counted, strict=True)])
     ax.set_xlim(-0.5, len(edges) - 0.5)
-    ax.set(xlabel="behaviours in the history, and impressions that count", ylabel="GAUC")
+    ax.set(xlabel="behaviors in the history, and impressions that count", ylabel="GAUC")
     ax.legend(frameon=False)
     return _plain(ax)
 
@@ -382,8 +384,8 @@ def _range(first, last) -> str:
 
 
 def _style(i) -> dict:
-    colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
-    return {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.5}
+    color, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+    return {"color": color, "marker": marker, "markersize": 4, "linewidth": 1.5}
 
 
 def _plain(ax):

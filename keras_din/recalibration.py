@@ -49,7 +49,7 @@ class Recalibration(keras.layers.Layer):
         return config | {"factor": self.factor}
 
 
-def recalibrated_tensor(predictions, factor: float):
+def recalibrate_tensor(predictions, factor: float):
     """A `Recalibration` of a `KerasTensor`, under a name that no operation before it has.
 
     A model that was loaded brings the names of its operations, and Keras counts the names of new

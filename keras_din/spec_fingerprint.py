@@ -5,7 +5,7 @@ import json
 import math
 import zlib
 
-from keras_din.feature_spec import RESERVED, FeatureSpec, Numeric, tells_padding
+from keras_din.feature_spec import NUM_RESERVED, FeatureSpec, Numeric, id_feature
 
 _WORDS = {
     "vocabulary": "a vocabulary",
@@ -99,8 +99,8 @@ def refuse_differences(found: list, what: str) -> None:
 
 
 def _content(spec) -> dict:
-    first = {"": tells_padding(spec.target).name}
-    first |= {sequence.name: tells_padding(sequence.of).name for sequence in spec.sequences}
+    first = {"": id_feature(spec.target).name}
+    first |= {sequence.name: id_feature(sequence.of).name for sequence in spec.sequences}
     return {
         "inputs": {name: info.feature.name for name, info in spec.inputs.items()},
         "padding": first,
@@ -116,7 +116,7 @@ def _of_feature(feature) -> dict:
         way, values = "vocabulary", _of_values(feature)
     else:
         way, values = "size" if feature.hash_buckets is None else "hash", {}
-    size = feature.vocabulary_size - RESERVED
+    size = feature.vocabulary_size - NUM_RESERVED
     return kind | {"way": way, "dtype": feature.dtype, "size": size} | values
 
 
@@ -194,12 +194,12 @@ def _other_values(was: dict, now: dict, feature, what: str, unordered) -> str:
     pairs = zip(was["digests"], _digests(values, ends), strict=False)
     part = next((i for i, (a, b) in enumerate(pairs) if a != b), len(ends))
     if part == len(ends):
-        return f"{how}; {what} has more, from index {was['size'] + RESERVED} on"
+        return f"{how}; {what} has more, from index {was['size'] + NUM_RESERVED} on"
     # One of the two may end here.
     start, end = ends[part - 1] if part else 0, min(ends[part], len(values) + 1)
-    where = f"at index {start + RESERVED}"
+    where = f"at index {start + NUM_RESERVED}"
     if end - start > 1:
-        where = f"at an index of {start + RESERVED} to {end - 1 + RESERVED}"
+        where = f"at an index of {start + NUM_RESERVED} to {end - 1 + NUM_RESERVED}"
     return f"{how}; they part {where}, where {what} has {_some(values[start:end])}"
 
 

@@ -40,7 +40,7 @@ _EPOCHS = 10
 _COUNTED = "popularity"
 _NOTHING_YET = {"epochs": 0, "steps": 0, "rows": [], "best": {}, "checkpoint": None}
 # What a run did before there was an argument for it.
-_OF_OLD = {"mini_batch_aware": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0, "monitor": None}
+_OF_OLD = {"mini_batch_aware_l2": 0.0, "positive_weight": 1.0, "ema_momentum": 0.0, "monitor": None}
 # Of the epochs in the rows. A progress that does not have it is of a version that counted from 0.
 _FIRST_EPOCH = {"first_epoch": 1}
 
@@ -71,12 +71,12 @@ def train(
     epochs: int | None = None,
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
-    mini_batch_aware: float = 0.1,
+    mini_batch_aware_l2: float = 0.1,
     positive_weight: float = 1.0,
     ema_momentum: float = 0.0,
     patience: int = 2,
     monitor: str | None = None,
-    evaluate_every: int | str = "epoch",
+    evaluate_freq: int | str = "epoch",
     by_request: bool = False,
     seed: int = 0,
     data_folder: str | None = None,
@@ -89,12 +89,12 @@ def train(
     `metrics.csv` (a line per evaluation, epochs from 1), `best.keras` (the best on validation so
     far), a checkpoint after each epoch and each evaluation, and at the end `result.json`. All
     metrics, and what is exported, are of click rates of the log: `positive_weight` and the rate of
-    `data.thinned`, which `run.json` holds, are undone. When it is killed, `resume=True` goes on
-    from the last checkpoint and ends where uninterrupted training would have.
+    `data.downsample_negatives`, which `run.json` holds, are undone. When it is killed,
+    `resume=True` goes on from the last checkpoint and ends where uninterrupted training would have.
 
     The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
     strength that has the least logloss on validation, and takes no gradient steps: `epochs`,
-    `learning_rate`, `mini_batch_aware`, `patience` and `evaluate_every` change nothing,
+    `learning_rate`, `mini_batch_aware_l2`, `patience` and `evaluate_freq` change nothing,
     `positive_weight` and `ema_momentum` are refused. `resume=True` counts again.
 
     Args:
@@ -106,7 +106,7 @@ def train(
         epochs: The most epochs. Defaults to 10, and with `resume` to what the run was told.
         batch_size: Rows of a batch, or requests.
         learning_rate: Learning rate of `LazyAdam`.
-        mini_batch_aware: Its strength of mini-batch aware regularization, with the occurrences
+        mini_batch_aware_l2: Its strength of mini-batch aware regularization, with the occurrences
             of the part `"train"`; 0 for none.
         positive_weight: How much more the loss of a click counts, as of `BinaryCrossentropy`.
         ema_momentum: Momentum of the average of the weights over steps, which then is what is
@@ -120,7 +120,7 @@ def train(
             `keras_din.monitor.Best`. Or one metric alone: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
             `"ece"`. Defaults to `"gauc_then_logloss"`, and to `"logloss"`, which is printed then,
             where no user of validation has both a click and none.
-        evaluate_every: `"epoch"`, or a number of steps.
+        evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         seed: Seed of the weights, the order of the rows and dropout.
         data_folder: Where the data came from, to be remembered.
@@ -144,12 +144,12 @@ def train(
         "epochs": positive_integer("epochs", _EPOCHS if epochs is None else epochs),
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": positive_number("learning_rate", learning_rate),
-        "mini_batch_aware": not_negative("mini_batch_aware", mini_batch_aware),
+        "mini_batch_aware_l2": not_negative("mini_batch_aware_l2", mini_batch_aware_l2),
         "positive_weight": positive_number("positive_weight", positive_weight),
         "ema_momentum": fraction("ema_momentum", ema_momentum),
         "patience": positive_integer("patience", patience),
         "monitor": None if monitor is None else one_of("monitor", monitor, MONITORS),
-        "evaluate_every": epoch_or_steps("evaluate_every", evaluate_every),
+        "evaluate_freq": epoch_or_steps("evaluate_freq", evaluate_freq),
         "by_request": bool(by_request),
         "seed": positive_integer("seed", seed, minimum=0),
     }
@@ -260,12 +260,12 @@ def read_arguments(folder: str | os.PathLike) -> dict:
 
 
 def run_click_rates(run: Run, raw: bool = False) -> ClickRates:
-    """What a run knows of its `positive_weight` and of the rate of `data.thinned`.
+    """What a run knows of its `positive_weight` and of the rate of `data.downsample_negatives`.
 
     A run of an older version did not write down the rate: then it is that of its data, and where
     the data is no longer there it is assumed to be 1.
     """
-    from keras_din.data.prepared import HEADER
+    from keras_din.data.prepare.prepared_data import HEADER
 
     content = read_arguments(run.folder)
     negative_rate = content.get("negative_rate")
@@ -282,10 +282,10 @@ def _fit(network, datasets, folder, arguments, progress, verbose) -> None:
         best = _best_so_far(folder, arguments["monitor"], progress)
         evaluation = _EvaluationThatGoesOn(
             datasets["valid"],
-            arguments["evaluate_every"],
+            arguments["evaluate_freq"],
             before_training=not progress["checkpoint"],
             monitor=arguments["monitor"],
-            averaged=arguments["ema_momentum"] > 0,
+            use_ema=arguments["ema_momentum"] > 0,
             verbose=verbose != 0,
             best=best,
         )
@@ -457,12 +457,12 @@ def _build(data, arguments) -> keras.Model:
 
 
 def _regularization(network, data, arguments) -> dict:
-    strength = arguments["mini_batch_aware"]
+    strength = arguments["mini_batch_aware_l2"]
     if not strength:
         return {}
     tables = {getattr(variable, "feature", None) for variable in network.trainable_variables}
-    counts = {name: n for name, n in data.occurrences("train").items() if name in tables}
-    return {"mini_batch_aware": strength, "occurrences": counts}
+    counts = {name: n for name, n in data.feature_counts("train").items() if name in tables}
+    return {"mini_batch_aware_l2": strength, "feature_counts": counts}
 
 
 def _checkpoint(folder, progress, data) -> keras.Model:

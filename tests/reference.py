@@ -84,8 +84,8 @@ def softmax(scores):
 
 
 def layer_normalization(layer, x, epsilon=1e-5):
-    centred = x - x.mean(-1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
+    centerd = x - x.mean(-1, keepdims=True)
+    scaled = centerd / np.sqrt((centerd**2).mean(-1, keepdims=True) + epsilon)
     return scaled * layer.gamma.numpy() + layer.beta.numpy()
 
 
@@ -104,7 +104,7 @@ def transformer_block(block, x):
     return layer_normalization(block.norm_ffn, s + made)
 
 
-def behaviour_transformer(layer, query, keys):
+def behavior_transformer(layer, query, keys):
     """One user, one candidate: query (dim,) behind the real keys (n, key_dim), the last row out."""
     target = np.pad(query, (0, keys.shape[1] - len(query)))
     x = np.concatenate([keys, target[None]])

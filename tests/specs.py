@@ -20,7 +20,10 @@ def one_width(spec, dim=8):
         for name, feature in spec.features.items()
     }
     of = lambda features: [wide[feature.name] for feature in features]  # noqa: E731
-    sequences = [dataclasses.replace(s, of=of(s.of), side=of(s.side)) for s in spec.sequences]
+    sequences = [
+        dataclasses.replace(s, of=of(s.of), side_features=of(s.side_features))
+        for s in spec.sequences
+    ]
     return FeatureSpec(context=of(spec.context), target=of(spec.target), sequences=sequences)
 
 
@@ -83,8 +86,8 @@ def specs(draw):
     sequences = []
     for i in range(draw(st.integers(0, 2))):
         of = [target[0], *(f for f in target[1:] if draw(st.booleans()))]
-        side = [feature(f"s{i}")] if draw(st.booleans()) else []
-        sequences.append(Sequence(f"h{i}", of, side=side, max_length=draw(size)))
+        side_features = [feature(f"s{i}")] if draw(st.booleans()) else []
+        sequences.append(Sequence(f"h{i}", of, side_features=side_features, max_length=draw(size)))
     return FeatureSpec(context=context, target=target, sequences=sequences)
 
 
@@ -92,7 +95,7 @@ def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6, values_o
     """Inputs by name: real values everywhere but at padding, which stands anywhere."""
     rng = np.random.default_rng(seed)
     masks = {sequence.name: rng.random((batch, time)) < real for sequence in spec.sequences}
-    shapes = {"context": (batch,), "target": (batch, candidates), "behaviour": (batch, time)}
+    shapes = {"context": (batch,), "target": (batch, candidates), "behavior": (batch, time)}
     inputs = {}
     for name, info in spec.inputs.items():
         shape = shapes[info.role]
@@ -104,7 +107,7 @@ def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6, values_o
             values *= rng.random(shape) < real
         else:
             values = rng.integers(1, info.feature.vocabulary_size, shape).astype("int32")
-        if info.role == "behaviour":
+        if info.role == "behavior":
             mask = masks[info.sequence.name]
             values = values * mask.reshape(mask.shape + (1,) * (values.ndim - 2))
         inputs[name] = values.astype(values.dtype)

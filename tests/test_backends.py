@@ -16,7 +16,7 @@ from tests.models.test_contract import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
 ROOT = pathlib.Path(__file__).parent.parent
-BUILDERS = ZOO | {"bst_of_two_blocks": partial(ZOO["bst"], blocks=2)}
+BUILDERS = ZOO | {"bst_of_two_blocks": partial(ZOO["bst"], num_blocks=2)}
 
 SCRIPT = """
 import sys
@@ -105,7 +105,7 @@ class Taken(keras.layers.Layer):
     def build(self, shape):
         self.values = self.add_weight(name="values", shape=(2, 1), initializer="ones")
     def call(self, places):
-        both = ops.take_rows(self.values, places), ops.take_positions(self.values, places)
+        both = ops.gather_rows(self.values, places), ops.gather_positions(self.values, places)
         return keras.ops.concatenate(both, axis=-1)
 for dtype in ("mixed_bfloat16", "mixed_float16"):
     places = keras.Input((), dtype="int32")
@@ -116,7 +116,7 @@ for dtype in ("mixed_bfloat16", "mixed_float16"):
     values = keras.ops.convert_to_numpy(layer.values)
     np.testing.assert_allclose(values, [[1 - 0.25 * 2], [1]], rtol=0.01, err_msg=dtype)
     keys = keras.ops.ones((1, 5000, 4), dtype=dtype.removeprefix("mixed_"))
-    pooled = keras_din.layers.SequencePoolingLayer("mean", dtype=dtype)(keys)
+    pooled = keras_din.layers.SequencePooling("mean", dtype=dtype)(keys)
     assert (keras.ops.convert_to_numpy(keras.ops.cast(pooled, "float32")) == 1).all()
 
 # Lazy optimizers: the rule that NumPy has, on gradients that are dense here.
@@ -129,10 +129,10 @@ for optimizer, expected in (
     (
         LazyAdam(t.RATE, amsgrad=True, loss_scale_factor=4.0, global_clipnorm=0.5, **t.MBA),
         lambda w: t.numpy_adam(
-            w, amsgrad=True, scale=4.0, change=t.clip_rows(0.5), mini_batch_aware=0.5
+            w, amsgrad=True, scale=4.0, change=t.clip_rows(0.5), mini_batch_aware_l2=0.5
         ),
     ),
-    (RowwiseAdagrad(t.RATE, **t.MBA), lambda w: t.numpy_adagrad(w, mini_batch_aware=0.5)),
+    (RowwiseAdagrad(t.RATE, **t.MBA), lambda w: t.numpy_adagrad(w, mini_batch_aware_l2=0.5)),
     (RowwiseAdagrad(t.RATE), t.numpy_adagrad),
     (RowwiseAdagrad(t.RATE, weight_decay=0.3), lambda w: t.numpy_adagrad(w, decay=0.3)),
 ):
@@ -184,7 +184,7 @@ from tests.specs import ZOO, random_batch
 assert keras.backend.backend() == sys.argv[1]
 ITEM = Categorical("item", 9, dim=4)
 PRICE, TIME = Numeric("price", mean=1.7e9, std=1e4), Numeric("time", mean=1.7e9, std=1e4)
-HIST = Sequence("hist", of=[ITEM, PRICE], side=[TIME])
+HIST = Sequence("hist", of=[ITEM, PRICE], side_features=[TIME])
 SPEC = FeatureSpec(target=[ITEM, PRICE], sequences=[HIST])
 NUMBERS = {"price": "item", "hist_price": "hist_item", "hist_time": "hist_item"}
 
@@ -260,7 +260,11 @@ ACROSS_PRICE = Numeric("price", mean=1.0, std=2.0)
 ACROSS_SPEC = FeatureSpec(
     target=[ACROSS_ITEM, ACROSS_PRICE],
     sequences=[
-        Sequence("hist", of=[ACROSS_ITEM, ACROSS_PRICE], side=[Numeric("time", mean=2.0, std=0.5)])
+        Sequence(
+            "hist",
+            of=[ACROSS_ITEM, ACROSS_PRICE],
+            side_features=[Numeric("time", mean=2.0, std=0.5)],
+        )
     ],
 )
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import keras_din as kd
 from keras_din.click_rates import click_rates
 from keras_din.losses import BinaryCrossentropy
-from keras_din.metrics import recalibrated
+from keras_din.metrics import recalibrate
 from keras_din.recalibration import Recalibration
 
 
@@ -123,4 +123,4 @@ def test_a_saved_loss_remembers_the_rate(tmp_path):
 
 def test_arrays_and_models_agree():
     p = 1 / (1 + np.exp(-LOGITS))
-    np.testing.assert_allclose(recalibrated(p, 20, 0.5), BY_HAND, rtol=1e-6)
+    np.testing.assert_allclose(recalibrate(p, 20, 0.5), BY_HAND, rtol=1e-6)

@@ -319,7 +319,7 @@ def test_outputs_are_one_matrix(outputs):
 def test_thinned_data_needs_a_loss_that_knows_its_rate():
     """Else nothing could undo it: the answers would be too high, and silently so."""
     log = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
-    data = log.thinned(0.5).thinned(0.5)
+    data = log.downsample_negatives(0.5).downsample_negatives(0.5)
     model = kd.models.build_lr(data.spec)
     remedy = r"must know the rate .*BinaryCrossentropy\(negative_rate=0.25\)`.* Received: "
     dataset = data.dataset("train", shuffle=True)

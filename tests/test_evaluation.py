@@ -140,12 +140,12 @@ def test_a_weight_a_row_and_vectors_of_labels():
 
 def test_by_request_and_by_sample_agree():
     import keras_din as kd
-    from keras_din.data import BehaviourLog, Samples, dataset
+    from keras_din.data import BehaviorLog, Samples, dataset
 
     item = kd.Categorical("item", 50, dim=4)
     spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
     rng = np.random.default_rng(0)
-    log = BehaviourLog(np.arange(0, 101, 5), {"item": rng.integers(2, 50, 100)})
+    log = BehaviorLog(np.arange(0, 101, 5), {"item": rng.integers(2, 50, 100)})
     request = np.repeat(np.arange(40), rng.integers(1, 5, 40))
     user = request // 2
     rows = len(request)
@@ -202,7 +202,7 @@ def test_evaluation_in_training_traces_once():
     without = model.get_layer("scores").traces
     model = item_model()
     model.get_layer("scores").traces = 0
-    fit(model, script, Evaluation(item_data(), every=1), epochs=4)
+    fit(model, script, Evaluation(item_data(), evaluate_freq=1), epochs=4)
     assert model.get_layer("scores").traces == without + 1
 
 
@@ -219,7 +219,7 @@ def test_one_trace_for_all_calls():
     assert layer.traces == 1
     fit(model, epochs=1)
     trained = layer.traces
-    fit(model, Evaluation(item_data(), every=1))
+    fit(model, Evaluation(item_data(), evaluate_freq=1))
     evaluate(model, item_data())
     assert layer.traces == trained  # `fit` itself had its own.
     matrix = tf.data.Dataset.from_tensors((ITEMS.reshape(3, 2), CLICKS.reshape(3, 2)))
@@ -277,7 +277,7 @@ def test_an_evaluated_model_is_saved_and_copied_without_its_traces(tmp_path):
 
 def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
     plain = fit(item_model(), epochs=2).history
-    watched = fit(item_model(), Evaluation(item_data(), every=1), epochs=2).history
+    watched = fit(item_model(), Evaluation(item_data(), evaluate_freq=1), epochs=2).history
     for name in ("loss", "AUC"):
         assert watched[name] == plain[name]
 
@@ -348,19 +348,19 @@ def test_before_training_then_each_epoch():
 
 
 def test_every_so_many_steps_and_each_epoch():
-    callback = Evaluation(item_data(), every=3)
+    callback = Evaluation(item_data(), evaluate_freq=3)
     fit(item_model(), callback, data=training_data(7), epochs=2)
     assert steps(callback) == [0, 3, 6, 7, 9, 12, 14]
 
 
 def test_an_epoch_that_ends_on_such_a_step_is_evaluated_once():
-    callback = Evaluation(item_data(), every=2)
+    callback = Evaluation(item_data(), evaluate_freq=2)
     fit(item_model(), callback, data=training_data(4), epochs=2)
     assert steps(callback) == [0, 2, 4, 6, 8]
 
 
 def test_several_steps_an_execution():
-    callback = Evaluation(item_data(), every=4)
+    callback = Evaluation(item_data(), evaluate_freq=4)
     fit(item_model(steps_per_execution=3), callback, data=training_data(10), epochs=2)
     # Executions end after 3, 6, 9, 10 and 13, 16, 19, 20.
     assert steps(callback) == [0, 6, 9, 10, 13, 16, 20]
@@ -455,7 +455,7 @@ def test_tensorboard(tmp_path):
 
 def test_the_best_weights_are_restored():
     model = item_model()
-    callback = Evaluation(item_data(), monitor="gauc", restore_best=True)
+    callback = Evaluation(item_data(), monitor="gauc", restore_best_weights=True)
     fit(model, Script([1.5, 3.5, 3.7, 2.5]), callback, epochs=4)
     assert score_of_item_0(model) == 3.5  # The first of equals.
     assert (callback.best, callback.best_step) == (1, 4)
@@ -466,13 +466,13 @@ def test_the_best_weights_may_be_those_of_a_step_or_before_training():
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, [2.5, 1.5, 3.5, 1.5][batch])
 
-    options = {"every": 1, "monitor": "gauc", "restore_best": True}
+    options = {"evaluate_freq": 1, "monitor": "gauc", "restore_best_weights": True}
     model, callback = item_model(0.5), Evaluation(item_data(), **options)
     fit(model, Steps(), callback, data=training_data(4))
     assert [entry["gauc"] for entry in callback.history] == gaucs(0.5, 1.5, 3.5, 1.5, 1.5)
     assert score_of_item_0(model) == 3.5
     assert callback.best_step == 2
-    fit(model, Script([1.5]), Evaluation(item_data(), monitor="gauc", restore_best=True))
+    fit(model, Script([1.5]), Evaluation(item_data(), monitor="gauc", restore_best_weights=True))
     assert score_of_item_0(model) == 3.5
 
 
@@ -487,7 +487,7 @@ def test_weights_that_are_averaged_over_steps():
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    options = {"before_training": False, "monitor": "gauc", "restore_best": True}
+    options = {"before_training": False, "monitor": "gauc", "restore_best_weights": True}
     callback = Evaluation(item_data(), **options)
     stop = keras.callbacks.EarlyStopping(monitor="val_gauc", mode="max", patience=2)
     one_step = training_data(1)
@@ -510,8 +510,8 @@ def test_averaged_weights(steps_an_epoch):
     model = item_model(0.5)
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
-    options = {"monitor": "gauc", "restore_best": True, "averaged": True}
-    callback = Evaluation(item_data(), every=1, **options)
+    options = {"monitor": "gauc", "restore_best_weights": True, "use_ema": True}
+    callback = Evaluation(item_data(), evaluate_freq=1, **options)
     data, epochs = training_data(steps_an_epoch), 5 // steps_an_epoch
     fit(model, callback, Weights(), data=data, epochs=epochs)
     # Before the first step there is no average. Then 1.5, (1.5 + 5.5) / 2, (3.5 + 0.7) / 2, ...
@@ -523,8 +523,8 @@ def test_averaged_weights(steps_an_epoch):
 
 
 def test_averaged_weights_that_there_are_not():
-    with pytest.raises(ValueError, match=r"`averaged` needs an optimizer with use_ema=True\."):
-        fit(item_model(), Evaluation(item_data(), averaged=True))
+    with pytest.raises(ValueError, match=r"`use_ema` needs an optimizer with use_ema=True\."):
+        fit(item_model(), Evaluation(item_data(), use_ema=True))
 
 
 def test_weights_stay_the_last_unless_told():
@@ -537,7 +537,7 @@ def test_weights_stay_the_last_unless_told():
 
 def test_the_lowest_logloss_is_best():
     model = item_model(-5.0)
-    callback = Evaluation(item_data(), monitor="logloss", restore_best=True)
+    callback = Evaluation(item_data(), monitor="logloss", restore_best_weights=True)
     fit(model, Script([2.5, 3.5, 0.5]), callback, epochs=3)
     assert score_of_item_0(model) == 3.5
     assert callback.best == min(entry["logloss"] for entry in callback.history)
@@ -546,7 +546,7 @@ def test_the_lowest_logloss_is_best():
 def test_of_equal_gaucs_the_least_logloss_is_best():
     """Within the noise of the highest GAUC; beyond it the higher GAUC is best."""
     model = item_model(0.5)
-    callback = Evaluation(item_data(), restore_best=True)
+    callback = Evaluation(item_data(), restore_best_weights=True)
     fit(model, Script([3.5, 3.7, 3.2, 1.5]), callback, epochs=4)
     lowest = min(entry["logloss"] for entry in callback.history[1:4])
     assert callback.history[2]["logloss"] == lowest
@@ -556,7 +556,7 @@ def test_of_equal_gaucs_the_least_logloss_is_best():
 
 def test_nan_is_never_best():
     one_class = np.arange(6)
-    callback = Evaluation(item_data(groups=one_class), restore_best=True)
+    callback = Evaluation(item_data(groups=one_class), restore_best_weights=True)
     model = item_model()
     fit(model, Script([1.5]), callback)
     assert (callback.best, callback.best_step) == (None, None)
@@ -569,7 +569,7 @@ def test_the_loss_is_the_mean_since_the_last_evaluation():
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, batch)
 
-    callback = Evaluation(item_data(), every=2)
+    callback = Evaluation(item_data(), evaluate_freq=2)
     history = fit(item_model(), callback, Steps(), data=training_data(5), epochs=2)
 
     def losses(*batches):
@@ -583,22 +583,22 @@ def test_the_loss_is_the_mean_since_the_last_evaluation():
     assert history.history["loss"] == [losses(0, 1, 2, 3, 4)] * 2
 
 
-@pytest.mark.parametrize("every", ["epoch", 2])
-def test_the_loss_is_that_of_training_beside_validation_data(every):
+@pytest.mark.parametrize("evaluate_freq", ["epoch", 2])
+def test_the_loss_is_that_of_training_beside_validation_data(evaluate_freq):
     """Keras' own validation of each epoch resets the mean loss before the epoch ends."""
 
     class Steps(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, batch)
 
-    alone, beside = (Evaluation(item_data(), every=every) for _ in range(2))
+    alone, beside = (Evaluation(item_data(), evaluate_freq=evaluate_freq) for _ in range(2))
     fit(item_model(), alone, Steps(), data=training_data(5), epochs=2)
     options = {"data": training_data(5), "epochs": 2, "validation_data": item_data()}
     history = fit(item_model(), beside, Steps(), **options).history
     assert history["val_loss"] != pytest.approx(history["loss"], rel=0.01)
     losses = [entry.get("loss") for entry in alone.history]
     assert [entry.get("loss") for entry in beside.history] == losses
-    if every == "epoch":
+    if evaluate_freq == "epoch":
         assert losses[1:] == history["loss"]
 
 
@@ -610,13 +610,13 @@ def test_the_loss_where_another_callback_evaluates_the_model():
     callback = Evaluation(item_data())
     history = fit(item_model(), Another(), callback, epochs=2).history
     assert [entry["loss"] for entry in callback.history[1:]] == history["loss"]
-    callback = Evaluation(item_data(), every=2)
+    callback = Evaluation(item_data(), evaluate_freq=2)
     fit(item_model(), Another(), callback, data=training_data(3))
     assert ["loss" in entry for entry in callback.history] == [False, True, False]
 
 
 def test_the_line_of_an_evaluation(capsys):
-    callback = Evaluation(item_data(), every=2)
+    callback = Evaluation(item_data(), evaluate_freq=2)
     fit(item_model(1.5), callback, data=training_data(3))
     loss = (math.log1p(math.exp(-1.5)) + math.log1p(math.exp(1.0))) / 2
     logloss = sum(math.log1p(math.exp(s)) for s in (-1.5, -1.5, -1.5, 1, 2, 3)) / 6
@@ -628,7 +628,7 @@ def test_the_line_of_an_evaluation(capsys):
     ]
     fit(item_model(), Evaluation(item_data(), verbose=False))
     assert capsys.readouterr().out == ""
-    fit(item_model(), Evaluation(item_data(), every=1), verbose=1)
+    fit(item_model(), Evaluation(item_data(), evaluate_freq=1), verbose=1)
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("step ") for line in lines) == 3  # Not behind the progress bar.
 
@@ -636,8 +636,11 @@ def test_the_line_of_an_evaluation(capsys):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"every": 0}, r'`every` must be "epoch" or a positive integer. Received: every=0\.'),
-        ({"every": "step"}, r"`every` must be .* Received: every='step'\."),
+        (
+            {"evaluate_freq": 0},
+            r'`evaluate_freq` must be "epoch" or a positive integer. Received: evaluate_freq=0\.',
+        ),
+        ({"evaluate_freq": "step"}, r"`evaluate_freq` must be .* Received: evaluate_freq='step'\."),
         (
             {"monitor": "val_gauc"},
             r"`monitor` must be one of 'gauc_then_logloss', 'gauc', .*Received: monitor='v",
@@ -659,7 +662,7 @@ def test_gauc_needs_groups():
 
 def test_a_deep_copy_is_a_callback_of_its_own():
     """As KerasTuner makes one for each trial."""
-    first = Evaluation(item_data(), every=1, monitor="gauc", restore_best=True)
+    first = Evaluation(item_data(), evaluate_freq=1, monitor="gauc", restore_best_weights=True)
     fit(item_model(3.5), first)
     model, second = item_model(0.5), copy.deepcopy(first)
     assert second.dataset is first.dataset
@@ -707,7 +710,8 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
 assert model.distribute_strategy.num_replicas_in_sync == 2
-options = {"before_training": False, "monitor": "auc", "averaged": True, "restore_best": True}
+options = {"before_training": False, "monitor": "auc"}
+options |= {"use_ema": True, "restore_best_weights": True}
 evaluation = Evaluation(dataset, 1, groups=[5, 6, 7], **options)
 training = tf.data.Dataset.from_tensor_slices((ITEMS[:2], CLICKS[:2])).repeat(4).batch(2)
 model.fit(training, callbacks=[evaluation, Weights()], shuffle=False, verbose=0)
@@ -724,7 +728,7 @@ np.testing.assert_allclose(model.get_weights()[0][0], 3.5, rtol=1e-6)
 data = synthetic_log(30, 8, interests=2, categories=5, held_out=2, dim=2)
 with model.distribute_strategy.scope():
     run = train(data, sys.argv[1], model="lr", epochs=1, ema_momentum=0.5,
-            mini_batch_aware=0, verbose=0)
+            mini_batch_aware_l2=0, verbose=0)
 assert run.result["best_step"] in (0, 1)
 """
 

@@ -27,7 +27,7 @@ def full_spec():
         context=[Categorical("segment", 32, dim=8), Numeric("age", mean=40, std=12.5)],
         target=[ITEM, CATE, Numeric("price")],
         sequences=[
-            Sequence("hist", of=[ITEM, CATE], side=[Numeric("dwell")], max_length=50),
+            Sequence("hist", of=[ITEM, CATE], side_features=[Numeric("dwell")], max_length=50),
             Sequence("cart", of=[ITEM]),
         ],
     )
@@ -41,7 +41,7 @@ def test_inputs_are_named_by_feature_and_by_sequence_and_feature():
     ]
     assert inputs["segment"].role == "context"
     assert inputs["price"].role == "target"
-    assert inputs["hist_cate_id"] == (CATE, "behaviour", full_spec().sequences[0])
+    assert inputs["hist_cate_id"] == (CATE, "behavior", full_spec().sequences[0])
 
 
 def test_features_stand_once():
@@ -55,7 +55,7 @@ def test_readable_repr():
     words = Categorical("word", vocabulary=["a", "b"])
     assert repr(words) == "Categorical('word', vocabulary=<2 strings>, dim=16)"
     assert repr(Numeric("age", mean=40, std=12.5)) == "Numeric('age', mean=40, std=12.5)"
-    assert "Sequence('hist', of=[item_id, cate_id], side=[dwell], max_length=50)," in repr(
+    assert "Sequence('hist', of=[item_id, cate_id], side_features=[dwell], max_length=50)," in repr(
         full_spec()
     )
 
@@ -172,7 +172,7 @@ def test_bags_share_the_checks_of_a_categorical_and_have_their_own():
     spec = FeatureSpec(
         context=[Bag("tags", hash_buckets=5)],
         target=[genres, ITEM],
-        sequences=[Sequence("hist", of=[genres, ITEM], side=[Bag("marks", 9)])],
+        sequences=[Sequence("hist", of=[genres, ITEM], side_features=[Bag("marks", 9)])],
     )
     again = FeatureSpec.from_json(spec.to_json())
     assert again == spec
@@ -287,8 +287,8 @@ def test_a_file_that_is_not_a_spec():
             lambda: FeatureSpec(
                 target=[ITEM],
                 sequences=[
-                    Sequence("hist", of=[ITEM], side=[Categorical("act", 5)]),
-                    Sequence("cart", of=[ITEM], side=[Categorical("act", 6)]),
+                    Sequence("hist", of=[ITEM], side_features=[Categorical("act", 5)]),
+                    Sequence("cart", of=[ITEM], side_features=[Categorical("act", 6)]),
                 ],
             ),
             "Features of one name must be the same object",

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_din.checks import fraction
 from keras_din.head import probability
 from keras_din.losses import BinaryCrossentropy
-from keras_din.metrics import calibration, recalibrated
+from keras_din.metrics import calibration, recalibrate
 
 Y = np.array([[1, 0, 0], [1, 1, 0]], "float32")
 P = np.array([[0.8, 0.3, 0.5], [0.4, 0.9, 0.2]], "float32")
@@ -69,7 +69,7 @@ def test_with_positive_weight_the_best_odds_are_as_many_times_as_high():
             tape.watch(p)
             loss = BinaryCrossentropy(weight)(y, p)
         assert float(tf.reduce_sum(tape.gradient(loss, p))) == pytest.approx(0, abs=1e-5)
-        assert recalibrated(best, weight) == pytest.approx(1 / 5)
+        assert recalibrate(best, weight) == pytest.approx(1 / 5)
 
 
 @pytest.mark.parametrize("weight", [0, -1, True, "3", float("nan"), float("inf")])
@@ -81,7 +81,7 @@ def test_positive_weight_must_be_positive(weight):
 @pytest.mark.parametrize("number", [np.int64(3), np.float32(3)])
 def test_numbers_of_numpy_are_numbers(number):
     assert BinaryCrossentropy(positive_weight=number).positive_weight == 3
-    assert recalibrated(0.5, number) == pytest.approx(0.25)
+    assert recalibrate(0.5, number) == pytest.approx(0.25)
     assert fraction("dropout", np.float32(0.25)) == 0.25
     for wrong in (np.bool_(True), "3", None, np.array([3.0])):
         with pytest.raises(ValueError, match="`positive_weight` must be a positive number"):
@@ -97,11 +97,11 @@ def test_a_model_with_positive_weight_is_recalibrated():
     model = model_of()
     model.compile(keras.optimizers.Adam(0.05), BinaryCrossentropy(positive_weight=20))
     model.fit(x, y, batch_size=1000, epochs=6, verbose=0)
-    found = keras.Model(model.inputs, recalibrated(model.output, 20))
+    found = keras.Model(model.inputs, recalibrate(model.output, 20))
     raw, p = (m.predict_on_batch(x) for m in (model, found))
     assert calibration(y.ravel(), raw.ravel()) > 5
     assert calibration(y.ravel(), p.ravel()) == pytest.approx(1, abs=0.05)
-    np.testing.assert_allclose(p, recalibrated(raw, 20), rtol=1e-5)
+    np.testing.assert_allclose(p, recalibrate(raw, 20), rtol=1e-5)
     np.testing.assert_allclose(p, 1 / (1 + np.exp(4 - x)), rtol=0.3, atol=0.01)
 
 

@@ -203,12 +203,12 @@ def test_recalibrated_by_hand():
     # Odds of 1 and of 4, and those of the log a tenth and a twentieth of them.
     p = np.array([[0.5, 0.8], [0.0, 1.0]])
     tenth = [[1 / 11, 4 / 14], [0, 1]]
-    np.testing.assert_allclose(metrics.recalibrated(p, 10), tenth, rtol=1e-12)
-    np.testing.assert_allclose(metrics.recalibrated(p, negative_rate=0.1), tenth, rtol=1e-12)
-    both = metrics.recalibrated(p, 2, negative_rate=0.1)
+    np.testing.assert_allclose(metrics.recalibrate(p, 10), tenth, rtol=1e-12)
+    np.testing.assert_allclose(metrics.recalibrate(p, negative_rate=0.1), tenth, rtol=1e-12)
+    both = metrics.recalibrate(p, 2, negative_rate=0.1)
     np.testing.assert_allclose(both, [[1 / 21, 4 / 24], [0, 1]], rtol=1e-12)
-    np.testing.assert_array_equal(metrics.recalibrated(p), p)
-    assert metrics.recalibrated(p.astype("float32"), 10).dtype == "float32"
+    np.testing.assert_array_equal(metrics.recalibrate(p), p)
+    assert metrics.recalibrate(p.astype("float32"), 10).dtype == "float32"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_recalibrated_by_hand():
 )
 def test_recalibrated_refuses(arguments, text):
     with pytest.raises(ValueError, match=text):
-        metrics.recalibrated(0.5, **arguments)
+        metrics.recalibrate(0.5, **arguments)
 
 
 def test_all_metrics_are_the_functions_by_name():

@@ -9,10 +9,10 @@ import pytest
 import keras_din as kd
 from keras_din.checks import local_path
 from keras_din.cli import main
-from keras_din.data.arrays import load_arrays, save_arrays
+from keras_din.data.store.arrays import load_arrays, save_arrays
 from keras_din.serving import export_litert, export_onnx
-from keras_din.serving.description import find_version
-from keras_din.serving.version import folder_of_versions
+from keras_din.serving.version.description import find_version
+from keras_din.serving.version.folders import folder_of_versions
 from keras_din.training import load_run, read_arguments, train
 
 ADDRESS = "gs://bucket/din"
@@ -41,12 +41,12 @@ LOADERS = {
     "save_arrays": lambda path: save_arrays(path, {}),
     "load_arrays": load_arrays,
     "impressions": lambda path: kd.data.prepare_impressions(path, label="y", **LOG),
-    "behaviors": lambda path: kd.data.prepare_behaviours(path, **LOG),
+    "behaviors": lambda path: kd.data.prepare_interactions(path, **LOG),
     "vocabulary": lambda path: kd.Categorical("item", vocabulary=path),
     "kuairand": kd.data.load_kuairand,
     "movielens": kd.data.load_movielens,
     "din_pickle": kd.data.load_din_pickle,
-    "raw_amazon": lambda path: kd.data.load_raw_amazon(path, path),
+    "raw_amazon": lambda path: kd.data.load_amazon(path, path),
 }
 
 

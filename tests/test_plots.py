@@ -96,7 +96,7 @@ def test_attention():
     assert (image.norm.vmin, image.norm.vmax) == (0, 0.7)
     assert ticks(ax.yaxis) == ["tea", "pot", "cup"]
     assert ticks(ax.xaxis) == ["mug", "spoon"]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("candidate", "behaviour")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("candidate", "behavior")
     assert ax.figure.axes[1].get_ylabel() == "attention weight"
     written = {text.get_position(): text.get_text() for text in ax.texts}
     assert written[0, 2] == "0.70"
@@ -123,10 +123,10 @@ def test_attention_of_a_long_history_has_few_labels():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (([1.0, 2.0],), r"`weights` must be \(candidates, behaviours\).* shape \(2,\)"),
+        (([1.0, 2.0],), r"`weights` must be \(candidates, behaviors\).* shape \(2,\)"),
         ((np.zeros((2, 0)),), r"at least one of each. Received: an array of shape \(2, 0\)"),
         (([[np.nan]],), "`weights` must be finite"),
-        (([[1.0]], ["a", "b"]), "`behaviours` must have a label for each of 1. Received: 2"),
+        (([[1.0]], ["a", "b"]), "`behaviors` must have a label for each of 1. Received: 2"),
         (([[1.0]], ["a"], []), "`candidates` must have a label for each of 1. Received: 0"),
     ],
 )
@@ -170,8 +170,8 @@ def test_learning_curves_of_several_runs_into_one_axes():
     assert ax is given
     assert legend(ax) == ["din, best 0.5000", "base, best 0.5000"]
     assert [len(line) for line in points(ax)] == [1, 4, 1, 2]
-    colours = {line.get_color() for line in ax.lines if line.get_marker() in ("o", "s")}
-    assert len(colours) == 2
+    colors = {line.get_color() for line in ax.lines if line.get_marker() in ("o", "s")}
+    assert len(colors) == 2
 
 
 def test_learning_curve_of_an_older_version_that_counted_epochs_from_0():
@@ -242,7 +242,7 @@ def test_calibration_refuses():
         plots.calibration([], [])
 
 
-# Two users in the part of 1 behaviour, one in that of 2 to 3, and one of one class only.
+# Two users in the part of 1 behavior, one in that of 2 to 3, and one of one class only.
 LABELS = np.array([1, 0, 1, 0, 0, 1, 0, 1])
 PREDICTIONS = np.array([0.9, 0.1, 0.2, 0.7, 0.1, 0.9, 0.1, 0.5])
 GROUPS = np.array(["ann", "ann", "bob", "bob", "bob", "cid", "cid", "dot"])
@@ -270,7 +270,7 @@ def test_gauc_by_history_length_of_given_edges_and_several_models():
     np.testing.assert_allclose(base[:, 1], [0.3, 0.0])
     assert (din[:, 0] < base[:, 0]).all()
     assert ticks(ax.xaxis) == ["1\n5", "2+\n2"]
-    # Users with no behaviour or one are left out.
+    # Users with no behavior or one are left out.
     ax = plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS, LENGTHS, edges=[2])
     assert ticks(ax.xaxis) == ["2+\n2"]
 

@@ -85,7 +85,7 @@ ORDER, OTHER = "the same values in another order", r"other values \(26 in the mo
     ],
 )
 def test_a_difference_is_named(other, told):
-    model = keras.Sequential([kd.layers.Padded(fingerprint(spec_of()))])
+    model = keras.Sequential([kd.layers.RaggedToDense(fingerprint(spec_of()))])
     with pytest.raises(ValueError, match=rf"`spec` must have the features that .*{told}"):
         check_fingerprint(model, other)
 
@@ -113,13 +113,13 @@ def test_a_clone_a_file_json_and_what_is_built_on_a_model_carry_it(tmp_path):
     spec = spec_of()
     model = build_popularity(spec)
     model.save(tmp_path / "model.keras")
-    recalibrated = kd.metrics.recalibrated(model.output, 2)
+    recalibrate = kd.metrics.recalibrate(model.output, 2)
     for other in (
         keras.saving.load_model(tmp_path / "model.keras"),
         keras.models.clone_model(model),
         keras.models.model_from_json(model.to_json()),
         type(model).from_config(model.get_config()),
-        keras.Model(model.input, recalibrated),
+        keras.Model(model.input, recalibrate),
         keras.Model(model.input, model(model.input)),
     ):
         assert fingerprints_of(other) == [fingerprint(spec)]

@@ -238,9 +238,9 @@ def norm_of_tables(model):
 
 
 def test_mini_batch_aware_regularization(data, tmp_path):
-    settings = SETTINGS | {"mini_batch_aware": 100.0, "epochs": 2}
+    settings = SETTINGS | {"mini_batch_aware_l2": 100.0, "epochs": 2}
     whole = train(data, tmp_path / "whole", **settings)
-    assert whole.model.optimizer.mini_batch_aware == 100.0
+    assert whole.model.optimizer.mini_batch_aware_l2 == 100.0
     plain = train(data, tmp_path / "plain", **(SETTINGS | {"epochs": 2}))
     assert norm_of_tables(whole.model) < 0.9 * norm_of_tables(plain.model)
     train(data, tmp_path / "parts", **(settings | {"epochs": 1}))
@@ -274,10 +274,10 @@ def test_counts_of_features_without_a_trained_table_are_left_out(data, tmp_path,
         return model
 
     monkeypatch.setitem(training.MODELS, "frozen", without_categories)
-    run = train(data, tmp_path, model="frozen", mini_batch_aware=1.0, epochs=1, verbose=0)
-    counts = [v for v in run.model.optimizer.variables if "occurrences" in v.path]
-    assert {v.name.removesuffix("_occurrences") for v in counts} == {item.name}
-    expected = np.maximum(data.occurrences("train")[item.name], 1)
+    run = train(data, tmp_path, model="frozen", mini_batch_aware_l2=1.0, epochs=1, verbose=0)
+    counts = [v for v in run.model.optimizer.variables if "feature_counts" in v.path]
+    assert {v.name.removesuffix("_feature_counts") for v in counts} == {item.name}
+    expected = np.maximum(data.feature_counts("train")[item.name], 1)
     for share in counts:
         np.testing.assert_array_equal(np.asarray(share)[2:], expected[2:])
 
@@ -335,12 +335,12 @@ def test_popularity_refuses_what_it_would_ignore(data, tmp_path, word, value):
 def test_a_run_from_before_there_were_all_arguments(data, tmp_path):
     train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}))
     content = read_arguments(tmp_path / "run")
-    for word in ("mini_batch_aware", "positive_weight", "ema_momentum"):
+    for word in ("mini_batch_aware_l2", "positive_weight", "ema_momentum"):
         del content["arguments"][word]
     (tmp_path / "run" / "run.json").write_text(json.dumps(content))
     (tmp_path / "run" / "progress.json").unlink()
     run = train(data, tmp_path / "run", resume=True, verbose=0)
-    assert run.model.optimizer.mini_batch_aware is None
+    assert run.model.optimizer.mini_batch_aware_l2 is None
     assert run.model.loss.positive_weight == 1.0
     assert not run.model.optimizer.use_ema
 
@@ -410,11 +410,11 @@ def test_averaged_weights(data, tmp_path, monkeypatch):
 
 
 def test_every_so_many_steps(data, tmp_path):
-    run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}), evaluate_every=4)
+    run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}), evaluate_freq=4)
     assert [int(row["step"]) for row in rows(run.folder)] == [0, 4, 8, 10]
 
 
-BY_STEPS = SETTINGS | {"epochs": 2, "evaluate_every": 4}
+BY_STEPS = SETTINGS | {"epochs": 2, "evaluate_freq": 4}
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.8])
@@ -457,7 +457,7 @@ def test_an_epoch_goes_on_where_it_was_evaluated(
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 def test_without_validation(data, tmp_path, momentum):
     parts = {part: samples for part, samples in data.parts.items() if part != "valid"}
-    data = type(data)(data.spec, data.behaviours, parts)
+    data = type(data)(data.spec, data.behaviors, parts)
     settings = SETTINGS | {"epochs": 2, "ema_momentum": momentum}
     run = train(data, tmp_path / "run", **settings)
     assert run.result["best_step"] == 20
@@ -477,14 +477,14 @@ def test_without_validation(data, tmp_path, momentum):
         ({"batch_size": -1}, "`batch_size` must be a positive integer"),
         ({"learning_rate": 0}, "`learning_rate` must be a positive number"),
         ({"learning_rate": "fast"}, "`learning_rate` must be a positive number"),
-        ({"mini_batch_aware": -1}, "`mini_batch_aware` must be 0 or more. Received: .*=-1"),
-        ({"mini_batch_aware": True}, "`mini_batch_aware` must be 0 or more"),
+        ({"mini_batch_aware_l2": -1}, "`mini_batch_aware_l2` must be 0 or more. Received: .*=-1"),
+        ({"mini_batch_aware_l2": True}, "`mini_batch_aware_l2` must be 0 or more"),
         ({"positive_weight": 0}, "`positive_weight` must be a positive number"),
         ({"ema_momentum": 1}, r"`ema_momentum` must be a number in \[0, 1\)\. Received: .*=1"),
         ({"patience": 0}, "`patience` must be a positive integer"),
         ({"monitor": "val_gauc"}, "`monitor` must be one of 'gauc_then_logloss', .*'val_gauc'"),
         ({"seed": -1}, "`seed` must be a non-negative integer"),
-        ({"evaluate_every": "day"}, '`evaluate_every` must be "epoch" or a positive integer'),
+        ({"evaluate_freq": "day"}, '`evaluate_freq` must be "epoch" or a positive integer'),
         ({"options": {"layers": 3}}, "`options` must be one of 'attention_units'.*'layers'"),
         ({"options": {"dropout": 3}}, "`dropout` must be a number in"),
     ],
@@ -524,12 +524,12 @@ def test_other_data_is_refused(run):
         {"options": {"dropout": 0.3}},
         {"batch_size": 32},
         {"learning_rate": 0.1},
-        {"mini_batch_aware": 0.5},
+        {"mini_batch_aware_l2": 0.5},
         {"positive_weight": 2.0},
         {"ema_momentum": 0.9},
         {"patience": 3},
         {"monitor": "auc"},
-        {"evaluate_every": 5},
+        {"evaluate_freq": 5},
         {"by_request": True},
         {"seed": 1},
     ],
@@ -548,7 +548,7 @@ def test_a_run_that_goes_on_takes_its_own_arguments(run, data):
 
 
 def test_thinned_data_of_a_run_whose_loss_did_not_know_its_rate(data, tmp_path):
-    thin, folder = data.thinned(0.5), tmp_path / "run"
+    thin, folder = data.downsample_negatives(0.5), tmp_path / "run"
     settings = SETTINGS | {"model": "lr", "options": {}}
     train(thin, folder, **(settings | {"epochs": 1}))
     checkpoint = folder / "epoch-0001.keras"

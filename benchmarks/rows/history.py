@@ -1,6 +1,6 @@
 """history: microseconds a real position as the longest history grows, batch 256.
 
-Each batch has 2,560 real behaviours whatever the longest, one history of that length and the
+Each batch has 2,560 real behaviors whatever the longest, one history of that length and the
 others more and more skewed. Peers are padded to the longest; their figure too is a step's time over
 real positions. Ours of all lengths are measured in one process, in turn.
 """

@@ -1,6 +1,6 @@
-"""long: microseconds a real position, and memory, with histories of 1,000 and 10,000 behaviours.
+"""long: microseconds a real position, and memory, with histories of 1,000 and 10,000 behaviors.
 
-In training each batch has 20,480 real behaviours (20,000 where all its histories are full): 256
+In training each batch has 20,480 real behaviors (20,000 where all its histories are full): 256
 histories of 80, or one of the longest and the others shorter, or full ones alone. `rank` scores 20
 candidates for one user, whose history is full, or short and padded. Memory is the most that the
 process has held, less what it held just before the model, or the first call. Ours alone.

@@ -1,9 +1,9 @@
 """training: samples a second by batch size, ours with its input pipeline and never cut.
 
 Histories shaped like Amazon Electronics: mean 10, longest 427. Peers train on the same samples in
-the same order, cut at 100, their usual cut, padded and ready in memory, which favours them. The
+the same order, cut at 100, their usual cut, padded and ready in memory, which favors them. The
 floor is the rate of the machine's matrix products, measured beside, over the operations of real
-positions with the first layer of the attention factored.
+positions with the first layer of the attention split_kernel.
 """
 
 from bench import figures

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("--budget", type=int, default=4, help="settings that each model tries (default 4)")
     add("--settings", help="a chosen.json of other data: nothing in it is searched")
     add("--epochs", type=int, help="the most epochs")
-    add("--evaluate-every", type=int, metavar="STEPS", help="(default: as the data has it)")
+    add("--evaluate-freq", type=int, metavar="STEPS", help="(default: as the data has it)")
     add("--speed", action="store_true", help="measure the speed; best on an idle machine")
     add("--runs", default="runs/reproduce", help="where runs and tables are kept")
     return result
@@ -64,7 +64,7 @@ def main(words=None) -> None:
     names = list(ENTRIES) if options.models == "all" else options.models.split(",")
     if unknown := [name for name in names if name not in ENTRIES]:
         command.error(f"--models must be some of {list(ENTRIES)}. Received: {unknown}")
-    own = {"epochs": options.epochs, "evaluate_every": options.evaluate_every}
+    own = {"epochs": options.epochs, "evaluate_freq": options.evaluate_freq}
     own = {name: value for name, value in own.items() if value is not None}
     source = dataclasses.replace(source, training=source.training | own)
     data = load(source, options.folder, options.protocol)

@@ -9,9 +9,9 @@ features that test rows do not have. Rows of validation and test see the whole t
 
 import numpy as np
 
-from keras_din.data.bags import Bags
-from keras_din.data.order import ranges
-from keras_din.feature_spec import Categorical, Indexed
+from keras_din.data.store.bags import Bags
+from keras_din.data.store.order import ranges
+from keras_din.feature_spec import Categorical, EmbeddedFeature
 from keras_din.metrics import all_metrics
 
 NAME = "boosted_trees"
@@ -85,14 +85,14 @@ def features(data, part: str, rows=None) -> np.ndarray:
     found = []
     for feature in (*data.spec.context, *data.spec.target):
         values = samples.columns[feature.name]
-        if isinstance(feature, Indexed):
+        if isinstance(feature, EmbeddedFeature):
             found += counts.of(values, train.columns[feature.name])
         else:
             found.append(values)
     found += counts.of(samples.group, train.group)
     found = [np.asarray(column)[rows] for column in found]
     for sequence in data.spec.sequences:
-        found += _matches(sequence, data.behaviours[sequence.name], samples[rows])
+        found += _matches(sequence, data.behaviors[sequence.name], samples[rows])
     return np.stack(found, axis=1).astype("float32")
 
 

@@ -55,7 +55,7 @@ ENTRIES = {
     "din_dice": Entry("din", {"activation": "dice"} | _DIN),
     "bst": Entry("bst", _RELU),
     "dien": Entry("dien", _RELU),
-    "dien_no_auxiliary": Entry("dien", _RELU | {"auxiliary_loss": 0.0}),
+    "dien_no_auxiliary": Entry("dien", _RELU | {"auxiliary_loss_weight": 0.0}),
 }
 
 # (less, more): what the paper and those after it expect.

@@ -90,7 +90,7 @@ def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
     steps = {}
     if job.entry.settings is None:
         steps["learning_rate"] = setting["learning_rate"] * job.entry.faster
-        steps["mini_batch_aware"] = setting["mini_batch_aware"]
+        steps["mini_batch_aware_l2"] = setting["mini_batch_aware_l2"]
     keras.backend.clear_session()
     trained = train(
         data,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from examples.loaders.globo import load_globo
+from examples.loaders.recut_amazon import load_recut_amazon
 from keras_din.data import (
     ByUser,
     LeaveOneOut,
@@ -13,12 +15,10 @@ from keras_din.data import (
     Samples,
     load_amazon,
     load_din_pickle,
-    load_globo,
     load_kuairand,
     load_movielens,
-    load_raw_amazon,
 )
-from keras_din.data.movielens import PAPER_SPLIT
+from keras_din.data.datasets.movielens import PAPER_SPLIT
 
 PROTOCOLS = ("honest", "paper")
 
@@ -73,7 +73,7 @@ def _pickle(path, paper):
 
 def _raw_amazon(folder, paper):
     reviews, meta = (_only(folder, f"{word}_*.json*") for word in ("reviews", "meta"))
-    return load_raw_amazon(reviews, meta, split=LeaveOneOut(valid=int(not paper)))
+    return load_amazon(reviews, meta, split=LeaveOneOut(valid=int(not paper)))
 
 
 def _only(folder, pattern) -> pathlib.Path:
@@ -93,7 +93,7 @@ def _movielens(folder, paper):
 
 
 _PAIRS = {"by_request": True, "batch_size": 512, "epochs": 8, "patience": 1}
-_NEWS = {"by_request": True, "batch_size": 1024, "epochs": 1, "evaluate_every": 500}
+_NEWS = {"by_request": True, "batch_size": 1024, "epochs": 1, "evaluate_freq": 500}
 _ROWS = {"batch_size": 1024, "epochs": 5, "patience": 1}
 _CATEGORY = (("hist_category", "category"),)
 _SECTION = (("hist_category_id", "category_id"),)
@@ -106,8 +106,8 @@ SOURCES = {
         dropout=0.3,
         packaged=True,
     ),
-    "beauty": Source(lambda folder, paper: load_amazon(folder, "beauty"), _PAIRS, _CATEGORY),
-    "sports": Source(lambda folder, paper: load_amazon(folder, "sports"), _PAIRS, _CATEGORY),
+    "beauty": Source(lambda folder, paper: load_recut_amazon(folder, "beauty"), _PAIRS, _CATEGORY),
+    "sports": Source(lambda folder, paper: load_recut_amazon(folder, "sports"), _PAIRS, _CATEGORY),
     "globo": Source(lambda folder, paper: load_globo(folder, max_length=50), _NEWS, _SECTION),
     "globo-hour": Source(
         lambda folder, paper: load_globo(folder, negatives="hour", max_length=50),

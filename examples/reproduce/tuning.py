@@ -18,13 +18,13 @@ def settings(budget: int, dropout: float = 0.0, seed: int = 0) -> list:
         seed: Seed of the draw of the others.
 
     Returns:
-        A list of dicts with `learning_rate`, `dropout` and `mini_batch_aware`.
+        A list of dicts with `learning_rate`, `dropout` and `mini_batch_aware_l2`.
     """
     first = (1e-3, dropout, 0.0)
     grid = list(itertools.product(LEARNING_RATES, DROPOUTS, REGULARIZATIONS))
     others = [grid[i] for i in np.random.default_rng(seed).permutation(len(grid))]
     chosen = [first, *(one for one in others if one != first)][:budget]
-    names = ("learning_rate", "dropout", "mini_batch_aware")
+    names = ("learning_rate", "dropout", "mini_batch_aware_l2")
     return [dict(zip(names, one, strict=True)) for one in chosen]
 
 

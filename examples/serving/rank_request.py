@@ -1,7 +1,7 @@
 """What the clients share: users as the inputs of the signature `rank`, and the answer best first.
 
 A user is a dict by the names of the spec: a value of the context, a list of the candidates and
-of the behaviours, the most recent last.
+of the behaviors, the most recent last.
 
     {"segment": "new", "item": ["tea", "pot"], "hist_item": ["cup", "tea"]}
 
@@ -21,7 +21,7 @@ def read_description(file) -> dict:
 
 
 def rank_inputs(description: dict, users: list) -> dict:
-    """Nested lists by input name, each of one shape: context, candidates and behaviours, padded.
+    """Nested lists by input name, each of one shape: context, candidates and behaviors, padded.
 
     Raises:
         ValueError: When a user lacks an input or has one too many, when a value stands where a
@@ -73,7 +73,7 @@ def print_ranking(description: dict, users: list, answer: dict) -> None:
 def _side_by_side(spec: dict) -> list:
     """Names of the inputs whose lists belong together: of the candidates, of each sequence."""
     sequences = [
-        [f"{sequence['name']}_{feature}" for feature in sequence["of"] + sequence["side"]]
+        [f"{sequence['name']}_{feature}" for feature in sequence["of"] + sequence["side_features"]]
         for sequence in spec["sequences"]
     ]
     return [spec["target"], *sequences]

@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     result = argparse.ArgumentParser(
         prog="keras-din",
-        description="Click-through-rate models that read a user's behaviour history, for Keras 3.",
+        description="Click-through-rate models that read a user's behavior history, for Keras 3.",
         epilog="The whole way: keras-din prepare log.csv data ..., keras-din train data run, "
         "keras-din evaluate run, keras-din export run exported_models/din. "
         "To see it at work: keras-din demo.",

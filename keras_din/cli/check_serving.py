@@ -29,10 +29,10 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Prints what differs and fails when something does."""
-    from keras_din.serving.description import find_version, read_description
-    from keras_din.serving.in_float32 import ctr_in_float32
-    from keras_din.serving.int8_tables import Int8Tables
-    from keras_din.serving.skew import find_skew
+    from keras_din.serving.checks.skew import find_skew
+    from keras_din.serving.graph.float32_layers import ctr_in_float32
+    from keras_din.serving.graph.int8_tables import Int8Tables
+    from keras_din.serving.version.description import find_version, read_description
 
     version = find_version(options.version)
     read = _prepared if os.path.isdir(options.log) else _rows_of_file
@@ -74,7 +74,7 @@ def _click_rates(description: dict, run) -> tuple:
 
 def report(skew, rows) -> str:
     """What was found as text; `rows` are the numbers of the rows in the log."""
-    from keras_din.serving.parity import TOLERANCE
+    from keras_din.serving.checks.parity import TOLERANCE
 
     lines = ["largest difference of ctr from the live model: " + _sizes(skew.largest)]
     if skew.found and skew.worst:
@@ -88,7 +88,7 @@ def report(skew, rows) -> str:
         lines.append("\ninputs that the version makes something else of than the pipeline")
     for name, found in skew.inputs.items():
         example = (
-            f"{found.served} behaviours, and not {found.pipeline}"
+            f"{found.served} behaviors, and not {found.pipeline}"
             if found.raw is None
             else f"{found.raw!r} is {found.served}, and not {found.pipeline}"
         )
@@ -120,7 +120,7 @@ def _prepared(options):
     from keras_din.checks import one_of
     from keras_din.cli.evaluate import load
     from keras_din.data import dataset
-    from keras_din.serving.skew import raw_rows
+    from keras_din.serving.checks.skew import raw_rows
 
     run, data = load(options.run, options.log)
     samples = data.parts[one_of("part", options.part, tuple(data.parts))]
@@ -132,7 +132,7 @@ def _prepared(options):
     batches = [
         (raw_rows(run.spec, x), x)
         for x, *_ in dataset(
-            data.spec, data.behaviours, samples[rows], batch_size=1024, by_request=by_request
+            data.spec, data.behaviors, samples[rows], batch_size=1024, by_request=by_request
         ).as_numpy_iterator()
     ]
     return run, np.sort(first[np.isin(distinct, chosen)]), batches
@@ -142,7 +142,7 @@ def _rows_of_file(options):
     """The run, the drawn rows' numbers and their batches: raw values as they stand in the file."""
     from keras_din.cli.sent_rows import sent_rows
     from keras_din.data import rows_dataset
-    from keras_din.data.source import to_frame
+    from keras_din.data.reading.source import to_frame
     from keras_din.training import load_run
 
     run, frame = load_run(options.run), to_frame(options.log)

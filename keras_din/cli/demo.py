@@ -22,7 +22,7 @@ SETTINGS = {
         "epochs": 3,
         "batch_size": 512,
         "learning_rate": 5e-3,
-        "mini_batch_aware": 0,
+        "mini_batch_aware_l2": 0,
         "patience": 1,
     },
 }
@@ -98,7 +98,7 @@ def ask(version, data, candidates: int = 5) -> None:
     from keras_din.serving.sample_rows import raw_from_indices
 
     samples = data.parts["test"][_rows_to_ask(data, candidates)]
-    ((x, y),) = dataset(data.spec, data.behaviours, samples)
+    ((x, y),) = dataset(data.spec, data.behaviors, samples)
     request = {}
     for name, info in data.spec.inputs.items():
         values = np.asarray(x[name])

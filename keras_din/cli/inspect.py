@@ -8,7 +8,7 @@ import json
 
 from keras_din.cli.show import metrics_table
 
-_AXES = {"context": ("batch",), "behaviour": ("batch", "time")}
+_AXES = {"context": ("batch",), "behavior": ("batch", "time")}
 
 
 def add_arguments(parser):
@@ -19,7 +19,7 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Prints one screen."""
-    from keras_din.serving.description import FILE, find_version, read_description
+    from keras_din.serving.version.description import FILE, find_version, read_description
 
     version = find_version(options.version)
     description = read_description(version)
@@ -101,7 +101,7 @@ def _roles(spec: dict) -> dict:
     roles = dict.fromkeys(spec["context"], "context") | dict.fromkeys(spec["target"], "target")
     for sequence in spec["sequences"]:
         for feature in (*sequence["of"], *sequence["side"]):
-            roles[f"{sequence['name']}_{feature}"] = "behaviour"
+            roles[f"{sequence['name']}_{feature}"] = "behavior"
     return roles
 
 

@@ -193,7 +193,7 @@ def _of_rows(options, path):
     import pyarrow as pa
 
     from keras_din.data import rows_dataset
-    from keras_din.data.source import ArrowSource, as_source, to_frame
+    from keras_din.data.reading.source import ArrowSource, as_source, to_frame
     from keras_din.training import load_run
 
     run, source = load_run(options.run), as_source(path)
@@ -224,10 +224,10 @@ def _of_log(options, path):
 
     from keras_din.cli.evaluate import check_data
     from keras_din.data import PreparedData, dataset
-    from keras_din.data.aside import MAX_BAD
-    from keras_din.data.joins import column_names
-    from keras_din.data.scoring import log_to_samples
-    from keras_din.data.source import ArrowSource, as_source
+    from keras_din.data.prepare.joins import column_names
+    from keras_din.data.prepare.scoring import log_to_samples
+    from keras_din.data.reading.bad_rows import MAX_BAD
+    from keras_din.data.reading.source import ArrowSource, as_source
     from keras_din.training import load_run, read_arguments
 
     source = as_source(path, options.sep, names=options.names)
@@ -269,7 +269,7 @@ def _of_log(options, path):
         max_bad=MAX_BAD if options.max_bad is None else options.max_bad,
     )
     _print_log(log.report)
-    rows = dataset(run.spec, log.behaviours, log.samples, options.batch_size)
+    rows = dataset(run.spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
     if isinstance(source, ArrowSource):
         table, line = source.read(passed), log.samples.line
@@ -283,8 +283,8 @@ def _of_log(options, path):
 
 def _separators(options, spec, sequences, folder) -> dict:
     """The separators of bags that are read of a log: as given, or as the data was prepared."""
-    from keras_din.data.bag_cells import SEPARATOR
-    from keras_din.data.prepared import read_report
+    from keras_din.data.prepare.prepared_data import read_report
+    from keras_din.data.reading.bag_cells import SEPARATOR
     from keras_din.feature_spec import Bag
 
     read = [*spec.context, *spec.target]
@@ -312,7 +312,7 @@ def _fields(file, names: list):
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from keras_din.data.csv_file import read_csv
+    from keras_din.data.reading.csv_file import read_csv
 
     table, lines, bad = read_csv(file, names, names)
     if bad:
@@ -352,8 +352,8 @@ def _known(data, part: str):
     import pandas as pd
     import pyarrow as pa
 
-    from keras_din.data.bags import Bags
-    from keras_din.feature_spec import OOV_INDEX, Indexed
+    from keras_din.data.store.bags import Bags
+    from keras_din.feature_spec import OOV_INDEX, EmbeddedFeature
     from keras_din.serving.sample_rows import raw_from_indices
 
     samples, users, columns = data.parts[part], data.user_values, {}
@@ -377,7 +377,7 @@ def _known(data, part: str):
         )
     for feature in (*data.spec.context, *data.spec.target):
         values = samples.columns[feature.name]
-        if not isinstance(feature, Indexed):
+        if not isinstance(feature, EmbeddedFeature):
             column = pa.array(values)
         elif isinstance(values, Bags):
             column = _lists(feature, values)
@@ -397,7 +397,7 @@ def _lists(feature, bags):
     import numpy as np
     import pyarrow as pa
 
-    from keras_din.data.order import ranges
+    from keras_din.data.store.order import ranges
     from keras_din.feature_spec import OOV_INDEX
     from keras_din.serving.sample_rows import raw_from_indices
 

@@ -44,7 +44,11 @@ def add_arguments(parser):
         help="features of user and request",
     )
     columns.add_argument(
-        "--side", type=tables.names, default=(), metavar="A,B", help="features of behaviors alone"
+        "--side-features",
+        type=tables.names,
+        default=(),
+        metavar="A,B",
+        help="features of behaviors alone",
     )
     columns.add_argument("--request", help="impressions shown together (with --label)")
     types.add_arguments(parser)
@@ -105,7 +109,7 @@ def add_arguments(parser):
 def run(options) -> None:
     """Prepares, saves, and prints what was read, kept and counted."""
     from keras_din.checks import positive_number
-    from keras_din.data import prepare_behaviours, prepare_impressions
+    from keras_din.data import prepare_impressions, prepare_interactions
 
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
@@ -148,7 +152,7 @@ def run(options) -> None:
             f"Received: {options.label_map}."
         )
     else:
-        data = prepare_behaviours(
+        data = prepare_interactions(
             options.log,
             negatives=options.negatives,
             negatives_by=options.negatives_by,
@@ -158,7 +162,7 @@ def run(options) -> None:
             **same,
         )
     if options.half_life is not None:
-        data = data.weighted_by_age(options.half_life)
+        data = data.weight_by_recency(options.half_life)
     data.save(options.data, overwrite=options.overwrite)
     print(data.spec)
     print(report(data))

@@ -10,9 +10,9 @@ from keras_din.feature_spec import (
     Bag,
     FeatureSpec,
     Numeric,
+    id_feature,
     missing_value,
     padding_value,
-    tells_padding,
 )
 
 
@@ -24,14 +24,14 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
         spec: The features.
 
     Returns:
-        Input name -> array: context `(rows,)`, target `(rows, 1)`, behaviours `(rows, time)`,
+        Input name -> array: context `(rows,)`, target `(rows, 1)`, behaviors `(rows, time)`,
         padded after the last; a feature of several values has one more axis. A value that is
         missing is sent as one that is out-of-vocabulary, a number as NaN. Where it tells a
-        behaviour's padding it is padding.
+        behavior's padding it is padding.
     """
-    from keras_din.serving.raw_values import raw_dtype
+    from keras_din.serving.graph.raw_values import raw_dtype
+    from keras_din.serving.graph.signatures import input_specs
     from keras_din.serving.sample_rows import raw_from_indices
-    from keras_din.serving.signatures import input_specs
 
     sent = {}
     for name, tensor in input_specs(spec, "rank").items():
@@ -39,13 +39,13 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
         padding = nothing = 0.0 if isinstance(feature, Numeric) else padding_value(feature)
         if isinstance(feature, Numeric):
             nothing = np.nan
-        elif role != "behaviour" and feature is tells_padding(spec.target):
+        elif role != "behavior" and feature is id_feature(spec.target):
             nothing = raw_from_indices(feature, OOV_INDEX).item()
-        elif role != "behaviour" and feature.dtype is None:
+        elif role != "behavior" and feature.dtype is None:
             nothing = OOV_INDEX
         elif feature.hash_buckets is not None and not isinstance(feature, Bag):
             sequence = spec.inputs[name].sequence
-            if sequence is None or feature is not tells_padding(sequence.of):
+            if sequence is None or feature is not id_feature(sequence.of):
                 nothing = missing_value(feature)
         cells = frame[name].tolist()
         if role == "target":

@@ -78,12 +78,14 @@ def report(data) -> str:
             lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
     for name, rows in counts.get("earlier_of_unknown_users", {}).items():
         if rows:
-            lines.append(f"  left out of `earlier` of {name!r}: {rows:,} rows, of unknown users")
+            lines.append(
+                f"  left out of `prior_history` of {name!r}: {rows:,} rows, of unknown users"
+            )
     for name, rows in counts.get("earlier_aside", {}).items():
         if rows:
             lines.append(
-                f"  left out of `earlier` of {name!r}: {rows:,} rows, that are bad or have no item "
-                "or time"
+                f"  left out of `prior_history` of {name!r}: {rows:,} rows, which are "
+                "bad or have no item or time"
             )
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
@@ -93,8 +95,8 @@ def report(data) -> str:
             f"{of_bags['over_max_values']:,} cut to `max_values`; the longest has "
             f"{of_bags['longest']:,}"
         )
-    if counts.get("users_with_one_behaviour"):
-        lines.append(f"  users with one behaviour: {counts['users_with_one_behaviour']:,}")
+    if counts.get("users_with_one_behavior"):
+        lines.append(f"  users with one behavior: {counts['users_with_one_behavior']:,}")
     if counts.get("rows_in_no_part"):
         lines.append(f"in no part: {counts['rows_in_no_part']:,} rows")
     if counts.get("rows_in_histories_only"):

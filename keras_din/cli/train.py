@@ -37,12 +37,12 @@ _ARGUMENTS = (
     "epochs",
     "batch_size",
     "learning_rate",
-    "mini_batch_aware",
+    "mini_batch_aware_l2",
     "positive_weight",
     "ema_momentum",
     "patience",
     "monitor",
-    "evaluate_every",
+    "evaluate_freq",
     "by_request",
     "seed",
 )
@@ -68,7 +68,7 @@ def add_arguments(parser):
     parser.add_argument("--batch-size", type=int, help="(default 1024)")
     parser.add_argument("--learning-rate", type=float, help="(default 0.001)")
     parser.add_argument(
-        "--mini-batch-aware",
+        "--mini-batch-aware-l2",
         type=float,
         metavar="STRENGTH",
         help="of the regularization of the rows of a batch; 0 for none (default 0.1)",
@@ -99,7 +99,7 @@ def add_arguments(parser):
         "evaluations whose GAUC is within its noise of the highest the one with the least logloss "
         "(default gauc_then_logloss; logloss where no user has both a click and none)",
     )
-    parser.add_argument("--evaluate-every", type=_every, metavar="STEPS", help="(default: epoch)")
+    parser.add_argument("--evaluate-freq", type=_every, metavar="STEPS", help="(default: epoch)")
     parser.add_argument(
         "--by-request", action="store_true", help="a row is a request with all its candidates"
     )

@@ -53,13 +53,13 @@ def add_arguments(parser) -> None:
 
 
 def features_and_types(options) -> dict:
-    """`target`, `context`, `side`, `numeric`, `categorical` and `bags` of `prepare_*`.
+    """`target`, `context`, `side_features`, `numeric`, `categorical` and `bags` of `prepare_*`.
 
     Raises:
         ValueError: When a column has two types, a name is no feature, the file is no such JSON, or
             `--separator` separates nothing.
     """
-    from keras_din.data.bag_cells import SEPARATOR
+    from keras_din.data.reading.bag_cells import SEPARATOR
     from keras_din.feature_spec import Bag, Categorical
 
     separator = SEPARATOR if options.separator is None else options.separator
@@ -76,10 +76,10 @@ def features_and_types(options) -> dict:
                 f"`--bags`. Received: {name!r} in two."
             )
     types = types | words  # What is typed counts more than what is in the file.
-    features = [*options.target, *options.context, *options.side]
+    features = [*options.target, *options.context, *options.side_features]
     if lacking := [name for name in types if name not in features]:
         raise ValueError(
-            "Types must be of features, which `--target`, `--context` and `--side` name: "
+            "Types must be of features, which `--target`, `--context` and `--side-features` name: "
             f"{features}. Received: {lacking}."
         )
     known = {name: feature for name, feature in known.items() if name not in types}
@@ -101,7 +101,7 @@ def features_and_types(options) -> dict:
             result["bags"][name] = kind["bag"]
         else:
             known[name] = Categorical(name, hash_buckets=kind["hash"], dim=options.dim)
-    for word in ("target", "context", "side"):
+    for word in ("target", "context", "side_features"):
         result[word] = [known.get(name, name) for name in getattr(options, word)]
     return result
 

@@ -1,42 +1,38 @@
 """From logs to batches."""
 
-from keras_din.data.amazon import load_amazon
-from keras_din.data.behaviours import prepare_behaviours
-from keras_din.data.din_pickle import load_din_pickle
-from keras_din.data.globo import load_globo
-from keras_din.data.impressions import prepare_impressions
-from keras_din.data.kuairand import load_kuairand
-from keras_din.data.log import BehaviourLog
-from keras_din.data.movielens import load_movielens
-from keras_din.data.negatives import sample_negatives
-from keras_din.data.pipeline import dataset
-from keras_din.data.prepare_rows import prepare_rows
-from keras_din.data.prepared import PreparedData
-from keras_din.data.raw_amazon import load_raw_amazon
-from keras_din.data.reachable import best_scores
-from keras_din.data.rows import rows_dataset, rows_to_samples
-from keras_din.data.samples import Samples
-from keras_din.data.split import ByTime, ByUser, LastFraction, LeaveOneOut
-from keras_din.data.synthetic import synthetic_log, write_synthetic_log
-from keras_din.data.tuples import prepare_tuples
+from keras_din.data.datasets.amazon import load_amazon
+from keras_din.data.datasets.bayes_optimal import bayes_optimal_scores
+from keras_din.data.datasets.din_pickle import load_din_pickle
+from keras_din.data.datasets.kuairand import load_kuairand
+from keras_din.data.datasets.movielens import load_movielens
+from keras_din.data.datasets.synthetic import synthetic_log, write_synthetic_log
+from keras_din.data.pipeline.batches import dataset
+from keras_din.data.prepare.impressions import prepare_impressions
+from keras_din.data.prepare.interactions import prepare_interactions
+from keras_din.data.prepare.negatives import sample_negatives
+from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.prepare.rows import prepare_rows
+from keras_din.data.prepare.rows_dataset import rows_dataset, rows_to_samples
+from keras_din.data.prepare.split import ByTime, ByUser, LastFraction, LeaveOneOut
+from keras_din.data.prepare.tuples import prepare_tuples
+from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.store.samples import Samples
 
 __all__ = [
-    "BehaviourLog",
+    "BehaviorLog",
     "ByTime",
     "ByUser",
     "LastFraction",
     "LeaveOneOut",
     "PreparedData",
     "Samples",
-    "best_scores",
+    "bayes_optimal_scores",
     "dataset",
-    "load_amazon",
     "load_din_pickle",
-    "load_globo",
     "load_kuairand",
     "load_movielens",
-    "load_raw_amazon",
-    "prepare_behaviours",
+    "load_amazon",
+    "prepare_interactions",
     "prepare_impressions",
     "prepare_rows",
     "prepare_tuples",

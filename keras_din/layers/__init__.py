@@ -4,21 +4,21 @@ from keras_din.layers.affine import Affine
 from keras_din.layers.attention_sequence_pooling import AttentionSequencePoolingLayer
 from keras_din.layers.bag_embedding import BagEmbedding
 from keras_din.layers.batch_normalization import BatchNormalization
-from keras_din.layers.behaviour_transformer import BehaviourTransformer
+from keras_din.layers.behavior_transformer import BehaviorTransformer
 from keras_din.layers.bias import Bias
 from keras_din.layers.click_probability import ClickProbability
 from keras_din.layers.cross_network import CrossNetwork
 from keras_din.layers.dice import Dice
 from keras_din.layers.embedding import Embedding
-from keras_din.layers.interest_evolution import InterestEvolutionLayer
-from keras_din.layers.interest_extractor import InterestExtractorLayer
+from keras_din.layers.gather_rows import GatherRows
+from keras_din.layers.interest_evolution import InterestEvolution
+from keras_din.layers.interest_extractor import InterestExtractor
 from keras_din.layers.item_logits import ItemLogits
 from keras_din.layers.mlp import MLP
-from keras_din.layers.pack import Pack
-from keras_din.layers.padded import Padded
-from keras_din.layers.sequence_pooling import SequencePoolingLayer
+from keras_din.layers.pack_sequence import PackSequence
+from keras_din.layers.ragged_to_dense import RaggedToDense
+from keras_din.layers.sequence_pooling import SequencePooling
 from keras_din.layers.standardize import Standardize
-from keras_din.layers.take_rows import TakeRows
 from keras_din.recalibration import Recalibration
 
 __all__ = [
@@ -26,20 +26,20 @@ __all__ = [
     "AttentionSequencePoolingLayer",
     "BagEmbedding",
     "BatchNormalization",
-    "BehaviourTransformer",
+    "BehaviorTransformer",
     "Bias",
     "ClickProbability",
     "CrossNetwork",
     "Dice",
     "Embedding",
-    "InterestEvolutionLayer",
-    "InterestExtractorLayer",
+    "InterestEvolution",
+    "InterestExtractor",
     "ItemLogits",
     "MLP",
-    "Pack",
-    "Padded",
+    "PackSequence",
+    "RaggedToDense",
     "Recalibration",
-    "SequencePoolingLayer",
+    "SequencePooling",
     "Standardize",
-    "TakeRows",
+    "GatherRows",
 ]

@@ -1,4 +1,4 @@
-"""Attention pooling of a behaviour sequence: the heart of DIN."""
+"""Attention pooling of a behavior sequence: the heart of DIN."""
 
 import math
 from functools import partial
@@ -13,16 +13,16 @@ from keras_din.layers.activation import (
     activation_layer,
     checked_activation,
 )
-from keras_din.layers.behaviours import pack_behaviours, unpack_weights
 from keras_din.layers.mlp import MLP
+from keras_din.layers.pack_behaviors import pack_behaviors, unpack_weights
 from keras_din.ops import (
-    by_row_or_by_pair,
-    factored,
-    factored_projection,
-    scores_of_row,
-    softmax_rows,
-    sum_rows,
-    take_rows,
+    attend_by_row_or_pair,
+    gather_rows,
+    row_scores,
+    segment_softmax,
+    segment_sum,
+    split_kernel,
+    split_projection,
 )
 
 # TensorFlow makes one operation of a product, its bias and one of these right behind them.
@@ -31,20 +31,20 @@ _FUSED = ("elu", "leaky_relu", "relu", "relu6", "sigmoid", "tanh")
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class AttentionSequencePoolingLayer(keras.layers.Layer):
-    """Sums a user's behaviours, each weighted by its relevance to a candidate.
+    """Sums a user's behaviors, each weighted by its relevance to a candidate.
 
     `output = sum_j w_j k_j`, where the activation unit `a(q, k_j)` is an MLP on
-    `[q, k, q - k, q * k]` that ends in one number, `w = softmax(a)` over the real behaviours,
+    `[q, k, q - k, q * k]` that ends in one number, `w = softmax(a)` over the real behaviors,
     `w = softmax(a / sqrt(key_dim))`, or `w = a`. Not normalized, the length of the output tells
     how strong the interest is.
 
     Keys may be wider than the query: their first `dim` units are compared with it, the others
-    (side features of a behaviour) enter `a` and the sum as they are.
+    (side features of a behavior) enter `a` and the sum as they are.
 
     Args:
         units: Sizes of the hidden layers of `a`.
         activation: Activation of these layers, as of `MLP`.
-        weight_normalization: Whether a softmax over the real behaviours makes the weights sum
+        weight_normalization: Whether a softmax over the real behaviors makes the weights sum
             to 1; `"scaled"` for one of `a / sqrt(key_dim)`. The paper gives it up; on Amazon
             Beauty and Sports the layer without it ranked below a plain mean and with it above, on
             KuaiRand there was no clear difference.
@@ -52,16 +52,16 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
         keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`, padded or ragged. The
-            behaviours. Or the packed form `(positions, key_dim)`: the real positions of
+            behaviors. Or the packed form `(positions, key_dim)`: the real positions of
             `keys_mask`, row by row.
-        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
             Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
         query_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
             Statistics of Dice and batch normalization are taken over real candidates.
 
     Returns:
         Float tensor `(batch, key_dim)` or `(batch, candidates, key_dim)`, without a mask.
-        Padding weighs exactly 0; a user without any behaviour gives zeros.
+        Padding weighs exactly 0; a user without any behavior gives zeros.
 
     Raises:
         ValueError: When an argument or the shape of a call argument is not as said here.
@@ -107,7 +107,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         one_candidate = len(query.shape) == 2
         if one_candidate:
             query = ops.expand_dims(query, 1)
-        keys, rows, _ = pack_behaviours(keys, keys_mask)
+        keys, rows, _ = pack_behaviors(keys, keys_mask)
         # Before the choice of a form: what an export knows beforehand is no part of a choice.
         kernels = self._kernels(query, keys)
         of_pairs = partial(self._of_pairs, query, keys, rows, kernels, query_mask, training)
@@ -115,21 +115,21 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
             interest = of_pairs()
         else:
             of_row = partial(self._of_row, kernels)
-            interest = by_row_or_by_pair(of_row, of_pairs, query, keys, rows)
+            interest = attend_by_row_or_pair(of_row, of_pairs, query, keys, rows)
         return interest[:, 0] if one_candidate else interest
 
     def _kernels(self, query, keys):
-        return factored(self.kernel, query.shape[-1], keys.shape[-1])
+        return split_kernel(self.kernel, query.shape[-1], keys.shape[-1])
 
     def _of_pairs(self, query, keys, rows, kernels, query_mask, training):
         """The interest in each candidate, all pairs of a position and a candidate at once."""
         batch = ops.shape(query)[0]
         weights = self._weights(query, keys, rows, kernels, query_mask, training)
-        return sum_rows(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
+        return segment_sum(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
 
     def _of_row(self, kernels, query, keys):
         """The same of one row, `(candidates, dim)` and `(time, key_dim)`, from products alone."""
-        scores = scores_of_row(self._score, query, keys, kernels, self.bias)
+        scores = row_scores(self._score, query, keys, kernels, self.bias)
         return ops.matmul(self._normalized(scores, keys, ops.softmax), keys)
 
     def _score(self, x):
@@ -142,14 +142,14 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         return self.score(self.mlp(x))
 
     def _weights(self, query, keys, rows, kernels, query_mask, training):
-        """The weight of each behaviour for each candidate: `(positions, candidates)`."""
+        """The weight of each behavior for each candidate: `(positions, candidates)`."""
         batch = ops.shape(query)[0]
         mask = self._real_pairs(query, rows, batch, query_mask)
-        x = factored_projection(query, keys, rows, kernels, self.bias)
+        x = split_projection(query, keys, rows, kernels, self.bias)
         x = activate(self.first_activation, x, mask, training)
         scores = self.score(self.mlp(x, mask=mask, training=training))
         scores = ops.reshape(scores, (ops.shape(rows)[0], ops.shape(query)[1]))
-        return self._normalized(scores, keys, lambda scores: softmax_rows(scores, rows, batch))
+        return self._normalized(scores, keys, lambda scores: segment_softmax(scores, rows, batch))
 
     def _normalized(self, scores, keys, softmax):
         if not self.weight_normalization:
@@ -164,7 +164,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
             if keras.backend.backend() == "tensorflow":
                 return None
             query_mask = ops.ones(ops.shape(query)[:2], dtype="bool")
-        return ops.reshape(take_rows(query_mask, rows), (-1,))
+        return ops.reshape(gather_rows(query_mask, rows), (-1,))
 
     def attention_weights(self, query, keys, keys_mask=None):
         """The weights of the sum, for a person to look at.
@@ -182,7 +182,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
             query = ops.expand_dims(query, 1)
         if not self.built:
             self.build(query.shape, keys.shape)
-        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        keys, rows, mask = pack_behaviors(keys, keys_mask)
         weights = self._weights(query, keys, rows, self._kernels(query, keys), None, False)
         weights = unpack_weights(weights, mask)
         return weights[:, 0] if one_candidate else weights

@@ -8,7 +8,7 @@ from keras import ops
 from keras_din.checks import one_of
 from keras_din.feature_spec import PADDING_INDEX, POOLINGS
 from keras_din.layers.embedding import Embedding
-from keras_din.ops import max_rows, mean_rows, pack, padded, row_of_position, sum_rows
+from keras_din.ops import pack, padded, row_ids, segment_max, segment_mean, segment_sum
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -49,14 +49,14 @@ class BagEmbedding(Embedding):
         bags = math.prod(outer)
         indices = ops.reshape(indices, (bags, values))
         mask = ops.not_equal(indices, PADDING_INDEX)
-        rows = row_of_position(mask)
+        rows = row_ids(mask)
         embeddings = super().call(pack(indices, mask), training)
         if self.pooling == "mean":
-            pooled = mean_rows(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
+            pooled = segment_mean(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
         elif self.pooling == "sum":
-            pooled = sum_rows(embeddings, rows, bags)
+            pooled = segment_sum(embeddings, rows, bags)
         else:
-            pooled = max_rows(embeddings, rows, bags)
+            pooled = segment_max(embeddings, rows, bags)
             some = ops.any(mask, axis=1, keepdims=True)
             pooled = ops.where(some, pooled, ops.zeros_like(pooled))
         return ops.reshape(pooled, (*outer, self.dim))

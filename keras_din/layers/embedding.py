@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import positive_integer
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, RESERVED
+from keras_din.feature_spec import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.ops import is_ragged, real_entries
 from keras_din.ops.portable_form import is_portable
 
@@ -33,9 +33,9 @@ class Embedding(keras.layers.Layer):
         dim: Width of the embedding.
         embeddings_initializer: Initializer of the table.
         embeddings_regularizer: Regularizer of the whole table, as of Keras. It makes each step
-            cost what the table holds, and warns of it; `mini_batch_aware` of the optimizers in
+            cost what the table holds, and warns of it; `mini_batch_aware_l2` of the optimizers in
             `keras_din.optimizers` costs what the batch touches.
-        feature: Name of the feature that the table is of, by which `occurrences` of an optimizer
+        feature: Name of the feature that the table is of, by which `feature_counts` of an optimizer
             finds it. Defaults to the name of the layer.
 
     Call arguments:
@@ -60,10 +60,11 @@ class Embedding(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
-        if self.vocabulary_size < RESERVED:
+        if self.vocabulary_size < NUM_RESERVED:
             raise ValueError(
-                f"`vocabulary_size` must be at least {RESERVED}: it counts the rows of padding (0) "
-                f"and of out-of-vocabulary (1). Received: vocabulary_size={vocabulary_size!r}."
+                f"`vocabulary_size` must be at least {NUM_RESERVED}: it counts the rows of "
+                f"padding (0) and of out-of-vocabulary (1). "
+                f"Received: vocabulary_size={vocabulary_size!r}."
             )
         self.dim = positive_integer("dim", dim)
         if isinstance(embeddings_initializer, keras.initializers.Initializer):
@@ -78,7 +79,7 @@ class Embedding(keras.layers.Layer):
         if self.embeddings_regularizer is not None:
             warnings.warn(
                 "`embeddings_regularizer` reads the whole table and makes its gradient dense in "
-                "each step. `mini_batch_aware` of keras_din.optimizers.LazyAdam regularizes the "
+                "each step. `mini_batch_aware_l2` of keras_din.optimizers.LazyAdam regularizes the "
                 "rows of the batch alone. "
                 f"Received: embeddings_regularizer={embeddings_regularizer!r}.",
                 stacklevel=2,

@@ -4,17 +4,17 @@ import keras
 from keras import ops
 
 from keras_din.checks import one_of, positive_integer
-from keras_din.layers.behaviours import pack_behaviours
-from keras_din.ops import gru_last, softmax_rows, take_rows
+from keras_din.layers.pack_behaviors import pack_behaviors
+from keras_din.ops import gather_rows, gru_last, segment_softmax
 
 EVOLUTIONS = ("AIGRU", "AGRU", "AUGRU")
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
-class InterestEvolutionLayer(keras.layers.Layer):
+class InterestEvolution(keras.layers.Layer):
     """How the interest that concerns a candidate evolved: the last state of a GRU with attention.
 
-    `a = softmax(h W q)` over a user's real behaviours tells how much the interest `h_t` at each
+    `a = softmax(h W q)` over a user's real behaviors tells how much the interest `h_t` at each
     time concerns the candidate `q`. A GRU over the interests, with update gate `u` and candidate
     state `h~`, takes it in one of three ways:
 
@@ -28,19 +28,19 @@ class InterestEvolutionLayer(keras.layers.Layer):
 
     Args:
         units: Width of the state.
-        evolution: `"AIGRU"`, `"AGRU"` or `"AUGRU"`.
+        gru_type: `"AIGRU"`, `"AGRU"` or `"AUGRU"`.
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
         keys: Float tensor `(batch, time, key_dim)`, padded or ragged: the interests over time, the
             most recent last. Or the packed form `(positions, key_dim)`: the real positions of
             `keys_mask`, row by row.
-        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
             Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
 
     Returns:
         Float tensor `(batch, units)` or `(batch, candidates, units)`, without a mask. Padding may
-        stand anywhere and changes nothing; a user without any behaviour gives zeros.
+        stand anywhere and changes nothing; a user without any behavior gives zeros.
 
     Raises:
         ValueError: When an argument or the shape of a call argument is not as said here.
@@ -56,17 +56,17 @@ class InterestEvolutionLayer(keras.layers.Layer):
         Eq. (8).
     """
 
-    def __init__(self, units, evolution="AUGRU", **kwargs):
+    def __init__(self, units, gru_type="AUGRU", **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.evolution = one_of("evolution", evolution, EVOLUTIONS)
+        self.gru_type = one_of("gru_type", gru_type, EVOLUTIONS)
         self.supports_masking = True
         # Packing has shapes that depend on values: XLA would compile anew for each length.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def build(self, query_shape, keys_shape):
         dim, key_dim, units = query_shape[-1], keys_shape[-1], self.units
-        gates = 2 if self.evolution == "AGRU" else 3  # Update, reset, candidate state.
+        gates = 2 if self.gru_type == "AGRU" else 3  # Update, reset, candidate state.
         self.attention_kernel = self.add_weight(name="attention_kernel", shape=(key_dim, dim))
         self.kernel = self.add_weight(name="kernel", shape=(key_dim, gates * units))
         self.recurrent_kernel = self.add_weight(
@@ -78,10 +78,10 @@ class InterestEvolutionLayer(keras.layers.Layer):
         one_candidate = len(query.shape) == 2
         if one_candidate:
             query = ops.expand_dims(query, 1)
-        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        keys, rows, mask = pack_behaviors(keys, keys_mask)
         attention = self._attention(query, keys, rows)
         inputs = ops.expand_dims(ops.matmul(keys, self.kernel), 1)
-        if self.evolution == "AIGRU":
+        if self.gru_type == "AIGRU":
             inputs, attention = ops.expand_dims(attention, -1) * inputs, None
         last = gru_last(inputs + self.bias, attention, self.recurrent_kernel, mask)
         return last[:, 0] if one_candidate else last
@@ -93,8 +93,8 @@ class InterestEvolutionLayer(keras.layers.Layer):
             ops.reshape(query, (-1, query.shape[-1])), ops.transpose(self.attention_kernel)
         )
         asked = ops.reshape(asked, (batch, candidates, keys.shape[-1]))
-        scores = ops.sum(take_rows(asked, rows) * ops.expand_dims(keys, 1), axis=-1)
-        return softmax_rows(scores, rows, batch)
+        scores = ops.sum(gather_rows(asked, rows) * ops.expand_dims(keys, 1), axis=-1)
+        return segment_softmax(scores, rows, batch)
 
     def compute_mask(self, query, keys=None, **masks):
         return None
@@ -103,4 +103,4 @@ class InterestEvolutionLayer(keras.layers.Layer):
         return (*query_shape[:-1], self.units)
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units, "evolution": self.evolution}
+        return {**super().get_config(), "units": self.units, "gru_type": self.gru_type}

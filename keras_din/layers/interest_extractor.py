@@ -1,39 +1,45 @@
-"""The interest extractor of DIEN: a GRU over the behaviours that must tell what comes next."""
+"""The interest extractor of DIEN: a GRU over the behaviors that must tell what comes next."""
 
 import keras
 from keras import ops
 
 from keras_din.checks import is_number, layer_sizes, positive_integer
-from keras_din.layers.behaviours import pack_behaviours, unpack_behaviours, with_mask
 from keras_din.layers.mlp import MLP
-from keras_din.ops import gru_states, is_ragged, next_and_other, ragged_like, take_positions
+from keras_din.layers.pack_behaviors import pack_behaviors, unpack_behaviors, with_mask
+from keras_din.ops import (
+    gather_positions,
+    gru_states,
+    is_ragged,
+    ragged_like,
+    sample_next_and_negative,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
-class InterestExtractorLayer(keras.layers.Layer):
-    """Reads a user's behaviours one by one: the state after each is his interest at that time.
+class InterestExtractor(keras.layers.Layer):
+    """Reads a user's behaviors one by one: the state after each is his interest at that time.
 
     `u, r = sigmoid(W k_t + U h_{t-1} + b)`, `h~_t = tanh(W k_t + r * U h_{t-1} + b)`,
     `h_t = (1 - u) * h_{t-1} + u * h~_t`, a GRU, each with its own `W`, `U` and `b`.
 
-    In training, and only then, the layer adds a loss: from `h_t` an MLP must tell the behaviour
+    In training, and only then, the layer adds a loss: from `h_t` an MLP must tell the behavior
     `k_{t+1}` that came next from one drawn from the batch,
-    `auxiliary_loss * mean_t(-log p(h_t, k_{t+1}) - log(1 - p(h_t, k_other)))`, over all behaviours
-    of the batch that have a next one. The other behaviour is any of the batch but the next one:
+    `auxiliary_loss * mean_t(-log p(h_t, k_{t+1}) - log(1 - p(h_t, k_other)))`, over all behaviors
+    of the batch that have a next one. The other behavior is any of the batch but the next one:
     popular ones are drawn as often as users behave so, and no input is needed. What `evaluate`
     and validation see is without this loss.
 
     Args:
         units: Width of a state.
-        auxiliary_loss: Weight of the loss; 0 for none.
+        auxiliary_loss_weight: Weight of the loss; 0 for none.
         auxiliary_units: Sizes of the hidden layers of the MLP `p`, with sigmoids.
-        seed: Seed of the behaviours that are drawn.
+        seed: Seed of the behaviors that are drawn.
 
     Call arguments:
-        keys: Float tensor `(batch, time, key_dim)`, padded or ragged: the behaviours, the most
+        keys: Float tensor `(batch, time, key_dim)`, padded or ragged: the behaviors, the most
             recent last. Or the packed form `(positions, key_dim)`: the real positions of
             `keys_mask`, row by row.
-        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
             Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
         training: Whether to add the loss.
 
@@ -41,7 +47,7 @@ class InterestExtractorLayer(keras.layers.Layer):
         Float tensor `(batch, time, units)`, zeros at padding; ragged of ragged keys; or
         `(positions, units)` of packed ones. The Keras mask of all but packed ones is that of the
         keys; on JAX a `keys_mask` must be given to the next layer too. Padding may stand anywhere
-        and changes no state. (Where shapes are static, it changes which behaviours are drawn.)
+        and changes no state. (Where shapes are static, it changes which behaviors are drawn.)
 
     Raises:
         ValueError: When an argument or the shape of a call argument is not as said here.
@@ -51,18 +57,20 @@ class InterestExtractorLayer(keras.layers.Layer):
         multiplies the recurrent product as there; the authors' code and DeepCTR multiply the state
         before the product. The MLP is that of
         the authors' code, without its batch normalization; unlike an inner product it lets states
-        and behaviours differ in width. The paper sums the loss over a user's behaviours and the
+        and behaviors differ in width. The paper sums the loss over a user's behaviors and the
         code averages it over padding too; here it is a mean over what is real, so that its weight
         means the same for all lengths.
     """
 
-    def __init__(self, units, auxiliary_loss=1.0, auxiliary_units=(100, 50), seed=None, **kwargs):
+    def __init__(
+        self, units, auxiliary_loss_weight=1.0, auxiliary_units=(100, 50), seed=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.auxiliary_loss = _weight("auxiliary_loss", auxiliary_loss)
+        self.auxiliary_loss_weight = _weight("auxiliary_loss_weight", auxiliary_loss_weight)
         self.auxiliary_units = layer_sizes("auxiliary_units", auxiliary_units, at_least_one=True)
         self.seed = seed
-        if self.auxiliary_loss:
+        if self.auxiliary_loss_weight:
             self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
         # Packing has shapes that depend on values: XLA would compile anew for each length.
@@ -75,7 +83,7 @@ class InterestExtractorLayer(keras.layers.Layer):
             name="recurrent_kernel", shape=(units, 3 * units), initializer="orthogonal"
         )
         self.bias = self.add_weight(name="bias", shape=(3 * units,), initializer="zeros")
-        if not self.auxiliary_loss:
+        if not self.auxiliary_loss_weight:
             return
         first, *rest = self.auxiliary_units
         self.auxiliary_kernel = self.add_weight(
@@ -90,29 +98,29 @@ class InterestExtractorLayer(keras.layers.Layer):
         self.auxiliary_score.build((None, self.auxiliary_units[-1]))
 
     def call(self, keys, keys_mask=None, training=False):
-        behaviours = keys
-        keys, rows, mask = pack_behaviours(behaviours, keys_mask)
+        behaviors = keys
+        keys, rows, mask = pack_behaviors(behaviors, keys_mask)
         inputs = ops.matmul(keys, self.kernel) + self.bias
         states = gru_states(inputs, self.recurrent_kernel, mask)
-        if training and self.auxiliary_loss:
+        if training and self.auxiliary_loss_weight:
             seed = self.seed_generator
             random = keras.random.uniform(ops.shape(rows), dtype="float32", seed=seed)
-            following, other, real = next_and_other(rows, ops.shape(mask)[0], random)
-            loss = self._next_behaviour_loss(states, keys, following, other, real)
-            self.add_loss(self.auxiliary_loss * loss)
-        if len(behaviours.shape) == 2:
+            following, other, real = sample_next_and_negative(rows, ops.shape(mask)[0], random)
+            loss = self._next_behavior_loss(states, keys, following, other, real)
+            self.add_loss(self.auxiliary_loss_weight * loss)
+        if len(behaviors.shape) == 2:
             return states
-        states = unpack_behaviours(states, mask)
-        states = ragged_like(states, behaviours) if is_ragged(behaviours) else states
+        states = unpack_behaviors(states, mask)
+        states = ragged_like(states, behaviors) if is_ragged(behaviors) else states
         return states if keys_mask is None else with_mask(states, mask)
 
-    def _next_behaviour_loss(self, states, keys, following, other, real):
+    def _next_behavior_loss(self, states, keys, following, other, real):
         """The mean over real positions of the loss of both, a float32 scalar."""
         # The first layer reads `[h, k]`: what it makes of each is computed once.
         of_state, of_key = ops.split(self.auxiliary_kernel, (self.units,))
         state = ops.matmul(states, of_state) + self.auxiliary_bias
         key = ops.matmul(keys, of_key)
-        x = [state + take_positions(key, places) for places in (following, other)]
+        x = [state + gather_positions(key, places) for places in (following, other)]
         x = self.auxiliary_mlp(ops.sigmoid(ops.concatenate(x)))
         scores = ops.cast(self.auxiliary_score(x)[:, 0], "float32")
         of_next, of_other = ops.split(scores, 2)
@@ -134,7 +142,7 @@ class InterestExtractorLayer(keras.layers.Layer):
         return {
             **super().get_config(),
             "units": self.units,
-            "auxiliary_loss": self.auxiliary_loss,
+            "auxiliary_loss_weight": self.auxiliary_loss_weight,
             "auxiliary_units": list(self.auxiliary_units),
             "seed": self.seed,
         }

@@ -1,18 +1,18 @@
-"""Pooling of a behaviour sequence with equal weights: what DIN is compared with."""
+"""Pooling of a behavior sequence with equal weights: what DIN is compared with."""
 
 import keras
 from keras import ops
 
 from keras_din.checks import one_of
-from keras_din.layers.behaviours import pack_behaviours
-from keras_din.ops import mean_rows, sum_rows
+from keras_din.layers.pack_behaviors import pack_behaviors
+from keras_din.ops import segment_mean, segment_sum
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
-class SequencePoolingLayer(keras.layers.Layer):
-    """Sums or averages a user's behaviours, whatever the candidate.
+class SequencePooling(keras.layers.Layer):
+    """Sums or averages a user's behaviors, whatever the candidate.
 
-    `output = sum_j k_j` or `sum_j k_j / n`, over the `n` real behaviours.
+    `output = sum_j k_j` or `sum_j k_j / n`, over the `n` real behaviors.
 
     Args:
         pooling: `"mean"` or `"sum"`.
@@ -20,11 +20,11 @@ class SequencePoolingLayer(keras.layers.Layer):
     Call arguments:
         keys: Float tensor `(batch, time, dim)`, padded or ragged, or the packed form
             `(positions, dim)`: the real positions of `keys_mask`, row by row.
-        keys_mask: Bool tensor `(batch, time)`, `True` where a behaviour is real. Defaults to the
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
             Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
 
     Returns:
-        Float tensor `(batch, dim)`, without a mask. A user without any behaviour gives zeros.
+        Float tensor `(batch, dim)`, without a mask. A user without any behavior gives zeros.
 
     Raises:
         ValueError: When an argument or the shape of a call argument is not as said here.
@@ -37,10 +37,10 @@ class SequencePoolingLayer(keras.layers.Layer):
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def call(self, keys, keys_mask=None):
-        keys, rows, mask = pack_behaviours(keys, keys_mask)
+        keys, rows, mask = pack_behaviors(keys, keys_mask)
         if self.pooling == "sum":
-            return sum_rows(keys, rows, ops.shape(mask)[0])
-        return mean_rows(keys, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
+            return segment_sum(keys, rows, ops.shape(mask)[0])
+        return segment_mean(keys, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
 
     def compute_mask(self, keys, keys_mask=None):
         return None

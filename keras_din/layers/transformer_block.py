@@ -1,26 +1,26 @@
-"""One block of the transformer over a candidate and the behaviours of its user."""
+"""One block of the transformer over a candidate and the behaviors of its user."""
 
 import keras
 from keras import ops
 
 from keras_din.checks import fraction, positive_integer
-from keras_din.ops import attend_rows, take_positions, take_rows
+from keras_din.ops import attend_rows, gather_positions, gather_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class TransformerBlock(keras.layers.Layer):
     """`S = LayerNorm(x + Dropout(MH(x)))`, `output = LayerNorm(S + Dropout(FFN(S)))`.
 
-    `MH` is multi-head self-attention over the behaviours of a user and the candidate,
+    `MH` is multi-head self-attention over the behaviors of a user and the candidate,
     `FFN(S) = LeakyReLU(S W1 + b1) W2 + b2` works on each position by itself.
 
     Args:
-        heads: Heads of the attention. Each has `width / heads` units, rounded up.
+        num_heads: Heads of the attention. Each has `width / heads` units, rounded up.
         dropout: Fraction of units that training drops.
 
     Call arguments:
         target: Float tensor `(batch, candidates, width)`.
-        behaviours: Packed float tensor `(positions, 1, width)`, the same for all candidates, or
+        behaviors: Packed float tensor `(positions, 1, width)`, the same for all candidates, or
             `(positions, candidates, width)`.
         rows: Int tensor `(positions,)`, the row of each position.
         pairs: Two int tensors `(pairs,)` as of `pairs_of_rows`, or `None` where only the target's
@@ -31,15 +31,15 @@ class TransformerBlock(keras.layers.Layer):
         `None` where `pairs` is `None`.
     """
 
-    def __init__(self, heads=8, dropout=0.0, **kwargs):
+    def __init__(self, num_heads=8, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.heads = positive_integer("heads", heads)
+        self.num_heads = positive_integer("num_heads", num_heads)
         self.dropout = fraction("dropout", dropout)
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def build(self, target_shape):
         width = target_shape[-1]
-        units = -(-width // self.heads) * self.heads
+        units = -(-width // self.num_heads) * self.num_heads
         self.query, self.key, self.value = (self._dense(width, units, False) for _ in range(3))
         self.joined = self._dense(units, width, False)
         self.first, self.second = (self._dense(width, width, True) for _ in range(2))
@@ -58,35 +58,35 @@ class TransformerBlock(keras.layers.Layer):
         dense.build((None, width))
         return dense
 
-    def call(self, target, behaviours, rows, pairs=None, training=False):
+    def call(self, target, behaviors, rows, pairs=None, training=False):
         query, key, value = (
             self._heads(dense, target) for dense in (self.query, self.key, self.value)
         )
-        keys, values = (self._heads(dense, behaviours) for dense in (self.key, self.value))
+        keys, values = (self._heads(dense, behaviors) for dense in (self.key, self.value))
         attended = attend_rows(query, keys, values, key, value, rows)
         target = self._add(target, attended, training)
         if pairs is None:
             return target, None
         asking, answering = pairs
         attended = attend_rows(
-            self._heads(self.query, behaviours),
-            take_positions(keys, answering),
-            take_positions(values, answering),
-            take_rows(key, rows),
-            take_rows(value, rows),
+            self._heads(self.query, behaviors),
+            gather_positions(keys, answering),
+            gather_positions(values, answering),
+            gather_rows(key, rows),
+            gather_rows(value, rows),
             asking,
         )
-        return target, self._add(behaviours, attended, training)
+        return target, self._add(behaviors, attended, training)
 
     def _heads(self, dense, x):
         """`x W` as `(rows, candidates, heads, units / heads)`."""
         flat = dense(ops.reshape(x, (-1, x.shape[-1])))
-        return ops.reshape(flat, (*ops.shape(x)[:2], self.heads, dense.units // self.heads))
+        return ops.reshape(flat, (*ops.shape(x)[:2], self.num_heads, dense.units // self.num_heads))
 
     def _add(self, x, attended, training):
         """What a position holds, with what it read and what it makes of it."""
         axes = ops.shape(attended)[:2]
-        attended = self.joined(ops.reshape(attended, (-1, self.heads * attended.shape[-1])))
+        attended = self.joined(ops.reshape(attended, (-1, self.num_heads * attended.shape[-1])))
         attended = ops.reshape(attended, (*axes, self.joined.units))
         attended = self.drop_attention(attended, training=training)
         x = self.norm_attention(x + attended)
@@ -94,7 +94,7 @@ class TransformerBlock(keras.layers.Layer):
         return self.norm_ffn(x + self.drop_ffn(each(self.second, hidden), training=training))
 
     def get_config(self):
-        return {**super().get_config(), "heads": self.heads, "dropout": self.dropout}
+        return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}
 
 
 def each(dense, x):

@@ -3,7 +3,7 @@
 import keras
 
 from keras_din.embed import embed
-from keras_din.fields import pooled_behaviours
+from keras_din.fields import pooled_behaviors
 from keras_din.head import ctr_head, ctr_model
 
 
@@ -21,7 +21,7 @@ def build_base(
 
     Args:
         spec: A `FeatureSpec`.
-        pooling: `"mean"` or `"sum"` of the behaviours.
+        pooling: `"mean"` or `"sum"` of the behaviors.
         hidden_units: Sizes of the hidden layers of `f`.
         activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
@@ -36,6 +36,6 @@ def build_base(
         code averages.
     """
     x = embed(spec, embeddings_initializer)
-    parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
+    parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
     return ctr_model(x.inputs, ctr, name=name)

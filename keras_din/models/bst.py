@@ -4,15 +4,15 @@ import keras
 
 from keras_din.embed import embed
 from keras_din.head import ctr_head, ctr_model
-from keras_din.layers import BehaviourTransformer
+from keras_din.layers import BehaviorTransformer
 
 
 def build_bst(
     spec,
     *,
-    heads=8,
-    blocks=1,
-    positions=100,
+    num_heads=8,
+    num_blocks=1,
+    max_positions=100,
     hidden_units=(200, 80),
     activation="leaky_relu",
     dropout=0.3,
@@ -21,15 +21,15 @@ def build_bst(
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, F_A)`, `[F_1 ... F_n, F_A] = transformer([e_1 ... e_n, v_A])`.
 
-    The candidate `A` stands behind the user's behaviours `e_j` in one sequence, and reads them by
+    The candidate `A` stands behind the user's behaviors `e_j` in one sequence, and reads them by
     self-attention. `f` sees what the transformer made of the candidate.
 
     Args:
         spec: A `FeatureSpec`.
-        heads: Heads of the attention.
-        blocks: Blocks of the transformer. One reads a history in time linear in its length,
+        num_heads: Heads of the attention.
+        num_blocks: Blocks of the transformer. One reads a history in time linear in its length,
             each further one in quadratic time.
-        positions: How many of the most recent behaviours have a position of their own; 0 for a
+        max_positions: How many of the most recent behaviors have a position of their own; 0 for a
             model that does not see their order. On KuaiRand both are as good: a GAUC of 0.628 with
             100 and 0.627 with 0, the mean of three seeds that differ by 0.005.
         hidden_units: Sizes of the hidden layers of `f`.
@@ -43,16 +43,16 @@ def build_bst(
 
     Reference:
         [Chen et al., 2019](https://arxiv.org/abs/1905.06874), whose best model has one block of 8
-        heads. `BehaviourTransformer` says where we differ.
+        heads. `BehaviorTransformer` says where we differ.
     """
     x = embed(spec, embeddings_initializer)
-    if not x.behaviours:  # The arguments are checked all the same.
-        BehaviourTransformer(heads, blocks, positions, dropout)
+    if not x.behaviors:  # The arguments are checked all the same.
+        BehaviorTransformer(num_heads, num_blocks, max_positions, dropout)
     interests = [
-        BehaviourTransformer(heads, blocks, positions, dropout, name=f"interest_{b.name}")(
-            b.query, b.keys, keys_mask=b.mask
-        )
-        for b in x.behaviours
+        BehaviorTransformer(
+            num_heads, num_blocks, max_positions, dropout, name=f"interest_{b.name}"
+        )(b.query, b.keys, keys_mask=b.mask)
+        for b in x.behaviors
     ]
     parts = [*x.context, x.target, *interests]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)

@@ -4,7 +4,7 @@ import keras
 
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
-from keras_din.fields import pooled_behaviours
+from keras_din.fields import pooled_behaviors
 from keras_din.head import ctr_head, ctr_model, join
 from keras_din.layers import MLP, CrossNetwork
 from keras_din.layers.cross_network import checked_ranks
@@ -25,7 +25,7 @@ def build_dcn(
 ) -> keras.Model:
     """Builds `ctr = f(x_L)`, `x_{l+1} = x_0 * (W_l x_l + b_l) + x_l`, `x_0 = [context, v_A, v_U]`.
 
-    `v_U` are the behaviours, pooled. `"stacked"` puts the MLP on top of the cross layers,
+    `v_U` are the behaviors, pooled. `"stacked"` puts the MLP on top of the cross layers,
     `"parallel"` beside them: `ctr = sigmoid(w [x_L, MLP(x_0)] + b)`.
 
     Args:
@@ -35,7 +35,7 @@ def build_dcn(
         experts: Number of low-rank matrices of each layer, which a gate weighs. More than 1
             only with ranks that are integers.
         structure: `"stacked"` or `"parallel"`.
-        pooling: `"mean"` or `"sum"` of the behaviours.
+        pooling: `"mean"` or `"sum"` of the behaviors.
         hidden_units: Sizes of the hidden layers of the MLP.
         activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
@@ -56,7 +56,7 @@ def build_dcn(
     hidden_units = layer_sizes("hidden_units", hidden_units)
     structure = one_of("structure", structure, ("stacked", "parallel"))
     x = embed(spec, embeddings_initializer)
-    x_0 = join([*x.context, x.target, *pooled_behaviours(x, pooling)])
+    x_0 = join([*x.context, x.target, *pooled_behaviors(x, pooling)])
     x_l = CrossNetwork(cross_ranks, experts, name="cross")(x_0)
     if structure == "stacked":
         ctr = ctr_head([x_l], x.target_mask, hidden_units, activation, dropout)

@@ -26,7 +26,7 @@ def build_deepfm(
 
     Args:
         spec: A `FeatureSpec`. All features but a `Numeric` have one `dim`.
-        pooling: `"mean"` or `"sum"` of the behaviours and of their weights in `w`. Each feature
+        pooling: `"mean"` or `"sum"` of the behaviors and of their weights in `w`. Each feature
             of theirs is a field.
         hidden_units: Sizes of the hidden layers.
         activation: Activation of all hidden layers, as of `build_din`.

@@ -37,7 +37,7 @@ def build_din(
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, v_U(A))`, `v_U(A) = sum_j w_j e_j`, `w = softmax a(e_j, v_A)`.
 
-    What a user wants is read anew for each candidate `A`: his behaviours `e_j` are summed,
+    What a user wants is read anew for each candidate `A`: his behaviors `e_j` are summed,
     weighted by their relevance to it.
 
     The paper has `weight_normalization=False`, `interaction="concat"`, no item bias and no
@@ -54,8 +54,8 @@ def build_din(
             list of steps such as `["batch_normalization", "relu"]`. Statistics of a batch are
             those of what is real.
         weight_normalization: Whether a softmax makes a user's weights sum to 1; `"scaled"` for
-            one of `a / sqrt(dim)`, with the width of a behaviour.
-        interaction: How an interest `u` meets its query `i`, the part of `v_A` that the behaviours
+            one of `a / sqrt(dim)`, with the width of a behavior.
+        interaction: How an interest `u` meets its query `i`, the part of `v_A` that the behaviors
             are of. `"concat"`: `f` reads `[i, u]`. `"product"`: it reads `[i, u, i * u]`, with the
             first units of `u` where side features make it wider. `"affine_product"`: it reads
             `g * [i, u, i * u] + b`, `u = W (h * v_U + c) + d` as wide as `i`; the code's batch
@@ -68,7 +68,7 @@ def build_din(
 
     Returns:
         A functional `keras.Model`. In: a dict by the spec's input names, context `(batch,)`,
-        target `(batch, candidates)`, behaviours `(batch, time)`, padded with 0 or ragged. Out:
+        target `(batch, candidates)`, behaviors `(batch, time)`, padded with 0 or ragged. Out:
         float32 probabilities `(batch, candidates)`, 0 for a padding candidate.
 
     Reference:
@@ -82,26 +82,26 @@ def build_din(
     attention_units = layer_sizes("attention_units", attention_units, at_least_one=True)
     affine = interaction == "affine_product"
     x = embed(spec, embeddings_initializer)
-    if not x.behaviours:  # The arguments are checked all the same.
+    if not x.behaviors:  # The arguments are checked all the same.
         AttentionSequencePoolingLayer(attention_units, activation, weight_normalization)
     interests = [
         AttentionSequencePoolingLayer(
             attention_units, activation, weight_normalization, name=f"interest_{b.name}"
         )(b.query, b.keys, keys_mask=b.mask, query_mask=x.target_mask)
-        for b in x.behaviours
+        for b in x.behaviors
     ]
     if affine:
         interests = [
             keras.layers.Dense(b.query.shape[-1], name=f"dense_{b.name}")(
                 scale_and_shift(u, f"affine_{b.name}")
             )
-            for u, b in zip(interests, x.behaviours, strict=True)
+            for u, b in zip(interests, x.behaviors, strict=True)
         ]
     parts = [*x.context, x.target, *interests]
     if interaction != "concat":
         parts += [
             b.query * u[..., : b.query.shape[-1]]
-            for u, b in zip(interests, x.behaviours, strict=True)
+            for u, b in zip(interests, x.behaviors, strict=True)
         ]
     if affine:
         parts = [scale_and_shift(join(parts), "affine")]

@@ -29,7 +29,7 @@ def build_pnn(
     Args:
         spec: A `FeatureSpec`. All features but a `Numeric` have one `dim`.
         product: `"inner"`, `"outer"` or `"both"`.
-        pooling: `"mean"` or `"sum"` of the behaviours. Each feature of theirs is a field.
+        pooling: `"mean"` or `"sum"` of the behaviors. Each feature of theirs is a field.
         hidden_units: Sizes of the hidden layers of `f`.
         activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.

@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
-from keras_din.embed import read_inputs, real
+from keras_din.embed import read_inputs, valid_mask
 from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, Categorical
 from keras_din.head import ctr_model, probability
 from keras_din.layers import ItemLogits
@@ -45,7 +45,7 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
         name="item_logits",
         dtype="float32",  # A logit in half precision would make items equal that are not.
     )
-    mask = real(spec.target, [values[feature.name] for feature in spec.target])
+    mask = valid_mask(spec.target, [values[feature.name] for feature in spec.target])
     return ctr_model(inputs, probability(table(values[item.name]), mask), name=name)
 
 
@@ -54,8 +54,9 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
 
     The prior strength is the one of `PRIOR_STRENGTHS` with the least logloss on `valid`. There the
     odds are scaled to the click rate of `valid`, so that a training part with fewer negatives
-    (`PreparedData.thinned`) chooses as the whole one does. Sample weights of `train` weigh the
-    counts; those of `valid` do not. An item without impressions gets the rate of the whole part.
+    (`PreparedData.downsample_negatives`) chooses as the whole one does. Sample weights of `train`
+    weigh the counts; those of `valid` do not. An item without impressions gets the rate of the
+    whole part.
 
     Args:
         model: A model of `build_popularity`. Its logits are replaced.

@@ -4,7 +4,7 @@ import keras
 
 from keras_din.checks import positive_integer
 from keras_din.embed import embed
-from keras_din.fields import pooled_behaviours
+from keras_din.fields import pooled_behaviors
 from keras_din.head import ctr_head, ctr_model
 from keras_din.linear import crossed, linear
 from keras_din.ops import sum_of_fields
@@ -30,11 +30,11 @@ def build_wide_deep(
     Args:
         spec: A `FeatureSpec`.
         crosses: Lists of two or more names of inputs, such as `("tab", "author_id")`. All must be
-            of `Categorical` features, and their behaviours of one sequence. With the history, as
-            in `("hist_item_id", "item_id")`, each behaviour makes a combination with the
+            of `Categorical` features, and their behaviors of one sequence. With the history, as
+            in `("hist_item_id", "item_id")`, each behavior makes a combination with the
             candidate: the paper's `AND(installed_app, impression_app)`.
         cross_buckets: Number of weights of each cross. Combinations are hashed into them.
-        pooling: `"mean"` or `"sum"` of the behaviours, and of their weights and crosses.
+        pooling: `"mean"` or `"sum"` of the behaviors, and of their weights and crosses.
         hidden_units: Sizes of the hidden layers.
         activation: Activation of all hidden layers, as of `build_din`.
         dropout: Fraction of hidden units that training drops.
@@ -57,6 +57,6 @@ def build_wide_deep(
     x = embed(spec, embeddings_initializer)
     of_row, of_candidate = crossed(spec, x, crosses, buckets, pooling)
     wide = sum_of_fields(of_row, [linear(spec, x, pooling), *of_candidate])
-    parts = [*x.context, x.target, *pooled_behaviours(x, pooling)]
+    parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=wide)
     return ctr_model(x.inputs, ctr, name=name)

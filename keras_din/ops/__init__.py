@@ -1,6 +1,6 @@
 """Pure tensor functions, one equation each."""
 
-from keras_din.ops.attention import factored, factored_projection, scores_of_row
+from keras_din.ops.attention import row_scores, split_kernel, split_projection
 from keras_din.ops.cross_hash import cross_hash
 from keras_din.ops.field_products import (
     inner_products,
@@ -10,18 +10,18 @@ from keras_din.ops.field_products import (
 )
 from keras_din.ops.gru import gru_last, gru_states
 from keras_din.ops.moments import masked_moments
-from keras_din.ops.next_behaviour import next_and_other
+from keras_din.ops.next_behavior import sample_next_and_negative
 from keras_din.ops.packed import (
-    by_row_or_by_pair,
-    max_rows,
-    mean_rows,
+    attend_by_row_or_pair,
+    gather_positions,
+    gather_rows,
     pack,
     pairs_of_rows,
-    row_of_position,
-    softmax_rows,
-    sum_rows,
-    take_positions,
-    take_rows,
+    row_ids,
+    segment_max,
+    segment_mean,
+    segment_softmax,
+    segment_sum,
 )
 from keras_din.ops.ragged import is_ragged, packed_keys, padded, ragged_like
 from keras_din.ops.real_entries import real_entries
@@ -29,18 +29,18 @@ from keras_din.ops.row_attention import attend_rows
 
 __all__ = [
     "attend_rows",
-    "by_row_or_by_pair",
+    "attend_by_row_or_pair",
     "cross_hash",
-    "factored",
-    "factored_projection",
+    "split_kernel",
+    "split_projection",
     "gru_last",
     "gru_states",
     "inner_products",
     "is_ragged",
     "masked_moments",
-    "max_rows",
-    "mean_rows",
-    "next_and_other",
+    "segment_max",
+    "segment_mean",
+    "sample_next_and_negative",
     "outer_product",
     "pack",
     "packed_keys",
@@ -48,12 +48,12 @@ __all__ = [
     "pairs_of_rows",
     "ragged_like",
     "real_entries",
-    "row_of_position",
-    "scores_of_row",
-    "softmax_rows",
+    "row_ids",
+    "row_scores",
+    "segment_softmax",
     "sum_of_fields",
     "sum_of_inner_products",
-    "sum_rows",
-    "take_positions",
-    "take_rows",
+    "segment_sum",
+    "gather_positions",
+    "gather_rows",
 ]

@@ -2,18 +2,18 @@
 
 from keras import ops
 
-from keras_din.ops.packed import affine, take_rows
+from keras_din.ops.packed import affine, gather_rows
 
 
-def factored(kernel, dim, key_dim):
+def split_kernel(kernel, dim, key_dim):
     """The parts `Wq + Wd`, `Wk - Wd` and `Wp` of `W`, whose rows are `Wq, Wk, Wd, Wp`.
 
     `[q, k, q - k, q * k] W + b = q (Wq + Wd) + k (Wk - Wd) + (q * k) Wp + b`: the query's part is
-    computed once a candidate, the key's once a behaviour, and nothing four times as wide as an
+    computed once a candidate, the key's once a behavior, and nothing four times as wide as an
     embedding is built.
 
     Keys may be wider than the query. The first `dim` units are compared with it; the others
-    (side features of a behaviour) enter through `Wk` alone.
+    (side features of a behavior) enter through `Wk` alone.
 
     Args:
         kernel: Float tensor `(3 * dim + key_dim, units)`, in the order of the equation.
@@ -29,14 +29,14 @@ def factored(kernel, dim, key_dim):
     return w_query + w_difference, w_keys - _lengthened(w_difference, key_dim), w_product
 
 
-def factored_projection(query, keys, rows, factors, bias):
-    """`[q, k, q - k, q * k] W + b` for every behaviour and candidate, from the factors of `W`.
+def split_projection(query, keys, rows, factors, bias):
+    """`[q, k, q - k, q * k] W + b` for every behavior and candidate, from the factors of `W`.
 
     Args:
         query: Float tensor `(batch, candidates, dim)`.
         keys: Packed float tensor `(positions, key_dim)`, `key_dim >= dim`.
         rows: Int tensor `(positions,)`, the row of each position.
-        factors: What `factored` returns.
+        factors: What `split_kernel` returns.
         bias: Float tensor `(units,)`.
 
     Returns:
@@ -51,17 +51,17 @@ def factored_projection(query, keys, rows, factors, bias):
     of_query = ops.reshape(of_query, (ops.shape(query)[0], candidates, units))
     of_keys = ops.matmul(keys, w_keys)
     compared = keys if keys.shape[-1] == dim else keys[:, :dim]
-    product = take_rows(query, rows) * ops.expand_dims(compared, 1)
+    product = gather_rows(query, rows) * ops.expand_dims(compared, 1)
     of_product = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
-    both = take_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
+    both = gather_rows(of_query, rows) + ops.expand_dims(of_keys, 1)
     return ops.reshape(both, (-1, units)) + of_product
 
 
-def scores_of_row(score, query, keys, factors, bias):
-    """A score of every candidate and behaviour of one row, from products of matrices alone.
+def row_scores(score, query, keys, factors, bias):
+    """A score of every candidate and behavior of one row, from products of matrices alone.
 
     Each of one side has a matrix of its own for the other: a candidate `(Wk - Wd) + diag(q) Wp`
-    for keys, a behaviour `(Wq + Wd) + diag(k) Wp` for queries. So `factored_projection` is one
+    for keys, a behavior `(Wq + Wd) + diag(k) Wp` for queries. So `split_projection` is one
     product, and nothing has an axis of times, one of candidates and one of `dim`. The matrices are
     made of the side that has fewer.
 
@@ -70,7 +70,7 @@ def scores_of_row(score, query, keys, factors, bias):
             tensor of `rows * others` scores.
         query: Float tensor `(candidates, dim)`.
         keys: Float tensor `(time, key_dim)`, `key_dim >= dim`.
-        factors: What `factored` returns.
+        factors: What `split_kernel` returns.
         bias: Float tensor `(units,)`.
 
     Returns:
@@ -79,7 +79,7 @@ def scores_of_row(score, query, keys, factors, bias):
     w_query, w_keys, w_product = factors
     candidates, time = ops.shape(query)[0], ops.shape(keys)[0]
 
-    def by_matrices_of_behaviours():
+    def by_matrices_of_behaviors():
         of_keys = ops.matmul(keys, w_keys) + bias
         x = _projection(query, w_query, w_product, keys[:, : query.shape[-1]], of_keys)
         return ops.reshape(score(x), (candidates, time))
@@ -89,9 +89,9 @@ def scores_of_row(score, query, keys, factors, bias):
         x = _projection(keys, w_keys, w_product, query, of_query)
         return ops.transpose(ops.reshape(score(x), (time, candidates)))
 
-    # oneDNN ends the process at a product without columns: without behaviours there are no such.
-    fewer_behaviours = ops.logical_and(time > 0, time < candidates)
-    return ops.cond(fewer_behaviours, by_matrices_of_behaviours, by_matrices_of_candidates)
+    # oneDNN ends the process at a product without columns: without behaviors there are no such.
+    fewer_behaviors = ops.logical_and(time > 0, time < candidates)
+    return ops.cond(fewer_behaviors, by_matrices_of_behaviors, by_matrices_of_candidates)
 
 
 def _projection(x, w, w_product, others, of_others):

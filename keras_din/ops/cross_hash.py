@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_din.feature_spec import PADDING_INDEX, RESERVED
+from keras_din.feature_spec import NUM_RESERVED, PADDING_INDEX
 
 _MULTIPLIER = 0x9E3779B1 - 2**32  # The golden ratio times 2^32, made odd, as an int32.
 
@@ -29,9 +29,9 @@ def cross_hash(indices, buckets):
         # Keras would add an index `(n, 1)` along the last axis, where that is `n` long as well.
         hashed = (hashed - -index) * _MULTIPLIER
         real = ops.logical_and(real, ops.not_equal(index, PADDING_INDEX))
-    neighbours = min(2**32 // buckets + 1, 2**31 - 1)  # So many numbers have one bucket.
+    neighbors = min(2**32 // buckets + 1, 2**31 - 1)  # So many numbers have one bucket.
     # Of negative numbers some runtimes round a quotient up: -1 - h is none, and does not overflow.
     negative = hashed < 0
-    quotient = ops.floor_divide(ops.where(negative, -1 - hashed, hashed), neighbours)
+    quotient = ops.floor_divide(ops.where(negative, -1 - hashed, hashed), neighbors)
     bucket = ops.mod(ops.where(negative, buckets - 1 - quotient, quotient), buckets)
-    return ops.where(real, bucket + RESERVED, PADDING_INDEX)
+    return ops.where(real, bucket + NUM_RESERVED, PADDING_INDEX)

@@ -2,7 +2,9 @@
 
 import contextlib
 
-from keras_din.ops import gru, gru_portable, packed, packed_portable
+from keras_din.ops import gru, packed
+from keras_din.ops.gru import portable as gru_portable
+from keras_din.ops.packed import portable as packed_portable
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ def ragged_like(x, keys):
 
 
 def packed_keys(keys, mask):
-    """Ragged behaviours in the packed form, without a padded copy of them.
+    """Ragged behaviors in the packed form, without a padded copy of them.
 
     Args:
         keys: Ragged tensor `(batch, time)` or `(batch, time, ...)`.

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_din.ops.in_float32 import in_float32
-from keras_din.ops.packed import max_rows, sum_rows, take_rows
+from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.packed import gather_rows, segment_max, segment_sum
 
 
 @in_float32
@@ -31,12 +31,12 @@ def attend_rows(queries, keys, values, own_key, own_value, rows):
     """
     batch = ops.shape(queries)[0]
     queries = queries * queries.shape[-1] ** -0.5
-    scores = ops.sum(take_rows(queries, rows) * keys, axis=-1, keepdims=True)
+    scores = ops.sum(gather_rows(queries, rows) * keys, axis=-1, keepdims=True)
     own = ops.sum(queries * own_key, axis=-1, keepdims=True)
-    highest = ops.stop_gradient(max_rows(scores, rows, batch))
-    exponentials = ops.exp(scores - take_rows(highest, rows))
-    total = sum_rows(exponentials, rows, batch)
-    weighted = sum_rows(exponentials * values, rows, batch)
+    highest = ops.stop_gradient(segment_max(scores, rows, batch))
+    exponentials = ops.exp(scores - gather_rows(highest, rows))
+    total = segment_sum(exponentials, rows, batch)
+    weighted = segment_sum(exponentials * values, rows, batch)
 
     highest = ops.where(total > 0, highest, ops.stop_gradient(own))
     top = ops.maximum(highest, ops.stop_gradient(own))

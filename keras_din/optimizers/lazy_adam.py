@@ -106,11 +106,11 @@ class LazyAdam(LazyRule, keras.optimizers.Adam):
         beta_2: Decay of the second moment.
         epsilon: The small constant.
         amsgrad: Whether to divide by the largest second moment so far.
-        mini_batch_aware: Strength of mini-batch aware regularization (Sec. 5.1 of the DIN paper),
-            or `None`: a row `r` of the batch gets `mini_batch_aware w_r / n_r` added to its
+        mini_batch_aware_l2: Strength of mini-batch aware regularization (Sec. 5.1 of the DIN
+            paper), or `None`: a row `r` of the batch gets `mini_batch_aware w_r / n_r` added to its
             gradient, before clipping. All of it in `keras_din/optimizers/mini_batch_aware.py`.
-        occurrences: Its `n_r`: feature name -> how often each index occurs in training, as
-            `PreparedData.occurrences` counts. Tables of other features are not regularized.
+        feature_counts: Its `n_r`: feature name -> how often each index occurs in training, as
+            `PreparedData.feature_counts` counts. Tables of other features are not regularized.
         **kwargs: Further arguments of `keras.optimizers.Adam`.
 
     Reference:
@@ -128,8 +128,8 @@ class LazyAdamW(LazyRule, keras.optimizers.AdamW):
     Args:
         learning_rate: A number or a schedule.
         weight_decay: The rate of decay.
-        mini_batch_aware: As of `LazyAdam`.
-        occurrences: As of `LazyAdam`.
+        mini_batch_aware_l2: As of `LazyAdam`.
+        feature_counts: As of `LazyAdam`.
         **kwargs: Further arguments of `keras.optimizers.AdamW`.
 
     Reference:

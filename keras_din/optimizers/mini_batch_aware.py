@@ -36,9 +36,9 @@ class MiniBatchAware(RowSparse):
     loaded with it (over those given), and the config does not have them.
 
     Args:
-        mini_batch_aware: A number of at least 0, or `None` for none of this.
-        occurrences: Feature name -> integers `(vocabulary_size,)`. Given exactly when
-            `mini_batch_aware` is.
+        mini_batch_aware_l2: A number of at least 0, or `None` for none of this.
+        feature_counts: Feature name -> integers `(vocabulary_size,)`. Given exactly when
+            `mini_batch_aware_l2` is.
 
     Raises:
         ValueError: When these do not hold; when the optimizer is built, and no table is of a
@@ -50,105 +50,107 @@ class MiniBatchAware(RowSparse):
         the factor 2 of the derivative too.
     """
 
-    def __init__(self, *arguments, mini_batch_aware=None, occurrences=None, **keywords):
+    def __init__(self, *arguments, mini_batch_aware_l2=None, feature_counts=None, **keywords):
         super().__init__(*arguments, **keywords)
-        if occurrences is not None and not isinstance(occurrences, Mapping):
+        if feature_counts is not None and not isinstance(feature_counts, Mapping):
             raise ValueError(
-                "`occurrences` must be a dict of the counts of each feature, as "
-                f"`PreparedData.occurrences` makes it. Received: occurrences={occurrences!r}."
+                "`feature_counts` must be a dict of the counts of each feature, as "
+                "`PreparedData.feature_counts` makes it. "
+                f"Received: feature_counts={feature_counts!r}."
             )
-        if (mini_batch_aware is None) != (occurrences is None):
-            names = None if occurrences is None else list(occurrences)
+        if (mini_batch_aware_l2 is None) != (feature_counts is None):
+            names = None if feature_counts is None else list(feature_counts)
             raise ValueError(
-                "`mini_batch_aware` and `occurrences` must be given together: each row's share is "
-                "divided by how often its index occurs, as `PreparedData.occurrences` counts. "
-                f"Received: mini_batch_aware={mini_batch_aware!r}, occurrences={names}."
+                "`mini_batch_aware_l2` and `feature_counts` must be given together: each row's "
+                "share is divided by its count, see `PreparedData.feature_counts`. "
+                f"Received: mini_batch_aware_l2={mini_batch_aware_l2!r}, feature_counts={names}."
             )
-        self.mini_batch_aware = None
-        self._lacks_occurrences = False
-        if mini_batch_aware is not None:
-            self.mini_batch_aware = _strength(mini_batch_aware)
-            given = {name: _counts(name, values) for name, values in occurrences.items()}
+        self.mini_batch_aware_l2 = None
+        self._lacks_feature_counts = False
+        if mini_batch_aware_l2 is not None:
+            self.mini_batch_aware_l2 = _strength(mini_batch_aware_l2)
+            given = {name: _counts(name, values) for name, values in feature_counts.items()}
             # A view, since Keras would track a dict as state.
-            self._given_occurrences = types.MappingProxyType(given)
+            self._given_feature_counts = types.MappingProxyType(given)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The optimizer of a config, whose counts come with its saved state."""
         config = dict(config)
-        strength = config.pop("mini_batch_aware", None)
+        strength = config.pop("mini_batch_aware_l2", None)
         optimizer = super().from_config(config, custom_objects)
         if strength is not None:
-            optimizer.mini_batch_aware = _strength(strength)
-            optimizer._given_occurrences = None
-            optimizer._lacks_occurrences = True
+            optimizer.mini_batch_aware_l2 = _strength(strength)
+            optimizer._given_feature_counts = None
+            optimizer._lacks_feature_counts = True
         return optimizer
 
     def get_config(self):
-        return {**super().get_config(), "mini_batch_aware": self.mini_batch_aware}
+        return {**super().get_config(), "mini_batch_aware_l2": self.mini_batch_aware_l2}
 
     def build(self, variables):
         if self.built:
             return
-        self.build_occurrences(variables)
+        self.build_feature_counts(variables)
         super().build(variables)
 
-    def build_occurrences(self, variables):
+    def build_feature_counts(self, variables):
         """Makes a variable `(vocabulary_size,)` of each table's counts: 0 where nothing is due."""
-        if self.mini_batch_aware is None:
+        if self.mini_batch_aware_l2 is None:
             return
         if keras.backend.backend() == "tensorflow":
             replicas = self._distribution_strategy.num_replicas_in_sync
             if replicas > 1:
                 raise ValueError(
-                    "`mini_batch_aware` would count a row once a replica; it needs one replica. "
+                    "`mini_batch_aware_l2` would count a row once a replica; it needs one replica. "
                     f"Received: {replicas} replicas."
                 )
-        given = self._given_occurrences or {}
+        given = self._given_feature_counts or {}
         tables = [variable for variable in variables if is_table(variable)]
         unknown = set(given) - {table.feature for table in tables}
         if unknown:
             raise ValueError(
-                "Each feature of `occurrences` must have a table that is trained; there are those "
-                f"of {sorted({table.feature for table in tables})}. Received: {sorted(unknown)}."
+                "Each feature of `feature_counts` must have a table that is trained; there are "
+                f"those of {sorted({table.feature for table in tables})}. "
+                f"Received: {sorted(unknown)}."
             )
         for table in tables:
             if table.feature in given and len(given[table.feature]) != table.shape[0]:
                 raise ValueError(
-                    f"`occurrences` of {table.feature!r} must have an entry for each of the "
+                    f"`feature_counts` of {table.feature!r} must have an entry for each of the "
                     f"{table.shape[0]} rows of its table. "
                     f"Received: {len(given[table.feature])} entries."
                 )
-        self._occurrences = [
+        self._feature_counts = [
             self.add_variable(
                 shape=variable.shape[:1],
                 initializer=_initializer(given.get(variable.feature)),
                 dtype="float32",
-                name=f"{variable.feature}_occurrences",
+                name=f"{variable.feature}_feature_counts",
             )
             if is_table(variable)
             else None
             for variable in variables
         ]
-        self._given_occurrences = None
+        self._given_feature_counts = None
 
     def load_own_variables(self, store):
         super().load_own_variables(store)
         if len(store.keys()) == len(self.variables):  # Else Keras has warned and loaded nothing.
-            self._lacks_occurrences = False
+            self._lacks_feature_counts = False
 
     def set_weights(self, weights):
         super().set_weights(weights)
-        self._lacks_occurrences = False
+        self._lacks_feature_counts = False
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         # Where Keras has scaled the gradients back, and not yet clipped them.
-        if self.mini_batch_aware is not None:
-            if self._lacks_occurrences:
+        if self.mini_batch_aware_l2 is not None:
+            if self._lacks_feature_counts:
                 raise ValueError(
                     "An optimizer made from a config must load its saved state before it is "
-                    "applied, or be made anew with `occurrences`. "
-                    f"Received: mini_batch_aware={self.mini_batch_aware} without occurrences."
+                    "applied, or be made anew with `feature_counts`. "
+                    "Received: no `feature_counts`."
                 )
             grads = [
                 self._regularized(gradient, variable) if is_table(variable) else gradient
@@ -157,26 +159,26 @@ class MiniBatchAware(RowSparse):
         return super()._backend_apply_gradients(grads, trainable_variables)
 
     def _regularized(self, gradient, table):
-        occurrences = self._occurrences[self._get_variable_index(table)]
+        feature_counts = self._feature_counts[self._get_variable_index(table)]
         if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):
             rows = gradient.indices
-            weights, counts = tf.gather(table.value, rows), tf.gather(occurrences.value, rows)
+            weights, counts = tf.gather(table.value, rows), tf.gather(feature_counts.value, rows)
             share = self._share(weights, counts, gradient.dtype)
             return tf.IndexedSlices(gradient.values + share, rows, gradient.dense_shape)
-        share = self._share(ops.convert_to_tensor(table), occurrences, gradient.dtype)
+        share = self._share(ops.convert_to_tensor(table), feature_counts, gradient.dtype)
         return gradient + ops.where(touched_rows(gradient), share, ops.zeros_like(share))
 
     def _share(self, weights, counts, dtype):
         counts = ops.expand_dims(counts, -1)
-        due = self.mini_batch_aware * ops.cast(counts > 0, "float32") / ops.maximum(counts, 1)
+        due = self.mini_batch_aware_l2 * ops.cast(counts > 0, "float32") / ops.maximum(counts, 1)
         return ops.cast(due * ops.cast(weights, "float32"), dtype)
 
 
 def _strength(value) -> float:
     if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(
-            "`mini_batch_aware` must be a number of at least 0, or None. "
-            f"Received: mini_batch_aware={value!r}."
+            "`mini_batch_aware_l2` must be a number of at least 0, or None. "
+            f"Received: mini_batch_aware_l2={value!r}."
         )
     return float(value)
 
@@ -185,7 +187,7 @@ def _counts(name: str, values) -> np.ndarray:
     values = np.asarray(values)
     if values.ndim != 1 or values.dtype.kind not in "iu" or (values.size and values.min() < 0):
         raise ValueError(
-            f"`occurrences` of {name!r} must be a vector of integers, none negative. "
+            f"`feature_counts` of {name!r} must be a vector of integers, none negative. "
             f"Received: {np.array2string(values, threshold=8)}."
         )
     return values

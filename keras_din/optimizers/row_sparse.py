@@ -35,7 +35,7 @@ class RowSparse:
     def apply(self, grads, trainable_variables=None):
         if keras.backend.backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
-        grads = [sum_rows_once(gradient) for gradient in grads]
+        grads = [segment_sum_once(gradient) for gradient in grads]
         scale, self.loss_scale_factor = self.loss_scale_factor, None
         try:
             if scale is not None:
@@ -57,7 +57,7 @@ class RowSparse:
         if self._distribution_strategy.num_replicas_in_sync == 1:
             return reduced
         # Slices of several replicas are joined: a row may occur once in each.
-        return [(sum_rows_once(gradient), variable) for gradient, variable in reduced]
+        return [(segment_sum_once(gradient), variable) for gradient, variable in reduced]
 
     def _clip_gradients(self, grads):
         if keras.backend.backend() != "tensorflow":
@@ -117,7 +117,7 @@ class RowSparse:
         raise NotImplementedError
 
 
-def sum_rows_once(gradient):
+def segment_sum_once(gradient):
     """An `IndexedSlices` whose indices are each there once; any other gradient as it is."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient

@@ -26,8 +26,8 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
         learning_rate: A number or a schedule.
         initial_accumulator_value: What accumulators begin with.
         epsilon: The small constant.
-        mini_batch_aware: As of `LazyAdam`.
-        occurrences: As of `LazyAdam`.
+        mini_batch_aware_l2: As of `LazyAdam`.
+        feature_counts: As of `LazyAdam`.
         **kwargs: Further arguments of `keras.optimizers.Adagrad`.
 
     Reference:
@@ -38,7 +38,7 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
     def build(self, variables):
         if self.built:
             return
-        self.build_occurrences(variables)
+        self.build_feature_counts(variables)
         keras.optimizers.Optimizer.build(self, variables)
         initializer = keras.initializers.Constant(self.initial_accumulator_value)
         self._accumulators = [

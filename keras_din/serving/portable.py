@@ -11,14 +11,21 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from keras_din.checks import local_path
 from keras_din.click_rates import ASSUMED, ClickRates
 from keras_din.embed import build_inputs
-from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, Indexed, Sequence, tells_padding
+from keras_din.feature_spec import (
+    PADDING_INDEX,
+    Bag,
+    EmbeddedFeature,
+    FeatureSpec,
+    Sequence,
+    id_feature,
+)
 from keras_din.ops.portable_form import portable_form
-from keras_din.serving.in_float32 import ctr_in_float32, in_float32
-from keras_din.serving.parity import TOLERANCE
+from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
+from keras_din.serving.checks.parity import TOLERANCE
+from keras_din.serving.graph.float32_layers import ctr_in_float32, in_float32
+from keras_din.serving.graph.signatures import first_values, most_recent
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.saved_model import check_model, check_order, checked_rates
-from keras_din.serving.signatures import first_values, most_recent
-from keras_din.serving.version import remove_what_dead_writers_left, temporary_folder
+from keras_din.serving.version.folders import remove_stale_writers, temporary_folder
 
 _OPSET = 18
 
@@ -112,7 +119,7 @@ def index_spec(spec: FeatureSpec) -> FeatureSpec:
     """The same features, with indices as their values: a size in place of what has one."""
 
     def of(feature):
-        if not isinstance(feature, Indexed):
+        if not isinstance(feature, EmbeddedFeature):
             return feature
         own = {}
         if isinstance(feature, Bag):
@@ -125,7 +132,9 @@ def index_spec(spec: FeatureSpec) -> FeatureSpec:
         context=named(spec.context),
         target=named(spec.target),
         sequences=[
-            Sequence(s.name, named(s.of), side=named(s.side), max_length=s.max_length)
+            Sequence(
+                s.name, named(s.of), side_features=named(s.side_features), max_length=s.max_length
+            )
             for s in spec.sequences
         ],
     )
@@ -145,7 +154,7 @@ def _export(model, spec, path, rates, extra, write, score) -> pathlib.Path:
     model = rates.model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(path.parent) as scratch:
-        remove_what_dead_writers_left(path.parent)
+        remove_stale_writers(path.parent)
         file = scratch / f"new-{path.name}"
         try:
             write(_graph(model, spec), file)
@@ -204,7 +213,7 @@ def _with_room(spec: FeatureSpec, x: dict) -> dict:
             kept = first_values(x[name], info.feature.max_values)
             x[name] = _one_more(tf.where(kept, x[name], PADDING_INDEX), axis=-1)
     for sequence in spec.sequences:
-        first = sequence.input_name(tells_padding(sequence.of))
+        first = sequence.input_name(id_feature(sequence.of))
         x[first] = tf.where(most_recent(x[first], sequence.max_length), x[first], PADDING_INDEX)
         for feature in sequence.features:
             name = sequence.input_name(feature)
@@ -266,6 +275,6 @@ def _difference(score, spec: FeatureSpec, live) -> float:
     for options in ({}, {"rows": 4, "time": 0, "seed": 1}, {"rows": 1, "candidates": 1, "time": 3}):
         sample = sample_rows(spec, **options)
         difference = np.abs(score(sample.raw) - live(sample.indices))
-        real = sample.indices[tells_padding(spec.target).name] != PADDING_INDEX
+        real = sample.indices[id_feature(spec.target).name] != PADDING_INDEX
         largest = float(np.maximum(largest, np.where(real, difference, 0).max()))
     return largest

@@ -7,15 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.feature_spec import (
+    NUM_RESERVED,
     OOV_INDEX,
     PADDING_INDEX,
-    RESERVED,
     Bag,
+    EmbeddedFeature,
     FeatureSpec,
-    Indexed,
+    id_feature,
     missing_value,
     padding_value,
-    tells_padding,
 )
 
 LONGEST, _MOST = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.
@@ -26,7 +26,7 @@ class SampleRows(NamedTuple):
 
     `raw` is what a client sends, `indices` what the pipeline of training makes of it. Both are
     dicts by the spec's input names, of arrays of the same shapes: context `(rows,)`, target
-    `(rows, candidates)`, behaviours `(rows, time)`, each with the axis `values` of a `Bag`.
+    `(rows, candidates)`, behaviors `(rows, time)`, each with the axis `values` of a `Bag`.
     """
 
     raw: dict
@@ -71,7 +71,7 @@ def sample_rows(
     real = rng.random((rows, candidates)) < 0.85
     for feature in spec.target:
         drawn, index = draw(feature, real.shape)
-        if feature is tells_padding(spec.target):
+        if feature is id_feature(spec.target):
             drawn[~real], index[~real] = padding_value(feature), PADDING_INDEX
         raw[feature.name], indices[feature.name] = drawn, index
     for sequence in spec.sequences:
@@ -80,7 +80,7 @@ def sample_rows(
         kept = real & (real[:, ::-1].cumsum(axis=1)[:, ::-1] <= sequence.max_length)
         for feature in sequence.features:
             drawn, index = draw(feature, real.shape)
-            if feature is tells_padding(sequence.of):
+            if feature is id_feature(sequence.of):
                 drawn[~real] = padding_value(feature)
             index[~kept] = PADDING_INDEX
             name = sequence.input_name(feature)
@@ -101,7 +101,7 @@ def one_candidate_a_row(spec: FeatureSpec, rows: dict) -> dict:
 
 def _draw(rng, feature, shape):
     """Raw values and their indices; of a `Numeric` both are the same numbers."""
-    if not isinstance(feature, Indexed):
+    if not isinstance(feature, EmbeddedFeature):
         values = rng.normal(feature.mean, feature.std, shape).astype(np.float32)
         return values, values.copy()
     if feature.hash_buckets is not None:
@@ -109,7 +109,7 @@ def _draw(rng, feature, shape):
         text = values.astype(str).astype(object)
         bucket = tf.strings.to_hash_bucket_fast(tf.constant(text), feature.hash_buckets).numpy()
         values = text if feature.dtype == "string" else values
-        return values, (bucket + RESERVED).astype(np.int32)
+        return values, (bucket + NUM_RESERVED).astype(np.int32)
     if feature.vocabulary is None:
         values = rng.integers(1, feature.vocabulary_size + 3, shape, np.int32)
         return values, np.where(values < feature.vocabulary_size, values, np.int32(OOV_INDEX))
@@ -127,11 +127,11 @@ def _draw_bags(rng, feature: Bag, shape, values: int | None):
     return drawn, index
 
 
-def raw_from_indices(feature: Indexed, indices) -> np.ndarray:
+def raw_from_indices(feature: EmbeddedFeature, indices) -> np.ndarray:
     """Raw values that have these indices.
 
     Index 0 is the padding value, and 1 a value that is not in the vocabulary; of hash buckets of
-    strings the empty one, of integers `NO_INTEGER`.
+    strings the empty one, of integers `MISSING_INT64`.
     """
     indices = np.asarray(indices)
     if feature.dtype is None:
@@ -140,22 +140,22 @@ def raw_from_indices(feature: Indexed, indices) -> np.ndarray:
     values = {PADDING_INDEX: padding_value(feature)}
     if feature.hash_buckets is not None:
         values[OOV_INDEX] = missing_value(feature)
-        values |= _values_of_buckets(feature, distinct[distinct >= RESERVED])
+        values |= _values_of_buckets(feature, distinct[distinct >= NUM_RESERVED])
     else:
         values[OOV_INDEX] = _unknown(feature)
-        values |= {i: feature.vocabulary[i - RESERVED] for i in distinct if i >= RESERVED}
+        values |= {i: feature.vocabulary[i - NUM_RESERVED] for i in distinct if i >= NUM_RESERVED}
     dtype = object if feature.dtype == "string" else np.int64
     chosen = np.array([values[i] for i in distinct], dtype)[where.ravel()]
     return chosen.reshape(indices.shape)
 
 
-def _values_of_buckets(feature: Indexed, indices) -> dict:
+def _values_of_buckets(feature: EmbeddedFeature, indices) -> dict:
     """Index -> the first of the numbers 1, 2, ... that has its bucket."""
     found, number, at_once = {}, 1, 2**16
     while not all(index in found for index in indices):
         numbers = np.arange(number, number + at_once)
         text = tf.strings.as_string(tf.constant(numbers))
-        buckets = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy() + RESERVED
+        buckets = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy() + NUM_RESERVED
         for index, first in zip(*np.unique(buckets, return_index=True), strict=True):
             found.setdefault(index, numbers[first])
         number += at_once
@@ -163,7 +163,7 @@ def _values_of_buckets(feature: Indexed, indices) -> dict:
     return {index: as_value(found[index]) for index in indices}
 
 
-def _unknown(feature: Indexed):
+def _unknown(feature: EmbeddedFeature):
     if feature.dtype == "string":
         candidates = (f"unknown{'?' * i}" for i in itertools.count())
     else:

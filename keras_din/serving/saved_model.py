@@ -6,20 +6,18 @@ import keras
 import tensorflow as tf
 
 from keras_din.checks import json_values, local_path, one_of, positive_integer
-from keras_din.click_rates import ASSUMED, ClickRates, click_rates
-from keras_din.ctr_model import warn_without_fingerprint
-from keras_din.embed import build_inputs
+from keras_din.click_rates import ASSUMED, ClickRates
 from keras_din.feature_spec import FeatureSpec
-from keras_din.layers import Embedding
 from keras_din.ops.custom_gradient_tensorflow import without_gradients
-from keras_din.serving import signatures
-from keras_din.serving.description import write_description
-from keras_din.serving.in_float32 import ctr_in_float32, half_precision, in_float32
-from keras_din.serving.int8_tables import Int8Tables, what_is_lost
-from keras_din.serving.parity import check_parity, whole_float32
-from keras_din.serving.raw_values import RawValues
-from keras_din.serving.version import folder_of_versions, new_version
-from keras_din.serving.warmup import write_warmup
+from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
+from keras_din.serving.checks.parity import check_parity, whole_float32
+from keras_din.serving.graph import signatures
+from keras_din.serving.graph.float32_layers import ctr_in_float32, half_precision, in_float32
+from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
+from keras_din.serving.graph.raw_values import RawValues
+from keras_din.serving.version.description import write_description
+from keras_din.serving.version.folders import folder_of_versions, new_version
+from keras_din.serving.version.warmup import write_warmup
 from keras_din.spec_fingerprint import check_fingerprint
 
 
@@ -45,7 +43,7 @@ def export(
     buckets, int32 indices of one with only a size, float32 numbers. Unknown values and indices
     out of range are out-of-vocabulary. It answers two signatures:
 
-    - `serving_default`, a row a candidate: context and target `(batch,)`, behaviours
+    - `serving_default`, a row a candidate: context and target `(batch,)`, behaviors
       `(batch, time)` -> `ctr` `(batch,)`.
     - `rank`, a row a user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
       `order`, int32 places of the candidates, the best first.
@@ -53,10 +51,10 @@ def export(
     A value that is missing is the empty string; of int64 hash buckets it is -2**63, since every
     other number has a bucket.
 
-    Behaviours and candidates are padded, at either end, with the empty string or 0 in their
+    Behaviors and candidates are padded, at either end, with the empty string or 0 in their
     first `Categorical`. (Where 0 is in an int64 vocabulary, with the first of -1, -2, ... that
     is not.) Padding candidates come last, with a `ctr` of 0. `(batch, 0)` is an empty history;
-    of one longer than `max_length` the most recent behaviours stay. A `Bag` has one axis more,
+    of one longer than `max_length` the most recent behaviors stay. A `Bag` has one axis more,
     the last, with its values, padded anywhere alike; of more than `max_values` the first stay.
 
     Before it is published, a process with TensorFlow alone scores sample rows through both and
@@ -65,11 +63,12 @@ def export(
     `keras_din[serving]`) a version has warm-up requests, which a server answers itself before it
     takes the version into service; without, a warning says that they are missing.
 
-    `ctr` is the click rate of the log: what a `positive_weight` of the loss and `data.thinned` did
-    to the odds is undone in the version, in both signatures alike; `order` is that of `ctr`. Both
-    are read from the model's compiled `keras_din.losses.BinaryCrossentropy`, unless they are given
-    here. What is not given is taken as 1, and a line on the screen reports it. `raw=True` publishes
-    what the model answers. `ctr` in `keras_din.json` tells all of it.
+    `ctr` is the click rate of the log: what a `positive_weight` of the loss and
+    `data.downsample_negatives` did to the odds is undone in the version, in both signatures alike;
+    `order` is that of `ctr`. Both are read from the model's compiled
+    `keras_din.losses.BinaryCrossentropy`, unless they are given here. What is not given is taken as
+    1, and a line on the screen reports it. `raw=True` publishes what the model answers. `ctr` in
+    `keras_din.json` tells all of it.
 
     A model of mixed precision is served in float32, and held to its own numbers in float32;
     `half_precision` in `keras_din.json` says how far the live model is from them.
@@ -139,7 +138,7 @@ def export(
         warmup = write_warmup(version.folder, spec)
         with whole_float32():
             parity = check_parity(version.folder, spec, live)
-            lost = {} if int8 is None else what_is_lost(spec, in_floats, live, test)
+            lost = {} if int8 is None else quantization_report(spec, in_floats, live, test)
             half = half_precision(model, spec, in_floats)
         write_description(
             version.folder,
@@ -162,18 +161,6 @@ def export(
             stacklevel=2,
         )
     return version.published
-
-
-def checked_rates(model, positive_weight, negative_rate, raw: bool, rates) -> ClickRates:
-    """`rates`, or what is given and known of the model; a `ValueError` where both are given."""
-    if rates is None:
-        return click_rates(model, positive_weight, negative_rate, raw)
-    if positive_weight is not None or negative_rate is not None or raw:
-        raise ValueError(
-            "`rates` stands in place of `positive_weight`, `negative_rate` and `raw`. Received: "
-            f"rates={rates!r}, {positive_weight=}, {negative_rate=}, {raw=}."
-        )
-    return rates
 
 
 def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
@@ -207,60 +194,3 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
     # Gradients of functions would be saved with them.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), functions, options)
-
-
-def check_order(function: str, model, spec, path) -> None:
-    """Raises a `ValueError` when the arguments of an export stand in another order."""
-    if isinstance(spec, FeatureSpec) and not isinstance(model, FeatureSpec):
-        return
-    names = [type(argument).__name__ for argument in (model, spec, path)]
-    raise ValueError(
-        f"`{function}` must be given a model, its FeatureSpec and a path, in this order. "
-        f"Received: {', '.join(names)}."
-    )
-
-
-def check_model(model, spec: FeatureSpec) -> None:
-    """Raises a `ValueError` that names where model and spec differ, or the output.
-
-    Warns where nothing can tell whether the spec has the values that the model was built with.
-    """
-    if not getattr(model, "inputs", None):
-        raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
-    has = {tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in model.inputs}
-    wants = {
-        name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in build_inputs(spec).items()
-    }
-    if has.keys() != wants.keys():
-        raise ValueError(
-            "The model's inputs must be those of the spec. "
-            f"The spec has, the model lacks: {sorted(wants.keys() - has.keys())}. "
-            f"The model has, the spec lacks: {sorted(has.keys() - wants.keys())}."
-        )
-    for name, wanted in wants.items():
-        if has[name] != wanted:
-            raise ValueError(
-                f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "
-                f"{wanted[1]}. Received: {has[name][0]} of shape {has[name][1]}."
-            )
-    ctr = model.output
-    if not isinstance(ctr, keras.KerasTensor) or len(ctr.shape) != 2 or ctr.shape[1] is not None:
-        raise ValueError(
-            f"The model's output must be one tensor `(batch, candidates)`. Received: {ctr!r}."
-        )
-    for layer in model.layers:
-        if isinstance(layer, Embedding):
-            _check_table(layer, spec)
-    if not check_fingerprint(model, spec):
-        warn_without_fingerprint(stacklevel=3)
-
-
-def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
-    """A model may have several tables of a feature, such as `lr`, one an input."""
-    for name in {layer.feature, layer.name.removeprefix("embedding_")}:
-        size = getattr(spec.features.get(name), "vocabulary_size", layer.vocabulary_size)
-        if layer.vocabulary_size != size:
-            raise ValueError(
-                f"The model's table of {name!r} must have a row for each of the spec's {size} "
-                f"indices. Received: {layer.vocabulary_size} rows in {layer.name!r}."
-            )

@@ -37,7 +37,7 @@ def test_a_request_has_its_positive_where_the_user_went_on():
     from electronics import electronics
 
     data = electronics(users=50, candidates=3)
-    samples, log = data.parts["train"], data.behaviours["hist"]
+    samples, log = data.parts["train"], data.behaviors["hist"]
     _, end = samples.history["hist"]
     assert samples.label.tolist() == [1, 0, 0] * (len(samples) // 3)
     assert (samples.columns["item_id"][::3] == log.columns["item_id"][end[::3]]).all()
@@ -69,7 +69,7 @@ def test_skewed_batches_have_one_sum():
 def test_the_floor_by_hand():
     from floor import operations
 
-    # Two behaviours of width 4, attention 3-2, top 5: a behaviour 2*4*3 + 3*2 + 2*1 = 32, the
+    # Two behaviors of width 4, attention 3-2, top 5: a behavior 2*4*3 + 3*2 + 2*1 = 32, the
     # candidate 4*3 = 12, the top 8*5 + 5*1 = 45; 3 passes, 2 operations a multiply-add.
     assert operations(2, 4, attention=(3, 2), top=(5,)) == 6 * (2 * 32 + 12 + 45)
 
@@ -110,7 +110,7 @@ def test_peers_get_the_same_samples_in_the_same_order(tmp_path):
     with np.load(tmp_path / "b.npz") as arrays:
         found = dict(arrays)
     rows = np.random.default_rng([0, 0]).permutation(len(data.parts["train"]))
-    samples, log = data.parts["train"], data.behaviours["hist"].columns
+    samples, log = data.parts["train"], data.behaviors["hist"].columns
     assert said["batches"] == len(rows) // 16 == len(found["label"])
     assert (found["items"], found["categories"]) == (302, 803)
     for place, row in enumerate(rows[: 16 * said["batches"]]):
@@ -253,7 +253,7 @@ def test_long_compares_with_short_histories_and_without_padding(monkeypatch):
 
     def ask(module, task, **options):
         asked.append(options)
-        # 7 us a behaviour and 1 ms a call; 10,000 positions of padding take another 0.1 ms.
+        # 7 us a behavior and 1 ms a call; 10,000 positions of padding take another 0.1 ms.
         call = 7e-6 * options.get("history", 0) + 1e-3 + 1e-8 * options.get("padded", 0)
         return {"version": "v", "call": call, "memory": 2e6}
 
@@ -320,7 +320,7 @@ def test_the_floor_on_an_accelerator_by_hand():
     limits = {"rate": 1e6, "bandwidth": 1e3}
     by_operations, by_bytes = floor(10, "train", 3, limits)
     assert by_operations == 10 * operations(3, 2 * DIM) / 1e6
-    # Three behaviours and a candidate, six accesses, two tables, four bytes a number.
+    # Three behaviors and a candidate, six accesses, two tables, four bytes a number.
     assert by_bytes == 10 * 4 * 6 * 2 * DIM * 4 / 1e3
     forward, read = floor(10, "predict", 3, limits)
     assert (forward, read) == pytest.approx((by_operations / 3, by_bytes / 6))

@@ -259,11 +259,11 @@ def test_popularity_is_counted(folder, tmp_path, capsys):
 
 def test_resume(folder, tmp_path, capsys):
     words = ["train", str(folder / "data"), str(tmp_path / "run"), "--model", "lr"]
-    words += ["--mini-batch-aware", "0.5", "--positive-weight", "2"]
+    words += ["--mini-batch-aware-l2", "0.5", "--positive-weight", "2"]
     words += ["--batch-size", "64", "--quiet", "--epochs"]
     assert main([*words, "1"]) == 0
     arguments = read_arguments(tmp_path / "run")["arguments"]
-    assert (arguments["mini_batch_aware"], arguments["positive_weight"]) == (0.5, 2.0)
+    assert (arguments["mini_batch_aware_l2"], arguments["positive_weight"]) == (0.5, 2.0)
     assert main([*words, "2"]) == 1
     assert "Go on with it by" in capsys.readouterr().err
     assert main([*words, "2", "--resume"]) == 0

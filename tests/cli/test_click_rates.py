@@ -36,8 +36,8 @@ def folder(tmp_path_factory):
     columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
     data = kd.data.prepare_impressions(a_log(), **columns)
     # Twice, through a folder: .5 * .5 of the negatives.
-    data.thinned(0.5).save(folder / "once")
-    PreparedData.load(folder / "once").thinned(0.5, seed=1).save(folder / "data")
+    data.downsample_negatives(0.5).save(folder / "once")
+    PreparedData.load(folder / "once").downsample_negatives(0.5, seed=1).save(folder / "data")
     words = ["train", str(folder / "data"), str(folder / "run"), "--model", "lr", "--quiet"]
     words += ["--epochs", "2", "--batch-size", "128", "--learning-rate", "0.05"]
     assert main([*words, "--positive-weight", "20"]) == 0

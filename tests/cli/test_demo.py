@@ -18,7 +18,7 @@ def quick(monkeypatch):
     def few(*arguments, **keywords):
         data = load_kuairand()
         parts = {part: samples[:1500] for part, samples in data.parts.items()}
-        return PreparedData(data.spec, data.behaviours, parts, data.report)
+        return PreparedData(data.spec, data.behaviors, parts, data.report)
 
     small = functools.partial(synthetic_log, 300, 16, interests=2, categories=10)
     monkeypatch.setattr(keras_din.data, "load_kuairand", few)

@@ -9,7 +9,7 @@ import pytest
 import keras_din as kd
 from keras_din.cli import main
 from keras_din.serving import saved_model
-from keras_din.serving.description import find_version, read_description
+from keras_din.serving.version.description import find_version, read_description
 from tests.serving.specs import SPEC
 
 DIFFERENCES = {"serving_default": 1.25e-7, "rank": 0.0}

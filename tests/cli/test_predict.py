@@ -12,7 +12,7 @@ import pytest
 import keras_din as kd
 from keras_din.cli import main
 from keras_din.data import PreparedData
-from keras_din.metrics import recalibrated
+from keras_din.metrics import recalibrate
 
 PREPARE = ["--user", "who", "--time", "ts", "--label", "click", "--target", "item,price"]
 LOG = ["--user", "who", "--time", "ts", "--label", "click"]
@@ -146,7 +146,7 @@ def test_ready_rows_pass_through_and_raw(folder, tmp_path, capsys):
     assert "positive_weight=20 undone" in printed
     raw, printed = predict(folder, capsys, source, tmp_path / "raw.csv", "--raw")
     assert "as it is (raw)" in printed
-    np.testing.assert_allclose(found["ctr"], recalibrated(raw["ctr"].to_numpy(), 20), rtol=1e-4)
+    np.testing.assert_allclose(found["ctr"], recalibrate(raw["ctr"].to_numpy(), 20), rtol=1e-4)
     assert json.loads(raw["hist_item"][2]) == rows["hist_item"][2]
 
 
@@ -156,7 +156,7 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
         name: kd.data.Samples.from_arrays({k: v for k, v in part.arrays().items() if k != "line"})
         for name, part in data.parts.items()
     }
-    PreparedData(data.spec, data.behaviours, parts, data.report).save(tmp_path / "old")
+    PreparedData(data.spec, data.behaviors, parts, data.report).save(tmp_path / "old")
     found, printed = predict(folder, capsys, tmp_path / "old", tmp_path / "ctr.csv")
     assert list(found) == ["user", "item", "price", "time", "label", "ctr"]
     assert "knows its users by number alone" in printed

@@ -5,14 +5,14 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.cli.sent_rows import sent_rows
-from keras_din.feature_spec import NO_INTEGER
+from keras_din.feature_spec import MISSING_INT64
 
 ITEM = kd.Categorical("item", vocabulary=["tea", "12", "pot"])
 SHOP = kd.Categorical("shop", vocabulary=[0, 7])
 SPEC = kd.FeatureSpec(
     context=[kd.Categorical("segment", 5), kd.Numeric("age")],
     target=[ITEM, SHOP],
-    sequences=[kd.Sequence("hist", of=[ITEM, SHOP], side=[kd.Numeric("s")])],
+    sequences=[kd.Sequence("hist", of=[ITEM, SHOP], side_features=[kd.Numeric("s")])],
 )
 
 
@@ -22,7 +22,9 @@ def test_what_says_that_a_hashed_value_is_missing():
     spec = kd.FeatureSpec(
         context=[ad, kd.Bag("tags", **number), kd.Categorical("city", hash_buckets=9)],
         target=[item],
-        sequences=[kd.Sequence("hist", of=[item], side=[kd.Categorical("action", **number)])],
+        sequences=[
+            kd.Sequence("hist", of=[item], side_features=[kd.Categorical("action", **number)])
+        ],
     )
     frame = pd.DataFrame(
         {
@@ -36,12 +38,12 @@ def test_what_says_that_a_hashed_value_is_missing():
     )
     sent = {name: values.tolist() for name, values in sent_rows(frame, spec).items()}
     assert sent == {
-        "ad": [NO_INTEGER],
+        "ad": [MISSING_INT64],
         "tags": [[5, 0]],
         "city": [""],
-        "item": [[NO_INTEGER]],
+        "item": [[MISSING_INT64]],
         "hist_item": [[3, 0]],
-        "hist_action": [[NO_INTEGER, 0]],
+        "hist_action": [[MISSING_INT64, 0]],
     }
 
 

@@ -10,8 +10,8 @@ import threadpoolctl
 from examples.reproduce import boosted_trees
 from examples.reproduce.boosted_trees import features
 from keras_din import Bag, Categorical, FeatureSpec, Numeric, Sequence
-from keras_din.data import BehaviourLog, PreparedData, Samples
-from keras_din.data.bags import Bags
+from keras_din.data import BehaviorLog, PreparedData, Samples
+from keras_din.data.store.bags import Bags
 
 ITEM, TAGS = Categorical("item", 5, dim=4), Bag("tags", 5, dim=4)
 SPEC = FeatureSpec(
@@ -39,7 +39,7 @@ def bags(rows):
 
 def a_log(label=(1, 0, 0, 1), time=(10, 20, 20, 30)):
     """Items 2, 2, 3, 2 at these times; one test row. The history of all is 3, 2, 3, 4."""
-    log = BehaviourLog(
+    log = BehaviorLog(
         [0, 4],
         {"item": np.array([3, 2, 3, 4], "int32"), "tags": bags([[2], [2], [3], [4]])},
     )

@@ -24,7 +24,7 @@ def few(monkeypatch, tmp_path):
     def few_rows():
         data = whole()
         parts = {part: samples[:2000] for part, samples in data.parts.items()}
-        return kd.data.PreparedData(data.spec, data.behaviours, parts, data.report)
+        return kd.data.PreparedData(data.spec, data.behaviors, parts, data.report)
 
     monkeypatch.setattr(kd.data, "load_kuairand", few_rows)
     monkeypatch.setattr(kd.data, "synthetic_log", lambda seed: law(60, seed=seed))

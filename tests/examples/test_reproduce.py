@@ -21,7 +21,7 @@ from keras_din.models import MODELS
 def few():
     data = load_kuairand(max_length=10)
     parts = {part: samples[:1500] for part, samples in data.parts.items()}
-    return PreparedData(data.spec, data.behaviours, parts, data.report)
+    return PreparedData(data.spec, data.behaviors, parts, data.report)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_every_model_of_the_zoo_has_a_line():
 
 def test_all_models_try_the_same_settings():
     tried = tuning.settings(4, dropout=0.3)
-    assert tried[0] == {"learning_rate": 1e-3, "dropout": 0.3, "mini_batch_aware": 0.0}
+    assert tried[0] == {"learning_rate": 1e-3, "dropout": 0.3, "mini_batch_aware_l2": 0.0}
     assert len({tuple(one.values()) for one in tried}) == 4
     assert tuning.settings(6, dropout=0.3)[:4] == tried
     assert len(tuning.settings(100)) == 3 * 3 * 2

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din.layers import AttentionSequencePoolingLayer, Embedding
-from keras_din.ops import packed_tensorflow
+from keras_din.ops.packed import tensorflow as packed_tensorflow
 from tests import reference
 from tests.layers.contract import check_layer
 
 
-def inputs(seed, batch=3, candidates=2, time=5, dim=4, side=0):
+def inputs(seed, batch=3, candidates=2, time=5, dim=4, side_features=0):
     rng = np.random.default_rng(seed)
     query = rng.normal(size=(batch, candidates, dim)).astype("float32")
-    keys = rng.normal(size=(batch, time, dim + side)).astype("float32")
+    keys = rng.normal(size=(batch, time, dim + side_features)).astype("float32")
     mask = rng.random((batch, time)) < 0.6
     return query, keys, mask
 
@@ -78,12 +78,12 @@ def test_by_hand():
     batch=st.integers(1, 4),
     candidates=st.integers(1, 3),
     time=st.integers(0, 6),
-    side=st.integers(0, 2),
+    side_features=st.integers(0, 2),
     activation=st.sampled_from(["dice", "sigmoid"]),
     softmax=st.booleans(),
 )
-def test_against_numpy(seed, batch, candidates, time, side, activation, softmax):
-    query, keys, mask = inputs(seed, batch, candidates, time, 3, side)
+def test_against_numpy(seed, batch, candidates, time, side_features, activation, softmax):
+    query, keys, mask = inputs(seed, batch, candidates, time, 3, side_features)
     layer = AttentionSequencePoolingLayer((4, 3), activation, softmax)
     layer.build(query.shape, keys.shape)
     randomized(layer, seed)
@@ -109,9 +109,9 @@ def test_padding_changes_nothing(training, activation, softmax):
         layer.build(query.shape, keys.shape)
         randomized(layer)
     plain = layers[0](query, keys, keys_mask=mask, training=training)
-    for side in "front", "back":
+    for side_features in "front", "back":
         parts, masks = [keys, garbage], [mask, np.zeros((3, 7), bool)]
-        if side == "front":
+        if side_features == "front":
             parts, masks = parts[::-1], masks[::-1]
         padded = layers[1](
             candidates,
@@ -229,12 +229,14 @@ def test_no_flag_changes_what_call_returns():
 
 
 @pytest.mark.parametrize(
-    ("side", "weight_normalization", "activation"),
+    ("side_features", "weight_normalization", "activation"),
     [(0, True, "sigmoid"), (3, True, "dice"), (0, False, "dice"), (3, "scaled", "sigmoid")],
 )
-def test_many_candidates_are_read_row_by_row(monkeypatch, side, weight_normalization, activation):
+def test_many_candidates_are_read_row_by_row(
+    monkeypatch, side_features, weight_normalization, activation
+):
     layer = AttentionSequencePoolingLayer((5, 3), activation, weight_normalization)
-    query, keys, mask = inputs(3, batch=4, candidates=6, side=side)
+    query, keys, mask = inputs(3, batch=4, candidates=6, side_features=side_features)
     mask[1] = False
     layer(query, keys, keys_mask=mask)
     randomized(layer)

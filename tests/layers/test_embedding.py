@@ -112,7 +112,7 @@ def test_errors(arguments, text):
 
 
 def test_a_regularizer_of_the_whole_table_works_and_warns():
-    with pytest.warns(UserWarning, match=r"reads the whole table .* `mini_batch_aware` .*'l2'"):
+    with pytest.warns(UserWarning, match=r"reads the whole table .* `mini_batch_aware_l2` .*'l2'"):
         layer = Embedding(5, 2, "ones", embeddings_regularizer="l2")
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(np.array([2, 0], "int32"))) + sum(layer.losses)

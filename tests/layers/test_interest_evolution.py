@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din.layers import InterestEvolutionLayer
+from keras_din.layers import InterestEvolution
 from keras_din.layers.interest_evolution import EVOLUTIONS
 from tests import reference
 from tests.layers.contract import check_layer
@@ -35,7 +35,7 @@ def expected(layer, query, keys, mask):
         h = keys[b, mask[b]]
         for c, q in enumerate(row):
             a = reference.softmax(h @ attention_kernel @ q)
-            if layer.evolution == "AIGRU":
+            if layer.gru_type == "AIGRU":
                 states = reference.gru(a[:, None] * h, kernel, recurrent, bias)
             else:
                 states = reference.gru(h, kernel, recurrent, bias, a)
@@ -43,13 +43,13 @@ def expected(layer, query, keys, mask):
     return out
 
 
-@pytest.mark.parametrize("evolution", EVOLUTIONS)
-def test_by_hand(evolution):
+@pytest.mark.parametrize("gru_type", EVOLUTIONS)
+def test_by_hand(gru_type):
     # Scores h q = log 3 and 0: attention 3/4 and 1/4.
-    layer = InterestEvolutionLayer(1, evolution)
+    layer = InterestEvolution(1, gru_type)
     query, keys = np.array([[1.0]], "float32"), np.array([[[math.log(3)], [0.0]]], "float32")
     layer.build(query.shape, keys.shape)
-    gates = 2 if evolution == "AGRU" else 3
+    gates = 2 if gru_type == "AGRU" else 3
     # u = sigmoid(1 h), r = sigmoid(2 h) and h~ = tanh(3 h + r * s + 0.5), nothing else recurrent.
     layer.attention_kernel.assign([[1.0]])
     layer.kernel.assign([[1.0, 2.0, 3.0][-gates:]])
@@ -58,9 +58,9 @@ def test_by_hand(evolution):
     sigmoid = lambda x: 1 / (1 + math.exp(-x))  # noqa: E731
     state = 0.0
     for h, a in ((math.log(3), 0.75), (0.0, 0.25)):
-        i = a * h if evolution == "AIGRU" else h
+        i = a * h if gru_type == "AIGRU" else h
         new = math.tanh(3 * i + sigmoid(2 * i) * state + 0.5)
-        update = {"AIGRU": sigmoid(i), "AGRU": a, "AUGRU": a * sigmoid(i)}[evolution]
+        update = {"AIGRU": sigmoid(i), "AGRU": a, "AUGRU": a * sigmoid(i)}[gru_type]
         state = (1 - update) * state + update * new
     np.testing.assert_allclose(layer(query, keys), [[state]], rtol=1e-5)
 
@@ -71,11 +71,11 @@ def test_by_hand(evolution):
     batch=st.integers(1, 4),
     candidates=st.integers(1, 3),
     time=st.integers(0, 5),
-    evolution=st.sampled_from(EVOLUTIONS),
+    gru_type=st.sampled_from(EVOLUTIONS),
 )
-def test_against_numpy(seed, batch, candidates, time, evolution):
+def test_against_numpy(seed, batch, candidates, time, gru_type):
     query, keys, mask = inputs(seed, batch, candidates, time)
-    layer = randomized(InterestEvolutionLayer(2, evolution), query, keys, seed)
+    layer = randomized(InterestEvolution(2, gru_type), query, keys, seed)
     out = expected(layer, query, keys, mask)
     close = {"rtol": 1e-4, "atol": 1e-5}
     np.testing.assert_allclose(layer(query, keys, keys_mask=mask), out, **close)
@@ -87,17 +87,17 @@ def test_against_numpy(seed, batch, candidates, time, evolution):
 def test_what_does_not_concern_the_candidate_leaves_the_state():
     """The paper's gate: with attention 0 the state stays. The authors' code changes it."""
     query, keys, _ = inputs(0, batch=1, candidates=1, time=2)
-    layer = randomized(InterestEvolutionLayer(2), query, keys)
+    layer = randomized(InterestEvolution(2), query, keys)
     layer.attention_kernel.assign(np.ones((4, 3)) * 1e3)
     query[:], keys[0, 0], keys[0, 1] = 1, abs(keys[0, 0]), -abs(keys[0, 1])
     both = layer(query, keys)
     np.testing.assert_allclose(both, layer(query, keys[:, :1]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("evolution", EVOLUTIONS)
-def test_padding_changes_nothing(evolution):
+@pytest.mark.parametrize("gru_type", EVOLUTIONS)
+def test_padding_changes_nothing(gru_type):
     query, keys, mask = inputs(0)
-    layer = randomized(InterestEvolutionLayer(2, evolution), query, keys)
+    layer = randomized(InterestEvolution(2, gru_type), query, keys)
     plain = layer(query, keys, keys_mask=mask)
     garbage, none = np.full((3, 4, 4), 1e3, "float32"), np.zeros((3, 4), bool)
     for parts in ((0, 1), (1, 0)):
@@ -106,15 +106,15 @@ def test_padding_changes_nothing(evolution):
         np.testing.assert_allclose(layer(query, padded, keys_mask=masks), plain, rtol=1e-5)
 
 
-@pytest.mark.parametrize("evolution", EVOLUTIONS)
-def test_contract(tmp_path, evolution):
+@pytest.mark.parametrize("gru_type", EVOLUTIONS)
+def test_contract(tmp_path, gru_type):
     query, keys, mask = inputs(0)
-    layer = InterestEvolutionLayer(2, evolution)
+    layer = InterestEvolution(2, gru_type)
     check_layer(layer, {"query": query, "keys": keys}, tmp_path, {"keys_mask": mask})
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="`evolution` must be one of 'AIGRU', 'AGRU', 'AUGRU'"):
-        InterestEvolutionLayer(2, "GRU")
+    with pytest.raises(ValueError, match="`gru_type` must be one of 'AIGRU', 'AGRU', 'AUGRU'"):
+        InterestEvolution(2, "GRU")
     with pytest.raises(ValueError, match="`units` must be a positive integer"):
-        InterestEvolutionLayer(-1)
+        InterestEvolution(-1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_din.layers import Embedding, InterestExtractorLayer, SequencePoolingLayer
+from keras_din.layers import Embedding, InterestExtractor, SequencePooling
 from tests import reference
 from tests.layers.contract import check_layer
 
@@ -28,7 +28,7 @@ def randomized(layer, keys, seed=1):
 
 def test_by_hand():
     # u = sigmoid(k + 2 h), r = sigmoid(3 k + 4 h), h~ = tanh(5 k + r * 6 h + 0.1).
-    layer = InterestExtractorLayer(1, auxiliary_loss=0)
+    layer = InterestExtractor(1, auxiliary_loss_weight=0)
     keys = np.array([[[0.5], [9.0], [-0.2]]], "float32")
     layer.build(keys.shape)
     layer.kernel.assign([[1.0, 3.0, 5.0]])
@@ -45,7 +45,7 @@ def test_by_hand():
 def test_padded_and_packed_against_numpy():
     keys, mask = keys_and_mask()
     mask[1] = False
-    layer = randomized(InterestExtractorLayer(3), keys)
+    layer = randomized(InterestExtractor(3), keys)
     weights = [w.numpy() for w in (layer.kernel, layer.recurrent_kernel, layer.bias)]
     expected = np.zeros((3, 5, 3))
     for b in range(3):
@@ -58,19 +58,19 @@ def test_padded_and_packed_against_numpy():
 def draw(monkeypatch, other):
     """Has the layer draw `other`, a place for each position."""
     from keras_din.layers import interest_extractor
-    from keras_din.ops import next_and_other
+    from keras_din.ops import sample_next_and_negative
 
     def drawn(rows, batch, random):
-        following, _, real = next_and_other(rows, batch, random)
+        following, _, real = sample_next_and_negative(rows, batch, random)
         return following, tf.constant(other), real
 
-    monkeypatch.setattr(interest_extractor, "next_and_other", drawn)
+    monkeypatch.setattr(interest_extractor, "sample_next_and_negative", drawn)
 
 
 def test_the_auxiliary_loss_against_numpy(monkeypatch):
     keys, _ = keys_and_mask(key_dim=2)
     mask = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 1], [0, 1, 1, 0, 0]], bool)
-    layer = randomized(InterestExtractorLayer(3, 0.7, (4, 2)), keys)
+    layer = randomized(InterestExtractor(3, 0.7, (4, 2)), keys)
     other = [3, 4, 5, 0, 1, 2]
     draw(monkeypatch, other)
     states, k = np.asarray(layer(keys[mask], keys_mask=mask, training=True)), keys[mask]
@@ -95,12 +95,12 @@ def test_the_auxiliary_loss_against_numpy(monkeypatch):
 
 def test_only_in_training_and_nothing_of_short_histories():
     keys, mask = keys_and_mask()
-    layer = InterestExtractorLayer(3)
+    layer = InterestExtractor(3)
     layer(keys, keys_mask=mask)
     assert layer.losses == []
     layer(keys, keys_mask=np.eye(3, 5) > 0, training=True)
     np.testing.assert_array_equal(layer.losses[-1], 0)
-    without = InterestExtractorLayer(3, auxiliary_loss=0)
+    without = InterestExtractor(3, auxiliary_loss_weight=0)
     without(keys, keys_mask=mask, training=True)
     assert without.losses == []
     assert len(without.weights) == 3
@@ -110,7 +110,7 @@ def test_a_seed_draws_the_same():
     keys, mask = keys_and_mask(batch=8, time=20)
     results = []
     for seed in (3, 3, 4):
-        layer = randomized(InterestExtractorLayer(3, seed=seed), keys)
+        layer = randomized(InterestExtractor(3, seed=seed), keys)
         layer(keys, keys_mask=mask, training=True)
         first = float(layer.losses[0])
         layer(keys, keys_mask=mask, training=True)
@@ -120,12 +120,12 @@ def test_a_seed_draws_the_same():
 
 
 def test_it_learns_what_comes_next():
-    """A behaviour tells the next one: the loss goes far below that of chance, 2 log 2."""
+    """A behavior tells the next one: the loss goes far below that of chance, 2 log 2."""
     keras.utils.set_random_seed(0)
     ids = (np.arange(6) + np.random.default_rng(0).integers(0, 20, (64, 1))) % 20
     keys = np.eye(20, dtype="float32")[ids]
     inputs = keras.Input((None, 20))
-    layer = InterestExtractorLayer(16, auxiliary_units=(32,))
+    layer = InterestExtractor(16, auxiliary_units=(32,))
     model = keras.Model(inputs, layer(inputs, keys_mask=None))
     model.compile(keras.optimizers.Adam(2e-2), lambda y, states: 0.0 * keras.ops.sum(states))
     first = model.evaluate(keys, keys, verbose=0)
@@ -141,7 +141,7 @@ def test_it_learns_what_comes_next():
 def test_the_keras_mask_of_keys_is_used_and_passed_on():
     ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
     keys = Embedding(9, 4)(ids)
-    layer = InterestExtractorLayer(3, auxiliary_loss=0)
+    layer = InterestExtractor(3, auxiliary_loss_weight=0)
     states = layer(keys)
     np.testing.assert_allclose(states, layer(keys, keys_mask=ids != 0), rtol=1e-6)
     np.testing.assert_array_equal(states[0, 1], np.zeros(3))
@@ -170,7 +170,7 @@ class MaskOf(keras.layers.Layer):
 def test_a_mask_that_is_given_is_passed_on(of_keys):
     keys, mask = keys_and_mask()
     assert not mask.all()
-    layer, pooling, mask_of = InterestExtractorLayer(3), SequencePoolingLayer(), MaskOf()
+    layer, pooling, mask_of = InterestExtractor(3), SequencePooling(), MaskOf()
     expected = pooling(layer(keys, keys_mask=mask), keys_mask=mask)
     keys = tf.constant(keys)
     if of_keys is not None:  # The one that is given has precedence.
@@ -189,10 +189,10 @@ def test_a_mask_that_is_given_is_passed_on(of_keys):
     np.testing.assert_array_equal(read, mask)
 
 
-def test_a_mask_of_ragged_behaviours_is_passed_on():
+def test_a_mask_of_ragged_behaviors_is_passed_on():
     keys, mask = keys_and_mask()
     ragged = tf.RaggedTensor.from_tensor(keys, lengths=[5, 2, 4])
-    layer, pooling = InterestExtractorLayer(3), SequencePoolingLayer()
+    layer, pooling = InterestExtractor(3), SequencePooling()
     states = layer(ragged, keys_mask=mask)
     expected = pooling(states, keys_mask=mask)
     np.testing.assert_array_equal(pooling(states), expected)
@@ -200,13 +200,15 @@ def test_a_mask_of_ragged_behaviours_is_passed_on():
 
 def test_contract(tmp_path):
     keys, mask = keys_and_mask()
-    check_layer(InterestExtractorLayer(3, seed=1), {"keys": keys}, tmp_path, {"keys_mask": mask})
+    check_layer(InterestExtractor(3, seed=1), {"keys": keys}, tmp_path, {"keys_mask": mask})
 
 
 def test_errors():
     with pytest.raises(ValueError, match="`units` must be a positive integer"):
-        InterestExtractorLayer(0)
-    with pytest.raises(ValueError, match=r"`auxiliary_loss` must be a number, 0 or more\. Rec"):
-        InterestExtractorLayer(3, -0.1)
+        InterestExtractor(0)
+    with pytest.raises(
+        ValueError, match=r"`auxiliary_loss_weight` must be a number, 0 or more\. Rec"
+    ):
+        InterestExtractor(3, -0.1)
     with pytest.raises(ValueError, match="`auxiliary_units` must hold at least one layer"):
-        InterestExtractorLayer(3, auxiliary_units=())
+        InterestExtractor(3, auxiliary_units=())

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from keras_din.layers import BatchNormalization, Dice, Embedding
-from keras_din.layers.behaviours import unpack_behaviours
-from keras_din.ops import gru_static
+from keras_din.layers.pack_behaviors import unpack_behaviors
+from keras_din.ops.gru import static as gru_static
 
 
 @pytest.mark.parametrize("kind", [Dice, BatchNormalization])
@@ -44,7 +44,7 @@ def test_the_gradient_of_a_table():
 def test_positions_that_are_padding():
     """The position behind an infinite one takes nothing of it."""
     mask = np.array([[True, False, True]])
-    out = unpack_behaviours(tf.constant([[np.inf], [1.0]]), tf.constant(mask))
+    out = unpack_behaviors(tf.constant([[np.inf], [1.0]]), tf.constant(mask))
     np.testing.assert_array_equal(out, [[[np.inf], [0], [1]]])
     inputs = np.array([[1, 1, np.nan]] * 3, "float32")
     states = gru_static.gru_states(inputs, np.zeros((1, 3), "float32"), tf.constant(mask))

@@ -8,26 +8,26 @@ import tensorflow as tf
 from keras_din.layers import (
     AttentionSequencePoolingLayer,
     BagEmbedding,
-    BehaviourTransformer,
+    BehaviorTransformer,
     Embedding,
-    InterestEvolutionLayer,
-    InterestExtractorLayer,
-    Pack,
-    Padded,
-    SequencePoolingLayer,
+    InterestEvolution,
+    InterestExtractor,
+    PackSequence,
+    RaggedToDense,
+    SequencePooling,
 )
 
 LENGTHS = [3, 0, 5, 1]
 MASK = np.arange(5) < np.array(LENGTHS)[:, None]
-# What reads behaviours for a candidate, and what reads them alone.
+# What reads behaviors for a candidate, and what reads them alone.
 LAYERS = {
     "attention": lambda: AttentionSequencePoolingLayer((6, 3)),
     "attention_units": lambda: AttentionSequencePoolingLayer((6,), "relu", False),
-    "transformer": lambda: BehaviourTransformer(2),
-    "two_blocks": lambda: BehaviourTransformer(2, blocks=2),
-    "evolution": lambda: InterestEvolutionLayer(3),
-    "mean": lambda: SequencePoolingLayer("mean"),
-    "sum": lambda: SequencePoolingLayer("sum"),
+    "transformer": lambda: BehaviorTransformer(2),
+    "two_blocks": lambda: BehaviorTransformer(2, num_blocks=2),
+    "gru_type": lambda: InterestEvolution(3),
+    "mean": lambda: SequencePooling("mean"),
+    "sum": lambda: SequencePooling("sum"),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
@@ -39,33 +39,33 @@ def inputs():
     return query, keys, tf.RaggedTensor.from_tensor(keys, lengths=LENGTHS)
 
 
-def called(layer, query, *behaviours, **masks):
-    alone = isinstance(layer, SequencePoolingLayer)
-    return layer(*behaviours, **masks) if alone else layer(query, *behaviours, **masks)
+def called(layer, query, *behaviors, **masks):
+    alone = isinstance(layer, SequencePooling)
+    return layer(*behaviors, **masks) if alone else layer(query, *behaviors, **masks)
 
 
 @every_layer
-def test_behaviours(name):
+def test_behaviors(name):
     query, keys, ragged = inputs()
     layer = LAYERS[name]()
     expected = called(layer, query, keys, keys_mask=MASK)
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(called(layer, query, ragged), expected, atol=1e-6)
-    # Real behaviours alone: their masks say that a part of them is padding.
+    # Real behaviors alone: their masks say that a part of them is padding.
     some = MASK & (np.arange(5) != 1)
     expected = called(layer, query, keys, keys_mask=some)
     mask = tf.RaggedTensor.from_tensor(some, lengths=LENGTHS)
     for keys_mask in (mask, some, np.pad(some, ((0, 0), (0, 2)))):
         out = called(layer, query, ragged, keys_mask=keys_mask)
         np.testing.assert_allclose(out, expected, atol=1e-6)
-    # Of padded and of packed behaviours only the mask may be ragged.
-    for behaviours in (keys, Pack()(keys, some)):
-        out = called(layer, query, behaviours, keys_mask=mask)
+    # Of padded and of packed behaviors only the mask may be ragged.
+    for behaviors in (keys, PackSequence()(keys, some)):
+        out = called(layer, query, behaviors, keys_mask=mask)
         np.testing.assert_allclose(out, expected, atol=1e-6)
 
 
 @every_layer
-def test_no_behaviour_at_all(name):
+def test_no_behavior_at_all(name):
     query, keys, ragged = inputs()
     layer = LAYERS[name]()
     expected = called(layer, query, keys, keys_mask=np.zeros_like(MASK))
@@ -81,10 +81,10 @@ def test_gradients_and_no_padded_copy(name):
 
     @tf.function
     def gradient(query, values):
-        behaviours = ragged.with_values(values)
+        behaviors = ragged.with_values(values)
         with tf.GradientTape() as tape:
             tape.watch(values)
-            loss = tf.reduce_sum(called(layer, query, behaviours, training=True) ** 2)
+            loss = tf.reduce_sum(called(layer, query, behaviors, training=True) ** 2)
         return tape.gradient(loss, values)
 
     with tf.GradientTape() as tape:
@@ -104,7 +104,7 @@ def test_gradients_and_no_padded_copy(name):
 
 def test_states_of_the_extractor_are_ragged():
     _, keys, ragged = inputs()
-    layer = InterestExtractorLayer(3, auxiliary_loss=0)
+    layer = InterestExtractor(3, auxiliary_loss_weight=0)
     expected = layer(keys, keys_mask=MASK)
     states = layer(ragged)
     assert states.row_lengths().numpy().tolist() == LENGTHS
@@ -118,13 +118,15 @@ def test_states_of_the_extractor_are_ragged():
 def test_pack():
     _, keys, ragged = inputs()
     some = MASK & (np.arange(5) != 1)
-    np.testing.assert_array_equal(Pack()(ragged, some), np.asarray(keys)[some])
+    np.testing.assert_array_equal(PackSequence()(ragged, some), np.asarray(keys)[some])
     indices = np.arange(20).reshape(4, 5)
     ragged = tf.RaggedTensor.from_tensor(indices, lengths=LENGTHS)
     mask = tf.RaggedTensor.from_tensor(some, lengths=LENGTHS)
-    np.testing.assert_array_equal(Pack()(ragged, mask), indices[some])
+    np.testing.assert_array_equal(PackSequence()(ragged, mask), indices[some])
     bags = tf.ragged.constant([[[1, 2], []], [], [[3], [4, 5]], [[6]]])
-    packed = Pack()(bags, np.array([[True, False], [False] * 2, [False, True], [True, False]]))
+    packed = PackSequence()(
+        bags, np.array([[True, False], [False] * 2, [False, True], [True, False]])
+    )
     assert packed.to_list() == [[1, 2], [4, 5], [6]]
 
 
@@ -138,7 +140,7 @@ def test_embeddings():
     np.testing.assert_array_equal(out.to_tensor(), expected)
     np.testing.assert_array_equal(layer(ragged, training=True).to_tensor(), expected)
     # Its mask, which is ragged, says that the 0 between others is padding.
-    mean = SequencePoolingLayer()
+    mean = SequencePooling()
     np.testing.assert_allclose(mean(out), (mean(layer(indices))), atol=1e-7)
     bags = BagEmbedding(5, 4)
     np.testing.assert_array_equal(bags(ragged), bags(indices))
@@ -167,7 +169,7 @@ def test_the_door_keeps_what_is_not_ragged():
     numbers = tf.constant([[1.0, 2.0]])
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
-        door = Padded()
+        door = RaggedToDense()
         out = door({"numbers": numbers, "bags": tf.ragged.constant([[[1, 2], []], [[3]]])})
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
@@ -179,14 +181,14 @@ def test_the_door_keeps_what_is_not_ragged():
     }
     for name, symbol in door(symbols).items():
         assert (symbol.dtype, symbol.shape) == (symbols[name].dtype, symbols[name].shape)
-    assert Padded.from_config(door.get_config()).autocast is False
+    assert RaggedToDense.from_config(door.get_config()).autocast is False
 
 
 def test_a_mask_longer_than_what_it_is_of_is_an_error():
     values = np.array([[1, 2], [3, 4]])
     mask = np.array([[True, True, True], [True, False, False]])
     with pytest.raises(tf.errors.InvalidArgumentError, match="indices"):
-        Pack()(values, mask)
-    np.testing.assert_array_equal(Pack()(values, mask & [True, True, False]), [1, 2, 3])
+        PackSequence()(values, mask)
+    np.testing.assert_array_equal(PackSequence()(values, mask & [True, True, False]), [1, 2, 3])
     with pytest.raises(tf.errors.InvalidArgumentError, match="reshape"):
-        Pack()(values[..., None], mask)
+        PackSequence()(values[..., None], mask)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_din.layers import Embedding, Pack, SequencePoolingLayer
+from keras_din.layers import Embedding, PackSequence, SequencePooling
 from tests.layers.contract import check_layer
 
 KEYS = np.array([[[1.0, 2.0], [9.0, 9.0], [3.0, 4.0]], [[9.0, 9.0]] * 3], "float32")
@@ -15,15 +15,15 @@ MASK = np.array([[True, False, True], [False] * 3])
     "pooling, expected", [("mean", [[2.0, 3.0], [0.0, 0.0]]), ("sum", [[4.0, 6.0], [0.0, 0.0]])]
 )
 def test_by_hand(pooling, expected):
-    layer = SequencePoolingLayer(pooling)
+    layer = SequencePooling(pooling)
     np.testing.assert_allclose(layer(KEYS, keys_mask=MASK), expected)
-    np.testing.assert_allclose(layer(Pack()(KEYS, MASK), keys_mask=MASK), expected)
+    np.testing.assert_allclose(layer(PackSequence()(KEYS, MASK), keys_mask=MASK), expected)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum"])
 def test_the_keras_mask_of_keys_is_used(pooling):
     ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
-    embedding, layer = Embedding(9, 4), SequencePoolingLayer(pooling)
+    embedding, layer = Embedding(9, 4), SequencePooling(pooling)
     keys = embedding(ids)
     expected = keys[0, 0] + keys[0, 2]
     out = layer(keys)
@@ -39,22 +39,22 @@ def test_the_keras_mask_of_keys_is_used(pooling):
 @pytest.mark.parametrize("count", [1000, 5000])
 def test_long_histories_in_half_precision(count, policy, dtype, resolution):
     keys = np.full((2, count, 4), 1, "float32")
-    out = SequencePoolingLayer("mean", dtype=policy.format(dtype))(keys)
+    out = SequencePooling("mean", dtype=policy.format(dtype))(keys)
     assert out.dtype == dtype
     np.testing.assert_array_equal(keras.ops.cast(out, "float32"), keys[:, 0])
-    out = SequencePoolingLayer("sum", dtype=policy.format(dtype))(keys)
+    out = SequencePooling("sum", dtype=policy.format(dtype))(keys)
     np.testing.assert_allclose(keras.ops.cast(out, "float32"), count * keys[:, 0], rtol=resolution)
 
 
 def test_contract(tmp_path):
-    check_layer(SequencePoolingLayer(), {"keys": KEYS}, tmp_path, {"keys_mask": MASK})
+    check_layer(SequencePooling(), {"keys": KEYS}, tmp_path, {"keys_mask": MASK})
 
 
 def test_pack_keeps_real_positions_row_by_row():
-    np.testing.assert_array_equal(Pack()(KEYS, MASK), [[1, 2], [3, 4]])
-    np.testing.assert_array_equal(Pack()(np.array([[5, 0, 6], [0, 0, 0]]), MASK), [5, 6])
+    np.testing.assert_array_equal(PackSequence()(KEYS, MASK), [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(PackSequence()(np.array([[5, 0, 6], [0, 0, 0]]), MASK), [5, 6])
 
 
 def test_errors():
     with pytest.raises(ValueError, match="`pooling` must be one of 'mean', 'sum'"):
-        SequencePoolingLayer("max")
+        SequencePooling("max")

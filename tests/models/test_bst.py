@@ -7,10 +7,10 @@ import pytest
 import keras_din as kd
 from keras_din.metrics import auc
 from keras_din.ops.portable_form import portable_form
-from keras_din.serving.description import read_description
+from keras_din.serving.version.description import read_description
 from tests.models.test_contract import compiled, randomized, score
 from tests.models.test_feature_interactions import read, values_of
-from tests.reference import behaviour_transformer, sigmoid
+from tests.reference import behavior_transformer, sigmoid
 from tests.specs import random_batch
 
 ITEM = kd.Categorical("item", 20, dim=4)
@@ -22,20 +22,20 @@ SPEC = kd.FeatureSpec(
         kd.Sequence(
             "hist",
             of=[GENRES, ITEM],
-            side=[kd.Categorical("action", 5, dim=2), kd.Numeric("hours", std=3)],
+            side_features=[kd.Categorical("action", 5, dim=2), kd.Numeric("hours", std=3)],
         ),
         kd.Sequence("carts", of=[ITEM]),
     ],
 )
-blocks = pytest.mark.parametrize("blocks", [1, 2])
+num_blocks = pytest.mark.parametrize("num_blocks", [1, 2])
 
 
 def a_model(seed=0, **options):
-    return randomized(kd.build_bst(SPEC, heads=2, hidden_units=(4, 3), **options), seed)
+    return randomized(kd.build_bst(SPEC, num_heads=2, hidden_units=(4, 3), **options), seed)
 
 
 def a_batch(seed=0, time=5):
-    """One user has no behaviour in the first sequence, one has as many as there can be."""
+    """One user has no behavior in the first sequence, one has as many as there can be."""
     x = random_batch(SPEC, seed, candidates=2, time=time)
     full = random_batch(SPEC, seed + 1, candidates=2, time=time, real=1)
     for sequence in SPEC.sequences:
@@ -64,7 +64,7 @@ def reference(model, values):
         names = map(sequence.input_name, sequence.features)
         keys = np.concatenate([of[name] for name in names], axis=1)
         layer = model.get_layer(f"interest_{sequence.name}")
-        parts.append(behaviour_transformer(layer, query, keys))
+        parts.append(behavior_transformer(layer, query, keys))
     h = np.concatenate(parts)
     for layer in model.get_layer("top").dense_layers:
         h = h @ layer.kernel.numpy() + layer.bias.numpy()
@@ -73,10 +73,10 @@ def reference(model, values):
     return sigmoid(h @ layer.kernel.numpy() + layer.bias.numpy())[0]
 
 
-@blocks
+@num_blocks
 @pytest.mark.parametrize("time", [0, 1, 5])
-def test_against_numpy(blocks, time):
-    model, x = a_model(seed=time, blocks=blocks), a_batch(time, time)
+def test_against_numpy(num_blocks, time):
+    model, x = a_model(seed=time, num_blocks=num_blocks), a_batch(time, time)
     expected = [
         [reference(model, values_of(SPEC, x, row, candidate)) for candidate in range(2)]
         for row in range(4)
@@ -88,7 +88,7 @@ def test_against_numpy(blocks, time):
 
 
 def test_positions_are_counted_from_the_most_recent():
-    model = a_model(blocks=1)
+    model = a_model(num_blocks=1)
     position = model.get_layer("interest_carts").position
     x = random_batch(SPEC, real=1)
     x["carts_item"] = np.array([[0, 5, 0, 7], [5, 7, 0, 0], [0, 0, 5, 7], [3, 9, 5, 7]], "int32")
@@ -102,21 +102,21 @@ def test_positions_are_counted_from_the_most_recent():
         position.assign(before + 3 * np.eye(len(before))[:, i : i + 1] * np.arange(1, 5))
         changed[i] = np.abs(score(model, x) - plain)[:, 0] > 1e-6
         position.assign(before)
-    assert all(changed[i].all() for i in (0, 1, 2))  # The candidate's and those of two behaviours.
+    assert all(changed[i].all() for i in (0, 1, 2))  # The candidate's and those of two behaviors.
     for i in (3, 4):
         assert changed[i].tolist() == [False, False, False, True]
 
 
-@pytest.mark.parametrize("positions", [0, 100])
-def test_without_positions_order_is_not_seen(positions):
-    model, x = a_model(positions=positions), random_batch(SPEC, time=6)
-    turned = {n: v[:, ::-1] if SPEC.inputs[n].role == "behaviour" else v for n, v in x.items()}
+@pytest.mark.parametrize("max_positions", [0, 100])
+def test_without_positions_order_is_not_seen(max_positions):
+    model, x = a_model(max_positions=max_positions), random_batch(SPEC, time=6)
+    turned = {n: v[:, ::-1] if SPEC.inputs[n].role == "behavior" else v for n, v in x.items()}
     same = np.allclose(score(model, x), score(model, turned), atol=1e-6)
-    assert same == (positions == 0)
+    assert same == (max_positions == 0)
 
 
 def test_what_order_tells_is_learned():
-    """A click when the candidate was the last behaviour: its length alone gives an AUC of 0.78."""
+    """A click when the candidate was the last behavior: its length alone gives an AUC of 0.78."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     spec = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
@@ -127,7 +127,7 @@ def test_what_order_tells_is_learned():
     hist *= np.arange(4) >= 4 - length[:, None]
     label = (where == 3).astype("float32")[:, None]
     large = keras.initializers.RandomNormal(stddev=0.5)
-    options = {"heads": 2, "hidden_units": (16,), "dropout": 0}
+    options = {"num_heads": 2, "hidden_units": (16,), "dropout": 0}
     model = kd.build_bst(spec, embeddings_initializer=large, **options)
     compiled(model, keras.optimizers.Adam(0.01))
     x = {"item": target, "hist_item": hist}
@@ -135,9 +135,9 @@ def test_what_order_tells_is_learned():
     assert auc(label[:, 0], score(model, x)[:, 0]) > 0.95
 
 
-@blocks
-def test_an_export_answers_as_the_model(checked_by_one_process, tmp_path, blocks):
-    version = kd.export(a_model(blocks=blocks), SPEC, tmp_path)
+@num_blocks
+def test_an_export_answers_as_the_model(checked_by_one_process, tmp_path, num_blocks):
+    version = kd.export(a_model(num_blocks=num_blocks), SPEC, tmp_path)
     found = read_description(version)["largest_difference"]
     assert set(found) == {"serving_default", "rank", "between_signatures"}
     assert max(found.values()) < 1e-5

@@ -19,7 +19,7 @@ def histories(spec, empty):
     """A batch with some empty histories, or empty ones alone."""
     x = random_batch(spec, candidates=2)
     for name, info in spec.inputs.items():
-        if info.role == "behaviour":
+        if info.role == "behavior":
             x[name][slice(None) if empty == "all" else slice(1, 3)] = 0
     return {name: tf.constant(values) for name, values in x.items()}
 

@@ -14,7 +14,7 @@ from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import auc
 from keras_din.models.din import AUTHORS
 from keras_din.optimizers import LazyAdam
-from keras_din.serving.in_float32 import traced_once
+from keras_din.serving.graph.float32_layers import traced_once
 from keras_din.spec_fingerprint import fingerprint, fingerprints_of
 from tests.specs import TRAINED, ZOO, random_batch, specs
 
@@ -23,13 +23,15 @@ CATE = Categorical("cate_id", 12, dim=8)
 SPEC = FeatureSpec(
     context=[Categorical("segment", 5, dim=3), Numeric("age", mean=1, std=2)],
     target=[ITEM, CATE],
-    sequences=[Sequence("hist", of=[ITEM, CATE], side=[Categorical("action", 4, dim=2)])],
+    sequences=[Sequence("hist", of=[ITEM, CATE], side_features=[Categorical("action", 4, dim=2)])],
 )
 GENRES = Bag("genres", 9, dim=4)
 BAGS = FeatureSpec(
     context=[Bag("words", 7, dim=3, pooling="max"), Numeric("age")],
     target=[GENRES, ITEM],
-    sequences=[Sequence("hist", of=[GENRES, ITEM], side=[Bag("tags", 6, dim=2, pooling="sum")])],
+    sequences=[
+        Sequence("hist", of=[GENRES, ITEM], side_features=[Bag("tags", 6, dim=2, pooling="sum")])
+    ],
 )
 
 # Options that make another graph are held to the contract as well.
@@ -117,7 +119,7 @@ def test_padding_changes_nothing_at_inference(name):
 
 
 def pad(x, time, candidates):
-    paddings = {"context": ((0, 0),), "target": ((0, 0), candidates), "behaviour": ((0, 0), time)}
+    paddings = {"context": ((0, 0),), "target": ((0, 0), candidates), "behavior": ((0, 0), time)}
     return {n: np.pad(v, paddings[SPEC.inputs[n].role]) for n, v in x.items()}
 
 
@@ -243,11 +245,13 @@ def test_double_precision(name):
 
 @every_model
 def test_large_numbers_in_half_precision(name):
-    """In context, target and behaviours, whose raw numbers half precision has not."""
+    """In context, target and behaviors, whose raw numbers half precision has not."""
     price = Numeric("price", mean=1e5, std=5e4)
     ts = Numeric("ts", mean=1.7e9, std=1e6)
     spec = FeatureSpec(
-        context=[ts], target=[ITEM, price], sequences=[Sequence("hist", of=[ITEM], side=[price])]
+        context=[ts],
+        target=[ITEM, price],
+        sequences=[Sequence("hist", of=[ITEM], side_features=[price])],
     )
     x = random_batch(spec, candidates=2, real=1.0)
     for n, info in spec.inputs.items():
@@ -267,7 +271,9 @@ def test_large_numbers_in_half_precision(name):
 def test_what_stands_at_padding_is_no_number_in_half_precision(name):
     """0 is 85,000 deviations from the mean of these times: infinite in half precision."""
     ts = Numeric("ts", mean=1.7e9, std=2e4)
-    spec = FeatureSpec(target=[ITEM, ts], sequences=[Sequence("hist", of=[ITEM], side=[ts])])
+    spec = FeatureSpec(
+        target=[ITEM, ts], sequences=[Sequence("hist", of=[ITEM], side_features=[ts])]
+    )
     x = random_batch(spec, candidates=3, real=1.0)
     for n in ("ts", "hist_ts"):
         x[n] = (ts.mean + ts.std * x[n]).astype("float32")
@@ -299,9 +305,13 @@ def test_what_stands_at_padding_is_no_number_in_half_precision(name):
         ("pnn", {"pooling": "x"}, "`pooling` must be one of 'mean', 'sum'"),
         ("deepfm", {"pooling": "x"}, "`pooling` must be one of 'mean', 'sum'"),
         ("dcn", {"pooling": "x"}, "`pooling` must be one of 'mean', 'sum'"),
-        ("dien", {"evolution": "GRU"}, "`evolution` must be one of"),
-        ("dien", {"auxiliary_loss": -3}, "`auxiliary_loss` must be a number, 0 or more"),
-        ("bst", {"heads": 0}, "`heads` must be a positive integer"),
+        ("dien", {"gru_type": "GRU"}, "`gru_type` must be one of"),
+        (
+            "dien",
+            {"auxiliary_loss_weight": -3},
+            "`auxiliary_loss_weight` must be a number, 0 or more",
+        ),
+        ("bst", {"num_heads": 0}, "`num_heads` must be a positive integer"),
     ],
 )
 def test_arguments_are_checked_without_a_sequence_too(name, options, text):
@@ -359,13 +369,13 @@ def ragged(x):
     lengths = np.array([3, 0, 5, 1])
     for n, v in x.items():
         info = BAGS.inputs[n]
-        if info.role == "behaviour":
+        if info.role == "behavior":
             long = np.arange(v.shape[1]) < lengths[:, None]
             v = v * long.reshape(long.shape + (1,) * (v.ndim - 2))
         padded[n], tensors[n] = v, tf.constant(v)
         if isinstance(info.feature, Bag):
             tensors[n] = tf.RaggedTensor.from_tensor(v, padding=0, ragged_rank=v.ndim - 1)
-        if info.role == "behaviour":
+        if info.role == "behavior":
             rows = [row[:length] for row, length in zip(tensors[n], lengths, strict=True)]
             tensors[n] = tf.ragged.stack(rows)
     return padded, tensors
@@ -447,12 +457,12 @@ def test_random_specs(name, spec, seed):
 
 @every_model
 def test_bags(name):
-    """In context, target and behaviours: padding changes nothing, values do."""
+    """In context, target and behaviors: padding changes nothing, values do."""
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
     x = random_batch(BAGS, candidates=2)
     plain = score(model, x)
     for time, values in (((0, 2), (1, 0)), ((1, 0), (0, 3))):
-        paddings = {"context": ((0, 0),), "target": ((0, 0),) * 2, "behaviour": ((0, 0), time)}
+        paddings = {"context": ((0, 0),), "target": ((0, 0),) * 2, "behavior": ((0, 0), time)}
         padded = {}
         for n, v in x.items():
             info = BAGS.inputs[n]

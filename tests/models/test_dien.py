@@ -42,10 +42,10 @@ def interests(model, sequence, x):
 
 
 @settings(max_examples=6, deadline=None)
-@given(seed=st.integers(0, 999), evolution=st.sampled_from(EVOLUTIONS))
-def test_interests(seed, evolution):
+@given(seed=st.integers(0, 999), gru_type=st.sampled_from(EVOLUTIONS))
+def test_interests(seed, gru_type):
     keras.backend.clear_session()
-    model = randomized(build_dien(SPEC, evolution=evolution), seed)
+    model = randomized(build_dien(SPEC, gru_type=gru_type), seed)
     x = random_batch(SPEC, seed, batch=3, candidates=2, time=seed % 5)
     before_top, _ = model.get_layer("top").input  # Beside the mask of the candidates.
     seen = np.asarray(keras.Model(model.inputs, before_top)(x))
@@ -70,7 +70,7 @@ def test_the_auxiliary_loss_is_of_training_alone(tmp_path):
         each.reset_metrics()  # Older versions of Keras go on with the mean.
         # Of a new model the auxiliary loss is about that of chance, 2 log 2.
         assert 1.0 < each.train_on_batch(x, y) - alone < 2.0
-    without = build_dien(SPEC, auxiliary_loss=0)
+    without = build_dien(SPEC, auxiliary_loss_weight=0)
     without.compile(keras.optimizers.SGD(0.0), BinaryCrossentropy())
     assert len(model.weights) - len(without.weights) == 6
     assert without.train_on_batch(x, y) == pytest.approx(np.log(2), abs=0.2)
@@ -100,5 +100,5 @@ def test_float16_scales_the_auxiliary_loss_too():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="`evolution` must be one of 'AIGRU', 'AGRU', 'AUGRU'"):
-        build_dien(SPEC, evolution="augru")
+    with pytest.raises(ValueError, match="`gru_type` must be one of 'AIGRU', 'AGRU', 'AUGRU'"):
+        build_dien(SPEC, gru_type="augru")

@@ -84,14 +84,14 @@ def test_it_starts_as_that_of_the_authors():
 def test_product_by_hand():
     # One unit of a side feature makes the interest wider: [i, u, i * u] is 2 + 3 + 2 wide.
     item, action = Categorical("item", 4, dim=2), Categorical("action", 4, dim=1)
-    spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side=[action])])
+    spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side_features=[action])])
     options = {"hidden_units": (), "interaction": "product", "item_bias": True}
     model = build_din(spec, **options)
     model.get_layer("embedding_item").embeddings.assign([[0, 0], [0, 0], [2, -1], [3, 5]])
     model.get_layer("embedding_action").embeddings.assign([[0], [0], [7], [0]])
     model.get_layer("item_bias").embeddings.assign([[0], [0], [0.5], [9]])
     model.get_layer("logit").kernel.assign(np.array([[1, 2, 3, 4, 5, 6, 7]]).T / 100)
-    # One behaviour has the weight 1: i = [2, -1], u = [3, 5, 7], i * u = [6, -5].
+    # One behavior has the weight 1: i = [2, -1], u = [3, 5, 7], i * u = [6, -5].
     x = {"item": np.array([[2]]), "h_item": np.array([[3]]), "h_action": np.array([[2]])}
     logit = (2 - 2 + 9 + 20 + 35 + 36 - 35) / 100 + 0.5
     np.testing.assert_allclose(model(x), [[sigmoid(logit)]], rtol=1e-6)
@@ -100,7 +100,7 @@ def test_product_by_hand():
 @pytest.mark.parametrize("interaction, width", [("concat", 5), ("product", 7)])
 def test_what_the_top_reads(interaction, width):
     item, action = Categorical("item", 4, dim=2), Categorical("action", 4, dim=1)
-    spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side=[action])])
+    spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side_features=[action])])
     model = build_din(spec, interaction=interaction)
     assert model.get_layer("top").dense_layers[0].kernel.shape == (width, 200)
 
@@ -124,8 +124,8 @@ def test_only_the_rows_of_the_batch_get_a_gradient():
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-def test_gradients_of_many_behaviours_in_half_precision(dtype):
-    """Equal behaviours, whose scores get none: sums in half precision left some of any sign."""
+def test_gradients_of_many_behaviors_in_half_precision(dtype):
+    """Equal behaviors, whose scores get none: sums in half precision left some of any sign."""
     spec = FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[ITEM])])
     x = {"item_id": np.array([[2]]), "hist_item_id": np.full((1, 1000), 3)}
     results = []

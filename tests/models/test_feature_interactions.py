@@ -27,10 +27,10 @@ def real_positions(x, sequence, row):
 
 
 def values_of(spec, x, row, candidate):
-    """Input name -> its values: one, and of behaviours as many as are real."""
+    """Input name -> its values: one, and of behaviors as many as are real."""
     values = {}
     for name, info in spec.inputs.items():
-        if info.role == "behaviour":
+        if info.role == "behavior":
             values[name] = [x[name][row, j] for j in real_positions(x, info.sequence, row)]
         else:
             values[name] = [x[name][row, candidate] if info.role == "target" else x[name][row]]
@@ -38,7 +38,7 @@ def values_of(spec, x, row, candidate):
 
 
 def embeddings(model, spec, values, pooling):
-    """Input name -> vector, of behaviours pooled."""
+    """Input name -> vector, of behaviors pooled."""
     found = {}
     for name, info in spec.inputs.items():
         f = info.feature
@@ -82,11 +82,11 @@ def crosses_of(model, spec, crosses, values, pooling, buckets):
     total = 0
     for names in crosses:
         table = table_of(model, f"weight_{'_x_'.join(names)}")
-        behaviours = [name for name in names if spec.inputs[name].role == "behaviour"]
-        count = len(values[behaviours[0]]) if behaviours else 1
+        behaviors = [name for name in names if spec.inputs[name].role == "behavior"]
+        count = len(values[behaviors[0]]) if behaviors else 1
         weights = []
         for j in range(count):
-            one = [int(values[n][j if n in behaviours else 0]) for n in names]
+            one = [int(values[n][j if n in behaviors else 0]) for n in names]
             weights.append(table[by_hand(one, buckets), 0])
         total += np.sum(weights) / (max(count, 1) if pooling == "mean" else 1)
     return total
@@ -254,7 +254,7 @@ def test_crosses_ignore_padding_and_stay_packed(tmp_path):
     np.testing.assert_allclose(padded[:, :2], plain, rtol=1e-5)
     np.testing.assert_array_equal(padded[:, 2], 0)
 
-    empty = {n: v[:, :0] if SPEC.inputs[n].role == "behaviour" else v for n, v in x.items()}
+    empty = {n: v[:, :0] if SPEC.inputs[n].role == "behavior" else v for n, v in x.items()}
     assert np.isfinite(score(model, empty)).all()
 
     model.save(tmp_path / "model.keras")
@@ -338,7 +338,7 @@ def test_errors_of_crosses(crosses, text):
         build_wide_deep(SPEC, crosses=crosses)
 
 
-def test_a_cross_has_behaviours_of_one_sequence():
+def test_a_cross_has_behaviors_of_one_sequence():
     item = Categorical("item", 9)
     sequences = [Sequence("clicks", of=[item]), Sequence("carts", of=[item])]
     spec = FeatureSpec(target=[item], sequences=sequences)

@@ -15,7 +15,7 @@ SPEC = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
 SMALL = {
     "din": {"attention_units": (2,), "hidden_units": (2,)},
     "dien": {"hidden_units": (2,)},
-    "bst": {"heads": 1, "hidden_units": (2,)},
+    "bst": {"num_heads": 1, "hidden_units": (2,)},
 }
 X = {name: tf.constant(values) for name, values in random_batch(SPEC, candidates=2).items()}
 Y = np.ones((4, 2), "float32")

@@ -20,8 +20,8 @@ SEQUENCES = FeatureSpec(
     context=[Categorical("segment", 5, dim=8), Numeric("age", mean=1, std=2)],
     target=[ITEM, CATE, Bag("words", 7, dim=8, pooling="sum")],
     sequences=[
-        Sequence("clicks", of=[ITEM, CATE], side=[Categorical("action", 4, dim=8)]),
-        Sequence("buys", of=[ITEM], side=[Numeric("price"), Bag("tags", 6, dim=8)]),
+        Sequence("clicks", of=[ITEM, CATE], side_features=[Categorical("action", 4, dim=8)]),
+        Sequence("buys", of=[ITEM], side_features=[Numeric("price"), Bag("tags", 6, dim=8)]),
     ],
 )
 CROSSES = {"crosses": [("segment", "item_id"), ("clicks_item_id", "item_id")]}
@@ -111,7 +111,7 @@ def assert_close(a, b):
 @every_model
 def test_sample_weights(name):
     """Without statistics of the batch: of 0 as if it were not there, of 2 as if it were twice."""
-    model = build(name, activation="relu", auxiliary_loss=0.0)
+    model = build(name, activation="relu", auxiliary_loss_weight=0.0)
     x, y = random_batch(SEQUENCES, candidates=3), labels(4, 3)
     of_rows = lambda rows: ({n: v[rows] for n, v in x.items()}, y[rows])  # noqa: E731
     weight = np.array([1, 0, 2, 1], "float32")
@@ -138,7 +138,13 @@ def test_sample_weights(name):
 def test_the_auxiliary_loss_has_no_sample_weights():
     x, y = random_batch(SEQUENCES), labels(4, 1)
     losses = [
-        fit(build("dien", auxiliary_loss=weight), keras.optimizers.SGD(0.0), x, y, np.zeros(4))
+        fit(
+            build("dien", auxiliary_loss_weight=weight),
+            keras.optimizers.SGD(0.0),
+            x,
+            y,
+            np.zeros(4),
+        )
         for weight in (0.0, 1.0)
     ]
     assert losses[0] == 0
@@ -151,7 +157,7 @@ def test_mini_batch_aware_regularization(name):
     x, y = random_batch(SEQUENCES, candidates=3, batch=6), labels(6, 3)
     tables, counts = {}, {}
     for strength in (0.0, 5.0):
-        keras.utils.set_random_seed(0)  # Of the behaviours that DIEN draws.
+        keras.utils.set_random_seed(0)  # Of the behaviors that DIEN draws.
         model = build(name)
         mine = [variable for variable in model.trainable_variables if is_table(variable)]
         counts = {
@@ -160,7 +166,7 @@ def test_mini_batch_aware_regularization(name):
             if (feature := variable.feature) in SEQUENCES.features
         }
         before = [table.numpy() for table in mine]
-        optimizer = LazyAdam(0.1, epsilon=1.0, mini_batch_aware=strength, occurrences=counts)
+        optimizer = LazyAdam(0.1, epsilon=1.0, mini_batch_aware_l2=strength, feature_counts=counts)
         assert np.isfinite(fit(model, optimizer, x, y))
         tables[strength] = [table.numpy() for table in mine]
     assert set(counts) == {variable.feature for variable in mine} - crosses(name)

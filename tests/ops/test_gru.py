@@ -6,7 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din.ops import gru_portable, gru_static, gru_tensorflow
+from keras_din.ops.gru import portable as gru_portable
+from keras_din.ops.gru import static as gru_static
+from keras_din.ops.gru import tensorflow as gru_tensorflow
 from tests import reference
 
 UNITS = 3

@@ -6,7 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_din.ops import packed_static, packed_tensorflow, softmax_rows
+from keras_din.ops import segment_softmax
+from keras_din.ops.packed import static as packed_static
+from keras_din.ops.packed import tensorflow as packed_tensorflow
 
 FORMS = [packed_static, packed_tensorflow]
 
@@ -15,11 +17,11 @@ FORMS = [packed_static, packed_tensorflow]
 def test_by_hand(form):
     mask = np.array([[False, True], [False, False], [True, True]])
     values = np.array([[[9.0], [1.0]], [[9.0], [9.0]], [[2.0], [5.0]]], "float32")
-    rows = form.row_of_position(mask)
+    rows = form.row_ids(mask)
     packed = form.pack(values, mask)
-    np.testing.assert_array_equal(form.sum_rows(packed, rows, 3), [[1], [0], [7]])
-    np.testing.assert_array_equal(form.max_rows(packed, rows, 3), [[1], [0], [5]])
-    taken = np.asarray(form.take_rows(np.array([[10.0], [20.0], [30.0]], "float32"), rows))
+    np.testing.assert_array_equal(form.segment_sum(packed, rows, 3), [[1], [0], [7]])
+    np.testing.assert_array_equal(form.segment_max(packed, rows, 3), [[1], [0], [5]])
+    taken = np.asarray(form.gather_rows(np.array([[10.0], [20.0], [30.0]], "float32"), rows))
     real = np.asarray(rows) < 3
     np.testing.assert_array_equal(taken[real], [[10], [30], [30]])
 
@@ -32,10 +34,10 @@ def test_both_forms_agree(seed, batch, time):
     values = rng.normal(size=(batch, time, 2)).astype("float32")
     sums, maxima = [], []
     for form in FORMS:
-        rows = form.row_of_position(mask)
+        rows = form.row_ids(mask)
         packed = form.pack(values, mask)
-        sums.append(form.sum_rows(packed, rows, batch))
-        maxima.append(np.asarray(form.max_rows(packed, rows, batch)))
+        sums.append(form.segment_sum(packed, rows, batch))
+        maxima.append(np.asarray(form.segment_max(packed, rows, batch)))
     np.testing.assert_allclose(*sums, atol=1e-6)
     np.testing.assert_array_equal(*maxima)
 
@@ -47,7 +49,7 @@ def test_the_gradient_of_the_maximum(form):
     values = tf.constant([[[4.0], [1.0], [4.0]], [[9.0]] * 3, [[2.0], [9.0], [5.0]]])
     with tf.GradientTape() as tape:
         tape.watch(values)
-        highest = form.max_rows(form.pack(values, mask), form.row_of_position(mask), 3)
+        highest = form.segment_max(form.pack(values, mask), form.row_ids(mask), 3)
         loss = tf.reduce_sum(highest[:, 0] * [6.0, 7.0, 8.0])
     gradient = tf.convert_to_tensor(tape.gradient(loss, values))[..., 0]
     np.testing.assert_array_equal(gradient, [[3, 0, 3], [0, 0, 0], [0, 0, 8]])
@@ -57,7 +59,7 @@ def test_a_softmax_with_an_empty_row_is_finite_on_the_way():
     tf.debugging.enable_check_numerics()
     try:
         rows = tf.constant([0, 0, 2])
-        weights = softmax_rows(tf.constant([1.0, 1.0, 5.0]), rows, 3)
+        weights = segment_softmax(tf.constant([1.0, 1.0, 5.0]), rows, 3)
     finally:
         tf.debugging.disable_check_numerics()
     np.testing.assert_array_equal(weights, [0.5, 0.5, 1])

@@ -4,17 +4,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_din.ops import attend_rows, packed, packed_static, packed_tensorflow, pairs_of_rows
+from keras_din.ops import attend_rows, packed, pairs_of_rows
+from keras_din.ops.packed import static as packed_static
+from keras_din.ops.packed import tensorflow as packed_tensorflow
 
 FORMS = pytest.mark.parametrize("form", [packed_static, packed_tensorflow])
 
 
-def arrays(seed=0, batch=3, candidates=2, time=4, heads=2, units=3):
+def arrays(seed=0, batch=3, candidates=2, time=4, num_heads=2, units=3):
     rng = np.random.default_rng(seed)
     mask = rng.random((batch, time)) < 0.6
     mask[1] = False
-    own = [rng.normal(size=(batch, candidates, heads, units)).astype("float32") for _ in range(3)]
-    padded = [rng.normal(size=(batch, time, 1, heads, units)).astype("float32") for _ in range(2)]
+    own = [
+        rng.normal(size=(batch, candidates, num_heads, units)).astype("float32") for _ in range(3)
+    ]
+    padded = [
+        rng.normal(size=(batch, time, 1, num_heads, units)).astype("float32") for _ in range(2)
+    ]
     return mask, own, padded
 
 
@@ -22,7 +28,7 @@ def attend(form, mask, own, padded, monkeypatch):
     monkeypatch.setattr(packed, "backend", form)
     queries, own_key, own_value = own
     keys, values = (packed.pack(x, mask) for x in padded)
-    return attend_rows(queries, keys, values, own_key, own_value, packed.row_of_position(mask))
+    return attend_rows(queries, keys, values, own_key, own_value, packed.row_ids(mask))
 
 
 def test_by_hand():

@@ -99,14 +99,14 @@ def test_two_tables_of_one_feature_share_its_counts():
     tables = [a_table(), a_table()]
     optimizer = LazyAdam(RATE, **MBA)
     optimizer.build(tables)
-    for variable in optimizer._occurrences:
+    for variable in optimizer._feature_counts:
         np.testing.assert_array_equal(variable.numpy(), [0, 1, 3, 1, 2, 5, 40, 9, 6])
 
 
 @pytest.mark.parametrize("build", ALL)
 def test_two_steps_saved_and_one_more_are_three(build, tmp_path):
     x, y = some_rows()
-    extra = {"mini_batch_aware": 0.5, "occurrences": {"item": np.arange(50)}}
+    extra = {"mini_batch_aware_l2": 0.5, "feature_counts": {"item": np.arange(50)}}
     through, stopped = a_model(build(0.1, **extra)), a_model(build(0.1, **extra))
     plain = a_model(build(0.1))
     for model, steps in ((through, 3), (stopped, 2), (plain, 3)):
@@ -114,7 +114,7 @@ def test_two_steps_saved_and_one_more_are_three(build, tmp_path):
             model.train_on_batch(x[i * 16 : i * 16 + 16], y[i * 16 : i * 16 + 16])
     stopped.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.optimizer.get_config()["mini_batch_aware"] == 0.5
+    assert loaded.optimizer.get_config()["mini_batch_aware_l2"] == 0.5
     loaded.train_on_batch(x[32:48], y[32:48])
     for a, b in zip(through.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -125,9 +125,9 @@ def test_two_steps_saved_and_one_more_are_three(build, tmp_path):
 
 def test_counts_are_not_in_the_config():
     config = LazyAdam(RATE, **MBA).get_config()
-    assert config["mini_batch_aware"] == 0.5
-    assert "occurrences" not in config
-    assert LazyAdam(RATE).get_config()["mini_batch_aware"] is None
+    assert config["mini_batch_aware_l2"] == 0.5
+    assert "feature_counts" not in config
+    assert LazyAdam(RATE).get_config()["mini_batch_aware_l2"] is None
 
 
 def test_weights_of_an_optimizer_are_its_state():
@@ -137,13 +137,17 @@ def test_weights_of_an_optimizer_are_its_state():
         optimizer.build([table])
     second.set_weights([variable.numpy() for variable in first.variables])
     second.apply([slices([2], np.ones((1, DIM), "float32"))], [table])
-    np.testing.assert_array_equal(second._occurrences[0].numpy(), first._occurrences[0].numpy())
+    np.testing.assert_array_equal(
+        second._feature_counts[0].numpy(), first._feature_counts[0].numpy()
+    )
 
 
 def test_mixed_precision_saved_and_loaded(tmp_path):
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
-        model = a_model(LazyAdam(0.01, mini_batch_aware=0.1, occurrences={"item": np.arange(50)}))
+        model = a_model(
+            LazyAdam(0.01, mini_batch_aware_l2=0.1, feature_counts={"item": np.arange(50)})
+        )
         x, y = some_rows()
         model.train_on_batch(x, y)
         model.save(tmp_path / "model.keras")
@@ -160,14 +164,14 @@ def test_mixed_precision_saved_and_loaded(tmp_path):
 def test_counts_of_prepared_data_fit_the_tables_of_a_model():
     data = synthetic_log(users=30, categories=5)
     model = kd.build_din(data.spec)
-    counts = data.occurrences("train")
-    optimizer = kd.optimizers.LazyAdam(1e-3, mini_batch_aware=0.01, occurrences=counts)
+    counts = data.feature_counts("train")
+    optimizer = kd.optimizers.LazyAdam(1e-3, mini_batch_aware_l2=0.01, feature_counts=counts)
     model.compile(optimizer, kd.losses.BinaryCrossentropy())
     model.fit(data.dataset("train"), epochs=1, shuffle=False, verbose=0)
     tables = [variable for variable in model.trainable_variables if is_table(variable)]
     assert {table.feature for table in tables} == set(counts)
     for table in tables:
-        held = optimizer._occurrences[optimizer._get_variable_index(table)].numpy()
+        held = optimizer._feature_counts[optimizer._get_variable_index(table)].numpy()
         np.testing.assert_array_equal(held[1:], np.maximum(counts[table.feature], 1)[1:])
         assert held[0] == 0
 
@@ -176,31 +180,35 @@ def test_counts_of_prepared_data_fit_the_tables_of_a_model():
     "arguments, text",
     [
         (
-            {"mini_batch_aware": 0.1},
-            "`mini_batch_aware` and `occurrences` must be given together: .* "
-            "Received: mini_batch_aware=0.1, occurrences=None",
+            {"mini_batch_aware_l2": 0.1},
+            "`mini_batch_aware_l2` and `feature_counts` must be given together: .* "
+            "Received: mini_batch_aware_l2=0.1, feature_counts=None",
         ),
         (
-            {"mini_batch_aware": 0.1, "occurrences": [1, 2]},
-            r"`occurrences` must be a dict of .* Received: occurrences=\[1, 2\]",
+            {"mini_batch_aware_l2": 0.1, "feature_counts": [1, 2]},
+            r"`feature_counts` must be a dict of .* Received: feature_counts=\[1, 2\]",
         ),
-        ({"occurrences": 5}, "`occurrences` must be a dict of .* Received: occurrences=5"),
+        ({"feature_counts": 5}, "`feature_counts` must be a dict of .* Received: feature_counts=5"),
         (
-            {"occurrences": {"item": COUNTS}},
-            r"must be given together: .* mini_batch_aware=None, occurrences=\['item'\]",
+            {"feature_counts": {"item": COUNTS}},
+            r"must be given together: .* mini_batch_aware_l2=None, feature_counts=\['item'\]",
         ),
         (
-            {"mini_batch_aware": -0.1, "occurrences": {}},
-            "`mini_batch_aware` must be a number of at least 0, or None. .*mini_batch_aware=-0.1",
+            {"mini_batch_aware_l2": -0.1, "feature_counts": {}},
+            "`mini_batch_aware_l2` must be a number of at least 0, or None. "
+            ".*mini_batch_aware_l2=-0.1",
         ),
-        ({"mini_batch_aware": float("nan"), "occurrences": {}}, "mini_batch_aware=nan"),
-        ({"mini_batch_aware": True, "occurrences": {}}, "mini_batch_aware=True"),
+        ({"mini_batch_aware_l2": float("nan"), "feature_counts": {}}, "mini_batch_aware_l2=nan"),
+        ({"mini_batch_aware_l2": True, "feature_counts": {}}, "mini_batch_aware_l2=True"),
         (
-            {"mini_batch_aware": 0.1, "occurrences": {"item": [0.5, 1.0]}},
-            r"`occurrences` of 'item' must be a vector of integers, none .*: \[0.5 1. \]",
+            {"mini_batch_aware_l2": 0.1, "feature_counts": {"item": [0.5, 1.0]}},
+            r"`feature_counts` of 'item' must be a vector of integers, none .*: \[0.5 1. \]",
         ),
-        ({"mini_batch_aware": 0.1, "occurrences": {"item": [2, -1]}}, r"Received: \[ 2 -1\]"),
-        ({"mini_batch_aware": 0.1, "occurrences": {"item": [[2, 1]]}}, r"Received: \[\[2 1\]\]"),
+        ({"mini_batch_aware_l2": 0.1, "feature_counts": {"item": [2, -1]}}, r"Received: \[ 2 -1\]"),
+        (
+            {"mini_batch_aware_l2": 0.1, "feature_counts": {"item": [[2, 1]]}},
+            r"Received: \[\[2 1\]\]",
+        ),
     ],
 )
 @pytest.mark.parametrize("build", ALL)
@@ -210,23 +218,23 @@ def test_arguments_that_are_refused(build, arguments, text):
 
 
 @pytest.mark.parametrize(
-    "occurrences, text",
+    "feature_counts, text",
     [
         (
             {"item": COUNTS, "cate": COUNTS},
-            r"Each feature of `occurrences` must have a table that is trained; there are those "
+            r"Each feature of `feature_counts` must have a table that is trained; there are those "
             r"of \['item'\]\. Received: \['cate'\]",
         ),
         (
             {"item": COUNTS[1:]},
-            "`occurrences` of 'item' must have an entry for each of the 9 rows of its table. "
+            "`feature_counts` of 'item' must have an entry for each of the 9 rows of its table. "
             "Received: 8 entries",
         ),
     ],
 )
 @pytest.mark.parametrize("build", ALL)
-def test_counts_that_do_not_fit_are_refused_when_it_is_built(build, occurrences, text):
-    optimizer = build(RATE, mini_batch_aware=0.1, occurrences=occurrences)
+def test_counts_that_do_not_fit_are_refused_when_it_is_built(build, feature_counts, text):
+    optimizer = build(RATE, mini_batch_aware_l2=0.1, feature_counts=feature_counts)
     for _ in range(2):  # And it stays so.
         with pytest.raises(ValueError, match=text):
             optimizer.build([a_table()])
@@ -236,6 +244,6 @@ def test_counts_that_do_not_fit_are_refused_when_it_is_built(build, occurrences,
 @pytest.mark.parametrize("build", ALL)
 def test_an_optimizer_of_a_config_is_not_applied_without_its_state(build):
     optimizer = build.from_config(build(RATE, **MBA).get_config())
-    text = r"must load its saved state before .* Received: mini_batch_aware=0.5 without"
+    text = r"must load its saved state before .* Received: mini_batch_aware_l2=0.5 without"
     with pytest.raises(ValueError, match=text):
         train(optimizer)

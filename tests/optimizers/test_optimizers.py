@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from keras_din.layers import Embedding
 from keras_din.optimizers import LazyAdam, LazyAdamW, RowwiseAdagrad
-from keras_din.optimizers.row_sparse import sum_rows_once
+from keras_din.optimizers.row_sparse import segment_sum_once
 
 ROWS, DIM, STEPS = 9, 3, 12
 B1, B2, EPS, RATE = 0.9, 0.999, 1e-7, 0.1
 COUNTS = np.array([7, 1, 3, 0, 2, 5, 40, 9, 6])  # A row that no count knows is as one seen once.
-MBA = {"mini_batch_aware": 0.5, "occurrences": {"item": COUNTS}}
+MBA = {"mini_batch_aware_l2": 0.5, "feature_counts": {"item": COUNTS}}
 
 
 def a_table(seed=0):
@@ -51,14 +51,14 @@ def numpy_adam(
     amsgrad=False,
     change=lambda sums: sums,
     rate=lambda t: RATE,
-    mini_batch_aware=0.0,
+    mini_batch_aware_l2=0.0,
     scale=1.0,
 ):
     """The lazy rule by a loop over rows."""
     w, m, v, h = table.astype("float64"), *(np.zeros((ROWS, DIM)) for _ in range(3))
     for t, (rows, values) in enumerate(batches(), 1):
         sums = {r: g / scale for r, g in summed(rows, values).items()}
-        for r, g in change(regularized(sums, w, mini_batch_aware)).items():
+        for r, g in change(regularized(sums, w, mini_batch_aware_l2)).items():
             lr = rate(t)
             w[r] -= lr * decay * w[r] * (r > 0)  # Not of padding.
             m[r] = B1 * m[r] + (1 - B1) * g
@@ -69,10 +69,10 @@ def numpy_adam(
     return w
 
 
-def numpy_adagrad(table, start=0.1, decay=0.0, mini_batch_aware=0.0):
+def numpy_adagrad(table, start=0.1, decay=0.0, mini_batch_aware_l2=0.0):
     w, a = table.astype("float64"), np.full(ROWS, start)
     for rows, values in batches():
-        for r, g in regularized(summed(rows, values), w, mini_batch_aware).items():
+        for r, g in regularized(summed(rows, values), w, mini_batch_aware_l2).items():
             w[r] -= RATE * decay * w[r] * (r > 0)
             a[r] += np.mean(g**2)
             w[r] -= RATE * g / np.sqrt(a[r] + EPS)
@@ -124,25 +124,25 @@ def clip_rows(norm):
             lambda: LazyAdam(keras.optimizers.schedules.InverseTimeDecay(RATE, 1, 0.5)),
             lambda w: numpy_adam(w, rate=lambda t: RATE / (1 + 0.5 * (t - 1))),
         ),
-        (lambda: LazyAdam(RATE, **MBA), lambda w: numpy_adam(w, mini_batch_aware=0.5)),
+        (lambda: LazyAdam(RATE, **MBA), lambda w: numpy_adam(w, mini_batch_aware_l2=0.5)),
         (
             lambda: LazyAdam(RATE, amsgrad=True, weight_decay=0.3, **MBA),
-            lambda w: numpy_adam(w, decay=0.3, amsgrad=True, mini_batch_aware=0.5),
+            lambda w: numpy_adam(w, decay=0.3, amsgrad=True, mini_batch_aware_l2=0.5),
         ),
         (
             lambda: LazyAdamW(RATE, weight_decay=0.3, **MBA),
-            lambda w: numpy_adam(w, decay=0.3, mini_batch_aware=0.5),
+            lambda w: numpy_adam(w, decay=0.3, mini_batch_aware_l2=0.5),
         ),
         (  # Scaled back, then regularized, then clipped.
             lambda: LazyAdam(RATE, loss_scale_factor=4.0, clipnorm=0.5, **MBA),
-            lambda w: numpy_adam(w, scale=4.0, change=clip_rows(0.5), mini_batch_aware=0.5),
+            lambda w: numpy_adam(w, scale=4.0, change=clip_rows(0.5), mini_batch_aware_l2=0.5),
         ),
         (
             lambda: LazyAdam(RATE, global_clipnorm=0.5, **MBA),
-            lambda w: numpy_adam(w, change=clip_rows(0.5), mini_batch_aware=0.5),
+            lambda w: numpy_adam(w, change=clip_rows(0.5), mini_batch_aware_l2=0.5),
         ),
         (lambda: RowwiseAdagrad(RATE), numpy_adagrad),
-        (lambda: RowwiseAdagrad(RATE, **MBA), lambda w: numpy_adagrad(w, mini_batch_aware=0.5)),
+        (lambda: RowwiseAdagrad(RATE, **MBA), lambda w: numpy_adagrad(w, mini_batch_aware_l2=0.5)),
         (lambda: RowwiseAdagrad(RATE, weight_decay=0.3), lambda w: numpy_adagrad(w, decay=0.3)),
     ],
 )
@@ -249,7 +249,7 @@ def test_one_accumulator_a_row():
 
 
 def test_sum_rows_once():
-    gradient = sum_rows_once(slices([4, 2, 4], np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], "f")))
+    gradient = segment_sum_once(slices([4, 2, 4], np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], "f")))
     assert gradient.indices.numpy().tolist() == [4, 2]
     assert gradient.values.numpy().tolist() == [[8, 10, 12], [4, 5, 6]]
 
@@ -274,7 +274,7 @@ def some_rows(seed=0):
     return rng.integers(50, size=(64, 4)), rng.integers(2, size=(64, 1)).astype("float32")
 
 
-FIFTY = {"mini_batch_aware": 0.1, "occurrences": {"item": np.arange(50)}}
+FIFTY = {"mini_batch_aware_l2": 0.1, "feature_counts": {"item": np.arange(50)}}
 OPTIMIZERS = [
     lambda: LazyAdam(0.01),
     lambda: LazyAdamW(0.01, global_clipnorm=1.0),
@@ -321,7 +321,9 @@ def test_mixed_precision_with_loss_scaling():
     "optimizer",
     [*OPTIMIZERS[:2], OPTIMIZERS[3], lambda: LazyAdam(0.01, weight_decay=0.1, clipvalue=1.0)]
     + [
-        lambda build=build: build(0.01, mini_batch_aware=0.1, occurrences={"item": [3] * 40_009})
+        lambda build=build: build(
+            0.01, mini_batch_aware_l2=0.1, feature_counts={"item": [3] * 40_009}
+        )
         for build in (LazyAdam, LazyAdamW, RowwiseAdagrad)
     ],
 )

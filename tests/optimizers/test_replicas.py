@@ -78,7 +78,8 @@ try:
     with strategy.scope():
         layer = Embedding(6, 2, feature="item")
         layer.build()
-        LazyAdam(0.1, mini_batch_aware=1.0, occurrences={"item": [1] * 6}).build([layer.embeddings])
+        optimizer = LazyAdam(0.1, mini_batch_aware_l2=1.0, feature_counts={"item": [1] * 6})
+        optimizer.build([layer.embeddings])
 except ValueError as error:
     print(error)
 """

@@ -1,7 +1,7 @@
 """A process that publishes versions of two files, without TensorFlow.
 
-Arguments: the file of `keras_din.serving.version`, the folder of the versions, how many versions
-there shall be, and how many stay.
+Arguments: the file of `keras_din.serving.version.folders`, the folder of the versions, how many
+versions there shall be, and how many stay.
 """
 
 import importlib.util

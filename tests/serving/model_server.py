@@ -11,7 +11,7 @@ import time
 import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
-from keras_din.serving.version import new_version
+from keras_din.serving.version.folders import new_version
 
 EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples" / "serving"
 ADDRESS, FOLDER = "KERAS_DIN_TF_SERVING", "KERAS_DIN_TF_SERVING_FOLDER"

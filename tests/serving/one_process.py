@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from keras_din.serving import parity, parity_process
+from keras_din.serving.checks import parity, parity_process
 
 SCRIPT = """
 import importlib.util, json, sys, traceback

@@ -5,7 +5,7 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.data import rows_dataset
-from keras_din.feature_spec import padding_value, tells_padding
+from keras_din.feature_spec import id_feature, padding_value
 from keras_din.serving.sample_rows import one_candidate_a_row
 
 ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)
@@ -22,7 +22,10 @@ SPEC = kd.FeatureSpec(
         kd.Sequence(
             "hist",
             of=[ITEM, SHOP],
-            side=[kd.Categorical("action", hash_buckets=4, dtype="int64", dim=2), kd.Numeric("s")],
+            side_features=[
+                kd.Categorical("action", hash_buckets=4, dtype="int64", dim=2),
+                kd.Numeric("s"),
+            ],
             max_length=12,
         ),
         kd.Sequence("shops", of=[SHOP], max_length=5),
@@ -37,7 +40,7 @@ def through_the_pipeline(spec, sample):
     """
     raw = one_candidate_a_row(spec, sample.raw)
     indices = one_candidate_a_row(spec, sample.indices)
-    real = indices[tells_padding(spec.target).name] != 0
+    real = indices[id_feature(spec.target).name] != 0
     columns = {}
     for name, info in spec.inputs.items():
         values = raw[name]
@@ -47,9 +50,9 @@ def through_the_pipeline(spec, sample):
         values = values[real]
         if isinstance(info.feature, kd.Bag):
             values = bags(values, padding_value(info.feature))
-        if info.role == "behaviour":
-            first = info.sequence.input_name(tells_padding(info.sequence.of))
-            there = raw[first][real] != padding_value(tells_padding(info.sequence.of))
+        if info.role == "behavior":
+            first = info.sequence.input_name(id_feature(info.sequence.of))
+            there = raw[first][real] != padding_value(id_feature(info.sequence.of))
             values = [
                 [value for value, keep in zip(row, keeps, strict=True) if keep]
                 for row, keeps in zip(values, there, strict=True)

@@ -3,7 +3,7 @@
 It answers from the SavedModel with TensorFlow alone. JSON becomes tensors by the rules of the
 server's REST API (https://www.tensorflow.org/tfx/serving/api_rest, and `json_tensor.cc` of
 TensorFlow Serving where that page is silent): the type of an input is that of the signature, a
-list must have the length of its neighbours, whole numbers where the type is whole.
+list must have the length of its neighbors, whole numbers where the type is whole.
 """
 
 import contextlib

@@ -1,14 +1,14 @@
-"""Bags in an export: strings and int64 in context, target and behaviours, as in training."""
+"""Bags in an export: strings and int64 in context, target and behaviors, as in training."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.serving import signatures
-from keras_din.serving.description import read_description
-from keras_din.serving.raw_values import RawValues
+from keras_din.serving.graph import signatures
+from keras_din.serving.graph.raw_values import RawValues
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.version.description import read_description
 from tests.models.test_contract import randomized
 from tests.serving.one_process import asked
 from tests.serving.specs import ITEM, through_the_pipeline
@@ -22,7 +22,7 @@ SPEC = kd.FeatureSpec(
         kd.Sequence(
             "hist",
             of=[GENRES, ITEM],
-            side=[kd.Bag("marks", hash_buckets=5, dtype="int64", dim=2)],
+            side_features=[kd.Bag("marks", hash_buckets=5, dtype="int64", dim=2)],
             max_length=4,
         )
     ],
@@ -104,7 +104,7 @@ def test_inputs_of_the_model_by_hand(tmp_path):
     assert x["ids"].numpy().tolist() == [[0, 1, 3]]
     assert x["genres"].numpy().tolist() == [[[0, 4, 0, 1, 0], [3, 0, 0, 0, 0]]]
     assert x["tags"].numpy().tolist() == [[[3, 0, 2], [1, 4, 0]]]
-    assert x["hist_genres"].numpy().tolist() == [[[0], [2]]]  # No behaviour, no genres.
+    assert x["hist_genres"].numpy().tolist() == [[[0], [2]]]  # No behavior, no genres.
     assert x["hist_marks"].numpy().tolist() == [[[0, 0, 0], [0, 0, 0]]]
 
 

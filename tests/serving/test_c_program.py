@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.serving import saved_model
-from keras_din.serving.description import read_description
+from keras_din.serving.version.description import read_description
 from tests.models.test_contract import randomized
 
 SOURCE = pathlib.Path(__file__).parent.parent.parent / "examples" / "serving" / "score.c"
@@ -126,7 +126,7 @@ def bags(tmp_path_factory):
     spec = kd.FeatureSpec(
         context=[MARKS],
         target=[ITEM, WORDS],
-        sequences=[kd.Sequence("hist", of=[ITEM, WORDS], side=[MARKS])],
+        sequences=[kd.Sequence("hist", of=[ITEM, WORDS], side_features=[MARKS])],
     )
     model = randomized(kd.build_base(spec, hidden_units=(4,), activation="relu"), scale=0.5)
     with pytest.MonkeyPatch.context() as patch:

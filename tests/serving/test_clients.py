@@ -16,10 +16,10 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.feature_spec import padding_value, tells_padding
+from keras_din.feature_spec import id_feature, padding_value
 from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.warmup import warmup_requests
+from keras_din.serving.version.warmup import warmup_requests
 from tests.serving.specs import SPEC
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed")
@@ -72,9 +72,9 @@ def users_and_ctr(model, rows=24, seed=5):
     """Users as the log has them, without padding, and what the live model says of each."""
     raw, indices = sample_rows(SPEC, rows=rows, seed=seed)
     live = model.predict_on_batch(indices)
-    real = {"target": indices[tells_padding(SPEC.target).name] != 0}
+    real = {"target": indices[id_feature(SPEC.target).name] != 0}
     for sequence in SPEC.sequences:
-        first = tells_padding(sequence.of)
+        first = id_feature(sequence.of)
         real[sequence.name] = raw[sequence.input_name(first)] != padding_value(first)
     users = []
     for i in range(rows):
@@ -122,7 +122,7 @@ def test_users_are_ranked_as_the_live_model_does(exports, clients, description, 
         check(clients, users[-1:], ask(users[-1:]), expected[-1:])
 
 
-def test_a_user_without_any_behaviour(exports, clients, description, addresses):
+def test_a_user_without_any_behavior(exports, clients, description, addresses):
     users, expected = users_and_ctr(exports["din"][0])
     (i,) = [i for i, user in enumerate(users) if not user["hist_item"]][:1]
     assert not users[i]["shops_shop"]
@@ -176,7 +176,7 @@ def test_lists_are_padded_to_one_shape(clients):
         "padding": {"item": -1, "hist_item": -1},
         "spec": {
             "target": ["item", "parts"],
-            "sequences": [{"name": "hist", "of": ["item"], "side": []}],
+            "sequences": [{"name": "hist", "of": ["item"], "side_features": []}],
         },
         "signatures": {
             "rank": {"inputs": {n: {"dtype": d, "shape": s} for n, (d, s) in tensors.items()}}
@@ -206,7 +206,7 @@ def test_requests_that_a_server_pads_and_joins(exports, clients, description, cl
     joined = {}
     for name, tensor in told.items():
         arrays = [np.array(request[name], object) for request in requests]
-        if not client_pads_in_front and SPEC.inputs[name].role == "behaviour":
+        if not client_pads_in_front and SPEC.inputs[name].role == "behavior":
             arrays = [array[:, 1:] if array.shape[1] > 1 else array for array in arrays]
         widths = np.max([array.shape for array in arrays], axis=0)
         for i, array in enumerate(arrays):

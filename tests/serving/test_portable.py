@@ -8,11 +8,13 @@ import pytest
 
 import keras_din as kd
 from keras_din.click_rates import ClickRates
-from keras_din.ops import packed, packed_portable, packed_static
+from keras_din.ops import packed
+from keras_din.ops.packed import portable as packed_portable
+from keras_din.ops.packed import static as packed_static
 from keras_din.ops.portable_form import is_portable, portable_form
 from keras_din.serving import export_litert, export_onnx, portable
 from keras_din.serving.sample_rows import sample_rows
-from keras_din.serving.version import new_version, versions
+from keras_din.serving.version.folders import new_version, versions
 from tests.models.test_contract import BAGS, ITEM, OPTIONS, randomized
 from tests.serving.specs import SPEC
 
@@ -94,7 +96,7 @@ def check(tmp_path, export, open_file, model, spec):
     assert [entry.name for entry in path.parent.iterdir()] == ["model.tflite"]
     score = open_file(path)
     spec = portable.index_spec(spec)
-    first = portable.tells_padding(spec.target).name
+    first = portable.id_feature(spec.target).name
     for options in (
         {"rows": 30},
         {"rows": 3, "time": 0},
@@ -221,10 +223,10 @@ def test_the_portable_form_ends_with_its_block():
 
 def test_sums_and_maxima_by_hand():
     mask = np.array([[True, False, True], [False, False, False], [False, True, False]])
-    rows = packed_portable.row_of_position(mask)
+    rows = packed_portable.row_ids(mask)
     values = np.arange(9, dtype="float32")[:, None] - 5
-    sums = packed_portable.sum_rows(values, rows, 3)
+    sums = packed_portable.segment_sum(values, rows, 3)
     np.testing.assert_array_equal(sums, [[-8], [0], [2]])
-    highest = packed_portable.max_rows(values, rows, 3)
+    highest = packed_portable.segment_max(values, rows, 3)
     np.testing.assert_array_equal(highest, [[-3], [0], [2]])
-    np.testing.assert_array_equal(sums, packed_static.sum_rows(values, rows, 3))
+    np.testing.assert_array_equal(sums, packed_static.segment_sum(values, rows, 3))

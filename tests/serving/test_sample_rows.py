@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.feature_spec import NO_INTEGER
+from keras_din.feature_spec import MISSING_INT64
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, sample_rows
 from tests.serving.specs import ITEM, SHOP, SPEC, through_the_pipeline
 
@@ -69,5 +69,5 @@ def test_raw_values_of_hash_buckets(dtype):
     buckets = tf.strings.to_hash_bucket_fast(text, 7).numpy()
     np.testing.assert_array_equal(buckets + 2, indices)
     assert raw_from_indices(feature, [0, 1]).tolist() == (
-        ["", ""] if dtype == "string" else [0, NO_INTEGER]
+        ["", ""] if dtype == "string" else [0, MISSING_INT64]
     )

@@ -15,9 +15,10 @@ from tensorflow.python.framework import op_def_registry
 
 import keras_din as kd
 from keras_din.embed import build_inputs
-from keras_din.serving import portable, saved_model, warmup
+from keras_din.serving import portable, saved_model
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
-from keras_din.serving.version import versions
+from keras_din.serving.version import warmup
+from keras_din.serving.version.folders import versions
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
 
 ROOT = pathlib.Path(__file__).parent.parent.parent

@@ -1,0 +1,208 @@
+"""Amazon reviews of 2014 as they were published: a record a line."""
+
+import array
+import ast
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import positive_integer
+from keras_din.data.prepare.interactions import prepare_interactions
+from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.reading.bad_rows import MAX_BAD
+from keras_din.data.reading.lines import LONGEST, read_lines
+from keras_din.data.reading.table import Table, bad_lines
+
+_FIRST_FIELD = re.compile(rb"""\{['"]asin['"]: ?['"](\w+)['"][,}]""")
+_NOT_READABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+
+
+def load_amazon(
+    reviews: str | os.PathLike,
+    meta: str | os.PathLike,
+    *,
+    split=None,
+    k_core: int | None = None,
+    max_length: int = 100,
+    dim=16,
+    max_bad: float = MAX_BAD,
+    seed: int = 0,
+) -> PreparedData:
+    """Each user's reviews in order: by default the last is the test, the one before validation.
+
+    Times are whole days, so the order of the file decides among reviews of one day. Negatives
+    are drawn uniformly from all items that were reviewed, again while they are in the user's
+    list.
+
+    Args:
+        reviews: `reviews_*_5.json.gz`, or `reviews_*.json.gz` with all reviews. Of each line,
+            strict JSON, `reviewerID`, `asin` and `unixReviewTime` are kept.
+        meta: `meta_*.json.gz`. Its lines are JSON or literals of Python, which are parsed and not
+            run; those of items that nobody reviewed are passed over. An item's category is the
+            last name of its last path.
+        split: `LeaveOneOut()` (the default) or another of `keras_din.data.prepare.split`. The DIN
+            paper's is `LeaveOneOut(valid=0)`.
+        k_core: Keep users and items with so many reviews among themselves, as the files `_5` do
+            with 5. Or `None`: keep all.
+        max_length: The most behaviors that a model reads.
+        dim: Width of the embeddings, or column -> width.
+        max_bad: The largest share of the lines of a file that may be kept aside for one reason.
+        seed: Seed of the negatives.
+
+    Returns:
+        A `PreparedData` with target `item_id` and `category` and the sequence `hist` of both.
+        Lines of both files that are no such records are in `bad_rows`, `file` says of which.
+
+    Raises:
+        ValueError: When nothing good is left, too many lines are bad, or a file is damaged or
+            ends early.
+
+    Reference:
+        [He and McAuley, 2016](https://arxiv.org/abs/1602.01585);
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1, for the protocol.
+    """
+    log = read_reviews(reviews)
+    report = {}
+    if k_core is not None:
+        k_core = positive_integer("k_core", k_core)
+        user, item = (pd.factorize(log.frame[name])[0] for name in ("user_id", "item_id"))
+        kept = core(user, item, k_core)
+        report["rows_outside_core"] = int((~kept).sum())
+        log = Table(log.frame[kept], log.bad)
+    items = read_categories(meta, set(log.frame["item_id"]))
+    if len(log.frame) and not len(items.frame):
+        bad = "".join(f", line {line}: {reason}" for line, reason in items.bad[:1].to_numpy())
+        raise ValueError(
+            f"`meta` must hold items that were reviewed. Received: {os.fspath(meta)}, none of "
+            f"whose lines is one{bad}."
+        )
+    data = prepare_interactions(
+        log,
+        user="user_id",
+        time="ts",
+        target=["item_id", "category"],
+        items=items,
+        split=split,
+        ties="order",
+        max_length=max_length,
+        dim=dim,
+        time_unit="s",
+        max_bad=max_bad,
+        seed=seed,
+    )
+    bad = pd.concat([data.bad_rows.assign(file="reviews"), items.bad.assign(file="meta")])
+    bad = bad[["line", "reason", "file"]].reset_index(drop=True)
+    return dataclasses.replace(data, report={**data.report, **report}, bad_rows=bad)
+
+
+def read_reviews(path: str | os.PathLike) -> Table:
+    """The columns `user_id`, `item_id` and `ts` (seconds) of a file of reviews."""
+    users, items = {}, {}  # An id is held once, whatever it wrote.
+    user_of, item_of, times, lines = (array.array("q") for _ in range(4))
+    bad = []
+    for number, line in read_lines(path):
+        try:
+            record = _record(line, "JSON", json.loads)
+            user = _text("reviewerID", record.get("reviewerID"))
+            item = _text("asin", record.get("asin"))
+            time = record.get("unixReviewTime")
+            if type(time) is not int or not 0 <= time < 1e11:
+                raise _Bad("'unixReviewTime' is not seconds since 1970")
+        except _Bad as error:
+            bad.append((number, str(error)))
+            continue
+        user_of.append(users.setdefault(user, len(users)))
+        item_of.append(items.setdefault(item, len(items)))
+        times.append(time)
+        lines.append(number)
+    frame = pd.DataFrame(
+        {
+            "user_id": np.array(list(users), object)[np.asarray(user_of)],
+            "item_id": np.array(list(items), object)[np.asarray(item_of)],
+            "ts": np.asarray(times),
+        },
+        index=pd.Index(np.asarray(lines), name="line"),
+    )
+    return Table(frame, bad_lines(bad))
+
+
+def read_categories(path: str | os.PathLike, wanted) -> Table:
+    """The columns `item_id` and `category` of a file of items, of those wanted."""
+    category, lines, bad = {}, [], []
+    with warnings.catch_warnings():
+        # Of descriptions with a lone backslash.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for number, line in read_lines(path):
+            first = _FIRST_FIELD.match(line or b"")
+            if first and first[1].decode() not in wanted:
+                continue
+            try:
+                record = _record(line, "JSON or a literal", json.loads, ast.literal_eval)
+                item = _text("asin", record.get("asin"))
+                if item in category:
+                    raise _Bad("the item is there already")
+                if item in wanted:
+                    category[item] = _last_name(record)
+                    lines.append(number)
+            except _Bad as error:
+                bad.append((number, str(error)))
+    frame = pd.DataFrame(
+        {
+            "item_id": np.array(list(category), object),
+            "category": np.array(list(category.values()), object),
+        },
+        index=pd.Index(np.array(lines, np.int64), name="line"),
+    )
+    return Table(frame, bad_lines(bad))
+
+
+def core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
+    """Where a review is in the k-core: its user and its item have `k` reviews in it each."""
+    kept = np.ones(len(user), bool)
+    while True:
+        enough = kept.copy()
+        for number in (user, item):
+            enough &= np.bincount(number[kept], minlength=number.max(initial=-1) + 1)[number] >= k
+        if (enough == kept).all():
+            return kept
+        kept = enough
+
+
+class _Bad(Exception):
+    """Why a line is no record."""
+
+
+def _record(line, form: str, *parsers) -> dict:
+    if line is None:
+        raise _Bad(f"longer than {LONGEST:,} bytes")
+    text = line.decode("utf-8", "replace")
+    for parse in parsers:
+        with contextlib.suppress(*_NOT_READABLE):
+            record = parse(text)
+            if isinstance(record, dict):
+                return record
+    raise _Bad(f"not readable as {form}: {text.strip()[:80]}")
+
+
+def _text(name: str, value) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Bad(f"{name!r} is missing")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _Bad(f"{name!r} is not UTF-8") from None
+    return value
+
+
+def _last_name(record: dict) -> str:
+    try:
+        return _text("categories", record["categories"][-1][-1])
+    except (LookupError, TypeError):
+        raise _Bad("'categories' is not a list of paths") from None

@@ -1,0 +1,73 @@
+"""KuaiRand: short videos that were shown, and clicked or not."""
+
+import os
+import pathlib
+
+import pandas as pd
+
+from keras_din.checks import local_path
+from keras_din.data.prepare.impressions import prepare_impressions
+from keras_din.data.prepare.prepared_data import PreparedData
+
+FOLDER = pathlib.Path(__file__).parent / "kuairand_slice"
+_DATES = {
+    "train": (20220425, 20220503),
+    "valid": (20220504, 20220504),
+    "test": (20220505, 20220506),
+}
+
+
+def load_kuairand(
+    folder: str | os.PathLike | None = None,
+    *,
+    label: str = "is_click",
+    user_id: bool = True,
+    max_length: int = 100,
+    dim=16,
+    min_count: int = 1,
+) -> PreparedData:
+    """The log of a video feed: training to 3 May 2022, validation 4 May, test 5 and 6 May.
+
+    A history are the videos that the user watched long before 25 April, then his clicks (or
+    whatever `label` is) before the impression.
+
+    Args:
+        folder: Folder with `impressions.parquet`, `history.parquet` and `videos.parquet`.
+            Defaults to the slice that comes with the package.
+        label: Column of 0 and 1: `"is_click"` or `"long_view"`.
+        user_id: Whether the user's id is a feature of the context.
+        max_length: The most behaviors that a model reads.
+        dim: Width of the embeddings, or column -> width.
+        min_count: How often a value must occur in training to have a row of its own.
+
+    Returns:
+        A `PreparedData` with target `video_id`, `author_id` and `tag` (the first), context `tab`
+        and perhaps `user_id`, and the sequence `hist` of what the target has.
+
+    Reference:
+        [Gao et al., 2022](https://arxiv.org/abs/2208.08696). CC BY-SA 4.0.
+    """
+    folder = FOLDER if folder is None else local_path("folder", folder)
+    log = pd.read_parquet(folder / "impressions.parquet")
+    watched = pd.read_parquet(folder / "history.parquet")[["user_id", "long_watched"]]
+    watched = watched.explode("long_watched").dropna().rename(columns={"long_watched": "video_id"})
+    watched["video_id"] = watched["video_id"].astype("int64")
+    log["part"] = "none"
+    for part, (first, last) in _DATES.items():
+        log.loc[log["date"].between(first, last), "part"] = part
+    videos = pd.read_parquet(folder / "videos.parquet")[["video_id", "author_id", "tag"]]
+    videos["tag"] = videos["tag"].str.split(",").str[0]
+    return prepare_impressions(
+        log[["user_id", "video_id", "time_ms", "tab", "part", label]],
+        user="user_id",
+        time="time_ms",
+        label=label,
+        target=["video_id", "author_id", "tag"],
+        context=["user_id", "tab"] if user_id else ["tab"],
+        earlier={"hist": watched},
+        items=videos,
+        split="part",
+        max_length=max_length,
+        dim=dim,
+        min_count=min_count,
+    )

@@ -1,0 +1,171 @@
+"""MovieLens: films that people rated."""
+
+import array
+import os
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import local_path
+from keras_din.data.prepare.impressions import prepare_impressions
+from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.prepare.split import ByUser
+from keras_din.data.reading.bad_rows import MAX_BAD
+from keras_din.data.reading.columns import numbers
+from keras_din.data.reading.lines import read_lines
+from keras_din.data.reading.source import Table
+from keras_din.data.reading.table import bad_lines, read_table
+
+# Of 138,493 users of MovieLens-20M, 38,493 are the test.
+PAPER_SPLIT = ByUser(valid=0, test=38_493 / 138_493)
+_FORMS = (("ratings.csv", "movies.csv"), ("ratings.dat", "movies.dat"), ("u.data", "u.item"))
+_GENRES = (
+    *(None, "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary"),
+    *("Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi"),
+    *("Thriller", "War", "Western"),
+)
+
+
+def load_movielens(
+    folder: str | os.PathLike,
+    *,
+    threshold: float = 4.0,
+    split=None,
+    user_id: bool = False,
+    max_length: int = 100,
+    dim=16,
+    min_count: int = 1,
+    max_bad: float = MAX_BAD,
+) -> PreparedData:
+    """Will a user like a film? Each rating is a sample, a history the films liked before it.
+
+    Args:
+        folder: Folder of any edition: `ratings.csv` and `movies.csv` (20M and later),
+            `ratings.dat` and `movies.dat` (1M, 10M), or `u.data` and `u.item` (100K).
+        threshold: The lowest rating that is a like.
+        split: `PAPER_SPLIT` of this file (the default), whole users drawn at random, as many as
+            in the DIN paper and none for validation; or another of `keras_din.data.prepare.split`,
+            as `ByUser(valid=0.1, test=0.278, seed=1)`, `LastFraction()` or `LeaveOneOut()`.
+        user_id: Whether the user's id is a feature of the context. By a split of whole users it
+            is unknown in the test.
+        max_length: The most behaviors that a model reads.
+        dim: Width of the embeddings, or column -> width.
+        min_count: How often a value must occur in training to have a row of its own.
+        max_bad: The largest share of the lines of a file that may be kept aside for one reason.
+
+    Returns:
+        A `PreparedData` with target `movie_id` and `genres`, a `Bag`, perhaps context `user_id`,
+        and the sequence `hist` of what the target has.
+
+    Raises:
+        ValueError: When the folder has none of these files, too many lines are bad, or
+            `threshold` leaves one class in training.
+
+    Reference:
+        [Harper and Konstan, 2015](https://doi.org/10.1145/2827872);
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1, for label and split.
+    """
+    folder = local_path("folder", folder)
+    forms = [form for form in _FORMS if all((folder / name).is_file() for name in form)]
+    if not forms:
+        raise ValueError(
+            f"`folder` must hold {', or '.join(' and '.join(form) for form in _FORMS)}. "
+            f"Received: {folder}."
+        )
+    ratings, movies = (folder / name for name in forms[0])
+    if forms[0][0] == "ratings.csv":
+        log, items = _csv_ratings(ratings), _csv_movies(movies)
+    elif forms[0][0] == "ratings.dat":
+        log, items = read_ratings(ratings, b"::"), _dat_movies(movies)
+    else:
+        log, items = read_ratings(ratings, b"\t"), _flag_movies(movies)
+    rating = numbers("rating", log.frame["rating"])
+    liked = np.where(np.isnan(rating), np.nan, rating >= threshold)
+    return prepare_impressions(
+        log._replace(frame=log.frame.assign(rating=liked)),
+        user="user_id",
+        time="timestamp",
+        label="rating",
+        target=["movie_id", "genres"],
+        context=["user_id"] if user_id else [],
+        items=items,
+        bags=["genres"],
+        split=PAPER_SPLIT if split is None else split,
+        max_length=max_length,
+        dim=dim,
+        min_count=min_count,
+        time_unit="s",
+        max_bad=max_bad,
+    )
+
+
+def read_ratings(path: str | os.PathLike, separator: bytes) -> Table:
+    """The columns `user_id`, `movie_id`, `rating` and `timestamp` of a file without a header."""
+    user, movie, time, lines = (array.array("q") for _ in range(4))
+    rating, bad = array.array("d"), []
+    for number, line in read_lines(path):
+        fields = [] if line is None else line.split(separator)
+        try:
+            row = int(fields[0]), int(fields[1]), float(fields[2]), int(fields[3])
+            if len(fields) != 4 or max(map(abs, row)) >= 2**62:
+                raise ValueError
+        except (ValueError, IndexError):
+            bad.append((number, "not a user, a film, a rating and a time"))
+            continue
+        for column, value in zip((user, movie, rating, time), row, strict=True):
+            column.append(value)
+        lines.append(number)
+    columns = {"user_id": user, "movie_id": movie, "rating": rating, "timestamp": time}
+    return Table(
+        pd.DataFrame(
+            {name: np.asarray(column) for name, column in columns.items()},
+            index=pd.Index(np.asarray(lines), name="line"),
+        ),
+        bad_lines(bad),
+    )
+
+
+def _csv_ratings(path: pathlib.Path) -> Table:
+    table = read_table(path, ["userId", "movieId", "rating", "timestamp"])
+    names = {"userId": "user_id", "movieId": "movie_id"}
+    return table._replace(frame=table.frame.rename(columns=names))
+
+
+def _csv_movies(path: pathlib.Path) -> Table:
+    frame, bad = read_table(path, ["movieId", "genres"])
+    genres = frame["genres"].mask(frame["genres"] == "(no genres listed)", None)
+    return Table(frame.assign(genres=genres).rename(columns={"movieId": "movie_id"}), bad)
+
+
+def _dat_movies(path: pathlib.Path) -> Table:
+    """Lines `id::title::genres`; a title may be in any encoding."""
+
+    def genres(line):
+        movie, _, names = (line.split(b"::")[place] for place in (0, 1, -1))
+        return int(movie), names.strip().decode("latin-1")
+
+    return _movies(path, genres)
+
+
+def _flag_movies(path: pathlib.Path) -> Table:
+    """Lines `id|title|date|date|address|flags`, a flag for each genre."""
+
+    def genres(line):
+        movie, _, _, _, _, *flags = line.strip().split(b"|")
+        named = zip(flags, _GENRES, strict=True)
+        return int(movie), "|".join(name for flag, name in named if flag == b"1" and name)
+
+    return _movies(path, genres)
+
+
+def _movies(path: pathlib.Path, read) -> Table:
+    found, bad = [], []
+    for number, line in read_lines(path):
+        try:
+            found.append((number, *read(line or b"")))
+        except (ValueError, IndexError):
+            bad.append((number, "not a film and its genres"))
+    frame = pd.DataFrame(found, columns=["line", "movie_id", "genres"]).set_index("line")
+    genres = frame["genres"].mask(frame["genres"].isin(["", "(no genres listed)"]), None)
+    return Table(frame.assign(genres=genres), bad_lines(bad))

@@ -1,0 +1,279 @@
+"""Raw columns to the columns of a data set: features learned from training, values to indices."""
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import positive_integer
+from keras_din.data.encoding.bags import fit_bag, to_bags
+from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_column
+from keras_din.data.reading.bag_cells import holds_bags
+from keras_din.data.reading.column_types import kinds_of
+from keras_din.data.reading.columns import whole_as_integers
+from keras_din.data.store.bags import Bags
+from keras_din.feature_spec import (
+    OOV_INDEX,
+    Bag,
+    EmbeddedFeature,
+    FeatureSpec,
+    Numeric,
+    Sequence,
+    id_feature,
+)
+
+
+def feature_name(feature) -> str:
+    """The column of a feature: its own name, or what the `Categorical` or the like is named."""
+    return feature.name if isinstance(feature, (EmbeddedFeature, Numeric)) else feature
+
+
+def checked_features(word: str, features) -> list:
+    """`features` as a list of column names and features, or a `ValueError`."""
+    if isinstance(features, (str, EmbeddedFeature, Numeric)):
+        features = [features]
+    features = list(features)
+    if word == "target" and not features:
+        raise ValueError("`target` must hold the item. Received: target=[].")
+    if not all(isinstance(feature, (str, EmbeddedFeature, Numeric)) for feature in features):
+        raise ValueError(
+            f"`{word}` must hold names of columns, `Categorical`, `Bag` and `Numeric` objects. "
+            f"Received: {word}={features!r}."
+        )
+    return features
+
+
+def features_to_type(features) -> list:
+    """The names of features of which values decide the type, or that must hold numbers."""
+    return [feature_name(f) for f in features if isinstance(f, (str, Numeric))]
+
+
+def behavior_features(of, target: list) -> list:
+    """`of` as such a list, by default all of `target`, of which each must be."""
+    if of is None:
+        return target
+    of, names = checked_features("of", of), [feature_name(feature) for feature in target]
+    if lacking := [name for name in map(feature_name, of) if name not in names]:
+        raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")
+    return of
+
+
+def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
+    """What is known of columns before they are read.
+
+    Args:
+        features: Names of columns and features.
+        item: Name of the item, which is categorical whatever it looks like.
+        others: Names of other columns of ids.
+        numeric: Names of features that are amounts.
+        categorical: Names of features that are ids or categories.
+
+    Returns:
+        `(options, reasons)`: options of `read_table`, and name of the feature -> why it is known.
+
+    Raises:
+        ValueError: When `numeric` or `categorical` names something else than a feature given by
+            its name, or both name the same.
+    """
+    known = [feature for feature in features if not isinstance(feature, str)]
+    named = [feature for feature in features if isinstance(feature, str)]
+    kinds, reasons = dict.fromkeys(others, "categorical"), dict.fromkeys(others, "ids")
+    kinds |= {f.name: "numeric" for f in known if isinstance(f, Numeric)}
+    if item in named:
+        kinds[item], reasons[item] = "categorical", "the item"
+    for word, names in (("numeric", numeric), ("categorical", categorical)):
+        for name in [names] if isinstance(names, str) else names:
+            if name not in named:
+                raise ValueError(
+                    f"`{word}` must name features that are given as names: {named}. "
+                    f"Received: {name!r}."
+                )
+            if kinds.get(name, word) != word:
+                why = {"the item": "the item", "ids": "a column of ids"}
+                raise ValueError(
+                    f"`numeric` and `categorical` must name different features, and `numeric` "
+                    f"none of ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
+                )
+            kinds[name], reasons[name] = word, f"named in `{word}`"
+    reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
+    text = {f.name for f in known if isinstance(f, EmbeddedFeature) and f.dtype == "string"}
+    return {"text": text, "numbers": set(), "kinds": kinds, "found": {}}, reasons
+
+
+def coerce_item_ids(column: str | EmbeddedFeature | Numeric, values: pd.Series) -> pd.Series:
+    """The column of items: as integers where they are floats, all whole.
+
+    Raises:
+        ValueError: When they are other floats, of which a `Numeric` would be made.
+    """
+    values = whole_as_integers(values)
+    if isinstance(column, str) and pd.api.types.is_float_dtype(values.dtype):
+        raise ValueError(
+            "The item, the first of `target`, must be of strings or integers. "
+            f"Received: column {column!r} of {values.dtype}."
+        )
+    return values
+
+
+class Features:
+    """The features of a log, learned from the values that training sees.
+
+    Args:
+        features: Names of columns, or features that are known already.
+        values: A function from the name of a column to the values that training sees of it.
+        dim: Width of the embeddings: a number, or name -> number.
+        min_count: How often a value must occur in training to have a row of its own.
+        separators: The result of `checked_separators`. By default no column holds bags.
+        options: The options of `csv_hints`, after the columns were read. By default types are
+            found in the values.
+        reasons: The reasons of `csv_hints`.
+
+    `types` says of each feature what a report does: its `type`, the `reason`, an `example` and
+    how often each token for a missing value stands in the column, `missing`.
+    """
+
+    def __init__(
+        self,
+        features,
+        values,
+        dim=16,
+        min_count: int = 1,
+        separators=None,
+        options=None,
+        reasons=None,
+    ):
+        names = [feature_name(feature) for feature in features]
+        if isinstance(dim, dict):
+            lacking = [n for n in dim if n not in names]
+            if lacking:
+                raise ValueError(
+                    f"`dim` must name columns of the log: {names}. Received: dim={dim!r}."
+                )
+            dims = {name: dim.get(name, 16) for name in names}
+        else:
+            dims = dict.fromkeys(names, positive_integer("dim", dim))
+        self.by_name, self.missing, self.bags = {}, {}, {}
+        # Names of features whose padding is that of candidates or of behaviors.
+        self._telling = set()
+        self._separators = separators or {}
+        options = options or {"kinds": {}, "found": {}}
+        declared, found = options["kinds"], options["found"]
+        kinds = kinds_of(features_to_type(features), found, declared)
+        self.types = {}
+        for feature in features:
+            name = feature_name(feature)
+            if name not in self.by_name:
+                self.by_name[name] = self._fit(
+                    feature, values(name), dims[name], min_count, kinds.get(name)
+                )
+                facts = dict(found.get(name, {}))
+                if reasons and name in reasons:
+                    facts["reason"] = reasons[name]
+                self.types[name] = self._type(name, facts)
+
+    def _fit(self, feature, values, dim: int, min_count: int, kind: str | None):
+        separator = self._separators.get(feature) if isinstance(feature, str) else None
+        if separator is not None or (isinstance(feature, str) and holds_bags(values)):
+            return fit_bag(feature, values, separator, dim, min_count)
+        # Those of the training part may all be whole where the column has others.
+        return fit_feature(feature, values, dim, min_count, whole_are_integers=False, kind=kind)
+
+    def _type(self, name: str, facts: dict) -> dict:
+        """What a report says of the type of a feature."""
+        feature, separator = self.by_name[name], self._separators.get(name)
+        if isinstance(feature, Bag):
+            facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
+        kept = {word: facts[word] for word in ("reason", "example") if facts.get(word) is not None}
+        kind = type(feature).__name__.lower()
+        return {"type": kind, **kept, "missing": facts.get("missing", {})}
+
+    def __getitem__(self, feature):
+        """The feature of a name, or of a feature known already."""
+        return self.by_name[feature_name(feature)]
+
+    def column(self, feature, values) -> np.ndarray | Bags:
+        """The indices or numbers of raw values `(rows,)`; values that are missing are counted."""
+        feature = self[feature]
+        if isinstance(feature, Bag):
+            return self._bags(feature, values)
+        if feature.name in self._telling:
+            check_none_is_padding(feature, values)
+        column, missing = to_column(feature, values)
+        if missing:
+            self.missing[feature.name] = self.missing.get(feature.name, 0) + missing
+        return column
+
+    def _bags(self, feature: Bag, values) -> Bags:
+        column = to_bags(feature, values, self._separators.get(feature.name))
+        size = column.lengths[column.place]
+        counts = self.bags.setdefault(
+            feature.name, {"bags": 0, "empty": 0, "longest": 0, "over_max_values": 0}
+        )
+        counts["bags"] += len(column)
+        counts["empty"] += int((size == 0).sum())
+        counts["longest"] = max(counts["longest"], int(size.max(initial=0)))
+        counts["over_max_values"] += int((size > feature.max_values).sum())
+        return column
+
+    @property
+    def of_bags(self) -> dict:
+        """What a report says of bags, nothing where there are none."""
+        separators = {
+            name: separator
+            for name, separator in self._separators.items()
+            if separator is not None and isinstance(self.by_name.get(name), Bag)
+        }
+        return {
+            word: facts
+            for word, facts in (("bags", self.bags), ("separators", separators))
+            if facts
+        }
+
+    def spec(self, target, context, sequences: dict, side_features, max_length: int) -> FeatureSpec:
+        """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""
+        spec = FeatureSpec(
+            context=[self[feature] for feature in context],
+            target=[self[feature] for feature in target],
+            sequences=[
+                Sequence(
+                    name,
+                    of=[self[feature] for feature in of],
+                    side_features=[self[feature] for feature in side_features],
+                    max_length=max_length,
+                )
+                for name, of in sequences.items()
+            ],
+        )
+        groups = [spec.target, *(sequence.of for sequence in spec.sequences)]
+        self._telling = {id_feature(features).name for features in groups}
+        return spec
+
+
+def count_parts(parts: dict, spec: FeatureSpec) -> dict:
+    """What a report says of each part: its rows, clicks, and rows with an unseen value."""
+    report = {}
+    for part, samples in parts.items():
+        unseen = {
+            name: int(_having(samples.columns[name], OOV_INDEX).sum())
+            for name, info in spec.inputs.items()
+            if info.role != "behavior" and isinstance(info.feature, EmbeddedFeature)
+        }
+        report[part] = {
+            "rows": len(samples),
+            "clicks": int(samples.label.sum()),
+            "rows_with_unseen": {name: count for name, count in unseen.items() if count},
+            "rows_without_history": {
+                name: int((start == end).sum()) for name, (start, end) in samples.history.items()
+            },
+        }
+    return report
+
+
+def _having(column, index: int) -> np.ndarray:
+    """Which rows hold an index: bool `(rows,)`."""
+    return column.having(index) if isinstance(column, Bags) else column == index
+
+
+def concat_series(values: list) -> pd.Series:
+    """Columns one below the other, whatever their types."""
+    values = [pd.Series(v) for v in values]
+    values = [v for v in values if len(v)] or values[:1]
+    return values[0] if len(values) == 1 else pd.concat(values, ignore_index=True)

@@ -1,0 +1,284 @@
+"""Raw values to indices, and features learned from the values of the training part."""
+
+import itertools
+import math
+import re
+import types
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from keras_din.checks import positive_integer
+from keras_din.data.reading.columns import (
+    check_exact_ids,
+    is_missing,
+    numbers,
+    to_plain_series,
+    whole_as_integers,
+)
+from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
+from keras_din.feature_spec import MISSING_INT64, NUM_RESERVED, OOV_INDEX, Categorical, Numeric
+
+_LARGEST = float(np.finfo(np.float32).max)
+_AT_ONCE = 2**16
+_LONGEST = 20  # Of the digits of a 64-bit integer, with a sign.
+
+
+def vocabulary_of(values, min_count: int = 1) -> tuple:
+    """The values of a column, the most frequent first; of equally frequent, the smaller first.
+
+    Args:
+        values: Strings or integers `(rows,)`. Missing values do not count.
+        min_count: How often a value must occur.
+
+    Returns:
+        A tuple of `str` or of `int`.
+    """
+    min_count = positive_integer("min_count", min_count)
+    check_exact_ids("values", values)
+    array, nothing, kind = _plain("values", values)
+    array = array[~nothing]
+    if kind == "float" and len(array):
+        raise ValueError(f"A vocabulary must be of strings or integers. Received: {array[0]}.")
+    return _by_frequency(array, min_count)
+
+
+def _by_frequency(array, min_count: int) -> tuple:
+    codes, known = pd.factorize(array)
+    counts = np.bincount(codes, minlength=len(known))
+    often = np.flatnonzero(counts >= min_count)
+    counts, known = counts[often], np.asarray(known)[often]
+    order = np.lexsort((pd.Index(known).argsort().argsort(), -counts))
+    return tuple(known[order].tolist())
+
+
+def fit_feature(
+    feature,
+    values,
+    dim: int = 16,
+    min_count: int = 1,
+    *,
+    whole_are_integers: bool = True,
+    kind: str | None = None,
+):
+    """A feature with what it needs to know of the training values.
+
+    Args:
+        feature: The name of the column, or a `Categorical` or `Numeric`, which passes through.
+        values: The training values `(rows,)`. Strings, integers and booleans make a
+            `Categorical` with their vocabulary; floats make a `Numeric` with their mean and
+            standard deviation.
+        dim: Width of the embedding of a `Categorical`.
+        min_count: How often a value must occur to be in the vocabulary.
+        whole_are_integers: Whether floats that are all whole numbers, with some missing, count
+            as integers: pandas holds integers with gaps so.
+        kind: `"numeric"` or `"categorical"`, whatever the values look like.
+
+    Returns:
+        A `Categorical` or `Numeric`.
+
+    Raises:
+        ValueError: When no value is left to learn from.
+    """
+    if not isinstance(feature, str):
+        return feature
+    if kind == "numeric":
+        array = numbers(feature, values)
+        array = array[np.abs(array) <= _LARGEST]
+        found = "float"
+    else:
+        array, nothing, found = _plain(feature, values, whole_are_integers)
+        array = array[~nothing]
+    if not len(array):
+        what = "numbers" if kind == "numeric" else "values"
+        raise ValueError(
+            f"Column {feature!r} must have {what} in the training part. Received: none."
+        )
+    if kind == "categorical" and found == "float":
+        broken = array[array != np.floor(array)]
+        if len(broken):
+            raise ValueError(
+                f"Column {feature!r} must hold strings or integers to be categorical: make text "
+                f"of it. Received: {broken[0]}."
+            )
+        array, found = array.astype(np.int64), "int64"
+    if found == "float":
+        low, high = array.min(), array.max()
+        # The standard deviation of equal values is not always 0, but may be 1e-17.
+        mean, std = (low, 1.0) if low == high else _moments(array)
+        return Numeric(feature, mean=float(mean), std=float(std))
+    vocabulary = _by_frequency(array, positive_integer("min_count", min_count))
+    if not vocabulary:
+        raise ValueError(
+            f"Column {feature!r} must have values that occur `min_count` times in the training "
+            f"part. Received: min_count={min_count}."
+        )
+    return Categorical(feature, vocabulary=vocabulary, dim=dim)
+
+
+def _moments(values: np.ndarray):
+    """The mean and the standard deviation, to the last digit the same in any order of values."""
+    mean = _exact_sum(values) / len(values)
+    return mean, math.sqrt(_exact_sum(np.square(values - mean)) / len(values))
+
+
+def _exact_sum(values: np.ndarray) -> float:
+    # A piece at a time: as Python numbers, values take four times the memory.
+    pieces = (
+        values[start : start + _AT_ONCE].tolist() for start in range(0, len(values), _AT_ONCE)
+    )
+    return math.fsum(itertools.chain.from_iterable(pieces))
+
+
+def to_column(feature: Categorical | Numeric, values):
+    """The column that a log or samples hold of a feature.
+
+    Args:
+        feature: The feature.
+        values: Raw values `(rows,)`.
+
+    Returns:
+        `(column, missing)`: int32 indices of a `Categorical`, or float32 values of a `Numeric`,
+        `(rows,)`, and how many had no value: those are out-of-vocabulary, or the feature's mean.
+    """
+    if isinstance(feature, Categorical):
+        return to_indices(feature, values), int(is_missing(to_plain_series(values)).sum())
+    column = numbers(feature.name, values)
+    nothing = ~(np.abs(column) <= _LARGEST)
+    return np.where(nothing, feature.mean, column).astype(np.float32), int(nothing.sum())
+
+
+def to_indices(feature: Categorical, values) -> np.ndarray:
+    """Indices of raw values: known ones from 2, missing and unknown ones 1.
+
+    Args:
+        feature: With `hash_buckets`, values are hashed as `tf.strings.to_hash_bucket_fast` does,
+            integers as their decimal form. With `vocabulary_size` alone, values are indices. Of
+            integers, `true` and `false` as text are 1 and 0, as booleans are.
+        values: Raw values `(rows,)`.
+
+    Returns:
+        int32 `(rows,)`.
+
+    Raises:
+        ValueError: When values that should be indices are not from 1 to `vocabulary_size - 1`.
+    """
+    values = to_plain_series(values)
+    check_exact_ids(feature.name, values)
+    array, nothing, kind = _plain(feature.name, values)
+    if kind == "float":
+        wrong = ~nothing & ~((array == np.floor(array)) & (np.abs(array) < 2.0**63))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"Column {feature.name!r} must hold strings or integers for a Categorical. "
+                f"Received: {array[row]} in row {values.index[row]}."
+            )
+        array, kind = np.where(nothing, 0, array).astype(np.int64), "int64"
+    if feature.dtype is None:
+        return _checked_indices(feature, values, array, nothing, kind)
+    codes, raw = pd.factorize(array)  # Each value is looked at once.
+    raw = np.asarray(raw)
+    if feature.dtype == "string":
+        raw, known = np.array([str(value) for value in raw], object), True
+    else:
+        raw, known = _integers(raw, dict.fromkeys(TRUE, "1") | dict.fromkeys(FALSE, "0"))
+    if feature.vocabulary is not None:
+        index = pd.Index(np.array(feature.vocabulary, raw.dtype)).get_indexer(raw)
+        known = known & (index >= 0)
+    else:
+        text = tf.constant(raw, tf.string) if raw.dtype == object else tf.strings.as_string(raw)
+        index = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy()
+        if feature.dtype == "int64":
+            known = known & (raw != MISSING_INT64)
+    index = np.where(known, index + NUM_RESERVED, OOV_INDEX).astype(np.int32)
+    return np.where(nothing, np.int32(OOV_INDEX), index[codes])
+
+
+def check_none_is_padding(feature, values) -> None:
+    """Raises a `ValueError` where a value would be padding when it is served.
+
+    That is 0 of integers with hash buckets, in a feature that tells padding, or in a `Bag`.
+    """
+    if feature.hash_buckets is None or feature.dtype != "int64":
+        return
+    values = to_plain_series(values)
+    zero = numbers(feature.name, values) == 0
+    if zero.any():
+        raise ValueError(
+            f"Column {feature.name!r} must not hold 0, which is padding of integers with "
+            "`hash_buckets` where they are served: take dtype='string', which hashes the text. "
+            f"Received: 0 in row {values.index[int(zero.argmax())]}."
+        )
+
+
+def _integers(raw, words=types.MappingProxyType({})):
+    """Values as int64, and where they are 64-bit integers; `words` is text -> the integer of it."""
+    if raw.dtype != object:
+        return raw.astype(np.int64), np.ones(len(raw), bool)
+    raw = [words.get(v, v) for v in raw]
+    whole = [int(v) if len(v) <= _LONGEST and re.fullmatch(INTEGER, v) else None for v in raw]
+    known = np.array([v is not None and -(2**63) <= v < 2**63 for v in whole], bool)
+    return np.array([v if k else 0 for v, k in zip(whole, known, strict=True)], np.int64), known
+
+
+def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
+    known = True
+    if kind == "string":
+        array, known = _integers(np.asarray(array))
+    wrong = ~nothing & ~(known & (array >= OOV_INDEX) & (array < feature.vocabulary_size))
+    if wrong.any():
+        row = int(wrong.argmax())
+        (value,) = values.iloc[row : row + 1].tolist()
+        raise ValueError(
+            f"Column {feature.name!r} must hold indices from 1 to {feature.vocabulary_size - 1}, "
+            "since the feature has a `vocabulary_size` and no `vocabulary` (0 is padding, 1 "
+            f"out-of-vocabulary). Received: {value!r} in row {values.index[row]}."
+        )
+    return np.where(nothing, OOV_INDEX, array).astype(np.int32)
+
+
+def _plain(name: str, values, whole_are_integers: bool = True):
+    """A column as `(array, missing, kind)`; kind is `"string"`, `"int64"` or `"float"`.
+
+    Strings may stay an array of pandas, with "" where one is missing.
+    Integers that 64 bits do not hold are strings.
+    """
+    values = to_plain_series(values)
+    nothing = is_missing(values)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        if isinstance(values.dtype, pd.StringDtype):
+            # Not as objects: Arrow looks its strings up much faster.
+            return (values.mask(nothing, "") if nothing.any() else values).array, nothing, "string"
+        found = pd.api.types.infer_dtype(values[~nothing])
+        if found in ("string", "empty"):
+            return np.where(nothing, "", values.to_numpy(object)), nothing, "string"
+        if found == "mixed-integer" or (found == "integer" and not _fits(values[~nothing])):
+            return _decimal(values, nothing), nothing, "string"
+        if found not in ("integer", "boolean", "floating", "mixed-integer-float"):
+            raise ValueError(
+                f"Column {name!r} must hold strings, integers, booleans or floats. "
+                f"Received: {found}."
+            )
+        kind = {"integer": "Int64", "boolean": "boolean"}.get(found, "Float64")
+        values = values.where(~nothing, None).astype(kind)
+    if values.dtype.kind == "u" and not _fits(values[~nothing]):
+        return _decimal(values, nothing), nothing, "string"
+    if values.dtype.kind in "iub":
+        return values.to_numpy(np.int64, na_value=0), nothing, "int64"
+    array = values.to_numpy(np.float64, na_value=np.nan)
+    gaps = np.isnan(array)
+    if whole_are_integers and gaps.any() and whole_as_integers(values).dtype == "Int64":
+        return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
+    return array, ~(np.abs(array) <= _LARGEST), "float"
+
+
+def _decimal(values, nothing):
+    array = np.full(len(values), "", object)
+    array[~nothing] = [str(value) for value in values[~nothing]]
+    return array
+
+
+def _fits(values) -> bool:
+    return not len(values) or (values.min() >= -(2**63) and values.max() < 2**63)

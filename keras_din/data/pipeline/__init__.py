@@ -1,0 +1,1 @@
+"""Samples and behavior logs to `tf.data` batches."""

@@ -1,0 +1,215 @@
+"""The pipeline: samples and behavior logs to a `tf.data.Dataset`, whole batches at a time."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.checks import positive_integer
+from keras_din.data.pipeline.tensors import column_tensor
+from keras_din.data.store.arrays import first_where
+from keras_din.data.store.bags import Bags
+from keras_din.data.store.consistency import (
+    check_samples,
+    check_shared,
+    count_missing,
+    request_starts,
+)
+from keras_din.feature_spec import FeatureSpec, Numeric
+
+
+def dataset(
+    spec: FeatureSpec,
+    behaviors: dict,
+    samples,
+    batch_size: int = 1024,
+    *,
+    shuffle: bool = False,
+    seed: int = 0,
+    by_request: bool = False,
+    first_epoch: int = 0,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches as a model of `spec` takes them.
+
+    Histories are gathered from the logs for a whole batch at once. A batch is as wide as its
+    longest history, at most `max_length` of the sequence; of a longer one the most recent stay.
+    Likewise its longest bag, at most `max_values`; of a longer one the first stay. Padding, 0,
+    comes after. When all histories or bags are empty the width is 0.
+
+    Args:
+        spec: The features.
+        behaviors: Sequence name -> `BehaviorLog`.
+        samples: The `Samples`.
+        batch_size: Rows of a batch; with `by_request`, requests.
+        shuffle: Whether each epoch has its own order, drawn from `(seed, epoch)` alone. Every
+            iterator that is read from counts as an epoch.
+        seed: Seed of the orders.
+        by_request: Whether a row is a request with all its candidates.
+        first_epoch: Number of the first epoch. Training that goes on after epoch `e` takes
+            `first_epoch=e` and sees the rows as uninterrupted training would.
+        drop_remainder: Whether a last batch that is not full is left out.
+
+    Returns:
+        A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
+        `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`, int32 or float32;
+        of a `Bag` with the axis `values` after these. `y` is float32 `(batch, candidates)`. There
+        is 1 candidate, or with `by_request` those of the request; requests of unequal size are
+        padded with 0. Where `samples` have weights or such padding, elements are
+        `(x, y, sample_weight)`, float32 `(batch, candidates)` with 0 on padding. The dataset's
+        attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
+        shuffled; `spec` is the spec, which models compare with their own; `values_missing` is name
+        of an input of numbers -> how many are missing (NaN or infinite): the feature's mean stands
+        for them. Transformations such as `take` lose all three.
+
+    Raises:
+        ValueError: When samples, logs and spec do not fit together.
+    """
+    batch_size = positive_integer("batch_size", batch_size)
+    seed = positive_integer("seed", seed, minimum=0)
+    first_epoch = positive_integer("first_epoch", first_epoch, minimum=0)
+    columns = check_samples(spec, behaviors, samples)
+    bounds = request_starts(samples) if by_request else None
+    rows = len(samples) if bounds is None else len(bounds) - 1
+    batches = rows // batch_size if drop_remainder else -(-rows // batch_size)
+    if not batches:
+        raise ValueError(
+            f"`samples` must fill at least one batch. Received: {rows} rows with "
+            f"batch_size={batch_size}, drop_remainder={drop_remainder}."
+        )
+    if by_request:
+        _check_requests(spec, samples, columns, bounds)
+    element = _element(spec, samples, columns, bounds)
+    starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
+    if shuffle:
+        # One Python call an epoch. An order is a plain permutation: every row once, no buffer.
+        def orders():
+            nonlocal first_epoch
+            epoch, first_epoch = first_epoch, first_epoch + 1
+            yield _order(rows, seed, epoch)
+
+        order = tf.data.Dataset.from_generator(
+            orders, output_signature=tf.TensorSpec((rows,), _index_type(rows))
+        )
+        batched = order.flat_map(
+            lambda order: starts.map(
+                lambda start: tf.cast(order[start : start + batch_size], tf.int64)
+            )
+        ).apply(tf.data.experimental.assert_cardinality(batches))
+    else:
+        batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
+    result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    # To rewrite the pipeline, tf.data would copy all columns into a graph, for each iterator.
+    options.experimental_optimization.apply_default_optimizations = False
+    # An iterator that is tuned is gone only when its tuner wakes up next: as long again as it was
+    # read from, up to a minute, at the end of each `fit`, `evaluate` and `predict`.
+    options.autotune.enabled = False
+    result = result.with_options(options)
+    result.spec, result.groups = spec, None
+    result.values_missing = count_missing(spec, columns)
+    if not shuffle:
+        firsts = slice(rows) if bounds is None else bounds[:rows]
+        result.groups = samples.group[firsts][: batches * batch_size]
+    return result
+
+
+def _index_type(rows: int):
+    return np.int32 if rows < 2**31 else np.int64
+
+
+def _order(rows: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of an epoch: `permutation(rows)` of its generator, in half the memory."""
+    order = np.arange(rows, dtype=_index_type(rows))
+    np.random.default_rng([seed, epoch]).shuffle(order)
+    return order
+
+
+def _check_requests(spec, samples, columns, bounds) -> None:
+    for name, info in spec.inputs.items():
+        if info.role == "context":
+            check_shared(f"context {name!r}", columns[name], bounds)
+    for name, (start, end) in samples.history.items():
+        check_shared(f"the start of {name!r}", start, bounds)
+        check_shared(f"the end of {name!r}", end, bounds)
+    check_shared("`group`", samples.group, bounds)
+
+
+def _element(spec, samples, columns, bounds):
+    """The function from the row numbers of a batch to its element."""
+    reads = {
+        name: _read_bags(column, spec.inputs[name].feature.max_values)
+        if isinstance(column, Bags)
+        else _read(column)
+        for name, column in columns.items()
+    }
+    read_label = _read(samples.label)
+    read_weight = None if samples.weight is None else _read(samples.weight)
+    slices = {
+        sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
+        for sequence in spec.sequences
+    }
+    if bounds is not None:
+        size = bounds[1]
+        unequal = lambda part: bounds[1:][part] - bounds[:-1][part] != size  # noqa: E731
+        equal = first_where(len(bounds) - 1, unequal) is None
+        bounds = column_tensor(bounds)
+
+    def candidates(first, last):
+        if bounds is None:
+            return first[:, None]
+        if equal:
+            return first[:, None] + tf.range(size, dtype=tf.int64)
+        return tf.ragged.range(first, last)
+
+    def history(sequence, rows):
+        start, end = (tf.gather(each, rows) for each in slices[sequence.name])
+        return tf.ragged.range(tf.maximum(start, end - sequence.max_length), end)
+
+    def look_up(read, rows):
+        """A column at rows or at ragged rows, the latter padded with 0."""
+        if isinstance(rows, tf.RaggedTensor):
+            return rows.with_values(read(rows.values)).to_tensor()
+        return read(rows)
+
+    def element(rows):
+        first, last = rows, rows + 1
+        if bounds is not None:
+            first, last = tf.gather(bounds, first), tf.gather(bounds, last)
+        shown = candidates(first, last)
+        positions = {sequence.name: history(sequence, first) for sequence in spec.sequences}
+        x = {}
+        for name, info in spec.inputs.items():
+            if info.role == "behavior":
+                x[name] = look_up(reads[name], positions[info.sequence.name])
+            else:
+                x[name] = look_up(reads[name], first if info.role == "context" else shown)
+            if isinstance(info.feature, Numeric):
+                numbers = tf.cast(x[name], tf.float32)
+                x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.mean)
+        y = look_up(read_label, shown)
+        if read_weight:
+            return x, y, look_up(read_weight, shown)
+        if isinstance(shown, tf.RaggedTensor):
+            return x, y, tf.sequence_mask(last - first, tf.shape(y)[1], dtype=tf.float32)
+        return x, y
+
+    return element
+
+
+def _read(column):
+    """The function from rows to the values of a column there."""
+    column = column_tensor(column)
+    return lambda rows: tf.gather(column, rows)
+
+
+def _read_bags(column: Bags, max_values: int):
+    """The function from rows `(...)` to the values of their bags `(..., values)`, 0 after them."""
+    place, offsets, values = map(column_tensor, (column.place, column.offsets, column.values))
+
+    def read(rows):
+        bags = tf.gather(place, tf.reshape(rows, (-1,)))
+        start, end = tf.gather(offsets, bags), tf.gather(offsets, bags + 1)
+        positions = tf.ragged.range(start, tf.minimum(end, start + max_values))
+        found = positions.with_values(tf.gather(values, positions.values)).to_tensor()
+        return tf.reshape(found, tf.concat([tf.shape(rows), tf.shape(found)[1:]], axis=0))
+
+    return read

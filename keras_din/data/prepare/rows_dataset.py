@@ -1,0 +1,283 @@
+"""Rows that hold their histories already, as list columns of a table."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_din.data.encoding.lookup import to_indices
+from keras_din.data.pipeline import batches as pipeline
+from keras_din.data.prepare.leaks import check_known_before
+from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
+from keras_din.data.reading.columns import numbers as numbers_of
+from keras_din.data.reading.labels import check_both_classes, good_labels, plain_text
+from keras_din.data.reading.source import to_frame
+from keras_din.data.store.bags import Bags
+from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.store.samples import Samples
+from keras_din.feature_spec import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
+
+
+def rows_to_samples(
+    frame,
+    spec: FeatureSpec,
+    label: str | None = None,
+    *,
+    group: str | None = None,
+    weight: str | None = None,
+    label_map: dict | None = None,
+):
+    """Rows with materialized histories as a log and samples, so that one pipeline serves.
+
+    Args:
+        frame: A `DataFrame`, or another table as `as_source` takes it but no CSV file, with one
+            column for each input of the spec, of the same name. Values are as they stand
+            in the log where a feature has a vocabulary or hash buckets, indices where it has
+            only a size, and numbers of a `Numeric`, where the feature's mean stands for those
+            that are missing: `values_missing` of the data set counts them. Behaviors: lists or
+            arrays, the most recent last; `None` or NaN is an empty history, and positions whose
+            first feature is padding (an empty string, 0, or nothing; where 0 is in the vocabulary,
+            the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviors a
+            list of lists, and padding in it is left out likewise.
+        spec: The features.
+        label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
+        group: Column whose values are GAUC's groups, one in each row. Without a column each row is
+            by itself.
+        weight: Column of what each row counts in the loss, a number in each row.
+        label_map: Other values of the label -> 0 or 1, as `{-1: 0}`.
+
+    Returns:
+        `(behaviors, samples)`: a dict of `BehaviorLog`, in which every row is a user of its
+        own, and `Samples`.
+
+    Raises:
+        ValueError: When a column is missing, holds something else, or the lists of one sequence
+            differ in length.
+    """
+    frame = to_frame(frame)
+    if label is not None:
+        roles = {name: info.role for name, info in spec.inputs.items()}
+        words = {"behavior": "sequences"}
+        check_known_before({label: "the label"}, {n: words.get(r, r) for n, r in roles.items()})
+    wanted = [*spec.inputs, *(name for name in (label, group, weight) if name is not None)]
+    lacking = [name for name in wanted if name not in frame.columns]
+    if lacking:
+        raise ValueError(
+            f"`frame` must have a column for each input; missing are {lacking}. "
+            f"Received columns: {list(frame.columns)}."
+        )
+    if group is not None:
+        check_exact_ids(group, frame[group])
+        nothing = is_missing(to_plain_series(frame[group]))
+        if nothing.any():
+            raise ValueError(
+                f"Column {group!r} must have a value in every row, since its values are the groups "
+                f"of GAUC. Received: no value in row {frame.index[int(nothing.argmax())]}. Leave "
+                "such rows out, or give each a value of its own."
+            )
+    behaviors = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
+    samples = Samples(
+        columns={
+            name: _column(name, frame[name], info.feature)
+            for name, info in spec.inputs.items()
+            if info.role != "behavior"
+        },
+        history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
+        label=np.zeros(len(frame))
+        if label is None
+        else good_labels(label, frame[label], label_map),
+        group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
+        weight=None if weight is None else _weights(weight, frame[weight]),
+    )
+    return behaviors, samples
+
+
+def _weights(name: str, values) -> np.ndarray:
+    """What each row counts, float32 `(rows,)`."""
+    found = numbers_of(name, values)
+    wrong = np.isnan(found)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Weights {name!r} must be numbers in every row. "
+            f"Received: {plain_text(values.iloc[row])} in row {values.index[row]}."
+        )
+    return found.astype(np.float32)
+
+
+def rows_dataset(
+    frame,
+    spec: FeatureSpec,
+    label: str | None = None,
+    batch_size: int = 1024,
+    *,
+    group: str | None = None,
+    weight: str | None = None,
+    label_map: dict | None = None,
+    shuffle: bool = False,
+    seed: int = 0,
+    first_epoch: int = 0,
+):
+    """The `tf.data.Dataset` of rows with materialized histories.
+
+    Args:
+        frame: Same as in `rows_to_samples`.
+        spec: The features.
+        label: Same as in `rows_to_samples`.
+        batch_size: Rows of a batch.
+        group: Same as in `rows_to_samples`.
+        weight: Same as in `rows_to_samples`.
+        label_map: Same as in `rows_to_samples`.
+        shuffle: Whether each epoch has its own order, for training: the labels must then not all
+            be alike.
+        seed: Seed of the orders.
+        first_epoch: Number of the first epoch.
+
+    Returns:
+        Same as in `keras_din.data.dataset`.
+    """
+    behaviors, samples = rows_to_samples(
+        frame, spec, label, group=group, weight=weight, label_map=label_map
+    )
+    if shuffle and label is not None:
+        check_both_classes(samples.label, f"column {label!r}")
+    return pipeline.dataset(
+        spec, behaviors, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
+    )
+
+
+def _column(name: str, values, feature):
+    """A column, of a frame or of what its lists hold, as samples and logs keep it."""
+    if not isinstance(feature, Bag):
+        return _flat(name, _numpy(values), feature)
+    lengths, flat = list_column(name, values, feature)
+    flat = _numpy(flat)
+    real = is_real(flat, feature)
+    row = np.repeat(np.arange(len(values)), lengths)[real]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(values)))])
+    return Bags(np.arange(len(values)), offsets, _flat(name, flat[real], feature))
+
+
+def is_real(values, feature) -> np.ndarray:
+    """Which raw values of a feature that tells padding are none: bool `(values,)`."""
+    values = pd.Series(values)
+    real = ~is_missing(values)
+    if feature.dtype == "string":
+        return real
+    return real & (values != padding_value(feature)).fillna(True).to_numpy(bool)
+
+
+def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
+    """A column's values as numbers of the feature's kind."""
+    if isinstance(feature, EmbeddedFeature) and feature.dtype is not None:
+        return to_indices(feature, values)
+    if not isinstance(feature, EmbeddedFeature):
+        return _with_gaps(name, values)
+    try:
+        numbers = np.asarray(values, np.float64 if values.dtype == object else None)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Column {name!r} must hold integer indices. Received: {error}.") from None
+    if numbers.dtype.kind == "f":
+        wrong = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
+        if wrong.any():
+            raise ValueError(
+                f"Column {name!r} must hold integer indices. Received: {numbers[wrong.argmax()]}."
+            )
+        numbers = numbers.astype(np.int64)
+    return numbers
+
+
+def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
+    """Numbers as float32, NaN where one is missing."""
+    values = pd.Series(values)
+    found = numbers_of(name, values)
+    wrong = np.isnan(found) & ~is_missing(values)
+    if wrong.any():
+        raise ValueError(
+            f"Column {name!r} must hold numbers. Received: {values.iloc[int(wrong.argmax())]!r}."
+        )
+    with np.errstate(over="ignore"):  # What float32 can't hold is infinite, and so missing.
+        return found.astype(np.float32)
+
+
+def list_column(name: str, column, feature):
+    """A list column as lengths `(rows,)` and all its values one after another, of Arrow.
+
+    Args:
+        name: Name of the column, for errors.
+        column: The column, a `Series` or of Arrow.
+        feature: The feature that the lists are of, or its name.
+    """
+    try:
+        lists = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ValueError(
+            f"Column {name!r} must hold {_lists_of(feature)}. "
+            f"Received: {_first_other(column) or error}."
+        ) from None
+    if lists.null_count == len(lists):  # Of any type, or none.
+        return np.zeros(len(lists), np.int64), pa.nulls(0)
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.combine_chunks()
+    if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
+        raise ValueError(
+            f"Column {name!r} must hold {_lists_of(feature)}. "
+            f"Received: values of type {lists.type}, {_first_other(column)}."
+        )
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    return lengths, lists.flatten()
+
+
+def _lists_of(feature) -> str:
+    """What a list column of a feature holds."""
+    if isinstance(feature, str):
+        return "lists"
+    if isinstance(feature, EmbeddedFeature):
+        return {"string": "lists of strings", "int64": "lists of integers"}.get(
+            feature.dtype, "lists of integer indices"
+        )
+    return "lists of numbers"
+
+
+def _first_other(column) -> str:
+    """The first cell that is no list, in words."""
+    cells = column.to_pylist() if isinstance(column, pa.Array) else column
+    for row, cell in enumerate(cells):
+        if isinstance(cell, (list, tuple, np.ndarray)) or pd.isna(cell):
+            continue
+        return f"{cell!r} in row {row}"
+    return ""
+
+
+def _numpy(values) -> np.ndarray:
+    # As floats, large integers beside missing ones would fall together.
+    if not isinstance(values, pa.Array):
+        is_integer = pd.api.types.is_integer_dtype(values.dtype) and values.hasnans
+        return values.to_numpy(object, na_value=None) if is_integer else values.to_numpy()
+    if values.null_count and pa.types.is_integer(values.type):
+        return np.array(values.to_pylist(), object)
+    # Arrow knows no type of no values.
+    return values.to_numpy(zero_copy_only=False) if len(values) else np.zeros(0, np.int32)
+
+
+def _log(frame: pd.DataFrame, sequence) -> BehaviorLog:
+    columns, lengths, real = {}, None, None
+    first = id_feature(sequence.of)
+    for feature in sequence.features:
+        name = sequence.input_name(feature)
+        length, values = list_column(name, frame[name], feature)
+        if lengths is None:
+            first_name, lengths = name, length
+        elif (length != lengths).any():
+            row = int((length != lengths).argmax())
+            raise ValueError(
+                f"The lists of one sequence must have one length in a row. Received: "
+                f"{lengths[row]} in {first_name!r} and {length[row]} in {name!r} in row {row}."
+            )
+        columns[feature.name] = _column(name, values, feature)
+        if feature is first:
+            real = is_real(_numpy(values), feature)
+    row = np.repeat(np.arange(len(frame)), lengths)[real]
+    return BehaviorLog.from_events(
+        row, {name: values[real] for name, values in columns.items()}, users=len(frame)
+    )

@@ -1,0 +1,257 @@
+"""A raw log to be scored: each row with the history that its user had at that moment."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.encoding.features import Features, csv_hints
+from keras_din.data.prepare.joins import align_key_types, read_log
+from keras_din.data.reading.bad_rows import MAX_BAD, check_aside, checked_max_bad
+from keras_din.data.reading.bag_cells import SEPARATOR, checked_separators
+from keras_din.data.reading.columns import is_missing
+from keras_din.data.reading.labels import plain_text, remedy, to_labels
+from keras_din.data.reading.source import as_source, other_tables
+from keras_din.data.reading.times import to_microseconds
+from keras_din.data.store.bags import Bags, concat_bags
+from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.store.order import ranges, requests
+from keras_din.data.store.samples import Samples
+from keras_din.feature_spec import Bag, EmbeddedFeature, FeatureSpec
+
+
+class ScoredLog(NamedTuple):
+    """What `log_to_samples` makes of a log.
+
+    Attributes:
+        behaviors: Sequence name -> `BehaviorLog` of the log's users: what the prepared data
+            holds of them, and the behaviors of the log.
+        samples: `Samples`, a row of each good row of the log, in its order; `line` is its place.
+        report: Counts: `rows`, `rows_aside` (reason -> rows), `users`, `users_without_data`,
+            `behaviors` (sequence -> those of the log that are new), `behaviors_in_data`
+            (sequence -> those that the data holds already), `values_missing`.
+    """
+
+    behaviors: dict
+    samples: Samples
+    report: dict
+
+
+def log_to_samples(
+    source,
+    spec: FeatureSpec,
+    data=None,
+    *,
+    user: str,
+    time: str,
+    sequences: dict | None = None,
+    request: str | None = None,
+    items=None,
+    users=None,
+    bags=(),
+    time_unit: str = "auto",
+    time_format: str | None = None,
+    sep: str | None = None,
+    header: bool | None = None,
+    names=None,
+    label_map: dict | None = None,
+    max_bad: float = MAX_BAD,
+) -> ScoredLog:
+    """Rows of a raw log as samples, with histories of what happened strictly before each.
+
+    Args:
+        source: The log, as `prepare_impressions` takes it: a column for each feature of context
+            and target, and in rows that are behaviors for those that only behaviors have.
+        spec: The features of the model.
+        data: The `PreparedData` whose behaviors stand before those of the log, or `None`.
+        user: Column of users, as the log of `data` had them.
+        time: Column of times.
+        sequences: Name of a sequence -> column of 0 and 1 that tells which rows of the log are
+            its behaviors. A sequence that is not named has those of `data` alone.
+        request: Column of impressions shown together: the earliest of their times counts for all.
+        items: Table with one row per item, for columns that the log lacks.
+        users: Table with one row per user, likewise.
+        bags: Separators of columns of text with several values, as in `prepare_impressions`. By
+            default those of `data`, if it knows them, else `|`.
+        time_unit: Unit of times that are numbers.
+        time_format: Format of times that are no ISO 8601, as in `prepare_impressions`.
+        sep: Separator of CSV files, here and in the other tables, as in `prepare_impressions`.
+        header: Whether the log, a CSV file, has a header line, likewise.
+        names: Names of the columns of the log, a CSV file, likewise.
+        label_map: Other values of those columns -> 0 or 1, likewise.
+        max_bad: The largest share of the log's lines that may be no rows, and of the rows of
+            another table that may be kept aside.
+
+    Returns:
+        `ScoredLog`. Rows without a user, a time or an item, and lines that are no rows, are not
+        scored; each reason is counted. A behavior that `data` holds already (the same user, time
+        and values) counts once.
+
+    Raises:
+        ValueError: When a column is nowhere, no row is good, too many lines are no rows, a
+            behavior is neither 0 nor 1, or `data` does not know its users or when they did what.
+    """
+    sequences = dict(sequences or {})
+    of_model = {sequence.name: sequence for sequence in spec.sequences}
+    if set(sequences) - set(of_model):
+        raise ValueError(
+            f"`sequences` must name sequences of the model: {list(of_model)}. "
+            f"Received: {list(sequences)}."
+        )
+    shown = [*spec.context, *spec.target]
+    known = {name: feature for name, feature in spec.features.items() if feature in shown}
+    for name in sequences:
+        known |= {feature.name: feature for feature in of_model[name].features}
+    features = list(known.values())
+    single = [user, time, *sequences.values(), *([request] if request else [])]
+    in_order = [*spec.target, *(f for f in features if f not in spec.target)]
+    bags = [bags] if isinstance(bags, str) else bags
+    bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
+    of_data = {} if data is None else data.report.get("separators", {})
+    of_data = {f.name: of_data[f.name] for f in features if f.name in of_data}
+    separators = checked_separators(of_data | bags, in_order, single)
+    ids = [user, request] if request else [user]
+    written, why = csv_hints(features, spec.target[0].name, ids)
+    written["numbers" if time_format is None else "text"].add(time)
+    written["numbers"].update(sequences.values())
+    needed = list(dict.fromkeys([*single, *known]))
+    source = as_source(source, sep, header, names)
+    items, users = other_tables((items, users), sep)
+    tables = {"items": (spec.target[0].name, items), "users": (user, users)}
+    max_bad = checked_max_bad(max_bad)
+    frame, bad, _ = read_log(source, needed, tables, separators, max_bad, **written)
+    if len(bad):
+        facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
+        reason = f"the line is no row ({bad['reason'].iloc[0]})"
+        check_aside("the log", {reason: facts}, len(frame) + len(bad), max_bad)
+
+    item = spec.target[0].name
+    reasons = {"the line is no row": len(bad)} if len(bad) else {}
+    at, is_time, _ = to_microseconds(time, frame[time], time_unit, time_format)
+    good = np.ones(len(frame), bool)
+    for name, wrong in [
+        (f"{user!r} is missing", is_missing(frame[user])),
+        (f"{item!r} is missing", is_missing(frame[item])),
+        (f"{time!r} is missing or not a time", ~is_time),
+    ]:
+        if count := int((good & wrong).sum()):
+            reasons[name] = count
+        good &= ~np.asarray(wrong)
+    rows = len(frame) + len(bad)
+    frame, at = frame[good], at[good]
+    if not len(frame):
+        raise ValueError(
+            "The log must hold at least one row that can be scored. "
+            f"Received: {rows} rows, not scored for these reasons: {reasons}."
+        )
+
+    who, values = pd.factorize(frame[user])
+    number = _numbers(data, pd.Index(values, name=user))
+    encode = Features(features, lambda name: frame[name], 16, 1, separators, written, why)
+    columns = {name: encode.column(name, frame[name]) for name in known}
+    logs, new, twice = {}, {}, {}
+    for name, sequence in of_model.items():
+        did = np.zeros(len(frame), bool)
+        if name in sequences:
+            did = _flags(sequences[name], frame, label_map)
+        parts = [_of_data(data, name, number)] if data is not None else []
+        if did.any():
+            held = {f.name: columns[f.name][did] for f in sequence.features}
+            parts.append((who[did], held, at[did]))
+        logs[name], twice[name] = _log(sequence, parts, len(values))
+        new[name] = int(did.sum()) - twice[name]
+    when = at
+    if request:
+        _, when = requests(who, pd.factorize(frame[request])[0], at)
+    samples = Samples(
+        columns={feature.name: columns[feature.name] for feature in shown},
+        history={name: log.before(who, when) for name, log in logs.items()},
+        label=np.zeros(len(frame), np.float32),
+        group=who,
+        time=when,
+        line=frame.index.to_numpy(),
+    )
+    report = {
+        "rows": rows,
+        "rows_aside": reasons,
+        "users": len(values),
+        "users_without_data": int((number < 0).sum()),
+        "behaviors": new,
+        "behaviors_in_data": twice,
+        "values_missing": encode.missing,
+    }
+    return ScoredLog(logs, samples, report)
+
+
+def _numbers(data, values: pd.Index) -> np.ndarray:
+    """The number in `data` of each user of the log, -1 of one that it does not know."""
+    if data is None:
+        return np.full(len(values), -1)
+    users = data.user_values
+    if users is None:
+        raise ValueError(
+            "`data` must know which user of the log each of its users is. Received: data that "
+            "an older version prepared, or whose loader numbers users. Prepare it again, or score "
+            "with the behaviors of the log alone."
+        )
+    users, values = align_key_types(users, values)
+    return users.get_indexer(values)
+
+
+def _flags(column: str, frame: pd.DataFrame, label_map) -> np.ndarray:
+    """Which rows are behaviors, by a column of 0 and 1; nothing there is no behavior."""
+    values, _, wrong = to_labels(column, frame[column], label_map)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Column {column!r} must be 0, 1 or nothing. Received: "
+            f"{plain_text(frame[column].iloc[row])} in line {frame.index[row]}. "
+            f"{remedy(frame[column][wrong])}"
+        )
+    return values == 1
+
+
+def _of_data(data, name: str, number: np.ndarray) -> tuple:
+    """`(user, columns, time)` of the behaviors that `data` holds of the log's users."""
+    log = data.behaviors[name]
+    if log.time is None or data.report.get("time_unit") == "order":
+        raise ValueError(
+            "`data` must hold the times of its behaviors. "
+            f"Received: a sequence {name!r} without times. Score rows that hold their histories."
+        )
+    users = np.flatnonzero(number >= 0)
+    start, end = log.offsets[number[users]], log.offsets[number[users] + 1]
+    size = end - start
+    place = ranges(start, size)
+    columns = {column: values[place] for column, values in log.columns.items()}
+    return np.repeat(users, size), columns, np.asarray(log.time)[place]
+
+
+def _log(sequence, parts: list, users: int) -> tuple:
+    """The log of all behaviors, those that two parts hold once, and how many these are."""
+    if not parts:
+        empty = {feature.name: _nothing(feature) for feature in sequence.features}
+        return BehaviorLog.from_events(np.zeros(0, int), empty, np.zeros(0, int), users), 0
+    who, held, at = (
+        np.concatenate([part[0] for part in parts]),
+        {name: concat_bags([part[1][name] for part in parts]) for name in parts[0][1]},
+        np.concatenate([part[2] for part in parts]),
+    )
+    if len(parts) == 1:
+        return BehaviorLog.from_events(who, held, at, users), 0
+    key = pd.DataFrame({"user": who, "time": at})
+    for name, values in held.items():
+        key[name] = values.numbers() if isinstance(values, Bags) else values
+    key = pd.MultiIndex.from_frame(key)
+    first = len(parts[0][0])
+    twice = np.append(np.zeros(first, bool), key[first:].isin(key[:first]))
+    kept = np.flatnonzero(~twice)
+    held = {name: values[kept] for name, values in held.items()}
+    return BehaviorLog.from_events(who[kept], held, at[kept], users), int(twice.sum())
+
+
+def _nothing(feature):
+    """A column without a row."""
+    if isinstance(feature, Bag):
+        return Bags(np.zeros(0, int), np.zeros(1, int), np.zeros(0, np.int32))
+    return np.zeros(0, np.int32 if isinstance(feature, EmbeddedFeature) else np.float32)

@@ -1,0 +1,178 @@
+"""The form in which the DIN authors kept their data: tuples with a history in each."""
+
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.encoding.features import count_parts
+from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.reading.labels import check_both_classes, good_labels
+from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.store.samples import Samples
+from keras_din.feature_spec import NUM_RESERVED, Categorical, FeatureSpec, Sequence
+
+
+def prepare_tuples(
+    train,
+    test,
+    categories,
+    *,
+    valid: bool = False,
+    max_length: int = 100,
+    dim=16,
+    label_map: dict | None = None,
+) -> PreparedData:
+    """The DIN authors' tuples as a data set.
+
+    Their ids start at 0, which is also their padding. Here they are the raw values of a
+    vocabulary, and indices start behind the two reserved ones.
+
+    Args:
+        train: Tuples `(user, [items], item, label)`.
+        test: Tuples `(user, [items], (positive, negative))`, a request each.
+        categories: `categories[item]` is the item's category; ids of items and of categories
+            count from 0.
+        valid: Whether the last training position of each user, the rows with the longest
+            history, becomes the part `"valid"`.
+        max_length: The most behaviors that a model reads.
+        dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`, 16 where one is
+            left out.
+        label_map: Other values of the labels -> 0 or 1, as `{-1: 0}`.
+
+    Returns:
+        A `PreparedData` with target `item_id` and `cate_id` and the sequence `hist` of both. A
+        history that begins another of the same user is stored with it, once.
+
+    Raises:
+        ValueError: When a tuple has another form, with its number; when an id is out of range,
+            or labels in training are all alike.
+    """
+    categories = _ids("categories", categories)
+    if not len(categories):
+        raise ValueError("`categories` must hold a category for each item. Received: none.")
+    if categories.min() < 0:
+        raise ValueError(
+            f"`categories` must hold ids from 0. Received: {categories.min()} for item "
+            f"{categories.argmin()}."
+        )
+    train, test = list(train), list(test)
+    _check_form("train", train, 4)
+    _check_form("test", test, 3)
+    for i, row in enumerate(test):
+        if not isinstance(row[2], (tuple, list)) or len(row[2]) != 2:
+            raise ValueError(
+                f"`test` must hold (user, [items], (positive, negative)). Received: {row[2]!r} "
+                f"as the pair of tuple {i}."
+            )
+    if not train and not test:
+        raise ValueError("`train` and `test` must hold tuples. Received: none.")
+    history = [row[1] for row in train] + [row[1] for row in test]
+    lengths = np.fromiter(map(len, history), np.int64, len(history))
+    items = _ids("the histories", list(chain.from_iterable(history)))
+    user = _ids("the users", [row[0] for row in train] + [row[0] for row in test])
+    shown = np.concatenate(
+        [
+            _ids("the items of `train`", [row[2] for row in train]),
+            _ids("the pairs of `test`", list(chain.from_iterable(row[2] for row in test))),
+        ]
+    )
+    for word, ids in (("histories", items), ("candidates", shown)):
+        if ids.size and not (ids.min() >= 0 and ids.max() < len(categories)):
+            raise ValueError(
+                f"The {word} must hold items from 0 to {len(categories) - 1}, those that "
+                f"`categories` has. Received: {ids.min()} to {ids.max()}."
+            )
+    label = good_labels("label", pd.Series([row[3] for row in train], dtype=object), label_map)
+    offsets, events, start = _shared(user, lengths, items)
+    end = start + lengths
+    _, group = np.unique(user, return_inverse=True)
+    # A test tuple is two rows; each tuple is a request.
+    row = np.concatenate([np.arange(len(train)), np.repeat(np.arange(len(train), len(user)), 2)])
+    columns = {"item_id": shown, "cate_id": categories[shown]}
+    samples = Samples(
+        columns={name: values + NUM_RESERVED for name, values in columns.items()},
+        history={"hist": (start[row], end[row])},
+        label=np.concatenate([label, np.tile([1, 0], len(test))]),
+        group=group[row],
+        request=row,
+    )
+    rows = np.arange(len(samples))
+    parts = {"train": samples[rows < len(train)], "test": samples[rows >= len(train)]}
+    if valid:
+        longest = np.zeros(group.max() + 1, np.int64)
+        np.maximum.at(longest, group[: len(train)], lengths[: len(train)])
+        last = lengths[: len(train)] == longest[group[: len(train)]]
+        parts = {
+            "train": parts["train"][~last],
+            "valid": parts["train"][last],
+            "test": parts["test"],
+        }
+    if train and not len(parts["train"]):
+        raise ValueError(
+            "`valid` must leave rows for training: it takes those with the longest history of "
+            f"each user. Received: valid=True, all {len(train)} tuples of `train`."
+        )
+    dims = {"item_id": 16, "cate_id": 16} | (
+        dim if isinstance(dim, dict) else {"item_id": dim, "cate_id": dim}
+    )
+    features = [
+        Categorical("item_id", vocabulary=range(len(categories)), dim=dims["item_id"]),
+        Categorical("cate_id", vocabulary=range(int(categories.max()) + 1), dim=dims["cate_id"]),
+    ]
+    check_both_classes(parts["train"].label, "the tuples")
+    spec = FeatureSpec(
+        target=features, sequences=[Sequence("hist", of=features, max_length=max_length)]
+    )
+    held = {"item_id": events + NUM_RESERVED, "cate_id": categories[events] + NUM_RESERVED}
+    log = BehaviorLog(offsets, held)
+    parts = {part: samples for part, samples in parts.items() if len(samples)}
+    report = {
+        "kind": "tuples",
+        "users": int(group.max()) + 1 if len(group) else 0,
+        "items": len(categories),
+        "behaviors": {"hist": len(log)},
+        "parts": count_parts(parts, spec),
+    }
+    return PreparedData(spec, {"hist": log}, parts, report)
+
+
+def _check_form(word: str, rows: list, size: int) -> None:
+    form = {4: "(user, [items], item, label)", 3: "(user, [items], (positive, negative))"}[size]
+    for i, row in enumerate(rows):
+        if not isinstance(row, (tuple, list)) or len(row) != size or not hasattr(row[1], "__len__"):
+            raise ValueError(f"`{word}` must hold {form}. Received: {row!r} as tuple {i}.")
+
+
+def _ids(word: str, values) -> np.ndarray:
+    array = np.asarray(values)
+    if not array.size:
+        return np.zeros(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{word} must hold integer ids. "
+            f"Received: values of type {array.dtype}, shape {array.shape}."
+        )
+    return array.astype(np.int64)
+
+
+def _shared(user, lengths, items):
+    """Stores histories that are the beginning of the user's longest one with it.
+
+    Returns:
+        `(offsets, events, start)`: of the log, and where each row's history starts in it.
+    """
+    place = np.cumsum(lengths) - lengths
+    by_length = np.lexsort((lengths, user))
+    last = np.append(user[by_length][1:] != user[by_length][:-1], True)
+    longest_of = by_length[last]  # A row for each user, by user.
+    longest = longest_of[np.unique(user, return_inverse=True)[1]]
+    row = np.repeat(np.arange(len(user)), lengths)
+    within = np.arange(len(items)) - place[row]
+    differs = items != items[place[longest[row]] + within]
+    alone = np.bincount(row[differs], minlength=len(user)) > 0
+    source = np.where(alone, np.arange(len(user)), longest)
+    stored, where = np.unique(source, return_inverse=True)
+    offsets = np.concatenate([[0], np.cumsum(lengths[stored])])
+    events = items[np.isin(row, stored)] if len(stored) < len(user) else items
+    return offsets, events, offsets[:-1][where]

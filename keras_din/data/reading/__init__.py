@@ -1,0 +1,1 @@
+"""Tables from any source as clean, typed columns; bad rows are kept aside."""

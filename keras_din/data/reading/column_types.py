@@ -1,0 +1,231 @@
+"""The type of each column of a table: what was found, and why."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_din.data.reading.columns import (
+    from_arrow,
+    is_missing,
+    to_plain_series,
+    whole_as_integers,
+)
+from keras_din.data.reading.text_types import (
+    NO_VALUE,
+    NULLS,
+    TextType,
+    convert,
+    counted,
+    stands_for_nothing,
+    type_of_text,
+)
+
+_IDS = "whole numbers may be ids or amounts, and count as ids"
+_DATES = ("datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period")
+_SEVERAL = (list, tuple, dict, set, np.ndarray)
+
+
+def from_csv(column: pa.ChunkedArray, declared: str | None):
+    """A column of a CSV file in its type.
+
+    Args:
+        column: Its fields as they stand in the file, binary and all UTF-8; or dates.
+        declared: What is known of it: `"numeric"` or `"categorical"` of features, `"text"` of
+            what stays text, `"number"` of times and labels, in which a word is an error that is
+            found later; or `None`.
+
+    Returns:
+        `(values, facts)`: a `Series`, and what a report says of it: `type`, `reason`, `example`,
+        and as `is_missing` how often each token for a missing value stands in it. In text only an
+        empty field and `\\N` are missing; beside numbers also words such as `NA`, and infinity.
+        Where only a user can tell, there is also `refused`, a token that may be a number, or
+        `unclear`: whole numbers as floats, with gaps.
+    """
+    if not pa.types.is_binary(column.type):
+        return from_arrow(column), _facts("dates", str(column.type))
+    column = column.cast(pa.string())
+    if declared == "text":
+        column, nothing = _without(column, [""])
+        return from_arrow(column), _facts("categorical", "text", None, nothing)
+    values = column.filter(pc.invert(pc.is_in(column, pa.array(NULLS))))
+    found = type_of_text(values, declared in ("numeric", "number"))
+    if declared == "categorical" and found.kind == "nothing":  # Only words such as NA.
+        found = type_of_text(column.filter(pc.invert(pc.is_in(column, pa.array(NO_VALUE)))))
+    is_text = found.kind == "text" and declared in (None, "categorical")
+    column, nothing = _without(column, NO_VALUE if is_text else NULLS)
+    if declared == "number" and found.missing:
+        return from_arrow(column), _facts("text", "text", None, nothing)
+    if declared == "number":  # In times and labels what is wrong is found later.
+        found = found._replace(refused=None)
+    if declared == "categorical" and found.kind == "numbers":
+        kind = "integers" if found.whole else "text"
+        tokens = {token: n for token, n in found.missing.items() if stands_for_nothing(token)}
+        found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
+    return _typed(column, found, nothing)
+
+
+def _without(column, words: list):
+    """A column of text without the fields that are one of `words`, and how many are which."""
+    nulls = pc.is_in(column, pa.array(words))
+    nothing = counted(column.filter(nulls))
+    return (pc.if_else(nulls, pa.scalar(None, column.type), column) if nothing else column), nothing
+
+
+def from_series(values: pd.Series, declared: str | None):
+    """A column of a `DataFrame` or a Parquet file in its type; otherwise as `from_csv`.
+
+    Text that holds whole numbers stays text, since the source says so. Text becomes numbers where
+    these have decimal points: pandas leaves a column as text that has a `-` among its numbers.
+    """
+    values = to_plain_series(values)
+    kind = {"b": "boolean", "i": "integer", "u": "integer", "f": "floating", "m": "timedelta"}
+    kind = kind.get(values.dtype.kind) or pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "decimal":
+        values = from_arrow(pa.chunked_array([pa.array(values, from_pandas=True)]))
+        return from_series(values.set_axis(values.index), declared)
+    example = _first(values)
+    if isinstance(example, _SEVERAL) or (kind == "mixed" and _has_several(values)):
+        return values, _facts("bag", "lists")
+    nothing = int(is_missing(values).sum())
+    nothing = {"null": nothing} if nothing else {}
+    if kind in ("boolean", "integer"):
+        reason = _IDS if kind == "integer" else "true or false"
+        return values, _facts("categorical", reason, example, nothing)
+    if kind in ("floating", "mixed-integer-float"):
+        return values, _of_floats(values, nothing)
+    text = _as_text(values, kind) if declared in (None, "numeric") else None
+    if text is None:
+        if isinstance(example, str):
+            return values, _facts("categorical", "text", example, nothing)
+        if kind in _DATES:
+            return values, _facts("dates", kind, None, nothing)
+        return values, _facts("other", str(values.dtype), None, nothing)
+    empty = pc.equal(text, "")
+    if pc.any(empty).as_py():
+        text = pc.if_else(empty, pa.scalar(None, text.type), text)
+    found = type_of_text(pc.drop_null(text), declared == "numeric")
+    if found.kind != "numbers" and declared != "numeric":
+        tokens = ", ".join(map(repr, found.missing or ()))
+        reason = f"text, all of it whole numbers but {tokens}" if tokens else "text"
+        reason = found.reason if found.looks_like_numbers else reason
+        return values, _facts("categorical", reason, found.example, nothing)
+    series, facts = _typed(text, found, nothing)
+    return series.set_axis(values.index).rename(values.name), facts
+
+
+def _typed(column, found: TextType, nothing: dict):
+    kind = {"numbers": "numeric", "nothing": "nothing"}.get(found.kind, "categorical")
+    reason = _IDS if found.kind == "integers" else found.reason
+    if found.refused is None:
+        nothing = nothing | (found.missing or {})
+    values = from_arrow(convert(column, found))
+    if found.kind == "numbers" and found.refused is None:
+        nothing = nothing | counted(column.filter(pa.array(_infinite(values))))
+    facts = _facts(kind, reason, found.example, nothing)
+    if found.refused is not None:
+        facts["refused"] = found.refused
+    if found.whole and nothing:
+        facts["unclear"] = True
+    return values, facts
+
+
+def _infinite(values: pd.Series) -> np.ndarray:
+    return np.isinf(values.to_numpy(np.float64, na_value=np.nan))
+
+
+def _of_floats(values: pd.Series, nothing: dict) -> dict:
+    infinite = _infinite(pd.to_numeric(values))
+    example = _first(values[~infinite])
+    for word, count in pd.Series(values[infinite]).map(float).value_counts().items():
+        nothing = nothing | {str(word): count}
+    facts = _facts("numeric", "floats", example, nothing)
+    if nothing and whole_as_integers(pd.to_numeric(values)).dtype == "Int64":
+        facts["unclear"] = True
+    return facts
+
+
+def _facts(kind: str, reason: str, example=None, nothing=None) -> dict:
+    return {"type": kind, "reason": reason, "example": example, "missing": nothing or {}}
+
+
+def _first(values: pd.Series):
+    """The first value that is not missing, as JSON takes it where it is a number or text."""
+    where = np.flatnonzero(values.notna().to_numpy(bool))[:1]
+    value = values.iloc[where[0]] if len(where) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _has_several(values: pd.Series) -> bool:
+    return any(isinstance(value, _SEVERAL) for value in values)
+
+
+def _as_text(values: pd.Series, kind: str):
+    """A column of text, or of text beside numbers, as text of Arrow; `None` for any other."""
+    if kind in ("mixed", "mixed-integer"):
+        plain = values[values.notna()]
+        if not all(isinstance(value, (str, int, float, np.number)) for value in plain):
+            return None
+        values = [None if pd.isna(value) else str(value) for value in values]
+    elif kind != "string":
+        return None
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.StringDtype):
+        text = pa.array(values.array, from_pandas=True)
+        return text if isinstance(text, pa.ChunkedArray) else pa.chunked_array([text])
+    try:
+        return pa.chunked_array([pa.array(values, pa.large_string(), from_pandas=True)])
+    except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+
+
+def kinds_of(names, found: dict, declared: dict) -> dict:
+    """The kind of each feature: as declared, else as found.
+
+    Args:
+        names: Names of the features.
+        found: Name -> facts, with the `line` of what is `refused` or `unclear`, and the `column`
+            where it has another name than the feature.
+        declared: Name -> `"numeric"` or `"categorical"`, of those that are known.
+
+    Returns:
+        Name -> `"numeric"` or `"categorical"`, of those features that are one of them.
+
+    Raises:
+        ValueError: When numbers stand beside a token that may be one, whole numbers as floats have
+            gaps, or a column holds dates, and nothing is declared.
+    """
+    kinds, unclear = {}, []
+    for name in names:
+        facts, kind = found.get(name, {}), declared.get(name)
+        if "refused" in facts and kind != "categorical":
+            among = f", among numbers such as {facts['example']}"
+            if facts["example"] == facts["refused"]:
+                among = ", and no number"
+            raise ValueError(
+                f"Column {facts.get('column', name)!r} must hold numbers written as in 1234.5, and "
+                f"words without a digit where a value is missing. Received: {facts['refused']!r} "
+                f"in line {facts['line']}{among}. If it holds "
+                f"no amounts, name {name!r} in `categorical` (`--categorical`)."
+            )
+        if facts.get("type") == "dates" and kind is None:
+            raise ValueError(
+                f"Column {facts.get('column', name)!r} must hold strings, integers, booleans or "
+                f"floats to be a feature. Received: dates ({facts['reason']}). Make text or "
+                "numbers of them, such as the hour of the day; dates of a CSV file are text where "
+                f"{name!r} is named in `categorical` (`--categorical`)."
+            )
+        if "unclear" in facts and kind is None:
+            unclear.append(name)
+        kind = kind or facts.get("type")
+        if kind in ("numeric", "categorical"):
+            kinds[name] = kind
+    if unclear:
+        facts = found[unclear[0]]
+        raise ValueError(
+            "Columns of floats that are all whole numbers, with gaps, must be named in `numeric` "
+            "(`--numeric`) where they are amounts, or in `categorical` (`--categorical`) where "
+            f"they are ids, which pandas makes floats where some are missing. Received: {unclear}, "
+            f"with {facts['example']} in {facts.get('column', unclear[0])!r} and no value in line "
+            f"{facts['line']}."
+        )
+    return kinds

@@ -1,0 +1,143 @@
+"""Columns from anywhere as ordinary pandas columns, which values are missing, and numbers."""
+
+import contextlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# As floats, large ids with gaps would fall together; as objects, booleans would be of any kind.
+_WITH_GAPS = {pa.bool_(): pd.BooleanDtype(), pa.uint64(): pd.UInt64Dtype()}
+_WITH_GAPS |= dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.Int64Dtype())
+_WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype())
+
+
+_SCIENTIFIC = r"^\s*-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\s*$"
+
+
+def check_columns(owner: str, there, needed, hint=None) -> None:
+    """Raises a `ValueError` unless a table has each column that is needed, once.
+
+    `hint` is a function from the names that lack to what may be the cause.
+    """
+    there = list(there)
+    is_missing = [name for name in needed if name not in there]
+    if is_missing:
+        why = "" if hint is None else hint(is_missing)
+        raise ValueError(
+            f"Columns {is_missing} must be in {owner}. Received columns: {there}.{why}"
+        )
+    twice = [name for name in needed if there.count(name) > 1]
+    if twice:
+        raise ValueError(f"Columns {twice} must be in {owner} once. Received columns: {there}.")
+
+
+def to_plain_series(values) -> pd.Series:
+    """A column without Arrow's types and categories: its values in pandas' own types."""
+    values = pd.Series(values)
+    if isinstance(values.dtype, pd.ArrowDtype):
+        column = from_arrow(values.array.__arrow_array__())
+        return column.set_axis(values.index).rename(values.name)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.astype(object)
+    return values
+
+
+def from_arrow(column: pa.ChunkedArray) -> pd.Series:
+    """An Arrow column as an ordinary pandas one; text that is not UTF-8 stays bytes."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_decimal(column.type):
+        column = _from_decimals(column)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        # As floats, large integers beside missing ones would fall together.
+        if pc.list_flatten(column).null_count:
+            return pd.Series(column.to_pylist(), dtype=object)
+        return column.to_pandas()
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        with contextlib.suppress(pa.ArrowInvalid):
+            column = column.cast(pa.large_string())
+    types = _WITH_GAPS.get if column.null_count else None
+    return column.to_pandas(date_as_object=False, types_mapper=types)
+
+
+def _from_decimals(column):
+    if column.type.scale > 0:
+        floats = column.cast(pa.float64())
+        # Up to 15 digits no two have one float.
+        if column.type.precision <= 15 or len(column.unique()) == len(floats.unique()):
+            return floats
+        return column.cast(pa.string())
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:  # Some are too large.
+        return column.cast(pa.string())
+
+
+def is_missing(values: pd.Series) -> np.ndarray:
+    """Where a column has no value: null, or an empty string. Bool `(rows,)`."""
+    nothing = values.isna().to_numpy(bool)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return nothing
+    return nothing | (values == "").fillna(False).to_numpy(bool)
+
+
+def check_exact_ids(name: str, values) -> None:
+    """Raises a `ValueError` where whole floats are so large that neighbors are equal.
+
+    Ids in such a column have lost their last digits: two users may have become one.
+    """
+    values = pd.Series(values)
+    if values.dtype.kind != "f":
+        return
+    array = values.to_numpy(np.dtype(f"f{values.dtype.itemsize}"), na_value=np.nan)
+    array = array[np.isfinite(array)]
+    limit = 2 / np.finfo(array.dtype).eps
+    large = np.abs(array) >= limit
+    if large.any() and (array == np.floor(array)).all():
+        raise ValueError(
+            f"Column {name!r} must hold ids of a type that tells them apart. Received: "
+            f"{values.dtype}, with {array[large.argmax()]:.0f}, where whole numbers from "
+            f"{limit:.0f} on fall together. Read the column anew as int64, Int64 or text; if it "
+            "holds amounts, name it in `numeric`."
+        )
+
+
+def check_written_ids(name: str, column: pa.ChunkedArray) -> None:
+    """Raises a `ValueError` where ids of a CSV file are written as 1.87E+18.
+
+    A spreadsheet writes long numbers so, and their last digits are lost.
+    """
+    if not pa.types.is_binary(column.type):
+        return
+    some = column.slice(0, 1000)
+    some = some.filter(pc.greater(pc.binary_length(some), 0))
+    rounded = pc.match_substring_regex(some, _SCIENTIFIC)
+    if 2 * (pc.sum(rounded).as_py() or 0) > len(some):
+        value = some.filter(rounded)[0].as_py().decode()
+        raise ValueError(
+            f"Column {name!r} must hold ids with all their digits. Received: {value}, as a "
+            "spreadsheet writes long numbers: export the column as text."
+        )
+
+
+def whole_as_integers(values: pd.Series) -> pd.Series:
+    """Floats that are all whole, as pandas holds integers with gaps, as integers.
+
+    Any other column, and one without a value, as it is.
+    """
+    if values.dtype.kind != "f":
+        return values
+    array = values.to_numpy(np.float64, na_value=np.nan)
+    gaps = np.isnan(array)
+    whole = gaps | ((array == np.floor(array)) & (np.abs(array) < 2.0**63))
+    return values.astype("Int64") if whole.all() and not gaps.all() else values
+
+
+def numbers(name: str, values) -> np.ndarray:
+    """A column as float64 `(rows,)`, NaN where a value is missing or no number."""
+    values = to_plain_series(values)
+    if values.dtype.kind in "mM" or isinstance(values.dtype, pd.PeriodDtype):
+        raise ValueError(f"Column {name!r} must hold numbers. Received: {values.dtype}.")
+    return pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)

@@ -1,0 +1,266 @@
+"""CSV files: the columns of good lines, and each bad line with its number and reason."""
+
+import csv
+import io
+import os
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from keras_din.data.reading.columns import check_columns
+from keras_din.data.reading.file_format import open_bytes
+from keras_din.data.reading.text_types import NULLS
+
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
+class CsvFile(NamedTuple):
+    """A text file of separated values.
+
+    `sep` is the separator, `None` where the file's name tells it; `names` are those of the
+    columns, `None` where its first line tells them; `header` says whether it has such a line.
+    """
+
+    path: str
+    sep: str | None = None
+    names: list | None = None
+    header: bool = True
+
+    @property
+    def delimiter(self) -> str:
+        """The separator."""
+        if self.sep is not None:
+            return self.sep
+        return "\t" if ".tsv" in os.path.basename(self.path).lower() else ","
+
+
+def csv_names(file: CsvFile) -> list:
+    """The names of the columns of a CSV file.
+
+    Raises:
+        ValueError: When there is no header and no names are given, when the names are not as many
+            as the columns, or when the header is one name that holds another separator.
+    """
+    with _text(file.path) as text:
+        try:
+            rows = csv.reader(text, delimiter=file.delimiter)
+            first = next((fields for fields in rows if not _blank(fields)), None)
+        except csv.Error:
+            first = None
+    if first is None:
+        raise ValueError(
+            f"A CSV file must begin with a header line. Received: none in {file.path}."
+        )
+    if file.names is not None and len(file.names) != len(first):
+        raise ValueError(
+            f"`names` must name each column of {file.path}, whose first line has {len(first)} "
+            f"fields: {first[:8]}. Received: {len(file.names)} names, {list(file.names)[:8]}."
+        )
+    if len(first) == 1 and (others := [sep for sep in ";\t|," if sep in first[0]]):
+        sep = max(others, key=first[0].count)
+        raise ValueError(
+            f"The columns of a CSV file must be separated by {file.delimiter!r}. Received: one "
+            f"column in {file.path}, {_short(first[0])!r}; name its separator, `sep={sep!r}` (on "
+            f"the command line `--sep {_shell(sep)}`)."
+        )
+    return first if file.names is None else list(file.names)
+
+
+def csv_hint(file: CsvFile, lacking) -> str:
+    """What to do where a CSV file lacks columns, or nothing."""
+    with _text(file.path) as text:
+        line = next((line for line in text if line.strip()), "")
+    for sep in ";\t|":
+        names = [name.strip('" \r\n') for name in line.split(sep)]
+        if sep != file.delimiter and any(name in names for name in lacking):
+            return (
+                f" If its columns are separated by {sep!r}, say so with `sep={sep!r}` (on the "
+                f"command line `--sep {_shell(sep)}`)."
+            )
+    names = csv_names(file)
+    if file.names is None and any(_is_number(name) for name in names):
+        return (
+            " If its first line is no header, name its columns with `names=[...]` (on the command "
+            "line `--names A,B,...`)."
+        )
+    blank = [name for name in lacking if name in map(str.strip, names)]
+    return f" There are blanks beside the names of {blank}." if blank else ""
+
+
+def _shell(sep: str) -> str:
+    return "tab" if sep == "\t" else f"'{sep}'"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False
+
+
+def read_csv(file: CsvFile, columns: list, text=()):
+    """Reads columns of a CSV file.
+
+    Arrow reads files in which each line that is not empty is a record of as many fields as the
+    header. All others, where a quoted field spans lines or a line is bad, Python's `csv` takes
+    apart first: slower, but it knows the lines.
+
+    Args:
+        file: The file.
+        columns: Names of the columns needed.
+        text: Names of those among them that are text, also where all values are dates.
+
+    Returns:
+        `(table, lines, bad)`: the good rows as an Arrow table of dates, and else of fields as
+        they stand in the file, binary; the line that each begins in, int64 `(rows,)`; a list of
+        `(line, reason)` of the bad ones.
+
+    Raises:
+        ValueError: When there is no header, or a column is missing.
+    """
+    names = csv_names(file)
+    check_columns(file.path, names, columns, lambda lacking: csv_hint(file, lacking))
+    try:
+        table = _parse(lambda: open_bytes(file.path), columns, text, file)
+    except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
+        return _read_records(file, names, columns, text)
+    lines = _full_lines(file.path)
+    # Every record begins in another full line. If there are as many, record n is full line n.
+    if lines is None or len(lines) != file.header + table.num_rows:
+        return _read_records(file, names, columns, text)
+    return table, lines[int(file.header) :], []
+
+
+def _full_lines(path: str):
+    """Numbers of the lines that are not empty; `None` where a lone carriage return ends one."""
+    empty, number = [], 0
+    with open_bytes(path) as stream, io.BufferedReader(stream, 1 << 20) as file:
+        for number, line in enumerate(file, 1):
+            if line in (b"\n", b"\r\n"):
+                empty.append(number)
+            elif b"\r" in line[:-2]:
+                return None
+    return np.delete(np.arange(1, number + 1), np.array(empty, np.int64) - 1)
+
+
+def _read_records(file: CsvFile, names: list, columns: list, text):
+    """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
+    delimiter = file.delimiter
+    with _text(file.path) as opened:
+        source = _Lines(opened.readlines())
+    records = csv.reader(source, delimiter=delimiter, strict=True)
+    lines, bad, width, in_header = [], [], len(names), file.header
+    wanted = [names.index(name) for name in columns]
+    clean = io.BytesIO()
+    written = io.TextIOWrapper(clean, "utf-8", errors="surrogateescape", newline="")
+    writer = csv.writer(written)
+    writer.writerow(columns)
+    while True:
+        at = source.at
+        try:
+            fields = next(records)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            source.at = at + 1
+            fields = _alone(source.lines[at], delimiter)
+            if fields is None:
+                line = _short(source.lines[at])
+                bad.append((at + 1, f"not readable as CSV: {error}: {line}"))
+                continue
+        if _blank(fields):
+            continue
+        if in_header:
+            in_header = False
+        elif len(fields) != width:
+            line = _short(source.lines[at])
+            bad.append((at + 1, f"{len(fields)} fields, not {width}: {line}"))
+            taken = source.lines[at + 1 : source.at]
+            if any(len(_alone(each, delimiter) or ()) == width for each in taken):
+                source.at = at + 1  # A stray quote had taken good lines with it.
+        else:
+            lines.append(at + 1)
+            writer.writerow([fields[i] for i in wanted])
+    written.detach()
+    content = clean.getbuffer()
+    source = lambda: pa.BufferReader(content)  # noqa: E731
+    table = _parse(source, columns, text, CsvFile(""), newlines_in_values=True)
+    return table, np.array(lines, np.int64), bad
+
+
+class _Lines:
+    """An iterator over lines that can go back; `at` is the index of the next."""
+
+    def __init__(self, lines: list):
+        self.lines, self.at = lines, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.at == len(self.lines):
+            raise StopIteration
+        self.at += 1
+        return self.lines[self.at - 1]
+
+
+def _text(path: str):
+    stream = open_bytes(path)
+    return io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _blank(fields: list) -> bool:
+    return not fields or (len(fields) == 1 and not fields[0].strip())
+
+
+def _alone(line: str, delimiter: str):
+    """The fields of a line in which quotes stand strangely but in pairs, as Arrow reads them."""
+    if line.count('"') % 2:
+        return None
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:
+        return None
+
+
+def _parse(source, columns: list, text, file: CsvFile, **options):
+    """By Arrow: each field as it stands in the file, but for columns of dates."""
+
+    def read(columns, **how):
+        return pyarrow.csv.read_csv(
+            source(),
+            # Without names, those of the first line.
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=file.names, skip_rows=int(file.names is not None and file.header)
+            ),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=file.delimiter, **options),
+            convert_options=pyarrow.csv.ConvertOptions(include_columns=columns, **how),
+        )
+
+    table = read(columns, column_types=dict.fromkeys(columns, pa.binary()), null_values=[])
+    dates = [name for name in columns if name not in text and _may_be_dates(table[name])]
+    found = read(dates, null_values=NULLS, strings_can_be_null=True) if dates else None
+    for name in dates:
+        if pa.types.is_temporal(found[name].type):
+            table = table.set_column(columns.index(name), name, found[name])
+    return table
+
+
+def _may_be_dates(column: pa.ChunkedArray) -> bool:
+    """Whether the first field that is not missing begins as a date does."""
+    nulls = pa.array([word.encode() for word in NULLS])
+    for start in range(0, len(column), 1000):
+        some = column.slice(start, 1000)
+        some = some.filter(pc.invert(pc.is_in(some, nulls)))
+        if len(some):
+            return re.match(_DATE, some[0].as_py().decode("utf-8", "replace")) is not None
+    return False
+
+
+def _short(text: str) -> str:
+    text = text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return text if len(text) <= 80 else text[:77] + "..."

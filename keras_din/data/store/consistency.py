@@ -1,0 +1,157 @@
+"""Whether samples, behavior logs and spec fit together: checked in full before the first batch."""
+
+import numpy as np
+
+from keras_din.data.store.arrays import chunks, first_pair_where, first_where
+from keras_din.data.store.bags import Bags
+from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric
+
+
+def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
+    """Checks every value that a model will read.
+
+    Args:
+        spec: The features.
+        behaviors: Sequence name -> `BehaviorLog`.
+        samples: The `Samples`.
+
+    Returns:
+        Input name -> column `(rows,)` or `(events,)` as it is kept: int32, for a `Numeric`
+        float32 or int32, with NaN where a number is missing, for a `Bag` the `Bags`.
+
+    Raises:
+        ValueError: Names the input, the first bad row and its value.
+    """
+    columns = {}
+    for name, info in spec.inputs.items():
+        if info.role == "behavior":
+            key, owner = info.feature.name, f"the log of {info.sequence.name!r}"
+            if info.sequence.name not in behaviors:
+                raise ValueError(
+                    f"`behaviors` must hold a log for each sequence; {info.sequence.name!r} is "
+                    f"missing. Received: {list(behaviors)}."
+                )
+            held, first = behaviors[info.sequence.name].columns, info.sequence.of
+        else:
+            key, owner, held = name, "`samples`", samples.columns
+            first = spec.target if info.role == "target" else ()
+        if key not in held:
+            raise ValueError(
+                f"Input {name!r} needs column {key!r} in {owner}. Received columns: {list(held)}."
+            )
+        id_feature = info.feature is _first_categorical(first)
+        columns[name] = held[key]
+        _check_column(name, info.feature, held[key], id_feature)
+    for sequence in spec.sequences:
+        if sequence.name not in samples.history:
+            raise ValueError(
+                f"`history` of the samples must hold slices of each sequence; {sequence.name!r} "
+                f"is missing. Received: {list(samples.history)}."
+            )
+        _check_slices(sequence.name, behaviors[sequence.name], *samples.history[sequence.name])
+    return columns
+
+
+def count_missing(spec: FeatureSpec, columns: dict) -> dict:
+    """Name of the input of a `Numeric` -> how many of its numbers are missing, where some are.
+
+    `columns` are those of `check_samples`.
+    """
+    counts = {}
+    for name, info in spec.inputs.items():
+        if isinstance(info.feature, Numeric):
+            column = columns[name]
+            missing = sum(int((~np.isfinite(column[part])).sum()) for part in chunks(len(column)))
+            counts |= {name: missing} if missing else {}
+    return counts
+
+
+def request_starts(samples) -> np.ndarray:
+    """The first row of each request, and the number of rows at the end: `(requests + 1,)` int64.
+
+    Raises:
+        ValueError: When there are no requests, the rows of one are apart, or they differ in
+            history.
+    """
+    request = samples.request
+    if request is None:
+        raise ValueError("`by_request` needs samples with `request`. Received: request=None.")
+    before, after = request[:-1], request[1:]
+    changes = (
+        np.flatnonzero(before[part] != after[part]) + part.start + 1
+        for part in chunks(len(request) - 1)
+    )
+    starts = np.concatenate([np.arange(min(len(request), 1)), *changes])
+    values = request[starts]
+    # Numbers that rise are each there once, which spares the sort.
+    if first_where(len(values) - 1, lambda part: values[:-1][part] > values[1:][part]) is not None:
+        values, counts = np.unique(values, return_counts=True)
+        if counts.max() > 1:
+            raise ValueError(
+                "The rows of one request must stand together. "
+                f"Received: request {values[counts.argmax()]} in {counts.max()} places."
+            )
+    return np.append(starts, len(request))
+
+
+def check_shared(name: str, column, starts: np.ndarray) -> None:
+    """Whether the rows of each request agree in a column, since one value stands for them all."""
+    bags = isinstance(column, Bags)
+    row = first_pair_where(np.not_equal, column.numbers() if bags else column, starts)
+    if row is not None:
+        before, after = (column.values_of(i) if bags else column[i] for i in (row - 1, row))
+        raise ValueError(
+            f"The rows of one request must share {name}. "
+            f"Received: {before} in row {row - 1} and {after} in row {row}."
+        )
+
+
+def _first_categorical(features):
+    return next((feature for feature in features if isinstance(feature, Categorical)), None)
+
+
+def _check_column(name: str, feature, column, id_feature: bool) -> None:
+    if isinstance(column, Bags) != isinstance(feature, Bag):
+        wanted = "`Bags`" if isinstance(feature, Bag) else "one value a row"
+        raise ValueError(
+            f"Input {name!r} must be {wanted}. Received: {type(column).__name__} for {feature!r}."
+        )
+    if isinstance(feature, Numeric):
+        return  # The pipeline puts the mean in place of what is no number.
+    if isinstance(feature, Bag):
+        _check_indices(name, feature, column.values, PADDING_INDEX + 1, "value")
+    else:
+        _check_indices(name, feature, column, PADDING_INDEX + id_feature, "row")
+
+
+def _check_indices(name: str, feature, column: np.ndarray, lowest: int, unit: str) -> None:
+    if column.dtype != np.int32:
+        raise ValueError(f"Input {name!r} must be integer indices. Received: dtype={column.dtype}.")
+    if column.size and not (lowest <= column.min() and column.max() < feature.vocabulary_size):
+        row = first_where(
+            len(column),
+            lambda part: (column[part] < lowest) | (column[part] >= feature.vocabulary_size),
+        )
+        why = " (0 is padding)" if column[row] == PADDING_INDEX else ""
+        raise ValueError(
+            f"Input {name!r} must be indices from {lowest} to {feature.vocabulary_size - 1}: its "
+            f"vocabulary_size is {feature.vocabulary_size}. "
+            f"Received: {column[row]}{why} in {unit} {row}."
+        )
+
+
+def _check_slices(name: str, log, start: np.ndarray, end: np.ndarray) -> None:
+    # An empty slice may stand anywhere, so only the others have a user.
+    def crosses(part):
+        user = np.searchsorted(log.offsets, start[part], side="right") - 1
+        last = log.offsets[np.minimum(user + 1, log.users)]
+        return (end[part] > start[part]) & (end[part] > last)
+
+    row = first_where(len(end), lambda part: end[part] > len(log))
+    if row is None and len(log):
+        row = first_where(len(end), crosses)
+    if row is not None:
+        raise ValueError(
+            f"`history` of {name!r} must hold slices of one user's events, of {len(log)} in all. "
+            f"Received: [{start[row]}, {end[row]}) in row {row}."
+        )

@@ -1,0 +1,128 @@
+"""A transformer over a user's behaviors and the candidate: the heart of BST."""
+
+import keras
+from keras import ops
+
+from keras_din.checks import fraction, positive_integer
+from keras_din.layers.pack_behaviors import pack_behaviors
+from keras_din.layers.transformer_block import TransformerBlock
+from keras_din.ops import gather_positions, pack, pairs_of_rows
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class BehaviorTransformer(keras.layers.Layer):
+    """Puts a candidate behind the behaviors of a user and runs a transformer over all of them.
+
+    `output = F_A` of `[F_1 ... F_n, F_A] = block(... block([k_1 + p_n, ..., k_n + p_1, q + p_0]))`.
+    A block is multi-head self-attention and a feed-forward network, each with dropout, a residual
+    and a layer normalization: `TransformerBlock`.
+
+    Positions `p` are learned and counted from the end, since histories are cut and have any
+    length: the candidate has 0, the most recent behavior 1. Time that has passed since a
+    behavior goes in `side_features` of its `Sequence`, as a number or in buckets.
+
+    Keys may be wider than the query (side features of a behavior). The candidate has zeros there;
+    `p_0` learns what should stand in their place.
+
+    Cost: with one block only the candidate's row of attention is computed, so a history costs time
+    linear in its length, and its keys and values are computed once for all candidates. A further
+    block asks all pairs of behaviors, `sum(length ** 2)` over the rows of a batch, in time and in
+    memory: the second once for all candidates, each one after it once a candidate.
+
+    Args:
+        num_heads: Heads of the attention. Each has `key_dim / heads` units, rounded up.
+        num_blocks: Number of blocks.
+        max_positions: How many of the most recent behaviors have a position of their own; older
+            ones share the last. 0 for no positions: then the order of behaviors is not seen.
+        dropout: Fraction of units that training drops.
+
+    Call arguments:
+        query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
+        keys: Float tensor `(batch, time, key_dim)`, `key_dim >= dim`, padded or ragged. The
+            behaviors, the most recent last. Or the packed form `(positions, key_dim)`: the real
+            positions of `keys_mask`, row by row.
+        keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
+            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
+
+    Returns:
+        Float tensor `(batch, key_dim)` or `(batch, candidates, key_dim)`, without a mask. Padding
+        changes nothing; without any behavior the candidate attends to itself.
+
+    Raises:
+        ValueError: When an argument or the shape of a call argument is not as said here.
+
+    Reference:
+        [Chen et al., 2019](https://arxiv.org/abs/1905.06874), Sec. 2.2. The paper concatenates the
+        outputs of all positions, which asks for a fixed length (20). Of histories of any length
+        we read the output of the candidate, the position that the probability is about. FuxiCTR
+        reads the mean by default, which costs all pairs in every block, and has this as
+        `"target"`; DeepCTR leaves the candidate out of the transformer. The paper concatenates
+        embeddings of the time passed where we add positions, and leaves the slope of LeakyReLU
+        (0.2 here) and the width of the feed-forward network (`key_dim` here) open.
+    """
+
+    def __init__(self, num_heads=8, num_blocks=1, max_positions=100, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = positive_integer("num_heads", num_heads)
+        self.num_blocks = positive_integer("num_blocks", num_blocks)
+        self.max_positions = positive_integer("max_positions", max_positions, minimum=0)
+        self.dropout = fraction("dropout", dropout)
+        self.supports_masking = True
+        # Packing has shapes that depend on values: XLA would compile anew for each length.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def build(self, query_shape, keys_shape):
+        dim, key_dim = query_shape[-1], keys_shape[-1]
+        if dim is None or key_dim is None or key_dim < dim:
+            raise ValueError(
+                "`keys` must be at least as wide as `query`. "
+                f"Received: query of shape {query_shape}, keys of shape {keys_shape}."
+            )
+        if self.max_positions:
+            self.position = self.add_weight(
+                name="position", shape=(self.max_positions + 1, key_dim), initializer="zeros"
+            )
+        self.transformer_blocks = [
+            TransformerBlock(self.num_heads, self.dropout, dtype=self.dtype_policy)
+            for _ in range(self.num_blocks)
+        ]
+        for block in self.transformer_blocks:
+            block.build((None, None, key_dim))
+
+    def call(self, query, keys, keys_mask=None, training=False):
+        one_candidate = len(query.shape) == 2
+        if one_candidate:
+            query = ops.expand_dims(query, 1)
+        keys, rows, mask = pack_behaviors(keys, keys_mask)
+        target = ops.pad(query, ((0, 0), (0, 0), (0, keys.shape[-1] - query.shape[-1])))
+        if self.max_positions:
+            target = target + self.position[0]
+            keys = keys + gather_positions(self.position, self._from_the_end(mask))
+        behaviors = ops.expand_dims(keys, 1)
+        pairs = pairs_of_rows(mask) if self.num_blocks > 1 else None
+        *before, last = self.transformer_blocks
+        for block in before:
+            target, behaviors = block(target, behaviors, rows, pairs, training=training)
+        target, _ = last(target, behaviors, rows, training=training)
+        return target[:, 0] if one_candidate else target
+
+    def _from_the_end(self, mask):
+        """1 for the most recent behavior of a user, 2 for the one before, ...: `(positions,)`."""
+        real = ops.cast(mask, "int32")
+        later = ops.sum(real, axis=1, keepdims=True) - ops.cumsum(real, axis=1)
+        return pack(ops.minimum(later + 1, self.max_positions), mask)
+
+    def compute_mask(self, query, keys=None, **masks):
+        return None
+
+    def compute_output_shape(self, query_shape, keys_shape):
+        return (*query_shape[:-1], keys_shape[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "num_blocks": self.num_blocks,
+            "max_positions": self.max_positions,
+            "dropout": self.dropout,
+        }

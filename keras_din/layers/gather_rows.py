@@ -1,0 +1,42 @@
+"""What each behavior's row holds, beside the behavior."""
+
+import keras
+from keras import ops
+
+from keras_din.ops import gather_rows, row_ids
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class GatherRows(keras.layers.Layer):
+    """Gives each behavior what its row has, such as the candidates it is compared with.
+
+    On the TensorFlow backend `(batch, ...)` becomes `(positions, ...)`, row by row as
+    `PackSequence` makes it. A backend that keeps the padded form gets `(batch, 1, ...)`, which
+    broadcasts against `(batch, time, ...)`.
+
+    Call arguments:
+        values: Tensor `(batch, ...)`.
+        mask: Bool tensor `(batch, time)`, `True` where a behavior is real.
+
+    Returns:
+        Tensor `(positions, ...)` on TensorFlow, else `(batch, 1, ...)`.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.packs = keras.backend.backend() == "tensorflow"
+        # Shapes that depend on values: XLA would compile anew for each length.
+        self.supports_jit = not self.packs
+        self.supports_masking = True
+
+    def call(self, values, mask):
+        if self.packs:
+            return gather_rows(values, row_ids(mask))
+        return ops.expand_dims(values, 1)
+
+    def compute_mask(self, values, mask=None):
+        return None
+
+    def compute_output_shape(self, values_shape, mask_shape=None):
+        rest = tuple(values_shape[1:])
+        return (None, *rest) if self.packs else (values_shape[0], 1, *rest)

@@ -1,0 +1,91 @@
+"""How every layer that reads behaviors takes them: padded, packed or ragged."""
+
+import contextlib
+
+import keras
+from keras import ops
+
+from keras_din.ops import (
+    gather_positions,
+    is_ragged,
+    pack,
+    packed_keys,
+    padded,
+    real_entries,
+    row_ids,
+)
+
+
+def pack_behaviors(keys, keys_mask):
+    """Brings behaviors into the packed form.
+
+    Args:
+        keys: Float tensor `(batch, time, dim)`, padded or ragged, or packed `(positions, dim)`.
+        keys_mask: Bool tensor `(batch, time)`, which may be ragged; `None` for the Keras mask of
+            `keys`, else all `True`. Needed with packed keys.
+
+    Returns:
+        `(keys, rows, mask)`: float `(positions, dim)`, int `(positions,)`, bool `(batch, time)`.
+
+    Raises:
+        ValueError: When `keys` have neither shape, or are packed and have no mask.
+    """
+    rank = len(keys.shape)
+    if rank not in (2, 3):
+        raise ValueError(
+            "`keys` must have the shape (batch, time, dim), or (positions, dim) when packed. "
+            f"Received: keys of shape {tuple(keys.shape)}."
+        )
+    if keys_mask is None:
+        # Keras hands it over by this name only to layers of two tensors or more.
+        keys_mask = getattr(keys, "_keras_mask", None)
+    if is_ragged(keys):
+        keys, keys_mask = packed_keys(keys, keys_mask)
+        return keys, row_ids(keys_mask), keys_mask
+    if keys_mask is None:
+        if rank == 2:
+            raise ValueError(
+                "`keys_mask` of shape (batch, time) must tell to which rows packed keys belong. "
+                f"Received: keys of shape {tuple(keys.shape)}, keys_mask=None."
+            )
+        keys_mask = ops.ones(ops.shape(keys)[:2], dtype="bool")
+    keys_mask = ops.cast(padded(keys_mask), "bool")
+    if rank == 3:
+        keys = pack(keys, keys_mask)
+    if keras.backend.backend() != "tensorflow":
+        # Where padding has positions, what stands there gets into products of gradients with 0.
+        keys = real_entries(keys, ops.reshape(keys_mask, (-1,)))
+    return keys, row_ids(keys_mask), keys_mask
+
+
+def with_mask(behaviors, mask):
+    """RaggedToDense behaviors with a Keras mask, which the next layer reads.
+
+    Keras itself hands on the mask that the first argument of a layer has, not one that is given
+    beside it, and leaves one that is there alone. An array of JAX takes none.
+    """
+    with contextlib.suppress(AttributeError):
+        behaviors._keras_mask = mask
+    return behaviors
+
+
+def unpack_behaviors(values, mask):
+    """Puts values `(positions, units)` where `mask` `(batch, time)` is `True`.
+
+    Returns a float tensor `(batch, time, units)`, 0 elsewhere.
+    """
+    batch, time = ops.shape(mask)
+    units = ops.shape(values)[1]
+    if keras.backend.backend() == "tensorflow":
+        places = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32")) - 1
+        spare = ops.zeros((1, units), dtype=values.dtype)
+        values = gather_positions(ops.concatenate([spare, values]), places + 1)
+    return real_entries(ops.reshape(values, (batch, time, units)), mask)
+
+
+def unpack_weights(weights, mask):
+    """Puts weights `(positions, candidates)` where `mask` `(batch, time)` is `True`.
+
+    Returns a float tensor `(batch, candidates, time)`, 0 elsewhere.
+    """
+    return ops.transpose(unpack_behaviors(weights, mask), (0, 2, 1))

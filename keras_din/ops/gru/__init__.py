@@ -1,0 +1,57 @@
+"""The GRU over histories, with an update gate that attention may scale or replace.
+
+`h_t = (1 - g_t) * h_{t-1} + g_t * h~_t`, where `g = u`, `g = a u` or `g = a`, and
+`u, r = sigmoid(x_t + U h_{t-1})`, `h~_t = tanh(x_t + r * U h_{t-1})`, `x = W i + b`
+(Zhou et al., 2019, Eqs. 2 to 5 and 9 to 12). It begins with zeros.
+The reset gate multiplies the recurrent product, as in the paper. The authors' code and DeepCTR
+multiply the state before the product, `U (r * h_{t-1})`: their weights are not ours.
+
+As histories, it has two forms of the same numbers: over packed positions on TensorFlow, where
+padding costs nothing, and a scan over padded time where shapes are static. Of half precision it
+is run in float32: a state is a sum of as many small steps as there are behaviors.
+"""
+
+import keras
+from keras import ops
+
+from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.gru import static as gru_static
+
+if keras.backend.backend() == "tensorflow":
+    from keras_din.ops.gru import tensorflow as backend
+else:
+    backend = gru_static
+
+
+@in_float32
+def gru_states(inputs, kernel, mask):
+    """The state after each position, of a GRU without attention.
+
+    Args:
+        inputs: Float tensor `(positions, 3 * units)`: `W i + b` of update gate, reset gate and
+            candidate state.
+        kernel: Float tensor `(units, 3 * units)`: `U` of the same.
+        mask: Bool tensor `(batch, time)`, by which `inputs` are packed.
+
+    Returns:
+        Float tensor `(positions, units)`; zeros at padding where that has positions.
+    """
+    return backend.gru_states(inputs, ops.cast(kernel, inputs.dtype), mask)
+
+
+@in_float32
+def gru_last(inputs, attention, kernel, mask):
+    """The state after the last position of each row, for each candidate.
+
+    Args:
+        inputs: Float tensor `(positions, candidates, 3 * units)`, or `(positions, 1, 3 * units)`
+            where candidates differ in attention alone. `2 * units` without an update gate.
+        attention: Float tensor `(positions, candidates)`, which multiplies the update gate, or
+            stands in its place where there is none; `None` for the plain GRU.
+        kernel: Float tensor `(units, 3 * units)`, or `(units, 2 * units)` likewise.
+        mask: Bool tensor `(batch, time)`, by which `inputs` and `attention` are packed.
+
+    Returns:
+        Float tensor `(batch, candidates, units)`; zeros for a row without a position.
+    """
+    return backend.gru_last(inputs, attention, ops.cast(kernel, inputs.dtype), mask)

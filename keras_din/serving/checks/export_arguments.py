@@ -1,0 +1,79 @@
+"""Checks of what every export receives: model, spec, path and rates, before any work is done."""
+
+import keras
+
+from keras_din.click_rates import ClickRates, click_rates
+from keras_din.ctr_model import warn_without_fingerprint
+from keras_din.embed import build_inputs
+from keras_din.feature_spec import FeatureSpec
+from keras_din.layers import Embedding
+from keras_din.spec_fingerprint import check_fingerprint
+
+
+def check_order(function: str, model, spec, path) -> None:
+    """Raises a `ValueError` when the arguments of an export stand in another order."""
+    if isinstance(spec, FeatureSpec) and not isinstance(model, FeatureSpec):
+        return
+    names = [type(argument).__name__ for argument in (model, spec, path)]
+    raise ValueError(
+        f"`{function}` must be given a model, its FeatureSpec and a path, in this order. "
+        f"Received: {', '.join(names)}."
+    )
+
+
+def check_model(model, spec: FeatureSpec) -> None:
+    """Raises a `ValueError` that names where model and spec differ, or the output.
+
+    Warns where nothing can tell whether the spec has the values that the model was built with.
+    """
+    if not getattr(model, "inputs", None):
+        raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
+    has = {tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in model.inputs}
+    wants = {
+        name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in build_inputs(spec).items()
+    }
+    if has.keys() != wants.keys():
+        raise ValueError(
+            "The model's inputs must be those of the spec. "
+            f"The spec has, the model lacks: {sorted(wants.keys() - has.keys())}. "
+            f"The model has, the spec lacks: {sorted(has.keys() - wants.keys())}."
+        )
+    for name, wanted in wants.items():
+        if has[name] != wanted:
+            raise ValueError(
+                f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "
+                f"{wanted[1]}. Received: {has[name][0]} of shape {has[name][1]}."
+            )
+    ctr = model.output
+    if not isinstance(ctr, keras.KerasTensor) or len(ctr.shape) != 2 or ctr.shape[1] is not None:
+        raise ValueError(
+            f"The model's output must be one tensor `(batch, candidates)`. Received: {ctr!r}."
+        )
+    for layer in model.layers:
+        if isinstance(layer, Embedding):
+            _check_table(layer, spec)
+    if not check_fingerprint(model, spec):
+        warn_without_fingerprint(stacklevel=3)
+
+
+def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
+    """A model may have several tables of a feature, such as `lr`, one an input."""
+    for name in {layer.feature, layer.name.removeprefix("embedding_")}:
+        size = getattr(spec.features.get(name), "vocabulary_size", layer.vocabulary_size)
+        if layer.vocabulary_size != size:
+            raise ValueError(
+                f"The model's table of {name!r} must have a row for each of the spec's {size} "
+                f"indices. Received: {layer.vocabulary_size} rows in {layer.name!r}."
+            )
+
+
+def checked_rates(model, positive_weight, negative_rate, raw: bool, rates) -> ClickRates:
+    """`rates`, or what is given and known of the model; a `ValueError` where both are given."""
+    if rates is None:
+        return click_rates(model, positive_weight, negative_rate, raw)
+    if positive_weight is not None or negative_rate is not None or raw:
+        raise ValueError(
+            "`rates` stands in place of `positive_weight`, `negative_rate` and `raw`. Received: "
+            f"rates={rates!r}, {positive_weight=}, {negative_rate=}, {raw=}."
+        )
+    return rates

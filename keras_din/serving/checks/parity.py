@@ -1,0 +1,143 @@
+"""The check before a version is published: a process without Keras scores it the same."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.serving.checks import parity_process
+from keras_din.serving.sample_rows import LONGEST, one_candidate_a_row, sample_rows
+
+TOLERANCE = 1e-5
+
+
+def check_parity(folder, spec: FeatureSpec, live) -> dict:
+    """Compares what the SavedModel in `folder` answers with the live model, on rows of all kinds.
+
+    Args:
+        folder: The SavedModel.
+        spec: The features.
+        live: Function from the model's inputs to `ctr` `(batch, candidates)`.
+
+    Returns:
+        The largest differences of `ctr`: of each signature from the live model, and of the two
+        from each other.
+
+    Raises:
+        RuntimeError: When one is above 1e-5 or not a number, or `order` is not that of `ctr`.
+    """
+    samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, values=0, seed=1)]
+    longest = max((sequence.max_length for sequence in spec.sequences), default=0)
+    if longest >= LONGEST:  # Two users of such width: one without a history, one with a full one.
+        samples.append(sample_rows(spec, rows=2, time=longest + 10, seed=2))
+    cases = []
+    for sample in samples:
+        cases.append(("serving_default", one_candidate_a_row(spec, sample.raw)))
+        cases.append(("rank", sample.raw))
+    found = {"serving_default": 0.0, "rank": 0.0, "between_signatures": 0.0}
+    in_order = True
+    first = id_feature(spec.target).name
+    reals = [sample.indices[first] != PADDING_INDEX for sample in samples]
+    lives = [live(sample.indices) for sample in samples]
+    for answers in score_in_another_process(folder, cases):
+        each = zip(reals, lives, answers[::2], answers[1::2], strict=True)
+        for real, live_ctr, one, many in each:
+            expected = np.where(real, live_ctr, 0)
+            ctr = {"serving_default": one["ctr"].reshape(real.shape), "rank": many["ctr"]}
+            for signature, values in ctr.items():
+                found[signature] = _larger(found[signature], values, expected)
+            found["between_signatures"] = _larger(found["between_signatures"], *ctr.values())
+            in_order &= _is_order(many["order"], many["ctr"], real)
+    for what, difference in found.items():
+        if not difference <= TOLERANCE:
+            raise RuntimeError(
+                f"The SavedModel must score as the live model does, within {TOLERANCE:g}. "
+                f"The largest difference of {what} was {difference:g}; nothing is published."
+            )
+    if not in_order:
+        raise RuntimeError(
+            "`order` of the signature `rank` must sort `ctr`, the best first and padding last. "
+            "It does not; nothing is published."
+        )
+    return found
+
+
+@contextlib.contextmanager
+def whole_float32():
+    """Has this process multiply in float32; recent GPUs round to 10 bits by default."""
+    config = tf.config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        config.enable_tensor_float_32_execution(before)
+
+
+def score_in_another_process(folder, cases: list) -> tuple:
+    """What a Python process with TensorFlow alone gets from the SavedModel in `folder`.
+
+    Args:
+        folder: The SavedModel.
+        cases: Pairs of a signature's name and its inputs, arrays by name.
+
+    Returns:
+        `(functions, session)`, each the outputs of every case, arrays by name: from
+        `tf.saved_model.load`, and from the graph in a session of TensorFlow 1.
+
+    Raises:
+        RuntimeError: With that process' own words when it fails.
+    """
+    job = {
+        "path": [entry for entry in sys.path if entry],
+        "folder": os.path.abspath(folder),
+        "cases": [
+            (signature, {name: _plain(values) for name, values in inputs.items()})
+            for signature, inputs in cases
+        ],
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        job_file, answers_file = pathlib.Path(scratch, "job"), pathlib.Path(scratch, "answers")
+        job_file.write_text(json.dumps(job), encoding="utf-8")
+        done = subprocess.run(
+            # Isolated: neither the current folder nor the user's settings change what is run.
+            [sys.executable, "-I", parity_process.__file__, str(job_file), str(answers_file)],
+            # This process may have taken the memory of the GPUs.
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(
+                f"A process with TensorFlow alone could not score {str(folder)!r}:\n"
+                + done.stderr[-4000:]
+            )
+        answers = json.loads(answers_file.read_text(encoding="utf-8"))
+    return tuple(
+        [{name: np.array(values) for name, values in outputs.items()} for outputs in answers[way]]
+        for way in ("functions", "session")
+    )
+
+
+def _plain(array: np.ndarray) -> dict:
+    return {"dtype": array.dtype.str, "shape": array.shape, "values": array.ravel().tolist()}
+
+
+def _larger(so_far: float, values, expected) -> float:
+    """The larger of a difference and the largest one here; NaN wins."""
+    return float(np.maximum(so_far, np.abs(values - expected).max(initial=0.0)))
+
+
+def _is_order(order, ctr, real) -> bool:
+    """Whether `order` sorts `ctr`: the best first, of equal ones the first first, padding last."""
+    expected = np.argsort(np.where(real, -ctr, np.inf), axis=1, kind="stable")
+    return np.array_equal(order, expected)

@@ -1,0 +1,341 @@
+"""Skew: where a published version does not answer as the live model and its pipeline do."""
+
+import dataclasses
+import json
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.feature_spec import (
+    NUM_RESERVED,
+    OOV_INDEX,
+    PADDING_INDEX,
+    Bag,
+    FeatureSpec,
+    Numeric,
+    id_feature,
+    padding_value,
+)
+from keras_din.serving.checks.parity import TOLERANCE, whole_float32
+from keras_din.serving.graph.raw_values import raw_dtype
+from keras_din.serving.graph.signatures import SIGNATURES
+from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices
+from keras_din.serving.version.description import read_description
+from keras_din.spec_fingerprint import differences, fingerprint
+
+_WORST = 5  # Rows that a report names.
+
+
+class Answer(NamedTuple):
+    """What was answered for a candidate `(row, candidate)` of the log."""
+
+    row: int
+    candidate: int
+    signature: str
+    live: float
+    served: float
+
+
+@dataclasses.dataclass
+class InputSkew:
+    """One input of the model that the version makes something else of than the pipeline.
+
+    `values` and `rows` count where; of the first, `row`, the `raw` value and what the two make of
+    it. Where a row's number of behaviors differs, `raw` is `None` and they are the numbers.
+    """
+
+    row: int
+    raw: object
+    served: object
+    pipeline: object
+    values: int = 0
+    rows: int = 0
+
+
+@dataclasses.dataclass
+class Skew:
+    """What `find_skew` found.
+
+    Attributes:
+        rows: Rows that were replayed.
+        largest: Signature -> largest difference of its `ctr` from the live model's.
+        worst: `Answer`s of the rows with the largest differences, the largest first.
+        inputs: Input name -> `InputSkew`, of those that differ.
+        spec: Where the version's spec is not that of the live model, a sentence each.
+        values: Where the version's values are not those that the live model was built with, a
+            sentence each: found also where no row shows it.
+        without: When answers differ and no input does: feature or sequence -> the largest
+            difference that is left when it says nothing to both. One that leaves none explains
+            it.
+    """
+
+    rows: int
+    largest: dict
+    worst: list
+    inputs: dict
+    spec: list
+    without: dict
+    values: list = dataclasses.field(default_factory=list)
+
+    @property
+    def found(self) -> bool:
+        """Whether an answer differs by more than 1e-5 or is no number, an input or a value does."""
+        answers = not all(d <= TOLERANCE for d in self.largest.values())
+        return answers or bool(self.inputs) or bool(self.values)
+
+
+def raw_rows(spec: FeatureSpec, x: dict) -> dict:
+    """Raw values, as `rank` takes them, that the pipeline makes `x` of."""
+    return {
+        name: np.asarray(x[name])
+        if isinstance(info.feature, Numeric)
+        else raw_from_indices(info.feature, x[name])
+        for name, info in spec.inputs.items()
+    }
+
+
+def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
+    """Asks a version and the live model about the same rows and compares all that they say.
+
+    Args:
+        version: Folder of the version.
+        spec: The features of the live model.
+        live: Function from the model's inputs to `ctr` `(batch, candidates)`.
+        batches: Iterable of `(raw, x)`: raw values as the signature `rank` takes them, and what
+            the pipeline of training makes of the same rows, with target `(batch, candidates)`.
+
+    Returns:
+        A `Skew`.
+
+    Raises:
+        ValueError: When the version takes other inputs than the spec has, or there are no rows.
+    """
+    _check_inputs(version, spec)
+    batches = list(batches)
+    if not batches:
+        raise ValueError("`batches` must hold at least one batch. Received: none.")
+    loaded = tf.saved_model.load(str(version))
+    largest, answers, inputs, rows = dict.fromkeys(SIGNATURES, 0.0), [], {}, 0
+    with whole_float32():
+        for raw, x in batches:
+            served, expected = _ask(loaded, spec, raw), _live(live, spec, x)
+            for signature, ctr in served.items():
+                difference = np.abs(ctr - expected)
+                largest[signature] = float(np.maximum(largest[signature], difference.max()))
+                for place in _largest_of_rows(difference):
+                    told = (float(expected[place]), float(ctr[place]))
+                    answers.append(Answer(rows + place[0], place[1], signature, *told))
+            _compare_inputs(inputs, rows, spec, raw, x, _encoded(loaded, raw))
+            rows += len(expected)
+        differ = not all(difference <= TOLERANCE for difference in largest.values())
+        without = _without(loaded, spec, live, batches) if differ and not inputs else {}
+    theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
+    told = (
+        spec_differences(theirs, spec),
+        without,
+        differences(fingerprint(spec), theirs, "the version"),
+    )
+    return Skew(rows, largest, _worst(answers), inputs, *told)
+
+
+def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
+    """Where the spec of a version is not this one: a sentence a feature or sequence."""
+    found = []
+    for name, feature in spec.features.items():
+        other = theirs.features[name]
+        for field in dataclasses.fields(feature):
+            ours, has = getattr(feature, field.name), getattr(other, field.name, None)
+            if ours != has:
+                found.append(f"{name}: {field.name} is {_told(has, ours)}")
+    for sequence, other in zip(spec.sequences, theirs.sequences, strict=True):
+        if sequence.max_length != other.max_length:
+            told = f"{other.max_length} in the version, {sequence.max_length} in the model"
+            found.append(f"{sequence.name}: max_length is {told}")
+    return found
+
+
+def _told(theirs, ours) -> str:
+    if not (isinstance(theirs, tuple) and isinstance(ours, tuple)):
+        return f"{theirs!r} in the version, {ours!r} in the model"
+    pairs = zip(theirs, ours, strict=False)
+    place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(theirs), len(ours)))
+    at = lambda values: repr(values[place]) if place < len(values) else "nothing"  # noqa: E731
+    return (
+        f"another; first at index {place + NUM_RESERVED}: "
+        f"{at(theirs)} in the version, {at(ours)} in the model"
+    )
+
+
+def _check_inputs(version, spec: FeatureSpec) -> None:
+    signatures = read_description(version)["signatures"]
+    has = {name: tensor["dtype"] for name, tensor in signatures["rank"]["inputs"].items()}
+    wants = {name: raw_dtype(info.feature).name for name, info in spec.inputs.items()}
+    if has != wants:
+        differ = sorted(dict(has.items() ^ wants.items()))
+        raise ValueError(
+            "The version must take the inputs of the model's spec, of the same types. "
+            f"Received: {version}, which differs in {differ}."
+        )
+
+
+def _ask(loaded, spec, raw) -> dict:
+    """Signature -> `ctr` `(batch, candidates)`."""
+    many = _call(loaded.signatures["rank"], raw)["ctr"]
+    one = _call(loaded.signatures["serving_default"], one_candidate_a_row(spec, raw))["ctr"]
+    return {"serving_default": one.reshape(many.shape), "rank": many}
+
+
+def _encoded(loaded, raw) -> dict:
+    """What the version makes of raw values before its model sees them."""
+    return _call(loaded.encode, raw)
+
+
+def _call(function, inputs) -> dict:
+    answers = function(**{name: tf.constant(values) for name, values in inputs.items()})
+    return {name: values.numpy() for name, values in answers.items()}
+
+
+def _live(live, spec, x):
+    real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
+    return np.where(real, live(x), 0)
+
+
+def _largest_of_rows(difference) -> list:
+    """`(row, candidate)` of the largest difference of the rows where it is largest."""
+    candidate = np.nan_to_num(difference, nan=np.inf).argmax(axis=1)
+    worst = np.nan_to_num(difference[np.arange(len(candidate)), candidate], nan=np.inf)
+    rows = np.argsort(-worst, kind="stable")[:_WORST]
+    return [(int(row), int(candidate[row])) for row in rows if worst[row] > 0]
+
+
+def _worst(answers) -> list:
+    by_row = {}
+    size = lambda a: np.nan_to_num(abs(a.served - a.live), nan=np.inf)  # noqa: E731
+    for answer in sorted(answers, key=size, reverse=True):
+        by_row.setdefault(answer.row, answer)
+    return list(by_row.values())[:_WORST]
+
+
+def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, served: dict) -> None:
+    """Counts, input by input, where the version made something else of the raw values."""
+    real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
+    for name, info in spec.inputs.items():
+        if info.role != "behavior":
+            ours, theirs = _comparable(info.feature, x[name], served[name])
+            differ = _differ(info.feature, ours, theirs) & (real if info.role == "target" else True)
+            rows, places = np.nonzero(differ)[0], np.nonzero(differ)
+            _count(found, name, first_row, rows, raw[name][places], theirs[places], ours[places])
+    for sequence in spec.sequences:
+        _compare_behaviors(found, first_row, sequence, raw, x, served)
+
+
+def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
+    """The same of behaviors: the real ones of each row, wherever padding stands."""
+    first = sequence.input_name(id_feature(sequence.of))
+    ours, theirs = (np.asarray(each[first]) != PADDING_INDEX for each in (x, served))
+    lengths = ours.sum(axis=1), theirs.sum(axis=1)
+    (unequal,) = np.nonzero(lengths[0] != lengths[1])
+    numbers = [None] * len(unequal)
+    _count(found, first, first_row, unequal, numbers, lengths[1][unequal], lengths[0][unequal])
+    same = (lengths[0] == lengths[1])[:, None]
+    ours, theirs = ours & same, theirs & same
+    rows = np.nonzero(ours)[0]
+    for feature in sequence.features:
+        name = sequence.input_name(feature)
+        pipelines, versions = _comparable(feature, np.asarray(x[name])[ours], served[name][theirs])
+        differ = _differ(feature, pipelines, versions)
+        examples = raw[name][theirs][differ], versions[differ], pipelines[differ]
+        _count(found, name, first_row, rows[differ], *examples)
+
+
+def _comparable(feature, ours, theirs):
+    """Both as arrays of one shape: of a bag the values come first, and padding after them."""
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    if not isinstance(feature, Bag):
+        return ours, theirs
+    width = max(ours.shape[-1], theirs.shape[-1])
+
+    def values_first(bags):
+        order = np.argsort(bags == PADDING_INDEX, axis=-1, kind="stable")
+        padding = [(0, 0)] * (bags.ndim - 1) + [(0, width - bags.shape[-1])]
+        return np.pad(np.take_along_axis(bags, order, -1), padding)
+
+    return values_first(ours), values_first(theirs)
+
+
+def _differ(feature, ours, theirs):
+    differ = ours != theirs
+    return differ.any(axis=-1) if isinstance(feature, Bag) else differ
+
+
+def _count(found, name, first_row, rows, raw, served, pipeline) -> None:
+    if not len(rows):
+        return
+    example = (first_row + int(rows[0]), *map(_plain, (raw[0], served[0], pipeline[0])))
+    skew = found.setdefault(name, InputSkew(*example))
+    skew.values += len(rows)
+    skew.rows += len(np.unique(rows))
+
+
+def _plain(value):
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def _without(loaded, spec, live, batches) -> dict:
+    """Feature or sequence -> the largest difference left when it says nothing, to both."""
+    left = {}
+    for name, silence in _ablations(spec).items():
+        largest = 0.0
+        for raw, x in batches:
+            raw, x = silence(dict(raw), {name: np.asarray(values) for name, values in x.items()})
+            expected = _live(live, spec, x)
+            for ctr in _ask(loaded, spec, raw).values():
+                largest = float(np.maximum(largest, np.abs(ctr - expected).max()))
+        left[name] = largest
+    return left
+
+
+def _ablations(spec) -> dict:
+    """Feature or sequence -> a function that takes what it says out of `(raw, x)`."""
+
+    def of_feature(feature):
+        names = [name for name, info in spec.inputs.items() if info.feature is feature]
+
+        def silence(raw, x):
+            for name in names:
+                if isinstance(feature, Numeric):
+                    raw[name] = np.full_like(raw[name], np.nan)
+                    x[name] = np.full_like(x[name], feature.mean)
+                else:
+                    index = _silent_index(feature)
+                    is_real = raw[name] != padding_value(feature)
+                    raw[name] = np.where(is_real, raw_from_indices(feature, index), raw[name])
+                    x[name] = np.where(x[name] != PADDING_INDEX, np.int32(index), x[name])
+            return raw, x
+
+        return silence
+
+    def of_sequence(sequence):
+        first = id_feature(sequence.of)
+
+        def silence(raw, x):
+            name = sequence.input_name(first)
+            raw[name] = np.full_like(raw[name], padding_value(first))
+            for feature in sequence.features:
+                name = sequence.input_name(feature)
+                x[name] = np.zeros_like(x[name])
+            return raw, x
+
+        return silence
+
+    return {feature.name: of_feature(feature) for feature in spec.features.values()} | {
+        sequence.name: of_sequence(sequence) for sequence in spec.sequences
+    }
+
+
+def _silent_index(feature) -> int:
+    """Out-of-vocabulary; every integer has a hash bucket, so there the first one."""
+    return (
+        NUM_RESERVED if feature.hash_buckets is not None and feature.dtype == "int64" else OOV_INDEX
+    )

@@ -1,0 +1,1 @@
+"""What a served version computes: functions of a TensorFlow graph."""

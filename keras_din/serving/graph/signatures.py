@@ -1,0 +1,182 @@
+"""What a served model answers: functions of tensors, by the names of the spec."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, id_feature
+from keras_din.serving.graph.constants import call_with_constants
+from keras_din.serving.graph.raw_values import RawValues, raw_dtype
+
+SIGNATURES = ("serving_default", "rank")
+
+
+def input_specs(spec: FeatureSpec, signature: str) -> dict:
+    """The tensors that a signature takes, by name.
+
+    Context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` of `serving_default` and
+    `(batch, candidates)` of `rank`, and of a `Bag` one axis more, its values; each of the type
+    of the feature's raw values.
+    """
+    return {
+        name: tf.TensorSpec([None] * len(names), raw_dtype(spec.inputs[name].feature), name)
+        for name, names in axes(spec, signature).items()
+    }
+
+
+def axes(spec: FeatureSpec, signature: str) -> dict:
+    """Input name -> the names of its axes in a signature."""
+    of_role = {
+        "context": ("batch",),
+        "behavior": ("batch", "time"),
+        "target": ("batch", "candidates") if signature == "rank" else ("batch",),
+    }
+    return {
+        name: (*of_role[info.role], *["values"] * isinstance(info.feature, Bag))
+        for name, info in spec.inputs.items()
+    }
+
+
+def most_recent(indices, max_length: int):
+    """Which positions `(batch, time)` are among the last `max_length` real ones of their row."""
+    real = indices != PADDING_INDEX
+    behind = tf.cumsum(tf.cast(real, tf.int32), axis=1, reverse=True)
+    return real & (behind <= max_length)
+
+
+def first_values(indices, max_values: int):
+    """Which values `(..., values)` are among the first `max_values` real ones of their bag."""
+    real = indices != PADDING_INDEX
+    return real & (tf.cumsum(tf.cast(real, tf.int32), axis=-1) <= max_values)
+
+
+def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict:
+    """What clients send, with target `(batch, candidates)`, as what the model takes.
+
+    A candidate is padding where the first `Categorical` of the target is, a behavior where that
+    of its sequence is, whatever the other features say there. Of a history longer than
+    `max_length` the most recent stay, of a bag of more than `max_values` the first. Inputs of
+    different numbers of rows, candidates or behaviors are an `InvalidArgumentError` that names
+    one.
+    """
+    first = id_feature(spec.target)
+    inputs = _of_as_many_rows(first.name, inputs)
+    x = {}
+    for feature in (*spec.context, *spec.target):
+        x[feature.name] = _look_up(raw_values, feature, inputs[feature.name])
+    x[first.name] = raw_values.with_padding(first, inputs[first.name])
+    shape = tf.shape(x[first.name])
+    for feature in spec.target:
+        if feature is not first:
+            x[feature.name] = _of_shape(shape, first.name, feature.name, x[feature.name])
+    for sequence in spec.sequences:
+        x |= _behaviors(sequence, raw_values, inputs)
+    return x
+
+
+def _of_these_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
+    """The inputs, checked to have as many axes as the signature says.
+
+    A server feeds what a client sends, whatever the graph promises. Unchecked, another operation
+    would fail that names no input, or one would answer something.
+    """
+    return {
+        # The error names the tensor, and this operation.
+        name: tf.raw_ops.EnsureShape(
+            input=inputs[name],
+            shape=tf.TensorShape([None] * len(names)),
+            name=f"{name}_must_have_the_axes_{'_'.join(names)}",
+        )
+        for name, names in axes(spec, signature).items()
+    }
+
+
+def _of_as_many_rows(first: str, inputs: dict) -> dict:
+    """The inputs, checked to have as many rows as the `first`.
+
+    Else a history sent once for several candidates would be that of the first alone.
+    """
+    rows = tf.shape(inputs[first])[0]
+    checks = [
+        tf.debugging.assert_equal(
+            tf.shape(values)[0], rows, f"{name} must have as many rows as {first}"
+        )
+        for name, values in inputs.items()
+        if name != first
+    ]
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(values) for name, values in inputs.items()}
+
+
+def _look_up(raw_values: RawValues, feature, values):
+    if not isinstance(feature, Bag):
+        return raw_values(feature, values)
+    indices = raw_values.with_padding(feature, values)
+    return tf.where(first_values(indices, feature.max_values), indices, PADDING_INDEX)
+
+
+def _behaviors(sequence, raw_values: RawValues, inputs: dict) -> dict:
+    first = id_feature(sequence.of)
+    name = sequence.input_name(first)
+    indices = raw_values.with_padding(first, inputs[name])
+    shape = tf.shape(indices)
+    keep = most_recent(indices, sequence.max_length)
+    x = {name: tf.where(keep, indices, PADDING_INDEX)}
+    for feature in sequence.features:
+        if feature is not first:
+            other = sequence.input_name(feature)
+            values = _look_up(raw_values, feature, inputs[other])
+            values = _of_shape(shape, name, other, values)
+            kept = keep[..., tf.newaxis] if isinstance(feature, Bag) else keep
+            x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
+    return x
+
+
+def _of_shape(shape, first: str, name: str, values):
+    """The values, checked to have two axes as long as those of the `first`.
+
+    Else rows of other lengths could be taken for one another, and one value for all.
+    """
+    check = tf.debugging.assert_equal(
+        tf.shape(values)[:2], shape, f"{name} must have the shape of {first}"
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(values)
+
+
+def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
+    """The function of the signature `serving_default`, a row a candidate: `ctr` `(batch,)`."""
+
+    def function(**inputs):
+        inputs = _of_these_axes(spec, "serving_default", inputs)
+        for feature in spec.target:
+            inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
+        ctr, _ = _score(model, spec, raw_values, inputs)
+        return {"ctr": ctr[:, 0]}
+
+    return function
+
+
+def rank(model, spec: FeatureSpec, raw_values: RawValues):
+    """The function of the signature `rank`, a row a user with his candidates.
+
+    `ctr` is `(batch, candidates)`; `order`, int32 of the same shape, are the places of the
+    candidates, the best first, of equal ones the first first, and padding last.
+    """
+
+    def function(**inputs):
+        inputs = _of_these_axes(spec, "rank", inputs)
+        ctr, real = _score(model, spec, raw_values, inputs)
+        # A real candidate may have a `ctr` of 0 too, or what a user's own model gives.
+        sorted_by = tf.where(real, ctr, -np.inf)
+        order = tf.math.top_k(sorted_by, tf.shape(ctr)[1]).indices
+        return {"ctr": ctr, "order": order}
+
+    return function
+
+
+def _score(model, spec: FeatureSpec, raw_values: RawValues, inputs: dict):
+    """`ctr` and which candidates are real, both `(batch, candidates)`."""
+    x = model_inputs(spec, raw_values, inputs)
+    real = x[id_feature(spec.target).name] != PADDING_INDEX
+    ctr = tf.cast(call_with_constants(model, x), tf.float32)
+    return tf.where(real, ctr, 0.0), real

@@ -1,0 +1,155 @@
+"""`keras_din.json`: what a version says of itself."""
+
+import datetime
+import json
+import pathlib
+
+import keras
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from keras_din.checks import json_values, local_path
+from keras_din.feature_spec import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
+from keras_din.serving.graph.raw_values import asset
+from keras_din.serving.graph.signatures import SIGNATURES
+from keras_din.serving.version.folders import versions
+from keras_din.version import __version__
+
+FILE = "keras_din.json"
+
+
+def write_description(
+    folder,
+    model,
+    spec: FeatureSpec,
+    *,
+    parity: dict,
+    warmup: dict,
+    metrics=None,
+    data_fingerprint=None,
+    tables: dict,
+    half_precision: dict | None = None,
+    ctr: dict | None = None,
+) -> None:
+    """Writes `keras_din.json` into a version that holds its SavedModel already.
+
+    A vocabulary that is a file among the assets is named, not repeated. NaN is written as null.
+    """
+    content = {
+        "format": 1,
+        "model": model.name,
+        "parameters": model.count_params(),
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "metrics": metrics or {},
+        "data_fingerprint": data_fingerprint,
+        "ctr": ctr,
+        "largest_difference": parity,
+        "tables": tables,
+        "half_precision": half_precision,
+        "warmup": warmup,
+        "versions": {
+            "keras_din": __version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
+        "vocabulary_sizes": {
+            name: feature.vocabulary_size
+            for name, feature in spec.features.items()
+            if isinstance(feature, EmbeddedFeature)
+        },
+        "padding": _padding(spec),
+        "signatures": _signatures(folder),
+        "spec": json.loads(spec.to_json()),
+    }
+    for entry in content["spec"]["features"]:
+        name = asset(spec.features[entry["name"]])
+        if name is not None:
+            entry |= {"vocabulary": f"assets/{name}", "dtype": spec.features[entry["name"]].dtype}
+    # A loss of GAUC may be of no group.
+    content = json_values("content", content, nulls=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    (pathlib.Path(folder) / FILE).write_text(text, encoding="utf-8")
+
+
+def find_version(path) -> pathlib.Path:
+    """The version at `path`: itself, or the newest of a folder of versions.
+
+    Raises:
+        FileNotFoundError: When there is neither.
+    """
+    path = local_path("version", path)
+    folder = path
+    if not (path / FILE).is_file() and versions(path):
+        folder = path / str(versions(path)[-1])
+    lacking = [name for name in (FILE, "saved_model.pb") if not (folder / name).is_file()]
+    if lacking:
+        raise FileNotFoundError(
+            "`version` must be a folder that `export` wrote, or one of such folders. "
+            f"Received: {path}, and in {folder} there is no {' and no '.join(lacking)}."
+        )
+    return folder
+
+
+def read_description(version) -> dict:
+    """What `keras_din.json` of a version says; vocabulary files by their whole paths.
+
+    `FeatureSpec.from_json(json.dumps(description["spec"]))` is the spec.
+
+    Raises:
+        ValueError: When the file is not as `export` wrote it.
+    """
+    version = pathlib.Path(version)
+    try:
+        content = json.loads((version / FILE).read_text(encoding="utf-8"))
+        if content["format"] != 1:
+            raise ValueError(f"format {content['format']!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{version / FILE} must be as `export` of this version of keras_din wrote it. "
+            f"Received text in which this is wrong: {error!r}."
+        ) from error
+    for entry in content["spec"]["features"]:
+        if isinstance(entry.get("vocabulary"), str):
+            entry["vocabulary"] = str(version / entry["vocabulary"])
+    return content
+
+
+def _padding(spec: FeatureSpec) -> dict:
+    """Input name -> the value that makes a candidate, a behavior or a place in a bag padding."""
+    first = id_feature(spec.target)
+    found = {first.name: padding_value(first)}
+    for sequence in spec.sequences:
+        first = id_feature(sequence.of)
+        found[sequence.input_name(first)] = padding_value(first)
+    return found | {
+        name: padding_value(info.feature)
+        for name, info in spec.inputs.items()
+        if isinstance(info.feature, Bag)
+    }
+
+
+def _signatures(folder) -> dict:
+    """Signature -> inputs and outputs -> type, shape and the name of the graph's tensor."""
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
+    (graph,) = saved.meta_graphs
+    return {
+        signature: {
+            side_features: {
+                name: _tensor(info)
+                for name, info in sorted(
+                    getattr(graph.signature_def[signature], side_features).items()
+                )
+            }
+            for side_features in ("inputs", "outputs")
+        }
+        for signature in SIGNATURES
+    }
+
+
+def _tensor(info) -> dict:
+    return {
+        "dtype": tf.as_dtype(info.dtype).name,
+        "shape": [dim.size for dim in info.tensor_shape.dim],
+        "tensor": info.name,
+    }

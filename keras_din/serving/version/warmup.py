@@ -1,0 +1,70 @@
+"""Requests that a server answers itself before a version takes its first from a client."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_din.feature_spec import FeatureSpec, id_feature
+from keras_din.serving.graph.signatures import input_specs
+from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+
+FILE = "assets.extra/tf_serving_warmup_requests"  # TensorFlow Serving looks there.
+NEEDS = "tensorflow-serving-api"
+
+# Users and candidates of a user, of each request.
+SIZES = {
+    "serving_default": ((1, None), (8, None), (64, None)),
+    "rank": ((1, 1), (1, 10), (1, 100), (8, 10), (64, 10)),
+}
+
+
+def warmup_requests(spec: FeatureSpec) -> list:
+    """Pairs of a signature's name and its inputs, arrays of raw values by name.
+
+    The rows are those that the check of a version scores, over and over where more are asked
+    for, the longest histories first.
+    """
+    raw = sample_rows(spec).raw
+    found = []
+    for signature, sizes in SIZES.items():
+        source = raw if signature == "rank" else one_candidate_a_row(spec, raw)
+        for rows, candidates in sizes:
+            inputs = {}
+            for name, values in source.items():
+                values = np.take(values, -1 - np.arange(rows), axis=0, mode="wrap")
+                if candidates is not None and spec.inputs[name].role == "target":
+                    values = np.take(values, np.arange(candidates), axis=1, mode="wrap")
+                inputs[name] = values
+            found.append((signature, inputs))
+    return found
+
+
+def write_warmup(folder, spec: FeatureSpec) -> dict:
+    """Writes the warm-up requests into a version that holds its SavedModel.
+
+    A TFRecord file of `PredictionLog`, which a server reads when it loads the version.
+
+    Returns:
+        What `keras_din.json` says of it: the file and the requests, each its signature and the
+        shape of a target's input. Without `tensorflow-serving-api` nothing is written, and the
+        file is `None`.
+    """
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        return {"file": None, "requests": [], "missing": NEEDS}
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    path = pathlib.Path(folder, FILE)
+    path.parent.mkdir(exist_ok=True)
+    told = []
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for signature, inputs in warmup_requests(spec):
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.signature_name = signature
+            for name, tensor in input_specs(spec, signature).items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(inputs[name], tensor.dtype))
+            file.write(log.SerializeToString(deterministic=True))
+            told.append([signature, *inputs[id_feature(spec.target).name].shape])
+    return {"file": FILE, "requests": told}

@@ -1,0 +1,19 @@
+"""What no door may let through: a history that reaches the sample's own time."""
+
+import numpy as np
+
+
+def check_no_leakage(data) -> int:
+    """Every behavior in every history is strictly earlier than its sample; returns how many."""
+    behaviors = 0
+    for samples in data.parts.values():
+        for name, (start, end) in samples.history.items():
+            log = data.behaviors[name]
+            some = end > start
+            assert (log.time[end[some] - 1] < samples.time[some]).all()
+            # The last is the latest, and the slice is within one user.
+            owner = np.searchsorted(log.offsets, start[some], side="right") - 1
+            np.testing.assert_array_equal(owner, samples.group[some])
+            assert (end[some] <= log.offsets[owner + 1]).all()
+            behaviors += int((end - start).sum())
+    return behaviors

@@ -1,0 +1,124 @@
+"""Times and splits of whole logs: what is refused, in Python and on the command line."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_din.cli import main
+from keras_din.data import (
+    ByTime,
+    ByUser,
+    LastFraction,
+    PreparedData,
+    prepare_impressions,
+    prepare_interactions,
+)
+
+DAYS = [20220408, 20220409, 20220501, 20220502, 20220503]
+DATES = pd.to_datetime([str(day) for day in DAYS])
+WORDS = {"user": "user", "time": "day", "target": "item"}
+OPTIONS = ["--user", "user", "--time", "day", "--target", "item", "--label", "click"]
+
+
+def log(**columns) -> pd.DataFrame:
+    frame = pd.DataFrame({"user": 7, "item": list("abcab"), "day": DAYS, "click": [1, 0, 1, 0, 1]})
+    return frame.assign(**columns)
+
+
+def moments(data) -> list:
+    rows = np.concatenate([samples.time for samples in data.parts.values()])
+    return sorted(rows.astype("datetime64[us]").astype("datetime64[D]").astype(str).tolist())
+
+
+def prepared(frame, label="click", **options) -> PreparedData:
+    if label is None:
+        items = pd.DataFrame({"item": list("abcdefg")})
+        return prepare_interactions(frame, items=items, **WORDS, **options)
+    return prepare_impressions(frame, label=label, **WORDS, **options)
+
+
+@pytest.mark.parametrize("label", ["click", None])
+def test_calendar_numbers_need_a_format(label, tmp_path):
+    log().to_csv(tmp_path / "log.csv", index=False)
+    for source in (log(), log(day=[str(day) for day in DAYS]), tmp_path / "log.csv"):
+        with pytest.raises(
+            ValueError,
+            match=r"20220408, which looks like.*'%Y%m%d' \(on the command line `--time-format`",
+        ):
+            prepared(source, label)
+        data = prepared(source, label, time_format="%Y%m%d", split=ByTime(test_from="2022-05-02"))
+        dates = ["2022-04-08", "2022-04-09", "2022-05-01", "2022-05-02", "2022-05-03"]
+        assert moments(data)[-5:] == (dates if label else sorted(dates[1:] * 2)[-5:])
+        assert data.report["time_from"].startswith("2022-04-08")
+        assert data.report["time_unit"] == "date"
+
+
+def test_zeros_before_a_number_stay(tmp_path):
+    log(day=["040408", "040409", "040501", "040502", "040503"]).to_csv(tmp_path / "log.csv")
+    data = prepared(tmp_path / "log.csv", time_format="%y%m%d")
+    assert moments(data)[0] == "2004-04-08"
+
+
+def test_the_format_is_that_of_earlier_too():
+    before = {"hist": pd.DataFrame({"user": [7], "item": ["c"], "day": [20220407]})}
+    data = prepared(log(), time_format="%Y%m%d", prior_history=before)
+    assert data.behaviors["hist"].time[0] == np.datetime64("2022-04-07", "us").astype(int)
+
+
+@pytest.mark.parametrize("label", ["click", None])
+@pytest.mark.parametrize(
+    "split", [ByTime("2022-05-02", "2023-01-01"), LastFraction(0.2, 0.2), ByUser(0.1, 0.1)]
+)
+def test_a_part_without_rows(label, split):
+    frame = log(day=DATES)
+    if isinstance(split, LastFraction):
+        frame["day"] = frame["day"].where(frame["day"] < "2022-05-01", frame["day"].max())
+    if isinstance(split, ByUser):
+        with pytest.raises(ValueError, match="`split` must leave rows for training"):
+            prepared(frame, label, split=split)
+        return
+    with pytest.raises(
+        ValueError, match=r"must have rows, unless `allow_empty_parts` \(.*rows are"
+    ):
+        prepared(frame, label, split=split)
+    data = prepared(frame, label, split=split, allow_empty_parts=True)
+    assert len(data.parts) == 2
+
+
+@pytest.mark.parametrize(
+    "day, options, message",
+    [
+        (["08/04/2022"] * 5, {}, "'day' is not a time.*08/04/2022.*`time_format=` '%d/%m/%Y' or '"),
+        (["2022-04-08"] * 4 + ["30.04.2022"], {}, "1 of 5 rows .* the first is '30.04.2022' in li"),
+        (["2022-04-08"] * 4 + ["30.04.2022"], {}, r"Name their form, `time_format=` '%d\.%m\.%Y'"),
+        (DAYS, {"time_format": "%Y-%m-%d"}, "'day' is not a time.*of `time_format='%Y-%m-%d'`"),
+    ],
+)
+def test_what_is_no_time_is_shown_with_a_remedy(day, options, message):
+    for label in ("click", None):
+        with pytest.raises(ValueError, match=message):
+            prepared(log(day=day), label, **options)
+
+
+def test_a_part_of_which_only_first_behaviors_are():
+    frame = log(user=[1, 1, 1, 2, 2], day=DATES)
+    split = ByTime(valid_from="2022-05-02", test_from="2022-05-03")
+    with pytest.raises(ValueError, match=r"none for \['valid'\]"):
+        prepared(frame, None, split=split)
+
+
+def test_on_the_command_line(tmp_path, capsys):
+    log().to_csv(tmp_path / "log.csv", index=False)
+    words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *OPTIONS]
+    assert main(words) == 1
+    assert "20220408, which looks like a date" in capsys.readouterr().err
+    words += ["--time-format", "%Y%m%d", "--split", "by-time"]
+    assert main([*words, "--test-from", "20230501"]) == 1
+    assert "none for ['test']" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    assert main([*words, "--test-from", "20220502", "--valid-from", "2022-05-01"]) == 0
+    parts = PreparedData.load(tmp_path / "data").parts
+    assert {part: len(rows) for part, rows in parts.items()} == {"train": 2, "valid": 1, "test": 2}
+    words = [*words, "--test-from", "20230501", "--allow-empty-parts", "--overwrite"]
+    assert main(words) == 0
+    assert list(PreparedData.load(tmp_path / "data").parts) == ["train"]

@@ -1,0 +1,111 @@
+"""The authors' tuples: the same samples, each user's history stored once."""
+
+import numpy as np
+import pytest
+
+from keras_din.data import prepare_tuples
+
+CATEGORIES = [0, 1, 1, 0, 2]
+TRAIN = [
+    (7, [1], 2, 1),
+    (7, [1], 4, 0),
+    (7, [1, 2], 3, 1),
+    (7, [1, 2], 0, 0),
+    (3, [0], 1, 1),
+    (3, [4], 1, 0),  # Not the beginning of a longer one.
+    (5, [], 2, 0),
+]
+TEST = [(7, [1, 2, 3], (0, 4)), (3, [0, 1], (2, 3))]
+
+
+def as_rows(data, part):
+    """Each sample in the authors' form: history, item, its category, label."""
+    samples, log = data.parts[part], data.behaviors["hist"]
+    start, end = samples.history["hist"]
+    item, cate = (samples.columns[name] - 2 for name in ("item_id", "cate_id"))
+    rows = []
+    for i in range(len(samples)):
+        items, cates = (log.columns[n][start[i] : end[i]] - 2 for n in ("item_id", "cate_id"))
+        assert [CATEGORIES[k] for k in items] == cates.tolist()
+        assert CATEGORIES[item[i]] == cate[i]
+        rows.append((items.tolist(), int(item[i]), int(samples.label[i])))
+    return rows
+
+
+def test_the_same_samples():
+    data = prepare_tuples(TRAIN, TEST, CATEGORIES)
+    assert as_rows(data, "train") == [row[1:] for row in TRAIN]
+    assert as_rows(data, "test") == [
+        (history, item, label)
+        for _, history, pair in TEST
+        for item, label in zip(pair, (1, 0), strict=True)
+    ]
+    assert data.parts["train"].group.tolist() == [2, 2, 2, 2, 0, 0, 1]
+    assert data.parts["test"].group.tolist() == [2, 2, 0, 0]
+
+
+def test_a_history_is_stored_once():
+    data = prepare_tuples(TRAIN, TEST, CATEGORIES)
+    # [1, 2, 3] of user 7, [0, 1] and [4] of user 3.
+    assert len(data.behaviors["hist"]) == 6
+    assert data.report["users"] == 3
+
+
+def test_random_tuples():
+    rng = np.random.default_rng(0)
+    train = []
+    for _ in range(300):
+        items = rng.integers(5, size=rng.integers(4)).tolist()
+        train.append((int(rng.integers(9)), items, int(rng.integers(5)), int(rng.integers(2))))
+    assert as_rows(prepare_tuples(train, TEST, CATEGORIES), "train") == [row[1:] for row in train]
+
+
+def test_validation_is_the_last_training_position():
+    data = prepare_tuples(TRAIN, TEST, CATEGORIES, valid=True)
+    # Of users whose only rows are their last none is left for training.
+    assert as_rows(data, "train") == [row[1:] for row in TRAIN[:2]]
+    assert as_rows(data, "valid") == [row[1:] for row in TRAIN[2:]]
+    assert as_rows(data, "test") == as_rows(prepare_tuples(TRAIN, TEST, CATEGORIES), "test")
+
+
+def test_a_pair_is_one_request():
+    data = prepare_tuples(TRAIN, TEST, CATEGORIES)
+    (element,) = data.dataset("test", by_request=True)
+    assert element[0]["item_id"].shape == (2, 2)
+    assert element[1].numpy().tolist() == [[1, 0], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    "train, test, categories, message",
+    [
+        ([(1, [0], 1)], TEST, CATEGORIES, r"`train` must hold \(user, .*label\)\..* as tuple 0\."),
+        ([(1, 0, 1, 1)], TEST, CATEGORIES, r"Received: \(1, 0, 1, 1\) as tuple 0\."),
+        (TRAIN, [(1, [0], 2)], CATEGORIES, r"Received: 2 as the pair of tuple 0\."),
+        (TRAIN, [(1, [0], (1, 2, 3))], CATEGORIES, r"Received: \(1, 2, 3\) as the pair"),
+        ([(1, [5], 1, 1)], TEST, CATEGORIES, "histories must hold items from 0 to 4.* 0 to 5"),
+        ([(1, [0], -1, 1)], TEST, CATEGORIES, "candidates must hold items from 0 to 4.* -1 to 4"),
+        (
+            [(1, [0], 1, 2)],
+            TEST,
+            CATEGORIES,
+            r"must be 0 or 1 in every row\. Received: 2 in row 0\.",
+        ),
+        ([(1, ["a"], 1, 1)], TEST, CATEGORIES, "the histories must hold integer ids"),
+        ([], [], CATEGORIES, "`train` and `test` must hold tuples. Received: none"),
+        (TRAIN, TEST, [], "`categories` must hold a category for each item"),
+        (TRAIN, TEST, [0, -1], r"ids from 0\. Received: -1 for item 1\."),
+    ],
+)
+def test_what_must_hold(train, test, categories, message):
+    with pytest.raises(ValueError, match=message):
+        prepare_tuples(train, test, categories)
+
+
+def test_a_width_may_be_left_out():
+    data = prepare_tuples(TRAIN, TEST, CATEGORIES, dim={"item_id": 3})
+    assert [feature.dim for feature in data.spec.target] == [3, 16]
+
+
+def test_valid_must_leave_training_rows():
+    with pytest.raises(ValueError, match=r"`valid` must leave rows for training: .* all 2 tuples"):
+        prepare_tuples(TRAIN[-3:-1], TEST, CATEGORIES, valid=True)

@@ -1,0 +1,178 @@
+"""Labels that are not 0 and 1: an error that says what to write, and `label_map`."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.data import (
+    prepare_impressions,
+    prepare_interactions,
+    prepare_tuples,
+    rows_to_samples,
+)
+from keras_din.data.reading.bad_rows import check_aside
+from keras_din.data.reading.labels import check_both_classes, good_labels, to_labels
+
+LOG = {"user": "user", "time": "time", "target": ["item"], "allow_empty_parts": True}
+
+
+def a_log(click, rows=200):
+    """Few columns and coarse times: most rows repeat another."""
+    return pd.DataFrame(
+        {
+            "user": [f"u{i % 5}" for i in range(rows)],
+            "item": [f"i{i % 4}" for i in range(rows)],
+            "time": [1_700_000_000 + 3600 * (i // 50) for i in range(rows)],
+            "click": [click[i % len(click)] for i in range(rows)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "values, label_map, expected",
+    [
+        ([1, 0, True, False, "1", "0.0", 1.0], None, [1, 0, 1, 0, 1, 0, 1]),
+        ([-1, 1, "-1", -1.0], {-1: 0}, [0, 1, 0, 0]),
+        (pd.Series([-1, 1, None], dtype="Int64"), {"-1": 0, None: 0}, [0, 1, 0]),
+        (["yes", "no", None], {"yes": 1, "no": 0, None: 0}, [1, 0, 0]),
+        (pd.Series(["yes", "no"], dtype="category"), {"yes": 1, "no": 0}, [1, 0]),
+        ([0, 1], {0: 1, 1: 0}, [1, 0]),
+        ([3, 0, 1], {3: True}, [1, 0, 1]),
+        (["True", "false", "TRUE", "0"], None, [1, 0, 1, 0]),
+        (pd.Series(["True", "False"], dtype="string"), {"True": 0}, [0, 0]),
+    ],
+)
+def test_label_map(values, label_map, expected):
+    labels, nothing, wrong = to_labels("click", values, label_map)
+    assert labels.tolist() == expected
+    assert not nothing.any()
+    assert not wrong.any()
+
+
+@pytest.mark.parametrize("label_map", [[-1], {-1: 2}, {(1,): 0}, {"no": "0"}])
+def test_a_label_map_that_is_none(label_map):
+    with pytest.raises(ValueError, match=r"`label_map` must .*Received: "):
+        to_labels("click", [0, 1], label_map)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        (
+            [1, -1, 1],
+            r"Received: -1 in row 1\. Say .* with `label_map=\{-1: 0\}`.*`--label-map -1=0`",
+        ),
+        ([1, 2, 2], r"Received: 2 in row 1\. Say .*`label_map=\{1: 0, 2: 1\}` .*map 1=0,2=1`\)\."),
+        ([0.5, 0.2], r"Received: 0\.5 in row 0\. Say .*`label_map=\{0\.5: 1, 0\.2: 0\}`"),
+        (["2", "1"], r"Received: '2' in row 0\. Say .*`label_map=\{'2': 1, '1': 0\}`"),
+        (
+            [0, 2, 3],
+            r"Received: 2 in row 1\. .*`label_map=\{0: 0, 2: 1, 3: 1\}` .* for example",
+        ),
+        (
+            [5, 1, 4, 2, 3],
+            r"Received: 5 .*`label_map=\{1: 0, 2: 0, 3: 0, 4: 1, 5: 1\}` .*, for example, or make",
+        ),
+        (["a", "b"], r"Received: 'a' in row 0\. .*`label_map=\{'a': 0, 'b': 1\}` .*, for example"),
+        (["no", "yes"], r"Received: 'no' in row 0\. Say .*`label_map=\{'no': 0, 'yes': 1\}`"),
+        ([1, None], r"Received: no value in row 1\. Say .*`label_map=\{None: 0\}`.*--label-map =0"),
+        (
+            list(range(19)),
+            r"Received: 2 in row 2\. .*`label_map=\{0: 0, 18: 1\}` .*for example, or make a column",
+        ),
+    ],
+)
+def test_what_to_write(values, message):
+    with pytest.raises(ValueError, match=rf"Label 'click' must be 0 or 1 in every row\. {message}"):
+        good_labels("click", values)
+
+
+def test_labels_that_are_mostly_wrong_are_an_error():
+    log = a_log([-1, -1, 1, -1])
+    message = (
+        r"At most 1 % of the rows of the log .* Received: 150 of 200 rows for this reason: 'click' "
+        r"is neither 0 nor 1; the first is -1 in line 0\. .*`label_map=\{-1: 0\}`.*`max_bad=0.75`"
+    )
+    with pytest.raises(ValueError, match=message):
+        prepare_impressions(log, **LOG, label="click")
+    data = prepare_impressions(log, **LOG, label="click", label_map={-1: 0})
+    assert data.report["rows_kept"] == 200
+    assert sum(part.label.sum() for part in data.parts.values()) == 50
+    with pytest.raises(
+        ValueError, match=r"rows with label 0\. Received: .* rows, all with label 1"
+    ):
+        prepare_impressions(log, **LOG, label="click", max_bad=0.75)
+
+
+def test_equal_impressions_are_impressions():
+    data = prepare_impressions(a_log([1, 0]), **LOG, label="click")
+    assert data.report["rows_kept"] == 200
+    assert data.report["rows_repeated"] == 120  # Of 4 hours, 20 pairs of user and item.
+    clicks = sum(part.label.sum() for part in data.parts.values())
+    assert clicks / 200 == 0.5
+    dropped = prepare_impressions(a_log([1, 0]), **LOG, label="click", duplicates="drop")
+    assert dropped.report["rows_kept"] == 80
+    assert dropped.report["rows_repeated"] == 0
+    assert (
+        prepare_interactions(a_log([1]).assign(item=range(200)), **LOG).report["rows_kept"] == 200
+    )
+
+
+def test_an_impression_twice_in_one_request_is_a_duplicate():
+    log = a_log([1, 0]).assign(request=range(200))
+    again = pd.concat([log, log[:1]], ignore_index=True)
+    options = {**LOG, "label": "click", "request": "request"}
+    assert prepare_impressions(log, **options).report["rows_kept"] == 200
+    data = prepare_impressions(again, **options)
+    assert data.report["rows_aside"] == {"the row is a duplicate": {"rows": 1, "first_line": 200}}
+    assert prepare_impressions(again, **options, duplicates="keep").report["rows_kept"] == 201
+    many = pd.concat([log, log[:9]], ignore_index=True)
+    with pytest.raises(
+        ValueError, match=r"9 of 209 rows .*duplicate.*Keep them with `duplicates='k"
+    ):
+        prepare_impressions(many, **options)
+
+
+def test_any_reason_counts():
+    log = a_log([1, 0]).assign(item=[f"i{i % 50}" for i in range(200)])
+    log.loc[5:7, "time"] = None
+    for prepare, options in ((prepare_impressions, {"label": "click"}), (prepare_interactions, {})):
+        with pytest.raises(
+            ValueError, match=r"3 of 200 rows .* 'time' is missing; the first is in l"
+        ):
+            prepare(log, **LOG, **options)
+        assert prepare(log, **LOG, **options, max_bad=0.02).report["rows_kept"] == 197
+        with pytest.raises(
+            ValueError, match=r"`max_bad` must be a number in \[0, 1\]\. Received: m"
+        ):
+            prepare(log, **LOG, **options, max_bad=2)
+    check_aside("the log", {"why": {"rows": 2}}, 200, 0.01)
+
+
+def test_rows_and_tuples():
+    item = kd.Categorical("item", vocabulary=["x", "y"], dim=4)
+    spec = kd.FeatureSpec(target=[item])
+    frame = pd.DataFrame({"item": ["x", "y", "x"], "click": [-1, 1, -1]})
+    with pytest.raises(ValueError, match=r"Received: -1 in row 0\. .*`label_map=\{-1: 0\}`"):
+        rows_to_samples(frame, spec, "click")
+    _, samples = rows_to_samples(frame, spec, "click", label_map={-1: 0})
+    assert samples.label.tolist() == [0, 1, 0]
+    with pytest.raises(
+        ValueError, match=r"must have rows with label 1 and .*Received: 3 rows, all"
+    ):
+        kd.data.rows_dataset(frame.assign(click=1), spec, "click", shuffle=True)
+    train = [(0, [0], 1, 1), (0, [0], 2, -1)]
+    with pytest.raises(ValueError, match=r"'label' must .*Received: -1 in row 1\. .*label_map"):
+        prepare_tuples(train, [], [0, 1, 0])
+    data = prepare_tuples(train, [], [0, 1, 0], label_map={-1: 0})
+    assert data.parts["train"].label.tolist() == [1, 0]
+    with pytest.raises(ValueError, match="Received: 1 rows, all with label 1 in the tuples"):
+        prepare_tuples(train[:1], [], [0, 1, 0])
+
+
+def test_both_classes():
+    check_both_classes(np.array([0, 1]), "column 'click'")
+    check_both_classes(np.array([]), "column 'click'")
+    with pytest.raises(ValueError, match="Received: 3 rows, all with label 0 in column 'click'"):
+        check_both_classes(np.zeros(3), "column 'click'")

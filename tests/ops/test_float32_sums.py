@@ -1,0 +1,127 @@
+"""Half precision over long histories: sums and their gradients are those of float32, rounded."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_din.ops import gru, packed
+from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.gru import portable as gru_portable
+from keras_din.ops.gru import static as gru_static
+from keras_din.ops.gru import tensorflow as gru_tensorflow
+from keras_din.ops.packed import portable as packed_portable
+from keras_din.ops.packed import static as packed_static
+from keras_din.ops.packed import tensorflow as packed_tensorflow
+
+RESOLUTION = {"bfloat16": 2**-8, "float16": 2**-11}
+HALVES = pytest.mark.parametrize("dtype", RESOLUTION)
+FORMS = pytest.mark.parametrize("form", [packed_static, packed_tensorflow, packed_portable])
+
+
+def numbers(x):
+    return tf.cast(x, "float64").numpy()
+
+
+def test_a_dtype_by_hand():
+    seen = []
+
+    @in_float32
+    def product(x, y, number):
+        seen.append([x.dtype, y.dtype])
+        return x * y * number
+
+    half = tf.constant([3.0], tf.bfloat16)
+    # 3 * 100 * 1.01 = 303, of which bfloat16 has 302 and 304; 1.01 is 1.0078 there.
+    assert product(half, tf.constant([100.0], tf.bfloat16), 1.01).dtype == tf.bfloat16
+    assert numbers(product(half, tf.constant([100.0], tf.bfloat16), 1.01)) == [304]
+    assert seen == [[tf.float32] * 2] * 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_other_dtypes_are_handed_on_as_they_are(dtype):
+    x = tf.ones(3, dtype)
+    assert in_float32(lambda values, rows: values)(x, 0) is x
+    rows, places = tf.zeros(3, tf.int32), tf.constant([0])
+    with tf.Graph().as_default() as graph:
+        x, rows, places = tf.ones((3, 2), dtype), tf.zeros(3, tf.int32), tf.constant([0])
+        packed.segment_sum(x, rows, 1)
+        packed.gather_rows(packed.gather_positions(x, places), places)
+    assert "Cast" not in {operation.type for operation in graph.get_operations()}
+
+
+@HALVES
+@FORMS
+@pytest.mark.parametrize("count", [1000, 5000])
+def test_a_sum_of_ones(form, count, dtype, monkeypatch):
+    monkeypatch.setattr(packed, "backend", form)
+    rows, ones = tf.zeros(count, tf.int32), tf.ones((count, 2), dtype)
+    sums = packed.segment_sum(ones, rows, 1)
+    assert sums.dtype == dtype
+    np.testing.assert_allclose(numbers(sums), count, rtol=RESOLUTION[dtype])
+    # Whose sum float16 has not: its mean it has.
+    means = packed.segment_mean(40 * ones, rows, tf.constant([count]))
+    np.testing.assert_array_equal(numbers(means), np.full((1, 2), 40))
+
+
+@HALVES
+@pytest.mark.parametrize("take", ["gather_rows", "gather_positions"])
+def test_the_gradient_of_what_many_took(take, dtype):
+    # Where shapes are static: in `test_backends`, on the backends that have this form.
+    values, places = tf.ones((2, 3), dtype), tf.zeros(5000, tf.int32)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        taken = getattr(packed_tensorflow, take)(values, places)
+    assert taken.dtype == dtype
+    gradient = numbers(tf.convert_to_tensor(tape.gradient(taken, values)))
+    np.testing.assert_allclose(gradient, [[5000] * 3, [0] * 3], rtol=RESOLUTION[dtype])
+
+
+@HALVES
+@pytest.mark.parametrize("form", [packed_static, packed_tensorflow])
+def test_the_gradient_of_equal_maxima(form, dtype):
+    values = tf.ones((5000, 1), dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        highest = form.segment_max(values, tf.zeros(5000, tf.int32), 1)
+    gradient = numbers(tape.gradient(highest, values))
+    np.testing.assert_allclose(gradient, 1 / 5000, rtol=0.01)
+
+
+@HALVES
+@FORMS
+def test_softmax(form, dtype, monkeypatch):
+    monkeypatch.setattr(packed, "backend", form)
+    scores = tf.constant(np.linspace(-1, 1, 5000)[:, None], dtype)
+    weights = packed.segment_softmax(scores, tf.zeros(5000, tf.int32), 1)
+    expected = np.exp(numbers(scores)) / np.exp(numbers(scores)).sum()
+    np.testing.assert_allclose(numbers(weights), expected, rtol=RESOLUTION[dtype])
+    np.testing.assert_allclose(numbers(weights).sum(), 1, rtol=RESOLUTION[dtype])
+
+
+@HALVES
+@FORMS
+def test_attention_of_rows(form, dtype, monkeypatch):
+    from keras_din.ops import attend_rows
+
+    monkeypatch.setattr(packed, "backend", form)
+    shape = (1, 1, 1, 2)
+    queries, own_key, own_value = (tf.constant(x, dtype, shape) for x in (1, 1, 6))
+    # 5000 with the score of the one more: (5000 * 40 + 6) / 5001.
+    keys, values = tf.ones((5000, *shape[1:]), dtype), tf.fill((5000, *shape[1:]), 40.0)
+    rows = tf.zeros(5000, tf.int32)
+    out = attend_rows(queries, keys, tf.cast(values, dtype), own_key, own_value, rows)
+    assert out.dtype == dtype
+    np.testing.assert_allclose(numbers(out), 200006 / 5001, rtol=RESOLUTION[dtype])
+
+
+@HALVES
+@pytest.mark.parametrize("form", [gru_static, gru_tensorflow, gru_portable])
+def test_a_state_of_many_small_steps(form, dtype, monkeypatch):
+    monkeypatch.setattr(gru, "backend", form)
+    # h_t = h_{t-1} + a (tanh(1) - h_{t-1}) from 0, with r = 1/2 and U = 0: tanh(1) (1 - (1 - a)^n).
+    inputs = tf.constant(np.tile([0.0, 1.0], (1000, 1, 1)), dtype)
+    attention, kernel = tf.fill((1000, 1), tf.cast(2.0**-10, dtype)), tf.zeros((1, 2), dtype)
+    last = gru.gru_last(inputs, attention, kernel, tf.ones((1, 1000), tf.bool))
+    assert last.dtype == dtype
+    expected = np.tanh(1) * (1 - (1 - 2**-10) ** 1000)
+    np.testing.assert_allclose(numbers(last), [[[expected]]], rtol=RESOLUTION[dtype])

@@ -1,0 +1,60 @@
+"""Next behaviors and others, by hand and by count."""
+
+import numpy as np
+
+from keras_din.ops import next_behavior as next_behavior
+from keras_din.ops.next_behavior import sample_next_and_negative
+from keras_din.ops.packed import static as packed_static
+from keras_din.ops.packed import tensorflow as packed_tensorflow
+
+
+def test_by_hand():
+    # Positions 0 1 2 of row 0, 3 of row 1, 4 5 of row 3.
+    rows = np.array([0, 0, 0, 1, 3, 3], "int32")
+    random = np.array([0, 0.2, 0.99, 0.5, 0.999999, 0.7], "float32")
+    following, other, real = sample_next_and_negative(rows, 4, random)
+    np.testing.assert_array_equal(real, [True, True, False, False, True, False])
+    np.testing.assert_array_equal(following, [1, 2, 3, 4, 5, 0])
+    # One behind the next, and floor(5 random) further, around.
+    np.testing.assert_array_equal(other, [2, 4, 2, 1, 4, 4])
+
+
+def test_padding_is_neither(monkeypatch):
+    """Where shapes are static the same pairs are found between the padding."""
+    monkeypatch.setattr(next_behavior, "real_positions", packed_static.real_positions)
+    rows = np.array([4, 0, 0, 4, 0, 1, 4, 3, 4, 3, 4], "int32")
+    places = np.flatnonzero(rows < 4)
+    random = np.zeros(11, "float32")
+    random[places] = [0, 0.2, 0.99, 0.5, 0.999999, 0.7]
+    following, other, real = map(np.asarray, sample_next_and_negative(rows, 4, random))
+    assert not real[rows == 4].any()
+    np.testing.assert_array_equal(real[places], [True, True, False, False, True, False])
+    np.testing.assert_array_equal(following[places], places[[1, 2, 3, 4, 5, 0]])
+    np.testing.assert_array_equal(other[places], places[[2, 4, 2, 1, 4, 4]])
+
+
+def test_every_other_is_as_likely_and_the_next_never():
+    positions = 5
+    random = np.random.default_rng(0).random(120).astype("float32")
+    others = [
+        np.asarray(
+            sample_next_and_negative(np.zeros(positions, "int32"), 1, np.full(positions, r))
+        )[1][0]
+        for r in random
+    ]
+    counts = np.bincount(np.array(others, int), minlength=positions)
+    assert counts[1] == 0  # The next of position 0.
+    assert counts[[0, 2, 3, 4]].min() > 120 / 4 * 0.5
+
+
+def test_nothing_to_draw_from():
+    for rows in (np.zeros(0, "int32"), np.zeros(1, "int32")):
+        following, other, real = sample_next_and_negative(rows, 2, np.zeros(len(rows), "float32"))
+        assert not np.asarray(real).any()
+        assert following.shape == other.shape == rows.shape
+
+
+def test_both_forms_take_positions():
+    values, places = np.arange(6.0).reshape(3, 2), np.array([2, 0, 2])
+    for form in (packed_static, packed_tensorflow):
+        np.testing.assert_array_equal(form.gather_positions(values, places), values[places])
