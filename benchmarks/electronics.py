@@ -11,7 +11,7 @@ import numpy as np
 from process import answer
 
 from keras_din.data import BehaviorLog, PreparedData, Samples
-from keras_din.feature_spec import Categorical, FeatureSpec, Sequence
+from keras_din.features import Categorical, FeatureSpec, Sequence
 
 USERS, ITEMS, CATEGORIES = 192_403, 63_001, 801
 BEHAVIORS, LONGEST = 1_689_188, 431

@@ -21,7 +21,7 @@ def _is_command() -> bool:
 if not _is_command():
     from keras_din import layers, losses, metrics, models, optimizers
     from keras_din.ctr_model import CTRModel
-    from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
+    from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
     from keras_din.models import (
         MODELS,
         build_base,
@@ -47,7 +47,7 @@ _LAZY = {
 }
 # In a command all others are too.
 _MODULES = ("layers", "losses", "metrics", "models", "optimizers")
-_OTHERS = ("keras_din.ctr_model", "keras_din.feature_spec", "keras_din.models")
+_OTHERS = ("keras_din.ctr_model", "keras_din.features", "keras_din.models")
 
 
 def __getattr__(name):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, EmbeddedFeature, FeatureSpec
+from keras_din.features import PADDING_INDEX, Bag, Categorical, EmbeddedFeature, FeatureSpec
 from keras_din.layers import BagEmbedding, Embedding, PackSequence, RaggedToDense, Standardize
 from keras_din.spec_fingerprint import fingerprint
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_din.feature_spec import Numeric
+from keras_din.features import Numeric
 from keras_din.layers import SequencePooling
 
 

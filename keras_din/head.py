@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
-from keras_din.feature_spec import Categorical
+from keras_din.features import Categorical
 from keras_din.graph import operations_before
 from keras_din.layers import MLP, ClickProbability, Embedding
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_din.feature_spec import NUM_RESERVED, OOV_INDEX, Bag, Categorical, Numeric
+from keras_din.features import NUM_RESERVED, OOV_INDEX, Bag, Categorical, Numeric
 from keras_din.layers import BagEmbedding, Embedding, GatherRows, PackSequence, SequencePooling
 from keras_din.ops import cross_hash, sum_of_fields
 

@@ -5,7 +5,7 @@ import json
 import math
 import zlib
 
-from keras_din.feature_spec import NUM_RESERVED, FeatureSpec, Numeric, id_feature
+from keras_din.features import NUM_RESERVED, FeatureSpec, Numeric, id_feature
 
 _WORDS = {
     "vocabulary": "a vocabulary",

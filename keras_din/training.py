@@ -26,7 +26,7 @@ from keras_din.checks import (
 )
 from keras_din.click_rates import ASSUMED, ClickRates, click_rates
 from keras_din.evaluation import Evaluation, averaged_weights, evaluate, number
-from keras_din.feature_spec import FeatureSpec
+from keras_din.features import FeatureSpec
 from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS, fit_popularity
 from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_BOTH, NEED_GROUPS, Best

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_din.feature_spec import Bag, Numeric
+from keras_din.features import Bag, Numeric
 
 
 def sigmoid(x):

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from keras_din import MODELS
-from keras_din.feature_spec import POOLINGS, Bag, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import POOLINGS, Bag, Categorical, FeatureSpec, Numeric, Sequence
 
 
 def one_width(spec, dim=8):

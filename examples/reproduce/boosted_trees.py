@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
-from keras_din.feature_spec import Categorical, EmbeddedFeature
+from keras_din.features import Categorical, EmbeddedFeature
 from keras_din.metrics import all_metrics
 
 NAME = "boosted_trees"

@@ -12,7 +12,7 @@ from examples.reproduce.entries import Entry
 from examples.reproduce.sources import Source
 from keras_din.data import PreparedData
 from keras_din.evaluation import predict
-from keras_din.feature_spec import FeatureSpec
+from keras_din.features import FeatureSpec
 from keras_din.training import train
 
 _OUTCOME, _SCORES = "outcome.json", "scores.npz"

@@ -94,7 +94,7 @@ def ask(version, data, candidates: int = 5) -> None:
     import tensorflow as tf
 
     from keras_din.data import dataset
-    from keras_din.feature_spec import Categorical
+    from keras_din.features import Categorical
     from keras_din.serving.sample_rows import raw_from_indices
 
     samples = data.parts["test"][_rows_to_ask(data, candidates)]

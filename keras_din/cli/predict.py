@@ -285,7 +285,7 @@ def _separators(options, spec, sequences, folder) -> dict:
     """The separators of bags that are read of a log: as given, or as the data was prepared."""
     from keras_din.data.prepare.prepared_data import read_report
     from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.feature_spec import Bag
+    from keras_din.features import Bag
 
     read = [*spec.context, *spec.target]
     for sequence in spec.sequences:
@@ -353,7 +353,7 @@ def _known(data, part: str):
     import pyarrow as pa
 
     from keras_din.data.store.bags import Bags
-    from keras_din.feature_spec import OOV_INDEX, EmbeddedFeature
+    from keras_din.features import OOV_INDEX, EmbeddedFeature
     from keras_din.serving.sample_rows import raw_from_indices
 
     samples, users, columns = data.parts[part], data.user_values, {}
@@ -398,7 +398,7 @@ def _lists(feature, bags):
     import pyarrow as pa
 
     from keras_din.data.store.order import ranges
-    from keras_din.feature_spec import OOV_INDEX
+    from keras_din.features import OOV_INDEX
     from keras_din.serving.sample_rows import raw_from_indices
 
     size = bags.lengths[bags.place]

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.feature_spec import (
+from keras_din.features import (
     OOV_INDEX,
     Bag,
     FeatureSpec,

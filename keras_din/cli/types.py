@@ -60,7 +60,7 @@ def features_and_types(options) -> dict:
             `--separator` separates nothing.
     """
     from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.feature_spec import Bag, Categorical
+    from keras_din.features import Bag, Categorical
 
     separator = SEPARATOR if options.separator is None else options.separator
     known, types = _read(options.spec) if options.spec else ({}, {})
@@ -108,7 +108,7 @@ def features_and_types(options) -> dict:
 
 def _read(path: str):
     """`(features, types)` of a file, one of which is empty."""
-    from keras_din.feature_spec import FeatureSpec
+    from keras_din.features import FeatureSpec
 
     with open(path, encoding="utf-8-sig") as file:
         text = file.read()

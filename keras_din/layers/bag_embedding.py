@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import one_of
-from keras_din.feature_spec import PADDING_INDEX, POOLINGS
+from keras_din.features import PADDING_INDEX, POOLINGS
 from keras_din.layers.embedding import Embedding
 from keras_din.ops import pack, padded, row_ids, segment_max, segment_mean, segment_sum
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import positive_integer
-from keras_din.feature_spec import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
+from keras_din.features import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.ops import is_ragged, real_entries
 from keras_din.ops.portable_form import is_portable
 

@@ -6,7 +6,7 @@ import numpy as np
 from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
 from keras_din.embed import read_inputs, valid_mask
-from keras_din.feature_spec import OOV_INDEX, PADDING_INDEX, Categorical
+from keras_din.features import OOV_INDEX, PADDING_INDEX, Categorical
 from keras_din.head import ctr_model, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint

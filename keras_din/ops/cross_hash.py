@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_din.feature_spec import NUM_RESERVED, PADDING_INDEX
+from keras_din.features import NUM_RESERVED, PADDING_INDEX
 
 _MULTIPLIER = 0x9E3779B1 - 2**32  # The golden ratio times 2^32, made odd, as an int32.
 

@@ -6,7 +6,7 @@ from keras import ops
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-_PADDING = 0  # The row of a table that padding has, as in `keras_din.feature_spec`.
+_PADDING = 0  # The row of a table that padding has, as in `keras_din.features`.
 
 
 class RowSparse:

@@ -11,7 +11,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from keras_din.checks import local_path
 from keras_din.click_rates import ASSUMED, ClickRates
 from keras_din.embed import build_inputs
-from keras_din.feature_spec import (
+from keras_din.features import (
     PADDING_INDEX,
     Bag,
     EmbeddedFeature,

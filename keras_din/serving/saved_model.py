@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_din.checks import json_values, local_path, one_of, positive_integer
 from keras_din.click_rates import ASSUMED, ClickRates
-from keras_din.feature_spec import FeatureSpec
+from keras_din.features import FeatureSpec
 from keras_din.ops.custom_gradient_tensorflow import without_gradients
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
 from keras_din.serving.checks.parity import check_parity, whole_float32

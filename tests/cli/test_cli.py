@@ -14,7 +14,7 @@ import pytest
 from keras_din.cli import COMMANDS, main
 from keras_din.cli import train as train_command
 from keras_din.data import PreparedData
-from keras_din.feature_spec import Bag
+from keras_din.features import Bag
 from keras_din.models import MODELS
 from keras_din.monitor import MONITORS
 from keras_din.training import load_run, read_arguments, train

@@ -5,7 +5,7 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.cli.sent_rows import sent_rows
-from keras_din.feature_spec import MISSING_INT64
+from keras_din.features import MISSING_INT64
 
 ITEM = kd.Categorical("item", vocabulary=["tea", "12", "pot"])
 SHOP = kd.Categorical("shop", vocabulary=[0, 7])

@@ -8,7 +8,7 @@ import pytest
 
 from keras_din.cli import main
 from keras_din.data import PreparedData
-from keras_din.feature_spec import Bag, Categorical, Numeric
+from keras_din.features import Bag, Categorical, Numeric
 
 
 def write_log(folder, rows=40):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_din as kd
-from keras_din.feature_spec import Categorical, Numeric
+from keras_din.features import Categorical, Numeric
 from tests.models.test_contract import randomized
 from tests.reference import attention_pooling, dice, read, sigmoid
 from tests.specs import for_contract, random_batch, specs

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din import build_dien
-from keras_din.feature_spec import Categorical
+from keras_din.features import Categorical
 from keras_din.layers.interest_evolution import EVOLUTIONS
 from tests import reference
 from tests.layers.test_interest_evolution import expected

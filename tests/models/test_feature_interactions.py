@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import keras_din as kd
 from keras_din import build_lr
-from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
 from tests.models.test_contract import SPEC, float_tensors_of_length, pad, randomized, score
 from tests.ops.test_cross_hash import by_hand
 from tests.reference import cross_network, dice, read, sigmoid

@@ -5,7 +5,7 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.data import rows_dataset
-from keras_din.feature_spec import id_feature, padding_value
+from keras_din.features import id_feature, padding_value
 from keras_din.serving.sample_rows import one_candidate_a_row
 
 ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.feature_spec import id_feature, padding_value
+from keras_din.features import id_feature, padding_value
 from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.warmup import warmup_requests

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.feature_spec import MISSING_INT64
+from keras_din.features import MISSING_INT64
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, sample_rows
 from tests.serving.specs import ITEM, SHOP, SPEC, through_the_pipeline
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_din import metrics
 from keras_din.data.prepare.prepared_data import PreparedData
-from keras_din.feature_spec import NUM_RESERVED
+from keras_din.features import NUM_RESERVED
 
 
 def bayes_optimal_scores(data: PreparedData, part: str) -> np.ndarray:

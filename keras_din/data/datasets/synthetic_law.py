@@ -8,7 +8,7 @@ from keras_din.checks import positive_integer
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.feature_spec import NUM_RESERVED, Categorical, FeatureSpec, Sequence
+from keras_din.features import NUM_RESERVED, Categorical, FeatureSpec, Sequence
 
 USERS_AT_ONCE = 10_000  # The numbers drawn depend on it: a larger log begins with the smaller.
 _HOUR = 3_600_000_000

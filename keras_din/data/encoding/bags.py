@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_indices
 from keras_din.data.store.bags import Bags
-from keras_din.feature_spec import Bag
+from keras_din.features import Bag
 
 
 def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) -> Bag:

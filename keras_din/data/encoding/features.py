@@ -10,7 +10,7 @@ from keras_din.data.reading.bag_cells import holds_bags
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import whole_as_integers
 from keras_din.data.store.bags import Bags
-from keras_din.feature_spec import (
+from keras_din.features import (
     OOV_INDEX,
     Bag,
     EmbeddedFeature,

@@ -18,7 +18,7 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
-from keras_din.feature_spec import MISSING_INT64, NUM_RESERVED, OOV_INDEX, Categorical, Numeric
+from keras_din.features import MISSING_INT64, NUM_RESERVED, OOV_INDEX, Categorical, Numeric
 
 _LARGEST = float(np.finfo(np.float32).max)
 _AT_ONCE = 2**16

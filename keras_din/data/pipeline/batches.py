@@ -13,7 +13,7 @@ from keras_din.data.store.consistency import (
     count_missing,
     request_starts,
 )
-from keras_din.feature_spec import FeatureSpec, Numeric
+from keras_din.features import FeatureSpec, Numeric
 
 
 def dataset(

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.samples import Samples
-from keras_din.feature_spec import FeatureSpec, Numeric
+from keras_din.features import FeatureSpec, Numeric
 
 _ROWS = 1000  # Of fewer, a feature may tell the label by chance.
 _MOST_ROWS = 200_000

@@ -16,7 +16,7 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
 from keras_din.data.store.folder import new_folder
 from keras_din.data.store.samples import Samples
-from keras_din.feature_spec import FeatureSpec
+from keras_din.features import FeatureSpec
 
 PARTS = ("train", "valid", "test")
 HEADER = "prepared.json"

@@ -39,7 +39,7 @@ from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import ArrowSource, as_source
 from keras_din.data.reading.table import add_line, read_table
-from keras_din.feature_spec import Bag, Categorical, Numeric, id_feature
+from keras_din.features import Bag, Categorical, Numeric, id_feature
 
 
 def prepare_rows(

@@ -15,7 +15,7 @@ from keras_din.data.reading.source import to_frame
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.feature_spec import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
+from keras_din.features import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
 
 
 def rows_to_samples(

@@ -17,7 +17,7 @@ from keras_din.data.store.bags import Bags, concat_bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.order import ranges, requests
 from keras_din.data.store.samples import Samples
-from keras_din.feature_spec import Bag, EmbeddedFeature, FeatureSpec
+from keras_din.features import Bag, EmbeddedFeature, FeatureSpec
 
 
 class ScoredLog(NamedTuple):

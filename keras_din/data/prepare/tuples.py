@@ -10,7 +10,7 @@ from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.reading.labels import check_both_classes, good_labels
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.feature_spec import NUM_RESERVED, Categorical, FeatureSpec, Sequence
+from keras_din.features import NUM_RESERVED, Categorical, FeatureSpec, Sequence
 
 
 def prepare_tuples(

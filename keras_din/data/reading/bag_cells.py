@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.columns import check_exact_ids
-from keras_din.feature_spec import Bag
+from keras_din.features import Bag
 
 SEPARATOR = "|"
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_din.data.store.arrays import chunks, first_pair_where, first_where
 from keras_din.data.store.bags import Bags
-from keras_din.feature_spec import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric
+from keras_din.features import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric
 
 
 def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:

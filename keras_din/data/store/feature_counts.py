@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.consistency import check_samples
-from keras_din.feature_spec import PADDING_INDEX, EmbeddedFeature, FeatureSpec
+from keras_din.features import PADDING_INDEX, EmbeddedFeature, FeatureSpec
 
 
 def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:

@@ -5,7 +5,7 @@ import keras
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.embed import build_inputs
-from keras_din.feature_spec import FeatureSpec
+from keras_din.features import FeatureSpec
 from keras_din.layers import Embedding
 from keras_din.spec_fingerprint import check_fingerprint
 

@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.serving.checks import parity_process
 from keras_din.serving.sample_rows import LONGEST, one_candidate_a_row, sample_rows
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import (
+from keras_din.features import (
     NUM_RESERVED,
     OOV_INDEX,
     PADDING_INDEX,

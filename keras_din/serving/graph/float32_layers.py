@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.ops.float32_sums import HALF
 from keras_din.serving.sample_rows import sample_rows
 

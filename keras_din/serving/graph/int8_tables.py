@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
 from keras_din.serving.graph.float32_layers import in_float32, traced_once

@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from keras_din.feature_spec import (
+from keras_din.features import (
     NUM_RESERVED,
     OOV_INDEX,
     PADDING_INDEX,

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import PADDING_INDEX, Bag, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, Bag, FeatureSpec, id_feature
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.raw_values import RawValues, raw_dtype
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values, local_path
-from keras_din.feature_spec import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
+from keras_din.features import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
 from keras_din.serving.graph.raw_values import asset
 from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.version.folders import versions

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from keras_din.feature_spec import FeatureSpec, id_feature
+from keras_din.features import FeatureSpec, id_feature
 from keras_din.serving.graph.signatures import input_specs
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 

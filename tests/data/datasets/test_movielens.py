@@ -5,7 +5,7 @@ import pytest
 
 from keras_din.data import ByTime, ByUser, LeaveOneOut, load_movielens
 from keras_din.data.datasets.movielens import PAPER_SPLIT, read_ratings
-from keras_din.feature_spec import Bag
+from keras_din.features import Bag
 from tests.data.prepare.leakage import check_no_leakage
 
 DAY = 86_400

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_din.data.encoding.lookup import fit_feature, to_column, to_indices, vocabulary_of
-from keras_din.feature_spec import Categorical, Numeric
+from keras_din.features import Categorical, Numeric
 
 LARGE = 2**53 + 1  # As a float it would be 2**53.
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_din import build_base, build_din
 from keras_din.data import BehaviorLog, PreparedData, Samples, dataset
 from keras_din.data.store import arrays
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import Categorical, FeatureSpec, Numeric, Sequence
 
 ITEM = Categorical("item", 50, dim=4)
 PRICE = Numeric("price")

@@ -14,7 +14,7 @@ from keras_din.data import (
     prepare_impressions,
     prepare_interactions,
 )
-from keras_din.feature_spec import Bag, Categorical, Numeric
+from keras_din.features import Bag, Categorical, Numeric
 from keras_din.training import fingerprint
 from tests.data.prepare.leakage import check_no_leakage
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from keras_din.data import ByTime, LeaveOneOut, prepare_interactions
-from keras_din.feature_spec import Categorical
+from keras_din.features import Categorical
 from tests.data.prepare.leakage import check_no_leakage
 from tests.data.prepare.test_impressions import histories, raw
 

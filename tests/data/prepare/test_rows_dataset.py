@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_din.data import rows_dataset, rows_to_samples
-from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
 
 ITEM = Categorical("item", 50, dim=4)
 PRICE = Numeric("price")

@@ -12,7 +12,7 @@ import pytest
 from keras_din.data import LeaveOneOut, PreparedData, prepare_impressions, prepare_interactions
 from keras_din.data.encoding.lookup import to_indices
 from keras_din.data.reading.text_types import not_reproduced
-from keras_din.feature_spec import Categorical, Numeric
+from keras_din.features import Categorical, Numeric
 
 LARGE = 2**53 + 1  # As a float it would be 2**53.
 SHARP = [f"1871520000.175470000{i}" for i in (1, 2)]  # One float.

@@ -8,7 +8,7 @@ import pytest
 from keras_din.data import prepare_impressions, prepare_interactions, rows_to_samples
 from keras_din.data.encoding.lookup import to_indices, vocabulary_of
 from keras_din.data.reading.columns import check_exact_ids
-from keras_din.feature_spec import Bag, Categorical, FeatureSpec
+from keras_din.features import Bag, Categorical, FeatureSpec
 
 BIG = float(2**53)
 WORDS = {"user": "user", "time": "time", "target": ["item", "shop"], "context": "place"}

@@ -30,7 +30,7 @@ from keras_din.data import (
 from keras_din.data.prepare.joins import column_names
 from keras_din.data.reading.source import as_source, to_frame
 from keras_din.data.reading.table import read_table
-from keras_din.feature_spec import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import Categorical, FeatureSpec, Numeric, Sequence
 
 BIG = 2**60 + 1
 WORDS = {"user": "user", "time": "time", "target": "item"}

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_din.data.encoding.lookup import to_indices
-from keras_din.feature_spec import MISSING_INT64, Categorical, FeatureSpec, Numeric, padding_value
+from keras_din.features import MISSING_INT64, Categorical, FeatureSpec, Numeric, padding_value
 from keras_din.serving.graph.raw_values import RawValues, asset, raw_dtype
 
 LARGE = 2**53 + 1

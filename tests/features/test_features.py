@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from keras_din import checks, feature_spec
-from keras_din.feature_spec import Bag, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din import checks, features
+from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
 from tests.specs import specs
 
 ITEM = Categorical("item_id", 63_003, dim=64)
@@ -306,10 +306,10 @@ def test_a_vocabulary_file_of_words_for_integers(tmp_path):
         Categorical("a", vocabulary=tmp_path / "ids.txt", dtype="int64")
 
 
-def imported(module) -> set:
+def imported(file) -> set:
     """The modules that a file imports, wherever in it."""
     names = set()
-    for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):
+    for node in ast.walk(ast.parse(pathlib.Path(file).read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -318,11 +318,14 @@ def imported(module) -> set:
 
 
 def test_the_spec_needs_the_standard_library_alone():
-    assert imported(feature_spec) - sys.stdlib_module_names <= {
-        "keras_din.checks",
-        "collections.abc",
+    files = pathlib.Path(features.__file__).parent.glob("*.py")
+    names = set().union(*map(imported, files))
+    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"keras_din"}
+    ours = {name for name in names if name.startswith("keras_din.")}
+    assert {name for name in ours if not name.startswith("keras_din.features.")} == {
+        "keras_din.checks"
     }
-    assert imported(checks) <= sys.stdlib_module_names
+    assert imported(checks.__file__) <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(

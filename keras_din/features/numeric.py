@@ -1,0 +1,45 @@
+"""A feature that is a number."""
+
+import dataclasses
+import math
+
+from keras_din.features.names import check_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Numeric:
+    """A feature that is a number and enters the model as `(value - mean) / std`.
+
+    Args:
+        name: Name of the feature, and of the model's input.
+        mean: Mean of the values in training.
+        std: Standard deviation of the values in training.
+
+    Raises:
+        ValueError: When `mean` is not finite, or `std` is not finite and positive.
+    """
+
+    name: str
+    mean: float = dataclasses.field(default=0.0, kw_only=True)
+    std: float = dataclasses.field(default=1.0, kw_only=True)
+
+    def __post_init__(self):
+        check_name("Numeric", self.name)
+        for word in ("mean", "std"):
+            value = getattr(self, word)
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = math.nan
+            if not math.isfinite(number) or (word == "std" and number <= 0):
+                kind = "finite" if word == "mean" else "finite and positive"
+                raise ValueError(
+                    f"`{word}` of Numeric {self.name!r} must be a {kind} number. "
+                    f"Received: {word}={value!r}."
+                )
+            object.__setattr__(self, word, number)
+
+    def __repr__(self):
+        if self.mean == 0.0 and self.std == 1.0:
+            return f"Numeric({self.name!r})"
+        return f"Numeric({self.name!r}, mean={self.mean:g}, std={self.std:g})"

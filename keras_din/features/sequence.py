@@ -1,0 +1,61 @@
+"""A sequence of behaviors."""
+
+import dataclasses
+
+from keras_din.checks import positive_integer
+from keras_din.features.categorical import Categorical
+from keras_din.features.kinds import feature_tuple
+from keras_din.features.names import check_name, check_unique
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """A user's behaviors, in time order, the most recent last.
+
+    Args:
+        name: Name of the sequence. Its inputs are named `{sequence}_{feature}`.
+        of: The features of the target that each behavior has too: "`hist` is a sequence of
+            items and categories". Query and keys take their order from here. The first
+            `Categorical` among them tells padding: a position is real where its index is not 0.
+        side_features: Features that only behaviors have, such as an action type or a dwell time.
+        max_length: The most behaviors of one user that data sets and served versions hand to
+            the model. Of a longer history the most recent stay. What is fed by hand is read whole.
+
+    Raises:
+        ValueError: When one of these does not hold, when the object is built.
+    """
+
+    name: str
+    of: tuple
+    side_features: tuple = dataclasses.field(default=(), kw_only=True)
+    max_length: int = dataclasses.field(default=100, kw_only=True)
+
+    def __post_init__(self):
+        check_name("Sequence", self.name)
+        owner = f"Sequence {self.name!r}"
+        for word in ("of", "side_features"):
+            object.__setattr__(self, word, feature_tuple(owner, word, getattr(self, word)))
+        if not any(isinstance(feature, Categorical) for feature in self.of):
+            raise ValueError(
+                f"`of` of {owner} must hold at least one Categorical, whose index 0 tells "
+                f"padding: a Bag may be empty. Received: of={list(self.of)}."
+            )
+        check_unique(f"the features of {owner}", [feature.name for feature in self.features])
+        object.__setattr__(
+            self, "max_length", positive_integer("max_length", self.max_length, owner=owner)
+        )
+
+    @property
+    def features(self) -> tuple:
+        """The features of one behavior: those of the target first, then its own."""
+        return self.of + self.side_features
+
+    def input_name(self, feature) -> str:
+        """Name of the model's input with this feature of the behaviors."""
+        return f"{self.name}_{feature.name}"
+
+    def __repr__(self):
+        of = ", ".join(feature.name for feature in self.of)
+        side_features = ", ".join(feature.name for feature in self.side_features)
+        side_features = f", side_features=[{side_features}]" if side_features else ""
+        return f"Sequence({self.name!r}, of=[{of}]{side_features}, max_length={self.max_length})"
