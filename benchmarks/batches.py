@@ -7,7 +7,7 @@ from process import answer
 
 from keras_din.data import PreparedData, dataset
 
-# RaggedToDense indices of items and of categories in a file; a library goes round them.
+# Padded indices of items and of categories in a file; a library goes round them.
 POSITIONS = 2**23
 MOST = 64
 

@@ -9,7 +9,7 @@ from process import answer
 def operations(history: float, dim: int, attention=(80, 40), top=(80, 40)) -> float:
     """Floating-point operations of one training sample with one candidate.
 
-    Matrix products only, real behaviors only, first attention layer split_kernel; two operations a
+    Matrix products only, real behaviors only, first attention layer split; two operations a
     multiply-add; forward and backward are three times forward. `history` is the mean number of
     behaviors, `dim` the width of a behavior (all its embeddings).
     """

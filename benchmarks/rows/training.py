@@ -3,7 +3,7 @@
 Histories shaped like Amazon Electronics: mean 10, longest 427. Peers train on the same samples in
 the same order, cut at 100, their usual cut, padded and ready in memory, which favors them. The
 floor is the rate of the machine's matrix products, measured beside, over the operations of real
-positions with the first layer of the attention split_kernel.
+positions with the first layer of the attention split.
 """
 
 from bench import figures

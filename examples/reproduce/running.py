@@ -46,7 +46,7 @@ class Job:
         words = [f"rate{setting['learning_rate'] * self.entry.faster:g}"]
         if self.entry.has_dropout:
             words.append(f"dropout{setting['dropout']:g}")
-        words += [f"regularization{setting['mini_batch_aware']:g}", f"seed{self.seed}"]
+        words += [f"regularization{setting['mini_batch_aware_l2']:g}", f"seed{self.seed}"]
         return self.folder / self.name / "-".join(words)
 
 
