@@ -11,7 +11,8 @@ import numpy as np
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import check_batches
-from keras_din.metrics import check_groups, metrics_and_groups, recalibrate
+from keras_din.metrics import metrics_and_groups, recalibrate
+from keras_din.metrics.arguments import check_groups
 from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
 from keras_din.spec_fingerprint import check_fingerprint
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from keras_din import metrics
-from keras_din.checks import positive_integer
 from keras_din.layers import AttentionSequencePoolingLayer
 
 # Told apart by all eyes and without color (Okabe and Ito, 2008).
@@ -193,18 +192,16 @@ def learning_curve(history, metric: str = "gauc", ax=None):
     return _plain(ax)
 
 
-def calibration(labels, predictions, bins: int = 10, ax=None):
-    """How often what a model promises comes true: click rates by deciles of the predictions.
+def calibration(y_true, y_pred, bins: int = 10, ax=None):
+    """Observed click rates by deciles of the predictions.
 
-    Rows are sorted by prediction and cut into bins of equal size; those with the same prediction
-    all count with their mean label, as in `keras_din.metrics.expected_calibration_error`. A point
-    is a bin: its mean prediction and its click rate, with the standard error
-    `sqrt(rate (1 - rate) / (rows - 1))`, none for one row. On the diagonal a model promises what
-    comes, below it too much.
+    A point is one of the bins of `keras_din.metrics.calibration_bins`: its mean prediction and its
+    click rate, with the standard error `sqrt(rate (1 - rate) / (rows - 1))`, none for one row. On
+    the diagonal predictions are right, below it they are too high.
 
     Args:
-        labels: `(rows,)` of 0 and 1.
-        predictions: `(rows,)` of probabilities. Or a dict of label -> predictions, to compare.
+        y_true: `(rows,)` of 0 and 1.
+        y_pred: `(rows,)` of probabilities. Or a dict of name -> probabilities, to compare models.
         bins: Number of bins. With fewer rows than that, each row is a bin.
         ax: Where to draw.
 
@@ -214,23 +211,18 @@ def calibration(labels, predictions, bins: int = 10, ax=None):
     Raises:
         ValueError: When the arrays do not fit together, or there are no rows.
     """
-    bins = positive_integer("bins", bins)
-    predictions = _named("predictions", predictions)
-    errors = {
-        name: metrics.expected_calibration_error(labels, values, bins)
-        for name, values in predictions.items()
-    }
-    labels = np.asarray(labels, "float64").reshape(-1)
-    if not len(labels):
-        raise ValueError("`labels` must have at least one row. Received: none.")
+    y_pred = _named("y_pred", y_pred)
+    found = {name: metrics.calibration_bins(y_true, p, bins) for name, p in y_pred.items()}
+    if not len(next(iter(found.values())).rows):
+        raise ValueError("`y_true` must have at least one row. Received: none.")
     ax = _axes(ax, (5, 5))
     highest = 0.0
-    for i, (name, values) in enumerate(predictions.items()):
-        promised, rate, rows = _reliability(labels, np.asarray(values, "float64").reshape(-1), bins)
+    for i, (name, (rows, predicted, rate)) in enumerate(found.items()):
         error = np.sqrt(rate * (1 - rate) / np.where(rows > 1, rows - 1, np.nan))
-        label = f"ECE {errors[name]:.4f}" if name is None else f"{name}, ECE {errors[name]:.4f}"
-        ax.errorbar(promised, rate, error, label=label, **_style(i))
-        highest = max(highest, promised.max(), (rate + np.nan_to_num(error)).max())
+        ece = f"ECE {metrics.expected_calibration_error(y_true, y_pred[name], bins):.4f}"
+        label = ece if name is None else f"{name}, {ece}"
+        ax.errorbar(predicted, rate, error, label=label, **_style(i))
+        highest = max(highest, predicted.max(), (rate + np.nan_to_num(error)).max())
     limits = (-0.03 * highest, 1.05 * highest)
     ax.plot(limits, limits, color=_GREY, linewidth=1, linestyle="--", zorder=0)
     ax.set(xlim=limits, ylim=limits, aspect="equal", ylabel="click rate")
@@ -239,7 +231,7 @@ def calibration(labels, predictions, bins: int = 10, ax=None):
     return _plain(ax)
 
 
-def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=None):
+def gauc_by_history_length(y_true, y_pred, groups, lengths, edges=None, ax=None):
     """GAUC for short and for long histories, with how much each number rests on.
 
     Rows are parted by the length of their history, and each part has its GAUC, weighted by
@@ -249,8 +241,8 @@ def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=
     in the part.
 
     Args:
-        labels: `(rows,)` of 0 and 1.
-        predictions: `(rows,)` of finite scores. Or a dict of label -> predictions, to compare.
+        y_true: `(rows,)` of 0 and 1.
+        y_pred: `(rows,)` of finite scores. Or a dict of name -> scores, to compare models.
         groups: `(rows,)` of integers or strings, as a rule the user.
         lengths: `(rows,)`, the number of behaviors in the history of each row.
         edges: The shortest length of each part, ascending; the last part has no end, and shorter
@@ -264,26 +256,26 @@ def gauc_by_history_length(labels, predictions, groups, lengths, edges=None, ax=
     Raises:
         ValueError: When the arrays do not fit together, or `edges` do not ascend.
     """
-    predictions = _named("predictions", predictions)
-    whole = {name: metrics.gauc(labels, values, groups) for name, values in predictions.items()}
-    labels, groups = np.asarray(labels).reshape(-1), np.asarray(groups).reshape(-1)
+    y_pred = _named("y_pred", y_pred)
+    whole = {name: metrics.gauc(y_true, scores, groups) for name, scores in y_pred.items()}
+    y_true, groups = np.asarray(y_true).reshape(-1), np.asarray(groups).reshape(-1)
     lengths = np.asarray(lengths)
-    if lengths.shape != labels.shape or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+    if lengths.shape != y_true.shape or lengths.dtype.kind not in "iu" or (lengths < 0).any():
         raise ValueError(
             "`lengths` must have an integer from 0 for each label. "
-            f"Received: {lengths.dtype} of shape {lengths.shape} and {len(labels)} labels."
+            f"Received: {lengths.dtype} of shape {lengths.shape} and {len(y_true)} labels."
         )
     edges = _edges(lengths, edges)
     part = np.searchsorted(edges, lengths, side="right") - 1
     ax = _axes(ax)
     places = np.arange(len(edges))
-    for i, (name, values) in enumerate(predictions.items()):
-        values = np.asarray(values).reshape(-1)
+    for i, (name, scores) in enumerate(y_pred.items()):
+        scores = np.asarray(scores).reshape(-1)
         found = [
-            _gauc_and_error(labels[part == k], values[part == k], groups[part == k]) for k in places
+            _gauc_and_error(y_true[part == k], scores[part == k], groups[part == k]) for k in places
         ]
         gauc, error, counted = map(np.array, zip(*found, strict=True))
-        beside = 0.12 * (i - (len(predictions) - 1) / 2)
+        beside = 0.12 * (i - (len(y_pred) - 1) / 2)
         label = f"all lengths {whole[name]:.4f}"
         label = label if name is None else f"{name}, {label}"
         ax.errorbar(places + beside, gauc, error, label=label, **_style(i))
@@ -316,21 +308,9 @@ def _attention(model, sequence) -> AttentionSequencePoolingLayer:
     return layers[sequence]
 
 
-def _reliability(labels, predictions, bins) -> tuple:
-    """`(mean prediction, click rate, rows)` of bins of equal size, each `(bins,)`."""
-    order = np.argsort(predictions)
-    predictions = predictions[order]
-    _, same, count = np.unique(predictions, return_inverse=True, return_counts=True)
-    rates = (np.bincount(same, labels[order]) / count)[same]
-    bins = min(bins, len(labels))
-    first = np.arange(bins) * len(labels) // bins
-    rows = np.diff(first, append=len(labels))
-    return np.add.reduceat(predictions, first) / rows, np.add.reduceat(rates, first) / rows, rows
-
-
-def _gauc_and_error(labels, predictions, groups) -> tuple:
+def _gauc_and_error(y_true, y_pred, groups) -> tuple:
     """`(gauc, standard error, impressions that count)`."""
-    by_group = metrics.group_auc(labels, predictions, groups)
+    by_group = metrics.group_auc(y_true, y_pred, groups)
     mean, error = metrics.mean_and_error(by_group.auc, by_group.impressions)
     return mean, error, int(by_group.impressions.sum())
 

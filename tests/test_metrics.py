@@ -264,13 +264,13 @@ def test_the_undefined_is_nan():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (([0, 1, 1, 2], [0.1] * 4), r"`labels` must be 0 or 1. Received: 2 in row 3."),
-        (([0, 1, np.nan], [0.1] * 3), r"`labels` must be 0 or 1. Received: nan in row 2."),
-        (([0, 1], [0.1] * 3), r"`labels` and `predictions` must have .* length. Received: 2 and 3"),
-        (([0, 1], [0.1, np.inf]), r"`predictions` must be finite. Received: inf in row 1."),
-        (([0, 1], [np.nan, 0.1]), r"`predictions` must be finite. Received: nan in row 0."),
-        (([0, 1], [[0.1, 0.2]] * 2), r"`predictions` must have the shape .* Received: \(2, 2\)"),
-        ((0, 0.5), r"`labels` must have the shape \(rows,\) or \(rows, 1\). Received: \(\)"),
+        (([0, 1, 1, 2], [0.1] * 4), r"`y_true` must be 0 or 1. Received: 2 in row 3."),
+        (([0, 1, np.nan], [0.1] * 3), r"`y_true` must be 0 or 1. Received: nan in row 2."),
+        (([0, 1], [0.1] * 3), r"`y_true` and `y_pred` must have .* length. Received: 2 and 3"),
+        (([0, 1], [0.1, np.inf]), r"`y_pred` must be finite. Received: inf in row 1."),
+        (([0, 1], [np.nan, 0.1]), r"`y_pred` must be finite. Received: nan in row 0."),
+        (([0, 1], [[0.1, 0.2]] * 2), r"`y_pred` must have the shape .* Received: \(2, 2\)"),
+        ((0, 0.5), r"`y_true` must have the shape \(rows,\) or \(rows, 1\). Received: \(\)"),
     ],
 )
 @pytest.mark.parametrize("name", ["auc", "logloss", "calibration", "all_metrics"])
@@ -284,7 +284,7 @@ def test_errors_of_labels_and_predictions(name, arguments, message):
     ["logloss", "normalized_entropy", "calibration", "expected_calibration_error", "all_metrics"],
 )
 def test_probabilities_are_asked_for(name):
-    with pytest.raises(ValueError, match=r"`predictions` must be probabilities in \[0, 1\]. Rec.*"):
+    with pytest.raises(ValueError, match=r"`y_pred` must be probabilities in \[0, 1\]. Rec.*"):
         getattr(metrics, name)([0, 1], [0.3, 1.5])
 
 
@@ -373,3 +373,12 @@ def test_the_error_over_many_samples_is_how_much_the_mean_varies():
 
 def test_gauc_difference_where_no_group_has_both_classes():
     assert all(map(math.isnan, metrics.gauc_difference([1, 0], [0, 1], [1, 0], [0, 1])))
+
+
+def test_calibration_bins_by_hand():
+    # Sorted: .1 (0), .4 (1), .4 (0), .9 (1), .9 (1); bins of 2 and 3 rows. Both .4 count 1/2.
+    found = metrics.calibration_bins([1, 0, 1, 0, 1], [0.9, 0.1, 0.4, 0.4, 0.9], bins=2)
+    np.testing.assert_array_equal(found.rows, [2, 3])
+    np.testing.assert_allclose(found.predicted_rate, [0.25, 2.2 / 3], rtol=1e-15)
+    np.testing.assert_allclose(found.click_rate, [0.25, 2.5 / 3], rtol=1e-15)
+    assert [len(values) for values in metrics.calibration_bins([], [])] == [0, 0, 0]

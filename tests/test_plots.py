@@ -234,11 +234,11 @@ def test_calibration_of_several_models():
 def test_calibration_refuses():
     with pytest.raises(ValueError, match="`bins` must be a positive integer"):
         plots.calibration([0], [0.5], bins=0)
-    with pytest.raises(ValueError, match="`predictions` must be probabilities"):
+    with pytest.raises(ValueError, match="`y_pred` must be probabilities"):
         plots.calibration([0], [1.5])
     with pytest.raises(ValueError, match="must have the same length"):
         plots.calibration([0, 1], [0.5])
-    with pytest.raises(ValueError, match="`labels` must have at least one row"):
+    with pytest.raises(ValueError, match="`y_true` must have at least one row"):
         plots.calibration([], [])
 
 

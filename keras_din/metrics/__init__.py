@@ -1,0 +1,33 @@
+"""Metrics of click-through-rate models: pure functions of NumPy arrays `(y_true, y_pred)`."""
+
+from keras_din.metrics.calibration_bins import CalibrationBins, calibration_bins
+from keras_din.metrics.click_rate import calibration, expected_calibration_error, recalibrate
+from keras_din.metrics.cross_entropy import logloss, normalized_entropy
+from keras_din.metrics.grouped_ranking import (
+    GroupAUC,
+    gauc,
+    gauc_difference,
+    group_auc,
+    mean_and_error,
+)
+from keras_din.metrics.ranking import auc, rela_impr
+from keras_din.metrics.summary import all_metrics, metrics_and_groups
+
+__all__ = [
+    "CalibrationBins",
+    "GroupAUC",
+    "all_metrics",
+    "auc",
+    "calibration",
+    "calibration_bins",
+    "expected_calibration_error",
+    "gauc",
+    "gauc_difference",
+    "group_auc",
+    "logloss",
+    "mean_and_error",
+    "metrics_and_groups",
+    "normalized_entropy",
+    "recalibrate",
+    "rela_impr",
+]

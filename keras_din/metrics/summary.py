@@ -1,0 +1,57 @@
+"""All metrics of an evaluation at once."""
+
+import numpy as np
+
+from keras_din.metrics.arguments import check_groups_of_rows, check_probabilities
+from keras_din.metrics.click_rate import calibration, expected_calibration_error
+from keras_din.metrics.cross_entropy import logloss, normalized_entropy
+from keras_din.metrics.grouped_ranking import group_auc
+from keras_din.metrics.ranking import auc
+
+
+def all_metrics(y_true, y_pred, groups=None) -> dict:
+    """All metrics by name.
+
+    Args:
+        y_true: `(rows,)` of 0 and 1.
+        y_pred: `(rows,)` of probabilities.
+        groups: `(rows,)` of integers or strings, or `None`.
+
+    Returns:
+        A dict with the floats `gauc` (weighted by impressions), `auc`, `logloss`, `ne`,
+        `calibration`, `ece`, and the integers `rows`, `groups` (those with both classes) and
+        `groups_left_out`. Without groups there is no `gauc`, `groups` and `groups_left_out`.
+    """
+    return metrics_and_groups(y_true, y_pred, groups)[0]
+
+
+def metrics_and_groups(y_true, y_pred, groups=None) -> tuple:
+    """The dict of `all_metrics`, and the `GroupAUC` of its `gauc`, `None` without groups.
+
+    Args:
+        y_true: `(rows,)` of 0 and 1.
+        y_pred: `(rows,)` of probabilities.
+        groups: `(rows,)` of integers or strings, or `None`.
+    """
+    y_true, y_pred = check_probabilities(y_true, y_pred)
+    # Sorted once: the sorts of the functions below are fast on sorted rows.
+    order = np.argsort(y_pred)
+    y_true, y_pred = y_true[order], y_pred[order]
+    result = {
+        "auc": auc(y_true, y_pred),
+        "logloss": logloss(y_true, y_pred),
+        "ne": normalized_entropy(y_true, y_pred),
+        "calibration": calibration(y_true, y_pred),
+        "ece": expected_calibration_error(y_true, y_pred),
+        "rows": len(y_true),
+    }
+    if groups is None:
+        return result, None
+    by_group = group_auc(y_true, y_pred, check_groups_of_rows(groups, len(y_true))[order])
+    result = {
+        "gauc": by_group.average(),
+        **result,
+        "groups": len(by_group.groups),
+        "groups_left_out": by_group.groups_left_out,
+    }
+    return result, by_group
