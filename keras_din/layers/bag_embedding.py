@@ -8,7 +8,7 @@ from keras import ops
 from keras_din.checks import one_of
 from keras_din.features import PADDING_INDEX, POOLINGS
 from keras_din.layers.embedding import Embedding
-from keras_din.ops import pack, padded, row_ids, segment_max, segment_mean, segment_sum
+from keras_din.ops import pack, ragged_to_padded, row_ids, segment_max, segment_mean, segment_sum
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -44,7 +44,7 @@ class BagEmbedding(Embedding):
         self.pooling = one_of("pooling", pooling, POOLINGS)
 
     def call(self, indices, training=False):
-        indices = padded(indices)
+        indices = ragged_to_padded(indices)
         *outer, values = ops.shape(indices)
         bags = math.prod(outer)
         indices = ops.reshape(indices, (bags, values))

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.layers.moving_moments import MovingMoments
-from keras_din.ops import real_entries
+from keras_din.ops import apply_mask
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -48,7 +48,7 @@ class BatchNormalization(MovingMoments):
         self.build_moments(inputs_shape[-1])
 
     def call(self, inputs, mask=None, training=False):
-        inputs = real_entries(inputs, mask)
+        inputs = apply_mask(inputs, mask)
         x = ops.cast(inputs, "float32")
         mean, variance = self.moments(x, mask, training)
         beta, gamma = (ops.cast(weight, "float32") for weight in (self.beta, self.gamma))

@@ -6,7 +6,7 @@ from keras import ops
 from keras_din.checks import fraction, positive_integer
 from keras_din.layers.pack_behaviors import pack_behaviors
 from keras_din.layers.transformer_block import TransformerBlock
-from keras_din.ops import gather_positions, pack, pairs_of_rows
+from keras_din.ops import gather_positions, pack, position_pairs
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -99,7 +99,7 @@ class BehaviorTransformer(keras.layers.Layer):
             target = target + self.position[0]
             keys = keys + gather_positions(self.position, self._from_the_end(mask))
         behaviors = ops.expand_dims(keys, 1)
-        pairs = pairs_of_rows(mask) if self.num_blocks > 1 else None
+        pairs = position_pairs(mask) if self.num_blocks > 1 else None
         *before, last = self.transformer_blocks
         for block in before:
             target, behaviors = block(target, behaviors, rows, pairs, training=training)

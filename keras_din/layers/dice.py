@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.layers.moving_moments import MovingMoments
-from keras_din.ops import real_entries
+from keras_din.ops import apply_mask
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -47,7 +47,7 @@ class Dice(MovingMoments):
         self.build_moments(units)
 
     def call(self, inputs, mask=None, training=False):
-        inputs = real_entries(inputs, mask)
+        inputs = apply_mask(inputs, mask)
         x = ops.cast(inputs, "float32")
         mean, variance = self.moments(x, mask, training)
         # p = (1 + t) / 2, t = tanh of half of what p is the sigmoid of: fewer and faster passes.

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_din.checks import positive_integer
 from keras_din.features import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
-from keras_din.ops import is_ragged, real_entries
+from keras_din.ops import apply_mask, is_ragged
 from keras_din.ops.portable_form import is_portable
 
 if keras.backend.backend() == "tensorflow":
@@ -121,7 +121,7 @@ class Embedding(keras.layers.Layer):
         else:
             embeddings = ops.take(self.embeddings, rows, axis=0)
         embeddings = ops.cast(embeddings, self.compute_dtype)
-        return real_entries(embeddings, ops.not_equal(indices, PADDING_INDEX))
+        return apply_mask(embeddings, ops.not_equal(indices, PADDING_INDEX))
 
     def gather(self, rows):
         """The rows of the table, on the TensorFlow backend: an export may keep them otherwise."""

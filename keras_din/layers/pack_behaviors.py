@@ -6,12 +6,12 @@ import keras
 from keras import ops
 
 from keras_din.ops import (
+    apply_mask,
     gather_positions,
     is_ragged,
     pack,
-    packed_keys,
-    padded,
-    real_entries,
+    pack_ragged,
+    ragged_to_padded,
     row_ids,
 )
 
@@ -40,7 +40,7 @@ def pack_behaviors(keys, keys_mask):
         # Keras hands it over by this name only to layers of two tensors or more.
         keys_mask = getattr(keys, "_keras_mask", None)
     if is_ragged(keys):
-        keys, keys_mask = packed_keys(keys, keys_mask)
+        keys, keys_mask = pack_ragged(keys, keys_mask)
         return keys, row_ids(keys_mask), keys_mask
     if keys_mask is None:
         if rank == 2:
@@ -49,12 +49,12 @@ def pack_behaviors(keys, keys_mask):
                 f"Received: keys of shape {tuple(keys.shape)}, keys_mask=None."
             )
         keys_mask = ops.ones(ops.shape(keys)[:2], dtype="bool")
-    keys_mask = ops.cast(padded(keys_mask), "bool")
+    keys_mask = ops.cast(ragged_to_padded(keys_mask), "bool")
     if rank == 3:
         keys = pack(keys, keys_mask)
     if keras.backend.backend() != "tensorflow":
         # Where padding has positions, what stands there gets into products of gradients with 0.
-        keys = real_entries(keys, ops.reshape(keys_mask, (-1,)))
+        keys = apply_mask(keys, ops.reshape(keys_mask, (-1,)))
     return keys, row_ids(keys_mask), keys_mask
 
 
@@ -80,7 +80,7 @@ def unpack_behaviors(values, mask):
         places = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32")) - 1
         spare = ops.zeros((1, units), dtype=values.dtype)
         values = gather_positions(ops.concatenate([spare, values]), places + 1)
-    return real_entries(ops.reshape(values, (batch, time, units)), mask)
+    return apply_mask(ops.reshape(values, (batch, time, units)), mask)
 
 
 def unpack_weights(weights, mask):

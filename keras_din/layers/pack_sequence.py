@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_din.ops import is_ragged, pack, packed_keys, padded
+from keras_din.ops import is_ragged, pack, pack_ragged, ragged_to_padded
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -30,8 +30,8 @@ class PackSequence(keras.layers.Layer):
 
     def call(self, values, mask):
         if is_ragged(values):
-            return packed_keys(values, mask)[0]
-        return pack(values, padded(mask)) if self.packs else values
+            return pack_ragged(values, mask)[0]
+        return pack(values, ragged_to_padded(mask)) if self.packs else values
 
     def compute_mask(self, values, mask=None):
         return None

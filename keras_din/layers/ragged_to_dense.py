@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_din.ops import padded
+from keras_din.ops import ragged_to_padded
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -29,7 +29,7 @@ class RaggedToDense(keras.layers.Layer):
         self.fingerprint = fingerprint
 
     def call(self, inputs):
-        return {name: padded(tensor) for name, tensor in inputs.items()}
+        return {name: ragged_to_padded(tensor) for name, tensor in inputs.items()}
 
     def compute_output_spec(self, inputs):
         return {

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import fraction, positive_integer
-from keras_din.ops import attend_rows, gather_positions, gather_rows
+from keras_din.ops import gather_positions, gather_rows, row_attention
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -23,7 +23,7 @@ class TransformerBlock(keras.layers.Layer):
         behaviors: Packed float tensor `(positions, 1, width)`, the same for all candidates, or
             `(positions, candidates, width)`.
         rows: Int tensor `(positions,)`, the row of each position.
-        pairs: Two int tensors `(pairs,)` as of `pairs_of_rows`, or `None` where only the target's
+        pairs: Two int tensors `(pairs,)` as of `position_pairs`, or `None` where only the target's
             output is wanted.
 
     Returns:
@@ -63,12 +63,12 @@ class TransformerBlock(keras.layers.Layer):
             self._heads(dense, target) for dense in (self.query, self.key, self.value)
         )
         keys, values = (self._heads(dense, behaviors) for dense in (self.key, self.value))
-        attended = attend_rows(query, keys, values, key, value, rows)
+        attended = row_attention(query, keys, values, key, value, rows)
         target = self._add(target, attended, training)
         if pairs is None:
             return target, None
         asking, answering = pairs
-        attended = attend_rows(
+        attended = row_attention(
             self._heads(self.query, behaviors),
             gather_positions(keys, answering),
             gather_positions(values, answering),

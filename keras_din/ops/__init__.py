@@ -1,5 +1,6 @@
 """Pure tensor functions, one equation each."""
 
+from keras_din.ops.apply_mask import apply_mask
 from keras_din.ops.attention import row_scores, split_kernel, split_projection
 from keras_din.ops.cross_hash import cross_hash
 from keras_din.ops.field_products import (
@@ -16,44 +17,43 @@ from keras_din.ops.packed import (
     gather_positions,
     gather_rows,
     pack,
-    pairs_of_rows,
+    position_pairs,
     row_ids,
     segment_max,
     segment_mean,
     segment_softmax,
     segment_sum,
 )
-from keras_din.ops.ragged import is_ragged, packed_keys, padded, ragged_like
-from keras_din.ops.real_entries import real_entries
-from keras_din.ops.row_attention import attend_rows
+from keras_din.ops.ragged import is_ragged, pack_ragged, ragged_like, ragged_to_padded
+from keras_din.ops.row_attention import row_attention
 
 __all__ = [
-    "attend_rows",
+    "apply_mask",
     "attend_by_row_or_pair",
     "cross_hash",
-    "split_kernel",
-    "split_projection",
+    "gather_positions",
+    "gather_rows",
     "gru_last",
     "gru_states",
     "inner_products",
     "is_ragged",
     "masked_moments",
-    "segment_max",
-    "segment_mean",
-    "sample_next_and_negative",
     "outer_product",
     "pack",
-    "packed_keys",
-    "padded",
-    "pairs_of_rows",
+    "pack_ragged",
+    "position_pairs",
     "ragged_like",
-    "real_entries",
+    "ragged_to_padded",
+    "row_attention",
     "row_ids",
     "row_scores",
+    "sample_next_and_negative",
+    "segment_max",
+    "segment_mean",
     "segment_softmax",
+    "segment_sum",
+    "split_kernel",
+    "split_projection",
     "sum_of_fields",
     "sum_of_inner_products",
-    "segment_sum",
-    "gather_positions",
-    "gather_rows",
 ]

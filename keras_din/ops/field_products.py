@@ -1,9 +1,9 @@
-"""Products of fields: what two inputs say together.
+"""Products of fields, for models of feature interactions.
 
-Fields are embeddings of one width. Those of a row (context, pooled histories) have no candidate
-axis: `of_row` is a list of `(batch, dim)`, which may be empty. Those of a candidate have it:
-`of_candidate` is a list of `(batch, candidates, dim)`. What concerns fields of the row alone is
-computed once a row.
+Fields are embeddings of equal width. `row_fields` are the fields of a row (context, pooled
+histories), a list of `(batch, dim)` that may be empty. `candidate_fields` are the fields of a
+candidate, a list of `(batch, candidates, dim)`. A product of two row fields is computed once per
+row.
 """
 
 import itertools
@@ -11,49 +11,56 @@ import itertools
 from keras import ops
 
 
-def sum_of_fields(of_row, of_candidate):
-    """`sum_i f_i`: float `(batch, candidates, dim)`."""
-    total = sum(of_candidate[1:], of_candidate[0])
-    if not of_row:
+def sum_of_fields(row_fields, candidate_fields):
+    """Computes `sum_i f_i`: float `(batch, candidates, dim)`."""
+    total = sum(candidate_fields[1:], candidate_fields[0])
+    if not row_fields:
         return total
-    # The row's first: as the second Keras would take `(batch, 1, 1)` for a bias of the candidates.
-    return ops.expand_dims(sum(of_row[1:], of_row[0]), 1) + total
+    # The row's term comes first: as the second operand of an addition, Keras would treat
+    # `(batch, 1, 1)` as a bias of the candidates.
+    return ops.expand_dims(sum(row_fields[1:], row_fields[0]), 1) + total
 
 
-def sum_of_inner_products(of_row, of_candidate):
-    """`sum_{i < j} <f_i, f_j> = ((sum_i f_i)^2 - sum_i f_i^2) / 2`, summed over the width.
+def sum_of_inner_products(row_fields, candidate_fields):
+    """Computes `sum_{i < j} <f_i, f_j> = ((sum_i f_i)^2 - sum_i f_i^2) / 2`, summed over `dim`.
 
-    Linear in the number of fields, and in float32, since it is a difference of larger numbers.
-    [Rendle, 2010](https://doi.org/10.1109/ICDM.2010.127), Lemma 3.1.
+    The cost is linear in the number of fields. The computation is in float32, because the result
+    is a difference of larger numbers.
 
     Returns:
         Float32 tensor `(batch, candidates, 1)`.
+
+    Reference:
+        [Rendle, 2010](https://doi.org/10.1109/ICDM.2010.127), Lemma 3.1.
     """
-    of_row, of_candidate = (
-        [ops.cast(field, "float32") for field in fields] for fields in (of_row, of_candidate)
+    row_fields, candidate_fields = (
+        [ops.cast(field, "float32") for field in fields]
+        for fields in (row_fields, candidate_fields)
     )
-    square_of_sum = ops.square(sum_of_fields(of_row, of_candidate))
+    square_of_sum = ops.square(sum_of_fields(row_fields, candidate_fields))
     sum_of_squares = sum_of_fields(
-        [ops.square(field) for field in of_row], [ops.square(field) for field in of_candidate]
+        [ops.square(field) for field in row_fields],
+        [ops.square(field) for field in candidate_fields],
     )
     return ops.sum(square_of_sum - sum_of_squares, axis=-1, keepdims=True) / 2
 
 
-def inner_products(of_row, of_candidate):
-    """`<f_i, f_j>` of each pair of fields, `i < j`, the fields of the row first.
+def inner_products(row_fields, candidate_fields):
+    """Computes `<f_i, f_j>` of each pair of fields, `i < j`, where row fields come first.
 
     Returns:
-        A list of float tensors, without those that no pair is in: `(batch, pairs)` of two fields
-        of the row, `(batch, candidates, pairs)` of one of the row and one of the candidate, and
-        `(batch, candidates, pairs)` of two of the candidate.
+        A list of up to three float tensors: `(batch, pairs)` for pairs of row fields,
+        `(batch, candidates, pairs)` for pairs of a row field and a candidate field, and
+        `(batch, candidates, pairs)` for pairs of candidate fields. A tensor without pairs is left
+        out.
     """
-    of_row_wide = [ops.expand_dims(field, 1) for field in of_row]
-    kinds = (
-        itertools.combinations(of_row, 2),
-        itertools.product(of_row_wide, of_candidate),
-        itertools.combinations(of_candidate, 2),
+    expanded_row_fields = [ops.expand_dims(field, 1) for field in row_fields]
+    kinds_of_pairs = (
+        itertools.combinations(row_fields, 2),
+        itertools.product(expanded_row_fields, candidate_fields),
+        itertools.combinations(candidate_fields, 2),
     )
-    return [_products(pairs) for pairs in map(list, kinds) if pairs]
+    return [_products(pairs) for pairs in map(list, kinds_of_pairs) if pairs]
 
 
 def _products(pairs):
@@ -61,12 +68,12 @@ def _products(pairs):
     return ops.sum(left * right, axis=-1)
 
 
-def outer_product(of_row, of_candidate):
-    """`f f^T`, `f = sum_i f_i`: the sum of `f_i f_j^T` over all `i` and `j`, row by row.
+def outer_product(row_fields, candidate_fields):
+    """Computes `f f^T`, `f = sum_i f_i`: the sum of `f_i f_j^T` over all `i` and `j`.
 
     Returns:
-        Float tensor `(batch, candidates, dim * dim)`.
+        Float tensor `(batch, candidates, dim * dim)`: the rows of the matrix, one after another.
     """
-    total = sum_of_fields(of_row, of_candidate)
+    total = sum_of_fields(row_fields, candidate_fields)
     dim = total.shape[-1]
     return ops.repeat(total, dim, axis=-1) * ops.tile(total, (1, 1, dim))

@@ -4,16 +4,16 @@ from keras import ops
 
 
 def masked_moments(x, mask=None):
-    """Mean and variance of each unit over everything before the last axis.
+    """Computes the mean and variance of each unit over all axes but the last.
 
     Args:
-        x: Float tensor `(..., units)`, 0 where `mask` is `False`: see `real_entries`.
-        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` for all.
+        x: Float tensor `(..., units)`, 0 where `mask` is `False`: see `apply_mask`.
+        mask: Bool tensor `(...)`, `True` where an entry is real, or `None` if all are.
 
     Returns:
         `(mean, variance, count)`: float tensors `(units,)`, `(units,)` and `()`. The variance is
-        the biased one, as in batch normalization. Where no entry is real, `mean` and `variance`
-        are 0.
+        the biased one, as in batch normalization. If no entry is real, `mean` and `variance` are
+        0.
     """
     axes = tuple(range(len(x.shape) - 1))
     if mask is None:

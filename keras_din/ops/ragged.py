@@ -1,4 +1,4 @@
-"""Ragged tensors, which only the TensorFlow backend has: rows of any length, without padding."""
+"""Conversions of ragged tensors: rows of any length, without padding. TensorFlow backend only."""
 
 import keras
 
@@ -7,30 +7,31 @@ if keras.backend.backend() == "tensorflow":
 
 
 def is_ragged(x) -> bool:
-    """Whether `x` is a `tf.RaggedTensor`."""
+    """Returns whether `x` is a `tf.RaggedTensor`."""
     return keras.backend.backend() == "tensorflow" and isinstance(x, tf.RaggedTensor)
 
 
-def padded(x):
-    """A ragged tensor with zeros, or `False`, behind each row; anything else as it is."""
+def ragged_to_padded(x):
+    """Pads the rows of a ragged tensor at their end with 0 or `False`; returns others unchanged."""
     return x.to_tensor() if is_ragged(x) else x
 
 
 def ragged_like(x, keys):
-    """Padded `x`, `(batch, time, units)`, with the rows of ragged `keys`, `(batch, time, dim)`."""
+    """Gives padded `x` `(batch, time, units)` the row lengths of ragged `keys`."""
     return tf.RaggedTensor.from_tensor(x, lengths=keys.row_lengths())
 
 
-def packed_keys(keys, mask):
-    """Ragged behaviors in the packed form, without a padded copy of them.
+def pack_ragged(keys, mask):
+    """Brings ragged behaviors into the packed form, without a padded copy of them.
 
     Args:
         keys: Ragged tensor `(batch, time)` or `(batch, time, ...)`.
-        mask: Bool tensor `(batch, time)`, ragged like `keys` or padded behind each row; `None`
-            for all `True`.
+        mask: Bool tensor `(batch, time)`, ragged like `keys`, or padded at the end of each row;
+            `None` if all positions are real.
 
     Returns:
-        `(keys, mask)`: `(positions,)` or `(positions, ...)`, and bool `(batch, time)`.
+        `(keys, mask)`: packed `(positions,)` or `(positions, ...)`, and padded bool
+        `(batch, time)`.
     """
     lengths = keys.row_lengths()
     if mask is None:

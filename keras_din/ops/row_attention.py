@@ -1,4 +1,4 @@
-"""Multi-head attention over packed positions: each row asks its own."""
+"""Multi-head attention of each row to its own packed positions."""
 
 from keras import ops
 
@@ -7,14 +7,15 @@ from keras_din.ops.packed import gather_rows, segment_max, segment_sum
 
 
 @in_float32
-def attend_rows(queries, keys, values, own_key, own_value, rows):
-    """Scaled dot-product attention of each row to its positions and to one more of its own.
+def row_attention(queries, keys, values, own_key, own_value, rows):
+    """Computes scaled dot-product attention of each row to its positions and to itself.
 
     `output = sum_j w_j v_j`, `w = softmax(q k / sqrt(units))`, over the positions `j` of the row
-    and the one more. A row without a position gives `own_value`.
+    and one more entry, which is `own_key` with `own_value`. A row without a position gives
+    `own_value`.
 
-    The one more may differ between candidates where the positions don't: then what is as long as
-    the positions is computed once for all candidates.
+    The own entry may differ between candidates while the positions are the same for all
+    candidates. Then everything of the size of the positions is computed once for all candidates.
 
     Args:
         queries: Float tensor `(batch, candidates, heads, units)`.
@@ -24,7 +25,7 @@ def attend_rows(queries, keys, values, own_key, own_value, rows):
         own_value: Float tensor shaped like `own_key`.
         rows: Int tensor `(positions,)`, the row of each position.
 
-    The axis of candidates may be 1 in any of them: the same for all.
+    In each argument the axis of candidates may be 1: the same for all candidates.
 
     Returns:
         Float tensor `(batch, candidates, heads, units)`.
@@ -32,13 +33,14 @@ def attend_rows(queries, keys, values, own_key, own_value, rows):
     batch = ops.shape(queries)[0]
     queries = queries * queries.shape[-1] ** -0.5
     scores = ops.sum(gather_rows(queries, rows) * keys, axis=-1, keepdims=True)
-    own = ops.sum(queries * own_key, axis=-1, keepdims=True)
+    own_score = ops.sum(queries * own_key, axis=-1, keepdims=True)
     highest = ops.stop_gradient(segment_max(scores, rows, batch))
     exponentials = ops.exp(scores - gather_rows(highest, rows))
     total = segment_sum(exponentials, rows, batch)
     weighted = segment_sum(exponentials * values, rows, batch)
 
-    highest = ops.where(total > 0, highest, ops.stop_gradient(own))
-    top = ops.maximum(highest, ops.stop_gradient(own))
-    share, own_share = ops.exp(highest - top), ops.exp(own - top)
+    highest = ops.where(total > 0, highest, ops.stop_gradient(own_score))
+    overall_highest = ops.maximum(highest, ops.stop_gradient(own_score))
+    share = ops.exp(highest - overall_highest)
+    own_share = ops.exp(own_score - overall_highest)
     return (share * weighted + own_share * own_value) / (share * total + own_share)

@@ -246,10 +246,10 @@ def test_many_candidates_are_read_row_by_row(
     taken = []
     of_row = layer._of_row
     monkeypatch.setattr(layer, "_of_row", lambda *row: taken.append(row) or of_row(*row))
-    assert mask.sum() * 6 <= 4 * packed_tensorflow.PAIRS_OF_A_ROW
+    assert mask.sum() * 6 <= 4 * packed_tensorflow.MIN_PAIRS_PER_ROW
     layer(query, keys, keys_mask=mask)
     assert not taken
-    monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_ROW", mask.sum() * 6 / 4 - 0.25)
+    monkeypatch.setattr(packed_tensorflow, "MIN_PAIRS_PER_ROW", mask.sum() * 6 / 4 - 0.25)
     of_rows = layer(query, keys, keys_mask=mask)
     assert len(taken) == 4
     np.testing.assert_allclose(of_rows, of_pairs, rtol=1e-4, atol=1e-5)
@@ -269,10 +269,10 @@ def test_many_pairs_of_a_row_are_several_turns(monkeypatch):
     taken = []
     of_row = layer._of_row
     monkeypatch.setattr(layer, "_of_row", lambda w, q, k: taken.append(len(q)) or of_row(w, q, k))
-    monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_ROW", 0)
+    monkeypatch.setattr(packed_tensorflow, "MIN_PAIRS_PER_ROW", 0)
     # Turns of three candidates, the last of one; then of one, however long the rows are.
     for pairs, sizes in ((mask.sum() // 4 * 3, [3, 3, 1]), (1, [1] * 7)):
-        monkeypatch.setattr(packed_tensorflow, "PAIRS_OF_A_TURN", pairs)
+        monkeypatch.setattr(packed_tensorflow, "PAIRS_PER_ITERATION", pairs)
         of_turns = layer(query, keys, keys_mask=mask)
         assert taken == sizes * 4
         np.testing.assert_allclose(of_turns, of_pairs, rtol=1e-4, atol=1e-5)

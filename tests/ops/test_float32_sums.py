@@ -101,7 +101,7 @@ def test_softmax(form, dtype, monkeypatch):
 @HALVES
 @FORMS
 def test_attention_of_rows(form, dtype, monkeypatch):
-    from keras_din.ops import attend_rows
+    from keras_din.ops import row_attention
 
     monkeypatch.setattr(packed, "backend", form)
     shape = (1, 1, 1, 2)
@@ -109,7 +109,7 @@ def test_attention_of_rows(form, dtype, monkeypatch):
     # 5000 with the score of the one more: (5000 * 40 + 6) / 5001.
     keys, values = tf.ones((5000, *shape[1:]), dtype), tf.fill((5000, *shape[1:]), 40.0)
     rows = tf.zeros(5000, tf.int32)
-    out = attend_rows(queries, keys, tf.cast(values, dtype), own_key, own_value, rows)
+    out = row_attention(queries, keys, tf.cast(values, dtype), own_key, own_value, rows)
     assert out.dtype == dtype
     np.testing.assert_allclose(numbers(out), 200006 / 5001, rtol=RESOLUTION[dtype])
 

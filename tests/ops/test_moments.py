@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_din.ops import masked_moments, real_entries
+from keras_din.ops import apply_mask, masked_moments
 
 REAL = np.array([True, False, True, False])
 PADDING = [0.0, 1e30, -3e38, np.inf, -np.inf, np.nan]
@@ -19,7 +19,7 @@ def test_padding_does_not_matter(padding):
     x = tf.constant(values(padding))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        mean, variance, count = masked_moments(real_entries(x, REAL), REAL)
+        mean, variance, count = masked_moments(apply_mask(x, REAL), REAL)
         loss = tf.reduce_sum(mean) + tf.reduce_sum(variance)
     np.testing.assert_array_equal(mean, [2, 5])
     np.testing.assert_array_equal(variance, [1, 9])
@@ -31,7 +31,7 @@ def test_padding_does_not_matter(padding):
 
 def test_without_a_real_entry():
     mask = np.zeros(4, bool)
-    mean, variance, count = masked_moments(real_entries(values(np.nan), mask), mask)
+    mean, variance, count = masked_moments(apply_mask(values(np.nan), mask), mask)
     np.testing.assert_array_equal([mean, variance], np.zeros((2, 2)))
     assert count == 0
 
@@ -44,5 +44,5 @@ def test_without_a_mask():
 @pytest.mark.parametrize("padding", PADDING)
 def test_real_entries(padding):
     x = values(padding)
-    np.testing.assert_array_equal(real_entries(x, REAL), [[1, 2], [0, 0], [3, 8], [0, 0]])
-    assert real_entries(x) is x
+    np.testing.assert_array_equal(apply_mask(x, REAL), [[1, 2], [0, 0], [3, 8], [0, 0]])
+    assert apply_mask(x) is x

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_din.ops import attend_rows, packed, pairs_of_rows
+from keras_din.ops import packed, position_pairs, row_attention
 from keras_din.ops.packed import static as packed_static
 from keras_din.ops.packed import tensorflow as packed_tensorflow
 
@@ -28,7 +28,7 @@ def attend(form, mask, own, padded, monkeypatch):
     monkeypatch.setattr(packed, "backend", form)
     queries, own_key, own_value = own
     keys, values = (packed.pack(x, mask) for x in padded)
-    return attend_rows(queries, keys, values, own_key, own_value, packed.row_ids(mask))
+    return row_attention(queries, keys, values, own_key, own_value, packed.row_ids(mask))
 
 
 def test_by_hand():
@@ -39,7 +39,7 @@ def test_by_hand():
     values = np.array([10.0, 20.0]).reshape(2, 1, 1, 1)
     own_key, own_value = np.array([[0.0, -400.0], [40.0, 7.0]]).reshape(2, 2, 1, 1, 1)
     arrays = [x.astype("float32") for x in (queries, keys, values, own_key, own_value)]
-    out = attend_rows(*arrays, np.array([0, 0]))
+    out = row_attention(*arrays, np.array([0, 0]))
     expected = (2 * 10 + 5 * 20 + 1 * 40) / (2 + 5 + 1)
     np.testing.assert_allclose(np.ravel(out), [expected, 7], rtol=1e-6)
 
@@ -75,7 +75,7 @@ def test_far_scores_are_finite_and_so_are_gradients(form, scale, monkeypatch):
 def test_pairs_by_hand(form, monkeypatch):
     monkeypatch.setattr(packed, "backend", form)
     mask = np.array([[False, True], [False, False], [True, True]])
-    asking, answering = (np.asarray(x) for x in pairs_of_rows(mask))
+    asking, answering = (np.asarray(x) for x in position_pairs(mask))
     positions = 6 if form is packed_static else 3
     real = asking < positions
     names = np.flatnonzero(mask) if form is packed_static else np.arange(3)

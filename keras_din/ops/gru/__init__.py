@@ -1,14 +1,14 @@
-"""The GRU over histories, with an update gate that attention may scale or replace.
+"""A GRU over histories whose update gate may be scaled or replaced by attention.
 
 `h_t = (1 - g_t) * h_{t-1} + g_t * h~_t`, where `g = u`, `g = a u` or `g = a`, and
 `u, r = sigmoid(x_t + U h_{t-1})`, `h~_t = tanh(x_t + r * U h_{t-1})`, `x = W i + b`
-(Zhou et al., 2019, Eqs. 2 to 5 and 9 to 12). It begins with zeros.
+(Zhou et al., 2019, Eqs. 2 to 5 and 9 to 12). The initial state is 0.
 The reset gate multiplies the recurrent product, as in the paper. The authors' code and DeepCTR
-multiply the state before the product, `U (r * h_{t-1})`: their weights are not ours.
+multiply the state before the product, `U (r * h_{t-1})`, so their weights cannot be used here.
 
-As histories, it has two forms of the same numbers: over packed positions on TensorFlow, where
-padding costs nothing, and a scan over padded time where shapes are static. Of half precision it
-is run in float32: a state is a sum of as many small steps as there are behaviors.
+There are two implementations with the same numbers: a loop over packed positions on TensorFlow,
+where padding costs nothing, and a scan over padded time for static shapes. Half-precision inputs
+are computed in float32: a state is a sum of as many small steps as there are behaviors.
 """
 
 import keras
@@ -25,33 +25,33 @@ else:
 
 @in_float32
 def gru_states(inputs, kernel, mask):
-    """The state after each position, of a GRU without attention.
+    """Returns the state after each position of a GRU without attention.
 
     Args:
         inputs: Float tensor `(positions, 3 * units)`: `W i + b` of update gate, reset gate and
             candidate state.
-        kernel: Float tensor `(units, 3 * units)`: `U` of the same.
-        mask: Bool tensor `(batch, time)`, by which `inputs` are packed.
+        kernel: Float tensor `(units, 3 * units)`: `U` of the same three.
+        mask: Bool tensor `(batch, time)`. `inputs` are its packed positions.
 
     Returns:
-        Float tensor `(positions, units)`; zeros at padding where that has positions.
+        Float tensor `(positions, units)`; 0 at padding if the packed form keeps padding.
     """
     return backend.gru_states(inputs, ops.cast(kernel, inputs.dtype), mask)
 
 
 @in_float32
 def gru_last(inputs, attention, kernel, mask):
-    """The state after the last position of each row, for each candidate.
+    """Returns the state after the last position of each row, for each candidate.
 
     Args:
         inputs: Float tensor `(positions, candidates, 3 * units)`, or `(positions, 1, 3 * units)`
-            where candidates differ in attention alone. `2 * units` without an update gate.
-        attention: Float tensor `(positions, candidates)`, which multiplies the update gate, or
-            stands in its place where there is none; `None` for the plain GRU.
-        kernel: Float tensor `(units, 3 * units)`, or `(units, 2 * units)` likewise.
-        mask: Bool tensor `(batch, time)`, by which `inputs` and `attention` are packed.
+            if candidates differ only in attention. `2 * units` wide without an update gate.
+        attention: Float tensor `(positions, candidates)`. It multiplies the update gate, or
+            replaces it if there is none. `None` for the plain GRU.
+        kernel: Float tensor `(units, 3 * units)`, or `(units, 2 * units)` without an update gate.
+        mask: Bool tensor `(batch, time)`. `inputs` and `attention` are its packed positions.
 
     Returns:
-        Float tensor `(batch, candidates, units)`; zeros for a row without a position.
+        Float tensor `(batch, candidates, units)`; 0 for a row without a position.
     """
     return backend.gru_last(inputs, attention, ops.cast(kernel, inputs.dtype), mask)

@@ -1,13 +1,14 @@
-"""The GRU over histories in operations that every runtime has: a loop over padded time.
+"""The GRU over histories with operations that all runtimes support: a loop over padded time.
 
-The steps of `gru_static`, where `time` is known in a call alone. A runtime's lists of tensors ask
-for sizes, so states are put in one tensor by a choice: a step costs what all states cost.
+Same steps as in `static`, for a `time` that is known only at run time. Lists of tensors in other
+runtimes need fixed sizes. So all states are in one tensor that each step writes with `where`: the
+cost of a step is proportional to the number of all states.
 """
 
 from keras import ops
 
+from keras_din.ops.apply_mask import apply_mask
 from keras_din.ops.gru.gates import gru_gates, gru_step_size
-from keras_din.ops.real_entries import real_entries
 
 
 def gru_states(inputs, kernel, mask):
@@ -22,7 +23,7 @@ def gru_states(inputs, kernel, mask):
     states = ops.zeros((time, batch, 1, kernel.shape[0]), dtype=inputs.dtype)
     _, _, states = ops.while_loop(lambda t, *_: t < time, body, (0, state, states))
     states = ops.reshape(ops.transpose(states, (1, 0, 2, 3)), (-1, kernel.shape[0]))
-    return real_entries(states, ops.reshape(mask, (-1,)))
+    return apply_mask(states, ops.reshape(mask, (-1,)))
 
 
 def gru_last(inputs, attention, kernel, mask):
@@ -33,7 +34,10 @@ def gru_last(inputs, attention, kernel, mask):
 
 
 def _steps(inputs, attention, kernel, mask):
-    """The step from a time and a state `(batch, candidates, units)` to the next, and the first."""
+    """Returns the step function of a time and a state, and the initial state.
+
+    States are `(batch, candidates, units)`.
+    """
     units = kernel.shape[0]
     batch, time = ops.shape(mask)
     candidates = ops.shape(inputs if attention is None else attention)[1]
@@ -42,15 +46,15 @@ def _steps(inputs, attention, kernel, mask):
         axes = range(2, len(x.shape) + 1)
         return ops.transpose(ops.reshape(x, (batch, time, *ops.shape(x)[1:])), (1, 0, *axes))
 
-    x_of = by_time(inputs)
-    a_of = None if attention is None else by_time(ops.expand_dims(attention, -1))
-    real_of = ops.expand_dims(ops.expand_dims(ops.transpose(mask), -1), -1)
+    inputs = by_time(inputs)
+    attention = None if attention is None else by_time(ops.expand_dims(attention, -1))
+    is_real = ops.expand_dims(ops.expand_dims(ops.transpose(mask), -1), -1)
 
-    def step(t, before):
-        recurrent = ops.matmul(ops.reshape(before, (-1, units)), kernel)
+    def step(t, state):
+        recurrent = ops.matmul(ops.reshape(state, (-1, units)), kernel)
         recurrent = ops.reshape(recurrent, (batch, candidates, kernel.shape[1]))
-        update, _, new = gru_gates(x_of[t], recurrent, units)
-        size = gru_step_size(update, None if a_of is None else a_of[t])
-        return ops.where(real_of[t], before + size * (new - before), before)
+        update, _, new = gru_gates(inputs[t], recurrent, units)
+        size = gru_step_size(update, None if attention is None else attention[t])
+        return ops.where(is_real[t], state + size * (new - state), state)
 
     return step, ops.zeros((batch, candidates, units), dtype=inputs.dtype)

@@ -1,15 +1,15 @@
-"""Packed histories: real positions only, with the row of the batch that each belongs to.
+"""Packed histories: only the real positions of a batch, with the row that each belongs to.
 
-A history enters padded, `(batch, time)`. Here its real positions stand one behind the other,
-row by row: values `(positions, ...)` and `rows` `(positions,)`. At batch 1024 most of a padded
-matrix is padding, so everything in floating point works on the packed form.
+A history is given padded, `(batch, time)`. The packed form concatenates its real positions, row by
+row: values `(positions, ...)` and `rows` `(positions,)`. At batch 1024 most of a padded matrix is
+padding, so all floating-point computation uses the packed form.
 
-Dropping positions needs shapes that depend on values. The TensorFlow backend has them; where
-shapes are static (JAX), `positions = batch * time`, a padding position has the row `batch`, one
-past the last, and the functions below leave it out. The numbers are the same.
+Dropping positions requires shapes that depend on values. The TensorFlow backend has such shapes.
+On backends with static shapes (JAX), `positions = batch * time`, a padding position has the row id
+`batch`, which is out of range, and the functions below ignore it. The numbers are the same.
 
-Sums over a history, and those of gradients, are made in float32 where values are of half
-precision, and cast back: a sum of many half-precision numbers is not one.
+Sums over a history, and sums in gradients, are computed in float32 when values have half
+precision, and then cast back: half precision cannot hold a sum of many values.
 """
 
 import keras
@@ -25,84 +25,93 @@ else:
 
 
 def row_ids(mask):
-    """The row of each position: bool `(batch, time)` -> int32 `(positions,)`."""
+    """Returns the row of each position: bool `(batch, time)` -> int32 `(positions,)`."""
     return backend.row_ids(mask)
 
 
 def pack(values, mask):
-    """`(batch, time, ...)` -> `(positions, ...)`, where `mask` `(batch, time)` is `True`."""
+    """Selects the positions where `mask` is `True`: `(batch, time, ...)` -> `(positions, ...)`."""
     return backend.pack(values, mask)
 
 
-def pairs_of_rows(mask):
-    """Every two positions of one row, who asks and who answers: two int32 `(pairs,)`.
+def position_pairs(mask):
+    """Returns all pairs of positions of the same row, as query index and key index.
 
-    Who asks stands in order, so that it serves as `rows` of the pairs.
+    Args:
+        mask: Bool tensor `(batch, time)`.
+
+    Returns:
+        `(query_index, key_index)`: two int32 tensors `(pairs,)` of packed positions. Query indices
+        are sorted, so they can serve as `rows` of the pairs.
     """
-    return backend.pairs_of_rows(mask)
+    return backend.position_pairs(mask)
 
 
 def gather_rows(x, rows):
-    """What each position's row holds: `(batch, ...)` -> `(positions, ...)`."""
+    """Repeats the values of each row for each of its positions.
+
+    `(batch, ...)` -> `(positions, ...)`.
+    """
     return backend.gather_rows(x, rows)
 
 
-def gather_positions(values, places):
-    """What stands at places in any order: `(positions, ...)` -> `(places, ...)`."""
-    return backend.gather_positions(values, places)
+def gather_positions(values, indices):
+    """Gathers positions by index, in any order: `(positions, ...)` -> `(indices, ...)`."""
+    return backend.gather_positions(values, indices)
 
 
 def real_positions(rows, batch):
-    """The places of real positions, in order, and then of padding: int32 `(positions,)`."""
+    """Returns the indices of real positions, in order, then of padding: int32 `(positions,)`."""
     return backend.real_positions(rows, batch)
 
 
 def segment_sum(values, rows, batch):
-    """Sums the positions of each row: `(positions, ...)` -> `(batch, ...)`, 0 where none is."""
+    """Sums the positions of each row: `(positions, ...)` -> `(batch, ...)`, 0 if there are none."""
     return backend.segment_sum(values, rows, batch)
 
 
 @in_float32
 def segment_mean(values, rows, counts):
-    """The mean over the positions of each row, of which it has `counts` `(batch,)`.
+    """Averages the positions of each row: `(positions, dim)` -> `(batch, dim)`, 0 if none.
 
-    `(positions, dim)` -> `(batch, dim)`, 0 where none is.
+    `counts` `(batch,)` are the numbers of positions.
     """
     sums = segment_sum(values, rows, ops.shape(counts)[0])
     return sums / ops.expand_dims(ops.cast(ops.maximum(counts, 1), sums.dtype), -1)
 
 
 def segment_max(values, rows, batch):
-    """Maximum over the positions of each row, 0 where none is."""
+    """Takes the maximum over the positions of each row, 0 if there are none."""
     return backend.segment_max(values, rows, batch)
 
 
 @in_float32
 def segment_softmax(scores, rows, batch):
-    """Softmax over the positions of each row, `exp(s_j) / sum_i exp(s_i)`: same shape."""
+    """Computes the softmax over the positions of each row, `exp(s_j) / sum_i exp(s_i)`."""
     highest = ops.stop_gradient(segment_max(scores, rows, batch))
     exponentials = ops.exp(scores - gather_rows(highest, rows))
-    # Not a quotient of positions: that of padding would be 0 / 0, and its gradient NaN.
+    # Divides per row: a quotient per position would be 0 / 0 at padding, with a NaN gradient.
     total = segment_sum(exponentials, rows, batch)
-    total = ops.where(total > 0, total, ops.ones_like(total))  # Of rows without a position.
+    total = ops.where(total > 0, total, ops.ones_like(total))  # Rows without a position.
     return exponentials * gather_rows(1 / total, rows)
 
 
 def affine(x, kernel, bias):
-    """`x kernel + bias`, as one operation where there is one: two matrices and a vector."""
+    """Computes `x kernel + bias` of two matrices and a vector, in one operation if possible."""
     return backend.affine(x, kernel, bias)
 
 
-def attend_by_row_or_pair(of_row, of_pairs, query, keys, rows):
-    """Something of each candidate and its row's behaviors, in the form that takes less time.
+def attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows):
+    """Attends from candidates to the behaviors of their row, in the faster of two forms.
 
-    Row by row on TensorFlow where candidates are many; memory is then that of one row. The
-    numbers are the same. Not for training, where gradients of a loop would cost what it saves.
+    With many candidates, TensorFlow loops over rows and needs the memory of only one row.
+    Otherwise all pairs of a behavior and a candidate are computed at once. The numbers are the
+    same. Not for training: gradients of the loop would cost the time that it saves.
 
     Args:
-        of_row: Function of `(candidates, dim)` and `(time, key_dim)`, the real behaviors of a
-            row, to `(candidates, key_dim)`.
-        of_pairs: Function without arguments to the result of all rows.
+        attend_row: Function of the queries `(candidates, dim)` and the real behaviors
+            `(time, key_dim)` of one row. Returns `(candidates, key_dim)`.
+        attend_pairs: Function without arguments that returns the result for all rows.
         query: Float tensor `(batch, candidates, dim)`.
         keys: Float tensor `(positions, key_dim)`.
         rows: Int tensor `(positions,)`.
@@ -110,4 +119,4 @@ def attend_by_row_or_pair(of_row, of_pairs, query, keys, rows):
     Returns:
         Float tensor `(batch, candidates, key_dim)`.
     """
-    return backend.attend_by_row_or_pair(of_row, of_pairs, query, keys, rows)
+    return backend.attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows)

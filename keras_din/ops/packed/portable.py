@@ -1,7 +1,7 @@
-"""The packed form in operations that every runtime has: no position is dropped or scattered.
+"""The packed form with operations that all runtimes support: no position is dropped or scattered.
 
-That of `packed_static`, where `positions = batch * time` and a padding position has the row
-`batch`. Rows stand in order, so that the positions of each are an axis of their own.
+Same form as in `static`: `positions = batch * time`, and a padding position has the row id `batch`.
+Rows are in order, so a reshape gives the positions of each row an axis of their own.
 """
 
 from keras import ops
@@ -9,7 +9,7 @@ from keras import ops
 from keras_din.ops.float32_sums import in_float32
 from keras_din.ops.packed.static import *  # noqa: F403
 
-_LOWEST = -1e30  # Some runtimes make sums of products of a choice: nothing may be infinite.
+_LOWEST = -1e30  # Finite: some runtimes turn `where` into a sum of products, where inf gives NaN.
 
 
 @in_float32
@@ -22,9 +22,9 @@ def segment_max(values, rows, batch):
     return ops.where(highest > _LOWEST, highest, ops.zeros_like(highest))
 
 
-def _by_row(values, rows, batch, instead):
-    """Values `(positions, ...)` as `(batch, time, ...)`, with another number at padding."""
+def _by_row(values, rows, batch, padding):
+    """Reshapes values `(positions, ...)` to `(batch, time, ...)`, with `padding` at padding."""
     inner = ops.shape(values)[1:]
-    real = ops.reshape(rows < batch, (-1, *[1] * len(inner)))
-    values = ops.where(real, values, ops.cast(instead, values.dtype))
+    is_real = ops.reshape(rows < batch, (-1, *[1] * len(inner)))
+    values = ops.where(is_real, values, ops.cast(padding, values.dtype))
     return ops.reshape(values, (batch, -1, *inner))

@@ -1,10 +1,10 @@
-"""The packed form where shapes are static: padding positions belong to a row past the last."""
+"""The packed form for static shapes: padding positions stay, with a row id past the last row."""
 
 from keras import ops
 
 from keras_din.ops.float32_sums import in_float32
 
-_LOWEST = -3e38  # Nothing else is lower.
+_LOWEST = -3e38  # Lower than any score.
 
 
 def row_ids(mask):
@@ -17,30 +17,30 @@ def pack(values, mask):
     return ops.reshape(values, (-1, *ops.shape(values)[2:]))
 
 
-def pairs_of_rows(mask):
+def position_pairs(mask):
     batch, time = ops.shape(mask)
     positions = ops.reshape(ops.arange(batch * time, dtype="int32"), (batch, time))
     both = ops.logical_and(ops.expand_dims(mask, 2), ops.expand_dims(mask, 1))
-    asking = ops.where(both, ops.expand_dims(positions, 2), batch * time)
-    answering = ops.broadcast_to(ops.expand_dims(positions, 1), (batch, time, time))
-    return ops.reshape(asking, (-1,)), ops.reshape(answering, (-1,))
+    query_index = ops.where(both, ops.expand_dims(positions, 2), batch * time)
+    key_index = ops.broadcast_to(ops.expand_dims(positions, 1), (batch, time, time))
+    return ops.reshape(query_index, (-1,)), ops.reshape(key_index, (-1,))
 
 
 @in_float32  # The gradient is a sum.
 def gather_rows(x, rows):
-    spare = ops.zeros_like(x[:1])
-    return ops.take(ops.concatenate([x, spare]), rows, axis=0)
+    padding_row = ops.zeros_like(x[:1])
+    return ops.take(ops.concatenate([x, padding_row]), rows, axis=0)
 
 
 @in_float32
-def gather_positions(values, places):
-    return ops.take(values, places, axis=0)
+def gather_positions(values, indices):
+    return ops.take(values, indices, axis=0)
 
 
 def real_positions(rows, batch):
-    places = ops.arange(ops.shape(rows)[0], dtype="int32")
-    behind = ops.shape(rows)[0]
-    return ops.cast(ops.argsort(ops.where(rows < batch, places, behind + places)), "int32")
+    count = ops.shape(rows)[0]
+    indices = ops.arange(count, dtype="int32")
+    return ops.cast(ops.argsort(ops.where(rows < batch, indices, count + indices)), "int32")
 
 
 @in_float32
@@ -52,12 +52,12 @@ def affine(x, kernel, bias):
     return ops.matmul(x, kernel) + bias
 
 
-@in_float32  # The gradient counts equal values.
+@in_float32  # The gradient counts the positions that hold the maximum.
 def segment_max(values, rows, batch):
     highest = ops.segment_max(values, rows, num_segments=batch + 1)[:batch]
-    # The maximum of nothing differs between backends (-inf or the lowest finite number).
+    # The maximum of an empty segment is -inf or the lowest finite number, depending on the backend.
     return ops.where(highest > _LOWEST, highest, ops.zeros_like(highest))
 
 
-def attend_by_row_or_pair(of_row, of_pairs, query, keys, rows):
-    return of_pairs()
+def attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows):
+    return attend_pairs()
