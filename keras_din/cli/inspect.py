@@ -100,7 +100,7 @@ def _roles(spec: dict) -> dict:
     """Input name -> its role, in the order of the spec."""
     roles = dict.fromkeys(spec["context"], "context") | dict.fromkeys(spec["target"], "target")
     for sequence in spec["sequences"]:
-        for feature in (*sequence["of"], *sequence["side"]):
+        for feature in (*sequence["of"], *sequence["side_features"]):
             roles[f"{sequence['name']}_{feature}"] = "behavior"
     return roles
 
@@ -131,7 +131,7 @@ def _features(description: dict) -> list:
         for name in spec[word]:
             places.setdefault(name, []).append(word)
     for sequence in spec["sequences"]:
-        for name in (*sequence["of"], *sequence["side"]):
+        for name in (*sequence["of"], *sequence["side_features"]):
             told = f"{sequence['name']} (at most {sequence['max_length']})"
             places.setdefault(name, []).append(told)
     rows = [("feature", "values", "rows", "dim", "stands in")]

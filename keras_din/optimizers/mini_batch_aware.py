@@ -150,7 +150,7 @@ class MiniBatchAware(RowSparse):
                 raise ValueError(
                     "An optimizer made from a config must load its saved state before it is "
                     "applied, or be made anew with `feature_counts`. "
-                    "Received: no `feature_counts`."
+                    f"Received: mini_batch_aware_l2={self.mini_batch_aware_l2} without counts."
                 )
             grads = [
                 self._regularized(gradient, variable) if is_table(variable) else gradient

@@ -64,7 +64,7 @@ def load_kuairand(
         label=label,
         target=["video_id", "author_id", "tag"],
         context=["user_id", "tab"] if user_id else ["tab"],
-        earlier={"hist": watched},
+        prior_history={"hist": watched},
         items=videos,
         split="part",
         max_length=max_length,

@@ -6,8 +6,7 @@ import pyarrow as pa
 import pytest
 
 from keras_din.cli import main
-from keras_din.data import prepare_impressions, rows_to_samples
-from keras_din.data.prepare import rows as prepare_rows
+from keras_din.data import prepare_impressions, prepare_rows, rows_to_samples
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric
 
 WORDS = {"user": "user", "time": "time", "label": "click"}

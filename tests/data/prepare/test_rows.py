@@ -6,8 +6,7 @@ import pytest
 
 from keras_din import build_base
 from keras_din.cli import show
-from keras_din.data import PreparedData, rows_dataset
-from keras_din.data.prepare import rows as prepare_rows
+from keras_din.data import PreparedData, prepare_rows, rows_dataset
 from keras_din.features import Bag, Categorical, Numeric
 
 COLUMNS = {

@@ -176,7 +176,7 @@ def test_earlier_behaviors():
     earlier = pd.DataFrame(
         {"user": ["a", "a"], "item": ["x", "y"], "genres": [["Pop"], ["Action"]]}
     )
-    data = prepare_impressions(a_log(), **COLUMNS, earlier={"hist": earlier})
+    data = prepare_impressions(a_log(), **COLUMNS, prior_history={"hist": earlier})
     held = bags(data, data.behaviors["hist"].columns["genres"])
     assert held == [["Pop"], ["Action"], *(KNOWN[row] for row in (0, 1, 3, 4, 5))]
 

@@ -358,7 +358,11 @@ def test_behaviors_take_the_same_words(tmp_path):
 def test_behaviors_from_before_the_log_have_the_types_of_the_log(tmp_path):
     earlier = pd.DataFrame({"user": ["u0", "u1"], "item": ["i1", "i2"], "x": [3, 4]})
     earlier.to_csv(tmp_path / "earlier.csv", index=False)
-    options = {"context": [], "side_features": ["x"], "earlier": {"hist": tmp_path / "earlier.csv"}}
+    options = {
+        "context": [],
+        "side_features": ["x"],
+        "prior_history": {"hist": tmp_path / "earlier.csv"},
+    }
     data = prepared(a_log([1.5, 2.5]), **options)
     assert {3, 4} <= set(data.behaviors["hist"].columns["x"].tolist())
     earlier.assign(x=["3.5", "1,5"]).to_csv(tmp_path / "earlier.csv", index=False)

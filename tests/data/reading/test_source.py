@@ -209,7 +209,7 @@ class DataFrame:
 @pytest.mark.parametrize(
     "table, message",
     [
-        (DataFrame(), r"Received: tests\.data\.test_source\.DataFrame\.$"),
+        (DataFrame(), r"Received: tests\.data\.reading\.test_source\.DataFrame\.$"),
         (Session(), r"test_source\.Session\. Give what its `\.toPandas\(\)` returns\."),
         ([1], r"Received: builtins\.list\.$"),
         ({"user": [1]}, r"Received: builtins\.dict\.$"),
