@@ -1,14 +1,15 @@
-"""DIN on the fixed splits that peers were scored on, beside what they reached there.
+"""Measures the GAUC of DIN on fixed splits, beside that of other libraries on the same rows.
 
-    python benchmarks/accuracy.py beauty --folder AMAZON2014
-    python benchmarks/accuracy.py kuairand --folder KUAIRAND --seeds 1
+    python -m benchmarks.accuracy kuairand --seeds 1
+    python -m benchmarks.accuracy beauty --folder AMAZON2014
 
-Amazon Beauty and Sports (5-core, 2014) with the negatives of `*_negatives.parquet`, each user's
-last review as the test and the one before as validation; KuaiRand by date. Dimension 16 a feature,
-histories at most 100. The step is that of the best GAUC on validation, looked at after each epoch
-(KuaiRand: each third); the settings were chosen on validation; the test part is scored once a run.
-The peers' figures are not measured here: they come from runs of DeepCTR 0.9.4 and FuxiCTR 2.3.10 on
-the same rows, batch 1024, their settings chosen on validation from few.
+Run it from the root of the repository. Amazon Beauty and Sports (5-core, 2014) have the negatives
+of `*_negatives.parquet`, each user's last review as the test and the one before as validation;
+KuaiRand is split by date. The dimension is 16 per feature, and histories are cut at 100. GAUC on
+validation, measured after each epoch (KuaiRand: after each third), chooses the step. The settings
+were chosen on validation too. The test part is scored once per run. The figures of the other
+libraries are not measured here: they come from runs of DeepCTR 0.9.4 and FuxiCTR 2.3.10 on the same
+rows, batch 1024, with settings that were chosen on validation from few.
 """
 
 import argparse
@@ -22,13 +23,13 @@ import keras_din as kd
 from examples.loaders.recut_amazon import load_recut_amazon
 from keras_din.training import train
 
-# GAUC on test, mean and standard deviation over seeds.
+# Test GAUC, mean and standard deviation over seeds.
 PEERS = {
     "beauty": {"FuxiCTR": (0.7730, 0.0019), "DeepCTR": (0.7568, 0.0028)},
     "sports": {"FuxiCTR": (0.8086, 0.0017), "DeepCTR": (0.8033, 0.0017)},
     "kuairand": {"FuxiCTR": (0.6301, 0.0019), "DeepCTR": (0.6278, 0.0003)},
 }
-PEERS_SECONDS = {"beauty": "37 and 67"}  # Of an epoch, on 2 cores.
+PEERS_EPOCH_SECONDS = {"beauty": "37 and 67"}  # On 2 cores.
 RELU = {"activation": "relu", "attention_units": [40], "dropout": 0}
 PRELU = {
     "activation": "prelu",
@@ -37,8 +38,8 @@ PRELU = {
     "dropout": 0,
     "interaction": "product",
 }
-# Further arguments of `keras_din.training.train`, which stops `patience` epochs after the best.
-PAIRS = {
+# Arguments of `keras_din.training.train`.
+AMAZON_SETTINGS = {
     "options": RELU,
     "mini_batch_aware_l2": 0,
     "batch_size": 512,
@@ -46,7 +47,7 @@ PAIRS = {
     "epochs": 8,
     "patience": 1,
 }
-VIDEOS = {
+KUAIRAND_SETTINGS = {
     "options": PRELU,
     "mini_batch_aware_l2": 0.1,
     "ema_momentum": 0.995,
@@ -55,22 +56,25 @@ VIDEOS = {
     "patience": 3,
 }
 DATA = {
-    "beauty": (lambda folder: load_recut_amazon(folder, "beauty"), PAIRS),
-    "sports": (lambda folder: load_recut_amazon(folder, "sports"), PAIRS),
-    "kuairand": (lambda folder: kd.data.load_kuairand(folder).weight_by_recency(4), VIDEOS),
+    "beauty": (lambda folder: load_recut_amazon(folder, "beauty"), AMAZON_SETTINGS),
+    "sports": (lambda folder: load_recut_amazon(folder, "sports"), AMAZON_SETTINGS),
+    "kuairand": (
+        lambda folder: kd.data.load_kuairand(folder).weight_by_recency(4),
+        KUAIRAND_SETTINGS,
+    ),
 }
 
 
-def trained(data, settings: dict, seed: int):
-    """A run, whose result has the metrics of the weights that are best on validation."""
+def train_din(data, settings: dict, seed: int):
+    """Trains DIN. The run's result has the metrics of the weights that are best on validation."""
     with tempfile.TemporaryDirectory() as folder:
         return train(data, folder, **settings, monitor="gauc", seed=seed, verbose=0)
 
 
 def epoch_seconds(model, data, settings: dict) -> float:
-    """Of the second epoch of `fit`: the first compiles."""
-    batches = {word: settings[word] for word in ("batch_size", "by_request") if word in settings}
-    rows = data.dataset("train", **batches, shuffle=True)
+    """Measures the second epoch of `fit`. The first one compiles."""
+    batching = {name: settings[name] for name in ("batch_size", "by_request") if name in settings}
+    rows = data.dataset("train", **batching, shuffle=True)
     model.fit(rows, epochs=1, shuffle=False, verbose=0)
     start = time.perf_counter()
     model.fit(rows, epochs=1, shuffle=False, verbose=0)
@@ -82,20 +86,20 @@ def main(words=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", choices=tuple(DATA))
-    parser.add_argument("--folder", help="of the data set (kuairand: the packaged slice)")
-    parser.add_argument("--seeds", type=int, default=3, help="how many (default 3)")
-    parser.add_argument("--epochs", type=int, help="the most epochs")
+    parser.add_argument("--folder", help="folder of the data set (kuairand: packaged slice)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default 3)")
+    parser.add_argument("--epochs", type=int, help="maximum number of epochs")
     arguments = parser.parse_args(words)
     load, settings = DATA[arguments.data]
     if arguments.folder is None and arguments.data != "kuairand":
-        parser.error(f"{arguments.data} does not come with the package: say where by --folder")
+        parser.error(f"{arguments.data} does not come with the package: --folder is required")
     if arguments.epochs:
         settings = settings | {"epochs": arguments.epochs}
     data = load(arguments.folder)
     gauc = []
     for seed in range(arguments.seeds):
         keras.utils.clear_session()
-        run = trained(data, settings, seed)
+        run = train_din(data, settings, seed)
         valid, test = run.result["valid"], run.result["test"]
         gauc.append(test["gauc"])
         metrics = ", ".join(f"{name} {test[name]:.4f}" for name in ("gauc", "auc", "logloss"))
@@ -104,13 +108,13 @@ def main(words=None):
     spread = gauc.std(ddof=1) if len(gauc) > 1 else float("nan")
     rows = len(data.parts["train"])
     print(f"{arguments.data}, {rows:,} training rows, {settings}")
-    theirs = PEERS_SECONDS.get(arguments.data)
-    beside = f"; the peers' {theirs} s" if theirs else ""
-    print(f"an epoch takes {seconds:.1f} s, {rows / seconds:,.0f} rows/s{beside}")
+    peers = PEERS_EPOCH_SECONDS.get(arguments.data)
+    suffix = f"; the peers' {peers} s" if peers else ""
+    print(f"an epoch takes {seconds:.1f} s, {rows / seconds:,.0f} rows/s{suffix}")
     print(f"test GAUC   ours     {gauc.mean():.4f} ± {spread:.4f}")
     for peer, (mean, deviation) in PEERS[arguments.data].items():
-        more = gauc.mean() - mean
-        print(f"            {peer}  {mean:.4f} ± {deviation:.4f}   ours {more:+.4f}")
+        difference = gauc.mean() - mean
+        print(f"            {peer}  {mean:.4f} ± {deviation:.4f}   ours {difference:+.4f}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""The benchmark: one command, one table.
+"""Measures speed and memory of training, ranking and data preparation, and prints one table.
 
     python benchmarks/run.py                                    # all rows
     python benchmarks/run.py --quick                            # a minute: few cases, short runs
     python benchmarks/run.py --peers FOLDER                     # beside DeepCTR and FuxiCTR
     python benchmarks/run.py --rows training start              # some rows
 
-FOLDER is made by peers/install.py. Each measurement has a process of its own, one after the other,
-ours and the peers' of one case next to each other; each is the median of three runs after a
-warm-up. DIN, item 64 and category 64, attention 80-40, top 80-40, sigmoids, float32, CPU. Machines
-are noisy: compare inside one run.
+FOLDER is made by peers/install.py. Each measurement runs in a process of its own, one after the
+other, ours and the peers' of one case next to each other. Each is the median of three runs after a
+warm-up. The model is DIN with 64 dimensions for item and for category, attention units 80-40, top
+80-40, sigmoids, float32, on the CPU. The speed of a machine drifts: compare figures of one run.
 """
 
 import argparse
@@ -20,10 +20,38 @@ import sys
 import tempfile
 import time
 
-from bench import Bench
-from process import Failed
-from rows import QUICK, ROWS
-from table import Line, markdown
+from harness.process import TaskFailed
+from harness.runner import Runner
+from harness.table import Line, markdown
+from rows import (
+    grouped,
+    history,
+    inference,
+    input,
+    long,
+    prepare,
+    serving,
+    start,
+    streamed,
+    training,
+    vocabulary,
+)
+
+# Name of a row, as of the option --rows -> its module, in the order of the table.
+ROWS = {
+    "training": training,
+    "vocabulary": vocabulary,
+    "history": history,
+    "inference": inference,
+    "long": long,
+    "grouped": grouped,
+    "serving": serving,
+    "input": input,
+    "prepare": prepare,
+    "streamed": streamed,
+    "start": start,
+}
+QUICK = ("training", "vocabulary", "start")
 
 
 def main(arguments=None) -> int:
@@ -31,62 +59,63 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a minute: few cases, short runs")
-    parser.add_argument("--peers", metavar="FOLDER", help="the peers' environments")
+    parser.add_argument("--peers", metavar="FOLDER", help="folder of the peers' environments")
     parser.add_argument(
         "--rows", nargs="+", choices=list(ROWS), metavar="ROW", help=", ".join(ROWS)
     )
-    parser.add_argument("--write", metavar="FILE", help="a Markdown file for the table")
+    parser.add_argument("--write", metavar="FILE", help="Markdown file to write the table to")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     names = options.rows or (QUICK if options.quick else list(ROWS))
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(folder, options.peers, options.quick)
-        lines = [Line(peer, reason) for peer, reason in bench.absent.items()]
+        runner = Runner(folder, options.peers, options.quick)
+        lines = [Line(peer, reason) for peer, reason in runner.unavailable.items()]
         for name in names:
-            lines += measured(name, bench)
-        if not bench.rates:
-            bench.matrix_rate()
-    text = report(lines, names, bench, time.perf_counter() - started)
+            lines += measure(name, runner)
+        if not runner.matrix_rates:
+            runner.matrix_rate()
+    text = report(lines, names, runner, time.perf_counter() - started)
     print(text)
     if options.write:
         pathlib.Path(options.write).write_text(f"# Speed\n\n{text}\n", encoding="utf-8")
     return 0
 
 
-def measured(name: str, bench) -> list:
-    """The lines of a row, each said as it comes; what fails is the last of them."""
+def measure(name: str, runner: Runner) -> list:
+    """Returns the lines of a row and prints each to the standard error when it is measured.
+
+    A failure ends the row: it is its last line.
+    """
     lines = []
     try:
-        for line in ROWS[name].lines(bench):
+        for line in ROWS[name].lines(runner):
             lines.append(line)
             print("; ".join(cell for cell in line.cells if cell), file=sys.stderr, flush=True)
-    except Failed as failed:
-        lines.append(Line(name, "ours", result=f"failed: {failed}", met=False))
-        print(f"{name}: failed: {failed}", file=sys.stderr, flush=True)
+    except TaskFailed as error:
+        lines.append(Line(name, "ours", result=f"failed: {error}", met=False))
+        print(f"{name}: failed: {error}", file=sys.stderr, flush=True)
     return lines
 
 
-def report(lines, names, bench, seconds: float) -> str:
-    """The table with all that one must know to repeat it."""
+def report(lines: list, names, runner: Runner, seconds: float) -> str:
+    """Returns the table with machine, versions, command and the docstrings of the rows."""
     command = " ".join(["python benchmarks/run.py", *sys.argv[1:]])
-    rates = " to ".join(
-        f"{rate / 1e9:.0f}" for rate in sorted({min(bench.rates), max(bench.rates)})
-    )
-    said = "\n\n".join(ROWS[name].__doc__.strip() for name in names)
+    rates = sorted({min(runner.matrix_rates), max(runner.matrix_rates)})
+    rates = " to ".join(f"{rate / 1e9:.0f}" for rate in rates)
     return "\n\n".join(
         [
             f"{datetime.date.today():%d %B %Y}, {machine()}. Products of matrices reached {rates} "
             f"GFLOP/s; the run took {seconds / 60:.1f} minutes.",
-            ", ".join(f"{name} {version}" for name, version in sorted(bench.versions.items())),
+            ", ".join(f"{name} {version}" for name, version in sorted(runner.versions.items())),
             f"```bash\n{command}\n```",
             markdown(lines),
-            said,
+            *(ROWS[name].__doc__.strip() for name in names),
         ]
     )
 
 
 def machine() -> str:
-    """Processor, cores, memory, system and Python."""
+    """Returns processor, cores, memory, system and Python in one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
@@ -96,7 +125,7 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """Its name, where the system says it."""
+    """Returns the name of the processor."""
     info = pathlib.Path("/proc/cpuinfo")
     names = [
         line.split(":", 1)[1].strip()

@@ -1,12 +1,12 @@
-"""The other libraries: each in an environment of its own, its DIN in a file of this folder.
+"""The other libraries: each in an environment of its own, its DIN in a module `din_...`.
 
-No file here imports keras_din, and those named `din_...` run where it is not installed.
+No module here imports keras_din. Those named `din_...` run where it is not installed.
 """
 
 import pathlib
 import sys
 
-# Name in the table -> what its environment is called; `None` is the environment of keras_din.
+# Name in the table -> name of its environment. `None` is the environment of keras_din.
 ENVIRONMENTS = {"plain Keras 3": None, "DeepCTR": "deepctr", "FuxiCTR": "fuxictr"}
 MODULES = {
     "plain Keras 3": "peers.din_keras",
@@ -16,12 +16,12 @@ MODULES = {
 
 
 def reason_file(folder, environment: str) -> pathlib.Path:
-    """Where the install script says why an environment is not there."""
+    """Returns the file in which `install.py` records why an environment could not be made."""
     return pathlib.Path(folder) / f"{environment}.failed"
 
 
 def python_of(peer: str, folder) -> tuple:
-    """`(python, None)` of a peer's environment, or `(None, reason)` where there is none."""
+    """Returns `(python, None)` of a peer's environment, or `(None, reason)` if there is none."""
     environment = ENVIRONMENTS[peer]
     if environment is None:
         return sys.executable, None

@@ -1,17 +1,18 @@
-"""The DIN of DeepCTR, without its penalty of the embeddings, which would make it slower."""
+"""The DIN of DeepCTR, without the L2 penalty on its embeddings, which would make it slower."""
 
 import os
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # It is written for Keras 2.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # DeepCTR is written for Keras 2.
 
 from importlib.metadata import version
 
 import tensorflow as tf
 from deepctr.feature_column import SparseFeat, VarLenSparseFeat
 from deepctr.models import DIN
-from process import answer
+from harness.batch_file import FEATURES
+from harness.process import task_main
 
-from peers.peer import FEATURES, tasks
+from peers.tasks import make_tasks
 
 
 def build(items, categories, dim, length, steps_per_execution=1):
@@ -51,7 +52,7 @@ def dataset(batches):
     return tf.data.Dataset.from_tensor_slices((x, batches["label"])).repeat().prefetch(2)
 
 
-def stepper(function, batches):
+def repeat(function, batches):
     rows = iter(dataset(batches))
 
     def steps(number):
@@ -61,16 +62,16 @@ def stepper(function, batches):
     return steps
 
 
-def trainer(model, batches):
-    return stepper(model.make_train_function(), batches)
+def train_function(model, batches):
+    return repeat(model.make_train_function(), batches)
 
 
-def predictor(model, batches):
-    return stepper(model.make_predict_function(), batches)
+def predict_function(model, batches):
+    return repeat(model.make_predict_function(), batches)
 
 
 VERSIONS = {"DeepCTR": f"{version('deepctr')} on TensorFlow {tf.__version__}"}
-TASKS = tasks(build, trainer, predictor, VERSIONS, save=tf.saved_model.save)
+TASKS = make_tasks(build, train_function, predict_function, VERSIONS, save=tf.saved_model.save)
 
 if __name__ == "__main__":
-    answer(**TASKS)
+    task_main(**TASKS)

@@ -1,4 +1,4 @@
-"""The DIN of FuxiCTR, on PyTorch; its model comes from the checkout that it was installed of."""
+"""The DIN of FuxiCTR, on PyTorch. The model is in its repository, see `install.py`."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ import torch
 
 sys.path.insert(0, os.path.join(sys.prefix, "model_zoo_din"))
 from fuxictr.features import FeatureMap
-from process import answer
+from harness.process import task_main
 from src.DIN import DIN
 
-from peers.peer import tasks
+from peers.tasks import make_tasks
 
 logging.disable(logging.CRITICAL)
 NAMES = {
@@ -51,7 +51,7 @@ def feature_map(items, categories, dim, length, folder):
 
 
 def build(items, categories, dim, length):
-    with tempfile.TemporaryDirectory() as folder:  # Where it would save.
+    with tempfile.TemporaryDirectory() as folder:  # Where the model would save itself.
         model = DIN(
             feature_map(items, categories, dim, length, folder),
             dnn_hidden_units=[80, 40],
@@ -69,14 +69,14 @@ def build(items, categories, dim, length):
             metrics=["AUC"],
             verbose=0,
             model_root=folder,
-            gpu=0,  # Where one is seen; otherwise it takes the CPU.
+            gpu=0,  # Used where there is one, else the CPU.
         )
-    model._max_gradient_norm = 10.0  # As its `fit` sets it.
+    model._max_gradient_norm = 10.0  # The value that its `fit` sets.
     return model
 
 
 def tensors(batches):
-    """A list of batches, as its data loader gives them."""
+    """A list of batches in the form of FuxiCTR's data loader."""
     return [
         {
             **{theirs: torch.from_numpy(batches[ours][i]).long() for ours, theirs in NAMES.items()},
@@ -86,7 +86,7 @@ def tensors(batches):
     ]
 
 
-def stepper(function, batches):
+def repeat(function, batches):
     batches, done = tensors(batches), 0
 
     def steps(number):
@@ -100,23 +100,23 @@ def stepper(function, batches):
     return steps
 
 
-def trainer(model, batches):
+def train_function(model, batches):
     model.train()
-    return stepper(model.train_step, batches)
+    return repeat(model.train_step, batches)
 
 
-def predictor(model, batches):
+def predict_function(model, batches):
     model.eval()
 
     @torch.no_grad()
     def predict(batch):
         return model(batch)["y_pred"].cpu().numpy()
 
-    return stepper(predict, batches)
+    return repeat(predict, batches)
 
 
-def server(model, inputs):
-    """It has no SavedModel: PyTorch, eager."""
+def score_function(model, inputs):
+    """Scores in eager PyTorch: there is no SavedModel."""
     model.eval()
     batch = {theirs: torch.from_numpy(inputs[ours]).long() for ours, theirs in NAMES.items()}
     batch["label"] = torch.zeros(len(inputs["item_id"]))
@@ -129,7 +129,14 @@ def server(model, inputs):
 
 
 VERSIONS = {"FuxiCTR": f"{version('fuxictr')} on PyTorch {torch.__version__}"}
-TASKS = tasks(build, trainer, predictor, VERSIONS, server=server, of_keras=False)
+TASKS = make_tasks(
+    build,
+    train_function,
+    predict_function,
+    VERSIONS,
+    score_function=score_function,
+    is_keras=False,
+)
 
 if __name__ == "__main__":
-    answer(**TASKS)
+    task_main(**TASKS)

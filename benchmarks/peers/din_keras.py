@@ -1,12 +1,13 @@
-"""The DIN that one writes with Keras' own layers: padded, concatenated, dense Adam."""
+"""A DIN of Keras' own layers: padded histories, concatenated inputs, dense Adam."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+from harness.batch_file import FEATURES
+from harness.process import task_main
 from keras import layers, ops
-from process import answer
 
-from peers.peer import FEATURES, tasks
+from peers.tasks import make_tasks
 
 
 def build(items, categories, dim, length, steps_per_execution=1):
@@ -24,8 +25,8 @@ def build(items, categories, dim, length, steps_per_execution=1):
     for units in (80, 40):
         x = layers.Dense(units, activation="sigmoid")(x)
     scores = layers.Dense(1)(x)
-    real = ops.expand_dims(inputs["hist_item_id"] != 0, -1)
-    weights = ops.softmax(ops.where(real, scores, -1e9), axis=1)
+    valid = ops.expand_dims(inputs["hist_item_id"] != 0, -1)
+    weights = ops.softmax(ops.where(valid, scores, -1e9), axis=1)
     interest = ops.sum(weights * keys, axis=1)
     x = layers.Concatenate()([interest, layers.Flatten()(query)])
     for units in (80, 40):
@@ -43,7 +44,7 @@ def dataset(batches):
     return tf.data.Dataset.from_tensor_slices((x, batches["label"])).repeat().prefetch(2)
 
 
-def trainer(model, batches):
+def train_function(model, batches):
     model.make_train_function()
     rows = iter(dataset(batches))
 
@@ -55,7 +56,7 @@ def trainer(model, batches):
     return steps
 
 
-def predictor(model, batches):
+def predict_function(model, batches):
     model.make_predict_function()
     rows = iter(dataset(batches))
 
@@ -72,7 +73,7 @@ def save(model, folder):
 
 
 VERSIONS = {"Keras": keras.__version__, "TensorFlow": tf.__version__}
-TASKS = tasks(build, trainer, predictor, VERSIONS, save=save)
+TASKS = make_tasks(build, train_function, predict_function, VERSIONS, save=save)
 
 if __name__ == "__main__":
-    answer(**TASKS)
+    task_main(**TASKS)

@@ -2,8 +2,8 @@
 
     python benchmarks/peers/install.py FOLDER --fuxictr CHECKOUT
 
-FuxiCTR's models are in its repository and not in its package: CHECKOUT is a copy of it. What
-could not be installed leaves its reason in the folder, and the benchmark says it.
+FuxiCTR's models are in its repository and not in its package: CHECKOUT is a copy of the repository.
+If a peer can't be installed, the reason is written to the folder, and the benchmark's table has it.
 """
 
 import argparse
@@ -17,13 +17,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from peers import reason_file
 
-# DeepCTR is written for Keras 2, which newer TensorFlow has as tf_keras.
+# DeepCTR is written for Keras 2. With a new TensorFlow that is the package tf_keras.
 DEEPCTR = ["deepctr==0.9.4", "tensorflow==2.21.*", "tf_keras==2.21.*", "setuptools"]
 FUXICTR = ["torch==2.13.0"]
 
 
-class Failed(Exception):
-    """An environment could not be made, and why."""
+class InstallError(Exception):
+    """An environment could not be made. The text is the reason."""
 
 
 def install_deepctr(folder: pathlib.Path, checkout) -> None:
@@ -33,15 +33,15 @@ def install_deepctr(folder: pathlib.Path, checkout) -> None:
 def install_fuxictr(folder: pathlib.Path, checkout) -> None:
     models = pathlib.Path(checkout or "") / "model_zoo" / "DIN"
     if checkout is None:
-        raise Failed("its model zoo is not on PyPI, and --fuxictr CHECKOUT was not given")
+        raise InstallError("its models are not on PyPI, and --fuxictr CHECKOUT was not given")
     if not models.is_dir():
-        raise Failed(f"{checkout} is no checkout of FuxiCTR: no folder model_zoo/DIN")
+        raise InstallError(f"{checkout} is no checkout of FuxiCTR: it has no folder model_zoo/DIN")
     pip(new_environment(folder), *FUXICTR, str(pathlib.Path(checkout).absolute()))
     shutil.copytree(models, folder / "model_zoo_din", dirs_exist_ok=True)
 
 
 def new_environment(folder: pathlib.Path) -> str:
-    """Makes it; its Python."""
+    """Makes a virtual environment and returns its Python."""
     venv.create(folder, with_pip=True)
     return str(folder / "bin" / "python")
 
@@ -55,7 +55,7 @@ def pip(python: str, *packages: str) -> None:
     )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise Failed(errors[0] if errors else f"pip ended with {done.returncode}")
+        raise InstallError(errors[0] if errors else f"pip has exit status {done.returncode}")
 
 
 INSTALL = {"deepctr": install_deepctr, "fuxictr": install_fuxictr}
@@ -65,7 +65,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=pathlib.Path, help="the environments are made in it")
+    parser.add_argument("folder", type=pathlib.Path, help="where the environments are made")
     parser.add_argument("--fuxictr", metavar="CHECKOUT", help="a checkout of FuxiCTR")
     parser.add_argument("--only", nargs="+", choices=list(INSTALL), default=list(INSTALL))
     options = parser.parse_args(arguments)
@@ -77,11 +77,11 @@ def main(arguments=None):
         try:
             INSTALL[name](environment, options.fuxictr)
             print(f"{name}: {environment}")
-        except Failed as failed:
-            # Half an environment would pass for one.
+        except InstallError as error:
+            # Otherwise the next run would take the unfinished environment for a complete one.
             shutil.rmtree(environment, ignore_errors=True)
-            reason.write_text(f"{failed}\n", encoding="utf-8")
-            print(f"{name}: {failed}", file=sys.stderr)
+            reason.write_text(f"{error}\n", encoding="utf-8")
+            print(f"{name}: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,6 @@
-"""The rows of the table, in its order. Each gives its lines one by one as it measures them."""
+"""One module per row of the table: its measurements, the cases and the goals.
 
-from rows import (
-    grouped,
-    history,
-    inference,
-    input,
-    long,
-    prepare,
-    serving,
-    start,
-    streamed,
-    training,
-    vocabulary,
-)
-
-ROWS = {
-    "training": training,
-    "vocabulary": vocabulary,
-    "history": history,
-    "inference": inference,
-    "long": long,
-    "grouped": grouped,
-    "serving": serving,
-    "input": input,
-    "prepare": prepare,
-    "streamed": streamed,
-    "start": start,
-}
-QUICK = ("training", "vocabulary", "start")
+The docstring of a row is printed below the table. `lines(runner)` yields the lines of the row as
+they are measured. Functions that `task_main` lists run in a process of their own, so only they
+import TensorFlow, Keras and keras_din.
+"""

@@ -1,1 +1,1 @@
-"""Loaders of data sets in a form of our own, used by the examples and benchmarks."""
+"""Loaders of Parquet files that we cut from published data sets; see README.md."""

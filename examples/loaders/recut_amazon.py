@@ -1,12 +1,11 @@
-"""Amazon reviews of 2014: the DIN paper's protocol on what people bought."""
+"""Amazon reviews of 2014 from Parquet files, with the protocol of the DIN paper."""
 
 import os
 
 import pandas as pd
 
 from keras_din.checks import local_path
-from keras_din.data.prepare.interactions import prepare_interactions
-from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data import PreparedData, prepare_interactions
 
 
 def load_recut_amazon(
@@ -18,19 +17,19 @@ def load_recut_amazon(
     dim=16,
     seed: int = 0,
 ) -> PreparedData:
-    """Each user's reviews in order: the last is the test, the one before validation.
+    """Loads each user's reviews in order: the last is the test, the one before is validation.
 
-    Times are whole days, so the order of the log decides among reviews of one day.
+    Times are whole days. Among reviews of one day the order of the log decides.
 
     Args:
         folder: Folder with `{category}_reviews.parquet` (`user_id, item_id, ts`),
             `{category}_items.parquet` (`item_id, category`) and, if `given_negatives`,
             `{category}_negatives.parquet` (`user_id, position, negative_id`).
-        category: `"beauty"` or `"sports"`, or whatever files there are.
-        given_negatives: Whether the negatives are those of the file, or drawn.
+        category: First part of the file names, such as `"beauty"` or `"sports"`.
+        given_negatives: Whether the negatives are those of the file. Otherwise they are drawn.
         max_length: The most behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
-        seed: Seed of negatives that are drawn.
+        seed: Seed of drawn negatives.
 
     Returns:
         A `PreparedData` with target `item_id` and `category` and the sequence `hist` of both.

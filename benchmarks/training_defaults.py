@@ -1,14 +1,14 @@
-"""Which defaults of training hold on every data set: activation, dropout, regularization, and more.
+"""Trains DIN with several settings on several data sets, to choose the defaults of training.
 
-    python benchmarks/defaults.py DATA... --folder FOLDER --write defaults.jsonl
-    python benchmarks/defaults.py --read defaults.jsonl
+    python -m benchmarks.training_defaults DATA... --folder FOLDER --write defaults.jsonl
+    python -m benchmarks.training_defaults --read defaults.jsonl
 
-FOLDER holds the data sets `amazon2014/`, `globo/`, `kuairand/` and `movielens-small/`. Each run is
-`keras_din.training.train` with its defaults but for the setting: batch 1024, LazyAdam with learning
-rate 1e-3, at most 10 epochs, patience 2. One line of JSON per run is appended to the file; a run
-that the file has is not run again. The table has the test metrics of the weights that validation
-chose, how much the logloss of validation rises from there to the last epoch, and the calibration
-on validation.
+Run it from the root of the repository. FOLDER has the folders of the data sets, `amazon2014/`,
+`globo/`, `kuairand/` and `movielens-small/`. Each run is `keras_din.training.train` with its
+defaults except for the setting: batch 1024, LazyAdam with learning rate 1e-3, at most 10 epochs,
+patience 2. Each run appends one line of JSON to the file; a run that is in the file is not
+repeated. The table has the test metrics of the weights that validation chose, how much the logloss
+of validation rises from there to the last epoch, and the calibration on validation.
 """
 
 import argparse
@@ -17,19 +17,19 @@ import json
 import pathlib
 import tempfile
 import time
-import zlib
 
 import keras
 import numpy as np
 import pandas as pd
 
 import keras_din as kd
+from examples.loaders.globo import load_globo
 from examples.loaders.recut_amazon import load_recut_amazon
 from keras_din.data.datasets.movielens import PAPER_SPLIT
 from keras_din.training import train
 
-WORDS = ("data", "model", "setting", "seed")
-# Name -> arguments of the builder (those that it has), and of `train`.
+KEYS = ("data", "model", "setting", "seed")  # What identifies a run.
+# Name -> arguments of the builder, of which it gets those that it has, and of `train`.
 SETTINGS = {
     f"{activation}, dropout {dropout}, mba {strength}": (
         {"activation": activation, "dropout": dropout},
@@ -57,27 +57,6 @@ SETTINGS |= {
         {"mini_batch_aware_l2": 0.01},
     ),
 }
-
-
-def _globo(folder, share=10):
-    """Every tenth user of Globo, by a hash, with negatives of the same hour."""
-    from examples.loaders.globo import _CONTEXT, hour_negatives
-
-    columns = ["user_id", "item_id", "category_id", "ts", *_CONTEXT]
-    log = pd.read_parquet(folder / "globo" / "clicks.parquet", columns=columns)
-    log = log[[zlib.crc32(str(user).encode()) % share == 0 for user in log["user_id"]]]
-    log = log.reset_index(drop=True)
-    log["negative_id"] = hour_negatives(log, np.random.default_rng(0))
-    return kd.data.prepare_interactions(
-        log,
-        user="user_id",
-        time="ts",
-        target=["item_id", "category_id"],
-        context=list(_CONTEXT),
-        negatives="negative_id",
-    )
-
-
 DATA = {
     "kuairand": lambda folder: kd.data.load_kuairand(folder / "kuairand"),
     "beauty": lambda folder: load_recut_amazon(folder / "amazon2014", "beauty"),
@@ -85,21 +64,23 @@ DATA = {
     "movielens": lambda folder: kd.data.load_movielens(
         folder / "movielens-small", split=kd.data.ByUser(valid=0.1, test=PAPER_SPLIT.test)
     ),
-    "globo-hour": _globo,
+    "globo-hour": lambda folder: load_globo(
+        folder / "globo", negatives="hour", every_nth_user=10, dim=16
+    ),
     "synthetic": lambda folder: kd.data.synthetic_log(),
 }
 
 
 def run(data, model: str, setting: str, seed: int) -> dict:
-    """One training: the metrics of validation after each epoch, and the result of the run."""
+    """Trains once. Returns the result of the run and the metrics of validation after each epoch."""
     keras.utils.clear_session()
-    options, words = SETTINGS[setting]
-    known = inspect.signature(kd.MODELS[model]).parameters
-    options = {name: value for name, value in options.items() if name in known}
+    options, arguments = SETTINGS[setting]
+    parameters = inspect.signature(kd.MODELS[model]).parameters
+    options = {name: value for name, value in options.items() if name in parameters}
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         result = train(
-            data, folder, model=model, options=options, seed=seed, verbose=0, **words
+            data, folder, model=model, options=options, seed=seed, verbose=0, **arguments
         ).result
         seconds = time.perf_counter() - start
         valid = pd.read_csv(pathlib.Path(folder) / "metrics.csv")
@@ -111,7 +92,7 @@ def run(data, model: str, setting: str, seed: int) -> dict:
 
 
 def table(file: pathlib.Path) -> str:
-    """The runs of a file: mean and standard deviation over seeds, one line per setting."""
+    """Returns the table of a file: mean and standard deviation over seeds, one line per setting."""
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     rows = [
         "| data | model | setting | seeds | GAUC | logloss | calibration "
@@ -120,8 +101,8 @@ def table(file: pathlib.Path) -> str:
     ]
     groups = {}
     for line in lines:
-        groups.setdefault(tuple(line[word] for word in WORDS[:3]), []).append(line)
-    for words, runs in sorted(groups.items()):
+        groups.setdefault(tuple(line[key] for key in KEYS[:3]), []).append(line)
+    for names, runs in sorted(groups.items()):
         figures = [[r["test"][name] for r in runs] for name in ("gauc", "logloss", "calibration")]
         figures.append([r["evaluations"][_best(r)]["calibration"] for r in runs])
         figures.append(
@@ -129,12 +110,12 @@ def table(file: pathlib.Path) -> str:
         )
         cells = [f"{np.mean(f):.4f} ± {np.std(f, ddof=len(f) > 1):.4f}" for f in figures]
         cells.append("/".join(f"{_best(r)} of {len(r['evaluations']) - 1}" for r in runs))
-        rows.append(f"| {' | '.join(map(str, [*words, len(runs), *cells]))} |")
+        rows.append(f"| {' | '.join(map(str, [*names, len(runs), *cells]))} |")
     return "\n".join(rows)
 
 
 def _best(line: dict) -> int:
-    """Which of the evaluations of a run its weights are of; 0 is the one before training."""
+    """Index of the evaluation whose weights the run kept. 0 is the one before training."""
     steps = [entry["step"] for entry in line["evaluations"]]
     return steps.index(line["best_step"])
 
@@ -144,12 +125,12 @@ def main(words=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", nargs="*", choices=(*DATA, []), help=", ".join(DATA))
-    parser.add_argument("--folder", type=pathlib.Path, help="folder of the data sets")
+    parser.add_argument("--folder", type=pathlib.Path, help="where the data sets are")
     parser.add_argument("--model", choices=tuple(kd.MODELS), default="din")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--write", type=pathlib.Path, default=pathlib.Path("defaults.jsonl"))
-    parser.add_argument("--read", type=pathlib.Path, help="show the table of this file")
+    parser.add_argument("--read", type=pathlib.Path, help="only print the table of this file")
     options = parser.parse_args(words)
     if options.read:
         print(table(options.read))
@@ -157,20 +138,20 @@ def main(words=None):
     done = set()
     if options.write.exists():
         lines = map(json.loads, options.write.read_text().splitlines())
-        done = {tuple(line[word] for word in WORDS) for line in lines}
+        done = {tuple(line[key] for key in KEYS) for line in lines}
     for name in options.data:
         data = DATA[name](options.folder)
         for seed in options.seeds:
             for setting in options.settings:
-                words = (name, options.model, setting, seed)
-                if words in done:
+                key = (name, options.model, setting, seed)
+                if key in done:
                     continue
-                result = dict(zip(WORDS, words, strict=True))
+                result = dict(zip(KEYS, key, strict=True))
                 result |= run(data, options.model, setting, seed)
                 with open(options.write, "a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
                 chosen = {name: result["test"][name] for name in ("gauc", "logloss", "calibration")}
-                print(*words, {k: round(v, 4) for k, v in chosen.items()}, flush=True)
+                print(*key, {k: round(v, 4) for k, v in chosen.items()}, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Our DIN on any backend of Keras, padded, as JAX and PyTorch have it: no TensorFlow is imported.
+"""Our DIN on any backend of Keras, on padded batches. It imports no TensorFlow of its own.
 
-Batches come from the file that `batches.py` writes. Every step is one of `fit` or `predict`, with
-what Keras does around it, and takes its batch from the memory of the host.
+The batches come from a file of `batch_file.py`. Each step is one of `fit` or `predict`, with all
+that Keras does around it, and takes its batch from the memory of the host.
 """
 
 import time
@@ -9,16 +9,16 @@ from importlib.metadata import version
 
 import keras
 import numpy as np
-from peers.peer import FEATURES, read
-from process import answer
 
 import keras_din as kd
+from harness.batch_file import FEATURES, read
+from harness.process import task_main
 
 VERSIONS = {"keras_din": kd.__version__, "Keras": keras.__version__}
 
 
-class Batches(keras.utils.PyDataset):
-    """Ready batches, the same again until there are `steps`."""
+class RepeatedBatches(keras.utils.PyDataset):
+    """The batches of a file, repeated until there are `steps`."""
 
     def __init__(self, arrays: dict, steps: int):
         super().__init__()
@@ -30,13 +30,13 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, step):
         i = step % len(self.arrays["label"])
         x = {name: self.arrays[name][i] for name in FEATURES}
-        # A candidate a row.
+        # One candidate per row.
         x = {name: v if name.startswith("hist") else v[:, np.newaxis] for name, v in x.items()}
         return x, self.arrays["label"][i][:, np.newaxis]
 
 
-class Clock(keras.callbacks.Callback):
-    """Seconds of each epoch, or of each pass of `predict`."""
+class EpochTimer(keras.callbacks.Callback):
+    """Records the seconds of each epoch in `taken`."""
 
     def __init__(self):
         super().__init__()
@@ -45,11 +45,12 @@ class Clock(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):  # Keras has read the loss: the steps are done.
+    def on_epoch_end(self, epoch, logs=None):  # Keras has read the loss, so the steps are done.
         self.taken.append(time.perf_counter() - self.started)
 
 
-def din(arrays: dict, dim: int, length: int) -> keras.Model:
+def build(arrays: dict, dim: int, length: int) -> keras.Model:
+    """Builds and compiles the DIN for the vocabularies of a file of batches."""
     item = kd.Categorical("item_id", int(arrays["items"]), dim=dim)
     category = kd.Categorical("cate_id", int(arrays["categories"]), dim=dim)
     history = kd.Sequence("hist", of=[item, category], max_length=length)
@@ -62,29 +63,33 @@ def din(arrays: dict, dim: int, length: int) -> keras.Model:
 
 
 def train(batches: str, dim: int, steps: int) -> dict:
-    """The median time of a step over three epochs of so many, after one that compiles."""
+    """Measures a step of `fit`: the median over three epochs of `steps`, after one that compiles.
+
+    Returns:
+        A dict with `step` in seconds and `versions`.
+    """
     arrays = read(batches)
-    model, clock = din(arrays, dim, arrays["hist_item_id"].shape[2]), Clock()
-    model.fit(Batches(arrays, steps), epochs=4, shuffle=False, verbose=0, callbacks=[clock])
-    return measured(clock.taken[1:], steps)
+    model, timer = build(arrays, dim, arrays["hist_item_id"].shape[2]), EpochTimer()
+    model.fit(RepeatedBatches(arrays, steps), epochs=4, shuffle=False, verbose=0, callbacks=[timer])
+    return _median(timer.taken[1:], steps)
 
 
 def predict(batches: str, dim: int, steps: int) -> dict:
-    """Likewise, of `predict`."""
+    """Measures a step of `predict`, the same way as `train`."""
     arrays = read(batches)
-    model, taken = din(arrays, dim, arrays["hist_item_id"].shape[2]), []
+    model, taken = build(arrays, dim, arrays["hist_item_id"].shape[2]), []
     for _ in range(4):
         started = time.perf_counter()
-        model.predict(Batches(arrays, steps), verbose=0)
+        model.predict(RepeatedBatches(arrays, steps), verbose=0)
         taken.append(time.perf_counter() - started)
-    return measured(taken[1:], steps)
+    return _median(taken[1:], steps)
 
 
-def measured(taken: list, steps: int) -> dict:
+def _median(taken: list, steps: int) -> dict:
     backend = keras.backend.backend()
     versions = VERSIONS | {{"jax": "JAX", "torch": "PyTorch"}[backend]: version(backend)}
     return {"step": float(np.median(taken)) / steps, "versions": versions}
 
 
 if __name__ == "__main__":
-    answer(train=train, predict=predict)
+    task_main(train=train, predict=predict)

@@ -1,0 +1,1 @@
+"""What the benchmarks share: data, processes, timing, our DIN, the table."""
