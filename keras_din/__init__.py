@@ -21,7 +21,7 @@ def _is_command() -> bool:
 if not _is_command():
     from keras_din import layers, losses, metrics, models, optimizers
     from keras_din.ctr_model import CTRModel
-    from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
+    from keras_din.features import Bag, Categorical, FeatureSpec, Label, Numeric, Sequence
     from keras_din.models import (
         MODELS,
         build_base,
@@ -72,6 +72,7 @@ __all__ = [
     "Categorical",
     "Evaluation",
     "FeatureSpec",
+    "Label",
     "MODELS",
     "Numeric",
     "Sequence",

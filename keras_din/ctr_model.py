@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_din import logits
 from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
+from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
 _MEANS = ("sum_over_batch_size", "mean")
@@ -17,7 +18,9 @@ _MEANS = ("sum_over_batch_size", "mean")
 class CTRModel(keras.Model):
     """A functional model whose losses and metrics are those of its candidates.
 
-    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences.
+    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. A model of several
+    labels has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`, and everything
+    below holds for each of them.
 
     - Every loss and every metric of Keras takes `(batch, candidates)` with weights of that shape:
       each candidate counts as a sample of its own. One of weight 0 is padding. It counts neither
@@ -36,7 +39,8 @@ class CTRModel(keras.Model):
 
     Args:
         inputs: The `keras.Input`s by name.
-        outputs: Float tensor `(batch, candidates)` or `(batch,)`: click-through rates.
+        outputs: Float tensor `(batch, candidates)` or `(batch,)`: click-through rates. Or a dict,
+            name of the output -> such a tensor.
         name: Name of the model.
         spec: The `FeatureSpec` that the inputs are of, or its fingerprint.
 
@@ -48,10 +52,11 @@ class CTRModel(keras.Model):
     def __init__(self, inputs, outputs, name=None, *, spec=None, **kwargs):
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
             outputs = outputs[0]
-        if not isinstance(outputs, keras.KerasTensor) or len(outputs.shape) not in (1, 2):
+        tensors = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+        if not tensors or not all(map(_is_output, tensors)):
             raise ValueError(
-                "`outputs` of a CTRModel must be one tensor `(batch, candidates)`. "
-                f"Received: outputs={outputs!r}."
+                "`outputs` of a CTRModel must be one tensor `(batch, candidates)`, or a dict of "
+                f"such tensors by the names of the outputs. Received: outputs={outputs!r}."
             )
         super().__init__(inputs, outputs, name=name, **kwargs)
         self.fingerprint = None
@@ -72,8 +77,14 @@ class CTRModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y, y_pred, sample_weight = by_candidate(y, y_pred, sample_weight)
-        if sample_weight is not None:
-            sample_weight = self._without_padding(sample_weight)
+        if isinstance(sample_weight, dict):
+            sample_weight = {
+                name: _without_padding(weight, loss_of(self, name))
+                for name, weight in sample_weight.items()
+            }
+        elif sample_weight is not None:
+            (loss, *_) = keras.tree.flatten(self.loss) or [None]
+            sample_weight = _without_padding(sample_weight, loss)
         return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_loss_and_updates(self, *args, **kwargs):
@@ -88,12 +99,14 @@ class CTRModel(keras.Model):
             return super().compute_metrics(x, y, y_pred, sample_weight)
         if not compiled.built:
             compiled.build(y, y_pred)
-        real = ops.cast(ops.not_equal(sample_weight, 0), sample_weight.dtype)
+        labels, predictions = compiled._flatten_y(y), compiled._flatten_y(y_pred)
+        weights = compiled._flatten_y(sample_weight)
+        is_real = [ops.cast(ops.not_equal(weight, 0), weight.dtype) for weight in weights]
         plain, weighted = compiled._flat_metrics, compiled._flat_weighted_metrics
-        for metrics, weight in ((plain, real), (weighted, sample_weight)):
-            for metric in metrics:
+        for metrics, of_outputs in ((plain, is_real), (weighted, weights)):
+            for metric, *values in zip(metrics, labels, predictions, of_outputs, strict=True):
                 if metric is not None:
-                    metric.update_state(y, y_pred, weight)
+                    metric.update_state(*values)
         return self.get_metrics_result()
 
     def fit(self, x=None, y=None, *args, **kwargs):
@@ -132,30 +145,45 @@ class CTRModel(keras.Model):
         check_batches(word, data)
         check_fingerprint(self, getattr(data, "spec", None), f"`{word}`")
 
-    def _without_padding(self, weight):
-        """Weights for a loss that divides by the number of rows, so that it divides by the real.
 
-        Not for one that divides by the sum of weights, or by nothing.
-        """
-        (loss, *_) = keras.tree.flatten(self.loss) or [None]
-        if getattr(loss, "reduction", _MEANS[0]) not in _MEANS:
-            return weight
-        rows = ops.sum(ops.ones_like(weight))
-        real = ops.sum(ops.cast(ops.not_equal(weight, 0), weight.dtype))
-        return weight * (rows / ops.maximum(real, 1))
+def _is_output(tensor) -> bool:
+    return isinstance(tensor, keras.KerasTensor) and len(tensor.shape) in (1, 2)
+
+
+def _without_padding(weight, loss):
+    """Weights for a loss that divides by the number of rows, so that it divides by the real.
+
+    Not for one that divides by the sum of weights, or by nothing.
+    """
+    if getattr(loss, "reduction", _MEANS[0]) not in _MEANS:
+        return weight
+    rows = ops.sum(ops.ones_like(weight))
+    real = ops.sum(ops.cast(ops.not_equal(weight, 0), weight.dtype))
+    return weight * (rows / ops.maximum(real, 1))
 
 
 def by_candidate(y, y_pred, sample_weight):
     """Labels, predictions and weights `(batch, candidates)` with a row for each candidate.
 
+    Where a model has a dict of outputs, each of the three is such a dict. A single tensor of
+    weights counts for every output.
+
     Returns:
         `(n, 1)`, `(n, 1)` and `(n,)` or `None`. The logits of the predictions come with them.
 
     Raises:
-        ValueError: When labels and predictions are known to differ in shape.
+        ValueError: When labels and predictions are known to differ in shape, or in the names of
+            the outputs.
     """
+    if isinstance(y_pred, dict) and y is not None:
+        return _outputs_by_candidate(y, y_pred, sample_weight)
     if y is None or keras.tree.is_nested(y_pred) or len(y_pred.shape) > 2:
         return y, y_pred, sample_weight
+    if isinstance(y, dict):
+        raise ValueError(
+            "`y` must be one tensor, since the model has one output. "
+            f"Received: labels of the outputs {list(y)}."
+        )
     y = _matrix(ops.convert_to_tensor(y))
     predictions = _matrix(y_pred)
     if not _may_be_equal(y.shape, predictions.shape):
@@ -174,6 +202,23 @@ def by_candidate(y, y_pred, sample_weight):
     if found is not None:
         logits.carry(rows, ops.reshape(found, (-1, 1)))
     return ops.reshape(y, (-1, 1)), rows, sample_weight
+
+
+def _outputs_by_candidate(y, y_pred: dict, sample_weight) -> tuple:
+    """The same of each output of a dict."""
+    if not isinstance(y, dict) or set(y) != set(y_pred):
+        found = f"labels of the outputs {list(y)}" if isinstance(y, dict) else "one tensor"
+        raise ValueError(
+            f"`y` must be a dict with the labels of each output, {list(y_pred)}. Received: {found}."
+        )
+    of_outputs = {}
+    for name, predictions in y_pred.items():
+        weight = sample_weight[name] if isinstance(sample_weight, dict) else sample_weight
+        of_outputs[name] = by_candidate(y[name], predictions, weight)
+    y, y_pred, weights = (
+        {name: values[i] for name, values in of_outputs.items()} for i in range(3)
+    )
+    return y, y_pred, None if sample_weight is None else weights
 
 
 def check_batches(word: str, data) -> None:

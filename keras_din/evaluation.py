@@ -11,9 +11,11 @@ import numpy as np
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import check_batches
+from keras_din.features import DEFAULT_OUTPUT
 from keras_din.metrics import metrics_and_groups, recalibrate
 from keras_din.metrics.arguments import check_groups
-from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, NEED_GROUPS, Best
+from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_GROUPS, Best, split_monitor
+from keras_din.outputs import by_output, prefixed_metrics
 from keras_din.spec_fingerprint import check_fingerprint
 
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
@@ -26,14 +28,15 @@ class Predictions(NamedTuple):
     """The real candidates of a data set, one after the other, in its order.
 
     Attributes:
-        predictions: float32 `(candidates,)`.
-        labels: float32 `(candidates,)`.
+        predictions: float32 `(candidates,)`. Of a model with several outputs a dict, name of the
+            output -> such an array.
+        labels: Likewise.
         sizes: int64 `(rows,)`, the number of real candidates of each row. What is known of a row
             is spread over its candidates by `np.repeat(of_rows, sizes)`.
     """
 
-    predictions: np.ndarray
-    labels: np.ndarray
+    predictions: np.ndarray | dict
+    labels: np.ndarray | dict
     sizes: np.ndarray
 
 
@@ -46,11 +49,11 @@ def predict(model: keras.Model, dataset) -> Predictions:
     After `compile` it is traced anew, as Keras does.
 
     Args:
-        model: Any Keras model with one output, `(batch, candidates)`, or `(batch,)` where the
-            labels are so too.
+        model: Any Keras model whose output is `(batch, candidates)`, or `(batch,)` where the
+            labels are so too, or a dict of such outputs.
         dataset: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. `y` is
-            `(batch, candidates)` or `(batch,)`. A candidate of weight 0 is padding; all other
-            weights count the same.
+            `(batch, candidates)` or `(batch,)`, or a dict of such labels by the names of the
+            outputs. A candidate of weight 0 is padding; all other weights count the same.
 
     Returns:
         `Predictions`.
@@ -78,17 +81,20 @@ def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> 
         raw: Whether to evaluate what the model answers, with nothing undone.
 
     Returns:
-        The dict of `keras_din.metrics.all_metrics`; without groups there is no `gauc`.
+        The dict of `keras_din.metrics.all_metrics`; without groups there is no `gauc`. Of a model
+        with several outputs each name begins with that of the output: `ctr_gauc`, `cvr_gauc`.
 
     Raises:
         ValueError: When the groups do not fit the rows, or as `predict` does.
     """
-    return evaluate_at(click_rates(model, raw=raw), model, dataset, groups)
+    rates = click_rates(model, raw=raw, outputs=_outputs(dataset))
+    return evaluate_at(rates, model, dataset, groups)
 
 
 def evaluate_at(rates: ClickRates, model: keras.Model, dataset, groups=None) -> dict:
     """`evaluate` of a model of which more is known than its loss tells, such as by its run."""
-    return _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)[0]
+    found = _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)
+    return prefixed_metrics({output: metrics for output, (metrics, _) in found.items()})
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -101,7 +107,8 @@ class Evaluation(keras.callbacks.Callback):
     also written into the epoch's logs, as `val_gauc`, `val_auc`, `val_logloss`, `val_ne`,
     `val_calibration`, `val_ece`. The callbacks that stand after this one see them, so that
     `EarlyStopping(monitor="val_gauc", mode="max")`, `ModelCheckpoint`, `CSVLogger` and
-    `TensorBoard` work; so do the history that `fit` returns and the progress bar.
+    `TensorBoard` work; so do the history that `fit` returns and the progress bar. Of a model with
+    several outputs the names are those of `keras_din.evaluate`: `val_ctr_gauc`, `val_cvr_gauc`.
 
     It works under `tf.distribute`. `copy.deepcopy` makes a callback of its own on the same dataset
     and groups, as KerasTuner does for each trial: `objective=keras_tuner.Objective("val_gauc",
@@ -120,7 +127,8 @@ class Evaluation(keras.callbacks.Callback):
             chance is not paid for in logloss. The noise is one standard error of the difference
             of the two GAUCs over the same users, and at least .001; see `keras_din.monitor.Best`.
             Or one metric alone: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`,
-            `"ne"` or `"ece"`.
+            `"ne"` or `"ece"`. Of several outputs the first is monitored, or the one whose name
+            stands in front: `"cvr_gauc"`, `"cvr_gauc_then_logloss"`.
         use_ema: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
             evaluated, and kept by `restore_best_weights`, in place of those it trains. Not together
             with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every
@@ -163,10 +171,11 @@ class Evaluation(keras.callbacks.Callback):
         self.before_training = before_training
         self.prefix = prefix
         self.restore_best_weights = restore_best_weights
-        self.monitor = one_of("monitor", monitor, MONITORS)
+        self._outputs = _outputs(dataset)
+        self._monitored, self.monitor = split_monitor(monitor, self._outputs)
         self.use_ema = one_of("use_ema", use_ema, (True, False))
         self.verbose = verbose
-        if monitor in NEED_GROUPS and self.groups is None:
+        if self.monitor in NEED_GROUPS and self.groups is None:
             raise ValueError(
                 f'`monitor="{monitor}"` needs groups: pass `groups`, or a dataset with the '
                 "attribute `groups` (shuffling and transformations lose it), or "
@@ -176,8 +185,14 @@ class Evaluation(keras.callbacks.Callback):
 
     def _reset(self):
         self.history = []
-        self._best, self._best_weights = Best(self.monitor), None
+        self._best, self._best_weights = Best(self.monitor, self._prefixes[self._monitored]), None
         self._epoch, self._seen, self._trained = None, (0.0, 0.0), None
+
+    @property
+    def _prefixes(self) -> dict:
+        """Name of the output -> what the names of its metrics begin with."""
+        several = len(self._outputs) > 1
+        return {output: f"{output}_" * several for output in self._outputs}
 
     @property
     def best(self):
@@ -232,7 +247,8 @@ class Evaluation(keras.callbacks.Callback):
         self._evaluate(self._step(), (logs or {}).get("loss"))
         if logs is not None:
             entry = self.history[-1]
-            logs.update({self.prefix + name: entry[name] for name in _LOGGED if name in entry})
+            names = [prefix + name for prefix in self._prefixes.values() for name in _LOGGED]
+            logs.update({self.prefix + name: entry[name] for name in names if name in entry})
 
     def on_train_end(self, logs=None):
         if self._best_weights is not None:
@@ -242,8 +258,10 @@ class Evaluation(keras.callbacks.Callback):
     def _evaluate(self, step, loss_of_epoch=None):
         with averaged_weights(self.model) if self.use_ema else contextlib.nullcontext():
             forward = _forward(self.model, self.dataset)
-            rates = click_rates(self.model)
-            metrics, by_group = _evaluate(forward, self.dataset, self.groups, rates)
+            rates = click_rates(self.model, outputs=self._outputs)
+            found = _evaluate(forward, self.dataset, self.groups, rates)
+            metrics = prefixed_metrics({output: of for output, (of, _) in found.items()})
+            _, by_group = found[self._monitored]
             entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
             if self._best.update(entry, by_group) and self.restore_best_weights:
                 self._best_weights = self.model.get_weights()
@@ -253,7 +271,8 @@ class Evaluation(keras.callbacks.Callback):
             self._print(entry)
 
     def _print(self, entry):
-        names = [name for name in ("loss", "gauc", "auc", "logloss") if name in entry]
+        metrics = [p + name for p in self._prefixes.values() for name in ("gauc", "auc", "logloss")]
+        names = [name for name in ("loss", *metrics) if name in entry]
         line = [f"step {entry['step']}", *(f"{name} {entry[name]:.4f}" for name in names)]
         in_bar = self._epoch is not None and self.params.get("verbose") in ("auto", 1)
         print("\n" * in_bar + "  ".join(line), flush=True)
@@ -374,39 +393,75 @@ def _state(model) -> list:
     return [*model.weights, *(metric for metric in model.metrics if metric.name == "loss")]
 
 
+def _outputs(dataset) -> list:
+    """Names of the outputs that a data set has labels of, in the order of its spec."""
+    element = getattr(dataset, "element_spec", None)
+    if not isinstance(element, tuple) or len(element) < 2 or not isinstance(element[1], dict):
+        return [DEFAULT_OUTPUT]  # Which no text shows.
+    spec = getattr(dataset, "spec", None)
+    return list(element[1] if spec is None else spec.outputs)
+
+
 def _collect(forward, dataset) -> Predictions:
     parts = []
     for x, y, *weight in dataset:
-        predictions, labels = _matrix("The model's output", forward(x)), _matrix("`y`", y)
-        if predictions.shape != labels.shape:
+        predictions, labels = _matrices("The model's output", forward(x)), _matrices("`y`", y)
+        if predictions.keys() != labels.keys():
             raise ValueError(
-                "The model's output and `y` must have the same shape. "
-                f"Received: {predictions.shape} and {labels.shape}."
+                "`y` must hold the labels of each output of the model. "
+                f"Received: {_names(predictions)} and {_names(labels)}."
             )
-        real = np.ones(labels.shape, bool)
+        for name, matrix in predictions.items():
+            if matrix.shape != labels[name].shape:
+                raise ValueError(
+                    "The model's output and `y` must have the same shape. "
+                    f"Received: {matrix.shape} and {labels[name].shape}."
+                )
+        real = np.ones(next(iter(labels.values())).shape, bool)
         if weight:
             real &= _matrix("`sample_weight`", weight[0]) != 0
-        parts.append((predictions[real], labels[real], real.sum(axis=1)))
+        of_real = [{n: of[real] for n, of in each.items()} for each in (predictions, labels)]
+        parts.append((*of_real, real.sum(axis=1)))
     if not parts:
         raise ValueError("`dataset` must have at least one batch. Received: an empty one.")
-    return Predictions(*map(np.concatenate, zip(*parts, strict=True)))
+    predictions, labels, sizes = zip(*parts, strict=True)
+    return Predictions(_joined(predictions), _joined(labels), np.concatenate(sizes))
 
 
-def _evaluate(forward, dataset, groups, rates: ClickRates) -> tuple:
-    """`(metrics, AUC of each group)`."""
+def _joined(parts):
+    """Dicts of arrays, one per batch, as one dict; of the only output its array."""
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return whole.get(None, whole)
+
+
+def _evaluate(forward, dataset, groups, rates: ClickRates) -> dict:
+    """Name of the output -> `(metrics, AUC of each group)`."""
     predictions, labels, sizes = _collect(forward, dataset)
-    # Labels of thinned data are those of fewer negatives.
-    factor = rates.factor * getattr(dataset, "negative_rate", 1.0)
-    if not rates.raw and factor != 1:
-        predictions = recalibrate(predictions.astype("float64"), factor)
-    if groups is None:
-        return metrics_and_groups(labels, predictions)
-    if groups.shape != sizes.shape:
+    if groups is not None and groups.shape != sizes.shape:
         raise ValueError(
             "`groups` must have one entry for each row of the dataset. "
             f"Received: groups of shape {groups.shape} and {len(sizes)} rows."
         )
-    return metrics_and_groups(labels, predictions, np.repeat(groups, sizes))
+    of_candidates = None if groups is None else np.repeat(groups, sizes)
+    found = {}
+    labels = by_output(labels, rates.of_outputs)
+    for output, values in by_output(predictions, rates.of_outputs).items():
+        # Labels of thinned data are those of fewer negatives.
+        factor = rates.of_outputs[output].factor * getattr(dataset, "negative_rate", 1.0)
+        if not rates.raw and factor != 1:
+            values = recalibrate(values.astype("float64"), factor)
+        found[output] = metrics_and_groups(labels[output], values, of_candidates)
+    return found
+
+
+def _matrices(word, values) -> dict:
+    """Name of the output -> `_matrix` of it; `None` is the name of the only output."""
+    values = values if isinstance(values, dict) else {None: values}
+    return {name: _matrix(word, of) for name, of in values.items()}
+
+
+def _names(by_name) -> str:
+    return "one tensor" if None in by_name else f"a dict of {list(by_name)}"
 
 
 def _matrix(word, values):

@@ -5,13 +5,23 @@ from keras import ops
 
 from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
-from keras_din.features import Categorical
+from keras_din.features import DEFAULT_OUTPUT, Categorical
 from keras_din.graph import operations_before
 from keras_din.layers import MLP, ClickProbability, Embedding
 
 
-def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", dropout=0.0, bias=None):
+def ctr_head(
+    parts,
+    target_mask,
+    hidden_units=(200, 80),
+    activation="dice",
+    dropout=0.0,
+    bias=None,
+    output=DEFAULT_OUTPUT,
+):
     """`ctr = sigmoid(MLP([parts]) + bias)`, in float32; 0 for a padding candidate.
+
+    A model of several labels has a head for each, and each head a name of its own.
 
     Args:
         parts: Float tensors `(batch, dim)`, the same for all candidates of a row, or
@@ -21,17 +31,20 @@ def ctr_head(parts, target_mask, hidden_units=(200, 80), activation="dice", drop
         activation: Activation of the hidden layers.
         dropout: Fraction of hidden units that training drops.
         bias: Float32 tensor `(batch, candidates, 1)`, such as that of `bias_of_item`, or `None`.
+        output: Name of the output. The layers of any but the default have it in their names.
 
     Returns:
         Float32 tensor `(batch, candidates)`.
     """
     hidden_units = layer_sizes("hidden_units", hidden_units)
-    x = MLP(hidden_units, activation, dropout, name="top")(join(parts), mask=target_mask)
+    prefix = "" if output == DEFAULT_OUTPUT else f"{output}_"
+    top = MLP(hidden_units, activation, dropout, name=f"{prefix}top")
+    x = top(join(parts), mask=target_mask)
     # `Dense` would make ten operations of a product of more than two axes.
     logit = keras.layers.EinsumDense(
-        "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name="logit"
+        "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name=f"{prefix}logit"
     )(x)
-    return probability(logit if bias is None else logit + bias, target_mask)
+    return probability(logit if bias is None else logit + bias, target_mask, output)
 
 
 def join(parts):
@@ -57,10 +70,10 @@ def bias_of_item(spec, values, embeddings_initializer="zeros"):
     return ops.cast(table(values[item.name]), "float32")
 
 
-def probability(logits, target_mask):
+def probability(logits, target_mask, output=DEFAULT_OUTPUT):
     """`sigmoid(logits)` `(batch, candidates, 1)` as `(batch, candidates)`; padding gives 0."""
     logits = ops.where(target_mask, ops.squeeze(logits, -1), -1e9)
-    return ClickProbability(dtype="float32", name="ctr")(logits)
+    return ClickProbability(dtype="float32", name=output)(logits)
 
 
 def ctr_model(inputs, ctr, name) -> CTRModel:
@@ -72,11 +85,17 @@ def ctr_model(inputs, ctr, name) -> CTRModel:
 
     Args:
         inputs: The `keras.Input`s by name.
-        ctr: Float tensor `(batch, candidates)`, what `probability` returns.
+        ctr: Float tensor `(batch, candidates)`, what `probability` returns; or a dict of such
+            tensors, by the names of the outputs.
         name: Name of the model.
     """
     taken = set(inputs)
-    for operation in operations_before(ctr):
+    operations = [
+        operation
+        for tensor in (ctr.values() if isinstance(ctr, dict) else [ctr])
+        for operation in operations_before(tensor)
+    ]
+    for operation in dict.fromkeys(operations):
         if isinstance(operation, keras.layers.InputLayer):
             continue
         while operation.name in taken:

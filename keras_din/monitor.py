@@ -24,6 +24,26 @@ NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # Those that are NaN where all labels a
 SMALLEST_GAIN = 1e-3
 
 
+def split_monitor(monitor: str, outputs) -> tuple:
+    """`(output, monitor)`: which output is watched, and which of `MONITORS` of it.
+
+    `"gauc"` is that of the first output, `"cvr_gauc"` that of the output `cvr`.
+
+    Args:
+        monitor: One of `MONITORS`, with or without the name of an output and `_` before it.
+        outputs: Names of the outputs.
+
+    Raises:
+        ValueError: When `monitor` is something else.
+    """
+    outputs = list(outputs)
+    if monitor in MONITORS:
+        return outputs[0], monitor
+    prefixed = {f"{output}_{name}": (output, name) for output in outputs for name in MONITORS}
+    one_of("monitor", monitor, MONITORS if len(outputs) == 1 else (*MONITORS, *prefixed))
+    return prefixed[monitor]
+
+
 class Evaluated(NamedTuple):
     """What is kept of an evaluation: `auc` and `weights` of each group, where they are needed."""
 
@@ -51,11 +71,14 @@ class Best:
     Args:
         monitor: One of `MONITORS`. The others are a metric alone: the highest `"gauc"` or
             `"auc"`, or the lowest `"logloss"`, `"ne"` or `"ece"`. Of equal ones the first is best.
+        prefix: What the names of the metrics begin with, such as `"cvr_"`, where there are those
+            of several outputs.
     """
 
-    def __init__(self, monitor: str):
+    def __init__(self, monitor: str, prefix: str = ""):
         self.monitor = one_of("monitor", monitor, MONITORS)
         self.metric = "gauc" if monitor == GAUC_THEN_LOGLOSS else monitor
+        self.prefix = prefix
         self.kept = self.top = None
 
     def update(self, entry: dict, by_group: GroupAUC | None = None) -> bool:
@@ -65,10 +88,11 @@ class Best:
             entry: Its `step`, `epoch` and metrics. One whose metric is NaN is never best.
             by_group: The AUC of each group, for `"gauc_then_logloss"`.
         """
-        value = entry[self.metric]
+        value = entry[self.prefix + self.metric]
         if np.isnan(value):
             return False
-        new = Evaluated(entry["step"], entry["epoch"], value, entry["logloss"])
+        logloss = entry[f"{self.prefix}logloss"]
+        new = Evaluated(entry["step"], entry["epoch"], value, logloss)
         if self.monitor != GAUC_THEN_LOGLOSS:
             is_best = self.kept is None or _BETTER[self.metric](value, self.kept.value)
         else:

@@ -49,15 +49,23 @@ class Recalibration(keras.layers.Layer):
         return config | {"factor": self.factor}
 
 
-def recalibrate_tensor(predictions, factor: float):
+def recalibrate_tensor(predictions, factor: float, taken: set | None = None):
     """A `Recalibration` of a `KerasTensor`, under a name that no operation before it has.
 
     A model that was loaded brings the names of its operations, and Keras counts the names of new
     ones from the start of the process: left to itself it would give one of them again.
+
+    Args:
+        predictions: A `KerasTensor`.
+        factor: See `Recalibration`.
+        taken: Names that are not to be used either; the new name is added. For a model with
+            several outputs.
     """
-    taken = {operation.name for operation in operations_before(predictions)}
+    taken = set() if taken is None else taken
+    taken |= {operation.name for operation in operations_before(predictions)}
     name, number = "recalibration", 0
     while name in taken:
         number += 1
         name = f"recalibration_{number}"
+    taken.add(name)
     return Recalibration(factor, name=name)(predictions)

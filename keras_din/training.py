@@ -245,9 +245,9 @@ def load_run(folder: str | os.PathLike) -> Run:
     check_fingerprint(model, spec, f"{folder / _SPEC}")
     run = Run(folder, model, spec, _read(folder / _RESULT, {}))
     if not model.compiled:  # One that an older version counted.
-        rates = run_click_rates(run)
-        known = rates.known_from["negative_rate"] != ASSUMED
-        _compile_counted(model, rates.negative_rate if known else None)
+        (rate,) = run_click_rates(run).of_outputs.values()
+        known = rate.known_from["negative_rate"] != ASSUMED
+        _compile_counted(model, rate.negative_rate if known else None)
     return run
 
 
@@ -273,7 +273,9 @@ def run_click_rates(run: Run, raw: bool = False) -> ClickRates:
         header = _read(pathlib.Path(content["data"]) / HEADER, None)
         negative_rate = header and header["report"].get("negative_rate", 1.0)
     weight = content["arguments"].get("positive_weight", 1.0)
-    return click_rates(run.model, weight, negative_rate, raw, known_from="the run")
+    return click_rates(
+        run.model, weight, negative_rate, raw, known_from="the run", outputs=run.spec.outputs
+    )
 
 
 def _fit(network, datasets, folder, arguments, progress, verbose) -> None:

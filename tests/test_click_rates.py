@@ -32,7 +32,7 @@ BY_HAND = [[1 / 121, 1 / 41, 3 / 43]]
 
 def test_by_hand():
     rates = click_rates(a_model(), 20, 0.5)
-    assert rates.factor == 40
+    assert rates.of_outputs["ctr"].factor == 40
     np.testing.assert_allclose(rates.model(a_model())({"x": LOGITS}), BY_HAND, rtol=1e-6)
     model = a_model()
     assert rates._replace(raw=True).model(model) is model
@@ -57,8 +57,8 @@ def test_what_is_known_and_from_where():
         (a_model([weighted]), {}, (20, 0.1, "the loss", "the loss")),
         (a_model({"probability": weighted}), {}, (20, 0.1, "the loss", "the loss")),
     ]:
-        rates = click_rates(model, **given)
-        found = (rates.positive_weight, rates.negative_rate, *rates.known_from.values())
+        (rate,) = click_rates(model, **given).of_outputs.values()
+        found = (rate.positive_weight, rate.negative_rate, *rate.known_from.values())
         assert found == expected
 
 
@@ -93,10 +93,10 @@ def test_the_layer(tmp_path):
 
 FRESH = """
 import sys, keras, keras_din as kd
-from keras_din.metrics import recalibrated
+from keras_din.metrics import recalibrate
 for _ in range(2):
     model = keras.saving.load_model(sys.argv[1])
-    model = keras.Model(model.inputs, recalibrated(model.output, 2, 0.5))
+    model = keras.Model(model.inputs, recalibrate(model.output, 2, 0.5))
     model.save(sys.argv[1])
 print(float(model(keras.ops.array([[0.0]]))[0, 0]))
 """
@@ -116,7 +116,8 @@ def test_a_loaded_model_is_recalibrated_in_a_fresh_process(tmp_path):
 def test_a_saved_loss_remembers_the_rate(tmp_path):
     model = a_model(BinaryCrossentropy(2, negative_rate=0.25))
     model.save(tmp_path / "model.keras")
-    assert click_rates(keras.saving.load_model(tmp_path / "model.keras")).factor == 8
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert click_rates(loaded).of_outputs["ctr"].factor == 8
     old = {"positive_weight": 2.0, "name": "binary_crossentropy"}
     assert BinaryCrossentropy.from_config(old).negative_rate is None
 

@@ -301,6 +301,76 @@ def test_tables_and_prepared_data_are_refused_with_the_remedy(method):
         model.fit({"x": LOGITS}, Y, validation_data=data)
 
 
+def model_of_two():
+    """`ctr` has the logits that come in, `cvr` minus these."""
+    x = keras.Input((None,), name="x")
+    logit = Bias(name="bias", dtype="float32")(keras.ops.expand_dims(x, -1))
+    outputs = {
+        "ctr": probability(logit, x > -np.inf),
+        "cvr": probability(-logit, x > -np.inf, "cvr"),
+    }
+    return kd.CTRModel({"x": x}, outputs, name="model")
+
+
+Y_2 = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]], "float32")
+LABELS_2 = Y_2[REAL].astype("float64")
+BCE_2 = (WEIGHTS * -np.log(np.where(LABELS_2 == 1, 1 - P, P))).sum() / len(EACH)
+
+
+@pytest.mark.parametrize(
+    "loss, weights",
+    [
+        ({"ctr": "binary_crossentropy", "cvr": "binary_crossentropy"}, {"ctr": 2.0, "cvr": 0.5}),
+        (["bce", "bce"], [2.0, 0.5]),
+    ],
+)
+def test_each_output_has_its_loss_weight_and_metrics(loss, weights):
+    model = model_of_two()
+    metrics = {"ctr": [keras.metrics.AUC(name="AUC")], "cvr": ["accuracy"]}
+    model.compile("sgd", loss, loss_weights=weights, metrics=metrics)
+    found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
+    assert found["loss"] == pytest.approx(2 * BCE + 0.5 * BCE_2, rel=1e-5)
+    assert found["ctr_loss"] == pytest.approx(BCE, rel=1e-5)
+    assert found["cvr_loss"] == pytest.approx(BCE_2, rel=1e-5)
+    assert found["ctr_AUC"] == pytest.approx(roc_auc_score(LABELS, P), abs=1e-3)
+    assert found["cvr_accuracy"] == pytest.approx(accuracy_score(LABELS_2, P < 0.5))
+
+
+def test_losses_of_several_outputs_divide_by_what_they_say():
+    """Keras' loss by the number of real candidates, ours by the sum of their weights."""
+    model = model_of_two()
+    model.compile("sgd", {"ctr": "binary_crossentropy", "cvr": BinaryCrossentropy()})
+    found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
+    assert found["ctr_loss"] == pytest.approx(BCE, rel=1e-5)
+    assert found["cvr_loss"] == pytest.approx(BCE_2 * len(EACH) / WEIGHTS.sum(), rel=1e-5)
+
+
+def test_a_model_of_several_outputs_is_saved_and_trains_on(tmp_path):
+    model = model_of_two()
+    losses = {"ctr": BinaryCrossentropy(3.0), "cvr": BinaryCrossentropy()}
+    model.compile("sgd", losses, loss_weights={"ctr": 1.0, "cvr": 0.5})
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    y = {"ctr": Y, "cvr": Y_2}
+    for each in (model, again):
+        each.fit(as_dataset(LOGITS, y, WEIGHT), verbose=0, shuffle=False)
+    np.testing.assert_array_equal(model.get_weights()[0], again.get_weights()[0])
+    assert again.loss["ctr"].positive_weight == 3
+
+
+def test_labels_must_be_those_of_the_outputs():
+    model = model_of_two()
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match=r"`y` must be a dict .* \['ctr', 'cvr'\]\. Received: one"):
+        evaluated(model, LOGITS, Y)
+    with pytest.raises(ValueError, match=r"`y` must be a dict .* Received: labels of the outputs"):
+        evaluated(model, LOGITS, {"ctr": Y, "like": Y})
+    model = model_of()
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match=r"`y` must be one tensor, .*labels of the outputs"):
+        evaluated(model, LOGITS, {"a": Y, "b": Y})
+
+
 def prepared():
     users, items = np.divmod(np.arange(12), 3)
     log = pd.DataFrame({"user": users, "item": items + 1, "time": items, "click": items % 2})

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_din import evaluation, metrics
 from keras_din.evaluation import Evaluation, evaluate, predict
+from keras_din.losses import BinaryCrossentropy
 
 # Item 0 is clicked, items 1 to 3 are not; each user saw 0 and one of the others. When item `i`
 # scores `i` and item 0 scores `s`, the GAUC is the share of the others below `s`.
@@ -298,7 +299,7 @@ def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
         ),
         (
             tf.data.Dataset.from_tensors((ITEMS, {"y": CLICKS})),
-            r"`y` must be one tensor \(batch, candidates\) or \(batch,\). Received: {'y'",
+            r"`y` must hold the labels of each output .* Received: one tensor and a dict of \['y'",
         ),
         (
             tf.data.Dataset.from_tensors((ITEMS, CLICKS[:, :, None])),
@@ -751,3 +752,75 @@ def test_exports():
     assert kd.evaluation is evaluation
     assert kd.Evaluation is Evaluation
     assert kd.evaluate is evaluate
+
+
+def two_outputs():
+    """`ctr` is the sigmoid of the item, and `cvr` that of minus the item."""
+    item = keras.Input((None,), dtype="int32", name="item")
+    ctr = Scores(name="scores")(item)
+    model = keras.Model(item, {"cvr": 1 - ctr, "ctr": ctr})
+    set_item_0(model, 0)
+    return model
+
+
+BOUGHT = np.array([1, 0, 0, 1, 1, 0], "float32").reshape(-1, 1)
+
+
+def data_of_two_labels(groups=USERS):
+    labels = {"ctr": CLICKS, "cvr": BOUGHT}
+    dataset = tf.data.Dataset.from_tensor_slices((ITEMS, labels)).batch(4)
+    dataset.groups = groups
+    return dataset
+
+
+def test_each_output_is_evaluated_by_its_own_label():
+    model, dataset = two_outputs(), data_of_two_labels()
+    p = 1 / (1 + np.exp(-ITEMS[:, 0].astype("float64")))
+    found = predict(model, dataset)
+    np.testing.assert_allclose(found.predictions["cvr"], 1 - p, rtol=1e-6)
+    np.testing.assert_array_equal(found.labels["cvr"], BOUGHT[:, 0])
+    result = evaluate(model, dataset)
+    assert result["ctr_gauc"] == 0  # Item 0 is clicked and scores least, for each user.
+    # In `cvr` item 0 scores most: right for the first and the last user.
+    assert result["cvr_gauc"] == pytest.approx(2 / 3)
+    bought = BOUGHT[:, 0]
+    logloss = -np.mean(np.where(bought == 1, np.log(1 - p), np.log(p)))
+    assert result["cvr_logloss"] == pytest.approx(logloss, rel=1e-6)
+    assert result["cvr_rows"] == 6
+    assert set(result) == {f"{output}_{name}" for output in ("ctr", "cvr") for name in NAMES}
+
+
+NAMES = {"gauc", "auc", "logloss", "ne", "calibration", "ece", "rows", "groups", "groups_left_out"}
+
+
+def test_what_a_loss_did_to_one_output_is_undone_there_alone():
+    model, dataset = two_outputs(), data_of_two_labels()
+    plain = evaluate(model, dataset)
+    weighted = BinaryCrossentropy(positive_weight=3)
+    model.compile("sgd", {"ctr": BinaryCrossentropy(), "cvr": weighted})
+    result = evaluate(model, dataset)
+    assert result["ctr_logloss"] == plain["ctr_logloss"]
+    p = 1 / (1 + np.exp(-ITEMS[:, 0].astype("float64")))
+    p = (1 - p) / (1 - p + 3 * p)
+    expected = -np.mean(np.where(BOUGHT[:, 0] == 1, np.log(p), np.log(1 - p)))
+    assert result["cvr_logloss"] == pytest.approx(expected, rel=1e-6)
+    assert evaluate(model, dataset, raw=True)["cvr_logloss"] == plain["cvr_logloss"]
+
+
+def test_training_is_monitored_by_the_output_that_is_named(capsys):
+    model, dataset = two_outputs(), data_of_two_labels()
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
+    for monitor, output in (("logloss", "ctr"), ("cvr_logloss", "cvr")):
+        callback = Evaluation(dataset, monitor=monitor)
+        logs = model.fit(dataset, callbacks=[callback], verbose=0, shuffle=False).history
+        result = evaluate(model, dataset)
+        assert callback.best == result[f"{output}_logloss"]
+        assert logs["val_cvr_gauc"] == [result["cvr_gauc"]]
+    assert f"cvr_gauc {result['cvr_gauc']:.4f}" in capsys.readouterr().out
+
+
+def test_labels_of_other_outputs_are_refused():
+    labels = {"ctr": CLICKS, "like": CLICKS}
+    dataset = tf.data.Dataset.from_tensors((ITEMS, labels))
+    with pytest.raises(ValueError, match=r"`y` must hold the labels of each output .* a dict of"):
+        predict(two_outputs(), dataset)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_din.metrics import GroupAUC, gauc_difference, group_auc
-from keras_din.monitor import MONITORS, Best
+from keras_din.monitor import GAUC_THEN_LOGLOSS, MONITORS, Best, split_monitor
 
 
 def groups_of(auc, weights=None):
@@ -115,3 +115,21 @@ def test_one_metric_alone():
             best.update({"step": step, "epoch": 1, "auc": value, "logloss": value})
             found.append(best.kept.step)
         assert found == steps
+
+
+def test_the_monitored_output():
+    outputs = ["ctr", "cvr"]
+    assert split_monitor("gauc", outputs) == ("ctr", "gauc")
+    assert split_monitor("cvr_gauc_then_logloss", outputs) == ("cvr", GAUC_THEN_LOGLOSS)
+    with pytest.raises(ValueError, match=r"`monitor` must be one of .*'cvr_ece'.* Received: .*cvr"):
+        split_monitor("cvr", outputs)
+    with pytest.raises(ValueError, match=r"`monitor` must be one of .*'ece'\. Received: .*ctr_auc"):
+        split_monitor("ctr_auc", ["ctr"])
+
+
+def test_the_best_of_an_output_reads_its_own_metrics():
+    best = Best("logloss", prefix="cvr_")
+    first = {"step": 1, "epoch": 1, "ctr_logloss": 0.9, "cvr_logloss": 0.2}
+    assert best.update(first)
+    assert not best.update({**first, "step": 2, "ctr_logloss": 0.1, "cvr_logloss": 0.3})
+    assert best.kept.value == best.kept.logloss == 0.2

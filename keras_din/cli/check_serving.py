@@ -54,22 +54,22 @@ def run(options) -> None:
 
 
 def _click_rates(description: dict, run) -> tuple:
-    """What the version undid of the model's odds, and a sentence where the run would undo more."""
+    """What the version undid of the model's odds, and a text where the run would undo more."""
     from keras_din.click_rates import ClickRates
     from keras_din.training import run_click_rates
 
-    ctr = description.get("ctr")
-    if ctr is None:  # Of an older version, which undid nothing.
-        return run_click_rates(run, raw=True), ""
-    names = ("positive_weight", "negative_rate", "raw", "known_from")
-    version, ours = ClickRates(*(ctr[name] for name in names)), run_click_rates(run)
-    if version.raw or version.factor == ours.factor:
-        return version, ""
-    undone, trained = (
-        f"positive_weight={rates.positive_weight:g}, negative_rate={rates.negative_rate:g}"
-        for rates in (version, ours)
-    )
-    return version, f"the version undoes {undone}, the run was trained with {trained}"
+    version, ours = ClickRates.from_json(description["outputs"]), run_click_rates(run)
+    sentences = []
+    for name, rate in version.of_outputs.items():
+        of_run = ours.of_outputs.get(name)  # An output that the run lacks is found by its answers.
+        if version.raw or of_run is None or rate.factor == of_run.factor:
+            continue
+        undone, trained = (
+            f"positive_weight={each.positive_weight:g}, negative_rate={each.negative_rate:g}"
+            for each in (rate, of_run)
+        )
+        sentences.append(f"{name}: the version undoes {undone}, the run was trained with {trained}")
+    return version, "\n".join(sentences)
 
 
 def report(skew, rows) -> str:

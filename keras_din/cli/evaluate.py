@@ -37,7 +37,7 @@ def run(options) -> None:
     rates = run_click_rates(run, options.raw)
     rows = data.dataset(options.part, options.batch_size)
     metrics = evaluate_at(rates, run.model, rows)
-    if rates.raw or rates.factor != 1:
+    if rates.raw or not rates.undoes_nothing:
         print(rates.describe())
     print(metrics_table({options.part: metrics}))
     print(

@@ -45,13 +45,11 @@ def run(options) -> None:
     portable_format = options.format != "savedmodel"
     if portable_format and (options.keep is not None or options.tables != "float32"):
         raise ValueError("`--keep` and `--tables` belong to `--format savedmodel`.")
-    from keras_din.click_rates import ASSUMED
     from keras_din.training import load_run, read_arguments, run_click_rates
 
     run = load_run(options.run)
     rates = run_click_rates(run, options.raw)
-    assumed = ASSUMED in rates.known_from.values() and not rates.raw  # `export` says so.
-    told = "" if assumed else f"{rates.describe()}\n"
+    told = "" if rates.is_assumed else f"{rates.describe()}\n"  # Else `export` prints it.
     if portable_format:
         from keras_din.serving import portable
 

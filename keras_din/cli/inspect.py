@@ -51,7 +51,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         ("trained on", f"data of fingerprint {description['data_fingerprint'] or 'unknown'}"),
         ("size", f"{_bytes(sum(sizes.values()))}: {parts}"),
         ("warm-up", f"{len(description['warmup']['requests'])} requests"),
-        ("ctr", _ctr(description.get("ctr"))),
+        *((name, _output(facts)) for name, facts in description["outputs"].items()),
     ]
     sections = [
         _aligned(facts),
@@ -66,14 +66,12 @@ def screen(version, description: dict, sizes: dict) -> str:
     return "\n\n".join(section for section in sections if section)
 
 
-def _ctr(ctr: dict | None) -> str:
-    """What `ctr` is, what was undone for it, and how that was known."""
-    if ctr is None:
-        return "the output of the model (an older version)"
-    if ctr["raw"]:
-        return ctr["is"]
-    values = [f"{name} {ctr[name]:g} ({source})" for name, source in ctr["known_from"].items()]
-    return f"{ctr['is']}: {', '.join(values)}"
+def _output(facts: dict) -> str:
+    """What an output is, what was undone for it, and how that was known."""
+    if facts["raw"]:
+        return facts["is"]
+    values = [f"{name} {facts[name]:g} ({source})" for name, source in facts["known_from"].items()]
+    return f"{facts['is']}: {', '.join(values)}"
 
 
 def _inputs(description: dict) -> list:

@@ -142,7 +142,7 @@ def run(options) -> None:
         print(f"best step {result['best_step']}")
     if rows:
         print(metrics_table(rows))
-    if rates.factor != 1:
+    if not rates.undoes_nothing:
         print(rates.describe())
     print(f"written: {options.run}")
 

@@ -8,12 +8,15 @@ from keras_din.features.embedded_feature import (
     missing_value,
     padding_value,
 )
+from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
 from keras_din.features.numeric import Numeric
 from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec import FeatureSpec, InputInfo
 
 __all__ = [
+    "DEFAULT_LABEL",
+    "DEFAULT_OUTPUT",
     "MISSING_INT64",
     "NUM_RESERVED",
     "OOV_INDEX",
@@ -24,6 +27,7 @@ __all__ = [
     "EmbeddedFeature",
     "FeatureSpec",
     "InputInfo",
+    "Label",
     "Numeric",
     "Sequence",
     "id_feature",

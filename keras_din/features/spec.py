@@ -7,12 +7,13 @@ from typing import NamedTuple
 from keras_din.features.bag import Bag
 from keras_din.features.categorical import Categorical
 from keras_din.features.kinds import KINDS, as_tuple, feature_to_dict, feature_tuple
+from keras_din.features.labels import DEFAULT_LABELS, Label, label_tuple
 from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
 
 # Of the JSON form; grows when an older reader could no longer understand it. A spec without bags
-# is written as before there were any.
-_FORMAT, _FORMAT_WITH_BAGS = 1, 2
+# and with the default label is written as before there were any.
+_FORMAT, _FORMAT_WITH_BAGS, _FORMAT_WITH_LABELS = 1, 2, 3
 
 
 class InputInfo(NamedTuple):
@@ -36,15 +37,19 @@ class FeatureSpec:
             real where its index is not 0.
         sequences: Behavior sequences, each of features that `target` has.
         context: Features of the user and of the request.
+        labels: What the model predicts: `Label` objects, or names of labels. Defaults to the label
+            `click`, which the output `ctr` predicts. The first is the one that candidates are
+            ranked by and that training is monitored by.
 
     Raises:
-        ValueError: On duplicate names, on a sequence of something that the target lacks, and on
-            two different features of one name.
+        ValueError: On duplicate names, on a sequence of something that the target lacks, on
+            two different features of one name, and without a label.
     """
 
     target: tuple
     sequences: tuple = ()
     context: tuple = ()
+    labels: tuple = DEFAULT_LABELS
 
     def __post_init__(self):
         for word in ("target", "context"):
@@ -54,6 +59,7 @@ class FeatureSpec:
         object.__setattr__(
             self, "sequences", as_tuple("a FeatureSpec", "sequences", self.sequences)
         )
+        object.__setattr__(self, "labels", label_tuple("a FeatureSpec", self.labels))
         for sequence in self.sequences:
             if not isinstance(sequence, Sequence):
                 raise ValueError(
@@ -110,6 +116,11 @@ class FeatureSpec:
         return dict(self._named_inputs())
 
     @property
+    def outputs(self) -> tuple:
+        """Names of the model's outputs, one per label."""
+        return tuple(label.output for label in self.labels)
+
+    @property
     def features(self) -> dict:
         """Every feature once: name -> `Categorical`, `Bag` or `Numeric`."""
         return {feature.name: feature for feature in self._allfeature_tuple()}
@@ -132,6 +143,9 @@ class FeatureSpec:
                 for sequence in self.sequences
             ],
         }
+        if self.labels != DEFAULT_LABELS:
+            content["format"] = _FORMAT_WITH_LABELS
+            content["labels"] = [dataclasses.asdict(label) for label in self.labels]
         return json.dumps(content, indent=1, ensure_ascii=False)
 
     @classmethod
@@ -139,7 +153,7 @@ class FeatureSpec:
         """The spec that `to_json` wrote. Raises a `ValueError` for anything else."""
         try:
             content = json.loads(text.removeprefix("\ufeff"))
-            if content["format"] not in (_FORMAT, _FORMAT_WITH_BAGS):
+            if content["format"] not in (_FORMAT, _FORMAT_WITH_BAGS, _FORMAT_WITH_LABELS):
                 raise ValueError(f"format {content['format']!r}")
             features = {}
             for entry in content["features"]:
@@ -159,6 +173,9 @@ class FeatureSpec:
                     )
                     for entry in content["sequences"]
                 ],
+                labels=[Label(**entry) for entry in content["labels"]]
+                if "labels" in content
+                else DEFAULT_LABELS,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -174,4 +191,6 @@ class FeatureSpec:
                 lines.append(f"    {word}=[")
                 lines += [f"        {value!r}," for value in values]
                 lines.append("    ],")
+        if self.labels != DEFAULT_LABELS:
+            lines.append(f"    labels={list(self.labels)!r},")
         return "\n".join([*lines, ")"])

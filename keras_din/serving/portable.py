@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_din.checks import local_path
-from keras_din.click_rates import ASSUMED, ClickRates
+from keras_din.click_rates import ClickRates
 from keras_din.embed import build_inputs
 from keras_din.features import (
     PADDING_INDEX,
@@ -73,7 +73,8 @@ def export_onnx(
         RuntimeError: When the extra `keras_din[onnx]` is not installed, an operation of the model
             has no form in ONNX, or `onnxruntime` fails or disagrees. Nothing is written then.
     """
-    rates = checked_rates(model, positive_weight, negative_rate, raw, rates)
+    check_order("export_onnx", model, spec, path)
+    rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
     return _export(model, spec, path, rates, "onnx", _write_onnx, _score_onnx)
 
 
@@ -111,7 +112,8 @@ def export_litert(
             model is not among LiteRT's own, or its interpreter fails or disagrees with the live
             model. Nothing is written then.
     """
-    rates = checked_rates(model, positive_weight, negative_rate, raw, rates)
+    check_order("export_litert", model, spec, path)
+    rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
     return _export(model, spec, path, rates, "litert", _write_litert, _score_litert)
 
 
@@ -146,7 +148,6 @@ def _export(model, spec, path, rates, extra, write, score) -> pathlib.Path:
             "Exports need the TensorFlow backend. Received: KERAS_BACKEND="
             f"{keras.backend.backend()}. Load the weights in a process with it."
         )
-    check_order(f"export_{extra}", model, spec, path)
     path = local_path("path", path)
     if path.is_dir():
         raise ValueError(f"`path` must be that of a file. Received: the folder {path}.")
@@ -175,7 +176,7 @@ def _export(model, spec, path, rates, extra, write, score) -> pathlib.Path:
                 f"The largest difference was {difference:g}; nothing is written."
             )
         os.replace(file, path)
-    if ASSUMED in rates.known_from.values() and not rates.raw:
+    if rates.is_assumed:
         print(rates.describe(), flush=True)
     return path
 

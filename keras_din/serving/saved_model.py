@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_din.checks import json_values, local_path, one_of, positive_integer
-from keras_din.click_rates import ASSUMED, ClickRates
+from keras_din.click_rates import ClickRates
 from keras_din.features import FeatureSpec
 from keras_din.ops.custom_gradient_tensorflow import without_gradients
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
@@ -127,7 +127,7 @@ def export(
     path = folder_of_versions(local_path("path", path))
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
-    rates = checked_rates(model, positive_weight, negative_rate, raw, rates)
+    rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
     model = rates.model(model)
     int8 = Int8Tables(model) if tables == "int8" else None
     in_floats = ctr_in_float32(model)
@@ -150,9 +150,9 @@ def export(
             data_fingerprint=data_fingerprint,
             tables={"dtype": tables} | lost,
             half_precision=half,
-            ctr=rates.to_json(),
+            outputs=rates.to_json(),
         )
-    if ASSUMED in rates.known_from.values() and not rates.raw:
+    if rates.is_assumed:
         print(rates.describe(), flush=True)
     if warmup["file"] is None:
         warnings.warn(

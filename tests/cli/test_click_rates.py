@@ -57,12 +57,18 @@ def by_hand(model, data, part, factor):
     return np.sum(p / (p + factor * (1 - p))) / labels.sum()
 
 
+def factor_of(rates):
+    (rate,) = rates.of_outputs.values()
+    return rate.factor
+
+
 def test_the_run_knows_both(folder):
     assert PreparedData.load(folder / "data").negative_rate == 0.25
     assert read_arguments(folder / "run")["negative_rate"] == 0.25
     rates = run_click_rates(load_run(folder / "run"))
-    assert rates.factor == FACTOR
-    assert set(rates.known_from.values()) == {"the run"}
+    (rate,) = rates.of_outputs.values()
+    assert rate.factor == FACTOR
+    assert set(rate.known_from.values()) == {"the run"}
 
 
 def test_what_a_run_reports_is_calibrated(folder, tmp_path, capsys):
@@ -95,10 +101,8 @@ def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by
     assert "assumed" not in told
     (version,) = models.iterdir()
     description = json.loads((version / "keras_din.json").read_text())
-    assert (description["ctr"]["positive_weight"], description["ctr"]["negative_rate"]) == (
-        20,
-        0.25,
-    )
+    ctr = description["outputs"]["ctr"]
+    assert (ctr["positive_weight"], ctr["negative_rate"]) == (20, 0.25)
     assert description["metrics"]["test"] == load_run(folder / "run").result["test"]
     check = ["check-serving", models, folder / "data", "--run", folder / "run", "--rows", "200"]
     code, told, error = run(capsys, *check)
@@ -110,7 +114,7 @@ def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by
         in told
     )
     # A version that says that it undid something else does not answer as the run does.
-    description["ctr"]["positive_weight"] = 10.0
+    ctr["positive_weight"] = 10.0
     (version / "keras_din.json").write_text(json.dumps(description))
     code, told, error = run(capsys, *check)
     assert code == 1
@@ -121,7 +125,8 @@ def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by
     assert run(capsys, "export", folder / "run", models, "--raw")[0] == 0
     (version,) = models.iterdir()
     description = json.loads((version / "keras_din.json").read_text())
-    assert description.pop("ctr")["raw"] is True
+    assert description.pop("outputs")["ctr"]["raw"] is True
+    description["format"] = 1
     code, told, _ = run(capsys, *check)
     assert code == 0
     (version / "keras_din.json").write_text(json.dumps(description))
@@ -135,17 +140,17 @@ def test_a_run_of_an_older_version_takes_the_rate_of_its_data(folder, tmp_path):
     content = json.loads((old / "run.json").read_text())
     del content["negative_rate"]
     (old / "run.json").write_text(json.dumps(content))
-    assert run_click_rates(load_run(old)).factor == FACTOR
+    assert factor_of(run_click_rates(load_run(old))) == FACTOR
     content["data"] = None
     (old / "run.json").write_text(json.dumps(content))
-    assert run_click_rates(load_run(old)).factor == FACTOR  # Its loss says so too.
+    assert factor_of(run_click_rates(load_run(old))) == FACTOR  # Its loss says so too.
 
 
 def test_counted_rates_of_thinned_data(folder, tmp_path):
     """Popularity counts what is there: a quarter of the negatives, so odds four times as high."""
     data = PreparedData.load(folder / "data")
     counted = train(data, tmp_path / "run", model="popularity", verbose=0)
-    assert run_click_rates(counted).factor == 4
+    assert factor_of(run_click_rates(counted)) == 4
     expected = by_hand(counted.model, data, "test", 4)
     assert expected == pytest.approx(1, abs=0.4)
     assert counted.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
@@ -156,8 +161,8 @@ def test_counted_rates_of_thinned_data(folder, tmp_path):
     for model in (counted.model, loaded, load_run(counted.folder).model):
         found = evaluate(model, data.dataset("test"))
         assert found == pytest.approx({**counted.result["test"]}, nan_ok=True)
-        rates = click_rates(model)
-        assert (rates.factor, *rates.known_from.values()) == (4, "the loss", "the loss")
+        (rate,) = click_rates(model).of_outputs.values()
+        assert (rate.factor, *rate.known_from.values()) == (4, "the loss", "the loss")
 
 
 @pytest.mark.parametrize("raw", [False, True])

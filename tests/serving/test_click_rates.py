@@ -53,15 +53,18 @@ def test_both_signatures_answer_click_rates(tmp_path, checked_by_one_process, ca
     np.testing.assert_allclose(one["ctr"], rank["ctr"][0], atol=1e-6)
     assert rank["ctr"][0, 1] == one["ctr"][1] == 0  # Padding.
     assert rank["order"].tolist() == [[*np.argsort(-expected[0, [0, 2]]) * 2, 1]]
-    assert json.loads((version / "keras_din.json").read_text())["ctr"] == {
-        "is": "the click rate of the log",
-        "raw": False,
-        "positive_weight": 20.0,
-        "negative_rate": 0.5,
-        "known_from": {
-            "positive_weight": "the loss",
-            "negative_rate": "the loss",
-        },
+    assert json.loads((version / "keras_din.json").read_text())["outputs"] == {
+        "ctr": {
+            "label": "click",
+            "is": "the click rate of the log",
+            "raw": False,
+            "positive_weight": 20.0,
+            "negative_rate": 0.5,
+            "known_from": {
+                "positive_weight": "the loss",
+                "negative_rate": "the loss",
+            },
+        }
     }
 
 
@@ -69,7 +72,7 @@ def test_raw(tmp_path, checked_by_one_process, capsys):
     model = a_model(positive_weight=20)
     version = kd.export(model, SPEC, tmp_path / "din", raw=True)
     np.testing.assert_allclose(served(version)["ctr"], model.predict_on_batch(INDICES), atol=1e-5)
-    says = json.loads((version / "keras_din.json").read_text())["ctr"]
+    says = json.loads((version / "keras_din.json").read_text())["outputs"]["ctr"]
     assert (says["is"], says["raw"]) == ("the output of the model", True)
     assert capsys.readouterr().out == ""
 
@@ -79,7 +82,7 @@ def test_what_is_given_and_what_is_assumed(tmp_path, checked_by_one_process, cap
     version = kd.export(model, SPEC, tmp_path / "din", positive_weight=5)
     np.testing.assert_allclose(served(version)["ctr"], by_hand(model, 5), atol=1e-5)
     assert "assumed: training saw all negatives (negative_rate=1)" in capsys.readouterr().out
-    known = json.loads((version / "keras_din.json").read_text())["ctr"]["known_from"]
+    known = json.loads((version / "keras_din.json").read_text())["outputs"]["ctr"]["known_from"]
     assert known == {"positive_weight": "given", "negative_rate": "assumed"}
     with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]"):
         kd.export(model, SPEC, tmp_path / "din", negative_rate=0)

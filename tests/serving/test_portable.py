@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_din as kd
-from keras_din.click_rates import ClickRates
+from keras_din.click_rates import ClickRates, OutputRate
 from keras_din.ops import packed
 from keras_din.ops.packed import portable as packed_portable
 from keras_din.ops.packed import static as packed_static
@@ -24,7 +24,7 @@ def needs(*modules):
     return pytest.mark.skipif(bool(lacking), reason=f"not installed: {', '.join(lacking)}")
 
 
-RATES = ClickRates(1.0, 1.0, False, {})  # Those of the log: nothing to undo.
+RATES = ClickRates({"ctr": OutputRate(1.0, 1.0, {})}, False)  # Those of the log: nothing to undo.
 onnx = needs("tf2onnx", "onnx", "onnxruntime")
 litert = needs("ai_edge_litert")
 FORMATS = [

@@ -67,10 +67,12 @@ def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
             )
 
 
-def checked_rates(model, positive_weight, negative_rate, raw: bool, rates) -> ClickRates:
+def checked_rates(
+    model, spec: FeatureSpec, positive_weight, negative_rate, raw: bool, rates
+) -> ClickRates:
     """`rates`, or what is given and known of the model; a `ValueError` where both are given."""
     if rates is None:
-        return click_rates(model, positive_weight, negative_rate, raw)
+        return click_rates(model, positive_weight, negative_rate, raw, outputs=spec.outputs)
     if positive_weight is not None or negative_rate is not None or raw:
         raise ValueError(
             "`rates` stands in place of `positive_weight`, `negative_rate` and `raw`. Received: "

@@ -9,13 +9,23 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values, local_path
-from keras_din.features import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
+from keras_din.features import (
+    DEFAULT_LABEL,
+    DEFAULT_OUTPUT,
+    Bag,
+    EmbeddedFeature,
+    FeatureSpec,
+    id_feature,
+    padding_value,
+)
 from keras_din.serving.graph.raw_values import asset
 from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.version.folders import versions
 from keras_din.version import __version__
 
 FILE = "keras_din.json"
+_FORMAT = 2
+_FORMAT_WITHOUT_OUTPUTS = 1  # Of 0.1, whose only output was `ctr`.
 
 
 def write_description(
@@ -29,20 +39,22 @@ def write_description(
     data_fingerprint=None,
     tables: dict,
     half_precision: dict | None = None,
-    ctr: dict | None = None,
+    outputs: dict,
 ) -> None:
     """Writes `keras_din.json` into a version that holds its SavedModel already.
 
     A vocabulary that is a file among the assets is named, not repeated. NaN is written as null.
     """
     content = {
-        "format": 1,
+        "format": _FORMAT,
         "model": model.name,
         "parameters": model.count_params(),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "metrics": metrics or {},
         "data_fingerprint": data_fingerprint,
-        "ctr": ctr,
+        "outputs": {
+            label.output: {"label": label.name, **outputs[label.output]} for label in spec.labels
+        },
         "largest_difference": parity,
         "tables": tables,
         "half_precision": half_precision,
@@ -101,7 +113,9 @@ def read_description(version) -> dict:
     version = pathlib.Path(version)
     try:
         content = json.loads((version / FILE).read_text(encoding="utf-8"))
-        if content["format"] != 1:
+        if content["format"] == _FORMAT_WITHOUT_OUTPUTS:
+            content["outputs"] = _only_output(content.pop("ctr", None))
+        elif content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']!r}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
@@ -112,6 +126,19 @@ def read_description(version) -> dict:
         if isinstance(entry.get("vocabulary"), str):
             entry["vocabulary"] = str(version / entry["vocabulary"])
     return content
+
+
+def _only_output(ctr: dict | None) -> dict:
+    """The entry `outputs` of a version that 0.1 wrote; the first such versions undid nothing."""
+    if ctr is None:
+        ctr = {
+            "is": "the output of the model",
+            "raw": True,
+            "positive_weight": 1.0,
+            "negative_rate": 1.0,
+            "known_from": {},
+        }
+    return {DEFAULT_OUTPUT: {"label": DEFAULT_LABEL, **ctr}}
 
 
 def _padding(spec: FeatureSpec) -> dict:

@@ -54,7 +54,8 @@ def test_metrics_are_numbers_or_null(tmp_path, monkeypatch):
     assert told == expected | {"rows": 3, "best": True, "of": None}
     # A loss of GAUC may be of no group.
     tables = {"dtype": "int8", "gauc_loss": np.nan}
-    write_description(version, model, SPEC, parity={}, warmup={}, tables=tables)
+    outputs = {"ctr": {"is": "the output of the model", "raw": True}}
+    write_description(version, model, SPEC, parity={}, warmup={}, tables=tables, outputs=outputs)
     assert read_description(version)["tables"] == {"dtype": "int8", "gauc_loss": None}
 
 

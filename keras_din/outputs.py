@@ -1,0 +1,79 @@
+"""Values by the names of a model's outputs: tensors, losses and metrics."""
+
+import keras
+
+
+def by_output(values, names) -> dict:
+    """Name of the output -> its value, in the order of `names`.
+
+    Args:
+        values: A dict by the names of the outputs, or the value of the only output.
+        names: Names of the outputs.
+    """
+    if isinstance(values, dict):
+        return {name: values[name] for name in names}
+    (name,) = names
+    return {name: values}
+
+
+def like_outputs(by_name: dict, example):
+    """The inverse of `by_output`: a dict where `example` is one, else the only value."""
+    if isinstance(example, dict):
+        return by_name
+    (value,) = by_name.values()
+    return value
+
+
+def loss_of(model: keras.Model, name: str):
+    """The compiled loss of an output, or `None`.
+
+    Args:
+        model: A Keras model. Its loss is one for all outputs, a dict by their names, or a list in
+            the order in which Keras flattens a dict of outputs, that of the sorted names.
+        name: Name of the output. That of a model's only output may be any.
+    """
+    loss = getattr(model, "loss", None)
+    losses = keras.tree.flatten(loss)
+    if not losses:
+        return None
+    outputs = getattr(model, "output", None)
+    names = sorted(outputs) if isinstance(outputs, dict) else []
+    if len(names) < 2:
+        return losses[0]
+    if isinstance(loss, dict):
+        return loss.get(name)
+    return losses[names.index(name)] if len(losses) == len(names) else losses[0]
+
+
+def prefixed_metrics(of_outputs: dict) -> dict:
+    """Metrics of several outputs as one flat dict, `{"ctr_auc": ..., "cvr_auc": ...}`.
+
+    Args:
+        of_outputs: Name of the output -> dict of metrics. Those of a single output are returned
+            without a prefix.
+    """
+    if len(of_outputs) == 1:
+        (metrics,) = of_outputs.values()
+        return metrics
+    return {
+        f"{output}_{name}": value
+        for output, metrics in of_outputs.items()
+        for name, value in metrics.items()
+    }
+
+
+def metrics_by_output(metrics: dict, names) -> dict:
+    """The inverse of `prefixed_metrics`: name of the output -> dict of metrics.
+
+    What belongs to no output, such as a number of seconds, is left out where there are several.
+    """
+    names = list(names)
+    if len(names) == 1:
+        return {names[0]: metrics}
+    found = {output: {} for output in names}
+    for name, value in metrics.items():
+        outputs = [output for output in names if name.startswith(f"{output}_")]
+        if outputs:  # Of `buy` and `buy_now` the longer one.
+            output = max(outputs, key=len)
+            found[output][name.removeprefix(f"{output}_")] = value
+    return found
