@@ -1,1 +1,1 @@
-"""Scripts on real data; run from the root of the repository."""
+"""Scripts on real data. Run them from the root of the repository."""

@@ -1,8 +1,8 @@
-"""Cuts the slice of KuaiRand that comes with the package: some of the users, what the demo reads.
+"""Makes the slice of KuaiRand that comes with the package: the columns of the demo, some users.
 
     python examples/cut_kuairand_slice.py KUAIRAND_FOLDER keras_din/data/datasets/kuairand_slice
 
-KuaiRand (Gao et al., CIKM 2022) is licensed CC BY-SA 4.0; so is the slice.
+KuaiRand (Gao et al., CIKM 2022) is licensed CC BY-SA 4.0, and so is the slice.
 """
 
 import argparse
@@ -18,10 +18,10 @@ VIDEOS = ["video_id", "author_id", "tag"]
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", type=pathlib.Path, help="folder with KuaiRand's tables")
-    parser.add_argument("target", type=pathlib.Path, help="folder of the slice")
+    parser.add_argument("source", type=pathlib.Path, help="folder with KuaiRand's Parquet files")
+    parser.add_argument("target", type=pathlib.Path, help="folder to write the slice to")
     parser.add_argument("--share", type=float, default=1.0, help="share of the users")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
+    parser.add_argument("--seed", type=int, default=0, help="seed that draws the users")
     options = parser.parse_args()
 
     log = pd.read_parquet(options.source / "impressions.parquet")

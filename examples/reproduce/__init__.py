@@ -1,1 +1,1 @@
-"""The DIN paper's table of results, on real logs."""
+"""Reproduces the DIN paper's table of results on real logs."""

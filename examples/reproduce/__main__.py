@@ -1,20 +1,23 @@
-"""The DIN paper's table on real logs: every model, over seeds, printed and written.
+"""Reproduces the DIN paper's table on real logs: every model, over seeds.
 
     python -m examples.reproduce --data kuairand
     python -m examples.reproduce --data beauty --folder AMAZON2014 --seeds 3
     python -m examples.reproduce --data sports --folder AMAZON2014 --settings runs/.../chosen.json
     python -m examples.reproduce --data din-pickle --folder dataset.pkl --protocol paper
 
-Each model tries the same few settings with the first seed; that with the highest GAUC of validation
-is run with all seeds. Popularity is counted: it has no seed, and chooses its prior strength on
-validation. `boosted_trees` are those of scikit-learn 1.7 or later, on counts, with settings of
-their own (boosted_trees.py). `--protocol honest` scores the test once a run, with the weights that
-were best on validation. `--protocol paper` trains on all but the test and reports the best that
-was seen on the test, settings included: only to stand beside published numbers that were made so.
+Run it from the root of the repository. Each model tries the same few settings with the first seed.
+The setting with the highest GAUC on validation is run with all seeds. Popularity is counted: it has
+no seed, and chooses its prior strength on validation. `boosted_trees` are those of scikit-learn 1.7
+or later, on counts, with settings of their own (boosted_trees.py).
 
-The table is written anew after each model. A command that was interrupted goes on where it stopped
-when it is given again. GAUC is the AUC of each user, ties one half, weighted by impressions; users
-of one class are left out.
+`--protocol honest` scores the test part once per run, with the weights that were best on
+validation. `--protocol paper` trains on all but the test part and reports the best result on the
+test part, over steps and settings. Use it only to compare with published numbers that were made
+this way.
+
+The table is written after each model. A command that was interrupted continues when it is repeated.
+GAUC is the AUC of each user, with ties counted one half, weighted by impressions; users of one
+class are left out.
 """
 
 import argparse
@@ -34,7 +37,7 @@ from examples.reproduce.speed import speed
 
 
 def parser() -> argparse.ArgumentParser:
-    """The words of the command."""
+    """Returns the parser of the command line."""
     result = argparse.ArgumentParser(
         prog="python -m examples.reproduce",
         description=__doc__,
@@ -42,16 +45,16 @@ def parser() -> argparse.ArgumentParser:
     )
     add = result.add_argument
     add("--data", required=True, choices=tuple(SOURCES))
-    add("--folder", help="where the data is (kuairand: the packaged slice)")
+    add("--folder", help="folder of the data set (kuairand: packaged slice)")
     add("--models", default="all", help=f"all, or some of {','.join(ENTRIES)}")
-    add("--seeds", type=int, default=3, help="how many (default 3)")
+    add("--seeds", type=int, default=3, help="number of seeds (default 3)")
     add("--protocol", choices=PROTOCOLS, default="honest", help="(default honest)")
-    add("--budget", type=int, default=4, help="settings that each model tries (default 4)")
-    add("--settings", help="a chosen.json of other data: nothing in it is searched")
-    add("--epochs", type=int, help="the most epochs")
-    add("--evaluate-freq", type=int, metavar="STEPS", help="(default: as the data has it)")
-    add("--speed", action="store_true", help="measure the speed; best on an idle machine")
-    add("--runs", default="runs/reproduce", help="where runs and tables are kept")
+    add("--budget", type=int, default=4, help="number of settings per model (default 4)")
+    add("--settings", help="chosen.json of other data, in place of a search")
+    add("--epochs", type=int, help="maximum number of epochs")
+    add("--evaluate-freq", type=int, metavar="STEPS", help="steps between evaluations")
+    add("--speed", action="store_true", help="measure the speed too, on an idle machine")
+    add("--runs", default="runs/reproduce", help="folder of the runs and tables")
     return result
 
 
@@ -60,7 +63,7 @@ def main(words=None) -> None:
     options = command.parse_args(words)
     source = SOURCES[options.data]
     if options.folder is None and not source.packaged:
-        command.error(f"{options.data} does not come with the package: say where by --folder")
+        command.error(f"{options.data} does not come with the package: --folder is required")
     names = list(ENTRIES) if options.models == "all" else options.models.split(",")
     if unknown := [name for name in names if name not in ENTRIES]:
         command.error(f"--models must be some of {list(ENTRIES)}. Received: {unknown}")
@@ -80,30 +83,32 @@ def main(words=None) -> None:
         chosen[name] = setting
         measured = {}
         for seed in range(options.seeds):
-            if seed and not job.entry.seeded:  # Each seed of another model is compared with it.
+            if (
+                seed and not job.entry.seeded
+            ):  # Every seed of other models is compared with its result.
                 scores[name, seed] = scores[name, 0]
                 continue
-            its = dataclasses.replace(job, seed=seed)
-            outcome = run(its, setting)
-            measured = measured or speed(its, setting, options.speed)
-            told = " ".join(f"{word} {value:g}" for word, value in setting.items())
-            told = outcome.pop("setting", told)
-            runs.append({"model": name, "seed": seed, **outcome, **measured, "setting": told})
-            scores[name, seed] = scores_of(its, setting)
+            seed_job = dataclasses.replace(job, seed=seed)
+            outcome = run(seed_job, setting)
+            measured = measured or speed(seed_job, setting, options.speed)
+            text = " ".join(f"{key} {value:g}" for key, value in setting.items())
+            text = outcome.pop("setting", text)
+            runs.append({"model": name, "seed": seed, **outcome, **measured, "setting": text})
+            scores[name, seed] = scores_of(seed_job, setting)
             print(f"{name} seed {seed}: gauc {outcome['gauc']:.4f}", flush=True)
         text = write(folder, pd.DataFrame(runs), scores, chosen, anchors(options.data, data))
     print(f"\n{options.data}, {options.protocol}: {source.training}\n{text}")
 
 
 def search(job: Job, budget: int) -> dict:
-    """The setting with the highest GAUC of validation, of as many as the budget."""
+    """Returns the setting with the highest GAUC on validation, of at most `budget` settings."""
     settings = job.entry.settings or tuning.settings(budget, job.source.dropout)
     if len(settings) == 1:
         return settings[0]
     tried = []
     for setting in settings[:budget]:
         tried.append((setting, run(job, setting)["valid gauc"]))
-        print(f"{job.name} tries {setting}: gauc of validation {tried[-1][1]:.4f}", flush=True)
+        print(f"{job.name} tries {setting}: gauc on validation {tried[-1][1]:.4f}", flush=True)
     return tuning.best(tried)
 
 

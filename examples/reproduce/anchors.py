@@ -1,11 +1,12 @@
-"""Published numbers, for the data that they are of.
+"""Published numbers, for the data that they were measured on.
 
-Those of Amazon Electronics are of the authors' `dataset.pkl`, on whose test the best epoch was
-picked: beside them stands `--protocol paper`. The paper's own .8818 and .8871 come from a leak
-that its authors fixed in 2020.
+Those of Amazon Electronics were measured on the authors' `dataset.pkl`, whose test part chose the
+epoch; compare them with `--protocol paper`. The paper's own .8818 and .8871 come from a leak that
+its authors fixed in 2020.
 """
 
-# Line of the table -> (GAUC, AUC): logs of the authors' code, DIN and DIN + Dice after the fix.
+# Line of the table -> (GAUC, AUC), from the logs of the authors' code; DIN and DIN + Dice are
+# those after the fix.
 ELECTRONICS = {
     "base": (0.8624, 0.8643),
     "wide_deep": (0.8638, 0.8598),
@@ -14,14 +15,14 @@ ELECTRONICS = {
     "din": (0.8698, 0.8714),
     "din_dice": (0.8711, 0.8738),
 }
-# BARS: Adam, L2 on tables, learning rate cut on a plateau. "base" is its DNN.
+# BARS: Adam, L2 on the tables, learning rate reduced on a plateau. "base" is its DNN.
 BARS = {
     "base": (0.8790, 0.8815),
     "din": (0.8835, 0.8860),
     "bst": (0.8841, 0.8864),
     "dien": (0.8856, 0.8888),
 }
-# The DIN paper, Table 3: AUC alone.
+# The DIN paper, Table 3. It has AUC alone.
 MOVIELENS_20M = {
     "lr": (None, 0.7263),
     "base": (None, 0.7300),
@@ -36,7 +37,7 @@ _MOVIELENS_RATINGS = 20_000_263
 
 
 def anchors(kind: str, data) -> dict:
-    """Name of the source -> line of the table -> (GAUC, AUC), empty for other data."""
+    """Returns source -> line of the table -> (GAUC, AUC), for the data that was published."""
     rows = {part: len(samples) for part, samples in data.parts.items()}
     if kind == "din-pickle":
         item = data.spec.target[0]

@@ -1,10 +1,10 @@
-"""Gradient boosted trees on counts: what a practitioner would try before a network.
+"""Gradient boosted trees on counts, a baseline without a network.
 
-The features of a row are the click rate and the frequency of each value of its context and its
-target, the same of its user, its numbers as they are, and how often and how recently the values of
-the candidate stand in the history. Rates and frequencies of a training row count the training rows
-strictly before it in time: a row that saw its own label, or rows that saw each other's, would have
-features that test rows do not have. Rows of validation and test see the whole training part.
+The features of a row are the click rate and the frequency of each value of its context, of its
+target and of its user, its numbers, and how often and how recently the values of the candidate are
+in the history. Rates and frequencies of a training row count only training rows that are strictly
+earlier. Otherwise a row would count its own label, and training rows would have features that test
+rows do not have. Rows of validation and test count the whole training part.
 """
 
 import numpy as np
@@ -21,33 +21,36 @@ SETTINGS = (
     {"learning_rate": 0.05, "leaves": 31},
     {"learning_rate": 0.05, "leaves": 63},
 )
-# Impressions at the mean rate that each value is given.
+# Impressions at the mean click rate that are added to those of each value.
 PRIOR_STRENGTH = 10.0
-MOST_ROWS = 1_000_000
+MAX_ROWS = 1_000_000
 _CHUNK = 200_000
 
 
 def train(data, setting: dict, seed: int = 0) -> tuple:
-    """Trains trees until the logloss of validation no longer falls.
+    """Trains trees until the logloss on validation no longer decreases.
 
     Args:
         data: A `PreparedData` with the parts `"train"` and `"valid"`.
         setting: One of `SETTINGS`.
-        seed: Seed of the training rows that are drawn, where there are more than `MOST_ROWS`, and
-            of the rows by which scikit-learn chooses the bounds of its bins.
+        seed: Seed that draws training rows if there are more than `MAX_ROWS`, and the rows from
+            which scikit-learn computes its bins.
 
     Returns:
-        `(outcome, scores)` like a run of a network: metrics, and the answers to the test rows.
+        `(outcome, scores)`, the same as for a run of a network: metrics, and the predictions for
+        the test rows.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     drawn = np.arange(len(data.parts["train"]))
-    if len(drawn) > MOST_ROWS:
-        drawn = np.sort(np.random.default_rng(seed).permutation(drawn)[:MOST_ROWS])
+    if len(drawn) > MAX_ROWS:
+        drawn = np.sort(np.random.default_rng(seed).permutation(drawn)[:MAX_ROWS])
     x = {"train": features(data, "train", drawn)}
-    differs = np.ptp(x["train"], axis=0) > 0  # scikit-learn finds no bins of a constant.
+    differs = np.ptp(x["train"], axis=0) > 0  # scikit-learn makes no bins of a constant.
     if not differs.any():
-        raise ValueError("Trees must have a feature that differs between rows. Received: none.")
+        raise ValueError(
+            "Boosted trees must have a feature that differs between rows. Received: none."
+        )
     for part in data.parts:
         x[part] = (x[part] if part in x else features(data, part))[:, differs]
     trees = HistGradientBoostingClassifier(
@@ -78,9 +81,9 @@ def train(data, setting: dict, seed: int = 0) -> tuple:
 
 
 def features(data, part: str, rows=None) -> np.ndarray:
-    """The features of a part, or of some of its rows: float32 `(rows, features)`."""
+    """Returns the features of a part, or of some of its rows: float32 `(rows, features)`."""
     samples, train = data.parts[part], data.parts["train"]
-    counts = _Before(train) if part == "train" else _Whole(train)
+    counts = _EarlierRows(train) if part == "train" else _WholePart(train)
     rows = np.arange(len(samples)) if rows is None else rows
     found = []
     for feature in (*data.spec.context, *data.spec.target):
@@ -96,8 +99,8 @@ def features(data, part: str, rows=None) -> np.ndarray:
     return np.stack(found, axis=1).astype("float32")
 
 
-class _Whole:
-    """Counts of the whole training part, for rows of other parts."""
+class _WholePart:
+    """Counts over the whole training part, for rows of other parts."""
 
     def __init__(self, train):
         self.label = np.asarray(train.label, "float64")
@@ -112,11 +115,11 @@ class _Whole:
         return _summary(row, clicks, shown, len(self.label), self.label.mean(), len(values))
 
 
-class _Before:
+class _EarlierRows:
     """Counts of the training rows strictly before each training row.
 
-    Rows of one moment, such as the candidates of a request, do not see each other. Where there are
-    no times the order of the rows stands for them.
+    Rows of the same time, such as the candidates of a request, are not counted for each other.
+    Without times the order of the rows takes their place.
     """
 
     def __init__(self, train):
@@ -127,7 +130,7 @@ class _Before:
         self.before = np.searchsorted(np.sort(self.time), self.time)
 
     def of(self, values, train_values) -> list:
-        """The same as `_Whole.of`, of what was before."""
+        """The same as `_WholePart.of`, over the earlier rows."""
         row, value = _pairs(train_values)
         order = np.lexsort((self.time[row], value))
         value, time = value[order], self.time[row][order]
@@ -145,7 +148,7 @@ class _Before:
 
 
 def _pairs(values) -> tuple:
-    """The row and the index of each value of a column; a bag has several, and may have none."""
+    """The row and the index of each value of a column. A bag has any number of values."""
     if not isinstance(values, Bags):
         return np.arange(len(values)), np.asarray(values)
     lengths = values.lengths[values.place]
@@ -155,17 +158,18 @@ def _pairs(values) -> tuple:
 
 
 def _summary(row, clicks, shown, total, mean, rows: int) -> list:
-    """Rate and log of the frequency, each the mean over the values of a row."""
+    """Click rate and log of the frequency, each the mean over the values of a row."""
     values = np.bincount(row, minlength=rows)
     rate = (clicks + PRIOR_STRENGTH * mean) / (shown + PRIOR_STRENGTH)
-    of_row = lambda each: np.bincount(row, each, rows) / np.maximum(values, 1)  # noqa: E731
-    rate = np.where(values > 0, of_row(rate), mean)  # A bag may be empty.
-    return [rate, np.log1p(of_row(shown)) - np.log1p(total)]
+    mean_by_row = lambda each: np.bincount(row, each, rows) / np.maximum(values, 1)  # noqa: E731
+    rate = np.where(values > 0, mean_by_row(rate), mean)  # A bag may be empty.
+    return [rate, np.log1p(mean_by_row(shown)) - np.log1p(total)]
 
 
 def _matches(sequence, log, samples) -> list:
-    """Length of the history; how many behaviors have the candidate's value, their share, and how
-    recent the last is: 1 for the last behavior, 1 / 2 for the one before it, 0 for none."""
+    """Features of the history: its length, and for each feature that behaviors and candidate share
+    the number of behaviors with the candidate's value, their share, and the recency of the last of
+    them: 1 for the last behavior, 1/2 for the one before it, 0 for none."""
     start, end = map(np.asarray, samples.history[sequence.name])
     start = np.maximum(start, end - sequence.max_length)
     length = end - start

@@ -1,4 +1,4 @@
-"""The lines of the table: which builder of the zoo each is, and what it is told."""
+"""The lines of the table: the builder of each and its arguments."""
 
 import dataclasses
 import inspect
@@ -19,32 +19,32 @@ class Entry:
         model: Name in `keras_din.models.MODELS`, or `boosted_trees.NAME`.
         options: Arguments of the builder.
         history: Whether the model has the sequences of the spec.
-        faster: What learning rates are multiplied by.
-        settings: The settings that it tries in place of those of `tuning.settings`, or `None`.
-        seeded: Whether the seed changes what comes out. Without it the model is run once.
+        learning_rate_scale: Factor of the learning rates.
+        settings: Settings in place of those of `tuning.settings`, or `None`.
+        seeded: Whether the result depends on the seed. Otherwise the model is run once.
     """
 
     model: str
     options: dict = dataclasses.field(default_factory=dict)
     history: bool = True
-    faster: float = 1.0
+    learning_rate_scale: float = 1.0
     settings: tuple | None = None
     seeded: bool = True
 
     @property
     def has_dropout(self) -> bool:
-        """Whether there is a builder that takes `dropout`."""
+        """Whether the model has a builder with the argument `dropout`."""
         return (
             self.model in MODELS and "dropout" in inspect.signature(MODELS[self.model]).parameters
         )
 
 
 ENTRIES = {
-    # Counted: `train` chooses its prior strength on validation.
+    # Counted, not trained. `train` chooses its prior strength on validation.
     "popularity": Entry("popularity", settings=({},), seeded=False),
     "boosted_trees": Entry(boosted_trees.NAME, settings=boosted_trees.SETTINGS),
-    # One number a value starts at 0 and has nothing to share: it learns by larger steps.
-    "lr": Entry("lr", faster=10.0),
+    # A weight per value starts at 0 and shares nothing with others: it needs larger steps.
+    "lr": Entry("lr", learning_rate_scale=10.0),
     "no_history": Entry("base", _RELU, history=False),
     "base": Entry("base", _RELU),
     "wide_deep": Entry("wide_deep", _RELU),
@@ -58,7 +58,7 @@ ENTRIES = {
     "dien_no_auxiliary": Entry("dien", _RELU | {"auxiliary_loss_weight": 0.0}),
 }
 
-# (less, more): what the paper and those after it expect.
+# (less, more): the order that the paper and its successors claim.
 EXPECTED = (
     ("popularity", "no_history"),
     ("popularity", "boosted_trees"),

@@ -2,12 +2,12 @@
 
 
 def plot(runs, published: dict, title: str, path) -> None:
-    """Writes a picture, in any format that the name of the file says.
+    """Writes a picture. The suffix of the file chooses the format.
 
     Args:
-        runs: As of `report.summary`.
-        published: As `anchors.anchors` gives.
-        title: What stands over it.
+        runs: See `report.summary`.
+        published: The result of `anchors.anchors`.
+        title: Title of the picture.
         path: The file.
     """
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ def plot(runs, published: dict, title: str, path) -> None:
     axes.set_yticks(range(len(mean)), list(mean.index))
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("GAUC of the test, mean and standard deviation over seeds")
+    axes.set_xlabel("GAUC on test, mean and standard deviation over seeds")
     axes.set_title(title)
     axes.legend()
     figure.savefig(path)

@@ -1,4 +1,4 @@
-"""The table: mean and standard deviation over seeds, and how the lines stand to each other."""
+"""The table: mean and standard deviation over seeds, and the differences between models."""
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,12 @@ METRICS = ("gauc", "auc", "logloss", "calibration", "ece")
 
 
 def summary(runs: pd.DataFrame, published: dict) -> pd.DataFrame:
-    """The table, a line a model, as text.
+    """Returns the table as text, one line per model.
 
     Args:
-        runs: A line a run: `model`, `seed`, `valid gauc`, the `METRICS`, `parameters`,
+        runs: One row per run: `model`, `seed`, `valid gauc`, the `METRICS`, `parameters`,
             `best_step`, `setting`, and where measured `s/epoch` and `samples/s`.
-        published: As `anchors.anchors` gives.
+        published: The result of `anchors.anchors`.
     """
     by_model = runs.groupby("model", sort=False)
     columns = ["valid gauc", *METRICS]
@@ -42,18 +42,18 @@ def summary(runs: pd.DataFrame, published: dict) -> pd.DataFrame:
 
 
 def order(scores: dict) -> pd.DataFrame:
-    """How much more GAUC one model has than another, for the pairs of `EXPECTED` that were run.
+    """Returns the difference of GAUC for the pairs of `EXPECTED` that were run.
 
-    The difference is the mean over the seeds that both have, on the same rows. Its error is
-    `sqrt(s^2 + d^2 / seeds)`, `s` the standard error over users (of one seed, the mean of them)
-    and `d` the standard deviation over seeds, 0 where there is one seed.
+    The difference is the mean over the seeds that both models have, on the same rows. Its error is
+    `sqrt(s^2 + d^2 / seeds)`. `s` is the mean over seeds of the standard error over users. `d` is
+    the standard deviation over seeds, 0 with one seed.
 
     Args:
-        scores: `(model, seed)` -> `predictions`, `labels` and `groups` of the test.
+        scores: `(model, seed)` -> `predictions`, `labels` and `groups` of the test part.
 
     Returns:
-        A line a pair: `less`, `more`, `difference`, `over users`, `over seeds`, `deviations`,
-        the difference over its error.
+        One row per pair: `less`, `more`, `difference`, `over users`, `over seeds`, and
+        `deviations`, the difference over its error.
     """
     lines = []
     for less, more in EXPECTED:
@@ -71,7 +71,7 @@ def order(scores: dict) -> pd.DataFrame:
 
 
 def order_as_text(pairs: pd.DataFrame) -> pd.DataFrame:
-    """`order` with four digits, and a word where it is not the expected one."""
+    """Returns `order` as text with four digits, and whether the order is as expected."""
     text = pairs.copy()
     text["difference"] = pairs["difference"].map("{:+.4f}".format)
     for name in ("over users", "over seeds"):
@@ -82,7 +82,7 @@ def order_as_text(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(frame: pd.DataFrame, index: bool = False) -> str:
-    """A frame of text as a Markdown table."""
+    """Returns a frame of text as a Markdown table."""
     if index:
         frame = frame.reset_index()
     rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
@@ -94,7 +94,7 @@ def _difference(more: dict, less: dict) -> tuple:
 
 
 def _verdict(deviations: float) -> str:
-    """Twice the error is taken for a difference."""
+    """A difference counts from twice its error on."""
     if deviations >= 2:
         return "yes"
     return "no" if deviations <= -2 else "equal"

@@ -1,4 +1,4 @@
-"""One run: train, score the test, and keep both, so that nothing is done twice."""
+"""One run: trains, scores the test part and keeps both, so that nothing is computed twice."""
 
 import dataclasses
 import json
@@ -20,15 +20,15 @@ _OUTCOME, _SCORES = "outcome.json", "scores.npz"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a run is of.
+    """What is run.
 
     Args:
-        name: The line of the table.
-        entry: Its `Entry`.
+        name: Name of the line of the table.
+        entry: The line.
         source: The kind of data.
         data: The `PreparedData`.
-        folder: Where the runs of this data and protocol are.
-        seed: Seed of the weights and of the order.
+        folder: Folder of the runs of this data and protocol.
+        seed: Seed of the weights and of the order of rows.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Job:
     seed: int = 0
 
     def at(self, setting: dict) -> pathlib.Path:
-        """The folder of the run with one of its settings."""
+        """Returns the folder of the run with a setting."""
         if self.entry.settings is not None:
             words = [f"{word}{value:g}" for word, value in setting.items()]
             return self.folder / self.name / "-".join([*words, f"seed{self.seed}"])
-        words = [f"rate{setting['learning_rate'] * self.entry.faster:g}"]
+        words = [f"rate{setting['learning_rate'] * self.entry.learning_rate_scale:g}"]
         if self.entry.has_dropout:
             words.append(f"dropout{setting['dropout']:g}")
         words += [f"regularization{setting['mini_batch_aware_l2']:g}", f"seed{self.seed}"]
@@ -51,7 +51,7 @@ class Job:
 
 
 def data_of(job: Job) -> PreparedData:
-    """The data that the model sees: without sequences where it reads no history."""
+    """Returns the data of a model: without sequences if it reads no history."""
     if job.entry.history:
         return job.data
     spec = FeatureSpec(context=job.data.spec.context, target=job.data.spec.target)
@@ -59,12 +59,12 @@ def data_of(job: Job) -> PreparedData:
 
 
 def run(job: Job, setting: dict) -> dict:
-    """Trains, or goes on, or reads what came of it before.
+    """Trains, continues an interrupted run, or reads the result of a finished one.
 
     Returns:
-        A dict: `valid gauc`, the metrics of the test, `best_step` and `parameters`, and `setting`
-        where the run itself chose it. Where there is no part `"test"`, as by the paper's protocol,
-        `"valid"` is the test.
+        A dict with `valid gauc`, the metrics of the test part, `best_step`, `parameters`, and
+        `setting` if the run itself chose it. Without a part `"test"`, as in the paper's protocol,
+        the metrics are those of `"valid"`.
     """
     folder = job.at(setting)
     if (folder / _OUTCOME).is_file():
@@ -81,7 +81,7 @@ def run(job: Job, setting: dict) -> dict:
 
 
 def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
-    """`(outcome, scores)` of a model of the zoo."""
+    """Trains a model of `MODELS` and returns `(outcome, scores)`."""
     options = dict(job.entry.options)
     if job.entry.model == "wide_deep":
         options["crosses"] = job.source.crosses
@@ -89,7 +89,7 @@ def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
         options["dropout"] = setting["dropout"]
     steps = {}
     if job.entry.settings is None:
-        steps["learning_rate"] = setting["learning_rate"] * job.entry.faster
+        steps["learning_rate"] = setting["learning_rate"] * job.entry.learning_rate_scale
         steps["mini_batch_aware_l2"] = setting["mini_batch_aware_l2"]
     keras.backend.clear_session()
     trained = train(
@@ -97,7 +97,7 @@ def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
         job.at(setting),
         model=job.entry.model,
         options=options,
-        monitor="gauc",  # What the tables compare.
+        monitor="gauc",  # The tables compare GAUC.
         **steps,
         seed=job.seed,
         resume=(job.at(setting) / "run.json").exists(),
@@ -122,6 +122,6 @@ def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
 
 
 def scores_of(job: Job, setting: dict) -> dict:
-    """`predictions`, `labels` and `groups` of the test rows of a run."""
+    """Returns `predictions`, `labels` and `groups` of the test rows of a run."""
     with np.load(job.at(setting) / _SCORES) as file:
         return dict(file)

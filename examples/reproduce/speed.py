@@ -1,4 +1,4 @@
-"""How fast a model trains: some steps of its run, timed after a few that are not."""
+"""The speed of training: some steps of a run, timed after a warm-up."""
 
 import json
 import time
@@ -12,8 +12,8 @@ _WARM_UP, _TIMED = 5, 50
 _FILE = "speed.json"
 
 
-class _Clock(keras.callbacks.Callback):
-    """The moments of the begin of training and of each end of a step."""
+class _StepTimer(keras.callbacks.Callback):
+    """Records the time when training begins and when each step ends."""
 
     def __init__(self):
         super().__init__()
@@ -27,7 +27,10 @@ class _Clock(keras.callbacks.Callback):
 
 
 def speed(job: Job, setting: dict, measure: bool) -> dict:
-    """`samples/s` and `s/epoch` of a run; empty where it takes no steps or was never measured."""
+    """Returns `samples/s` and `s/epoch` of a run, or an empty dict.
+
+    It is empty for a model without training steps, and if the speed was never measured.
+    """
     if job.entry.settings is not None:
         return {}
     file = job.at(setting) / _FILE
@@ -41,13 +44,13 @@ def speed(job: Job, setting: dict, measure: bool) -> dict:
         shuffle=True,
         by_request=training.get("by_request", False),
     )
-    steps = min(_WARM_UP + _TIMED, int(batches.cardinality()) - 1)  # The last may be short.
-    clock = _Clock()
+    steps = min(_WARM_UP + _TIMED, int(batches.cardinality()) - 1)  # The last batch may be smaller.
+    timer = _StepTimer()
     keras.backend.clear_session()
     model = load_run(job.at(setting)).model
-    model.fit(batches.take(steps), shuffle=False, verbose=0, callbacks=[clock])
+    model.fit(batches.take(steps), shuffle=False, verbose=0, callbacks=[timer])
     warm = min(_WARM_UP, steps // 2)
-    seconds = (clock.times[-1] - clock.times[warm]) / (steps - warm)
+    seconds = (timer.times[-1] - timer.times[warm]) / (steps - warm)
     rows = len(data.parts["train"])
     epoch = seconds * int(batches.cardinality())
     result = {"samples/s": rows / epoch, "s/epoch": epoch}

@@ -10,12 +10,12 @@ REGULARIZATIONS = (0.0, 0.01)
 
 
 def settings(budget: int, dropout: float = 0.0, seed: int = 0) -> list:
-    """The settings that each model tries.
+    """Returns the settings that each model tries.
 
     Args:
-        budget: How many.
-        dropout: The dropout of the first one, which has learning rate 1e-3 and no regularization.
-        seed: Seed of the draw of the others.
+        budget: Number of settings.
+        dropout: Dropout of the first setting, which has learning rate 1e-3 and no regularization.
+        seed: Seed that draws the others.
 
     Returns:
         A list of dicts with `learning_rate`, `dropout` and `mini_batch_aware_l2`.
@@ -29,9 +29,9 @@ def settings(budget: int, dropout: float = 0.0, seed: int = 0) -> list:
 
 
 def best(tried: list) -> dict:
-    """The setting with the highest GAUC of validation; of equals the first.
+    """Returns the setting with the highest GAUC on validation, the first of equal ones.
 
     Args:
-        tried: Pairs of a setting and the GAUC of validation, NaN where there is none.
+        tried: Pairs of a setting and its GAUC on validation, which may be NaN.
     """
     return max(tried, key=lambda pair: np.nan_to_num(pair[1], nan=-1.0))[0]

@@ -114,7 +114,7 @@ def test_anchors_stand_beside_their_own_data_alone():
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--data", "beauty"], "does not come with the package: say where by --folder"),
+        (["--data", "beauty"], "does not come with the package: --folder is required"),
         (["--data", "kuairand", "--models", "dinn"], r"Received: \['dinn'\]"),
     ],
 )
@@ -125,7 +125,7 @@ def test_what_is_refused(words, message, capsys):
 
 
 def test_raw_amazon_needs_its_two_files(tmp_path):
-    with pytest.raises(ValueError, match=r"must hold one file reviews_\*\.json\*"):
+    with pytest.raises(ValueError, match=r"must contain one file reviews_\*\.json\*"):
         load(SOURCES["raw-amazon"], tmp_path, "honest")
 
 
