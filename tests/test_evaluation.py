@@ -153,7 +153,7 @@ def test_by_request_and_by_sample_agree():
     samples = Samples(
         columns={"item": rng.integers(2, 50, rows)},
         history={"hist": (5 * user, 5 * user + 1 + request % 5)},
-        label=rng.integers(0, 2, rows),
+        labels=rng.integers(0, 2, rows),
         group=user,
         request=request,
     )

@@ -43,6 +43,7 @@ def test_public_names():
         "Categorical",
         "Evaluation",
         "FeatureSpec",
+        "Label",
         "MODELS",
         "Numeric",
         "Sequence",

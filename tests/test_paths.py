@@ -22,7 +22,7 @@ LOG = {"user": "u", "time": "t", "target": ["item"]}
 
 def data():
     samples = kd.data.Samples(
-        {"item": np.array([2, 3])}, {}, label=np.array([0, 1]), group=np.array([0, 0])
+        {"item": np.array([2, 3])}, {}, labels=np.array([0, 1]), group=np.array([0, 0])
     )
     return kd.data.PreparedData(SPEC, {}, {"train": samples})
 

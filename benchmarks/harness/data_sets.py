@@ -88,7 +88,7 @@ def _prepared(log, items, user, start, end, shown, dim, max_length) -> PreparedD
     samples = Samples(
         columns={"item_id": item + 2, "cate_id": log.category_of[item] + 2},
         history={"hist": (repeat(start), repeat(end))},
-        label=np.tile(np.arange(candidates) == 0, len(user)),
+        labels=np.tile(np.arange(candidates) == 0, len(user)),
         group=repeat(user),
         request=repeat(np.arange(len(user))),
     )

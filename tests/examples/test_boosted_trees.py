@@ -137,7 +137,7 @@ def test_trees_learn_no_more_than_there_is():
     np.testing.assert_array_equal(scores["labels"], parts["test"].label)
     # A planted signal is found.
     planted = {
-        name: dataclasses.replace(samples, label=samples.columns["item"] % 2)
+        name: dataclasses.replace(samples, labels=samples.columns["item"] % 2)
         for name, samples in parts.items()
     }
     outcome, _ = boosted_trees.train(

@@ -117,7 +117,7 @@ class SyntheticLaw:
         samples = Samples(
             columns=columns,
             history={"hist": (np.repeat(offsets[:-1], shown), np.cumsum(flat) - flat)},
-            label=flat,
+            labels=flat,
             group=np.repeat(np.arange(users), shown),
             time=time,
         )

@@ -51,8 +51,9 @@ def dataset(
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
         `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`, int32 or float32;
-        of a `Bag` with the axis `values` after these. `y` is float32 `(batch, candidates)`. There
-        is 1 candidate, or with `by_request` those of the request; requests of unequal size are
+        of a `Bag` with the axis `values` after these. `y` is float32 `(batch, candidates)`; of a
+        spec with several labels it is a dict of such tensors by the names of the outputs. There is
+        1 candidate, or with `by_request` those of the request; requests of unequal size are
         padded with 0. Where `samples` have weights or such padding, elements are
         `(x, y, sample_weight)`, float32 `(batch, candidates)` with 0 on padding. The dataset's
         attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
@@ -141,7 +142,7 @@ def _element(spec, samples, columns, bounds):
         else _read(column)
         for name, column in columns.items()
     }
-    read_label = _read(samples.label)
+    read_labels = {label.output: _read(samples.labels[label.name]) for label in spec.labels}
     read_weight = None if samples.weight is None else _read(samples.weight)
     slices = {
         sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
@@ -185,11 +186,13 @@ def _element(spec, samples, columns, bounds):
             if isinstance(info.feature, Numeric):
                 numbers = tf.cast(x[name], tf.float32)
                 x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.mean)
-        y = look_up(read_label, shown)
+        labels = {output: look_up(read, shown) for output, read in read_labels.items()}
+        y = labels if len(labels) > 1 else next(iter(labels.values()))
         if read_weight:
             return x, y, look_up(read_weight, shown)
         if isinstance(shown, tf.RaggedTensor):
-            return x, y, tf.sequence_mask(last - first, tf.shape(y)[1], dtype=tf.float32)
+            width = tf.shape(next(iter(labels.values())))[1]
+            return x, y, tf.sequence_mask(last - first, width, dtype=tf.float32)
         return x, y
 
     return element

@@ -284,7 +284,7 @@ def prepare_impressions(
             feature_name(feature): encoded[feature_name(feature)] for feature in [*context, *target]
         },
         history={name: log.before(number, at) for name, log in behaviors.items()},
-        label=events.labels[label][order],
+        labels=events.labels[label][order],
         group=number,
         request=requests,
         time=at,

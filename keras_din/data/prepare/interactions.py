@@ -277,7 +277,7 @@ def prepare_interactions(
             **{name: values[candidates.ravel()] for name, values in of_item.items()},
         },
         history={sequence: (repeat(start), repeat(end))},
-        label=np.tile(np.arange(each) == 0, len(shown)),
+        labels=np.tile(np.arange(each) == 0, len(shown)),
         group=repeat(number[shown]),
         request=repeat(shown),
         time=repeat(at[shown]),

@@ -83,7 +83,7 @@ def rows_to_samples(
             if info.role != "behavior"
         },
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
-        label=np.zeros(len(frame))
+        labels=np.zeros(len(frame))
         if label is None
         else good_labels(label, frame[label], label_map),
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],

@@ -166,7 +166,7 @@ def log_to_samples(
     samples = Samples(
         columns={feature.name: columns[feature.name] for feature in shown},
         history={name: log.before(who, when) for name, log in logs.items()},
-        label=np.zeros(len(frame), np.float32),
+        labels=np.zeros(len(frame), np.float32),
         group=who,
         time=when,
         line=frame.index.to_numpy(),

@@ -93,7 +93,7 @@ def prepare_tuples(
     samples = Samples(
         columns={name: values + NUM_RESERVED for name, values in columns.items()},
         history={"hist": (start[row], end[row])},
-        label=np.concatenate([label, np.tile([1, 0], len(test))]),
+        labels=np.concatenate([label, np.tile([1, 0], len(test))]),
         group=group[row],
         request=row,
     )

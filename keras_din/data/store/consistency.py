@@ -22,6 +22,12 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
     Raises:
         ValueError: Names the input, the first bad row and its value.
     """
+    lacking = [label.name for label in spec.labels if label.name not in samples.labels]
+    if lacking:
+        raise ValueError(
+            f"`labels` of the samples must hold those of the spec; missing are {lacking}. "
+            f"Received: {list(samples.labels)}."
+        )
     columns = {}
     for name, info in spec.inputs.items():
         if info.role == "behavior":

@@ -1,4 +1,4 @@
-"""Samples: which candidate was shown to whom, with which history, and was it clicked."""
+"""Samples: which candidate was shown to whom, with which history, and what became of it."""
 
 import dataclasses
 import os
@@ -13,8 +13,10 @@ from keras_din.data.store.arrays import (
     strip_prefix,
 )
 from keras_din.data.store.bags import checked_columns, files_of, from_files
+from keras_din.features import DEFAULT_LABEL
 
-_FIELDS = ("label", "group", "request", "time", "weight", "line")
+_FIELDS = ("group", "request", "time", "weight", "line")
+_ONLY_LABEL = "label"  # The file of 0.1, which had no others.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +28,7 @@ class Samples:
             the `Bags` of a `Bag`.
         history: Sequence name -> `(start, end)`, integers `(rows,)` each: the events `start` to
             `end - 1` of that sequence's log are the row's history.
-        label: `(rows,)` of 0 and 1.
+        labels: Name of a label -> `(rows,)` of 0 and 1. An array is the label `click`.
         group: Integers `(rows,)`, the groups of GAUC: the user's number.
         request: Integers `(rows,)`, or `None`. The rows of one request stand together and share
             context and history.
@@ -37,13 +39,14 @@ class Samples:
             a CSV file, or else the row counted from 0. Or `None`.
 
     Raises:
-        ValueError: When lengths disagree, a label is neither 0 nor 1, a weight is negative or
-            not finite, label or weight is no vector, or a slice ends before it starts.
+        ValueError: When lengths disagree, there is no label or one that is neither 0 nor 1, a
+            weight is negative or not finite, a label or the weight is no vector, or a slice ends
+            before it starts.
     """
 
     columns: dict
     history: dict
-    label: np.ndarray
+    labels: dict
     group: np.ndarray
     request: np.ndarray | None = None
     time: np.ndarray | None = None
@@ -60,33 +63,50 @@ class Samples:
                 for name, (start, end) in self.history.items()
             },
         )
-        put("label", np.asarray(self.label, np.float32))
+        labels = self.labels if isinstance(self.labels, dict) else {DEFAULT_LABEL: self.labels}
+        put("labels", {name: np.asarray(of, np.float32) for name, of in labels.items()})
+        if not labels:
+            raise ValueError("`labels` must hold at least one label. Received: none.")
         for field in ("group", "request", "time", "line"):
             if getattr(self, field) is not None:
                 put(field, integers(field, getattr(self, field)))
         if self.weight is not None:
             put("weight", np.asarray(self.weight, np.float32))
-        for field in ("label", "weight"):
-            shape = np.shape(getattr(self, field))
-            if getattr(self, field) is not None and len(shape) != 1:
-                raise ValueError(f"`{field}` must be a vector. Received: shape={shape}.")
+        for what, values in (*_words(self.labels), ("`weight`", self.weight)):
+            if values is not None and values.ndim != 1:
+                raise ValueError(f"{what} must be a vector. Received: shape={values.shape}.")
         lengths = {name: len(array) for name, array in self.arrays().items()}
-        if set(lengths.values()) != {len(self.label)}:
+        if set(lengths.values()) != {len(self)}:
             raise ValueError(f"All columns of samples must have one length. Received: {lengths}.")
-        label = self.label
-        row = first_where(len(label), lambda part: (label[part] != 0) & (label[part] != 1))
-        if row is not None:
-            raise ValueError(f"`label` must be 0 or 1. Received: {label[row]:g} in row {row}.")
+        for what, values in _words(self.labels):
+            _check_label(what, values)
         if self.weight is not None:
             _check_weights(self.weight)
         for name, (start, end) in self.history.items():
             _check_slices(name, start, end)
+
+    @property
+    def label(self) -> np.ndarray:
+        """The label of samples that have one."""
+        if len(self.labels) > 1:
+            raise ValueError(
+                "`label` belongs to samples with one label; take one of `labels`. "
+                f"Received: labels {list(self.labels)}."
+            )
+        (values,) = self.labels.values()
+        return values
+
+    @property
+    def is_positive(self) -> np.ndarray:
+        """Which rows have at least one label that is 1: bool `(rows,)`."""
+        return np.any([values == 1 for values in self.labels.values()], axis=0)
 
     def arrays(self) -> dict:
         """Name of the file or folder that `save` writes -> its array or `Bags`."""
         arrays = {f"columns/{name}": values for name, values in self.columns.items()}
         for name, (start, end) in self.history.items():
             arrays |= {f"history/{name}/start": start, f"history/{name}/end": end}
+        arrays |= {f"labels/{name}": values for name, values in self.labels.items()}
         for field in _FIELDS:
             if getattr(self, field) is not None:
                 arrays[field] = getattr(self, field)
@@ -95,6 +115,8 @@ class Samples:
     @classmethod
     def from_arrays(cls, arrays: dict):
         """The samples of such arrays."""
+        if _ONLY_LABEL in arrays:
+            arrays = {**arrays, f"labels/{DEFAULT_LABEL}": arrays[_ONLY_LABEL]}
         history = strip_prefix(arrays, "history")
         return cls(
             columns=strip_prefix(arrays, "columns"),
@@ -103,11 +125,12 @@ class Samples:
                 for name, start in history.items()
                 if name.endswith("/start")
             },
+            labels=strip_prefix(arrays, "labels"),
             **{field: arrays[field] for field in _FIELDS if field in arrays},
         )
 
     def __len__(self):
-        return len(self.label)
+        return len(next(iter(self.labels.values())))
 
     def __getitem__(self, rows):
         """The samples of `rows`: a slice, an array of row numbers or a boolean mask."""
@@ -130,7 +153,24 @@ class Samples:
         return cls.from_arrays(from_files(load_arrays(folder)))
 
     def __repr__(self):
-        return f"Samples({len(self):,} rows, {list(self.columns)}, history of {list(self.history)})"
+        labels = "" if list(self.labels) == [DEFAULT_LABEL] else f", labels {list(self.labels)}"
+        return (
+            f"Samples({len(self):,} rows, {list(self.columns)}, "
+            f"history of {list(self.history)}{labels})"
+        )
+
+
+def _words(labels: dict) -> list:
+    """What errors call each label, and its values."""
+    if list(labels) == [DEFAULT_LABEL]:
+        return [("`label`", labels[DEFAULT_LABEL])]
+    return [(f"Label {name!r}", values) for name, values in labels.items()]
+
+
+def _check_label(what: str, values: np.ndarray) -> None:
+    row = first_where(len(values), lambda part: (values[part] != 0) & (values[part] != 1))
+    if row is not None:
+        raise ValueError(f"{what} must be 0 or 1. Received: {values[row]:g} in row {row}.")
 
 
 def _check_weights(weight: np.ndarray) -> None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_din import build_base, build_din
 from keras_din.data import BehaviorLog, PreparedData, Samples, dataset
 from keras_din.data.store import arrays
-from keras_din.features import Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import Categorical, FeatureSpec, Label, Numeric, Sequence
 
 ITEM = Categorical("item", 50, dim=4)
 PRICE = Numeric("price")
@@ -59,7 +59,7 @@ def some_samples(behaviors, users, requests=None, seed=0):
             "age": age,
         },
         history={"hist": (start, end)},
-        label=rng.integers(0, 2, rows),
+        labels=rng.integers(0, 2, rows),
         group=users,
         request=requests,
     )
@@ -195,7 +195,7 @@ def test_two_sequences_have_their_own_logs():
     samples = Samples(
         columns={"item": [7]},
         history={"bought": ([0], [2]), "seen": ([0], [2])},
-        label=[1],
+        labels=[1],
         group=[0],
     )
     ((x, _),) = dataset(spec, behaviors, samples)
@@ -212,7 +212,7 @@ def test_a_numeric_that_is_kept_as_integers():
     samples = Samples(
         columns={"item": [5, 6], "price": [3, 4]},
         history={"hist": ([0, 0], [2, 1])},
-        label=[1, 0],
+        labels=[1, 0],
         group=[0, 0],
     )
     ((x, _),) = dataset(spec, behaviors, samples)
@@ -352,7 +352,7 @@ def test_missing_numbers_are_the_mean_and_counted():
     samples = Samples(
         columns={"age": [np.nan, 30, np.inf], "item": [2, 3, 4]},
         history={"hist": ([0, 0, 0], [3, 2, 0])},
-        label=[1, 0, 1],
+        labels=[1, 0, 1],
         group=[0, 0, 0],
     )
     batches = dataset(spec, {"hist": log}, samples, 8)
@@ -378,7 +378,7 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
     arguments = {
         "columns": {"item": [2, 3, 4], "price": [1.0, 2.0, 3.0], "age": [1.0, 1.0, 3.0]},
         "history": {"hist": ([0, 0, 2], [2, 2, 4])},
-        "label": [1, 0, 1],
+        "labels": [1, 0, 1],
         "group": [0, 0, 1],
         "request": [7, 7, 8],
     }
@@ -500,7 +500,7 @@ def test_what_is_memory_mapped_stays_on_disk(tmp_path):
     samples = Samples(
         columns={"item": np.ones(rows, np.int32)},
         history={"hist": (start, start + 1)},
-        label=np.zeros(rows),
+        labels=np.zeros(rows),
         group=start,
     )
     log = BehaviorLog(np.arange(rows + 1), {"item": np.ones(rows, np.int32)})
@@ -510,3 +510,21 @@ def test_what_is_memory_mapped_stays_on_disk(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     # The columns that it reads are 28 bytes a row, and the order is 4 to 8.
     assert int(done.stdout) < 14 * rows
+
+
+@pytest.mark.parametrize("by_request", [False, True])
+def test_several_labels_come_by_the_names_of_their_outputs(by_request):
+    behaviors = a_log([3])
+    samples = some_samples(behaviors, [0, 0, 0], requests=[4, 4, 5])
+    labels = {"click": [1, 0, 1], "purchase": [0, 0, 1], "unused": [1, 1, 1]}
+    samples = dataclasses.replace(samples, labels=labels)
+    two = [Label("click"), Label("purchase", output="cvr")]
+    spec = dataclasses.replace(a_spec(), labels=two)
+    ((_, y, *weights),) = dataset(spec, behaviors, samples, 8, by_request=by_request)
+    expected = {"ctr": [[1], [0], [1]], "cvr": [[0], [0], [1]]}
+    if by_request:
+        expected = {"ctr": [[1, 0], [1, 0]], "cvr": [[0, 0], [1, 0]]}
+        assert weights[0].numpy().tolist() == [[1, 1], [1, 0]]
+    assert {name: values.numpy().tolist() for name, values in y.items()} == expected
+    with pytest.raises(ValueError, match=r"must hold those of the spec; missing are \['cvr'\]"):
+        dataset(dataclasses.replace(spec, labels=["click", "cvr"]), behaviors, samples)

@@ -20,7 +20,7 @@ def prepared(label=1):
     samples = Samples(
         columns={"item": [2, 3]},
         history={"hist": ([0, 0], [1, 2])},
-        label=[label, 0],
+        labels=[label, 0],
         group=[0, 0],
     )
     log = BehaviorLog([0, 2], {"item": [4, 5]}, [1, 2])
@@ -65,7 +65,7 @@ def of_requests(requests=400, candidates=5):
     samples = Samples(
         columns={"item": rows + 2},
         history={},
-        label=rows % candidates == 0,
+        labels=rows % candidates == 0,
         group=rows // candidates,
         request=rows // candidates,
     )
@@ -127,7 +127,7 @@ def test_weighted_by_age(tmp_path):
 
 
 def test_the_loss_of_weighted_rows():
-    data = with_times([100, 104, 102, 96], label=[1, 0, 1, 1], weight=[2, 3, 0, 1])
+    data = with_times([100, 104, 102, 96], labels=[1, 0, 1, 1], weight=[2, 3, 0, 1])
     model = kd.build_popularity(data.spec)
     model.compile(loss=kd.losses.BinaryCrossentropy())
     model.set_weights([np.linspace(-1, 1, weight.size)[:, None] for weight in model.get_weights()])
@@ -135,7 +135,7 @@ def test_the_loss_of_weighted_rows():
     of_rows = -np.log([p[0], 1 - p[1], p[2], p[3]])
     loss = model.evaluate(data.weight_by_recency(4).dataset("train"), verbose=0)
     np.testing.assert_allclose(loss, np.average(of_rows, weights=[1, 3, 0, 0.25]), rtol=1e-6)
-    of_nothing = with_times([100, 104, 102, 96], label=[1, 0, 1, 1], weight=[0, 0, 0, 0])
+    of_nothing = with_times([100, 104, 102, 96], labels=[1, 0, 1, 1], weight=[0, 0, 0, 0])
     assert model.evaluate(of_nothing.dataset("train"), verbose=0) == 0
 
 

@@ -102,7 +102,7 @@ def some_data(lengths, users, requests=None, seed=0):
             "genres": some_bags(rng, rows),
         },
         history={"hist": (start, end)},
-        label=rng.integers(0, 2, rows),
+        labels=rng.integers(0, 2, rows),
         group=users,
         request=requests,
     )

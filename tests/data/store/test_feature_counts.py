@@ -36,7 +36,7 @@ def test_by_hand():
     samples = Samples(
         columns={"segment": [0, 2, 2], "item": [3, 5, 3]},
         history={"hist": ([0, 0, 0], [0, 3, 4])},  # Read are no item, then 3 3, then 3 4.
-        label=[1, 0, 1],
+        labels=[1, 0, 1],
         group=[0, 0, 0],
     )
     data = PreparedData(spec, {"hist": log}, {"train": samples, "test": samples[:1]})
@@ -82,7 +82,7 @@ def test_against_the_batches(lengths, max_length, rows, seed):
             "price": rng.random(rows, np.float32),
         },
         history=history,
-        label=rng.integers(0, 2, rows),
+        labels=rng.integers(0, 2, rows),
         group=users,
     )
     expected = {
@@ -104,7 +104,7 @@ def test_data_that_does_not_fit_is_refused():
     samples = Samples(
         columns={"segment": [1], "item": [8], "price": [1.0]},
         history={"seen": ([0], [1]), "bought": ([0], [1])},
-        label=[1],
+        labels=[1],
         group=[0],
     )
     with pytest.raises(ValueError, match="'item' must be indices from 1 to 7"):

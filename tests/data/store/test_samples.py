@@ -11,7 +11,7 @@ def some_samples(**changes):
     arguments = {
         "columns": {"item": [2, 3, 4], "age": [0.5, 1.5, 2.5]},
         "history": {"hist": ([0, 0, 5], [0, 3, 5])},
-        "label": [1, 0, 1],
+        "labels": [1, 0, 1],
         "group": [7, 7, 8],
         "request": [1, 1, 2],
         "time": [10, 10, 20],
@@ -48,10 +48,10 @@ def test_types():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"label": [1, 2, 0]}, r"`label` must be 0 or 1\. Received: 2 in row 1\."),
-        ({"label": [1, 0, np.nan]}, r"`label` must be 0 or 1\. Received: nan in row 2\."),
-        ({"group": [1, 2]}, r"must have one length\. Received: .*'label': 3, 'group': 2"),
-        ({"label": [[1], [0], [1]]}, r"`label` must be a vector\. Received: shape=\(3, 1\)"),
+        ({"labels": [1, 2, 0]}, r"`label` must be 0 or 1\. Received: 2 in row 1\."),
+        ({"labels": [1, 0, np.nan]}, r"`label` must be 0 or 1\. Received: nan in row 2\."),
+        ({"group": [1, 2]}, r"must have one length\. Received: .*'labels/click': 3, 'group': 2"),
+        ({"labels": [[1], [0], [1]]}, r"`label` must be a vector\. Received: shape=\(3, 1\)"),
         ({"group": ["a", "b", "c"]}, "`group` must be a vector of integers"),
         (
             {"history": {"hist": ([0, 4, 5], [0, 3, 5])}},
@@ -62,6 +62,12 @@ def test_types():
         ({"weight": [1, 1, np.nan]}, r"`weight` must .*Received: nan in row 2\."),
         ({"weight": [np.inf, 1, 0]}, r"`weight` must .*Received: inf in row 0\."),
         ({"weight": [[1], [0], [1]]}, r"`weight` must be a vector\. Received: shape=\(3, 1\)"),
+        ({"labels": {}}, r"`labels` must hold at least one label\. Received: none\."),
+        (
+            {"labels": {"click": [1, 0, 1], "buy": [0, 0, 2]}},
+            r"Label 'buy' must be 0 or 1\. Received: 2 in row 2\.",
+        ),
+        ({"labels": {"a": [1], "b": [0, 1, 1]}}, r"must have one length\. .*'labels/b': 3"),
         ({"weight": [1, 0]}, r"must have one length\. Received: .*'weight': 2"),
     ],
 )
@@ -84,7 +90,7 @@ def test_selection(rows):
 def test_every_row_is_checked(monkeypatch):
     monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", 2)
     with pytest.raises(ValueError, match=r"`label` must be 0 or 1\. Received: 3 in row 2\."):
-        some_samples(label=[0, 1, 3])
+        some_samples(labels=[0, 1, 3])
     with pytest.raises(ValueError, match=r"Received: \[5, 4\) in row 2"):
         some_samples(history={"hist": ([0, 0, 5], [0, 3, 4])})
 
@@ -105,3 +111,25 @@ def test_save_and_load(samples, tmp_path):
 
 def test_a_selection_keeps_what_is_absent():
     assert some_samples(request=None)[:2].request is None
+
+
+def test_several_labels(tmp_path):
+    samples = some_samples(labels={"click": [1, 0, 1], "buy": [0, 0, 1]})
+    assert repr(samples).endswith("history of ['hist'], labels ['click', 'buy'])")
+    assert samples.is_positive.tolist() == [True, False, True]
+    samples.save(tmp_path / "samples")
+    loaded = Samples.load(tmp_path / "samples")[1:]
+    assert {name: of.tolist() for name, of in loaded.labels.items()} == {
+        "click": [0, 1],
+        "buy": [0, 1],
+    }
+    message = r"`label` belongs to samples with one label; .*Received: labels \['click', 'buy'\]"
+    with pytest.raises(ValueError, match=message):
+        _ = samples.label
+
+
+def test_the_label_of_version_0_1_is_read(tmp_path):
+    some_samples().save(tmp_path / "samples")
+    (tmp_path / "samples/labels/click.npy").rename(tmp_path / "samples/label.npy")
+    (tmp_path / "samples/labels").rmdir()
+    assert as_lists(Samples.load(tmp_path / "samples")) == as_lists(some_samples())
