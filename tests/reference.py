@@ -45,15 +45,15 @@ def cross_network(layer, x_0):
             x = x_0 * (x @ u + b) + x
             continue
         v = layer.to_rank[i].kernel.numpy()
-        if layer.experts == 1:
+        if layer.num_experts == 1:
             x = x_0 * (x @ v @ u + b) + x
             continue
         gate = np.exp(x @ layer.gates[i].kernel.numpy() + layer.gates[i].bias.numpy())
         gate /= gate.sum()
         total = 0
-        for k in range(layer.experts):
+        for k in range(layer.num_experts):
             own = slice(k * rank, (k + 1) * rank)
-            c = layer.of_experts[i].numpy()[k]
+            c = layer.expert_kernels[i].numpy()[k]
             small = np.tanh(np.tanh(x @ v[:, own]) @ c)
             total = total + gate[k] * x_0 * (small @ u[own] + b)
         x = total + x

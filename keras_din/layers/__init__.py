@@ -1,4 +1,4 @@
-"""Layers of the zoo, for anybody's functional model."""
+"""Layers of the models, for use in any functional model."""
 
 from keras_din.layers.affine import Affine
 from keras_din.layers.attention_sequence_pooling import AttentionSequencePoolingLayer

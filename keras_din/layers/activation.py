@@ -1,11 +1,11 @@
-"""What stands between two dense layers: an activation by its name, or a list of steps."""
+"""Activations between dense layers: a name, a function, or a list of these."""
 
 import keras
 
 from keras_din.layers.batch_normalization import BatchNormalization
 from keras_din.layers.dice import Dice
 
-# Names that are layers; all others are functions of Keras.
+# Activations that are layers. All other names are Keras functions.
 _LAYERS = {
     "dice": Dice,
     "prelu": keras.layers.PReLU,
@@ -14,19 +14,29 @@ _LAYERS = {
 
 
 def checked_activation(activation):
-    """`activation`, a name, a function or a tuple of them, or a `ValueError`."""
-    several = isinstance(activation, (list, tuple))
-    steps = tuple(map(_known, activation if several else [activation]))
+    """Checks an activation.
+
+    Args:
+        activation: A name, a function, or a list of names and functions.
+
+    Returns:
+        The name, the function, or a tuple of these.
+
+    Raises:
+        ValueError: If a name is unknown or the list is empty.
+    """
+    is_list = isinstance(activation, (list, tuple))
+    steps = tuple(map(_checked_step, activation if is_list else [activation]))
     if not steps or None in steps:
         raise ValueError(
             "`activation` must be 'dice', 'prelu', 'batch_normalization', an activation of Keras, "
             f"or a list of these. Received: activation={activation!r}."
         )
-    return steps if several else steps[0]
+    return steps if is_list else steps[0]
 
 
-def _known(step):
-    """A name as it is, what else Keras knows as a function, and `None` for all other things."""
+def _checked_step(step):
+    """Returns a known name, the function of another Keras activation, or `None` if unknown."""
     if step is None or (isinstance(step, str) and step in _LAYERS):
         return step
     try:
@@ -37,14 +47,14 @@ def _known(step):
 
 
 def activation_config(activation):
-    """What `checked_activation` gave, as a layer's config holds it."""
+    """Serializes the result of `checked_activation` for the config of a layer."""
     if isinstance(activation, tuple):
         return [activation_config(step) for step in activation]
     return activation if isinstance(activation, str) else keras.activations.serialize(activation)
 
 
 def activation_layer(activation, dtype):
-    """The layer of what `checked_activation` gave. Its input is `(rows, units)`."""
+    """Creates the layer for a result of `checked_activation`. Its input is `(rows, units)`."""
     if isinstance(activation, tuple):
         return Steps(activation, dtype=dtype)
     if isinstance(activation, str) and activation in _LAYERS:
@@ -53,14 +63,14 @@ def activation_layer(activation, dtype):
 
 
 def activate(layer, x, mask, training):
-    """Calls the layer of an activation, which where it has statistics must know what is real."""
+    """Calls the layer of an activation, with the mask if it computes statistics."""
     if isinstance(layer, (Dice, BatchNormalization, Steps)):
         return layer(x, mask=mask, training=training)
     return layer(x)
 
 
 class Steps(keras.layers.Layer):
-    """The layers of several activations, one after the other."""
+    """Applies several activations, one after another."""
 
     def __init__(self, activations, **kwargs):
         super().__init__(**kwargs)

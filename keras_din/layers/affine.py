@@ -1,17 +1,24 @@
-"""A factor and a shift of each unit."""
+"""A learned scale and shift per unit."""
 
 import keras
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class Affine(keras.layers.Layer):
-    """Scales and shifts each unit: `output = g * input + b`. They start at 1 and 0.
+    """Scales and shifts each unit: `output = g * input + b`, initially `g = 1`, `b = 0`.
 
     Call arguments:
         inputs: Float tensor `(..., units)`.
 
     Returns:
         Float tensor shaped like `inputs`.
+
+    Example:
+
+    ```python
+    layer = kd.layers.Affine()
+    outputs = layer(np.ones((2, 3), "float32"))  # (2, 3)
+    ```
     """
 
     def __init__(self, **kwargs):

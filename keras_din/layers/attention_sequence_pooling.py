@@ -1,4 +1,4 @@
-"""Attention pooling of a behavior sequence: the heart of DIN."""
+"""The layer of DIN: attention pooling of a behavior sequence."""
 
 import math
 from functools import partial
@@ -25,8 +25,8 @@ from keras_din.ops import (
     split_projection,
 )
 
-# TensorFlow makes one operation of a product, its bias and one of these right behind them.
-_FUSED = ("elu", "leaky_relu", "relu", "relu6", "sigmoid", "tanh")
+# TensorFlow fuses a matrix product, its bias and one of these activations into one operation.
+_FUSED_ACTIVATIONS = ("elu", "leaky_relu", "relu", "relu6", "sigmoid", "tanh")
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -34,20 +34,20 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
     """Sums a user's behaviors, each weighted by its relevance to a candidate.
 
     `output = sum_j w_j k_j`, where the activation unit `a(q, k_j)` is an MLP on
-    `[q, k, q - k, q * k]` that ends in one number, `w = softmax(a)` over the real behaviors,
-    `w = softmax(a / sqrt(key_dim))`, or `w = a`. Not normalized, the length of the output tells
-    how strong the interest is.
+    `[q, k, q - k, q * k]` with one output unit. The weights are `w = softmax(a)` over the real
+    behaviors, `w = softmax(a / sqrt(key_dim))`, or `w = a`. Without normalization, the norm of the
+    output grows with the strength of the interest.
 
-    Keys may be wider than the query: their first `dim` units are compared with it, the others
-    (side features of a behavior) enter `a` and the sum as they are.
+    Keys may be wider than the query. Their first `dim` units are compared with the query. The
+    others (side features of a behavior) are inputs of `a` and are part of the sum.
 
     Args:
         units: Sizes of the hidden layers of `a`.
-        activation: Activation of these layers, as of `MLP`.
-        weight_normalization: Whether a softmax over the real behaviors makes the weights sum
-            to 1; `"scaled"` for one of `a / sqrt(key_dim)`. The paper gives it up; on Amazon
-            Beauty and Sports the layer without it ranked below a plain mean and with it above, on
-            KuaiRand there was no clear difference.
+        activation: Activation of these layers, see `MLP`.
+        weight_normalization: `True` for a softmax over the real behaviors, so that weights sum to
+            1; `"scaled"` for the softmax of `a / sqrt(key_dim)`; `False` for no softmax, as in the
+            paper. On Amazon Beauty and Sports, the layer ranked worse than a plain mean without
+            softmax and better with it. On KuaiRand there was no clear difference.
 
     Call arguments:
         query: Float tensor `(batch, dim)` or `(batch, candidates, dim)`.
@@ -55,21 +55,29 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
             behaviors. Or the packed form `(positions, key_dim)`: the real positions of
             `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
-        query_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
-            Statistics of Dice and batch normalization are taken over real candidates.
+            Keras mask of `keys`, else to all `True`. Required with packed keys. May be ragged.
+        query_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real. Dice and
+            batch normalization compute their statistics over real candidates.
 
     Returns:
         Float tensor `(batch, key_dim)` or `(batch, candidates, key_dim)`, without a mask.
-        Padding weighs exactly 0; a user without any behavior gives zeros.
+        The weight of padding is exactly 0. A user without any behavior gives zeros.
 
     Raises:
-        ValueError: When an argument or the shape of a call argument is not as said here.
+        ValueError: If an argument or the shape of a call argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.AttentionSequencePoolingLayer(units=(8, 4))
+    query, keys = np.ones((2, 3, 4), "float32"), np.ones((2, 5, 4), "float32")
+    interests = layer(query, keys, keys_mask=np.ones((2, 5), bool))  # (2, 3, 4)
+    ```
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (3), which is
-        `weight_normalization=False`, with the inputs of `a` as in the authors' code. That code
-        also differs from the paper: `weight_normalization="scaled"`, `activation="sigmoid"`.
+        `weight_normalization=False`. The inputs of `a` are those of the authors' code. That code
+        also differs from the paper in `weight_normalization="scaled"` and `activation="sigmoid"`.
     """
 
     def __init__(self, units=(80, 40), activation="dice", weight_normalization=True, **kwargs):
@@ -80,7 +88,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         scaled = weight_normalization == "scaled"
         self.weight_normalization = weight_normalization if scaled else bool(weight_normalization)
         self.supports_masking = True
-        # Packing has shapes that depend on values: XLA would compile anew for each length.
+        # Shapes of packed tensors depend on values: XLA would recompile for each length.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def build(self, query_shape, keys_shape):
@@ -98,7 +106,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         self.first_activation = activation_layer(self.activation, dtype)
         self.mlp = MLP(self.units[1:], self.activation, dtype=dtype)
         self.score = keras.layers.Dense(1, dtype=dtype)
-        hidden = (None, self.units[0])  # A row a pair of a position and a candidate.
+        hidden = (None, self.units[0])  # One row per pair of a position and a candidate.
         self.first_activation.build(hidden)
         self.mlp.build(hidden)
         self.score.build((None, self.units[-1]))
@@ -108,43 +116,43 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         if one_candidate:
             query = ops.expand_dims(query, 1)
         keys, rows, _ = pack_behaviors(keys, keys_mask)
-        # Before the choice of a form: what an export knows beforehand is no part of a choice.
+        # Outside of the conditional branches, so that an export can make it a constant.
         kernels = self._kernels(query, keys)
-        of_pairs = partial(self._of_pairs, query, keys, rows, kernels, query_mask, training)
+        attend_pairs = partial(self._attend_pairs, query, keys, rows, kernels, query_mask, training)
         if training:
-            interest = of_pairs()
+            interest = attend_pairs()
         else:
-            of_row = partial(self._of_row, kernels)
-            interest = attend_by_row_or_pair(of_row, of_pairs, query, keys, rows)
+            attend_row = partial(self._attend_row, kernels)
+            interest = attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows)
         return interest[:, 0] if one_candidate else interest
 
     def _kernels(self, query, keys):
         return split_kernel(self.kernel, query.shape[-1], keys.shape[-1])
 
-    def _of_pairs(self, query, keys, rows, kernels, query_mask, training):
-        """The interest in each candidate, all pairs of a position and a candidate at once."""
+    def _attend_pairs(self, query, keys, rows, kernels, query_mask, training):
+        """Computes the interests of all rows at once: `(batch, candidates, key_dim)`."""
         batch = ops.shape(query)[0]
         weights = self._weights(query, keys, rows, kernels, query_mask, training)
         return segment_sum(ops.expand_dims(weights, -1) * ops.expand_dims(keys, 1), rows, batch)
 
-    def _of_row(self, kernels, query, keys):
-        """The same of one row, `(candidates, dim)` and `(time, key_dim)`, from products alone."""
+    def _attend_row(self, kernels, query, keys):
+        """Computes the interests of one row, from `(candidates, dim)` and `(time, key_dim)`."""
         scores = row_scores(self._score, query, keys, kernels, self.bias)
         return ops.matmul(self._normalized(scores, keys, ops.softmax), keys)
 
     def _score(self, x):
-        """The scores of projections side by side: `(rows, others * units)` -> `(pairs, 1)`."""
+        """Scores concatenated projections: `(rows, others * units)` -> `(pairs, 1)`."""
         pairs = (-1, self.units[0])
-        if self.activation in _FUSED:
+        if self.activation in _FUSED_ACTIVATIONS:
             x = ops.reshape(self.first_activation(x), pairs)
         else:
             x = activate(self.first_activation, ops.reshape(x, pairs), None, False)
         return self.score(self.mlp(x))
 
     def _weights(self, query, keys, rows, kernels, query_mask, training):
-        """The weight of each behavior for each candidate: `(positions, candidates)`."""
+        """Returns the weight of each behavior for each candidate: `(positions, candidates)`."""
         batch = ops.shape(query)[0]
-        mask = self._real_pairs(query, rows, batch, query_mask)
+        mask = self._pair_mask(query, rows, batch, query_mask)
         x = split_projection(query, keys, rows, kernels, self.bias)
         x = activate(self.first_activation, x, mask, training)
         scores = self.score(self.mlp(x, mask=mask, training=training))
@@ -158,8 +166,8 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
             scores = scores / math.sqrt(keys.shape[-1])
         return softmax(scores)
 
-    def _real_pairs(self, query, rows, batch, query_mask):
-        """Which pairs of a position and a candidate are real, `(pairs,)`, or `None` for all."""
+    def _pair_mask(self, query, rows, batch, query_mask):
+        """Returns the mask of pairs of a position and a candidate, `(pairs,)`, or `None`."""
         if query_mask is None:
             if keras.backend.backend() == "tensorflow":
                 return None
@@ -167,7 +175,7 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         return ops.reshape(gather_rows(query_mask, rows), (-1,))
 
     def attention_weights(self, query, keys, keys_mask=None):
-        """The weights of the sum, for a person to look at.
+        """Returns the attention weights, for inspection.
 
         Args:
             query: As in `call`.

@@ -1,4 +1,4 @@
-"""A table of embeddings for features of several values, pooled to one vector."""
+"""An embedding table for features with several values, pooled to one vector."""
 
 import math
 
@@ -13,28 +13,36 @@ from keras_din.ops import pack, ragged_to_padded, row_ids, segment_max, segment_
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class BagEmbedding(Embedding):
-    """Turns bags of indices into one vector each: the pooled embeddings of their values.
+    """Turns each bag of indices into one vector: the pooled embeddings of its values.
 
-    Over the `n` real values `v_j` of a bag, `output = sum_j v_j / n`, `sum_j v_j`, or the maximum
-    of each unit. Padding may stand anywhere and changes nothing; indices are read as `Embedding`
-    reads them. On the TensorFlow backend only real values are looked up, and the gradient of the
-    table is an `IndexedSlices`.
+    Over the embeddings `v_j` of the `n` real values of a bag, `output = sum_j v_j / n`,
+    `sum_j v_j`, or the maximum of each unit. Padding may be anywhere and changes nothing. Invalid
+    indices are treated as in `Embedding`. On the TensorFlow backend only real values are looked
+    up, and the gradient of the table is an `IndexedSlices`.
 
     Args:
-        vocabulary_size: As of `Embedding`, like all that is not said here.
+        vocabulary_size: Number of rows of the table, see `Embedding`.
         dim: Width of the embedding.
         embeddings_initializer: Initializer of the table.
-        pooling: `"mean"`, `"sum"` or `"max"`. Of equal values that are the maximum each gets an
-            equal part of the gradient.
+        pooling: `"mean"`, `"sum"` or `"max"`. With `"max"`, equal maxima share the gradient
+            equally.
+        **kwargs: See `Embedding`.
 
     Call arguments:
-        indices: Int tensor `(..., values)`, 0 where there is no value; may be ragged.
+        indices: Int tensor `(..., values)`, 0 for padding; may be ragged.
 
     Returns:
         Float tensor `(..., dim)`, without a mask. An empty bag gives zeros.
 
     Raises:
-        ValueError: When an argument is not as said here.
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.BagEmbedding(10, 4, pooling="mean")
+    outputs = layer(np.array([[3, 5, 0], [0, 0, 0]]))  # (2, 4); an empty bag gives zeros
+    ```
     """
 
     def __init__(
@@ -57,8 +65,8 @@ class BagEmbedding(Embedding):
             pooled = segment_sum(embeddings, rows, bags)
         else:
             pooled = segment_max(embeddings, rows, bags)
-            some = ops.any(mask, axis=1, keepdims=True)
-            pooled = ops.where(some, pooled, ops.zeros_like(pooled))
+            has_values = ops.any(mask, axis=1, keepdims=True)
+            pooled = ops.where(has_values, pooled, ops.zeros_like(pooled))
         return ops.reshape(pooled, (*outer, self.dim))
 
     def compute_mask(self, indices, mask=None):

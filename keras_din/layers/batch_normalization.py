@@ -1,4 +1,4 @@
-"""Batch normalization over what is real."""
+"""Masked batch normalization."""
 
 import keras
 from keras import ops
@@ -9,14 +9,14 @@ from keras_din.ops import apply_mask
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class BatchNormalization(MovingMoments):
-    """Standardizes each unit by the batch, then gives it a learned scale and shift.
+    """Standardizes each unit over the real entries of a batch, then scales and shifts it.
 
-    `f(s) = gamma (s - E[s]) / sqrt(Var[s] + epsilon) + beta`. In training `E` and `Var` are those
-    of the batch, over real entries only; at inference, and where the layer is frozen
+    `f(s) = gamma (s - E[s]) / sqrt(Var[s] + epsilon) + beta`. In training, `E` and `Var` are the
+    mean and variance of the batch, over real entries only. At inference, and in a frozen layer
     (`trainable=False`), they are moving averages.
 
-    The layer of Keras of this name takes a mask too, but a batch without a real entry moves its
-    averages, and where entries are packed, to NaN.
+    `keras.layers.BatchNormalization` takes a mask too. But a batch without a real entry changes its
+    moving averages, and with packed entries they become NaN.
 
     Args:
         epsilon: The small constant of the equation.
@@ -24,14 +24,21 @@ class BatchNormalization(MovingMoments):
 
     Call arguments:
         inputs: Float tensor `(..., units)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real. Padding changes no statistic and
-            is read as 0, even NaN.
-            Defaults to the Keras mask of `inputs`, else to all `True`.
-        training: Whether to use and learn the statistics of the batch. A batch without a real
-            entry leaves the moving averages as they are.
+        mask: Bool tensor `(...)`, `True` where an entry is real. Padding does not affect the
+            statistics and is read as 0, even if it is NaN. Defaults to the Keras mask of `inputs`,
+            else to all `True`.
+        training: Whether to use the statistics of the batch and update the moving averages. A
+            batch without a real entry does not change the moving averages.
 
     Returns:
         Float tensor shaped like `inputs`, with its mask.
+
+    Example:
+
+    ```python
+    layer = kd.layers.BatchNormalization()
+    outputs = layer(np.ones((4, 3), "float32"), mask=np.array([True, True, True, False]))
+    ```
 
     Reference:
         [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167), Alg. 1 and 2, with the biased

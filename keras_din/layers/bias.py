@@ -1,17 +1,24 @@
-"""The number that a logit starts from."""
+"""A learned bias per unit."""
 
 import keras
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class Bias(keras.layers.Layer):
-    """Adds one learned number a unit: `output = input + b`. It starts at 0.
+    """Adds one learned number per unit: `output = input + b`, initially `b = 0`.
 
     Call arguments:
         inputs: Float tensor `(..., units)`.
 
     Returns:
         Float tensor shaped like `inputs`.
+
+    Example:
+
+    ```python
+    layer = kd.layers.Bias()
+    outputs = layer(np.ones((2, 1), "float32"))  # (2, 1)
+    ```
     """
 
     def __init__(self, **kwargs):

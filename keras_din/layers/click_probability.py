@@ -8,16 +8,23 @@ from keras_din.logits import carry
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class ClickProbability(keras.layers.Layer):
-    """`output = sigmoid(logits)`, and the loss finds the logits.
+    """Computes `output = sigmoid(logits)` and keeps the logits for the loss.
 
-    A probability of 1 - 2e-9 is 1 in float32: what a loss must know of a sure prediction is in
-    its logit only. `CTRModel` hands it to the loss.
+    In float32 a probability of 1 - 2e-9 is 1. The loss of such a confident prediction can only be
+    computed from its logit, which `CTRModel` passes to the loss.
 
     Call arguments:
         logits: Float tensor of any shape.
 
     Returns:
         Float tensor shaped like `logits`.
+
+    Example:
+
+    ```python
+    layer = kd.layers.ClickProbability()
+    ctr = layer(np.zeros((2, 3), "float32"))  # (2, 3), all 0.5
+    ```
     """
 
     def call(self, logits):

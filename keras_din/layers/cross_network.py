@@ -1,4 +1,4 @@
-"""Crosses of all units with all units, one degree more a layer: the heart of DCN v2."""
+"""The layer of DCN v2: explicit crosses of all units, one degree more per layer."""
 
 import keras
 from keras import ops
@@ -10,39 +10,47 @@ from keras_din.checks import positive_integer
 class CrossNetwork(keras.layers.Layer):
     """A stack of cross layers `x_{l+1} = x_0 * (W_l x_l + b_l) + x_l`.
 
-    `L` layers hold all products of up to `L + 1` units. `W_l` is, by `ranks[l]` and `experts`:
+    `L` layers contain all products of up to `L + 1` units. `ranks[l]` and `num_experts` select the
+    form of `W_l`:
 
     - `None`: a full matrix;
-    - an integer: `U_l V_l^T`, `U_l` and `V_l` of this many columns;
-    - an integer and several experts, each its own view of `x_l` in a small space:
-      `x_{l+1} = sum_i G_i(x_l) x_0 * (U_i tanh(C_i tanh(V_i^T x_l)) + b_l) + x_l`, where the
-      gate is `G(x) = softmax(W_g x + b_g)`.
+    - an integer: the low-rank matrix `U_l V_l^T`, where `U_l` and `V_l` have this many columns;
+    - an integer and several experts: a gated mixture of low-rank projections,
+      `x_{l+1} = sum_i G_i(x_l) x_0 * (U_i tanh(C_i tanh(V_i^T x_l)) + b_l) + x_l`, with the gate
+      `G(x) = softmax(W_g x + b_g)`.
 
     Args:
         ranks: For each layer an integer or `None`.
-        experts: Number of experts of each layer; more than 1 only with ranks that are integers.
+        num_experts: Number of experts of each layer. More than 1 requires integer ranks.
 
     Call arguments:
         inputs: Float tensor `(..., dim)`, the `x_0`.
 
     Returns:
-        Float tensor shaped like `inputs`; `inputs` itself where `ranks` is empty.
+        Float tensor shaped like `inputs`; `inputs` itself if `ranks` is empty.
 
     Raises:
-        ValueError: When an argument is not as said here.
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.CrossNetwork(ranks=[2, 2], num_experts=2)
+    outputs = layer(np.ones((3, 6), "float32"))  # (3, 6)
+    ```
 
     Reference:
-        [Wang et al., 2021](https://arxiv.org/abs/2008.13535), Eqs. (1) to (4). The paper leaves
-        the gate (sigmoid or softmax) and the activation in the small space open. FuxiCTR and
-        DeepCTR take these too, with one gate for all layers; TorchRec has ReLU, and its only
-        expert keeps `C` and the activation. The `Cross` layer of TensorFlow Recommenders, by the
-        paper's authors, has no experts.
+        [Wang et al., 2021](https://arxiv.org/abs/2008.13535), Eqs. (1) to (4). The paper does not
+        fix the gate (sigmoid or softmax) and the activation of the low-rank space. FuxiCTR and
+        DeepCTR use the same as here, but one gate for all layers. TorchRec uses ReLU, and with one
+        expert it keeps `C` and the activation. The `Cross` layer of TensorFlow Recommenders, by the
+        authors of the paper, has no experts.
     """
 
-    def __init__(self, ranks, experts=1, **kwargs):
+    def __init__(self, ranks, num_experts=1, **kwargs):
         super().__init__(**kwargs)
-        self.ranks = checked_ranks("ranks", ranks, experts)
-        self.experts = positive_integer("experts", experts)
+        self.ranks = checked_ranks("ranks", ranks, num_experts)
+        self.num_experts = positive_integer("num_experts", num_experts)
         self.supports_masking = True
 
     def build(self, inputs_shape):
@@ -53,41 +61,42 @@ class CrossNetwork(keras.layers.Layer):
             layer.build((None, width))
             return layer
 
-        # The matrices of several experts stand side by side.
-        widths = [dim if rank is None else self.experts * rank for rank in self.ranks]
+        # The matrices of several experts are concatenated.
+        widths = [dim if rank is None else self.num_experts * rank for rank in self.ranks]
         self.to_rank = [
             None if rank is None else dense(dim, width, use_bias=False)
             for rank, width in zip(self.ranks, widths, strict=True)
         ]
         self.to_output = [dense(width, dim) for width in widths]
-        if self.experts > 1:
-            self.gates = [dense(dim, self.experts) for _ in self.ranks]
-            self.of_experts = [
-                self.add_weight(name=f"of_experts_{i}", shape=(self.experts, rank, rank))
+        if self.num_experts > 1:
+            self.gates = [dense(dim, self.num_experts) for _ in self.ranks]
+            self.expert_kernels = [
+                self.add_weight(name=f"expert_kernel_{i}", shape=(self.num_experts, rank, rank))
                 for i, rank in enumerate(self.ranks)
             ]
 
     def call(self, inputs):
         if not self.ranks:
             return inputs
-        # As one matrix: products of more axes make transposed copies.
+        # Reshapes to one matrix: products of tensors of higher rank make transposed copies.
         x_0 = x = ops.reshape(inputs, (-1, inputs.shape[-1]))
         for i, to_output in enumerate(self.to_output):
-            x = x_0 * to_output(self._seen(x, i)) + x
+            x = x_0 * to_output(self._projected(x, i)) + x
         return ops.reshape(x, ops.shape(inputs))
 
-    def _seen(self, x, i):
-        """What the matrix of the output works on: `x` itself, or as few numbers of it."""
+    def _projected(self, x, i):
+        """Projects `x` to the low-rank space of layer `i`; `x` itself if its matrix is full."""
         if self.ranks[i] is None:
             return x
-        seen = self.to_rank[i](x)
-        if self.experts == 1:
-            return seen
-        seen = ops.reshape(ops.tanh(seen), (-1, self.experts, self.ranks[i]))
-        seen = ops.tanh(ops.einsum("ber,ers->bes", seen, self.of_experts[i]))
-        # The gates sum to 1, so they may weigh what is small, and `b` and `x_0` come once.
+        projected = self.to_rank[i](x)
+        if self.num_experts == 1:
+            return projected
+        projected = ops.reshape(ops.tanh(projected), (-1, self.num_experts, self.ranks[i]))
+        projected = ops.tanh(ops.einsum("ber,ers->bes", projected, self.expert_kernels[i]))
+        # The gates sum to 1. So they can weigh the small projections, and `b_l` is added only once.
         gates = ops.softmax(self.gates[i](x), axis=-1)
-        return ops.reshape(seen * ops.expand_dims(gates, -1), (-1, self.experts * self.ranks[i]))
+        weighted = projected * ops.expand_dims(gates, -1)
+        return ops.reshape(weighted, (-1, self.num_experts * self.ranks[i]))
 
     def compute_mask(self, inputs, mask=None):
         return None
@@ -99,22 +108,22 @@ class CrossNetwork(keras.layers.Layer):
         return {
             **super().get_config(),
             "ranks": list(self.ranks),
-            "experts": self.experts,
+            "num_experts": self.num_experts,
         }
 
 
-def checked_ranks(word, ranks, experts):
-    """The ranks of cross layers of so many experts as a tuple, or a `ValueError`."""
+def checked_ranks(word, ranks, num_experts):
+    """Returns the ranks of cross layers as a tuple, or raises a `ValueError`."""
     try:
         checked = tuple(None if rank is None else positive_integer(word, rank) for rank in ranks)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`{word}` must be a list of positive integers or None, one a layer. "
+            f"`{word}` must be a list of positive integers or None, one per layer. "
             f"Received: {word}={ranks!r}."
         ) from None
-    if positive_integer("experts", experts) > 1 and None in checked:
+    if positive_integer("num_experts", num_experts) > 1 and None in checked:
         raise ValueError(
-            f"`{word}` must be integers where there are several experts. "
-            f"Received: {word}={ranks!r}, experts={experts}."
+            f"`{word}` must be integers if there are several experts. "
+            f"Received: {word}={ranks!r}, num_experts={num_experts}."
         )
     return checked

@@ -9,12 +9,12 @@ from keras_din.ops import apply_mask
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class Dice(MovingMoments):
-    """Data-adaptive rectifier: a PReLU whose corner follows the mean of its input.
+    """Data-adaptive activation: a smooth PReLU whose corner is at the mean of its input.
 
     `f(s) = p(s) s + (1 - p(s)) alpha s`, `p(s) = sigmoid((s - E[s]) / sqrt(Var[s] + epsilon))`.
-    In training `E` and `Var` are those of the batch, over real entries only; at inference, and
-    where the layer is frozen (`trainable=False`), they are moving averages. `alpha` is learned,
-    one a unit.
+    In training, `E` and `Var` are the mean and variance of the batch, over real entries only. At
+    inference, and in a frozen layer (`trainable=False`), they are moving averages. `alpha` is
+    learned, one per unit.
 
     Args:
         epsilon: The small constant of the equation.
@@ -22,20 +22,27 @@ class Dice(MovingMoments):
 
     Call arguments:
         inputs: Float tensor `(..., units)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real. Padding changes no statistic and
-            is read as 0, even NaN.
-            Defaults to the Keras mask of `inputs`, else to all `True`.
-        training: Whether to use and learn the statistics of the batch. A batch without a real
-            entry leaves the moving averages as they are.
+        mask: Bool tensor `(...)`, `True` where an entry is real. Padding does not affect the
+            statistics and is read as 0, even if it is NaN. Defaults to the Keras mask of `inputs`,
+            else to all `True`.
+        training: Whether to use the statistics of the batch and update the moving averages. A
+            batch without a real entry does not change the moving averages.
 
     Returns:
         Float tensor shaped like `inputs`, with its mask.
 
+    Example:
+
+    ```python
+    layer = kd.layers.Dice()
+    outputs = layer(np.ones((4, 3), "float32"), mask=np.array([True, True, True, False]))
+    ```
+
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (9). The moving variance is the
         biased one, as in Keras' batch normalization. The authors' code has a learned factor
-        inside the sigmoid and never updates the averages that it uses at inference; we follow the
-        paper.
+        inside the sigmoid and never updates the averages that it uses at inference. This layer
+        follows the paper.
     """
 
     def __init__(self, epsilon=1e-8, momentum=0.99, **kwargs):
@@ -50,7 +57,7 @@ class Dice(MovingMoments):
         inputs = apply_mask(inputs, mask)
         x = ops.cast(inputs, "float32")
         mean, variance = self.moments(x, mask, training)
-        # p = (1 + t) / 2, t = tanh of half of what p is the sigmoid of: fewer and faster passes.
+        # sigmoid(z) = (1 + tanh(z / 2)) / 2: fewer and faster passes over the tensor.
         t = ops.tanh((x - mean) * (0.5 * ops.rsqrt(variance + self.epsilon)))
         t = ops.cast(t, inputs.dtype)
         alpha = ops.cast(self.alpha, inputs.dtype)

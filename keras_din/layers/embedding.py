@@ -1,4 +1,4 @@
-"""A table of embeddings that touches only the rows that it is asked for."""
+"""An embedding table whose lookup and gradient touch only the rows of the batch."""
 
 import warnings
 
@@ -18,25 +18,26 @@ if keras.backend.backend() == "tensorflow":
 class Embedding(keras.layers.Layer):
     """Turns indices into embeddings; index 0 is padding, index 1 is out-of-vocabulary.
 
-    Padding gives zeros and gets no gradient. An index outside `[0, vocabulary_size)` is read as
-    out-of-vocabulary, on every device: never an error, never another row. Of a table with random
-    initial values the row of out-of-vocabulary starts at 0, their mean: where training holds no
-    such value (`min_count=1`), a new value then stands for nothing rather than for a random
-    direction.
+    Padding gives zeros and gets no gradient. On every device, an index outside
+    `[0, vocabulary_size)` is treated as out-of-vocabulary. If the initial values are random, the
+    out-of-vocabulary row starts at 0, their mean. So if training has no such value (`min_count=1`),
+    a new value gets a neutral embedding and not a random one.
 
-    On the TensorFlow backend the rows are gathered from the variable itself and their gradient
-    is an `IndexedSlices`, so a step's cost does not depend on the size of the table.
+    On the TensorFlow backend the rows are gathered from the variable itself, and their gradient
+    is an `IndexedSlices`. So the cost of a step does not depend on the size of the table.
     (`keras.layers.Embedding` reads the whole variable first.)
 
     Args:
-        vocabulary_size: Rows of the table, with those of padding and out-of-vocabulary.
+        vocabulary_size: Number of rows of the table, including those of padding and
+            out-of-vocabulary.
         dim: Width of the embedding.
         embeddings_initializer: Initializer of the table.
-        embeddings_regularizer: Regularizer of the whole table, as of Keras. It makes each step
-            cost what the table holds, and warns of it; `mini_batch_aware_l2` of the optimizers in
-            `keras_din.optimizers` costs what the batch touches.
-        feature: Name of the feature that the table is of, by which `feature_counts` of an optimizer
-            finds it. Defaults to the name of the layer.
+        embeddings_regularizer: Keras regularizer of the whole table. The cost of a step then grows
+            with the size of the table, and the layer warns about it. The cost of
+            `mini_batch_aware_l2` of the optimizers in `keras_din.optimizers` grows only with the
+            batch.
+        feature: Name of the table's feature, which is a key in `feature_counts` of an optimizer.
+            Defaults to the name of the layer.
 
     Call arguments:
         indices: Int tensor of any shape, which may be ragged.
@@ -45,8 +46,15 @@ class Embedding(keras.layers.Layer):
         Float tensor `(*indices.shape, dim)`, ragged like `indices`, with the mask `indices != 0`.
 
     Raises:
-        ValueError: When `vocabulary_size` or `dim` is not a positive integer, or the table has
-            no row for padding and out-of-vocabulary.
+        ValueError: If `vocabulary_size` or `dim` is not a positive integer, or the table has no
+            rows for padding and out-of-vocabulary.
+
+    Example:
+
+    ```python
+    layer = kd.layers.Embedding(10, 4)
+    outputs = layer(np.array([[2, 3, 0]]))  # (1, 3, 4); padding gives zeros
+    ```
     """
 
     def __init__(
@@ -68,19 +76,19 @@ class Embedding(keras.layers.Layer):
             )
         self.dim = positive_integer("dim", dim)
         if isinstance(embeddings_initializer, keras.initializers.Initializer):
-            # One object would give all tables of one shape the same values.
+            # A shared initializer would give all tables of one shape the same values.
             embeddings_initializer = embeddings_initializer.clone()
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.feature = self.name if feature is None else feature
         self.supports_masking = True
-        # XLA would make the gradient dense.
+        # XLA would make the gradient of the table dense.
         self.supports_jit = keras.backend.backend() != "tensorflow"
         if self.embeddings_regularizer is not None:
             warnings.warn(
                 "`embeddings_regularizer` reads the whole table and makes its gradient dense in "
                 "each step. `mini_batch_aware_l2` of keras_din.optimizers.LazyAdam regularizes the "
-                "rows of the batch alone. "
+                "rows of the batch only. "
                 f"Received: embeddings_regularizer={embeddings_regularizer!r}.",
                 stacklevel=2,
             )
@@ -94,15 +102,16 @@ class Embedding(keras.layers.Layer):
             # Cast after the lookup: casting the variable would read the whole table.
             autocast=False,
         )
-        self.embeddings.is_embedding_table = True  # For `keras_din.optimizers`, as is the next.
+        # The optimizers in `keras_din.optimizers` read these two attributes.
+        self.embeddings.is_embedding_table = True
         self.embeddings.feature = self.feature
 
     def _initial_values(self, shape, dtype=None):
         values = self.embeddings_initializer(shape, dtype=dtype)
-        if not hasattr(self.embeddings_initializer, "seed"):  # Values that somebody chose.
+        if not hasattr(self.embeddings_initializer, "seed"):  # Not random.
             return values
-        nothing = ops.zeros_like(values[:1])
-        return ops.concatenate([values[:OOV_INDEX], nothing, values[OOV_INDEX + 1 :]], axis=0)
+        oov_row = ops.zeros_like(values[:1])
+        return ops.concatenate([values[:OOV_INDEX], oov_row, values[OOV_INDEX + 1 :]], axis=0)
 
     def call(self, indices, training=False):
         if is_ragged(indices):
@@ -113,7 +122,7 @@ class Embedding(keras.layers.Layer):
         if keras.backend.backend() == "tensorflow" and not is_portable():
             embeddings = self.gather(rows)
             if training:
-                # In place: a product with the mask would be a copy, and another in the gradient.
+                # In place: a product with the mask would make a copy, and its gradient another.
                 padding = tf.where(indices == PADDING_INDEX)
                 zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
                 embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)
@@ -124,7 +133,7 @@ class Embedding(keras.layers.Layer):
         return apply_mask(embeddings, ops.not_equal(indices, PADDING_INDEX))
 
     def gather(self, rows):
-        """The rows of the table, on the TensorFlow backend: an export may keep them otherwise."""
+        """Gathers rows of the table on the TensorFlow backend. An export may override it."""
         return tf.gather(self.embeddings.value, rows)
 
     def compute_mask(self, indices, mask=None):
@@ -147,7 +156,10 @@ class Embedding(keras.layers.Layer):
 
 
 def _signed(indices):
-    """Indices as int32 or int64, which all operations know: what is too large becomes negative."""
+    """Casts indices to int32 or int64, which all operations support.
+
+    Values that are too large become negative, and so out-of-vocabulary.
+    """
     dtype = keras.backend.standardize_dtype(indices.dtype)
     if dtype in ("int32", "int64"):
         return indices

@@ -1,4 +1,4 @@
-"""What each behavior's row holds, beside the behavior."""
+"""Repeats the values of each row for each of its behaviors."""
 
 import keras
 from keras import ops
@@ -8,11 +8,11 @@ from keras_din.ops import gather_rows, row_ids
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class GatherRows(keras.layers.Layer):
-    """Gives each behavior what its row has, such as the candidates it is compared with.
+    """Repeats each row's values, such as its candidates, for each of its behaviors.
 
-    On the TensorFlow backend `(batch, ...)` becomes `(positions, ...)`, row by row as
-    `PackSequence` makes it. A backend that keeps the padded form gets `(batch, 1, ...)`, which
-    broadcasts against `(batch, time, ...)`.
+    On the TensorFlow backend `(batch, ...)` becomes `(positions, ...)`, in the order of
+    `PackSequence`. Backends with static shapes keep the padded form and get `(batch, 1, ...)`,
+    which broadcasts against `(batch, time, ...)`.
 
     Call arguments:
         values: Tensor `(batch, ...)`.
@@ -20,12 +20,19 @@ class GatherRows(keras.layers.Layer):
 
     Returns:
         Tensor `(positions, ...)` on TensorFlow, else `(batch, 1, ...)`.
+
+    Example:
+
+    ```python
+    mask = np.array([[True, True], [False, True]])
+    outputs = kd.layers.GatherRows()(np.array([[1.0], [2.0]]), mask)  # (3, 1) on TensorFlow
+    ```
     """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.packs = keras.backend.backend() == "tensorflow"
-        # Shapes that depend on values: XLA would compile anew for each length.
+        # Output shapes depend on values: XLA would recompile for each length.
         self.supports_jit = not self.packs
         self.supports_masking = True
 

@@ -1,4 +1,4 @@
-"""The interest evolution of DIEN: a second GRU, steered by what matters to the candidate."""
+"""The interest evolution layer of DIEN: a GRU whose updates depend on the candidate."""
 
 import keras
 from keras import ops
@@ -7,24 +7,24 @@ from keras_din.checks import one_of, positive_integer
 from keras_din.layers.pack_behaviors import pack_behaviors
 from keras_din.ops import gather_rows, gru_last, segment_softmax
 
-EVOLUTIONS = ("AIGRU", "AGRU", "AUGRU")
+GRU_TYPES = ("AIGRU", "AGRU", "AUGRU")
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class InterestEvolution(keras.layers.Layer):
-    """How the interest that concerns a candidate evolved: the last state of a GRU with attention.
+    """Returns the last state of a GRU with attention over a user's interests.
 
-    `a = softmax(h W q)` over a user's real behaviors tells how much the interest `h_t` at each
-    time concerns the candidate `q`. A GRU over the interests, with update gate `u` and candidate
-    state `h~`, takes it in one of three ways:
+    `a = softmax(h W q)` over a user's real behaviors is the relevance of the interest `h_t` at each
+    time to the candidate `q`. A GRU over the interests, with update gate `u` and candidate state
+    `h~`, uses it in one of three ways:
 
-    - `"AIGRU"`, attentional input: it reads `a_t h_t`, and
+    - `"AIGRU"`, attentional input: the input is `a_t h_t`, and
       `h'_t = (1 - u_t) * h'_{t-1} + u_t * h~_t`.
-    - `"AGRU"`, attention for the update gate, which it has not:
+    - `"AGRU"`, attention instead of the update gate:
       `h'_t = (1 - a_t) * h'_{t-1} + a_t * h~_t`.
     - `"AUGRU"`, attentional update gate: `u~_t = a_t * u_t`,
-      `h'_t = (1 - u~_t) * h'_{t-1} + u~_t * h~_t`. What does not concern the candidate leaves the
-      state as it is.
+      `h'_t = (1 - u~_t) * h'_{t-1} + u~_t * h~_t`. An irrelevant interest does not change the
+      state.
 
     Args:
         units: Width of the state.
@@ -36,32 +36,40 @@ class InterestEvolution(keras.layers.Layer):
             most recent last. Or the packed form `(positions, key_dim)`: the real positions of
             `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
+            Keras mask of `keys`, else to all `True`. Required with packed keys. May be ragged.
 
     Returns:
         Float tensor `(batch, units)` or `(batch, candidates, units)`, without a mask. Padding may
-        stand anywhere and changes nothing; a user without any behavior gives zeros.
+        be anywhere and changes nothing. A user without any behavior gives zeros.
 
     Raises:
-        ValueError: When an argument or the shape of a call argument is not as said here.
+        ValueError: If an argument or the shape of a call argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.InterestEvolution(units=4)
+    query, interests = np.ones((2, 3, 8), "float32"), np.ones((2, 5, 6), "float32")
+    outputs = layer(query, interests, keys_mask=np.ones((2, 5), bool))  # (2, 3, 4)
+    ```
 
     Reference:
-        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (8) to (12). Two layers of the
-        name AUGRU are in use. The authors' code and DeepCTR have
-        `h' = u h'_{t-1} + (1 - u) h~` with `u = (1 - a_t) u_t`: the gate `1 - u_t` of the update is
-        never scaled to 0, and an interest of no concern (`a_t = 0`) still changes the state. We
-        follow the paper in this gate, as FuxiCTR does. The reset gate multiplies the recurrent
-        product as in the paper, Eq. (4); the authors' code and DeepCTR multiply the state before
-        the product. The code's attention is the MLP of DIN; here it is the bilinear one of
+        [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (8) to (12). Two different
+        layers are called AUGRU. The authors' code and DeepCTR compute
+        `h' = u h'_{t-1} + (1 - u) h~` with `u = (1 - a_t) u_t`. There the weight `1 - u` of the new
+        state is not scaled to 0, so an irrelevant interest (`a_t = 0`) still changes the state.
+        This layer follows the paper, as FuxiCTR does. The reset gate multiplies the recurrent
+        product as in the paper, Eq. (4). The authors' code and DeepCTR multiply the state before
+        the product. The attention of the code is the MLP of DIN. Here it is the bilinear form of
         Eq. (8).
     """
 
     def __init__(self, units, gru_type="AUGRU", **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.gru_type = one_of("gru_type", gru_type, EVOLUTIONS)
+        self.gru_type = one_of("gru_type", gru_type, GRU_TYPES)
         self.supports_masking = True
-        # Packing has shapes that depend on values: XLA would compile anew for each length.
+        # Shapes of packed tensors depend on values: XLA would recompile for each length.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def build(self, query_shape, keys_shape):
@@ -87,13 +95,13 @@ class InterestEvolution(keras.layers.Layer):
         return last[:, 0] if one_candidate else last
 
     def _attention(self, query, keys, rows):
-        """`softmax(h W q)`, which concerns each candidate: `(positions, candidates)`."""
+        """Computes `softmax(h W q)` for each candidate: `(positions, candidates)`."""
         batch, candidates = ops.shape(query)[:2]
-        asked = ops.matmul(
+        projected = ops.matmul(
             ops.reshape(query, (-1, query.shape[-1])), ops.transpose(self.attention_kernel)
         )
-        asked = ops.reshape(asked, (batch, candidates, keys.shape[-1]))
-        scores = ops.sum(gather_rows(asked, rows) * ops.expand_dims(keys, 1), axis=-1)
+        projected = ops.reshape(projected, (batch, candidates, keys.shape[-1]))
+        scores = ops.sum(gather_rows(projected, rows) * ops.expand_dims(keys, 1), axis=-1)
         return segment_softmax(scores, rows, batch)
 
     def compute_mask(self, query, keys=None, **masks):

@@ -1,4 +1,4 @@
-"""The interest extractor of DIEN: a GRU over the behaviors that must tell what comes next."""
+"""The interest extractor of DIEN: a GRU over the behaviors, trained to predict the next one."""
 
 import keras
 from keras import ops
@@ -17,49 +17,56 @@ from keras_din.ops import (
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class InterestExtractor(keras.layers.Layer):
-    """Reads a user's behaviors one by one: the state after each is his interest at that time.
+    """Runs a GRU over a user's behaviors; the state after each is the interest at that time.
 
     `u, r = sigmoid(W k_t + U h_{t-1} + b)`, `h~_t = tanh(W k_t + r * U h_{t-1} + b)`,
-    `h_t = (1 - u) * h_{t-1} + u * h~_t`, a GRU, each with its own `W`, `U` and `b`.
+    `h_t = (1 - u) * h_{t-1} + u * h~_t`, where each gate has its own `W`, `U` and `b`.
 
-    In training, and only then, the layer adds a loss: from `h_t` an MLP must tell the behavior
-    `k_{t+1}` that came next from one drawn from the batch,
-    `auxiliary_loss * mean_t(-log p(h_t, k_{t+1}) - log(1 - p(h_t, k_other)))`, over all behaviors
-    of the batch that have a next one. The other behavior is any of the batch but the next one:
-    popular ones are drawn as often as users behave so, and no input is needed. What `evaluate`
-    and validation see is without this loss.
+    In training only, the layer adds a loss. From `h_t`, an MLP classifies whether a behavior is
+    the next one, `k_{t+1}`, or a negative, drawn from the batch:
+    `auxiliary_loss_weight * mean_t(-log p(h_t, k_{t+1}) - log(1 - p(h_t, k_negative)))`, over all
+    behaviors of the batch that have a next one. The negative is any behavior of the batch except
+    the next one. So popular items are drawn in proportion to their popularity, and no extra input
+    is required. `evaluate` and validation do not include this loss.
 
     Args:
         units: Width of a state.
         auxiliary_loss_weight: Weight of the loss; 0 for none.
-        auxiliary_units: Sizes of the hidden layers of the MLP `p`, with sigmoids.
-        seed: Seed of the behaviors that are drawn.
+        auxiliary_units: Sizes of the hidden layers of the MLP `p`, with sigmoid activations.
+        seed: Seed of the negatives.
 
     Call arguments:
         keys: Float tensor `(batch, time, key_dim)`, padded or ragged: the behaviors, the most
             recent last. Or the packed form `(positions, key_dim)`: the real positions of
             `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
+            Keras mask of `keys`, else to all `True`. Required with packed keys. May be ragged.
         training: Whether to add the loss.
 
     Returns:
-        Float tensor `(batch, time, units)`, zeros at padding; ragged of ragged keys; or
-        `(positions, units)` of packed ones. The Keras mask of all but packed ones is that of the
-        keys; on JAX a `keys_mask` must be given to the next layer too. Padding may stand anywhere
-        and changes no state. (Where shapes are static, it changes which behaviors are drawn.)
+        Float tensor `(batch, time, units)`, 0 at padding; ragged if the keys are ragged;
+        `(positions, units)` if they are packed. The Keras mask of the keys is kept, except for
+        packed keys. On JAX, a `keys_mask` must also be given to the next layer. Padding may be
+        anywhere and changes no state. (With static shapes, it changes which negatives are drawn.)
 
     Raises:
-        ValueError: When an argument or the shape of a call argument is not as said here.
+        ValueError: If an argument or the shape of a call argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.InterestExtractor(units=6)
+    keys = np.ones((2, 5, 4), "float32")
+    interests = layer(keys, keys_mask=np.ones((2, 5), bool))  # (2, 5, 6)
+    ```
 
     Reference:
         [Zhou et al., 2019](https://arxiv.org/abs/1809.03672), Eqs. (2) to (6). The reset gate
-        multiplies the recurrent product as there; the authors' code and DeepCTR multiply the state
-        before the product. The MLP is that of
-        the authors' code, without its batch normalization; unlike an inner product it lets states
-        and behaviors differ in width. The paper sums the loss over a user's behaviors and the
-        code averages it over padding too; here it is a mean over what is real, so that its weight
-        means the same for all lengths.
+        multiplies the recurrent product as in the paper. The authors' code and DeepCTR multiply
+        the state before the product. The MLP is that of the authors' code, without its batch
+        normalization. Unlike an inner product, it allows states and behaviors of different widths.
+        The paper sums the loss over a user's behaviors, and the code averages it over padding too.
+        Here it is the mean over real behaviors, so that its weight is independent of lengths.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class InterestExtractor(keras.layers.Layer):
         if self.auxiliary_loss_weight:
             self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
-        # Packing has shapes that depend on values: XLA would compile anew for each length.
+        # Shapes of packed tensors depend on values: XLA would recompile for each length.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def build(self, keys_shape):
@@ -105,8 +112,8 @@ class InterestExtractor(keras.layers.Layer):
         if training and self.auxiliary_loss_weight:
             seed = self.seed_generator
             random = keras.random.uniform(ops.shape(rows), dtype="float32", seed=seed)
-            following, other, real = sample_next_and_negative(rows, ops.shape(mask)[0], random)
-            loss = self._next_behavior_loss(states, keys, following, other, real)
+            samples = sample_next_and_negative(rows, ops.shape(mask)[0], random)
+            loss = self._next_behavior_loss(states, keys, *samples)
             self.add_loss(self.auxiliary_loss_weight * loss)
         if len(behaviors.shape) == 2:
             return states
@@ -114,19 +121,19 @@ class InterestExtractor(keras.layers.Layer):
         states = ragged_like(states, behaviors) if is_ragged(behaviors) else states
         return states if keys_mask is None else with_mask(states, mask)
 
-    def _next_behavior_loss(self, states, keys, following, other, real):
-        """The mean over real positions of the loss of both, a float32 scalar."""
-        # The first layer reads `[h, k]`: what it makes of each is computed once.
-        of_state, of_key = ops.split(self.auxiliary_kernel, (self.units,))
-        state = ops.matmul(states, of_state) + self.auxiliary_bias
-        key = ops.matmul(keys, of_key)
-        x = [state + gather_positions(key, places) for places in (following, other)]
+    def _next_behavior_loss(self, states, keys, following, negative, has_next):
+        """Returns the mean loss over positions that have a next one, a float32 scalar."""
+        # The input of the first layer is `[h, k]`. Its terms of `h` and `k` are computed once.
+        state_kernel, key_kernel = ops.split(self.auxiliary_kernel, (self.units,))
+        state_terms = ops.matmul(states, state_kernel) + self.auxiliary_bias
+        key_terms = ops.matmul(keys, key_kernel)
+        x = [state_terms + gather_positions(key_terms, index) for index in (following, negative)]
         x = self.auxiliary_mlp(ops.sigmoid(ops.concatenate(x)))
         scores = ops.cast(self.auxiliary_score(x)[:, 0], "float32")
-        of_next, of_other = ops.split(scores, 2)
-        losses = ops.softplus(-of_next) + ops.softplus(of_other)
-        losses = ops.where(real, losses, ops.zeros_like(losses))
-        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(real, "float32")), 1)
+        next_scores, negative_scores = ops.split(scores, 2)
+        losses = ops.softplus(-next_scores) + ops.softplus(negative_scores)
+        losses = ops.where(has_next, losses, ops.zeros_like(losses))
+        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(has_next, "float32")), 1)
 
     def compute_mask(self, keys, keys_mask=None):
         return keys_mask if len(keys.shape) == 3 else None

@@ -1,4 +1,4 @@
-"""The logits of items that are counted, not trained."""
+"""The logits of items, which are counted, not trained."""
 
 import keras
 
@@ -9,13 +9,13 @@ from keras_din.layers.embedding import Embedding
 class ItemLogits(Embedding):
     """One logit per item, which `keras_din.models.fit_popularity` computes from counts.
 
-    It is an `Embedding` of width 1 whose table is not trainable. Gradient steps would move a logit
-    by about the learning rate per step, and leave a weaker model than counting does, so a call in
-    training is an error.
+    It is an `Embedding` of width 1 whose table is not trainable. Gradient steps would change a
+    logit by about the learning rate per step, which gives a weaker model than counting. So a call
+    in training is an error.
 
     Args:
         vocabulary_size: Same as in `Embedding`.
-        embeddings_initializer: Initializer of the logits before they are counted.
+        embeddings_initializer: Initializer of the logits, before `fit_popularity`.
         feature: Name of the item's feature.
 
     Call arguments:
@@ -26,7 +26,14 @@ class ItemLogits(Embedding):
         Float tensor `(*indices.shape, 1)`; 0 for padding.
 
     Raises:
-        ValueError: When it is called with `training=True`, as `fit` does.
+        ValueError: If it is called with `training=True`, as `fit` does.
+
+    Example:
+
+    ```python
+    layer = kd.layers.ItemLogits(10)
+    outputs = layer(np.array([[2, 3, 0]]))  # (1, 3, 1)
+    ```
     """
 
     def __init__(self, vocabulary_size, embeddings_initializer="zeros", feature=None, **kwargs):

@@ -1,4 +1,4 @@
-"""A stack of dense layers that knows which entries are real."""
+"""A stack of dense layers with masked statistics."""
 
 import keras
 from keras import ops
@@ -18,20 +18,27 @@ class MLP(keras.layers.Layer):
 
     Args:
         units: Sizes of the layers.
-        activation: `"dice"`, `"prelu"`, `"batch_normalization"`, any that Keras knows, or a list of
-            these: `["batch_normalization", "relu"]` are two steps, in this order.
+        activation: `"dice"`, `"prelu"`, `"batch_normalization"`, any Keras activation, or a list of
+            these, which are applied in order: `["batch_normalization", "relu"]`.
         dropout: Fraction of units that training drops after each layer.
 
     Call arguments:
         inputs: Float tensor `(..., dim)`.
-        mask: Bool tensor `(...)`, `True` where an entry is real. Statistics of Dice and batch
-            normalization are taken over real entries.
+        mask: Bool tensor `(...)`, `True` where an entry is real. Dice and batch normalization
+            compute their statistics over real entries.
 
     Returns:
-        Float tensor `(..., units[-1])`; `inputs` itself where `units` is empty.
+        Float tensor `(..., units[-1])`; `inputs` itself if `units` is empty.
 
     Raises:
-        ValueError: When an argument is not as said here.
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.MLP([8, 4], activation="relu", dropout=0.1)
+    outputs = layer(np.ones((2, 3), "float32"))  # (2, 4)
+    ```
     """
 
     def __init__(self, units, activation="dice", dropout=0.0, **kwargs):
@@ -57,7 +64,7 @@ class MLP(keras.layers.Layer):
     def call(self, inputs, mask=None, training=False):
         if not self.units:
             return inputs
-        # As one matrix: products of more axes make transposed copies.
+        # Reshapes to one matrix: products of tensors of higher rank make transposed copies.
         axes = ops.shape(inputs)[:-1]
         x = ops.reshape(inputs, (-1, inputs.shape[-1]))
         mask = None if mask is None else ops.reshape(mask, (-1,))

@@ -1,4 +1,4 @@
-"""How every layer that reads behaviors takes them: padded, packed or ragged."""
+"""Conversions of behaviors between the padded, the packed and the ragged form."""
 
 import contextlib
 
@@ -22,13 +22,13 @@ def pack_behaviors(keys, keys_mask):
     Args:
         keys: Float tensor `(batch, time, dim)`, padded or ragged, or packed `(positions, dim)`.
         keys_mask: Bool tensor `(batch, time)`, which may be ragged; `None` for the Keras mask of
-            `keys`, else all `True`. Needed with packed keys.
+            `keys`, else all `True`. Required with packed keys.
 
     Returns:
         `(keys, rows, mask)`: float `(positions, dim)`, int `(positions,)`, bool `(batch, time)`.
 
     Raises:
-        ValueError: When `keys` have neither shape, or are packed and have no mask.
+        ValueError: If `keys` have another shape, or are packed and have no mask.
     """
     rank = len(keys.shape)
     if rank not in (2, 3):
@@ -37,7 +37,7 @@ def pack_behaviors(keys, keys_mask):
             f"Received: keys of shape {tuple(keys.shape)}."
         )
     if keys_mask is None:
-        # Keras hands it over by this name only to layers of two tensors or more.
+        # Keras fills the argument `keys_mask` only in layers with two or more tensor arguments.
         keys_mask = getattr(keys, "_keras_mask", None)
     if is_ragged(keys):
         keys, keys_mask = pack_ragged(keys, keys_mask)
@@ -45,7 +45,8 @@ def pack_behaviors(keys, keys_mask):
     if keys_mask is None:
         if rank == 2:
             raise ValueError(
-                "`keys_mask` of shape (batch, time) must tell to which rows packed keys belong. "
+                "`keys_mask` of shape (batch, time) must be given with packed keys: it determines "
+                "their rows. "
                 f"Received: keys of shape {tuple(keys.shape)}, keys_mask=None."
             )
         keys_mask = ops.ones(ops.shape(keys)[:2], dtype="bool")
@@ -53,16 +54,16 @@ def pack_behaviors(keys, keys_mask):
     if rank == 3:
         keys = pack(keys, keys_mask)
     if keras.backend.backend() != "tensorflow":
-        # Where padding has positions, what stands there gets into products of gradients with 0.
+        # The packed form keeps padding: NaN there would spread by products of gradients with 0.
         keys = apply_mask(keys, ops.reshape(keys_mask, (-1,)))
     return keys, row_ids(keys_mask), keys_mask
 
 
 def with_mask(behaviors, mask):
-    """RaggedToDense behaviors with a Keras mask, which the next layer reads.
+    """Sets the Keras mask of behaviors, which the next layer reads.
 
-    Keras itself hands on the mask that the first argument of a layer has, not one that is given
-    beside it, and leaves one that is there alone. An array of JAX takes none.
+    Keras itself only passes on the mask of the first argument of a layer, not a mask that is given
+    as another argument, and does not overwrite a mask. JAX arrays cannot carry a mask.
     """
     with contextlib.suppress(AttributeError):
         behaviors._keras_mask = mask
@@ -70,21 +71,22 @@ def with_mask(behaviors, mask):
 
 
 def unpack_behaviors(values, mask):
-    """Puts values `(positions, units)` where `mask` `(batch, time)` is `True`.
+    """Scatters values `(positions, units)` to where `mask` `(batch, time)` is `True`.
 
     Returns a float tensor `(batch, time, units)`, 0 elsewhere.
     """
     batch, time = ops.shape(mask)
     units = ops.shape(values)[1]
     if keras.backend.backend() == "tensorflow":
-        places = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32")) - 1
-        spare = ops.zeros((1, units), dtype=values.dtype)
-        values = gather_positions(ops.concatenate([spare, values]), places + 1)
+        # A row of zeros comes first, for padding before the first real position.
+        indices = ops.cumsum(ops.cast(ops.reshape(mask, (-1,)), "int32"))
+        zeros = ops.zeros((1, units), dtype=values.dtype)
+        values = gather_positions(ops.concatenate([zeros, values]), indices)
     return apply_mask(ops.reshape(values, (batch, time, units)), mask)
 
 
 def unpack_weights(weights, mask):
-    """Puts weights `(positions, candidates)` where `mask` `(batch, time)` is `True`.
+    """Scatters weights `(positions, candidates)` to where `mask` `(batch, time)` is `True`.
 
     Returns a float tensor `(batch, candidates, time)`, 0 elsewhere.
     """

@@ -1,4 +1,4 @@
-"""The door behind which nothing padded exists in floating point."""
+"""Removes the padding of sequences."""
 
 import keras
 
@@ -7,24 +7,31 @@ from keras_din.ops import is_ragged, pack, pack_ragged, ragged_to_padded
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class PackSequence(keras.layers.Layer):
-    """Keeps the real positions of a padded sequence, row by row.
+    """Keeps only the real positions of a padded sequence, row by row.
 
-    On the TensorFlow backend `(batch, time)` becomes `(positions,)`. A backend that needs static
-    shapes keeps the padded form; the layers that read sequences take both, with the same mask.
+    On the TensorFlow backend `(batch, time)` becomes `(positions,)`. Backends with static shapes
+    keep the padded form. Layers that read sequences accept both forms, with the same mask.
 
     Call arguments:
-        values: Tensor `(batch, time)`, `(batch, time, dim)` or of bags `(batch, time, values)`.
+        values: Tensor `(batch, time)`, `(batch, time, dim)`, or `(batch, time, values)` for bags.
         mask: Bool tensor `(batch, time)`, `True` where a position is real. Either may be ragged.
 
     Returns:
         Tensor `(positions,)` or `(positions, ...)` on TensorFlow, else `values`.
+
+    Example:
+
+    ```python
+    mask = np.array([[True, True], [False, True]])
+    outputs = kd.layers.PackSequence()(np.array([[5, 6], [0, 7]]), mask)  # [5, 6, 7] on TensorFlow
+    ```
     """
 
     def __init__(self, **kwargs):
-        # Numbers keep their precision until they are standardized.
+        # No autocast: numbers must keep their precision until they are standardized.
         super().__init__(**{"autocast": False, **kwargs})
         self.packs = keras.backend.backend() == "tensorflow"
-        # Shapes that depend on values: XLA would compile anew for each length.
+        # Output shapes depend on values: XLA would recompile for each length.
         self.supports_jit = not self.packs
         self.supports_masking = True
 

@@ -1,4 +1,4 @@
-"""The door of a model, where ragged inputs become what all layers behind it read."""
+"""Pads the ragged inputs of a model."""
 
 import keras
 
@@ -7,24 +7,30 @@ from keras_din.ops import ragged_to_padded
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class RaggedToDense(keras.layers.Layer):
-    """Lets inputs pass, and gives ragged ones (`tf.RaggedTensor`) zeros behind each row.
+    """Pads ragged inputs (`tf.RaggedTensor`) with zeros at the end of each row.
 
-    Index 0 is padding, so the zeros change nothing. Indices and numbers are all that is ever
-    padded here: `PackSequence` follows.
+    Dense inputs are returned unchanged. Index 0 is padding, so the zeros change no prediction. Only
+    indices and numbers are padded, never embeddings: a `PackSequence` layer comes next.
 
     Args:
-        fingerprint: The fingerprint of the spec that the inputs are of, which so is part of every
-            model, clone and file that this layer is part of.
+        fingerprint: The fingerprint of the spec of the inputs. The layer carries it into every
+            model, clone and file that contains this layer.
 
     Call arguments:
         inputs: A dict of tensors, ragged or not.
 
     Returns:
-        A dict of tensors by the same names, none ragged.
+        A dict of dense tensors with the same names.
+
+    Example:
+
+    ```python
+    outputs = kd.layers.RaggedToDense()({"item_id": np.array([[2, 3]])})
+    ```
     """
 
     def __init__(self, fingerprint=None, **kwargs):
-        # Numbers keep their precision: an index may be one.
+        # No autocast: numbers and indices must keep their precision.
         super().__init__(**{"autocast": False, **kwargs})
         self.fingerprint = fingerprint
 

@@ -1,4 +1,4 @@
-"""Pooling of a behavior sequence with equal weights: what DIN is compared with."""
+"""Pooling of a behavior sequence with equal weights, the baseline of attention pooling."""
 
 import keras
 from keras import ops
@@ -10,7 +10,7 @@ from keras_din.ops import segment_mean, segment_sum
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class SequencePooling(keras.layers.Layer):
-    """Sums or averages a user's behaviors, whatever the candidate.
+    """Sums or averages a user's behaviors, independently of the candidate.
 
     `output = sum_j k_j` or `sum_j k_j / n`, over the `n` real behaviors.
 
@@ -21,13 +21,21 @@ class SequencePooling(keras.layers.Layer):
         keys: Float tensor `(batch, time, dim)`, padded or ragged, or the packed form
             `(positions, dim)`: the real positions of `keys_mask`, row by row.
         keys_mask: Bool tensor `(batch, time)`, `True` where a behavior is real. Defaults to the
-            Keras mask of `keys`, else to all `True`. Needed with packed keys. May be ragged.
+            Keras mask of `keys`, else to all `True`. Required with packed keys. May be ragged.
 
     Returns:
         Float tensor `(batch, dim)`, without a mask. A user without any behavior gives zeros.
 
     Raises:
-        ValueError: When an argument or the shape of a call argument is not as said here.
+        ValueError: If an argument or the shape of a call argument is invalid.
+
+    Example:
+
+    ```python
+    layer = kd.layers.SequencePooling("mean")
+    keys = np.ones((2, 5, 4), "float32")
+    outputs = layer(keys, keys_mask=np.ones((2, 5), bool))  # (2, 4)
+    ```
     """
 
     def __init__(self, pooling="mean", **kwargs):

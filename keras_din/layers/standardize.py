@@ -1,21 +1,22 @@
-"""A number as a model reads it: how far from the mean, in standard deviations."""
+"""Standardization of numbers: the distance from the mean, in standard deviations."""
 
 import keras
 from keras import ops
 
 from keras_din.checks import positive_number
 
-_LARGEST = 3.4028234663852886e38  # Of float32.
+_LARGEST = 3.4028234663852886e38  # The largest float32.
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class Standardize(keras.layers.Layer):
-    """`output = (input - mean) / std`, made in float32 and then of the layer's dtype.
+    """Computes `output = (input - mean) / std` in float32, then casts to the layer's dtype.
 
-    An input that is NaN or infinite is a missing number: the mean stands for it, output 0.
+    NaN and infinity are missing numbers. They are replaced by the mean, so the output is 0.
 
-    Raw numbers, such as prices and times, are larger than half precision goes; the difference is
-    taken first, since it is exact where both are large. (`keras.layers.Rescaling` does neither.)
+    Raw numbers, such as prices and times, may exceed the range of half precision, so the
+    computation is in float32. The mean is subtracted first, because the difference of two large
+    numbers is exact. (`keras.layers.Rescaling` does neither.)
 
     Args:
         mean: Mean of the values in training.
@@ -28,7 +29,14 @@ class Standardize(keras.layers.Layer):
         Float tensor shaped like `inputs`.
 
     Raises:
-        ValueError: When `std` is not positive.
+        ValueError: If `std` is not positive.
+
+    Example:
+
+    ```python
+    layer = kd.layers.Standardize(mean=30.0, std=10.0)
+    outputs = layer(np.array([20.0, 40.0, np.nan]))  # [-1, 1, 0]
+    ```
     """
 
     def __init__(self, mean=0.0, std=1.0, **kwargs):
@@ -39,8 +47,8 @@ class Standardize(keras.layers.Layer):
 
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
-        # In these steps, of which LiteRT has all: a selection becomes a product in ONNX, where
-        # infinity times 0 is NaN, but for one by `isnan`.
+        # LiteRT supports all of these operations. ONNX turns `where` into a product, except for a
+        # condition `isnan`, and infinity times 0 is NaN. So infinities are clipped first.
         x = ops.clip(ops.where(ops.isnan(x), self.mean, x), -_LARGEST, _LARGEST)
         x = ops.where(ops.abs(x) < _LARGEST, x, self.mean)
         return ops.cast((x - self.mean) / self.std, self.compute_dtype)

@@ -1,4 +1,4 @@
-"""One block of the transformer over a candidate and the behaviors of its user."""
+"""A transformer block over a candidate and the behaviors of its user."""
 
 import keras
 from keras import ops
@@ -9,13 +9,13 @@ from keras_din.ops import gather_positions, gather_rows, row_attention
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class TransformerBlock(keras.layers.Layer):
-    """`S = LayerNorm(x + Dropout(MH(x)))`, `output = LayerNorm(S + Dropout(FFN(S)))`.
+    """Computes `S = LayerNorm(x + Dropout(MH(x)))`, `LayerNorm(S + Dropout(FFN(S)))`.
 
-    `MH` is multi-head self-attention over the behaviors of a user and the candidate,
-    `FFN(S) = LeakyReLU(S W1 + b1) W2 + b2` works on each position by itself.
+    `MH` is multi-head self-attention over the behaviors of a user and the candidate.
+    `FFN(S) = LeakyReLU(S W1 + b1) W2 + b2` is applied to each position separately.
 
     Args:
-        num_heads: Heads of the attention. Each has `width / heads` units, rounded up.
+        num_heads: Number of attention heads. Each has `width / num_heads` units, rounded up.
         dropout: Fraction of units that training drops.
 
     Call arguments:
@@ -23,12 +23,12 @@ class TransformerBlock(keras.layers.Layer):
         behaviors: Packed float tensor `(positions, 1, width)`, the same for all candidates, or
             `(positions, candidates, width)`.
         rows: Int tensor `(positions,)`, the row of each position.
-        pairs: Two int tensors `(pairs,)` as of `position_pairs`, or `None` where only the target's
-            output is wanted.
+        pairs: The two int tensors `(pairs,)` of `position_pairs`, or `None` if only the output of
+            the target is needed.
 
     Returns:
-        Float tensors `(batch, candidates, width)` and `(positions, candidates, width)`, the second
-        `None` where `pairs` is `None`.
+        Float tensors `(batch, candidates, width)` and `(positions, candidates, width)`. The second
+        is `None` if `pairs` is `None`.
     """
 
     def __init__(self, num_heads=8, dropout=0.0, **kwargs):
@@ -67,37 +67,38 @@ class TransformerBlock(keras.layers.Layer):
         target = self._add(target, attended, training)
         if pairs is None:
             return target, None
-        asking, answering = pairs
+        query_index, key_index = pairs
         attended = row_attention(
             self._heads(self.query, behaviors),
-            gather_positions(keys, answering),
-            gather_positions(values, answering),
+            gather_positions(keys, key_index),
+            gather_positions(values, key_index),
             gather_rows(key, rows),
             gather_rows(value, rows),
-            asking,
+            query_index,
         )
         return target, self._add(behaviors, attended, training)
 
     def _heads(self, dense, x):
-        """`x W` as `(rows, candidates, heads, units / heads)`."""
+        """Projects `x` and returns `(rows, candidates, heads, units / heads)`."""
         flat = dense(ops.reshape(x, (-1, x.shape[-1])))
         return ops.reshape(flat, (*ops.shape(x)[:2], self.num_heads, dense.units // self.num_heads))
 
     def _add(self, x, attended, training):
-        """What a position holds, with what it read and what it makes of it."""
+        """Adds the attention output and then the feed-forward network, each by a residual."""
         axes = ops.shape(attended)[:2]
         attended = self.joined(ops.reshape(attended, (-1, self.num_heads * attended.shape[-1])))
         attended = ops.reshape(attended, (*axes, self.joined.units))
         attended = self.drop_attention(attended, training=training)
         x = self.norm_attention(x + attended)
-        hidden = ops.leaky_relu(each(self.first, x))
-        return self.norm_ffn(x + self.drop_ffn(each(self.second, hidden), training=training))
+        hidden = ops.leaky_relu(dense_by_row(self.first, x))
+        hidden = dense_by_row(self.second, hidden)
+        return self.norm_ffn(x + self.drop_ffn(hidden, training=training))
 
     def get_config(self):
         return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}
 
 
-def each(dense, x):
-    """A `Dense` on `(rows, candidates, dim)`, as one matrix: a product of three axes is slow."""
+def dense_by_row(dense, x):
+    """Applies a `Dense` to `(rows, candidates, dim)` as one matrix: a rank-3 product is slow."""
     flat = ops.reshape(x, (-1, x.shape[-1]))
     return ops.reshape(dense(flat), (*ops.shape(x)[:2], dense.units))

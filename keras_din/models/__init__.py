@@ -1,4 +1,4 @@
-"""The zoo: one model a file."""
+"""The models, one per file. `MODELS` maps names to builders."""
 
 from keras_din.models.base import build_base
 from keras_din.models.bst import build_bst

@@ -1,4 +1,4 @@
-"""Embedding & MLP, the base model that DIN is compared with."""
+"""Embedding & MLP, the baseline of DIN."""
 
 import keras
 
@@ -17,23 +17,32 @@ def build_base(
     embeddings_initializer="uniform",
     name="base",
 ) -> keras.Model:
-    """Builds `ctr = f(context, v_A, v_U)`, `v_U = pool_j e_j`: one vector a user.
+    """Builds `ctr = f(context, v_A, v_U)`, `v_U = pool_j e_j`: one interest vector per user.
 
     Args:
         spec: A `FeatureSpec`.
-        pooling: `"mean"` or `"sum"` of the behaviors.
+        pooling: Pooling of the behaviors, `"mean"` or `"sum"`.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of all hidden layers, as of `build_din`.
+        activation: Activation of all hidden layers, see `build_din`.
         dropout: Fraction of hidden units that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_base(spec, hidden_units=(8,))
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
-        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 4.2, which sums; the authors'
-        code averages.
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 4.2. The paper sums behaviors,
+        the authors' code averages them.
     """
     x = embed(spec, embeddings_initializer)
     parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]

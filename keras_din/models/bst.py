@@ -21,32 +21,41 @@ def build_bst(
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, F_A)`, `[F_1 ... F_n, F_A] = transformer([e_1 ... e_n, v_A])`.
 
-    The candidate `A` stands behind the user's behaviors `e_j` in one sequence, and reads them by
-    self-attention. `f` sees what the transformer made of the candidate.
+    The candidate `A` is appended to the user's behaviors `e_j` and attends to them by
+    self-attention. `f` is an MLP on the context, the candidate and its output `F_A`.
 
     Args:
         spec: A `FeatureSpec`.
-        num_heads: Heads of the attention.
-        num_blocks: Blocks of the transformer. One reads a history in time linear in its length,
-            each further one in quadratic time.
-        max_positions: How many of the most recent behaviors have a position of their own; 0 for a
-            model that does not see their order. On KuaiRand both are as good: a GAUC of 0.628 with
-            100 and 0.627 with 0, the mean of three seeds that differ by 0.005.
+        num_heads: Number of attention heads.
+        num_blocks: Number of transformer blocks. The time of the first is linear in the length of
+            a history, the time of each further one is quadratic.
+        max_positions: Number of the most recent behaviors that have their own position embedding;
+            0 to ignore the order of behaviors. On KuaiRand both are equally good: GAUC is 0.628
+            with 100 and 0.627 with 0, the mean of three seeds, which differ by 0.005.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of the hidden layers of `f`, as of `build_din`.
+        activation: Activation of the hidden layers of `f`, see `build_din`.
         dropout: Fraction of units that training drops, in the transformer and in `f`.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_bst(spec, num_heads=2, hidden_units=(8,))
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
         [Chen et al., 2019](https://arxiv.org/abs/1905.06874), whose best model has one block of 8
-        heads. `BehaviorTransformer` says where we differ.
+        heads. `BehaviorTransformer` lists the differences.
     """
     x = embed(spec, embeddings_initializer)
-    if not x.behaviors:  # The arguments are checked all the same.
+    if not x.behaviors:  # Checks the arguments.
         BehaviorTransformer(num_heads, num_blocks, max_positions, dropout)
     interests = [
         BehaviorTransformer(

@@ -14,7 +14,7 @@ def build_dcn(
     spec,
     *,
     cross_ranks=(None, None, None),
-    experts=1,
+    num_experts=1,
     structure="stacked",
     pooling="mean",
     hidden_units=(200, 80),
@@ -25,39 +25,48 @@ def build_dcn(
 ) -> keras.Model:
     """Builds `ctr = f(x_L)`, `x_{l+1} = x_0 * (W_l x_l + b_l) + x_l`, `x_0 = [context, v_A, v_U]`.
 
-    `v_U` are the behaviors, pooled. `"stacked"` puts the MLP on top of the cross layers,
-    `"parallel"` beside them: `ctr = sigmoid(w [x_L, MLP(x_0)] + b)`.
+    `v_U` are the pooled behaviors. With `"stacked"`, the MLP is on top of the cross layers. With
+    `"parallel"`, it is beside them: `ctr = sigmoid(w [x_L, MLP(x_0)] + b)`.
 
     Args:
         spec: A `FeatureSpec`.
         cross_ranks: For each cross layer the rank of its `W`: `None` for a full matrix, an
-            integer for `W = U V^T`. As many layers as entries.
-        experts: Number of low-rank matrices of each layer, which a gate weighs. More than 1
-            only with ranks that are integers.
+            integer for `W = U V^T`. There are as many layers as entries.
+        num_experts: Number of low-rank matrices of each layer, which are weighted by a gate. More
+            than 1 requires integer ranks.
         structure: `"stacked"` or `"parallel"`.
-        pooling: `"mean"` or `"sum"` of the behaviors.
+        pooling: Pooling of the behaviors, `"mean"` or `"sum"`.
         hidden_units: Sizes of the hidden layers of the MLP.
-        activation: Activation of all hidden layers, as of `build_din`.
+        activation: Activation of all hidden layers, see `build_din`.
         dropout: Fraction of hidden units that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
 
     Raises:
-        ValueError: When an argument is not as said here.
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_dcn(spec, cross_ranks=(None, 2), hidden_units=(8,))
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
-        [Wang et al., 2021](https://arxiv.org/abs/2008.13535), Sec. 3; the layers, and how other
-        libraries differ, in `CrossNetwork`.
+        [Wang et al., 2021](https://arxiv.org/abs/2008.13535), Sec. 3. See `CrossNetwork` for the
+        layers and for the differences to other libraries.
     """
-    cross_ranks = checked_ranks("cross_ranks", cross_ranks, experts)
+    cross_ranks = checked_ranks("cross_ranks", cross_ranks, num_experts)
     hidden_units = layer_sizes("hidden_units", hidden_units)
     structure = one_of("structure", structure, ("stacked", "parallel"))
     x = embed(spec, embeddings_initializer)
     x_0 = join([*x.context, x.target, *pooled_behaviors(x, pooling)])
-    x_l = CrossNetwork(cross_ranks, experts, name="cross")(x_0)
+    x_l = CrossNetwork(cross_ranks, num_experts, name="cross")(x_0)
     if structure == "stacked":
         ctr = ctr_head([x_l], x.target_mask, hidden_units, activation, dropout)
     else:

@@ -21,33 +21,42 @@ def build_deepfm(
 ) -> keras.Model:
     """Builds `ctr = sigmoid(y_FM + y_DNN)`, `y_FM = w x + sum_{i < j} <f_i, f_j>`.
 
-    `w x` is linear in all values, as in `build_lr`; `f_i` are the fields: the embedding of each
-    input, pooled where it is a history's; `y_DNN` is an MLP on the fields side by side.
+    `w x` is linear in all values, as in `build_lr`. `f_i` are the fields: the embedding of each
+    input, pooled if it belongs to a history. `y_DNN` is an MLP on the concatenated fields.
 
     Args:
-        spec: A `FeatureSpec`. All features but a `Numeric` have one `dim`.
-        pooling: `"mean"` or `"sum"` of the behaviors and of their weights in `w`. Each feature
-            of theirs is a field.
+        spec: A `FeatureSpec`. All features except `Numeric` ones must have the same `dim`.
+        pooling: Pooling of the behaviors and of their weights in `w`, `"mean"` or `"sum"`. Each
+            feature of the behaviors is a field.
         hidden_units: Sizes of the hidden layers.
-        activation: Activation of all hidden layers, as of `build_din`.
+        activation: Activation of all hidden layers, see `build_din`.
         dropout: Fraction of hidden units that training drops.
-        embeddings_initializer: Initializer of the embedding tables. `w` starts at 0.
+        embeddings_initializer: Initializer of the embedding tables. `w` is initially 0.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
 
     Raises:
-        ValueError: When embeddings differ in width.
+        ValueError: If embeddings differ in width.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_deepfm(spec, hidden_units=(8,))
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
         [Guo et al., 2017](https://arxiv.org/abs/1703.04247), Sec. 2.1, Eqs. (1) to (4). A
-        factorization machine on a multi-hot history would have the pairs within the history too;
-        with one pooled field a feature, as in DeepCTR, it has not.
+        factorization machine on a multi-hot history would also contain the pairs within the
+        history. With one pooled field per feature, as here and in DeepCTR, it does not.
     """
     x = embed(spec, embeddings_initializer)
-    of_row, of_candidate = fields_of_one_width(spec, x, pooling)
-    y_fm = linear(spec, x, pooling) + sum_of_inner_products(of_row, of_candidate)
-    parts = [*of_row, *of_candidate]
+    row_fields, candidate_fields = fields_of_one_width(spec, x, pooling)
+    y_fm = linear(spec, x, pooling) + sum_of_inner_products(row_fields, candidate_fields)
+    parts = [*row_fields, *candidate_fields]
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=y_fm)
     return ctr_model(x.inputs, ctr, name=name)

@@ -20,30 +20,40 @@ def build_dien(
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, h'_n(A))`, `h' = AUGRU(h, softmax(h W v_A))`, `h = GRU(e)`.
 
-    A first GRU reads a user's interests `h_t` off his behaviors `e_t`, once for all candidates.
-    A second one follows those that concern the candidate `A`, from the first to the last.
+    A first GRU extracts a user's interests `h_t` from their behaviors `e_t`, once for all
+    candidates. A second GRU follows the interests that are relevant to the candidate `A`.
 
     Args:
-        spec: A `FeatureSpec`. States are as wide as a behavior, side features included.
-        gru_type: How attention steers the second GRU: `"AIGRU"`, `"AGRU"` or `"AUGRU"`.
-        auxiliary_loss_weight: Weight of the loss that training adds for each sequence: `h_t` must
-            tell the next behavior from another one of the batch. 0 for none.
+        spec: A `FeatureSpec`. States are as wide as a behavior, including side features.
+        gru_type: How attention controls the second GRU: `"AIGRU"`, `"AGRU"` or `"AUGRU"`, see
+            `InterestEvolution`.
+        auxiliary_loss_weight: Weight of the loss that training adds for each sequence: to
+            distinguish, from `h_t`, the next behavior from another one of the batch. 0 for none.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of the hidden layers of `f`, as of `build_din`.
+        activation: Activation of the hidden layers of `f`, see `build_din`.
         dropout: Fraction of the hidden units of `f` that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`. The auxiliary loss is part of
-        `loss` in training, never of `val_loss`, and sample weights leave it as it is.
+        A functional `keras.Model`. Inputs and output are those of `build_din`. The auxiliary loss
+        is part of `loss` in training, but not of `val_loss`. Sample weights do not affect it.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_dien(spec, hidden_units=(8,))
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
         [Zhou et al., 2019](https://arxiv.org/abs/1809.03672). `InterestExtractor` and
-        `InterestEvolution` say where the authors' code differs.
+        `InterestEvolution` list the differences to the authors' code.
     """
     x = embed(spec, embeddings_initializer)
-    if not x.behaviors:  # The arguments are checked all the same.
+    if not x.behaviors:  # Checks the arguments.
         InterestExtractor(1, auxiliary_loss_weight)
         InterestEvolution(1, gru_type)
     interests = []

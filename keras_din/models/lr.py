@@ -1,4 +1,4 @@
-"""Logistic regression on the values themselves: no embedding, no interaction."""
+"""Logistic regression on one-hot values, without embeddings and interactions."""
 
 import keras
 
@@ -9,22 +9,31 @@ from keras_din.linear import linear
 
 
 def build_lr(spec, *, pooling="mean", embeddings_initializer="zeros", name="lr") -> keras.Model:
-    """Builds `ctr = sigmoid(w x + b)`, `x` the multi-hot vector of all inputs.
+    """Builds `ctr = sigmoid(w x + b)`, where `x` is the multi-hot vector of all inputs.
 
-    Each input has weights of its own: an item weighs otherwise in the history than as candidate.
-    A `Numeric` has one weight. Nothing tells how a history and a candidate go together, so of
-    two candidates the better is the better for every user. `build_popularity` reads
-    the candidate's item alone, and is counted.
+    Each input has its own weights: the weight of an item in the history differs from its weight as
+    candidate. A `Numeric` has one weight. There is no interaction between history and candidate, so
+    the order of two candidates is the same for all users. See also `build_popularity`, which reads
+    only the candidate's item and is counted, not trained.
 
     Args:
         spec: A `FeatureSpec`.
-        pooling: `"sum"` of the weights of a history, which is the equation, or `"mean"`, with
-            which `x` counts a history's values as parts of 1.
+        pooling: Pooling of the weights of a history: `"sum"`, as in the equation, or `"mean"`,
+            where the values of a history share a total of 1 in `x`.
         embeddings_initializer: Initializer of the weights.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_lr(spec)
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
         [Richardson et al., 2007](https://doi.org/10.1145/1242572.1242643), Sec. 4, for clicks.

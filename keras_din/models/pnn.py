@@ -20,40 +20,50 @@ def build_pnn(
     embeddings_initializer="uniform",
     name="pnn",
 ) -> keras.Model:
-    """Builds `ctr = f(z, p)`: an MLP that sees the products `p` of its fields `z = [f_1, ...]`.
+    """Builds `ctr = f(z, p)`: an MLP on fields `z = [f_1, ...]` and their products `p`.
 
-    `"inner"` are `p_ij = <f_i, f_j>`, `i < j`; `"outer"` is `p = s s^T`, `s = sum_i f_i`, the sum
-    of the outer products of all pairs. What concerns context and history alone is computed once
-    for all candidates.
+    `"inner"` are `p_ij = <f_i, f_j>`, `i < j`. `"outer"` is `p = s s^T`, `s = sum_i f_i`, the sum
+    of the outer products of all pairs. Products of only context and history are computed once for
+    all candidates.
 
     Args:
-        spec: A `FeatureSpec`. All features but a `Numeric` have one `dim`.
+        spec: A `FeatureSpec`. All features except `Numeric` ones must have the same `dim`.
         product: `"inner"`, `"outer"` or `"both"`.
-        pooling: `"mean"` or `"sum"` of the behaviors. Each feature of theirs is a field.
+        pooling: Pooling of the behaviors, `"mean"` or `"sum"`. Each feature of the behaviors is a
+            field.
         hidden_units: Sizes of the hidden layers of `f`.
-        activation: Activation of all hidden layers, as of `build_din`.
+        activation: Activation of all hidden layers, see `build_din`.
         dropout: Fraction of hidden units that training drops.
         embeddings_initializer: Initializer of the embedding tables.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model`, in and out as of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
 
     Raises:
-        ValueError: When an argument is not as said here, or embeddings differ in width.
+        ValueError: If an argument is invalid, or embeddings differ in width.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_pnn(spec, hidden_units=(8,))
+    ctr = model({"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])})  # (1, 2)
+    ```
 
     Reference:
         [Qu et al., 2016](https://arxiv.org/abs/1611.00144), Sec. III, whose `l_z + l_p + b` is
-        one dense layer on `[z, p]`. The paper takes the inner products of all `i` and `j` and
-        factors their weights; the authors' code takes `i < j` with a weight each, and so do we.
+        one dense layer on `[z, p]`. The paper uses the inner products of all `i` and `j` and
+        factorizes their weights. The authors' code uses `i < j` with one weight each, as here.
     """
     product = one_of("product", product, ("inner", "outer", "both"))
     x = embed(spec, embeddings_initializer)
-    of_row, of_candidate = fields_of_one_width(spec, x, pooling)
-    parts = [*of_row, *of_candidate]
+    row_fields, candidate_fields = fields_of_one_width(spec, x, pooling)
+    parts = [*row_fields, *candidate_fields]
     if product != "outer":
-        parts += inner_products(of_row, of_candidate)
+        parts += inner_products(row_fields, candidate_fields)
     if product != "inner":
-        parts.append(outer_product(of_row, of_candidate))
+        parts.append(outer_product(row_fields, candidate_fields))
     ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
     return ctr_model(x.inputs, ctr, name=name)

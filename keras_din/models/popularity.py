@@ -1,4 +1,4 @@
-"""The click rate of each item: the baseline that every other model must beat."""
+"""The click rate per item, a baseline for all other models."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from keras_din.head import ctr_model, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint
 
-# 1, 2, 5, 10, ... 50,000 are tried on validation; without it the default is used.
+# 1, 2, 5, 10, ... 50,000. The best on validation is used; without validation, the default.
 PRIOR_STRENGTHS = tuple(step * 10.0**power for power in range(5) for step in (1, 2, 5))
 DEFAULT_STRENGTH = 10.0
 
@@ -21,20 +21,28 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
 
     `c_A` and `n_A` are the clicks and impressions of the candidate's item `A` in the training part,
     `p` is the click rate of the whole part and `k` the prior strength. The model reads nothing
-    about the user. Where negatives are drawn uniformly it is strong already, so a result without
-    this baseline beside it says little.
+    about the user. If negatives are drawn uniformly, it is a strong baseline. So compare each
+    result with it.
 
     The rates are counted, not trained: `fit_popularity` computes them and stores their logits.
-    Before that every answer is .5. `fit` is an error, because gradient steps would only
+    Before that every prediction is 0.5. `fit` is an error, because gradient steps would only
     approach these rates.
 
     Args:
         spec: A `FeatureSpec`. The first `Categorical` of its target is the item.
-        embeddings_initializer: Initializer of the logits before they are counted.
+        embeddings_initializer: Initializer of the logits, before `fit_popularity`.
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model` with the inputs and the output of `build_din`.
+        A functional `keras.Model`. Inputs and output are those of `build_din`.
+
+    Example:
+
+    ```python
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100, dim=4)])
+    model = kd.build_popularity(spec)
+    ctr = model({"item_id": np.array([[2, 3]])})  # (1, 2), all 0.5
+    ```
     """
     inputs, values = read_inputs(spec)
     item = next(feature for feature in spec.target if isinstance(feature, Categorical))
@@ -43,7 +51,7 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
         embeddings_initializer,
         item.name,
         name="item_logits",
-        dtype="float32",  # A logit in half precision would make items equal that are not.
+        dtype="float32",  # In half precision, different items would get equal logits.
     )
     mask = valid_mask(spec.target, [values[feature.name] for feature in spec.target])
     return ctr_model(inputs, probability(table(values[item.name]), mask), name=name)
@@ -52,44 +60,52 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
 def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
     """Counts clicks and impressions per item, and stores the logits of the smoothed rates.
 
-    The prior strength is the one of `PRIOR_STRENGTHS` with the least logloss on `valid`. There the
-    odds are scaled to the click rate of `valid`, so that a training part with fewer negatives
-    (`PreparedData.downsample_negatives`) chooses as the whole one does. Sample weights of `train`
-    weigh the counts; those of `valid` do not. An item without impressions gets the rate of the
-    whole part.
+    The prior strength is the one of `PRIOR_STRENGTHS` with the lowest logloss on `valid`. For this
+    logloss the odds are scaled to the click rate of `valid`, so that a training part with
+    downsampled negatives (`PreparedData.downsample_negatives`) gives the same choice as the whole
+    part. Sample weights of `train` weight the counts. Those of `valid` do not. An item without
+    impressions gets the click rate of the whole part.
 
     Args:
         model: A model of `build_popularity`. Its logits are replaced.
-        train: Batches `(x, y)` or `(x, y, sample_weight)`: `data.dataset("train")`,
-            or one such tuple of arrays. `x` is a dict with the item's indices; only these are
-            read.
-        valid: The same of the part on which the prior strength is chosen. Without it the prior
+        train: Batches `(x, y)` or `(x, y, sample_weight)`, such as `data.dataset("train")`, or
+            one such tuple of arrays. `x` is a dict. Only the item's indices are read.
+        valid: Batches of the part on which the prior strength is chosen. Without it the prior
             strength is 10.
-        prior_strength: A prior strength to use; nothing is chosen then.
+        prior_strength: The prior strength, or `None` to choose it on `valid`.
 
     Returns:
         The prior strength.
 
     Raises:
-        ValueError: When `model` is another model or one of another spec, or `train` has no clicks
-            or nothing else.
+        ValueError: If `model` is another model or has another spec, or if `train` has no clicks or
+            only clicks.
+
+    Example:
+
+    ```python
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100, dim=4)])
+    model = kd.build_popularity(spec)
+    x, y = {"item_id": np.array([[2], [2], [3]])}, np.array([[1], [0], [0]])
+    strength = kd.models.fit_popularity(model, (x, y))  # 10.0
+    ```
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras model. Received: a {type(model).__name__}.")
     layer = next((layer for layer in model.layers if isinstance(layer, ItemLogits)), None)
     if layer is None:
         raise ValueError(
-            "`model` must be one that `build_popularity` of this version built. "
+            "`model` must be built by `build_popularity` of this version. "
             f"Received: {model.name!r} without the layer ItemLogits."
         )
     for word, batches in (("train", train), ("valid", valid)):
         check_batches(word, batches)
         check_fingerprint(model, getattr(batches, "spec", None), f"`{word}`")
-    clicks, shown = _count(layer, train, weighted=True)
-    if not 0 < clicks.sum() < shown.sum():
+    clicks, impressions = _count(layer, train, weighted=True)
+    if not 0 < clicks.sum() < impressions.sum():
         raise ValueError(
-            "`train` must have clicks and rows without a click. "
-            f"Received: {clicks.sum():g} clicks in {shown.sum():g} rows."
+            "`train` must have rows with a click and rows without. "
+            f"Received: {clicks.sum():g} clicks in {impressions.sum():g} rows."
         )
     if prior_strength is not None:
         prior_strength = positive_number("prior_strength", prior_strength)
@@ -97,34 +113,36 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
         prior_strength = DEFAULT_STRENGTH
     else:
         held_out = _count(layer, valid, weighted=False)
+        mean_logit = _mean_logit(clicks, impressions)
         prior_strength = min(
             PRIOR_STRENGTHS,
-            key=lambda k: _logloss(click_logits(clicks, shown, k), _logit(clicks, shown), held_out),
+            key=lambda k: _logloss(click_logits(clicks, impressions, k), mean_logit, held_out),
         )
-    layer.embeddings.assign(click_logits(clicks, shown, prior_strength)[:, None])
+    layer.embeddings.assign(click_logits(clicks, impressions, prior_strength)[:, None])
     return prior_strength
 
 
 def click_logits(clicks, impressions, prior_strength):
-    """`log((c + k p) / (n - c + k (1 - p)))`, `p = sum c / sum n`.
+    """Computes `log((c + k p) / (n - c + k (1 - p)))`, `p = sum c / sum n`.
 
     Args:
         clicks: `c`, floats `(items,)`.
         impressions: `n`, floats `(items,)`.
-        prior_strength: `k`, the number of impressions at the mean rate that each item is given.
+        prior_strength: `k`, the number of impressions at the mean rate added to each item.
 
     Returns:
         float64 `(items,)`.
     """
     rate = np.sum(clicks) / np.sum(impressions)
-    without = impressions - clicks + prior_strength * (1 - rate)
-    return np.log(clicks + prior_strength * rate) - np.log(without)
+    smoothed_clicks = clicks + prior_strength * rate
+    smoothed_skips = impressions - clicks + prior_strength * (1 - rate)
+    return np.log(smoothed_clicks) - np.log(smoothed_skips)
 
 
 def _count(layer, batches, weighted: bool) -> tuple:
-    """Clicks and impressions of each item, float64 `(items,)` each; padding counts nothing."""
+    """Counts clicks and impressions per item, float64 `(items,)` each, without padding."""
     size = layer.vocabulary_size
-    clicks, shown = np.zeros(size), np.zeros(size)
+    clicks, impressions = np.zeros(size), np.zeros(size)
     for x, y, *weight in [batches] if isinstance(batches, tuple) else batches:
         items, labels = np.asarray(x[layer.feature]), np.asarray(y)
         weights = np.asarray(weight[0] if weight else 1.0, "float64")
@@ -137,17 +155,17 @@ def _count(layer, batches, weighted: bool) -> tuple:
         weights = weights * (items != PADDING_INDEX)
         items = np.where((items >= 0) & (items < size), items, OOV_INDEX)
         clicks += np.bincount(items, weights * labels, size)
-        shown += np.bincount(items, weights, size)
-    return clicks, shown
+        impressions += np.bincount(items, weights, size)
+    return clicks, impressions
 
 
-def _logit(clicks, shown) -> float:
-    return float(np.log(clicks.sum()) - np.log(shown.sum() - clicks.sum()))
+def _mean_logit(clicks, impressions) -> float:
+    return float(np.log(clicks.sum()) - np.log(impressions.sum() - clicks.sum()))
 
 
-def _logloss(logits, base, held_out) -> float:
-    """The summed logloss of logits on counts, whose mean click rate takes the place of `base`."""
-    clicks, shown = held_out
-    if 0 < clicks.sum() < shown.sum():
-        logits = logits - base + _logit(clicks, shown)
-    return float(np.sum(shown * np.logaddexp(0, logits) - clicks * logits))
+def _logloss(logits, mean_logit, held_out) -> float:
+    """Sums the logloss on held-out counts, with the logits shifted to their mean click rate."""
+    clicks, impressions = held_out
+    if 0 < clicks.sum() < impressions.sum():
+        logits = logits - mean_logit + _mean_logit(clicks, impressions)
+    return float(np.sum(impressions * np.logaddexp(0, logits) - clicks * logits))

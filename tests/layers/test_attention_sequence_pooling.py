@@ -216,7 +216,7 @@ def test_errors():
     query, keys, mask = inputs(0)
     with pytest.raises(ValueError, match="`keys` must be at least as wide as `query`"):
         layer(query, keys[..., :2])
-    with pytest.raises(ValueError, match=r"`keys_mask` of shape .* must tell to which rows"):
+    with pytest.raises(ValueError, match=r"`keys_mask` of shape .* must be given with packed"):
         layer(query, keys[mask])
     with pytest.raises(ValueError, match="`keys` must have the shape"):
         layer(query, keys[..., None])
@@ -244,8 +244,8 @@ def test_many_candidates_are_read_row_by_row(
     assert not np.asarray(of_pairs)[1].any()
 
     taken = []
-    of_row = layer._of_row
-    monkeypatch.setattr(layer, "_of_row", lambda *row: taken.append(row) or of_row(*row))
+    of_row = layer._attend_row
+    monkeypatch.setattr(layer, "_attend_row", lambda *row: taken.append(row) or of_row(*row))
     assert mask.sum() * 6 <= 4 * packed_tensorflow.MIN_PAIRS_PER_ROW
     layer(query, keys, keys_mask=mask)
     assert not taken
@@ -267,8 +267,10 @@ def test_many_pairs_of_a_row_are_several_turns(monkeypatch):
     randomized(layer)
     of_pairs = layer(query, keys, keys_mask=mask)
     taken = []
-    of_row = layer._of_row
-    monkeypatch.setattr(layer, "_of_row", lambda w, q, k: taken.append(len(q)) or of_row(w, q, k))
+    of_row = layer._attend_row
+    monkeypatch.setattr(
+        layer, "_attend_row", lambda w, q, k: taken.append(len(q)) or of_row(w, q, k)
+    )
     monkeypatch.setattr(packed_tensorflow, "MIN_PAIRS_PER_ROW", 0)
     # Turns of three candidates, the last of one; then of one, however long the rows are.
     for pairs, sizes in ((mask.sum() // 4 * 3, [3, 3, 1]), (1, [1] * 7)):

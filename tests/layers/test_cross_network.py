@@ -17,8 +17,8 @@ KINDS = {
 }
 
 
-def built(ranks, experts):
-    layer = CrossNetwork(ranks, experts)
+def built(ranks, num_experts):
+    layer = CrossNetwork(ranks, num_experts)
     layer.build(X.shape)
     rng = np.random.default_rng(1)
     for weight in layer.weights:
@@ -59,8 +59,8 @@ def test_no_layers_is_the_identity():
     [
         ((3,), "`ranks` must be a list of positive integers or None, one a layer. Received: rank"),
         (((2, 0),), r"`ranks` must be a list of positive integers or None.*ranks=\(2, 0\)"),
-        (((2,), 0), "`experts` must be a positive integer. Received: experts=0"),
-        (((2, None), 2), r"`ranks` must be integers where .* ranks=\(2, None\), experts=2"),
+        (((2,), 0), "`num_experts` must be a positive integer. Received: num_experts=0"),
+        (((2, None), 2), r"`ranks` must be integers if .* ranks=\(2, None\), num_experts=2"),
     ],
 )
 def test_errors(arguments, text):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din.layers import InterestEvolution
-from keras_din.layers.interest_evolution import EVOLUTIONS
+from keras_din.layers.interest_evolution import GRU_TYPES
 from tests import reference
 from tests.layers.contract import check_layer
 
@@ -43,7 +43,7 @@ def expected(layer, query, keys, mask):
     return out
 
 
-@pytest.mark.parametrize("gru_type", EVOLUTIONS)
+@pytest.mark.parametrize("gru_type", GRU_TYPES)
 def test_by_hand(gru_type):
     # Scores h q = log 3 and 0: attention 3/4 and 1/4.
     layer = InterestEvolution(1, gru_type)
@@ -71,7 +71,7 @@ def test_by_hand(gru_type):
     batch=st.integers(1, 4),
     candidates=st.integers(1, 3),
     time=st.integers(0, 5),
-    gru_type=st.sampled_from(EVOLUTIONS),
+    gru_type=st.sampled_from(GRU_TYPES),
 )
 def test_against_numpy(seed, batch, candidates, time, gru_type):
     query, keys, mask = inputs(seed, batch, candidates, time)
@@ -94,7 +94,7 @@ def test_what_does_not_concern_the_candidate_leaves_the_state():
     np.testing.assert_allclose(both, layer(query, keys[:, :1]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("gru_type", EVOLUTIONS)
+@pytest.mark.parametrize("gru_type", GRU_TYPES)
 def test_padding_changes_nothing(gru_type):
     query, keys, mask = inputs(0)
     layer = randomized(InterestEvolution(2, gru_type), query, keys)
@@ -106,7 +106,7 @@ def test_padding_changes_nothing(gru_type):
         np.testing.assert_allclose(layer(query, padded, keys_mask=masks), plain, rtol=1e-5)
 
 
-@pytest.mark.parametrize("gru_type", EVOLUTIONS)
+@pytest.mark.parametrize("gru_type", GRU_TYPES)
 def test_contract(tmp_path, gru_type):
     query, keys, mask = inputs(0)
     layer = InterestEvolution(2, gru_type)

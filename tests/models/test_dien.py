@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keras_din import build_dien
 from keras_din.features import Categorical
-from keras_din.layers.interest_evolution import EVOLUTIONS
+from keras_din.layers.interest_evolution import GRU_TYPES
 from tests import reference
 from tests.layers.test_interest_evolution import expected
 from tests.models.test_contract import SPEC, randomized
@@ -42,7 +42,7 @@ def interests(model, sequence, x):
 
 
 @settings(max_examples=6, deadline=None)
-@given(seed=st.integers(0, 999), gru_type=st.sampled_from(EVOLUTIONS))
+@given(seed=st.integers(0, 999), gru_type=st.sampled_from(GRU_TYPES))
 def test_interests(seed, gru_type):
     keras.backend.clear_session()
     model = randomized(build_dien(SPEC, gru_type=gru_type), seed)

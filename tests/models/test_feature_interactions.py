@@ -224,7 +224,7 @@ def test_deepfm(spec, seed):
 def test_dcn(spec, seed):
     keras.backend.clear_session()
     structure, pooling = ("stacked", "parallel")[seed % 2], pooling_of(seed // 2)
-    options = ({}, {"cross_ranks": (2, None)}, {"cross_ranks": (3, 2), "experts": 2})[seed % 3]
+    options = ({}, {"cross_ranks": (2, None)}, {"cross_ranks": (3, 2), "num_experts": 2})[seed % 3]
     options |= {"structure": structure, "pooling": pooling}
     model = build_dcn(spec, hidden_units=(4, 3), **options)
     model = randomized(model, seed, scale=0.3)
@@ -357,9 +357,9 @@ def test_errors_of_options():
         build_pnn(SPEC, product="cross")
     with pytest.raises(ValueError, match=r"`cross_ranks` must be a list .*: cross_ranks=3"):
         build_dcn(SPEC, cross_ranks=3)
-    text = "`cross_ranks` must be integers where .* Received: .*None.*, experts=2"
+    text = "`cross_ranks` must be integers if .* Received: .*None.*, num_experts=2"
     with pytest.raises(ValueError, match=text):
-        build_dcn(SPEC, cross_ranks=(4, None), experts=2)
+        build_dcn(SPEC, cross_ranks=(4, None), num_experts=2)
     with pytest.raises(ValueError, match="`structure` must be one of 'stacked', 'parallel'"):
         build_dcn(SPEC, structure="serial")
     with pytest.raises(ValueError, match="`cross_buckets` must be a positive integer"):

@@ -1,0 +1,118 @@
+"""The examples in the docstrings of public names: each one runs."""
+
+import importlib
+import inspect
+import re
+import textwrap
+
+import keras
+import matplotlib
+import numpy as np
+import pytest
+
+import keras_din as kd
+
+matplotlib.use("Agg")
+
+# Modules whose `__all__` is the public interface.
+PUBLIC_MODULES = [
+    "keras_din",
+    "keras_din.data",
+    "keras_din.layers",
+    "keras_din.metrics",
+    "keras_din.models",
+    "keras_din.optimizers",
+    "keras_din.serving",
+]
+# Public names whose docstrings have no example yet. Only ever remove names.
+WITHOUT_EXAMPLE = {
+    "Bag",
+    "CTRModel",
+    "Categorical",
+    "Evaluation",
+    "FeatureSpec",
+    "Numeric",
+    "Sequence",
+    "data.BehaviorLog",
+    "data.ByTime",
+    "data.ByUser",
+    "data.LastFraction",
+    "data.LeaveOneOut",
+    "data.PreparedData",
+    "data.Samples",
+    "data.bayes_optimal_scores",
+    "data.dataset",
+    "data.load_amazon",
+    "data.load_din_pickle",
+    "data.load_kuairand",
+    "data.load_movielens",
+    "data.prepare_impressions",
+    "data.prepare_interactions",
+    "data.prepare_rows",
+    "data.prepare_tuples",
+    "data.rows_dataset",
+    "data.rows_to_samples",
+    "data.sample_negatives",
+    "data.synthetic_log",
+    "data.write_synthetic_log",
+    "evaluate",
+    "export",
+    "layers.Recalibration",
+    "metrics.CalibrationBins",
+    "metrics.GroupAUC",
+    "metrics.all_metrics",
+    "metrics.auc",
+    "metrics.calibration",
+    "metrics.calibration_bins",
+    "metrics.expected_calibration_error",
+    "metrics.gauc",
+    "metrics.gauc_difference",
+    "metrics.group_auc",
+    "metrics.logloss",
+    "metrics.mean_and_error",
+    "metrics.metrics_and_groups",
+    "metrics.normalized_entropy",
+    "metrics.recalibrate",
+    "metrics.rela_impr",
+    "optimizers.LazyAdam",
+    "optimizers.LazyAdamW",
+    "optimizers.RowwiseAdagrad",
+    "serving.export_litert",
+    "serving.export_onnx",
+}
+
+EXAMPLE = re.compile(r"^Examples?:\n(.*?)(?=^\w[\w ]*:\n|\Z)", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def public_callables():
+    """Public functions and classes by their shortest public path, each once."""
+    found = {}
+    for path in PUBLIC_MODULES:
+        module = importlib.import_module(path)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value) and value not in found.values():
+                found[f"{path}.{name}".removeprefix("keras_din.")] = value
+    return found
+
+
+def examples(value):
+    """The code blocks under `Example:` of a docstring."""
+    sections = EXAMPLE.findall(inspect.getdoc(value) or "")
+    return [textwrap.dedent(code) for section in sections for code in CODE.findall(section)]
+
+
+CALLABLES = public_callables()
+
+
+def test_every_public_name_has_an_example_or_is_listed():
+    lacking = {name for name, value in CALLABLES.items() if not examples(value)}
+    assert lacking == WITHOUT_EXAMPLE
+
+
+@pytest.mark.parametrize("name", [name for name, value in CALLABLES.items() if examples(value)])
+def test_example_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for code in examples(CALLABLES[name]):
+        exec(compile(code, f"<example of {name}>", "exec"), {"kd": kd, "keras": keras, "np": np})
