@@ -1,14 +1,14 @@
-"""The operations of a functional graph."""
+"""Traversal of a functional Keras graph."""
 
 
 def operations_before(tensor):
-    """Yields each operation that a `KerasTensor` is made by, once, the last one first."""
-    known, tensors = set(), [tensor]
+    """Yields each operation on which a `KerasTensor` depends once, starting with the last one."""
+    visited, tensors = set(), [tensor]
     while tensors:
         operation = tensors.pop()._keras_history.operation
-        if operation in known:
+        if operation in visited:
             continue
-        known.add(operation)
+        visited.add(operation)
         yield operation
         for node in operation._inbound_nodes:
             tensors += node.input_tensors

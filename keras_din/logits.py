@@ -1,4 +1,4 @@
-"""Carries the logits of probabilities to the loss, on every backend."""
+"""Passes the logits of probabilities to the loss, on every backend."""
 
 import contextlib
 import threading
@@ -7,10 +7,10 @@ _scope = threading.local()
 
 
 def carry(probabilities, logits):
-    """Returns `probabilities` and remembers their `logits`, a tensor of the same shape.
+    """Returns `probabilities` and stores their `logits`, a tensor of the same shape.
 
-    Keras does so by an attribute, which its losses read on TensorFlow alone. Tensors of JAX take
-    no attribute: there the pair is remembered inside of `carrying` and nowhere else.
+    Keras stores logits in an attribute, which its losses read only on TensorFlow. JAX tensors do
+    not allow attributes. There the pair is stored only inside of `carrying`.
     """
     try:
         probabilities._keras_logits = logits
@@ -22,7 +22,7 @@ def carry(probabilities, logits):
 
 
 def carried(probabilities):
-    """The logits that `carry` remembered of these very probabilities, or `None`."""
+    """Returns the logits that `carry` stored for this tensor of probabilities, or `None`."""
     logits = getattr(probabilities, "_keras_logits", None)
     if logits is None:
         pairs = getattr(_scope, "pairs", None) or {}
@@ -32,10 +32,10 @@ def carried(probabilities):
 
 @contextlib.contextmanager
 def carrying():
-    """A block in which `carry` works on JAX. Its end forgets the tensors, so no trace stays."""
-    before = getattr(_scope, "pairs", None)
+    """Context in which `carry` works on JAX. Its exit releases the tensors of the trace."""
+    outer_pairs = getattr(_scope, "pairs", None)
     _scope.pairs = {}
     try:
         yield
     finally:
-        _scope.pairs = before
+        _scope.pairs = outer_pairs

@@ -8,49 +8,58 @@ from keras import ops
 from keras_din.checks import positive_number, rate
 from keras_din.logits import carried
 
+__all__ = ["BinaryCrossentropy"]
+
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class BinaryCrossentropy(keras.losses.Loss):
     """Binary crossentropy of probabilities, averaged over the real candidates.
 
     `loss = sum_i w_i l_i / sum_i w_i`, `l_i = -(c y_i log p_i + (1 - y_i) log(1 - p_i))`, over all
-    candidates `i` of the batch. A candidate of weight 0 changes neither the loss nor its
-    gradient; when all weigh 0 the loss is 0. Keras' own loss of this name averages the
-    candidates of a row first, so that it cannot take a weight for each.
+    candidates `i` of the batch. A candidate of weight 0 affects neither the loss nor its gradient.
+    If all weights are 0, the loss is 0. `keras.losses.BinaryCrossentropy` averages the candidates
+    of a row first, so it does not support one weight per candidate.
 
-    `positive_weight`, `c`, is for logs with few clicks; the `class_weight` of `fit` is not, which
-    takes the place of a row's clicked candidate for a class. Beside sample weights it multiplies
-    what is summed and not what that is divided by: how many positives a batch has by chance does
-    not scale its gradient. The model learns odds that are `c` times as high as those of the log;
-    `keras_din.metrics.recalibrate` makes its output probabilities again.
+    `positive_weight`, `c`, is for logs with few clicks. (Do not use `class_weight` of `fit`, which
+    would take the index of a row's clicked candidate as a class.) It multiplies the losses of
+    positives in the sum, but not the divisor. So the number of positives in a batch does not scale
+    the gradient. The model learns odds that are `c` times as high as in the log.
+    `keras_din.metrics.recalibrate` converts its output to probabilities of the log.
 
-    Of a model of the zoo it is computed from the logits, on every backend: a prediction that is
-    sure and wrong costs its logit, with gradient 1, however sure. Of probabilities without
-    logits it is computed as Keras does, clipped to `keras.config.epsilon()`: 16.1 at most, and
-    without a gradient from there on.
+    For the models of this library, the loss is computed from logits on every backend. So a
+    confident, wrong prediction has a loss equal to its logit, with gradient 1. For probabilities
+    without logits, the loss is computed as in Keras, with probabilities clipped by
+    `keras.config.epsilon()`: it is at most 16.1, and beyond that its gradient is 0.
 
-    `negative_rate` changes nothing here. It tells which fraction of the log's negatives the model
-    is trained on (`data.downsample_negatives`), is saved with the model, and `keras_din.export`
-    reads it: what a version answers is then the click rate of the log. `positive_weight` is read
-    likewise.
+    `negative_rate` does not change the loss. It is the fraction of the log's negatives on which the
+    model is trained (`data.downsample_negatives`). It is saved with the model. `keras_din.export`
+    reads it and `positive_weight`, so that an exported version returns click rates of the log.
 
     Args:
-        positive_weight: How much more the loss of a positive counts.
-        negative_rate: The fraction of negatives that training sees, in (0, 1], such as
-            `data.negative_rate`; `None` when not given.
+        positive_weight: Factor of the loss of positives.
+        negative_rate: The fraction of negatives in training, in (0, 1], such as
+            `data.negative_rate`; `None` if not given.
         name: Name of the loss.
 
     Call arguments:
         y_true: Tensor `(batch, candidates)` of 0 and 1.
         y_pred: Float tensor `(batch, candidates)`, probabilities.
-        sample_weight: Float tensor `(batch, candidates)`, or `(batch,)` for one weight a row; 0
+        sample_weight: Float tensor `(batch, candidates)`, or `(batch,)` for one weight per row; 0
             for padding. Defaults to 1 for each candidate.
 
     Returns:
         Float32 scalar.
 
     Raises:
-        ValueError: When `positive_weight` is not a positive number, or `negative_rate` no rate.
+        ValueError: If `positive_weight` is not a positive number, or `negative_rate` not in (0, 1].
+
+    Example:
+
+    ```python
+    loss = kd.losses.BinaryCrossentropy(positive_weight=2.0)
+    y_true, y_pred = np.array([[1, 0]]), np.array([[0.9, 0.2]])
+    value = loss(y_true, y_pred, sample_weight=np.array([[1.0, 0.0]]))  # -2 log(0.9)
+    ```
     """
 
     def __init__(self, positive_weight=1.0, name="binary_crossentropy", *, negative_rate=None):
@@ -62,11 +71,11 @@ class BinaryCrossentropy(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         logits = None if self._from_logits else carried(y_pred)
         if logits is not None:
-            of_logits = copy.copy(self)
-            of_logits._from_logits = True
-            return of_logits(y_true, logits, sample_weight)
+            loss_of_logits = copy.copy(self)
+            loss_of_logits._from_logits = True
+            return loss_of_logits(y_true, logits, sample_weight)
         if sample_weight is not None:
-            # Keras divides by the sum of the weights as they are given: one a candidate.
+            # Keras divides by the sum of the given weights, so there must be one per candidate.
             weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
             if len(weight.shape) == len(y_pred.shape) - 1:
                 weight = ops.expand_dims(weight, -1)
@@ -86,15 +95,15 @@ class BinaryCrossentropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class KerasBinaryCrossentropy(keras.losses.BinaryCrossentropy):
-    """Keras' own binary crossentropy, computed from logits on every backend.
+    """Keras' binary crossentropy, computed from logits on every backend.
 
-    Keras finds the logits of probabilities on TensorFlow alone. `CTRModel.compile` takes this one
-    where it is given Keras' own; it is the same in all else.
+    Keras itself finds the logits of probabilities only on TensorFlow. `CTRModel.compile` replaces
+    Keras' loss by this one, which is otherwise the same.
     """
 
     @classmethod
     def in_place_of(cls, loss):
-        """This loss where Keras' binary crossentropy of probabilities is meant, else `loss`."""
+        """Returns this loss in place of Keras' crossentropy of probabilities, else `loss`."""
         if isinstance(loss, (list, tuple, dict)):
             return keras.tree.map_structure(cls.in_place_of, loss)
         if loss is keras.losses.binary_crossentropy or (

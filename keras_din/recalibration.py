@@ -1,4 +1,4 @@
-"""The layer that makes probabilities of the log out of what a reweighted training learned."""
+"""Recalibration of a model that was trained with weighted positives or downsampled negatives."""
 
 import math
 
@@ -13,19 +13,27 @@ from keras_din.logits import carried
 class Recalibration(keras.layers.Layer):
     """Divides the odds of a probability by a factor.
 
-    `p / (p + factor (1 - p))`, in float32. Where the logits of the probability are known, it is
-    `sigmoid(logits - log(factor))`, which is the same and exact near 1 too: on TensorFlow after
-    any sigmoid, elsewhere where `keras_din.logits` carries them.
+    `output = p / (p + factor (1 - p))`, in float32. If the logits of the probability are available,
+    the layer computes `sigmoid(logits - log(factor))`, which is the same and also exact near 1.
+    Logits are available on TensorFlow after any sigmoid, on other backends after
+    `ClickProbability`.
 
     Args:
-        factor: How many times as high as those of the log the odds are. Positive.
-        **kwargs: Those of `keras.layers.Layer`.
+        factor: The ratio of the model's odds to the odds of the log. Positive.
+        **kwargs: See `keras.layers.Layer`.
 
     Call arguments:
         predictions: Float tensor of any shape, probabilities.
 
     Returns:
-        Float32 tensor of the same shape. The order of the values stays, and 0 and 1.
+        Float32 tensor of the same shape. The order of values does not change; 0 and 1 stay 0 and 1.
+
+    Example:
+
+    ```python
+    layer = kd.layers.Recalibration(factor=10.0)
+    click_rates = layer(np.array([0.5, 0.9], "float32"))  # [0.0909, 0.4737]
+    ```
     """
 
     def __init__(self, factor, **kwargs):
@@ -50,16 +58,16 @@ class Recalibration(keras.layers.Layer):
 
 
 def recalibrate_tensor(predictions, factor: float, taken: set | None = None):
-    """A `Recalibration` of a `KerasTensor`, under a name that no operation before it has.
+    """Applies a `Recalibration` with a unique name to a `KerasTensor`.
 
-    A model that was loaded brings the names of its operations, and Keras counts the names of new
-    ones from the start of the process: left to itself it would give one of them again.
+    Keras numbers default names from the start of the process, so a default name could repeat the
+    name of an operation of a loaded model.
 
     Args:
         predictions: A `KerasTensor`.
         factor: See `Recalibration`.
-        taken: Names that are not to be used either; the new name is added. For a model with
-            several outputs.
+        taken: Further names that must not be used. The new name is added to the set. For a model
+            with several outputs.
     """
     taken = set() if taken is None else taken
     taken |= {operation.name for operation in operations_before(predictions)}

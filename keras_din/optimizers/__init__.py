@@ -1,4 +1,4 @@
-"""Optimizers for tables of embeddings: a step's cost is that of the rows of its batch."""
+"""Optimizers for embedding tables: a step updates only the rows of its batch."""
 
 from keras_din.optimizers.lazy_adam import LazyAdam, LazyAdamW
 from keras_din.optimizers.rowwise_adagrad import RowwiseAdagrad

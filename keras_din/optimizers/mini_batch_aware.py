@@ -1,4 +1,4 @@
-"""Mini-batch aware regularization: of a table only the rows of the batch, the rare ones most."""
+"""Mini-batch aware regularization: L2 on the rows of the batch, stronger for rare values."""
 
 import math
 import types
@@ -18,36 +18,37 @@ if keras.backend.backend() == "tensorflow":
 class MiniBatchAware(RowSparse):
     """`RowSparse` with the regularization of the DIN paper.
 
-    To the gradient of a row `r` that occurs in the batch, once, however often it occurs there:
+    For each row `r` of the batch:
 
-    `g_r = g_r + mini_batch_aware w_r / n_r`,
+    `g_r = g_r + mini_batch_aware_l2 w_r / n_r`,
 
-    where `n_r` is how often the index `r` occurs in all training samples, at least 1. It is the
-    gradient of `mini_batch_aware / 2 * sum_r ||w_r||^2 / n_r`: for a penalty that is written
-    without the half, give twice its factor. It is a part of the gradient of the loss, so it
-    comes after loss scaling and before clipping, and moments see it. Rows that the batch does
-    not have and row 0, padding, get nothing.
+    where `n_r` is the number of occurrences of the index `r` in all training samples, at least 1.
+    The term is added once per batch, also if `r` occurs several times in it. It is the gradient of
+    `mini_batch_aware_l2 / 2 * sum_r ||w_r||^2 / n_r`. For a penalty without the factor 1/2, pass
+    twice its strength. The term is part of the gradient of the loss: it is added after loss scaling
+    and before clipping, and it enters the moments. Other rows and row 0, which is padding, are not
+    regularized.
 
-    Regularized are tables of `keras_din.layers.Embedding` whose feature has counts, and no
-    others. On the TensorFlow backend a row occurs when the batch looked it up. Where gradients
-    are dense, on other backends, it occurs when its gradient is not 0.
+    Only tables of `keras_din.layers.Embedding` whose feature has counts are regularized. On the
+    TensorFlow backend, a row is in the batch if the batch looked it up. On other backends, where
+    gradients are dense, a row is in the batch if its gradient is not 0.
 
-    The counts are a part of the optimizer's state, one float32 a row: they are saved with it and
-    loaded with it (over those given), and the config does not have them.
+    The counts are part of the optimizer's state, one float32 per row. They are saved and loaded
+    with the state, where loaded counts replace given ones. They are not part of the config.
 
     Args:
-        mini_batch_aware_l2: A number of at least 0, or `None` for none of this.
-        feature_counts: Feature name -> integers `(vocabulary_size,)`. Given exactly when
-            `mini_batch_aware_l2` is.
+        mini_batch_aware_l2: A number of at least 0, or `None` for no regularization.
+        feature_counts: Feature name -> integers `(vocabulary_size,)`. Required with
+            `mini_batch_aware_l2`, and not allowed without it.
 
     Raises:
-        ValueError: When these do not hold; when the optimizer is built, and no table is of a
-            feature or has another length than its counts; when an optimizer made from a config
-            is applied before its state is loaded.
+        ValueError: If an argument is invalid; if a feature has no table, or its table has another
+            number of rows than its counts; if an optimizer from a config is applied before its
+            state is loaded.
 
     Reference:
-        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 5.1, Eq. (7), which absorbs
-        the factor 2 of the derivative too.
+        [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 5.1, Eq. (7), which omits the
+        factor 2 of the derivative too.
     """
 
     def __init__(self, *arguments, mini_batch_aware_l2=None, feature_counts=None, **keywords):
@@ -55,7 +56,7 @@ class MiniBatchAware(RowSparse):
         if feature_counts is not None and not isinstance(feature_counts, Mapping):
             raise ValueError(
                 "`feature_counts` must be a dict of the counts of each feature, as "
-                "`PreparedData.feature_counts` makes it. "
+                "`PreparedData.feature_counts` returns it. "
                 f"Received: feature_counts={feature_counts!r}."
             )
         if (mini_batch_aware_l2 is None) != (feature_counts is None):
@@ -68,19 +69,19 @@ class MiniBatchAware(RowSparse):
         self.mini_batch_aware_l2 = None
         self._lacks_feature_counts = False
         if mini_batch_aware_l2 is not None:
-            self.mini_batch_aware_l2 = _strength(mini_batch_aware_l2)
-            given = {name: _counts(name, values) for name, values in feature_counts.items()}
-            # A view, since Keras would track a dict as state.
+            self.mini_batch_aware_l2 = _checked_strength(mini_batch_aware_l2)
+            given = {name: _checked_counts(name, values) for name, values in feature_counts.items()}
+            # A read-only view, because Keras would track a dict as state.
             self._given_feature_counts = types.MappingProxyType(given)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The optimizer of a config, whose counts come with its saved state."""
+        """Creates the optimizer of a config. Its counts are loaded with its saved state."""
         config = dict(config)
         strength = config.pop("mini_batch_aware_l2", None)
         optimizer = super().from_config(config, custom_objects)
         if strength is not None:
-            optimizer.mini_batch_aware_l2 = _strength(strength)
+            optimizer.mini_batch_aware_l2 = _checked_strength(strength)
             optimizer._given_feature_counts = None
             optimizer._lacks_feature_counts = True
         return optimizer
@@ -95,14 +96,15 @@ class MiniBatchAware(RowSparse):
         super().build(variables)
 
     def build_feature_counts(self, variables):
-        """Makes a variable `(vocabulary_size,)` of each table's counts: 0 where nothing is due."""
+        """Creates a variable `(vocabulary_size,)` per table: 0 for rows without a penalty."""
         if self.mini_batch_aware_l2 is None:
             return
         if keras.backend.backend() == "tensorflow":
             replicas = self._distribution_strategy.num_replicas_in_sync
             if replicas > 1:
                 raise ValueError(
-                    "`mini_batch_aware_l2` would count a row once a replica; it needs one replica. "
+                    "`mini_batch_aware_l2` must be used on one replica: it would be added once per "
+                    "replica. "
                     f"Received: {replicas} replicas."
                 )
         given = self._given_feature_counts or {}
@@ -110,14 +112,14 @@ class MiniBatchAware(RowSparse):
         unknown = set(given) - {table.feature for table in tables}
         if unknown:
             raise ValueError(
-                "Each feature of `feature_counts` must have a table that is trained; there are "
-                f"those of {sorted({table.feature for table in tables})}. "
+                "Each feature of `feature_counts` must have a trainable table, one of "
+                f"{sorted({table.feature for table in tables})}. "
                 f"Received: {sorted(unknown)}."
             )
         for table in tables:
             if table.feature in given and len(given[table.feature]) != table.shape[0]:
                 raise ValueError(
-                    f"`feature_counts` of {table.feature!r} must have an entry for each of the "
+                    f"`feature_counts` of {table.feature!r} must have one entry for each of the "
                     f"{table.shape[0]} rows of its table. "
                     f"Received: {len(given[table.feature])} entries."
                 )
@@ -136,7 +138,7 @@ class MiniBatchAware(RowSparse):
 
     def load_own_variables(self, store):
         super().load_own_variables(store)
-        if len(store.keys()) == len(self.variables):  # Else Keras has warned and loaded nothing.
+        if len(store.keys()) == len(self.variables):  # Otherwise Keras warns and loads nothing.
             self._lacks_feature_counts = False
 
     def set_weights(self, weights):
@@ -144,12 +146,12 @@ class MiniBatchAware(RowSparse):
         self._lacks_feature_counts = False
 
     def _backend_apply_gradients(self, grads, trainable_variables):
-        # Where Keras has scaled the gradients back, and not yet clipped them.
+        # At this point Keras has undone the loss scaling and not yet clipped the gradients.
         if self.mini_batch_aware_l2 is not None:
             if self._lacks_feature_counts:
                 raise ValueError(
-                    "An optimizer made from a config must load its saved state before it is "
-                    "applied, or be made anew with `feature_counts`. "
+                    "An optimizer created from a config must load its saved state before it is "
+                    "applied, or must be created with `feature_counts`. "
                     f"Received: mini_batch_aware_l2={self.mini_batch_aware_l2} without counts."
                 )
             grads = [
@@ -163,18 +165,20 @@ class MiniBatchAware(RowSparse):
         if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):
             rows = gradient.indices
             weights, counts = tf.gather(table.value, rows), tf.gather(feature_counts.value, rows)
-            share = self._share(weights, counts, gradient.dtype)
-            return tf.IndexedSlices(gradient.values + share, rows, gradient.dense_shape)
-        share = self._share(ops.convert_to_tensor(table), feature_counts, gradient.dtype)
-        return gradient + ops.where(touched_rows(gradient), share, ops.zeros_like(share))
+            penalty = self._penalty_gradient(weights, counts, gradient.dtype)
+            return tf.IndexedSlices(gradient.values + penalty, rows, gradient.dense_shape)
+        weights = ops.convert_to_tensor(table)
+        penalty = self._penalty_gradient(weights, feature_counts, gradient.dtype)
+        return gradient + ops.where(touched_rows(gradient), penalty, ops.zeros_like(penalty))
 
-    def _share(self, weights, counts, dtype):
+    def _penalty_gradient(self, weights, counts, dtype):
         counts = ops.expand_dims(counts, -1)
-        due = self.mini_batch_aware_l2 * ops.cast(counts > 0, "float32") / ops.maximum(counts, 1)
-        return ops.cast(due * ops.cast(weights, "float32"), dtype)
+        has_count = ops.cast(counts > 0, "float32")
+        factor = self.mini_batch_aware_l2 * has_count / ops.maximum(counts, 1)
+        return ops.cast(factor * ops.cast(weights, "float32"), dtype)
 
 
-def _strength(value) -> float:
+def _checked_strength(value) -> float:
     if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(
             "`mini_batch_aware_l2` must be a number of at least 0, or None. "
@@ -183,18 +187,18 @@ def _strength(value) -> float:
     return float(value)
 
 
-def _counts(name: str, values) -> np.ndarray:
+def _checked_counts(name: str, values) -> np.ndarray:
     values = np.asarray(values)
     if values.ndim != 1 or values.dtype.kind not in "iu" or (values.size and values.min() < 0):
         raise ValueError(
-            f"`feature_counts` of {name!r} must be a vector of integers, none negative. "
+            f"`feature_counts` of {name!r} must be a vector of non-negative integers. "
             f"Received: {np.array2string(values, threshold=8)}."
         )
     return values
 
 
 def _initializer(counts):
-    """A table's counts as its variable begins with: at least 1, and 0 for padding."""
+    """Returns the initializer of a table's counts: at least 1, except 0 for padding."""
     if counts is None:
         return "zeros"
     counts = np.maximum(counts, 1).astype("float32")

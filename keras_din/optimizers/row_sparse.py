@@ -1,4 +1,4 @@
-"""What row-sparse optimizers share: a step costs what its batch touches, not what a table holds."""
+"""The base of row-sparse optimizers: the cost of a step does not grow with the tables."""
 
 import keras
 from keras import ops
@@ -6,28 +6,30 @@ from keras import ops
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-_PADDING = 0  # The row of a table that padding has, as in `keras_din.features`.
+_PADDING = 0  # The row of padding in a table, see `keras_din.features`.
 
 
 class RowSparse:
-    """Mixin before a Keras optimizer: gradients of tables stay sparse on their way to the rule.
+    """Mixin before a Keras optimizer that keeps the gradients of tables sparse.
 
     On the TensorFlow backend the gradient of a table is an `IndexedSlices`: the rows that a batch
-    looked up. Rows that occur several times are summed once, first; then loss scaling, clipping
-    (whose norms are those of the summed gradient) and weight decay (of touched rows only) work on
-    them. Row 0 of a table, padding, never decays. Elsewhere gradients are dense, and a row of a
-    table counts as touched where its gradient is not 0.
+    looked up. First, the gradients of a row that occurs several times are summed. Then loss
+    scaling, clipping (by the norm of the summed gradient) and weight decay (of the rows of the
+    batch only) are applied to the sparse gradient. Row 0 of a table, which is padding, never
+    decays. On other backends gradients are dense, and a row is treated as in the batch if its
+    gradient is not 0.
 
-    A subclass has `update_rows(rows, gradient, variable, learning_rate)` for the sparse case and
-    the rule of its base for all other variables.
+    A subclass implements `update_rows(rows, gradient, variable, learning_rate)` for sparse
+    gradients. Other variables are updated by the rule of its Keras base class.
     """
 
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)
         if self.gradient_accumulation_steps:
             raise ValueError(
-                "`gradient_accumulation_steps` would keep a dense gradient of every table; use a "
-                "larger batch, or an optimizer of Keras. Received: gradient_accumulation_steps="
+                "`gradient_accumulation_steps` must be None: it would keep a dense gradient of "
+                "every table. Use a larger batch or a Keras optimizer. "
+                "Received: gradient_accumulation_steps="
                 f"{self.gradient_accumulation_steps}."
             )
         self._decayed_by_row = self._tables = frozenset()
@@ -35,13 +37,13 @@ class RowSparse:
     def apply(self, grads, trainable_variables=None):
         if keras.backend.backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
-        grads = [segment_sum_once(gradient) for gradient in grads]
+        grads = [deduplicate_rows(gradient) for gradient in grads]
         scale, self.loss_scale_factor = self.loss_scale_factor, None
         try:
             if scale is not None:
                 grads = [g if g is None else scaled(g, 1 / scale) for g in grads]
             variables = trainable_variables or self._trainable_variables
-            # Sets of keys, since the rule receives variables of TensorFlow, not those of Keras.
+            # Keys, because `update_step` receives TensorFlow variables, not Keras variables.
             self._tables = frozenset(self._var_key(v) for v in variables if is_table(v))
             self._decayed_by_row = self._tables | {
                 self._var_key(variable)
@@ -56,8 +58,8 @@ class RowSparse:
         reduced = super()._all_reduce_sum_gradients(grads_and_vars)
         if self._distribution_strategy.num_replicas_in_sync == 1:
             return reduced
-        # Slices of several replicas are joined: a row may occur once in each.
-        return [(segment_sum_once(gradient), variable) for gradient, variable in reduced]
+        # Slices of replicas are concatenated, so a row may occur once per replica.
+        return [(deduplicate_rows(gradient), variable) for gradient, variable in reduced]
 
     def _clip_gradients(self, grads):
         if keras.backend.backend() != "tensorflow":
@@ -69,21 +71,21 @@ class RowSparse:
             return [scaled(g, factor) for g in grads]
         if self.clipvalue and self.clipvalue > 0:
             clip = lambda values: tf.clip_by_value(values, -self.clipvalue, self.clipvalue)  # noqa: E731
-            return [with_values(g, clip) for g in grads]
+            return [map_values(clip, g) for g in grads]
         return grads
 
     def _apply_weight_decay(self, variables):
         if keras.backend.backend() == "tensorflow":
-            rest = [v for v in variables if self._var_key(v) not in self._decayed_by_row]
+            dense = [v for v in variables if self._var_key(v) not in self._decayed_by_row]
         else:
-            rest = [v for v in variables if not is_table(v)]
-        if rest:
-            super()._apply_weight_decay(rest)
+            dense = [v for v in variables if not is_table(v)]
+        if dense:
+            super()._apply_weight_decay(dense)
 
     def decay_touched(self, gradient, variable, learning_rate):
-        """Weight decay of a table whose gradient is dense: of rows whose gradient is not 0.
+        """Applies weight decay to a table with a dense gradient.
 
-        Row 0, padding, is none of them.
+        Only rows with a nonzero gradient decay. Row 0, which is padding, never does.
         """
         if self.weight_decay is not None and self._use_weight_decay(variable):
             values = ops.convert_to_tensor(variable)
@@ -106,65 +108,65 @@ class RowSparse:
             super().update_step(gradient, variable, learning_rate)
 
     def update_rows(self, rows, gradient, variable, learning_rate):
-        """The rule for some rows of a table.
+        """Updates some rows of a table.
 
         Args:
-            rows: Int tensor `(touched,)`, each once.
-            gradient: Float tensor `(touched, dim)`.
+            rows: Int tensor `(rows,)` without duplicates.
+            gradient: Float tensor `(rows, dim)`.
             variable: The table, a `tf.Variable`.
-            learning_rate: Float scalar of its dtype.
+            learning_rate: Float scalar of the table's dtype.
         """
         raise NotImplementedError
 
 
-def segment_sum_once(gradient):
-    """An `IndexedSlices` whose indices are each there once; any other gradient as it is."""
+def deduplicate_rows(gradient):
+    """Sums the gradients of equal rows of an `IndexedSlices`; returns others unchanged."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
-    rows, places = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.shape(rows)[0])
+    rows, index = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, index, tf.shape(rows)[0])
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def subtract_from_rows(variable, rows, change):
-    """Takes `change` from rows of a table, each there once.
+    """Subtracts `change` from rows of a table, which must be distinct.
 
-    To read, subtract and write costs a quarter less than `scatter_sub`.
+    Reading, subtracting and writing takes a quarter less time than `scatter_sub`.
     """
     variable.scatter_update(tf.IndexedSlices(tf.gather(variable, rows) - change, rows))
 
 
-def with_values(gradient, function):
-    """`function` of the values of a gradient, dense or sparse."""
+def map_values(function, gradient):
+    """Applies `function` to the values of a dense or sparse gradient."""
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
     return function(gradient)
 
 
 def scaled(gradient, factor):
-    """A gradient times a number."""
-    return with_values(gradient, lambda values: values * tf.cast(factor, values.dtype))
+    """Multiplies a dense or sparse gradient by a number."""
+    return map_values(lambda values: values * tf.cast(factor, values.dtype), gradient)
 
 
 def clip_factor(norm, grads):
-    """What brings the norm of gradients together down to `norm`: `min(1, norm / ||g||)`."""
+    """Returns the factor that clips the joint norm of gradients: `min(1, norm / ||g||)`."""
     squares = [
         tf.reduce_sum(tf.square(g.values if isinstance(g, tf.IndexedSlices) else g)) for g in grads
     ]
-    length = tf.sqrt(tf.add_n([tf.cast(square, "float32") for square in squares]))
-    return norm / tf.maximum(length, norm)
+    joint_norm = tf.sqrt(tf.add_n([tf.cast(square, "float32") for square in squares]))
+    return norm / tf.maximum(joint_norm, norm)
 
 
 def touched_rows(gradient):
-    """Which rows of a dense gradient are not 0: bool `(rows, 1)`."""
+    """Returns the mask of rows of a dense gradient that are not 0: bool `(rows, 1)`."""
     return ops.any(ops.not_equal(gradient, 0), axis=-1, keepdims=True)
 
 
 def _not_padding(rows):
-    """Which rows of a table are not the row of padding: bool `(rows, 1)`."""
+    """Returns the mask of rows of a table that are not padding: bool `(rows, 1)`."""
     return ops.expand_dims(ops.not_equal(ops.arange(rows), _PADDING), -1)
 
 
 def is_table(variable) -> bool:
-    """Whether a Keras variable is a table of embeddings of this library."""
+    """Returns whether a Keras variable is an embedding table of this library."""
     return getattr(variable, "is_embedding_table", False)

@@ -1,4 +1,4 @@
-"""Adagrad with one accumulator a row: a quarter of the memory of Adam's moments, or less."""
+"""Adagrad with one accumulator per row of a table."""
 
 import keras
 from keras import ops
@@ -12,26 +12,37 @@ if keras.backend.backend() == "tensorflow":
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
-    """Adagrad that keeps, of a table of embeddings, one number a row.
+    """Adagrad with one accumulator per row of an embedding table, instead of one per weight.
 
-    For a row `r` that the batch touched, with gradient `g`, summed over its occurrences:
+    For each row `r` of the batch, with its gradient `g` summed over its occurrences:
 
     `a_r = a_r + mean(g^2)`, `w_r = w_r - lr g / sqrt(a_r + epsilon)`.
 
-    Rows that the batch did not touch have no gradient and stay as they are, as in Adagrad itself.
-    All variables but tables of `keras_din.layers.Embedding` have Adagrad's own rule, with an
-    accumulator a weight.
+    Other rows have no gradient and do not change, as in Adagrad itself. All variables except tables
+    of `keras_din.layers.Embedding` are updated by Adagrad's own rule, with one accumulator per
+    weight. For tables, the optimizer needs at most a quarter of the memory of Adam's moments.
 
     Args:
         learning_rate: A number or a schedule.
-        initial_accumulator_value: What accumulators begin with.
-        epsilon: The small constant.
-        mini_batch_aware_l2: As of `LazyAdam`.
-        feature_counts: As of `LazyAdam`.
+        initial_accumulator_value: Initial value of the accumulators.
+        epsilon: The small constant of the equation.
+        mini_batch_aware_l2: See `LazyAdam`.
+        feature_counts: See `LazyAdam`.
         **kwargs: Further arguments of `keras.optimizers.Adagrad`.
 
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_base(spec, hidden_units=(8,))
+    model.compile(kd.optimizers.RowwiseAdagrad(0.01), kd.losses.BinaryCrossentropy())
+    x = {"item_id": np.array([[2], [3]]), "hist_item_id": np.array([[4, 5], [6, 0]])}
+    model.fit(x, np.array([[1], [0]]), verbose=0)
+    ```
+
     Reference:
-        [Duchi et al., 2011](https://jmlr.org/papers/v12/duchi11a.html); one accumulator a row as
+        [Duchi et al., 2011](https://jmlr.org/papers/v12/duchi11a.html); one accumulator per row as
         in [Naumov et al., 2019](https://arxiv.org/abs/1906.00091) (DLRM).
     """
 
@@ -69,7 +80,7 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
         if sparse or len(accumulator.shape) == len(variable.shape):
             super().update_step(gradient, variable, learning_rate)
             return
-        # A table whose gradient is dense: rows whose gradient is 0 do not change by this.
+        # A table with a dense gradient. Rows with gradient 0 do not change.
         self.decay_touched(gradient, variable, learning_rate)
         rate = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)

@@ -57,7 +57,10 @@ def test_no_layers_is_the_identity():
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ((3,), "`ranks` must be a list of positive integers or None, one a layer. Received: rank"),
+        (
+            (3,),
+            "`ranks` must be a list of positive integers or None, one per layer. Received: rank",
+        ),
         (((2, 0),), r"`ranks` must be a list of positive integers or None.*ranks=\(2, 0\)"),
         (((2,), 0), "`num_experts` must be a positive integer. Received: num_experts=0"),
         (((2, None), 2), r"`ranks` must be integers if .* ranks=\(2, None\), num_experts=2"),

@@ -63,7 +63,7 @@ def test_metrics_are_numbers_or_null(tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", [{"auc": np.zeros(2)}, {("valid", "auc"): 0.5}, {"of": {1}}])
 def test_what_json_does_not_take_is_refused_first(tmp_path, monkeypatch, word, value):
     monkeypatch.setattr(saved_model, "check_model", None)  # Nothing is done before.
-    with pytest.raises(ValueError, match=f"`{word}` must hold what JSON takes. Received: "):
+    with pytest.raises(ValueError, match=f"`{word}` must be JSON serializable. Received: "):
         kd.export(kd.build_popularity(SPEC), SPEC, tmp_path / "x", **{word: value})
     assert not (tmp_path / "x").exists()
 
