@@ -1,4 +1,4 @@
-"""The class of every model of the zoo: a functional Keras model of click-through rates."""
+"""The class of all models of this library: a functional Keras model of click-through rates."""
 
 import inspect
 import warnings
@@ -16,37 +16,48 @@ _MEANS = ("sum_over_batch_size", "mean")
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class CTRModel(keras.Model):
-    """A functional model whose losses and metrics are those of its candidates.
+    """A functional model whose losses and metrics treat each candidate as a sample.
 
-    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. A model of several
-    labels has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`, and everything
-    below holds for each of them.
+    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. A model with several
+    labels has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`. Then the following
+    holds for each output.
 
-    - Every loss and every metric of Keras takes `(batch, candidates)` with weights of that shape:
-      each candidate counts as a sample of its own. One of weight 0 is padding. It counts neither
-      in the loss, nor in what a mean divides by, nor in `metrics`, which otherwise know no
-      weights; `weighted_metrics` use the weights as they are.
-    - `binary_crossentropy`, Keras' own and that of `keras_din.losses`, is computed from logits
-      on every backend where `ctr` is the output of `keras_din.layers.ClickProbability`.
-    - It knows the fingerprint of the spec that it was built from, also when saved, loaded and
-      cloned. `keras_din.export`, `evaluate`, `fit` and the commands refuse another spec.
-    - What `fit` can't read and a file that could not be loaded are errors that name the remedy.
-      So is `class_weight`: `BinaryCrossentropy(positive_weight=...)` is saved with the model, and
-      what it does to the odds is undone by `keras_din.evaluate` and `keras_din.export`.
+    - Each Keras loss and metric accepts `(batch, candidates)` with weights of that shape, where
+      each candidate is a sample. A candidate of weight 0 is padding. It is not part of the loss,
+      of the divisor of a mean, or of `metrics`, which otherwise ignore weights. `weighted_metrics`
+      use the weights unchanged.
+    - The binary crossentropy of Keras and of `keras_din.losses` is computed from logits on every
+      backend if `ctr` is the output of `keras_din.layers.ClickProbability`.
+    - The model has the fingerprint of its spec, also after saving, loading and cloning.
+      `keras_din.export`, `evaluate`, `fit` and the commands refuse another spec.
+    - Inputs that `fit` cannot read, and file formats that cannot be loaded, raise errors that name
+      the remedy. So does `class_weight`. Use `BinaryCrossentropy(positive_weight=...)` instead,
+      which is saved with the model. `keras_din.evaluate` and `keras_din.export` undo its effect on
+      the odds.
 
-    A model that you composed from `keras_din.embed.embed` carries the fingerprint in any case;
-    others are given it by `spec`, which a clone does not keep.
+    A model built with `keras_din.embed.embed` always has the fingerprint. Pass `spec` for other
+    models; a clone does not keep it.
 
     Args:
         inputs: The `keras.Input`s by name.
-        outputs: Float tensor `(batch, candidates)` or `(batch,)`: click-through rates. Or a dict,
+        outputs: Float tensor `(batch, candidates)` or `(batch,)`: click-through rates. Or a dict:
             name of the output -> such a tensor.
         name: Name of the model.
-        spec: The `FeatureSpec` that the inputs are of, or its fingerprint.
+        spec: The `FeatureSpec` of the inputs, or its fingerprint.
 
     Raises:
-        ValueError: When `outputs` is something else, or `spec` is not the one that the layers
-            were built from; each feature that differs is named.
+        ValueError: If `outputs` is not such a tensor, or if the layers were built from another
+            spec. The error names the features that differ.
+
+    Example:
+
+    ```python
+    inputs = {"price": keras.Input((None,), name="price")}
+    ctr = keras.ops.sigmoid(inputs["price"])
+    model = kd.CTRModel(inputs, ctr)
+    model.compile("adam", kd.losses.BinaryCrossentropy())
+    model.fit({"price": np.ones((4, 2), "float32")}, np.ones((4, 2)), verbose=0)
+    ```
     """
 
     def __init__(self, inputs, outputs, name=None, *, spec=None, **kwargs):
@@ -70,30 +81,30 @@ class CTRModel(keras.Model):
         super().compile(optimizer, KerasBinaryCrossentropy.in_place_of(loss), *args, **kwargs)
 
     def compile_from_config(self, config):
-        # That of Keras does nothing where `compile` is overridden.
+        # Keras' own method does nothing if `compile` is overridden.
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y, y_pred, sample_weight = by_candidate(y, y_pred, sample_weight)
+        y, y_pred, sample_weight = one_row_per_candidate(y, y_pred, sample_weight)
         if isinstance(sample_weight, dict):
             sample_weight = {
-                name: _without_padding(weight, loss_of(self, name))
+                name: _scale_for_padding(weight, loss_of(self, name))
                 for name, weight in sample_weight.items()
             }
         elif sample_weight is not None:
             (loss, *_) = keras.tree.flatten(self.loss) or [None]
-            sample_weight = _without_padding(sample_weight, loss)
+            sample_weight = _scale_for_padding(sample_weight, loss)
         return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_loss_and_updates(self, *args, **kwargs):
-        # Of Keras' trainer on JAX: the model is called and its loss is computed in here.
+        # Keras' trainer for JAX calls the model and computes its loss in this method.
         with logits.carrying():
             return super().compute_loss_and_updates(*args, **kwargs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y, y_pred, sample_weight = by_candidate(y, y_pred, sample_weight)
+        y, y_pred, sample_weight = one_row_per_candidate(y, y_pred, sample_weight)
         compiled = self._compile_metrics
         if compiled is None or sample_weight is None:
             return super().compute_metrics(x, y, y_pred, sample_weight)
@@ -102,18 +113,18 @@ class CTRModel(keras.Model):
         labels, predictions = compiled._flatten_y(y), compiled._flatten_y(y_pred)
         weights = compiled._flatten_y(sample_weight)
         is_real = [ops.cast(ops.not_equal(weight, 0), weight.dtype) for weight in weights]
-        plain, weighted = compiled._flat_metrics, compiled._flat_weighted_metrics
-        for metrics, of_outputs in ((plain, is_real), (weighted, weights)):
-            for metric, *values in zip(metrics, labels, predictions, of_outputs, strict=True):
+        unweighted, weighted = compiled._flat_metrics, compiled._flat_weighted_metrics
+        for metrics, metric_weights in ((unweighted, is_real), (weighted, weights)):
+            for metric, *values in zip(metrics, labels, predictions, metric_weights, strict=True):
                 if metric is not None:
                     metric.update_state(*values)
         return self.get_metrics_result()
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        arguments = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         self._check_data("x", x)
-        self._check_data("validation_data", given.get("validation_data"))
-        _refuse_class_weight(given.get("class_weight"))
+        self._check_data("validation_data", arguments.get("validation_data"))
+        _refuse_class_weight(arguments.get("class_weight"))
         _check_negative_rate(self.loss, getattr(x, "negative_rate", 1.0))
         return super().fit(x, y, *args, **kwargs)
 
@@ -136,7 +147,7 @@ class CTRModel(keras.Model):
 
     def get_config(self):
         config = super().get_config()
-        # Keras writes layers without their module for HDF5 files, and for nothing else.
+        # Keras writes layers without their module only for HDF5 files.
         if any("module" not in layer for layer in config["layers"]):
             _refuse_hdf5("a legacy HDF5 file")
         return config if self.fingerprint is None else {**config, "spec": self.fingerprint}
@@ -150,38 +161,37 @@ def _is_output(tensor) -> bool:
     return isinstance(tensor, keras.KerasTensor) and len(tensor.shape) in (1, 2)
 
 
-def _without_padding(weight, loss):
-    """Weights for a loss that divides by the number of rows, so that it divides by the real.
+def _scale_for_padding(weight, loss):
+    """Scales weights so that a mean over all rows becomes a mean over real rows.
 
-    Not for one that divides by the sum of weights, or by nothing.
+    Weights are unchanged for a loss that divides by the sum of weights, or does not divide.
     """
     if getattr(loss, "reduction", _MEANS[0]) not in _MEANS:
         return weight
     rows = ops.sum(ops.ones_like(weight))
-    real = ops.sum(ops.cast(ops.not_equal(weight, 0), weight.dtype))
-    return weight * (rows / ops.maximum(real, 1))
+    real_rows = ops.sum(ops.cast(ops.not_equal(weight, 0), weight.dtype))
+    return weight * (rows / ops.maximum(real_rows, 1))
 
 
-def by_candidate(y, y_pred, sample_weight):
-    """Labels, predictions and weights `(batch, candidates)` with a row for each candidate.
+def one_row_per_candidate(y, y_pred, sample_weight):
+    """Reshapes labels, predictions and weights `(batch, candidates)` to one row per candidate.
 
-    Where a model has a dict of outputs, each of the three is such a dict. A single tensor of
-    weights counts for every output.
+    If a model has a dict of outputs, each of the three is such a dict. A single tensor of weights
+    is used for all outputs.
 
     Returns:
-        `(n, 1)`, `(n, 1)` and `(n,)` or `None`. The logits of the predictions come with them.
+        `(n, 1)`, `(n, 1)` and `(n,)` or `None`. The predictions keep their logits.
 
     Raises:
-        ValueError: When labels and predictions are known to differ in shape, or in the names of
-            the outputs.
+        ValueError: If labels and predictions differ in shape or in the names of the outputs.
     """
     if isinstance(y_pred, dict) and y is not None:
-        return _outputs_by_candidate(y, y_pred, sample_weight)
+        return _outputs_one_row_per_candidate(y, y_pred, sample_weight)
     if y is None or keras.tree.is_nested(y_pred) or len(y_pred.shape) > 2:
         return y, y_pred, sample_weight
     if isinstance(y, dict):
         raise ValueError(
-            "`y` must be one tensor, since the model has one output. "
+            "`y` must be one tensor, because the model has one output. "
             f"Received: labels of the outputs {list(y)}."
         )
     y = _matrix(ops.convert_to_tensor(y))
@@ -198,31 +208,29 @@ def by_candidate(y, y_pred, sample_weight):
     if len(y_pred.shape) == 2 and y_pred.shape[1] == 1:
         return y, y_pred, sample_weight
     rows = ops.reshape(predictions, (-1, 1))
-    found = logits.carried(y_pred)
-    if found is not None:
-        logits.carry(rows, ops.reshape(found, (-1, 1)))
+    carried_logits = logits.carried(y_pred)
+    if carried_logits is not None:
+        logits.carry(rows, ops.reshape(carried_logits, (-1, 1)))
     return ops.reshape(y, (-1, 1)), rows, sample_weight
 
 
-def _outputs_by_candidate(y, y_pred: dict, sample_weight) -> tuple:
-    """The same of each output of a dict."""
+def _outputs_one_row_per_candidate(y, y_pred: dict, sample_weight) -> tuple:
+    """Applies `one_row_per_candidate` to each output of a dict."""
     if not isinstance(y, dict) or set(y) != set(y_pred):
         found = f"labels of the outputs {list(y)}" if isinstance(y, dict) else "one tensor"
         raise ValueError(
             f"`y` must be a dict with the labels of each output, {list(y_pred)}. Received: {found}."
         )
-    of_outputs = {}
+    by_output = {}
     for name, predictions in y_pred.items():
         weight = sample_weight[name] if isinstance(sample_weight, dict) else sample_weight
-        of_outputs[name] = by_candidate(y[name], predictions, weight)
-    y, y_pred, weights = (
-        {name: values[i] for name, values in of_outputs.items()} for i in range(3)
-    )
+        by_output[name] = one_row_per_candidate(y[name], predictions, weight)
+    y, y_pred, weights = ({name: values[i] for name, values in by_output.items()} for i in range(3))
     return y, y_pred, None if sample_weight is None else weights
 
 
 def check_batches(word: str, data) -> None:
-    """Raises a `ValueError` that names the remedy for a table, prepared data or a model."""
+    """Refuses tables, prepared data and models, by a `ValueError` that names the remedy."""
     if isinstance(data, keras.Model):
         raise ValueError(
             f"`{word}` must be batches of the model's inputs, such as "
@@ -232,22 +240,23 @@ def check_batches(word: str, data) -> None:
     if kind in ("pandas.DataFrame", "polars.DataFrame", "polars.LazyFrame", "pyarrow.Table"):
         raise ValueError(
             f"`{word}` must be batches of the model's inputs. Received: a {kind}. For rows with "
-            "their histories as lists pass `keras_din.data.rows_dataset(frame, spec, label=...)`; "
-            "of a log make data by `keras_din.data.prepare_impressions` or `prepare_interactions`, "
+            "their histories as lists, pass `keras_din.data.rows_dataset(frame, spec, label=...)`. "
+            "For a log, prepare data with `keras_din.data.prepare_impressions` or "
+            "`prepare_interactions`, "
             'and pass `data.dataset("train", shuffle=True)`.'
         )
     if hasattr(data, "parts") and callable(getattr(data, "dataset", None)):
         raise ValueError(
             f"`{word}` must be one part of the data, in batches. Received: a "
             f'{type(data).__name__}. Pass `data.dataset("train", shuffle=True)` to `fit`, and '
-            '`data.dataset("valid")` or `data.dataset("test")` to what evaluates.'
+            '`data.dataset("valid")` or `data.dataset("test")` for evaluation.'
         )
 
 
 def _refuse_class_weight(class_weight) -> None:
-    """Nothing remembers weights of classes, so what they did to the odds would not be undone.
+    """Refuses `class_weight`: it is not saved, so its effect on the odds could not be undone.
 
-    Keras also takes the place of a row's largest label for its class, which is wrong for requests.
+    Keras also takes the index of a row's largest label as its class, which is wrong for requests.
     """
     if class_weight is None:
         return
@@ -255,41 +264,40 @@ def _refuse_class_weight(class_weight) -> None:
     if isinstance(class_weight, dict) and class_weight.get(0, 1):
         weight = f"{class_weight.get(1, 1) / class_weight.get(0, 1):g}"
     raise ValueError(
-        "`class_weight` must be None: an export could not tell by how much it raised the odds of "
-        "a click. Compile the model with "
+        "`class_weight` must be None: it is not saved, so an export could not undo its effect on "
+        "the odds of a click. Compile the model with "
         f"`keras_din.losses.BinaryCrossentropy(positive_weight={weight})`, which is saved with it. "
         f"Received: class_weight={class_weight}."
     )
 
 
-def _check_negative_rate(loss, of_data: float) -> None:
-    """Refuses a loss that knows another rate than `data.downsample_negatives` had; warns where none
-    can tell.
+def _check_negative_rate(loss, data_rate: float) -> None:
+    """Refuses a loss whose `negative_rate` differs from the data's; warns if it has none.
 
-    A dataset that was transformed has lost its rate, so a loss that knows one is not refused then.
+    A transformed dataset has lost its rate, so a loss with a rate is accepted then.
     """
     losses = keras.tree.flatten(loss)
     ours = [loss for loss in losses if isinstance(loss, BinaryCrossentropy)]
-    of_loss = ours[0].negative_rate if ours else None
-    if of_data == 1 or (of_loss is not None and abs(of_loss - of_data) <= 1e-9):
+    loss_rate = ours[0].negative_rate if ours else None
+    if data_rate == 1 or (loss_rate is not None and abs(loss_rate - data_rate) <= 1e-9):
         return
     message = (
-        "The loss must know the rate of the thinned data: compile with `keras_din.losses."
-        f"BinaryCrossentropy(negative_rate={of_data:g})`, `negative_rate=data.negative_rate`, "
-        "which is saved with the model, so that `keras_din.export` and `keras_din.evaluate` undo "
-        f"it. Received: data of negative_rate={of_data:g} and "
+        "The loss must have the rate of the downsampled data: compile with `keras_din.losses."
+        f"BinaryCrossentropy(negative_rate={data_rate:g})`, `negative_rate=data.negative_rate`. "
+        "It is saved with the model, so that `keras_din.export` and `keras_din.evaluate` undo its "
+        f"effect. Received: data of negative_rate={data_rate:g} and "
     )
     if ours:
-        raise ValueError(message + f"a loss of negative_rate={of_loss}.")
+        raise ValueError(message + f"a loss of negative_rate={loss_rate}.")
     found = ", ".join(str(getattr(loss, "name", loss)) for loss in losses)
     warnings.warn(message + f"the loss {found}.", stacklevel=3)
 
 
 def warn_without_fingerprint(stacklevel: int) -> None:
-    """Warns that nothing can tell whether a spec is that of the model."""
+    """Warns that a model has no fingerprint, so its spec cannot be checked."""
     warnings.warn(
-        "The model carries no fingerprint of its spec, so nothing can tell whether this is the "
-        "spec that it was trained with. Give it one when you build it, "
+        "The model has no fingerprint of its spec, so it cannot be checked whether it was trained "
+        "with this spec. Pass the spec when you build the model, "
         "`keras_din.CTRModel(inputs, ctr, spec=spec)`, or now, "
         "`keras_din.CTRModel(model.input, model.output, spec=spec)`.",
         stacklevel=stacklevel + 1,
@@ -298,9 +306,9 @@ def warn_without_fingerprint(stacklevel: int) -> None:
 
 def _refuse_hdf5(file) -> None:
     raise ValueError(
-        "`filepath` must end in .keras: Keras can write this model to an HDF5 file, and can't load "
-        "it from there. (Weights alone may be HDF5: `save_weights` to a name that ends in "
-        f".weights.h5.) Received: {file}."
+        "`filepath` must end in .keras: Keras can write this model to an HDF5 file, but cannot "
+        "load it from there. (Weights alone may be HDF5: use `save_weights` with a name that ends "
+        f"in .weights.h5.) Received: {file}."
     )
 
 

@@ -391,7 +391,7 @@ def test_thinned_data_needs_a_loss_that_knows_its_rate():
     log = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
     data = log.downsample_negatives(0.5).downsample_negatives(0.5)
     model = kd.models.build_lr(data.spec)
-    remedy = r"must know the rate .*BinaryCrossentropy\(negative_rate=0.25\)`.* Received: "
+    remedy = r"must have the rate .*BinaryCrossentropy\(negative_rate=0.25\)`.* Received: "
     dataset = data.dataset("train", shuffle=True)
     for rate in (None, 1.0, 0.5):
         model.compile("sgd", BinaryCrossentropy(negative_rate=rate))

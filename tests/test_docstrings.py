@@ -28,7 +28,6 @@ PUBLIC_MODULES = [
 # Public names whose docstrings have no example yet. Only ever remove names.
 WITHOUT_EXAMPLE = {
     "Bag",
-    "CTRModel",
     "Categorical",
     "Evaluation",
     "FeatureSpec",

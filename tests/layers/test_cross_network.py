@@ -59,7 +59,7 @@ def test_no_layers_is_the_identity():
     [
         (
             (3,),
-            "`ranks` must be a list of positive integers or None, one per layer. Received: rank",
+            "`ranks` must be a list of positive integers or None, one per layer. Rec",
         ),
         (((2, 0),), r"`ranks` must be a list of positive integers or None.*ranks=\(2, 0\)"),
         (((2,), 0), "`num_experts` must be a positive integer. Received: num_experts=0"),

@@ -280,7 +280,7 @@ def test_a_model_without_a_fingerprint_is_exported_with_a_warning(tmp_path, unch
     spec = kd.FeatureSpec(target=[ITEM])
     inputs = build_inputs(spec)
     ctr = keras.layers.Embedding(32, 1)(inputs["item"])[..., 0]
-    with pytest.warns(UserWarning, match=r"carries no fingerprint .*CTRModel\(model\.input, model"):
+    with pytest.warns(UserWarning, match=r"has no fingerprint .*CTRModel\(model\.input, model"):
         kd.export(keras.Model(inputs, ctr), spec, tmp_path)
     model = kd.CTRModel(inputs, ctr, spec=spec)
     kd.export(model, spec, tmp_path)
