@@ -1,7 +1,7 @@
-"""Pictures of a model and of its training: what it looks at, learns, promises and for whom.
+"""Plots of attention weights, learning curves, calibration and GAUC by history length.
 
-They need matplotlib, `python -m pip install 'keras_din[plots]'`. Each function takes plain arrays
-and draws into `ax`, or into a figure of its own, and returns the Axes.
+They require matplotlib: `python -m pip install 'keras_din[plots]'`. Each function takes arrays, draws
+into `ax` or into a new figure, and returns the Axes.
 """
 
 import keras
@@ -11,8 +11,16 @@ import pandas as pd
 from keras_din import metrics
 from keras_din.layers import AttentionSequencePoolingLayer
 
-# Told apart by all eyes and without color (Okabe and Ito, 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+__all__ = [
+    "attention",
+    "attention_weights",
+    "calibration",
+    "gauc_by_history_length",
+    "learning_curve",
+]
+
+# Colors for all kinds of color vision (Okabe and Ito, 2008).
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _GREY = "0.6"
 _LABELS = {
@@ -29,20 +37,30 @@ _NO_BEST = ("loss", "calibration")
 
 
 def attention_weights(model: keras.Model, sample: dict, sequence: str | None = None) -> np.ndarray:
-    """What each behavior of a user weighs for each candidate, in a model with DIN's attention.
+    """Returns the attention weights of a user's behaviors for each candidate, in a DIN model.
 
     Args:
         model: A functional model with an `AttentionSequencePoolingLayer` named
             `interest_<sequence>`, such as that of `build_din`.
-        sample: One row by input names, as the model takes it: context `(1,)`, target
-            `(1, candidates)`, behaviors `(1, time)`.
-        sequence: Name of the `Sequence`. May be left out where the model reads one only.
+        sample: One row of the model's inputs, by name: context `(1,)`, target `(1, candidates)`,
+            behaviors `(1, time)`.
+        sequence: Name of the `Sequence`. Optional if the model has only one.
 
     Returns:
         Float array `(candidates, behaviors)`: real behaviors only, the oldest first.
 
     Raises:
-        ValueError: When `model` has no such layer, or `sample` is not one row of its inputs.
+        ValueError: If `model` has no such layer, or `sample` is not one row of its inputs.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+    model = kd.build_din(spec, attention_units=(8,), hidden_units=(8,))
+    sample = {"item_id": np.array([[2, 3]]), "hist_item_id": np.array([[4, 5, 0]])}
+    weights = kd.plots.attention_weights(model, sample)  # (2, 2)
+    ```
     """
     layer = _attention(model, sequence)
     names = [tensor.name for tensor in model.inputs]
@@ -65,23 +83,29 @@ def attention_weights(model: keras.Model, sample: dict, sequence: str | None = N
 
 
 def attention(weights, behaviors=None, candidates=None, ax=None):
-    """A heat map of the weights of a user's behaviors for several candidates.
+    """Draws a heat map of the attention weights of a user's behaviors for several candidates.
 
-    A behavior is a row, the oldest on top, a candidate a column. Weights that may be negative
-    (`weight_normalization=False`) have two colors, white at 0. The numbers are written in when
-    there is room.
+    Each behavior is a row, with the oldest at the top. Each candidate is a column. If weights are
+    negative (`weight_normalization=False`), there are two colors, and 0 is white. Small maps also
+    show the numbers.
 
     Args:
-        weights: `(candidates, behaviors)`, such as `attention_weights` gives.
-        behaviors: A label a behavior. Defaults to how many behaviors ago it was.
-        candidates: A label a candidate. Defaults to numbers from 1.
-        ax: Where to draw.
+        weights: `(candidates, behaviors)`, see `attention_weights`.
+        behaviors: One label per behavior. Defaults to its distance from the last one.
+        candidates: One label per candidate. Defaults to numbers from 1.
+        ax: The Axes to draw into, or `None` for a new figure.
 
     Returns:
         The `matplotlib.axes.Axes`.
 
     Raises:
-        ValueError: When `weights` is not such an array, or the labels do not fit it.
+        ValueError: If `weights` has another shape, or the number of labels is wrong.
+
+    Example:
+
+    ```python
+    kd.plots.attention([[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]], candidates=["mug", "spoon"])
+    ```
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Fig. 5.
@@ -116,9 +140,9 @@ def attention(weights, behaviors=None, candidates=None, ax=None):
     ax.set_xticks(range(columns), candidates)
     if max(map(len, candidates)) > 8:
         ax.set_xticks(range(columns), candidates, rotation=30, ha="right", rotation_mode="anchor")
-    step = -(-rows // 30)  # No more labels than there is room for; the last is always there.
-    places = np.arange(rows - 1, -1, -step)[::-1]
-    ax.set_yticks(places, [behaviors[i] for i in places])
+    step = -(-rows // 30)  # At most 30 labels, always including the last.
+    labeled = np.arange(rows - 1, -1, -step)[::-1]
+    ax.set_yticks(labeled, [behaviors[i] for i in labeled])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set(xlabel="candidate", ylabel="behavior")
@@ -127,33 +151,39 @@ def attention(weights, behaviors=None, candidates=None, ax=None):
             value = weights[candidate, behavior]
             dark = abs(value) > 0.6 * limit
             color = "white" if dark else "black"
-            centerd = {"ha": "center", "va": "center", "fontsize": "small"}
-            ax.text(candidate, behavior, f"{value:.2f}", color=color, **centerd)
+            centered = {"ha": "center", "va": "center", "fontsize": "small"}
+            ax.text(candidate, behavior, f"{value:.2f}", color=color, **centered)
     return ax
 
 
 def learning_curve(history, metric: str = "gauc", ax=None):
-    """A metric by training step, with the epochs marked and the best evaluation pointed out.
+    """Draws a metric by training step, with the end of each epoch and the best evaluation.
 
-    The training loss falls on while the GAUC of validation has begun to: that is over-fitting.
-
-        figure, (above, below) = plt.subplots(2, sharex=True, layout="constrained")
-        plots.learning_curve(history, "loss", ax=above)
-        plots.learning_curve(history, "gauc", ax=below)
+    The model overfits if the training loss still decreases while the validation GAUC decreases too.
 
     Args:
-        history: The evaluations of a training in order: `kd.Evaluation(...).history`, or the
-            `DataFrame` of a run's `metrics.csv`, also of a version of this library that counted
-            epochs from 0. Or a dict of label -> such a history, to compare.
-        metric: `"loss"`, the mean training loss since the evaluation before; or one of
-            validation, `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`.
-        ax: Where to draw.
+        history: The evaluations of a training, in order: `kd.Evaluation(...).history`, or the
+            `DataFrame` of a run's `metrics.csv` (version 0.1 counted epochs from 0; such a file
+            works too). To compare, a dict of label -> history.
+        metric: `"loss"`, the mean training loss since the previous evaluation, or a validation
+            metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`.
+        ax: The Axes to draw into, or `None` for a new figure.
 
     Returns:
         The `matplotlib.axes.Axes`.
 
     Raises:
-        ValueError: When a history is empty or lacks `metric`.
+        ValueError: If a history is empty or lacks `metric`.
+
+    Example:
+
+    ```python
+    history = [
+        {"step": 10, "epoch": 1, "loss": 0.6, "gauc": 0.60},
+        {"step": 20, "epoch": 2, "loss": 0.4, "gauc": 0.58},
+    ]
+    kd.plots.learning_curve(history, "gauc")
+    ```
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Fig. 4.
@@ -172,44 +202,47 @@ def learning_curve(history, metric: str = "gauc", ax=None):
         steps, values = frame["step"].to_numpy(), frame[metric].to_numpy("float64")
         if metric not in _NO_BEST:
             best = values.argmin() if metric in _LESS_IS_BETTER else values.argmax()
-            name = (
-                f"best {values[best]:.4f}" if name is None else f"{name}, best {values[best]:.4f}"
-            )
+            best_label = f"best {values[best]:.4f}"
+            name = best_label if name is None else f"{name}, {best_label}"
             ring = {"markersize": 11, "markerfacecolor": "none", "linestyle": ""}
             ax.plot(steps[best], values[best], **_style(i) | ring)
         ax.plot(steps, values, label=name, **_style(i))
     ax.set(xlabel="step", ylabel=_LABELS[metric])
     above = ax.secondary_xaxis("top")
-    evaluate_freq = -(-len(epochs) // 12)
-    above.set_xticks(
-        epochs[::evaluate_freq], [f"{int(epoch)}" for epoch in epochs.index[::evaluate_freq]]
-    )
+    stride = -(-len(epochs) // 12)  # At most 12 labels.
+    above.set_xticks(epochs[::stride], [f"{int(epoch)}" for epoch in epochs.index[::stride]])
     above.tick_params(length=0)
     above.spines[:].set_visible(False)
     above.set_xlabel("epochs done")
     if metric not in _NO_BEST or None not in frames:
         ax.legend(frameon=False)
-    return _plain(ax)
+    return _without_frame(ax)
 
 
 def calibration(y_true, y_pred, bins: int = 10, ax=None):
-    """Observed click rates by deciles of the predictions.
+    """Draws the observed click rates by deciles of the predictions.
 
-    A point is one of the bins of `keras_din.metrics.calibration_bins`: its mean prediction and its
-    click rate, with the standard error `sqrt(rate (1 - rate) / (rows - 1))`, none for one row. On
-    the diagonal predictions are right, below it they are too high.
+    Each point is one of the bins of `keras_din.metrics.calibration_bins`: its mean prediction and
+    its click rate, with the standard error `sqrt(rate (1 - rate) / (rows - 1))`, none for one row.
+    On the diagonal predictions are calibrated. Below it they are too high.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
         y_pred: `(rows,)` of probabilities. Or a dict of name -> probabilities, to compare models.
         bins: Number of bins. With fewer rows than that, each row is a bin.
-        ax: Where to draw.
+        ax: The Axes to draw into, or `None` for a new figure.
 
     Returns:
         The `matplotlib.axes.Axes`.
 
     Raises:
-        ValueError: When the arrays do not fit together, or there are no rows.
+        ValueError: If the arrays differ in length, or there are no rows.
+
+    Example:
+
+    ```python
+    kd.plots.calibration([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8], bins=2)
+    ```
     """
     y_pred = _named("y_pred", y_pred)
     found = {name: metrics.calibration_bins(y_true, p, bins) for name, p in y_pred.items()}
@@ -228,33 +261,40 @@ def calibration(y_true, y_pred, bins: int = 10, ax=None):
     ax.set(xlim=limits, ylim=limits, aspect="equal", ylabel="click rate")
     ax.set_xlabel(f"mean prediction ({len(rows)} bins of {_range(rows.min(), rows.max())} rows)")
     ax.legend(frameon=False, loc="upper left")
-    return _plain(ax)
+    return _without_frame(ax)
 
 
 def gauc_by_history_length(y_true, y_pred, groups, lengths, edges=None, ax=None):
-    """GAUC for short and for long histories, with how much each number rests on.
+    """Draws the GAUC by the length of the history, with standard errors.
 
-    Rows are parted by the length of their history, and each part has its GAUC, weighted by
-    impressions. A bar is one standard error over the part's `G` users,
-    `sqrt(G / (G - 1) sum_g w_g^2 (AUC_g - GAUC)^2) / sum_g w_g`; none where fewer than two users
-    count. Below a length stands the number of impressions that count: of users with both classes
-    in the part.
+    Rows are split by the length of their history. Each part has its GAUC, weighted by impressions.
+    An error bar is one standard error over the `G` users of the part,
+    `sqrt(G / (G - 1) sum_g w_g^2 (AUC_g - GAUC)^2) / sum_g w_g`; there is none for a single user.
+    The axis also shows the number of impressions that count: those of users with both classes in
+    the part.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
         y_pred: `(rows,)` of finite scores. Or a dict of name -> scores, to compare models.
-        groups: `(rows,)` of integers or strings, as a rule the user.
+        groups: `(rows,)` of integers or strings, usually the user.
         lengths: `(rows,)`, the number of behaviors in the history of each row.
-        edges: The shortest length of each part, ascending; the last part has no end, and shorter
-            histories than the first are left out. Defaults to 0, 1, 2, 4, 8, ... where there are
-            rows.
-        ax: Where to draw.
+        edges: The shortest length of each part, ascending. The last part has no upper limit.
+            Histories shorter than the first edge are left out. Defaults to 0, 1, 2, 4, 8, ...,
+            without empty parts.
+        ax: The Axes to draw into, or `None` for a new figure.
 
     Returns:
         The `matplotlib.axes.Axes`.
 
     Raises:
-        ValueError: When the arrays do not fit together, or `edges` do not ascend.
+        ValueError: If the arrays differ in length, or `edges` are not ascending.
+
+    Example:
+
+    ```python
+    y_true, y_pred = [1, 0, 1, 0], [0.9, 0.1, 0.2, 0.7]
+    kd.plots.gauc_by_history_length(y_true, y_pred, ["a", "a", "b", "b"], np.array([1, 1, 5, 5]))
+    ```
     """
     y_pred = _named("y_pred", y_pred)
     whole = {name: metrics.gauc(y_true, scores, groups) for name, scores in y_pred.items()}
@@ -262,34 +302,34 @@ def gauc_by_history_length(y_true, y_pred, groups, lengths, edges=None, ax=None)
     lengths = np.asarray(lengths)
     if lengths.shape != y_true.shape or lengths.dtype.kind not in "iu" or (lengths < 0).any():
         raise ValueError(
-            "`lengths` must have an integer from 0 for each label. "
+            "`lengths` must have a non-negative integer for each label. "
             f"Received: {lengths.dtype} of shape {lengths.shape} and {len(y_true)} labels."
         )
     edges = _edges(lengths, edges)
     part = np.searchsorted(edges, lengths, side="right") - 1
     ax = _axes(ax)
-    places = np.arange(len(edges))
+    parts = np.arange(len(edges))
     for i, (name, scores) in enumerate(y_pred.items()):
         scores = np.asarray(scores).reshape(-1)
         found = [
-            _gauc_and_error(y_true[part == k], scores[part == k], groups[part == k]) for k in places
+            _gauc_and_error(y_true[part == k], scores[part == k], groups[part == k]) for k in parts
         ]
         gauc, error, counted = map(np.array, zip(*found, strict=True))
-        beside = 0.12 * (i - (len(y_pred) - 1) / 2)
+        offset = 0.12 * (i - (len(y_pred) - 1) / 2)
         label = f"all lengths {whole[name]:.4f}"
         label = label if name is None else f"{name}, {label}"
-        ax.errorbar(places + beside, gauc, error, label=label, **_style(i))
+        ax.errorbar(parts + offset, gauc, error, label=label, **_style(i))
     ends = [*(edges[1:] - 1), None]
     ranges = [f"{a}+" if b is None else _range(a, b) for a, b in zip(edges, ends, strict=True)]
-    ax.set_xticks(places, [f"{a}\n{n:,}" for a, n in zip(ranges, counted, strict=True)])
+    ax.set_xticks(parts, [f"{a}\n{n:,}" for a, n in zip(ranges, counted, strict=True)])
     ax.set_xlim(-0.5, len(edges) - 0.5)
     ax.set(xlabel="behaviors in the history, and impressions that count", ylabel="GAUC")
     ax.legend(frameon=False)
-    return _plain(ax)
+    return _without_frame(ax)
 
 
 def _attention(model, sequence) -> AttentionSequencePoolingLayer:
-    """The layer that reads a sequence, or a `ValueError` that names what there is."""
+    """Returns the attention layer of a sequence, or raises a `ValueError` with the sequences."""
     if not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
     layers = {
@@ -301,15 +341,15 @@ def _attention(model, sequence) -> AttentionSequencePoolingLayer:
         return next(iter(layers.values()))
     if sequence not in layers:
         raise ValueError(
-            "`sequence` must be one that the model attends to, "
-            f"{', '.join(map(repr, layers)) or 'of which it has none'}. "
+            "`sequence` must be the name of a sequence with an attention layer, one of "
+            f"{', '.join(map(repr, layers)) or 'none'}. "
             f"Received: sequence={sequence!r}."
         )
     return layers[sequence]
 
 
 def _gauc_and_error(y_true, y_pred, groups) -> tuple:
-    """`(gauc, standard error, impressions that count)`."""
+    """Returns `(gauc, standard error, impressions of users with both classes)`."""
     by_group = metrics.group_auc(y_true, y_pred, groups)
     mean, error = metrics.mean_and_error(by_group.auc, by_group.impressions)
     return mean, error, int(by_group.impressions.sum())
@@ -322,7 +362,9 @@ def _edges(lengths, edges):
         return powers[np.unique(np.searchsorted(powers, lengths, side="right") - 1)]
     edges = np.asarray(edges)
     if edges.ndim != 1 or not len(edges) or edges.dtype.kind not in "iu" or edges[0] < 0:
-        raise ValueError(f"`edges` must be integers from 0. Received: edges={edges.tolist()!r}.")
+        raise ValueError(
+            f"`edges` must be non-negative integers. Received: edges={edges.tolist()!r}."
+        )
     if (np.diff(edges) <= 0).any():
         raise ValueError(f"`edges` must ascend. Received: edges={edges.tolist()!r}.")
     return edges
@@ -336,13 +378,13 @@ def _frame(history, metric) -> pd.DataFrame:
             f"`history` must have 'step', 'epoch' and {metric!r} of at least one evaluation. "
             f"Received: {len(frame)} evaluations with {list(frame)}."
         )
-    # Epochs count from 1. An older version counted from 0; the first epoch tells.
+    # Epochs count from 1. Version 0.1 counted from 0, which the first epoch shows.
     epoch = pd.to_numeric(frame["epoch"])
     return frame.assign(epoch=epoch + (epoch.min() == 0))
 
 
 def _named(word, values) -> dict:
-    """Label -> values; what stands alone has the label `None`."""
+    """Returns a dict of label -> values. Values without a label get the label `None`."""
     if isinstance(values, dict):
         if not values:
             raise ValueError(f"`{word}` must have at least one entry. Received: an empty dict.")
@@ -354,7 +396,7 @@ def _labels(word, labels, count) -> list:
     labels = [str(label) for label in labels]
     if len(labels) != count:
         raise ValueError(
-            f"`{word}` must have a label for each of {count}. Received: {len(labels)} labels."
+            f"`{word}` must have one label for each of {count}. Received: {len(labels)} labels."
         )
     return labels
 
@@ -364,17 +406,17 @@ def _range(first, last) -> str:
 
 
 def _style(i) -> dict:
-    color, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+    color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
     return {"color": color, "marker": marker, "markersize": 4, "linewidth": 1.5}
 
 
-def _plain(ax):
+def _without_frame(ax):
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
-def _axes(ax, size=(6.4, 4)):
-    """`ax`, or that of a new figure of so many inches."""
+def _axes(ax, inches=(6.4, 4)):
+    """Returns `ax`, or the Axes of a new figure of the given size in inches."""
     if ax is not None:
         return ax
     try:
@@ -383,4 +425,4 @@ def _axes(ax, size=(6.4, 4)):
         raise ImportError(
             "`keras_din.plots` needs matplotlib: python -m pip install 'keras_din[plots]'."
         ) from None
-    return pyplot.subplots(figsize=size, layout="constrained")[1]
+    return pyplot.subplots(figsize=inches, layout="constrained")[1]

@@ -23,6 +23,7 @@ PUBLIC_MODULES = [
     "keras_din.metrics",
     "keras_din.models",
     "keras_din.optimizers",
+    "keras_din.plots",
     "keras_din.serving",
 ]
 # Public names whose docstrings have no example yet. Only ever remove names.

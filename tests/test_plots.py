@@ -1,4 +1,4 @@
-"""Plots: the numbers and words in what is drawn, and what is refused."""
+"""Plots: the drawn numbers and texts, and the errors."""
 
 import builtins
 import csv
@@ -20,7 +20,7 @@ from tests.specs import random_batch
 
 
 @pytest.fixture(autouse=True)
-def closed():
+def close_figures():
     yield
     pyplot.close("all")
 
@@ -34,25 +34,25 @@ def legend(ax):
 
 
 def bars(ax):
-    """The ends of the error bars, `(bars, 2)` for each that was drawn."""
+    """Returns the ends of the error bars, `(bars, 2)` for each curve."""
     segments = [collection.get_segments() for collection in ax.collections]
     return [np.array([s[:, 1] for s in each if len(s)]) for each in segments]
 
 
 def points(ax):
-    """`(points, 2)` of each line with markers."""
+    """Returns `(points, 2)` for each line with markers."""
     lines = [line for line in ax.lines if line.get_marker() not in ("None", "")]
     return [line.get_xydata() for line in lines]
 
 
-def test_weights_of_a_model():
+def test_attention_weights_are_those_of_the_layer():
     model = randomized(kd.build_din(SPEC))
     x = random_batch(SPEC, batch=1, candidates=3, time=6)
     weights = plots.attention_weights(model, x)
     real = x["hist_item_id"][0] != 0
     assert weights.shape == (3, real.sum())
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
-    # By the layer itself, on embeddings looked up here.
+    # The expected weights: the layer, called with embeddings that are looked up here.
     table = {f: model.get_layer(f"embedding_{f}").embeddings.numpy() for f in SPEC.features
              if f not in ("age", "segment")}  # fmt: skip
     query = np.concatenate([table[f][x[f]] for f in ("item_id", "cate_id")], -1)
@@ -62,7 +62,7 @@ def test_weights_of_a_model():
     np.testing.assert_allclose(weights, np.asarray(expected)[0][:, real], rtol=1e-5)
 
 
-def test_weights_of_one_of_several_sequences():
+def test_attention_weights_need_a_sequence_and_one_row():
     item, shop = Categorical("item", 9, dim=2), Categorical("shop", 9, dim=2)
     spec = FeatureSpec(
         target=[item, shop], sequences=[Sequence("a", of=[item]), Sequence("b", of=[shop])]
@@ -82,13 +82,13 @@ def test_weights_of_one_of_several_sequences():
         plots.attention_weights(model, {"item": x["item"]}, "a")
     with pytest.raises(ValueError, match=r"`sample` must be one row, .* 'shop' of shape \(2,\)"):
         plots.attention_weights(model, x | {"shop": np.array([1, 2])}, "a")
-    with pytest.raises(ValueError, match="of which it has none"):
+    with pytest.raises(ValueError, match=r"one of none\. Received"):
         plots.attention_weights(kd.build_base(spec), x)
     with pytest.raises(ValueError, match="`model` must be a functional"):
         plots.attention_weights(3, x)
 
 
-def test_attention():
+def test_attention_draws_weights_and_labels():
     weights = np.array([[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]])
     ax = plots.attention(weights, ["tea", "pot", "cup"], ["mug", "spoon"])
     (image,) = ax.images
@@ -103,7 +103,7 @@ def test_attention():
     assert written[1, 0] == "0.50"
 
 
-def test_attention_with_negative_weights_is_white_at_0():
+def test_attention_with_negative_weights_has_white_at_zero():
     ax = plots.attention([[-3.0, 1.0]])
     (image,) = ax.images
     assert (image.norm.vmin, image.norm.vmax) == (-3, 3)
@@ -126,11 +126,11 @@ def test_attention_of_a_long_history_has_few_labels():
         (([1.0, 2.0],), r"`weights` must be \(candidates, behaviors\).* shape \(2,\)"),
         ((np.zeros((2, 0)),), r"at least one of each. Received: an array of shape \(2, 0\)"),
         (([[np.nan]],), "`weights` must be finite"),
-        (([[1.0]], ["a", "b"]), "`behaviors` must have a label for each of 1. Received: 2"),
-        (([[1.0]], ["a"], []), "`candidates` must have a label for each of 1. Received: 0"),
+        (([[1.0]], ["a", "b"]), "`behaviors` must have one label for each of 1. Received: 2"),
+        (([[1.0]], ["a"], []), "`candidates` must have one label for each of 1. Received: 0"),
     ],
 )
-def test_attention_refuses(arguments, message):
+def test_attention_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         plots.attention(*arguments)
 
@@ -143,7 +143,7 @@ HISTORY = [
 ]
 
 
-def test_learning_curve():
+def test_learning_curve_marks_best_evaluation_and_epochs():
     ax = plots.learning_curve(HISTORY)
     best, curve = points(ax)
     np.testing.assert_array_equal(curve, [[0, 0.5], [10, 0.6], [15, 0.65], [30, 0.55]])
@@ -163,7 +163,7 @@ def test_learning_curve_of_the_training_loss_has_no_best():
     assert ax.get_ylabel() == "training loss (nats)"
 
 
-def test_learning_curves_of_several_runs_into_one_axes():
+def test_learning_curve_draws_several_runs_into_given_axes():
     _, given = pyplot.subplots()
     frame = pd.DataFrame(HISTORY)
     ax = plots.learning_curve({"din": frame, "base": HISTORY[:2]}, "logloss", ax=given)
@@ -174,14 +174,14 @@ def test_learning_curves_of_several_runs_into_one_axes():
     assert len(colors) == 2
 
 
-def test_learning_curve_of_an_older_version_that_counted_epochs_from_0():
+def test_learning_curve_accepts_epochs_counted_from_zero():
     older = [row | {"epoch": row["epoch"] and row["epoch"] - 1} for row in HISTORY]
     for history in (HISTORY, older):
         (above,) = plots.learning_curve(history).child_axes
         assert ticks(above.xaxis) == ["1", "2"]
 
 
-def test_learning_curve_of_a_file_of_metrics(tmp_path):
+def test_learning_curve_of_metrics_csv(tmp_path):
     with open(tmp_path / "metrics.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, list(HISTORY[-1]))
         writer.writeheader()
@@ -190,7 +190,7 @@ def test_learning_curve_of_a_file_of_metrics(tmp_path):
     np.testing.assert_array_equal(points(ax)[0], [[10, 0.6], [15, 0.4], [30, 0.2]])
 
 
-def test_learning_curve_refuses():
+def test_learning_curve_invalid_arguments():
     with pytest.raises(ValueError, match=r"`metric` must be one of 'loss', .*metric='accuracy'"):
         plots.learning_curve(HISTORY, "accuracy")
     with pytest.raises(ValueError, match="`history` must have 'step', 'epoch' and 'auc'"):
@@ -201,7 +201,7 @@ def test_learning_curve_refuses():
         plots.learning_curve({})
 
 
-def test_calibration_by_hand():
+def test_calibration_draws_rates_and_standard_errors():
     labels = [0, 0, 1, 0, 1, 1]
     predictions = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
     ax = plots.calibration(labels, predictions, bins=2)
@@ -231,7 +231,7 @@ def test_calibration_of_several_models():
     assert not len(bars(ax)[0])  # Bins of one row each.
 
 
-def test_calibration_refuses():
+def test_calibration_invalid_arguments():
     with pytest.raises(ValueError, match="`bins` must be a positive integer"):
         plots.calibration([0], [0.5], bins=0)
     with pytest.raises(ValueError, match="`y_pred` must be probabilities"):
@@ -242,27 +242,27 @@ def test_calibration_refuses():
         plots.calibration([], [])
 
 
-# Two users in the part of 1 behavior, one in that of 2 to 3, and one of one class only.
+# Two users with 1 behavior, one user with 2 to 3, and one user (dot) with only one class.
 LABELS = np.array([1, 0, 1, 0, 0, 1, 0, 1])
 PREDICTIONS = np.array([0.9, 0.1, 0.2, 0.7, 0.1, 0.9, 0.1, 0.5])
 GROUPS = np.array(["ann", "ann", "bob", "bob", "bob", "cid", "cid", "dot"])
 LENGTHS = np.array([1, 1, 1, 1, 1, 2, 3, 9])
 
 
-def test_gauc_by_history_length_by_hand():
+def test_gauc_by_history_length_draws_gauc_and_standard_errors():
     ax = plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS, LENGTHS)
     # ann 1 of 2 impressions, bob 1/2 of 3: (2 + 1.5) / 5, and w_g (AUC_g - 0.7) is 0.6 and -0.6.
     (curve,) = points(ax)
     np.testing.assert_allclose(curve, [[0, 0.7], [1, 1.0], [2, np.nan]])
     error = np.sqrt(2 * (0.6**2 + 0.6**2)) / 5
     np.testing.assert_allclose(bars(ax)[0][0], [0.7 - error, 0.7 + error])
-    assert len(bars(ax)[0]) == 1  # None where one user counts.
+    assert len(bars(ax)[0]) == 1  # No error bar for a single user.
     assert ticks(ax.xaxis) == ["1\n5", "2-7\n2", "8+\n0"]
     assert ax.get_ylabel() == "GAUC"
     assert legend(ax) == [f"all lengths {(2 + 1.5 + 2) / 7:.4f}"]
 
 
-def test_gauc_by_history_length_of_given_edges_and_several_models():
+def test_gauc_by_history_length_with_edges_and_several_models():
     models = {"din": PREDICTIONS, "base": 1 - PREDICTIONS}
     ax = plots.gauc_by_history_length(LABELS, models, GROUPS, LENGTHS, edges=[1, 2])
     din, base = points(ax)
@@ -270,26 +270,26 @@ def test_gauc_by_history_length_of_given_edges_and_several_models():
     np.testing.assert_allclose(base[:, 1], [0.3, 0.0])
     assert (din[:, 0] < base[:, 0]).all()
     assert ticks(ax.xaxis) == ["1\n5", "2+\n2"]
-    # Users with no behavior or one are left out.
+    # Users with less than two behaviors are left out.
     ax = plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS, LENGTHS, edges=[2])
     assert ticks(ax.xaxis) == ["2+\n2"]
 
 
-def test_gauc_by_history_length_refuses():
+def test_gauc_by_history_length_invalid_arguments():
     arrays = LABELS, PREDICTIONS, GROUPS
-    with pytest.raises(ValueError, match=r"`lengths` must have an integer from 0 .* \(3,\)"):
+    with pytest.raises(ValueError, match=r"`lengths` must have a non-negative integer .* \(3,\)"):
         plots.gauc_by_history_length(*arrays, LENGTHS[:3])
-    with pytest.raises(ValueError, match=r"`lengths` must have an integer from 0 .* float64"):
+    with pytest.raises(ValueError, match=r"`lengths` must have a non-negative integer .* float64"):
         plots.gauc_by_history_length(*arrays, LENGTHS / 2)
     with pytest.raises(ValueError, match=r"`edges` must ascend. Received: edges=\[2, 2\]"):
         plots.gauc_by_history_length(*arrays, LENGTHS, edges=[2, 2])
-    with pytest.raises(ValueError, match="`edges` must be integers from 0"):
+    with pytest.raises(ValueError, match="`edges` must be non-negative integers"):
         plots.gauc_by_history_length(*arrays, LENGTHS, edges=[-1, 2])
     with pytest.raises(ValueError, match="`groups` must have one entry for each label"):
         plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS[:2], LENGTHS)
 
 
-def test_without_matplotlib(monkeypatch):
+def test_error_without_matplotlib(monkeypatch):
     real = builtins.__import__
 
     def refuse(name, *arguments):
@@ -298,6 +298,6 @@ def test_without_matplotlib(monkeypatch):
         return real(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    importlib.reload(plots)  # The room opens all the same.
+    importlib.reload(plots)  # The import works without matplotlib.
     with pytest.raises(ImportError, match=r"needs matplotlib: python -m pip install .*\[plots\]"):
         plots.attention([[1.0]])
