@@ -244,6 +244,6 @@ def test_counts_that_do_not_fit_are_refused_when_it_is_built(build, feature_coun
 @pytest.mark.parametrize("build", ALL)
 def test_an_optimizer_of_a_config_is_not_applied_without_its_state(build):
     optimizer = build.from_config(build(RATE, **MBA).get_config())
-    text = r"must load its saved state before .* Received: no `feature_counts`"
+    text = r"must load its saved state before .* Received: mini_batch_aware_l2=0.5 without"
     with pytest.raises(ValueError, match=text):
         train(optimizer)
