@@ -1,4 +1,4 @@
-"""A sample as fields: one vector an input, whatever there is of it."""
+"""Fields of a sample: one vector per input."""
 
 import keras
 
@@ -7,13 +7,13 @@ from keras_din.layers import SequencePooling
 
 
 def pooled_behaviors(x, pooling="mean"):
-    """The behaviors of each sequence as one vector: a list of `(batch, key_dim)`.
+    """Pools the behaviors of each sequence to one vector: a list of `(batch, key_dim)`.
 
     Args:
-        x: What `embed` makes of a spec.
+        x: The result of `embed`.
         pooling: `"mean"` or `"sum"`.
     """
-    if not x.behaviors:  # The argument is checked all the same.
+    if not x.behaviors:  # Checks the argument.
         SequencePooling(pooling)
     return [
         SequencePooling(pooling, name=f"pooled_{b.name}")(b.keys, keys_mask=b.mask)
@@ -22,28 +22,28 @@ def pooled_behaviors(x, pooling="mean"):
 
 
 def fields_of_one_width(spec, x, pooling="mean"):
-    """The fields that models multiply with each other: one vector of width `dim` an input.
+    """Returns one vector of width `dim` per input, for models that multiply fields.
 
-    A sequence has as many fields as its behaviors have features, each pooled. The vector of a
-    `Numeric` is its value times a learned vector, the same one wherever it stands.
+    A sequence has one field per feature of its behaviors, pooled over the behaviors. The vector of
+    a `Numeric` is its value times a learned vector, which is the same for all its inputs.
 
     Args:
         spec: A `FeatureSpec`.
-        x: What `embed` makes of it.
-        pooling: `"mean"` or `"sum"` of the behaviors.
+        x: The result of `embed`.
+        pooling: Pooling of the behaviors, `"mean"` or `"sum"`.
 
     Returns:
-        `(of_row, of_candidate)`: lists of `(batch, dim)`, the context's and then the pooled
-        behaviors', and of `(batch, candidates, dim)`, the target's.
+        `(row_fields, candidate_fields)`: a list of `(batch, dim)`, first of the context, then of
+        the pooled behaviors; and a list of `(batch, candidates, dim)` of the target.
 
     Raises:
-        ValueError: When the embeddings of two features differ in their `dim`.
+        ValueError: If the embeddings of two features differ in `dim`.
     """
     dims = {f.name: f.dim for f in spec.features.values() if not isinstance(f, Numeric)}
     if len(set(dims.values())) > 1:
         raise ValueError(
-            "All features must have one `dim`, since this model multiplies their embeddings with "
-            f"each other. Received: {', '.join(f'{name} dim={dim}' for name, dim in dims.items())}."
+            "All features must have the same `dim`, because this model multiplies their "
+            f"embeddings. Received: {', '.join(f'{name} dim={dim}' for name, dim in dims.items())}."
         )
     dim = next(iter(dims.values()))
     vectors = {
@@ -55,11 +55,11 @@ def fields_of_one_width(spec, x, pooling="mean"):
     def field(feature, embedding):
         return vectors[feature.name](embedding) if feature.name in vectors else embedding
 
-    of_row = [field(f, x.fields[f.name]) for f in spec.context]
+    row_fields = [field(f, x.fields[f.name]) for f in spec.context]
     for sequence, pooled in zip(spec.sequences, pooled_behaviors(x, pooling), strict=True):
         start = 0
         for feature in sequence.features:
             end = start + (1 if feature.name in vectors else dim)
-            of_row.append(field(feature, pooled[:, start:end]))
+            row_fields.append(field(feature, pooled[:, start:end]))
             start = end
-    return of_row, [field(f, x.fields[f.name]) for f in spec.target]
+    return row_fields, [field(f, x.fields[f.name]) for f in spec.target]

@@ -1,7 +1,7 @@
 """Plots of attention weights, learning curves, calibration and GAUC by history length.
 
-They require matplotlib: `python -m pip install 'keras_din[plots]'`. Each function takes arrays, draws
-into `ax` or into a new figure, and returns the Axes.
+They require matplotlib: `python -m pip install 'keras_din[plots]'`. Each function takes arrays,
+draws into `ax` or into a new figure, and returns the Axes.
 """
 
 import keras

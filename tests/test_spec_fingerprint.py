@@ -67,8 +67,14 @@ ORDER, OTHER = "the same values in another order", r"other values \(26 in the mo
 @pytest.mark.parametrize(
     "other, told",
     [
-        (spec_of(swapped(0, 1)), f"'item': {ORDER}; they part at index 2, where the spec has 'b'"),
-        (spec_of(swapped(5, 6)), f"{ORDER}; they part at an index of 6 to 9, .* 'e' to 'h'"),
+        (
+            spec_of(swapped(0, 1)),
+            f"'item': {ORDER}; they first differ at index 2, where the spec has 'b'",
+        ),
+        (
+            spec_of(swapped(5, 6)),
+            f"{ORDER}; they first differ at an index from 6 to 9, .* 'e' to 'h'",
+        ),
         (spec_of([*WORDS[:-1], "Z"]), OTHER.format(26) + r"\); .* 18 to 27, .* 'q' to 'Z'"),
         (spec_of([*WORDS, "Z"]), OTHER.format(27) + r"\); the spec has more, from index 28 on"),
         (spec_of(WORDS[:3]), OTHER.format(3) + r"\); .* index of 4 to 5, where the spec has 'c'"),
@@ -105,7 +111,7 @@ def test_a_bag_and_what_tells_padding():
     ]
     text = fingerprint(kd.FeatureSpec(target=[item, one]))
     assert differences(text, kd.FeatureSpec(target=[one, item])) == [
-        "padding of the target is told by 'item' in the model, 'x' in the spec"
+        "padding of the target is determined by 'item' in the model, 'x' in the spec"
     ]
 
 
@@ -140,7 +146,7 @@ def test_models_that_users_compose(tmp_path):
     model.save(tmp_path / "model.keras")
     for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
         check_fingerprint(each, spec)
-        with pytest.raises(ValueError, match="they part at index 2"):
+        with pytest.raises(ValueError, match="they first differ at index 2"):
             check_fingerprint(each, other)
     again = kd.CTRModel(model.input, model.outputs, spec=model.get_config()["spec"])
     assert fingerprints_of(again) == [fingerprint(spec)]
@@ -173,7 +179,9 @@ def test_data_sets_of_another_spec_are_refused(data):
     model = kd.build_lr(data.spec)
     model.compile("sgd", "binary_crossentropy")
     mine, other = data.dataset("train"), reordered(data).dataset("train")
-    told = r"must have the features .*'item': the same values in another order; they part at"
+    told = (
+        r"must have the features .*'item': the same values in another order; they first differ at"
+    )
     model.evaluate(mine, verbose=0)
     kd.evaluate(model, mine)
     for use in (
@@ -195,7 +203,7 @@ def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsy
     reordered(data).save(tmp_path / "other")
     run, other = str(tmp_path / "run"), str(tmp_path / "other")
     assert load_run(run).spec == data.spec
-    told = "'item': the same values in another order; they part at index 2"
+    told = "'item': the same values in another order; they first differ at index 2"
     assert main(["evaluate", run, "--data", other]) == 1
     assert told in capsys.readouterr().err
     assert main(["predict", run, other, str(tmp_path / "ctr.csv")]) == 1

@@ -265,8 +265,8 @@ def in_another_order(spec):
 def test_the_same_values_in_another_order_are_refused(tmp_path, export):
     model = kd.build_lr(SPEC)
     message = (
-        r"`spec` must have the features .*'item': the same values in another order; they part at "
-        "index 2, where the spec has 'té 1'"
+        r"`spec` must have the features .*'item': the same values in another order; they first "
+        "differ at index 2, where the spec has 'té 1'"
     )
     with pytest.raises(ValueError, match=message):
         export(model, in_another_order(SPEC), tmp_path / "x")

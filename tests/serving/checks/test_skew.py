@@ -97,8 +97,8 @@ def test_other_values_are_found_where_no_row_shows_them(version, live, tmp_path)
     assert max(skew.largest.values()) < 1e-5
     assert skew.found
     assert skew.values == [
-        "feature 'item': the same values in another order; they part at an index of 6 to 9, where "
-        "the version has 'té 5' to 'té 7'"
+        "feature 'item': the same values in another order; they first differ at an index "
+        "from 6 to 9, where the version has 'té 5' to 'té 7'"
     ]
 
 
