@@ -18,8 +18,8 @@ _MEANS = ("sum_over_batch_size", "mean")
 class CTRModel(keras.Model):
     """A functional model whose losses and metrics treat each candidate as a sample.
 
-    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. A model with several
-    labels has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`. Then the following
+    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. With several
+    labels a model has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`. Then the following
     holds for each output.
 
     - Each Keras loss and metric accepts `(batch, candidates)` with weights of that shape, where

@@ -32,6 +32,7 @@ WITHOUT_EXAMPLE = {
     "Categorical",
     "Evaluation",
     "FeatureSpec",
+    "Label",
     "Numeric",
     "Sequence",
     "data.BehaviorLog",
