@@ -19,8 +19,8 @@ class CTRModel(keras.Model):
     """A functional model whose losses and metrics treat each candidate as a sample.
 
     `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. With several
-    labels a model has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`. Then the following
-    holds for each output.
+    labels a model has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`, and the
+    following holds for each output.
 
     - Each Keras loss and metric accepts `(batch, candidates)` with weights of that shape, where
       each candidate is a sample. A candidate of weight 0 is padding. It is not part of the loss,
