@@ -52,11 +52,11 @@ class CTRModel(keras.Model):
     Example:
 
     ```python
-    inputs = {"price": keras.Input((None,), name="price")}
-    ctr = keras.ops.sigmoid(inputs["price"])
-    model = kd.CTRModel(inputs, ctr)
+    price = keras.Input((None,), name="price")  # (batch, candidates)
+    logits = keras.layers.Dense(1)(keras.ops.expand_dims(price, -1))
+    ctr = kd.layers.ClickProbability()(keras.ops.squeeze(logits, -1))
+    model = kd.CTRModel({"price": price}, ctr)
     model.compile("adam", kd.losses.BinaryCrossentropy())
-    model.fit({"price": np.ones((4, 2), "float32")}, np.ones((4, 2)), verbose=0)
     ```
     """
 

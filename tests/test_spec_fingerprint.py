@@ -77,7 +77,7 @@ ORDER, OTHER = "the same values in another order", r"other values \(26 in the mo
         ),
         (spec_of([*WORDS[:-1], "Z"]), OTHER.format(26) + r"\); .* 18 to 27, .* 'q' to 'Z'"),
         (spec_of([*WORDS, "Z"]), OTHER.format(27) + r"\); the spec has more, from index 28 on"),
-        (spec_of(WORDS[:3]), OTHER.format(3) + r"\); .* index of 4 to 5, where the spec has 'c'"),
+        (spec_of(WORDS[:3]), OTHER.format(3) + r"\); .* index from 4 to 5, where the spec has 'c'"),
         (spec_of(WORDS[:4]), OTHER.format(4) + r"\); .* at index 6, where the spec has nothing"),
         (spec_of(range(26)), "'item': its values are strings in the model, integers in the spec"),
         (

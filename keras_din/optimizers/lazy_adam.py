@@ -119,8 +119,6 @@ class LazyAdam(LazyRule, keras.optimizers.Adam):
     spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
     model = kd.build_base(spec, hidden_units=(8,))
     model.compile(kd.optimizers.LazyAdam(1e-3), kd.losses.BinaryCrossentropy())
-    x = {"item_id": np.array([[2], [3]]), "hist_item_id": np.array([[4, 5], [6, 0]])}
-    model.fit(x, np.array([[1], [0]]), verbose=0)
     ```
 
     Reference:
@@ -149,8 +147,6 @@ class LazyAdamW(LazyRule, keras.optimizers.AdamW):
     spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
     model = kd.build_base(spec, hidden_units=(8,))
     model.compile(kd.optimizers.LazyAdamW(1e-3, weight_decay=0.01), kd.losses.BinaryCrossentropy())
-    x = {"item_id": np.array([[2], [3]]), "hist_item_id": np.array([[4, 5], [6, 0]])}
-    model.fit(x, np.array([[1], [0]]), verbose=0)
     ```
 
     Reference:

@@ -37,8 +37,6 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
     spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
     model = kd.build_base(spec, hidden_units=(8,))
     model.compile(kd.optimizers.RowwiseAdagrad(0.01), kd.losses.BinaryCrossentropy())
-    x = {"item_id": np.array([[2], [3]]), "hist_item_id": np.array([[4, 5], [6, 0]])}
-    model.fit(x, np.array([[1], [0]]), verbose=0)
     ```
 
     Reference:
