@@ -144,7 +144,7 @@ def test_a_counted_model_is_saved_and_refuses_steps_when_it_is_loaded(tmp_path):
 
 
 def test_what_is_refused():
-    with pytest.raises(ValueError, match=r"`model` must be one that .* built\. Received: 'lr'"):
+    with pytest.raises(ValueError, match=r"`model` must be built by .*\. Received: 'lr'"):
         fit_popularity(kd.build_lr(SPEC), ({"item_id": ITEMS}, LABELS))
     model = kd.build_popularity(SPEC)
     for label, text in ((0, "0 clicks in 8 rows"), (1, "8 clicks in 8 rows")):
