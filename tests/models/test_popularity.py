@@ -148,7 +148,7 @@ def test_what_is_refused():
         fit_popularity(kd.build_lr(SPEC), ({"item_id": ITEMS}, LABELS))
     model = kd.build_popularity(SPEC)
     for label, text in ((0, "0 clicks in 8 rows"), (1, "8 clicks in 8 rows")):
-        with pytest.raises(ValueError, match=f"`train` must have clicks and .*Received: {text}"):
+        with pytest.raises(ValueError, match=f"`train` must have rows with .*Received: {text}"):
             fit_popularity(model, ({"item_id": ITEMS}, np.full_like(LABELS, label)))
     with pytest.raises(ValueError, match="`prior_strength` must be a positive number"):
         fit_popularity(model, ({"item_id": ITEMS}, LABELS), prior_strength=0)
