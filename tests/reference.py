@@ -93,7 +93,7 @@ def transformer_block(block, x):
     """One block on one user and candidate: `x` `(positions, width)`, all see each other."""
     q, k, v = (x @ layer.kernel.numpy() for layer in (block.query, block.key, block.value))
     heads = []
-    for columns in np.split(np.arange(q.shape[1]), block.heads):
+    for columns in np.split(np.arange(q.shape[1]), block.num_heads):
         scores = q[:, columns] @ k[:, columns].T / np.sqrt(len(columns))
         heads.append(np.array([softmax(row) for row in scores]) @ v[:, columns])
     read = np.concatenate(heads, -1) @ block.joined.kernel.numpy()
@@ -108,8 +108,8 @@ def behavior_transformer(layer, query, keys):
     """One user, one candidate: query (dim,) behind the real keys (n, key_dim), the last row out."""
     target = np.pad(query, (0, keys.shape[1] - len(query)))
     x = np.concatenate([keys, target[None]])
-    if layer.positions:
-        from_the_end = np.minimum(np.arange(len(x))[::-1], layer.positions)
+    if layer.max_positions:
+        from_the_end = np.minimum(np.arange(len(x))[::-1], layer.max_positions)
         x = x + layer.position.numpy()[from_the_end]
     for block in layer.transformer_blocks:
         x = transformer_block(block, x)

@@ -8,7 +8,7 @@ from keras import ops
 from keras_din.checks import positive_integer
 from keras_din.features import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.ops import apply_mask, is_ragged
-from keras_din.ops.portable_form import is_portable
+from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -119,22 +119,25 @@ class Embedding(keras.layers.Layer):
         indices = _signed(indices)
         known = ops.logical_and(indices >= 0, indices < self.vocabulary_size)
         rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))
-        if keras.backend.backend() == "tensorflow" and not is_portable():
-            embeddings = self.gather(rows)
-            if training:
-                # In place: a product with the mask would make a copy, and its gradient another.
-                padding = tf.where(indices == PADDING_INDEX)
-                zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
-                embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)
-                return ops.cast(embeddings, self.compute_dtype)
-        else:
-            embeddings = ops.take(self.embeddings, rows, axis=0)
+        context = trace_context()
+        native = keras.backend.backend() == "tensorflow" and context.form != "portable"
+        lookup = context.lookups.get(self, self._gather if native else self._take)
+        embeddings = lookup(rows)
+        if native and training:
+            # In place: a product with the mask would make a copy, and its gradient another.
+            padding = tf.where(indices == PADDING_INDEX)
+            zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
+            embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)
+            return ops.cast(embeddings, self.compute_dtype)
         embeddings = ops.cast(embeddings, self.compute_dtype)
         return apply_mask(embeddings, ops.not_equal(indices, PADDING_INDEX))
 
-    def gather(self, rows):
-        """Gathers rows of the table on the TensorFlow backend. An export may override it."""
+    def _gather(self, rows):
+        # From the variable itself: its gradient is an `IndexedSlices`.
         return tf.gather(self.embeddings.value, rows)
+
+    def _take(self, rows):
+        return ops.take(self.embeddings, rows, axis=0)
 
     def compute_mask(self, indices, mask=None):
         return ops.not_equal(indices, PADDING_INDEX)

@@ -6,14 +6,13 @@ the graph reads. Here a gradient is registered once, when its module is imported
 are the inputs of the operation whose gradient it is.
 """
 
-import contextlib
 import functools
 import uuid
 
 import tensorflow as tf
 from tensorflow.python.eager import record  # Of the public API only `tf.custom_gradient` records.
 
-_wanted = True
+from keras_din.trace_context import trace_context
 
 
 def custom_gradient(gradient):
@@ -22,7 +21,8 @@ def custom_gradient(gradient):
     The function takes tensors alone and returns `(result, *saved)`: its result, one tensor, and
     the tensors that the gradient needs besides the arguments.
 
-    Inside `without_gradients` the function is what its operations make it.
+    Where the thread's `TraceContext` has `custom_gradients=False`, TensorFlow differentiates the
+    operations of the function itself.
 
     Args:
         gradient: Function of the gradient of the result, then of the arguments, then of what was
@@ -48,7 +48,7 @@ def custom_gradient(gradient):
         def call(*arguments):
             arguments = [tf.convert_to_tensor(argument) for argument in arguments]
             result, *saved = function(*arguments)
-            if not _wanted:
+            if not trace_context().custom_gradients:
                 return result
             inputs = [*arguments, *saved]
             if tf.executing_eagerly():
@@ -67,18 +67,3 @@ def custom_gradient(gradient):
         return call
 
     return decorate
-
-
-@contextlib.contextmanager
-def without_gradients():
-    """Graphs traced in the block have the same numbers and name no custom gradient.
-
-    TensorFlow warns of one whose function was not saved whenever a SavedModel is loaded. All
-    threads of the process are meant: nothing else may be traced for training meanwhile.
-    """
-    global _wanted
-    before, _wanted = _wanted, False
-    try:
-        yield
-    finally:
-        _wanted = before

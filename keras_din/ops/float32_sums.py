@@ -1,4 +1,4 @@
-"""Sums over histories, which half precision cannot hold: of ones bfloat16 counts to 256."""
+"""Sums over histories in float32: summing ones in bfloat16 stops at 256."""
 
 import functools
 
@@ -8,10 +8,11 @@ from keras import ops
 HALF = ("bfloat16", "float16")
 
 
-def in_float32(function):
-    """The function with arguments of half precision as float32, and its result cast back.
+def promote_half(function):
+    """Decorator: computes in float32 where the first argument has half precision.
 
-    By the first argument, in whose dtype the result is. Of another dtype nothing is changed.
+    All arguments of half precision are cast to float32, and the result is cast back to the dtype
+    of the first argument. Where the first argument has another dtype, nothing is changed.
     """
 
     @functools.wraps(function)

@@ -2,11 +2,11 @@
 
 from keras import ops
 
-from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.float32_sums import promote_half
 from keras_din.ops.packed import gather_rows, segment_max, segment_sum
 
 
-@in_float32
+@promote_half
 def row_attention(queries, keys, values, own_key, own_value, rows):
     """Computes scaled dot-product attention of each row to its positions and to itself.
 

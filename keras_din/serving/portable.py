@@ -19,13 +19,13 @@ from keras_din.features import (
     Sequence,
     id_feature,
 )
-from keras_din.ops.portable_form import portable_form
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
 from keras_din.serving.checks.parity import TOLERANCE
-from keras_din.serving.graph.float32_layers import ctr_in_float32, in_float32
+from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference
 from keras_din.serving.graph.signatures import first_values, most_recent
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.folders import remove_stale_writers, temporary_folder
+from keras_din.trace_context import tracing
 
 _OPSET = 18
 
@@ -190,7 +190,7 @@ def _graph(model, spec):
     function = tf.function(
         lambda x: model(_with_room(spec, dict(x)), training=False), input_signature=[specs]
     )
-    with portable_form(), in_float32(model):
+    with tracing(form="portable"), float32_inference(model):
         # Converters know loops as functions, not as the jumps that they are lowered to.
         frozen = convert_variables_to_constants_v2(
             function.get_concrete_function(), lower_control_flow=False

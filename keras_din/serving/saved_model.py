@@ -8,17 +8,17 @@ import tensorflow as tf
 from keras_din.checks import json_values, local_path, one_of, positive_integer
 from keras_din.click_rates import ClickRates
 from keras_din.features import FeatureSpec
-from keras_din.ops.custom_gradient_tensorflow import without_gradients
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
 from keras_din.serving.checks.parity import check_parity, whole_float32
 from keras_din.serving.graph import signatures
-from keras_din.serving.graph.float32_layers import ctr_in_float32, half_precision, in_float32
+from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference, half_precision
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
 from keras_din.serving.graph.raw_values import RawValues
 from keras_din.serving.version.description import write_description
 from keras_din.serving.version.folders import folder_of_versions, new_version
 from keras_din.serving.version.warmup import write_warmup
 from keras_din.spec_fingerprint import check_fingerprint
+from keras_din.trace_context import tracing
 
 
 def export(
@@ -133,7 +133,7 @@ def export(
     in_floats = ctr_in_float32(model)
     live = in_floats if int8 is None else int8.ctr
     with new_version(path, keep) as version:
-        with in_float32(model) if int8 is None else int8.in_use():
+        with float32_inference(model) if int8 is None else int8.in_use():
             write(model, spec, version.folder, version.scratch)
         warmup = write_warmup(version.folder, spec)
         with whole_float32():
@@ -178,7 +178,7 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
     for name in signatures.SIGNATURES:
         function = getattr(signatures, name)(model, spec, module.raw_values)
         inputs = signatures.input_specs(spec, name)
-        with without_gradients():
+        with tracing(custom_gradients=False):
             functions[name] = tf.function(function).get_concrete_function(**inputs)
         # Of the variables that were read while it was traced, those that are still read.
         read = {id(handle) for handle in functions[name].captured_inputs}

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din.layers import BehaviorTransformer, Embedding
-from keras_din.ops import packed
-from keras_din.ops.packed import static as packed_static
+from keras_din.trace_context import tracing
 from tests.layers.contract import check_layer
 from tests.reference import behavior_transformer
 
@@ -57,8 +56,7 @@ def test_against_numpy(
     right = expected(layer, query, keys, mask)
     np.testing.assert_allclose(layer(query, keys, keys_mask=mask), right, **close)
     np.testing.assert_allclose(layer(query, keys[mask], keys_mask=mask), right, **close)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "backend", packed_static)
+    with tracing(form="static"):
         np.testing.assert_allclose(layer(query, keys, keys_mask=mask), right, **close)
 
 
@@ -103,7 +101,7 @@ def test_padding_changes_nothing(training, num_blocks):
 
 
 @pytest.mark.parametrize("num_blocks", [1, 2])
-def test_gradients_of_packed_and_padded_agree(num_blocks, monkeypatch):
+def test_gradients_of_packed_and_padded_agree(num_blocks):
     query, keys, mask = inputs(3)
     mask[1] = False
     layer = BehaviorTransformer(2, num_blocks, 3)
@@ -111,9 +109,8 @@ def test_gradients_of_packed_and_padded_agree(num_blocks, monkeypatch):
     randomized(layer)
     q, k = tf.constant(query), tf.constant(keys)
     results = []
-    for form in (packed.backend, packed_static):
-        monkeypatch.setattr(packed, "backend", form)
-        with tf.GradientTape() as tape:
+    for form in ("native", "static"):
+        with tracing(form=form), tf.GradientTape() as tape:
             tape.watch([q, k])
             loss = tf.reduce_sum(layer(q, k, keys_mask=mask, training=True) ** 3)
         variables = [q, k, *(v.value for v in layer.trainable_variables)]

@@ -6,8 +6,8 @@ import pytest
 
 import keras_din as kd
 from keras_din.metrics import auc
-from keras_din.ops.portable_form import portable_form
 from keras_din.serving.version.description import read_description
+from keras_din.trace_context import tracing
 from tests.models.test_contract import compiled, randomized, score
 from tests.models.test_feature_interactions import read, values_of
 from tests.reference import behavior_transformer, sigmoid
@@ -83,7 +83,7 @@ def test_against_numpy(num_blocks, time):
     ]
     np.testing.assert_allclose(model(x), expected, rtol=1e-3, atol=1e-5)
     if time:
-        with portable_form():
+        with tracing(form="portable"):
             np.testing.assert_allclose(model(x), expected, rtol=1e-3, atol=1e-5)
 
 

@@ -6,7 +6,8 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
-from keras_din.ops.custom_gradient_tensorflow import custom_gradient, without_gradients
+from keras_din.ops.custom_gradient_tensorflow import custom_gradient
+from keras_din.trace_context import tracing
 
 
 @custom_gradient(lambda of_square, x: (-of_square,))
@@ -25,13 +26,13 @@ def derivative():
 
 def test_the_value_stays_and_the_gradient_goes():
     assert derivative() == (9.0, -1.0)
-    with without_gradients():
+    with tracing(custom_gradients=False):
         assert derivative() == (9.0, 6.0)
     assert derivative() == (9.0, -1.0)
 
 
 def test_a_graph_keeps_what_it_was_traced_with():
-    with without_gradients():
+    with tracing(custom_gradients=False):
         function = tf.function(square).get_concrete_function(tf.TensorSpec((), tf.float32))
     nodes = function.graph.as_graph_def().node
     assert not any("_gradient_op_type" in node.attr for node in nodes)

@@ -5,17 +5,14 @@ import pytest
 import tensorflow as tf
 
 from keras_din.ops import gru, packed
-from keras_din.ops.float32_sums import in_float32
-from keras_din.ops.gru import portable as gru_portable
-from keras_din.ops.gru import static as gru_static
-from keras_din.ops.gru import tensorflow as gru_tensorflow
-from keras_din.ops.packed import portable as packed_portable
+from keras_din.ops.float32_sums import promote_half
 from keras_din.ops.packed import static as packed_static
 from keras_din.ops.packed import tensorflow as packed_tensorflow
+from keras_din.trace_context import FORMS, tracing
 
 RESOLUTION = {"bfloat16": 2**-8, "float16": 2**-11}
 HALVES = pytest.mark.parametrize("dtype", RESOLUTION)
-FORMS = pytest.mark.parametrize("form", [packed_static, packed_tensorflow, packed_portable])
+EVERY_FORM = pytest.mark.parametrize("form", FORMS)
 
 
 def numbers(x):
@@ -25,7 +22,7 @@ def numbers(x):
 def test_a_dtype_by_hand():
     seen = []
 
-    @in_float32
+    @promote_half
     def product(x, y, number):
         seen.append([x.dtype, y.dtype])
         return x * y * number
@@ -40,7 +37,7 @@ def test_a_dtype_by_hand():
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_other_dtypes_are_handed_on_as_they_are(dtype):
     x = tf.ones(3, dtype)
-    assert in_float32(lambda values, rows: values)(x, 0) is x
+    assert promote_half(lambda values, rows: values)(x, 0) is x
     rows, places = tf.zeros(3, tf.int32), tf.constant([0])
     with tf.Graph().as_default() as graph:
         x, rows, places = tf.ones((3, 2), dtype), tf.zeros(3, tf.int32), tf.constant([0])
@@ -50,16 +47,16 @@ def test_other_dtypes_are_handed_on_as_they_are(dtype):
 
 
 @HALVES
-@FORMS
+@EVERY_FORM
 @pytest.mark.parametrize("count", [1000, 5000])
-def test_a_sum_of_ones(form, count, dtype, monkeypatch):
-    monkeypatch.setattr(packed, "backend", form)
+def test_a_sum_of_ones(form, count, dtype):
     rows, ones = tf.zeros(count, tf.int32), tf.ones((count, 2), dtype)
-    sums = packed.segment_sum(ones, rows, 1)
+    with tracing(form=form):
+        sums = packed.segment_sum(ones, rows, 1)
+        means = packed.segment_mean(40 * ones, rows, tf.constant([count]))
     assert sums.dtype == dtype
     np.testing.assert_allclose(numbers(sums), count, rtol=RESOLUTION[dtype])
     # Whose sum float16 has not: its mean it has.
-    means = packed.segment_mean(40 * ones, rows, tf.constant([count]))
     np.testing.assert_array_equal(numbers(means), np.full((1, 2), 40))
 
 
@@ -88,40 +85,40 @@ def test_the_gradient_of_equal_maxima(form, dtype):
 
 
 @HALVES
-@FORMS
-def test_softmax(form, dtype, monkeypatch):
-    monkeypatch.setattr(packed, "backend", form)
+@EVERY_FORM
+def test_softmax(form, dtype):
     scores = tf.constant(np.linspace(-1, 1, 5000)[:, None], dtype)
-    weights = packed.segment_softmax(scores, tf.zeros(5000, tf.int32), 1)
+    with tracing(form=form):
+        weights = packed.segment_softmax(scores, tf.zeros(5000, tf.int32), 1)
     expected = np.exp(numbers(scores)) / np.exp(numbers(scores)).sum()
     np.testing.assert_allclose(numbers(weights), expected, rtol=RESOLUTION[dtype])
     np.testing.assert_allclose(numbers(weights).sum(), 1, rtol=RESOLUTION[dtype])
 
 
 @HALVES
-@FORMS
-def test_attention_of_rows(form, dtype, monkeypatch):
+@EVERY_FORM
+def test_attention_of_rows(form, dtype):
     from keras_din.ops import row_attention
 
-    monkeypatch.setattr(packed, "backend", form)
     shape = (1, 1, 1, 2)
     queries, own_key, own_value = (tf.constant(x, dtype, shape) for x in (1, 1, 6))
     # 5000 with the score of the one more: (5000 * 40 + 6) / 5001.
     keys, values = tf.ones((5000, *shape[1:]), dtype), tf.fill((5000, *shape[1:]), 40.0)
     rows = tf.zeros(5000, tf.int32)
-    out = row_attention(queries, keys, tf.cast(values, dtype), own_key, own_value, rows)
+    with tracing(form=form):
+        out = row_attention(queries, keys, tf.cast(values, dtype), own_key, own_value, rows)
     assert out.dtype == dtype
     np.testing.assert_allclose(numbers(out), 200006 / 5001, rtol=RESOLUTION[dtype])
 
 
 @HALVES
-@pytest.mark.parametrize("form", [gru_static, gru_tensorflow, gru_portable])
-def test_a_state_of_many_small_steps(form, dtype, monkeypatch):
-    monkeypatch.setattr(gru, "backend", form)
+@EVERY_FORM
+def test_a_state_of_many_small_steps(form, dtype):
     # h_t = h_{t-1} + a (tanh(1) - h_{t-1}) from 0, with r = 1/2 and U = 0: tanh(1) (1 - (1 - a)^n).
     inputs = tf.constant(np.tile([0.0, 1.0], (1000, 1, 1)), dtype)
     attention, kernel = tf.fill((1000, 1), tf.cast(2.0**-10, dtype)), tf.zeros((1, 2), dtype)
-    last = gru.gru_last(inputs, attention, kernel, tf.ones((1, 1000), tf.bool))
+    with tracing(form=form):
+        last = gru.gru_last(inputs, attention, kernel, tf.ones((1, 1000), tf.bool))
     assert last.dtype == dtype
     expected = np.tanh(1) * (1 - (1 - 2**-10) ** 1000)
     np.testing.assert_allclose(numbers(last), [[[expected]]], rtol=RESOLUTION[dtype])

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from keras_din.ops import next_behavior as next_behavior
 from keras_din.ops.next_behavior import sample_next_and_negative
-from keras_din.ops.packed import static as packed_static
-from keras_din.ops.packed import tensorflow as packed_tensorflow
+from keras_din.ops.packed import gather_positions
+from keras_din.trace_context import FORMS, tracing
 
 
 def test_by_hand():
@@ -19,14 +18,14 @@ def test_by_hand():
     np.testing.assert_array_equal(other, [2, 4, 2, 1, 4, 4])
 
 
-def test_padding_is_neither(monkeypatch):
+def test_padding_is_neither():
     """Where shapes are static the same pairs are found between the padding."""
-    monkeypatch.setattr(next_behavior, "real_positions", packed_static.real_positions)
     rows = np.array([4, 0, 0, 4, 0, 1, 4, 3, 4, 3, 4], "int32")
     places = np.flatnonzero(rows < 4)
     random = np.zeros(11, "float32")
     random[places] = [0, 0.2, 0.99, 0.5, 0.999999, 0.7]
-    following, other, real = map(np.asarray, sample_next_and_negative(rows, 4, random))
+    with tracing(form="static"):
+        following, other, real = map(np.asarray, sample_next_and_negative(rows, 4, random))
     assert not real[rows == 4].any()
     np.testing.assert_array_equal(real[places], [True, True, False, False, True, False])
     np.testing.assert_array_equal(following[places], places[[1, 2, 3, 4, 5, 0]])
@@ -54,7 +53,8 @@ def test_nothing_to_draw_from():
         assert following.shape == other.shape == rows.shape
 
 
-def test_both_forms_take_positions():
+def test_every_form_takes_positions():
     values, places = np.arange(6.0).reshape(3, 2), np.array([2, 0, 2])
-    for form in (packed_static, packed_tensorflow):
-        np.testing.assert_array_equal(form.gather_positions(values, places), values[places])
+    for form in FORMS:
+        with tracing(form=form):
+            np.testing.assert_array_equal(gather_positions(values, places), values[places])

@@ -5,10 +5,9 @@ import pytest
 import tensorflow as tf
 
 from keras_din.ops import packed, position_pairs, row_attention
-from keras_din.ops.packed import static as packed_static
-from keras_din.ops.packed import tensorflow as packed_tensorflow
+from keras_din.trace_context import tracing
 
-FORMS = pytest.mark.parametrize("form", [packed_static, packed_tensorflow])
+FORMS = pytest.mark.parametrize("form", ["static", "native"])
 
 
 def arrays(seed=0, batch=3, candidates=2, time=4, num_heads=2, units=3):
@@ -24,11 +23,11 @@ def arrays(seed=0, batch=3, candidates=2, time=4, num_heads=2, units=3):
     return mask, own, padded
 
 
-def attend(form, mask, own, padded, monkeypatch):
-    monkeypatch.setattr(packed, "backend", form)
+def attend(form, mask, own, padded):
     queries, own_key, own_value = own
-    keys, values = (packed.pack(x, mask) for x in padded)
-    return row_attention(queries, keys, values, own_key, own_value, packed.row_ids(mask))
+    with tracing(form=form):
+        keys, values = (packed.pack(x, mask) for x in padded)
+        return row_attention(queries, keys, values, own_key, own_value, packed.row_ids(mask))
 
 
 def test_by_hand():
@@ -45,9 +44,9 @@ def test_by_hand():
 
 
 @FORMS
-def test_against_numpy(form, monkeypatch):
+def test_against_numpy(form):
     mask, own, padded = arrays()
-    out = np.asarray(attend(form, mask, own, padded, monkeypatch))
+    out = np.asarray(attend(form, mask, own, padded))
     queries, own_key, own_value = own
     for b, c, h in np.ndindex(out.shape[:3]):
         keys, values = (x[b, mask[b], 0, h] for x in padded)
@@ -59,26 +58,26 @@ def test_against_numpy(form, monkeypatch):
 
 @FORMS
 @pytest.mark.parametrize("scale", [-1e4, 1e4])
-def test_far_scores_are_finite_and_so_are_gradients(form, scale, monkeypatch):
+def test_far_scores_are_finite_and_so_are_gradients(form, scale):
     mask, own, padded = arrays()
     own[1] = own[1] * scale
     variables = [tf.constant(x) for x in (*own, *padded)]
     with tf.GradientTape() as tape:
         tape.watch(variables)
-        out = attend(form, mask, variables[:3], variables[3:], monkeypatch)
+        out = attend(form, mask, variables[:3], variables[3:])
     assert np.isfinite(out).all()
     for gradient in tape.gradient(out, variables):
         assert np.isfinite(tf.convert_to_tensor(gradient)).all()
 
 
 @FORMS
-def test_pairs_by_hand(form, monkeypatch):
-    monkeypatch.setattr(packed, "backend", form)
+def test_pairs_by_hand(form):
     mask = np.array([[False, True], [False, False], [True, True]])
-    asking, answering = (np.asarray(x) for x in position_pairs(mask))
-    positions = 6 if form is packed_static else 3
-    real = asking < positions
-    names = np.flatnonzero(mask) if form is packed_static else np.arange(3)
+    with tracing(form=form):
+        query_index, key_index = (np.asarray(x) for x in position_pairs(mask))
+    positions = 6 if form == "static" else 3
+    real = query_index < positions
+    names = np.flatnonzero(mask) if form == "static" else np.arange(3)
     a, b, c = names
-    pairs = list(zip(asking[real], answering[real], strict=True))
+    pairs = list(zip(query_index[real], key_index[real], strict=True))
     assert pairs == [(a, a), (b, b), (b, c), (c, b), (c, c)]

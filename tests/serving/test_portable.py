@@ -8,10 +8,8 @@ import pytest
 
 import keras_din as kd
 from keras_din.click_rates import ClickRates, OutputRate
-from keras_din.ops import packed
 from keras_din.ops.packed import portable as packed_portable
 from keras_din.ops.packed import static as packed_static
-from keras_din.ops.portable_form import is_portable, portable_form
 from keras_din.serving import export_litert, export_onnx, portable
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.folders import new_version, versions
@@ -205,20 +203,6 @@ def test_index_spec():
     assert spec.features["city"] == kd.Categorical("city", 9, dim=2)
     assert spec.features["tags"] == kd.Bag("tags", 4, dim=3, pooling="sum", max_values=4)
     assert spec.features["age"] == kd.Numeric("age", mean=1, std=2)
-
-
-def test_the_portable_form_ends_with_its_block():
-    before = packed.backend
-
-    def fail():
-        with portable_form():
-            assert is_portable()
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert packed.backend is before
-    assert not is_portable()
 
 
 def test_sums_and_maxima_by_hand():

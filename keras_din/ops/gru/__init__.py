@@ -6,24 +6,33 @@
 The reset gate multiplies the recurrent product, as in the paper. The authors' code and DeepCTR
 multiply the state before the product, `U (r * h_{t-1})`, so their weights cannot be used here.
 
-There are two implementations with the same numbers: a loop over packed positions on TensorFlow,
-where padding costs nothing, and a scan over padded time for static shapes. Half-precision inputs
-are computed in float32: a state is a sum of as many small steps as there are behaviors.
+There are three implementations with the same numbers: a loop over packed positions on TensorFlow,
+where padding costs nothing, a scan over padded time for static shapes, and a loop over padded time
+for other runtimes. Half-precision inputs are computed in float32: a state is a sum of as many small
+steps as there are behaviors.
 """
 
 import keras
 from keras import ops
 
-from keras_din.ops.float32_sums import in_float32
-from keras_din.ops.gru import static as gru_static
+from keras_din.ops.float32_sums import promote_half
+from keras_din.ops.gru import portable, static
+from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
-    from keras_din.ops.gru import tensorflow as backend
+    from keras_din.ops.gru import tensorflow as native
 else:
-    backend = gru_static
+    native = static
+
+_FORMS = {"native": native, "static": static, "portable": portable}
 
 
-@in_float32
+def _form():
+    """The module of the form that the thread's `TraceContext` has."""
+    return _FORMS[trace_context().form]
+
+
+@promote_half
 def gru_states(inputs, kernel, mask):
     """Returns the state after each position of a GRU without attention.
 
@@ -36,10 +45,10 @@ def gru_states(inputs, kernel, mask):
     Returns:
         Float tensor `(positions, units)`; 0 at padding if the packed form keeps padding.
     """
-    return backend.gru_states(inputs, ops.cast(kernel, inputs.dtype), mask)
+    return _form().gru_states(inputs, ops.cast(kernel, inputs.dtype), mask)
 
 
-@in_float32
+@promote_half
 def gru_last(inputs, attention, kernel, mask):
     """Returns the state after the last position of each row, for each candidate.
 
@@ -54,4 +63,4 @@ def gru_last(inputs, attention, kernel, mask):
     Returns:
         Float tensor `(batch, candidates, units)`; 0 for a row without a position.
     """
-    return backend.gru_last(inputs, attention, ops.cast(kernel, inputs.dtype), mask)
+    return _form().gru_last(inputs, attention, ops.cast(kernel, inputs.dtype), mask)

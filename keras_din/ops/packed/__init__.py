@@ -15,23 +15,31 @@ precision, and then cast back: half precision cannot hold a sum of many values.
 import keras
 from keras import ops
 
-from keras_din.ops.float32_sums import in_float32
-from keras_din.ops.packed import static as packed_static
+from keras_din.ops.float32_sums import promote_half
+from keras_din.ops.packed import portable, static
+from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
-    from keras_din.ops.packed import tensorflow as backend
+    from keras_din.ops.packed import tensorflow as native
 else:
-    backend = packed_static
+    native = static
+
+_FORMS = {"native": native, "static": static, "portable": portable}
+
+
+def _form():
+    """The module of the form that the thread's `TraceContext` has."""
+    return _FORMS[trace_context().form]
 
 
 def row_ids(mask):
     """Returns the row of each position: bool `(batch, time)` -> int32 `(positions,)`."""
-    return backend.row_ids(mask)
+    return _form().row_ids(mask)
 
 
 def pack(values, mask):
     """Selects the positions where `mask` is `True`: `(batch, time, ...)` -> `(positions, ...)`."""
-    return backend.pack(values, mask)
+    return _form().pack(values, mask)
 
 
 def position_pairs(mask):
@@ -44,7 +52,7 @@ def position_pairs(mask):
         `(query_index, key_index)`: two int32 tensors `(pairs,)` of packed positions. Query indices
         are sorted, so they can serve as `rows` of the pairs.
     """
-    return backend.position_pairs(mask)
+    return _form().position_pairs(mask)
 
 
 def gather_rows(x, rows):
@@ -52,25 +60,25 @@ def gather_rows(x, rows):
 
     `(batch, ...)` -> `(positions, ...)`.
     """
-    return backend.gather_rows(x, rows)
+    return _form().gather_rows(x, rows)
 
 
 def gather_positions(values, indices):
     """Gathers positions by index, in any order: `(positions, ...)` -> `(indices, ...)`."""
-    return backend.gather_positions(values, indices)
+    return _form().gather_positions(values, indices)
 
 
 def real_positions(rows, batch):
     """Returns the indices of real positions, in order, then of padding: int32 `(positions,)`."""
-    return backend.real_positions(rows, batch)
+    return _form().real_positions(rows, batch)
 
 
 def segment_sum(values, rows, batch):
     """Sums the positions of each row: `(positions, ...)` -> `(batch, ...)`, 0 if there are none."""
-    return backend.segment_sum(values, rows, batch)
+    return _form().segment_sum(values, rows, batch)
 
 
-@in_float32
+@promote_half
 def segment_mean(values, rows, counts):
     """Averages the positions of each row: `(positions, dim)` -> `(batch, dim)`, 0 if none.
 
@@ -82,10 +90,10 @@ def segment_mean(values, rows, counts):
 
 def segment_max(values, rows, batch):
     """Takes the maximum over the positions of each row, 0 if there are none."""
-    return backend.segment_max(values, rows, batch)
+    return _form().segment_max(values, rows, batch)
 
 
-@in_float32
+@promote_half
 def segment_softmax(scores, rows, batch):
     """Computes the softmax over the positions of each row, `exp(s_j) / sum_i exp(s_i)`."""
     highest = ops.stop_gradient(segment_max(scores, rows, batch))
@@ -98,7 +106,7 @@ def segment_softmax(scores, rows, batch):
 
 def affine(x, kernel, bias):
     """Computes `x kernel + bias` of two matrices and a vector, in one operation if possible."""
-    return backend.affine(x, kernel, bias)
+    return _form().affine(x, kernel, bias)
 
 
 def attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows):
@@ -119,4 +127,4 @@ def attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows):
     Returns:
         Float tensor `(batch, candidates, key_dim)`.
     """
-    return backend.attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows)
+    return _form().attend_by_row_or_pair(attend_row, attend_pairs, query, keys, rows)

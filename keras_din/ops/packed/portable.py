@@ -6,13 +6,13 @@ Rows are in order, so a reshape gives the positions of each row an axis of their
 
 from keras import ops
 
-from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.float32_sums import promote_half
 from keras_din.ops.packed.static import *  # noqa: F403
 
 _LOWEST = -1e30  # Finite: some runtimes turn `where` into a sum of products, where inf gives NaN.
 
 
-@in_float32
+@promote_half
 def segment_sum(values, rows, batch):
     return ops.sum(_by_row(values, rows, batch, 0.0), axis=1)
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.float32_sums import promote_half
 
 _LOWEST = -3e38  # Lower than any score.
 
@@ -26,13 +26,13 @@ def position_pairs(mask):
     return ops.reshape(query_index, (-1,)), ops.reshape(key_index, (-1,))
 
 
-@in_float32  # The gradient is a sum.
+@promote_half  # The gradient is a sum.
 def gather_rows(x, rows):
     padding_row = ops.zeros_like(x[:1])
     return ops.take(ops.concatenate([x, padding_row]), rows, axis=0)
 
 
-@in_float32
+@promote_half
 def gather_positions(values, indices):
     return ops.take(values, indices, axis=0)
 
@@ -43,7 +43,7 @@ def real_positions(rows, batch):
     return ops.cast(ops.argsort(ops.where(rows < batch, indices, count + indices)), "int32")
 
 
-@in_float32
+@promote_half
 def segment_sum(values, rows, batch):
     return ops.segment_sum(values, rows, num_segments=batch + 1)[:batch]
 
@@ -52,7 +52,7 @@ def affine(x, kernel, bias):
     return ops.matmul(x, kernel) + bias
 
 
-@in_float32  # The gradient counts the positions that hold the maximum.
+@promote_half  # The gradient counts the positions that hold the maximum.
 def segment_max(values, rows, batch):
     highest = ops.segment_max(values, rows, num_segments=batch + 1)[:batch]
     # The maximum of an empty segment is -inf or the lowest finite number, depending on the backend.

@@ -4,7 +4,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_din.ops.custom_gradient_tensorflow import custom_gradient
-from keras_din.ops.float32_sums import in_float32
+from keras_din.ops.float32_sums import promote_half
 
 # With more pairs of a behavior and a candidate per row than this, on average, a loop over rows is
 # faster than all pairs at once.
@@ -58,7 +58,7 @@ def gather_positions(values, indices):
 
 def _gradient_of_gather_positions(upstream, values, indices):
     # TensorFlow's own gradient would be `IndexedSlices`, which are made dense anyway.
-    return (in_float32(tf.math.unsorted_segment_sum)(upstream, indices, tf.shape(values)[0]),)
+    return (promote_half(tf.math.unsorted_segment_sum)(upstream, indices, tf.shape(values)[0]),)
 
 
 @custom_gradient(_gradient_of_gather_positions)
@@ -70,7 +70,7 @@ def real_positions(rows, batch):
     return tf.range(tf.shape(rows)[0])
 
 
-@in_float32
+@promote_half
 def segment_sum(values, rows, batch):
     # Six times as fast on CPU as `unsorted_segment_sum`. The result ends with the last row that has
     # a position, so it is padded to `batch` rows.
@@ -85,7 +85,7 @@ def affine(x, kernel, bias):
     return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
-@in_float32  # The gradient counts the positions that hold the maximum.
+@promote_half  # The gradient counts the positions that hold the maximum.
 def segment_max(values, rows, batch):
     return _segment_max(values, rows, batch)
 

@@ -1,6 +1,7 @@
-"""What trained in half precision computes in float32 where it is served."""
+"""Models that were trained in mixed precision compute in float32 where they are served."""
 
 import contextlib
+import threading
 
 import keras
 import numpy as np
@@ -9,26 +10,68 @@ import tensorflow as tf
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.ops.float32_sums import HALF
 from keras_din.serving.sample_rows import sample_rows
+from keras_din.trace_context import trace_context, tracing
+
+_lock = threading.Lock()  # Held while policies of layers are replaced.
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class TraceDTypePolicy(keras.DTypePolicy):
+    """A dtype policy that is float32 where the `TraceContext` requires it.
+
+    Keras reads the dtypes of a layer from its policy, so the policy has to read the context. Where
+    the context does not require float32, it equals the policy that it stands for.
+
+    Args:
+        name: Name of the policy that it stands for, such as `"mixed_bfloat16"`.
+    """
+
+    replaced = None  # The policy of the layer.
+    blocks = 0  # How many blocks of `float32_inference` use it.
+
+    @property
+    def compute_dtype(self):
+        return "float32" if trace_context().float32 else super().compute_dtype
+
+    @classmethod
+    def from_config(cls, config):
+        # A model that another thread saves meanwhile is loaded without it.
+        return keras.DTypePolicy(**config)
 
 
 @contextlib.contextmanager
-def in_float32(model: keras.Model):
-    """Has the model compute in float32, and not in half precision, when traced or called eagerly.
+def float32_inference(model: keras.Model):
+    """A block in which the calling thread traces or calls a model in float32.
 
-    Variables of mixed precision are float32 already, so its numbers are those of a model built in
-    float32; a layer with variables of half precision stays as it is. What was traced before does
-    too; no other thread may call the model meanwhile.
+    Variables of mixed precision are float32 already, so the numbers are those of a model that was
+    built in float32. A layer with variables of half precision stays as it is, and so does what was
+    traced before. Other threads may train the model meanwhile, in its own dtypes.
     """
-    layers = _half_layers(model)
-    policies = [layer._dtype_policy for layer in layers]
-    for layer in layers:
-        # Not by its setter: of a map of policies that would change the map.
-        layer._dtype_policy = keras.DTypePolicy("float32")
+    with _lock:
+        layers = _half_layers(model)
+        for layer in layers:
+            if not isinstance(layer._dtype_policy, TraceDTypePolicy):
+                policy = TraceDTypePolicy(_policy_of(layer).name)
+                policy.replaced = layer._dtype_policy
+                # Not by its setter, which would change a `DTypePolicyMap`.
+                layer._dtype_policy = policy
+            layer._dtype_policy.blocks += 1
     try:
-        yield
+        with tracing(float32=True):
+            yield
     finally:
-        for layer, policy in zip(layers, policies, strict=True):
-            layer._dtype_policy = policy
+        with _lock:
+            for layer in layers:
+                policy = layer._dtype_policy
+                policy.blocks -= 1
+                if not policy.blocks:
+                    layer._dtype_policy = policy.replaced
+
+
+def _policy_of(layer) -> keras.DTypePolicy:
+    policy = layer._dtype_policy
+    is_map = isinstance(policy, keras.dtype_policies.DTypePolicyMap)
+    return policy[layer.path] if is_map else policy
 
 
 def ctr_in_float32(model: keras.Model):
@@ -36,7 +79,7 @@ def ctr_in_float32(model: keras.Model):
     function = traced_once(model)
 
     def ctr(x):
-        with in_float32(model):
+        with float32_inference(model):
             return function(x).numpy()
 
     return ctr

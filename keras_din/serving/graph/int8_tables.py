@@ -1,4 +1,4 @@
-"""Embedding tables in int8, with a scale a row: about a quarter of the size."""
+"""Embedding tables in int8, with a scale per row: about a quarter of the size."""
 
 import contextlib
 import functools
@@ -10,8 +10,9 @@ import tensorflow as tf
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
-from keras_din.serving.graph.float32_layers import in_float32, traced_once
+from keras_din.serving.graph.float32_layers import float32_inference, traced_once
 from keras_din.serving.sample_rows import sample_rows
+from keras_din.trace_context import tracing
 
 
 def quantized(table) -> tuple:
@@ -58,19 +59,16 @@ class Int8Tables:
 
     @contextlib.contextmanager
     def in_use(self):
-        """Has the model look embeddings up here, in float32, when it is traced or called eagerly.
+        """A block in which the calling thread traces or calls the model with these tables.
 
-        Only the rows that are asked for become floats. What was traced before stays as it is; no
-        other thread may call the model meanwhile.
+        Only the rows of the batch become floats. What was traced before stays as it is.
         """
-        for layer, values, scales in self.tables:
-            layer.gather = functools.partial(_gather, values, scales)
-        try:
-            with in_float32(self.model):
-                yield
-        finally:
-            for layer, _, _ in self.tables:
-                del layer.gather
+        lookups = {
+            layer: functools.partial(_gather, values, scales)
+            for layer, values, scales in self.tables
+        }
+        with float32_inference(self.model), tracing(lookups=lookups):
+            yield
 
     def ctr(self, x):
         """`ctr` `(batch, candidates)` of the model with these tables."""

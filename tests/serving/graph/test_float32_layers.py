@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.serving import saved_model
-from keras_din.serving.graph.float32_layers import ctr_in_float32, half_precision, in_float32
+from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference, half_precision
 from keras_din.serving.graph.int8_tables import Int8Tables
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.description import read_description
@@ -40,7 +40,7 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     before = half.predict_on_batch(X)
     ctr = ctr_in_float32(half)
     np.testing.assert_allclose(ctr(X), floats(X), rtol=0, atol=1e-6)
-    with in_float32(half):
+    with float32_inference(half):
         np.testing.assert_allclose(half(X), ctr(X), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(half.predict_on_batch(X), before)
     told = half_precision(half, SPEC, ctr)
@@ -112,7 +112,7 @@ def test_layers_of_a_user():
         model = randomized(own_model(keras.Input((None,), dtype="int32", name="item")))
     layers = model._flatten_layers()
     policies = [layer._dtype_policy for layer in layers]
-    with in_float32(model):
+    with float32_inference(model):
         half = [layer.name for layer in layers if layer.compute_dtype != "float32"]
         assert half == [model.name, "whole"]  # Those that hold variables of half precision.
     assert all(a is b._dtype_policy for a, b in zip(policies, layers, strict=True))
