@@ -110,10 +110,16 @@ def report(data) -> str:
     for part, of_part in counts.get("parts", {}).items():
         unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
         lines.append(
-            f"{part}: {of_part['rows']:,} rows, {of_part['clicks']:,} clicks"
+            f"{part}: {of_part['rows']:,} rows, {_positives(of_part)}"
             + (f"; values that training never saw: {unseen}" if unseen else "")
         )
     return "\n".join(lines)
+
+
+def _positives(of_part: dict) -> str:
+    if "clicks" in of_part:
+        return f"{of_part['clicks']:,} clicks"
+    return ", ".join(f"{name} {count:,}" for name, count in of_part["positives"].items())
 
 
 def _type(facts: dict) -> str:

@@ -258,13 +258,21 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
         }
         report[part] = {
             "rows": len(samples),
-            "clicks": int(samples.label.sum()),
+            **_positives(samples),
             "rows_with_unseen": {name: count for name, count in unseen.items() if count},
             "rows_without_history": {
                 name: int((start == end).sum()) for name, (start, end) in samples.history.items()
             },
         }
     return report
+
+
+def _positives(samples) -> dict:
+    """How many rows have each label: `clicks` where there is one label."""
+    counts = {name: int(values.sum()) for name, values in samples.labels.items()}
+    if len(counts) == 1:
+        return {"clicks": next(iter(counts.values()))}
+    return {"positives": counts}
 
 
 def _having(column, index: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Logs of what was shown: clicked or not."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
@@ -15,6 +17,7 @@ from keras_din.data.encoding.features import (
     features_to_type,
 )
 from keras_din.data.prepare.joins import column_names, index_of, read_log
+from keras_din.data.prepare.label_columns import label_columns
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.split import (
@@ -46,7 +49,7 @@ def prepare_impressions(
     user: str,
     time: str | None = None,
     order: str | None = None,
-    label: str,
+    label,
     target,
     context=(),
     side_features=(),
@@ -88,7 +91,9 @@ def prepare_impressions(
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: In place of `time`, in a log without times: column of whole numbers that say which
             row is earlier. `report` has its `order_from` and `order_to`, and no dates.
-        label: Column of 0 and 1, the click.
+        label: Column of 0 and 1, the click. Of several labels a list of columns, or a dict of
+            label -> column; a `keras_din.Label` in place of a name also names the output of the
+            model. A row must have all of them.
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
             a `Numeric`. `report["columns"]` says which, and why; `numeric`, `categorical` and
@@ -98,7 +103,7 @@ def prepare_impressions(
         side_features: Columns of the log that only behaviors have, likewise.
         of: Columns of `target` that behaviors have too. Defaults to all.
         sequences: Name of a sequence -> column of 0 and 1 that tells which rows are its
-            behaviors. Defaults to `{"hist": label}`.
+            behaviors. Defaults to `{"hist": label}`, with the first label.
         prior_history: Name of a sequence -> table of behaviors from before the log, with the
             columns of the user, of `of` and `side_features`, and of the time; without times they
             stand before everything, in their order.
@@ -153,7 +158,9 @@ def prepare_impressions(
         checked_features("side_features", side_features),
         behavior_features(of, target),
     )
-    sequences = {"hist": label} if sequences is None else dict(sequences)
+    of_label = label_columns(label)
+    first, *_ = of_label.values()
+    sequences = {"hist": first} if sequences is None else dict(sequences)
     prior_history = dict(prior_history or {})
     if set(prior_history) - set(sequences):
         raise ValueError(
@@ -164,9 +171,10 @@ def prepare_impressions(
     items, users, prior_history = other_tables((items, users, prior_history), sep)
     item = feature_name(target[0])
     columns = [feature_name(feature) for feature in [*target, *context, *side_features]]
-    labels = list(dict.fromkeys([label, *sequences.values()]))
+    labels = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
     single = [user, time, *labels, *([request] if request else [])]
-    feedback = dict.fromkeys(sequences.values(), "what the user did with it") | {label: "the label"}
+    feedback = dict.fromkeys(sequences.values(), "what the user did with it")
+    feedback |= dict.fromkeys(of_label.values(), "the label")
     groups = [
         [feature_name(feature) for feature in group] for group in (target, context, side_features)
     ]
@@ -225,7 +233,8 @@ def prepare_impressions(
     ]
     check_training(split, part, learned)
 
-    check_both_classes(events.labels[label][order][part == TRAIN], f"column {label!r}")
+    for column in of_label.values():
+        check_both_classes(events.labels[column][order][part == TRAIN], f"column {column!r}")
 
     before, unknown, aside = {}, {}, {}
     behavior_columns = [feature_name(feature) for feature in [*of, *side_features]]
@@ -264,6 +273,7 @@ def prepare_impressions(
         reasons,
     )
     spec = features.spec(target, context, dict.fromkeys(sequences, of), side_features, max_length)
+    spec = dataclasses.replace(spec, labels=tuple(of_label))
     encoded = {name: features.column(name, rows[name]) for name in dict.fromkeys(columns)}
     behaviors = {}
     for name, clicked in clicks.items():
@@ -284,7 +294,7 @@ def prepare_impressions(
             feature_name(feature): encoded[feature_name(feature)] for feature in [*context, *target]
         },
         history={name: log.before(number, at) for name, log in behaviors.items()},
-        labels=events.labels[label][order],
+        labels={each.name: events.labels[column][order] for each, column in of_label.items()},
         group=number,
         request=requests,
         time=at,

@@ -53,14 +53,22 @@ def check_no_feedback(labels: dict, target, context, side_features=(), sequences
 
 
 def telling_features(samples: Samples, spec: FeatureSpec) -> list:
-    """Names of the features of context and target that tell the label nearly without exception.
+    """Names of the features of context and target that tell a label nearly without exception.
 
-    A feature tells the label where one threshold, or a choice for each of at most 100 values,
+    A feature tells a label where one threshold, or a choice for each of at most 100 values,
     parts the rows by label, but for a thousandth of the rarer class. Of fewer than 1000 rows, or
     rows of one class, none does.
     """
     step = max(1, len(samples) // _MOST_ROWS)
-    clicked = np.asarray(samples.label[::step]) == 1
+    of_labels = [
+        _telling_features(samples, spec, np.asarray(samples.labels[label.name][::step]) == 1, step)
+        for label in spec.labels
+    ]
+    return [name for name in spec.inputs if any(name in found for found in of_labels)]
+
+
+def _telling_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -> list:
+    """The same of one label, of every `step`-th row."""
     fewer = min(clicked.sum(), (~clicked).sum())
     if len(clicked) < _ROWS or not fewer:
         return []

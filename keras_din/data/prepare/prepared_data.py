@@ -133,6 +133,11 @@ class PreparedData:
         has the model remember it, and `keras_din.export` undoes it; so does
         `keras_din.metrics.recalibrate`.
 
+        Samples of several labels are refused. A row without a purchase stays for its click, so
+        that the odds of a purchase would rise by more in some rows than in others, and no single
+        rate could undo it. Weigh the positives of a label instead, by
+        `keras_din.losses.BinaryCrossentropy(positive_weight=...)`.
+
         Args:
             negative_rate: A number in (0, 1].
             seed: Seed of the draw.
@@ -142,10 +147,18 @@ class PreparedData:
             the product of both.
 
         Raises:
-            ValueError: When `negative_rate` is not as said here, or there is no part `"train"`.
+            ValueError: When `negative_rate` is not as said here, there is no part `"train"`, or
+                there are several labels.
         """
         negative_rate = rate("negative_rate", negative_rate)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
+        if len(train.labels) > 1:
+            raise ValueError(
+                "`downsample_negatives` needs samples with one label: of several, no single rate "
+                "could undo what it does to each. Weigh positives by `keras_din.losses."
+                "BinaryCrossentropy(positive_weight=...)`. "
+                f"Received: labels {list(train.labels)}."
+            )
         draws = np.random.default_rng(seed).random(len(train), dtype="float32")
         parts = self.parts | {"train": train[(train.label == 1) | (draws < negative_rate)]}
         report = self.report | {

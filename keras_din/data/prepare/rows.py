@@ -19,6 +19,7 @@ from keras_din.data.encoding.features import (
     features_to_type,
 )
 from keras_din.data.prepare.joins import column_names
+from keras_din.data.prepare.label_columns import label_columns
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.prepared_data import PARTS, PreparedData, cut_into_parts
 from keras_din.data.prepare.rows_dataset import is_real, list_column, rows_to_samples
@@ -45,7 +46,7 @@ from keras_din.features import Bag, Categorical, Numeric, id_feature
 def prepare_rows(
     source,
     *,
-    label: str,
+    label,
     target,
     context=(),
     side_features=(),
@@ -78,7 +79,7 @@ def prepare_rows(
     Args:
         source: A table, as `prepare_impressions` takes it, or a dict of these by part: `{"train":
             ..., "valid": ..., "test": ...}`.
-        label: Column of 0 and 1, the click.
+        label: Column of 0 and 1, the click, or several labels, as in `prepare_impressions`.
         target: Columns of the candidate, the item first, as in `prepare_impressions`.
         context: Columns of the user and the request, likewise.
         side_features: Features that only behaviors have, likewise.
@@ -119,21 +120,25 @@ def prepare_rows(
     )
     sequences = [sequences] if isinstance(sequences, str) else list(sequences)
     item, features = feature_name(target[0]), [*target, *context, *side_features]
-    single = [name for name in (label, group, weight) if name is not None]
+    of_label = label_columns(label)
+    labels = list(dict.fromkeys(of_label.values()))
+    single = [*labels, *(name for name in (group, weight) if name is not None)]
     source = _sources(source, split, (sep, header, names))
     own = [feature_name(feature) for feature in target]
-    check_no_feedback({label: "the label"}, own, [feature_name(feature) for feature in context])
+    check_no_feedback(
+        dict.fromkeys(labels, "the label"), own, [feature_name(feature) for feature in context]
+    )
     separators = checked_separators(bags, features, single)
     ids = [] if group is None else [group]
     written, reasons = csv_hints(features, item, ids, numeric, categorical)
-    written["numbers"] |= {label, *([] if weight is None else [weight])}
+    written["numbers"] |= {*labels, *([] if weight is None else [weight])}
     own = [feature_name(feature) for feature in [*target, *context]]
     columns = [*own, *single, *([] if split is None else [split])]
     of_behaviors = [feature_name(feature) for feature in [*of, *side_features]]
     lists = [f"{sequence}_{name}" for sequence in sequences for name in of_behaviors]
     names = features_to_type([*target, *context])
-    required = [*ids, label, item]
-    checks = {"required": required, "label": label, "label_map": label_map}
+    required = [*ids, *labels, item]
+    checks = {"required": required, "labels": labels, "label_map": label_map}
     checks |= {"max_bad": checked_max_bad(max_bad), "strict": strict}
     frame, part, bad, counts = _read(
         source, columns, lists, split, names, separators, written, checks
@@ -159,17 +164,20 @@ def prepare_rows(
 
     fitted = Features(features, training_values, dim, min_count, separators, written, reasons)
     spec = fitted.spec(target, context, dict.fromkeys(sequences, of), side_features, max_length)
+    spec = dataclasses.replace(spec, labels=tuple(of_label))
     for name in own:
         if isinstance(spec.features[name], Bag):
             frame[name] = _split(frame[name], separators.get(name))
         else:
             without[name] = int(is_missing(to_plain_series(frame[name])).sum())
+    of_name = {each.name: column for each, column in of_label.items()}
     behaviors, samples = rows_to_samples(
-        frame, spec, label, group=group, weight=weight, label_map=label_map
+        frame, spec, of_name, group=group, weight=weight, label_map=label_map
     )
     samples = dataclasses.replace(samples, line=frame.index.to_numpy())
     parts = cut_into_parts(samples, part)
-    check_both_classes(parts["train"].label, f"column {label!r}")
+    for name, column in of_name.items():
+        check_both_classes(parts["train"].labels[name], f"column {column!r}")
     report = {
         "kind": "rows",
         **counts,
@@ -206,7 +214,7 @@ def _read(source: dict, columns, lists, split, names: list, separators, written,
         names: Of the features of which a column may have a type that only the user can tell.
         separators: The result of `checked_separators`.
         written: Options of `read_table`.
-        checks: What must hold of a row: the columns that are `required`, the `label` and its
+        checks: What must hold of a row: the columns that are `required`, the `labels` and their
             `label_map`, `max_bad` and `strict`.
 
     Returns:
@@ -237,13 +245,13 @@ def _read(source: dict, columns, lists, split, names: list, separators, written,
     return frame, part, pd.concat(aside, ignore_index=True), counts
 
 
-def _good(frame, bad, name: str | None, required, label, label_map, max_bad, strict):
+def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, strict):
     """The good rows of a table, all that are aside, and reason -> how many and the first.
 
     Reasons name the part, where tables have one: lines are of one table.
     """
     checks = RowChecks(frame, label_map)
-    checks.check_labels(checks.check_values(required, [label]))
+    checks.check_labels(checks.check_values(required, labels))
     bad, counts = checks.finish(bad, strict)
     what = "the table" if name is None else f"the table of {name!r}"
     checks.check(what, bad, counts, max_bad)

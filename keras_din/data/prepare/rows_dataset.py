@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from keras_din.data.encoding.lookup import to_indices
 from keras_din.data.pipeline import batches as pipeline
+from keras_din.data.prepare.label_columns import columns_of_spec
 from keras_din.data.prepare.leaks import check_known_before
 from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
@@ -21,7 +22,7 @@ from keras_din.features import Bag, EmbeddedFeature, FeatureSpec, id_feature, pa
 def rows_to_samples(
     frame,
     spec: FeatureSpec,
-    label: str | None = None,
+    label=None,
     *,
     group: str | None = None,
     weight: str | None = None,
@@ -40,7 +41,9 @@ def rows_to_samples(
             the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviors a
             list of lists, and padding in it is left out likewise.
         spec: The features.
-        label: Column of 0 and 1. Without one all labels are 0, as `predict` needs no label.
+        label: Column of 0 and 1. Of a spec with several labels a list of the columns named as
+            these, or a dict, name of the label -> column. Without any all labels are 0, as
+            `predict` needs none.
         group: Column whose values are GAUC's groups, one in each row. Without a column each row is
             by itself.
         weight: Column of what each row counts in the loss, a number in each row.
@@ -55,11 +58,16 @@ def rows_to_samples(
             differ in length.
     """
     frame = to_frame(frame)
-    if label is not None:
+    of_label = {} if label is None else columns_of_spec(label, spec)
+    if of_label:
         roles = {name: info.role for name, info in spec.inputs.items()}
         words = {"behavior": "sequences"}
-        check_known_before({label: "the label"}, {n: words.get(r, r) for n, r in roles.items()})
-    wanted = [*spec.inputs, *(name for name in (label, group, weight) if name is not None)]
+        check_known_before(
+            dict.fromkeys(of_label.values(), "the label"),
+            {n: words.get(r, r) for n, r in roles.items()},
+        )
+    wanted = [*spec.inputs, *of_label.values()]
+    wanted += [name for name in (group, weight) if name is not None]
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
         raise ValueError(
@@ -83,9 +91,12 @@ def rows_to_samples(
             if info.role != "behavior"
         },
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
-        labels=np.zeros(len(frame))
-        if label is None
-        else good_labels(label, frame[label], label_map),
+        labels={
+            each.name: good_labels(of_label[each.name], frame[of_label[each.name]], label_map)
+            if of_label
+            else np.zeros(len(frame))
+            for each in spec.labels
+        },
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
         weight=None if weight is None else _weights(weight, frame[weight]),
     )
@@ -108,7 +119,7 @@ def _weights(name: str, values) -> np.ndarray:
 def rows_dataset(
     frame,
     spec: FeatureSpec,
-    label: str | None = None,
+    label=None,
     batch_size: int = 1024,
     *,
     group: str | None = None,
@@ -140,7 +151,8 @@ def rows_dataset(
         frame, spec, label, group=group, weight=weight, label_map=label_map
     )
     if shuffle and label is not None:
-        check_both_classes(samples.label, f"column {label!r}")
+        for name, column in columns_of_spec(label, spec).items():
+            check_both_classes(samples.labels[name], f"column {column!r}")
     return pipeline.dataset(
         spec, behaviors, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
     )

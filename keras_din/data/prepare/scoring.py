@@ -166,7 +166,7 @@ def log_to_samples(
     samples = Samples(
         columns={feature.name: columns[feature.name] for feature in shown},
         history={name: log.before(who, when) for name, log in logs.items()},
-        labels=np.zeros(len(frame), np.float32),
+        labels={label.name: np.zeros(len(frame), np.float32) for label in spec.labels},
         group=who,
         time=when,
         line=frame.index.to_numpy(),

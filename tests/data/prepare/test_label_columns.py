@@ -1,0 +1,147 @@
+"""Which column holds which label, and logs and rows with several labels."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.cli.show import report
+from keras_din.data import PreparedData, prepare_impressions, prepare_rows, rows_dataset
+from keras_din.data.prepare.label_columns import columns_of_spec, label_columns
+from keras_din.data.prepare.leaks import telling_features
+
+CLICK, BUY = kd.Label("click"), kd.Label("buy", output="cvr")
+
+
+@pytest.mark.parametrize(
+    "label, expected",
+    [
+        ("is_click", {CLICK: "is_click"}),
+        (BUY, {BUY: "buy"}),
+        (["click", "like"], {CLICK: "click", kd.Label("like"): "like"}),
+        ({"click": "is_click", BUY: "is_buy"}, {CLICK: "is_click", BUY: "is_buy"}),
+    ],
+)
+def test_columns_of_labels(label, expected):
+    assert label_columns(label) == expected
+
+
+def test_columns_of_the_labels_of_a_spec():
+    item = kd.Categorical("item", 5)
+    one = kd.FeatureSpec(target=[item])
+    two = kd.FeatureSpec(target=[item], labels=[CLICK, BUY])
+    assert columns_of_spec("is_click", one) == {"click": "is_click"}
+    assert columns_of_spec(["buy", "click"], two) == {"click": "click", "buy": "buy"}
+    assert columns_of_spec({"buy": "b", "click": "c"}, two) == {"click": "c", "buy": "b"}
+    for label in ("click", ["click"], {"click": "c", "buy": "b", "like": "d"}):
+        with pytest.raises(ValueError, match=r"a column for each label of the spec, .*'buy'\]"):
+            columns_of_spec(label, two)
+
+
+@pytest.mark.parametrize(
+    "label, message",
+    [
+        (3, r"`labels` of this table must be a list of `Label` objects"),
+        ({"click": 3}, r"`label` must map labels to .*columns\. Received: label=\{'click': 3\}"),
+        (["a", kd.Label("a", output="b")], r"The names of the labels must differ"),
+    ],
+)
+def test_errors(label, message):
+    with pytest.raises(ValueError, match=message):
+        label_columns(label)
+
+
+def a_log():
+    """Four impressions of each of three users; of the last one no one knows if it was bought."""
+    click = [1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1]
+    buy = [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, np.nan]
+    user, time = np.divmod(np.arange(12), 4)
+    columns = {"user": user, "time": time, "item": np.arange(12) % 5 + 1}
+    return pd.DataFrame(columns | {"is_click": click, "is_buy": buy})
+
+
+def prepared(log=None, **changes):
+    words = {"user": "user", "time": "time", "target": ["item"], "max_bad": 0.1}
+    words |= {"label": {"click": "is_click", BUY: "is_buy"}, "split": kd.data.LeaveOneOut(valid=0)}
+    return prepare_impressions(a_log() if log is None else log, **(words | changes))
+
+
+def test_a_log_with_two_labels(tmp_path):
+    data = prepared()
+    assert data.spec.labels == (CLICK, BUY)
+    # A row must have all labels.
+    assert data.bad_rows["reason"].tolist() == ["'is_buy' is missing"]
+    rows = np.concatenate([samples.line for samples in data.parts.values()])
+    for name, column in (("click", "is_click"), ("buy", "is_buy")):
+        values = np.concatenate([samples.labels[name] for samples in data.parts.values()])
+        np.testing.assert_array_equal(values, a_log()[column].to_numpy()[rows])
+    # Behaviors are the rows of the first label.
+    assert len(data.behaviors["hist"]) == a_log()["is_click"][:11].sum()
+    assert "train: 8 rows, click 5, buy 3" in report(data)
+    data.save(tmp_path / "data")
+    loaded = PreparedData.load(tmp_path / "data")
+    assert loaded.spec == data.spec
+    ((_, y),) = loaded.dataset("test")
+    assert y["cvr"].numpy().tolist() == [[0], [0], [0]]
+
+
+def test_one_label_is_the_click_whatever_its_column():
+    data = prepared(label="is_buy")
+    assert data.spec.outputs == ("ctr",)
+    assert list(data.parts["train"].labels) == ["click"]
+
+
+def test_a_label_is_no_feature():
+    with pytest.raises(ValueError, match=r"`context` must hold what is known before .* 'is_buy'"):
+        prepared(context=["is_buy"])
+
+
+def test_a_label_that_is_always_the_same_is_refused():
+    log = a_log().assign(is_buy=0)
+    with pytest.raises(ValueError, match=r"all with label 0 in column 'is_buy'"):
+        prepared(log)
+
+
+def test_fewer_negatives_of_several_labels_are_refused():
+    with pytest.raises(ValueError, match=r"needs samples with one label.*Received: labels \['cli"):
+        prepared().downsample_negatives(0.5)
+
+
+def test_a_feature_that_tells_one_of_the_labels_is_found():
+    rows = 2000
+    rng = np.random.default_rng(0)
+    buy = rng.integers(0, 2, rows)
+    samples = kd.data.Samples(
+        {"item": rng.integers(2, 9, rows), "paid": buy + 2},
+        {},
+        {"click": rng.integers(0, 2, rows), "buy": buy},
+        np.zeros(rows, int),
+    )
+    item, paid = kd.Categorical("item", 9), kd.Categorical("paid", 4)
+    spec = kd.FeatureSpec(target=[item], context=[paid], labels=["click"])
+    assert telling_features(samples, spec) == []
+    spec = kd.FeatureSpec(target=[item], context=[paid], labels=["click", "buy"])
+    assert telling_features(samples, spec) == ["paid"]
+
+
+def test_rows_with_two_labels():
+    frame = pd.DataFrame(
+        {
+            "item": ["a", "b", "a"],
+            "hist_item": [["b"], [], ["a", "b"]],
+            "click": [1, 0, 1],
+            "is_buy": [0, 0, 1],
+        }
+    )
+    label = {"click": "click", BUY: "is_buy"}
+    data = prepare_rows(frame, label=label, target=["item"])
+    assert data.spec.labels == (CLICK, BUY)
+    ((_, y),) = data.dataset("train")
+    expected = {"ctr": [[1], [0], [1]], "cvr": [[0], [0], [1]]}
+    assert {name: values.numpy().tolist() for name, values in y.items()} == expected
+    of_names = {"click": "click", "buy": "is_buy"}
+    for shuffle in (False, True):
+        ((_, y),) = rows_dataset(frame, data.spec, of_names, shuffle=shuffle)
+        assert y["cvr"].numpy().sum() == 1
+    ((_, y),) = rows_dataset(frame, data.spec)  # Without labels, to predict.
+    assert {name: values.numpy().sum() for name, values in y.items()} == {"ctr": 0, "cvr": 0}
