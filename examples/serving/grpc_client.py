@@ -1,9 +1,9 @@
-"""Asks a server over gRPC to rank candidates, and prints them best first.
+"""Ranks candidates by a server over gRPC and prints them, the best first.
 
 python grpc_client.py exported_models/shop/1795578995/keras_din.json users.json --model shop
 
-Needs tensorflow-serving-api. keras_din.json (of any version of the model with the same features)
-says what the inputs are; a model loaded by the server is all that answers.
+It needs tensorflow-serving-api. keras_din.json describes the inputs. That of any version of the
+model will do, as long as the features are the same: the model that the server has loaded answers.
 """
 
 import argparse
@@ -18,24 +18,24 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 @contextlib.contextmanager
 def connect(address: str):
-    """Gives the service at `host:port`; it may be asked from any number of threads."""
+    """Connects to the server at `host:port`. Any number of threads may use the service."""
     with grpc.insecure_channel(address) as channel:
         yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
-def ask(service, model: str, description: dict, users: list, timeout: float = 10.0) -> dict:
-    """`ctr` and `order` of the candidates of each user, lists of lists.
+def rank(service, model: str, description: dict, users: list, timeout: float = 10.0) -> dict:
+    """Returns `ctr` and `order` of the candidates of each user, as lists of lists.
 
     Raises:
-        grpc.RpcError: With the server's words when it refuses the request, or when `timeout`
-            seconds are over.
+        grpc.RpcError: With the server's error, or when the answer takes longer than `timeout`
+            seconds.
     """
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = "rank"
-    told = description["signatures"]["rank"]["inputs"]
+    inputs = description["signatures"]["rank"]["inputs"]
     for name, values in rank_inputs(description, users).items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(values, told[name]["dtype"]))
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(values, inputs[name]["dtype"]))
     answer = service.Predict(request, timeout, wait_for_ready=True)
     return {name: tf.make_ndarray(tensor).tolist() for name, tensor in answer.outputs.items()}
 
@@ -44,14 +44,14 @@ def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("description", help="keras_din.json of a version")
     parser.add_argument("users", help="JSON file with a list of users")
-    parser.add_argument("--model", required=True, help="its name on the server")
+    parser.add_argument("--model", required=True, help="name of the model on the server")
     parser.add_argument("--address", default="localhost:8500")
     options = parser.parse_args(words)
     description = read_description(options.description)
     with open(options.users, encoding="utf-8") as file:
         users = json.load(file)
     with connect(options.address) as service:
-        answer = ask(service, options.model, description, users)
+        answer = rank(service, options.model, description, users)
     print_ranking(description, users, answer)
 
 

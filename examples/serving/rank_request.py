@@ -1,47 +1,49 @@
-"""What the clients share: users as the inputs of the signature `rank`, and the answer best first.
+"""What the clients share: users as inputs of the signature `rank`, and the answer, best first.
 
-A user is a dict by the names of the spec: a value of the context, a list of the candidates and
-of the behaviors, the most recent last.
+A user is a dict with the names of the spec: a value for each feature of the context, lists for the
+candidates and for the behaviors, the most recent behavior last.
 
     {"segment": "new", "item": ["tea", "pot"], "hist_item": ["cup", "tea"]}
 
-Several users make one request. Every list gets the same length then: candidates are padded at
-the end, and all else in front, a value more than the longest is long. So no history is ever empty,
-and its first value is always padding: a server that pads requests to join them
-(`pad_variable_length_inputs`) repeats the first value of each.
+A request has one or more users, and all lists of an input get the same length: candidates are
+padded at the end, all else in front, with one value more than the longest needs. So no history is
+ever empty, and its first value is always padding. That matters for a server that pads requests
+itself (`pad_variable_length_inputs`): it repeats the first value of each input.
 """
 
 import json
 
 
 def read_description(file) -> dict:
-    """What `keras_din.json` of a version says."""
+    """Reads `keras_din.json` of a version."""
     with open(file, encoding="utf-8") as text:
         return json.load(text)
 
 
 def rank_inputs(description: dict, users: list) -> dict:
-    """Nested lists by input name, each of one shape: context, candidates and behaviors, padded.
+    """Returns input name -> nested lists, padded to one shape.
 
     Raises:
-        ValueError: When a user lacks an input or has one too many, when a value stands where a
-            list should, or the other way round, or when lists that belong together, of the
-            candidates or of a sequence, have different lengths.
+        ValueError: When a user lacks an input or has an unknown one, when an input has another
+            number of axes, or when the lists of the candidates, or of a sequence, have different
+            lengths.
     """
-    told = description["signatures"]["rank"]["inputs"]
+    inputs = description["signatures"]["rank"]["inputs"]
     for i, user in enumerate(users):
-        if user.keys() != told.keys():
-            raise ValueError(f"user {i} must have the inputs {list(told)}. Received: {list(user)}.")
-        for name, tensor in told.items():
+        if user.keys() != inputs.keys():
+            raise ValueError(
+                f"user {i} must have the inputs {list(inputs)}. Received: {list(user)}."
+            )
+        for name, tensor in inputs.items():
             if not _is_nested(user[name], len(tensor["shape"]) - 1):
                 raise ValueError(
-                    f"user {i}: {name} must be a value, or lists of values, as the version says. "
+                    f"user {i}: {name} must be a value, or lists of values, see keras_din.json. "
                     f"Received: {user[name]!r}."
                 )
-        for names in _side_by_side(description["spec"]):
+        for names in _aligned_inputs(description["spec"]):
             lengths = {name: len(user[name]) for name in names}
             if len(set(lengths.values())) > 1:
-                raise ValueError(f"user {i}: lists must be of one length. Received: {lengths}.")
+                raise ValueError(f"user {i}: lists must have equal lengths. Received: {lengths}.")
     return {
         name: _padded(
             [user[name] for user in users],
@@ -49,16 +51,18 @@ def rank_inputs(description: dict, users: list) -> dict:
             value=description["padding"].get(name, "" if tensor["dtype"] == "string" else 0),
             candidates=name in description["spec"]["target"],
         )
-        for name, tensor in told.items()
+        for name, tensor in inputs.items()
     }
 
 
 def best_first(user: dict, candidates_name: str, ctr: list, order: list) -> list:
-    """Pairs `(place among the candidates, ctr)` of a user, from his row of the answer.
+    """Returns pairs `(index of the candidate, ctr)` of a user from their row of the answer.
 
-    A row is wider than his candidates where another user had more; those places are left out.
+    The row is longer than the user's candidates where another user had more. The additional
+    indices are left out.
     """
-    return [(place, ctr[place]) for place in order if place < len(user[candidates_name])]
+    count = len(user[candidates_name])
+    return [(index, ctr[index]) for index in order if index < count]
 
 
 def print_ranking(description: dict, users: list, answer: dict) -> None:
@@ -66,12 +70,12 @@ def print_ranking(description: dict, users: list, answer: dict) -> None:
     target = description["spec"]["target"]
     for i, user in enumerate(users):
         print(f"user {i}")
-        for place, ctr in best_first(user, target[0], answer["ctr"][i], answer["order"][i]):
-            print(f"  {ctr:.4f}  " + "  ".join(f"{name}={user[name][place]}" for name in target))
+        for index, ctr in best_first(user, target[0], answer["ctr"][i], answer["order"][i]):
+            print(f"  {ctr:.4f}  " + "  ".join(f"{name}={user[name][index]}" for name in target))
 
 
-def _side_by_side(spec: dict) -> list:
-    """Names of the inputs whose lists belong together: of the candidates, of each sequence."""
+def _aligned_inputs(spec: dict) -> list:
+    """Groups of inputs whose lists have equal lengths: the candidates, and each sequence."""
     sequences = [
         [f"{sequence['name']}_{feature}" for feature in sequence["of"] + sequence["side_features"]]
         for sequence in spec["sequences"]
@@ -80,14 +84,17 @@ def _side_by_side(spec: dict) -> list:
 
 
 def _is_nested(values, depth: int) -> bool:
-    """Whether values are lists, so deep: text is none, though it has a length."""
+    """Whether values are lists nested `depth` deep. Text does not count as a list."""
     if not depth:
         return not isinstance(values, (list, tuple, dict))
     return isinstance(values, (list, tuple)) and all(_is_nested(v, depth - 1) for v in values)
 
 
 def _padded(values: list, axes: int, value, candidates: bool) -> list:
-    """Lists within lists, all of an axis made as long as the longest, and one more in front."""
+    """Pads nested lists to the longest of each axis.
+
+    Candidates are padded at the end. All other axes have one value more than the longest, in front.
+    """
     shape, inner = [len(values)], values
     for axis in range(1, axes):
         longest = max(map(len, inner), default=0)

@@ -1,9 +1,9 @@
-"""Asks a server over REST to rank candidates, and prints them best first.
+"""Ranks candidates by a server over REST and prints them, the best first.
 
 python rest_client.py exported_models/shop/1795578995/keras_din.json users.json --model shop
 
-Standard library only. Both forms of a request can be chosen: `inputs`, a list for each input,
-or `instances`, an object for each user.
+It needs the standard library alone. A request has one of two forms: `inputs`, with one list per
+input, or `instances`, with one object per user.
 """
 
 import argparse
@@ -15,15 +15,15 @@ from rank_request import print_ranking, rank_inputs, read_description
 
 
 def connect(address: str, timeout: float = 10.0):
-    """Gives a connection to `host:port`, for one thread; it stays open from request to request."""
+    """Opens a connection to `host:port`, for one thread. It stays open between requests."""
     return contextlib.closing(http.client.HTTPConnection(address, timeout=timeout))
 
 
-def ask(connection, model: str, description: dict, users: list, form: str = "inputs") -> dict:
-    """`ctr` and `order` of the candidates of each user, lists of lists.
+def rank(connection, model: str, description: dict, users: list, form: str = "inputs") -> dict:
+    """Returns `ctr` and `order` of the candidates of each user, as lists of lists.
 
     Raises:
-        RuntimeError: With the server's words when it refuses the request.
+        RuntimeError: With the server's error.
     """
     columns = rank_inputs(description, users)
     if form == "instances":
@@ -44,7 +44,9 @@ def _post(connection, model: str, content: dict) -> dict:
     response = connection.getresponse()
     text = response.read().decode()
     if response.status != 200:
-        raise RuntimeError(f"the server says {response.status}: {text}")
+        raise RuntimeError(
+            f"The server must answer with status 200. Received: {response.status}: {text}"
+        )
     return json.loads(text)
 
 
@@ -52,7 +54,7 @@ def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("description", help="keras_din.json of a version")
     parser.add_argument("users", help="JSON file with a list of users")
-    parser.add_argument("--model", required=True, help="its name on the server")
+    parser.add_argument("--model", required=True, help="name of the model on the server")
     parser.add_argument("--address", default="localhost:8501")
     parser.add_argument("--form", choices=("inputs", "instances"), default="inputs")
     options = parser.parse_args(words)
@@ -60,7 +62,7 @@ def main(words=None):
     with open(options.users, encoding="utf-8") as file:
         users = json.load(file)
     with connect(options.address) as connection:
-        answer = ask(connection, options.model, description, users, options.form)
+        answer = rank(connection, options.model, description, users, options.form)
     print_ranking(description, users, answer)
 
 

@@ -1,4 +1,4 @@
-/* Scores a row with an exported version, without Python: the C library in TensorFlow's wheel.
+/* Scores a row with an exported version, without Python, by the C library in TensorFlow's wheel.
 
    TF=$(python -c 'import os, tensorflow; print(os.path.dirname(tensorflow.__file__))')
    cc score.c -o score -I"$TF/include" -L"$TF" -Wl,-rpath,"$TF" \
@@ -6,12 +6,11 @@
    ./score exported_models/din/1795578995 StatefulPartitionedCall_1:0 \
       segment=new age=30 item=tea hist_item=pot,cup
 
-   The second word is the tensor of `ctr` of `serving_default`, as keras_din.json says; then each
-   input of the signature, the behaviors with commas between them (none: `hist_item=`). A bag has
-   commas between its values, and in behaviors semicolons between the bags: `hist_words=a,b;c`
-   (`;` alone is one empty bag).
-   Bags are padded with "" or 0; where keras_din.json names another value as the padding of an
-   input, write it in front: `hist_words[-1]=1,2;3`. */
+   The second argument is the tensor of `ctr` of `serving_default`, see keras_din.json. Then comes
+   each input of the signature. Commas separate behaviors (none: `hist_item=`) and the values of a
+   bag. In a history of bags semicolons separate the bags: `hist_words=a,b;c` (`;` alone is one empty
+   bag). Bags are padded with "" or 0. If keras_din.json has another padding value for an input,
+   write it in brackets: `hist_words[-1]=1,2;3`. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +18,8 @@
 
 #include "tensorflow/c/c_api.h"
 
-#define MOST 64
-#define MOST_AXES 3
+#define MAX_INPUTS 64
+#define MAX_AXES 3
 
 static TF_Status *status;
 
@@ -30,7 +29,7 @@ static void check(int holds, const char *what) {
   exit(1);
 }
 
-/* The tensor NAME:INDEX of the graph. */
+/* Finds the tensor NAME:INDEX of the graph. */
 static TF_Output find(TF_Graph *graph, const char *name) {
   char operation[256];
   const char *colon = strchr(name, ':');
@@ -41,14 +40,14 @@ static TF_Output find(TF_Graph *graph, const char *name) {
   return found;
 }
 
-/* How many parts a text of `length` has with `separator` between them; an empty text has none. */
+/* Counts the parts of a text, which `separator` separates. An empty text has none. */
 static int64_t count_parts(const char *text, size_t length, char separator) {
   int64_t count = length > 0;
   for (size_t i = 0; i < length; i++) count += text[i] == separator;
   return count;
 }
 
-/* The first part of a text of `length`. The text then begins behind it. */
+/* Returns the length of the first part of a text, and moves the text behind it. */
 static size_t next_part(const char **text, size_t *length, char separator, const char **part) {
   size_t size = 0;
   *part = *text;
@@ -77,15 +76,15 @@ static void put(void *data, TF_DataType type, int64_t i, const char *text, size_
   }
 }
 
-/* A text as a tensor of `rank` axes: `(1,)` one value, `(1, time)` values with commas between
-   them, `(1, time, values)` such values for each behavior, with semicolons between behaviors. Of
-   fewer values than the longest has, the rest is padding: "" or 0, or what `padding` says. */
+/* Makes a tensor of `rank` axes of a text: `(1,)` one value, `(1, time)` values that commas
+   separate, `(1, time, values)` such values for each behavior, which semicolons separate. Rows with
+   fewer values than the longest are padded with `padding`; an empty one means "" or 0. */
 static TF_Tensor *read_values(const char *text, TF_DataType type, int rank, const char *padding) {
-  check(rank >= 1 && rank <= MOST_AXES, "an input must have one to three axes:");
+  check(rank >= 1 && rank <= MAX_AXES, "an input must have one to three axes:");
   check(type == TF_STRING || type == TF_INT64 || type == TF_INT32 || type == TF_FLOAT,
         "an input must be of strings, int64, int32 or float32:");
   size_t length = strlen(text);
-  int64_t shape[MOST_AXES] = {1, 1, 1};
+  int64_t shape[MAX_AXES] = {1, 1, 1};
   if (rank == 2) shape[1] = count_parts(text, length, ',');
   if (rank == 3) {
     const char *rest = text, *part;
@@ -123,7 +122,7 @@ static TF_Tensor *read_values(const char *text, TF_DataType type, int rank, cons
 
 int main(int words, char **word) {
   status = TF_NewStatus();
-  check(words > 3 && words < MOST, "score FOLDER TENSOR INPUT=VALUES ...");
+  check(words > 3 && words < MAX_INPUTS, "score FOLDER TENSOR INPUT=VALUES ...");
   TF_Graph *graph = TF_NewGraph();
   TF_SessionOptions *options = TF_NewSessionOptions();
   const char *tags[] = {"serve"};
@@ -131,8 +130,8 @@ int main(int words, char **word) {
       TF_LoadSessionFromSavedModel(options, NULL, word[1], tags, 1, graph, NULL, status);
   check(session != NULL, "no version could be loaded:");
 
-  TF_Output inputs[MOST], ctr = find(graph, word[2]);
-  TF_Tensor *values[MOST], *answer = NULL;
+  TF_Output inputs[MAX_INPUTS], ctr = find(graph, word[2]);
+  TF_Tensor *values[MAX_INPUTS], *answer = NULL;
   int count = words - 3;
   for (int i = 0; i < count; i++) {
     char name[256], padding[64] = "";

@@ -102,11 +102,11 @@ def asks(clients, addresses, description):
     """Each way to ask: a function of users."""
     over_grpc, over_rest = addresses
     with clients.grpc_client.connect(over_grpc) as service:
-        yield lambda users: clients.grpc_client.ask(service, "din", description, users)
+        yield lambda users: clients.grpc_client.rank(service, "din", description, users)
     if over_rest is not None:
         with clients.rest_client.connect(over_rest) as connection:
             for form in ("inputs", "instances"):
-                yield lambda users, form=form: clients.rest_client.ask(
+                yield lambda users, form=form: clients.rest_client.rank(
                     connection, "din", description, users, form
                 )
 
@@ -135,15 +135,15 @@ def test_what_a_server_refuses_is_told(clients, description, addresses):
     users, _ = users_and_ctr(kd.build_popularity(SPEC), rows=2)
     refused = pytest.raises(grpc.RpcError, match="NOT_FOUND")
     with clients.grpc_client.connect(over_grpc) as service, refused:
-        clients.grpc_client.ask(service, "dinn", description, users)
+        clients.grpc_client.rank(service, "dinn", description, users)
     if over_rest is None:
         return
     wrong = [user | {"age": "old"} for user in users]
     with clients.rest_client.connect(over_rest) as connection:
-        with pytest.raises(RuntimeError, match="the server says 404"):
-            clients.rest_client.ask(connection, "dinn", description, users)
-        with pytest.raises(RuntimeError, match=r"the server says 400: .*not of expected type"):
-            clients.rest_client.ask(connection, "din", description, wrong)
+        with pytest.raises(RuntimeError, match=r"must answer with status 200\. Received: 404"):
+            clients.rest_client.rank(connection, "dinn", description, users)
+        with pytest.raises(RuntimeError, match=r"Received: 400: .*not of expected type"):
+            clients.rest_client.rank(connection, "din", description, wrong)
 
 
 def test_what_a_client_refuses(clients, description):
@@ -151,7 +151,7 @@ def test_what_a_client_refuses(clients, description):
     inputs = clients.rank_request.rank_inputs
     with pytest.raises(ValueError, match=r"user 1 must have the inputs \['age', .*Received"):
         inputs(description, [user, {name: other[name] for name in ("age", "item")}])
-    message = r"user 0: lists must be of one length. Received: {'hist_item': 1, 'hist_shop': 0"
+    message = r"user 0: lists must have equal lengths. Received: {'hist_item': 1, 'hist_shop': 0"
     with pytest.raises(ValueError, match=message):
         inputs(description, [user | {"hist_item": ["té 1"], "hist_shop": []}])
     for value in ("té 1", ["té 1", ["té 2"]], 3):
@@ -160,7 +160,9 @@ def test_what_a_client_refuses(clients, description):
             inputs(description, [user, other | {"hist_item": value}])
     with pytest.raises(ValueError, match=r"user 0: age must be a value, .* Received: \[1.0\]"):
         inputs(description, [user | {"age": [1.0]}])
-    with pytest.raises(ValueError, match=r"one length. Received: {'price': 3, 'item': 2, 'shop': "):
+    with pytest.raises(
+        ValueError, match=r"equal lengths. Received: {'price': 3, 'item': 2, 'shop': "
+    ):
         inputs(description, [other | {"price": [1.0, 2.0, 3.0], "item": ["a", "b"]}])
 
 
@@ -303,6 +305,7 @@ def test_the_commands_print_candidates_best_first(shop, words):
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
