@@ -206,10 +206,6 @@ class Evaluation(keras.callbacks.Callback):
     def best_epoch(self):
         return self._best.kept and self._best.kept.epoch
 
-    def state_of_best(self) -> tuple:
-        """What `keras_din.monitor.Best.restore` takes."""
-        return self._best.state()
-
     def __deepcopy__(self, memo):
         result = copy.copy(self)
         memo[id(self)] = result
@@ -220,7 +216,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._reset()
-        if self.use_ema and not _averages(self.model.optimizer):
+        if self.use_ema and not averages_weights(self.model.optimizer):
             raise ValueError("`use_ema` needs an optimizer with use_ema=True. Received: False.")
         self._last_step = self._step()
         if self.before_training:
@@ -232,7 +228,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         # `fit` validates before the epoch ends, and next resets its mean loss to do so.
-        self._trained = self._running_loss()
+        self._trained = self.running_loss()
 
     # Not at the end of a batch: that of the last one is followed by the end of the epoch, and
     # where Keras calls callbacks in the background it would wait for one that is called there.
@@ -285,7 +281,7 @@ class Evaluation(keras.callbacks.Callback):
 
         `loss_of_epoch`, at the end of an epoch, is what Keras found before it validated.
         """
-        now = self._trained or self._running_loss()
+        now = self._trained or self.running_loss()
         if now is None or self._epoch is None:
             return {}
         (total, count), first = np.subtract(now, self._seen), self._seen == (0.0, 0.0)
@@ -297,9 +293,20 @@ class Evaluation(keras.callbacks.Callback):
                 return {}  # Another callback has evaluated the model by Keras' own means.
         return {"loss": float(total / count)} if count > 0 else {}
 
-    def _running_loss(self):
-        mean = next((metric for metric in self.model.metrics if metric.name == "loss"), None)
+    def running_loss(self) -> tuple | None:
+        """`(total, count)` of the mean loss that Keras keeps, or `None` where it keeps none."""
+        mean = self._mean_loss()
         return None if mean is None else (number(mean.total), number(mean.count))
+
+    def set_running_loss(self, running_loss) -> None:
+        """Sets Keras' mean loss, as it was when the epoch was evaluated last."""
+        mean, (total, count) = self._mean_loss(), running_loss
+        mean.total.assign(total)
+        mean.count.assign(count)
+        self._seen = (total, count)
+
+    def _mean_loss(self):
+        return next((metric for metric in self.model.metrics if metric.name == "loss"), None)
 
 
 @contextlib.contextmanager
@@ -308,7 +315,7 @@ def averaged_weights(model):
 
     Before the first step, and where the optimizer averages nothing, it has its own.
     """
-    if not _averages(model.optimizer) or not number(model.optimizer.iterations):
+    if not averages_weights(model.optimizer) or not number(model.optimizer.iterations):
         yield
         return
     variables = model.trainable_variables
@@ -330,8 +337,9 @@ def number(variable):
     return keras.ops.convert_to_numpy(variable).item()
 
 
-def _averages(optimizer) -> bool:
-    # Of an optimizer that scales losses it is the one inside that averages.
+def averages_weights(optimizer) -> bool:
+    """Whether an optimizer averages weights over steps, `use_ema=True`."""
+    # An optimizer that scales losses wraps the one that averages.
     return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 

@@ -415,9 +415,9 @@ def _write(table, output) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    from keras_din.training import replacing
+    from keras_din.atomic_write import atomic_file
 
-    with replacing(output) as path:
+    with atomic_file(output) as path:
         if output.suffix == ".parquet":
             pa.parquet.write_table(table, path)
             return

@@ -125,7 +125,7 @@ def run(options) -> None:
         given["options"] = builder_options
     data = PreparedData.load(options.data)
     if options.resume:  # Here also what is given as its default is known to be given.
-        check_resumed(options.run, data, given)
+        check_resumed(options.run, given)
     run = train(
         data,
         options.run,

@@ -265,7 +265,7 @@ def test_resume(folder, tmp_path, capsys):
     arguments = read_arguments(tmp_path / "run")["arguments"]
     assert (arguments["mini_batch_aware_l2"], arguments["positive_weight"]) == (0.5, 2.0)
     assert main([*words, "2"]) == 1
-    assert "Go on with it by" in capsys.readouterr().err
+    assert "Continue it with" in capsys.readouterr().err
     assert main([*words, "2", "--resume"]) == 0
     assert len(pd.read_csv(tmp_path / "run" / "metrics.csv")) == 3
     capsys.readouterr()
@@ -279,7 +279,7 @@ def test_resume(folder, tmp_path, capsys):
     ):
         assert main([*words[:3], "--resume", "--quiet", option, value]) == 1
         error = capsys.readouterr().err
-        assert f"`{word}` must be that of the run when it goes on, {of_run}: leave it out" in error
+        assert f"`{word}` must be that of the run when it resumes, {of_run}: leave it out" in error
     assert main([*words[:3], "--resume", "--quiet"]) == 0
 
 

@@ -1,0 +1,16 @@
+"""A training run: a folder from which training resumes exactly after the process was killed."""
+
+from keras_din.training.data_fingerprint import fingerprint
+from keras_din.training.resume import check_resumed
+from keras_din.training.run import Run, load_run, read_arguments, run_click_rates
+from keras_din.training.train import train
+
+__all__ = [
+    "Run",
+    "check_resumed",
+    "fingerprint",
+    "load_run",
+    "read_arguments",
+    "run_click_rates",
+    "train",
+]

@@ -1,0 +1,42 @@
+"""The model of a new run."""
+
+import inspect
+
+import keras
+
+from keras_din.checks import one_of
+from keras_din.losses import BinaryCrossentropy
+from keras_din.models import MODELS
+from keras_din.optimizers import LazyAdam
+
+
+def build_model(data, arguments: dict) -> keras.Model:
+    """The model that the arguments of a run name, seeded and compiled for its data."""
+    keras.utils.set_random_seed(arguments["seed"])
+    model = call_builder(data.spec, arguments)
+    keywords = _regularization(model, data, arguments["mini_batch_aware_l2"])
+    if arguments["ema_momentum"]:
+        keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}
+    optimizer = LazyAdam(arguments["learning_rate"], **keywords)
+    optimizer.build(model.trainable_variables)  # So that it is saved before the first step too.
+    loss = BinaryCrossentropy(arguments["positive_weight"], negative_rate=data.negative_rate)
+    model.compile(optimizer, loss)
+    return model
+
+
+def call_builder(spec, arguments: dict) -> keras.Model:
+    """The builder's model, not compiled, or a `ValueError` that names a wrong option."""
+    builder = MODELS[arguments["model"]]
+    allowed = [name for name in inspect.signature(builder).parameters if name != "spec"]
+    for name in arguments["options"]:
+        one_of("options", name, tuple(allowed))
+    return builder(spec, **arguments["options"])
+
+
+def _regularization(model, data, strength: float) -> dict:
+    """The arguments of `LazyAdam` for mini-batch aware regularization of the model's tables."""
+    if not strength:
+        return {}
+    tables = {getattr(variable, "feature", None) for variable in model.trainable_variables}
+    counts = {name: n for name, n in data.feature_counts("train").items() if name in tables}
+    return {"mini_batch_aware_l2": strength, "feature_counts": counts}

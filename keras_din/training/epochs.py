@@ -1,0 +1,112 @@
+"""Training epoch by epoch, each with a `fit` of its own, so that a run resumes between any two."""
+
+import keras
+
+from keras_din.evaluation import averaged_weights, averages_weights
+from keras_din.training.progress import Progress, write_checkpoint
+from keras_din.training.run_evaluation import RunEvaluation
+from keras_din.training.run_folder import BEST, save_model, write_metrics
+
+
+def fit_epochs(
+    model: keras.Model,
+    dataset,
+    evaluation: RunEvaluation | None,
+    folder,
+    arguments: dict,
+    progress: Progress,
+    verbose,
+) -> None:
+    """Trains from `progress` on until all epochs are done or validation stops getting better.
+
+    Args:
+        model: The model of a new run, or that of the checkpoint.
+        dataset: The training part, which must begin with the epoch `progress.epochs`. It is
+            iterated once per epoch.
+        evaluation: The evaluation on validation, or `None`.
+        folder: The folder of the run.
+        arguments: The arguments of the run.
+        progress: Its progress, which is kept up to date.
+        verbose: Same as in `keras.Model.fit`.
+    """
+    recorder = _Recorder(folder, progress, evaluation)
+    callbacks = [recorder] if evaluation is None else [evaluation, recorder]
+    while progress.epochs < arguments["epochs"]:
+        if evaluation is not None and evaluation.is_over(progress.epochs, arguments["patience"]):
+            break
+        model.fit(
+            dataset.skip(progress.steps) if progress.steps else dataset,
+            initial_epoch=progress.epochs,
+            epochs=arguments["epochs"],  # For the progress bar: `recorder` stops after one.
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=verbose,
+        )
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Writes the run's folder during one epoch of training, and stops after it.
+
+    It stands after the evaluation, and sees the weights that were evaluated.
+    """
+
+    def __init__(self, folder, progress: Progress, evaluation: RunEvaluation | None):
+        super().__init__()
+        self.folder = folder
+        self.progress = progress
+        self.evaluation = evaluation
+        self.recorded = len(progress.rows)
+        self.first_step = 0  # Of this `fit`, counted from the start of the epoch.
+        self.trained_weights = None
+
+    def on_train_begin(self, logs=None):
+        self.first_step = self.progress.steps
+        self._record()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._record() and batch:
+            self.progress.steps = self.first_step + batch
+            self.progress.running_loss = self.evaluation.running_loss()
+            self._write_checkpoint()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._record()
+        if self.evaluation is None:
+            self._save_best()
+        self.progress.epochs, self.progress.steps = epoch + 1, 0
+        self.progress.running_loss = None
+        self._write_checkpoint()
+        if averages_weights(self.model.optimizer):
+            variables = self.model.trainable_variables
+            self.trained_weights = [keras.ops.convert_to_numpy(each) for each in variables]
+        self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        # Keras has just overwritten the weights by their averages. The next epoch needs them.
+        if self.trained_weights is not None:
+            for variable, value in zip(
+                self.model.trainable_variables, self.trained_weights, strict=True
+            ):
+                variable.assign(value)
+            self.trained_weights = None
+
+    def _record(self) -> bool:
+        """Writes a new evaluation to disk. Returns whether there was one."""
+        if self.evaluation is None or len(self.evaluation.history) == self.recorded:
+            return False
+        rows = self.evaluation.history
+        self.recorded = len(rows)
+        if len(rows) == 1 or rows[-1]["step"] == self.evaluation.best_step:
+            self._save_best()
+        write_metrics(self.folder, rows)
+        return True
+
+    def _save_best(self):
+        with averaged_weights(self.model):
+            save_model(self.model, self.folder / BEST)
+
+    def _write_checkpoint(self):
+        best = None
+        if self.evaluation is not None:
+            self.progress.rows, best = self.evaluation.history, self.evaluation.best_so_far
+        write_checkpoint(self.folder, self.model, self.progress, best)

@@ -1,0 +1,50 @@
+"""The evaluation on validation of a whole run."""
+
+import pathlib
+
+from keras_din.evaluation import Evaluation
+from keras_din.monitor import Best
+from keras_din.training.progress import Progress, restore_best
+
+
+class RunEvaluation(Evaluation):
+    """An `Evaluation` whose history spans all calls of `fit` of a run, in all its processes.
+
+    Args:
+        dataset: The part `"valid"`.
+        folder: The folder of the run.
+        progress: The progress of the run so far.
+        **kwargs: Those of `Evaluation`, without `before_training`.
+    """
+
+    def __init__(self, dataset, folder: pathlib.Path, progress: Progress, **kwargs):
+        self._of_run = None
+        super().__init__(dataset, **kwargs)
+        restore_best(folder, progress, self._best)
+        self._of_run = list(progress.rows), self._best
+        self._loss_of_checkpoint = progress.running_loss
+        self._reset()
+
+    def _reset(self):
+        super()._reset()
+        if self._of_run is not None:
+            self.history, self._best = self._of_run
+        self.before_training = not self.history
+
+    @property
+    def best_so_far(self) -> Best:
+        """The best evaluation of the run."""
+        return self._best
+
+    def is_over(self, epochs: int, patience: int) -> bool:
+        """Whether so many epochs have passed since that of the best evaluation.
+
+        The first epoch always counts as better than no training.
+        """
+        return epochs - (self.best_epoch or 1) >= patience
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        if self._loss_of_checkpoint is not None:  # Keras has just reset its mean loss.
+            self.set_running_loss(self._loss_of_checkpoint)
+            self._loss_of_checkpoint = None
