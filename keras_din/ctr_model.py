@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_din import logits
+from keras_din.dataset_facts import negative_rate_of, spec_of
 from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
 from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
@@ -125,7 +126,7 @@ class CTRModel(keras.Model):
         self._check_data("x", x)
         self._check_data("validation_data", arguments.get("validation_data"))
         _refuse_class_weight(arguments.get("class_weight"))
-        _check_negative_rate(self.loss, getattr(x, "negative_rate", 1.0))
+        _check_negative_rate(self.loss, negative_rate_of(x))
         return super().fit(x, y, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -154,7 +155,7 @@ class CTRModel(keras.Model):
 
     def _check_data(self, word, data):
         check_batches(word, data)
-        check_fingerprint(self, getattr(data, "spec", None), f"`{word}`")
+        check_fingerprint(self, spec_of(data), f"`{word}`")
 
 
 def _is_output(tensor) -> bool:
@@ -274,7 +275,7 @@ def _refuse_class_weight(class_weight) -> None:
 def _check_negative_rate(loss, data_rate: float) -> None:
     """Refuses a loss whose `negative_rate` differs from the data's; warns if it has none.
 
-    A transformed dataset has lost its rate, so a loss with a rate is accepted then.
+    Data of rate 1 may have lost negatives by other means, so a loss with a rate is accepted then.
     """
     losses = keras.tree.flatten(loss)
     ours = [loss for loss in losses if isinstance(loss, BinaryCrossentropy)]

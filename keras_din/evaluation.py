@@ -11,10 +11,11 @@ import numpy as np
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import check_batches
+from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
 from keras_din.features import DEFAULT_OUTPUT
 from keras_din.metrics import metrics_and_groups, recalibrate
 from keras_din.metrics.arguments import check_groups
-from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_GROUPS, Best, split_monitor
+from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_BOTH, NEED_GROUPS, Best, split_monitor
 from keras_din.outputs import by_output, prefixed_metrics
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -77,7 +78,9 @@ def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> 
         dataset: A data set as `predict` takes it.
         groups: Integers or strings `(rows,)`, the group (as a rule the user) of each row. A row
             with several candidates counts as that many samples of its group. Defaults to
-            `dataset.groups`, which the data sets of this library have unless shuffled.
+            `dataset.groups`, which the data sets of this library have unless they are shuffled or
+            transformed, as by `take` or `prefetch`: then groups must be given, or `False` for no
+            GAUC.
         raw: Whether to evaluate what the model answers, with nothing undone.
 
     Returns:
@@ -85,7 +88,8 @@ def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> 
         with several outputs each name begins with that of the output: `ctr_gauc`, `cvr_gauc`.
 
     Raises:
-        ValueError: When the groups do not fit the rows, or as `predict` does.
+        ValueError: When the groups do not fit the rows, the dataset has lost its groups, or as
+            `predict` does.
     """
     rates = click_rates(model, raw=raw, outputs=_outputs(dataset))
     return evaluate_at(rates, model, dataset, groups)
@@ -118,7 +122,7 @@ class Evaluation(keras.callbacks.Callback):
         dataset: A data set as `keras_din.evaluate` takes it.
         evaluate_freq: `"epoch"`, or a number of optimizer steps. With several steps an execution it
             is the end of the execution that reaches it.
-        groups: The group of each row. Defaults to `dataset.groups`.
+        groups: The group of each row, same as in `keras_din.evaluate`.
         before_training: Whether to evaluate before the first step.
         prefix: What the names in the logs begin with.
         restore_best_weights: Whether the best weights, kept in memory, are the model's at the end.
@@ -128,7 +132,9 @@ class Evaluation(keras.callbacks.Callback):
             of the two GAUCs over the same users, and at least .001; see `keras_din.monitor.Best`.
             Or one metric alone: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`,
             `"ne"` or `"ece"`. Of several outputs the first is monitored, or the one whose name
-            stands in front: `"cvr_gauc"`, `"cvr_gauc_then_logloss"`.
+            stands in front: `"cvr_gauc"`, `"cvr_gauc_then_logloss"`. Defaults to
+            `"gauc_then_logloss"`, and to `"logloss"`, with a printed notice, where no group has
+            both a click and none.
         use_ema: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
             evaluated, and kept by `restore_best_weights`, in place of those it trains. Not together
             with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every
@@ -146,8 +152,10 @@ class Evaluation(keras.callbacks.Callback):
             `loss` where another callback has reset the metrics of Keras meanwhile.
 
     Raises:
-        ValueError: When `monitor` needs a GAUC and there are no groups; when training begins,
-            `use_ema` is set and the optimizer averages nothing.
+        ValueError: When `monitor` needs a GAUC and there are no groups, or the dataset has lost
+            its groups; when training begins,
+            `use_ema` is set and the optimizer averages nothing; at the first evaluation, when
+            `monitor` is given and undefined, since the labels that it needs are all alike.
     """
 
     def __init__(
@@ -159,7 +167,7 @@ class Evaluation(keras.callbacks.Callback):
         before_training: bool = True,
         prefix: str = "val_",
         restore_best_weights: bool = False,
-        monitor: str = GAUC_THEN_LOGLOSS,
+        monitor: str | None = None,
         use_ema: bool = False,
         verbose: bool = True,
     ):
@@ -172,12 +180,15 @@ class Evaluation(keras.callbacks.Callback):
         self.prefix = prefix
         self.restore_best_weights = restore_best_weights
         self._outputs = _outputs(dataset)
-        self._monitored, self.monitor = split_monitor(monitor, self._outputs)
+        self._is_default = monitor is None
+        self._monitored, self.monitor = split_monitor(
+            GAUC_THEN_LOGLOSS if self._is_default else monitor, self._outputs
+        )
         self.use_ema = one_of("use_ema", use_ema, (True, False))
         self.verbose = verbose
         if self.monitor in NEED_GROUPS and self.groups is None:
             raise ValueError(
-                f'`monitor="{monitor}"` needs groups: pass `groups`, or a dataset with the '
+                f'`monitor="{self.monitor}"` needs groups: pass `groups`, or a dataset with the '
                 "attribute `groups` (shuffling and transformations lose it), or "
                 'monitor="logloss". Received: groups=None and a dataset without `groups`.'
             )
@@ -185,6 +196,8 @@ class Evaluation(keras.callbacks.Callback):
 
     def _reset(self):
         self.history = []
+        if self._is_default:
+            self.monitor = GAUC_THEN_LOGLOSS
         self._best, self._best_weights = Best(self.monitor, self._prefixes[self._monitored]), None
         self._epoch, self._seen, self._trained = None, (0.0, 0.0), None
 
@@ -259,12 +272,35 @@ class Evaluation(keras.callbacks.Callback):
             metrics = prefixed_metrics({output: of for output, (of, _) in found.items()})
             _, by_group = found[self._monitored]
             entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
+            if not self.history:
+                self._check_monitor(entry)
             if self._best.update(entry, by_group) and self.restore_best_weights:
                 self._best_weights = self.model.get_weights()
         self._last_step = step
         self.history.append(entry)
         if self.verbose:
             self._print(entry)
+
+    def _check_monitor(self, entry):
+        """Takes the logloss where there is no GAUC; refuses a given metric that is undefined."""
+        metric = self._best.prefix + self._best.metric
+        if self.monitor not in NEED_BOTH or not np.isnan(entry[metric]):
+            return
+        found = f"{entry[self._best.prefix + 'rows']:,} rows, for which {metric} is undefined"
+        if self._is_default:
+            print(
+                "No group of the dataset has both a click and none: training is monitored by "
+                f"logloss. The dataset has {found}.",
+                flush=True,
+            )
+            self.monitor = "logloss"
+            self._best = Best(self.monitor, self._prefixes[self._monitored])
+            return
+        of = "groups of `dataset`" if self.monitor in NEED_GROUPS else "a `dataset`"
+        raise ValueError(
+            f"`monitor={self.monitor!r}` needs {of} with both a click and none: take "
+            f"monitor='logloss', or a larger dataset. Received: {found}."
+        )
 
     def _print(self, entry):
         metrics = [p + name for p in self._prefixes.values() for name in ("gauc", "auc", "logloss")]
@@ -344,7 +380,9 @@ def averages_weights(optimizer) -> bool:
 
 
 def _groups(dataset, groups):
-    groups = getattr(dataset, "groups", None) if groups is None else groups
+    if groups is False:
+        return None
+    groups = groups_of(dataset) if groups is None else groups
     if groups is None:
         return None
     groups = np.asarray(groups)
@@ -360,7 +398,7 @@ def _forward(model, dataset):
             f"Received: a {type(model).__name__}."
         )
     check_batches("dataset", dataset)
-    check_fingerprint(model, getattr(dataset, "spec", None), "`dataset`")
+    check_fingerprint(model, spec_of(dataset), "`dataset`")
     spec = getattr(dataset, "element_spec", None)
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise ValueError(
@@ -406,7 +444,7 @@ def _outputs(dataset) -> list:
     element = getattr(dataset, "element_spec", None)
     if not isinstance(element, tuple) or len(element) < 2 or not isinstance(element[1], dict):
         return [DEFAULT_OUTPUT]  # Which no text shows.
-    spec = getattr(dataset, "spec", None)
+    spec = spec_of(dataset)
     return list(element[1] if spec is None else spec.outputs)
 
 
@@ -455,7 +493,7 @@ def _evaluate(forward, dataset, groups, rates: ClickRates) -> dict:
     labels = by_output(labels, rates.of_outputs)
     for output, values in by_output(predictions, rates.of_outputs).items():
         # Labels of thinned data are those of fewer negatives.
-        factor = rates.of_outputs[output].factor * getattr(dataset, "negative_rate", 1.0)
+        factor = rates.of_outputs[output].factor * negative_rate_of(dataset)
         if not rates.raw and factor != 1:
             values = recalibrate(values.astype("float64"), factor)
         found[output] = metrics_and_groups(labels[output], values, of_candidates)

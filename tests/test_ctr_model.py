@@ -397,6 +397,8 @@ def test_thinned_data_needs_a_loss_that_knows_its_rate():
         model.compile("sgd", BinaryCrossentropy(negative_rate=rate))
         with pytest.raises(ValueError, match=f"{remedy}.* a loss of negative_rate={rate}"):
             model.fit(dataset, shuffle=False, verbose=0)
+        with pytest.raises(ValueError, match=f"{remedy}.* a loss of negative_rate={rate}"):
+            model.fit(dataset.take(2).prefetch(1), shuffle=False, verbose=0)
     model.compile("sgd", "binary_crossentropy")
     with pytest.warns(UserWarning, match=f"{remedy}.* the loss binary_crossentropy"):
         model.fit(dataset, shuffle=False, verbose=0)

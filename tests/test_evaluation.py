@@ -555,14 +555,30 @@ def test_of_equal_gaucs_the_least_logloss_is_best():
     assert score_of_item_0(model) == pytest.approx(3.7)
 
 
-def test_nan_is_never_best():
-    one_class = np.arange(6)
-    callback = Evaluation(item_data(groups=one_class), restore_best_weights=True)
-    model = item_model()
-    fit(model, Script([1.5]), callback)
-    assert (callback.best, callback.best_step) == (None, None)
-    assert math.isnan(callback.history[-1]["gauc"])
-    assert score_of_item_0(model) == 1.5
+def test_without_a_gauc_the_logloss_is_monitored(capsys):
+    callback = Evaluation(item_data(groups=np.arange(6)), restore_best_weights=True, verbose=False)
+    model = item_model(3.5)
+    for _ in range(2):  # Each training finds it anew.
+        fit(model, Script([1.5, 3.0, 0.5]), callback, epochs=3)
+        assert capsys.readouterr().out == (
+            "No group of the dataset has both a click and none: training is monitored by logloss. "
+            "The dataset has 6 rows, for which gauc is undefined.\n"
+        )
+        assert callback.monitor == "logloss"
+        lowest = min(callback.history, key=lambda entry: entry["logloss"])
+        assert (callback.best, callback.best_epoch) == (lowest["logloss"], lowest["epoch"])
+        assert math.isnan(callback.history[-1]["gauc"])
+    fit(model, callback, Evaluation(item_data(), verbose=False))  # There is a GAUC.
+    assert capsys.readouterr().out.count("monitored by") == 1
+
+
+@pytest.mark.parametrize("monitor", ["gauc_then_logloss", "gauc", "auc", "ne"])
+def test_a_given_monitor_must_be_defined(monitor):
+    needs = "groups of `dataset`" if "gauc" in monitor else "a `dataset`"
+    message = f"`monitor='{monitor}'` needs {needs} with both a click and none: take .*: 3 rows,"
+    clicked = tf.data.Dataset.from_tensor_slices((ITEMS[::2], CLICKS[::2])).batch(4)
+    with pytest.raises(ValueError, match=message):
+        fit(item_model(), Evaluation(clicked, groups=USERS[::2], monitor=monitor))
 
 
 def test_the_loss_is_the_mean_since_the_last_evaluation():
@@ -728,6 +744,11 @@ np.testing.assert_allclose(model.get_weights()[0][0], 3.5, rtol=1e-6)
 
 data = synthetic_log(30, 8, interests=2, categories=5, held_out=2, dim=2)
 with model.distribute_strategy.scope():
+    try:
+        train(data, sys.argv[1], model="lr", epochs=1, verbose=0)
+        raise AssertionError
+    except ValueError as error:
+        assert "`mini_batch_aware_l2=0` of `keras_din.training.train`" in str(error), error
     run = train(data, sys.argv[1], model="lr", epochs=1, ema_momentum=0.5,
             mini_batch_aware_l2=0, verbose=0)
 assert run.result["best_step"] in (0, 1)

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
+from keras_din.dataset_facts import spec_of
 from keras_din.embed import read_inputs, valid_mask
 from keras_din.features import OOV_INDEX, PADDING_INDEX, Categorical
 from keras_din.head import ctr_model, probability
@@ -100,7 +101,7 @@ def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
         )
     for word, batches in (("train", train), ("valid", valid)):
         check_batches(word, batches)
-        check_fingerprint(model, getattr(batches, "spec", None), f"`{word}`")
+        check_fingerprint(model, spec_of(batches), f"`{word}`")
     clicks, impressions = _count(layer, train, weighted=True)
     if not 0 < clicks.sum() < impressions.sum():
         raise ValueError(

@@ -104,8 +104,9 @@ class MiniBatchAware(RowSparse):
             if replicas > 1:
                 raise ValueError(
                     "`mini_batch_aware_l2` must be used on one replica: it would be added once per "
-                    "replica. "
-                    f"Received: {replicas} replicas."
+                    f"replica. Received: {replicas} replicas. Turn it off: "
+                    "`mini_batch_aware_l2=None` of the optimizer, or `mini_batch_aware_l2=0` of "
+                    "`keras_din.training.train`."
                 )
         given = self._given_feature_counts or {}
         tables = [variable for variable in variables if is_table(variable)]

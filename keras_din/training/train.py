@@ -84,7 +84,8 @@ def train(
         batch_size: Rows of a batch, or requests.
         learning_rate: Learning rate of `LazyAdam`.
         mini_batch_aware_l2: Strength of its mini-batch aware regularization, with the counts of
-            the part `"train"`; 0 for none.
+            the part `"train"`; 0 for none. It must be 0 under a `tf.distribute` strategy of
+            several replicas.
         positive_weight: Weight of the loss of a click, see `BinaryCrossentropy`.
         ema_momentum: Momentum of the average of the weights over steps, which is then evaluated
             and kept; 0 for none. An average spans about `1 / (1 - ema_momentum)` steps. It

@@ -85,7 +85,9 @@ except ValueError as error:
 """
 
 
-def test_as_one_replica():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+def test_mini_batch_aware_l2_is_refused_on_two_replicas():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "it needs one replica. Received: 2 replicas." in done.stdout
+    assert "Received: 2 replicas. Turn it off: `mini_batch_aware_l2=None` of" in done.stdout

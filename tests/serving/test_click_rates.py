@@ -3,6 +3,7 @@
 import importlib.util
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,13 +18,19 @@ ROWS = {"item": np.array([["a", "", "c"]]), "hist_item": np.array([["b", "a"]])}
 INDICES = {"item": np.array([[2, 0, 4]], "int32"), "hist_item": np.array([[3, 2]], "int32")}
 
 
-def a_model(**loss):
-    """Logits of all sizes, beside which odds of thousands are nothing odd."""
+def a_model(logits=(1.0, 3.0), **loss):
+    """A model whose logits of the two candidates are those given."""
+    keras.utils.set_random_seed(0)
     model = kd.build_base(SPEC, hidden_units=(8,), activation="relu")
     model.compile("adam", kd.losses.BinaryCrossentropy(**loss))
     logit = model.get_layer("logit")
-    kernel, bias = logit.get_weights()
-    logit.set_weights([kernel * 100, bias + 4])
+    hidden = keras.Model(model.inputs, logit.input)
+    first, _, second = np.asarray(hidden.predict_on_batch(INDICES), "float64").reshape(3, 8)
+    away = second - first
+    kernel = (logits[1] - logits[0]) * away / (away @ away)
+    logit.set_weights([kernel[:, None], np.array([logits[0] - kernel @ first])])
+    of_logits = 1 / (1 + np.exp(-np.array(logits)))
+    np.testing.assert_allclose(model.predict_on_batch(INDICES)[0, [0, 2]], of_logits, atol=1e-5)
     return model
 
 
@@ -103,7 +110,7 @@ def test_files_answer_click_rates(tmp_path, capsys, export, score, needs):
     for name in needs:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"not installed: {name}")
-    model = a_model(positive_weight=1000)
+    model = a_model(logits=(6.0, 9.0), positive_weight=1000)  # Log odds near that of 2000: 7.6.
     export(model, SPEC, tmp_path / "model", negative_rate=0.5)
     ctr = score(tmp_path / "model")(INDICES)
     np.testing.assert_allclose(ctr[0, [0, 2]], by_hand(model, 2000)[0, [0, 2]], atol=1e-4)

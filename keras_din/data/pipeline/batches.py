@@ -59,7 +59,9 @@ def dataset(
         attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
         shuffled; `spec` is the spec, which models compare with their own; `values_missing` is name
         of an input of numbers -> how many are missing (NaN or infinite): the feature's mean stands
-        for them. Transformations such as `take` lose all three.
+        for them. Transformations such as `take` and `prefetch` give a dataset without these; `fit`,
+        `keras_din.evaluate` and `keras_din.Evaluation` look the spec up in the dataset before
+        them, and refuse one that has lost its groups where these are not given.
 
     Raises:
         ValueError: When samples, logs and spec do not fit together.

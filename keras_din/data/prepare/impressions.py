@@ -36,7 +36,7 @@ from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.source import as_source, other_tables
 from keras_din.data.reading.table import clean_events
-from keras_din.data.reading.times import time_or_order, to_microseconds
+from keras_din.data.reading.times import placeholders, time_or_order, to_microseconds
 from keras_din.data.store.bags import concat_bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.order import requests as requests_of
@@ -126,6 +126,8 @@ def prepare_impressions(
         categorical: Columns of ids or categories, which become a `Categorical` also where they
             hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+            With `"auto"`, and without `time_format`, times such as 0 and -1 among those of today
+            stand for no time, and their rows are kept aside.
         time_format: Format of times, see `datetime.strptime`, where they are neither ISO 8601
             nor since 1970: `"%Y%m%d"` for 20220408.
         allow_empty_parts: Whether a part that `split` names may be without rows.
@@ -337,8 +339,9 @@ def _earlier(frame, user, time, item, users, times, how):
     good = ~is_missing(frame[item]) if item in frame else np.ones(len(frame), bool)
     when = np.full(len(frame), times.min() - 1)
     if time in frame:
-        when, is_time, _ = to_microseconds(time, frame[time], *how)
-        good &= is_time
+        when, is_time, unit = to_microseconds(time, frame[time], *how)
+        told = how != ("auto", None)
+        good &= is_time & ~placeholders(time, when, is_time, unit, told, frame.index)
     kept = good & (number >= 0)
     counts = int((good & (number < 0)).sum()), int((~good).sum())
     return (frame[kept], number[kept], when[kept]), *counts

@@ -122,6 +122,8 @@ def prepare_interactions(
         categorical: Columns of ids or categories, which become a `Categorical` also where they
             hold whole numbers as floats, or in a CSV file any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
+            With `"auto"`, and without `time_format`, times such as 0 and -1 among those of today
+            stand for no time, and their rows are kept aside.
         time_format: Format of times, see `datetime.strptime`, where they are neither ISO 8601
             nor since 1970: `"%Y%m%d"` for 20220408.
         allow_empty_parts: Whether a part that `split` names may be without rows.

@@ -182,6 +182,7 @@ def prepare_rows(
         "kind": "rows",
         **counts,
         "columns": fitted.types,
+        **fitted.of_bags,
         "values_missing": _missing(spec, samples, behaviors, without),
         "behaviors": {name: len(log) for name, log in behaviors.items()},
         "features_that_tell_the_label": warn_of_leaks(parts, spec),

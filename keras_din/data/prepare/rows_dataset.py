@@ -13,6 +13,7 @@ from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain
 from keras_din.data.reading.columns import numbers as numbers_of
 from keras_din.data.reading.labels import check_both_classes, good_labels, plain_text
 from keras_din.data.reading.source import to_frame
+from keras_din.data.reading.text_types import is_missing_word, stands_for_nothing
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
@@ -35,7 +36,8 @@ def rows_to_samples(
             column for each input of the spec, of the same name. Values are as they stand
             in the log where a feature has a vocabulary or hash buckets, indices where it has
             only a size, and numbers of a `Numeric`, where the feature's mean stands for those
-            that are missing: `values_missing` of the data set counts them. Behaviors: lists or
+            that are missing: `values_missing` of the data set counts them. Words beside numbers,
+            such as `-`, are missing values too, and are printed. Behaviors: lists or
             arrays, the most recent last; `None` or NaN is an empty history, and positions whose
             first feature is padding (an empty string, 0, or nothing; where 0 is in the vocabulary,
             the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviors a
@@ -200,16 +202,28 @@ def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
 
 
 def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
-    """Numbers as float32, NaN where one is missing."""
+    """Numbers as float32, NaN where one is missing; words for a missing value are printed."""
     values = pd.Series(values)
     found = numbers_of(name, values)
-    wrong = np.isnan(found) & ~is_missing(values)
-    if wrong.any():
-        raise ValueError(
-            f"Column {name!r} must hold numbers. Received: {values.iloc[int(wrong.argmax())]!r}."
-        )
+    words = values[np.isnan(found) & ~is_missing(values)]
+    if len(words):
+        _check_words(name, words, all_are_words=len(words) == (~is_missing(values)).sum())
     with np.errstate(over="ignore"):  # What float32 can't hold is infinite, and so missing.
         return found.astype(np.float32)
+
+
+def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
+    """Prints which words stand for a missing value, or raises a `ValueError`; as `prepare_rows`."""
+    for row, word in words.items():
+        known = isinstance(word, str) and is_missing_word(word)
+        if not known or (all_are_words and not stands_for_nothing(word)):
+            raise ValueError(
+                f"Column {name!r} must hold numbers written as in 1234.5, and words without a "
+                f"digit, such as '-', where a value is missing. Received: {word!r}, value {row} "
+                "of the column from 0."
+            )
+    counts = ", ".join(f"{word!r} {count:,}" for word, count in words.value_counts().items())
+    print(f"Column {name!r}: without a value: {counts}. The feature's mean stands for them.")
 
 
 def list_column(name: str, column, feature):

@@ -12,7 +12,7 @@ from keras_din.data.reading.bag_cells import SEPARATOR, checked_separators
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import plain_text, remedy, to_labels
 from keras_din.data.reading.source import as_source, other_tables
-from keras_din.data.reading.times import to_microseconds
+from keras_din.data.reading.times import PLACEHOLDER, placeholders, to_microseconds
 from keras_din.data.store.bags import Bags, concat_bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.order import ranges, requests
@@ -127,12 +127,15 @@ def log_to_samples(
 
     item = spec.target[0].name
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
-    at, is_time, _ = to_microseconds(time, frame[time], time_unit, time_format)
+    at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
+    told = time_unit != "auto" or time_format is not None
+    early = placeholders(time, at, is_time, unit, told, frame.index)
     good = np.ones(len(frame), bool)
     for name, wrong in [
         (f"{user!r} is missing", is_missing(frame[user])),
         (f"{item!r} is missing", is_missing(frame[item])),
         (f"{time!r} is missing or not a time", ~is_time),
+        (f"{time!r} {PLACEHOLDER}", early),
     ]:
         if count := int((good & wrong).sum()):
             reasons[name] = count

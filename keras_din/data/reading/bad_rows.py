@@ -5,6 +5,11 @@ import math
 from keras_din.checks import is_number
 
 MAX_BAD = 0.01
+NOT_UTF8 = "is not UTF-8"
+REMEDY_OF_ENCODING = (
+    "If the file is in another encoding, such as Latin-1, convert it (`iconv -f latin1 -t utf-8 "
+    'FILE > NEW`), or give the DataFrame of `pandas.read_csv(..., encoding="latin-1")`.'
+)
 
 
 def checked_max_bad(value) -> float:
@@ -36,6 +41,10 @@ def check_aside(what: str, counts: dict, total: int, max_bad: float, remedies=No
     raise ValueError(
         f"At most {100 * max_bad:g} % of the rows of {what} may be kept aside for one reason. "
         f"Received: {rows:,} of {total:,} rows for this reason: {reason}{place}. "
-        f"{(remedies or {}).get(reason, 'Correct them.')} To leave these rows out all the same: "
+        f"{_remedy(reason, remedies or {})} To leave these rows out all the same: "
         f"`max_bad={enough}` (on the command line `--max-bad {enough}`)."
     )
+
+
+def _remedy(reason: str, remedies: dict) -> str:
+    return remedies.get(reason) or (REMEDY_OF_ENCODING if NOT_UTF8 in reason else "Correct them.")

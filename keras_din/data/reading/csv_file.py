@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from keras_din.data.reading.bad_rows import NOT_UTF8, REMEDY_OF_ENCODING
 from keras_din.data.reading.columns import check_columns
-from keras_din.data.reading.file_format import open_bytes
+from keras_din.data.reading.file_format import Unpacked, open_bytes
 from keras_din.data.reading.text_types import NULLS
 
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -22,13 +23,22 @@ class CsvFile(NamedTuple):
     """A text file of separated values.
 
     `sep` is the separator, `None` where the file's name tells it; `names` are those of the
-    columns, `None` where its first line tells them; `header` says whether it has such a line.
+    columns, `None` where its first line tells them; `header` says whether it has such a line;
+    `unpacked` is what it holds where it is compressed, so that it is unpacked once although it is
+    read several times.
     """
 
     path: str
     sep: str | None = None
     names: list | None = None
     header: bool = True
+    unpacked: Unpacked | None = None
+
+    def open(self):
+        """A binary stream of what it holds."""
+        if self.unpacked is None:
+            return open_bytes(self.path)
+        return pa.input_stream(self.unpacked.path, compression=None)
 
     @property
     def delimiter(self) -> str:
@@ -45,7 +55,7 @@ def csv_names(file: CsvFile) -> list:
         ValueError: When there is no header and no names are given, when the names are not as many
             as the columns, or when the header is one name that holds another separator.
     """
-    with _text(file.path) as text:
+    with _text(file) as text:
         try:
             rows = csv.reader(text, delimiter=file.delimiter)
             first = next((fields for fields in rows if not _blank(fields)), None)
@@ -72,7 +82,7 @@ def csv_names(file: CsvFile) -> list:
 
 def csv_hint(file: CsvFile, lacking) -> str:
     """What to do where a CSV file lacks columns, or nothing."""
-    with _text(file.path) as text:
+    with _text(file) as text:
         line = next((line for line in text if line.strip()), "")
     for sep in ";\t|":
         names = [name.strip('" \r\n') for name in line.split(sep)]
@@ -82,6 +92,8 @@ def csv_hint(file: CsvFile, lacking) -> str:
                 f"command line `--sep {_shell(sep)}`)."
             )
     names = csv_names(file)
+    if any("\udc80" <= letter <= "\udcff" for name in names for letter in name):
+        return f" Its first line {NOT_UTF8}. {REMEDY_OF_ENCODING}"
     if file.names is None and any(_is_number(name) for name in names):
         return (
             " If its first line is no header, name its columns with `names=[...]` (on the command "
@@ -125,21 +137,21 @@ def read_csv(file: CsvFile, columns: list, text=()):
     names = csv_names(file)
     check_columns(file.path, names, columns, lambda lacking: csv_hint(file, lacking))
     try:
-        table = _parse(lambda: open_bytes(file.path), columns, text, file)
+        table = _parse(file.open, columns, text, file)
     except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
         return _read_records(file, names, columns, text)
-    lines = _full_lines(file.path)
+    lines = _full_lines(file)
     # Every record begins in another full line. If there are as many, record n is full line n.
     if lines is None or len(lines) != file.header + table.num_rows:
         return _read_records(file, names, columns, text)
     return table, lines[int(file.header) :], []
 
 
-def _full_lines(path: str):
+def _full_lines(file: CsvFile):
     """Numbers of the lines that are not empty; `None` where a lone carriage return ends one."""
     empty, number = [], 0
-    with open_bytes(path) as stream, io.BufferedReader(stream, 1 << 20) as file:
-        for number, line in enumerate(file, 1):
+    with file.open() as stream, io.BufferedReader(stream, 1 << 20) as opened:
+        for number, line in enumerate(opened, 1):
             if line in (b"\n", b"\r\n"):
                 empty.append(number)
             elif b"\r" in line[:-2]:
@@ -150,7 +162,7 @@ def _full_lines(path: str):
 def _read_records(file: CsvFile, names: list, columns: list, text):
     """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
     delimiter = file.delimiter
-    with _text(file.path) as opened:
+    with _text(file) as opened:
         source = _Lines(opened.readlines())
     records = csv.reader(source, delimiter=delimiter, strict=True)
     lines, bad, width, in_header = [], [], len(names), file.header
@@ -208,9 +220,8 @@ class _Lines:
         return self.lines[self.at - 1]
 
 
-def _text(path: str):
-    stream = open_bytes(path)
-    return io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+def _text(file: CsvFile):
+    return io.TextIOWrapper(file.open(), "utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _blank(fields: list) -> bool:

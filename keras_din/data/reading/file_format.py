@@ -1,9 +1,13 @@
 """What a file is, by its first bytes and not by its name; compressed files as what they hold."""
 
+import contextlib
 import io
 import json
 import lzma
 import os
+import shutil
+import tempfile
+import weakref
 import zipfile
 import zlib
 
@@ -53,24 +57,49 @@ def open_bytes(path: str):
     head = _head(path)
     codec = next((codec for magic, codec in _BY_ARROW.items() if head.startswith(magic)), None)
     if head.startswith((*_XZ, *_ZIP)):
-        return pa.BufferReader(_unpacked(path, head))
+        return pa.BufferReader(_unpacked(path))
     return pa.input_stream(path, compression=codec)
 
 
-def _unpacked(path: str, head: bytes, size: int = -1) -> bytes:
-    """The first bytes of what an xz or zip file holds, by default all."""
+class Unpacked:
+    """What a compressed file holds, as a temporary file that is removed with this object.
+
+    It takes the size of the unpacked file in the folder of temporary files (`TMPDIR`).
+    """
+
+    def __init__(self, path: str):
+        number, self.path = tempfile.mkstemp(prefix="keras_din_")
+        weakref.finalize(self, os.unlink, self.path)  # At the end of the process too.
+        with open(number, "wb") as file, _unpacking(path) as stream:
+            shutil.copyfileobj(stream, file, 1 << 20)
+
+
+@contextlib.contextmanager
+def _unpacking(path: str):
+    """A stream of what an xz, a zip or another compressed file holds."""
+    head = _head(path)
+    if not head.startswith((*_XZ, *_ZIP)):
+        with open_bytes(path) as stream:
+            yield stream
+        return
     try:
         with lzma.open(path) if head.startswith(_XZ) else _only_member(path) as file:
-            return file.read(size)
+            yield file
     except (lzma.LZMAError, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise ValueError(f"A file must be whole. Received: {path}: {error}.") from error
+
+
+def _unpacked(path: str, size: int = -1) -> bytes:
+    """The first bytes of what an xz or zip file holds, by default all."""
+    with _unpacking(path) as file:
+        return file.read(size)
 
 
 def _beginning(path: str) -> bytes:
     """The first bytes of what a file holds, decompressed, without reading the rest."""
     head = _head(path)
     if head.startswith((*_XZ, *_ZIP)):
-        return _unpacked(path, head, _HEAD)
+        return _unpacked(path, _HEAD)
     with open_bytes(path) as stream:
         return stream.read(_HEAD)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from keras_din.data.reading.bad_rows import check_aside
+from keras_din.data.reading.bad_rows import NOT_UTF8, REMEDY_OF_ENCODING, check_aside
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import plain_text, remedy, to_labels
 
@@ -80,8 +80,10 @@ class RowChecks:
         if strict and len(bad):
             line, reason = bad["line"].iloc[0], bad["reason"].iloc[0]
             value = f": {values[reason]}" if reason in values else ""
+            hint = f" {REMEDY_OF_ENCODING}" if NOT_UTF8 in reason else ""
             raise ValueError(
                 f"Every row must be good when `strict`. Received in line {line}: {reason}{value}."
+                f"{hint}"
             )
         # Without what is of one line only.
         kinds = bad["reason"].str.replace(
@@ -106,7 +108,9 @@ class RowChecks:
             asked_for: Reasons of any share.
         """
         if not self.good.any():
-            hints = " ".join(self.remedies[reason] for reason in counts if reason in self.remedies)
+            hints = [self.remedies[reason] for reason in counts if reason in self.remedies]
+            hints += [REMEDY_OF_ENCODING] * any(NOT_UTF8 in reason for reason in counts)
+            hints = " ".join(hints)
             raise ValueError(
                 f"{what[0].upper()}{what[1:]} must hold at least one good row. Received: "
                 f"{len(bad)} rows, kept aside for these reasons: {counts}."

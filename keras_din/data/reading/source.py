@@ -12,7 +12,7 @@ import pyarrow.parquet
 from keras_din.checks import local_path
 from keras_din.data.reading.columns import from_arrow
 from keras_din.data.reading.csv_file import CsvFile
-from keras_din.data.reading.file_format import check_is_text, format_of, open_bytes
+from keras_din.data.reading.file_format import Unpacked, check_is_text, format_of, open_bytes
 
 
 class Table(NamedTuple):
@@ -40,8 +40,10 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
     Args:
         table: A `DataFrame` of pandas, Polars or any library whose tables Arrow takes
             (`__arrow_c_stream__`, `__dataframe__`), or the path of a file: CSV, Parquet, Arrow
-            IPC (Feather) or ORC, compressed or not, which its first bytes tell. What this
-            function gave is given back.
+            IPC (Feather) or ORC, compressed or not, which its first bytes tell. A compressed CSV
+            file is unpacked once, into a temporary file (`TMPDIR`) of the size of what it holds,
+            which is removed when the result is no longer used; a compressed file of another
+            format is unpacked in memory. What this function gave is given back.
         sep: The separator of a CSV file. By default a tab where its name has `.tsv`, else a
             comma.
         header: Whether a CSV file has a header line. By default it has one unless `names` is
@@ -97,7 +99,7 @@ def _with_options(source: CsvFile, sep, header, names) -> CsvFile:
         raise ValueError(
             "`names` must name the columns of a file without a header. Received: header=False."
         )
-    return CsvFile(source.path, sep, names, bool(header))
+    return source._replace(sep=sep, names=names, header=bool(header))
 
 
 def to_frame(table) -> pd.DataFrame:
@@ -157,7 +159,7 @@ def _of_file(path) -> ArrowSource | CsvFile:
     found, is_compressed = format_of(path)
     if found is None:
         check_is_text(path)
-        return CsvFile(path)
+        return CsvFile(path, unpacked=Unpacked(path) if is_compressed else None)
     if is_compressed:
         with open_bytes(path) as stream:
             file = pa.BufferReader(stream.read())

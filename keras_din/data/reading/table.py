@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.checks import one_of
-from keras_din.data.reading.bad_rows import MAX_BAD, checked_max_bad
+from keras_din.data.reading.bad_rows import MAX_BAD, NOT_UTF8, checked_max_bad
 from keras_din.data.reading.bag_cells import bag_cells
 from keras_din.data.reading.column_types import from_csv, from_series
 from keras_din.data.reading.columns import (
@@ -22,7 +22,14 @@ from keras_din.data.reading.columns import (
 from keras_din.data.reading.csv_file import read_csv
 from keras_din.data.reading.row_checks import RowChecks, aside_rows, join_aside
 from keras_din.data.reading.source import ArrowSource, Table, as_source
-from keras_din.data.reading.times import ORDER, span, to_microseconds
+from keras_din.data.reading.times import (
+    ORDER,
+    PLACEHOLDER,
+    placeholders,
+    remedy_of_placeholders,
+    span,
+    to_microseconds,
+)
 from keras_din.data.reading.times import remedy as remedy_of_times
 from keras_din.data.store.order import order_of, order_of_events
 
@@ -138,7 +145,7 @@ def _without_bad_text(table: pa.Table, lines: np.ndarray):
         except pa.ArrowInvalid:
             cells = _decoded(pd.Series(table[name].to_pylist(), dtype=object))
             wrong = cells[1] & pd.isna(reasons)
-            reasons[wrong] = f"{name!r} is not UTF-8"
+            reasons[wrong] = f"{name!r} {NOT_UTF8}"
     wrong = ~pd.isna(reasons)
     if not wrong.any():
         return table, lines, None
@@ -175,7 +182,7 @@ def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
             text = _decoded if isinstance(first, bytes) else _of_one_type
             frame[name], wrong = text(frame[name])
             if wrong.any():
-                bad = join_aside(bad, aside_rows(frame[wrong], f"{name!r} is not UTF-8"))
+                bad = join_aside(bad, aside_rows(frame[wrong], f"{name!r} {NOT_UTF8}"))
                 frame = frame[~wrong].copy()
         first = _first(frame[name])
         several = isinstance(first, (list, tuple, dict, set, np.ndarray))
@@ -262,9 +269,9 @@ def clean_events(
 ) -> Events:
     """Checks a log row by row and sorts what is good.
 
-    Kept aside are rows without a user, a time or a required value, with a time that is none, and
-    with a label other than 0 and 1. The rest is sorted by user and time; rows of one user and
-    time keep their order.
+    Kept aside are rows without a user, a time or a required value, with a time that is none or
+    stands for none (0 or -1, which is in 1970, among times since 1980), and with a label other
+    than 0 and 1. The rest is sorted by user and time; rows of one user and time keep their order.
 
     Args:
         frame: As `read_table` gives it.
@@ -301,6 +308,10 @@ def clean_events(
     wrong = frame[time][~known & ~is_missing(frame[time])]
     if unit != ORDER and len(wrong):
         checks.remedies[f"{time!r} is not {what}"] = remedy_of_times(wrong, time_format)
+    told = time_unit != "auto" or time_format is not None
+    early = placeholders(time, times, known, unit, told, frame.index)
+    checks.set_aside(early, f"{time!r} {PLACEHOLDER}", time)
+    checks.remedies[f"{time!r} {PLACEHOLDER}"] = remedy_of_placeholders(unit)
     checks.check_labels(found)
 
     good = np.flatnonzero(checks.good)

@@ -165,6 +165,11 @@ def stands_for_nothing(token: str) -> bool:
     return token.strip().lower() in _TOKENS
 
 
+def is_missing_word(token: str) -> bool:
+    """Whether a word in a column that is known to hold numbers stands for a missing value."""
+    return stands_for_nothing(token) or not _has_digit(token)
+
+
 def _has_digit(text: str) -> bool:
     return re.search("[0-9]", text) is not None
 

@@ -15,6 +15,9 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 ORDER = "order"  # The unit of whole numbers that say which row is earlier, and not when it was.
 _BELOW = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each holds 1973 to 5138.
 _LIMIT = 2.0**63 / 1.001
+_EARLY = 86_400 * UNITS["s"]  # 1970-01-02: 0 and -1 of any unit and time zone are not later.
+_LATE = 3_653 * _EARLY  # 1980-01-02.
+PLACEHOLDER = "stands for no time: it is decades before the others"
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d")
 _DAYS += ("%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%d/%b/%Y", "%Y%m%d", "%d/%m/%y", "%m/%d/%y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "%H%M%S")
@@ -74,6 +77,46 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
             f"Received: {values.dtype}."
         )
     return _from_numbers(name, values, unit)
+
+
+def placeholders(name, times, known, unit: str, told: bool, lines) -> np.ndarray:
+    """Where a time such as 0 or -1 stands for none: at or before 1970-01-02, the median after 1980.
+
+    Args:
+        name: Name of the column, for what is printed.
+        times: Microseconds `(rows,)`, as `to_microseconds` gives them.
+        known: Where they are known, as `to_microseconds` gives it.
+        unit: The unit that it found.
+        told: Whether the unit or the format was given: then such times are printed, and stay.
+        lines: The line of each, `(rows,)`.
+
+    Returns:
+        Bool `(rows,)`.
+    """
+    none = np.zeros(len(times), bool)
+    if unit == ORDER or not known.any() or np.median(times[known]) < _LATE:
+        return none
+    early = known & (times <= _EARLY)
+    if not early.any() or not told:
+        return early
+    print(
+        f"Column {name!r}: {early.sum():,} times are at or before 1970-01-02 and most are after "
+        f"1980; the first is in line {lines[int(early.argmax())]}. They are taken as they are, "
+        "since `time_unit` or `time_format` is given.",
+        flush=True,
+    )
+    return none
+
+
+def remedy_of_placeholders(unit: str) -> str:
+    """What to do about `placeholders`, a sentence."""
+    how = "`time_unit`" if unit != "date" else "`time_format`"
+    option = "--time-unit" if unit != "date" else "--time-format"
+    example = f"{how[:-1]}={unit!r}`" if unit != "date" else how
+    return (
+        "Give these rows their time. If they are right, name the form of the times, "
+        f"{example} (on the command line `{option}`): then they stay."
+    )
 
 
 def time_or_order(time, order, unit: str, time_format: str | None):
@@ -263,7 +306,7 @@ def _looks_like_a_date(name: str, value, formats: list) -> ValueError:
 def _from_numbers(name: str, numbers: pd.Series, unit: str):
     if unit == "auto":
         whole = _whole(numbers)
-        whole = whole[whole != 0]
+        whole = whole[np.abs(whole) > 1]  # 0 and -1 stand for no time as a rule.
         if formats := calendar_formats(whole):
             raise _looks_like_a_date(name, whole[0], formats)
     floats = numbers.to_numpy(np.float64, na_value=np.nan)
@@ -271,7 +314,7 @@ def _from_numbers(name: str, numbers: pd.Series, unit: str):
     size = np.abs(np.where(known, floats, 0.0))
     if unit == "auto":
         unit = _unit(name, floats[known], size[known])
-        if len(whole) == np.count_nonzero(floats[known]):
+        if len(whole) == np.count_nonzero(size[known] > 1):
             _refuse_rounded(name, whole, unit)
     factor = UNITS[unit]
     fits = size * max(factor, 1) < _LIMIT
@@ -291,8 +334,8 @@ def _from_numbers(name: str, numbers: pd.Series, unit: str):
 
 
 def _unit(name: str, values, sizes) -> str:
-    # By the largest and the smallest; 0 belongs to every unit.
-    sizes = np.where(sizes == 0, np.nan, sizes)
+    # By the largest and the smallest; 0, 1 and -1 belong to every unit.
+    sizes = np.where(sizes <= 1, np.nan, sizes)
     if not sizes.size or np.isnan(sizes).all():
         return "s"
     of = lambda size: next(unit for unit, limit in _BELOW.items() if size < limit)  # noqa: E731

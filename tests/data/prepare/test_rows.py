@@ -122,6 +122,10 @@ def test_bags():
     ((x, _),) = data.dataset("train")
     np.testing.assert_array_equal(x["genres"][0], [[2, 3]])
     np.testing.assert_array_equal(x["hist_genres"][0], [[2, 0], [0, 0], [3, 2]])
+    assert data.report["separators"] == {"genres": "|"}
+    lists = a_frame(genres=[["A"], ["B"], [], ["C"]], hist_genres=[[["A"]], [], None, [["C"]]])
+    lists = lists.assign(hist_item=[["a"], [], None, ["b"]])
+    assert "separators" not in prepare_rows(lists, **columns).report
 
 
 def test_types_are_taken():

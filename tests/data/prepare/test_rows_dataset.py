@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_din.data import rows_dataset, rows_to_samples
+from keras_din.data import prepare_rows, rows_dataset, rows_to_samples
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
 
 ITEM = Categorical("item", 50, dim=4)
@@ -173,8 +173,35 @@ def test_missing_numbers_are_the_mean(none):
     assert rows.values_missing == {"age": 1, "hist_price": 1}
     floats = frame.assign(age=pd.array([1.5, None], dtype="Float64"))
     assert next(iter(rows_dataset(floats, spec)))[0]["age"].numpy().tolist() == [1.5, 40]
-    with pytest.raises(ValueError, match=r"Column 'age' must hold numbers\. Received: 'old'"):
-        rows_dataset(frame.assign(age=["old", 1]), spec)
+    of_words = r"Column 'age' must hold numbers written as in 1234\.5, and words .*Received: "
+    for words, refused in ((["1", "12,5"], "'12,5', value 1 "), (["old", "-"], "'old', value 0 ")):
+        with pytest.raises(ValueError, match=of_words + refused):
+            rows_dataset(frame.assign(age=words), spec)
+
+
+def test_words_for_a_missing_number_are_those_of_prepare_rows(capsys):
+    words = ["-", "n/a", "old", "7.5", "-", "nan"]  # The last is NaN to pandas.
+    frame = pd.DataFrame({"age": words, "item": ["a"] * 6, "click": [0, 1] * 3})
+    prepared = prepare_rows(
+        frame, label="click", target="item", context="age", sequences=(), numeric="age"
+    )
+    capsys.readouterr()
+    rows = rows_dataset(frame.drop(columns="click"), prepared.spec)
+    assert rows.values_missing == {"age": 5} == prepared.report["values_missing"]
+    ((x, _),) = rows
+    assert x["age"].numpy().tolist() == [7.5] * 6  # The mean of the one number.
+    assert capsys.readouterr().out == (
+        "Column 'age': without a value: '-' 2, 'n/a' 1, 'old' 1, 'nan' 1. "
+        "The feature's mean stands for them.\n"
+    )
+    price = Numeric("price", mean=3)
+    spec = FeatureSpec(
+        target=[ITEM], sequences=[Sequence("hist", of=[ITEM], side_features=[price])]
+    )
+    frame = pd.DataFrame({"item": [2], "hist_item": [[2, 3]], "hist_price": [["1.5", "-"]]})
+    ((x, _),) = rows_dataset(frame, spec)
+    assert x["hist_price"].numpy().tolist() == [[1.5, 3]]
+    assert "Column 'hist_price': without a value: '-' 1." in capsys.readouterr().out
 
 
 def test_columns_that_are_missing():

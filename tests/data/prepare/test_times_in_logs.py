@@ -122,3 +122,63 @@ def test_on_the_command_line(tmp_path, capsys):
     words = [*words, "--test-from", "20230501", "--allow-empty-parts", "--overwrite"]
     assert main(words) == 0
     assert list(PreparedData.load(tmp_path / "data").parts) == ["train"]
+
+
+RECENT = [1_600_000_000 + 86_400 * day for day in range(5)]
+
+
+@pytest.mark.parametrize("placeholder", [0, -1, 86_400])
+@pytest.mark.parametrize("factor", [1, 1000])
+@pytest.mark.parametrize("label", ["click", None])
+def test_times_that_stand_for_none(placeholder, factor, label, capsys):
+    if placeholder > 1:
+        placeholder *= factor
+    times = [factor * moment for moment in RECENT]
+    times[3] = placeholder
+    reason = "'day' stands for no time: it is decades before the others"
+    unit = {1: "s", 1000: "ms"}[factor]
+    if placeholder > 1 and factor > 1:  # Then its unit is another.
+        with pytest.raises(ValueError, match="must hold times of one unit"):
+            prepared(log(day=times), label)
+        return
+    with pytest.raises(
+        ValueError,
+        match=rf"1 of 5 rows for this reason: {reason}; the first is {placeholder} in line 3\. "
+        f"Give these rows their time.*`time_unit='{unit}'` .on the command line `--time-unit`",
+    ):
+        prepared(log(day=times), label)
+    data = prepared(log(day=times), label, max_bad=0.2)
+    assert data.report["rows_aside"][reason]["rows"] == 1
+    assert data.report["time_from"].startswith("2020")
+    assert data.bad_rows["reason"].tolist() == [reason]
+    capsys.readouterr()
+    data = prepared(log(day=times), label, time_unit=unit)
+    assert data.report["time_from"].startswith(("1970", "1969"))
+    assert capsys.readouterr().out.startswith(
+        "Column 'day': 1 times are at or before 1970-01-02 and most are after 1980; the first is "
+        "in line 3. They are taken as they are, since `time_unit` or `time_format` is given.\n"
+    )
+
+
+def test_dates_that_stand_for_none():
+    dates = DATES.strftime("%Y-%m-%d").tolist()
+    for early in ("1970-01-01", "0001-01-01"):
+        day = [early, *dates[1:]]
+        with pytest.raises(ValueError, match=f"no time: .* is '{early}' in .*`time_format`"):
+            prepared(log(day=day))
+        assert prepared(log(day=day), time_format="%Y-%m-%d").report["time_from"][:10] == early
+
+
+def test_numbers_of_early_days_are_times():
+    """Without a date, some logs count seconds from the first event."""
+    assert prepared(log(day=[0, 5, 9, 20, 30])).report["time_from"].startswith("1970-01-01")
+    assert prepared(log(day=[0, 5, 9, 20, 30]), time_unit="s").report["rows_kept"] == 5
+
+
+def test_earlier_behaviors_without_a_time():
+    prior_history = pd.DataFrame({"user": 7, "item": list("abc"), "day": [0, RECENT[0], RECENT[1]]})
+    frame = log(day=[moment + 86_400 * 9 for moment in RECENT])
+    with pytest.raises(ValueError, match="1 of 3 rows for this reason: the row is bad, or has no"):
+        prepared(frame, prior_history={"hist": prior_history}, sequences={"hist": "click"})
+    options = {"prior_history": {"hist": prior_history}, "sequences": {"hist": "click"}}
+    assert prepared(frame, max_bad=0.5, **options).report["earlier_aside"] == {"hist": 1}

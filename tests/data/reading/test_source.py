@@ -1,6 +1,7 @@
 """Tables of other libraries and files of any format, told by their first bytes."""
 
 import bz2
+import gc
 import gzip
 import io
 import json
@@ -427,7 +428,7 @@ def test_rows_of_other_libraries():
 
 @pytest.mark.parametrize("kind", ["xz", "zip"])
 def test_of_a_packed_file_the_beginning_tells_the_format(tmp_path, monkeypatch, kind):
-    """The rest is unpacked where rows are read, and not to look at the first bytes."""
+    """All of it is never read at once: neither for the first bytes, nor to unpack it."""
     read, path = [], tmp_path / "log"
     content = csv() * 9
     path.write_bytes(lzma.compress(content) if kind == "xz" else zipped(content))
@@ -437,3 +438,27 @@ def test_of_a_packed_file_the_beginning_tells_the_format(tmp_path, monkeypatch, 
     as_source(path)
     assert read
     assert min(read) > 0
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bz2", "xz", "zip", "zstd", "lz4"])
+def test_a_packed_csv_file_is_unpacked_once(tmp_path, monkeypatch, kind):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    content, path = b'a,b\n1,"two\nlines"\n3\n4,x\n', tmp_path / "log.csv"
+    if kind in ("gzip", "bz2", "xz"):
+        path.write_bytes({"gzip": gzip, "bz2": bz2, "xz": lzma}[kind].compress(content))
+    else:
+        path.write_bytes(zipped(content) if kind == "zip" else by_arrow(kind, content))
+    source = as_source(path)
+    path.write_bytes(b"another file")  # It is not read again.
+    source = as_source(source, names=["c", "d"], header=True)
+    for _ in range(2):
+        assert column_names(source) == ["c", "d"]
+        table = read_table(source, ["d", "c"])
+        assert table.frame["d"].tolist() == ["two\nlines", "x"]
+        assert table.bad["reason"].tolist() == ["1 fields, not 2: 3"]
+    assert [file.read_bytes() for file in temporary.iterdir()] == [content]
+    del source
+    gc.collect()
+    assert not list(temporary.iterdir())

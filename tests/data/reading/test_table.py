@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from keras_din.data import prepare_impressions
 from keras_din.data.reading.table import clean_events, read_table
 
 LARGE = 2**53 + 1  # As a float it would be 2**53.
@@ -290,6 +291,24 @@ def test_text_that_is_not_utf_8(tmp_path, spanning):
     assert aside(bad) == [(3, "'b' is not UTF-8"), (4, "1 fields, not 2: 3")]
     assert bad["a"].tolist()[0] == "2"  # As it stands in the file.
     assert bad["b"].tolist()[0] == b"caf\xe9"
+
+
+def test_another_encoding_has_a_remedy(tmp_path):
+    remedy = r" If the file is in another encoding, such as Latin-1, convert it \(`iconv -f latin1 "
+    rows = "1,caf\u00e9,5,1\n2,b,6,0\n3,c,7,1\n"
+    (tmp_path / "log.csv").write_bytes(f"user,item,time,click\n{rows}".encode("latin-1"))
+    how = {"user": "user", "time": "time", "target": "item", "label": "click"}
+    reason = "this reason: 'item' is not UTF-8; the first is in line 2."
+    with pytest.raises(ValueError, match=reason + remedy):
+        prepare_impressions(tmp_path / "log.csv", **how)
+    with pytest.raises(ValueError, match="in line 2: 'item' is not UTF-8." + remedy):
+        prepare_impressions(tmp_path / "log.csv", **how, strict=True)
+    (tmp_path / "one.csv").write_bytes("user,item,time,click\n1,caf\u00e9,5,1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="at least one good row.*is not UTF-8.*" + remedy):
+        prepare_impressions(tmp_path / "one.csv", **how)
+    (tmp_path / "names.csv").write_bytes(f"user,it\u00e9m,time,click\n{rows}".encode("latin-1"))
+    with pytest.raises(ValueError, match="Its first line is not UTF-8." + remedy):
+        prepare_impressions(tmp_path / "names.csv", **how | {"target": "it\u00e9m"})
 
 
 # Parquet and DataFrames

@@ -164,7 +164,7 @@ def test_units_by_magnitude(below, unit, above):
             r"Column 'when' must hold times of one unit\. Received: 1600000000, which looks like "
             r"'s', and 1600000000000, which looks like 'ms'\. .* say so with `time_unit`\.",
         ),
-        ([-1, MOMENT * 1000], "Received: -1, which looks like 's', and 16"),
+        ([-5, MOMENT * 1000], "Received: -5, which looks like 's', and 16"),
         ([str(MOMENT), str(MOMENT * 10**9)], "and 1600000000000000000, which looks like 'ns'"),
         ([True, False], r"'when' must hold times: dates, ISO 8601 strings or numbers.*: bool"),
         (pd.Series([True, None], dtype="boolean"), r"must hold times: .* Received: boolean"),
