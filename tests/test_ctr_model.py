@@ -1,4 +1,4 @@
-"""Keras' own losses and metrics on candidates, losses from logits, and what is refused."""
+"""`CTRModel`: Keras' losses and metrics on candidates, losses from logits, errors."""
 
 import copy
 
@@ -72,7 +72,7 @@ def evaluated(model, *arrays):
         (lambda y, p: keras.ops.mean(keras.ops.square(y - p), axis=-1), MSE / len(EACH)),
     ],
 )
-def test_every_loss_counts_each_candidate_by_its_weight_and_no_padding(loss, expected):
+def test_losses_weight_candidates_and_ignore_padding(loss, expected):
     if expected is None:
         expected = (WEIGHTS * EACH).sum() / WEIGHTS.sum()
     model = model_of()
@@ -94,7 +94,7 @@ def test_label_smoothing_and_names_are_kept():
     assert evaluated(model, LOGITS, Y, WEIGHT)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_plain_metrics_see_no_padding_and_weighted_ones_the_weights():
+def test_metrics_ignore_padding_and_weighted_metrics_use_weights():
     model = model_of()
     model.compile(
         "sgd",
@@ -125,7 +125,7 @@ def test_without_weights_every_candidate_counts():
 
 @pytest.mark.parametrize("y", [Y[:, 0], Y[:, :1]])
 @pytest.mark.parametrize("weight", [WEIGHT[:, 0], WEIGHT[:, :1]])
-def test_pointwise(y, weight):
+def test_pointwise_labels_and_weights(y, weight):
     """Labels and weights `(batch,)` and `(batch, 1)`, of arrays and of a data set."""
     model = model_of()
     words = {"metrics": ["AUC"], "weighted_metrics": ["accuracy"], "run_eagerly": y.ndim == 1}
@@ -140,7 +140,7 @@ def test_pointwise(y, weight):
         assert found["AUC"] == pytest.approx(roc_auc_score(Y[:, 0], p), abs=1e-6)
 
 
-def test_one_weight_for_each_request():
+def test_one_weight_per_request():
     model = model_of()
     model.compile("sgd", "mse")
     weight = np.array([1, 2, 0.5, 3], "float32")
@@ -149,7 +149,7 @@ def test_one_weight_for_each_request():
     assert evaluated(model, LOGITS, Y, weight)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_weight_of_classes_is_refused_since_nothing_would_undo_it():
+def test_class_weight_is_refused():
     model = model_of()
     model.compile("sgd", "binary_crossentropy")
     weight, x, y = {0: 2.0, 1: 40.0}, {"x": LOGITS[:, :1]}, Y[:, :1]
@@ -174,7 +174,7 @@ def test_labels_of_another_shape_are_refused():
         model.test_on_batch({"x": LOGITS}, Y[:, 0])
 
 
-def test_requests_of_unequal_size_with_the_usual_words():
+def test_requests_of_different_sizes_with_standard_keras_losses():
     """From a log to `fit`, with everything by its usual name."""
     keras.utils.set_random_seed(0)  # The tolerance below is not for every seed.
     rng = np.random.default_rng(0)
@@ -212,7 +212,7 @@ def test_requests_of_unequal_size_with_the_usual_words():
 )
 @pytest.mark.parametrize("logit", [20.0, 200.0])
 @pytest.mark.parametrize("candidates", [1, 2])
-def test_a_sure_and_wrong_prediction_costs_its_logit(loss, logit, candidates):
+def test_loss_of_confident_wrong_prediction_is_its_logit(loss, logit, candidates):
     model = model_of()
     model.compile(keras.optimizers.SGD(1.0), loss)
     x = {"x": np.full((1, candidates), logit, "float32")}
@@ -221,7 +221,7 @@ def test_a_sure_and_wrong_prediction_costs_its_logit(loss, logit, candidates):
     assert float(model.test_on_batch(x, np.zeros((1, candidates)))) == pytest.approx(logit - 1)
 
 
-def test_save_load_clone_and_copy_train_on(tmp_path):
+def test_saved_cloned_and_copied_models_train_on(tmp_path):
     x, loss = {"x": LOGITS}, "binary_crossentropy"
     model = model_of()
     model.compile("adam", loss, metrics=["AUC"])
@@ -242,7 +242,7 @@ def test_save_load_clone_and_copy_train_on(tmp_path):
     np.testing.assert_array_equal(loaded.optimizer.variables[2], model.optimizer.variables[2])
 
 
-def test_in_half_precision_the_loss_is_scaled_and_from_logits():
+def test_half_precision_loss_is_scaled_and_computed_from_logits():
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         model = model_of()
@@ -256,7 +256,7 @@ def test_in_half_precision_the_loss_is_scaled_and_from_logits():
     assert model.get_weights()[0] == pytest.approx([-1.0], rel=1e-3)
 
 
-def test_a_model_without_the_class_is_loaded_and_trained(tmp_path):
+def test_plain_keras_model_is_loaded_and_trained(tmp_path):
     """As an older version saved it."""
     x = keras.Input((None,), name="x")
     ctr = keras.layers.Activation("sigmoid", dtype="float32", name="ctr")(
@@ -274,7 +274,7 @@ def test_a_model_without_the_class_is_loaded_and_trained(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
-def test_a_whole_model_in_hdf5_is_refused(tmp_path, name):
+def test_saving_to_hdf5_is_refused(tmp_path, name):
     model = model_of()
     with pytest.raises(ValueError, match=r"`filepath` must end in \.keras.*save_weights.*model"):
         model.save(tmp_path / name)
@@ -336,7 +336,7 @@ def test_each_output_has_its_loss_weight_and_metrics(loss, weights):
     assert found["cvr_accuracy"] == pytest.approx(accuracy_score(LABELS_2, P < 0.5))
 
 
-def test_losses_of_several_outputs_divide_by_what_they_say():
+def test_losses_of_several_outputs_have_their_own_divisor():
     """Keras' loss by the number of real candidates, ours by the sum of their weights."""
     model = model_of_two()
     model.compile("sgd", {"ctr": "binary_crossentropy", "cvr": BinaryCrossentropy()})
@@ -345,7 +345,7 @@ def test_losses_of_several_outputs_divide_by_what_they_say():
     assert found["cvr_loss"] == pytest.approx(BCE_2 * len(EACH) / WEIGHTS.sum(), rel=1e-5)
 
 
-def test_a_model_of_several_outputs_is_saved_and_trains_on(tmp_path):
+def test_model_with_several_outputs_is_saved_and_trains_on(tmp_path):
     model = model_of_two()
     losses = {"ctr": BinaryCrossentropy(3.0), "cvr": BinaryCrossentropy()}
     model.compile("sgd", losses, loss_weights={"ctr": 1.0, "cvr": 0.5})
@@ -358,7 +358,7 @@ def test_a_model_of_several_outputs_is_saved_and_trains_on(tmp_path):
     assert again.loss["ctr"].positive_weight == 3
 
 
-def test_labels_must_be_those_of_the_outputs():
+def test_labels_must_have_the_names_of_the_outputs():
     model = model_of_two()
     model.compile("sgd", "binary_crossentropy")
     with pytest.raises(ValueError, match=r"`y` must be a dict .* \['ctr', 'cvr'\]\. Received: one"):
@@ -379,14 +379,14 @@ def prepared():
 
 
 @pytest.mark.parametrize("outputs", [2, 3])
-def test_outputs_are_one_matrix(outputs):
+def test_invalid_outputs(outputs):
     x = keras.Input((None,), name="x")
     wrong = [x, x] if outputs == 2 else keras.ops.expand_dims(x, -1)
     with pytest.raises(ValueError, match=r"`outputs` of a CTRModel must be one tensor `\(batch"):
         kd.CTRModel({"x": x}, wrong)
 
 
-def test_thinned_data_needs_a_loss_that_knows_its_rate():
+def test_downsampled_data_requires_the_rate_in_the_loss():
     """Else nothing could undo it: the answers would be too high, and silently so."""
     log = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
     data = log.downsample_negatives(0.5).downsample_negatives(0.5)
@@ -407,7 +407,7 @@ def test_thinned_data_needs_a_loss_that_knows_its_rate():
     model.fit(dataset, shuffle=False, verbose=0)
 
 
-def test_data_and_models_in_the_wrong_place():
+def test_data_and_models_as_wrong_arguments():
     data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
     dataset, model = data.dataset("train"), kd.models.build_popularity(data.spec)
     prepared = "must be one part of the data, in batches. Received: a PreparedData. Pass"

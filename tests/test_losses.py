@@ -1,4 +1,4 @@
-"""The loss by hand, and that padding candidates change neither it nor its gradient."""
+"""The loss: weights, padding, logits and precision."""
 
 import math
 
@@ -25,7 +25,7 @@ def model_of(units=3):
     return keras.Model(inputs, keras.ops.squeeze(outputs, -1))
 
 
-def test_mean_over_candidates_by_hand():
+def test_loss_is_mean_over_candidates():
     expected = -sum(map(math.log, (0.8, 0.7, 0.5, 0.4, 0.9, 0.8))) / 6
     assert float(BinaryCrossentropy()(Y, P)) == pytest.approx(expected, rel=1e-6)
     assert float(keras.losses.BinaryCrossentropy()(Y, P)) == pytest.approx(expected, rel=1e-6)
@@ -40,27 +40,27 @@ def test_mean_over_candidates_by_hand():
         [[2], [0.5]],
     ],
 )
-def test_weighted_mean_by_hand(weight):
+def test_loss_is_weighted_mean(weight):
     weight = np.array(weight, "float32")
     full = np.broadcast_to(weight, Y.shape)
     expected = (full * EACH).sum() / full.sum()
     assert float(BinaryCrossentropy()(Y, P, weight)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_one_weight_a_row():
+def test_one_weight_per_row():
     expected = (2 * EACH[0].sum() + 0.5 * EACH[1].sum()) / (3 * 2.5)
     assert float(BinaryCrossentropy()(Y, P, np.array([2, 0.5]))) == pytest.approx(expected, 1e-6)
 
 
 @pytest.mark.parametrize("weight", [None, [[0.5, 2, 3], [0, 1, 0.25]]])
-def test_positive_weight_by_hand(weight):
+def test_positive_weight_multiplies_loss_of_positives(weight):
     """Positives count 10 times, and what is divided by stays."""
     full = np.ones_like(Y) if weight is None else np.array(weight, "float32")
     expected = (full * np.where(Y == 1, 10, 1) * EACH).sum() / full.sum()
     assert float(BinaryCrossentropy(10)(Y, P, weight)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_with_positive_weight_the_best_odds_are_as_many_times_as_high():
+def test_positive_weight_multiplies_optimal_odds():
     """Of 2 clicks in 10 rows: odds of 1 / 4, and of 3 / 4 where clicks count 3 times."""
     y = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 0, 0]], "float32")
     for weight, best in ((1, 1 / 5), (3, 3 / 7)):
@@ -79,7 +79,7 @@ def test_positive_weight_must_be_positive(weight):
 
 
 @pytest.mark.parametrize("number", [np.int64(3), np.float32(3)])
-def test_numbers_of_numpy_are_numbers(number):
+def test_numpy_numbers_are_accepted(number):
     assert BinaryCrossentropy(positive_weight=number).positive_weight == 3
     assert recalibrate(0.5, number) == pytest.approx(0.25)
     assert fraction("dropout", np.float32(0.25)) == 0.25
@@ -88,7 +88,7 @@ def test_numbers_of_numpy_are_numbers(number):
             BinaryCrossentropy(positive_weight=wrong)
 
 
-def test_a_model_with_positive_weight_is_recalibrated():
+def test_model_with_positive_weight_is_recalibrated():
     """A planted log of 3 % clicks."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def test_a_model_with_positive_weight_is_recalibrated():
     np.testing.assert_allclose(p, 1 / (1 + np.exp(4 - x)), rtol=0.3, atol=0.01)
 
 
-def test_without_weight_the_loss_is_0_and_so_is_its_gradient():
+def test_zero_weights_give_zero_loss_and_gradient():
     p = tf.constant(P)
     with tf.GradientTape() as tape:
         tape.watch(p)
@@ -114,7 +114,7 @@ def test_without_weight_the_loss_is_0_and_so_is_its_gradient():
     np.testing.assert_array_equal(tape.gradient(loss, p), np.zeros_like(Y))
 
 
-def test_padding_changes_neither_loss_nor_gradient():
+def test_padding_does_not_affect_loss_and_gradient():
     def loss_and_gradient(x, y, weight):
         model = model_of()
         with tf.GradientTape() as tape:
@@ -133,7 +133,7 @@ def test_padding_changes_neither_loss_nor_gradient():
     assert (np.abs(loss_and_gradient(x, y, None) - plain) > 0.01).all()
 
 
-def test_padding_that_scores_0_is_finite():
+def test_padding_with_probability_zero_is_finite():
     p = tf.constant([[0.8, 0.0]])
     with tf.GradientTape() as tape:
         tape.watch(p)
@@ -164,7 +164,7 @@ def test_fit_with_padded_candidates(candidates):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
-def test_half_precision_policies_leave_the_loss_in_float32(policy):
+def test_loss_is_float32_with_half_precision_policies(policy):
     keras.mixed_precision.set_dtype_policy(policy)
     try:
         loss = BinaryCrossentropy()(Y, P, np.ones_like(Y))
@@ -174,7 +174,7 @@ def test_half_precision_policies_leave_the_loss_in_float32(policy):
     assert float(loss) == pytest.approx(EACH.mean(), rel=1e-6)
 
 
-def test_round_trip(tmp_path):
+def test_config_and_model_round_trip(tmp_path):
     loss = BinaryCrossentropy(3, name="click")
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is BinaryCrossentropy
@@ -199,7 +199,7 @@ def test_round_trip(tmp_path):
     assert loaded.test_on_batch(x, Y, weight) == model.test_on_batch(x, Y, weight)
 
 
-def test_a_sure_and_wrong_score_still_has_a_gradient():
+def test_confident_wrong_prediction_has_a_gradient():
     logits = keras.Input((None, 1))
     mask = keras.Input((None,), dtype="bool")
     model = keras.Model([logits, mask], probability(logits, mask))

@@ -1,4 +1,4 @@
-"""The fingerprint of a spec: what it tells apart, and that models of every kind carry it."""
+"""The fingerprint of a spec: the differences that it finds, and the models that carry it."""
 
 import binascii
 import dataclasses
@@ -40,13 +40,13 @@ def swapped(i, j, values=WORDS):
 
 
 @given(specs())
-def test_a_spec_is_its_own(spec):
+def test_no_difference_to_the_same_spec(spec):
     again = kd.FeatureSpec.from_json(spec.to_json())
     assert fingerprint(again) == fingerprint(spec)
     assert differences(fingerprint(spec), again) == []
 
 
-def test_what_is_no_difference():
+def test_ignored_differences():
     text = fingerprint(SPEC)
     (hist,) = SPEC.sequences
     longer = dataclasses.replace(hist, max_length=7)
@@ -90,19 +90,19 @@ ORDER, OTHER = "the same values in another order", r"other values \(26 in the mo
         (spec_of(item="Item"), "input 'item' is feature 'item' in the model, nothing in the spec"),
     ],
 )
-def test_a_difference_is_named(other, told):
+def test_difference_is_described(other, told):
     model = keras.Sequential([kd.layers.RaggedToDense(fingerprint(spec_of()))])
     with pytest.raises(ValueError, match=rf"`spec` must have the features that .*{told}"):
         check_fingerprint(model, other)
 
 
 @pytest.mark.parametrize("kind", [{"hash_buckets": 8}, {"vocabulary_size": 10}])
-def test_other_sizes(kind):
+def test_different_number_of_values(kind):
     (word, size), told = *kind.items(), "'item': it has 8 values in the model, 9 in the spec"
     assert told in differences(fingerprint(spec_of(**kind)), spec_of(**{word: size + 1}))[0]
 
 
-def test_a_bag_and_what_tells_padding():
+def test_difference_of_kind_and_of_padding_feature():
     item = kd.Categorical("item", 5)
     bag, one = kd.Bag("x", 4), kd.Categorical("x", 4)
     text = fingerprint(kd.FeatureSpec(target=[item, bag]))
@@ -115,7 +115,7 @@ def test_a_bag_and_what_tells_padding():
     ]
 
 
-def test_a_clone_a_file_json_and_what_is_built_on_a_model_carry_it(tmp_path):
+def test_clones_files_and_extended_models_have_the_fingerprint(tmp_path):
     spec = spec_of()
     model = build_popularity(spec)
     model.save(tmp_path / "model.keras")
@@ -131,7 +131,7 @@ def test_a_clone_a_file_json_and_what_is_built_on_a_model_carry_it(tmp_path):
         assert fingerprints_of(other) == [fingerprint(spec)]
 
 
-def test_models_that_users_compose(tmp_path):
+def test_models_composed_by_users(tmp_path):
     spec, other = spec_of(), spec_of(swapped(0, 1))
     x = embed(spec)
     ctr = keras.layers.Dense(1, activation="sigmoid")(x.target)[..., 0]
@@ -222,7 +222,7 @@ def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsy
         assert told in error
 
 
-def test_the_text_is_short_and_json():
+def test_fingerprint_is_short_json():
     spec = spec_of([f"i{i}" for i in range(100_000)])
     text = fingerprint(spec)
     assert len(text) < 1000
@@ -230,7 +230,7 @@ def test_the_text_is_short_and_json():
 
 
 @pytest.mark.parametrize("values", [("a", "\u00e9", "\ud800"), (3, -1, 10**18)])
-def test_the_sum_that_knows_no_order(values):
+def test_checksum_does_not_depend_on_order(values):
     """CRC-32 of the text of each value in UTF-8, with halves of surrogate pairs as they are."""
     content = json.loads(fingerprint(spec_of(values)))["features"]["item"]
     texts = [str(value).encode("utf-8", "surrogatepass") for value in values]
@@ -238,7 +238,7 @@ def test_the_sum_that_knows_no_order(values):
     assert list(content)[-2:] == ["digests", "unordered"]  # The text of saved models.
 
 
-def test_equal_vocabularies_are_compared_by_their_digests_alone(monkeypatch):
+def test_equal_vocabularies_are_compared_only_by_digests(monkeypatch):
     text = fingerprint(spec_of())
     monkeypatch.setattr("keras_din.spec_fingerprint._unordered_checksum", None)
     assert differences(text, spec_of()) == []

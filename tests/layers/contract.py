@@ -1,4 +1,4 @@
-"""What every layer keeps: config round trip, symbolic = eager, save and load, mixed precision."""
+"""The layer contract: config round trip, symbolic = eager, save and load, mixed precision."""
 
 import keras
 import numpy as np

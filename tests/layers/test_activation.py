@@ -1,4 +1,4 @@
-"""Activations by name and as lists of steps: in which order, with which mask, and saved."""
+"""Activations by name and as lists of steps: their order, masks and saving."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def numbers(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-def test_steps_in_their_order_by_hand():
+def test_steps_are_applied_in_order():
     x = numbers(6, 4)
     for order in (STEPS, STEPS[::-1]):
         layer = MLP((3,), order)
@@ -30,13 +30,13 @@ def test_steps_in_their_order_by_hand():
 
 
 @pytest.mark.parametrize("activation", [STEPS, ["batch_normalization", "dice"], ["prelu"]])
-def test_contract_of_the_mlp(tmp_path, activation):
+def test_mlp_contract_with_steps(tmp_path, activation):
     layer = MLP((5, 2), activation, dropout=0.1)
     check_layer(layer, {"inputs": numbers(4, 2, 3)}, tmp_path)
     assert layer.get_config()["activation"] == activation
 
 
-def test_contract_of_attention(tmp_path):
+def test_attention_contract_with_steps(tmp_path):
     layer = AttentionSequencePoolingLayer((5, 2), STEPS)
     inputs = {"query": numbers(3, 2, 4), "keys": numbers(3, 5, 4, seed=1)}
     check_layer(layer, inputs, tmp_path)
@@ -59,7 +59,7 @@ def test_weights_of_steps_are_saved(tmp_path):
     assert len(model.non_trainable_weights) == 6
 
 
-def test_padding_of_attention_changes_no_statistic():
+def test_attention_statistics_ignore_padding():
     query, keys = numbers(3, 2, 4), numbers(3, 5, 4, seed=1)
     keys_mask, query_mask = np.array([[1] * 5, [1, 1, 0, 1, 0], [0] * 5], bool), np.ones((3, 2))
     layers, results = [], []
@@ -81,7 +81,7 @@ def test_padding_of_attention_changes_no_statistic():
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_functions_as_steps_survive_the_config():
+def test_config_round_trip_of_functions_as_steps():
     given = checked_activation([keras.activations.relu, "batch_normalization"])
     assert activation_config(given) == ["relu", "batch_normalization"]
     assert checked_activation(activation_config(given)) == ("relu", "batch_normalization")
@@ -91,7 +91,7 @@ def test_functions_as_steps_survive_the_config():
 @pytest.mark.parametrize(
     "activation", ["nonsense", None, [], ["relu", "nonsense"], [None], [STEPS]]
 )
-def test_errors(activation):
+def test_invalid_activations(activation):
     text = (
         "`activation` must be 'dice', 'prelu', 'batch_normalization', an activation of Keras, or "
         "a list of these. Received: activation="

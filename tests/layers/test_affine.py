@@ -1,4 +1,4 @@
-"""A factor and a shift."""
+"""Affine: scale and shift per unit."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tests.layers.contract import check_layer
 X = np.array([[[1.0, 2.0]], [[3.0, 4.0]]], "float32")
 
 
-def test_by_hand():
+def test_output_is_scaled_and_shifted():
     layer = Affine()
     np.testing.assert_array_equal(layer(X), X)
     layer.kernel.assign([2, -1])

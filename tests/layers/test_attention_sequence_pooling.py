@@ -58,7 +58,7 @@ def expected(layer, query, keys, mask):
     )
 
 
-def test_by_hand():
+def test_sum_is_weighted_by_scores():
     # One hidden unit without bias: s = relu(q + 2 k + 3 (q - k) + 4 q k), w = 2 s.
     layer = AttentionSequencePoolingLayer((1,), "relu", weight_normalization=False)
     query, keys = np.array([[1.0]], "float32"), np.array([[[2.0], [-1.0], [9.0]]], "float32")
@@ -82,7 +82,7 @@ def test_by_hand():
     activation=st.sampled_from(["dice", "sigmoid"]),
     softmax=st.booleans(),
 )
-def test_against_numpy(seed, batch, candidates, time, side_features, activation, softmax):
+def test_layer_matches_numpy(seed, batch, candidates, time, side_features, activation, softmax):
     query, keys, mask = inputs(seed, batch, candidates, time, 3, side_features)
     layer = AttentionSequencePoolingLayer((4, 3), activation, softmax)
     layer.build(query.shape, keys.shape)
@@ -139,7 +139,7 @@ def test_empty_history_gives_zeros_and_no_nan_in_gradients():
         np.testing.assert_array_equal(nothing, np.zeros((3, 2, 4)))
 
 
-def test_factored_gradients_are_those_of_the_plain_form():
+def test_gradients_of_split_kernel_match_concatenation():
     query, keys, mask = inputs(3, candidates=1)
     layer = randomized_layer = AttentionSequencePoolingLayer((4,), "sigmoid", False)
     layer.build(query.shape, keys.shape)
@@ -190,7 +190,7 @@ def test_long_histories_in_half_precision(weight_normalization, dtype, resolutio
         np.testing.assert_allclose(keras.ops.cast(out, "float32"), expected, rtol=2 * resolution)
 
 
-def test_the_keras_mask_of_keys_is_used():
+def test_keras_mask_of_keys_is_used():
     embedding = Embedding(9, 4)
     layer = AttentionSequencePoolingLayer((4,), "dice")
     ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
@@ -209,7 +209,7 @@ def test_contract(tmp_path, activation):
     check_layer(one, {"query": query[:, 0], "keys": keys}, tmp_path, {"keys_mask": mask})
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`units` must hold at least one layer"):
         AttentionSequencePoolingLayer(())
     layer = AttentionSequencePoolingLayer((4,))
@@ -222,7 +222,7 @@ def test_errors():
         layer(query, keys[..., None])
 
 
-def test_no_flag_changes_what_call_returns():
+def test_call_has_no_flag_for_returned_values():
     query, keys, mask = inputs(0)
     out = AttentionSequencePoolingLayer((4,))(query, keys, keys_mask=mask)
     assert keras.ops.is_tensor(out)
@@ -232,7 +232,7 @@ def test_no_flag_changes_what_call_returns():
     ("side_features", "weight_normalization", "activation"),
     [(0, True, "sigmoid"), (3, True, "dice"), (0, False, "dice"), (3, "scaled", "sigmoid")],
 )
-def test_many_candidates_are_read_row_by_row(
+def test_many_candidates_are_computed_row_by_row(
     monkeypatch, side_features, weight_normalization, activation
 ):
     layer = AttentionSequencePoolingLayer((5, 3), activation, weight_normalization)
@@ -258,7 +258,7 @@ def test_many_candidates_are_read_row_by_row(
     assert len(taken) == 5  # Once more when traced; training has pairs.
 
 
-def test_many_pairs_of_a_row_are_several_turns(monkeypatch):
+def test_many_pairs_of_a_row_take_several_iterations(monkeypatch):
     layer = AttentionSequencePoolingLayer((5, 3), "sigmoid")
     query, keys, mask = inputs(3, batch=4, candidates=7)
     mask[:, :2] = True  # Keras warns of a softmax over one.

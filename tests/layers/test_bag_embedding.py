@@ -1,4 +1,4 @@
-"""The embedding of bags: three poolings by hand, empty bags, sparse gradients."""
+"""Embeddings of bags: poolings, empty bags, sparse gradients."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def a_layer(pooling, **words):
 
 
 @every_pooling
-def test_by_hand(pooling):
+def test_pooling_of_small_bags(pooling):
     layer = a_layer(pooling)
     out = layer(BAGS)
     np.testing.assert_allclose(out, POOLED[pooling], rtol=1e-6)
@@ -36,7 +36,7 @@ def test_by_hand(pooling):
     np.testing.assert_array_equal(layer(BAGS[:, None, :])[:, 0], out)
 
 
-def test_the_maximum_of_negative_values_is_negative():
+def test_max_of_negative_values_is_negative():
     np.testing.assert_array_equal(a_layer("max")(np.array([[1, 3, 0]]))[0], [5, -4])
     np.testing.assert_array_equal(a_layer("max")(np.array([[1, 0, 0]]))[0], [1, -8])
 
@@ -51,7 +51,7 @@ def test_padding_changes_nothing(pooling):
 
 @every_pooling
 @pytest.mark.parametrize("shape", [(3, 0), (0, 3), (2, 0, 3), (2, 3, 0), (0, 0)])
-def test_axes_of_no_size(pooling, shape):
+def test_empty_axes(pooling, shape):
     layer = a_layer(pooling)
     signature = tf.TensorSpec([None] * len(shape), tf.int32)
     for call in (layer, tf.function(layer, input_signature=[signature])):
@@ -69,7 +69,7 @@ def test_axes_of_no_size(pooling, shape):
         ("max", [[0, 0], [0, 0], [0, 1], [1, 0], [1, 1]]),
     ],
 )
-def test_gradients_by_hand_are_sparse(pooling, expected):
+def test_gradients_are_sparse_and_shared_by_values(pooling, expected):
     layer = a_layer(pooling)
 
     @tf.function
@@ -119,7 +119,7 @@ def test_contract(pooling, tmp_path):
     assert layer.embeddings.feature == "tags"
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match=r"`pooling` must be one of 'mean', 'sum', 'max'\. .*'x'"):
         BagEmbedding(5, 2, pooling="x")
     with pytest.raises(ValueError, match="`dim` must be a positive integer"):

@@ -1,4 +1,4 @@
-"""Batch normalization by hand, against Keras' own, and where that one fails."""
+"""Masked batch normalization, also compared with the Keras layer."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras_din.layers import BatchNormalization
 from tests.layers.contract import WRONG_MOMENTS, check_layer
 
 
-def test_by_hand_in_training():
+def test_training_uses_statistics_of_real_entries():
     # Of 1 and 5, mean 3 and variance 4; the third entry is padding.
     layer = BatchNormalization(epsilon=5.0, momentum=0.9)
     layer.build((None, 1))
@@ -21,7 +21,7 @@ def test_by_hand_in_training():
     np.testing.assert_allclose(layer.moving_variance.numpy(), [4], rtol=1e-6)
 
 
-def test_by_hand_at_inference_and_where_it_is_frozen():
+def test_inference_and_frozen_layer_use_moving_averages():
     layer = BatchNormalization(epsilon=5.0)
     layer.build((None, 1))
     layer.moving_mean.assign([1.0])
@@ -37,7 +37,7 @@ def test_by_hand_at_inference_and_where_it_is_frozen():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
-def test_statistics_are_float32_whatever_the_dtype(dtype):
+def test_statistics_are_float32_for_all_dtypes(dtype):
     layer = BatchNormalization(dtype=dtype, momentum=0.9)
     out = layer(np.array([[1.0], [5.0]]), training=True)
     assert out.dtype == dtype
@@ -46,7 +46,7 @@ def test_statistics_are_float32_whatever_the_dtype(dtype):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_the_numbers_of_the_layer_of_keras(masked):
+def test_output_matches_keras_layer(masked):
     rng = np.random.default_rng(0)
     x = rng.normal(2, 3, (5, 4, 3)).astype("float32")
     mask = rng.random((5, 4)) < 0.6 if masked else None
@@ -72,7 +72,7 @@ def test_padding_changes_nothing():
 
 
 @pytest.mark.parametrize("rows, mask", [(2, np.zeros(2, bool)), (0, None)])
-def test_a_batch_without_real_entries_leaves_the_averages(rows, mask):
+def test_batch_without_real_entries_keeps_the_averages(rows, mask):
     layer = BatchNormalization()
     out = layer(np.full((rows, 3), 7.0, "float32"), mask=mask, training=True)
     assert np.isfinite(np.asarray(out)).all()
@@ -87,6 +87,6 @@ def test_contract(tmp_path, units):
 
 
 @pytest.mark.parametrize("arguments, text", WRONG_MOMENTS)
-def test_errors(arguments, text):
+def test_invalid_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         BatchNormalization(**arguments)

@@ -45,7 +45,7 @@ def expected(layer, query, keys, mask):
     num_blocks=st.integers(1, 3),
     max_positions=st.sampled_from([0, 2, 9]),
 )
-def test_against_numpy(
+def test_layer_matches_numpy(
     seed, batch, candidates, time, side_features, num_heads, num_blocks, max_positions
 ):
     query, keys, mask = inputs(seed, batch, candidates, time, 3, side_features)
@@ -60,7 +60,7 @@ def test_against_numpy(
         np.testing.assert_allclose(layer(query, keys, keys_mask=mask), right, **close)
 
 
-def test_by_hand():
+def test_attention_of_one_head_without_positions():
     # Zero queries read the mean of all; values and their projection are the identity, FFN is 0.
     layer = BehaviorTransformer(num_heads=2, max_positions=0)
     query = np.array([[[1.0, 0.0, 4.0]]], "float32")
@@ -101,7 +101,7 @@ def test_padding_changes_nothing(training, num_blocks):
 
 
 @pytest.mark.parametrize("num_blocks", [1, 2])
-def test_gradients_of_packed_and_padded_agree(num_blocks):
+def test_gradients_of_packed_and_static_form_agree(num_blocks):
     query, keys, mask = inputs(3)
     mask[1] = False
     layer = BehaviorTransformer(2, num_blocks, 3)
@@ -121,7 +121,7 @@ def test_gradients_of_packed_and_padded_agree(num_blocks):
         np.testing.assert_allclose(packed_one, padded_one, rtol=1e-2, atol=1e-3)
 
 
-def test_an_empty_history_gives_what_the_candidate_makes_of_itself():
+def test_empty_history_attends_only_to_the_candidate():
     query, keys, mask = inputs(0)
     layer = BehaviorTransformer(2, 2, 3)
     layer.build(query.shape, keys.shape)
@@ -132,7 +132,7 @@ def test_an_empty_history_gives_what_the_candidate_makes_of_itself():
     np.testing.assert_allclose(out, expected(layer, query, keys, mask & False), rtol=1e-3)
 
 
-def test_the_order_matters_with_positions_alone():
+def test_order_matters_only_with_positions():
     query, keys, mask = inputs(0)
     mask[:] = True
     for max_positions, same in ((0, True), (1, True), (4, False)):
@@ -144,7 +144,7 @@ def test_the_order_matters_with_positions_alone():
         assert np.allclose(there, back, atol=1e-4) == same
 
 
-def test_dropout_is_of_training_alone():
+def test_dropout_acts_in_training_only():
     query, keys, mask = inputs(0)
     layer = BehaviorTransformer(2, dropout=0.5)
     plain = layer(query, keys, keys_mask=mask)
@@ -152,7 +152,7 @@ def test_dropout_is_of_training_alone():
     assert not np.allclose(layer(query, keys, keys_mask=mask, training=True), plain)
 
 
-def test_the_keras_mask_of_keys_is_used():
+def test_keras_mask_of_keys_is_used():
     embedding = Embedding(9, 4)
     layer = BehaviorTransformer(2)
     ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
@@ -172,7 +172,7 @@ def test_contract(tmp_path, options):
     check_layer(one, {"query": query[:, 0], "keys": keys}, tmp_path, masks)
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`num_heads` must be a positive integer"):
         BehaviorTransformer(0)
     with pytest.raises(ValueError, match="`num_blocks` must be a positive integer"):

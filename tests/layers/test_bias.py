@@ -1,4 +1,4 @@
-"""One learned number."""
+"""Bias: one learned number per unit."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tests.layers.contract import check_layer
 X = np.array([[[1.0], [2.0]], [[3.0], [4.0]]], "float32")
 
 
-def test_by_hand():
+def test_bias_is_added():
     layer = Bias()
     np.testing.assert_array_equal(layer(X), X)
     layer.bias.assign([0.5])

@@ -1,4 +1,4 @@
-"""Cross layers against the equations in NumPy."""
+"""Cross layers against their equations in NumPy."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def built(ranks, num_experts):
     return layer
 
 
-def test_by_hand():
+def test_one_full_layer():
     layer = CrossNetwork([None])
     layer.build((None, 2))
     layer.to_output[0].kernel.assign([[1.0, 2.0], [3.0, 4.0]])
@@ -37,7 +37,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_against_numpy(kind):
+def test_layer_matches_numpy(kind):
     layer = built(*KINDS[kind])
     out = np.asarray(layer(X))
     for row, candidate in np.ndindex(2, 3):
@@ -50,7 +50,7 @@ def test_contract(tmp_path, kind):
     check_layer(CrossNetwork(*KINDS[kind]), {"inputs": X}, tmp_path)
 
 
-def test_no_layers_is_the_identity():
+def test_no_ranks_is_the_identity():
     np.testing.assert_array_equal(CrossNetwork(())(X), X)
 
 
@@ -66,6 +66,6 @@ def test_no_layers_is_the_identity():
         (((2, None), 2), r"`ranks` must be integers if .* ranks=\(2, None\), num_experts=2"),
     ],
 )
-def test_errors(arguments, text):
+def test_invalid_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         CrossNetwork(*arguments)

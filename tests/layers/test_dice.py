@@ -1,4 +1,4 @@
-"""Dice against numbers computed by hand."""
+"""Dice: statistics, masks and moving averages."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras_din.layers import BatchNormalization, Dice
 from tests.layers.contract import WRONG_MOMENTS, check_layer
 
 
-def test_by_hand_in_training():
+def test_training_uses_statistics_of_real_entries():
     # Two entries, 1 and 3: mean 2, variance 1; p = sigmoid(-1), sigmoid(1).
     layer = Dice()
     layer.build((None, 1))
@@ -22,7 +22,7 @@ def test_by_hand_in_training():
     np.testing.assert_allclose(layer.moving_variance.numpy(), [1], rtol=1e-5)
 
 
-def test_by_hand_at_inference():
+def test_inference_uses_moving_averages():
     # Moving averages 1 and 4: p = sigmoid((3 - 1) / 2).
     layer = Dice()
     layer.build((None, 1))
@@ -45,7 +45,7 @@ def test_padding_changes_nothing():
     np.testing.assert_allclose(plain.moving_mean.numpy(), masked.moving_mean.numpy(), rtol=1e-5)
 
 
-def test_a_batch_without_real_entries_leaves_the_averages():
+def test_batch_without_real_entries_keeps_the_averages():
     layer = Dice()
     x = np.full((2, 3), 7.0, "float32")
     out = keras.ops.convert_to_numpy(layer(x, mask=np.zeros(2, bool), training=True))
@@ -55,7 +55,7 @@ def test_a_batch_without_real_entries_leaves_the_averages():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16", "mixed_bfloat16"])
-def test_statistics_are_float32_whatever_the_dtype(dtype):
+def test_statistics_are_float32_for_all_dtypes(dtype):
     layer = Dice(dtype=dtype)
     out = layer(np.array([[1.0], [3.0]]), training=True)
     assert out.dtype == layer.compute_dtype
@@ -64,7 +64,7 @@ def test_statistics_are_float32_whatever_the_dtype(dtype):
 
 
 @pytest.mark.parametrize("layer", [Dice, BatchNormalization])
-def test_where_double_precision_is_the_default(layer):
+def test_float64_as_default_dtype(layer):
     x = np.random.default_rng(0).normal(size=(5, 3))
     keras.config.set_floatx("float64")
     try:
@@ -76,7 +76,7 @@ def test_where_double_precision_is_the_default(layer):
     np.testing.assert_allclose(moved, x.mean(0), rtol=1e-5)
 
 
-def test_frozen_it_learns_nothing():
+def test_frozen_layer_keeps_the_averages():
     # As at inference: averages 0 and 1, alpha 0.25.
     layer = Dice(epsilon=1e-8)
     layer.build((None, 1))
@@ -97,6 +97,6 @@ def test_contract(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, text", WRONG_MOMENTS)
-def test_errors(arguments, text):
+def test_invalid_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         Dice(**arguments)

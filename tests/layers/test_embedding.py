@@ -25,13 +25,13 @@ def test_padding_gives_zeros_and_a_mask():
 
 
 @pytest.mark.parametrize("index", [5, 1000, -1, -5])
-def test_an_index_out_of_range_is_out_of_vocabulary(index):
+def test_index_out_of_range_is_out_of_vocabulary(index):
     layer = Embedding(5, 2)
     out = layer(np.array([index], "int32"))
     np.testing.assert_array_equal(out[0], table_of(layer)[1])
 
 
-def test_out_of_vocabulary_starts_at_the_mean_of_random_values():
+def test_out_of_vocabulary_row_starts_at_zero():
     keras.utils.set_random_seed(0)
     layer = Embedding(5, 3)
     np.testing.assert_array_equal(layer(np.array([1, 7, -1], "int32")), np.zeros((3, 3)))
@@ -44,7 +44,7 @@ def test_out_of_vocabulary_starts_at_the_mean_of_random_values():
     np.testing.assert_array_equal(table_of(given), chosen)
 
 
-def test_a_new_value_after_training_that_saw_none():
+def test_new_value_after_training_without_new_values():
     item = kd.Categorical("item", vocabulary=["a", "b"], dim=4)
     model = kd.build_base(kd.FeatureSpec(target=[item]), hidden_units=(4,))
     model.compile("adam", kd.losses.BinaryCrossentropy())
@@ -54,7 +54,7 @@ def test_a_new_value_after_training_that_saw_none():
     np.testing.assert_array_equal(table_of(table)[1], np.zeros(4))
 
 
-def test_gradient_is_sparse_and_none_goes_to_padding():
+def test_gradient_is_sparse_and_zero_for_padding():
     layer = Embedding(5, 2)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(np.array([2, 0, 2], "int32")) ** 2)
@@ -65,7 +65,7 @@ def test_gradient_is_sparse_and_none_goes_to_padding():
     np.testing.assert_array_equal(dense[[0, 1, 3, 4]], 0)
 
 
-def test_the_table_is_never_read_whole():
+def test_graph_never_reads_the_whole_table():
     layer = Embedding(5, 2)
     graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None,), tf.int32)).graph
     kinds = {operation.type for operation in graph.get_operations()}
@@ -77,7 +77,7 @@ def test_the_table_is_never_read_whole():
 @pytest.mark.parametrize(
     "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 )
-def test_any_type_of_integers(dtype, training):
+def test_all_integer_dtypes(dtype, training):
     layer = Embedding(300, 2)
     rows = [0, 2, 1, 100]
     layer.build()
@@ -106,12 +106,12 @@ def test_contract(tmp_path):
         ((5, 2.5), "`dim` must be a positive integer. Received: dim=2.5"),
     ],
 )
-def test_errors(arguments, text):
+def test_invalid_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         Embedding(*arguments)
 
 
-def test_a_regularizer_of_the_whole_table_works_and_warns():
+def test_regularizer_works_and_warns():
     with pytest.warns(UserWarning, match=r"reads the whole table .* `mini_batch_aware_l2` .*'l2'"):
         layer = Embedding(5, 2, "ones", embeddings_regularizer="l2")
     with tf.GradientTape() as tape:
@@ -128,7 +128,7 @@ def test_a_regularizer_of_the_whole_table_works_and_warns():
     assert layer.get_config()["embeddings_regularizer"]["class_name"] == "L2"
 
 
-def test_one_initializer_gives_each_table_its_own_values():
+def test_shared_initializer_gives_different_values():
     initializer = keras.initializers.RandomNormal(stddev=0.01)
     tables = [Embedding(20, 4, initializer) for _ in range(2)]
     first, second = (table(np.arange(20)) for table in tables)
@@ -136,7 +136,7 @@ def test_one_initializer_gives_each_table_its_own_values():
     assert isinstance(tables[0].embeddings_initializer, keras.initializers.RandomNormal)
 
 
-def test_a_table_knows_its_feature():
+def test_table_has_the_name_of_its_feature():
     for layer, feature in (
         (Embedding(5, 2, feature="item", name="table"), "item"),
         (Embedding(5, 2, name="table"), "table"),
@@ -146,6 +146,6 @@ def test_a_table_knows_its_feature():
         assert Embedding.from_config(layer.get_config()).feature == feature
 
 
-def test_numpy_sizes_are_taken():
+def test_numpy_integers_as_sizes():
     assert Embedding(np.int64(5), np.int32(2)).get_config()["vocabulary_size"] == 5
     assert keras.saving.serialize_keras_object(Embedding(np.int64(5), 2))

@@ -1,4 +1,4 @@
-"""What each behavior's row holds."""
+"""GatherRows: values of rows repeated for their behaviors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ MASK = np.array([[True, False, True], [False] * 3, [False, True, False]])
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
-def test_by_hand(dtype):
+def test_values_are_repeated_for_each_behavior(dtype):
     out = GatherRows()(VALUES.astype(dtype), MASK)
     assert str(out.dtype.name) == dtype
     np.testing.assert_array_equal(out, [[1, 2], [1, 2], [5, 6]])

@@ -1,4 +1,4 @@
-"""The interest evolution, by hand and against a NumPy model of its equations."""
+"""The interest evolution against its equations in NumPy."""
 
 import math
 
@@ -44,7 +44,7 @@ def expected(layer, query, keys, mask):
 
 
 @pytest.mark.parametrize("gru_type", GRU_TYPES)
-def test_by_hand(gru_type):
+def test_last_state_of_one_unit(gru_type):
     # Scores h q = log 3 and 0: attention 3/4 and 1/4.
     layer = InterestEvolution(1, gru_type)
     query, keys = np.array([[1.0]], "float32"), np.array([[[math.log(3)], [0.0]]], "float32")
@@ -73,7 +73,7 @@ def test_by_hand(gru_type):
     time=st.integers(0, 5),
     gru_type=st.sampled_from(GRU_TYPES),
 )
-def test_against_numpy(seed, batch, candidates, time, gru_type):
+def test_layer_matches_numpy(seed, batch, candidates, time, gru_type):
     query, keys, mask = inputs(seed, batch, candidates, time)
     layer = randomized(InterestEvolution(2, gru_type), query, keys, seed)
     out = expected(layer, query, keys, mask)
@@ -84,7 +84,7 @@ def test_against_numpy(seed, batch, candidates, time, gru_type):
     np.testing.assert_allclose(one, out[:, 0], **close)
 
 
-def test_what_does_not_concern_the_candidate_leaves_the_state():
+def test_irrelevant_interest_keeps_the_state():
     """The paper's gate: with attention 0 the state stays. The authors' code changes it."""
     query, keys, _ = inputs(0, batch=1, candidates=1, time=2)
     layer = randomized(InterestEvolution(2), query, keys)
@@ -113,7 +113,7 @@ def test_contract(tmp_path, gru_type):
     check_layer(layer, {"query": query, "keys": keys}, tmp_path, {"keys_mask": mask})
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`gru_type` must be one of 'AIGRU', 'AGRU', 'AUGRU'"):
         InterestEvolution(2, "GRU")
     with pytest.raises(ValueError, match="`units` must be a positive integer"):

@@ -1,4 +1,4 @@
-"""The interest extractor and its auxiliary loss, by hand and against NumPy."""
+"""The interest extractor and its auxiliary loss against NumPy."""
 
 import math
 
@@ -26,7 +26,7 @@ def randomized(layer, keys, seed=1):
     return layer
 
 
-def test_by_hand():
+def test_states_of_one_unit():
     # u = sigmoid(k + 2 h), r = sigmoid(3 k + 4 h), h~ = tanh(5 k + r * 6 h + 0.1).
     layer = InterestExtractor(1, auxiliary_loss_weight=0)
     keys = np.array([[[0.5], [9.0], [-0.2]]], "float32")
@@ -42,7 +42,7 @@ def test_by_hand():
     np.testing.assert_allclose(out, [[[first], [0], [second]]], rtol=1e-5)
 
 
-def test_padded_and_packed_against_numpy():
+def test_padded_and_packed_states_match_numpy():
     keys, mask = keys_and_mask()
     mask[1] = False
     layer = randomized(InterestExtractor(3), keys)
@@ -67,7 +67,7 @@ def draw(monkeypatch, other):
     monkeypatch.setattr(interest_extractor, "sample_next_and_negative", drawn)
 
 
-def test_the_auxiliary_loss_against_numpy(monkeypatch):
+def test_auxiliary_loss_matches_numpy(monkeypatch):
     keys, _ = keys_and_mask(key_dim=2)
     mask = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 1], [0, 1, 1, 0, 0]], bool)
     layer = randomized(InterestExtractor(3, 0.7, (4, 2)), keys)
@@ -93,7 +93,7 @@ def test_the_auxiliary_loss_against_numpy(monkeypatch):
     np.testing.assert_allclose(loss, 0.7 * np.mean(losses), rtol=1e-5)
 
 
-def test_only_in_training_and_nothing_of_short_histories():
+def test_auxiliary_loss_only_in_training_and_with_a_next_behavior():
     keys, mask = keys_and_mask()
     layer = InterestExtractor(3)
     layer(keys, keys_mask=mask)
@@ -106,7 +106,7 @@ def test_only_in_training_and_nothing_of_short_histories():
     assert len(without.weights) == 3
 
 
-def test_a_seed_draws_the_same():
+def test_seed_determines_the_negatives():
     keys, mask = keys_and_mask(batch=8, time=20)
     results = []
     for seed in (3, 3, 4):
@@ -119,7 +119,7 @@ def test_a_seed_draws_the_same():
     assert results[0][0] != results[0][1]
 
 
-def test_it_learns_what_comes_next():
+def test_layer_learns_to_predict_the_next_behavior():
     """A behavior tells the next one: the loss goes far below that of chance, 2 log 2."""
     keras.utils.set_random_seed(0)
     ids = (np.arange(6) + np.random.default_rng(0).integers(0, 20, (64, 1))) % 20
@@ -138,7 +138,7 @@ def test_it_learns_what_comes_next():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_the_keras_mask_of_keys_is_used_and_passed_on():
+def test_keras_mask_of_keys_is_used_and_kept():
     ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
     keys = Embedding(9, 4)(ids)
     layer = InterestExtractor(3, auxiliary_loss_weight=0)
@@ -167,7 +167,7 @@ class MaskOf(keras.layers.Layer):
 
 
 @pytest.mark.parametrize("of_keys", [None, np.array([[True] * 5] * 3)])
-def test_a_mask_that_is_given_is_passed_on(of_keys):
+def test_given_mask_is_passed_on(of_keys):
     keys, mask = keys_and_mask()
     assert not mask.all()
     layer, pooling, mask_of = InterestExtractor(3), SequencePooling(), MaskOf()
@@ -189,7 +189,7 @@ def test_a_mask_that_is_given_is_passed_on(of_keys):
     np.testing.assert_array_equal(read, mask)
 
 
-def test_a_mask_of_ragged_behaviors_is_passed_on():
+def test_mask_of_ragged_behaviors_is_passed_on():
     keys, mask = keys_and_mask()
     ragged = tf.RaggedTensor.from_tensor(keys, lengths=[5, 2, 4])
     layer, pooling = InterestExtractor(3), SequencePooling()
@@ -203,7 +203,7 @@ def test_contract(tmp_path):
     check_layer(InterestExtractor(3, seed=1), {"keys": keys}, tmp_path, {"keys_mask": mask})
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`units` must be a positive integer"):
         InterestExtractor(0)
     with pytest.raises(

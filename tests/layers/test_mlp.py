@@ -8,7 +8,7 @@ from keras_din.layers import MLP
 from tests.layers.contract import check_layer
 
 
-def test_against_numpy():
+def test_layer_matches_numpy():
     rng = np.random.default_rng(0)
     layer = MLP((4, 2), "relu")
     x = rng.normal(size=(3, 5)).astype("float32")
@@ -25,18 +25,18 @@ def test_contract(tmp_path, activation, shape):
     check_layer(MLP((5, 2), activation, dropout=0.1), {"inputs": x}, tmp_path)
 
 
-def test_no_layers_is_the_identity():
+def test_no_units_is_the_identity():
     x = np.ones((2, 3), "float32")
     np.testing.assert_array_equal(MLP(())(x), x)
 
 
-def test_prelu_has_one_slope_a_unit():
+def test_prelu_has_one_slope_per_unit():
     layer = MLP((5,), "prelu")
     layer(np.ones((2, 7, 3), "float32"))
     assert layer.activations[0].alpha.shape == (5,)
 
 
-def test_a_function_as_activation_survives_the_config():
+def test_config_round_trip_of_a_function_as_activation():
     layer = MLP((5,), keras.activations.relu)
     assert MLP.from_config(layer.get_config()).activation == "relu"
 
@@ -60,6 +60,6 @@ def test_dropout_acts_in_training_only():
         (((4,), "relu", 1.0), r"`dropout` must be a number in \[0, 1\). Received: dropout=1.0"),
     ],
 )
-def test_errors(arguments, text):
+def test_invalid_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         MLP(*arguments)

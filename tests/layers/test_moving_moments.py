@@ -1,4 +1,4 @@
-"""The moving averages of `Dice` and `BatchNormalization`: free of the values they start from."""
+"""The moving averages of `Dice` and `BatchNormalization` do not depend on initial values."""
 
 import h5py
 import keras
@@ -43,7 +43,7 @@ def test_inference_equals_training_after_any_number_of_steps(kind, steps):
 
 
 @LAYERS
-def test_empty_batches_are_no_steps(kind):
+def test_empty_batches_do_not_count_as_steps(kind):
     layer = kind()
     x = np.array([[1.0], [5.0]], "float32")
     layer(np.full((2, 1), 7.0, "float32"), mask=np.zeros(2, bool), training=True)
@@ -52,7 +52,7 @@ def test_empty_batches_are_no_steps(kind):
 
 
 @LAYERS
-def test_what_version_0_1_saved_is_loaded_and_goes_on_as_there(kind, tmp_path):
+def test_weights_of_version_0_1_continue_as_exponential_averages(kind, tmp_path):
     x = np.array([[1.0], [5.0]], "float32")
     model = keras.Sequential([keras.Input((1,)), kind(name="moments")])
     layer = model.get_layer("moments")
@@ -73,7 +73,7 @@ def test_what_version_0_1_saved_is_loaded_and_goes_on_as_there(kind, tmp_path):
 
 
 @LAYERS
-def test_the_number_of_steps_is_saved(kind, tmp_path):
+def test_number_of_steps_is_saved(kind, tmp_path):
     model = keras.Sequential([keras.Input((1,)), kind(name="moments")])
     model.layers[0](np.ones((2, 1), "float32"), training=True)
     model.save(tmp_path / "model.keras")

@@ -1,4 +1,4 @@
-"""What stands at padding reaches no result, no statistic and no gradient."""
+"""Values at padding affect no result, no statistic and no gradient."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from keras_din.ops.gru import static as gru_static
 
 @pytest.mark.parametrize("kind", [Dice, BatchNormalization])
 @pytest.mark.parametrize("padding", [np.nan, np.inf, 1e30])
-def test_statistics(kind, padding):
+def test_padding_does_not_affect_statistics(kind, padding):
     mask = np.array([True, False, True])
     results = []
     for value in (0.0, padding):
@@ -30,7 +30,7 @@ def test_statistics(kind, padding):
         np.testing.assert_array_equal(clean, other)
 
 
-def test_the_gradient_of_a_table():
+def test_padding_does_not_affect_gradient_of_a_table():
     """A gradient that is infinite at padding alone changes nothing."""
     table = Embedding(4, 1)
     table.build()
@@ -41,7 +41,7 @@ def test_the_gradient_of_a_table():
     np.testing.assert_array_equal(gradient, [[0], [0], [1], [2]])
 
 
-def test_positions_that_are_padding():
+def test_padding_positions_in_the_static_form():
     """The position behind an infinite one takes nothing of it."""
     mask = np.array([[True, False, True]])
     out = unpack_behaviors(tf.constant([[np.inf], [1.0]]), tf.constant(mask))

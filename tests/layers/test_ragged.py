@@ -1,4 +1,4 @@
-"""Ragged tensors: each layer gives what it gives for the same rows padded."""
+"""Ragged tensors: each layer gives the same result as for padded rows."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ def called(layer, query, *behaviors, **masks):
 
 
 @every_layer
-def test_behaviors(name):
+def test_ragged_behaviors_match_padded_ones(name):
     query, keys, ragged = inputs()
     layer = LAYERS[name]()
     expected = called(layer, query, keys, keys_mask=MASK)
@@ -65,7 +65,7 @@ def test_behaviors(name):
 
 
 @every_layer
-def test_no_behavior_at_all(name):
+def test_ragged_batch_without_behaviors(name):
     query, keys, ragged = inputs()
     layer = LAYERS[name]()
     expected = called(layer, query, keys, keys_mask=np.zeros_like(MASK))
@@ -74,7 +74,7 @@ def test_no_behavior_at_all(name):
 
 
 @every_layer
-def test_gradients_and_no_padded_copy(name):
+def test_ragged_gradients_and_graph_without_padded_copy(name):
     query, keys, ragged = inputs()
     layer = LAYERS[name]()
     called(layer, query, ragged)
@@ -102,7 +102,7 @@ def test_gradients_and_no_padded_copy(name):
     assert padded == []
 
 
-def test_states_of_the_extractor_are_ragged():
+def test_states_of_ragged_behaviors_are_ragged():
     _, keys, ragged = inputs()
     layer = InterestExtractor(3, auxiliary_loss_weight=0)
     expected = layer(keys, keys_mask=MASK)
@@ -115,7 +115,7 @@ def test_states_of_the_extractor_are_ragged():
     np.testing.assert_allclose(states.to_tensor(), layer(keys, keys_mask=some), atol=1e-6)
 
 
-def test_pack():
+def test_pack_sequence_of_ragged_values():
     _, keys, ragged = inputs()
     some = MASK & (np.arange(5) != 1)
     np.testing.assert_array_equal(PackSequence()(ragged, some), np.asarray(keys)[some])
@@ -130,7 +130,7 @@ def test_pack():
     assert packed.to_list() == [[1, 2], [4, 5], [6]]
 
 
-def test_embeddings():
+def test_embeddings_of_ragged_indices():
     indices = np.array([[3, 0, 9], [0, 0, 0], [2, 1, 0]], "int32")
     ragged = tf.RaggedTensor.from_tensor(indices, lengths=[3, 0, 2])
     layer = Embedding(5, 4)
@@ -146,7 +146,7 @@ def test_embeddings():
     np.testing.assert_array_equal(bags(ragged), bags(indices))
 
 
-def test_a_functional_model_of_ragged_inputs(tmp_path):
+def test_functional_model_with_ragged_inputs(tmp_path):
     item = Embedding(9, 4, name="item")
     hist = keras.Input((None,), ragged=True, dtype="int32", name="hist")
     target = keras.Input((), dtype="int32", name="target")

@@ -14,14 +14,14 @@ MASK = np.array([[True, False, True], [False] * 3])
 @pytest.mark.parametrize(
     "pooling, expected", [("mean", [[2.0, 3.0], [0.0, 0.0]]), ("sum", [[4.0, 6.0], [0.0, 0.0]])]
 )
-def test_by_hand(pooling, expected):
+def test_pooling_ignores_padding(pooling, expected):
     layer = SequencePooling(pooling)
     np.testing.assert_allclose(layer(KEYS, keys_mask=MASK), expected)
     np.testing.assert_allclose(layer(PackSequence()(KEYS, MASK), keys_mask=MASK), expected)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum"])
-def test_the_keras_mask_of_keys_is_used(pooling):
+def test_keras_mask_of_keys_is_used(pooling):
     ids = np.array([[3, 0, 4], [0, 0, 0]], "int32")
     embedding, layer = Embedding(9, 4), SequencePooling(pooling)
     keys = embedding(ids)
@@ -55,6 +55,6 @@ def test_pack_keeps_real_positions_row_by_row():
     np.testing.assert_array_equal(PackSequence()(np.array([[5, 0, 6], [0, 0, 0]]), MASK), [5, 6])
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`pooling` must be one of 'mean', 'sum'"):
         SequencePooling("max")

@@ -1,4 +1,4 @@
-"""Standardized numbers, by hand; and numbers that half precision has not."""
+"""Standardized numbers: large, missing and in half precision."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras_din.layers import Standardize
 from tests.layers.contract import check_layer
 
 
-def test_by_hand():
+def test_output_is_distance_from_mean_in_standard_deviations():
     out = Standardize(10, 4)(np.array([[10, 14], [8, 0]], "float32"))
     np.testing.assert_array_equal(out, [[0, 1], [-0.5, -2.5]])
 
@@ -27,7 +27,7 @@ def test_large_numbers_in_half_precision(mean, std, dtype, resolution):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
-def test_missing_numbers_are_the_mean(dtype):
+def test_missing_numbers_become_the_mean(dtype):
     x = np.array([np.nan, np.inf, -np.inf, 2**30 + 2**20], "float32")
     out = Standardize(2**30, 2**20, dtype=dtype)(x)
     np.testing.assert_array_equal(keras.ops.cast(out, "float32"), [0, 0, 0, 1])
@@ -38,6 +38,6 @@ def test_contract(tmp_path):
     check_layer(Standardize(mean=2, std=0.5), inputs, tmp_path)
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match=r"`std` must be a positive number\. Received: std=0"):
         Standardize(1, 0)

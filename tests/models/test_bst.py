@@ -1,4 +1,4 @@
-"""BST against its equations in NumPy, from indices to probabilities; what order does to it."""
+"""BST against its equations in NumPy, and the effect of the order of behaviors."""
 
 import keras
 import numpy as np
@@ -75,7 +75,7 @@ def reference(model, values):
 
 @num_blocks
 @pytest.mark.parametrize("time", [0, 1, 5])
-def test_against_numpy(num_blocks, time):
+def test_model_matches_numpy(num_blocks, time):
     model, x = a_model(seed=time, num_blocks=num_blocks), a_batch(time, time)
     expected = [
         [reference(model, values_of(SPEC, x, row, candidate)) for candidate in range(2)]
@@ -108,14 +108,14 @@ def test_positions_are_counted_from_the_most_recent():
 
 
 @pytest.mark.parametrize("max_positions", [0, 100])
-def test_without_positions_order_is_not_seen(max_positions):
+def test_without_positions_the_order_does_not_matter(max_positions):
     model, x = a_model(max_positions=max_positions), random_batch(SPEC, time=6)
     turned = {n: v[:, ::-1] if SPEC.inputs[n].role == "behavior" else v for n, v in x.items()}
     same = np.allclose(score(model, x), score(model, turned), atol=1e-6)
     assert same == (max_positions == 0)
 
 
-def test_what_order_tells_is_learned():
+def test_model_learns_from_the_order():
     """A click when the candidate was the last behavior: its length alone gives an AUC of 0.78."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def test_what_order_tells_is_learned():
 
 
 @num_blocks
-def test_an_export_answers_as_the_model(checked_by_one_process, tmp_path, num_blocks):
+def test_exported_version_matches_the_model(checked_by_one_process, tmp_path, num_blocks):
     version = kd.export(a_model(num_blocks=num_blocks), SPEC, tmp_path)
     found = read_description(version)["largest_difference"]
     assert set(found) == {"serving_default", "rank", "between_signatures"}

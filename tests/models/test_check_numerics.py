@@ -1,4 +1,4 @@
-"""Nothing infinite and no NaN arises on the way, not even where it would be left out later."""
+"""No intermediate tensor is NaN or infinite, not even one that is masked later."""
 
 import numpy as np
 import pytest

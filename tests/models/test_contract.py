@@ -1,4 +1,4 @@
-"""The model contract: what every model of the zoo keeps."""
+"""The model contract: what holds for every model of `MODELS`."""
 
 from functools import partial
 
@@ -78,7 +78,7 @@ def training_loss(model, x):
 
 
 @every_model
-def test_a_dict_in_probabilities_out(name):
+def test_inputs_are_a_dict_and_outputs_are_probabilities(name):
     """As a graph of any sizes, which is what `fit` and exports trace, and without one."""
     model = randomized(BUILDERS[name](SPEC), scale=0.2)
     assert isinstance(model, keras.Model)
@@ -183,7 +183,7 @@ NAMES = (
 
 
 @every_model
-def test_any_name_of_a_feature(name, tmp_path):
+def test_features_may_have_names_of_layers(name, tmp_path):
     features = [Numeric(n) for n in NAMES[2:]]
     spec = FeatureSpec(
         context=[Numeric("ctr"), *features[::2]],
@@ -204,14 +204,14 @@ def test_any_name_of_a_feature(name, tmp_path):
 
 
 @every_model
-def test_a_name_gives_way_only_where_it_must(name):
+def test_layers_are_renamed_only_on_conflict(name):
     names = [layer.name for layer in BUILDERS[name](SPEC).layers if layer.name not in SPEC.inputs]
     assert names[-1] == "ctr"
     assert not [name for name in names if name.endswith("_")]
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_initializer_of_embeddings_arrives(name):
+def test_embeddings_initializer_is_used(name):
     model = ZOO[name](SPEC, embeddings_initializer="ones")
     tables = [weight for weight in model.weights if "embeddings" in weight.path]
     # Those of the linear parts of a model start at 0, where it has others.
@@ -268,7 +268,7 @@ def test_large_numbers_in_half_precision(name):
 
 
 @every_trained_model
-def test_what_stands_at_padding_is_no_number_in_half_precision(name):
+def test_nan_and_large_numbers_at_padding_in_half_precision(name):
     """0 is 85,000 deviations from the mean of these times: infinite in half precision."""
     ts = Numeric("ts", mean=1.7e9, std=2e4)
     spec = FeatureSpec(
@@ -314,7 +314,7 @@ def test_what_stands_at_padding_is_no_number_in_half_precision(name):
         ("bst", {"num_heads": 0}, "`num_heads` must be a positive integer"),
     ],
 )
-def test_arguments_are_checked_without_a_sequence_too(name, options, text):
+def test_arguments_are_checked_without_a_sequence(name, options, text):
     with pytest.raises(ValueError, match=text):
         MODELS[name](FeatureSpec(target=[ITEM]), **options)
 
@@ -349,7 +349,7 @@ def batches(lengths):
 
 
 @every_trained_model
-def test_one_trace_whatever_the_length(name):
+def test_one_trace_for_all_lengths(name):
     model = BUILDERS[name](SPEC)
     traces = []
     step = model.train_step
@@ -382,7 +382,7 @@ def ragged(x):
 
 
 @every_model
-def test_ragged_inputs(name):
+def test_ragged_inputs_match_padded_ones(name):
     """Histories and bags, and bags in histories."""
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
     x, tensors = ragged(random_batch(BAGS, candidates=2, real=1.0))
@@ -446,7 +446,7 @@ def test_no_padded_float_tensor(name):
 @every_model
 @settings(max_examples=4, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 99))
-def test_random_specs(name, spec, seed):
+def test_random_specs_ignore_padding(name, spec, seed):
     keras.backend.clear_session()
     model = randomized(BUILDERS[name](spec), seed)
     x = random_batch(spec, seed, candidates=2, time=seed % 4)
@@ -456,7 +456,7 @@ def test_random_specs(name, spec, seed):
 
 
 @every_model
-def test_bags(name):
+def test_bags_ignore_padding(name):
     """In context, target and behaviors: padding changes nothing, values do."""
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
     x = random_batch(BAGS, candidates=2)
@@ -526,14 +526,14 @@ def test_fits_a_planted_signal(name):
 
 
 @every_model
-def test_a_spec_is_asked_for(name):
+def test_spec_must_be_a_feature_spec(name):
     with pytest.raises(ValueError, match=r"`spec` must be a FeatureSpec\. Received: spec=3"):
         BUILDERS[name](3)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ("popularity", "lr")])
 @pytest.mark.parametrize("units", [-3, [0], None, "8"])
-def test_the_argument_that_is_wrong_is_named(name, units):
+def test_errors_name_the_argument(name, units):
     options = [{}, {"structure": "parallel"}] if name == "dcn" else [{}]
     for option in options:
         with pytest.raises(ValueError, match="`hidden_units` must be a list of positive integers"):

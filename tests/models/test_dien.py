@@ -1,4 +1,4 @@
-"""DIEN on random specs: what its hidden layers see, against the equations in NumPy."""
+"""DIEN on random specs: its interests, against the equations in NumPy."""
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ def interests(model, sequence, x):
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 999), gru_type=st.sampled_from(GRU_TYPES))
-def test_interests(seed, gru_type):
+def test_interests_match_numpy(seed, gru_type):
     keras.backend.clear_session()
     model = randomized(build_dien(SPEC, gru_type=gru_type), seed)
     x = random_batch(SPEC, seed, batch=3, candidates=2, time=seed % 5)
@@ -55,7 +55,7 @@ def test_interests(seed, gru_type):
     np.testing.assert_allclose(seen[..., -width:], expected_interests, rtol=1e-3, atol=1e-4)
 
 
-def test_the_auxiliary_loss_is_of_training_alone(tmp_path):
+def test_auxiliary_loss_only_in_training(tmp_path):
     from keras_din.losses import BinaryCrossentropy
 
     x, y = random_batch(SPEC, candidates=2, batch=8), np.ones((8, 2), "float32")
@@ -76,7 +76,7 @@ def test_the_auxiliary_loss_is_of_training_alone(tmp_path):
     assert without.train_on_batch(x, y) == pytest.approx(np.log(2), abs=0.2)
 
 
-def test_the_same_seed_trains_the_same():
+def test_training_is_deterministic_with_a_seed():
     x, y = random_batch(SPEC, batch=8), np.ones((8, 1), "float32")
     losses = []
     for _ in range(2):
@@ -87,7 +87,7 @@ def test_the_same_seed_trains_the_same():
     np.testing.assert_allclose(*losses, rtol=1e-6)
 
 
-def test_float16_scales_the_auxiliary_loss_too():
+def test_float16_scales_the_auxiliary_loss():
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         model = build_dien(SPEC)
@@ -99,6 +99,6 @@ def test_float16_scales_the_auxiliary_loss_too():
     assert np.isfinite(losses).all()
 
 
-def test_errors():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`gru_type` must be one of 'AIGRU', 'AGRU', 'AUGRU'"):
         build_dien(SPEC, gru_type="augru")

@@ -46,7 +46,7 @@ def network_of_the_authors(model, item, cate, hist_item, hist_cate):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_the_network_of_the_authors(training):
+def test_authors_network_matches_numpy(training):
     model = randomized(build_din(ELECTRONICS, **AUTHORS))
     x = random_batch(ELECTRONICS, batch=6, candidates=3, time=7, real=0.8)
     out = np.asarray(model(x, training=training))
@@ -59,7 +59,7 @@ def test_the_network_of_the_authors(training):
             np.testing.assert_allclose(out[row, candidate], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_the_sizes_of_the_authors():
+def test_authors_network_has_the_sizes_of_their_code():
     item, cate = Categorical("item_id", 63_001, dim=64), Categorical("cate_id", 801, dim=64)
     spec = FeatureSpec(target=[item, cate], sequences=[Sequence("hist", of=[item, cate])])
     model = build_din(spec, **AUTHORS)
@@ -71,7 +71,7 @@ def test_the_sizes_of_the_authors():
     assert len(model.trainable_weights) == len(model.weights)
 
 
-def test_it_starts_as_that_of_the_authors():
+def test_authors_network_has_the_initial_values_of_their_code():
     layer = build_din(ELECTRONICS, **AUTHORS).get_layer
     limit = np.sqrt(6 / (20 + 4))
     assert 0.8 * limit < np.abs(layer("embedding_item_id").embeddings).max() <= limit
@@ -81,7 +81,7 @@ def test_it_starts_as_that_of_the_authors():
         np.testing.assert_array_equal(layer(name).bias, np.zeros(layer(name).bias.shape))
 
 
-def test_product_by_hand():
+def test_product_of_interest_and_query():
     # One unit of a side feature makes the interest wider: [i, u, i * u] is 2 + 3 + 2 wide.
     item, action = Categorical("item", 4, dim=2), Categorical("action", 4, dim=1)
     spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side_features=[action])])
@@ -98,21 +98,21 @@ def test_product_by_hand():
 
 
 @pytest.mark.parametrize("interaction, width", [("concat", 5), ("product", 7)])
-def test_what_the_top_reads(interaction, width):
+def test_width_of_the_top_mlp(interaction, width):
     item, action = Categorical("item", 4, dim=2), Categorical("action", 4, dim=1)
     spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side_features=[action])])
     model = build_din(spec, interaction=interaction)
     assert model.get_layer("top").dense_layers[0].kernel.shape == (width, 200)
 
 
-def test_the_item_is_the_first_categorical():
+def test_item_bias_is_of_the_first_categorical():
     model = build_din(SPEC, item_bias=True)
     assert model.get_layer("item_bias").embeddings.shape == (40, 1)
     assert model.get_layer("item_bias").embeddings.feature == "item_id"
     assert "item_bias" not in [layer.name for layer in build_din(SPEC).layers]
 
 
-def test_only_the_rows_of_the_batch_get_a_gradient():
+def test_only_rows_of_the_batch_get_a_gradient():
     model = build_din(ELECTRONICS, **AUTHORS)
     x = random_batch(ELECTRONICS, batch=2, candidates=2)
     biases = model.get_layer("item_bias").embeddings.value
@@ -147,13 +147,13 @@ def test_gradients_of_many_behaviors_in_half_precision(dtype):
 
 
 @pytest.mark.parametrize("options", [AUTHORS, {"interaction": "product", "item_bias": True}])
-def test_exported(checked_by_one_process, tmp_path, options):
+def test_exported_version_matches_the_model(checked_by_one_process, tmp_path, options):
     """`export` itself holds the SavedModel to the live model."""
     model = randomized(build_din(SPEC, **options), scale=0.2)
     assert (export(model, SPEC, tmp_path) / "saved_model.pb").is_file()
 
 
-def test_several_histories_and_none():
+def test_several_sequences_and_no_sequence():
     both = FeatureSpec(
         target=[ITEM, CATE],
         sequences=[Sequence("a", of=[ITEM]), Sequence("b", of=[ITEM, CATE])],
@@ -165,7 +165,7 @@ def test_several_histories_and_none():
         assert np.isfinite(model.predict_on_batch(random_batch(spec))).all()
 
 
-def test_what_must_hold():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match="`interaction` must be one of 'concat', 'product'"):
         build_din(SPEC, interaction="sum")
     with pytest.raises(ValueError, match=r"`item_bias` must be one of True, False.*'False'"):

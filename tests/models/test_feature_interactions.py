@@ -141,7 +141,7 @@ def pooling_of(seed):
 
 
 @on_random_specs
-def test_lr(spec, seed):
+def test_lr_matches_numpy(spec, seed):
     keras.backend.clear_session()
     pooling = pooling_of(seed)
     model = randomized(build_lr(spec, pooling=pooling), seed)
@@ -163,7 +163,7 @@ def some_crosses(spec, seed):
 
 
 @on_random_specs
-def test_wide_deep(spec, seed):
+def test_wide_deep_matches_numpy(spec, seed):
     keras.backend.clear_session()
     pooling, crosses = pooling_of(seed), [tuple(map(str, c)) for c in some_crosses(spec, seed)]
     model = build_wide_deep(
@@ -180,7 +180,7 @@ def test_wide_deep(spec, seed):
 
 
 @on_random_specs
-def test_pnn(spec, seed):
+def test_pnn_matches_numpy(spec, seed):
     keras.backend.clear_session()
     spec, pooling = one_width(spec), pooling_of(seed)
     product = ("inner", "outer", "both")[seed % 3]
@@ -206,7 +206,7 @@ def test_pnn(spec, seed):
 
 
 @on_random_specs
-def test_deepfm(spec, seed):
+def test_deepfm_matches_numpy(spec, seed):
     keras.backend.clear_session()
     spec, pooling = one_width(spec), pooling_of(seed)
     model = randomized(build_deepfm(spec, pooling=pooling, hidden_units=(4, 3)), seed, scale=0.3)
@@ -221,7 +221,7 @@ def test_deepfm(spec, seed):
 
 
 @on_random_specs
-def test_dcn(spec, seed):
+def test_dcn_matches_numpy(spec, seed):
     keras.backend.clear_session()
     structure, pooling = ("stacked", "parallel")[seed % 2], pooling_of(seed // 2)
     options = ({}, {"cross_ranks": (2, None)}, {"cross_ranks": (3, 2), "num_experts": 2})[seed % 3]
@@ -278,7 +278,7 @@ def test_crosses_ignore_padding_and_stay_packed(tmp_path):
     assert float_tensors_of_length(graph, time, 7) == []
 
 
-def test_as_many_candidates_as_rows():
+def test_batch_with_as_many_candidates_as_rows():
     """Keras adds `(n, 1, 1)` to `(n, n, 1)` along the second axis where the sizes are known."""
     model = randomized(crossing())
     x = random_batch(SPEC, batch=3, candidates=3)
@@ -289,7 +289,7 @@ def test_as_many_candidates_as_rows():
         np.testing.assert_allclose(alone[0], together[row], rtol=1e-5)
 
 
-def test_a_cross_of_history_and_candidate_is_learned():
+def test_cross_of_history_and_candidate_is_learned():
     """A click when the candidate stands in the history, by the wide part alone."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -307,7 +307,7 @@ def test_a_cross_of_history_and_candidate_is_learned():
     assert model.get_metrics_result()["AUC"] > 0.95
 
 
-def test_a_cross_reads_a_strange_index_as_out_of_vocabulary():
+def test_cross_treats_index_out_of_range_as_out_of_vocabulary():
     model = randomized(crossing())
     x = random_batch(SPEC, candidates=2)
     strange, oov = ({n: v.copy() for n, v in x.items()} for _ in range(2))
@@ -333,12 +333,12 @@ def test_a_cross_reads_a_strange_index_as_out_of_vocabulary():
         ([("segment", "item_id")] * 2, "`crosses` must be distinct"),
     ],
 )
-def test_errors_of_crosses(crosses, text):
+def test_invalid_crosses(crosses, text):
     with pytest.raises(ValueError, match=text):
         build_wide_deep(SPEC, crosses=crosses)
 
 
-def test_a_cross_has_behaviors_of_one_sequence():
+def test_cross_of_two_sequences_is_refused():
     item = Categorical("item", 9)
     sequences = [Sequence("clicks", of=[item]), Sequence("carts", of=[item])]
     spec = FeatureSpec(target=[item], sequences=sequences)
@@ -347,14 +347,14 @@ def test_a_cross_has_behaviors_of_one_sequence():
 
 
 @pytest.mark.parametrize("build", [build_pnn, build_deepfm])
-def test_embeddings_of_several_widths_are_refused(build):
+def test_embeddings_of_different_widths_are_refused(build):
     with pytest.raises(
         ValueError, match=r"must have the same `dim`.* segment dim=3, item_id dim=8"
     ):
         build(SPEC)
 
 
-def test_errors_of_options():
+def test_invalid_options():
     with pytest.raises(ValueError, match="`product` must be one of 'inner', 'outer', 'both'"):
         build_pnn(SPEC, product="cross")
     with pytest.raises(ValueError, match=r"`cross_ranks` must be a list .*: cross_ranks=3"):

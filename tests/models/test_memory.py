@@ -1,4 +1,4 @@
-"""Models and evaluations leave nothing behind: no graph, no variable."""
+"""Models and evaluations are released: no graph and no variable stays in memory."""
 
 import gc
 
@@ -40,7 +40,7 @@ def small(name):
 
 
 @pytest.mark.parametrize("name", ["deepfm", "din", "dien", "bst"])
-def test_models_are_forgotten(name):
+def test_models_are_released(name):
     def train_and_predict():
         model = small(name)
         model.train_on_batch(X, Y)
@@ -52,7 +52,7 @@ def test_models_are_forgotten(name):
     assert alive() == before
 
 
-def test_evaluations_are_forgotten():
+def test_evaluations_are_released():
     model = small("din")
     y = np.tile(np.float32([1, 0]), (4, 1))
     data = tf.data.Dataset.from_tensors((X, tf.constant(y)))
@@ -63,7 +63,7 @@ def test_evaluations_are_forgotten():
     assert alive() == before
 
 
-def test_trainings_with_an_evaluation_are_forgotten():
+def test_trainings_with_an_evaluation_are_released():
     def train():
         model = small("din")
         y = np.tile(np.float32([1, 0]), (4, 1))

@@ -1,4 +1,4 @@
-"""Popularity: its closed form by hand, and what it refuses."""
+"""The popularity model: its closed form, its prior strength and its errors."""
 
 import math
 
@@ -49,7 +49,7 @@ def rates(model, items):
     ],
     ids=["arrays", "batches", "requests", "weight 0", "weights", "dataset"],
 )
-def test_smoothed_rates_by_hand(batches):
+def test_rates_are_smoothed_counts(batches):
     model = kd.build_popularity(SPEC)
     assert fit_popularity(model, batches, prior_strength=2) == 2
     # p = 4 / 8, k = 2: (3 + 1) / 6, (0 + 1) / 4, (1 + 1) / 4; no impressions: p; padding: 0.
@@ -58,7 +58,7 @@ def test_smoothed_rates_by_hand(batches):
     np.testing.assert_allclose(rates(model, [-3, 60]), [1 / 2, 1 / 2], rtol=1e-6)
 
 
-def test_click_logits_by_hand():
+def test_click_logits_of_small_counts():
     found = click_logits(np.array([3.0, 0.0]), np.array([4.0, 12.0]), 8.0)
     # p = 3 / 16: (3 + 1.5) / 12 and (0 + 1.5) / 20.
     expected = [math.log(4.5 / 7.5), math.log(1.5 / 18.5)]
@@ -96,7 +96,7 @@ def test_validation_chooses_the_prior_strength():
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "float64"])
-def test_precision(policy):
+def test_half_precision_policy_keeps_float32_logits(policy):
     """Rates stay in float32: items whose logits half precision makes equal keep their order."""
     keras.mixed_precision.set_dtype_policy(policy)
     try:
@@ -114,7 +114,7 @@ def test_precision(policy):
     assert first == pytest.approx(501.5 / 1002, abs=1e-6)
 
 
-def test_before_it_is_counted_it_answers_one_half_and_gradient_steps_are_refused():
+def test_uncounted_model_predicts_one_half_and_refuses_gradient_steps():
     model = kd.build_popularity(SPEC)
     np.testing.assert_array_equal(rates(model, [1, 2, 3, 0]), [0.5, 0.5, 0.5, 0])
     assert model.trainable_variables == []
@@ -130,7 +130,7 @@ def test_before_it_is_counted_it_answers_one_half_and_gradient_steps_are_refused
             step()
 
 
-def test_a_counted_model_is_saved_and_refuses_steps_when_it_is_loaded(tmp_path):
+def test_loaded_model_keeps_counts_and_refuses_gradient_steps(tmp_path):
     model = kd.build_popularity(SPEC)
     fit_popularity(model, ({"item_id": ITEMS}, LABELS))
     model.save(tmp_path / "model.keras")
@@ -143,7 +143,7 @@ def test_a_counted_model_is_saved_and_refuses_steps_when_it_is_loaded(tmp_path):
     assert rates(loaded, [2])[0] == pytest.approx(2 / 6)
 
 
-def test_what_is_refused():
+def test_invalid_arguments():
     with pytest.raises(ValueError, match=r"`model` must be built by .*\. Received: 'lr'"):
         fit_popularity(kd.build_lr(SPEC), ({"item_id": ITEMS}, LABELS))
     model = kd.build_popularity(SPEC)
@@ -154,7 +154,7 @@ def test_what_is_refused():
         fit_popularity(model, ({"item_id": ITEMS}, LABELS), prior_strength=0)
 
 
-def test_datasets_of_prepared_data():
+def test_fit_on_prepared_data():
     """The item's indices are found by name, beside histories and other features."""
     data = synthetic_log(30, 12, interests=2, categories=5)
     of = lambda part: (data.parts[part].columns, data.parts[part].label)  # noqa: E731

@@ -1,4 +1,4 @@
-"""What training may ask of every model: batch normalization, sample weights, regularization."""
+"""Options of training with all models: batch normalization, sample weights, regularization."""
 
 import inspect
 
@@ -109,7 +109,7 @@ def assert_close(a, b):
 
 
 @every_model
-def test_sample_weights(name):
+def test_sample_weights_scale_gradients(name):
     """Without statistics of the batch: of 0 as if it were not there, of 2 as if it were twice."""
     model = build(name, activation="relu", auxiliary_loss_weight=0.0)
     x, y = random_batch(SEQUENCES, candidates=3), labels(4, 3)

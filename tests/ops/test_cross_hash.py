@@ -1,4 +1,4 @@
-"""Hashing of combinations: by hand, in range, and spread."""
+"""Hashing of combinations: buckets against Python integers, padding, collisions."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def hashed(values, buckets):
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 3, 1000, 2**20, 10**9])
-def test_by_hand(buckets):
+def test_buckets_match_python_integers(buckets):
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2**31, (3, 40)) >> rng.integers(0, 31, (3, 40))
     expected = [by_hand([int(v) for v in column], buckets) for column in values.T]
@@ -56,7 +56,7 @@ def test_shapes_broadcast_in_a_functional_graph(size):
 
 
 @pytest.mark.parametrize("sizes", [(1000, 1000), (30_000, 30), (8, 60_000)])
-def test_combinations_collide_no_more_than_by_chance(sizes):
+def test_collisions_are_as_rare_as_random_ones(sizes):
     left, right = (np.arange(2, size + 2) for size in sizes)
     count, buckets = sizes[0] * sizes[1], 2**20
     out = hashed([left[:, None], right[None]], buckets)

@@ -27,7 +27,7 @@ def every_candidate():
 
 
 @pytest.mark.parametrize("rows, candidates", [(0, 1), (0, 3), (1, 1), (3, 2)])
-def test_sum_of_inner_products(rows, candidates):
+def test_sum_of_inner_products_matches_loop_over_pairs(rows, candidates):
     fields = some_fields(rows, candidates)
     out = np.asarray(sum_of_inner_products(*fields))
     assert out.shape == (2, 4, 1)
@@ -38,7 +38,7 @@ def test_sum_of_inner_products(rows, candidates):
 
 
 @pytest.mark.parametrize("rows, candidates", [(0, 1), (0, 3), (1, 1), (3, 2)])
-def test_inner_products(rows, candidates):
+def test_inner_products_match_loop_over_pairs(rows, candidates):
     of_row, of_candidate = some_fields(rows, candidates)
     parts = [np.asarray(part) for part in inner_products(of_row, of_candidate)]
     widths = [part.shape[-1] for part in parts]
@@ -57,7 +57,7 @@ def test_inner_products(rows, candidates):
         np.testing.assert_allclose(np.concatenate([*got, []]), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_outer_product_is_the_sum_of_all_pairs():
+def test_outer_product_is_sum_over_all_pairs():
     fields = some_fields(2, 2)
     out = np.asarray(outer_product(*fields))
     assert out.shape == (2, 4, DIM * DIM)

@@ -1,4 +1,4 @@
-"""Half precision over long histories: sums and their gradients are those of float32, rounded."""
+"""Half precision over long histories: sums and gradients equal the rounded float32 result."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def numbers(x):
     return tf.cast(x, "float64").numpy()
 
 
-def test_a_dtype_by_hand():
+def test_half_precision_is_computed_in_float32():
     seen = []
 
     @promote_half
@@ -35,7 +35,7 @@ def test_a_dtype_by_hand():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
-def test_other_dtypes_are_handed_on_as_they_are(dtype):
+def test_other_dtypes_are_not_cast(dtype):
     x = tf.ones(3, dtype)
     assert promote_half(lambda values, rows: values)(x, 0) is x
     rows, places = tf.zeros(3, tf.int32), tf.constant([0])
@@ -49,7 +49,7 @@ def test_other_dtypes_are_handed_on_as_they_are(dtype):
 @HALVES
 @EVERY_FORM
 @pytest.mark.parametrize("count", [1000, 5000])
-def test_a_sum_of_ones(form, count, dtype):
+def test_sum_of_many_ones_is_exact(form, count, dtype):
     rows, ones = tf.zeros(count, tf.int32), tf.ones((count, 2), dtype)
     with tracing(form=form):
         sums = packed.segment_sum(ones, rows, 1)
@@ -62,7 +62,7 @@ def test_a_sum_of_ones(form, count, dtype):
 
 @HALVES
 @pytest.mark.parametrize("take", ["gather_rows", "gather_positions"])
-def test_the_gradient_of_what_many_took(take, dtype):
+def test_gradient_of_many_gathers_of_one_row(take, dtype):
     # Where shapes are static: in `test_backends`, on the backends that have this form.
     values, places = tf.ones((2, 3), dtype), tf.zeros(5000, tf.int32)
     with tf.GradientTape() as tape:
@@ -75,7 +75,7 @@ def test_the_gradient_of_what_many_took(take, dtype):
 
 @HALVES
 @pytest.mark.parametrize("form", [packed_static, packed_tensorflow])
-def test_the_gradient_of_equal_maxima(form, dtype):
+def test_gradient_of_many_equal_maxima(form, dtype):
     values = tf.ones((5000, 1), dtype)
     with tf.GradientTape() as tape:
         tape.watch(values)
@@ -86,7 +86,7 @@ def test_the_gradient_of_equal_maxima(form, dtype):
 
 @HALVES
 @EVERY_FORM
-def test_softmax(form, dtype):
+def test_softmax_over_many_positions(form, dtype):
     scores = tf.constant(np.linspace(-1, 1, 5000)[:, None], dtype)
     with tracing(form=form):
         weights = packed.segment_softmax(scores, tf.zeros(5000, tf.int32), 1)
@@ -97,7 +97,7 @@ def test_softmax(form, dtype):
 
 @HALVES
 @EVERY_FORM
-def test_attention_of_rows(form, dtype):
+def test_row_attention_over_many_positions(form, dtype):
     from keras_din.ops import row_attention
 
     shape = (1, 1, 1, 2)
@@ -113,7 +113,7 @@ def test_attention_of_rows(form, dtype):
 
 @HALVES
 @EVERY_FORM
-def test_a_state_of_many_small_steps(form, dtype):
+def test_gru_state_after_many_small_steps(form, dtype):
     # h_t = h_{t-1} + a (tanh(1) - h_{t-1}) from 0, with r = 1/2 and U = 0: tanh(1) (1 - (1 - a)^n).
     inputs = tf.constant(np.tile([0.0, 1.0], (1000, 1, 1)), dtype)
     attention, kernel = tf.fill((1000, 1), tf.cast(2.0**-10, dtype)), tf.zeros((1, 2), dtype)

@@ -1,4 +1,4 @@
-"""The GRU over histories: both forms against NumPy, and the gradient that is written out."""
+"""The GRU over histories: all implementations against NumPy, and the custom gradient."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def last(form, inputs, attention, kernel, mask):
     shared=st.booleans(),
     kind=st.sampled_from(["plain", "scaled", "replaced"]),
 )
-def test_both_forms_and_their_gradients(seed, batch, time, candidates, shared, kind):
+def test_last_state_and_gradients_match_numpy(seed, batch, time, candidates, shared, kind):
     gates = 2 if kind == "replaced" else 3
     inputs, attention, kernel, mask = case(
         seed, batch, time, candidates, shared and kind != "plain", gates
@@ -73,7 +73,7 @@ def test_both_forms_and_their_gradients(seed, batch, time, candidates, shared, k
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), batch=st.integers(1, 4), time=st.integers(0, 5))
-def test_all_states_and_their_gradients(seed, batch, time):
+def test_all_states_and_gradients_match_numpy(seed, batch, time):
     inputs, _, kernel, mask = case(seed, batch, time, 1, True, 3)
     inputs = inputs[:, :, 0]
     expected = [
@@ -103,7 +103,7 @@ def test_all_states_and_their_gradients(seed, batch, time):
 
 @pytest.mark.parametrize("kind", ["plain", "scaled", "replaced"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_the_portable_form(kind, shared):
+def test_portable_form_matches_static_form(kind, shared):
     shared = shared and kind != "plain"
     arrays = case(3, 4, 5, 2, shared, 2 if kind == "replaced" else 3)
     inputs, attention, kernel, mask = map(tf.constant, arrays)
@@ -119,7 +119,7 @@ def test_the_portable_form(kind, shared):
         np.testing.assert_allclose(gru_portable.gru_states(x, kernel, mask), states, atol=1e-12)
 
 
-def test_the_order_of_steps():
+def test_order_of_steps_on_a_small_mask():
     # Histories of 1, 0, 3 and 2: the longest begins, the others join, all end together.
     mask = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 1], [1, 0, 1]], bool)
     steps = gru_tensorflow.steps_of(tf.constant(mask))
@@ -133,7 +133,7 @@ def test_the_order_of_steps():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_in_a_graph_of_unknown_sizes(dtype):
+def test_graph_with_unknown_shapes(dtype):
     inputs, attention, kernel, mask = case(0, 4, 5, 2, True, 3)
 
     @tf.function(

@@ -1,4 +1,4 @@
-"""Masked moments: by hand, and whatever stands where nothing is real."""
+"""Masked moments ignore padding, also if it is NaN or infinite."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def values(padding):
 
 
 @pytest.mark.parametrize("padding", PADDING)
-def test_padding_does_not_matter(padding):
+def test_moments_and_gradients_ignore_padding(padding):
     x = tf.constant(values(padding))
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -29,20 +29,20 @@ def test_padding_does_not_matter(padding):
     np.testing.assert_allclose(tape.gradient(loss, x), expected)
 
 
-def test_without_a_real_entry():
+def test_moments_are_zero_without_real_entries():
     mask = np.zeros(4, bool)
     mean, variance, count = masked_moments(apply_mask(values(np.nan), mask), mask)
     np.testing.assert_array_equal([mean, variance], np.zeros((2, 2)))
     assert count == 0
 
 
-def test_without_a_mask():
+def test_moments_without_a_mask():
     mean, variance, count = masked_moments(np.array([[1.0], [3.0]], "float32"))
     assert (mean, variance, count) == ([2], [1], 2)
 
 
 @pytest.mark.parametrize("padding", PADDING)
-def test_real_entries(padding):
+def test_apply_mask_replaces_padding_by_zero(padding):
     x = values(padding)
     np.testing.assert_array_equal(apply_mask(x, REAL), [[1, 2], [0, 0], [3, 8], [0, 0]])
     assert apply_mask(x) is x

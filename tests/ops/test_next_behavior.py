@@ -1,4 +1,4 @@
-"""Next behaviors and others, by hand and by count."""
+"""Samples of the next behavior and a negative."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_din.ops.packed import gather_positions
 from keras_din.trace_context import FORMS, tracing
 
 
-def test_by_hand():
+def test_next_and_negative_of_a_small_batch():
     # Positions 0 1 2 of row 0, 3 of row 1, 4 5 of row 3.
     rows = np.array([0, 0, 0, 1, 3, 3], "int32")
     random = np.array([0, 0.2, 0.99, 0.5, 0.999999, 0.7], "float32")
@@ -18,7 +18,7 @@ def test_by_hand():
     np.testing.assert_array_equal(other, [2, 4, 2, 1, 4, 4])
 
 
-def test_padding_is_neither():
+def test_padding_is_never_next_or_negative():
     """Where shapes are static the same pairs are found between the padding."""
     rows = np.array([4, 0, 0, 4, 0, 1, 4, 3, 4, 3, 4], "int32")
     places = np.flatnonzero(rows < 4)
@@ -32,7 +32,7 @@ def test_padding_is_neither():
     np.testing.assert_array_equal(other[places], places[[2, 4, 2, 1, 4, 4]])
 
 
-def test_every_other_is_as_likely_and_the_next_never():
+def test_negative_is_uniform_and_never_the_next():
     positions = 5
     random = np.random.default_rng(0).random(120).astype("float32")
     others = [
@@ -46,7 +46,7 @@ def test_every_other_is_as_likely_and_the_next_never():
     assert counts[[0, 2, 3, 4]].min() > 120 / 4 * 0.5
 
 
-def test_nothing_to_draw_from():
+def test_without_a_second_position_nothing_is_next():
     for rows in (np.zeros(0, "int32"), np.zeros(1, "int32")):
         following, other, real = sample_next_and_negative(rows, 2, np.zeros(len(rows), "float32"))
         assert not np.asarray(real).any()

@@ -1,4 +1,4 @@
-"""Packed histories: the TensorFlow form and the form of static shapes give the same numbers."""
+"""Packed histories: the dynamic form of TensorFlow and the static form give the same numbers."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ FORMS = [packed_static, packed_tensorflow]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_by_hand(form):
+def test_segment_operations_on_a_small_batch(form):
     mask = np.array([[False, True], [False, False], [True, True]])
     values = np.array([[[9.0], [1.0]], [[9.0], [9.0]], [[2.0], [5.0]]], "float32")
     rows = form.row_ids(mask)
@@ -43,7 +43,7 @@ def test_both_forms_agree(seed, batch, time):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_gradient_of_the_maximum(form):
+def test_gradient_of_segment_max_is_shared_by_ties(form):
     """Equal values that are the maximum get equal parts, a row without a position nothing."""
     mask = np.array([[True, True, True], [False] * 3, [True, False, True]])
     values = tf.constant([[[4.0], [1.0], [4.0]], [[9.0]] * 3, [[2.0], [9.0], [5.0]]])
@@ -55,7 +55,7 @@ def test_the_gradient_of_the_maximum(form):
     np.testing.assert_array_equal(gradient, [[3, 0, 3], [0, 0, 0], [0, 0, 8]])
 
 
-def test_a_softmax_with_an_empty_row_is_finite_on_the_way():
+def test_softmax_with_an_empty_row_has_no_nan_inside():
     tf.debugging.enable_check_numerics()
     try:
         rows = tf.constant([0, 0, 2])

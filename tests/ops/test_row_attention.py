@@ -1,4 +1,4 @@
-"""Attention of each row to its positions and one more, by hand."""
+"""Attention of each row to its positions and to itself."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def attend(form, mask, own, padded):
         return row_attention(queries, keys, values, own_key, own_value, packed.row_ids(mask))
 
 
-def test_by_hand():
+def test_attention_weights_of_one_head():
     # One head of one unit. Row 0 asks 1: scores ln 2 and ln 5, and 0 of its own; row 1 has no
     # position: it gets its own value.
     queries = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)
@@ -44,7 +44,7 @@ def test_by_hand():
 
 
 @FORMS
-def test_against_numpy(form):
+def test_row_attention_matches_numpy(form):
     mask, own, padded = arrays()
     out = np.asarray(attend(form, mask, own, padded))
     queries, own_key, own_value = own
@@ -58,7 +58,7 @@ def test_against_numpy(form):
 
 @FORMS
 @pytest.mark.parametrize("scale", [-1e4, 1e4])
-def test_far_scores_are_finite_and_so_are_gradients(form, scale):
+def test_extreme_scores_and_their_gradients_are_finite(form, scale):
     mask, own, padded = arrays()
     own[1] = own[1] * scale
     variables = [tf.constant(x) for x in (*own, *padded)]
@@ -71,7 +71,7 @@ def test_far_scores_are_finite_and_so_are_gradients(form, scale):
 
 
 @FORMS
-def test_pairs_by_hand(form):
+def test_position_pairs_of_a_small_batch(form):
     mask = np.array([[False, True], [False, False], [True, True]])
     with tracing(form=form):
         query_index, key_index = (np.asarray(x) for x in position_pairs(mask))

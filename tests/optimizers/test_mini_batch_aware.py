@@ -1,4 +1,4 @@
-"""Mini-batch aware regularization: which rows, with which counts, and through save and load."""
+"""Mini-batch aware regularization: its rows and counts, saving and loading."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ def step(optimizer, rows, values):
     return before, table.numpy()
 
 
-def test_one_step_by_hand():
+def test_one_step_adds_weight_over_count():
     """Adagrad from an accumulator of 0 moves by `lr g / sqrt(mean(g^2))`."""
     optimizer = RowwiseAdagrad(RATE, initial_accumulator_value=0.0, epsilon=0.0, **MBA)
     ones = np.ones((3, DIM), "float32")
@@ -48,7 +48,7 @@ def test_one_step_by_hand():
 
 
 @pytest.mark.parametrize("build", ALL)
-def test_a_row_that_the_batch_looked_up_is_drawn_to_0_even_without_a_gradient(build):
+def test_row_of_the_batch_decays_even_with_zero_gradient(build):
     before, after = step(build(0.01, **MBA), [4], np.zeros((1, DIM)))
     assert (np.abs(after[4]) < np.abs(before[4])).all()
     untouched = np.arange(ROWS) != 4
@@ -57,7 +57,7 @@ def test_a_row_that_the_batch_looked_up_is_drawn_to_0_even_without_a_gradient(bu
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("build", ALL)
-def test_the_padding_row_never_moves(build, dense):
+def test_padding_row_never_changes(build, dense):
     layer = Embedding(ROWS, DIM, "ones", feature="item")
     optimizer = build(RATE, **MBA)
     with tf.GradientTape() as tape:
@@ -71,13 +71,13 @@ def test_the_padding_row_never_moves(build, dense):
     assert np.flatnonzero(moved).tolist() == [3, 5]
 
 
-def test_a_gradient_that_is_dense_regularizes_rows_where_it_is_not_0():
+def test_dense_gradient_regularizes_nonzero_rows():
     """What other backends do, and a table whose gradient something else made dense."""
     sparse = train(RowwiseAdagrad(RATE, **MBA))[1]
     np.testing.assert_allclose(train(RowwiseAdagrad(RATE, **MBA), dense=True)[1], sparse, rtol=1e-5)
 
 
-def test_two_tables_and_one_with_counts():
+def test_only_the_table_with_counts_is_regularized():
     """A table without counts, and all that is no table, have the rule without it."""
     ends = {}
     for name, extra in (("plain", {}), ("with", MBA)):
@@ -104,7 +104,7 @@ def test_two_tables_of_one_feature_share_its_counts():
 
 
 @pytest.mark.parametrize("build", ALL)
-def test_two_steps_saved_and_one_more_are_three(build, tmp_path):
+def test_training_continues_after_save_and_load(build, tmp_path):
     x, y = some_rows()
     extra = {"mini_batch_aware_l2": 0.5, "feature_counts": {"item": np.arange(50)}}
     through, stopped = a_model(build(0.1, **extra)), a_model(build(0.1, **extra))
@@ -130,7 +130,7 @@ def test_counts_are_not_in_the_config():
     assert LazyAdam(RATE).get_config()["mini_batch_aware_l2"] is None
 
 
-def test_weights_of_an_optimizer_are_its_state():
+def test_counts_are_in_weights_of_the_optimizer():
     first, second = LazyAdam(RATE, **MBA), LazyAdam.from_config(LazyAdam(RATE, **MBA).get_config())
     table = a_table()
     for optimizer in (first, second):
@@ -142,7 +142,7 @@ def test_weights_of_an_optimizer_are_its_state():
     )
 
 
-def test_mixed_precision_saved_and_loaded(tmp_path):
+def test_mixed_precision_with_save_and_load(tmp_path):
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         model = a_model(
@@ -161,7 +161,7 @@ def test_mixed_precision_saved_and_loaded(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_counts_of_prepared_data_fit_the_tables_of_a_model():
+def test_counts_of_prepared_data_fit_tables_of_a_model():
     data = synthetic_log(users=30, categories=5)
     model = kd.build_din(data.spec)
     counts = data.feature_counts("train")
@@ -212,7 +212,7 @@ def test_counts_of_prepared_data_fit_the_tables_of_a_model():
     ],
 )
 @pytest.mark.parametrize("build", ALL)
-def test_arguments_that_are_refused(build, arguments, text):
+def test_invalid_arguments(build, arguments, text):
     with pytest.raises(ValueError, match=text):
         build(RATE, **arguments)
 
@@ -233,7 +233,7 @@ def test_arguments_that_are_refused(build, arguments, text):
     ],
 )
 @pytest.mark.parametrize("build", ALL)
-def test_counts_that_do_not_fit_are_refused_when_it_is_built(build, feature_counts, text):
+def test_counts_without_a_fitting_table_are_refused_by_build(build, feature_counts, text):
     optimizer = build(RATE, mini_batch_aware_l2=0.1, feature_counts=feature_counts)
     for _ in range(2):  # And it stays so.
         with pytest.raises(ValueError, match=text):
@@ -242,7 +242,7 @@ def test_counts_that_do_not_fit_are_refused_when_it_is_built(build, feature_coun
 
 
 @pytest.mark.parametrize("build", ALL)
-def test_an_optimizer_of_a_config_is_not_applied_without_its_state(build):
+def test_optimizer_from_config_requires_its_state(build):
     optimizer = build.from_config(build(RATE, **MBA).get_config())
     text = r"must load its saved state before .* Received: mini_batch_aware_l2=0.5 without"
     with pytest.raises(ValueError, match=text):

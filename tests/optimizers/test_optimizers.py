@@ -1,4 +1,4 @@
-"""Row-sparse optimizers against NumPy, row by row, with everything Keras lets one switch on."""
+"""Row-sparse optimizers against NumPy, row by row, with all options of Keras."""
 
 import keras
 import numpy as np
@@ -146,14 +146,14 @@ def clip_rows(norm):
         (lambda: RowwiseAdagrad(RATE, weight_decay=0.3), lambda w: numpy_adagrad(w, decay=0.3)),
     ],
 )
-def test_against_numpy(optimizer, expected):
+def test_steps_match_numpy(optimizer, expected):
     start, end = train(optimizer())
     np.testing.assert_allclose(end, expected(start), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(end[-2:], start[-2:])  # Never touched, never moved.
 
 
 @pytest.mark.parametrize("build", [LazyAdam, LazyAdamW, RowwiseAdagrad])
-def test_a_gradient_that_is_dense_has_the_rule_of_keras(build):
+def test_dense_gradient_uses_the_rule_of_keras(build):
     base = {"LazyAdam": "Adam", "LazyAdamW": "AdamW", "RowwiseAdagrad": "Adagrad"}[build.__name__]
     ends = []
     for make in (build, getattr(keras.optimizers, base)):
@@ -193,7 +193,7 @@ def dense_adam(table, decay):
         lambda: RowwiseAdagrad(RATE, weight_decay=0.3, **MBA),
     ],
 )
-def test_the_row_of_padding_never_moves(optimizer, dense):
+def test_padding_row_never_changes(optimizer, dense):
     """A batch looks it up and its gradient is 0; the rows beside it decay."""
     table, optimizer = a_table(), optimizer()
     start = table.numpy().copy()
@@ -208,7 +208,7 @@ def test_the_row_of_padding_never_moves(optimizer, dense):
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("build", [LazyAdamW, RowwiseAdagrad])
-def test_a_table_decays_once_a_step(build, dense):
+def test_table_decays_once_per_step(build, dense):
     expected = {LazyAdamW: numpy_adam, RowwiseAdagrad: numpy_adagrad}[build]
     optimizer = build(RATE, weight_decay=0.3, **({"amsgrad": True} if build is LazyAdamW else {}))
     start, end = train(optimizer, dense)
@@ -217,7 +217,7 @@ def test_a_table_decays_once_a_step(build, dense):
     np.testing.assert_array_equal(end[-2:], start[-2:])  # Never touched: their gradient is 0.
 
 
-def test_a_model_leaves_the_row_of_padding_alone():
+def test_training_a_model_keeps_the_padding_row():
     model = a_model(LazyAdamW(0.1, use_ema=True))
     x, y = some_rows()
     x[:, :2] = 0
@@ -228,7 +228,7 @@ def test_a_model_leaves_the_row_of_padding_alone():
     np.testing.assert_allclose(table.numpy()[0], start, rtol=1e-6)
 
 
-def test_where_lazy_adam_differs_from_adam():
+def test_lazy_adam_keeps_rows_that_adam_changes():
     """Adam moves rows that a batch did not touch, by what is left of their momentum."""
     ends = {}
     for make in (LazyAdam, keras.optimizers.Adam):
@@ -241,14 +241,14 @@ def test_where_lazy_adam_differs_from_adam():
     assert ends[keras.optimizers.Adam] > 0.01
 
 
-def test_one_accumulator_a_row():
+def test_one_accumulator_per_row():
     table, kernel = a_table(), keras.Variable(np.ones((4, 2), "float32"))
     optimizer = RowwiseAdagrad(RATE)
     optimizer.build([table, kernel])
     assert [tuple(a.shape) for a in optimizer._accumulators] == [(ROWS,), (4, 2)]
 
 
-def test_sum_rows_once():
+def test_gradients_of_equal_rows_are_summed():
     gradient = deduplicate_rows(slices([4, 2, 4], np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], "f")))
     assert gradient.indices.numpy().tolist() == [4, 2]
     assert gradient.values.numpy().tolist() == [[8, 10, 12], [4, 5, 6]]
@@ -327,7 +327,7 @@ def test_mixed_precision_with_loss_scaling():
         for build in (LazyAdam, LazyAdamW, RowwiseAdagrad)
     ],
 )
-def test_a_step_computes_nothing_as_large_as_the_table(optimizer):
+def test_graph_has_no_tensor_of_the_size_of_the_table(optimizer):
     rows = 40_009  # A size that nothing else in the graph has.
     layer = Embedding(rows, 4, feature="item")
     layer.build()

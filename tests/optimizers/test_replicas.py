@@ -1,4 +1,4 @@
-"""Two replicas, each with half a batch, against one with the whole."""
+"""Two replicas with half a batch each match one replica with the whole batch."""
 
 import subprocess
 import sys
@@ -85,7 +85,7 @@ except ValueError as error:
 """
 
 
-def test_mini_batch_aware_l2_is_refused_on_two_replicas():
+def test_two_replicas_match_one():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300
     )
