@@ -14,7 +14,8 @@ from keras_din.head import probability
 from keras_din.layers import Bias
 from keras_din.losses import BinaryCrossentropy
 
-# Four requests of unequal size; 9 stands at padding, where the label is 1: it would be seen.
+# Four requests of different sizes. Padding has the value 9 and the label 1, so that including it
+# would change results.
 LOGITS = np.array([[2, -1, 0, 1], [1, -2, 9, 9], [-1, 2, 1, 9], [0.5, 9, 9, 9]], "float32")
 Y = np.array([[1, 0, 1, 0], [1, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 1]], "float32")
 WEIGHT = np.array([[1, 2, 0.5, 1], [3, 1, 0, 0], [1, 0.25, 1, 0], [2, 0, 0, 0]], "float32")
@@ -24,7 +25,7 @@ LABELS, WEIGHTS = Y[REAL].astype("float64"), WEIGHT[REAL].astype("float64")
 EACH = -np.log(np.where(LABELS == 1, P, 1 - P))
 BCE = (WEIGHTS * EACH).sum() / len(EACH)
 MSE = (WEIGHTS * (LABELS - P) ** 2).sum()
-# By Keras' words, on every backend; see tests/test_backends.py.
+# Standard Keras losses. tests/test_backends.py runs these tests on every backend.
 EXPECTED = {
     "loss": BCE,
     "AUC": roc_auc_score(LABELS, P),
@@ -34,16 +35,16 @@ EXPECTED = {
 
 
 def model_of():
-    """Logits and a bias in, probabilities out. No padding: it is told by the weights alone."""
+    """Builds a model from logits and a bias to probabilities. Only weights mark padding."""
     x = keras.Input((None,), name="x")
     logit = Bias(name="bias", dtype="float32")(keras.ops.expand_dims(x, -1))
     return kd.CTRModel({"x": x}, probability(logit, x > -np.inf), name="model")
 
 
 def as_dataset(*arrays):
-    """Batches whose number of candidates is not known, as those of requests of unequal size."""
+    """Returns batches with an unknown number of candidates."""
     x, *others = arrays
-    import tensorflow as tf  # Other backends take the constants of this file.
+    import tensorflow as tf  # Imported here, because other backends import this file.
 
     elements = ({"x": x}, *others)
     spec = tf.nest.map_structure(lambda a: tf.TensorSpec((None,) * a.ndim, a.dtype), elements)
@@ -126,7 +127,7 @@ def test_without_weights_every_candidate_counts():
 @pytest.mark.parametrize("y", [Y[:, 0], Y[:, :1]])
 @pytest.mark.parametrize("weight", [WEIGHT[:, 0], WEIGHT[:, :1]])
 def test_pointwise_labels_and_weights(y, weight):
-    """Labels and weights `(batch,)` and `(batch, 1)`, of arrays and of a data set."""
+    """Labels and weights `(batch,)` and `(batch, 1)`, as arrays and as a dataset."""
     model = model_of()
     words = {"metrics": ["AUC"], "weighted_metrics": ["accuracy"], "run_eagerly": y.ndim == 1}
     model.compile("sgd", "binary_crossentropy", **words)
@@ -175,8 +176,8 @@ def test_labels_of_another_shape_are_refused():
 
 
 def test_requests_of_different_sizes_with_standard_keras_losses():
-    """From a log to `fit`, with everything by its usual name."""
-    keras.utils.set_random_seed(0)  # The tolerance below is not for every seed.
+    """From a log to `fit`, with standard Keras names of losses and metrics."""
+    keras.utils.set_random_seed(0)  # The tolerance below does not hold for all seeds.
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 5, 40)
     log = pd.DataFrame({"request": np.repeat(np.arange(40), sizes)})
@@ -201,8 +202,8 @@ def test_requests_of_different_sizes_with_standard_keras_losses():
     found = kd.evaluation.predict(model, data.dataset("train", **wanted))
     sure = found.predictions > 0.5
     assert history["val_accuracy"][0] == pytest.approx(accuracy_score(found.labels, sure))
-    assert abs(history["val_AUC"][0] - metrics["auc"]) < 0.05  # Keras' has 200 thresholds.
-    # The mean over batches of requests, which differ in their number of candidates.
+    assert abs(history["val_AUC"][0] - metrics["auc"]) < 0.05  # Keras' AUC has 200 thresholds.
+    # Keras averages over batches, which differ in their number of candidates.
     one = model.evaluate(data.dataset("train", 40, by_request=True), verbose=0, return_dict=True)
     assert one["loss"] == pytest.approx(metrics["logloss"], rel=1e-5)
 
@@ -257,7 +258,7 @@ def test_half_precision_loss_is_scaled_and_computed_from_logits():
 
 
 def test_plain_keras_model_is_loaded_and_trained(tmp_path):
-    """As an older version saved it."""
+    """A model saved by an older version has no CTRModel class."""
     x = keras.Input((None,), name="x")
     ctr = keras.layers.Activation("sigmoid", dtype="float32", name="ctr")(
         Bias()(keras.ops.expand_dims(x, -1))[..., 0]
@@ -302,7 +303,7 @@ def test_tables_and_prepared_data_are_refused_with_the_remedy(method):
 
 
 def model_of_two():
-    """`ctr` has the logits that come in, `cvr` minus these."""
+    """Builds a model whose logits are the inputs for `ctr` and their negation for `cvr`."""
     x = keras.Input((None,), name="x")
     logit = Bias(name="bias", dtype="float32")(keras.ops.expand_dims(x, -1))
     outputs = {
@@ -337,7 +338,7 @@ def test_each_output_has_its_loss_weight_and_metrics(loss, weights):
 
 
 def test_losses_of_several_outputs_have_their_own_divisor():
-    """Keras' loss by the number of real candidates, ours by the sum of their weights."""
+    """Keras' loss divides by the number of real candidates, ours by the sum of weights."""
     model = model_of_two()
     model.compile("sgd", {"ctr": "binary_crossentropy", "cvr": BinaryCrossentropy()})
     found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
@@ -387,7 +388,7 @@ def test_invalid_outputs(outputs):
 
 
 def test_downsampled_data_requires_the_rate_in_the_loss():
-    """Else nothing could undo it: the answers would be too high, and silently so."""
+    """Otherwise its effect could not be undone, and predictions would be too high."""
     log = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
     data = log.downsample_negatives(0.5).downsample_negatives(0.5)
     model = kd.models.build_lr(data.spec)

@@ -54,14 +54,14 @@ def test_one_weight_per_row():
 
 @pytest.mark.parametrize("weight", [None, [[0.5, 2, 3], [0, 1, 0.25]]])
 def test_positive_weight_multiplies_loss_of_positives(weight):
-    """Positives count 10 times, and what is divided by stays."""
+    """The weight of positives does not change the divisor."""
     full = np.ones_like(Y) if weight is None else np.array(weight, "float32")
     expected = (full * np.where(Y == 1, 10, 1) * EACH).sum() / full.sum()
     assert float(BinaryCrossentropy(10)(Y, P, weight)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_positive_weight_multiplies_optimal_odds():
-    """Of 2 clicks in 10 rows: odds of 1 / 4, and of 3 / 4 where clicks count 3 times."""
+    """2 clicks in 10 rows have odds 1 / 4; with weight 3 the optimal odds are 3 / 4."""
     y = np.array([[1, 1, 0, 0, 0, 0, 0, 0, 0, 0]], "float32")
     for weight, best in ((1, 1 / 5), (3, 3 / 7)):
         p = tf.fill(y.shape, best)
@@ -128,7 +128,7 @@ def test_padding_does_not_affect_loss_and_gradient():
     np.testing.assert_allclose(loss_and_gradient(*wide), plain, rtol=1e-6)
     tall = [np.pad(a, ((0, 3), (0, 0))) for a in (x, Y, np.ones_like(Y))]
     np.testing.assert_allclose(loss_and_gradient(*tall), plain, rtol=1e-6)
-    # Without the weights both change: the test can fail.
+    # Counter-check: without the weights both change.
     x, y, _ = wide
     assert (np.abs(loss_and_gradient(x, y, None) - plain) > 0.01).all()
 

@@ -57,7 +57,7 @@ def test_ignored_differences():
     wider = [dataclasses.replace(feature, max_values=3) for feature in BAGS.context[:1]]
     wider = dataclasses.replace(BAGS, context=[*wider, BAGS.context[1]])
     assert differences(fingerprint(BAGS), wider) == []
-    # The last digits of a mean hang on the order of the rows.
+    # The last digits of a mean depend on the order of the rows.
     assert differences(fingerprint(spec_of()), spec_of(price=(3.0000000001, 2.0000000001))) == []
 
 
@@ -231,11 +231,11 @@ def test_fingerprint_is_short_json():
 
 @pytest.mark.parametrize("values", [("a", "\u00e9", "\ud800"), (3, -1, 10**18)])
 def test_checksum_does_not_depend_on_order(values):
-    """CRC-32 of the text of each value in UTF-8, with halves of surrogate pairs as they are."""
+    """It is the sum of CRC-32 of the UTF-8 text of each value, with lone surrogates unchanged."""
     content = json.loads(fingerprint(spec_of(values)))["features"]["item"]
     texts = [str(value).encode("utf-8", "surrogatepass") for value in values]
     assert content["unordered"] == sum(binascii.crc32(text) for text in texts)
-    assert list(content)[-2:] == ["digests", "unordered"]  # The text of saved models.
+    assert list(content)[-2:] == ["digests", "unordered"]  # Saved models contain this text.
 
 
 def test_equal_vocabularies_are_compared_only_by_digests(monkeypatch):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-# Arguments of a layer of moving moments, and what is said of them.
+# Invalid arguments of a layer with moving moments, and the error texts.
 WRONG_MOMENTS = [
     ({"epsilon": 0}, r"`epsilon` must be a positive number\. Received: epsilon=0"),
     ({"epsilon": "x"}, "`epsilon` must be a positive number.*'x'"),

@@ -44,7 +44,7 @@ def test_attention_contract_with_steps(tmp_path):
 
 
 def test_weights_of_steps_are_saved(tmp_path):
-    """Averages other than those that a new layer starts with."""
+    """Moving averages that differ from their initial values are restored."""
     inputs = keras.Input((3,))
     model = keras.Model(inputs, MLP((5, 2), STEPS)(inputs))
     for _ in range(3):

@@ -30,7 +30,7 @@ def randomized(layer, seed=1):
 
 
 def expected(layer, query, keys, mask):
-    """The layer's output and weights by the NumPy model, with the layer's variables."""
+    """Computes the layer's output and weights in NumPy, with the layer's variables."""
     hidden = [(layer.kernel, layer.bias)]
     hidden += [(dense.kernel, dense.bias) for dense in layer.mlp.dense_layers]
     hidden = [(kernel.numpy(), bias.numpy()) for kernel, bias in hidden]
@@ -183,7 +183,7 @@ def test_long_histories_in_half_precision(weight_normalization, dtype, resolutio
     weights = keras.ops.cast(layer.attention_weights(query, keys), "float32")
     np.testing.assert_allclose(weights, np.full((1, 1, 1000), 1 / 1000), rtol=resolution)
     np.testing.assert_allclose(np.sum(weights), 1, rtol=resolution)
-    # In pairs and, of many candidates, row by row.
+    # All pairs at once and, with many candidates, row by row.
     for candidates in (1, 3):
         out = layer(keras.ops.repeat(query, candidates, axis=1), keys)
         expected = np.repeat(keras.ops.cast(keys[:, :1], "float32"), candidates, axis=1)
@@ -255,13 +255,13 @@ def test_many_candidates_are_computed_row_by_row(
     np.testing.assert_allclose(of_rows, of_pairs, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(tf.function(layer)(query, keys, keys_mask=mask), of_pairs, rtol=1e-4)
     layer(query, keys, keys_mask=mask, training=True)
-    assert len(taken) == 5  # Once more when traced; training has pairs.
+    assert len(taken) == 5  # The fifth call is the tracing. Training computes all pairs at once.
 
 
 def test_many_pairs_of_a_row_take_several_iterations(monkeypatch):
     layer = AttentionSequencePoolingLayer((5, 3), "sigmoid")
     query, keys, mask = inputs(3, batch=4, candidates=7)
-    mask[:, :2] = True  # Keras warns of a softmax over one.
+    mask[:, :2] = True  # Keras warns about a softmax over one entry.
     mask[1] = False
     layer(query, keys, keys_mask=mask)
     randomized(layer)
@@ -272,7 +272,7 @@ def test_many_pairs_of_a_row_take_several_iterations(monkeypatch):
         layer, "_attend_row", lambda w, q, k: taken.append(len(q)) or of_row(w, q, k)
     )
     monkeypatch.setattr(packed_tensorflow, "MIN_PAIRS_PER_ROW", 0)
-    # Turns of three candidates, the last of one; then of one, however long the rows are.
+    # Iterations with three candidates, the last with one; then one candidate per iteration.
     for pairs, sizes in ((mask.sum() // 4 * 3, [3, 3, 1]), (1, [1] * 7)):
         monkeypatch.setattr(packed_tensorflow, "PAIRS_PER_ITERATION", pairs)
         of_turns = layer(query, keys, keys_mask=mask)

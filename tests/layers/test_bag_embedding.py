@@ -9,7 +9,7 @@ from keras_din.layers import BagEmbedding, Embedding
 from tests.layers.contract import check_layer
 
 TABLE = np.array([[9, 9], [1, -8], [3, 2], [5, -4], [7, 0]], "float32")
-# Values 2 and 3, nothing, out of vocabulary twice (once by a number out of range) and 4.
+# Values 2 and 3; empty; out of vocabulary twice (once by an index out of range) and 4.
 BAGS = np.array([[2, 0, 3, 0], [0, 0, 0, 0], [1, 99, 0, 4]], "int32")
 POOLED = {
     "mean": [[4, -1], [0, 0], [3, -16 / 3]],
@@ -62,10 +62,10 @@ def test_empty_axes(pooling, shape):
 @pytest.mark.parametrize(
     "pooling, expected",
     [
-        # d/dv of sum(output), for each value its rows: index 2 once, 3 once, 1 twice, 4 once.
+        # Gradient of sum(output): index 2 occurs once, 3 once, 1 twice, 4 once.
         ("sum", [[0, 0], [2, 2], [1, 1], [1, 1], [1, 1]]),
         ("mean", [[0, 0], [2 / 3, 2 / 3], [1 / 2, 1 / 2], [1 / 2, 1 / 2], [1 / 3, 1 / 3]]),
-        # The maxima are 5 of index 3, 2 of index 2, and 7 and 0 of index 4.
+        # The maxima are 5 (index 3), 2 (index 2), and 7 and 0 (index 4).
         ("max", [[0, 0], [0, 0], [0, 1], [1, 0], [1, 1]]),
     ],
 )
@@ -94,7 +94,7 @@ def test_long_bags_in_half_precision(dtype):
 
 @every_pooling
 def test_only_real_values_are_looked_up(pooling):
-    bags, values = 7, 211  # Sizes that nothing else in the graph has.
+    bags, values = 7, 211  # Sizes that are unique in the graph.
     layer = a_layer(pooling)
     graph = tf.function(layer).get_concrete_function(tf.TensorSpec((bags, values), tf.int32)).graph
     shapes = [

@@ -9,7 +9,7 @@ from tests.layers.contract import WRONG_MOMENTS, check_layer
 
 
 def test_training_uses_statistics_of_real_entries():
-    # Of 1 and 5, mean 3 and variance 4; the third entry is padding.
+    # The real entries 1 and 5 have mean 3 and variance 4. The third entry is padding.
     layer = BatchNormalization(epsilon=5.0, momentum=0.9)
     layer.build((None, 1))
     layer.gamma.assign([6.0])
@@ -54,7 +54,7 @@ def test_output_matches_keras_layer(masked):
     a, b = (layer(x, mask=mask, training=True) for layer in (ours, theirs))
     real = slice(None) if mask is None else mask
     np.testing.assert_allclose(np.array(a)[real], np.array(b)[real], rtol=1e-5, atol=1e-6)
-    # The averages of Keras still hold its initial values; ours are those of the batch.
+    # The averages of Keras still contain the initial values; those here are those of the batch.
     theirs.moving_mean.assign(ours.moving_mean.numpy())
     theirs.moving_variance.assign(ours.moving_variance.numpy())
     np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)

@@ -61,7 +61,8 @@ def test_layer_matches_numpy(
 
 
 def test_attention_of_one_head_without_positions():
-    # Zero queries read the mean of all; values and their projection are the identity, FFN is 0.
+    # Zero queries give the mean of all values. Values and output projection are the identity, and
+    # FFN is 0.
     layer = BehaviorTransformer(num_heads=2, max_positions=0)
     query = np.array([[[1.0, 0.0, 4.0]]], "float32")
     keys = np.array([[[9.0, 9.0, 9.0], [3.0, 2.0, 2.0], [2.0, 1.0, 3.0]]], "float32")

@@ -85,7 +85,7 @@ def test_all_integer_dtypes(dtype, training):
     table = layer.embeddings.numpy()
     np.testing.assert_array_equal(out, [[[0, 0], *table[rows[1:]]]])
     np.testing.assert_array_equal(out._keras_mask, [[False, True, True, True]])
-    if np.iinfo(dtype).max > 300:  # None becomes another row.
+    if np.iinfo(dtype).max > 300:  # Large values must not wrap around to another row.
         out = layer(np.array([300, np.iinfo(dtype).max], dtype), training=training)
         np.testing.assert_array_equal(out, table[[1, 1]])
     if dtype in ("uint64", "int64"):
@@ -118,7 +118,7 @@ def test_regularizer_works_and_warns():
         loss = tf.reduce_sum(layer(np.array([2, 0], "int32"))) + sum(layer.losses)
     gradient = tape.gradient(loss, layer.embeddings.value)
     assert not isinstance(gradient, tf.IndexedSlices)
-    l2 = 0.01  # Of Keras: `l2 * sum(w^2)`.
+    l2 = 0.01  # The default of Keras: `l2 * sum(w^2)`.
     np.testing.assert_allclose(loss, 2 + l2 * 10, rtol=1e-6)
     expected = np.full((5, 2), 2 * l2) + np.eye(5)[:, 2:3]
     np.testing.assert_allclose(gradient, expected, rtol=1e-6)

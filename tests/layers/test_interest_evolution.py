@@ -50,7 +50,7 @@ def test_last_state_of_one_unit(gru_type):
     query, keys = np.array([[1.0]], "float32"), np.array([[[math.log(3)], [0.0]]], "float32")
     layer.build(query.shape, keys.shape)
     gates = 2 if gru_type == "AGRU" else 3
-    # u = sigmoid(1 h), r = sigmoid(2 h) and h~ = tanh(3 h + r * s + 0.5), nothing else recurrent.
+    # u = sigmoid(1 h), r = sigmoid(2 h) and h~ = tanh(3 h + r * s + 0.5).
     layer.attention_kernel.assign([[1.0]])
     layer.kernel.assign([[1.0, 2.0, 3.0][-gates:]])
     layer.recurrent_kernel.assign([[0.0, 0.0, 1.0][-gates:]])
@@ -85,7 +85,7 @@ def test_layer_matches_numpy(seed, batch, candidates, time, gru_type):
 
 
 def test_irrelevant_interest_keeps_the_state():
-    """The paper's gate: with attention 0 the state stays. The authors' code changes it."""
+    """As in the paper, attention 0 keeps the state. The authors' code would change it."""
     query, keys, _ = inputs(0, batch=1, candidates=1, time=2)
     layer = randomized(InterestEvolution(2), query, keys)
     layer.attention_kernel.assign(np.ones((4, 3)) * 1e3)

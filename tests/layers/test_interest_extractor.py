@@ -56,7 +56,7 @@ def test_padded_and_packed_states_match_numpy():
 
 
 def draw(monkeypatch, other):
-    """Has the layer draw `other`, a place for each position."""
+    """Replaces the random negatives by the given positions."""
     from keras_din.layers import interest_extractor
     from keras_din.ops import sample_next_and_negative
 
@@ -120,7 +120,7 @@ def test_seed_determines_the_negatives():
 
 
 def test_layer_learns_to_predict_the_next_behavior():
-    """A behavior tells the next one: the loss goes far below that of chance, 2 log 2."""
+    """Each behavior determines the next one, so the loss falls far below chance, 2 log 2."""
     keras.utils.set_random_seed(0)
     ids = (np.arange(6) + np.random.default_rng(0).integers(0, 20, (64, 1))) % 20
     keys = np.eye(20, dtype="float32")[ids]
@@ -132,7 +132,7 @@ def test_layer_learns_to_predict_the_next_behavior():
     assert first == 0  # Without the auxiliary loss.
     losses = []
     for _ in range(150):
-        model.reset_metrics()  # Older versions of Keras go on with the mean.
+        model.reset_metrics()  # Older versions of Keras do not reset the mean.
         losses.append(float(model.train_on_batch(keys, keys)))
     assert abs(losses[0] - 2 * math.log(2)) < 0.3
     assert losses[-1] < 0.5 * losses[0]
@@ -149,7 +149,7 @@ def test_keras_mask_of_keys_is_used_and_kept():
 
 
 class MaskOf(keras.layers.Layer):
-    """The Keras mask of a tensor, as another layer reads it."""
+    """Returns the Keras mask of a tensor, as the next layer reads it."""
 
     def __init__(self):
         super().__init__()
@@ -173,7 +173,7 @@ def test_given_mask_is_passed_on(of_keys):
     layer, pooling, mask_of = InterestExtractor(3), SequencePooling(), MaskOf()
     expected = pooling(layer(keys, keys_mask=mask), keys_mask=mask)
     keys = tf.constant(keys)
-    if of_keys is not None:  # The one that is given has precedence.
+    if of_keys is not None:  # The given mask takes precedence.
         keys._keras_mask = tf.constant(of_keys)
     states = layer(keys, keys_mask=mask)
     np.testing.assert_array_equal(pooling(states), expected)

@@ -29,13 +29,15 @@ def test_mean_of_the_first_steps_then_exponential_average(kind):
 @LAYERS
 @pytest.mark.parametrize("steps", [1, 10, 100, 1000])
 def test_inference_equals_training_after_any_number_of_steps(kind, steps):
-    # Far from mean 0 and variance 1, as the pre-activations of a young network are.
+    # Far from mean 0 and variance 1, as pre-activations at the start of training.
     rng = np.random.default_rng(steps)
     mean, std, rows = 0.02, 0.03, 200
     layer = kind()
     for _ in range(steps):
         layer(rng.normal(mean, std, (rows, 4)).astype("float32"), training=True)
-    seen = rows * min(steps, 199)  # An average with momentum .99 is worth 199 batches.
+    seen = rows * min(
+        steps, 199
+    )  # With momentum .99 the average has the variance of a mean of 199 batches.
     moving_mean, moving_variance = averages(layer)
     assert np.abs(moving_mean - mean).max() < 4.5 * std / np.sqrt(seen)
     unbiased = moving_variance * rows / (rows - 1)

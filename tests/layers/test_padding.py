@@ -31,7 +31,7 @@ def test_padding_does_not_affect_statistics(kind, padding):
 
 
 def test_padding_does_not_affect_gradient_of_a_table():
-    """A gradient that is infinite at padding alone changes nothing."""
+    """An infinite gradient at padding changes nothing."""
     table = Embedding(4, 1)
     table.build()
     with tf.GradientTape() as tape:
@@ -42,7 +42,7 @@ def test_padding_does_not_affect_gradient_of_a_table():
 
 
 def test_padding_positions_in_the_static_form():
-    """The position behind an infinite one takes nothing of it."""
+    """An infinite value at padding does not affect the next position."""
     mask = np.array([[True, False, True]])
     out = unpack_behaviors(tf.constant([[np.inf], [1.0]]), tf.constant(mask))
     np.testing.assert_array_equal(out, [[[np.inf], [0], [1]]])

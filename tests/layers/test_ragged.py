@@ -19,7 +19,7 @@ from keras_din.layers import (
 
 LENGTHS = [3, 0, 5, 1]
 MASK = np.arange(5) < np.array(LENGTHS)[:, None]
-# What reads behaviors for a candidate, and what reads them alone.
+# Layers of behaviors and a candidate, and layers of behaviors only.
 LAYERS = {
     "attention": lambda: AttentionSequencePoolingLayer((6, 3)),
     "attention_units": lambda: AttentionSequencePoolingLayer((6,), "relu", False),
@@ -51,14 +51,14 @@ def test_ragged_behaviors_match_padded_ones(name):
     expected = called(layer, query, keys, keys_mask=MASK)
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(called(layer, query, ragged), expected, atol=1e-6)
-    # Real behaviors alone: their masks say that a part of them is padding.
+    # The mask marks some of these behaviors as padding.
     some = MASK & (np.arange(5) != 1)
     expected = called(layer, query, keys, keys_mask=some)
     mask = tf.RaggedTensor.from_tensor(some, lengths=LENGTHS)
     for keys_mask in (mask, some, np.pad(some, ((0, 0), (0, 2)))):
         out = called(layer, query, ragged, keys_mask=keys_mask)
         np.testing.assert_allclose(out, expected, atol=1e-6)
-    # Of padded and of packed behaviors only the mask may be ragged.
+    # The mask may be ragged also if behaviors are padded or packed.
     for behaviors in (keys, PackSequence()(keys, some)):
         out = called(layer, query, behaviors, keys_mask=mask)
         np.testing.assert_allclose(out, expected, atol=1e-6)
@@ -139,7 +139,7 @@ def test_embeddings_of_ragged_indices():
     assert out.row_lengths().numpy().tolist() == [3, 0, 2]
     np.testing.assert_array_equal(out.to_tensor(), expected)
     np.testing.assert_array_equal(layer(ragged, training=True).to_tensor(), expected)
-    # Its mask, which is ragged, says that the 0 between others is padding.
+    # The ragged mask marks the 0 between other indices as padding.
     mean = SequencePooling()
     np.testing.assert_allclose(mean(out), (mean(layer(indices))), atol=1e-7)
     bags = BagEmbedding(5, 4)

@@ -1,4 +1,4 @@
-"""Pooling with equal weights, by hand."""
+"""Pooling with equal weights: padding, masks, half precision."""
 
 import keras
 import numpy as np

@@ -16,7 +16,7 @@ def test_output_is_distance_from_mean_in_standard_deviations():
 @pytest.mark.parametrize("dtype, resolution", [("float16", 2**-11), ("bfloat16", 2**-8)])
 @pytest.mark.parametrize("mean, std", [(1e5, 5e4), (1.7e9, 1e6)])
 def test_large_numbers_in_half_precision(mean, std, dtype, resolution):
-    # Multiples of 128, the resolution of float32 there.
+    # Multiples of 128, the resolution of float32 at this size.
     steps = np.array([-2.5, -1, 0, 0.001, 1, 3])
     x = (mean + np.round(steps * std / 128) * 128).astype("float32")
     expected = (x.astype("float64") - mean) / std

@@ -23,7 +23,7 @@ def dice_of(layer):
 
 
 def embedding(model, feature, value):
-    """One value of one feature as a vector."""
+    """Returns the vector of one value of a feature."""
     if isinstance(feature, Numeric):
         return read(feature, None, value)
     return read(feature, model.get_layer(f"embedding_{feature.name}").embeddings.numpy(), value)
@@ -38,7 +38,7 @@ def interest(model, sequence, query, keys, mask):
 
 
 def reference(model, spec, x, row, candidate, pool):
-    """`ctr` of one candidate of one row."""
+    """Computes `ctr` of one candidate of one row."""
     parts = [embedding(model, f, x[f.name][row]) for f in spec.context]
     target = {f.name: embedding(model, f, x[f.name][row, candidate]) for f in spec.target}
     parts.append(np.concatenate(list(target.values())))

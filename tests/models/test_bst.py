@@ -35,7 +35,7 @@ def a_model(seed=0, **options):
 
 
 def a_batch(seed=0, time=5):
-    """One user has no behavior in the first sequence, one has as many as there can be."""
+    """In the first sequence, one user has no behavior and one has the maximum."""
     x = random_batch(SPEC, seed, candidates=2, time=time)
     full = random_batch(SPEC, seed + 1, candidates=2, time=time, real=1)
     for sequence in SPEC.sequences:
@@ -46,7 +46,7 @@ def a_batch(seed=0, time=5):
 
 
 def vectors(model, name, values):
-    """What the values of one input are embedded as, `(values, dim)`."""
+    """Returns the embeddings of the values of one input, `(values, dim)`."""
     feature = SPEC.inputs[name].feature
     if isinstance(feature, kd.Numeric):
         return np.reshape([read(feature, None, value) for value in values], (-1, 1))
@@ -56,7 +56,7 @@ def vectors(model, name, values):
 
 
 def reference(model, values):
-    """`ctr` of one candidate of one row, whose values stand by name of the input."""
+    """Computes `ctr` of one candidate of one row, from values by input name."""
     of = {name: vectors(model, name, each) for name, each in values.items()}
     parts = [of[feature.name][0] for feature in (*SPEC.context, *SPEC.target)]
     for sequence in SPEC.sequences:
@@ -92,7 +92,7 @@ def test_positions_are_counted_from_the_most_recent():
     position = model.get_layer("interest_carts").position
     x = random_batch(SPEC, real=1)
     x["carts_item"] = np.array([[0, 5, 0, 7], [5, 7, 0, 0], [0, 0, 5, 7], [3, 9, 5, 7]], "int32")
-    for name, values in x.items():  # Users that differ in these alone.
+    for name, values in x.items():  # Users that differ only in these values.
         x[name] = values if name == "carts_item" else np.repeat(values[:1], 4, axis=0)
     plain = score(model, x)
     np.testing.assert_allclose(plain[1:3], plain[[0, 0]], rtol=1e-6)
@@ -102,7 +102,9 @@ def test_positions_are_counted_from_the_most_recent():
         position.assign(before + 3 * np.eye(len(before))[:, i : i + 1] * np.arange(1, 5))
         changed[i] = np.abs(score(model, x) - plain)[:, 0] > 1e-6
         position.assign(before)
-    assert all(changed[i].all() for i in (0, 1, 2))  # The candidate's and those of two behaviors.
+    assert all(
+        changed[i].all() for i in (0, 1, 2)
+    )  # The embeddings of the candidate and of two behaviors.
     for i in (3, 4):
         assert changed[i].tolist() == [False, False, False, True]
 
@@ -116,7 +118,7 @@ def test_without_positions_the_order_does_not_matter(max_positions):
 
 
 def test_model_learns_from_the_order():
-    """A click when the candidate was the last behavior: its length alone gives an AUC of 0.78."""
+    """A click if the candidate is the last behavior. History length alone gives an AUC of 0.78."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     spec = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])

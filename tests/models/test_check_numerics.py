@@ -16,7 +16,7 @@ def numerics_are_checked():
 
 
 def histories(spec, empty):
-    """A batch with some empty histories, or empty ones alone."""
+    """Returns a batch with some or only empty histories."""
     x = random_batch(spec, candidates=2)
     for name, info in spec.inputs.items():
         if info.role == "behavior":

@@ -34,7 +34,7 @@ BAGS = FeatureSpec(
     ],
 )
 
-# Options that make another graph are held to the contract as well.
+# The contract also holds for options that change the graph.
 OPTIONS = {
     "din_authors": AUTHORS,
     "din_product": {
@@ -52,7 +52,7 @@ every_trained_model = pytest.mark.parametrize("name", [*TRAINED, *OPTIONS])
 
 
 def randomized(model, seed=0, scale=0.5):
-    """Weights far from their initial values, so that nothing hides behind a zero."""
+    """Sets random weights, so that no term is hidden by an initial zero."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         values = rng.normal(size=weight.shape) * scale
@@ -61,25 +61,25 @@ def randomized(model, seed=0, scale=0.5):
 
 
 def compiled(model, optimizer="sgd", loss="binary_crossentropy"):
-    """With the optimizer's variables: a first step that creates them is traced twice."""
+    """Creates the optimizer's variables, because a first step that creates them is traced twice."""
     model.compile(optimizer, loss)
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 def score(model, x):
-    """`ctr` without a graph, whose tracing takes a second; the contract holds both to be equal."""
+    """Computes `ctr` eagerly, because tracing takes a second. Another test compares both."""
     return np.asarray(model(x))
 
 
 def training_loss(model, x):
-    """A loss of the outputs, and those that layers add."""
+    """Returns a loss of the outputs plus the losses of layers."""
     return tf.reduce_sum(model(x, training=True)) + sum(model.losses)
 
 
 @every_model
 def test_inputs_are_a_dict_and_outputs_are_probabilities(name):
-    """As a graph of any sizes, which is what `fit` and exports trace, and without one."""
+    """Both in a graph of unknown sizes, as in `fit` and exports, and eagerly."""
     model = randomized(BUILDERS[name](SPEC), scale=0.2)
     assert isinstance(model, keras.Model)
     assert model.name == name
@@ -97,7 +97,7 @@ def test_inputs_are_a_dict_and_outputs_are_probabilities(name):
 @every_model
 def test_candidates_are_scored_independently(name):
     model = randomized(BUILDERS[name](SPEC))
-    # As many as rows, where a sum along the wrong axis has a shape that is right.
+    # As many candidates as rows, so that a sum over the wrong axis has the right shape.
     x = random_batch(SPEC, batch=3, candidates=3)
     together = score(model, x)
     for i in range(3):
@@ -131,8 +131,8 @@ def test_padding_changes_nothing_in_training(name):
     y = np.random.default_rng(1).integers(0, 2, (6, 2)).astype("float32")
     results = []
     for padded in (False, True):
-        keras.utils.set_random_seed(0)  # Of what training draws.
-        # With larger weights, models that multiply their inputs diverge and rounding with them.
+        keras.utils.set_random_seed(0)  # For the random numbers of training.
+        # With larger weights, models that multiply inputs diverge, and rounding errors too.
         model = randomized(BUILDERS[name](SPEC), scale=0.3)
         compiled(model, keras.optimizers.SGD(0.05), BinaryCrossentropy())
         if padded:
@@ -150,7 +150,7 @@ def test_padding_changes_nothing_in_training(name):
 @every_trained_model
 def test_empty_histories_are_finite_and_trainable(name):
     model = BUILDERS[name](SPEC)
-    # As graphs they run in `test_one_trace_whatever_the_length`.
+    # As graphs they run in `test_one_trace_for_all_lengths`.
     model.compile("adam", "binary_crossentropy", run_eagerly=True)
     for time in (0, 3):
         x = random_batch(SPEC, time=time, real=0)
@@ -174,7 +174,7 @@ def test_keras_save_and_load(name, tmp_path):
     np.testing.assert_array_equal(score(fresh, x), score(model, x))
 
 
-# Of layers and of operations of the graph, which Keras numbers.
+# Names of layers, and of operations that Keras numbers.
 NAMES = (
     *("ctr", "padded", "top", "logit", "bias", "item_bias", "cross", "deep", "affine", "dense"),
     *("embedding_item_id", "weight_item_id", "standardize_ctr", "pack_hist", "pooled_hist"),
@@ -214,7 +214,7 @@ def test_layers_are_renamed_only_on_conflict(name):
 def test_embeddings_initializer_is_used(name):
     model = ZOO[name](SPEC, embeddings_initializer="ones")
     tables = [weight for weight in model.weights if "embeddings" in weight.path]
-    # Those of the linear parts of a model start at 0, where it has others.
+    # The tables of linear parts start at 0, if a model has other tables.
     tables = [table for table in tables if table.path.startswith("embedding_")] or tables
     assert all((table.numpy() == 1).all() for table in tables)
 
@@ -245,7 +245,7 @@ def test_double_precision(name):
 
 @every_model
 def test_large_numbers_in_half_precision(name):
-    """In context, target and behaviors, whose raw numbers half precision has not."""
+    """Numbers in context, target and behaviors that half precision cannot represent."""
     price = Numeric("price", mean=1e5, std=5e4)
     ts = Numeric("ts", mean=1.7e9, std=1e6)
     spec = FeatureSpec(
@@ -269,7 +269,7 @@ def test_large_numbers_in_half_precision(name):
 
 @every_trained_model
 def test_nan_and_large_numbers_at_padding_in_half_precision(name):
-    """0 is 85,000 deviations from the mean of these times: infinite in half precision."""
+    """Padding 0 is 85,000 standard deviations from the mean of times: infinite in float16."""
     ts = Numeric("ts", mean=1.7e9, std=2e4)
     spec = FeatureSpec(
         target=[ITEM, ts], sequences=[Sequence("hist", of=[ITEM], side_features=[ts])]
@@ -331,7 +331,7 @@ def test_gradients_of_tables_stay_sparse(name):
 
 
 def batches(lengths):
-    """A dataset whose batches have these lengths of history; the last one has fewer rows."""
+    """Returns batches with these lengths of history. The last batch has fewer rows."""
 
     def elements():
         for i, length in enumerate(lengths):
@@ -364,7 +364,7 @@ def test_one_trace_for_all_lengths(name):
 
 
 def ragged(x):
-    """Inputs of `BAGS` with padding behind real values, and the same as ragged tensors."""
+    """Returns inputs of `BAGS` with padding at the end, and the same as ragged tensors."""
     padded, tensors = {}, {}
     lengths = np.array([3, 0, 5, 1])
     for n, v in x.items():
@@ -383,14 +383,14 @@ def ragged(x):
 
 @every_model
 def test_ragged_inputs_match_padded_ones(name):
-    """Histories and bags, and bags in histories."""
+    """Histories, bags, and bags in histories."""
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
     x, tensors = ragged(random_batch(BAGS, candidates=2, real=1.0))
     assert sum(isinstance(tensor, tf.RaggedTensor) for tensor in tensors.values()) == 5
     np.testing.assert_allclose(model(tensors), model(x), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["lr", "din"])  # By weights of values, and by embeddings.
+@pytest.mark.parametrize("name", ["lr", "din"])  # One model without and one with embeddings.
 def test_training_on_ragged_inputs(name):
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
     x, tensors = ragged(random_batch(BAGS, candidates=2, real=1.0))
@@ -408,7 +408,7 @@ def test_training_on_ragged_inputs(name):
 
 
 def float_tensors_of_length(graph, time, batch):
-    """Names of floating-point tensors that have both the batch's rows and its padded length."""
+    """Returns the names of float tensors with both the batch size and the padded length."""
     found = []
     for operation in graph.get_operations():
         for tensor in operation.outputs:
@@ -420,7 +420,7 @@ def float_tensors_of_length(graph, time, batch):
 
 @every_trained_model
 def test_no_padded_float_tensor(name):
-    batch, time = 7, 211  # Sizes that nothing else in the graph has.
+    batch, time = 7, 211  # Sizes that are unique in the graph.
     spec = FeatureSpec(
         context=SPEC.context, target=SPEC.target, sequences=[Sequence("hist", of=[ITEM, CATE])]
     )
@@ -438,7 +438,7 @@ def test_no_padded_float_tensor(name):
 
     graph = step.get_concrete_function(signature).graph
     assert float_tensors_of_length(graph, time, batch) == []
-    # The same look at a padded model finds such tensors: the test can fail.
+    # Counter-check: a padded model has such tensors.
     padded = tf.function(lambda x: tf.gather(tf.zeros((40, 8)), x["hist_item_id"]))
     assert float_tensors_of_length(padded.get_concrete_function(signature).graph, time, batch)
 
@@ -446,7 +446,7 @@ def test_no_padded_float_tensor(name):
 @every_model
 @settings(max_examples=4, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 99))
-def test_random_specs_ignore_padding(name, spec, seed):
+def test_random_specs_give_finite_outputs(name, spec, seed):
     keras.backend.clear_session()
     model = randomized(BUILDERS[name](spec), seed)
     x = random_batch(spec, seed, candidates=2, time=seed % 4)
@@ -457,7 +457,7 @@ def test_random_specs_ignore_padding(name, spec, seed):
 
 @every_model
 def test_bags_ignore_padding(name):
-    """In context, target and behaviors: padding changes nothing, values do."""
+    """Padding of bags in context, target and behaviors changes nothing."""
     model = randomized(BUILDERS[name](BAGS), scale=0.3)
     x = random_batch(BAGS, candidates=2)
     plain = score(model, x)
@@ -486,9 +486,9 @@ def test_bags_ignore_padding(name):
         assert np.isfinite(gradient.values).all()
 
 
-@pytest.mark.parametrize("name", ["lr", "din"])  # By weights of values, and by embeddings.
+@pytest.mark.parametrize("name", ["lr", "din"])  # One model without and one with embeddings.
 def test_no_padded_float_tensor_of_bags(name):
-    time, values = 211, 223  # Sizes that nothing else in the graph has.
+    time, values = 211, 223  # Sizes that are unique in the graph.
     model = BUILDERS[name](BAGS)
     batch = random_batch(BAGS, batch=7, time=time, values_of_a_bag=values)
     signature = {n: tf.TensorSpec(v.shape, v.dtype) for n, v in batch.items()}
@@ -506,7 +506,7 @@ def test_no_padded_float_tensor_of_bags(name):
 
 @pytest.mark.parametrize("name", [name for name in BUILDERS if name not in ("popularity", "lr")])
 def test_fits_a_planted_signal(name):
-    """A click when the candidate's category stands in the history: what is linear can't know it."""
+    """A click if the candidate's category is in the history; a linear model cannot learn it."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     rows, time = 8000, 4
@@ -517,11 +517,11 @@ def test_fits_a_planted_signal(name):
     label = (hist == target[:, None]).any(1).astype("float32")[:, None]
     x = {"cate_id": target[:, None], "hist_cate_id": hist}
     options = {}
-    if name == "dien":  # Two gates and attention see little of small embeddings, and learn slowly.
+    if name == "dien":  # Gates and attention learn slowly from small embeddings.
         options = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=0.5)}
     model = compiled(BUILDERS[name](spec, **options), keras.optimizers.Adam(5e-3))
     model.fit(x, label, batch_size=256, epochs=8, verbose=0)
-    # By the batch's own statistics: the moving ones of Dice start at 1, and steps are few.
+    # Uses batch statistics, because there are too few steps for moving averages of Dice.
     assert auc(label[:, 0], np.asarray(model(x, training=True))[:, 0]) > 0.95
 
 

@@ -16,7 +16,7 @@ from tests.specs import random_batch
 
 
 def interests(model, sequence, x):
-    """What the two layers of a sequence make of a batch."""
+    """Returns the interests of a sequence for a batch."""
     tables = {
         f.name: model.get_layer(f"embedding_{f.name}").embeddings.numpy()
         for f in sequence.features
@@ -47,7 +47,7 @@ def test_interests_match_numpy(seed, gru_type):
     keras.backend.clear_session()
     model = randomized(build_dien(SPEC, gru_type=gru_type), seed)
     x = random_batch(SPEC, seed, batch=3, candidates=2, time=seed % 5)
-    before_top, _ = model.get_layer("top").input  # Beside the mask of the candidates.
+    before_top, _ = model.get_layer("top").input  # The second input is the mask of candidates.
     seen = np.asarray(keras.Model(model.inputs, before_top)(x))
     (sequence,) = SPEC.sequences
     expected_interests = interests(model, sequence, x)
@@ -67,8 +67,8 @@ def test_auxiliary_loss_only_in_training(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for each in (model, loaded):
         assert each.evaluate(x, y, verbose=0) == pytest.approx(alone, rel=1e-5)
-        each.reset_metrics()  # Older versions of Keras go on with the mean.
-        # Of a new model the auxiliary loss is about that of chance, 2 log 2.
+        each.reset_metrics()  # Older versions of Keras do not reset the mean.
+        # The auxiliary loss of an untrained model is about that of chance, 2 log 2.
         assert 1.0 < each.train_on_batch(x, y) - alone < 2.0
     without = build_dien(SPEC, auxiliary_loss_weight=0)
     without.compile(keras.optimizers.SGD(0.0), BinaryCrossentropy())

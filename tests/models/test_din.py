@@ -24,7 +24,7 @@ def frozen_batch_normalization(x, layer, mean=0, variance=1, epsilon=1e-3):
 
 
 def network_of_the_authors(model, item, cate, hist_item, hist_cate):
-    """`din/model.py` of the authors, line by line, for one user and one candidate: the ctr."""
+    """Computes the ctr of one user and one candidate like `din/model.py` of the authors."""
     layer = model.get_layer
     items = layer("embedding_item_id").embeddings.numpy()
     cates = layer("embedding_cate_id").embeddings.numpy()
@@ -82,7 +82,7 @@ def test_authors_network_has_the_initial_values_of_their_code():
 
 
 def test_product_of_interest_and_query():
-    # One unit of a side feature makes the interest wider: [i, u, i * u] is 2 + 3 + 2 wide.
+    # A side feature of one unit makes the interest wider: [i, u, i * u] has 2 + 3 + 2 units.
     item, action = Categorical("item", 4, dim=2), Categorical("action", 4, dim=1)
     spec = FeatureSpec(target=[item], sequences=[Sequence("h", of=[item], side_features=[action])])
     options = {"hidden_units": (), "interaction": "product", "item_bias": True}
@@ -125,7 +125,7 @@ def test_only_rows_of_the_batch_get_a_gradient():
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 def test_gradients_of_many_behaviors_in_half_precision(dtype):
-    """Equal behaviors, whose scores get none: sums in half precision left some of any sign."""
+    """Scores of equal behaviors must get zero gradient, also with half precision."""
     spec = FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[ITEM])])
     x = {"item_id": np.array([[2]]), "hist_item_id": np.full((1, 1000), 3)}
     results = []
@@ -148,7 +148,7 @@ def test_gradients_of_many_behaviors_in_half_precision(dtype):
 
 @pytest.mark.parametrize("options", [AUTHORS, {"interaction": "product", "item_bias": True}])
 def test_exported_version_matches_the_model(checked_by_one_process, tmp_path, options):
-    """`export` itself holds the SavedModel to the live model."""
+    """`export` itself compares the SavedModel with the live model."""
     model = randomized(build_din(SPEC, **options), scale=0.2)
     assert (export(model, SPEC, tmp_path) / "saved_model.pb").is_file()
 

@@ -27,7 +27,7 @@ def real_positions(x, sequence, row):
 
 
 def values_of(spec, x, row, candidate):
-    """Input name -> its values: one, and of behaviors as many as are real."""
+    """Returns input name -> real values: one per input, several per behavior input."""
     values = {}
     for name, info in spec.inputs.items():
         if info.role == "behavior":
@@ -38,7 +38,7 @@ def values_of(spec, x, row, candidate):
 
 
 def embeddings(model, spec, values, pooling):
-    """Input name -> vector, of behaviors pooled."""
+    """Returns input name -> vector; behaviors are pooled."""
     found = {}
     for name, info in spec.inputs.items():
         f = info.feature
@@ -51,7 +51,7 @@ def embeddings(model, spec, values, pooling):
 
 
 def table_of(model, name):
-    """A table, whose layer a model has only where something reads it."""
+    """Returns a table. A model has its layer only if the table is used."""
     return model.get_layer(name).embeddings.numpy()
 
 
@@ -110,7 +110,7 @@ def head(model, vectors):
 
 
 def fields(model, spec, found):
-    """Fields of the row, then of the candidate."""
+    """Returns the fields of the row and of the candidate."""
 
     def field(name, info):
         if isinstance(info.feature, Numeric):
@@ -118,12 +118,12 @@ def fields(model, spec, found):
         return found[name]
 
     inputs = spec.inputs.items()
-    of_row = [field(n, info) for n, info in inputs if info.role != "target"]
-    return of_row, [field(n, info) for n, info in inputs if info.role == "target"]
+    row_fields = [field(n, info) for n, info in inputs if info.role != "target"]
+    return row_fields, [field(n, info) for n, info in inputs if info.role == "target"]
 
 
 def compare(model, spec, seed, expected):
-    """`expected(values)` is the logit of one candidate."""
+    """Checks a model against `expected(values)`, the logit of one candidate."""
     x = random_batch(spec, seed, batch=3, candidates=2, time=seed % 6)
     out = np.asarray(model(x))
     for row, candidate in np.ndindex(3, 2):
@@ -150,7 +150,7 @@ def test_lr_matches_numpy(spec, seed):
 
 
 def some_crosses(spec, seed):
-    """Pairs and one triple of inputs that may be crossed."""
+    """Returns pairs and one triple of inputs that may be crossed."""
     inputs = {n: i for n, i in spec.inputs.items() if isinstance(i.feature, Categorical)}
     rng = np.random.default_rng(seed)
     possible = [
@@ -188,12 +188,12 @@ def test_pnn_matches_numpy(spec, seed):
     model = randomized(model, seed, scale=0.3)
 
     def expected(values):
-        of_row, of_candidate = fields(model, spec, embeddings(model, spec, values, pooling))
-        z = of_row + of_candidate
+        row_fields, candidate_fields = fields(model, spec, embeddings(model, spec, values, pooling))
+        z = row_fields + candidate_fields
         pairs = [
-            *itertools.combinations(of_row, 2),
-            *itertools.product(of_row, of_candidate),
-            *itertools.combinations(of_candidate, 2),
+            *itertools.combinations(row_fields, 2),
+            *itertools.product(row_fields, candidate_fields),
+            *itertools.combinations(candidate_fields, 2),
         ]
         p = []
         if product != "outer":
@@ -212,8 +212,8 @@ def test_deepfm_matches_numpy(spec, seed):
     model = randomized(build_deepfm(spec, pooling=pooling, hidden_units=(4, 3)), seed, scale=0.3)
 
     def expected(values):
-        of_row, of_candidate = fields(model, spec, embeddings(model, spec, values, pooling))
-        z = of_row + of_candidate
+        row_fields, candidate_fields = fields(model, spec, embeddings(model, spec, values, pooling))
+        z = row_fields + candidate_fields
         second_order = sum(left @ right for left, right in itertools.combinations(z, 2))
         return linear(model, spec, values, pooling) + second_order + head(model, z)
 
@@ -279,7 +279,7 @@ def test_crosses_ignore_padding_and_stay_packed(tmp_path):
 
 
 def test_batch_with_as_many_candidates_as_rows():
-    """Keras adds `(n, 1, 1)` to `(n, n, 1)` along the second axis where the sizes are known."""
+    """With known sizes, Keras adds `(n, 1, 1)` to `(n, n, 1)` as a bias of the second axis."""
     model = randomized(crossing())
     x = random_batch(SPEC, batch=3, candidates=3)
     together = model.predict_on_batch(x)
@@ -290,7 +290,7 @@ def test_batch_with_as_many_candidates_as_rows():
 
 
 def test_cross_of_history_and_candidate_is_learned():
-    """A click when the candidate stands in the history, by the wide part alone."""
+    """A click if the candidate is in the history, learned by the wide part only."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     item = Categorical("item", 12, dim=1)

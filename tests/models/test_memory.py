@@ -22,7 +22,7 @@ Y = np.ones((4, 2), "float32")
 
 
 def alive():
-    """How many graphs, variables and handles of variables there are."""
+    """Returns the numbers of graphs, variables and handles of variables."""
     gc.collect()
     graphs = variables = handles = 0
     for each in gc.get_objects():

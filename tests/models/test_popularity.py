@@ -23,7 +23,7 @@ LABELS = np.array([[1], [1], [1], [0], [0], [0], [1], [0]], "float32")
 
 
 def rates(model, items):
-    """The answers for these items."""
+    """Returns the predictions for these items."""
     x = {"item_id": np.array([items], "int32"), "hist_item_id": np.zeros((1, 0), "int32")}
     return np.asarray(model(x))[0]
 
@@ -33,7 +33,7 @@ def rates(model, items):
     [
         ({"item_id": ITEMS}, LABELS),
         [({"item_id": ITEMS[:5]}, LABELS[:5]), ({"item_id": ITEMS[5:]}, LABELS[5:])],
-        # By request, with padding; and padding by the weight alone.
+        # Requests with padding by index, and with padding by weight only.
         [({"item_id": np.append(ITEMS[:, 0], 0)[None]}, np.append(LABELS[:, 0], 1)[None])],
         (
             {"item_id": np.append(ITEMS, [[2]], 0)},
@@ -66,7 +66,7 @@ def test_click_logits_of_small_counts():
 
 
 def test_validation_chooses_the_prior_strength():
-    """The one that has the least logloss of the model's own answers."""
+    """The chosen strength has the lowest logloss of the model's predictions."""
     rng = np.random.default_rng(0)
     rate = rng.beta(4, 4, 200)
     spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 202, dim=8)])
@@ -88,16 +88,18 @@ def test_validation_chooses_the_prior_strength():
     model = kd.build_popularity(spec)
     chosen = fit_popularity(model, train, valid)
     assert chosen == min(found, key=found.get)
-    assert 2 <= chosen <= 50  # The law's is 8.
+    assert 2 <= chosen <= 50  # The true strength is 8.
     fewer = np.flatnonzero((train[1][:, 0] == 1) | (rng.random(2000) < 0.2))
     few = {"item_id": train[0]["item_id"][fewer]}, train[1][fewer]
-    assert fit_popularity(model, few, valid) < 100  # Scaled odds: not drawn to the mean.
+    assert (
+        fit_popularity(model, few, valid) < 100
+    )  # Without the scaling of odds, it would be larger.
     assert fit_popularity(model, train) == 10
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "float64"])
 def test_half_precision_policy_keeps_float32_logits(policy):
-    """Rates stay in float32: items whose logits half precision makes equal keep their order."""
+    """Logits stay in float32: half precision would make them equal for some items."""
     keras.mixed_precision.set_dtype_policy(policy)
     try:
         model = kd.build_popularity(SPEC)
@@ -155,7 +157,7 @@ def test_invalid_arguments():
 
 
 def test_fit_on_prepared_data():
-    """The item's indices are found by name, beside histories and other features."""
+    """The item's indices are found by name among other inputs."""
     data = synthetic_log(30, 12, interests=2, categories=5)
     of = lambda part: (data.parts[part].columns, data.parts[part].label)  # noqa: E731
     found = []

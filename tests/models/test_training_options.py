@@ -55,7 +55,7 @@ def labels(*shape):
 
 
 def fit(model, optimizer, x, y, weight=None):
-    """One step."""
+    """Trains for one step."""
     model.compile(optimizer, BinaryCrossentropy(), run_eagerly=True)
     return model.fit(x, y, sample_weight=weight, batch_size=len(y), verbose=0).history["loss"][0]
 
@@ -68,7 +68,7 @@ def averages(model):
 def test_batch_normalization_is_learned(name):
     model = build(name, activation=STEPS)
     before = averages(model)
-    assert len(before) >= 4  # Of two layers at least.
+    assert len(before) >= 4  # At least two layers.
     assert np.isfinite(
         fit(model, "adam", random_batch(SEQUENCES, candidates=3, batch=6), labels(6, 3))
     )
@@ -110,14 +110,14 @@ def assert_close(a, b):
 
 @every_model
 def test_sample_weights_scale_gradients(name):
-    """Without statistics of the batch: of 0 as if it were not there, of 2 as if it were twice."""
+    """Weight 0 is the same as no sample, weight 2 the same as two samples."""
     model = build(name, activation="relu", auxiliary_loss_weight=0.0)
     x, y = random_batch(SEQUENCES, candidates=3), labels(4, 3)
     of_rows = lambda rows: ({n: v[rows] for n, v in x.items()}, y[rows])  # noqa: E731
     weight = np.array([1, 0, 2, 1], "float32")
     weighted = loss_and_gradients(model, x, y, weight)
     assert_close(weighted, loss_and_gradients(model, *of_rows([0, 2, 2, 3])))
-    # By candidate, and a candidate of no weight.
+    # One weight per candidate, one of them 0.
     assert_close(weighted, loss_and_gradients(model, x, y, weight[:, None] * np.ones_like(y)))
     target = [n for n, info in SEQUENCES.inputs.items() if info.role == "target"]
     fewer = x | {n: x[n][:, 1:] for n in target}
@@ -126,7 +126,7 @@ def test_sample_weights_scale_gradients(name):
         loss_and_gradients(model, fewer, y[:, 1:]),
     )
     assert abs(float(weighted[0] - loss_and_gradients(model, x, y)[0])) > 1e-3
-    # And `fit` is a step along this gradient.
+    # `fit` makes a step along this gradient.
     before = [variable.numpy() for variable in model.trainable_variables]
     loss = fit(model, keras.optimizers.SGD(1.0), x, y, weight)
     assert loss == pytest.approx(float(weighted[0]), rel=1e-5)
@@ -153,11 +153,11 @@ def test_the_auxiliary_loss_has_no_sample_weights():
 
 @every_model
 def test_mini_batch_aware_regularization(name):
-    """Tables of counted features are drawn to 0, others are trained without it."""
+    """Tables of features with counts are regularized, others are not."""
     x, y = random_batch(SEQUENCES, candidates=3, batch=6), labels(6, 3)
     tables, counts = {}, {}
     for strength in (0.0, 5.0):
-        keras.utils.set_random_seed(0)  # Of the behaviors that DIEN draws.
+        keras.utils.set_random_seed(0)  # For the negatives of DIEN.
         model = build(name)
         mine = [variable for variable in model.trainable_variables if is_table(variable)]
         counts = {
@@ -182,5 +182,5 @@ def test_mini_batch_aware_regularization(name):
 
 
 def crosses(name):
-    """The names that tables of combinations have, which nobody counts."""
+    """Returns the names of tables of crosses, which have no counts."""
     return {f"weight_{'_x_'.join(names)}" for names in MODELS[name][1].get("crosses", ())}

@@ -11,7 +11,7 @@ A = 0x9E3779B1
 
 
 def by_hand(values, buckets):
-    """The same in Python's integers."""
+    """Computes the bucket with Python integers."""
     if 0 in values:
         return 0
     hashed = 0

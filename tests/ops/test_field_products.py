@@ -18,7 +18,7 @@ def some_fields(rows, candidates, seed=0):
 
 
 def fields_of(of_row, of_candidate, b, c):
-    """All fields of one candidate of one row."""
+    """Returns all fields of one candidate of one row."""
     return [field[b] for field in of_row] + [field[b, c] for field in of_candidate]
 
 

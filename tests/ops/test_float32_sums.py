@@ -28,7 +28,7 @@ def test_half_precision_is_computed_in_float32():
         return x * y * number
 
     half = tf.constant([3.0], tf.bfloat16)
-    # 3 * 100 * 1.01 = 303, of which bfloat16 has 302 and 304; 1.01 is 1.0078 there.
+    # 3 * 100 * 1.01 = 303, which bfloat16 rounds to 304. In bfloat16, 1.01 is 1.0078.
     assert product(half, tf.constant([100.0], tf.bfloat16), 1.01).dtype == tf.bfloat16
     assert numbers(product(half, tf.constant([100.0], tf.bfloat16), 1.01)) == [304]
     assert seen == [[tf.float32] * 2] * 2
@@ -56,14 +56,14 @@ def test_sum_of_many_ones_is_exact(form, count, dtype):
         means = packed.segment_mean(40 * ones, rows, tf.constant([count]))
     assert sums.dtype == dtype
     np.testing.assert_allclose(numbers(sums), count, rtol=RESOLUTION[dtype])
-    # Whose sum float16 has not: its mean it has.
+    # The sum overflows float16, the mean does not.
     np.testing.assert_array_equal(numbers(means), np.full((1, 2), 40))
 
 
 @HALVES
 @pytest.mark.parametrize("take", ["gather_rows", "gather_positions"])
 def test_gradient_of_many_gathers_of_one_row(take, dtype):
-    # Where shapes are static: in `test_backends`, on the backends that have this form.
+    # `test_backends` checks the static form, on the backends that use it.
     values, places = tf.ones((2, 3), dtype), tf.zeros(5000, tf.int32)
     with tf.GradientTape() as tape:
         tape.watch(values)
@@ -102,7 +102,7 @@ def test_row_attention_over_many_positions(form, dtype):
 
     shape = (1, 1, 1, 2)
     queries, own_key, own_value = (tf.constant(x, dtype, shape) for x in (1, 1, 6))
-    # 5000 with the score of the one more: (5000 * 40 + 6) / 5001.
+    # All scores are equal, so the result is the mean (5000 * 40 + 6) / 5001.
     keys, values = tf.ones((5000, *shape[1:]), dtype), tf.fill((5000, *shape[1:]), 40.0)
     rows = tf.zeros(5000, tf.int32)
     with tracing(form=form):

@@ -23,7 +23,7 @@ def case(seed, batch, time, candidates, shared, gates):
 
 
 def last(form, inputs, attention, kernel, mask):
-    """`gru_last` of padded arrays, in the form that each takes."""
+    """Calls `gru_last` on padded arrays, converted to the packed form of each implementation."""
     if form is gru_tensorflow:
         take = lambda x: tf.boolean_mask(x, mask)  # noqa: E731
     else:
@@ -120,7 +120,7 @@ def test_portable_form_matches_static_form(kind, shared):
 
 
 def test_order_of_steps_on_a_small_mask():
-    # Histories of 1, 0, 3 and 2: the longest begins, the others join, all end together.
+    # Lengths 1, 0, 3 and 2: the longest history starts first, all end with the last step.
     mask = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 1], [1, 0, 1]], bool)
     steps = gru_tensorflow.steps_of(tf.constant(mask))
     np.testing.assert_array_equal(steps.sizes, [1, 2, 3, 0])

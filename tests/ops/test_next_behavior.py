@@ -14,12 +14,12 @@ def test_next_and_negative_of_a_small_batch():
     following, other, real = sample_next_and_negative(rows, 4, random)
     np.testing.assert_array_equal(real, [True, True, False, False, True, False])
     np.testing.assert_array_equal(following, [1, 2, 3, 4, 5, 0])
-    # One behind the next, and floor(5 random) further, around.
+    # The position after the next one, plus floor(5 random), modulo the number of positions.
     np.testing.assert_array_equal(other, [2, 4, 2, 1, 4, 4])
 
 
 def test_padding_is_never_next_or_negative():
-    """Where shapes are static the same pairs are found between the padding."""
+    """The static form gives the same samples, with padding between them."""
     rows = np.array([4, 0, 0, 4, 0, 1, 4, 3, 4, 3, 4], "int32")
     places = np.flatnonzero(rows < 4)
     random = np.zeros(11, "float32")

@@ -44,7 +44,7 @@ def test_both_forms_agree(seed, batch, time):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gradient_of_segment_max_is_shared_by_ties(form):
-    """Equal values that are the maximum get equal parts, a row without a position nothing."""
+    """Equal maxima share the gradient equally; a row without a position gets none."""
     mask = np.array([[True, True, True], [False] * 3, [True, False, True]])
     values = tf.constant([[[4.0], [1.0], [4.0]], [[9.0]] * 3, [[2.0], [9.0], [5.0]]])
     with tf.GradientTape() as tape:

@@ -31,8 +31,8 @@ def attend(form, mask, own, padded):
 
 
 def test_attention_weights_of_one_head():
-    # One head of one unit. Row 0 asks 1: scores ln 2 and ln 5, and 0 of its own; row 1 has no
-    # position: it gets its own value.
+    # One head of one unit. The query of row 0 is 1: its scores are ln 2 and ln 5, and 0 for its own
+    # key. Row 1 has no position: its output is its own value.
     queries = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)
     keys = np.log([2.0, 5.0]).reshape(2, 1, 1, 1)
     values = np.array([10.0, 20.0]).reshape(2, 1, 1, 1)

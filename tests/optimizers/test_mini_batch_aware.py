@@ -27,7 +27,7 @@ ALL = [LazyAdam, LazyAdamW, RowwiseAdagrad]
 
 
 def step(optimizer, rows, values):
-    """A table before and after one step."""
+    """Returns a table before and after one step."""
     table = a_table()
     before = table.numpy().copy()
     optimizer.apply([slices(rows, np.asarray(values, "float32"))], [table])
@@ -35,7 +35,7 @@ def step(optimizer, rows, values):
 
 
 def test_one_step_adds_weight_over_count():
-    """Adagrad from an accumulator of 0 moves by `lr g / sqrt(mean(g^2))`."""
+    """With an accumulator of 0, Adagrad's step is `lr g / sqrt(mean(g^2))`."""
     optimizer = RowwiseAdagrad(RATE, initial_accumulator_value=0.0, epsilon=0.0, **MBA)
     ones = np.ones((3, DIM), "float32")
     before, after = step(optimizer, [2, 6, 2], ones)
@@ -65,20 +65,20 @@ def test_padding_row_never_changes(build, dense):
     gradient = tape.gradient(loss, layer.embeddings.value)
     if dense:
         gradient = tf.convert_to_tensor(gradient)
-    optimizer.weight_decay = None  # It is of AdamW, and not what is looked at here.
+    optimizer.weight_decay = None  # Without the decay of AdamW, which this test does not check.
     optimizer.apply([gradient], [layer.embeddings])
     moved = (layer.embeddings.numpy() != 1).any(axis=1)
     assert np.flatnonzero(moved).tolist() == [3, 5]
 
 
 def test_dense_gradient_regularizes_nonzero_rows():
-    """What other backends do, and a table whose gradient something else made dense."""
+    """Gradients are dense on other backends, or if another term makes them dense."""
     sparse = train(RowwiseAdagrad(RATE, **MBA))[1]
     np.testing.assert_allclose(train(RowwiseAdagrad(RATE, **MBA), dense=True)[1], sparse, rtol=1e-5)
 
 
 def test_only_the_table_with_counts_is_regularized():
-    """A table without counts, and all that is no table, have the rule without it."""
+    """Tables without counts, and other variables, are not regularized."""
     ends = {}
     for name, extra in (("plain", {}), ("with", MBA)):
         other = Embedding(ROWS, DIM, "ones", feature="other")
@@ -235,7 +235,7 @@ def test_invalid_arguments(build, arguments, text):
 @pytest.mark.parametrize("build", ALL)
 def test_counts_without_a_fitting_table_are_refused_by_build(build, feature_counts, text):
     optimizer = build(RATE, mini_batch_aware_l2=0.1, feature_counts=feature_counts)
-    for _ in range(2):  # And it stays so.
+    for _ in range(2):  # The second call fails too.
         with pytest.raises(ValueError, match=text):
             optimizer.build([a_table()])
     assert not optimizer.built

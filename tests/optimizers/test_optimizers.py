@@ -11,7 +11,7 @@ from keras_din.optimizers.row_sparse import deduplicate_rows
 
 ROWS, DIM, STEPS = 9, 3, 12
 B1, B2, EPS, RATE = 0.9, 0.999, 1e-7, 0.1
-COUNTS = np.array([7, 1, 3, 0, 2, 5, 40, 9, 6])  # A row that no count knows is as one seen once.
+COUNTS = np.array([7, 1, 3, 0, 2, 5, 40, 9, 6])  # A count of 0 is treated as 1.
 MBA = {"mini_batch_aware_l2": 0.5, "feature_counts": {"item": COUNTS}}
 
 
@@ -23,10 +23,10 @@ def a_table(seed=0):
 
 
 def batches(seed=0):
-    """Row numbers with repetitions, and a gradient for each."""
+    """Returns row indices with duplicates, and one gradient for each."""
     rng = np.random.default_rng(seed)
     for _ in range(STEPS):
-        rows = rng.integers(ROWS - 2, size=5)  # Two rows are never touched.
+        rows = rng.integers(ROWS - 2, size=5)  # Two rows are never in a batch.
         yield rows, rng.normal(size=(5, DIM)).astype("float32")
 
 
@@ -40,7 +40,7 @@ def summed(rows, values):
 
 
 def regularized(sums, w, strength):
-    """Eq. (7) of the DIN paper, row by row."""
+    """Computes Eq. (7) of the DIN paper, row by row."""
     pull = lambda r: strength * w[r] / max(COUNTS[r], 1) if r > 0 else 0.0  # noqa: E731
     return {r: g + pull(r) for r, g in sums.items()}
 
@@ -54,13 +54,13 @@ def numpy_adam(
     mini_batch_aware_l2=0.0,
     scale=1.0,
 ):
-    """The lazy rule by a loop over rows."""
+    """Computes the lazy rule by a loop over rows."""
     w, m, v, h = table.astype("float64"), *(np.zeros((ROWS, DIM)) for _ in range(3))
     for t, (rows, values) in enumerate(batches(), 1):
         sums = {r: g / scale for r, g in summed(rows, values).items()}
         for r, g in change(regularized(sums, w, mini_batch_aware_l2)).items():
             lr = rate(t)
-            w[r] -= lr * decay * w[r] * (r > 0)  # Not of padding.
+            w[r] -= lr * decay * w[r] * (r > 0)  # Row 0 is padding.
             m[r] = B1 * m[r] + (1 - B1) * g
             v[r] = B2 * v[r] + (1 - B2) * g**2
             h[r] = np.maximum(h[r], v[r])
@@ -89,7 +89,7 @@ def train(optimizer, dense=False, table=None):
 
 
 def clip_rows(norm):
-    """Clips the whole gradient of a step to a norm."""
+    """Clips the joint gradient of a step to a norm."""
 
     def change(sums):
         length = np.sqrt(sum(np.sum(g**2) for g in sums.values()))
@@ -133,7 +133,7 @@ def clip_rows(norm):
             lambda: LazyAdamW(RATE, weight_decay=0.3, **MBA),
             lambda w: numpy_adam(w, decay=0.3, mini_batch_aware_l2=0.5),
         ),
-        (  # Scaled back, then regularized, then clipped.
+        (  # First unscaled, then regularized, then clipped.
             lambda: LazyAdam(RATE, loss_scale_factor=4.0, clipnorm=0.5, **MBA),
             lambda w: numpy_adam(w, scale=4.0, change=clip_rows(0.5), mini_batch_aware_l2=0.5),
         ),
@@ -149,7 +149,7 @@ def clip_rows(norm):
 def test_steps_match_numpy(optimizer, expected):
     start, end = train(optimizer())
     np.testing.assert_allclose(end, expected(start), rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(end[-2:], start[-2:])  # Never touched, never moved.
+    np.testing.assert_array_equal(end[-2:], start[-2:])  # These rows are never in a batch.
 
 
 @pytest.mark.parametrize("build", [LazyAdam, LazyAdamW, RowwiseAdagrad])
@@ -157,19 +157,19 @@ def test_dense_gradient_uses_the_rule_of_keras(build):
     base = {"LazyAdam": "Adam", "LazyAdamW": "AdamW", "RowwiseAdagrad": "Adagrad"}[build.__name__]
     ends = []
     for make in (build, getattr(keras.optimizers, base)):
-        variable = keras.Variable(a_table().numpy())  # No table of ours.
+        variable = keras.Variable(a_table().numpy())  # Not a table of this library.
         ends.append(train(make(RATE), dense=True, table=variable)[1])
     if build is RowwiseAdagrad:
         np.testing.assert_allclose(*ends, rtol=1e-6)
         return
-    # Keras rounds 1 - beta^t and 1 - beta differently, so that it is the less exact of the two.
+    # Keras is less exact: it rounds 1 - beta^t and 1 - beta differently.
     exact = dense_adam(a_table().numpy(), decay=0.004 if build is LazyAdamW else 0.0)
     np.testing.assert_allclose(*ends, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(ends[0], exact, rtol=1e-5, atol=1e-6)
 
 
 def dense_adam(table, decay):
-    """Adam's rule for all rows in float64, weights decayed first."""
+    """Computes Adam's rule for all rows in float64, after weight decay."""
     w, m, v = table.astype("float64"), np.zeros((ROWS, DIM)), np.zeros((ROWS, DIM))
     for t, (rows, values) in enumerate(batches(), 1):
         g = np.zeros((ROWS, DIM))
@@ -194,7 +194,7 @@ def dense_adam(table, decay):
     ],
 )
 def test_padding_row_never_changes(optimizer, dense):
-    """A batch looks it up and its gradient is 0; the rows beside it decay."""
+    """Padding is looked up with gradient 0; other rows decay, the padding row does not."""
     table, optimizer = a_table(), optimizer()
     start = table.numpy().copy()
     for _ in range(4):
@@ -214,7 +214,7 @@ def test_table_decays_once_per_step(build, dense):
     start, end = train(optimizer, dense)
     if build is RowwiseAdagrad:
         np.testing.assert_allclose(end, expected(start, decay=0.3), rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(end[-2:], start[-2:])  # Never touched: their gradient is 0.
+    np.testing.assert_array_equal(end[-2:], start[-2:])  # Their gradient is 0.
 
 
 def test_training_a_model_keeps_the_padding_row():
@@ -224,12 +224,12 @@ def test_training_a_model_keeps_the_padding_row():
     table = next(weight for weight in model.weights if "embeddings" in weight.path)
     start = table.numpy()[0].copy()
     model.fit(x, y, epochs=2, batch_size=16, verbose=0)
-    # Keras has put the averages in, which round.
+    # Keras has replaced the weights by averages, with rounding.
     np.testing.assert_allclose(table.numpy()[0], start, rtol=1e-6)
 
 
 def test_lazy_adam_keeps_rows_that_adam_changes():
-    """Adam moves rows that a batch did not touch, by what is left of their momentum."""
+    """Adam changes rows that are not in the batch, by their remaining momentum."""
     ends = {}
     for make in (LazyAdam, keras.optimizers.Adam):
         table, optimizer = a_table(), make(RATE)
@@ -299,7 +299,7 @@ def test_save_load_and_continue(optimizer, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.optimizer.get_config() == stopped.optimizer.get_config()
     fit(loaded, 2)
-    if not loaded.optimizer.use_ema:  # With EMA, Keras itself puts the averages in at the end.
+    if not loaded.optimizer.use_ema:  # With EMA, Keras replaces the weights by averages at the end.
         for a, b in zip(through.get_weights(), loaded.get_weights(), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6)
 
@@ -328,7 +328,7 @@ def test_mixed_precision_with_loss_scaling():
     ],
 )
 def test_graph_has_no_tensor_of_the_size_of_the_table(optimizer):
-    rows = 40_009  # A size that nothing else in the graph has.
+    rows = 40_009  # A size that is unique in the graph.
     layer = Embedding(rows, 4, feature="item")
     layer.build()
     optimizer = optimizer()
@@ -351,7 +351,7 @@ def test_graph_has_no_tensor_of_the_size_of_the_table(optimizer):
 
     graph = step.get_concrete_function(tf.TensorSpec((None,), tf.int32)).graph
     assert large(graph) == []
-    # Keras' own Adam does: the test can fail.
+    # Counter-check: the graph of Keras' Adam has such tensors.
     optimizer = keras.optimizers.Adam()
     optimizer.build([layer.embeddings])
     step = tf.function(step.python_function)

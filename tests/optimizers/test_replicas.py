@@ -49,7 +49,7 @@ for rows, values in zip(ROWS, VALUES):
     strategy.run(step, (replica,))
 np.testing.assert_allclose(two.numpy(), one.numpy(), rtol=1e-6)
 
-# A model whose requests are split among the replicas: Keras' own loss and metrics.
+# A model whose requests are split between the replicas, with Keras' loss and metrics.
 import keras
 import keras_din as kd
 from keras_din.head import probability
