@@ -37,7 +37,7 @@ from rows import (
     vocabulary,
 )
 
-# Name of a row, as of the option --rows -> its module, in the order of the table.
+# Name of a row in the option --rows -> its module, in the order of the table.
 ROWS = {
     "training": training,
     "vocabulary": vocabulary,

@@ -43,7 +43,7 @@ class PeakAnonymousMemory:
 
 
 def _status(field: str) -> int:
-    """A field of `/proc/self/status`. Without `/proc` the peak so far stands for all fields."""
+    """A field of `/proc/self/status`. Without `/proc`, the peak so far for all fields."""
     file = pathlib.Path("/proc/self/status")
     if not file.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
