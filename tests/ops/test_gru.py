@@ -119,17 +119,17 @@ def test_portable_form_matches_static_form(kind, shared):
         np.testing.assert_allclose(gru_portable.gru_states(x, kernel, mask), states, atol=1e-12)
 
 
-def test_order_of_steps_on_a_small_mask():
+def test_step_order_of_a_small_mask():
     # Lengths 1, 0, 3 and 2: the longest history starts first, all end with the last step.
     mask = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 1], [1, 0, 1]], bool)
-    steps = gru_tensorflow.steps_of(tf.constant(mask))
-    np.testing.assert_array_equal(steps.sizes, [1, 2, 3, 0])
-    np.testing.assert_array_equal(steps.row_order, [2, 3, 0, 1])
-    np.testing.assert_array_equal(steps.row_place, [2, 3, 0, 1])
+    order = gru_tensorflow.step_order(tf.constant(mask))
+    np.testing.assert_array_equal(order.active_rows, [1, 2, 3, 0])
+    np.testing.assert_array_equal(order.row_order, [2, 3, 0, 1])
+    np.testing.assert_array_equal(order.row_rank, [2, 3, 0, 1])
     # Positions: row 0 has 0; row 2 has 1, 2, 3; row 3 has 4, 5.
-    np.testing.assert_array_equal(steps.order, [1, 2, 4, 3, 5, 0])
-    np.testing.assert_array_equal(steps.place, [5, 0, 1, 3, 2, 4])
-    np.testing.assert_array_equal(steps.before, [-1, 0, -1, 1, 2, -1])
+    np.testing.assert_array_equal(order.packed_index, [1, 2, 4, 3, 5, 0])
+    np.testing.assert_array_equal(order.step_index, [5, 0, 1, 3, 2, 4])
+    np.testing.assert_array_equal(order.previous, [-1, 0, -1, 1, 2, -1])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
