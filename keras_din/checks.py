@@ -9,7 +9,7 @@ import pathlib
 import re
 
 
-def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int:
+def positive_integer(name: str, value, minimum: int = 1, owner: str = "") -> int:
     """Returns `value` as an `int`, or raises a `ValueError` with the argument and its owner."""
     description = {0: "a non-negative integer", 1: "a positive integer"}[minimum]
     try:
@@ -18,21 +18,21 @@ def positive_integer(word: str, value, minimum: int = 1, owner: str = "") -> int
         number = -1
     if isinstance(value, bool) or number < minimum:
         of = f" of {owner}" if owner else ""
-        raise ValueError(f"`{word}`{of} must be {description}. Received: {word}={value!r}.")
+        raise ValueError(f"`{name}`{of} must be {description}. Received: {name}={value!r}.")
     return number
 
 
-def positive_number(word: str, value) -> float:
+def positive_number(name: str, value) -> float:
     """Returns a finite `value > 0` as a `float`, or raises a `ValueError`."""
     if not is_number(value) or not 0 < value < math.inf:
-        raise ValueError(f"`{word}` must be a positive number. Received: {word}={value!r}.")
+        raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}.")
     return float(value)
 
 
-def not_negative(word: str, value) -> float:
+def not_negative(name: str, value) -> float:
     """Returns a finite `value >= 0` as a `float`, or raises a `ValueError`."""
     if not is_number(value) or not 0 <= value < math.inf:
-        raise ValueError(f"`{word}` must be 0 or more. Received: {word}={value!r}.")
+        raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}.")
     return float(value)
 
 
@@ -41,19 +41,19 @@ def not_negative(word: str, value) -> float:
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
-def local_path(word: str, path) -> pathlib.Path:
+def local_path(name: str, path) -> pathlib.Path:
     """Returns `path` as a path of the local file system, or raises a `ValueError`.
 
     An address such as `gs://bucket/din` would become a local folder named `gs:`.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(
-            f"`{word}` must be a path, a string or a `pathlib.Path`. "
+            f"`{name}` must be a path, a string or a `pathlib.Path`. "
             f"Received: {type(path).__name__}."
         )
     if _ADDRESS.match(os.fspath(path)):
         raise ValueError(
-            f"`{word}` must be a path of a local file system: copy the data, or mount the storage. "
+            f"`{name}` must be a path of a local file system: copy the data, or mount the storage. "
             f"Received: the address {os.fspath(path)!r}."
         )
     return pathlib.Path(path)
@@ -64,52 +64,52 @@ def is_number(value) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def epoch_or_steps(word: str, value):
+def epoch_or_steps(name: str, value):
     """Returns `"epoch"` or a positive number of steps, or raises a `ValueError`."""
     try:
-        return value if value == "epoch" else positive_integer(word, value)
+        return value if value == "epoch" else positive_integer(name, value)
     except ValueError:
         raise ValueError(
-            f'`{word}` must be "epoch" or a positive integer. Received: {word}={value!r}.'
+            f'`{name}` must be "epoch" or a positive integer. Received: {name}={value!r}.'
         ) from None
 
 
-def layer_sizes(word: str, values, at_least_one: bool = False) -> tuple:
+def layer_sizes(name: str, values, at_least_one: bool = False) -> tuple:
     """Returns the sizes of a stack of layers as a tuple of `int`, or raises a `ValueError`."""
     try:
-        sizes = tuple(positive_integer(word, value) for value in values)
+        sizes = tuple(positive_integer(name, value) for value in values)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`{word}` must be a list of positive integers. Received: {word}={values!r}."
+            f"`{name}` must be a list of positive integers. Received: {name}={values!r}."
         ) from None
     if at_least_one and not sizes:
-        raise ValueError(f"`{word}` must hold at least one layer. Received: {word}={values!r}.")
+        raise ValueError(f"`{name}` must hold at least one layer. Received: {name}={values!r}.")
     return sizes
 
 
-def fraction(word: str, value) -> float:
+def fraction(name: str, value) -> float:
     """Returns a `value` in [0, 1) as a `float`, or raises a `ValueError`."""
     if not is_number(value) or not 0 <= value < 1:
-        raise ValueError(f"`{word}` must be a number in [0, 1). Received: {word}={value!r}.")
+        raise ValueError(f"`{name}` must be a number in [0, 1). Received: {name}={value!r}.")
     return float(value)
 
 
-def rate(word: str, value) -> float:
+def rate(name: str, value) -> float:
     """Returns a `value` in (0, 1] as a `float`, or raises a `ValueError`."""
     if not is_number(value) or not 0 < value <= 1:
-        raise ValueError(f"`{word}` must be in (0, 1]. Received: {word}={value!r}.")
+        raise ValueError(f"`{name}` must be in (0, 1]. Received: {name}={value!r}.")
     return float(value)
 
 
-def one_of(word: str, value, allowed: tuple):
+def one_of(name: str, value, allowed: tuple):
     """Returns `value` if it is one of `allowed`, or raises a `ValueError` that lists them."""
     if value not in allowed:
         names = ", ".join(map(repr, allowed))
-        raise ValueError(f"`{word}` must be one of {names}. Received: {word}={value!r}.")
+        raise ValueError(f"`{name}` must be one of {names}. Received: {name}={value!r}.")
     return value
 
 
-def json_values(word: str, value, nulls: bool = False):
+def json_values(name: str, value, nulls: bool = False):
     """Returns `value` after a round trip through JSON, or raises a `ValueError`.
 
     NumPy scalars become Python numbers. JSON has no NaN and infinity: with `nulls` they become
@@ -118,7 +118,7 @@ def json_values(word: str, value, nulls: bool = False):
     try:
         text = json.dumps(value, default=_to_python_number, allow_nan=nulls)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"`{word}` must be JSON serializable. Received: {error}.") from None
+        raise ValueError(f"`{name}` must be JSON serializable. Received: {error}.") from None
     return json.loads(text, parse_constant=lambda name: None)
 
 

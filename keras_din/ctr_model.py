@@ -153,9 +153,9 @@ class CTRModel(keras.Model):
             _refuse_hdf5("a legacy HDF5 file")
         return config if self.fingerprint is None else {**config, "spec": self.fingerprint}
 
-    def _check_data(self, word, data):
-        check_batches(word, data)
-        check_fingerprint(self, spec_of(data), f"`{word}`")
+    def _check_data(self, name, data):
+        check_batches(name, data)
+        check_fingerprint(self, spec_of(data), f"`{name}`")
 
 
 def _is_output(tensor) -> bool:
@@ -230,17 +230,17 @@ def _outputs_one_row_per_candidate(y, y_pred: dict, sample_weight) -> tuple:
     return y, y_pred, None if sample_weight is None else weights
 
 
-def check_batches(word: str, data) -> None:
+def check_batches(name: str, data) -> None:
     """Refuses tables, prepared data and models, by a `ValueError` that names the remedy."""
     if isinstance(data, keras.Model):
         raise ValueError(
-            f"`{word}` must be batches of the model's inputs, such as "
+            f"`{name}` must be batches of the model's inputs, such as "
             f'`data.dataset("valid")`. Received: the model {data.name!r}.'
         )
     kind = f"{type(data).__module__.split('.')[0]}.{type(data).__name__}"
     if kind in ("pandas.DataFrame", "polars.DataFrame", "polars.LazyFrame", "pyarrow.Table"):
         raise ValueError(
-            f"`{word}` must be batches of the model's inputs. Received: a {kind}. For rows with "
+            f"`{name}` must be batches of the model's inputs. Received: a {kind}. For rows with "
             "their histories as lists, pass `keras_din.data.rows_dataset(frame, spec, label=...)`. "
             "For a log, prepare data with `keras_din.data.prepare_impressions` or "
             "`prepare_interactions`, "
@@ -248,7 +248,7 @@ def check_batches(word: str, data) -> None:
         )
     if hasattr(data, "parts") and callable(getattr(data, "dataset", None)):
         raise ValueError(
-            f"`{word}` must be one part of the data, in batches. Received: a "
+            f"`{name}` must be one part of the data, in batches. Received: a "
             f'{type(data).__name__}. Pass `data.dataset("train", shuffle=True)` to `fit`, and '
             '`data.dataset("valid")` or `data.dataset("test")` for evaluation.'
         )

@@ -383,20 +383,20 @@ def _frame(history, metric) -> pd.DataFrame:
     return frame.assign(epoch=epoch + (epoch.min() == 0))
 
 
-def _named(word, values) -> dict:
+def _named(name, values) -> dict:
     """Returns a dict of label -> values. Values without a label get the label `None`."""
     if isinstance(values, dict):
         if not values:
-            raise ValueError(f"`{word}` must have at least one entry. Received: an empty dict.")
+            raise ValueError(f"`{name}` must have at least one entry. Received: an empty dict.")
         return values
     return {None: values}
 
 
-def _labels(word, labels, count) -> list:
+def _labels(name, labels, count) -> list:
     labels = [str(label) for label in labels]
     if len(labels) != count:
         raise ValueError(
-            f"`{word}` must have one label for each of {count}. Received: {len(labels)} labels."
+            f"`{name}` must have one label for each of {count}. Received: {len(labels)} labels."
         )
     return labels
 

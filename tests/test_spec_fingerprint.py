@@ -65,7 +65,7 @@ ORDER, OTHER = "the same values in another order", r"other values \(26 in the mo
 
 
 @pytest.mark.parametrize(
-    "other, told",
+    "other, message",
     [
         (
             spec_of(swapped(0, 1)),
@@ -90,16 +90,16 @@ ORDER, OTHER = "the same values in another order", r"other values \(26 in the mo
         (spec_of(item="Item"), "input 'item' is feature 'item' in the model, nothing in the spec"),
     ],
 )
-def test_difference_is_described(other, told):
+def test_difference_is_described(other, message):
     model = keras.Sequential([kd.layers.RaggedToDense(fingerprint(spec_of()))])
-    with pytest.raises(ValueError, match=rf"`spec` must have the features that .*{told}"):
+    with pytest.raises(ValueError, match=rf"`spec` must have the features that .*{message}"):
         check_fingerprint(model, other)
 
 
 @pytest.mark.parametrize("kind", [{"hash_buckets": 8}, {"vocabulary_size": 10}])
 def test_different_number_of_values(kind):
-    (word, size), told = *kind.items(), "'item': it has 8 values in the model, 9 in the spec"
-    assert told in differences(fingerprint(spec_of(**kind)), spec_of(**{word: size + 1}))[0]
+    (word, size), message = *kind.items(), "'item': it has 8 values in the model, 9 in the spec"
+    assert message in differences(fingerprint(spec_of(**kind)), spec_of(**{word: size + 1}))[0]
 
 
 def test_difference_of_kind_and_of_padding_feature():
@@ -179,7 +179,7 @@ def test_data_sets_of_another_spec_are_refused(data):
     model = kd.build_lr(data.spec)
     model.compile("sgd", "binary_crossentropy")
     mine, other = data.dataset("train"), reordered(data).dataset("train")
-    told = (
+    message = (
         r"must have the features .*'item': the same values in another order; they first differ at"
     )
     model.evaluate(mine, verbose=0)
@@ -193,7 +193,7 @@ def test_data_sets_of_another_spec_are_refused(data):
         lambda: model.fit(mine, callbacks=[kd.Evaluation(other, monitor="auc")], shuffle=False),
         lambda: fit_popularity(build_popularity(data.spec), other),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             use()
 
 
@@ -203,11 +203,11 @@ def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsy
     reordered(data).save(tmp_path / "other")
     run, other = str(tmp_path / "run"), str(tmp_path / "other")
     assert load_run(run).spec == data.spec
-    told = "'item': the same values in another order; they first differ at index 2"
+    message = "'item': the same values in another order; they first differ at index 2"
     assert main(["evaluate", run, "--data", other]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert main(["predict", run, other, str(tmp_path / "ctr.csv")]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
     (tmp_path / "run" / "spec.json").write_text(reordered(data).spec.to_json(), encoding="utf-8")
     for words in (
@@ -219,7 +219,7 @@ def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsy
         assert main(words) == 1
         error = capsys.readouterr().err
         assert f"{tmp_path / 'run' / 'spec.json'} must have the features" in error
-        assert told in error
+        assert message in error
 
 
 def test_fingerprint_is_short_json():

@@ -112,18 +112,18 @@ class CrossNetwork(keras.layers.Layer):
         }
 
 
-def checked_ranks(word, ranks, num_experts):
+def checked_ranks(name, ranks, num_experts):
     """Returns the ranks of cross layers as a tuple, or raises a `ValueError`."""
     try:
-        checked = tuple(None if rank is None else positive_integer(word, rank) for rank in ranks)
+        checked = tuple(None if rank is None else positive_integer(name, rank) for rank in ranks)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`{word}` must be a list of positive integers or None, one per layer. "
-            f"Received: {word}={ranks!r}."
+            f"`{name}` must be a list of positive integers or None, one per layer. "
+            f"Received: {name}={ranks!r}."
         ) from None
     if positive_integer("num_experts", num_experts) > 1 and None in checked:
         raise ValueError(
-            f"`{word}` must be integers if there are several experts. "
-            f"Received: {word}={ranks!r}, num_experts={num_experts}."
+            f"`{name}` must be integers if there are several experts. "
+            f"Received: {name}={ranks!r}, num_experts={num_experts}."
         )
     return checked

@@ -155,7 +155,7 @@ class InterestExtractor(keras.layers.Layer):
         }
 
 
-def _weight(word, value):
+def _weight(name, value):
     if not is_number(value) or not 0 <= value < 1e9:
-        raise ValueError(f"`{word}` must be a number, 0 or more. Received: {word}={value!r}.")
+        raise ValueError(f"`{name}` must be a number, 0 or more. Received: {name}={value!r}.")
     return float(value)

@@ -169,8 +169,8 @@ def test_the_door_keeps_what_is_not_ragged():
     numbers = tf.constant([[1.0, 2.0]])
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
-        door = RaggedToDense()
-        out = door({"numbers": numbers, "bags": tf.ragged.constant([[[1, 2], []], [[3]]])})
+        layer = RaggedToDense()
+        out = layer({"numbers": numbers, "bags": tf.ragged.constant([[[1, 2], []], [[3]]])})
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     assert out["numbers"] is numbers
@@ -179,9 +179,9 @@ def test_the_door_keeps_what_is_not_ragged():
         "indices": keras.Input((None,), dtype="int32"),
         "numbers": keras.Input((None,), dtype="float32"),
     }
-    for name, symbol in door(symbols).items():
+    for name, symbol in layer(symbols).items():
         assert (symbol.dtype, symbol.shape) == (symbols[name].dtype, symbols[name].shape)
-    assert RaggedToDense.from_config(door.get_config()).autocast is False
+    assert RaggedToDense.from_config(layer.get_config()).autocast is False
 
 
 def test_a_mask_longer_than_what_it_is_of_is_an_error():
