@@ -5,40 +5,20 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from keras_din.data.encoding.features import (
-    Features,
-    behavior_features,
-    checked_features,
-    coerce_item_ids,
-    concat_series,
-    count_parts,
-    csv_hints,
-    feature_name,
-    features_to_type,
-)
-from keras_din.data.prepare.joins import column_names, index_of, read_log
+from keras_din.data.encoding.features import concat_series, count_parts
+from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.label_columns import label_columns
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
+from keras_din.data.prepare.log_columns import feature_names, log_columns
+from keras_din.data.prepare.pointers import log_of
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
-from keras_din.data.prepare.split import (
-    TRAIN,
-    LastFraction,
-    check_parts,
-    check_training,
-    part_of,
-    part_of_column,
-    with_unit,
-)
-from keras_din.data.reading.bad_rows import MAX_BAD, check_aside
-from keras_din.data.reading.bag_cells import checked_separators
-from keras_din.data.reading.column_types import kinds_of
-from keras_din.data.reading.columns import is_missing
+from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
+from keras_din.data.prepare.split import TRAIN, LastFraction
+from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
+from keras_din.data.reading.bad_rows import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.source import as_source, other_tables
-from keras_din.data.reading.table import clean_events
-from keras_din.data.reading.times import placeholders, time_or_order, to_microseconds
-from keras_din.data.store.bags import concat_bags
-from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.order import requests as requests_of
 from keras_din.data.store.samples import Samples
 
@@ -154,153 +134,91 @@ def prepare_impressions(
             reason, labels in training are all alike, a part that `split` names has no
             rows, or `strict` and a row is bad.
     """
+    # Columns.
     time, time_unit = time_or_order(time, order, time_unit, time_format)
-    target, context = checked_features("target", target), checked_features("context", context)
-    side_features, of = (
-        checked_features("side_features", side_features),
-        behavior_features(of, target),
-    )
     of_label = label_columns(label)
-    first, *_ = of_label.values()
-    sequences = {"hist": first} if sequences is None else dict(sequences)
-    prior_history = dict(prior_history or {})
-    if set(prior_history) - set(sequences):
-        raise ValueError(
-            f"`prior_history` must name sequences: {list(sequences)}. "
-            f"Received: {list(prior_history)}."
-        )
+    sequences = {"hist": next(iter(of_label.values()))} if sequences is None else dict(sequences)
+    prior_history = check_prior_history(prior_history, sequences)
     source = as_source(source, sep, header, names)
     items, users, prior_history = other_tables((items, users, prior_history), sep)
-    item = feature_name(target[0])
-    columns = [feature_name(feature) for feature in [*target, *context, *side_features]]
-    labels = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
-    single = [user, time, *labels, *([request] if request else [])]
-    feedback = dict.fromkeys(sequences.values(), "what the user did with it")
-    feedback |= dict.fromkeys(of_label.values(), "the label")
-    groups = [
-        [feature_name(feature) for feature in group] for group in (target, context, side_features)
-    ]
-    check_no_feedback(feedback, *groups, sequences)
-    separators = checked_separators(bags, [*target, *context, *side_features], single)
-    ids = [user, request] if request else [user]
-    written, reasons = csv_hints(
-        [*target, *context, *side_features], item, ids, numeric, categorical
+    flags = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
+    columns = log_columns(
+        target,
+        context,
+        side_features,
+        of,
+        ids=[user, request] if request else [user],
+        time=time,
+        time_format=time_format,
+        numbers=flags,
+        bags=bags,
+        numeric=numeric,
+        categorical=categorical,
     )
-    written["numbers" if time_format is None else "text"].add(time)
-    written["numbers"].update(labels)
-    needed = [user, time, *labels, *columns]
-    needed += [word for word in (request, split) if isinstance(word, str)]
-    tables = {"items": (item, items), "users": (user, users)}
-    frame, bad, of_tables = read_log(source, needed, tables, separators, max_bad, **written)
-    frame[item] = coerce_item_ids(target[0], frame[item])
-    names = features_to_type([*target, *context, *side_features])
-    kinds = kinds_of(names, written["found"], written["kinds"])
-    required = [item, *([request] if request else [])]
-    events = clean_events(
-        frame,
-        bad,
-        user,
-        time,
-        labels=labels,
-        required=required,
+    _check_feedback(columns, of_label, sequences)
+
+    # Clean.
+    needed = [user, time, *flags, *columns.names]
+    needed += [name for name in (request, split) if isinstance(name, str)]
+    tables = {"items": (columns.item, items), "users": (user, users)}
+    events, of_tables = clean_log(
+        source,
+        columns,
+        needed,
+        tables,
+        max_bad,
+        user=user,
+        time=time,
+        labels=flags,
+        required=[columns.item, *([request] if request else [])],
         time_unit=time_unit,
         time_format=time_format,
         label_map=label_map,
         duplicates="keep" if duplicates is None and request is None else duplicates,
-        max_bad=max_bad,
         strict=strict,
     )
-    del frame
-    at = events.time
-    order = np.arange(len(at))
-    requests = None
-    if request:
-        order, requests, at = _requests(events, request)
-    rows, number, at = events.frame.iloc[order], events.user[order], at[order]
-    clicks = {name: events.labels[column][order] == 1 for name, column in sequences.items()}
-    split = LastFraction() if split is None else with_unit(split, time_unit)
-    if isinstance(split, str):
-        part = part_of_column(split, rows[split])
-    elif requests is None:
-        part = part_of(split, number, at, time_unit)
-    else:  # A request is in one part, as a whole.
-        _, first, which = np.unique(requests, return_index=True, return_inverse=True)
-        kept = np.sort(first)
-        part = part_of(split, number[kept], at[kept], time_unit)[
-            np.searchsorted(kept, first)[which]
-        ]
-    check_parts(split, part, at, allow_empty_parts, time_unit)
-    learned = [
-        feature for feature in [*target, *context, *side_features] if isinstance(feature, str)
-    ]
-    check_training(split, part, learned)
+    events, requests, shown_at = _by_request(events, request)
 
+    # Split.
+    split = LastFraction() if split is None else split
+    part = split_rows(split, events, shown_at, time_unit, requests)
+    check_parts(split, part, shown_at, allow_empty_parts, time_unit)
+    check_training(split, part, columns.learned)
     for column in of_label.values():
-        check_both_classes(events.labels[column][order][part == TRAIN], f"column {column!r}")
+        check_both_classes(events.labels[column][part == TRAIN], f"column {column!r}")
 
-    before, unknown, aside = {}, {}, {}
-    behavior_columns = [feature_name(feature) for feature in [*of, *side_features]]
-    for name, table in prior_history.items():
-        needed = [user, *behavior_columns]
-        # A column is of one type, that of the log.
-        options = {**written, "kinds": written["kinds"] | kinds, "found": {}}
-        frame, bad, _ = read_log(
-            table,
-            [*needed, *([time] if time in column_names(table) else [])],
-            tables,
-            separators,
-            max_bad,
-            **options,
-        )
-        kinds_of(set(behavior_columns) & set(names), options["found"], options["kinds"])
-        before[name], unknown[name], rows_aside = _earlier(
-            frame, user, time, item, events.users, at, (time_unit, time_format)
-        )
-        aside[name] = len(bad) + rows_aside
-        reason = "the row is bad, or has no item or time"
-        counts = {reason: {"rows": aside[name]}}
-        check_aside(f"`prior_history` of {name!r}", counts, len(bad) + len(frame), max_bad)
-
-    def training_values(name):
-        of_earlier = [table[name] for table, *_ in before.values() if name in behavior_columns]
-        return concat_series([rows[name].iloc[np.flatnonzero(part == 0)], *of_earlier])
-
-    features = Features(
-        [*target, *context, *side_features],
-        training_values,
-        dim,
-        min_count,
-        separators,
-        written,
-        reasons,
+    # Encode.
+    earlier = read_prior_history(
+        prior_history,
+        columns,
+        tables,
+        events.users.rename(user),
+        events.time.min(),
+        time=time,
+        time_unit=time_unit,
+        time_format=time_format,
+        max_bad=max_bad,
     )
-    spec = features.spec(target, context, dict.fromkeys(sequences, of), side_features, max_length)
+    features = columns.fit(_training_values(events, part, columns, earlier), dim, min_count)
+    spec = columns.spec(features, sequences, max_length)
     spec = dataclasses.replace(spec, labels=tuple(of_label))
-    encoded = {name: features.column(name, rows[name]) for name in dict.fromkeys(columns)}
-    behaviors = {}
-    for name, clicked in clicks.items():
-        held = {column: encoded[column][clicked] for column in behavior_columns}
-        # A behavior happened when it was recorded, whatever the time of its request.
-        who, when = number[clicked], events.time[order][clicked]
-        if name in before:
-            table, table_user, table_time = before[name]
-            held = {
-                column: concat_bags([features.column(column, table[column]), values])
-                for column, values in held.items()
-            }
-            who = np.concatenate([table_user, who])
-            when = np.concatenate([table_time, when])
-        behaviors[name] = BehaviorLog.from_events(who, held, when, users=len(events.users))
+    encoded = {name: features.column(name, events.frame[name]) for name in columns.names}
+
+    # Point.
+    behaviors = {
+        name: _log(
+            events, events.labels[column] == 1, encoded, features, earlier.get(name), columns
+        )
+        for name, column in sequences.items()
+    }
     samples = Samples(
-        columns={
-            feature_name(feature): encoded[feature_name(feature)] for feature in [*context, *target]
-        },
-        history={name: log.before(number, at) for name, log in behaviors.items()},
-        labels={each.name: events.labels[column][order] for each, column in of_label.items()},
-        group=number,
+        columns={name: encoded[name] for name in columns.of_samples},
+        history={name: log.before(events.user, shown_at) for name, log in behaviors.items()},
+        labels={each.name: events.labels[column] for each, column in of_label.items()},
+        group=events.user,
         request=requests,
-        time=at,
-        line=rows.index.to_numpy(),
+        time=shown_at,
+        line=events.frame.index.to_numpy(),
     )
     parts = cut_into_parts(samples, part)
     report = {
@@ -312,36 +230,61 @@ def prepare_impressions(
         "values_missing": features.missing,
         **features.of_bags,
         "behaviors": {name: len(log) for name, log in behaviors.items()},
-        "earlier_of_unknown_users": unknown,
-        "earlier_aside": aside,
+        "earlier_of_unknown_users": {name: of.unknown_users for name, of in earlier.items()},
+        "earlier_aside": {name: of.aside for name, of in earlier.items()},
         "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }
     return PreparedData(spec, behaviors, parts, report, events.bad, events.users)
 
 
-def _requests(events, request: str):
-    """The order in which rows of one request stand together, its numbers, and each row's time."""
+def _check_feedback(columns, of_label: dict, sequences: dict) -> None:
+    """Refuses features that are labels or flags of behaviors."""
+    feedback = dict.fromkeys(sequences.values(), "what the user did with it")
+    feedback |= dict.fromkeys(of_label.values(), "the label")
+    groups = map(feature_names, (columns.target, columns.context, columns.side_features))
+    check_no_feedback(feedback, *groups, sequences)
+
+
+def _by_request(events, request: str | None) -> tuple:
+    """Puts rows of one request together.
+
+    Returns:
+        `(events, requests, time)`: the events in this order; the number of the request of each
+        row, `None` without requests; the earliest time of its request.
+    """
+    if request is None:
+        return events, None, events.time
     code, _ = pd.factorize(events.frame[request])
     number, at = requests_of(events.user, code, events.time)
     order = np.lexsort((number, at, events.user))
-    return order, number[order], at
+    ordered = events._replace(
+        frame=events.frame.iloc[order],
+        user=events.user[order],
+        time=events.time[order],
+        labels={name: values[order] for name, values in events.labels.items()},
+    )
+    return ordered, number[order], at[order]
 
 
-def _earlier(frame, user, time, item, users, times, how):
-    """Behaviors from before the log; `how` is their unit of time and their format.
+def _training_values(events, part, columns, earlier: dict):
+    """The function from the name of a feature to the values that training reads of it."""
+    rows = np.flatnonzero(part == TRAIN)
 
-    Returns:
-        `((frame, user, time), unknown, aside)`: those that are good and whose user is in the log;
-        how many have another user, and how many no item, or a time that is none.
-    """
-    number = index_of(users.rename(user), frame[user], "prior_history")
-    good = ~is_missing(frame[item]) if item in frame else np.ones(len(frame), bool)
-    when = np.full(len(frame), times.min() - 1)
-    if time in frame:
-        when, is_time, unit = to_microseconds(time, frame[time], *how)
-        told = how != ("auto", None)
-        good &= is_time & ~placeholders(time, when, is_time, unit, told, frame.index)
-    kept = good & (number >= 0)
-    counts = int((good & (number < 0)).sum()), int((~good).sum())
-    return (frame[kept], number[kept], when[kept]), *counts
+    def values(name):
+        tables = earlier.values() if name in columns.of_behaviors else ()
+        own = events.frame[name].iloc[rows]
+        return concat_series([own, *(table.frame[name] for table in tables)])
+
+    return values
+
+
+def _log(events, did, encoded, features, before, columns):
+    """The `BehaviorLog` of the rows that are behaviors, with those `before` the log."""
+    held = {name: encoded[name][did] for name in columns.of_behaviors}
+    # A behavior happened when it was recorded, whatever the time of its request.
+    places = [(events.user[did], held, events.time[did])]
+    if before is not None:
+        held = {name: features.column(name, before.frame[name]) for name in columns.of_behaviors}
+        places.insert(0, (before.user, held, before.time))
+    return log_of(places, len(events.users))

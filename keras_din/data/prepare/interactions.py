@@ -1,44 +1,20 @@
 """Logs of what users did, and nothing of what they saw and left: negatives are drawn."""
 
 import numpy as np
-import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
-from keras_din.data.encoding.features import (
-    Features,
-    behavior_features,
-    checked_features,
-    coerce_item_ids,
-    count_parts,
-    csv_hints,
-    feature_name,
-)
-from keras_din.data.prepare.joins import (
-    align_key_types,
-    column_names,
-    index_of,
-    read_keyed,
-    read_log,
-    take_or_missing,
-)
+from keras_din.data.encoding.features import count_parts
+from keras_din.data.prepare.catalog import given_negatives, item_columns_in_log, make_catalog
+from keras_din.data.prepare.clean_log import clean_log
+from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.negatives import sample_negatives
+from keras_din.data.prepare.pointers import log_of
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
-from keras_din.data.prepare.split import (
-    LEFT_OUT,
-    TRAIN,
-    LeaveOneOut,
-    check_parts,
-    part_of,
-    part_of_column,
-    positions,
-    with_unit,
-)
+from keras_din.data.prepare.split import LEFT_OUT, TRAIN, LeaveOneOut, positions
+from keras_din.data.prepare.split_rows import check_parts, split_rows
 from keras_din.data.reading.bad_rows import MAX_BAD
-from keras_din.data.reading.bag_cells import checked_separators
 from keras_din.data.reading.source import as_source, other_tables
-from keras_din.data.reading.table import clean_events
 from keras_din.data.reading.times import time_or_order
-from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 
 
@@ -83,28 +59,22 @@ def prepare_interactions(
     the user's whole list. The positive and its negatives are one request over one history.
 
     Args:
-        source: The log, one behavior per row, in any order (of one user and time, rows are in the
-            order of the log): a `DataFrame` of pandas, Polars or another library, a table of
-            Arrow, or the path of a CSV, Parquet, Arrow or ORC file, compressed or not.
+        source: The log, one behavior per row, in any order; a table as in `prepare_impressions`.
+            Rows of one user and time are in the order of the log.
         user: Column of users.
-        time: Column of times: dates, ISO 8601 strings or numbers since 1970.
-        order: In place of `time`, in a log without times: column of whole numbers that say which
-            row is earlier. `report` has its `order_from` and `order_to`, and no dates.
-        target: Columns of the candidate, the item first; the others are features of the item,
-            which do not change: those of its first behavior in time stand for all.
-            Strings and integers become a `Categorical` with the vocabulary of the training part,
-            lists of them a `Bag`, floats a `Numeric`. `report["columns"]` says which, and why;
-            `numeric`, `categorical` and `bags` say otherwise. A `Categorical`, `Bag` or `Numeric`
-            in place of a name is taken as it is.
+        time: Column of times, same as in `prepare_impressions`.
+        order: Column of whole numbers in place of `time`, same as in `prepare_impressions`.
+        target: Columns of the candidate, the item first, same as in `prepare_impressions`. The
+            others are features of the item, which do not change: those of its first behavior in
+            time stand for all.
         context: Columns of the user and the request, likewise.
         side_features: Columns of the log that only behaviors have, likewise.
         of: Columns of `target` that behaviors have too. Defaults to all.
-        items: Table with one row an item: its features, which count also where the log has such
-            a column, and the items beside those of the log that are in the catalog.
-        users: Table with one row a user, for columns that the log lacks.
-        split: `LeaveOneOut()` (the default), `ByUser()`, `ByTime()`, `LastFraction()` or a
-            function; see `keras_din.data.prepare.split`. Or the name of a column of the log that
-            holds `"train"`, `"valid"` or `"test"`; other rows are in histories only.
+        items: Table with one row per item: its features, which count also where the log has such
+            a column, and items of the catalog beside those of the log.
+        users: Table with one row per user, for columns that the log lacks.
+        split: `LeaveOneOut()` (the default), `ByUser()`, `ByTime()`, `LastFraction()`, a function
+            or the name of a column, same as in `prepare_impressions`.
         negatives: Negatives of each positive. Or the name of a column of the log that holds one.
         negatives_by: `"uniform"` over the catalog, or `"popularity"`: in proportion to the
             behaviors of the training part.
@@ -112,30 +82,22 @@ def prepare_interactions(
             them, or trust the `"order"` of the log. The DIN paper's protocol, on times that are
             whole days, is `"order"`.
         sequence: Name of the sequence.
-        max_length: The most behaviors that a model reads.
-        dim: Width of the embeddings, or column -> width.
-        min_count: How often a value must occur in training to have a row of its own.
-        bags: Columns of text that hold several values: name -> separator, or names alone, whose
-            separator is `|`. They become a `Bag`, as columns of lists do without being named.
-            A `Bag` in place of a name is taken as it is; its text is separated alike.
-        numeric: Columns of amounts, which become a `Numeric` also where they hold whole numbers.
-        categorical: Columns of ids or categories, which become a `Categorical` also where they
-            hold whole numbers as floats, or in a CSV file any numbers, as they are written.
-        time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
-            With `"auto"`, and without `time_format`, times such as 0 and -1 among those of today
-            stand for no time, and their rows are kept aside.
-        time_format: Format of times, see `datetime.strptime`, where they are neither ISO 8601
-            nor since 1970: `"%Y%m%d"` for 20220408.
-        allow_empty_parts: Whether a part that `split` names may be without rows.
-        sep: The separator of CSV files, here and in the other tables. By default a tab where the
-            name of a file has `.tsv`, else a comma.
-        header: Whether the log, a CSV file, has a header line. By default it has one unless
-            `names` is given.
-        names: Names of the columns of the log, a CSV file, in their order.
+        max_length: Same as in `prepare_impressions`.
+        dim: Same as in `prepare_impressions`.
+        min_count: Same as in `prepare_impressions`.
+        bags: Same as in `prepare_impressions`.
+        numeric: Same as in `prepare_impressions`.
+        categorical: Same as in `prepare_impressions`.
+        time_unit: Same as in `prepare_impressions`.
+        time_format: Same as in `prepare_impressions`.
+        allow_empty_parts: Same as in `prepare_impressions`.
+        sep: Same as in `prepare_impressions`.
+        header: Same as in `prepare_impressions`.
+        names: Same as in `prepare_impressions`.
         duplicates: What becomes of rows that repeat another in every column named here:
             `"keep"`, the default (who does a thing twice did it twice), counted, or `"drop"`.
-        max_bad: The largest share of rows that may be kept aside for one reason.
-        strict: Whether the first bad row is an error.
+        max_bad: Same as in `prepare_impressions`.
+        strict: Same as in `prepare_impressions`.
         seed: Seed of the negatives.
 
     Returns:
@@ -152,152 +114,101 @@ def prepare_interactions(
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
     """
+    # Columns.
     time, time_unit = time_or_order(time, order, time_unit, time_format)
-    target, context = checked_features("target", target), checked_features("context", context)
-    side_features, of = (
-        checked_features("side_features", side_features),
-        behavior_features(of, target),
-    )
     one_of("ties", ties, ("exclude", "order"))
     one_of("negatives_by", negatives_by, ("uniform", "popularity"))
-    column_of_negatives = negatives if isinstance(negatives, str) else None
-    if column_of_negatives is None:
+    given = negatives if isinstance(negatives, str) else None
+    if given is None:
         negatives = positive_integer("negatives", negatives)
     source = as_source(source, sep, header, names)
     items, users = other_tables((items, users), sep)
-    item, *item_columns = [feature_name(feature) for feature in target]
-    separators = checked_separators(bags, [*target, *context, *side_features], [user, time])
-    other_columns = [feature_name(feature) for feature in [*context, *side_features]]
-    ids = [user] if column_of_negatives is None else [user, column_of_negatives]
-    written, reasons = csv_hints(
-        [*target, *context, *side_features], item, ids, numeric, categorical
+    columns = log_columns(
+        target,
+        context,
+        side_features,
+        of,
+        ids=[user, given] if given else [user],
+        time=time,
+        time_format=time_format,
+        bags=bags,
+        numeric=numeric,
+        categorical=categorical,
     )
-    written["numbers" if time_format is None else "text"].add(time)
-    in_table = [] if items is None else column_names(items)
-    from_log = [name for name in item_columns if name not in in_table]
-    needed = [user, time, item, *from_log, *other_columns]
-    needed += [word for word in (column_of_negatives, split) if isinstance(word, str)]
-    tables = {"users": (user, users)}
-    frame, bad, joined = read_log(source, needed, tables, separators, max_bad, **written)
-    frame[item] = coerce_item_ids(target[0], frame[item])
-    events = clean_events(
-        frame,
-        bad,
-        user,
-        time,
-        required=[item],
+    item_columns, of_context = map(feature_names, (columns.target, columns.context))
+    row_columns = list(dict.fromkeys([*of_context, *feature_names(columns.side_features)]))
+
+    # Clean.
+    needed = [user, time, columns.item, *item_columns_in_log(columns, items), *row_columns]
+    needed += [name for name in (given, split) if isinstance(name, str)]
+    events, of_users = clean_log(
+        source,
+        columns,
+        needed,
+        {"users": (user, users)},
+        max_bad,
+        user=user,
+        time=time,
+        required=[columns.item],
         time_unit=time_unit,
         time_format=time_format,
         duplicates=one_of("duplicates", duplicates, (None, "keep", "drop")) or "keep",
-        max_bad=max_bad,
         strict=strict,
     )
-    del frame
-    rows, number, at = events.frame, events.user, events.time
-    catalog, code, by_item, of_table = _catalog(
-        rows,
-        at,
-        item,
-        from_log,
-        items,
-        item_columns,
-        {"bags": separators, "max_bad": max_bad, **written},
-    )
+    catalog = make_catalog(events.frame, events.time, columns, items, max_bad)
 
-    position, count = positions(number)
-    split = LeaveOneOut() if split is None else with_unit(split, time_unit)
-    if isinstance(split, str):
-        part = part_of_column(split, rows[split])
-    else:
-        part = part_of(split, number, at, time_unit)
+    # Split. A user's first behavior is no sample: it has no history.
+    position, count = positions(events.user)
+    split = LeaveOneOut() if split is None else split
+    part = split_rows(split, events, events.time, time_unit)
     part = np.where(position == 0, LEFT_OUT, part)
-    if not (part == TRAIN).any():
-        raise ValueError(
-            "The split must leave training rows with a history: a user's first behavior has "
-            f"none. Received: none from {split!r}."
-        )
-    check_parts(split, part, at, allow_empty_parts, time_unit)
+    _check_training(split, part)
+    check_parts(split, part, events.time, allow_empty_parts, time_unit)
     shown = np.flatnonzero(part != LEFT_OUT)
-    if column_of_negatives:
-        drawn = _given(rows[column_of_negatives].iloc[shown], catalog, column_of_negatives)
+    if given:
+        drawn = given_negatives(events.frame[given].iloc[shown], catalog.items, given)
     else:
-        weights = None
-        if negatives_by == "popularity":
-            weights = np.bincount(code[part == TRAIN], minlength=len(catalog))
-        drawn = sample_negatives(
-            number[shown],
-            len(catalog),
-            number,
-            code,
-            np.random.default_rng(seed),
-            per_positive=negatives,
-            popularity=weights,
-            names=events.users.tolist(),
-        )
-    candidates = np.concatenate([code[shown, None], drawn], axis=1)
+        drawn = _draw(events, catalog, shown, part, negatives, negatives_by, seed)
+    candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
+
+    # Encode.
+    values = _training_values(events, catalog, candidates, part, position, of_context)
+    features = columns.fit(values, dim, min_count)
+    spec = columns.spec(features, [sequence], max_length)
+    of_item = {name: features.column(name, catalog.features[name]) for name in item_columns}
+    of_row = {name: features.column(name, events.frame[name]) for name in row_columns}
+
+    # Point.
+    held = {name: of_item[name][catalog.code] for name in feature_names(columns.of)}
+    held |= {name: of_row[name] for name in feature_names(columns.side_features)}
+    log = log_of([(events.user, held, events.time)], len(events.users))
+    number, at = events.user[shown], events.time[shown]
+    start, end = (log.offsets[number], shown) if ties == "order" else log.before(number, at)
     each = candidates.shape[1]
-
-    # What training sees: its candidates, and the behaviors before a user's last training row.
-    last = np.zeros(len(events.users), np.int64)
-    np.maximum.at(last, number[part == TRAIN], position[part == TRAIN])
-    in_history = position < last[number]
-    seen_items = np.concatenate([candidates[part[shown] == TRAIN].ravel(), code[in_history]])
-
-    def training_values(name):
-        if name in by_item:
-            return by_item[name].iloc[seen_items]
-        of_context = [feature_name(feature) for feature in context]
-        wanted = (part == TRAIN) if name in of_context else in_history
-        return rows[name].iloc[np.flatnonzero(wanted)]
-
-    features = Features(
-        [*target, *context, *side_features],
-        training_values,
-        dim,
-        min_count,
-        separators,
-        written,
-        reasons,
-    )
-    spec = features.spec(target, context, {sequence: of}, side_features, max_length)
-    of_item = {name: features.column(name, by_item[name]) for name in [item, *item_columns]}
-    of_row = {name: features.column(name, rows[name]) for name in dict.fromkeys(other_columns)}
-    held = {feature_name(feature): of_item[feature_name(feature)][code] for feature in of}
-    held |= {feature_name(feature): of_row[feature_name(feature)] for feature in side_features}
-    log = BehaviorLog.from_events(number, held, at, users=len(events.users))
-    if ties == "order":
-        start, end = log.offsets[number[shown]], np.arange(len(at))[shown]
-    else:
-        start, end = log.before(number[shown], at[shown])
     repeat = lambda values: np.repeat(values, each)  # noqa: E731
     samples = Samples(
-        columns={
-            **{
-                feature_name(feature): of_row[feature_name(feature)][repeat(shown)]
-                for feature in context
-            },
-            **{name: values[candidates.ravel()] for name, values in of_item.items()},
-        },
+        columns={name: of_row[name][repeat(shown)] for name in of_context}
+        | {name: values[candidates.ravel()] for name, values in of_item.items()},
         history={sequence: (repeat(start), repeat(end))},
         labels=np.tile(np.arange(each) == 0, len(shown)),
-        group=repeat(number[shown]),
+        group=repeat(number),
         request=repeat(shown),
-        time=repeat(at[shown]),
-        line=repeat(rows.index.to_numpy()[shown]),
+        time=repeat(at),
+        line=repeat(events.frame.index.to_numpy()[shown]),
     )
     parts = cut_into_parts(samples, repeat(part[shown]))
     report = {
         "kind": "behaviors",
         **events.report,
-        **joined,
-        **of_table,
+        **of_users,
+        **catalog.report,
         "users_with_one_behavior": int((count == 1).sum()),
         "rows_in_histories_only": int((part == LEFT_OUT).sum()),
-        "items": len(catalog),
+        "items": len(catalog.items),
         "columns": features.types,
         "values_missing": features.missing,
         **features.of_bags,
-        "negatives": negatives if column_of_negatives else f"{negatives} by {negatives_by}",
+        "negatives": negatives if given else f"{negatives} by {negatives_by}",
         "seed": seed,
         "behaviors": {sequence: len(log)},
         "parts": count_parts(parts, spec),
@@ -305,40 +216,47 @@ def prepare_interactions(
     return PreparedData(spec, {sequence: log}, parts, report, events.bad, events.users)
 
 
-def _catalog(rows, at, item: str, from_log: list, items, item_columns: list, options: dict):
-    """All items, each behavior's place among them, and the features of each item.
-
-    An item's features are those of its first behavior in time, or those in the table of items;
-    of the latter is also what a report says.
-    `options` are those of `read_keyed`.
-    """
-    code, catalog = pd.factorize(rows[item])
-    catalog, by_item, report = pd.Index(catalog), {}, {}
-    if items is not None:
-        from_table = [name for name in item_columns if name not in from_log]
-        table, aside = read_keyed(items, item, from_table, "items", **options)
-        missed = int((index_of(table.index, rows[item], "items") < 0).sum())
-        report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
-        catalog, keys = align_key_types(catalog, table.index)
-        catalog = catalog.union(keys, sort=False)
-        place = keys.get_indexer(catalog)
-        by_item |= {name: take_or_missing(table[name], place) for name in from_table}
-    if from_log:
-        first, latest_first = np.full(len(catalog), -1), np.argsort(at, kind="stable")[::-1]
-        first[code[latest_first]] = latest_first  # Of several for one place the last one stays.
-        by_item |= {name: take_or_missing(rows[name], first) for name in from_log}
-    by_item[item] = pd.Series(catalog)
-    return catalog, code, by_item, report
-
-
-def _given(values: pd.Series, catalog: pd.Index, name: str) -> np.ndarray:
-    """The places of given negatives in the catalog, `(rows, 1)`."""
-    catalog, given = align_key_types(catalog, pd.Index(values))
-    place = catalog.get_indexer(given)
-    if (place < 0).any():
-        row = int((place < 0).argmax())
+def _check_training(split, part: np.ndarray) -> None:
+    if not (part == TRAIN).any():
         raise ValueError(
-            f"Column {name!r} must hold an item of the catalog in every row with a history. "
-            f"Received: {values.iloc[row]!r} in row {values.index[row]}."
+            "The split must leave training rows with a history: a user's first behavior has "
+            f"none. Received: none from {split!r}."
         )
-    return place[:, None]
+
+
+def _draw(events, catalog, shown, part, negatives: int, negatives_by: str, seed: int) -> np.ndarray:
+    """Negatives of each row that is shown: indices in the catalog `(rows, negatives)`."""
+    weights = None
+    if negatives_by == "popularity":
+        weights = np.bincount(catalog.code[part == TRAIN], minlength=len(catalog.items))
+    return sample_negatives(
+        events.user[shown],
+        len(catalog.items),
+        events.user,
+        catalog.code,
+        np.random.default_rng(seed),
+        per_positive=negatives,
+        popularity=weights,
+        names=events.users.tolist(),
+    )
+
+
+def _training_values(events, catalog, candidates, part, position, of_context: list):
+    """The function from the name of a feature to the values that training reads of it.
+
+    Training reads its candidates, and the behaviors before a user's last training row.
+    """
+    training = part == TRAIN
+    last = np.zeros(len(events.users), np.int64)
+    np.maximum.at(last, events.user[training], position[training])
+    in_history = position < last[events.user]
+    shown = part[part != LEFT_OUT] == TRAIN
+    items = np.concatenate([candidates[shown].ravel(), catalog.code[in_history]])
+
+    def values(name):
+        if name in catalog.features:
+            return catalog.features[name].iloc[items]
+        wanted = training if name in of_context else in_history
+        return events.frame[name].iloc[np.flatnonzero(wanted)]
+
+    return values

@@ -23,7 +23,8 @@ from keras_din.data.prepare.label_columns import label_columns
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.prepared_data import PARTS, PreparedData, cut_into_parts
 from keras_din.data.prepare.rows_dataset import is_real, list_column, rows_to_samples
-from keras_din.data.prepare.split import LEFT_OUT, TRAIN, part_of_column
+from keras_din.data.prepare.split import LEFT_OUT, TRAIN
+from keras_din.data.prepare.split_rows import part_of_column
 from keras_din.data.reading.bad_rows import MAX_BAD, checked_max_bad
 from keras_din.data.reading.bag_cells import bag_cells, checked_separators
 from keras_din.data.reading.column_types import from_csv, from_series, kinds_of

@@ -9,13 +9,9 @@ import pandas as pd
 
 from keras_din.checks import fraction, positive_integer
 from keras_din.data.reading.calendar_numbers import calendar_formats, digits_of
-from keras_din.data.reading.times import ORDER, span, to_microseconds
+from keras_din.data.reading.times import to_microseconds
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
-_NAMES = ("train", "valid", "test")
-_ALIKE = dict.fromkeys(["train", "training"], "train")
-_ALIKE |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "eval"], "valid")
-_ALIKE |= dict.fromkeys(["test", "testing"], "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,13 +164,6 @@ class ByTime:
         ).astype(np.int8)
 
 
-def with_unit(split, unit: str):
-    """A split whose moments are numbers of the log's order, where the log has one."""
-    if unit == ORDER and isinstance(split, ByTime) and split.time_unit == "auto":
-        return dataclasses.replace(split, time_unit=ORDER)
-    return split
-
-
 @dataclasses.dataclass(frozen=True)
 class LastFraction:
     """The last rows of all users together, by time: `ByTime` where the moments are not known.
@@ -213,35 +202,6 @@ def _parts(valid, test) -> tuple:
     return (TRAIN, *([VALID] if valid else []), *([TEST] if test else []))
 
 
-def check_parts(
-    split, part: np.ndarray, time: np.ndarray, allow_empty: bool = False, unit: str = "us"
-) -> None:
-    """Raises a `ValueError` where a part that the split names has no rows.
-
-    Args:
-        split: As `part_of` takes it. `split.parts` are the parts that must have rows; a function
-            or the name of a column has none.
-        part: Of each row `(rows,)`, as `part_of` gives it.
-        time: Microseconds `(rows,)`.
-        allow_empty: Whether a part of validation or test may be empty.
-        unit: `"order"` where `time` are no times, for the error.
-    """
-    empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
-    if empty and not allow_empty:
-        raise ValueError(
-            f"Each part that `split` names must have rows, unless `allow_empty_parts` (on the "
-            "command line `--allow-empty-parts`). Received: "
-            f"none for {empty} from {split!r}; {_times(time, unit)}."
-        )
-
-
-def _times(time: np.ndarray, unit: str) -> str:
-    if not len(time):
-        return "no rows at all"
-    first, last = span(time, unit).values()
-    return f"the rows are {'in the order' if unit == ORDER else 'from'} {first} to {last}"
-
-
 def _numbers(valid: float, test: float, of: int):
     """How many are in the test, and how many in both; each part that is wanted has one."""
     in_test, in_both = _number(test, of), _number(test + valid, of)
@@ -262,76 +222,3 @@ def positions(user: np.ndarray):
     counts = np.bincount(user)
     starts = np.cumsum(counts) - counts
     return np.arange(len(user)) - starts[user], counts[user]
-
-
-def part_of_column(name: str, values) -> np.ndarray:
-    """The part of each row from a column of `"train"`, `"valid"`, `"test"`; others are left out.
-
-    Raises:
-        ValueError: When no row is in a part, or one is another word for a part.
-    """
-    code, distinct = pd.factorize(pd.Series(values), use_na_sentinel=False)
-    distinct = np.array([str(value) for value in distinct], object)
-    for value in distinct:
-        meant = _ALIKE.get(value.strip().lower(), value)
-        if meant != value:
-            raise ValueError(
-                f"Column {name!r} must hold 'train', 'valid' or 'test'; rows of another value are "
-                f"in no part. Received: {value!r}, which looks like {meant!r}."
-            )
-    part = np.select(
-        [distinct == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
-    ).astype(np.int8)[code]
-    if (part == LEFT_OUT).all():
-        raise ValueError(
-            f"Column {name!r} must hold 'train', 'valid' or 'test' in some rows. "
-            f"Received: {sorted(set(distinct))[:8]}."
-        )
-    return part
-
-
-def check_training(split, part: np.ndarray, learned: list) -> None:
-    """Raises a `ValueError` where columns are to be learned and there are no rows for training."""
-    if learned and not (part == TRAIN).any():
-        raise ValueError(
-            f"`split` must leave rows for training, from which the features {learned} are learned. "
-            f"Received: none from {split!r}. Rows of validation and test alone need features that "
-            "are known, such as those of `data.spec` of the training's data."
-        )
-
-
-def part_of(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
-    """The part of each row: 0 training, 1 validation, 2 test, -1 left out.
-
-    Args:
-        split: `LeaveOneOut`, `ByUser`, `ByTime`, `LastFraction`, or any function of `(user,
-            position, count, time)` that gives the part of each row: users' numbers, position
-            among the user's rows in order of time, the number of the user's rows, and
-            microseconds.
-        user: Sorted numbers of users `(rows,)`.
-        time: Microseconds `(rows,)`.
-        unit: `"order"` where `time` are no times, for errors.
-
-    Returns:
-        int8 `(rows,)`.
-
-    Raises:
-        ValueError: When the split gives something else, or no training rows.
-    """
-    if not callable(split) or isinstance(split, type):
-        raise ValueError(
-            "`split` must be LeaveOneOut(), ByUser(), ByTime(), LastFraction() or a function. "
-            f"Received: split={split!r}."
-        )
-    part = np.asarray(split(user, *positions(user), time))
-    if part.shape != user.shape or not np.isin(part, (TRAIN, VALID, TEST, LEFT_OUT)).all():
-        raise ValueError(
-            f"`split` must give 0, 1, 2 or -1 for each of {len(user)} rows. "
-            f"Received: shape {part.shape}, values {pd.Series(part.ravel()).unique()[:8].tolist()}."
-        )
-    if not (part == TRAIN).any():
-        raise ValueError(
-            f"`split` must leave rows for training. Received: none from {split!r}; "
-            f"{_times(time, unit)}."
-        )
-    return part.astype(np.int8)

@@ -14,11 +14,9 @@ from keras_din.data.prepare.split import (
     ByUser,
     LastFraction,
     LeaveOneOut,
-    check_parts,
-    part_of,
-    part_of_column,
     positions,
 )
+from keras_din.data.prepare.split_rows import check_parts, part_of, part_of_column
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 SECOND = 1_000_000

@@ -1,0 +1,93 @@
+"""All items of a log of behaviors, with their features."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.encoding.features import feature_name
+from keras_din.data.prepare.joins import (
+    align_key_types,
+    column_names,
+    index_of,
+    read_keyed,
+    take_or_missing,
+)
+from keras_din.data.prepare.log_columns import LogColumns
+
+
+class Catalog(NamedTuple):
+    """The items.
+
+    Attributes:
+        items: The items, each once.
+        code: Index of each behavior's item `(behaviors,)`.
+        features: Name of each feature of the target -> its raw values `(items,)`.
+        report: Counts of the table of items, if there is one.
+    """
+
+    items: pd.Index
+    code: np.ndarray
+    features: dict
+    report: dict
+
+
+def item_columns_in_log(columns: LogColumns, items) -> list:
+    """Names of the features of the item that the log holds: those that `items` lacks."""
+    in_table = [] if items is None else column_names(items)
+    names = [feature_name(feature) for feature in columns.target[1:]]
+    return [name for name in names if name not in in_table]
+
+
+def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Catalog:
+    """The items of a log and of the table of items.
+
+    The features of an item are those of its first behavior in time, or those in the table.
+
+    Args:
+        rows: The behaviors.
+        time: Microseconds `(rows,)`.
+        columns: The columns of the log.
+        items: A table with one row per item, or `None`.
+        max_bad: The largest share of rows of the table that may be kept aside.
+    """
+    item, from_log = columns.item, item_columns_in_log(columns, items)
+    from_table = [feature_name(feature) for feature in columns.target[1:]]
+    from_table = [name for name in from_table if name not in from_log]
+    code, catalog = pd.factorize(rows[item])
+    catalog, features, report = pd.Index(catalog), {}, {}
+    if items is not None:
+        table, aside = read_keyed(
+            items,
+            item,
+            from_table,
+            "items",
+            bags=columns.separators,
+            max_bad=max_bad,
+            **columns.reading,
+        )
+        missed = int((index_of(table.index, rows[item], "items") < 0).sum())
+        report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
+        catalog, keys = align_key_types(catalog, table.index)
+        catalog = catalog.union(keys, sort=False)
+        row = keys.get_indexer(catalog)
+        features |= {name: take_or_missing(table[name], row) for name in from_table}
+    if from_log:
+        first, latest_first = np.full(len(catalog), -1), np.argsort(time, kind="stable")[::-1]
+        first[code[latest_first]] = latest_first  # Of several assignments the last one stays.
+        features |= {name: take_or_missing(rows[name], first) for name in from_log}
+    features[item] = pd.Series(catalog)
+    return Catalog(catalog, code, features, report)
+
+
+def given_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.ndarray:
+    """The indices in the catalog of the negatives of a column, `(rows, 1)`."""
+    catalog, given = align_key_types(catalog, pd.Index(values))
+    index = catalog.get_indexer(given)
+    if (index < 0).any():
+        row = int((index < 0).argmax())
+        raise ValueError(
+            f"Column {name!r} must hold an item of the catalog in every row with a history. "
+            f"Received: {values.iloc[row]!r} in row {values.index[row]}."
+        )
+    return index[:, None]

@@ -1,0 +1,141 @@
+"""The first step of preparing a log: its columns by their role, checked before it is read."""
+
+from typing import NamedTuple
+
+from keras_din.data.encoding.features import (
+    Features,
+    behavior_features,
+    checked_features,
+    csv_hints,
+    feature_name,
+    features_to_type,
+)
+from keras_din.data.reading.bag_cells import checked_separators
+from keras_din.data.reading.column_types import kinds_of
+from keras_din.features import FeatureSpec
+
+
+class LogColumns(NamedTuple):
+    """The features of a log, each a name of a column or a feature object.
+
+    Attributes:
+        target: Features of the candidate, the item first.
+        context: Features of the user and the request.
+        side_features: Features that only behaviors have.
+        of: Those of `target` that behaviors have too.
+        separators: The result of `checked_separators`.
+        reading: Options of `read_table`. Reading adds what it `found` in each column.
+        reasons: Name of the feature -> why its type is known before reading.
+    """
+
+    target: list
+    context: list
+    side_features: list
+    of: list
+    separators: dict
+    reading: dict
+    reasons: dict
+
+    @property
+    def features(self) -> list:
+        """All features."""
+        return [*self.target, *self.context, *self.side_features]
+
+    @property
+    def item(self) -> str:
+        """Name of the item."""
+        return feature_name(self.target[0])
+
+    @property
+    def names(self) -> list:
+        """Names of all features."""
+        return feature_names(self.features)
+
+    @property
+    def of_behaviors(self) -> list:
+        """Names of the features that behaviors have."""
+        return feature_names([*self.of, *self.side_features])
+
+    @property
+    def of_samples(self) -> list:
+        """Names of the features of context and target."""
+        return feature_names([*self.context, *self.target])
+
+    @property
+    def learned(self) -> list:
+        """Names of the features that are learned from the training part."""
+        return [feature for feature in self.features if isinstance(feature, str)]
+
+    def kinds(self) -> dict:
+        """Name -> `"numeric"` or `"categorical"`, after reading; see `kinds_of`."""
+        return kinds_of(
+            features_to_type(self.features), self.reading["found"], self.reading["kinds"]
+        )
+
+    def fit(self, training_values, dim, min_count: int) -> Features:
+        """The features, learned from the values of the training part; see `Features`."""
+        return Features(
+            self.features,
+            training_values,
+            dim,
+            min_count,
+            self.separators,
+            self.reading,
+            self.reasons,
+        )
+
+    def spec(self, features: Features, sequences, max_length: int) -> FeatureSpec:
+        """The spec of fitted features, with the same features in each of the `sequences`."""
+        sequences = dict.fromkeys(sequences, self.of)
+        return features.spec(self.target, self.context, sequences, self.side_features, max_length)
+
+
+def log_columns(
+    target,
+    context,
+    side_features,
+    of,
+    *,
+    ids,
+    time: str | None = None,
+    time_format: str | None = None,
+    numbers=(),
+    bags=(),
+    numeric=(),
+    categorical=(),
+) -> LogColumns:
+    """Checks the arguments that name the columns of a log.
+
+    Args:
+        target: An argument of `prepare_impressions`, and so are `context`, `side_features`, `of`,
+            `time`, `time_format`, `bags`, `numeric` and `categorical`.
+        context: See `target`.
+        side_features: See `target`.
+        of: See `target`.
+        ids: Names of other columns of ids, such as users.
+        time: See `target`.
+        time_format: See `target`.
+        numbers: Names of other columns of numbers, such as labels.
+        bags: See `target`.
+        numeric: See `target`.
+        categorical: See `target`.
+
+    Raises:
+        ValueError: When one of them is invalid, or names a column in two roles that exclude each
+            other.
+    """
+    target, context = checked_features("target", target), checked_features("context", context)
+    side_features = checked_features("side_features", side_features)
+    of = behavior_features(of, target)
+    features = [*target, *context, *side_features]
+    separators = checked_separators(bags, features, [*ids, time, *numbers])
+    reading, reasons = csv_hints(features, feature_name(target[0]), ids, numeric, categorical)
+    reading["numbers"].update(numbers)
+    if time is not None:
+        reading["numbers" if time_format is None else "text"].add(time)
+    return LogColumns(target, context, side_features, of, separators, reading, reasons)
+
+
+def feature_names(features) -> list:
+    """The name of each feature."""
+    return [feature_name(feature) for feature in features]

@@ -1,0 +1,151 @@
+"""The third step of preparing a log: the part of each row, training, validation or test."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.prepare.split import (
+    LEFT_OUT,
+    TEST,
+    TRAIN,
+    VALID,
+    ByTime,
+    positions,
+)
+from keras_din.data.reading.times import ORDER, span
+
+_NAMES = ("train", "valid", "test")
+_ALIKE = dict.fromkeys(["train", "training"], "train")
+_ALIKE |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "eval"], "valid")
+_ALIKE |= dict.fromkeys(["test", "testing"], "test")
+
+
+def split_rows(split, events, time: np.ndarray, unit: str, requests=None) -> np.ndarray:
+    """The part of each row of a clean log.
+
+    Args:
+        split: A split, a function, or the name of a column; see `part_of` and `part_of_column`.
+        events: The `Events`.
+        time: Microseconds `(rows,)`, by which rows are split.
+        unit: `"order"` where `time` are no times.
+        requests: Number of the request of each row `(rows,)`, or `None`. A request is in one part.
+    """
+    split = with_unit(split, unit)
+    if isinstance(split, str):
+        return part_of_column(split, events.frame[split])
+    if requests is None:
+        return part_of(split, events.user, time, unit)
+    _, first, which = np.unique(requests, return_index=True, return_inverse=True)
+    kept = np.sort(first)
+    part = part_of(split, events.user[kept], time[kept], unit)
+    return part[np.searchsorted(kept, first)[which]]
+
+
+def with_unit(split, unit: str):
+    """A split whose moments are numbers of the log's order, where the log has one."""
+    if unit == ORDER and isinstance(split, ByTime) and split.time_unit == "auto":
+        return dataclasses.replace(split, time_unit=ORDER)
+    return split
+
+
+def part_of(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
+    """The part of each row: 0 training, 1 validation, 2 test, -1 left out.
+
+    Args:
+        split: `LeaveOneOut`, `ByUser`, `ByTime`, `LastFraction`, or any function of `(user,
+            position, count, time)` that gives the part of each row: users' numbers, position
+            among the user's rows in order of time, the number of the user's rows, and
+            microseconds.
+        user: Sorted numbers of users `(rows,)`.
+        time: Microseconds `(rows,)`.
+        unit: `"order"` where `time` are no times, for errors.
+
+    Returns:
+        int8 `(rows,)`.
+
+    Raises:
+        ValueError: When the split gives something else, or no training rows.
+    """
+    if not callable(split) or isinstance(split, type):
+        raise ValueError(
+            "`split` must be LeaveOneOut(), ByUser(), ByTime(), LastFraction() or a function. "
+            f"Received: split={split!r}."
+        )
+    part = np.asarray(split(user, *positions(user), time))
+    if part.shape != user.shape or not np.isin(part, (TRAIN, VALID, TEST, LEFT_OUT)).all():
+        raise ValueError(
+            f"`split` must give 0, 1, 2 or -1 for each of {len(user)} rows. "
+            f"Received: shape {part.shape}, values {pd.Series(part.ravel()).unique()[:8].tolist()}."
+        )
+    if not (part == TRAIN).any():
+        raise ValueError(
+            f"`split` must leave rows for training. Received: none from {split!r}; "
+            f"{_times(time, unit)}."
+        )
+    return part.astype(np.int8)
+
+
+def part_of_column(name: str, values) -> np.ndarray:
+    """The part of each row from a column of `"train"`, `"valid"`, `"test"`; others are left out.
+
+    Raises:
+        ValueError: When no row is in a part, or one is another word for a part.
+    """
+    code, distinct = pd.factorize(pd.Series(values), use_na_sentinel=False)
+    distinct = np.array([str(value) for value in distinct], object)
+    for value in distinct:
+        meant = _ALIKE.get(value.strip().lower(), value)
+        if meant != value:
+            raise ValueError(
+                f"Column {name!r} must hold 'train', 'valid' or 'test'; rows of another value are "
+                f"in no part. Received: {value!r}, which looks like {meant!r}."
+            )
+    part = np.select(
+        [distinct == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
+    ).astype(np.int8)[code]
+    if (part == LEFT_OUT).all():
+        raise ValueError(
+            f"Column {name!r} must hold 'train', 'valid' or 'test' in some rows. "
+            f"Received: {sorted(set(distinct))[:8]}."
+        )
+    return part
+
+
+def check_parts(
+    split, part: np.ndarray, time: np.ndarray, allow_empty: bool = False, unit: str = "us"
+) -> None:
+    """Raises a `ValueError` where a part that the split names has no rows.
+
+    Args:
+        split: As `part_of` takes it. `split.parts` are the parts that must have rows; a function
+            or the name of a column has none.
+        part: Of each row `(rows,)`, as `part_of` gives it.
+        time: Microseconds `(rows,)`.
+        allow_empty: Whether a part of validation or test may be empty.
+        unit: `"order"` where `time` are no times, for the error.
+    """
+    empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
+    if empty and not allow_empty:
+        raise ValueError(
+            f"Each part that `split` names must have rows, unless `allow_empty_parts` (on the "
+            "command line `--allow-empty-parts`). Received: "
+            f"none for {empty} from {split!r}; {_times(time, unit)}."
+        )
+
+
+def _times(time: np.ndarray, unit: str) -> str:
+    if not len(time):
+        return "no rows at all"
+    first, last = span(time, unit).values()
+    return f"the rows are {'in the order' if unit == ORDER else 'from'} {first} to {last}"
+
+
+def check_training(split, part: np.ndarray, learned: list) -> None:
+    """Raises a `ValueError` where columns are to be learned and there are no rows for training."""
+    if learned and not (part == TRAIN).any():
+        raise ValueError(
+            f"`split` must leave rows for training, from which the features {learned} are learned. "
+            f"Received: none from {split!r}. Rows of validation and test alone need features that "
+            "are known, such as those of `data.spec` of the training's data."
+        )
