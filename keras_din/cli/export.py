@@ -9,6 +9,8 @@ Or, with --format, as a file of indices for a runtime without TensorFlow: ONNX o
 
 import os
 
+from keras_din import serving
+
 
 def add_arguments(parser):
     """The words of the command."""
@@ -18,7 +20,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--format",
-        choices=("savedmodel", "onnx", "litert"),
+        choices=tuple(serving.FORMATS),
         default="savedmodel",
         help="(default savedmodel)",
     )
@@ -51,16 +53,12 @@ def run(options) -> None:
     rates = run_click_rates(run, options.raw)
     told = "" if rates.is_assumed else f"{rates.describe()}\n"  # Else `export` prints it.
     if portable_format:
-        from keras_din.serving import portable
-
-        write = {"onnx": portable.export_onnx, "litert": portable.export_litert}
-        file = write[options.format](run.model, run.spec, options.path, rates=rates)
+        write = getattr(serving, serving.FORMATS[options.format])
+        file = write(run.model, run.spec, options.path, rates=rates)
         print(f"{told}written: {file}")
         return
-    from keras_din.serving import export
-
     arguments = read_arguments(options.run)
-    version = export(
+    version = serving.export(
         run.model,
         run.spec,
         options.path,

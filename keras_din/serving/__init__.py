@@ -1,6 +1,23 @@
-"""From a trained model to versions that TensorFlow Serving picks up, and to files for others."""
+"""From a trained model to versions for TensorFlow Serving, and to files for other runtimes."""
 
-from keras_din.serving.portable import export_litert, export_onnx
-from keras_din.serving.saved_model import export
+import importlib
 
-__all__ = ["export", "export_litert", "export_onnx"]
+# What `keras-din export --format` accepts -> the function that writes it.
+FORMATS = {"savedmodel": "export", "onnx": "export_onnx", "litert": "export_litert"}
+# The commands list the formats in their help, so TensorFlow is imported at the first use only.
+_MODULES = {
+    "export": "saved_model",
+    "export_litert": "formats.litert",
+    "export_onnx": "formats.onnx",
+}
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module 'keras_din.serving' has no attribute {name!r}")
+    module = importlib.import_module(f"keras_din.serving.{_MODULES[name]}")
+    globals()[name] = getattr(module, name)
+    return globals()[name]
+
+
+__all__ = ["FORMATS", "export", "export_litert", "export_onnx"]

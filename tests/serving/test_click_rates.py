@@ -1,6 +1,5 @@
-"""`ctr` of a version is the click rate of the log, in both signatures and in a file."""
+"""`ctr` of a version is the click rate of the log, in both signatures."""
 
-import importlib.util
 import json
 
 import keras
@@ -10,7 +9,6 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.click_rates import click_rates
-from keras_din.serving import export_litert, export_onnx, portable
 
 ITEM = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
 SPEC = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM], max_length=5)])
@@ -95,25 +93,3 @@ def test_what_is_given_and_what_is_assumed(tmp_path, checked_by_one_process, cap
         kd.export(model, SPEC, tmp_path / "din", negative_rate=0)
     with pytest.raises(ValueError, match=r"`rates` stands in place of .* Received: rates=Click"):
         kd.export(model, SPEC, tmp_path / "din", rates=click_rates(model), raw=True)
-
-
-@pytest.mark.parametrize(
-    "export, score, needs",
-    [
-        (export_onnx, portable._score_onnx, ["tf2onnx", "onnx", "onnxruntime"]),
-        (export_litert, portable._score_litert, ["ai_edge_litert"]),
-    ],
-    ids=["onnx", "litert"],
-)
-@pytest.mark.filterwarnings("ignore")
-def test_files_answer_click_rates(tmp_path, capsys, export, score, needs):
-    for name in needs:
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"not installed: {name}")
-    model = a_model(logits=(6.0, 9.0), positive_weight=1000)  # Log odds near that of 2000: 7.6.
-    export(model, SPEC, tmp_path / "model", negative_rate=0.5)
-    ctr = score(tmp_path / "model")(INDICES)
-    np.testing.assert_allclose(ctr[0, [0, 2]], by_hand(model, 2000)[0, [0, 2]], atol=1e-4)
-    export(model, SPEC, tmp_path / "raw", raw=True)
-    raw = score(tmp_path / "raw")(INDICES)
-    np.testing.assert_allclose(raw, model.predict_on_batch(INDICES), atol=1e-5)

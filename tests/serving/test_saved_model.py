@@ -14,8 +14,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 import keras_din as kd
+from keras_din import serving
 from keras_din.embed import build_inputs
-from keras_din.serving import portable, saved_model
+from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from keras_din.serving.version import warmup
 from keras_din.serving.version.folders import versions
@@ -261,7 +262,7 @@ def in_another_order(spec):
     return dataclasses.replace(spec, target=replaced(spec.target), sequences=sequences)
 
 
-@pytest.mark.parametrize("export", [kd.export, portable.export_onnx, portable.export_litert])
+@pytest.mark.parametrize("export", [kd.export, serving.export_onnx, serving.export_litert])
 def test_the_same_values_in_another_order_are_refused(tmp_path, export):
     model = kd.build_lr(SPEC)
     message = (

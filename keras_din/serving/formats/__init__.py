@@ -1,0 +1,1 @@
+"""Files for runtimes without TensorFlow: one module per format."""
