@@ -21,7 +21,15 @@ def _is_command() -> bool:
 if not _is_command():
     from keras_din import layers, losses, metrics, models, optimizers
     from keras_din.ctr_model import CTRModel
-    from keras_din.features import Bag, Categorical, FeatureSpec, Label, Numeric, Sequence
+    from keras_din.features import (
+        Bag,
+        Categorical,
+        FeatureSpec,
+        Label,
+        Numeric,
+        Sequence,
+        Table,
+    )
     from keras_din.models import (
         MODELS,
         build_base,
@@ -76,6 +84,7 @@ __all__ = [
     "MODELS",
     "Numeric",
     "Sequence",
+    "Table",
     "build_base",
     "build_bst",
     "build_dcn",

@@ -5,8 +5,23 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_din.features import PADDING_INDEX, Bag, Categorical, EmbeddedFeature, FeatureSpec
-from keras_din.layers import BagEmbedding, Embedding, PackSequence, RaggedToDense, Standardize
+from keras_din.features import (
+    PADDING_INDEX,
+    Bag,
+    Categorical,
+    FeatureSpec,
+    Numeric,
+    id_feature,
+    per_kind,
+)
+from keras_din.layers import (
+    BagPooling,
+    Embedding,
+    PackBag,
+    PackSequence,
+    RaggedToDense,
+    Standardize,
+)
 from keras_din.spec_fingerprint import fingerprint
 
 
@@ -56,8 +71,8 @@ def build_inputs(spec: FeatureSpec) -> dict:
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
     return {
         name: keras.Input(
-            shape=(None,) * ((info.role != "context") + isinstance(info.feature, Bag)),
-            dtype="int32" if isinstance(info.feature, EmbeddedFeature) else "float32",
+            shape=(None,) * ((info.role != "context") + len(info.feature.axes)),
+            dtype=info.feature.input_dtype,
             name=name,
         )
         for name, info in spec.inputs.items()
@@ -75,13 +90,12 @@ def read_inputs(spec: FeatureSpec) -> tuple:
 
 def valid_mask(features, tensors):
     """Which entries are real: those whose first `Categorical` has an index other than 0."""
-    pairs = zip(features, tensors, strict=True)
-    indices = next(tensor for feature, tensor in pairs if isinstance(feature, Categorical))
-    return ops.not_equal(indices, PADDING_INDEX)
+    place = list(features).index(id_feature(features))
+    return ops.not_equal(tensors[place], PADDING_INDEX)
 
 
 def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
-    """Embeds a spec: one table a feature, wherever it stands; a `Numeric` standardized.
+    """Embeds a spec: one layer per table; a `Numeric` is standardized.
 
     Args:
         spec: The features.
@@ -91,20 +105,29 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         An `Embedded`.
     """
     inputs, values = read_inputs(spec)
-    layers = {
-        name: _layer(feature, embeddings_initializer) for name, feature in spec.features.items()
+    tables = {
+        name: Embedding(
+            table.values.size,
+            table.dim,
+            embeddings_initializer,
+            feature=name,
+            name=f"embedding_{name}",
+        )
+        for name, table in spec.tables.items()
     }
+    layers = {name: feature_layer(feature, tables) for name, feature in spec.features.items()}
 
     def look_up(feature, tensor):
-        embedded = layers[feature.name](tensor)
-        return embedded if isinstance(feature, EmbeddedFeature) else ops.expand_dims(embedded, -1)
+        return layers[feature.name](tensor)
 
     def without_padding(feature, tensor, mask):
         # Padding of a number may be NaN, or so far from the mean that half precision takes it for
         # infinite. Forward it is left out, but a gradient of 0 times it would be NaN.
-        if isinstance(feature, EmbeddedFeature):
+        if not feature.is_numeric:
             return tensor
-        return ops.where(mask, tensor, feature.mean)
+        for _ in feature.axes:
+            mask = ops.expand_dims(mask, -1)
+        return ops.where(mask, tensor, feature.fill_value)
 
     def join(tensors):
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
@@ -141,13 +164,32 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     )
 
 
-def _layer(feature, embeddings_initializer):
-    """The layer from the input of a feature to its embedding, or its standardized value."""
-    name = feature.name
-    if not isinstance(feature, EmbeddedFeature):
-        return Standardize(feature.mean, feature.std, name=f"standardize_{name}")
-    table = feature.vocabulary_size, feature.dim, embeddings_initializer
-    names = {"feature": name, "name": f"embedding_{name}"}
-    if isinstance(feature, Bag):
-        return BagEmbedding(*table, pooling=feature.pooling, **names)
-    return Embedding(*table, **names)
+@per_kind
+def feature_layer(feature, tables):
+    """The function from the input of a feature to its vectors, whose layers are made once.
+
+    Args:
+        feature: The feature.
+        tables: Name of each table of the spec -> its `Embedding`.
+
+    Returns:
+        A function from a tensor `(..., *axes)` to a float tensor `(..., dim)`.
+    """
+
+
+@feature_layer.register
+def _(feature: Categorical, tables):
+    return tables[feature.table.name]
+
+
+@feature_layer.register
+def _(feature: Bag, tables):
+    pack = PackBag(name=f"pack_{feature.name}")
+    pool = BagPooling(feature.pooling, name=f"pool_{feature.name}")
+    return lambda indices: pool(tables[feature.table.name](pack(indices)), indices)
+
+
+@feature_layer.register
+def _(feature: Numeric, tables):
+    standardize = Standardize(feature.mean, feature.std, name=f"standardize_{feature.name}")
+    return lambda numbers: ops.expand_dims(standardize(numbers), -1)

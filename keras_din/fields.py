@@ -2,7 +2,6 @@
 
 import keras
 
-from keras_din.features import Numeric
 from keras_din.layers import SequencePooling
 
 
@@ -39,7 +38,7 @@ def fields_of_one_width(spec, x, pooling="mean"):
     Raises:
         ValueError: If the embeddings of two features differ in `dim`.
     """
-    dims = {f.name: f.dim for f in spec.features.values() if not isinstance(f, Numeric)}
+    dims = {f.name: f.table.dim for f in spec.features.values() if f.table is not None}
     if len(set(dims.values())) > 1:
         raise ValueError(
             "All features must have the same `dim`, because this model multiplies their "
@@ -49,7 +48,7 @@ def fields_of_one_width(spec, x, pooling="mean"):
     vectors = {
         f.name: keras.layers.Dense(dim, use_bias=False, name=f"vector_{f.name}")
         for f in spec.features.values()
-        if isinstance(f, Numeric)
+        if f.table is None
     }
 
     def field(feature, embedding):
@@ -59,7 +58,7 @@ def fields_of_one_width(spec, x, pooling="mean"):
     for sequence, pooled in zip(spec.sequences, pooled_behaviors(x, pooling), strict=True):
         start = 0
         for feature in sequence.features:
-            end = start + (1 if feature.name in vectors else dim)
+            end = start + x.fields[sequence.input_name(feature)].shape[-1]
             row_fields.append(field(feature, pooled[:, start:end]))
             start = end
     return row_fields, [field(f, x.fields[f.name]) for f in spec.target]

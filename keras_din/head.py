@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
-from keras_din.features import DEFAULT_OUTPUT, Categorical
+from keras_din.features import DEFAULT_OUTPUT, id_feature
 from keras_din.graph import operations_before
 from keras_din.layers import MLP, ClickProbability, Embedding
 
@@ -63,9 +63,9 @@ def bias_of_item(spec, values, embeddings_initializer="zeros"):
         values: The model's inputs by name, none ragged.
         embeddings_initializer: Initializer of the biases.
     """
-    item = next(feature for feature in spec.target if isinstance(feature, Categorical))
+    item = id_feature(spec.target)
     table = Embedding(
-        item.vocabulary_size, 1, embeddings_initializer, feature=item.name, name="item_bias"
+        item.table.values.size, 1, embeddings_initializer, feature=item.table.name, name="item_bias"
     )
     return ops.cast(table(values[item.name]), "float32")
 

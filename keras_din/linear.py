@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_din.features import NUM_RESERVED, OOV_INDEX, Bag, Categorical, Numeric
+from keras_din.features import NUM_RESERVED, OOV_INDEX, Bag, Categorical, Numeric, per_kind
 from keras_din.layers import BagEmbedding, Embedding, GatherRows, PackSequence, SequencePooling
 from keras_din.ops import cross_hash, sum_of_fields
 
@@ -26,16 +26,10 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     if not x.behaviors:  # Checks the argument.
         SequencePooling(pooling)
 
-    def weights_of(name, feature, indices):
-        if isinstance(feature, Numeric):
-            weight = keras.layers.Dense(1, use_bias=False, dtype="float32", name=f"weight_{name}")
-            return weight(x.fields[name])
-        arguments = (feature.vocabulary_size, 1, embeddings_initializer)
-        keywords = {"feature": feature.name, "dtype": "float32", "name": f"weight_{name}"}
-        if isinstance(feature, Bag):
-            bag_pooling = "mean" if feature.pooling == "mean" else "sum"
-            return BagEmbedding(*arguments, pooling=bag_pooling, **keywords)(indices)
-        return Embedding(*arguments, **keywords)(indices)
+    def weights_of(name, feature, values):
+        options = {"dtype": "float32", "name": f"weight_{name}"}
+        layer = weight_layer(feature, embeddings_initializer, options)
+        return layer(x.fields[name] if feature.is_numeric else values)
 
     row_weights = [weights_of(f.name, f, x.values[f.name]) for f in spec.context]
     candidate_weights = [weights_of(f.name, f, x.values[f.name]) for f in spec.target]
@@ -46,6 +40,35 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
         pool = SequencePooling(pooling, dtype="float32", name=f"pooled_weights_{b.name}")
         row_weights.append(pool(sum(weights[1:], weights[0]), keys_mask=b.mask))
     return sum_of_fields(row_weights, candidate_weights)
+
+
+@per_kind
+def weight_layer(feature, embeddings_initializer, options):
+    """The layer from indices, or from the vectors of a kind with numbers, to a linear term.
+
+    Args:
+        feature: The feature.
+        embeddings_initializer: Initializer of a table of weights.
+        options: Keyword arguments of the layer.
+    """
+
+
+@weight_layer.register
+def _(feature: Categorical, embeddings_initializer, options):
+    table = feature.table
+    return Embedding(table.values.size, 1, embeddings_initializer, feature=table.name, **options)
+
+
+@weight_layer.register
+def _(feature: Bag, embeddings_initializer, options):
+    pooling = "mean" if feature.pooling == "mean" else "sum"
+    table, options = feature.table, {"pooling": pooling, **options}
+    return BagEmbedding(table.values.size, 1, embeddings_initializer, feature=table.name, **options)
+
+
+@weight_layer.register
+def _(feature: Numeric, embeddings_initializer, options):
+    return keras.layers.Dense(1, use_bias=False, **options)
 
 
 def crossed(spec, x, crosses, buckets, pooling="mean"):
@@ -84,7 +107,7 @@ def _cross_weights(spec, x, names, buckets, pooling):
 
     def expand(indices, info):
         """Reshapes to `(rows, candidates or 1)`; rows are positions if the cross has behaviors."""
-        known = ops.logical_and(indices >= 0, indices < info.feature.vocabulary_size)
+        known = ops.logical_and(indices >= 0, indices < info.feature.table.values.size)
         indices = ops.where(known, indices, OOV_INDEX)
         if info.role == "behavior":
             return ops.expand_dims(pack(indices, mask), -1)
@@ -104,7 +127,11 @@ def _cross_weights(spec, x, names, buckets, pooling):
 def _checked_crosses(spec, crosses):
     """Returns crosses as tuples of names, or raises a `ValueError`."""
     inputs = spec.inputs
-    categorical = [name for name, info in inputs.items() if isinstance(info.feature, Categorical)]
+    categorical = [
+        name
+        for name, info in inputs.items()
+        if info.feature.table is not None and not info.feature.axes
+    ]
     try:
         crosses = [(cross, tuple(cross)) for cross in crosses]
     except TypeError:

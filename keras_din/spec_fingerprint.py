@@ -5,7 +5,7 @@ import json
 import math
 import zlib
 
-from keras_din.features import NUM_RESERVED, FeatureSpec, Numeric, id_feature
+from keras_din.features import NUM_RESERVED, FeatureSpec, id_feature
 
 _DESCRIPTIONS = {
     "vocabulary": "a vocabulary",
@@ -114,20 +114,13 @@ def _content(spec) -> dict:
 
 
 def _feature_content(feature) -> dict:
-    kind = {"kind": type(feature).__name__}
-    if isinstance(feature, Numeric):
-        return kind | {"mean": feature.mean, "std": feature.std}
-    if feature.vocabulary is not None:
-        way, values = "vocabulary", _vocabulary_content(feature)
-    else:
-        way, values = "size" if feature.hash_buckets is None else "hash", {}
-    size = feature.vocabulary_size - NUM_RESERVED
-    return kind | {"way": way, "dtype": feature.dtype, "size": size} | values
+    content = {"kind": type(feature).__name__} | feature.identity()
+    return content | (_vocabulary_content(feature) if content.get("way") == "vocabulary" else {})
 
 
 def _vocabulary_content(feature) -> dict:
     """Returns the digests of a vocabulary, which are cached: a vocabulary may be long."""
-    cache = vars(feature)  # A frozen dataclass does not allow setting attributes.
+    cache = vars(feature.table.values)  # A frozen dataclass does not allow setting attributes.
     if "_digests" not in cache:
         values = feature.vocabulary
         cache["_digests"] = _digests(values, _ends(len(values)))
@@ -136,7 +129,7 @@ def _vocabulary_content(feature) -> dict:
 
 def _unordered_checksum(feature) -> int:
     """Returns a checksum of the values that does not depend on their order; cached."""
-    cache = vars(feature)
+    cache = vars(feature.table.values)
     if "_unordered" not in cache:
         texts = list(map(str, feature.vocabulary))
         try:
@@ -172,13 +165,14 @@ def _feature_differences(was: dict, now: dict, feature, what: str, unordered) ->
         return []
     if was["kind"] != now["kind"]:
         return [f"a {was['kind']} in the model, a {now['kind']} in {what}"]
-    if was["kind"] == "Numeric":
-        # The last digits of a mean depend on how it was computed, so they are ignored.
-        scale = {"mean": was["std"], "std": was["std"]}
+    if was.get("table") != now.get("table"):
+        tables = [each.get("table", feature.name) for each in (was, now)]
+        return [f"its table is {tables[0]!r} in the model, {tables[1]!r} in {what}"]
+    if "way" not in was:
         return [
-            f"its {word} is {was[word]:g} in the model, {now[word]:g} in {what}"
-            for word in ("mean", "std")
-            if not math.isclose(was[word], now[word], rel_tol=1e-6, abs_tol=1e-6 * scale[word])
+            f"its {word} is {_number(was[word])} in the model, {_number(now[word])} in {what}"
+            for word in was
+            if not _close(was[word], now[word], was.get("std", 1.0))
         ]
     for word in ("way", "dtype"):
         if was[word] != now[word]:
@@ -187,6 +181,20 @@ def _feature_differences(was: dict, now: dict, feature, what: str, unordered) ->
     if was["way"] != "vocabulary":
         return [f"it has {was['size']} values in the model, {now['size']} in {what}"]
     return [_vocabulary_difference(was, now, feature, what, unordered)]
+
+
+def _close(was, now, scale: float) -> bool:
+    """Returns whether two fields are equal, except for the last digits of numbers.
+
+    The last digits of a mean depend on how it was computed.
+    """
+    if not (isinstance(was, float) and isinstance(now, float)):
+        return was == now
+    return math.isclose(was, now, rel_tol=1e-6, abs_tol=1e-6 * scale)
+
+
+def _number(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def _vocabulary_difference(was: dict, now: dict, feature, what: str, unordered) -> str:

@@ -47,6 +47,7 @@ def test_public_names():
         "MODELS",
         "Numeric",
         "Sequence",
+        "Table",
         "build_base",
         "build_bst",
         "build_dcn",

@@ -94,8 +94,7 @@ def ask(version, data, candidates: int = 5) -> None:
     import tensorflow as tf
 
     from keras_din.data import dataset
-    from keras_din.features import Categorical
-    from keras_din.serving.sample_rows import raw_from_indices
+    from keras_din.serving.sample_rows import raw_from_input
 
     samples = data.parts["test"][_rows_to_ask(data, candidates)]
     ((x, y),) = dataset(data.spec, data.behaviors, samples)
@@ -104,9 +103,7 @@ def ask(version, data, candidates: int = 5) -> None:
         values = np.asarray(x[name])
         # A row a candidate; the model's candidate axis is not there.
         values = values[:, 0] if info.role == "target" else values
-        if isinstance(info.feature, Categorical):
-            values = raw_from_indices(info.feature, values)
-        request[name] = values
+        request[name] = raw_from_input(info.feature, values)
     score = tf.saved_model.load(str(version)).signatures["serving_default"]
     ctr = score(**{name: tf.constant(values) for name, values in request.items()})["ctr"].numpy()
     table = pd.DataFrame({f.name: request[f.name] for f in data.spec.target})

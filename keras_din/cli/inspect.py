@@ -133,8 +133,11 @@ def _features(description: dict) -> list:
             told = f"{sequence['name']} (at most {sequence['max_length']})"
             places.setdefault(name, []).append(told)
     rows = [("feature", "values", "rows", "dim", "stands in")]
-    for entry in spec["features"]:
-        name = entry["name"]
+    tables = {table["name"]: table for table in spec.get("tables", ())}
+    for feature in spec["features"]:
+        name = feature["name"]
+        # Version 0.1 wrote the values of a table into its feature.
+        entry = tables.get(feature.get("table"), {}) | feature
         size = description["vocabulary_sizes"].get(name)
         rows.append(
             (

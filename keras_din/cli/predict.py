@@ -285,12 +285,11 @@ def _separators(options, spec, sequences, folder) -> dict:
     """The separators of bags that are read of a log: as given, or as the data was prepared."""
     from keras_din.data.prepare.prepared_data import read_report
     from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.features import Bag
 
     read = [*spec.context, *spec.target]
     for sequence in spec.sequences:
         read += sequence.features if sequence.name in sequences else []
-    bags = list(dict.fromkeys(feature.name for feature in read if isinstance(feature, Bag)))
+    bags = list(dict.fromkeys(feature.name for feature in read if feature.axes))
     if other := [name for name in options.bags if name not in bags]:
         raise ValueError(f"`--bags` must name bags of the model: {bags}. Received: {other}.")
     if options.separator is not None and not bags:
@@ -352,9 +351,7 @@ def _known(data, part: str):
     import pandas as pd
     import pyarrow as pa
 
-    from keras_din.data.store.bags import Bags
-    from keras_din.features import OOV_INDEX, EmbeddedFeature
-    from keras_din.serving.sample_rows import raw_from_indices
+    from keras_din.cli.raw_columns import raw_column
 
     samples, users, columns = data.parts[part], data.user_values, {}
     taken = {feature.name for feature in (*data.spec.context, *data.spec.target)}
@@ -377,36 +374,13 @@ def _known(data, part: str):
         )
     for feature in (*data.spec.context, *data.spec.target):
         values = samples.columns[feature.name]
-        if not isinstance(feature, EmbeddedFeature):
-            column = pa.array(values)
-        elif isinstance(values, Bags):
-            column = _lists(feature, values)
-        else:
-            unknown = (values == OOV_INDEX) & (feature.dtype is not None)
-            column = pa.array(raw_from_indices(feature, values), mask=unknown)
+        column = raw_column(feature, values)
         columns.setdefault(feature.name, column)  # Of a user who is a feature, all values.
     if data.report.get("time_unit") == "order":
         columns[own("order")] = pa.array(samples.time)
     elif samples.time is not None:
         columns[own("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
     return pa.table(columns | {own("label"): pa.array(samples.label.astype("int8"))})
-
-
-def _lists(feature, bags):
-    """A column of bags as lists of raw values, nothing in the place of an unknown one."""
-    import numpy as np
-    import pyarrow as pa
-
-    from keras_din.data.store.order import ranges
-    from keras_din.features import OOV_INDEX
-    from keras_din.serving.sample_rows import raw_from_indices
-
-    size = bags.lengths[bags.place]
-    offsets = np.concatenate([[0], np.cumsum(size)])
-    values = np.asarray(bags.values)[ranges(bags.offsets[bags.place], size)]
-    unknown = (values == OOV_INDEX) & (feature.dtype is not None)
-    raw = pa.array(raw_from_indices(feature, values), mask=unknown)
-    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)
 
 
 def _write(table, output) -> None:

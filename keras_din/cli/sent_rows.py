@@ -5,15 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.features import (
-    OOV_INDEX,
-    Bag,
-    FeatureSpec,
-    Numeric,
-    id_feature,
-    missing_value,
-    padding_value,
-)
+from keras_din.features import FeatureSpec, id_feature
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -26,34 +18,31 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
     Returns:
         Input name -> array: context `(rows,)`, target `(rows, 1)`, behaviors `(rows, time)`,
         padded after the last; a feature of several values has one more axis. A value that is
-        missing is sent as one that is out-of-vocabulary, a number as NaN. Where it tells a
-        behavior's padding it is padding.
+        missing is sent as one that is out-of-vocabulary, a number as NaN. Where it would mark a
+        behavior as padding, and in a feature of several values, it is padding.
     """
     from keras_din.serving.graph.raw_values import raw_dtype
     from keras_din.serving.graph.signatures import input_specs
-    from keras_din.serving.sample_rows import raw_from_indices
 
     sent = {}
     for name, tensor in input_specs(spec, "rank").items():
         role, feature = spec.inputs[name].role, spec.inputs[name].feature
-        padding = nothing = 0.0 if isinstance(feature, Numeric) else padding_value(feature)
-        if isinstance(feature, Numeric):
-            nothing = np.nan
-        elif role != "behavior" and feature is id_feature(spec.target):
-            nothing = raw_from_indices(feature, OOV_INDEX).item()
-        elif role != "behavior" and feature.dtype is None:
-            nothing = OOV_INDEX
-        elif feature.hash_buckets is not None and not isinstance(feature, Bag):
-            sequence = spec.inputs[name].sequence
-            if sequence is None or feature is not id_feature(sequence.of):
-                nothing = missing_value(feature)
+        padding, nothing = feature.padding_value, _nothing(feature, spec.inputs[name])
         cells = frame[name].tolist()
         if role == "target":
             cells = [[cell] for cell in cells]
-        convert = functools.partial(_KINDS[raw_dtype(feature).name], nothing=nothing)
+        convert = functools.partial(_CONVERT[feature.raw_dtype], nothing=nothing)
         dtype = raw_dtype(feature).as_numpy_dtype
         sent[name] = _array(cells, tensor.shape.rank, dtype, padding, convert)
     return sent
+
+
+def _nothing(feature, info):
+    """What is sent for a value that is missing."""
+    if feature.takes_numbers:
+        return np.nan
+    of_behavior = info.sequence is not None and feature is id_feature(info.sequence.of)
+    return feature.padding_value if feature.axes or of_behavior else feature.values.missing_value
 
 
 def _array(cells, rank: int, dtype, padding, convert) -> np.ndarray:
@@ -91,4 +80,4 @@ def _number(value, nothing):
     return nothing if _is_nothing(value) else float(value)
 
 
-_KINDS = {"string": _text, "int64": _integer, "int32": _integer, "float32": _number}
+_CONVERT = {"string": _text, "int64": _integer, "int32": _integer, "float32": _number}

@@ -60,7 +60,7 @@ def features_and_types(options) -> dict:
             `--separator` separates nothing.
     """
     from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.features import Bag, Categorical
+    from keras_din.features import Categorical
 
     separator = SEPARATOR if options.separator is None else options.separator
     known, types = _read(options.spec) if options.spec else ({}, {})
@@ -84,7 +84,7 @@ def features_and_types(options) -> dict:
         )
     known = {name: feature for name, feature in known.items() if name not in types}
     result = {"numeric": [], "categorical": [], "bags": {}}
-    of_file = [name for name in features if isinstance(known.get(name), Bag)]
+    of_file = [name for name in features if name in known and known[name].axes]
     if options.separator is not None:
         result["bags"] = dict.fromkeys(of_file, separator)
         if not of_file and not any(kind in ("bag", {"bag": separator}) for kind in types.values()):

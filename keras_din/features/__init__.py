@@ -2,21 +2,20 @@
 
 from keras_din.features.bag import POOLINGS, Bag
 from keras_din.features.categorical import Categorical, id_feature
-from keras_din.features.embedded_feature import (
-    MISSING_INT64,
-    EmbeddedFeature,
-    missing_value,
-    padding_value,
-)
+from keras_din.features.embedded_feature import EmbeddedFeature
+from keras_din.features.kind import KINDS, Feature, per_kind, register_kind
 from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
 from keras_din.features.numeric import Numeric
 from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec import FeatureSpec, InputInfo
+from keras_din.features.table import Table
+from keras_din.features.values import MISSING_INT64, HashBuckets, Indices, Values, Vocabulary
 
 __all__ = [
     "DEFAULT_LABEL",
     "DEFAULT_OUTPUT",
+    "KINDS",
     "MISSING_INT64",
     "NUM_RESERVED",
     "OOV_INDEX",
@@ -25,12 +24,18 @@ __all__ = [
     "Bag",
     "Categorical",
     "EmbeddedFeature",
+    "Feature",
     "FeatureSpec",
+    "HashBuckets",
+    "Indices",
     "InputInfo",
     "Label",
     "Numeric",
     "Sequence",
+    "Table",
+    "Values",
+    "Vocabulary",
     "id_feature",
-    "missing_value",
-    "padding_value",
+    "per_kind",
+    "register_kind",
 ]

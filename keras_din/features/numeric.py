@@ -3,11 +3,12 @@
 import dataclasses
 import math
 
-from keras_din.features.names import check_name
+from keras_din.features.kind import Feature, register_kind
 
 
-@dataclasses.dataclass(frozen=True)
-class Numeric:
+@register_kind
+@dataclasses.dataclass(frozen=True, repr=False)
+class Numeric(Feature):
     """A feature that is a number and enters the model as `(value - mean) / std`.
 
     Args:
@@ -19,12 +20,11 @@ class Numeric:
         ValueError: When `mean` is not finite, or `std` is not finite and positive.
     """
 
-    name: str
     mean: float = dataclasses.field(default=0.0, kw_only=True)
     std: float = dataclasses.field(default=1.0, kw_only=True)
 
     def __post_init__(self):
-        check_name("Numeric", self.name)
+        super().__post_init__()
         for word in ("mean", "std"):
             value = getattr(self, word)
             try:
@@ -38,6 +38,10 @@ class Numeric:
                     f"Received: {word}={value!r}."
                 )
             object.__setattr__(self, word, number)
+
+    @property
+    def fill_value(self) -> float:
+        return self.mean
 
     def __repr__(self):
         if self.mean == 0.0 and self.std == 1.0:

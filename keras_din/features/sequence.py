@@ -3,8 +3,7 @@
 import dataclasses
 
 from keras_din.checks import positive_integer
-from keras_din.features.categorical import Categorical
-from keras_din.features.kinds import feature_tuple
+from keras_din.features.kind import feature_tuple
 from keras_din.features.names import check_name, check_unique
 
 
@@ -16,7 +15,7 @@ class Sequence:
         name: Name of the sequence. Its inputs are named `{sequence}_{feature}`.
         of: The features of the target that each behavior has too: "`hist` is a sequence of
             items and categories". Query and keys take their order from here. The first
-            `Categorical` among them tells padding: a position is real where its index is not 0.
+            `Categorical` among them marks padding: a position is real where its index is not 0.
         side_features: Features that only behaviors have, such as an action type or a dwell time.
         max_length: The most behaviors of one user that data sets and served versions hand to
             the model. Of a longer history the most recent stay. What is fed by hand is read whole.
@@ -35,9 +34,9 @@ class Sequence:
         owner = f"Sequence {self.name!r}"
         for word in ("of", "side_features"):
             object.__setattr__(self, word, feature_tuple(owner, word, getattr(self, word)))
-        if not any(isinstance(feature, Categorical) for feature in self.of):
+        if not any(feature.marks_padding for feature in self.of):
             raise ValueError(
-                f"`of` of {owner} must hold at least one Categorical, whose index 0 tells "
+                f"`of` of {owner} must hold at least one Categorical, whose index 0 marks "
                 f"padding: a Bag may be empty. Received: of={list(self.of)}."
             )
         check_unique(f"the features of {owner}", [feature.name for feature in self.features])

@@ -4,16 +4,12 @@ import dataclasses
 import json
 from typing import NamedTuple
 
-from keras_din.features.bag import Bag
-from keras_din.features.categorical import Categorical
-from keras_din.features.kinds import KINDS, as_tuple, feature_to_dict, feature_tuple
-from keras_din.features.labels import DEFAULT_LABELS, Label, label_tuple
+from keras_din.features.kind import as_tuple, feature_tuple
+from keras_din.features.labels import DEFAULT_LABELS, label_tuple
 from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
-
-# Of the JSON form; grows when an older reader could no longer understand it. A spec without bags
-# and with the default label is written as before there were any.
-_FORMAT, _FORMAT_WITH_BAGS, _FORMAT_WITH_LABELS = 1, 2, 3
+from keras_din.features.spec_json import spec_arguments, spec_to_dict
+from keras_din.features.table import Table
 
 
 class InputInfo(NamedTuple):
@@ -33,7 +29,7 @@ class FeatureSpec:
     """What a sample is: who asks, which candidate is scored, what the user did before.
 
     Args:
-        target: Features of the candidate. The first `Categorical` tells padding: a candidate is
+        target: Features of the candidate. The first `Categorical` marks padding: a candidate is
             real where its index is not 0.
         sequences: Behavior sequences, each of features that `target` has.
         context: Features of the user and of the request.
@@ -43,7 +39,7 @@ class FeatureSpec:
 
     Raises:
         ValueError: On duplicate names, on a sequence of something that the target lacks, on
-            two different features of one name, and without a label.
+            two different features or tables of one name, and without a label.
     """
 
     target: tuple
@@ -66,10 +62,10 @@ class FeatureSpec:
                     "`sequences` of a FeatureSpec must hold `Sequence` objects. "
                     f"Received: {sequence!r}."
                 )
-        if not any(isinstance(feature, Categorical) for feature in self.target):
+        if not any(feature.marks_padding for feature in self.target):
             raise ValueError(
                 "`target` of a FeatureSpec must hold at least one Categorical, whose index 0 "
-                "tells a padding candidate: a Bag may be empty. "
+                "marks a padding candidate: a Bag may be empty. "
                 f"Received: target={list(self.target)}."
             )
         for sequence in self.sequences:
@@ -89,14 +85,42 @@ class FeatureSpec:
                 f"which TensorFlow does not tell apart there. Received: {names}."
             )
         known = {}
-        for feature in self._allfeature_tuple():
+        for feature in self._all_features():
             if known.setdefault(feature.name, feature) != feature:
                 raise ValueError(
                     "Features of one name must be the same object, since they share one table. "
                     f"Received: {known[feature.name]!r} and {feature!r}."
                 )
+        self._look_up_tables()
 
-    def _allfeature_tuple(self):
+    def _look_up_tables(self) -> None:
+        """Puts tables in the place of their names; tables of one name must be equal."""
+        tables = {}
+        for feature in self._all_features():
+            if not isinstance(feature.table, Table):
+                continue
+            known = tables.setdefault(feature.table.name, feature.table)
+            if known != feature.table:
+                raise ValueError(
+                    "Features with the same table must agree on its values and `dim`. "
+                    f"Received: {known!r} and {feature.table!r} of {feature.name!r}."
+                )
+        found = {name: feature.with_table(tables) for name, feature in self.features.items()}
+        named = lambda features: tuple(found[feature.name] for feature in features)  # noqa: E731
+        sequences = tuple(
+            dataclasses.replace(
+                sequence, of=named(sequence.of), side_features=named(sequence.side_features)
+            )
+            for sequence in self.sequences
+        )
+        for word, value in (
+            ("target", named(self.target)),
+            ("context", named(self.context)),
+            ("sequences", sequences),
+        ):
+            object.__setattr__(self, word, value)
+
+    def _all_features(self):
         yield from self.context
         yield from self.target
         for sequence in self.sequences:
@@ -122,64 +146,31 @@ class FeatureSpec:
 
     @property
     def features(self) -> dict:
-        """Every feature once: name -> `Categorical`, `Bag` or `Numeric`."""
-        return {feature.name: feature for feature in self._allfeature_tuple()}
+        """Every feature once: name -> feature."""
+        return {feature.name: feature for feature in self._all_features()}
+
+    @property
+    def tables(self) -> dict:
+        """Every table of embeddings once: name -> `Table`."""
+        tables = [feature.table for feature in self._all_features()]
+        return {table.name: table for table in tables if table is not None}
 
     def to_json(self) -> str:
         """The spec as JSON text, vocabularies included."""
-        bags = any(isinstance(feature, Bag) for feature in self._allfeature_tuple())
-        content = {
-            "format": _FORMAT_WITH_BAGS if bags else _FORMAT,
-            "features": [feature_to_dict(feature) for feature in self.features.values()],
-            "context": [feature.name for feature in self.context],
-            "target": [feature.name for feature in self.target],
-            "sequences": [
-                {
-                    "name": sequence.name,
-                    "of": [feature.name for feature in sequence.of],
-                    "side_features": [feature.name for feature in sequence.side_features],
-                    "max_length": sequence.max_length,
-                }
-                for sequence in self.sequences
-            ],
-        }
-        if self.labels != DEFAULT_LABELS:
-            content["format"] = _FORMAT_WITH_LABELS
-            content["labels"] = [dataclasses.asdict(label) for label in self.labels]
-        return json.dumps(content, indent=1, ensure_ascii=False)
+        return json.dumps(spec_to_dict(self), indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "FeatureSpec":
-        """The spec that `to_json` wrote. Raises a `ValueError` for anything else."""
+        """The spec that `to_json` of this version or of version 0.1 wrote.
+
+        Raises:
+            ValueError: When the text is something else.
+        """
         try:
-            content = json.loads(text.removeprefix("\ufeff"))
-            if content["format"] not in (_FORMAT, _FORMAT_WITH_BAGS, _FORMAT_WITH_LABELS):
-                raise ValueError(f"format {content['format']!r}")
-            features = {}
-            for entry in content["features"]:
-                entry = dict(entry)
-                kind = KINDS[entry.pop("type")]
-                features[entry["name"]] = kind(**entry)
-            named = lambda names: [features[name] for name in names]  # noqa: E731
-            return cls(
-                context=named(content["context"]),
-                target=named(content["target"]),
-                sequences=[
-                    Sequence(
-                        entry["name"],
-                        named(entry["of"]),
-                        side_features=named(entry["side_features"]),
-                        max_length=entry["max_length"],
-                    )
-                    for entry in content["sequences"]
-                ],
-                labels=[Label(**entry) for entry in content["labels"]]
-                if "labels" in content
-                else DEFAULT_LABELS,
-            )
+            return cls(**spec_arguments(json.loads(text.removeprefix("\ufeff"))))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"A FeatureSpec must be read from the JSON that `to_json` of this version wrote. "
+                f"A FeatureSpec must be read from the JSON that `to_json` wrote. "
                 f"Received text in which this is wrong: {error!r}."
             ) from error
 

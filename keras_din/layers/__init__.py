@@ -3,6 +3,7 @@
 from keras_din.layers.affine import Affine
 from keras_din.layers.attention_sequence_pooling import AttentionSequencePoolingLayer
 from keras_din.layers.bag_embedding import BagEmbedding
+from keras_din.layers.bag_pooling import BagPooling, PackBag
 from keras_din.layers.batch_normalization import BatchNormalization
 from keras_din.layers.behavior_transformer import BehaviorTransformer
 from keras_din.layers.bias import Bias
@@ -25,6 +26,7 @@ __all__ = [
     "Affine",
     "AttentionSequencePoolingLayer",
     "BagEmbedding",
+    "BagPooling",
     "BatchNormalization",
     "BehaviorTransformer",
     "Bias",
@@ -36,6 +38,7 @@ __all__ = [
     "InterestExtractor",
     "ItemLogits",
     "MLP",
+    "PackBag",
     "PackSequence",
     "RaggedToDense",
     "Recalibration",

@@ -1,14 +1,11 @@
 """An embedding table for features with several values, pooled to one vector."""
 
-import math
-
 import keras
-from keras import ops
 
 from keras_din.checks import one_of
-from keras_din.features import PADDING_INDEX, POOLINGS
+from keras_din.features import POOLINGS
+from keras_din.layers.bag_pooling import pack_bags, pool_bags
 from keras_din.layers.embedding import Embedding
-from keras_din.ops import pack, ragged_to_padded, row_ids, segment_max, segment_mean, segment_sum
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -52,22 +49,8 @@ class BagEmbedding(Embedding):
         self.pooling = one_of("pooling", pooling, POOLINGS)
 
     def call(self, indices, training=False):
-        indices = ragged_to_padded(indices)
-        *outer, values = ops.shape(indices)
-        bags = math.prod(outer)
-        indices = ops.reshape(indices, (bags, values))
-        mask = ops.not_equal(indices, PADDING_INDEX)
-        rows = row_ids(mask)
-        embeddings = super().call(pack(indices, mask), training)
-        if self.pooling == "mean":
-            pooled = segment_mean(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
-        elif self.pooling == "sum":
-            pooled = segment_sum(embeddings, rows, bags)
-        else:
-            pooled = segment_max(embeddings, rows, bags)
-            has_values = ops.any(mask, axis=1, keepdims=True)
-            pooled = ops.where(has_values, pooled, ops.zeros_like(pooled))
-        return ops.reshape(pooled, (*outer, self.dim))
+        values, mask, outer = pack_bags(indices)
+        return pool_bags(super().call(values, training), mask, outer, self.pooling)
 
     def compute_mask(self, indices, mask=None):
         return None

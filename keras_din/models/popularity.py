@@ -7,7 +7,7 @@ from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
 from keras_din.dataset_facts import spec_of
 from keras_din.embed import read_inputs, valid_mask
-from keras_din.features import OOV_INDEX, PADDING_INDEX, Categorical
+from keras_din.features import OOV_INDEX, PADDING_INDEX, id_feature
 from keras_din.head import ctr_model, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint
@@ -46,9 +46,9 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
     ```
     """
     inputs, values = read_inputs(spec)
-    item = next(feature for feature in spec.target if isinstance(feature, Categorical))
+    item = id_feature(spec.target)
     table = ItemLogits(
-        item.vocabulary_size,
+        item.table.values.size,
         embeddings_initializer,
         item.name,
         name="item_logits",

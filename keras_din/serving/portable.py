@@ -1,5 +1,6 @@
 """What all files for runtimes without TensorFlow share: the graph, the check, the writing."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
@@ -15,16 +16,18 @@ from keras_din.click_rates import ClickRates
 from keras_din.embed import build_inputs
 from keras_din.features import (
     PADDING_INDEX,
-    Bag,
     EmbeddedFeature,
     FeatureSpec,
-    Sequence,
+    Indices,
+    Numeric,
     id_feature,
+    per_kind,
 )
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference
-from keras_din.serving.graph.signatures import first_values, most_recent
+from keras_din.serving.graph.raw_values import first_values
+from keras_din.serving.graph.signatures import most_recent
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.folders import remove_stale_writers, temporary_folder
 from keras_din.trace_context import tracing
@@ -47,28 +50,34 @@ class FileFormat(NamedTuple):
 
 
 def index_spec(spec: FeatureSpec) -> FeatureSpec:
-    """The same features with indices as raw values: each has the size of its vocabulary only."""
-
-    def of(feature):
-        if not isinstance(feature, EmbeddedFeature):
-            return feature
-        own = {}
-        if isinstance(feature, Bag):
-            own = {"pooling": feature.pooling, "max_values": feature.max_values}
-        return type(feature)(feature.name, feature.vocabulary_size, dim=feature.dim, **own)
-
-    features = {name: of(feature) for name, feature in spec.features.items()}
+    """The same features with indices as their raw values: a file has no lookup tables."""
+    features = {name: index_feature(feature) for name, feature in spec.features.items()}
     named = lambda each: [features[feature.name] for feature in each]  # noqa: E731
-    return FeatureSpec(
+    return dataclasses.replace(
+        spec,
         context=named(spec.context),
         target=named(spec.target),
         sequences=[
-            Sequence(
-                s.name, named(s.of), side_features=named(s.side_features), max_length=s.max_length
-            )
+            dataclasses.replace(s, of=named(s.of), side_features=named(s.side_features))
             for s in spec.sequences
         ],
     )
+
+
+@per_kind
+def index_feature(feature):
+    """The feature whose raw values are the inputs of the model."""
+
+
+@index_feature.register
+def _(feature: EmbeddedFeature):
+    values = Indices(feature.table.values.size)
+    return dataclasses.replace(feature, table=dataclasses.replace(feature.table, values=values))
+
+
+@index_feature.register
+def _(feature: Numeric):
+    return feature
 
 
 def export_file(
@@ -161,7 +170,7 @@ def _with_padding(spec: FeatureSpec, x: dict) -> dict:
     Runtimes treat an axis of size 0 differently. With one more position no axis has this size.
     """
     for name, info in spec.inputs.items():
-        if isinstance(info.feature, Bag):
+        if info.feature.max_values is not None:
             kept = first_values(x[name], info.feature.max_values)
             x[name] = _pad_by_one(tf.where(kept, x[name], PADDING_INDEX), axis=-1)
     for sequence in spec.sequences:

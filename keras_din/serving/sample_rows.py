@@ -1,6 +1,5 @@
 """Rows that hold everything that a client may send, and what the model must take for each."""
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +10,15 @@ from keras_din.features import (
     OOV_INDEX,
     PADDING_INDEX,
     Bag,
+    Categorical,
     EmbeddedFeature,
     FeatureSpec,
+    HashBuckets,
+    Indices,
+    Numeric,
+    Vocabulary,
     id_feature,
-    missing_value,
-    padding_value,
+    per_kind,
 )
 
 LONGEST, _MOST = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.
@@ -61,27 +64,22 @@ def sample_rows(
     rng = np.random.default_rng(seed)
     raw, indices = {}, {}
 
-    def draw(feature, shape):
-        if isinstance(feature, Bag):
-            return _draw_bags(rng, feature, shape, values)
-        return _draw(rng, feature, shape)
-
     for feature in spec.context:
-        raw[feature.name], indices[feature.name] = draw(feature, (rows,))
+        raw[feature.name], indices[feature.name] = draw(feature, rng, (rows,), values)
     real = rng.random((rows, candidates)) < 0.85
     for feature in spec.target:
-        drawn, index = draw(feature, real.shape)
+        drawn, index = draw(feature, rng, real.shape, values)
         if feature is id_feature(spec.target):
-            drawn[~real], index[~real] = padding_value(feature), PADDING_INDEX
+            drawn[~real], index[~real] = feature.padding_value, PADDING_INDEX
         raw[feature.name], indices[feature.name] = drawn, index
     for sequence in spec.sequences:
         width = min(sequence.max_length + 10, LONGEST) if time is None else time
         real = rng.random((rows, width)) < np.linspace(0, 1, rows)[:, None]
         kept = real & (real[:, ::-1].cumsum(axis=1)[:, ::-1] <= sequence.max_length)
         for feature in sequence.features:
-            drawn, index = draw(feature, real.shape)
+            drawn, index = draw(feature, rng, real.shape, values)
             if feature is id_feature(sequence.of):
-                drawn[~real] = padding_value(feature)
+                drawn[~real] = feature.padding_value
             index[~kept] = PADDING_INDEX
             name = sequence.input_name(feature)
             raw[name], indices[name] = drawn, index
@@ -99,73 +97,128 @@ def one_candidate_a_row(spec: FeatureSpec, rows: dict) -> dict:
     }
 
 
-def _draw(rng, feature, shape):
-    """Raw values and their indices; of a `Numeric` both are the same numbers."""
-    if not isinstance(feature, EmbeddedFeature):
-        values = rng.normal(feature.mean, feature.std, shape).astype(np.float32)
-        return values, values.copy()
-    if feature.hash_buckets is not None:
-        values = rng.integers(1, 2**62, shape)
-        text = values.astype(str).astype(object)
-        bucket = tf.strings.to_hash_bucket_fast(tf.constant(text), feature.hash_buckets).numpy()
-        values = text if feature.dtype == "string" else values
-        return values, (bucket + NUM_RESERVED).astype(np.int32)
-    if feature.vocabulary is None:
-        values = rng.integers(1, feature.vocabulary_size + 3, shape, np.int32)
-        return values, np.where(values < feature.vocabulary_size, values, np.int32(OOV_INDEX))
-    index = rng.integers(OOV_INDEX, feature.vocabulary_size, shape, np.int32)
-    return raw_from_indices(feature, index), index
+@per_kind
+def draw(feature, rng, shape, values: int | None = None):
+    """Random raw values of a feature, and the model's input for them.
+
+    Args:
+        feature: The feature.
+        rng: The generator.
+        shape: Shape without the axes of one value.
+        values: Width of the bags, or `None` for that of `sample_rows`.
+    """
 
 
-def _draw_bags(rng, feature: Bag, shape, values: int | None):
-    """Raw values `(*shape, values)` and their indices; of these the first `max_values` stay."""
+@draw.register
+def _(feature: Categorical, rng, shape, values: int | None = None):
+    return draw_values(feature.values, rng, shape)
+
+
+@draw.register
+def _(feature: Numeric, rng, shape, values: int | None = None):
+    numbers = rng.normal(feature.mean, feature.std, shape).astype(np.float32)
+    return numbers, numbers.copy()
+
+
+@draw.register
+def _(feature: Bag, rng, shape, values: int | None = None):
     width = min(feature.max_values + 3, _MOST) if values is None else values
-    drawn, index = _draw(rng, feature, (*shape, width))
+    drawn, index = draw_values(feature.values, rng, (*shape, width))
     real = rng.random(index.shape) < rng.choice([0, 0.3, 0.9, 1], shape)[..., None]
-    drawn[~real] = padding_value(feature)
+    drawn[~real] = feature.padding_value
     index[~real | (real.cumsum(axis=-1) > feature.max_values)] = PADDING_INDEX
     return drawn, index
 
 
-def raw_from_indices(feature: EmbeddedFeature, indices) -> np.ndarray:
-    """Raw values that have these indices.
+@per_kind
+def draw_values(values, rng, shape):
+    """Random raw values of `Values`, and their indices; none is padding."""
+
+
+@draw_values.register
+def _(values: Vocabulary, rng, shape):
+    index = rng.integers(OOV_INDEX, values.size, shape, np.int32)
+    return raw_values_of(values, index), index
+
+
+@draw_values.register
+def _(values: HashBuckets, rng, shape):
+    numbers = rng.integers(1, 2**62, shape)
+    text = numbers.astype(str).astype(object)
+    bucket = tf.strings.to_hash_bucket_fast(tf.constant(text), values.buckets).numpy()
+    raw = {"string": text, "int64": numbers}[values.raw_dtype]
+    return raw, (bucket + NUM_RESERVED).astype(np.int32)
+
+
+@draw_values.register
+def _(values: Indices, rng, shape):
+    raw = rng.integers(1, values.size + 3, shape, np.int32)
+    return raw, np.where(raw < values.size, raw, np.int32(OOV_INDEX))
+
+
+@per_kind
+def raw_from_input(feature, values) -> np.ndarray:
+    """Raw values for which the model's input is `values`."""
+
+
+@raw_from_input.register
+def _(feature: EmbeddedFeature, values) -> np.ndarray:
+    return raw_from_indices(feature, values)
+
+
+@raw_from_input.register
+def _(feature: Numeric, values) -> np.ndarray:
+    return np.asarray(values)
+
+
+def raw_from_indices(feature, indices) -> np.ndarray:
+    """Raw values that have these indices, of a feature with a table.
 
     Index 0 is the padding value, and 1 a value that is not in the vocabulary; of hash buckets of
     strings the empty one, of integers `MISSING_INT64`.
     """
-    indices = np.asarray(indices)
-    if feature.dtype is None:
-        return indices.astype(np.int32)
+    return raw_values_of(feature.values, np.asarray(indices))
+
+
+@per_kind
+def raw_values_of(values, indices: np.ndarray) -> np.ndarray:
+    """Raw values of `Values` that have these indices."""
+
+
+@raw_values_of.register
+def _(values: Indices, indices: np.ndarray) -> np.ndarray:
+    return indices.astype(np.int32)
+
+
+@raw_values_of.register
+def _(values: Vocabulary, indices: np.ndarray) -> np.ndarray:
     distinct, where = np.unique(indices, return_inverse=True)
-    values = {PADDING_INDEX: padding_value(feature)}
-    if feature.hash_buckets is not None:
-        values[OOV_INDEX] = missing_value(feature)
-        values |= _values_of_buckets(feature, distinct[distinct >= NUM_RESERVED])
-    else:
-        values[OOV_INDEX] = _unknown(feature)
-        values |= {i: feature.vocabulary[i - NUM_RESERVED] for i in distinct if i >= NUM_RESERVED}
-    dtype = object if feature.dtype == "string" else np.int64
-    chosen = np.array([values[i] for i in distinct], dtype)[where.ravel()]
-    return chosen.reshape(indices.shape)
+    known = {i: values.entries[i - NUM_RESERVED] for i in distinct if i >= NUM_RESERVED}
+    return _chosen(values, known, distinct, where, indices.shape)
 
 
-def _values_of_buckets(feature: EmbeddedFeature, indices) -> dict:
+@raw_values_of.register
+def _(values: HashBuckets, indices: np.ndarray) -> np.ndarray:
+    distinct, where = np.unique(indices, return_inverse=True)
+    known = _values_of_buckets(values, distinct[distinct >= NUM_RESERVED])
+    return _chosen(values, known, distinct, where, indices.shape)
+
+
+def _chosen(values, known: dict, distinct, where, shape) -> np.ndarray:
+    known |= {PADDING_INDEX: values.padding_value, OOV_INDEX: values.missing_value}
+    dtype = {"string": object, "int64": np.int64}[values.raw_dtype]
+    return np.array([known[i] for i in distinct], dtype)[where.ravel()].reshape(shape)
+
+
+def _values_of_buckets(values: HashBuckets, indices) -> dict:
     """Index -> the first of the numbers 1, 2, ... that has its bucket."""
     found, number, at_once = {}, 1, 2**16
     while not all(index in found for index in indices):
         numbers = np.arange(number, number + at_once)
         text = tf.strings.as_string(tf.constant(numbers))
-        buckets = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy() + NUM_RESERVED
+        buckets = tf.strings.to_hash_bucket_fast(text, values.buckets).numpy() + NUM_RESERVED
         for index, first in zip(*np.unique(buckets, return_index=True), strict=True):
             found.setdefault(index, numbers[first])
         number += at_once
-    as_value = str if feature.dtype == "string" else int
+    as_value = {"string": str, "int64": int}[values.raw_dtype]
     return {index: as_value(found[index]) for index in indices}
-
-
-def _unknown(feature: EmbeddedFeature):
-    if feature.dtype == "string":
-        candidates = (f"unknown{'?' * i}" for i in itertools.count())
-    else:
-        candidates = itertools.count(padding_value(feature) - 1, -1)
-    return next(value for value in candidates if value not in feature.vocabulary)

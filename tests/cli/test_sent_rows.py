@@ -73,7 +73,7 @@ def test_values_missing_values_and_padding():
     np.testing.assert_array_equal(sent["age"], np.float32([1.5, np.nan]))
     # A candidate is there, even if nobody knows which.
     assert sent["item"].tolist() == [["12"], ["unknown"]]
-    assert sent["shop"].tolist() == [[7], [-1]]
+    assert sent["shop"].tolist() == [[7], [-2]]
     assert sent["hist_item"].tolist() == [["tea", "", "12"], ["", "", ""]]
-    assert sent["hist_shop"].tolist() == [[7, 7, -1], [-1, -1, -1]]
+    assert sent["hist_shop"].tolist() == [[7, 7, -2], [-1, -1, -1]]
     np.testing.assert_array_equal(sent["hist_s"], np.float32([[0.5, 1, np.nan], [0, 0, 0]]))

@@ -5,7 +5,7 @@ import pandas as pd
 
 import keras_din as kd
 from keras_din.data import rows_dataset
-from keras_din.features import id_feature, padding_value
+from keras_din.features import id_feature
 from keras_din.serving.sample_rows import one_candidate_a_row
 
 ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)
@@ -49,10 +49,10 @@ def through_the_pipeline(spec, sample):
             values = np.where(values < info.feature.vocabulary_size, values, 1)
         values = values[real]
         if isinstance(info.feature, kd.Bag):
-            values = bags(values, padding_value(info.feature))
+            values = bags(values, info.feature.padding_value)
         if info.role == "behavior":
             first = info.sequence.input_name(id_feature(info.sequence.of))
-            there = raw[first][real] != padding_value(id_feature(info.sequence.of))
+            there = raw[first][real] != id_feature(info.sequence.of).padding_value
             values = [
                 [value for value, keep in zip(row, keeps, strict=True) if keep]
                 for row, keeps in zip(values, there, strict=True)

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.features import id_feature, padding_value
+from keras_din.features import id_feature
 from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.warmup import warmup_requests
@@ -75,7 +75,7 @@ def users_and_ctr(model, rows=24, seed=5):
     real = {"target": indices[id_feature(SPEC.target).name] != 0}
     for sequence in SPEC.sequences:
         first = id_feature(sequence.of)
-        real[sequence.name] = raw[sequence.input_name(first)] != padding_value(first)
+        real[sequence.name] = raw[sequence.input_name(first)] != first.padding_value
     users = []
     for i in range(rows):
         user = {}

@@ -5,25 +5,35 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_indices
+from keras_din.data.encoding.lookup import (
+    check_none_is_padding,
+    fit_feature,
+    to_column,
+    to_indices,
+)
 from keras_din.data.store.bags import Bags
 from keras_din.features import Bag
 
 
 def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) -> Bag:
     """A `Bag` with the vocabulary of the training values, each counted as often as it stands."""
+    feature = fit_feature(name, bag_values(values, separator), dim, min_count)
+    return Bag(name, table=feature.table)
+
+
+def bag_values(values, separator: str | None):
+    """All values of cells `(rows,)`, each as often as it occurs."""
     place, lengths, flat = _different(values, separator)
-    often = np.repeat(np.bincount(place, minlength=len(lengths)), lengths)
-    feature = fit_feature(name, flat.repeat(often), dim, min_count)
-    return Bag(name, vocabulary=feature.vocabulary, dim=dim)
+    return flat.repeat(np.repeat(np.bincount(place, minlength=len(lengths)), lengths))
 
 
-def to_bags(feature: Bag, values, separator: str | None) -> Bags:
-    """The bags of cells `(rows,)`; a missing cell is an empty bag."""
+@to_column.register
+def _(feature: Bag, values, separator: str | None = None):
+    """The bags of cells; a missing cell is an empty bag, and so counts as no missing value."""
     place, lengths, flat = _different(values, separator)
     check_none_is_padding(feature, flat)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return Bags(place, offsets, to_indices(feature, flat))
+    return Bags(place, offsets, to_indices(feature, flat)), 0
 
 
 def _different(values, separator: str | None):

@@ -4,36 +4,28 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import positive_integer
-from keras_din.data.encoding.bags import fit_bag, to_bags
+from keras_din.data.encoding.bags import bag_values, fit_bag
 from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_column
-from keras_din.data.reading.bag_cells import holds_bags
+from keras_din.data.reading.bag_cells import has_several_values, holds_bags
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import whole_as_integers
 from keras_din.data.store.bags import Bags
-from keras_din.features import (
-    OOV_INDEX,
-    Bag,
-    EmbeddedFeature,
-    FeatureSpec,
-    Numeric,
-    Sequence,
-    id_feature,
-)
+from keras_din.features import OOV_INDEX, Bag, Feature, FeatureSpec, Sequence, Table, id_feature
 
 
 def feature_name(feature) -> str:
-    """The column of a feature: its own name, or what the `Categorical` or the like is named."""
-    return feature.name if isinstance(feature, (EmbeddedFeature, Numeric)) else feature
+    """The name of the column of a feature, which may be given as this name alone."""
+    return feature.name if isinstance(feature, Feature) else feature
 
 
 def checked_features(word: str, features) -> list:
     """`features` as a list of column names and features, or a `ValueError`."""
-    if isinstance(features, (str, EmbeddedFeature, Numeric)):
+    if isinstance(features, (str, Feature)):
         features = [features]
     features = list(features)
     if word == "target" and not features:
         raise ValueError("`target` must hold the item. Received: target=[].")
-    if not all(isinstance(feature, (str, EmbeddedFeature, Numeric)) for feature in features):
+    if not all(isinstance(feature, (str, Feature)) for feature in features):
         raise ValueError(
             f"`{word}` must hold names of columns, `Categorical`, `Bag` and `Numeric` objects. "
             f"Received: {word}={features!r}."
@@ -43,7 +35,7 @@ def checked_features(word: str, features) -> list:
 
 def features_to_type(features) -> list:
     """The names of features of which values decide the type, or that must hold numbers."""
-    return [feature_name(f) for f in features if isinstance(f, (str, Numeric))]
+    return [feature_name(f) for f in features if isinstance(f, str) or f.takes_numbers]
 
 
 def behavior_features(of, target: list) -> list:
@@ -54,6 +46,18 @@ def behavior_features(of, target: list) -> list:
     if lacking := [name for name in map(feature_name, of) if name not in names]:
         raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")
     return of
+
+
+def known_tables(features) -> dict:
+    """Name -> `Table`, of the features that have one."""
+    tables = [getattr(feature, "table", None) for feature in features]
+    return {table.name: table for table in tables if isinstance(table, Table)}
+
+
+def learns_table(feature, tables: dict) -> bool:
+    """Whether a feature has the table of a column whose values are not known yet."""
+    table = getattr(feature, "table", None)
+    return isinstance(table, str) and table not in tables
 
 
 def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
@@ -76,7 +80,10 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
     known = [feature for feature in features if not isinstance(feature, str)]
     named = [feature for feature in features if isinstance(feature, str)]
     kinds, reasons = dict.fromkeys(others, "categorical"), dict.fromkeys(others, "ids")
-    kinds |= {f.name: "numeric" for f in known if isinstance(f, Numeric)}
+    kinds |= {f.name: "numeric" for f in known if f.takes_numbers}
+    tables = known_tables(known)
+    # The values of a table that is learned are ids or categories.
+    kinds |= {f.name: "categorical" for f in known if learns_table(f, tables)}
     if item in named:
         kinds[item], reasons[item] = "categorical", "the item"
     for word, names in (("numeric", numeric), ("categorical", categorical)):
@@ -94,11 +101,12 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
                 )
             kinds[name], reasons[name] = word, f"named in `{word}`"
     reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
-    text = {f.name for f in known if isinstance(f, EmbeddedFeature) and f.dtype == "string"}
+    told = [f.with_table(tables) for f in known if not learns_table(f, tables)]
+    text = {f.name for f in told if f.raw_dtype == "string"}
     return {"text": text, "numbers": set(), "kinds": kinds, "found": {}}, reasons
 
 
-def coerce_item_ids(column: str | EmbeddedFeature | Numeric, values: pd.Series) -> pd.Series:
+def coerce_item_ids(column: str | Feature, values: pd.Series) -> pd.Series:
     """The column of items: as integers where they are floats, all whole.
 
     Raises:
@@ -151,35 +159,58 @@ class Features:
         else:
             dims = dict.fromkeys(names, positive_integer("dim", dim))
         self.by_name, self.missing, self.bags = {}, {}, {}
-        # Names of features whose padding is that of candidates or of behaviors.
-        self._telling = set()
+        # Names of the features that mark padding of candidates or behaviors.
+        self._marking = set()
         self._separators = separators or {}
         options = options or {"kinds": {}, "found": {}}
         declared, found = options["kinds"], options["found"]
         kinds = kinds_of(features_to_type(features), found, declared)
         self.types = {}
+        tables = known_tables(features)
+        sharing = [feature for feature in features if learns_table(feature, tables)]
         for feature in features:
             name = feature_name(feature)
             if name not in self.by_name:
-                self.by_name[name] = self._fit(
-                    feature, values(name), dims[name], min_count, kinds.get(name)
-                )
+                shared = [f for f in sharing if f.table == name and isinstance(feature, str)]
+                kind = kinds.get(name)
+                fitted = self._fit(feature, values, shared, dims[name], min_count, kind)
+                self.by_name[name] = fitted
                 facts = dict(found.get(name, {}))
                 if reasons and name in reasons:
                     facts["reason"] = reasons[name]
                 self.types[name] = self._type(name, facts)
+        tables = known_tables(self.by_name.values())
+        self.by_name = {name: f.with_table(tables) for name, f in self.by_name.items()}
 
-    def _fit(self, feature, values, dim: int, min_count: int, kind: str | None):
-        separator = self._separators.get(feature) if isinstance(feature, str) else None
-        if separator is not None or (isinstance(feature, str) and holds_bags(values)):
+    def _fit(self, feature, training, shared: list, dim: int, min_count: int, kind: str | None):
+        """A feature, learned where it is the name of a column.
+
+        The values of features that share its table are learned with its own.
+        """
+        if not isinstance(feature, str):
+            return feature
+        values, separator = training(feature), self._separators.get(feature)
+        others = [self._single_values(f, training(f.name)) for f in shared]
+        if separator is not None or holds_bags(values):
+            if others:
+                values = concat_series([bag_values(values, separator), *others])
+                return Bag(feature, table=fit_feature(feature, values, dim, min_count).table)
             return fit_bag(feature, values, separator, dim, min_count)
+        if others:
+            values, kind = concat_series([values, *others]), "categorical"
         # Those of the training part may all be whole where the column has others.
         return fit_feature(feature, values, dim, min_count, whole_are_integers=False, kind=kind)
+
+    def _single_values(self, feature, values):
+        """The values of a column, one per row, also where cells have several."""
+        if has_several_values(feature):
+            return bag_values(values, self._separators.get(feature.name))
+        return values
 
     def _type(self, name: str, facts: dict) -> dict:
         """What a report says of the type of a feature."""
         feature, separator = self.by_name[name], self._separators.get(name)
-        if isinstance(feature, Bag):
+        if feature.axes:
             facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
         kept = {word: facts[word] for word in ("reason", "example") if facts.get(word) is not None}
         kind = type(feature).__name__.lower()
@@ -192,17 +223,16 @@ class Features:
     def column(self, feature, values) -> np.ndarray | Bags:
         """The indices or numbers of raw values `(rows,)`; values that are missing are counted."""
         feature = self[feature]
-        if isinstance(feature, Bag):
-            return self._bags(feature, values)
-        if feature.name in self._telling:
+        if feature.name in self._marking:
             check_none_is_padding(feature, values)
-        column, missing = to_column(feature, values)
+        column, missing = to_column(feature, values, self._separators.get(feature.name))
         if missing:
             self.missing[feature.name] = self.missing.get(feature.name, 0) + missing
+        if isinstance(column, Bags):
+            self._count_bags(feature, column)
         return column
 
-    def _bags(self, feature: Bag, values) -> Bags:
-        column = to_bags(feature, values, self._separators.get(feature.name))
+    def _count_bags(self, feature, column: Bags) -> None:
         size = column.lengths[column.place]
         counts = self.bags.setdefault(
             feature.name, {"bags": 0, "empty": 0, "longest": 0, "over_max_values": 0}
@@ -211,7 +241,6 @@ class Features:
         counts["empty"] += int((size == 0).sum())
         counts["longest"] = max(counts["longest"], int(size.max(initial=0)))
         counts["over_max_values"] += int((size > feature.max_values).sum())
-        return column
 
     @property
     def of_bags(self) -> dict:
@@ -219,7 +248,7 @@ class Features:
         separators = {
             name: separator
             for name, separator in self._separators.items()
-            if separator is not None and isinstance(self.by_name.get(name), Bag)
+            if separator is not None and has_several_values(self.by_name.get(name))
         }
         return {
             word: facts
@@ -243,7 +272,7 @@ class Features:
             ],
         )
         groups = [spec.target, *(sequence.of for sequence in spec.sequences)]
-        self._telling = {id_feature(features).name for features in groups}
+        self._marking = {id_feature(features).name for features in groups}
         return spec
 
 
@@ -254,7 +283,7 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
         unseen = {
             name: int(_having(samples.columns[name], OOV_INDEX).sum())
             for name, info in spec.inputs.items()
-            if info.role != "behavior" and isinstance(info.feature, EmbeddedFeature)
+            if info.role != "behavior" and info.feature.table is not None
         }
         report[part] = {
             "rows": len(samples),

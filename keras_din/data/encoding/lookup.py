@@ -18,7 +18,15 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
-from keras_din.features import MISSING_INT64, NUM_RESERVED, OOV_INDEX, Categorical, Numeric
+from keras_din.features import (
+    NUM_RESERVED,
+    OOV_INDEX,
+    Categorical,
+    HashBuckets,
+    Numeric,
+    Vocabulary,
+    per_kind,
+)
 
 _LARGEST = float(np.finfo(np.float32).max)
 _AT_ONCE = 2**16
@@ -131,31 +139,42 @@ def _exact_sum(values: np.ndarray) -> float:
     return math.fsum(itertools.chain.from_iterable(pieces))
 
 
-def to_column(feature: Categorical | Numeric, values):
+@per_kind
+def to_column(feature, values, separator: str | None = None):
     """The column that a log or samples hold of a feature.
 
     Args:
         feature: The feature.
         values: Raw values `(rows,)`.
+        separator: The separator of text with several values, of kinds with axes.
 
     Returns:
-        `(column, missing)`: int32 indices of a `Categorical`, or float32 values of a `Numeric`,
-        `(rows,)`, and how many had no value: those are out-of-vocabulary, or the feature's mean.
+        `(column, missing)`: int32 indices of a `Categorical`, float32 values of a `Numeric`,
+        `(rows,)`, or `Bags`; and how many rows had no value. Those are out-of-vocabulary, or the
+        feature's mean.
     """
-    if isinstance(feature, Categorical):
-        return to_indices(feature, values), int(is_missing(to_plain_series(values)).sum())
+
+
+@to_column.register
+def _(feature: Categorical, values, separator: str | None = None):
+    return to_indices(feature, values), int(is_missing(to_plain_series(values)).sum())
+
+
+@to_column.register
+def _(feature: Numeric, values, separator: str | None = None):
     column = numbers(feature.name, values)
     nothing = ~(np.abs(column) <= _LARGEST)
     return np.where(nothing, feature.mean, column).astype(np.float32), int(nothing.sum())
 
 
-def to_indices(feature: Categorical, values) -> np.ndarray:
+def to_indices(feature, values) -> np.ndarray:
     """Indices of raw values: known ones from 2, missing and unknown ones 1.
 
     Args:
-        feature: With `hash_buckets`, values are hashed as `tf.strings.to_hash_bucket_fast` does,
-            integers as their decimal form. With `vocabulary_size` alone, values are indices. Of
-            integers, `true` and `false` as text are 1 and 0, as booleans are.
+        feature: A feature with a table. With `hash_buckets`, values are hashed as
+            `tf.strings.to_hash_bucket_fast` does, integers as their decimal form. With
+            `vocabulary_size` alone, values are indices. Of integers, `true` and `false` as text
+            are 1 and 0, as booleans are.
         values: Raw values `(rows,)`.
 
     Returns:
@@ -176,24 +195,44 @@ def to_indices(feature: Categorical, values) -> np.ndarray:
                 f"Received: {array[row]} in row {values.index[row]}."
             )
         array, kind = np.where(nothing, 0, array).astype(np.int64), "int64"
-    if feature.dtype is None:
+    if feature.raw_dtype == "int32":
         return _checked_indices(feature, values, array, nothing, kind)
     codes, raw = pd.factorize(array)  # Each value is looked at once.
-    raw = np.asarray(raw)
-    if feature.dtype == "string":
-        raw, known = np.array([str(value) for value in raw], object), True
-    else:
-        raw, known = _integers(raw, dict.fromkeys(TRUE, "1") | dict.fromkeys(FALSE, "0"))
-    if feature.vocabulary is not None:
-        index = pd.Index(np.array(feature.vocabulary, raw.dtype)).get_indexer(raw)
-        known = known & (index >= 0)
-    else:
-        text = tf.constant(raw, tf.string) if raw.dtype == object else tf.strings.as_string(raw)
-        index = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets).numpy()
-        if feature.dtype == "int64":
-            known = known & (raw != MISSING_INT64)
-    index = np.where(known, index + NUM_RESERVED, OOV_INDEX).astype(np.int32)
+    raw, known = _CASTS[feature.raw_dtype](np.asarray(raw))
+    index, has_index = look_up(feature.values, raw)
+    index = np.where(known & has_index, index + NUM_RESERVED, OOV_INDEX).astype(np.int32)
     return np.where(nothing, np.int32(OOV_INDEX), index[codes])
+
+
+@per_kind
+def look_up(values, raw: np.ndarray):
+    """Places of raw values among the known ones, or their hash buckets.
+
+    Args:
+        values: The `Values`.
+        raw: Raw values `(rows,)`, int64 or strings as objects.
+
+    Returns:
+        `(place, known)`: integers from 0, and whether each value has one.
+    """
+
+
+@look_up.register
+def _(values: Vocabulary, raw: np.ndarray):
+    place = pd.Index(np.array(values.entries, raw.dtype)).get_indexer(raw)
+    return place, place >= 0
+
+
+@look_up.register
+def _(values: HashBuckets, raw: np.ndarray):
+    text = tf.constant(raw, tf.string) if raw.dtype == object else tf.strings.as_string(raw)
+    bucket = tf.strings.to_hash_bucket_fast(text, values.buckets).numpy()
+    return bucket, raw != values.missing_value
+
+
+def _text(raw):
+    """Values as strings, all of which are known to be strings."""
+    return np.array([str(value) for value in raw], object), True
 
 
 def check_none_is_padding(feature, values) -> None:
@@ -201,7 +240,7 @@ def check_none_is_padding(feature, values) -> None:
 
     That is 0 of integers with hash buckets, in a feature that tells padding, or in a `Bag`.
     """
-    if feature.hash_buckets is None or feature.dtype != "int64":
+    if feature.table is None or not feature.values.hashes_padding:
         return
     values = to_plain_series(values)
     zero = numbers(feature.name, values) == 0
@@ -221,6 +260,13 @@ def _integers(raw, words=types.MappingProxyType({})):
     whole = [int(v) if len(v) <= _LONGEST and re.fullmatch(INTEGER, v) else None for v in raw]
     known = np.array([v is not None and -(2**63) <= v < 2**63 for v in whole], bool)
     return np.array([v if k else 0 for v, k in zip(whole, known, strict=True)], np.int64), known
+
+
+def _integers_or_booleans(raw):
+    return _integers(raw, dict.fromkeys(TRUE, "1") | dict.fromkeys(FALSE, "0"))
+
+
+_CASTS = {"string": _text, "int64": _integers_or_booleans}
 
 
 def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:

@@ -13,7 +13,7 @@ from keras_din.data.store.consistency import (
     count_missing,
     request_starts,
 )
-from keras_din.features import FeatureSpec, Numeric
+from keras_din.features import FeatureSpec
 
 
 def dataset(
@@ -185,9 +185,9 @@ def _element(spec, samples, columns, bounds):
                 x[name] = look_up(reads[name], positions[info.sequence.name])
             else:
                 x[name] = look_up(reads[name], first if info.role == "context" else shown)
-            if isinstance(info.feature, Numeric):
+            if info.feature.is_numeric:
                 numbers = tf.cast(x[name], tf.float32)
-                x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.mean)
+                x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.fill_value)
         labels = {output: look_up(read, shown) for output, read in read_labels.items()}
         y = labels if len(labels) > 1 else next(iter(labels.values()))
         if read_weight:

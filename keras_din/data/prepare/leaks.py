@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.samples import Samples
-from keras_din.features import FeatureSpec, Numeric
+from keras_din.features import FeatureSpec
 
 _ROWS = 1000  # Of fewer, a feature may tell the label by chance.
 _MOST_ROWS = 200_000
@@ -78,11 +78,11 @@ def _telling_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -
             continue
         values = np.asarray(samples.columns[name][::step])
         wrong = _wrong_by_value(values, clicked)
-        if isinstance(info.feature, Numeric):
-            # A number that only clicked rows have is the mean in all others.
-            is_mean = values == np.float32(info.feature.mean)
+        if info.feature.is_numeric:
+            # A number that only clicked rows have is the fill value in all others.
+            is_filled = values == np.float32(info.feature.fill_value)
             wrong = min(wrong, _wrong_by_threshold(values, clicked))
-            wrong = min(wrong, _wrong_by_value(is_mean, clicked))
+            wrong = min(wrong, _wrong_by_value(is_filled, clicked))
         if wrong <= _EXCEPTIONS * fewer:
             found.append(name)
     return found

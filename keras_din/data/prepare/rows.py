@@ -26,7 +26,7 @@ from keras_din.data.prepare.rows_dataset import is_real, list_column, rows_to_sa
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN
 from keras_din.data.prepare.split_rows import part_of_column
 from keras_din.data.reading.bad_rows import MAX_BAD, checked_max_bad
-from keras_din.data.reading.bag_cells import bag_cells, checked_separators
+from keras_din.data.reading.bag_cells import bag_cells, checked_separators, has_several_values
 from keras_din.data.reading.column_types import from_csv, from_series, kinds_of
 from keras_din.data.reading.columns import (
     check_columns,
@@ -41,7 +41,7 @@ from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import ArrowSource, as_source
 from keras_din.data.reading.table import add_line, read_table
-from keras_din.features import Bag, Categorical, Numeric, id_feature
+from keras_din.features import Categorical, id_feature
 
 
 def prepare_rows(
@@ -167,7 +167,7 @@ def prepare_rows(
     spec = fitted.spec(target, context, dict.fromkeys(sequences, of), side_features, max_length)
     spec = dataclasses.replace(spec, labels=tuple(of_label))
     for name in own:
-        if isinstance(spec.features[name], Bag):
+        if spec.features[name].axes:
             frame[name] = _split(frame[name], separators.get(name))
         else:
             without[name] = int(is_missing(to_plain_series(frame[name])).sum())
@@ -311,7 +311,7 @@ def _telling(of: list, frame, written: dict, separators: dict):
             values = set(values[values <= 0].tolist())
             own = tuple(itertools.takewhile(values.__contains__, itertools.count(0, -1)))
             found.append(Categorical(name, vocabulary=own or (1,)))
-    return id_feature(found) if any(isinstance(f, Categorical) for f in found) else None
+    return id_feature(found) if any(f.marks_padding for f in found) else None
 
 
 def _histories(frame, columns: dict, features: list, written: dict, separator) -> dict:
@@ -336,9 +336,9 @@ def _histories(frame, columns: dict, features: list, written: dict, separator) -
         first = _first(values)
         if isinstance(first, (list, tuple, np.ndarray)):
             values = values.set_axis(np.repeat(frame.index, lengths)).rename(column)
-            values, _ = bag_cells(values, "|" if isinstance(feature, Bag) else None)
+            values, _ = bag_cells(values, "|" if has_several_values(feature) else None)
             written["found"].setdefault(name, {"type": "bag", "missing": {}})
-        elif not isinstance(feature, Bag):
+        elif not has_several_values(feature):
             kind = written["kinds"].get(name)
             if separator is not None and isinstance(first, str):
                 values, facts = from_csv(pa.chunked_array([_as_fields(flat)]), kind)
@@ -387,12 +387,12 @@ def _missing(spec, samples, behaviors: dict, without: dict) -> dict:
     """
     counts = {}
     for name, info in spec.inputs.items():
-        if isinstance(info.feature, Numeric):
+        if info.feature.is_numeric:
             own = info.role != "behavior"
             log = None if own else behaviors[info.sequence.name]
             values = samples.columns[name] if own else log.columns[info.feature.name]
             counts[name] = int((~np.isfinite(values)).sum())
-        elif not isinstance(info.feature, Bag):
+        elif not info.feature.axes:
             counts[name] = without[name]
     return {name: count for name, count in counts.items() if count}
 

@@ -17,7 +17,14 @@ from keras_din.data.reading.text_types import is_missing_word, stands_for_nothin
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.features import Bag, EmbeddedFeature, FeatureSpec, id_feature, padding_value
+from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, id_feature, per_kind
+
+_WORDS = {
+    "string": "strings",
+    "int64": "integers",
+    "int32": "integer indices",
+    "float32": "numbers",
+}
 
 
 def rows_to_samples(
@@ -88,7 +95,7 @@ def rows_to_samples(
     behaviors = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
     samples = Samples(
         columns={
-            name: _column(name, frame[name], info.feature)
+            name: rows_to_column(info.feature, name, frame[name])
             for name, info in spec.inputs.items()
             if info.role != "behavior"
         },
@@ -160,33 +167,48 @@ def rows_dataset(
     )
 
 
-def _column(name: str, values, feature):
-    """A column, of a frame or of what its lists hold, as samples and logs keep it."""
-    if not isinstance(feature, Bag):
-        return _flat(name, _numpy(values), feature)
+@per_kind
+def rows_to_column(feature, name: str, values):
+    """The column that samples or a log hold of a feature.
+
+    Args:
+        feature: The feature.
+        name: Name of the column, for errors.
+        values: A column of a frame, or of Arrow the values of its lists.
+    """
+
+
+@rows_to_column.register
+def _(feature: Categorical, name: str, values):
+    return _indices(name, _numpy(values), feature)
+
+
+@rows_to_column.register
+def _(feature: Numeric, name: str, values):
+    return _with_gaps(name, _numpy(values))
+
+
+@rows_to_column.register
+def _(feature: Bag, name: str, values):
     lengths, flat = list_column(name, values, feature)
     flat = _numpy(flat)
     real = is_real(flat, feature)
     row = np.repeat(np.arange(len(values)), lengths)[real]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(values)))])
-    return Bags(np.arange(len(values)), offsets, _flat(name, flat[real], feature))
+    return Bags(np.arange(len(values)), offsets, _indices(name, flat[real], feature))
 
 
 def is_real(values, feature) -> np.ndarray:
-    """Which raw values of a feature that tells padding are none: bool `(values,)`."""
+    """Which raw values of a feature are not padding: bool `(values,)`."""
     values = pd.Series(values)
-    real = ~is_missing(values)
-    if feature.dtype == "string":
-        return real
-    return real & (values != padding_value(feature)).fillna(True).to_numpy(bool)
+    is_padding = (values == feature.padding_value).fillna(False).to_numpy(bool)
+    return ~is_missing(values) & ~is_padding
 
 
-def _flat(name: str, values: np.ndarray, feature) -> np.ndarray:
-    """A column's values as numbers of the feature's kind."""
-    if isinstance(feature, EmbeddedFeature) and feature.dtype is not None:
+def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
+    """The indices of raw values, of a feature with a table."""
+    if feature.raw_dtype != "int32":
         return to_indices(feature, values)
-    if not isinstance(feature, EmbeddedFeature):
-        return _with_gaps(name, values)
     try:
         numbers = np.asarray(values, np.float64 if values.dtype == object else None)
     except (TypeError, ValueError) as error:
@@ -256,13 +278,7 @@ def list_column(name: str, column, feature):
 
 def _lists_of(feature) -> str:
     """What a list column of a feature holds."""
-    if isinstance(feature, str):
-        return "lists"
-    if isinstance(feature, EmbeddedFeature):
-        return {"string": "lists of strings", "int64": "lists of integers"}.get(
-            feature.dtype, "lists of integer indices"
-        )
-    return "lists of numbers"
+    return "lists" if isinstance(feature, str) else f"lists of {_WORDS[feature.raw_dtype]}"
 
 
 def _first_other(column) -> str:
@@ -300,7 +316,7 @@ def _log(frame: pd.DataFrame, sequence) -> BehaviorLog:
                 f"The lists of one sequence must have one length in a row. Received: "
                 f"{lengths[row]} in {first_name!r} and {length[row]} in {name!r} in row {row}."
             )
-        columns[feature.name] = _column(name, values, feature)
+        columns[feature.name] = rows_to_column(feature, name, values)
         if feature is first:
             real = is_real(_numpy(values), feature)
     row = np.repeat(np.arange(len(frame)), lengths)[real]

@@ -17,7 +17,7 @@ from keras_din.data.store.bags import Bags, concat_bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.order import ranges, requests
 from keras_din.data.store.samples import Samples
-from keras_din.features import Bag, EmbeddedFeature, FeatureSpec
+from keras_din.features import FeatureSpec
 
 
 class ScoredLog(NamedTuple):
@@ -255,6 +255,6 @@ def _log(sequence, parts: list, users: int) -> tuple:
 
 def _nothing(feature):
     """A column without a row."""
-    if isinstance(feature, Bag):
+    if feature.axes:
         return Bags(np.zeros(0, int), np.zeros(1, int), np.zeros(0, np.int32))
-    return np.zeros(0, np.int32 if isinstance(feature, EmbeddedFeature) else np.float32)
+    return np.zeros(0, feature.input_dtype)

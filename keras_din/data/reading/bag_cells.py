@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.columns import check_exact_ids
-from keras_din.features import Bag
+from keras_din.features import Feature
 
 SEPARATOR = "|"
 
@@ -23,7 +23,7 @@ def checked_separators(bags, features: list, single: list) -> dict:
     Raises:
         ValueError: When `bags` names another column, a separator is no text, or the item a `Bag`.
     """
-    if isinstance(features[0], Bag):
+    if has_several_values(features[0]):
         raise ValueError(
             "The first of `target` must be the item, which has one value. "
             f"Received: {features[0]!r}."
@@ -32,7 +32,7 @@ def checked_separators(bags, features: list, single: list) -> dict:
     bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
     found = {}
     for feature in features[1:]:
-        if isinstance(feature, Bag):
+        if has_several_values(feature):
             found[feature.name] = bags.get(feature.name, SEPARATOR)
         elif isinstance(feature, str) and feature not in (features[0], *single):
             found.setdefault(feature, bags.get(feature))
@@ -47,6 +47,11 @@ def checked_separators(bags, features: list, single: list) -> dict:
                 f"The separator of {name!r} in `bags` must be text. Received: {separator!r}."
             )
     return found
+
+
+def has_several_values(feature) -> bool:
+    """Whether a feature has several values per cell; the name of a column tells nothing."""
+    return isinstance(feature, Feature) and bool(feature.axes)
 
 
 def bag_cells(values: pd.Series, separator: str | None):

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_din.data.store.arrays import chunks, first_pair_where, first_where
 from keras_din.data.store.bags import Bags
-from keras_din.features import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric
+from keras_din.features import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric, per_kind
 
 
 def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
@@ -45,9 +45,9 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
             raise ValueError(
                 f"Input {name!r} needs column {key!r} in {owner}. Received columns: {list(held)}."
             )
-        id_feature = info.feature is _first_categorical(first)
+        is_id = info.feature is next((f for f in first if f.marks_padding), None)
         columns[name] = held[key]
-        _check_column(name, info.feature, held[key], id_feature)
+        check_column(info.feature, name, held[key], is_id)
     for sequence in spec.sequences:
         if sequence.name not in samples.history:
             raise ValueError(
@@ -65,7 +65,7 @@ def count_missing(spec: FeatureSpec, columns: dict) -> dict:
     """
     counts = {}
     for name, info in spec.inputs.items():
-        if isinstance(info.feature, Numeric):
+        if info.feature.is_numeric:
             column = columns[name]
             missing = sum(int((~np.isfinite(column[part])).sum()) for part in chunks(len(column)))
             counts |= {name: missing} if missing else {}
@@ -112,22 +112,43 @@ def check_shared(name: str, column, starts: np.ndarray) -> None:
         )
 
 
-def _first_categorical(features):
-    return next((feature for feature in features if isinstance(feature, Categorical)), None)
+@per_kind
+def check_column(feature, name: str, column, is_id: bool) -> None:
+    """Raises a `ValueError` where a model can't read a column of a feature.
+
+    Args:
+        feature: The feature.
+        name: Name of the input.
+        column: The column, an array or `Bags`.
+        is_id: Whether the feature marks padding of candidates or behaviors, so that no value of
+            it may be padding.
+    """
 
 
-def _check_column(name: str, feature, column, id_feature: bool) -> None:
-    if isinstance(column, Bags) != isinstance(feature, Bag):
-        wanted = "`Bags`" if isinstance(feature, Bag) else "one value a row"
+@check_column.register
+def _(feature: Categorical, name: str, column, is_id: bool) -> None:
+    _check_type(feature, name, column, np.ndarray, "one value per row")
+    _check_indices(name, feature, column, PADDING_INDEX + is_id, "row")
+
+
+@check_column.register
+def _(feature: Bag, name: str, column, is_id: bool) -> None:
+    _check_type(feature, name, column, Bags, "`Bags`")
+    _check_indices(name, feature, column.values, PADDING_INDEX + 1, "value")
+
+
+@check_column.register
+def _(feature: Numeric, name: str, column, is_id: bool) -> None:
+    # Any number: the pipeline replaces those that are not finite by the mean.
+    _check_type(feature, name, column, np.ndarray, "one value per row")
+
+
+def _check_type(feature, name: str, column, wanted: type, described: str) -> None:
+    if not isinstance(column, wanted):
         raise ValueError(
-            f"Input {name!r} must be {wanted}. Received: {type(column).__name__} for {feature!r}."
+            f"Input {name!r} must be {described}. "
+            f"Received: {type(column).__name__} for {feature!r}."
         )
-    if isinstance(feature, Numeric):
-        return  # The pipeline puts the mean in place of what is no number.
-    if isinstance(feature, Bag):
-        _check_indices(name, feature, column.values, PADDING_INDEX + 1, "value")
-    else:
-        _check_indices(name, feature, column, PADDING_INDEX + id_feature, "row")
 
 
 def _check_indices(name: str, feature, column: np.ndarray, lowest: int, unit: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.consistency import check_samples
-from keras_din.features import PADDING_INDEX, EmbeddedFeature, FeatureSpec
+from keras_din.features import PADDING_INDEX, FeatureSpec
 
 
 def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
@@ -21,7 +21,8 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Name of each `Categorical` and `Bag` -> int64 `(vocabulary_size,)`.
+        Name of each table -> int64 `(vocabulary_size,)`: the sum over the features that share it. A
+        table has the name of its feature where it is not shared.
 
     Raises:
         ValueError: When samples, logs and spec do not fit together.
@@ -38,21 +39,18 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         )
         for sequence in spec.sequences
     }
-    counts = {
-        name: np.zeros(feature.vocabulary_size, np.int64)
-        for name, feature in spec.features.items()
-        if isinstance(feature, EmbeddedFeature)
-    }
+    counts = {name: np.zeros(table.values.size, np.int64) for name, table in spec.tables.items()}
     for name, info in spec.inputs.items():
-        if info.feature.name in counts:
+        table = info.feature.table
+        if table is not None:
             weights = reads[info.sequence.name] if info.role == "behavior" else None
-            size = info.feature.vocabulary_size
+            size = table.values.size
             column = columns[name]
             if isinstance(column, Bags):
                 column, weights = _values_read(column, weights, info.feature.max_values)
             # Weights make bincount sum float64, which is exact up to 2^53.
             found = np.bincount(column, weights, minlength=size)
-            counts[info.feature.name] += found.astype(np.int64)
+            counts[table.name] += found.astype(np.int64)
     for each in counts.values():
         each[PADDING_INDEX] = 0
     return counts

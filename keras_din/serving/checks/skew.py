@@ -12,18 +12,21 @@ from keras_din.features import (
     OOV_INDEX,
     PADDING_INDEX,
     Bag,
+    Categorical,
+    EmbeddedFeature,
     FeatureSpec,
     Numeric,
     id_feature,
-    padding_value,
+    per_kind,
 )
 from keras_din.serving.checks.parity import TOLERANCE, whole_float32
 from keras_din.serving.graph.raw_values import raw_dtype
 from keras_din.serving.graph.signatures import SIGNATURES
-from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices
+from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, raw_from_input
 from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
 
+_FIELDS_OF_TABLES = ("vocabulary_size", "dim", "vocabulary", "hash_buckets", "dtype")
 _WORST = 5  # Rows that a report names.
 
 
@@ -87,12 +90,7 @@ class Skew:
 
 def raw_rows(spec: FeatureSpec, x: dict) -> dict:
     """Raw values, as `rank` takes them, that the pipeline makes `x` of."""
-    return {
-        name: np.asarray(x[name])
-        if isinstance(info.feature, Numeric)
-        else raw_from_indices(info.feature, x[name])
-        for name, info in spec.inputs.items()
-    }
+    return {name: raw_from_input(info.feature, x[name]) for name, info in spec.inputs.items()}
 
 
 def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
@@ -144,15 +142,21 @@ def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
     found = []
     for name, feature in spec.features.items():
         other = theirs.features[name]
-        for field in dataclasses.fields(feature):
-            ours, has = getattr(feature, field.name), getattr(other, field.name, None)
+        for field in _fields(feature):
+            ours, has = getattr(feature, field, None), getattr(other, field, None)
             if ours != has:
-                found.append(f"{name}: {field.name} is {_told(has, ours)}")
+                found.append(f"{name}: {field} is {_told(has, ours)}")
     for sequence, other in zip(spec.sequences, theirs.sequences, strict=True):
         if sequence.max_length != other.max_length:
             told = f"{other.max_length} in the version, {sequence.max_length} in the model"
             found.append(f"{sequence.name}: max_length is {told}")
     return found
+
+
+def _fields(feature) -> list:
+    """Names of what two features of one name may differ in."""
+    fields = [field.name for field in dataclasses.fields(feature) if field.name != "table"]
+    return fields if feature.table is None else [*_FIELDS_OF_TABLES, *fields]
 
 
 def _told(theirs, ours) -> str:
@@ -222,7 +226,7 @@ def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, serve
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     for name, info in spec.inputs.items():
         if info.role != "behavior":
-            ours, theirs = _comparable(info.feature, x[name], served[name])
+            ours, theirs = comparable(info.feature, x[name], served[name])
             differ = _differ(info.feature, ours, theirs) & (real if info.role == "target" else True)
             rows, places = np.nonzero(differ)[0], np.nonzero(differ)
             _count(found, name, first_row, rows, raw[name][places], theirs[places], ours[places])
@@ -243,17 +247,31 @@ def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
     rows = np.nonzero(ours)[0]
     for feature in sequence.features:
         name = sequence.input_name(feature)
-        pipelines, versions = _comparable(feature, np.asarray(x[name])[ours], served[name][theirs])
+        pipelines, versions = comparable(feature, np.asarray(x[name])[ours], served[name][theirs])
         differ = _differ(feature, pipelines, versions)
         examples = raw[name][theirs][differ], versions[differ], pipelines[differ]
         _count(found, name, first_row, rows[differ], *examples)
 
 
-def _comparable(feature, ours, theirs):
-    """Both as arrays of one shape: of a bag the values come first, and padding after them."""
+@per_kind
+def comparable(feature, ours, theirs):
+    """The inputs of two models as arrays of one shape, whose entries are to be equal."""
+
+
+@comparable.register
+def _(feature: Categorical, ours, theirs):
+    return np.asarray(ours), np.asarray(theirs)
+
+
+@comparable.register
+def _(feature: Numeric, ours, theirs):
+    return np.asarray(ours), np.asarray(theirs)
+
+
+@comparable.register
+def _(feature: Bag, ours, theirs):
+    """Of a bag the values come first, and padding after them."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
-    if not isinstance(feature, Bag):
-        return ours, theirs
     width = max(ours.shape[-1], theirs.shape[-1])
 
     def values_first(bags):
@@ -266,7 +284,7 @@ def _comparable(feature, ours, theirs):
 
 def _differ(feature, ours, theirs):
     differ = ours != theirs
-    return differ.any(axis=-1) if isinstance(feature, Bag) else differ
+    return differ.any(axis=tuple(range(-len(feature.axes), 0))) if feature.axes else differ
 
 
 def _count(found, name, first_row, rows, raw, served, pipeline) -> None:
@@ -302,40 +320,46 @@ def _ablations(spec) -> dict:
     def of_feature(feature):
         names = [name for name, info in spec.inputs.items() if info.feature is feature]
 
-        def silence(raw, x):
-            for name in names:
-                if isinstance(feature, Numeric):
-                    raw[name] = np.full_like(raw[name], np.nan)
-                    x[name] = np.full_like(x[name], feature.mean)
-                else:
-                    index = _silent_index(feature)
-                    is_real = raw[name] != padding_value(feature)
-                    raw[name] = np.where(is_real, raw_from_indices(feature, index), raw[name])
-                    x[name] = np.where(x[name] != PADDING_INDEX, np.int32(index), x[name])
+        def ablate(raw, x):
+            ablated = {name: without_information(feature, raw[name], x[name]) for name in names}
+            raw |= {name: values for name, (values, _) in ablated.items()}
+            x |= {name: values for name, (_, values) in ablated.items()}
             return raw, x
 
-        return silence
+        return ablate
 
     def of_sequence(sequence):
         first = id_feature(sequence.of)
 
-        def silence(raw, x):
+        def ablate(raw, x):
             name = sequence.input_name(first)
-            raw[name] = np.full_like(raw[name], padding_value(first))
+            raw[name] = np.full_like(raw[name], first.padding_value)
             for feature in sequence.features:
                 name = sequence.input_name(feature)
                 x[name] = np.zeros_like(x[name])
             return raw, x
 
-        return silence
+        return ablate
 
     return {feature.name: of_feature(feature) for feature in spec.features.values()} | {
         sequence.name: of_sequence(sequence) for sequence in spec.sequences
     }
 
 
-def _silent_index(feature) -> int:
-    """Out-of-vocabulary; every integer has a hash bucket, so there the first one."""
-    return (
-        NUM_RESERVED if feature.hash_buckets is not None and feature.dtype == "int64" else OOV_INDEX
-    )
+@per_kind
+def without_information(feature, raw, x):
+    """Raw values, and inputs of a model, with one value in the place of all that are real."""
+
+
+@without_information.register
+def _(feature: EmbeddedFeature, raw, x):
+    # Out-of-vocabulary; integers have a hash bucket each, so there the first one.
+    index = NUM_RESERVED if feature.values.hashes_padding else OOV_INDEX
+    is_real = raw != feature.padding_value
+    raw = np.where(is_real, raw_from_indices(feature, index), raw)
+    return raw, np.where(x != PADDING_INDEX, np.int32(index), x)
+
+
+@without_information.register
+def _(feature: Numeric, raw, x):
+    return np.full_like(raw, np.nan), np.full_like(x, feature.mean)

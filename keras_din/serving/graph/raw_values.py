@@ -1,104 +1,92 @@
-"""Raw values to indices inside a graph, as `keras_din.data` does it before training."""
+"""Raw values to indices and numbers inside a graph, the same as `keras_din.data` does it."""
 
 import pathlib
 
 import tensorflow as tf
 
 from keras_din.features import (
-    NUM_RESERVED,
-    OOV_INDEX,
     PADDING_INDEX,
-    EmbeddedFeature,
+    Bag,
+    Categorical,
     FeatureSpec,
-    missing_value,
-    padding_value,
+    Numeric,
+    per_kind,
 )
+from keras_din.serving.graph.values import lookup_in_graph
 
 
 def raw_dtype(feature) -> tf.DType:
     """The type of a feature's raw values: strings, int64, int32 indices or float32 numbers."""
-    if not isinstance(feature, EmbeddedFeature):
-        return tf.float32
-    return {"string": tf.string, "int64": tf.int64, None: tf.int32}[feature.dtype]
+    return tf.as_dtype(feature.raw_dtype)
 
 
 class RawValues(tf.Module):
-    """The lookup tables of a spec.
+    """The lookups of a spec, one per table.
 
-    A vocabulary travels as a text file among the assets of a SavedModel. One with line breaks
-    inside values can't, and travels in the graph.
+    A vocabulary is a text file among the assets of a SavedModel. One with line breaks in its
+    values is a part of the graph.
 
     Args:
         spec: The features.
-        scratch: Folder for the text files, which must be there until the SavedModel is written.
+        scratch: Folder for the text files, which must exist until the SavedModel is written.
     """
 
     def __init__(self, spec: FeatureSpec, scratch):
         super().__init__()
-        self.tables = {
-            name: _table(feature, pathlib.Path(scratch))
-            for name, feature in spec.features.items()
-            if isinstance(feature, EmbeddedFeature) and feature.vocabulary is not None
+        self.lookups = {
+            name: lookup_in_graph(table.values, name, pathlib.Path(scratch))
+            for name, table in spec.tables.items()
         }
 
     def __call__(self, feature, values):
-        """What a model takes for raw values, of any shape.
+        """The input of a model for raw values.
 
         Args:
             feature: A feature of the spec.
-            values: Tensor of `raw_dtype(feature)`.
+            values: Tensor of `raw_dtype(feature)`, of any shape.
 
         Returns:
             int32 indices, of the same shape: unknown values, empty strings, `MISSING_INT64` of hash
-            buckets and indices out of range are out-of-vocabulary. Of a `Numeric` float32, its
-            mean where it is not finite.
+            buckets and indices out of range are out-of-vocabulary. Of a `Bag` the first
+            `max_values` values, and padding elsewhere. Of a `Numeric` float32, its mean where it is
+            not finite.
         """
-        if not isinstance(feature, EmbeddedFeature):
-            return tf.where(tf.math.is_finite(values), values, feature.mean)
-        if feature.vocabulary is not None:
-            return tf.cast(self.tables[feature.name].lookup(values), tf.int32)
-        if feature.hash_buckets is None:
-            known = (values >= 0) & (values < feature.vocabulary_size)
-            return tf.where(known, values, OOV_INDEX)
-        text = values if feature.dtype == "string" else tf.strings.as_string(values)
-        bucket = tf.strings.to_hash_bucket_fast(text, feature.hash_buckets)
-        index = tf.cast(bucket, tf.int32) + NUM_RESERVED
-        return tf.where(values == missing_value(feature), OOV_INDEX, index)
+        return model_input(feature, values, self)
 
-    def with_padding(self, feature: EmbeddedFeature, values):
+    def indices(self, feature, values):
+        """The indices of the raw values of a feature with a table."""
+        return self.lookups[feature.table.name](values)
+
+    def with_padding(self, feature, values):
         """The same, and `PADDING_INDEX` where the raw value is padding."""
-        index = self(feature, values)
-        if feature.dtype is None:
+        index = self.indices(feature, values)
+        if feature.raw_dtype == "int32":
             return index
-        return tf.where(values == padding_value(feature), PADDING_INDEX, index)
+        return tf.where(values == feature.padding_value, PADDING_INDEX, index)
 
 
-def asset(feature) -> str | None:
-    """Name of the text file of a feature's vocabulary, a value a line; `None` without one."""
-    if not isinstance(feature, EmbeddedFeature) or feature.vocabulary is None:
-        return None
-    if feature.dtype == "string" and any("\n" in v or "\r" in v for v in feature.vocabulary):
-        return None
-    return f"{feature.name}.txt"
+@per_kind
+def model_input(feature, values, raw_values: RawValues):
+    """The input of a model for raw values of a feature, see `RawValues.__call__`."""
 
 
-def _table(feature: EmbeddedFeature, scratch: pathlib.Path) -> tf.lookup.StaticHashTable:
-    if asset(feature) is None:
-        first, last = NUM_RESERVED, feature.vocabulary_size
-        initializer = tf.lookup.KeyValueTensorInitializer(
-            tf.constant(feature.vocabulary), tf.range(first, last, dtype=tf.int64)
-        )
-    else:
-        file = scratch / asset(feature)
-        with open(file, "w", encoding="utf-8", newline="\n") as lines:
-            lines.writelines(f"{value}\n" for value in feature.vocabulary)
-        initializer = tf.lookup.TextFileInitializer(
-            str(file),
-            raw_dtype(feature),
-            tf.lookup.TextFileIndex.WHOLE_LINE,
-            tf.int64,
-            tf.lookup.TextFileIndex.LINE_NUMBER,
-            vocab_size=len(feature.vocabulary),
-            value_index_offset=NUM_RESERVED,
-        )
-    return tf.lookup.StaticHashTable(initializer, OOV_INDEX)
+@model_input.register
+def _(feature: Categorical, values, raw_values: RawValues):
+    return raw_values.indices(feature, values)
+
+
+@model_input.register
+def _(feature: Bag, values, raw_values: RawValues):
+    indices = raw_values.with_padding(feature, values)
+    return tf.where(first_values(indices, feature.max_values), indices, PADDING_INDEX)
+
+
+@model_input.register
+def _(feature: Numeric, values, raw_values: RawValues):
+    return tf.where(tf.math.is_finite(values), values, feature.mean)
+
+
+def first_values(indices, max_values: int):
+    """Which values `(..., values)` are among the first `max_values` real ones of their bag."""
+    real = indices != PADDING_INDEX
+    return real & (tf.cumsum(tf.cast(real, tf.int32), axis=-1) <= max_values)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.features import PADDING_INDEX, Bag, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.raw_values import RawValues, raw_dtype
 
@@ -30,10 +30,7 @@ def axes(spec: FeatureSpec, signature: str) -> dict:
         "behavior": ("batch", "time"),
         "target": ("batch", "candidates") if signature == "rank" else ("batch",),
     }
-    return {
-        name: (*of_role[info.role], *["values"] * isinstance(info.feature, Bag))
-        for name, info in spec.inputs.items()
-    }
+    return {name: (*of_role[info.role], *info.feature.axes) for name, info in spec.inputs.items()}
 
 
 def most_recent(indices, max_length: int):
@@ -41,12 +38,6 @@ def most_recent(indices, max_length: int):
     real = indices != PADDING_INDEX
     behind = tf.cumsum(tf.cast(real, tf.int32), axis=1, reverse=True)
     return real & (behind <= max_length)
-
-
-def first_values(indices, max_values: int):
-    """Which values `(..., values)` are among the first `max_values` real ones of their bag."""
-    real = indices != PADDING_INDEX
-    return real & (tf.cumsum(tf.cast(real, tf.int32), axis=-1) <= max_values)
 
 
 def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict:
@@ -62,7 +53,7 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
     inputs = _of_as_many_rows(first.name, inputs)
     x = {}
     for feature in (*spec.context, *spec.target):
-        x[feature.name] = _look_up(raw_values, feature, inputs[feature.name])
+        x[feature.name] = raw_values(feature, inputs[feature.name])
     x[first.name] = raw_values.with_padding(first, inputs[first.name])
     shape = tf.shape(x[first.name])
     for feature in spec.target:
@@ -107,13 +98,6 @@ def _of_as_many_rows(first: str, inputs: dict) -> dict:
         return {name: tf.identity(values) for name, values in inputs.items()}
 
 
-def _look_up(raw_values: RawValues, feature, values):
-    if not isinstance(feature, Bag):
-        return raw_values(feature, values)
-    indices = raw_values.with_padding(feature, values)
-    return tf.where(first_values(indices, feature.max_values), indices, PADDING_INDEX)
-
-
 def _behaviors(sequence, raw_values: RawValues, inputs: dict) -> dict:
     first = id_feature(sequence.of)
     name = sequence.input_name(first)
@@ -124,9 +108,9 @@ def _behaviors(sequence, raw_values: RawValues, inputs: dict) -> dict:
     for feature in sequence.features:
         if feature is not first:
             other = sequence.input_name(feature)
-            values = _look_up(raw_values, feature, inputs[other])
+            values = raw_values(feature, inputs[other])
             values = _of_shape(shape, name, other, values)
-            kept = keep[..., tf.newaxis] if isinstance(feature, Bag) else keep
+            kept = keep[(..., *[tf.newaxis] * len(feature.axes))]
             x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
     return x
 

@@ -9,17 +9,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values, local_path
-from keras_din.features import (
-    DEFAULT_LABEL,
-    DEFAULT_OUTPUT,
-    Bag,
-    EmbeddedFeature,
-    FeatureSpec,
-    id_feature,
-    padding_value,
-)
-from keras_din.serving.graph.raw_values import asset
+from keras_din.features import DEFAULT_LABEL, DEFAULT_OUTPUT, FeatureSpec, id_feature
 from keras_din.serving.graph.signatures import SIGNATURES
+from keras_din.serving.graph.values import asset
 from keras_din.serving.version.folders import versions
 from keras_din.version import __version__
 
@@ -65,18 +57,18 @@ def write_description(
             "tensorflow": tf.__version__,
         },
         "vocabulary_sizes": {
-            name: feature.vocabulary_size
+            name: feature.table.values.size
             for name, feature in spec.features.items()
-            if isinstance(feature, EmbeddedFeature)
+            if feature.table is not None
         },
         "padding": _padding(spec),
         "signatures": _signatures(folder),
         "spec": json.loads(spec.to_json()),
     }
-    for entry in content["spec"]["features"]:
-        name = asset(spec.features[entry["name"]])
+    for entry in content["spec"]["tables"]:
+        name = asset(spec.tables[entry["name"]])
         if name is not None:
-            entry |= {"vocabulary": f"assets/{name}", "dtype": spec.features[entry["name"]].dtype}
+            entry["vocabulary"] = f"assets/{name}"
     # A loss of GAUC may be of no group.
     content = json_values("content", content, nulls=True)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
@@ -122,7 +114,11 @@ def read_description(version) -> dict:
             f"{version / FILE} must be as `export` of this version of keras_din wrote it. "
             f"Received text in which this is wrong: {error!r}."
         ) from error
-    for entry in content["spec"]["features"]:
+    # Version 0.1 wrote vocabularies into features, and another name of a field.
+    for sequence in content["spec"]["sequences"]:
+        if "side" in sequence:
+            sequence["side_features"] = sequence.pop("side")
+    for entry in [*content["spec"].get("tables", ()), *content["spec"]["features"]]:
         if isinstance(entry.get("vocabulary"), str):
             entry["vocabulary"] = str(version / entry["vocabulary"])
     return content
@@ -144,14 +140,12 @@ def _only_output(ctr: dict | None) -> dict:
 def _padding(spec: FeatureSpec) -> dict:
     """Input name -> the value that makes a candidate, a behavior or a place in a bag padding."""
     first = id_feature(spec.target)
-    found = {first.name: padding_value(first)}
+    found = {first.name: first.padding_value}
     for sequence in spec.sequences:
         first = id_feature(sequence.of)
-        found[sequence.input_name(first)] = padding_value(first)
+        found[sequence.input_name(first)] = first.padding_value
     return found | {
-        name: padding_value(info.feature)
-        for name, info in spec.inputs.items()
-        if isinstance(info.feature, Bag)
+        name: info.feature.padding_value for name, info in spec.inputs.items() if info.feature.axes
     }
 
 

@@ -200,8 +200,12 @@ def test_save_and_load(tmp_path):
     "name, column, text",
     [
         ("genres", [1, 2], "'genres' must be `Bags`. Received: ndarray for Bag"),
-        ("item", of_lists([[1], [2]]), "'item' must be one value a row. Received: Bags for Cat"),
-        ("age", of_lists([[1], [2]]), "'age' must be one value a row. Received: Bags for Numeric"),
+        ("item", of_lists([[1], [2]]), "'item' must be one value per row. Received: Bags for Cat"),
+        (
+            "age",
+            of_lists([[1], [2]]),
+            "'age' must be one value per row. Received: Bags for Num",
+        ),
         ("genres", of_lists([[1], [9]]), "must be indices from 1 to 8.* Received: 9 in value 1"),
         ("words", of_lists([[1, 0], []]), r"Received: 0 \(0 is padding\) in value 1"),
     ],

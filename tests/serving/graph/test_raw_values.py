@@ -8,8 +8,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from keras_din.data.encoding.lookup import to_indices
-from keras_din.features import MISSING_INT64, Categorical, FeatureSpec, Numeric, padding_value
-from keras_din.serving.graph.raw_values import RawValues, asset, raw_dtype
+from keras_din.features import MISSING_INT64, Categorical, FeatureSpec, Numeric
+from keras_din.serving.graph.raw_values import RawValues, raw_dtype
+from keras_din.serving.graph.values import asset
 
 LARGE = 2**53 + 1
 
@@ -61,7 +62,7 @@ def test_odd_strings(more, tmp_path):
     values = [*feature.vocabulary, "lead", "tail", "a", "ab", "\x00\x00", ""]
     found = in_a_graph(feature, values, tmp_path)
     np.testing.assert_array_equal(found, to_indices(feature, pd.Series(values, dtype=object)))
-    assert (asset(feature) is None) == bool(more)
+    assert (asset(feature.table) is None) == bool(more)
 
 
 @hypothesis.given(
@@ -103,7 +104,7 @@ def test_integers_are_found_as_in_training(tmp_path_factory, vocabulary, others)
     ],
 )
 def test_padding(feature, padding, tmp_path):
-    assert padding_value(feature) == padding
+    assert feature.padding_value == padding
     other = "a" if padding == "" else 3
     index = in_a_graph(feature, [padding, other], tmp_path, padding=True)
     assert index[0] == 0

@@ -1,0 +1,35 @@
+"""Columns of prepared data as the raw values that they were made of."""
+
+import numpy as np
+import pyarrow as pa
+
+from keras_din.data.store.bags import Bags
+from keras_din.data.store.order import ranges
+from keras_din.features import OOV_INDEX, Bag, Categorical, Numeric, per_kind
+from keras_din.serving.sample_rows import raw_from_indices
+
+
+@per_kind
+def raw_column(feature, values):
+    """The raw values of a column of a feature, of Arrow; null in the place of an unknown one."""
+
+
+@raw_column.register
+def _(feature: Categorical, values):
+    unknown = (values == OOV_INDEX) & (feature.raw_dtype != "int32")
+    return pa.array(raw_from_indices(feature, values), mask=unknown)
+
+
+@raw_column.register
+def _(feature: Numeric, values):
+    return pa.array(values)
+
+
+@raw_column.register
+def _(feature: Bag, values: Bags):
+    size = values.lengths[values.place]
+    offsets = np.concatenate([[0], np.cumsum(size)])
+    indices = np.asarray(values.values)[ranges(values.offsets[values.place], size)]
+    unknown = (indices == OOV_INDEX) & (feature.raw_dtype != "int32")
+    raw = pa.array(raw_from_indices(feature, indices), mask=unknown)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)

@@ -1,0 +1,98 @@
+"""The embeddings of bags of values, pooled to one vector per bag."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_din.checks import one_of
+from keras_din.features import PADDING_INDEX, POOLINGS
+from keras_din.ops import pack, ragged_to_padded, row_ids, segment_max, segment_mean, segment_sum
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class PackBag(keras.layers.Layer):
+    """Keeps the values of bags, bag by bag, so that a table looks up no padding.
+
+    Call arguments:
+        indices: Int tensor `(..., values)`, 0 where there is no value; may be ragged.
+
+    Returns:
+        Int tensor `(all values,)`. A backend that needs static shapes keeps padding.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # Shapes that depend on values: XLA would compile anew for each length.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def call(self, indices):
+        return pack_bags(indices)[0]
+
+    def compute_output_shape(self, indices_shape):
+        return (None,)
+
+
+@keras.saving.register_keras_serializable(package="keras_din")
+class BagPooling(keras.layers.Layer):
+    """Pools the embeddings of the values of each bag: their mean, sum, or maximum of each unit.
+
+    Over the `n` real values `v_j` of a bag, `output = sum_j v_j / n`, `sum_j v_j`, or the maximum
+    of each unit. Padding may stand anywhere and changes nothing.
+
+    Args:
+        pooling: `"mean"`, `"sum"` or `"max"`. Of equal values that are the maximum each gets an
+            equal part of the gradient.
+
+    Call arguments:
+        embeddings: Float tensor `(all values, dim)`: the embeddings of what `PackBag` returned.
+        indices: Int tensor `(..., values)`, 0 where there is no value; may be ragged.
+
+    Returns:
+        Float tensor `(..., dim)`. An empty bag gives zeros.
+
+    Raises:
+        ValueError: When `pooling` is something else.
+    """
+
+    def __init__(self, pooling="mean", **kwargs):
+        super().__init__(**kwargs)
+        self.pooling = one_of("pooling", pooling, POOLINGS)
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+        self.supports_masking = True
+
+    def call(self, embeddings, indices):
+        _, mask, outer = pack_bags(indices)
+        return pool_bags(embeddings, mask, outer, self.pooling)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+    def compute_output_shape(self, embeddings_shape, indices_shape):
+        return (*indices_shape[:-1], embeddings_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "pooling": self.pooling}
+
+
+def pack_bags(indices):
+    """`(values, mask, outer)`: the packed values, bool `(bags, values)`, the axes before them."""
+    indices = ragged_to_padded(indices)
+    *outer, values = ops.shape(indices)
+    indices = ops.reshape(indices, (math.prod(outer), values))
+    mask = ops.not_equal(indices, PADDING_INDEX)
+    return pack(indices, mask), mask, outer
+
+
+def pool_bags(embeddings, mask, outer, pooling):
+    """The pooled embeddings `(*outer, dim)` of bags that `pack_bags` packed."""
+    rows, bags = row_ids(mask), math.prod(outer)
+    if pooling == "mean":
+        pooled = segment_mean(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
+    elif pooling == "sum":
+        pooled = segment_sum(embeddings, rows, bags)
+    else:
+        pooled = segment_max(embeddings, rows, bags)
+        has_values = ops.any(mask, axis=1, keepdims=True)
+        pooled = ops.where(has_values, pooled, ops.zeros_like(pooled))
+    return ops.reshape(pooled, (*outer, embeddings.shape[-1]))

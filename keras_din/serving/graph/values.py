@@ -1,0 +1,96 @@
+"""The lookup from raw values to indices inside a graph."""
+
+import pathlib
+
+import tensorflow as tf
+
+from keras_din.features import (
+    NUM_RESERVED,
+    OOV_INDEX,
+    HashBuckets,
+    Indices,
+    Table,
+    Vocabulary,
+    per_kind,
+)
+
+
+@per_kind
+def lookup_in_graph(values, name: str, scratch: pathlib.Path) -> tf.Module:
+    """The lookup of a table: a module from raw values, of any shape, to int32 indices.
+
+    Args:
+        values: The `Values`.
+        name: Name of the table.
+        scratch: Folder for text files, which must exist until the SavedModel is written.
+    """
+
+
+@lookup_in_graph.register
+def _(values: Vocabulary, name: str, scratch: pathlib.Path) -> tf.Module:
+    return _Vocabulary(values, name, scratch)
+
+
+@lookup_in_graph.register
+def _(values: HashBuckets, name: str, scratch: pathlib.Path) -> tf.Module:
+    return _HashBuckets(values)
+
+
+@lookup_in_graph.register
+def _(values: Indices, name: str, scratch: pathlib.Path) -> tf.Module:
+    return _Indices(values)
+
+
+def asset(table: Table) -> str | None:
+    """Name of the text file of a table's vocabulary, one value per line; `None` without one."""
+    entries = getattr(table.values, "entries", None)
+    if entries is None or any(isinstance(v, str) and ("\n" in v or "\r" in v) for v in entries):
+        return None
+    return f"{table.name}.txt"
+
+
+class _Vocabulary(tf.Module):
+    def __init__(self, values: Vocabulary, name: str, scratch: pathlib.Path):
+        super().__init__()
+        file = asset(Table(name, values=values))
+        if file is None:
+            initializer = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(values.entries), tf.range(NUM_RESERVED, values.size, dtype=tf.int64)
+            )
+        else:
+            with open(scratch / file, "w", encoding="utf-8", newline="\n") as lines:
+                lines.writelines(f"{value}\n" for value in values.entries)
+            initializer = tf.lookup.TextFileInitializer(
+                str(scratch / file),
+                tf.as_dtype(values.raw_dtype),
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+                vocab_size=len(values.entries),
+                value_index_offset=NUM_RESERVED,
+            )
+        self.table = tf.lookup.StaticHashTable(initializer, OOV_INDEX)
+
+    def __call__(self, raw):
+        return tf.cast(self.table.lookup(raw), tf.int32)
+
+
+class _HashBuckets(tf.Module):
+    def __init__(self, values: HashBuckets):
+        super().__init__()
+        self.values = values
+
+    def __call__(self, raw):
+        text = raw if raw.dtype == tf.string else tf.strings.as_string(raw)
+        bucket = tf.strings.to_hash_bucket_fast(text, self.values.buckets)
+        index = tf.cast(bucket, tf.int32) + NUM_RESERVED
+        return tf.where(raw == self.values.missing_value, OOV_INDEX, index)
+
+
+class _Indices(tf.Module):
+    def __init__(self, values: Indices):
+        super().__init__()
+        self.values = values
+
+    def __call__(self, raw):
+        return tf.where((raw >= 0) & (raw < self.values.size), raw, OOV_INDEX)

@@ -1,0 +1,230 @@
+"""Tables that several features share: in a spec, its JSON, a model, counts and encoding."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.data import BehaviorLog, PreparedData, Samples, prepare_impressions
+from keras_din.data.store.bags import Bags
+from keras_din.embed import embed
+from keras_din.features import Bag, Categorical, FeatureSpec, Sequence, Table, Vocabulary
+from keras_din.spec_fingerprint import differences, fingerprint
+
+ITEM = Categorical("item", vocabulary=["a", "b", "c"], dim=3)
+SPEC = FeatureSpec(
+    context=[Categorical("first_item", table="item"), Bag("liked", table="item", pooling="sum")],
+    target=[ITEM],
+    sequences=[Sequence("hist", of=[ITEM])],
+)
+
+
+def test_a_spec_looks_tables_up_by_name():
+    first, liked = SPEC.context
+    assert first.table is SPEC.target[0].table is liked.table
+    assert (first.dim, first.vocabulary, first.padding_value) == (3, ("a", "b", "c"), "")
+    assert list(SPEC.tables) == ["item"]
+    assert (
+        repr(first)
+        == "Categorical('first_item', table=Table('item', vocabulary=<3 strings>, dim=3))"
+    )
+    things = Table("things", 9, dim=2)
+    spec = FeatureSpec(
+        target=[Categorical("item", table=things), Categorical("other", table="things")]
+    )
+    assert spec.target[1].table is things
+    assert FeatureSpec.from_json(SPEC.to_json()) == SPEC
+    again = FeatureSpec.from_json(spec.to_json())
+    assert again == spec
+    assert again.target[0].table is again.target[1].table
+
+
+@pytest.mark.parametrize(
+    "build, text",
+    [
+        (
+            lambda: Categorical("a", 5, table="item"),
+            r"must take its values and its `dim` from its table.*'item' with vocabulary_size",
+        ),
+        (lambda: Categorical("a", table="item", dim=4), "Received: table='item' with dim"),
+        (lambda: Categorical("a", table=5), "must be a `Table` or the name of one. .*table=5"),
+        (lambda: Categorical("a", table="a"), "must be that of another feature. .*table='a'"),
+        (
+            lambda: FeatureSpec(target=[ITEM], context=[Categorical("a", table="items")]),
+            r"`table` of Categorical 'a' must be that of a feature of the spec: \['item'\]",
+        ),
+        (
+            lambda: FeatureSpec(
+                target=[ITEM], context=[Categorical("a", table=Table("item", 5, dim=3))]
+            ),
+            r"same table must agree on its values and `dim`.*'item', 5, dim=3.* and .*<3 strings>",
+        ),
+        (lambda: Categorical("a", table="item").dim, "must be looked up in a FeatureSpec first"),
+    ],
+)
+def test_tables_that_do_not_fit(build, text):
+    with pytest.raises(ValueError, match=text):
+        build()
+
+
+def test_the_fingerprint_tells_whose_table_it_is():
+    own = FeatureSpec(
+        context=[
+            Categorical("first_item", vocabulary=["a", "b", "c"], dim=3),
+            SPEC.context[1],
+        ],
+        target=[ITEM],
+        sequences=SPEC.sequences,
+    )
+    assert differences(fingerprint(SPEC), SPEC) == []
+    (how,) = differences(fingerprint(SPEC), own)
+    assert how == (
+        "feature 'first_item': its table is 'item' in the model, 'first_item' in the spec"
+    )
+
+
+def test_one_table_in_a_model():
+    """One layer, trained from every place, with the numbers of its rows at each."""
+    model = kd.build_base(SPEC)
+    tables = [w for w in model.trainable_variables if getattr(w, "is_embedding_table", False)]
+    assert [(table.feature, tuple(table.shape)) for table in tables] == [("item", (5, 3))]
+    rows = np.arange(15, dtype="float32").reshape(5, 3)
+    tables[0].assign(rows)
+    x = {
+        "first_item": np.array([2, 4]),
+        "liked": np.array([[2, 3], [0, 0]]),
+        "item": np.array([[3], [4]]),
+        "hist_item": np.array([[2], [3]]),
+    }
+    embedded = embed(SPEC)
+    fields = keras.Model(embedded.inputs, embedded.fields)
+    fields.get_layer("embedding_item").embeddings.assign(rows)
+    found = fields(x)
+    np.testing.assert_array_equal(found["first_item"], rows[[2, 4]])
+    np.testing.assert_array_equal(found["liked"], [rows[2] + rows[3], [0, 0, 0]])
+    np.testing.assert_array_equal(found["item"], rows[[3, 4]][:, None])
+
+
+def test_counts_are_summed_over_the_features_of_a_table():
+    log = BehaviorLog([0, 2], {"item": [2, 3]})
+    samples = Samples(
+        columns={
+            "first_item": [4, 4],
+            "liked": Bags([0, 1], [0, 2, 2], [2, 4]),
+            "item": [3, 1],
+        },
+        history={"hist": ([0, 0], [1, 2])},
+        labels={"click": [1, 0]},
+        group=[0, 0],
+    )
+    counts = PreparedData(SPEC, {"hist": log}, {"train": samples}).feature_counts()
+    assert list(counts) == ["item"]
+    # 2: twice in histories, once liked; 3: a history, a candidate; 4: first twice, liked once.
+    assert counts["item"].tolist() == [0, 1, 3, 2, 3]
+    model = kd.build_lr(SPEC)
+    optimizer = kd.optimizers.LazyAdam(0.1, mini_batch_aware_l2=0.1, feature_counts=counts)
+    optimizer.build(model.trainable_variables)
+
+
+def test_a_vocabulary_is_learned_from_all_features_of_a_table():
+    frame = pd.DataFrame(
+        {
+            "user": [1, 1, 2, 2],
+            "time": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"]),
+            "item": ["x", "y", "x", "y"],
+            "first": ["z", "z", None, "new"],
+            "liked": ["x|w", "w|w", "w", ""],
+            "click": [1, 0, 1, 0],
+            "part": ["train", "train", "train", "test"],
+        }
+    )
+    data = prepare_impressions(
+        frame,
+        user="user",
+        time="time",
+        label="click",
+        target=["item"],
+        context=[Categorical("first", table="item"), Bag("liked", table="item")],
+        split="part",
+        dim=2,
+    )
+    first, liked = data.spec.context
+    # In training: w four times, x three times, z twice, y once.
+    assert data.spec.tables == {"item": Table("item", values=Vocabulary(list("wxzy")), dim=2)}
+    assert first.table is liked.table is data.spec.target[0].table
+    train, test = data.parts["train"].columns, data.parts["test"].columns
+    assert train["item"].tolist() == [3, 5, 3]
+    assert train["first"].tolist() == [4, 4, 1]
+    assert [train["liked"].values_of(row).tolist() for row in range(3)] == [[3, 2], [2, 2], [2]]
+    assert test["first"].tolist() == [1]
+    assert data.report["values_missing"] == {"first": 1}
+
+
+def test_a_table_of_no_column():
+    frame = pd.DataFrame(
+        {
+            "user": [1, 1],
+            "time": [1, 2],
+            "item": ["x", "x"],
+            "first": ["z", "z"],
+            "click": [1, 0],
+            "part": ["train", "train"],
+        }
+    )
+    with pytest.raises(ValueError, match=r"`table` of Categorical 'first' must be that of a feat"):
+        prepare_impressions(
+            frame,
+            user="user",
+            time="time",
+            label="click",
+            target=["item"],
+            context=[Categorical("first", table="shop")],
+            split="part",
+        )
+
+
+def test_json_of_version_0_1():
+    """Formats 1 and 2: values in features, `side`."""
+    content = {
+        "format": 2,
+        "features": [
+            {"type": "Categorical", "name": "item", "dim": 4, "vocabulary": ["x", "y"]},
+            {"type": "Categorical", "name": "act", "dim": 2, "hash_buckets": 9, "dtype": "int64"},
+            {
+                "type": "Bag",
+                "name": "tags",
+                "dim": 2,
+                "pooling": "max",
+                "max_values": 5,
+                "vocabulary_size": 9,
+            },
+            {"type": "Numeric", "name": "price", "mean": 1.5, "std": 2.0},
+        ],
+        "context": ["tags"],
+        "target": ["item", "price"],
+        "sequences": [{"name": "hist", "of": ["item"], "side": ["act"], "max_length": 7}],
+    }
+    item = Categorical("item", vocabulary=["x", "y"], dim=4)
+    expected = FeatureSpec(
+        context=[Bag("tags", 9, dim=2, pooling="max", max_values=5)],
+        target=[item, kd.Numeric("price", mean=1.5, std=2.0)],
+        sequences=[
+            Sequence(
+                "hist",
+                of=[item],
+                side_features=[Categorical("act", hash_buckets=9, dtype="int64", dim=2)],
+                max_length=7,
+            )
+        ],
+    )
+    assert FeatureSpec.from_json(json.dumps(content)) == expected
+    assert json.loads(expected.to_json())["format"] == 3
+
+
+def test_json_of_an_unknown_kind():
+    text = SPEC.to_json().replace('"Bag"', '"Cloud"')
+    with pytest.raises(ValueError, match="kind 'Cloud', which no imported module registers"):
+        FeatureSpec.from_json(text)

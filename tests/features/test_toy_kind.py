@@ -1,0 +1,238 @@
+"""A kind of feature that only this file defines: from a table of data to a served version.
+
+It is a price whose bucket has an embedding: raw values are numbers, and a model's inputs indices.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import keras_din as kd
+from keras_din.cli.raw_columns import raw_column
+from keras_din.data import dataset, prepare_impressions
+from keras_din.data.encoding.lookup import to_column
+from keras_din.data.prepare.rows_dataset import rows_to_column
+from keras_din.data.store.consistency import check_column
+from keras_din.embed import embed, feature_layer
+from keras_din.features import (
+    KINDS,
+    NUM_RESERVED,
+    OOV_INDEX,
+    PADDING_INDEX,
+    Categorical,
+    Feature,
+    FeatureSpec,
+    Indices,
+    Table,
+    per_kind,
+    register_kind,
+)
+from keras_din.linear import weight_layer
+from keras_din.serving.checks.skew import comparable, find_skew, raw_rows, without_information
+from keras_din.serving.graph.raw_values import model_input
+from keras_din.serving.sample_rows import draw, raw_from_input, raw_values_of
+from keras_din.spec_fingerprint import differences, fingerprint
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucketized(Feature):
+    boundaries: tuple
+    dim: int = 2
+    input_dtype = "int32"
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "boundaries", tuple(self.boundaries))
+
+    @functools.cached_property
+    def table(self):
+        return Table(self.name, len(self.boundaries) + 1 + NUM_RESERVED, dim=self.dim)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unsupported(Feature):
+    """A kind that no layer supports."""
+
+
+@pytest.fixture(autouse=True)
+def _kinds(monkeypatch):
+    monkeypatch.setitem(KINDS, "Bucketized", Bucketized)
+
+
+def buckets(feature, values):
+    values = np.asarray(values, np.float32)
+    index = np.digitize(values, feature.boundaries) + NUM_RESERVED
+    return np.where(np.isnan(values), OOV_INDEX, index).astype(np.int32)
+
+
+@to_column.register
+def _(feature: Bucketized, values, separator=None):
+    values = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
+    return buckets(feature, values), int(np.isnan(values).sum())
+
+
+@rows_to_column.register
+def _(feature: Bucketized, name, values):
+    return buckets(feature, values)
+
+
+@check_column.register
+def _(feature: Bucketized, name, column, is_id):
+    assert column.max() < feature.table.values.size
+
+
+@feature_layer.register
+def _(feature: Bucketized, tables):
+    return tables[feature.table.name]
+
+
+@weight_layer.register
+def _(feature: Bucketized, embeddings_initializer, options):
+    size = feature.table.values.size
+    return kd.layers.Embedding(size, 1, embeddings_initializer, feature=feature.name, **options)
+
+
+@model_input.register
+def _(feature: Bucketized, values, raw_values):
+    index = tf.raw_ops.Bucketize(input=values, boundaries=list(feature.boundaries)) + NUM_RESERVED
+    return tf.where(tf.math.is_nan(values), OOV_INDEX, index)
+
+
+@draw.register
+def _(feature: Bucketized, rng, shape, values=None):
+    raw = rng.uniform(0, feature.boundaries[-1] + 2, shape).astype(np.float32)
+    return raw, buckets(feature, raw)
+
+
+@raw_from_input.register
+def _(feature: Bucketized, values):
+    lower = np.array([np.nan, np.nan, feature.boundaries[0] - 1, *feature.boundaries], np.float32)
+    return lower[values]
+
+
+@raw_column.register
+def _(feature: Bucketized, values):
+    return raw_from_input(feature, values)
+
+
+@comparable.register
+def _(feature: Bucketized, ours, theirs):
+    return np.asarray(ours), np.asarray(theirs)
+
+
+@without_information.register
+def _(feature: Bucketized, raw, x):
+    return np.full_like(raw, np.nan), np.where(x == PADDING_INDEX, x, OOV_INDEX)
+
+
+def a_log():
+    rng = np.random.default_rng(0)
+    rows = 200
+    return pd.DataFrame(
+        {
+            "user": rng.integers(0, 20, rows),
+            "time": np.arange(rows),
+            "item": rng.integers(100, 110, rows),
+            "price": rng.integers(0, 40, rows) / 4,
+            "click": rng.integers(0, 2, rows),
+        }
+    )
+
+
+def test_from_a_data_frame_to_a_served_version(tmp_path):
+    price = Bucketized("price", (2.0, 4.5, 7.0))
+    data = prepare_impressions(
+        a_log().assign(price=lambda log: log["price"].mask(log.index == 7)),
+        user="user",
+        time="time",
+        label="click",
+        target=["item", price],
+        max_length=5,
+        dim=2,
+    )
+    assert FeatureSpec.from_json(data.spec.to_json()) == data.spec
+    assert data.report["values_missing"] == {"price": 1}
+    data.save(tmp_path / "data")
+    data = kd.data.PreparedData.load(tmp_path / "data")
+    # Row 7, whose price is missing, is out-of-vocabulary in the history and not among buckets.
+    assert data.behaviors["hist"].columns["price"].max() <= 5
+    assert data.feature_counts()["price"].shape == (6,)
+
+    model = kd.build_deepfm(data.spec)  # Reads embeddings and linear weights.
+    model.compile(kd.optimizers.LazyAdam(1e-2), kd.losses.BinaryCrossentropy())
+    model.fit(dataset(data.spec, data.behaviors, data.parts["train"], 64), shuffle=False, verbose=0)
+    version = kd.export(model, data.spec, tmp_path / "exported")  # Its check of parity holds.
+
+    loaded = tf.saved_model.load(str(version))
+    x, _ = next(dataset(data.spec, data.behaviors, data.parts["test"], 8).as_numpy_iterator())
+    raw = raw_rows(data.spec, x)
+    assert raw["price"].dtype == np.float32
+    served = loaded.signatures["rank"](**{k: tf.constant(v) for k, v in raw.items()})["ctr"]
+    np.testing.assert_allclose(served, model.predict(x, verbose=0), atol=1e-6)
+    live = lambda x: model.predict(x, verbose=0)  # noqa: E731
+    assert not find_skew(version, data.spec, live, [(raw, x)]).found
+
+
+def test_the_fingerprint_holds_the_fields_of_a_kind():
+    item = Categorical("item", 9)
+    spec, other = (
+        FeatureSpec(target=[item, Bucketized("price", boundaries)])
+        for boundaries in ((1.0, 2.0), (1.0, 3.0))
+    )
+    assert differences(fingerprint(spec), spec) == []
+    (how,) = differences(fingerprint(spec), other)
+    assert "feature 'price': its boundaries is [1.0, 2.0] in the model, [1.0, 3.0] in" in how
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (to_column, (None,)),
+        (rows_to_column, ("a", None)),
+        (check_column, ("a", None, False)),
+        (feature_layer, ({},)),
+        (weight_layer, ("zeros", {})),
+        (model_input, (None, None)),
+        (draw, (None, (3,))),
+        (raw_from_input, (None,)),
+        (raw_column, (None,)),
+        (comparable, (None, None)),
+        (without_information, (None, None)),
+    ],
+)
+def test_a_layer_that_lacks_a_kind(function, arguments):
+    where = f"{function.__module__}' must support the kind of each feature.* the kind Unsupported"
+    with pytest.raises(NotImplementedError, match=where):
+        function(Unsupported("a"), *arguments)
+
+
+def test_a_model_of_a_kind_that_lacks_support():
+    spec = FeatureSpec(target=[Categorical("item", 9), Unsupported("a")])
+    with pytest.raises(NotImplementedError, match=r"'keras_din.embed' .*Unsupported\(name='a'\)"):
+        embed(spec)
+
+
+def test_values_without_support():
+    class Other(Indices):
+        pass
+
+    assert raw_values_of(Other(5), np.array([2])).tolist() == [2]  # The form of its base.
+
+    @per_kind
+    def only(values):
+        """No form of it is registered."""
+
+    with pytest.raises(NotImplementedError, match="the kind Indices, of"):
+        only(Indices(5))
+
+
+def test_a_kind_is_read_from_json_by_its_name(monkeypatch):
+    monkeypatch.setattr("keras_din.features.kind.KINDS", dict(KINDS))
+    register_kind(Unsupported)
+    spec = FeatureSpec(target=[Categorical("item", 9), Unsupported("a")])
+    monkeypatch.setitem(KINDS, "Unsupported", Unsupported)
+    assert FeatureSpec.from_json(spec.to_json()) == spec
