@@ -1,4 +1,4 @@
-"""DIN in NumPy, ten lines an equation: what the layers and models are compared with."""
+"""NumPy implementations of the layers, with which tests compare layers and models."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def dice(s, alpha, mean, variance, epsilon=1e-8):
 
 
 def attention_pooling(query, keys, mask, hidden, last, activation, softmax=False):
-    """One user, one candidate. query (dim,), keys (time, key_dim), mask (time,).
+    """Computes one user and candidate: query (dim,), keys (time, key_dim), mask (time,).
 
     `hidden` is a list of (kernel, bias), `last` one such pair; `activation` a list of functions.
     Returns the interest (key_dim,) and the weights (time,).
@@ -37,7 +37,7 @@ def attention_pooling(query, keys, mask, hidden, last, activation, softmax=False
 
 
 def cross_network(layer, x_0):
-    """`x_L` of one vector `(dim,)` by the weights of a `CrossNetwork`, expert by expert."""
+    """Computes `x_L` for one vector `(dim,)` with the weights of a `CrossNetwork`."""
     x = x_0
     for i, rank in enumerate(layer.ranks):
         u, b = layer.to_output[i].kernel.numpy(), layer.to_output[i].bias.numpy()
@@ -61,9 +61,9 @@ def cross_network(layer, x_0):
 
 
 def gru(inputs, kernel, recurrent_kernel, bias, attention=None):
-    """One history: inputs (time, key_dim), every state (time, units).
+    """Computes the states (time, units) of one history from inputs (time, key_dim).
 
-    Attention (time,) multiplies the update gate, or stands for it where the kernels have none.
+    Attention (time,) multiplies the update gate, or replaces it if the kernels have none.
     """
     units = len(recurrent_kernel)
     state, states = np.zeros(units), []
@@ -84,40 +84,40 @@ def softmax(scores):
 
 
 def layer_normalization(layer, x, epsilon=1e-5):
-    centerd = x - x.mean(-1, keepdims=True)
-    scaled = centerd / np.sqrt((centerd**2).mean(-1, keepdims=True) + epsilon)
+    centered = x - x.mean(-1, keepdims=True)
+    scaled = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + epsilon)
     return scaled * layer.gamma.numpy() + layer.beta.numpy()
 
 
 def transformer_block(block, x):
-    """One block on one user and candidate: `x` `(positions, width)`, all see each other."""
+    """Computes a block for one user and candidate: `x` `(positions, width)`."""
     q, k, v = (x @ layer.kernel.numpy() for layer in (block.query, block.key, block.value))
     heads = []
     for columns in np.split(np.arange(q.shape[1]), block.num_heads):
         scores = q[:, columns] @ k[:, columns].T / np.sqrt(len(columns))
         heads.append(np.array([softmax(row) for row in scores]) @ v[:, columns])
-    read = np.concatenate(heads, -1) @ block.joined.kernel.numpy()
-    s = layer_normalization(block.norm_attention, x + read)
+    attended = np.concatenate(heads, -1) @ block.joined.kernel.numpy()
+    s = layer_normalization(block.norm_attention, x + attended)
     hidden = s @ block.first.kernel.numpy() + block.first.bias.numpy()
     hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
-    made = hidden @ block.second.kernel.numpy() + block.second.bias.numpy()
-    return layer_normalization(block.norm_ffn, s + made)
+    output = hidden @ block.second.kernel.numpy() + block.second.bias.numpy()
+    return layer_normalization(block.norm_ffn, s + output)
 
 
 def behavior_transformer(layer, query, keys):
-    """One user, one candidate: query (dim,) behind the real keys (n, key_dim), the last row out."""
+    """Computes the output for one candidate: query (dim,) after the real keys (n, key_dim)."""
     target = np.pad(query, (0, keys.shape[1] - len(query)))
     x = np.concatenate([keys, target[None]])
     if layer.max_positions:
-        from_the_end = np.minimum(np.arange(len(x))[::-1], layer.max_positions)
-        x = x + layer.position.numpy()[from_the_end]
+        from_end = np.minimum(np.arange(len(x))[::-1], layer.max_positions)
+        x = x + layer.position.numpy()[from_end]
     for block in layer.transformer_blocks:
         x = transformer_block(block, x)
     return x[-1]
 
 
 def read(feature, table, value):
-    """One value of a feature by a table: a vector."""
+    """Returns the vector of one value of a feature."""
     if isinstance(feature, Numeric):
         return np.array([(value - feature.mean) / feature.std])
     if isinstance(feature, Bag):
