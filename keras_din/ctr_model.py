@@ -101,7 +101,7 @@ class CTRModel(keras.Model):
 
     def compute_loss_and_updates(self, *args, **kwargs):
         # Keras' trainer for JAX calls the model and computes its loss in this method.
-        with logits.carrying():
+        with logits.logits_scope():
             return super().compute_loss_and_updates(*args, **kwargs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -209,9 +209,9 @@ def one_row_per_candidate(y, y_pred, sample_weight):
     if len(y_pred.shape) == 2 and y_pred.shape[1] == 1:
         return y, y_pred, sample_weight
     rows = ops.reshape(predictions, (-1, 1))
-    carried_logits = logits.carried(y_pred)
-    if carried_logits is not None:
-        logits.carry(rows, ops.reshape(carried_logits, (-1, 1)))
+    attached = logits.logits_of(y_pred)
+    if attached is not None:
+        logits.attach_logits(rows, ops.reshape(attached, (-1, 1)))
     return ops.reshape(y, (-1, 1)), rows, sample_weight
 
 

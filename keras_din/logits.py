@@ -6,11 +6,11 @@ import threading
 _scope = threading.local()
 
 
-def carry(probabilities, logits):
+def attach_logits(probabilities, logits):
     """Returns `probabilities` and stores their `logits`, a tensor of the same shape.
 
     Keras stores logits in an attribute, which its losses read only on TensorFlow. JAX tensors do
-    not allow attributes. There the pair is stored only inside of `carrying`.
+    not allow attributes. There the pair is stored only inside of `logits_scope`.
     """
     try:
         probabilities._keras_logits = logits
@@ -21,8 +21,8 @@ def carry(probabilities, logits):
     return probabilities
 
 
-def carried(probabilities):
-    """Returns the logits that `carry` stored for this tensor of probabilities, or `None`."""
+def logits_of(probabilities):
+    """Returns the logits that `attach_logits` stored for this tensor, or `None`."""
     logits = getattr(probabilities, "_keras_logits", None)
     if logits is None:
         pairs = getattr(_scope, "pairs", None) or {}
@@ -31,8 +31,8 @@ def carried(probabilities):
 
 
 @contextlib.contextmanager
-def carrying():
-    """Context in which `carry` works on JAX. Its exit releases the tensors of the trace."""
+def logits_scope():
+    """Context in which `attach_logits` works on JAX. Its exit releases the tensors of the trace."""
     outer_pairs = getattr(_scope, "pairs", None)
     _scope.pairs = {}
     try:

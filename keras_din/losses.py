@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import positive_number, rate
-from keras_din.logits import carried
+from keras_din.logits import logits_of
 
 __all__ = ["BinaryCrossentropy"]
 
@@ -69,7 +69,7 @@ class BinaryCrossentropy(keras.losses.Loss):
         self.negative_rate = None if negative_rate is None else rate("negative_rate", negative_rate)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        logits = None if self._from_logits else carried(y_pred)
+        logits = None if self._from_logits else logits_of(y_pred)
         if logits is not None:
             loss_of_logits = copy.copy(self)
             loss_of_logits._from_logits = True
@@ -117,7 +117,7 @@ class KerasBinaryCrossentropy(keras.losses.BinaryCrossentropy):
         return loss
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        logits = carried(y_pred)
+        logits = logits_of(y_pred)
         if logits is None:
             return super().__call__(y_true, y_pred, sample_weight)
         config = {**self.get_config(), "from_logits": True, "dtype": self.dtype}

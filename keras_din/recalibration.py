@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.graph import operations_before
-from keras_din.logits import carried
+from keras_din.logits import logits_of
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -43,7 +43,7 @@ class Recalibration(keras.layers.Layer):
         self.built = True
 
     def call(self, predictions):
-        logits = carried(predictions)
+        logits = logits_of(predictions)
         if logits is not None:
             return ops.sigmoid(ops.cast(logits, "float32") - math.log(self.factor))
         return predictions / (predictions + self.factor * (1 - predictions))

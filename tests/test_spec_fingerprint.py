@@ -1,4 +1,4 @@
-"""The fingerprint of a spec: the differences that it finds, and the models that carry it."""
+"""The fingerprint of a spec: the differences that it finds, and the models that have it."""
 
 import binascii
 import dataclasses

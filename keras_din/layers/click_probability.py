@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_din.logits import carry
+from keras_din.logits import attach_logits
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -28,7 +28,7 @@ class ClickProbability(keras.layers.Layer):
     """
 
     def call(self, logits):
-        return carry(ops.sigmoid(logits), logits)
+        return attach_logits(ops.sigmoid(logits), logits)
 
     def compute_output_shape(self, logits_shape):
         return logits_shape
