@@ -10,9 +10,10 @@ import matplotlib
 import numpy as np
 import pytest
 
-import keras_din as kd
-
 matplotlib.use("Agg")
+from matplotlib import pyplot
+
+import keras_din as kd
 
 # Modules whose `__all__` is the public interface.
 PUBLIC_MODULES = [
@@ -102,6 +103,12 @@ def examples(value):
 
 
 CALLABLES = public_callables()
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    pyplot.close("all")
 
 
 def test_every_public_name_has_an_example_or_is_listed():
