@@ -44,7 +44,7 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
 
 @per_kind
 def weight_layer(feature, embeddings_initializer, options):
-    """The layer from indices, or from the vectors of a kind with numbers, to a linear term.
+    """Creates the layer of a linear term, from indices or from the vector of a numeric feature.
 
     Args:
         feature: The feature.

@@ -36,6 +36,7 @@ WITHOUT_EXAMPLE = {
     "Label",
     "Numeric",
     "Sequence",
+    "Table",
     "data.BehaviorLog",
     "data.ByTime",
     "data.ByUser",

@@ -1,4 +1,4 @@
-"""The embeddings of bags of values, pooled to one vector per bag."""
+"""Packing of bags, and pooling of the embeddings of their values."""
 
 import math
 
@@ -12,18 +12,24 @@ from keras_din.ops import pack, ragged_to_padded, row_ids, segment_max, segment_
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class PackBag(keras.layers.Layer):
-    """Keeps the values of bags, bag by bag, so that a table looks up no padding.
+    """Keeps only the real values of bags, bag by bag, so that padding is not looked up.
 
     Call arguments:
-        indices: Int tensor `(..., values)`, 0 where there is no value; may be ragged.
+        indices: Int tensor `(..., values)`, 0 for padding; may be ragged.
 
     Returns:
-        Int tensor `(all values,)`. A backend that needs static shapes keeps padding.
+        Int tensor `(all values,)`. Backends with static shapes keep padding.
+
+    Example:
+
+    ```python
+    values = kd.layers.PackBag()(np.array([[3, 0], [4, 5]]))  # [3, 4, 5] on TensorFlow
+    ```
     """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        # Shapes that depend on values: XLA would compile anew for each length.
+        # Output shapes depend on values: XLA would recompile for each length.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def call(self, indices):
@@ -35,24 +41,32 @@ class PackBag(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class BagPooling(keras.layers.Layer):
-    """Pools the embeddings of the values of each bag: their mean, sum, or maximum of each unit.
+    """Pools the embeddings of the values of each bag to one vector.
 
-    Over the `n` real values `v_j` of a bag, `output = sum_j v_j / n`, `sum_j v_j`, or the maximum
-    of each unit. Padding may stand anywhere and changes nothing.
+    Over the embeddings `v_j` of the `n` real values of a bag, `output = sum_j v_j / n`,
+    `sum_j v_j`, or the maximum of each unit. Padding may be anywhere and changes nothing.
 
     Args:
-        pooling: `"mean"`, `"sum"` or `"max"`. Of equal values that are the maximum each gets an
-            equal part of the gradient.
+        pooling: `"mean"`, `"sum"` or `"max"`. With `"max"`, equal maxima share the gradient
+            equally.
 
     Call arguments:
-        embeddings: Float tensor `(all values, dim)`: the embeddings of what `PackBag` returned.
-        indices: Int tensor `(..., values)`, 0 where there is no value; may be ragged.
+        embeddings: Float tensor `(all values, dim)`: the embeddings of the values of `PackBag`.
+        indices: Int tensor `(..., values)`, 0 for padding; may be ragged.
 
     Returns:
         Float tensor `(..., dim)`. An empty bag gives zeros.
 
     Raises:
-        ValueError: When `pooling` is something else.
+        ValueError: If `pooling` is invalid.
+
+    Example:
+
+    ```python
+    indices = np.array([[3, 0], [4, 5]])
+    embeddings = kd.layers.Embedding(10, 4)(kd.layers.PackBag()(indices))
+    pooled = kd.layers.BagPooling("mean")(embeddings, indices)  # (2, 4)
+    ```
     """
 
     def __init__(self, pooling="mean", **kwargs):
@@ -76,7 +90,7 @@ class BagPooling(keras.layers.Layer):
 
 
 def pack_bags(indices):
-    """`(values, mask, outer)`: the packed values, bool `(bags, values)`, the axes before them."""
+    """Returns `(values, mask, outer)`: packed values, bool `(bags, values)`, and the outer axes."""
     indices = ragged_to_padded(indices)
     *outer, values = ops.shape(indices)
     indices = ops.reshape(indices, (math.prod(outer), values))
@@ -85,7 +99,7 @@ def pack_bags(indices):
 
 
 def pool_bags(embeddings, mask, outer, pooling):
-    """The pooled embeddings `(*outer, dim)` of bags that `pack_bags` packed."""
+    """Pools the embeddings of packed bags to `(*outer, dim)`."""
     rows, bags = row_ids(mask), math.prod(outer)
     if pooling == "mean":
         pooled = segment_mean(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
