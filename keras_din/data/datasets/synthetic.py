@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 
+from keras_din.atomic_write import atomic_folder
 from keras_din.data.datasets.bayes_optimal import BestReachable
 from keras_din.data.datasets.synthetic_law import SyntheticLaw
 from keras_din.data.prepare.prepared_data import HEADER, PARTS, PreparedData, save_header
 from keras_din.data.store.arrays import save_pieces, strip_prefix
 from keras_din.data.store.behavior_log import BehaviorLog
-from keras_din.data.store.folder import new_folder
 from keras_din.data.store.samples import Samples
 
 
@@ -119,7 +119,7 @@ def write_synthetic_log(
         dim,
         seed,
     )
-    with new_folder(folder, HEADER, overwrite) as partial:
+    with atomic_folder(folder, HEADER, overwrite) as partial:
         best = _new_best()
         save_pieces(partial, _pieces(law, best))
         save_header(partial, law.spec, list(PARTS), _report(law, best))

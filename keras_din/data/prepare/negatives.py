@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_din.checks import positive_integer
-from keras_din.data.store.arrays import integers
+from keras_din.data.store.arrays import integers, integers_below
 
 
 def sample_negatives(
@@ -41,16 +41,11 @@ def sample_negatives(
     items = positive_integer("items", items)
     per_positive = positive_integer("per_positive", per_positive)
     user, seen_user = integers("user", user), integers("seen_user", seen_user)
-    seen_item = integers("seen_item", seen_item)
+    seen_item = integers_below("seen_item", seen_item, items, "items")
     if len(seen_user) != len(seen_item):
         raise ValueError(
             "`seen_user` and `seen_item` must have one length. "
             f"Received: {len(seen_user)} and {len(seen_item)}."
-        )
-    if seen_item.size and (seen_item.min() < 0 or seen_item.max() >= items):
-        raise ValueError(
-            f"`seen_item` must hold items from 0 to {items - 1}. "
-            f"Received: {seen_item.min()} to {seen_item.max()}."
         )
     weights = _weights(popularity, items)
     seen = np.sort(seen_user * items + seen_item)  # `np.unique` takes seven times as long.

@@ -9,12 +9,12 @@ import pathlib
 import numpy as np
 import pandas as pd
 
+from keras_din.atomic_write import atomic_folder
 from keras_din.checks import json_values, local_path, one_of, positive_number, rate
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.reading.times import ORDER
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
-from keras_din.data.store.folder import new_folder
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
@@ -232,7 +232,7 @@ class PreparedData:
             FileExistsError: When something is there, and `overwrite` is not set or it is
                 something else than prepared data.
         """
-        with new_folder(folder, HEADER, overwrite) as partial:
+        with atomic_folder(folder, HEADER, overwrite) as partial:
             self._write(partial)
 
     def _write(self, folder: pathlib.Path) -> None:

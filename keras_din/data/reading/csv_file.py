@@ -118,8 +118,13 @@ def read_csv(file: CsvFile, columns: list, text=()):
     """Reads columns of a CSV file.
 
     Arrow reads files in which each line that is not empty is a record of as many fields as the
-    header. All others, where a quoted field spans lines or a line is bad, Python's `csv` takes
-    apart first: slower, but it knows the lines.
+    header. All others, where a quoted field spans lines or a line is bad, are split by Python's
+    `csv` first, which is slower and counts the lines.
+
+    Arrow's `invalid_row_handler` and pandas' `on_bad_lines` do not replace that. Arrow counts
+    records and not lines: its numbers are too low behind a blank line or a quoted line break.
+    pandas accepts lines with too few fields and returns no number. With both, a stray quote takes
+    the good lines behind it with it, without a report.
 
     Args:
         file: The file.

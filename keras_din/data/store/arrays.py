@@ -43,6 +43,17 @@ def integers(name: str, values) -> np.ndarray:
     return np.asarray(values, np.int64)
 
 
+def integers_below(name: str, values, size: int, what: str = "numbers") -> np.ndarray:
+    """The result of `integers`, or a `ValueError` where one is not from 0 to `size - 1`."""
+    values = integers(name, values)
+    if values.size and (values.min() < 0 or values.max() >= size):
+        raise ValueError(
+            f"`{name}` must hold {what} from 0 to {size - 1}. "
+            f"Received: {values.min()} to {values.max()}."
+        )
+    return values
+
+
 def check_offsets(offsets: np.ndarray) -> None:
     """Raises a `ValueError` unless offsets start at 0 and never fall."""
     falls = lambda part: offsets[1:][part] < offsets[:-1][part]  # noqa: E731

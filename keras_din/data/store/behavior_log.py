@@ -1,7 +1,6 @@
 """The behavior log: what users did, stored once, by user and in time order."""
 
 import dataclasses
-import os
 
 import numpy as np
 
@@ -9,16 +8,16 @@ from keras_din.data.store.arrays import (
     check_offsets,
     first_pair_where,
     integers,
-    load_arrays,
-    save_arrays,
+    integers_below,
     strip_prefix,
 )
-from keras_din.data.store.bags import Bags, checked_columns, files_of, from_files
+from keras_din.data.store.bags import Bags, checked_columns
 from keras_din.data.store.order import order_of, order_of_events
+from keras_din.data.store.saved_columns import SavedColumns
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class BehaviorLog:
+class BehaviorLog(SavedColumns):
     """Users' behaviors as flat columns.
 
     User `u` owns the events `offsets[u]` to `offsets[u + 1] - 1`, the oldest first. A sample
@@ -85,11 +84,7 @@ class BehaviorLog:
         user = integers("user", user)
         if users is None:
             users = int(user.max()) + 1 if user.size else 0
-        if user.size and (user.min() < 0 or user.max() >= users):
-            raise ValueError(
-                f"`user` must hold numbers from 0 to {users - 1}. "
-                f"Received: {user.min()} to {user.max()}."
-            )
+        user = integers_below("user", user, users)
         order = order_of(user) if time is None else order_of_events(np.asarray(time), user)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=users))])
         return cls(
@@ -124,12 +119,7 @@ class BehaviorLog:
         """
         if self.time is None:
             raise ValueError("`before` needs a log with `time`. Received: time=None.")
-        user, time = integers("user", user), integers("time", time)
-        if user.size and (user.min() < 0 or user.max() >= self.users):
-            raise ValueError(
-                f"`user` must hold numbers from 0 to {self.users - 1}. "
-                f"Received: {user.min()} to {user.max()}."
-            )
+        user, time = integers_below("user", user, self.users), integers("time", time)
         start, upper = self.offsets[user], self.offsets[user + 1]
         lower = start.copy()
         # A bisection of all rows at once: as many rounds as the longest history has bits.
@@ -153,15 +143,6 @@ class BehaviorLog:
     def from_arrays(cls, arrays: dict):
         """The log of such arrays."""
         return cls(arrays["offsets"], strip_prefix(arrays, "columns"), arrays.get("time"))
-
-    def save(self, folder: str | os.PathLike) -> None:
-        """Writes the log to a new folder, one `.npy` file a column."""
-        save_arrays(folder, files_of(self.arrays()))
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike):
-        """The log that `save` wrote, memory-mapped."""
-        return cls.from_arrays(from_files(load_arrays(folder)))
 
     def __repr__(self):
         time = "" if self.time is None else ", with time"

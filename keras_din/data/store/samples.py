@@ -1,18 +1,16 @@
 """Samples: which candidate was shown to whom, with which history, and what became of it."""
 
 import dataclasses
-import os
 
 import numpy as np
 
 from keras_din.data.store.arrays import (
     first_where,
     integers,
-    load_arrays,
-    save_arrays,
     strip_prefix,
 )
-from keras_din.data.store.bags import checked_columns, files_of, from_files
+from keras_din.data.store.bags import checked_columns
+from keras_din.data.store.saved_columns import SavedColumns
 from keras_din.features import DEFAULT_LABEL
 
 _FIELDS = ("group", "request", "time", "weight", "line")
@@ -20,7 +18,7 @@ _ONLY_LABEL = "label"  # The file of 0.1, which had no others.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Samples:
+class Samples(SavedColumns):
     """Rows of a training or test set; histories are pointers into a `BehaviorLog`.
 
     Args:
@@ -142,15 +140,6 @@ class Samples:
                     f"Received: an index of shape {rows.shape}."
                 )
         return self.from_arrays({name: array[rows] for name, array in self.arrays().items()})
-
-    def save(self, folder: str | os.PathLike) -> None:
-        """Writes the samples to a new folder, one `.npy` file a column."""
-        save_arrays(folder, files_of(self.arrays()))
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike):
-        """The samples that `save` wrote, memory-mapped."""
-        return cls.from_arrays(from_files(load_arrays(folder)))
 
     def __repr__(self):
         labels = "" if list(self.labels) == [DEFAULT_LABEL] else f", labels {list(self.labels)}"
