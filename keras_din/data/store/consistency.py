@@ -4,7 +4,15 @@ import numpy as np
 
 from keras_din.data.store.arrays import chunks, first_pair_where, first_where
 from keras_din.data.store.bags import Bags
-from keras_din.features import PADDING_INDEX, Bag, Categorical, FeatureSpec, Numeric, per_kind
+from keras_din.features import (
+    PADDING_INDEX,
+    Bag,
+    Categorical,
+    FeatureSpec,
+    Numeric,
+    id_feature,
+    per_kind,
+)
 
 
 def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
@@ -45,7 +53,7 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
             raise ValueError(
                 f"Input {name!r} needs column {key!r} in {owner}. Received columns: {list(held)}."
             )
-        is_id = info.feature is next((f for f in first if f.marks_padding), None)
+        is_id = bool(first) and info.feature is id_feature(first)
         columns[name] = held[key]
         check_column(info.feature, name, held[key], is_id)
     for sequence in spec.sequences:
