@@ -11,7 +11,6 @@ import numpy as np
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
-from keras_din.features import Categorical, EmbeddedFeature
 from keras_din.metrics import all_metrics
 
 NAME = "boosted_trees"
@@ -88,7 +87,7 @@ def features(data, part: str, rows=None) -> np.ndarray:
     found = []
     for feature in (*data.spec.context, *data.spec.target):
         values = samples.columns[feature.name]
-        if isinstance(feature, EmbeddedFeature):
+        if feature.table is not None:
             found += counts.of(values, train.columns[feature.name])
         else:
             found.append(values)
@@ -175,7 +174,7 @@ def _matches(sequence, log, samples) -> list:
     length = end - start
     found = [length]
     for feature in sequence.of:
-        if not isinstance(feature, Categorical):
+        if feature.table is None or feature.axes:
             continue
         behaviors = np.asarray(log.columns[feature.name])
         target = np.asarray(samples.columns[feature.name])

@@ -93,6 +93,31 @@ def test_sizes_and_metrics_of_parts(version, tmp_path, capsys):
     assert told["bytes"]["assets"] == sum(f.stat().st_size for f in (version / "assets").iterdir())
 
 
+def test_a_version_of_0_1_shows_the_same(version, tmp_path, capsys):
+    """Its description has the values of tables in features, and `side`."""
+
+    def told(folder):
+        lines = screen_of(capsys, folder).replace(str(folder), "").splitlines()
+        return [line for line in lines if "keras_din.json" not in line]  # Its size differs.
+
+    old = shutil.copytree(version, tmp_path / version.name)
+    description = json.loads((old / "keras_din.json").read_text(encoding="utf-8"))
+    spec = description["spec"]
+    tables = {table["name"]: table for table in spec.pop("tables")}
+    spec |= {"format": 1, "features": [tables.get(f["name"], {}) | f for f in spec["features"]]}
+    for feature in spec["features"]:
+        feature.pop("table", None)
+    for sequence in spec["sequences"]:
+        sequence["side"] = sequence.pop("side_features")
+    (old / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
+    assert told(old) == told(version)
+    again, here = (
+        kd.FeatureSpec.from_json(json.dumps(read_description(folder)["spec"]))
+        for folder in (old, version)
+    )
+    assert again == here
+
+
 def test_metrics_that_are_null(version, tmp_path, capsys):
     version = shutil.copytree(version, tmp_path / "v")
     description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))

@@ -251,7 +251,7 @@ class PreparedData:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
-        """The prepared data that `save` wrote, its arrays memory-mapped."""
+        """The prepared data that `save` wrote, here or in version 0.1; its arrays memory-mapped."""
         folder = local_path("folder", folder)
         if not (folder / HEADER).is_file():
             raise FileNotFoundError(
@@ -264,6 +264,8 @@ class PreparedData:
                 f"Received: format={header.get('format')!r} in {folder}."
             )
         spec = FeatureSpec.from_json((folder / "spec.json").read_text(encoding="utf-8"))
+        # Version 0.1 spelled the name otherwise.
+        behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
         bad_rows = None
         if (folder / _BAD_ROWS).is_file():
             # Text as it stood in the log; only the line is a number for sure.
@@ -272,7 +274,7 @@ class PreparedData:
         return cls(
             spec,
             {
-                sequence.name: BehaviorLog.load(folder / "behaviors" / sequence.name)
+                sequence.name: BehaviorLog.load(folder / behaviors / sequence.name)
                 for sequence in spec.sequences
             },
             {part: Samples.load(folder / "parts" / part) for part in header["parts"]},
