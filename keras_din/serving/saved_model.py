@@ -9,7 +9,8 @@ from keras_din.checks import json_values, local_path, one_of, positive_integer
 from keras_din.click_rates import ClickRates
 from keras_din.features import FeatureSpec
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
-from keras_din.serving.checks.parity import check_parity, whole_float32
+from keras_din.serving.checks.parity import check_parity
+from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph import signatures
 from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference, half_precision
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
@@ -136,7 +137,7 @@ def export(
         with float32_inference(model) if int8 is None else int8.in_use():
             write(model, spec, version.folder, version.scratch)
         warmup = write_warmup(version.folder, spec)
-        with whole_float32():
+        with without_tensor_float32():
             parity = check_parity(version.folder, spec, live)
             lost = {} if int8 is None else quantization_report(spec, in_floats, live, test)
             half = half_precision(model, spec, in_floats)

@@ -1,6 +1,7 @@
 """The model of a new run."""
 
 import inspect
+import threading
 
 import keras
 
@@ -9,11 +10,15 @@ from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS
 from keras_din.optimizers import LazyAdam
 
+# Keras draws initial values and the seeds of dropout from a generator of the whole process.
+_generator_lock = threading.Lock()
+
 
 def build_model(data, arguments: dict) -> keras.Model:
     """The model that the arguments of a run name, seeded and compiled for its data."""
-    keras.utils.set_random_seed(arguments["seed"])
-    model = call_builder(data.spec, arguments)
+    with _generator_lock:
+        keras.utils.set_random_seed(arguments["seed"])
+        model = call_builder(data.spec, arguments)
     keywords = _regularization(model, data, arguments["mini_batch_aware_l2"])
     if arguments["ema_momentum"]:
         keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}

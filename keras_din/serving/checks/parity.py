@@ -1,6 +1,5 @@
 """The check before a version is published: a process without Keras scores it the same."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +8,6 @@ import sys
 import tempfile
 
 import numpy as np
-import tensorflow as tf
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.serving.checks import parity_process
@@ -67,18 +65,6 @@ def check_parity(folder, spec: FeatureSpec, live) -> dict:
             "It does not; nothing is published."
         )
     return found
-
-
-@contextlib.contextmanager
-def whole_float32():
-    """Has this process multiply in float32; recent GPUs round to 10 bits by default."""
-    config = tf.config.experimental
-    before = config.tensor_float_32_execution_enabled()
-    config.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        config.enable_tensor_float_32_execution(before)
 
 
 def score_in_another_process(folder, cases: list) -> tuple:

@@ -19,7 +19,8 @@ from keras_din.features import (
     id_feature,
     per_kind,
 )
-from keras_din.serving.checks.parity import TOLERANCE, whole_float32
+from keras_din.serving.checks.parity import TOLERANCE
+from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph.raw_values import raw_dtype
 from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, raw_from_input
@@ -115,7 +116,7 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
         raise ValueError("`batches` must hold at least one batch. Received: none.")
     loaded = tf.saved_model.load(str(version))
     largest, answers, inputs, rows = dict.fromkeys(SIGNATURES, 0.0), [], {}, 0
-    with whole_float32():
+    with without_tensor_float32():
         for raw, x in batches:
             served, expected = _ask(loaded, spec, raw), _live(live, spec, x)
             for signature, ctr in served.items():
