@@ -56,7 +56,7 @@ def activation_config(activation):
 def activation_layer(activation, dtype):
     """Creates the layer for a result of `checked_activation`. Its input is `(rows, units)`."""
     if isinstance(activation, tuple):
-        return Steps(activation, dtype=dtype)
+        return ActivationSequence(activation, dtype=dtype)
     if isinstance(activation, str) and activation in _LAYERS:
         return _LAYERS[activation](dtype=dtype)
     return keras.layers.Activation(activation, dtype=dtype)
@@ -64,12 +64,12 @@ def activation_layer(activation, dtype):
 
 def activate(layer, x, mask, training):
     """Calls the layer of an activation, with the mask if it computes statistics."""
-    if isinstance(layer, (Dice, BatchNormalization, Steps)):
+    if isinstance(layer, (Dice, BatchNormalization, ActivationSequence)):
         return layer(x, mask=mask, training=training)
     return layer(x)
 
 
-class Steps(keras.layers.Layer):
+class ActivationSequence(keras.layers.Layer):
     """Applies several activations, one after another."""
 
     def __init__(self, activations, **kwargs):

@@ -141,7 +141,9 @@ def _of_object(table) -> ArrowSource:
             "takes) or the path of a CSV, Parquet, Arrow or ORC file. "
             f"Received: {_kind(table)}.{way}"
         )
-    return ArrowSource("the table", table.column_names, lambda names: _plain(table.select(names)))
+    return ArrowSource(
+        "the table", table.column_names, lambda names: _to_common_types(table.select(names))
+    )
 
 
 _WAYS = ("collect", "compute", "toArrow", "to_arrow", "arrow", "toPandas", "to_pandas", "to_frame")
@@ -166,7 +168,7 @@ def _of_file(path) -> ArrowSource | CsvFile:
     else:
         file = path
     names, read = _OPENERS[found](file)
-    return ArrowSource(path, names, lambda names: _plain(read(names)))
+    return ArrowSource(path, names, lambda names: _to_common_types(read(names)))
 
 
 def _parquet(file):
@@ -199,10 +201,10 @@ def _orc(file):
 _OPENERS = {"Parquet": _parquet, "Arrow": _ipc_file, "Arrow stream": _ipc_stream, "ORC": _orc}
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def _to_common_types(table: pa.Table) -> pa.Table:
     """Columns without the newest types of Arrow, which few functions take."""
     for i, field in enumerate(table.schema):
-        if (kind := _plain_type(field.type)) != field.type:
+        if (kind := _common_type(field.type)) != field.type:
             table = table.set_column(i, field.name, _cast(table.column(i), kind))
     return table
 
@@ -220,14 +222,14 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return column.cast(kind)
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
+def _common_type(kind: pa.DataType) -> pa.DataType:
     views = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
     if str(kind) in views:
         return views[str(kind)]
     if pa.types.is_run_end_encoded(kind) or pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
+        return _common_type(kind.value_type)
     if str(kind).startswith(("list", "large_list", "fixed_size_list")):
-        value = _plain_type(kind.value_type)
+        value = _common_type(kind.value_type)
         is_plain = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         return kind if is_plain and value == kind.value_type else pa.large_list(value)
     return kind

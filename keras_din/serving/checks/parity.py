@@ -85,7 +85,7 @@ def score_in_another_process(folder, cases: list) -> tuple:
         "path": [entry for entry in sys.path if entry],
         "folder": os.path.abspath(folder),
         "cases": [
-            (signature, {name: _plain(values) for name, values in inputs.items()})
+            (signature, {name: _array_to_json(values) for name, values in inputs.items()})
             for signature, inputs in cases
         ],
     }
@@ -114,7 +114,7 @@ def score_in_another_process(folder, cases: list) -> tuple:
     )
 
 
-def _plain(array: np.ndarray) -> dict:
+def _array_to_json(array: np.ndarray) -> dict:
     return {"dtype": array.dtype.str, "shape": array.shape, "values": array.ravel().tolist()}
 
 

@@ -291,13 +291,13 @@ def _differ(feature, ours, theirs):
 def _count(found, name, first_row, rows, raw, served, pipeline) -> None:
     if not len(rows):
         return
-    example = (first_row + int(rows[0]), *map(_plain, (raw[0], served[0], pipeline[0])))
+    example = (first_row + int(rows[0]), *map(_to_python, (raw[0], served[0], pipeline[0])))
     skew = found.setdefault(name, InputSkew(*example))
     skew.values += len(rows)
     skew.rows += len(np.unique(rows))
 
 
-def _plain(value):
+def _to_python(value):
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
