@@ -1,0 +1,119 @@
+"""Reading tables of rows that hold their histories: good rows, their parts, and rows aside."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from keras_din.data.prepare.joins import column_names
+from keras_din.data.prepare.prepared_data import PARTS
+from keras_din.data.prepare.split import LEFT_OUT, TRAIN
+from keras_din.data.prepare.split_rows import part_of_column
+from keras_din.data.reading.column_types import kinds_of
+from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_series
+from keras_din.data.reading.csv_file import CsvFile
+from keras_din.data.reading.row_checks import RowChecks
+from keras_din.data.reading.source import ArrowSource, as_source
+from keras_din.data.reading.table import read_table
+
+
+def sources_by_part(source, split, options) -> dict:
+    """Name of the part -> table as `as_source` gives it, with its options of CSV files."""
+    if isinstance(source, dict):
+        if split is not None or not source or set(source) - set(PARTS):
+            raise ValueError(
+                f"`source` must be a table, or a dict of tables by part, of {list(PARTS)}, without "
+                f"`split`. Received: {list(source)}, split={split!r}."
+            )
+    else:
+        source = {"train": source}
+    return {part: as_source(table, *options) for part, table in source.items()}
+
+
+def read_rows(source: dict, columns, lists, split, names: list, separators, reading, checks: dict):
+    """The good rows of all tables, one below the other.
+
+    Args:
+        source: Name of the part -> table.
+        columns: Names of the columns that are no histories.
+        lists: Names of the columns of histories.
+        split: Column that holds the part, or `None`.
+        names: Of the features of which a column may have a type that only the user can tell.
+        separators: The result of `checked_separators`.
+        reading: Options of `read_table`.
+        checks: What must hold of a row: the columns that are `required`, the `labels` and their
+            `label_map`, `max_bad` and `strict`.
+
+    Returns:
+        `(frame, part, bad, counts)`: the rows, indexed by the line or row that each stood in; the
+        part of each, as `part_of` gives it; the rows that are aside; what a report says of them.
+    """
+    frames, parts, aside = [], [], []
+    counts = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
+    for name in [name for name in PARTS if name in source]:
+        frame, bad = _read_one(source[name], columns, lists, separators, reading)
+        if not len(frame) + len(bad) and len(source) > 1:
+            raise ValueError(f"The table of each part must have rows. Received: none of {name!r}.")
+        kinds = kinds_of(names, reading["found"], reading["kinds"])
+        # A column is of one type, that of the first table.
+        reading = {**reading, "kinds": reading["kinds"] | kinds, "found": {}}
+        frame, bad, reasons = _good(frame, bad, name if len(source) > 1 else None, **checks)
+        counts["rows"] += len(frame) + len(bad)
+        counts["rows_aside"] |= reasons
+        frames.append(frame)
+        parts.append(np.full(len(frame), PARTS.index(name)))
+        aside.append(bad)
+    frame, part = pd.concat(frames), np.concatenate(parts)
+    if split is not None:
+        part = part_of_column(split, frame[split])
+        counts["rows_in_no_part"] = int((part == LEFT_OUT).sum())
+        frame, part = frame[part != LEFT_OUT], part[part != LEFT_OUT]
+    counts["rows_kept"] = len(frame)
+    if not (part == TRAIN).any():
+        raise ValueError(
+            "There must be rows of the part 'train' to learn from. "
+            f"Received: {len(frame)} rows, none of them of 'train'."
+        )
+    return frame, part, pd.concat(aside, ignore_index=True), counts
+
+
+def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, strict):
+    """The good rows of a table, all that are aside, and reason -> how many and the first.
+
+    Reasons name the part, where tables have one: lines are of one table.
+    """
+    checks = RowChecks(frame, label_map)
+    checks.check_labels(checks.check_values(required, labels))
+    bad, counts = checks.finish(bad, strict)
+    what = "the table" if name is None else f"the table of {name!r}"
+    checks.check(what, bad, counts, max_bad)
+    if name is not None:
+        bad["reason"] += f", in {what}"
+        counts = {f"{reason}, in {what}": count for reason, count in counts.items()}
+    return frame[checks.good].copy(), bad, counts
+
+
+def _read_one(source, columns: list, lists: list, separators, reading):
+    """The same as `read_table`, with the columns of histories as they are."""
+    check_columns("the rows", column_names(source), [*columns, *lists])
+    if isinstance(source, CsvFile):
+        text = {*reading["text"], *lists}
+        return read_table(source, [*columns, *lists], separators, **reading | {"text": text})
+    frame, bad = read_table(source, columns, separators, **reading)
+    rows = frame.index.to_numpy()
+    table = source.read(lists) if isinstance(source, ArrowSource) else None
+    for name in lists:
+        if table is None:
+            cells = to_plain_series(source[name]).to_numpy(object)[rows]
+            frame[name] = pd.Series(cells, frame.index, dtype=object)
+        elif _stays(table[name].type):
+            frame[name] = pd.arrays.ArrowExtensionArray(table[name].take(rows))
+        else:
+            cells = from_arrow(table[name]).to_numpy(object)[rows]
+            frame[name] = pd.Series(cells, frame.index, dtype=object)
+    return frame, bad
+
+
+def _stays(kind: pa.DataType) -> bool:
+    """Whether cells of a type of Arrow are histories as they are, or text to split."""
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_string, pa.types.is_large_string)
+    return any(test(kind) for test in tests)
