@@ -5,15 +5,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from keras_din.data.encoding.features import Features, csv_hints
 from keras_din.data.prepare.joins import align_key_types, read_log
+from keras_din.data.prepare.log_columns import log_columns
+from keras_din.data.prepare.pointers import concat_behaviors
 from keras_din.data.reading.bad_rows import MAX_BAD, check_aside, checked_max_bad
-from keras_din.data.reading.bag_cells import SEPARATOR, checked_separators
+from keras_din.data.reading.bag_cells import SEPARATOR
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import plain_text, remedy, to_labels
 from keras_din.data.reading.source import as_source, other_tables
 from keras_din.data.reading.times import PLACEHOLDER, placeholders, to_microseconds
-from keras_din.data.store.bags import Bags, concat_bags
+from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.order import ranges, requests
 from keras_din.data.store.samples import Samples
@@ -91,41 +92,96 @@ def log_to_samples(
         ValueError: When a column is nowhere, no row is good, too many lines are no rows, a
             behavior is neither 0 nor 1, or `data` does not know its users or when they did what.
     """
-    sequences = dict(sequences or {})
+    # Columns.
+    max_bad, sequences = checked_max_bad(max_bad), dict(sequences or {})
     of_model = {sequence.name: sequence for sequence in spec.sequences}
     if set(sequences) - set(of_model):
         raise ValueError(
             f"`sequences` must name sequences of the model: {list(of_model)}. "
             f"Received: {list(sequences)}."
         )
-    shown = [*spec.context, *spec.target]
-    known = {name: feature for name, feature in spec.features.items() if feature in shown}
-    for name in sequences:
-        known |= {feature.name: feature for feature in of_model[name].features}
-    features = list(known.values())
-    single = [user, time, *sequences.values(), *([request] if request else [])]
-    in_order = [*spec.target, *(f for f in features if f not in spec.target)]
+    read_by_name = {name: of_model[name] for name in sequences}
+    of_log = [f for f in spec.features.values() if f in (*spec.context, *spec.target)]
+    of_log += [f for each in read_by_name.values() for f in each.features if f not in of_log]
+    ids = [user, request] if request else [user]
+    columns = log_columns(
+        spec.target,
+        [feature for feature in of_log if feature not in spec.target],
+        (),
+        None,
+        ids=ids,
+        time=time,
+        time_format=time_format,
+        numbers=sequences.values(),
+        bags=_separators(bags, data, of_log),
+    )
+    source = as_source(source, sep, header, names)
+    items, users = other_tables((items, users), sep)
+
+    # Clean.
+    needed = list(dict.fromkeys([*ids, time, *sequences.values(), *columns.names]))
+    tables = {"items": (columns.item, items), "users": (user, users)}
+    frame, bad, _ = read_log(source, needed, tables, columns.separators, max_bad, **columns.reading)
+    rows = len(frame) + len(bad)
+    frame, at, reasons = _good_rows(
+        frame, bad, user, columns.item, time, time_unit, time_format, max_bad
+    )
+    who, values = pd.factorize(frame[user])
+    number = _numbers(data, pd.Index(values, name=user))
+
+    # Encode.
+    features = columns.fit(lambda name: frame[name], 16, 1)
+    encoded = {f.name: features.column(f.name, frame[f.name]) for f in of_log}
+
+    # Point.
+    logs, new, twice = {}, {}, {}
+    for name, sequence in of_model.items():
+        did = np.zeros(len(frame), bool)
+        if name in sequences:
+            did = _flags(sequences[name], frame, label_map)
+        places = [_of_data(data, name, number)] if data is not None else []
+        if did.any():
+            held = {feature.name: encoded[feature.name][did] for feature in sequence.features}
+            places.append((who[did], held, at[did]))
+        logs[name], twice[name] = _log(sequence, places, len(values))
+        new[name] = int(did.sum()) - twice[name]
+    when = requests(who, pd.factorize(frame[request])[0], at)[1] if request else at
+    samples = Samples(
+        columns={feature.name: encoded[feature.name] for feature in (*spec.context, *spec.target)},
+        history={name: log.before(who, when) for name, log in logs.items()},
+        labels={label.name: np.zeros(len(frame), np.float32) for label in spec.labels},
+        group=who,
+        time=when,
+        line=frame.index.to_numpy(),
+    )
+    report = {
+        "rows": rows,
+        "rows_aside": reasons,
+        "users": len(values),
+        "users_without_data": int((number < 0).sum()),
+        "behaviors": new,
+        "behaviors_in_data": twice,
+        "values_missing": features.missing,
+    }
+    return ScoredLog(logs, samples, report)
+
+
+def _separators(bags, data, features: list) -> dict:
+    """Name of the column of text with several values -> its separator: given, or that of `data`."""
     bags = [bags] if isinstance(bags, str) else bags
     bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
     of_data = {} if data is None else data.report.get("separators", {})
-    of_data = {f.name: of_data[f.name] for f in features if f.name in of_data}
-    separators = checked_separators(of_data | bags, in_order, single)
-    ids = [user, request] if request else [user]
-    written, why = csv_hints(features, spec.target[0].name, ids)
-    written["numbers" if time_format is None else "text"].add(time)
-    written["numbers"].update(sequences.values())
-    needed = list(dict.fromkeys([*single, *known]))
-    source = as_source(source, sep, header, names)
-    items, users = other_tables((items, users), sep)
-    tables = {"items": (spec.target[0].name, items), "users": (user, users)}
-    max_bad = checked_max_bad(max_bad)
-    frame, bad, _ = read_log(source, needed, tables, separators, max_bad, **written)
+    return {f.name: of_data[f.name] for f in features if f.name in of_data} | bags
+
+
+def _good_rows(
+    frame, bad, user: str, item: str, time: str, time_unit: str, time_format, max_bad: float
+) -> tuple:
+    """`(frame, times, reasons)`: the rows that can be scored, and reason -> how many others."""
     if len(bad):
         facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
         reason = f"the line is no row ({bad['reason'].iloc[0]})"
         check_aside("the log", {reason: facts}, len(frame) + len(bad), max_bad)
-
-    item = spec.target[0].name
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
     told = time_unit != "auto" or time_format is not None
@@ -140,50 +196,12 @@ def log_to_samples(
         if count := int((good & wrong).sum()):
             reasons[name] = count
         good &= ~np.asarray(wrong)
-    rows = len(frame) + len(bad)
-    frame, at = frame[good], at[good]
-    if not len(frame):
+    if not good.any():
         raise ValueError(
             "The log must hold at least one row that can be scored. "
-            f"Received: {rows} rows, not scored for these reasons: {reasons}."
+            f"Received: {len(frame) + len(bad)} rows, not scored for these reasons: {reasons}."
         )
-
-    who, values = pd.factorize(frame[user])
-    number = _numbers(data, pd.Index(values, name=user))
-    encode = Features(features, lambda name: frame[name], 16, 1, separators, written, why)
-    columns = {name: encode.column(name, frame[name]) for name in known}
-    logs, new, twice = {}, {}, {}
-    for name, sequence in of_model.items():
-        did = np.zeros(len(frame), bool)
-        if name in sequences:
-            did = _flags(sequences[name], frame, label_map)
-        parts = [_of_data(data, name, number)] if data is not None else []
-        if did.any():
-            held = {f.name: columns[f.name][did] for f in sequence.features}
-            parts.append((who[did], held, at[did]))
-        logs[name], twice[name] = _log(sequence, parts, len(values))
-        new[name] = int(did.sum()) - twice[name]
-    when = at
-    if request:
-        _, when = requests(who, pd.factorize(frame[request])[0], at)
-    samples = Samples(
-        columns={feature.name: columns[feature.name] for feature in shown},
-        history={name: log.before(who, when) for name, log in logs.items()},
-        labels={label.name: np.zeros(len(frame), np.float32) for label in spec.labels},
-        group=who,
-        time=when,
-        line=frame.index.to_numpy(),
-    )
-    report = {
-        "rows": rows,
-        "rows_aside": reasons,
-        "users": len(values),
-        "users_without_data": int((number < 0).sum()),
-        "behaviors": new,
-        "behaviors_in_data": twice,
-        "values_missing": encode.missing,
-    }
-    return ScoredLog(logs, samples, report)
+    return frame[good], at[good], reasons
 
 
 def _numbers(data, values: pd.Index) -> np.ndarray:
@@ -235,11 +253,7 @@ def _log(sequence, parts: list, users: int) -> tuple:
     if not parts:
         empty = {feature.name: _nothing(feature) for feature in sequence.features}
         return BehaviorLog.from_events(np.zeros(0, int), empty, np.zeros(0, int), users), 0
-    who, held, at = (
-        np.concatenate([part[0] for part in parts]),
-        {name: concat_bags([part[1][name] for part in parts]) for name in parts[0][1]},
-        np.concatenate([part[2] for part in parts]),
-    )
+    who, held, at = concat_behaviors(parts)
     if len(parts) == 1:
         return BehaviorLog.from_events(who, held, at, users), 0
     key = pd.DataFrame({"user": who, "time": at})
