@@ -5,25 +5,23 @@ import os
 import pathlib
 import subprocess
 import sys
-from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
-from keras_din import Categorical, FeatureSpec, Numeric, Sequence
-from tests.models.test_contract import BAGS, SPEC, randomized
+from tests.backends_models import ACROSS_SPEC, BUILDERS
+from tests.models.shared import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
 ROOT = pathlib.Path(__file__).parent.parent
-BUILDERS = ZOO | {"bst_of_two_blocks": partial(ZOO["bst"], num_blocks=2)}
 
 SCRIPT = """
 import sys
 import numpy as np, keras, keras_din
 from keras_din.losses import BinaryCrossentropy
-from tests.models.test_contract import BAGS, SPEC
-from tests.test_backends import BUILDERS
+from tests.models.shared import BAGS, SPEC
+from tests.backends_models import BUILDERS
 assert keras.backend.backend() == sys.argv[1]
 with np.load(sys.argv[2]) as arrays:
     x = {n: arrays[n] for n in SPEC.inputs}
@@ -69,7 +67,7 @@ for loss in (BinaryCrossentropy(), "binary_crossentropy", keras.losses.BinaryCro
         )
 
 # Keras' own words with a weight for each candidate, 0 at padding.
-from tests import test_ctr_model as c
+from tests import ctr_model_batch as c
 model = c.model_of()
 model.compile("sgd", "binary_crossentropy", metrics=["AUC", "accuracy"], weighted_metrics=["mse"])
 batch = {"x": c.LOGITS}, c.Y, c.WEIGHT
@@ -121,7 +119,7 @@ for dtype in ("mixed_bfloat16", "mixed_float16"):
 
 # Lazy optimizers: the rule that NumPy has, on gradients that are dense here.
 from keras_din.optimizers import LazyAdam, RowwiseAdagrad
-from tests.optimizers import test_optimizers as t
+from tests.optimizers import shared as t
 for optimizer, expected in (
     (LazyAdam(t.RATE), t.numpy_adam),
     (LazyAdam(t.RATE, amsgrad=True), lambda w: t.numpy_adam(w, amsgrad=True)),
@@ -237,7 +235,7 @@ def test_what_stands_at_padding_is_not_trained_on(backend):
 ACROSS = """
 import sys
 import numpy as np, keras
-from tests.test_backends import ACROSS_SPEC
+from tests.backends_models import ACROSS_SPEC
 from tests.specs import ZOO
 backend, folder, names = sys.argv[1], sys.argv[2], sys.argv[3:]
 assert keras.backend.backend() == backend
@@ -255,18 +253,6 @@ for name in names:
     assert kinds_of(model) == kinds_of(other), name
 print("loaded and saved")
 """
-ACROSS_ITEM = Categorical("item", 9, dim=4)
-ACROSS_PRICE = Numeric("price", mean=1.0, std=2.0)
-ACROSS_SPEC = FeatureSpec(
-    target=[ACROSS_ITEM, ACROSS_PRICE],
-    sequences=[
-        Sequence(
-            "hist",
-            of=[ACROSS_ITEM, ACROSS_PRICE],
-            side_features=[Numeric("time", mean=2.0, std=0.5)],
-        )
-    ],
-)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

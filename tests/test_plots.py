@@ -15,7 +15,7 @@ from matplotlib import pyplot
 import keras_din as kd
 from keras_din import plots
 from keras_din.features import Categorical, FeatureSpec, Sequence
-from tests.models.test_contract import SPEC, randomized
+from tests.models.shared import SPEC, randomized
 from tests.specs import random_batch
 
 

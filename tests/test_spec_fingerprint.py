@@ -20,7 +20,7 @@ from keras_din.spec_fingerprint import (
     fingerprints_of,
 )
 from keras_din.training import load_run, train
-from tests.models.test_contract import BAGS, SPEC
+from tests.models.shared import BAGS, SPEC
 from tests.specs import specs
 
 WORDS = tuple("abcdefghijklmnopqrstuvwxyz")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from keras_din.layers import InterestEvolution
 from keras_din.layers.interest_evolution import GRU_TYPES
-from tests import reference
 from tests.layers.contract import check_layer
+from tests.layers.gru_by_hand import expected
 
 
 def inputs(seed, batch=3, candidates=2, time=5, dim=3, key_dim=4):
@@ -26,21 +26,6 @@ def randomized(layer, query, keys, seed=1):
     for weight in layer.weights:
         weight.assign(rng.normal(size=weight.shape))
     return layer
-
-
-def expected(layer, query, keys, mask):
-    attention_kernel, kernel, recurrent, bias = [w.numpy() for w in layer.weights]
-    out = np.zeros((*query.shape[:2], layer.units))
-    for b, row in enumerate(query):
-        h = keys[b, mask[b]]
-        for c, q in enumerate(row):
-            a = reference.softmax(h @ attention_kernel @ q)
-            if layer.gru_type == "AIGRU":
-                states = reference.gru(a[:, None] * h, kernel, recurrent, bias)
-            else:
-                states = reference.gru(h, kernel, recurrent, bias, a)
-            out[b, c] = states[-1] if len(states) else 0
-    return out
 
 
 @pytest.mark.parametrize("gru_type", GRU_TYPES)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import keras_din as kd
 from keras_din.features import Categorical, Numeric
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 from tests.reference import attention_pooling, dice, read, sigmoid
 from tests.specs import for_contract, random_batch, specs
 

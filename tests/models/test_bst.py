@@ -8,9 +8,9 @@ import keras_din as kd
 from keras_din.metrics import auc
 from keras_din.serving.version.description import read_description
 from keras_din.trace_context import tracing
-from tests.models.test_contract import compiled, randomized, score
-from tests.models.test_feature_interactions import read, values_of
-from tests.reference import behavior_transformer, sigmoid
+from tests.models.shared import compiled, randomized, score
+from tests.models.values import values_of
+from tests.reference import behavior_transformer, read, sigmoid
 from tests.specs import random_batch
 
 ITEM = kd.Categorical("item", 20, dim=4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.test_contract import BAGS, SPEC, randomized, training_loss
+from tests.models.shared import BAGS, SPEC, randomized, training_loss
 from tests.specs import ZOO, random_batch
 
 

@@ -10,8 +10,8 @@ from keras_din import build_dien
 from keras_din.features import Categorical
 from keras_din.layers.interest_evolution import GRU_TYPES
 from tests import reference
-from tests.layers.test_interest_evolution import expected
-from tests.models.test_contract import SPEC, randomized
+from tests.layers.gru_by_hand import expected
+from tests.models.shared import SPEC, randomized
 from tests.specs import random_batch
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_din import Categorical, FeatureSpec, Sequence, build_din, export
 from keras_din.models.din import AUTHORS
-from tests.models.test_contract import SPEC, randomized
+from tests.models.shared import SPEC, randomized
 from tests.reference import sigmoid
 from tests.specs import random_batch
 

@@ -12,29 +12,14 @@ from hypothesis import strategies as st
 import keras_din as kd
 from keras_din import build_lr
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
-from tests.models.test_contract import SPEC, float_tensors_of_length, pad, randomized, score
-from tests.ops.test_cross_hash import by_hand
+from tests.models.shared import SPEC, float_tensors_of_length, pad, randomized, score
+from tests.models.values import values_of
+from tests.ops.cross_hash_by_hand import by_hand
 from tests.reference import cross_network, dice, read, sigmoid
 from tests.specs import for_contract, one_width, random_batch, specs
 
 build_dcn, build_deepfm = for_contract(kd.build_dcn), for_contract(kd.build_deepfm)
 build_pnn, build_wide_deep = for_contract(kd.build_pnn), for_contract(kd.build_wide_deep)
-
-
-def real_positions(x, sequence, row):
-    first = next(f for f in sequence.of if isinstance(f, Categorical))
-    return np.flatnonzero(x[sequence.input_name(first)][row])
-
-
-def values_of(spec, x, row, candidate):
-    """Returns input name -> real values: one per input, several per behavior input."""
-    values = {}
-    for name, info in spec.inputs.items():
-        if info.role == "behavior":
-            values[name] = [x[name][row, j] for j in real_positions(x, info.sequence, row)]
-        else:
-            values[name] = [x[name][row, candidate] if info.role == "target" else x[name][row]]
-    return values
 
 
 def embeddings(model, spec, values, pooling):

@@ -12,7 +12,7 @@ from keras_din.losses import BinaryCrossentropy
 from keras_din.models.din import AUTHORS
 from keras_din.optimizers import LazyAdam
 from keras_din.optimizers.row_sparse import is_table
-from tests.models.test_contract import SPEC, pad, randomized
+from tests.models.shared import SPEC, pad, randomized
 from tests.specs import TRAINED, ZOO, random_batch
 
 ITEM, CATE = Categorical("item_id", 40, dim=8), Categorical("cate_id", 12, dim=8)

@@ -10,7 +10,7 @@ from keras_din.data import synthetic_log
 from keras_din.layers import Embedding
 from keras_din.optimizers import LazyAdam, LazyAdamW, RowwiseAdagrad
 from keras_din.optimizers.row_sparse import is_table
-from tests.optimizers.test_optimizers import (
+from tests.optimizers.shared import (
     COUNTS,
     DIM,
     MBA,

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 import keras_din as kd
-from tests.models.test_contract import compiled, randomized
+from tests.models.shared import compiled, randomized
 from tests.serving.one_process import asked
 from tests.serving.specs import SPEC
 from tests.specs import ZOO

@@ -9,7 +9,7 @@ from keras_din.serving.graph import signatures
 from keras_din.serving.graph.raw_values import RawValues
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
 from keras_din.serving.version.description import read_description
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 from tests.serving.one_process import asked
 from tests.serving.specs import ITEM, through_the_pipeline
 

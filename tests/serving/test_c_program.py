@@ -12,7 +12,7 @@ import tensorflow as tf
 import keras_din as kd
 from keras_din.serving import saved_model
 from keras_din.serving.version.description import read_description
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 
 SOURCE = pathlib.Path(__file__).parent.parent.parent / "examples" / "serving" / "score.c"
 

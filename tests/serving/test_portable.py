@@ -10,7 +10,7 @@ from keras_din.ops.packed import portable as packed_portable
 from keras_din.ops.packed import static as packed_static
 from keras_din.serving.portable import FileFormat, export_file, index_spec, portable_graph
 from keras_din.serving.version.folders import new_version, versions
-from tests.models.test_contract import ITEM, randomized
+from tests.models.shared import ITEM, randomized
 from tests.serving.specs import SPEC
 
 ITEMS = kd.FeatureSpec(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_din.data import load_din_pickle, prepare_tuples
-from tests.data.prepare.test_tuples import CATEGORIES, TEST, TRAIN, as_rows
+from tests.data.prepare.tuple_rows import CATEGORIES, TEST, TRAIN, as_rows
 
 COUNTS = (8, 5, 3)
 CATES = np.array(CATEGORIES, np.int32)

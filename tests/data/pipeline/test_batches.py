@@ -15,6 +15,7 @@ from keras_din import build_base, build_din
 from keras_din.data import BehaviorLog, PreparedData, Samples, dataset
 from keras_din.data.store import arrays
 from keras_din.features import Categorical, FeatureSpec, Label, Numeric, Sequence
+from tests.data.pipeline.shared import numpy_batches
 
 ITEM = Categorical("item", 50, dim=4)
 PRICE = Numeric("price")
@@ -63,10 +64,6 @@ def some_samples(behaviors, users, requests=None, seed=0):
         group=users,
         request=requests,
     )
-
-
-def numpy_batches(data):
-    return [tf.nest.map_structure(lambda t: t.numpy(), element) for element in data]
 
 
 def order_of(data):

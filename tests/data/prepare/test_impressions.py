@@ -17,6 +17,7 @@ from keras_din.data import (
 from keras_din.features import Bag, Categorical, Numeric
 from keras_din.training import fingerprint
 from tests.data.prepare.leakage import check_no_leakage
+from tests.data.prepare.shared import histories, raw
 
 COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
 
@@ -29,23 +30,6 @@ def a_log(**changes):
         "click": [1, 0, 1, 1, 1, 0],
     }
     return pd.DataFrame({**columns, **changes})
-
-
-def histories(data, part, column="item", sequence="hist"):
-    """The raw values in each sample's history."""
-    samples, log = data.parts[part], data.behaviors[sequence]
-    feature = data.spec.features[column]
-    values = (None, "?", *feature.vocabulary)
-    start, end = samples.history[sequence]
-    return [
-        [values[i] for i in log.columns[column][first:last]]
-        for first, last in zip(start, end, strict=True)
-    ]
-
-
-def raw(data, part, column):
-    values = (None, "?", *data.spec.features[column].vocabulary)
-    return [values[i] for i in data.parts[part].columns[column]]
 
 
 def test_by_hand():

@@ -11,7 +11,7 @@ import pytest
 from keras_din.data import ByTime, LeaveOneOut, prepare_interactions
 from keras_din.features import Categorical
 from tests.data.prepare.leakage import check_no_leakage
-from tests.data.prepare.test_impressions import histories, raw
+from tests.data.prepare.shared import histories, raw
 
 ITEMS = [f"i{i}" for i in range(12)]
 # Knows all items: what is out of vocabulary has a test of its own.

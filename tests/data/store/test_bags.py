@@ -10,7 +10,7 @@ from keras_din.data import BehaviorLog, Samples, dataset, rows_dataset
 from keras_din.data.store.bags import Bags, concat_bags
 from keras_din.data.store.feature_counts import count_features
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
-from tests.data.pipeline.test_batches import numpy_batches
+from tests.data.pipeline.shared import numpy_batches
 
 ITEM = Categorical("item", 50, dim=4)
 AGE = Numeric("age")

@@ -8,7 +8,7 @@ import pytest
 from keras_din.data import BehaviorLog, PreparedData, Samples, dataset
 from keras_din.data.store.feature_counts import count_features
 from keras_din.features import Categorical, FeatureSpec, Numeric, Sequence
-from tests.data.pipeline.test_batches import numpy_batches
+from tests.data.pipeline.shared import numpy_batches
 
 ITEM = Categorical("item", 8, dim=4)
 SEGMENT = Categorical("segment", 4, dim=4)

@@ -12,7 +12,7 @@ from keras_din.serving import saved_model
 from keras_din.serving.checks.skew import find_skew, raw_rows
 from keras_din.serving.graph import signatures
 from keras_din.serving.sample_rows import sample_rows
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 from tests.serving.specs import SPEC
 
 

@@ -10,7 +10,7 @@ import keras_din as kd
 from keras_din.features import id_feature
 from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import sample_rows
-from tests.models.test_contract import BAGS, ITEM, OPTIONS, randomized
+from tests.models.shared import BAGS, ITEM, OPTIONS, randomized
 from tests.serving.specs import SPEC
 
 ITEMS = kd.FeatureSpec(

@@ -13,7 +13,7 @@ from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_infer
 from keras_din.serving.graph.int8_tables import Int8Tables
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.description import read_description
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 from tests.serving.specs import SPEC
 from tests.specs import TRAINED, ZOO
 

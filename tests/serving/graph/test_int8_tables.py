@@ -13,7 +13,7 @@ from keras_din.serving import saved_model
 from keras_din.serving.checks.parity import check_parity
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report, quantized
 from keras_din.serving.sample_rows import sample_rows
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 from tests.serving.specs import SPEC
 
 

@@ -12,7 +12,7 @@ from keras_din.serving import saved_model
 from keras_din.serving.graph import signatures
 from keras_din.serving.graph.raw_values import RawValues
 from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
-from tests.models.test_contract import randomized
+from tests.models.shared import randomized
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
 from tests.specs import ZOO, specs
 

@@ -1,0 +1,7 @@
+"""Batches of a dataset as NumPy arrays."""
+
+import tensorflow as tf
+
+
+def numpy_batches(data):
+    return [tf.nest.map_structure(lambda t: t.numpy(), element) for element in data]
