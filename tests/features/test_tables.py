@@ -8,10 +8,18 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
-from keras_din.data import BehaviorLog, PreparedData, Samples, prepare_impressions
+from keras_din.data import (
+    BehaviorLog,
+    PreparedData,
+    Samples,
+    prepare_impressions,
+    prepare_interactions,
+    prepare_rows,
+)
 from keras_din.data.store.bags import Bags
 from keras_din.embed import embed
 from keras_din.features import Bag, Categorical, FeatureSpec, Sequence, Table, Vocabulary
+from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
 
 ITEM = Categorical("item", vocabulary=["a", "b", "c"], dim=3)
@@ -228,3 +236,58 @@ def test_json_of_an_unknown_kind():
     text = SPEC.to_json().replace('"Bag"', '"Cloud"')
     with pytest.raises(ValueError, match="kind 'Cloud', which no imported module registers"):
         FeatureSpec.from_json(text)
+
+
+def test_prepare_rows_learns_a_shared_table():
+    frame = pd.DataFrame(
+        {
+            "item": ["x", "y", "x"],
+            "seller": ["s", "y", "x"],
+            "hist_item": [["y"], ["x", "s"], []],
+            "hist_seller": [["x"], ["t", "t"], []],
+            "click": [1, 0, 1],
+        }
+    )
+    data = prepare_rows(
+        frame, label="click", target=["item", Categorical("seller", table="item")], dim=2
+    )
+    # x: four times in candidates and histories, y three times, t and s twice.
+    assert data.spec.tables["item"].values == Vocabulary(["x", "y", "s", "t"])
+    assert data.parts["train"].columns["seller"].tolist() == [4, 3, 2]
+    assert data.behaviors["hist"].columns["seller"].tolist() == [2, 5, 5]
+
+
+def test_an_item_with_the_table_of_another_column():
+    frame = pd.DataFrame(
+        {
+            "user": [1, 1, 1, 2],
+            "time": [1, 2, 3, 4],
+            "item": ["x", "y", "y", "v"],
+            "last": ["z", "x", "w", "z"],
+            "part": ["train"] * 4,
+        }
+    )
+    data = prepare_interactions(
+        frame,
+        user="user",
+        time="time",
+        target=[Categorical("item", table="last")],
+        context=["last"],
+        split="part",
+        dim=2,
+    )
+    # The first row of a user is history only, so z is not seen; v is drawn as negative.
+    assert set(data.spec.target[0].vocabulary) == {"v", "w", "x", "y"}
+    assert data.spec.target[0].table is data.spec.context[0].table
+
+
+def test_a_model_with_a_shared_table_is_exported(tmp_path):
+    """The check of each export compares what is served from raw values with the model."""
+    model = kd.build_din(SPEC, attention_units=(4,), hidden_units=(4,))
+    version = kd.export(model, SPEC, tmp_path, tables="int8")
+    assert [file.name for file in (version / "assets").iterdir()] == ["item.txt"]
+    spec = json.loads((version / "keras_din.json").read_text())["spec"]
+    assert spec["tables"] == [
+        {"name": "item", "dim": 3, "vocabulary": "assets/item.txt", "dtype": "string"}
+    ]
+    assert FeatureSpec.from_json(json.dumps(read_description(version)["spec"])) == SPEC
