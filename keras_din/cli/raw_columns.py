@@ -16,7 +16,7 @@ def raw_column(feature, values):
 
 @raw_column.register
 def _(feature: Categorical, values):
-    unknown = (values == OOV_INDEX) & (feature.raw_dtype != "int32")
+    unknown = (values == OOV_INDEX) & (not feature.takes_indices)
     return pa.array(raw_from_indices(feature, values), mask=unknown)
 
 
@@ -30,6 +30,6 @@ def _(feature: Bag, values: Bags):
     size = values.lengths[values.place]
     offsets = np.concatenate([[0], np.cumsum(size)])
     indices = np.asarray(values.values)[ranges(values.offsets[values.place], size)]
-    unknown = (indices == OOV_INDEX) & (feature.raw_dtype != "int32")
+    unknown = (indices == OOV_INDEX) & (not feature.takes_indices)
     raw = pa.array(raw_from_indices(feature, indices), mask=unknown)
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)

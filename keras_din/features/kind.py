@@ -54,6 +54,11 @@ class Feature:
         """Whether raw values are numbers, not ids or indices."""
         return self.raw_dtype == "float32"
 
+    @property
+    def takes_indices(self) -> bool:
+        """Whether raw values are indices already."""
+        return self.raw_dtype == "int32"
+
     def __post_init__(self):
         check_name(type(self).__name__, self.name)
 

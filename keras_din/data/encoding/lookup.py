@@ -195,7 +195,7 @@ def to_indices(feature, values) -> np.ndarray:
                 f"Received: {array[row]} in row {values.index[row]}."
             )
         array, kind = np.where(nothing, 0, array).astype(np.int64), "int64"
-    if feature.raw_dtype == "int32":
+    if feature.takes_indices:
         return _checked_indices(feature, values, array, nothing, kind)
     codes, raw = pd.factorize(array)  # Each value is looked at once.
     raw, known = _CASTS[feature.raw_dtype](np.asarray(raw))

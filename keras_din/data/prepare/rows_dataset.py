@@ -207,7 +207,7 @@ def is_real(values, feature) -> np.ndarray:
 
 def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
     """The indices of raw values, of a feature with a table."""
-    if feature.raw_dtype != "int32":
+    if not feature.takes_indices:
         return to_indices(feature, values)
     try:
         numbers = np.asarray(values, np.float64 if values.dtype == object else None)

@@ -60,7 +60,7 @@ class RawValues(tf.Module):
     def with_padding(self, feature, values):
         """The same, and `PADDING_INDEX` where the raw value is padding."""
         index = self.indices(feature, values)
-        if feature.raw_dtype == "int32":
+        if feature.takes_indices:
             return index
         return tf.where(values == feature.padding_value, PADDING_INDEX, index)
 
