@@ -5,6 +5,9 @@ It is a price whose bucket has an embedding: raw values are numbers, and a model
 
 import dataclasses
 import functools
+import itertools
+import pathlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -34,6 +37,7 @@ from keras_din.features import (
 from keras_din.linear import weight_layer
 from keras_din.serving.checks.skew import comparable, find_skew, raw_rows, without_information
 from keras_din.serving.graph.raw_values import model_input
+from keras_din.serving.portable import index_feature
 from keras_din.serving.sample_rows import draw, raw_from_input, raw_values_of
 from keras_din.spec_fingerprint import differences, fingerprint
 
@@ -188,26 +192,36 @@ def test_the_fingerprint_holds_the_fields_of_a_kind():
     assert "feature 'price': its boundaries is [1.0, 2.0] in the model, [1.0, 3.0] in" in how
 
 
-@pytest.mark.parametrize(
-    "function, arguments",
-    [
-        (to_column, (None,)),
-        (rows_to_column, ("a", None)),
-        (check_column, ("a", None, False)),
-        (feature_layer, ({},)),
-        (weight_layer, ("zeros", {})),
-        (model_input, (None, None)),
-        (draw, (None, (3,))),
-        (raw_from_input, (None,)),
-        (raw_column, (None,)),
-        (comparable, (None, None)),
-        (without_information, (None, None)),
-    ],
-)
+LACKING = [
+    (to_column, (None,)),
+    (rows_to_column, ("a", None)),
+    (check_column, ("a", None, False)),
+    (feature_layer, ({},)),
+    (weight_layer, ("zeros", {})),
+    (model_input, (None, None)),
+    (draw, (None, (3,))),
+    (raw_from_input, (None,)),
+    (raw_column, (None,)),
+    (comparable, (None, None)),
+    (without_information, (None, None)),
+    (index_feature, ()),
+]
+OF_VALUES = {"look_up", "lookup_in_graph", "draw_values", "raw_values_of"}
+
+
+@pytest.mark.parametrize("function, arguments", LACKING)
 def test_a_layer_that_lacks_a_kind(function, arguments):
     where = f"{function.__module__}' must support the kind of each feature.* the kind Unsupported"
     with pytest.raises(NotImplementedError, match=where):
         function(Unsupported("a"), *arguments)
+
+
+def test_the_list_is_complete():
+    files = pathlib.Path(kd.__file__).parent.rglob("*.py")
+    found = [re.findall(r"^@per_kind\ndef (\w+)", f.read_text("utf-8"), re.M) for f in files]
+    assert sorted(itertools.chain(*found)) == sorted(
+        {function.__name__ for function, _ in LACKING} | OF_VALUES
+    )
 
 
 def test_a_model_of_a_kind_that_lacks_support():
