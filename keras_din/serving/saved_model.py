@@ -74,6 +74,9 @@ def export(
     A model of mixed precision is served in float32, and held to its own numbers in float32;
     `half_precision` in `keras_din.json` says how far the live model is from them.
 
+    Other threads may train and export other models meanwhile. The weights of this one must stay as
+    they are until the call returns.
+
     Args:
         model: A model of the zoo, or any functional model with the spec's inputs and the output
             `(batch, candidates)`.

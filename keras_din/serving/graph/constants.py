@@ -1,20 +1,23 @@
-"""The weights of a model as constants of its graph, which is then folded."""
+"""The weights of a model as constants of its graph, so that TensorFlow folds them."""
 
 import math
 
 import keras
 import tensorflow as tf
 
-# Bytes of all that may become constants: a graph holds 2 GB, and each signature has its own.
+# Most bytes of constants per graph: a graph holds 2 GB, and each signature has its own.
 MOST = 2**27
 
 
 def call_with_constants(model: keras.Model, x: dict):
-    """`model(x, training=False)`, its weights constants, in a graph that is being traced.
+    """Traces `model(x, training=False)` with constants in place of its weights.
 
     TensorFlow then computes sums and differences of weights once, when the graph is loaded, and
-    keeps matrices in the order in which it multiplies. Tables, from which rows are gathered, stay
-    variables; so do the weights of a model that has very large ones.
+    keeps matrices in the order in which it multiplies. Tables stay variables, because only rows of
+    them are read. So do all weights of a model whose weights are very large.
+
+    The mapping from weights to constants is a `keras.StatelessScope`, which belongs to the calling
+    thread.
     """
     weights = [
         weight

@@ -75,7 +75,7 @@ def _policy_of(layer) -> keras.DTypePolicy:
 
 
 def ctr_in_float32(model: keras.Model):
-    """The function from the model's inputs to its `ctr` `(batch, candidates)` in float32."""
+    """Returns the function from the model's inputs to `ctr` `(batch, candidates)` in float32."""
     function = traced_once(model)
 
     def ctr(x):
@@ -86,7 +86,7 @@ def ctr_in_float32(model: keras.Model):
 
 
 def traced_once(model: keras.Model):
-    """The model at inference as a function that is traced once, for inputs of any size."""
+    """Returns the model at inference as a function that is traced once, for all sizes of inputs."""
     inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
     return tf.function(lambda x: model(x, training=False), input_signature=[inputs])
 
@@ -116,7 +116,7 @@ def half_precision(model: keras.Model, spec: FeatureSpec, in_floats) -> dict | N
 
 
 def _half_layers(model: keras.Model) -> list:
-    """The layers, at any depth, that compute in half precision with variables that are not."""
+    """Returns all layers, nested ones too, that compute in half precision with other variables."""
     return [
         layer
         for layer in model._flatten_layers()
