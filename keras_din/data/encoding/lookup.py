@@ -15,8 +15,8 @@ from keras_din.data.reading.columns import (
     is_missing,
     numbers,
     to_plain_series,
-    whole_as_integers,
 )
+from keras_din.data.reading.raw_values import LARGEST_FLOAT, raw_values
 from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
 from keras_din.features import (
     NUM_RESERVED,
@@ -28,7 +28,6 @@ from keras_din.features import (
     per_kind,
 )
 
-_LARGEST = float(np.finfo(np.float32).max)
 _AT_ONCE = 2**16
 _LONGEST = 20  # Of the digits of a 64-bit integer, with a sign.
 
@@ -45,7 +44,7 @@ def vocabulary_of(values, min_count: int = 1) -> tuple:
     """
     min_count = positive_integer("min_count", min_count)
     check_exact_ids("values", values)
-    array, nothing, kind = _plain("values", values)
+    array, nothing, kind = raw_values("values", values)
     array = array[~nothing]
     if kind == "float" and len(array):
         raise ValueError(f"A vocabulary must be of strings or integers. Received: {array[0]}.")
@@ -93,10 +92,10 @@ def fit_feature(
         return feature
     if kind == "numeric":
         array = numbers(feature, values)
-        array = array[np.abs(array) <= _LARGEST]
+        array = array[np.abs(array) <= LARGEST_FLOAT]
         found = "float"
     else:
-        array, nothing, found = _plain(feature, values, whole_are_integers)
+        array, nothing, found = raw_values(feature, values, whole_are_integers)
         array = array[~nothing]
     if not len(array):
         what = "numbers" if kind == "numeric" else "values"
@@ -163,7 +162,7 @@ def _(feature: Categorical, values, separator: str | None = None):
 @to_column.register
 def _(feature: Numeric, values, separator: str | None = None):
     column = numbers(feature.name, values)
-    nothing = ~(np.abs(column) <= _LARGEST)
+    nothing = ~(np.abs(column) <= LARGEST_FLOAT)
     return np.where(nothing, feature.mean, column).astype(np.float32), int(nothing.sum())
 
 
@@ -185,7 +184,7 @@ def to_indices(feature, values) -> np.ndarray:
     """
     values = to_plain_series(values)
     check_exact_ids(feature.name, values)
-    array, nothing, kind = _plain(feature.name, values)
+    array, nothing, kind = raw_values(feature.name, values)
     if kind == "float":
         wrong = ~nothing & ~((array == np.floor(array)) & (np.abs(array) < 2.0**63))
         if wrong.any():
@@ -283,48 +282,3 @@ def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
             f"out-of-vocabulary). Received: {value!r} in row {values.index[row]}."
         )
     return np.where(nothing, OOV_INDEX, array).astype(np.int32)
-
-
-def _plain(name: str, values, whole_are_integers: bool = True):
-    """A column as `(array, missing, kind)`; kind is `"string"`, `"int64"` or `"float"`.
-
-    Strings may stay an array of pandas, with "" where one is missing.
-    Integers that 64 bits do not hold are strings.
-    """
-    values = to_plain_series(values)
-    nothing = is_missing(values)
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        if isinstance(values.dtype, pd.StringDtype):
-            # Not as objects: Arrow looks its strings up much faster.
-            return (values.mask(nothing, "") if nothing.any() else values).array, nothing, "string"
-        found = pd.api.types.infer_dtype(values[~nothing])
-        if found in ("string", "empty"):
-            return np.where(nothing, "", values.to_numpy(object)), nothing, "string"
-        if found == "mixed-integer" or (found == "integer" and not _fits(values[~nothing])):
-            return _decimal(values, nothing), nothing, "string"
-        if found not in ("integer", "boolean", "floating", "mixed-integer-float"):
-            raise ValueError(
-                f"Column {name!r} must hold strings, integers, booleans or floats. "
-                f"Received: {found}."
-            )
-        kind = {"integer": "Int64", "boolean": "boolean"}.get(found, "Float64")
-        values = values.where(~nothing, None).astype(kind)
-    if values.dtype.kind == "u" and not _fits(values[~nothing]):
-        return _decimal(values, nothing), nothing, "string"
-    if values.dtype.kind in "iub":
-        return values.to_numpy(np.int64, na_value=0), nothing, "int64"
-    array = values.to_numpy(np.float64, na_value=np.nan)
-    gaps = np.isnan(array)
-    if whole_are_integers and gaps.any() and whole_as_integers(values).dtype == "Int64":
-        return np.where(gaps, 0, array).astype(np.int64), gaps, "int64"
-    return array, ~(np.abs(array) <= _LARGEST), "float"
-
-
-def _decimal(values, nothing):
-    array = np.full(len(values), "", object)
-    array[~nothing] = [str(value) for value in values[~nothing]]
-    return array
-
-
-def _fits(values) -> bool:
-    return not len(values) or (values.min() >= -(2**63) and values.max() < 2**63)
