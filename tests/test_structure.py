@@ -1,0 +1,91 @@
+"""The tests mirror the package, and test files share modules, not each other."""
+
+import ast
+import pathlib
+
+ROOT = pathlib.Path(__file__).parent.parent
+TESTS = ROOT / "tests"
+PACKAGE = ROOT / "keras_din"
+# Modules, and packages with a `/`, without a test file of their own -> the test that covers them.
+COVERED_BY = {
+    "__main__.py": "cli/test_cli.py",
+    "atomic_write.py": "data/prepare/test_prepared_data.py",
+    "checks.py": "features/test_features.py",
+    "cli/": "cli/test_cli.py",
+    "data/datasets/bayes_optimal.py": "data/datasets/test_synthetic.py",
+    "data/datasets/kuairand.py": "data/datasets/test_real_data.py",
+    "data/datasets/synthetic_law.py": "data/datasets/test_synthetic.py",
+    "data/encoding/bags.py": "data/reading/test_bag_cells.py",
+    "data/encoding/features.py": "data/prepare/test_impressions.py",
+    "data/prepare/": "data/prepare/test_impressions.py",
+    "data/reading/": "data/reading/test_table.py",
+    "data/reading/calendar_numbers.py": "data/reading/test_times.py",
+    "data/reading/file_format.py": "data/reading/test_source.py",
+    "data/reading/text_types.py": "data/reading/test_column_types.py",
+    "data/store/": "data/store/test_samples.py",
+    "data/store/consistency.py": "data/pipeline/test_batches.py",
+    "embed.py": "models/test_contract.py",
+    "features/": "features/test_features.py",
+    "fields.py": "models/test_feature_interactions.py",
+    "graph.py": "models/test_contract.py",
+    "head.py": "models/test_contract.py",
+    "layers/click_probability.py": "test_ctr_model.py",
+    "layers/item_logits.py": "models/test_popularity.py",
+    "layers/pack_behaviors.py": "layers/test_padding.py",
+    "layers/pack_sequence.py": "layers/test_padding.py",
+    "layers/ragged_to_dense.py": "layers/test_ragged.py",
+    "layers/transformer_block.py": "layers/test_behavior_transformer.py",
+    "linear.py": "models/test_feature_interactions.py",
+    "logits.py": "test_ctr_model.py",
+    "metrics/": "test_metrics.py",
+    "models/": "models/test_feature_interactions.py",
+    "ops/apply_mask.py": "layers/test_padding.py",
+    "ops/attention.py": "layers/test_attention_sequence_pooling.py",
+    "ops/custom_gradient_tensorflow.py": "ops/test_custom_gradient.py",
+    "ops/gru/": "ops/test_gru.py",
+    "ops/packed/": "ops/test_packed.py",
+    "ops/ragged.py": "layers/test_ragged.py",
+    "optimizers/": "optimizers/test_optimizers.py",
+    "recalibration.py": "test_click_rates.py",
+    "serving/checks/export_arguments.py": "serving/test_saved_model.py",
+    "serving/checks/parity_process.py": "serving/checks/test_parity.py",
+    "serving/graph/values.py": "serving/graph/test_raw_values.py",
+    "training/": "training/test_train.py",
+    "version.py": "cli/test_cli.py",
+}
+
+
+def own_test(module: pathlib.Path) -> pathlib.Path:
+    return TESTS / module.parent / f"test_{module.name}"
+
+
+def test_every_module_has_a_test():
+    modules = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")]
+    modules = [path for path in modules if path.name != "__init__.py"]
+    without = [
+        str(path)
+        for path in modules
+        if not own_test(path).is_file()
+        and str(path) not in COVERED_BY
+        and f"{path.parent}/" not in COVERED_BY
+    ]
+    assert not without, "Add a test file, or a line to COVERED_BY."
+
+
+def test_the_list_of_covered_modules_is_current():
+    for name, test in COVERED_BY.items():
+        assert (TESTS / test).is_file(), test
+        assert (PACKAGE / name).exists(), name
+        assert name.endswith("/") or not own_test(pathlib.Path(name)).is_file(), name
+
+
+def test_no_test_file_imports_another():
+    for path in TESTS.rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                assert not any(part.startswith("test_") for part in name.split(".")), (path, name)
