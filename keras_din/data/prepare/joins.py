@@ -52,37 +52,39 @@ def read_log(
     Raises:
         ValueError: When a column is nowhere, or a table has a key twice or too many bad rows.
     """
-    source = as_source(source)
-    tables = {
-        name: (key, None if table is None else as_source(table))
-        for name, (key, table) in tables.items()
-    }
-    there = column_names(source)
-    keys = {key for key, table in tables.values() if table is not None}
+    source, there = as_source(source), column_names(source)
+    tables = {name: (key, as_source(of)) for name, (key, of) in tables.items() if of is not None}
     needed = list(dict.fromkeys(needed))
-    elsewhere, report = {}, {}
-    lacking = [name for name in needed if name not in there]
-    for name, (key, table) in tables.items():
-        held = [] if table is None or not lacking else column_names(table)
-        elsewhere[name] = [column for column in lacking if column in held and column != key]
-        lacking = [column for column in lacking if column not in elsewhere[name]]
-    if lacking:
-        given = [name for name, (_, table) in tables.items() if table is not None]
-        raise ValueError(
-            f"Columns {lacking} must be in the log"
-            f"{''.join(f', or in `{name}`' for name in given)}. "
-            f"Received columns of the log: {there}."
-            f"{csv_hint(source, lacking) if isinstance(source, CsvFile) else ''}"
-        )
+    elsewhere = _columns_of_tables(source, there, needed, tables)
+    keys = {key for key, _ in tables.values()}
     own = [name for name in there if name in needed or name in keys]
     options = {"bags": bags, "text": text, "numbers": numbers, "kinds": kinds, "found": found}
     frame, bad = read_table(source, own, **options)
-    for name, (key, table) in tables.items():
-        if elsewhere[name]:
-            frame, report[f"{name}_table"] = _join(
-                frame, key, table, elsewhere[name], name, max_bad=max_bad, **options
-            )
+    report = {}
+    for name, columns in elsewhere.items():
+        key, table = tables[name]
+        frame, report[f"{name}_table"] = _join(
+            frame, key, table, columns, name, max_bad=max_bad, **options
+        )
     return frame, bad, report
+
+
+def _columns_of_tables(source, there: list, needed: list, tables: dict) -> dict:
+    """Name of the table -> the columns that the log lacks and the first such table has."""
+    found, lacking = {}, [name for name in needed if name not in there]
+    for name, (key, table) in tables.items():
+        held = column_names(table) if lacking else []
+        if columns := [column for column in lacking if column in held and column != key]:
+            found[name] = columns
+        lacking = [column for column in lacking if column not in columns]
+    if lacking:
+        raise ValueError(
+            f"Columns {lacking} must be in the log"
+            f"{''.join(f', or in `{name}`' for name in tables)}. "
+            f"Received columns of the log: {there}."
+            f"{csv_hint(source, lacking) if isinstance(source, CsvFile) else ''}"
+        )
+    return found
 
 
 def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **options):

@@ -48,25 +48,10 @@ def prepare_tuples(
         ValueError: When a tuple has another form, with its number; when an id is out of range,
             or labels in training are all alike.
     """
-    categories = _ids("categories", categories)
-    if not len(categories):
-        raise ValueError("`categories` must hold a category for each item. Received: none.")
-    if categories.min() < 0:
-        raise ValueError(
-            f"`categories` must hold ids from 0. Received: {categories.min()} for item "
-            f"{categories.argmin()}."
-        )
+    # Columns.
+    categories = _check_categories(categories)
     train, test = list(train), list(test)
-    _check_form("train", train, 4)
-    _check_form("test", test, 3)
-    for i, row in enumerate(test):
-        if not isinstance(row[2], (tuple, list)) or len(row[2]) != 2:
-            raise ValueError(
-                f"`test` must hold (user, [items], (positive, negative)). Received: {row[2]!r} "
-                f"as the pair of tuple {i}."
-            )
-    if not train and not test:
-        raise ValueError("`train` and `test` must hold tuples. Received: none.")
+    _check_tuples(train, test)
     history = [row[1] for row in train] + [row[1] for row in test]
     lengths = np.fromiter(map(len, history), np.int64, len(history))
     items = _ids("the histories", list(chain.from_iterable(history)))
@@ -77,13 +62,11 @@ def prepare_tuples(
             _ids("the pairs of `test`", list(chain.from_iterable(row[2] for row in test))),
         ]
     )
-    for word, ids in (("histories", items), ("candidates", shown)):
-        if ids.size and not (ids.min() >= 0 and ids.max() < len(categories)):
-            raise ValueError(
-                f"The {word} must hold items from 0 to {len(categories) - 1}, those that "
-                f"`categories` has. Received: {ids.min()} to {ids.max()}."
-            )
+    _check_items("histories", items, categories)
+    _check_items("candidates", shown, categories)
     label = good_labels("label", pd.Series([row[3] for row in train], dtype=object), label_map)
+
+    # Point.
     offsets, events, start = _shared(user, lengths, items)
     end = start + lengths
     _, group = np.unique(user, return_inverse=True)
@@ -97,12 +80,11 @@ def prepare_tuples(
         group=group[row],
         request=row,
     )
-    rows = np.arange(len(samples))
-    parts = {"train": samples[rows < len(train)], "test": samples[rows >= len(train)]}
+
+    # Split.
+    parts = {"train": samples[: len(train)], "test": samples[len(train) :]}
     if valid:
-        longest = np.zeros(group.max() + 1, np.int64)
-        np.maximum.at(longest, group[: len(train)], lengths[: len(train)])
-        last = lengths[: len(train)] == longest[group[: len(train)]]
+        last = _has_longest_history(group[: len(train)], lengths[: len(train)])
         parts = {
             "train": parts["train"][~last],
             "valid": parts["train"][last],
@@ -113,6 +95,8 @@ def prepare_tuples(
             "`valid` must leave rows for training: it takes those with the longest history of "
             f"each user. Received: valid=True, all {len(train)} tuples of `train`."
         )
+
+    # Encode.
     dims = {"item_id": 16, "cate_id": 16} | (
         dim if isinstance(dim, dict) else {"item_id": dim, "cate_id": dim}
     )
@@ -135,6 +119,46 @@ def prepare_tuples(
         "parts": count_parts(parts, spec),
     }
     return PreparedData(spec, {"hist": log}, parts, report)
+
+
+def _check_categories(categories) -> np.ndarray:
+    categories = _ids("categories", categories)
+    if not len(categories):
+        raise ValueError("`categories` must hold a category for each item. Received: none.")
+    if categories.min() < 0:
+        raise ValueError(
+            f"`categories` must hold ids from 0. Received: {categories.min()} for item "
+            f"{categories.argmin()}."
+        )
+    return categories
+
+
+def _check_items(name: str, ids: np.ndarray, categories: np.ndarray) -> None:
+    if ids.size and not (ids.min() >= 0 and ids.max() < len(categories)):
+        raise ValueError(
+            f"The {name} must hold items from 0 to {len(categories) - 1}, those that "
+            f"`categories` has. Received: {ids.min()} to {ids.max()}."
+        )
+
+
+def _has_longest_history(user: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Whether a row has the longest history of its user, bool `(rows,)`."""
+    longest = np.zeros(user.max(initial=-1) + 1, np.int64)
+    np.maximum.at(longest, user, lengths)
+    return lengths == longest[user]
+
+
+def _check_tuples(train: list, test: list) -> None:
+    _check_form("train", train, 4)
+    _check_form("test", test, 3)
+    for i, row in enumerate(test):
+        if not isinstance(row[2], (tuple, list)) or len(row[2]) != 2:
+            raise ValueError(
+                f"`test` must hold (user, [items], (positive, negative)). Received: {row[2]!r} "
+                f"as the pair of tuple {i}."
+            )
+    if not train and not test:
+        raise ValueError("`train` and `test` must hold tuples. Received: none.")
 
 
 def _check_form(word: str, rows: list, size: int) -> None:
