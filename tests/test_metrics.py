@@ -1,4 +1,4 @@
-"""Every metric by hand, against scikit-learn, and on random rows full of ties."""
+"""Metrics: values by hand, agreement with scikit-learn, random rows with many ties."""
 
 import math
 
@@ -11,8 +11,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from keras_din import metrics
 
-# Group 7: 1 positive, 2 negatives; it wins against one: AUC 1/2.
-# Group 3: 3 positives, 2 negatives; .8 wins twice, each .3 once and ties once: AUC 5/6.
+# Group 7: 1 positive, 2 negatives; it is above one of them: AUC 1/2.
+# Group 3: 3 positives, 2 negatives; .8 is above both, each .3 above one and tied with one: AUC 5/6.
 # Groups 5 and 9 have one class.
 GROUPS = np.array([3, 7, 3, 7, 5, 3, 9, 7, 3, 5, 3])
 LABELS = np.array([1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0])
@@ -31,7 +31,7 @@ def test_gauc_by_hand(weight, expected):
     assert metrics.gauc(LABELS, SCORES, GROUPS, weight) == pytest.approx(expected, rel=1e-15)
 
 
-def test_gauc_weighs_by_impressions_unless_told():
+def test_gauc_weights_by_impressions_by_default():
     expected = metrics.gauc(LABELS, SCORES, GROUPS, weight="impressions")
     assert metrics.gauc(LABELS, SCORES, GROUPS) == expected
 
@@ -113,7 +113,7 @@ def test_auc_and_logloss_agree_with_scikit_learn(rows):
 
 @settings(deadline=None)
 @given(rows, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(rows, random):
+def test_metrics_do_not_depend_on_the_order_of_rows(rows, random):
     labels, scores, groups = map(np.array, rows)
     order = np.array(random.sample(range(len(labels)), len(labels)))
     plain = metrics.all_metrics(labels, scores / 8, groups)
@@ -123,7 +123,7 @@ def test_the_order_of_rows_does_not_matter(rows, random):
         np.testing.assert_allclose(plain[name], mixed[name], rtol=1e-12, atol=1e-15, err_msg=name)
 
 
-def test_auc_agrees_on_many_rows():
+def test_auc_agrees_with_scikit_learn_on_many_rows():
     rng = np.random.default_rng(0)
     labels, scores = rng.integers(0, 2, 100_000), rng.normal(size=100_000).astype("float32")
     assert metrics.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), rel=1e-12)
@@ -134,7 +134,7 @@ def test_logloss_by_hand():
     assert metrics.logloss([1, 0, 1], [0.9, 0.2, 0.5]) == pytest.approx(expected, rel=1e-14)
 
 
-def test_logloss_of_certainty_is_clipped_as_in_keras():
+def test_logloss_clips_predictions_of_0_and_1():
     for dtype in ("float32", "float64"):
         wrong = metrics.logloss([1, 0], np.array([0, 1], dtype))
         assert wrong == pytest.approx(-math.log(1e-7), rel=1e-8)
@@ -179,8 +179,8 @@ def test_expected_calibration_error_by_hand():
     assert found == pytest.approx((0.1 + 0.4) / 3, rel=1e-14)
 
 
-def test_expected_calibration_error_takes_ties_by_their_mean():
-    # The cut parts the rows of .4, of mean label 1/2: |.25 - .25| and |.65 - .75|.
+def test_expected_calibration_error_uses_the_mean_label_of_ties():
+    # The two rows of .4, with mean label 1/2, are in different bins: |.25 - .25| and |.65 - .75|.
     for labels in ([0, 1, 0, 1], [0, 0, 1, 1]):
         found = metrics.expected_calibration_error(labels, [0.1, 0.4, 0.4, 0.9], bins=2)
         assert found == pytest.approx(0.05, rel=1e-14)
@@ -188,7 +188,7 @@ def test_expected_calibration_error_takes_ties_by_their_mean():
         assert metrics.expected_calibration_error(labels, [0.5] * 4) == 0
 
 
-def test_expected_calibration_error_with_few_rows_takes_each():
+def test_expected_calibration_error_with_few_rows_has_one_bin_per_row():
     found = metrics.expected_calibration_error([1, 0, 1], [0.9, 0.2, 0.6])
     assert found == pytest.approx((0.1 + 0.2 + 0.4) / 3, rel=1e-14)
 
@@ -199,8 +199,8 @@ def test_rela_impr_by_hand():
     assert math.isnan(metrics.rela_impr(0.6, 0.5))
 
 
-def test_recalibrated_by_hand():
-    # Odds of 1 and of 4, and those of the log a tenth and a twentieth of them.
+def test_recalibrate_by_hand():
+    # Odds of 1 and 4. The odds of the log are a tenth and a twentieth of them.
     p = np.array([[0.5, 0.8], [0.0, 1.0]])
     tenth = [[1 / 11, 4 / 14], [0, 1]]
     np.testing.assert_allclose(metrics.recalibrate(p, 10), tenth, rtol=1e-12)
@@ -220,12 +220,12 @@ def test_recalibrated_by_hand():
         ({"negative_rate": "x"}, r"Received: negative_rate='x'"),
     ],
 )
-def test_recalibrated_refuses(arguments, text):
+def test_recalibrate_checks_its_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         metrics.recalibrate(0.5, **arguments)
 
 
-def test_all_metrics_are_the_functions_by_name():
+def test_all_metrics_agree_with_the_single_functions():
     functions = {
         "auc": metrics.auc,
         "logloss": metrics.logloss,
@@ -245,12 +245,12 @@ def test_all_metrics_are_the_functions_by_name():
         assert type(value) is (int if name in counts else float), name
 
 
-def test_a_column_and_a_vector_are_the_same():
+def test_columns_and_vectors_give_the_same_metrics():
     columns = (a[:, None] for a in (LABELS, SCORES, GROUPS))
     assert metrics.all_metrics(*columns) == metrics.all_metrics(LABELS, SCORES, GROUPS)
 
 
-def test_the_undefined_is_nan():
+def test_undefined_metrics_are_nan():
     for labels in ([0, 0], [1, 1]):
         assert math.isnan(metrics.auc(labels, [0.2, 0.3]))
         assert math.isnan(metrics.gauc(labels, [0.2, 0.3], [1, 1]))
@@ -283,12 +283,12 @@ def test_errors_of_labels_and_predictions(name, arguments, message):
     "name",
     ["logloss", "normalized_entropy", "calibration", "expected_calibration_error", "all_metrics"],
 )
-def test_probabilities_are_asked_for(name):
+def test_predictions_outside_0_and_1_raise(name):
     with pytest.raises(ValueError, match=r"`y_pred` must be probabilities in \[0, 1\]. Rec.*"):
         getattr(metrics, name)([0, 1], [0.3, 1.5])
 
 
-def test_ranking_takes_any_finite_score():
+def test_auc_and_gauc_accept_any_finite_score():
     assert metrics.auc([0, 1], [-3, 7.5]) == 1
     assert metrics.gauc([0, 1], [-3, 7.5], [1, 1]) == 1
 
@@ -329,7 +329,7 @@ def test_gauc_difference_by_hand():
     assert error == pytest.approx(math.sqrt(2 * ((4 / 3) ** 2 + (4 / 3) ** 2)) / 6)
 
 
-def test_gauc_difference_is_that_of_the_gaucs_and_its_error_that_of_resampling():
+def test_gauc_difference_agrees_with_gauc_and_its_error_with_resampling():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(600), rng.integers(2, 12, 600))
     labels = rng.integers(0, 2, len(groups))
@@ -346,22 +346,21 @@ def test_gauc_difference_is_that_of_the_gaucs_and_its_error_that_of_resampling()
     assert error == pytest.approx(again.std(), rel=0.1)
 
 
-def test_of_one_group_the_difference_has_no_known_error():
+def test_error_of_gauc_difference_is_nan_for_one_group():
     difference, error = metrics.gauc_difference([1, 0], [0.9, 0.1], [0.1, 0.9], [7, 7])
     assert difference == 1
     assert math.isnan(error)
 
 
 @pytest.mark.parametrize("groups", [2, 5, 50])
-def test_the_error_is_the_true_one_also_for_few_groups(groups):
-    """Of equal weights it is the standard error of a mean, as pandas has it."""
+def test_error_with_equal_weights_is_the_standard_error_of_a_mean(groups):
     values = np.random.default_rng(groups).normal(size=groups)
     mean, error = metrics.mean_and_error(values, np.full(groups, 3))
     assert mean == pytest.approx(values.mean())
     assert error == pytest.approx(pd.Series(values).sem())
 
 
-def test_the_error_over_many_samples_is_how_much_the_mean_varies():
+def test_error_is_the_standard_deviation_of_the_mean_over_many_samples():
     rng = np.random.default_rng(0)
     found = []
     for _ in range(4000):
@@ -371,7 +370,7 @@ def test_the_error_over_many_samples_is_how_much_the_mean_varies():
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(means.std(), rel=0.1)
 
 
-def test_gauc_difference_where_no_group_has_both_classes():
+def test_gauc_difference_is_nan_if_no_group_has_both_classes():
     assert all(map(math.isnan, metrics.gauc_difference([1, 0], [0, 1], [1, 0], [0, 1])))
 
 

@@ -1,4 +1,4 @@
-"""Metrics of click-through-rate models: pure functions of NumPy arrays `(y_true, y_pred)`."""
+"""Metrics of click-through-rate models, as pure functions of NumPy arrays."""
 
 from keras_din.metrics.calibration_bins import CalibrationBins, calibration_bins
 from keras_din.metrics.click_rate import calibration, expected_calibration_error, recalibrate

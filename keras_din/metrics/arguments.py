@@ -1,17 +1,17 @@
-"""Checks of what metrics take: labels, scores, probabilities and groups."""
+"""Checks of the arguments of metrics: labels, scores, probabilities and groups."""
 
 import numpy as np
 
 
 def check_scores(y_true, y_pred) -> tuple:
-    """Labels and finite scores as two arrays `(rows,)`.
+    """Returns labels and finite scores as two arrays `(rows,)`.
 
     Args:
         y_true: `(rows,)` or `(rows, 1)` of 0 and 1.
         y_pred: `(rows,)` or `(rows, 1)` of finite numbers.
 
     Raises:
-        ValueError: When a value is another, or the lengths differ.
+        ValueError: When a value is not allowed, or the lengths differ.
     """
     y_true, y_pred = _column("y_true", y_true), _column("y_pred", y_pred)
     if len(y_true) != len(y_pred):
@@ -21,13 +21,13 @@ def check_scores(y_true, y_pred) -> tuple:
         )
     _check_each("y_true", y_true, (y_true == 0) | (y_true == 1), "0 or 1")
     if y_pred.dtype.kind not in "fiu":
-        y_pred = y_pred.astype("float64")  # Such as bfloat16.
+        y_pred = y_pred.astype("float64")  # For example bfloat16.
     _check_each("y_pred", y_pred, np.isfinite(y_pred), "finite")
     return y_true, y_pred
 
 
 def check_probabilities(y_true, y_pred) -> tuple:
-    """Same as `check_scores`; the scores must also lie in [0, 1]."""
+    """Same as `check_scores`, but the scores must also be in [0, 1]."""
     y_true, y_pred = check_scores(y_true, y_pred)
     inside = (y_pred >= 0) & (y_pred <= 1)
     _check_each("y_pred", y_pred, inside, "probabilities in [0, 1]")
@@ -35,7 +35,7 @@ def check_probabilities(y_true, y_pred) -> tuple:
 
 
 def check_groups_of_rows(groups, rows: int) -> np.ndarray:
-    """Groups as an array `(rows,)` of integers or strings, or a `ValueError`."""
+    """Returns groups as an array `(rows,)` of integers or strings, or raises a `ValueError`."""
     groups = _column("groups", groups)
     check_groups(groups)
     if len(groups) != rows:
@@ -47,19 +47,22 @@ def check_groups_of_rows(groups, rows: int) -> np.ndarray:
 
 
 def check_groups(groups: np.ndarray) -> None:
-    """Refuses groups that are neither all integers nor all strings: they cannot be sorted."""
+    """Raises a `ValueError` unless the groups are all integers or all strings.
+
+    Other groups cannot be sorted.
+    """
     if groups.dtype.kind not in "biuUSTO":
         raise ValueError(
             f"`groups` must be integers or strings. Received: groups of dtype {groups.dtype}."
         )
     if groups.dtype.kind not in "OT":
         return
-    groups, good = groups.ravel().astype(object), np.ones(groups.size, bool)
+    groups, valid = groups.ravel().astype(object), np.ones(groups.size, bool)
     for kind in (str, bytes, (int, np.integer)):
-        good = np.fromiter((isinstance(group, kind) for group in groups), bool, len(groups))
-        if good.any():
+        valid = np.fromiter((isinstance(group, kind) for group in groups), bool, len(groups))
+        if valid.any():
             break
-    _check_each("groups", groups, good, "all integers or all strings, and none of them missing")
+    _check_each("groups", groups, valid, "all integers or all strings, with none missing")
 
 
 def _column(name, values):
@@ -73,7 +76,7 @@ def _column(name, values):
     return values
 
 
-def _check_each(name, values, good, requirement):
-    if not good.all():
-        row = int(np.argmin(good))
+def _check_each(name, values, valid, requirement):
+    if not valid.all():
+        row = int(np.argmin(valid))
         raise ValueError(f"`{name}` must be {requirement}. Received: {values[row]} in row {row}.")

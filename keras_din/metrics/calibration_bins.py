@@ -1,4 +1,4 @@
-"""Bins of equal size of sorted predictions, with the click rate of each."""
+"""Predicted and observed click rates in bins of equal size."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,23 @@ from keras_din.metrics.slices import count_classes, starts_new_value, sum_slices
 
 
 class CalibrationBins(NamedTuple):
-    """Rows cut into bins by their prediction; arrays are `(bins,)`, lowest predictions first.
+    """Rows divided into bins by their prediction, the bin of the lowest predictions first.
+
+    All arrays have the shape `(bins,)`.
 
     Attributes:
         rows: Number of rows, int64.
         predicted_rate: Mean prediction, float64.
         click_rate: Mean label, float64.
+
+    Example:
+
+    ```python
+    bins = kd.metrics.calibration_bins([0, 1, 1, 1], [0.1, 0.3, 0.6, 0.8], bins=2)
+    bins.rows  # [2, 2]
+    bins.predicted_rate  # [0.2, 0.7]
+    bins.click_rate  # [0.5, 1.0]
+    ```
     """
 
     rows: np.ndarray
@@ -24,22 +35,29 @@ class CalibrationBins(NamedTuple):
 
 
 def calibration_bins(y_true, y_pred, bins: int = 10) -> CalibrationBins:
-    """Predicted and observed click rates of bins of equal size.
+    """Computes the predicted and the observed click rates in bins of equal size.
 
-    Rows are sorted by prediction and cut into bins, by default deciles. A cut may part rows with
-    the same prediction. All of them count with their mean label, so that their order does not
-    matter.
+    Rows are sorted by prediction and divided into bins, by default deciles. Rows with the same
+    prediction may be in two bins. Each of them counts with their mean label, so that the result
+    does not depend on the order of the rows.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
         y_pred: `(rows,)` of probabilities.
-        bins: Number of bins. With fewer rows than that, each row is a bin.
+        bins: Number of bins. If there are fewer rows, each row is a bin.
 
     Returns:
-        `CalibrationBins`, without rows those of no bin.
+        `CalibrationBins`. Without rows its arrays are empty.
 
     Raises:
-        ValueError: When the arrays do not fit together, or `bins` is no positive integer.
+        ValueError: When the arrays do not fit together, or `bins` is not a positive integer.
+
+    Example:
+
+    ```python
+    bins = kd.metrics.calibration_bins([0, 1, 1, 1], [0.1, 0.3, 0.6, 0.8], bins=2)
+    bins.click_rate - bins.predicted_rate  # [0.3, 0.3]
+    ```
     """
     bins = positive_integer("bins", bins)
     y_true, y_pred = check_probabilities(y_true, y_pred)

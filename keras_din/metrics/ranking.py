@@ -1,4 +1,4 @@
-"""How well a model ranks: the area under the ROC curve (AUC)."""
+"""AUC: the area under the ROC curve, and the relative improvement of it."""
 
 import numpy as np
 
@@ -7,14 +7,20 @@ from keras_din.metrics.slices import count_classes, starts_new_value
 
 
 def auc(y_true, y_pred) -> float:
-    """The probability that a positive has a higher score than a negative; ties count one half.
+    """The probability that a positive has a higher score than a negative. A tie counts one half.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
         y_pred: `(rows,)` of finite scores.
 
     Returns:
-        The AUC, NaN when there is one class only.
+        The AUC; NaN if all labels are equal.
+
+    Example:
+
+    ```python
+    kd.metrics.auc([1, 1, 0], [0.9, 0.4, 0.4])  # 0.75
+    ```
     """
     y_true, y_pred = check_scores(y_true, y_pred)
     order = np.argsort(y_pred)
@@ -34,7 +40,13 @@ def rela_impr(auc: float, base_auc: float) -> float:
         base_auc: The same metric of the base model.
 
     Returns:
-        The relative improvement, 0.1 for 10 %; NaN when `base_auc` is 0.5.
+        The relative improvement, 0.1 for 10 %; NaN if `base_auc` is 0.5.
+
+    Example:
+
+    ```python
+    kd.metrics.rela_impr(0.75, 0.7)  # 0.25
+    ```
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Eq. (11).

@@ -1,4 +1,4 @@
-"""All metrics of an evaluation at once."""
+"""All metrics of an evaluation in one dict."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from keras_din.metrics.ranking import auc
 
 
 def all_metrics(y_true, y_pred, groups=None) -> dict:
-    """All metrics by name.
+    """Computes all metrics.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
@@ -19,22 +19,40 @@ def all_metrics(y_true, y_pred, groups=None) -> dict:
 
     Returns:
         A dict with the floats `gauc` (weighted by impressions), `auc`, `logloss`, `ne`,
-        `calibration`, `ece`, and the integers `rows`, `groups` (those with both classes) and
-        `groups_left_out`. Without groups there is no `gauc`, `groups` and `groups_left_out`.
+        `calibration`, `ece`, and the integers `rows`, `groups` (groups with both classes) and
+        `groups_left_out`. Without groups the dict has no `gauc`, `groups` and `groups_left_out`.
+
+    Example:
+
+    ```python
+    results = kd.metrics.all_metrics([1, 0, 0], [0.6, 0.3, 0.1], groups=["ann", "ann", "ann"])
+    results["gauc"], results["calibration"], results["rows"]  # 1.0, 1.0 and 3
+    ```
     """
     return metrics_and_groups(y_true, y_pred, groups)[0]
 
 
 def metrics_and_groups(y_true, y_pred, groups=None) -> tuple:
-    """The dict of `all_metrics`, and the `GroupAUC` of its `gauc`, `None` without groups.
+    """Computes all metrics and the `GroupAUC` from which the GAUC is computed.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
         y_pred: `(rows,)` of probabilities.
         groups: `(rows,)` of integers or strings, or `None`.
+
+    Returns:
+        `(metrics, group_auc)`: the dict of `all_metrics`, and a `GroupAUC`, or `None` without
+        groups.
+
+    Example:
+
+    ```python
+    _, by_group = kd.metrics.metrics_and_groups([1, 0], [0.6, 0.3], groups=[7, 7])
+    by_group.auc  # [1.0]
+    ```
     """
     y_true, y_pred = check_probabilities(y_true, y_pred)
-    # Sorted once: the sorts of the functions below are fast on sorted rows.
+    # The functions below sort again, which is fast on sorted rows.
     order = np.argsort(y_pred)
     y_true, y_pred = y_true[order], y_pred[order]
     result = {
