@@ -32,7 +32,7 @@ def test_the_spec_with_its_vocabularies(exports):
     version = exports["din"][1]
     assert kd.FeatureSpec.from_json(json.dumps(read_description(version)["spec"])) == SPEC
     plain = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
-    vocabularies = {f["name"]: f.get("vocabulary") for f in plain["spec"]["features"]}
+    vocabularies = {t["name"]: t.get("vocabulary") for t in plain["spec"]["tables"]}
     assert vocabularies["item"] == "assets/item.txt"
     assert vocabularies["words"] == ["two\nlines", "\r", "one"]
 
