@@ -126,15 +126,16 @@ class Evaluation(keras.callbacks.Callback):
         before_training: Whether to evaluate before the first step.
         prefix: What the names in the logs begin with.
         restore_best_weights: Whether the best weights, kept in memory, are the model's at the end.
-        monitor: What is best. `"gauc_then_logloss"`: of the evaluations whose GAUC is within the
-            noise of the highest, the one with the least logloss, so that a GAUC that is more by
-            chance is not paid for in logloss. The noise is one standard error of the difference
+        monitor: What is best, under the name that is logged, as in Keras' callbacks.
+            `"val_gauc_then_logloss"`: of the evaluations whose GAUC is within the noise of the
+            highest, the one with the least logloss, so that a GAUC that is more by chance is not
+            paid for in logloss. The noise is one standard error of the difference
             of the two GAUCs over the same users, and at least .001; see `keras_din.monitor.Best`.
-            Or one metric alone: the highest `"gauc"` or `"auc"`, or the lowest `"logloss"`,
-            `"ne"` or `"ece"`. Of several outputs the first is monitored, or the one whose name
-            stands in front: `"cvr_gauc"`, `"cvr_gauc_then_logloss"`. Defaults to
-            `"gauc_then_logloss"`, and to `"logloss"`, with a printed notice, where no group has
-            both a click and none.
+            Or one metric alone: the highest `"val_gauc"` or `"val_auc"`, or the lowest
+            `"val_logloss"`, `"val_ne"` or `"val_ece"`. Of several outputs the first is monitored,
+            or the one that is named: `"val_cvr_gauc"`, `"val_cvr_gauc_then_logloss"`. Defaults to
+            `"val_gauc_then_logloss"`, and to `"val_logloss"`, with a printed notice, where no
+            group has both a click and none. With another `prefix` names begin with it.
         use_ema: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
             evaluated, and kept by `restore_best_weights`, in place of those it trains. Not together
             with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every
@@ -142,7 +143,7 @@ class Evaluation(keras.callbacks.Callback):
         verbose: Whether to print a line an evaluation.
 
     Attributes:
-        best: The value of the best evaluation in this training, with `"gauc_then_logloss"` its
+        best: The value of the best evaluation in this training, with `"val_gauc_then_logloss"` its
             GAUC; `None` before there is one.
         best_step: The step of it.
         best_epoch: The epoch of it.
@@ -181,24 +182,23 @@ class Evaluation(keras.callbacks.Callback):
         self.restore_best_weights = restore_best_weights
         self._outputs = _outputs(dataset)
         self._is_default = monitor is None
-        self._monitored, self.monitor = split_monitor(
-            GAUC_THEN_LOGLOSS if self._is_default else monitor, self._outputs
-        )
+        monitor = prefix + GAUC_THEN_LOGLOSS if self._is_default else monitor
+        self._monitored, self._rule = split_monitor(monitor, self._outputs, prefix)
         self.use_ema = one_of("use_ema", use_ema, (True, False))
         self.verbose = verbose
-        if self.monitor in NEED_GROUPS and self.groups is None:
+        if self._rule in NEED_GROUPS and self.groups is None:
             raise ValueError(
                 f'`monitor="{self.monitor}"` needs groups: pass `groups`, or a dataset with the '
                 "attribute `groups` (shuffling and transformations lose it), or "
-                'monitor="logloss". Received: groups=None and a dataset without `groups`.'
+                f'monitor="{prefix}logloss". Received: groups=None and a dataset without `groups`.'
             )
         self._reset()
 
     def _reset(self):
         self.history = []
         if self._is_default:
-            self.monitor = GAUC_THEN_LOGLOSS
-        self._best, self._best_weights = Best(self.monitor, self._prefixes[self._monitored]), None
+            self._rule = GAUC_THEN_LOGLOSS
+        self._best, self._best_weights = Best(self._rule, self._prefixes[self._monitored]), None
         self._epoch, self._seen, self._trained = None, (0.0, 0.0), None
 
     @property
@@ -206,6 +206,11 @@ class Evaluation(keras.callbacks.Callback):
         """Name of the output -> what the names of its metrics begin with."""
         several = len(self._outputs) > 1
         return {output: f"{output}_" * several for output in self._outputs}
+
+    @property
+    def monitor(self) -> str:
+        """The name of what is monitored, as it is logged."""
+        return self.prefix + self._prefixes[self._monitored] + self._rule
 
     @property
     def best(self):
@@ -284,7 +289,7 @@ class Evaluation(keras.callbacks.Callback):
     def _check_monitor(self, entry):
         """Takes the logloss where there is no GAUC; refuses a given metric that is undefined."""
         metric = self._best.prefix + self._best.metric
-        if self.monitor not in NEED_BOTH or not np.isnan(entry[metric]):
+        if self._rule not in NEED_BOTH or not np.isnan(entry[metric]):
             return
         found = f"{entry[self._best.prefix + 'rows']:,} rows, for which {metric} is undefined"
         if self._is_default:
@@ -293,13 +298,13 @@ class Evaluation(keras.callbacks.Callback):
                 f"logloss. The dataset has {found}.",
                 flush=True,
             )
-            self.monitor = "logloss"
-            self._best = Best(self.monitor, self._prefixes[self._monitored])
+            self._rule = "logloss"
+            self._best = Best(self._rule, self._prefixes[self._monitored])
             return
-        of = "groups of `dataset`" if self.monitor in NEED_GROUPS else "a `dataset`"
+        of = "groups of `dataset`" if self._rule in NEED_GROUPS else "a `dataset`"
         raise ValueError(
             f"`monitor={self.monitor!r}` needs {of} with both a click and none: take "
-            f"monitor='logloss', or a larger dataset. Received: {found}."
+            f"monitor='{self.prefix}logloss', or a larger dataset. Received: {found}."
         )
 
     def _print(self, entry):

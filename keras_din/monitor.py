@@ -24,7 +24,7 @@ NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # Those that are NaN where all labels a
 SMALLEST_GAIN = 1e-3
 
 
-def split_monitor(monitor: str, outputs) -> tuple:
+def split_monitor(monitor: str, outputs, prefix: str = "") -> tuple:
     """`(output, monitor)`: which output is watched, and which of `MONITORS` of it.
 
     `"gauc"` is that of the first output, `"cvr_gauc"` that of the output `cvr`.
@@ -32,16 +32,16 @@ def split_monitor(monitor: str, outputs) -> tuple:
     Args:
         monitor: One of `MONITORS`, with or without the name of an output and `_` before it.
         outputs: Names of the outputs.
+        prefix: What `monitor` must begin with.
 
     Raises:
         ValueError: When `monitor` is something else.
     """
     outputs = list(outputs)
-    if monitor in MONITORS:
-        return outputs[0], monitor
-    prefixed = {f"{output}_{name}": (output, name) for output in outputs for name in MONITORS}
-    one_of("monitor", monitor, MONITORS if len(outputs) == 1 else (*MONITORS, *prefixed))
-    return prefixed[monitor]
+    names = {prefix + name: (outputs[0], name) for name in MONITORS}
+    if len(outputs) > 1:
+        names |= {f"{prefix}{o}_{name}": (o, name) for o in outputs for name in MONITORS}
+    return names[one_of("monitor", monitor, tuple(names))]
 
 
 class Evaluated(NamedTuple):

@@ -36,15 +36,15 @@ def test_groups_that_were_lost(change):
     for call in (
         lambda: kd.evaluate(model, dataset),
         lambda: kd.Evaluation(dataset),
-        lambda: kd.Evaluation(dataset, monitor="logloss"),
+        lambda: kd.Evaluation(dataset, monitor="val_logloss"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
     assert "gauc" not in kd.evaluate(model, dataset, groups=False)
     rows = sum(len(y) for _, y, *_ in dataset)
     assert "gauc" in kd.evaluate(model, dataset, np.resize(whole.groups, rows))
-    assert kd.Evaluation(dataset, monitor="logloss", groups=False).groups is None
-    with pytest.raises(ValueError, match='`monitor="gauc_then_logloss"` needs groups'):
+    assert kd.Evaluation(dataset, monitor="val_logloss", groups=False).groups is None
+    with pytest.raises(ValueError, match='`monitor="val_gauc_then_logloss"` needs groups'):
         kd.Evaluation(dataset, groups=False)
 
 

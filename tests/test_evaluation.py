@@ -396,7 +396,7 @@ def test_history_of_keras_and_logs_of_later_callbacks():
 
 
 def test_a_prefix_and_no_metrics_and_no_groups():
-    callback = Evaluation(item_data(groups=None), prefix="test/", monitor="auc")
+    callback = Evaluation(item_data(groups=None), prefix="test/", monitor="test/auc")
     history = fit(item_model(metrics=()), callback, validation_data=item_data()).history
     assert set(history) == {"loss", "val_loss"} | {
         f"test/{name}" for name in ("auc", "logloss", "ne", "calibration", "ece")
@@ -456,7 +456,7 @@ def test_tensorboard(tmp_path):
 
 def test_the_best_weights_are_restored():
     model = item_model()
-    callback = Evaluation(item_data(), monitor="gauc", restore_best_weights=True)
+    callback = Evaluation(item_data(), monitor="val_gauc", restore_best_weights=True)
     fit(model, Script([1.5, 3.5, 3.7, 2.5]), callback, epochs=4)
     assert score_of_item_0(model) == 3.5  # The first of equals.
     assert (callback.best, callback.best_step) == (1, 4)
@@ -467,13 +467,15 @@ def test_the_best_weights_may_be_those_of_a_step_or_before_training():
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, [2.5, 1.5, 3.5, 1.5][batch])
 
-    options = {"evaluate_freq": 1, "monitor": "gauc", "restore_best_weights": True}
+    options = {"evaluate_freq": 1, "monitor": "val_gauc", "restore_best_weights": True}
     model, callback = item_model(0.5), Evaluation(item_data(), **options)
     fit(model, Steps(), callback, data=training_data(4))
     assert [entry["gauc"] for entry in callback.history] == gaucs(0.5, 1.5, 3.5, 1.5, 1.5)
     assert score_of_item_0(model) == 3.5
     assert callback.best_step == 2
-    fit(model, Script([1.5]), Evaluation(item_data(), monitor="gauc", restore_best_weights=True))
+    fit(
+        model, Script([1.5]), Evaluation(item_data(), monitor="val_gauc", restore_best_weights=True)
+    )
     assert score_of_item_0(model) == 3.5
 
 
@@ -488,7 +490,7 @@ def test_weights_that_are_averaged_over_steps():
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    options = {"before_training": False, "monitor": "gauc", "restore_best_weights": True}
+    options = {"before_training": False, "monitor": "val_gauc", "restore_best_weights": True}
     callback = Evaluation(item_data(), **options)
     stop = keras.callbacks.EarlyStopping(monitor="val_gauc", mode="max", patience=2)
     one_step = training_data(1)
@@ -511,7 +513,7 @@ def test_averaged_weights(steps_an_epoch):
     model = item_model(0.5)
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
-    options = {"monitor": "gauc", "restore_best_weights": True, "use_ema": True}
+    options = {"monitor": "val_gauc", "restore_best_weights": True, "use_ema": True}
     callback = Evaluation(item_data(), evaluate_freq=1, **options)
     data, epochs = training_data(steps_an_epoch), 5 // steps_an_epoch
     fit(model, callback, Weights(), data=data, epochs=epochs)
@@ -530,7 +532,7 @@ def test_averaged_weights_that_there_are_not():
 
 def test_weights_stay_the_last_unless_told():
     model = item_model()
-    callback = Evaluation(item_data(), monitor="gauc")
+    callback = Evaluation(item_data(), monitor="val_gauc")
     fit(model, Script([3.5, 1.5]), callback, epochs=2)
     assert score_of_item_0(model) == 1.5
     assert (callback.best, callback.best_step) == (1, 2)
@@ -538,7 +540,7 @@ def test_weights_stay_the_last_unless_told():
 
 def test_the_lowest_logloss_is_best():
     model = item_model(-5.0)
-    callback = Evaluation(item_data(), monitor="logloss", restore_best_weights=True)
+    callback = Evaluation(item_data(), monitor="val_logloss", restore_best_weights=True)
     fit(model, Script([2.5, 3.5, 0.5]), callback, epochs=3)
     assert score_of_item_0(model) == 3.5
     assert callback.best == min(entry["logloss"] for entry in callback.history)
@@ -564,7 +566,7 @@ def test_without_a_gauc_the_logloss_is_monitored(capsys):
             "No group of the dataset has both a click and none: training is monitored by logloss. "
             "The dataset has 6 rows, for which gauc is undefined.\n"
         )
-        assert callback.monitor == "logloss"
+        assert callback.monitor == "val_logloss"
         lowest = min(callback.history, key=lambda entry: entry["logloss"])
         assert (callback.best, callback.best_epoch) == (lowest["logloss"], lowest["epoch"])
         assert math.isnan(callback.history[-1]["gauc"])
@@ -572,7 +574,7 @@ def test_without_a_gauc_the_logloss_is_monitored(capsys):
     assert capsys.readouterr().out.count("monitored by") == 1
 
 
-@pytest.mark.parametrize("monitor", ["gauc_then_logloss", "gauc", "auc", "ne"])
+@pytest.mark.parametrize("monitor", ["val_gauc_then_logloss", "val_gauc", "val_auc", "val_ne"])
 def test_a_given_monitor_must_be_defined(monitor):
     needs = "groups of `dataset`" if "gauc" in monitor else "a `dataset`"
     message = f"`monitor='{monitor}'` needs {needs} with both a click and none: take .*: 3 rows,"
@@ -659,8 +661,8 @@ def test_the_line_of_an_evaluation(capsys):
         ),
         ({"evaluate_freq": "step"}, r"`evaluate_freq` must be .* Received: evaluate_freq='step'\."),
         (
-            {"monitor": "val_gauc"},
-            r"`monitor` must be one of 'gauc_then_logloss', 'gauc', .*Received: monitor='v",
+            {"monitor": "gauc"},
+            r"`monitor` must be one of 'val_gauc_then_logloss', 'val_gauc', .*Received: monitor='g",
         ),
     ],
 )
@@ -670,8 +672,8 @@ def test_errors_of_options(options, message):
 
 
 def test_gauc_needs_groups():
-    for options in ({}, {"monitor": "gauc"}):
-        refused = '`monitor="gauc.*"` needs groups: pass `groups`, .*Received: groups=None'
+    for options in ({}, {"monitor": "val_gauc"}):
+        refused = '`monitor="val_gauc.*"` needs groups: pass `groups`, .*Received: groups=None'
         with pytest.raises(ValueError, match=refused):
             Evaluation(item_data(groups=None), **options)
     assert Evaluation(item_data(groups=None), groups=USERS).best is None
@@ -679,7 +681,7 @@ def test_gauc_needs_groups():
 
 def test_a_deep_copy_is_a_callback_of_its_own():
     """As KerasTuner makes one for each trial."""
-    first = Evaluation(item_data(), evaluate_freq=1, monitor="gauc", restore_best_weights=True)
+    first = Evaluation(item_data(), evaluate_freq=1, monitor="val_gauc", restore_best_weights=True)
     fit(item_model(3.5), first)
     model, second = item_model(0.5), copy.deepcopy(first)
     assert second.dataset is first.dataset
@@ -727,7 +729,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     sgd = keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.5)
     model.compile(sgd, "binary_crossentropy")
 assert model.distribute_strategy.num_replicas_in_sync == 2
-options = {"before_training": False, "monitor": "auc"}
+options = {"before_training": False, "monitor": "val_auc"}
 options |= {"use_ema": True, "restore_best_weights": True}
 evaluation = Evaluation(dataset, 1, groups=[5, 6, 7], **options)
 training = tf.data.Dataset.from_tensor_slices((ITEMS[:2], CLICKS[:2])).repeat(4).batch(2)
@@ -831,7 +833,7 @@ def test_what_a_loss_did_to_one_output_is_undone_there_alone():
 def test_training_is_monitored_by_the_output_that_is_named(capsys):
     model, dataset = two_outputs(), data_of_two_labels()
     model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
-    for monitor, output in (("logloss", "ctr"), ("cvr_logloss", "cvr")):
+    for monitor, output in (("val_logloss", "ctr"), ("val_cvr_logloss", "cvr")):
         callback = Evaluation(dataset, monitor=monitor)
         logs = model.fit(dataset, callbacks=[callback], verbose=0, shuffle=False).history
         result = evaluate(model, dataset)

@@ -190,7 +190,7 @@ def test_data_sets_of_another_spec_are_refused(data):
         lambda: model.evaluate(other),
         lambda: model.predict(other),
         lambda: kd.evaluate(model, other),
-        lambda: model.fit(mine, callbacks=[kd.Evaluation(other, monitor="auc")], shuffle=False),
+        lambda: model.fit(mine, callbacks=[kd.Evaluation(other, monitor="val_auc")], shuffle=False),
         lambda: fit_popularity(build_popularity(data.spec), other),
     ):
         with pytest.raises(ValueError, match=message):

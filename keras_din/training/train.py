@@ -181,7 +181,7 @@ def _evaluation(valid, folder, arguments, progress, verbose) -> RunEvaluation | 
         valid,
         folder,
         progress,
-        monitor=arguments["monitor"],
+        monitor=f"val_{arguments['monitor']}",
         evaluate_freq=arguments["evaluate_freq"],
         use_ema=arguments["ema_momentum"] > 0,
         verbose=verbose != 0,

@@ -68,7 +68,7 @@ def test_trainings_with_an_evaluation_are_released():
         model = small("din")
         y = np.tile(np.float32([1, 0]), (4, 1))
         data = tf.data.Dataset.from_tensors((X, tf.constant(y)))
-        callback = kd.Evaluation(data, monitor="auc", verbose=False)
+        callback = kd.Evaluation(data, monitor="val_auc", verbose=False)
         model.fit(data, callbacks=[callback], shuffle=False, verbose=0)
 
     train()
