@@ -29,14 +29,7 @@ PUBLIC_MODULES = [
 ]
 # Public names whose docstrings have no example yet. Only ever remove names.
 WITHOUT_EXAMPLE = {
-    "Bag",
-    "Categorical",
     "Evaluation",
-    "FeatureSpec",
-    "Label",
-    "Numeric",
-    "Sequence",
-    "Table",
     "data.BehaviorLog",
     "data.ByTime",
     "data.ByUser",

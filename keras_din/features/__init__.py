@@ -1,4 +1,4 @@
-"""The features of a sample, as frozen dataclasses."""
+"""Features, labels and the spec of a sample, as frozen dataclasses."""
 
 from keras_din.features.bag import POOLINGS, Bag
 from keras_din.features.categorical import Categorical, id_feature

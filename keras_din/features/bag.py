@@ -1,4 +1,4 @@
-"""A feature of several values with a table of embeddings."""
+"""`Bag`: a feature with several values."""
 
 import dataclasses
 
@@ -12,20 +12,29 @@ POOLINGS = ("mean", "sum", "max")
 @register_kind
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class Bag(EmbeddedFeature):
-    """A feature of several values, or none, with one table: genres, tags.
+    """A feature with any number of values and one table of embeddings, such as genres or tags.
 
     A model pools the embeddings of the values to one vector: their mean, their sum, or the
-    maximum of each unit. A bag without values gives zeros. A bag does not mark padding: a real
-    item may have no genres.
+    maximum of each unit. An empty bag gives zeros. A bag cannot mark padding, because a real item
+    may have an empty bag.
 
     Args:
-        name: See `Categorical`, which takes all further arguments too.
+        name: See `Categorical`.
+        vocabulary_size: See `Categorical`.
         pooling: `"mean"`, `"sum"` or `"max"`.
-        max_values: The most values of one bag that data sets and served versions hand to the
-            model. Of a longer bag the first values stay. A bag that is fed by hand is read whole.
+        max_values: The maximum number of values in data sets and exported versions. Of a longer
+            bag the first values are kept. The model itself has no limit.
+        **table: `dim`, `vocabulary`, `hash_buckets`, `dtype` and `table`, see `Categorical`.
 
     Raises:
-        ValueError: See `Categorical`; and when `pooling` or `max_values` is something else.
+        ValueError: When an argument is invalid.
+
+    Example:
+
+    ```python
+    genres = kd.Bag("genres", vocabulary=["action", "comedy", "drama"], dim=4, max_values=5)
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100), genres])
+    ```
     """
 
     pooling: str

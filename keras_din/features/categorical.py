@@ -1,4 +1,4 @@
-"""A feature of one value with a table of embeddings."""
+"""`Categorical`: a feature with one value from a table of embeddings."""
 
 import dataclasses
 
@@ -9,32 +9,42 @@ from keras_din.features.kind import register_kind
 @register_kind
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class Categorical(EmbeddedFeature):
-    """A feature of one value, with a table of embeddings: an item, a category, a user segment.
+    """A feature with one value and a table of embeddings, such as an item or a category.
 
-    Index 0 is padding, 1 is out-of-vocabulary, known values start at 2. Exactly one of three
-    arguments says which values there are. Instead of these and of `dim`, `table` names a table
-    that another feature has too.
+    Index 0 is padding, index 1 is out-of-vocabulary, and known values start at 2. Exactly one of
+    `vocabulary_size`, `vocabulary`, `hash_buckets` and `table` must be given.
 
     Args:
-        name: Name of the feature, and of the model's input.
-        vocabulary_size: Rows of the table, with the two reserved ones. The raw values are
-            indices already.
+        name: Name of the feature and of the model's input.
+        vocabulary_size: Number of rows of the table, with the two reserved rows. The raw values
+            are indices already.
         dim: Width of the embedding. Defaults to 16.
-        vocabulary: The known raw values, all strings or all integers, in memory or as the path
-            of a text file with one value per line. The first has index 2.
-        hash_buckets: Number of buckets that raw values are hashed into.
-        dtype: `"string"` or `"int64"`, the type of the raw values. Required only for integer
-            values in a file or in hash buckets.
-        table: A `Table`, or the name of a table of the same spec. A feature that is given without
-            `table` has a table of its own, which has the feature's name.
+        vocabulary: The known raw values, all strings or all integers: a list, or the path of a
+            text file with one value per line. The first value has index 2.
+        hash_buckets: Number of buckets into which raw values are hashed.
+        dtype: Type of the raw values, `"string"` or `"int64"`. Required only for integers in a
+            file or with hash buckets.
+        table: A `Table`, or the name of a table of the same spec, to share the embeddings of
+            another feature. It is given without `dim` and `dtype`. Without `table` the feature
+            has its own table with the feature's name.
 
     Raises:
-        ValueError: When one of these does not hold, when the object is built.
+        ValueError: When an argument is invalid.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 63_003, dim=64)  # Raw values are indices.
+    segment = kd.Categorical("segment", vocabulary=["new", "loyal"], dim=8)
+    device = kd.Categorical("device", hash_buckets=1000)
+    first_item = kd.Categorical("first_item", table="item_id")  # Shares the embeddings.
+    spec = kd.FeatureSpec(target=[item], context=[segment, device, first_item])
+    ```
     """
 
     marks_padding = True
 
 
 def id_feature(features):
-    """The feature whose padding value marks a candidate, or a behavior, as padding."""
+    """Returns the first feature that marks padding: index 0 means a padding position."""
     return next(feature for feature in features if feature.marks_padding)

@@ -1,4 +1,4 @@
-"""A feature with a table of embeddings."""
+"""`EmbeddedFeature`: the base of features with a table of embeddings."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ _DIM = 16
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class EmbeddedFeature(Feature):
-    """A feature with a table of embeddings: what `Categorical` and `Bag` have in common."""
+    """Base of `Categorical` and `Bag`. See `Categorical` for the arguments."""
 
     table: Table
     input_dtype = "int32"
@@ -33,19 +33,19 @@ class EmbeddedFeature(Feature):
         kind = type(self).__name__
         check_name(kind, name)
         owner = f"{kind} {name!r}"
-        ways = {
+        value_arguments = {
             "vocabulary_size": vocabulary_size,
             "vocabulary": vocabulary,
             "hash_buckets": hash_buckets,
             "dtype": dtype,
         }
-        given = {word: value for word, value in ways.items() if value is not None}
+        given = {key: value for key, value in value_arguments.items() if value is not None}
         if dim is not None:
             dim = positive_integer("dim", dim, owner=owner)
         if table is None:
-            table = Table(name, values=make_values(owner, **ways), dim=dim or _DIM)
+            table = Table(name, values=make_values(owner, **value_arguments), dim=dim or _DIM)
         elif isinstance(table, Table) and table.name == name:
-            # Its own table, as `dataclasses.replace` hands it in.
+            # `dataclasses.replace` passes the feature's own table.
             if "hash_buckets" in given and table.values.raw_dtype != "int32":
                 given.setdefault("dtype", table.values.raw_dtype)
             values = make_values(owner, **given) if given else table.values
@@ -60,53 +60,53 @@ class EmbeddedFeature(Feature):
             return self
         if self.table not in tables:
             raise ValueError(
-                f"`table` of {type(self).__name__} {self.name!r} must be that of a feature of the "
-                f"spec: {list(tables)}. Received: table={self.table!r}."
+                f"`table` of {type(self).__name__} {self.name!r} must be a table of the spec: "
+                f"{list(tables)}. Received: table={self.table!r}."
             )
         return dataclasses.replace(self, table=tables[self.table])
 
     @property
-    def _looked_up_table(self) -> Table:
+    def _resolved_table(self) -> Table:
         if isinstance(self.table, str):
             raise ValueError(
-                f"The table of {type(self).__name__} {self.name!r} must be looked up in a "
-                f"FeatureSpec first. Received: table={self.table!r}."
+                f"{type(self).__name__} {self.name!r} must be part of a FeatureSpec, which finds "
+                f"its table by name. Received: table={self.table!r}."
             )
         return self.table
 
     @property
     def values(self):
         """The raw values: a `Vocabulary`, `HashBuckets` or `Indices`."""
-        return self._looked_up_table.values
+        return self._resolved_table.values
 
     @property
     def dim(self) -> int:
         """Width of the embedding."""
-        return self._looked_up_table.dim
+        return self._resolved_table.dim
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the table, with the two reserved ones."""
+        """Number of rows of the table, with the two reserved rows."""
         return self.values.size
 
     @property
     def vocabulary(self) -> tuple | None:
-        """The known raw values in the order of their indices, if there is a list of them."""
+        """The known raw values in the order of their indices, or `None`."""
         return self.values.entries if isinstance(self.values, Vocabulary) else None
 
     @property
     def hash_buckets(self) -> int | None:
-        """The number of hash buckets, if raw values are hashed."""
+        """The number of hash buckets, or `None`."""
         return self.values.buckets if isinstance(self.values, HashBuckets) else None
 
     @property
     def dtype(self) -> str | None:
-        """`"string"` or `"int64"`, the type of raw values that are no indices."""
+        """Type of the raw values, `"string"` or `"int64"`, or `None` if they are indices."""
         return None if isinstance(self.values, Indices) else self.values.raw_dtype
 
     @property
     def raw_dtype(self) -> str:
-        """The type of the raw values."""
+        """Type of the raw values."""
         return self.values.raw_dtype
 
     @property
@@ -121,7 +121,7 @@ class EmbeddedFeature(Feature):
     def from_dict(cls, entry: dict, tables: dict):
         if "table" in entry:
             entry = entry | {"table": tables[entry["table"]]}
-        return cls(**entry)  # Without a table, an entry of version 0.1, which is the short form.
+        return cls(**entry)  # Version 0.1 wrote no tables, but the short form.
 
     def identity(self) -> dict:
         table = {} if self.table.name == self.name else {"table": self.table.name}
@@ -137,19 +137,20 @@ class EmbeddedFeature(Feature):
 
 
 def _check_shared(owner: str, name: str, table, given: dict) -> None:
-    """Checks the table of another feature, with which nothing else may be given."""
+    """Checks the argument `table`, which must be given without other arguments."""
     if not isinstance(table, (Table, str)):
         raise ValueError(
-            f"`table` of {owner} must be a `Table` or the name of one. Received: table={table!r}."
+            f"`table` of {owner} must be a `Table` or the name of a table. "
+            f"Received: table={table!r}."
         )
     if isinstance(table, str):
         check_name("Table", table)
     if table == name:
         raise ValueError(
-            f"`table` of {owner} must be that of another feature. Received: table={table!r}."
+            f"`table` of {owner} must be the table of another feature. Received: table={table!r}."
         )
     if given:
         raise ValueError(
-            f"{owner} must take its values and its `dim` from its table. "
+            f"{owner} must be given `table` alone, which has the values and `dim`. "
             f"Received: table={table!r} with {', '.join(given)}."
         )

@@ -1,4 +1,4 @@
-"""What a kind of feature declares, and how layers find their function for a kind."""
+"""`Feature`, the base of the kinds of features, and functions that depend on the kind."""
 
 import dataclasses
 import functools
@@ -15,22 +15,22 @@ KINDS = {}  # Name of the class -> the class.
 class Feature:
     """Base of the kinds of features.
 
-    A kind is a frozen dataclass that `register_kind` decorates. It declares here what can be
-    declared. What needs NumPy, Keras or TensorFlow is registered with the `per_kind` functions of
-    the layers.
+    A kind is a frozen dataclass with the decorator `register_kind`. It sets the attributes below.
+    Code for the kind that needs NumPy, Keras or TensorFlow is registered with the `per_kind`
+    functions of other modules.
 
     Args:
-        name: Name of the feature, and of the model's input.
+        name: Name of the feature and of the model's input.
 
     Attributes:
         raw_dtype: Type of the raw values: `"string"`, `"int64"`, `"int32"` or `"float32"`.
         input_dtype: Type of the model's input: `"int32"` for indices, `"float32"` for numbers.
         axes: Names of the axes of one value: `()`, or `("values",)` for several values.
-        max_values: The most values of one cell that data sets and served versions hand to the
-            model, of kinds with axes.
-        fill_value: The number that replaces one that is missing, of kinds with numbers.
+        max_values: For kinds with axes: the maximum number of values of one cell in data sets and
+            exported versions.
+        fill_value: For kinds with numbers: the number that replaces a missing value.
         padding_value: The raw value at padding positions.
-        marks_padding: Whether the feature may tell padding from real candidates and behaviors.
+        marks_padding: Whether index 0 of the feature can mark padding candidates and behaviors.
         table: The `Table` of embeddings, or `None`.
     """
 
@@ -46,7 +46,7 @@ class Feature:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether the model's input holds numbers, not indices."""
+        """Whether the model's input contains numbers, not indices."""
         return self.input_dtype == "float32"
 
     @property
@@ -63,64 +63,64 @@ class Feature:
         check_name(type(self).__name__, self.name)
 
     def with_table(self, tables: dict) -> "Feature":
-        """The feature with its table in place of the table's name."""
+        """Returns the feature with the `Table` instead of the table's name."""
         return self
 
     def to_dict(self) -> dict:
-        """The feature as values that JSON takes."""
+        """Returns the feature as a dict of JSON values."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {"type": type(self).__name__} | fields
 
     @classmethod
     def from_dict(cls, entry: dict, tables: dict) -> "Feature":
-        """The feature of the fields that `to_dict` returned; `tables` are those of the spec."""
+        """Returns the feature from the fields of `to_dict`. `tables` are the tables by name."""
         return cls(**entry)
 
     def identity(self) -> dict:
-        """The fields that a trained model depends on, for the fingerprint of a spec."""
+        """Returns the fields that a trained model depends on, for the fingerprint of a spec."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)[1:]}
-        return json.loads(json.dumps(fields))  # As it is read again: tuples as lists.
+        return json.loads(json.dumps(fields))  # With lists instead of tuples.
 
 
 def register_kind(kind):
-    """Class decorator: specs take features of this kind, and read them from JSON."""
+    """Class decorator that makes a kind available to specs and to their JSON."""
     KINDS[kind.__name__] = kind
     return kind
 
 
 def as_tuple(owner: str, word: str, values) -> tuple:
-    """`values` as a tuple, or a `ValueError` if they are no list."""
+    """Returns `values` as a tuple, or raises a `ValueError` if they are not a list."""
     if isinstance(values, str) or not isinstance(values, SequenceOf):
         raise ValueError(f"`{word}` of {owner} must be a list. Received: {word}={values!r}.")
     return tuple(values)
 
 
 def feature_tuple(owner: str, word: str, values) -> tuple:
-    """`values` as a tuple of features, or a `ValueError`."""
+    """Returns `values` as a tuple of features, or raises a `ValueError`."""
     values = as_tuple(owner, word, values)
     for value in values:
         if not isinstance(value, Feature):
             raise ValueError(
-                f"`{word}` of {owner} must hold features: objects of {', '.join(KINDS)}. "
+                f"`{word}` of {owner} must contain features, objects of {', '.join(KINDS)}. "
                 f"Received: {value!r}."
             )
     return values
 
 
 def per_kind(function):
-    """Makes a function one that each kind of feature, or of values, registers its own form of.
+    """Decorator for a function with one implementation per kind of feature or of values.
 
-    The function is a `functools.singledispatch` function of its first argument, whose body is
-    not run: a kind without a registered form is a `NotImplementedError` that names the kind and
-    the layer.
+    The result is a `functools.singledispatch` function of the first argument. The body of the
+    decorated function is never run. For a kind without an implementation the function raises a
+    `NotImplementedError` with the names of the kind and of the function.
     """
 
     @functools.wraps(function)
     def missing(feature, *arguments, **keywords):
         where = f"{function.__module__}.{function.__name__}"
         raise NotImplementedError(
-            f"The layer {function.__module__!r} must support the kind of each feature: register "
-            f"a function with `{where}.register`. "
+            f"{function.__module__!r} must support the kind of each feature: register a function "
+            f"with `{where}.register`. "
             f"Received: the kind {type(feature).__name__}, of {feature!r}."
         )
 

@@ -1,24 +1,32 @@
-"""The labels of a sample: what a model predicts, and the names of its outputs."""
+"""`Label`: the name of a label and of the model output that predicts it."""
 
 import dataclasses
 
 from keras_din.features.names import check_name, check_unique
 
 DEFAULT_LABEL, DEFAULT_OUTPUT = "click", "ctr"
-RESERVED_OUTPUTS = ("order",)  # Beside the outputs of the model in the signature `rank`.
+RESERVED_OUTPUTS = ("order",)  # The signature `rank` returns it besides the outputs.
 
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """Something that happens with a candidate or not, and that a model predicts.
+    """A binary label of a candidate that a model predicts.
 
     Args:
-        name: Name of the label in samples: `"click"`, `"purchase"`.
-        output: Name of the model's output that is its probability: `"ctr"`, `"cvr"`. Defaults to
-            `"ctr"` for the label `"click"`, and to the name of any other label.
+        name: Name of the label in samples, such as `"click"` or `"purchase"`.
+        output: Name of the model's output that predicts its probability, such as `"ctr"` or
+            `"cvr"`. Defaults to `"ctr"` for the label `"click"`, and to `name` for other labels.
 
     Raises:
-        ValueError: When a name is not one that TensorFlow takes.
+        ValueError: When a name is not valid in TensorFlow.
+
+    Example:
+
+    ```python
+    labels = [kd.Label("click"), kd.Label("purchase", output="cvr")]
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100)], labels=labels)
+    spec.outputs  # ("ctr", "cvr")
+    ```
     """
 
     name: str = DEFAULT_LABEL
@@ -32,8 +40,8 @@ class Label:
         check_name("label's output", self.output)
         if self.output in RESERVED_OUTPUTS:
             raise ValueError(
-                f"The output of Label {self.name!r} must have another name than the places of the "
-                f"candidates, which a served version answers too. Received: output={self.output!r}."
+                f"`output` of Label {self.name!r} must not be 'order', the name of the order of "
+                f"the candidates in exported versions. Received: output={self.output!r}."
             )
 
     def __repr__(self):
@@ -44,19 +52,19 @@ DEFAULT_LABELS = (Label(),)
 
 
 def label_tuple(owner: str, values) -> tuple:
-    """Labels, or names of labels, as a tuple of `Label` objects with names that differ."""
+    """Returns labels, or names of labels, as a tuple of `Label` objects with unique names."""
     if isinstance(values, (str, Label)):
         values = (values,)
     if not isinstance(values, (list, tuple)) or not values:
         raise ValueError(
-            f"`labels` of {owner} must be a list of `Label` objects, at least one. "
+            f"`labels` of {owner} must be a list of `Label` objects, with at least one. "
             f"Received: labels={values!r}."
         )
     labels = tuple(Label(value) if isinstance(value, str) else value for value in values)
     for label in labels:
         if not isinstance(label, Label):
             raise ValueError(
-                f"`labels` of {owner} must hold `Label` objects or names. Received: {label!r}."
+                f"`labels` of {owner} must contain `Label` objects or names. Received: {label!r}."
             )
     check_unique("the labels", [label.name for label in labels])
     check_unique("the model's outputs", [label.output.lower() for label in labels])

@@ -5,20 +5,21 @@ import re
 
 
 def check_name(kind: str, name) -> None:
-    # What TensorFlow takes as a name in a graph and Python as the name of an argument.
+    """Raises a `ValueError` unless a name is valid in a TensorFlow graph and as an argument."""
     if not isinstance(name, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
         raise ValueError(
-            f"The name of a {kind} must be ASCII letters, digits and underscores, a letter "
-            f"first. Received: name={name!r}."
+            f"The name of a {kind} must consist of ASCII letters, digits and underscores, and "
+            f"start with a letter. Received: name={name!r}."
         )
     if kind != "Sequence" and (keyword.iskeyword(name) or name == "self"):
         raise ValueError(
-            f"The name of a {kind} must be none of Python's own words, since served inputs are "
-            f"the arguments of functions. Received: name={name!r}."
+            f"The name of a {kind} must not be a keyword of Python or 'self', since inputs of "
+            f"exported versions are arguments of functions. Received: name={name!r}."
         )
 
 
 def first_duplicate(values):
+    """Returns the first value that repeats an earlier one, or `None`."""
     seen = set()
     for value in values:
         if value in seen:
@@ -28,6 +29,7 @@ def first_duplicate(values):
 
 
 def check_unique(what: str, names: list) -> None:
-    twice = first_duplicate(names)
-    if twice is not None:
-        raise ValueError(f"The names of {what} must differ. Received: {twice!r} twice.")
+    """Raises a `ValueError` if a name occurs twice."""
+    duplicate = first_duplicate(names)
+    if duplicate is not None:
+        raise ValueError(f"The names of {what} must be unique. Received: {duplicate!r} twice.")

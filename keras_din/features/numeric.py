@@ -1,4 +1,4 @@
-"""A feature that is a number."""
+"""`Numeric`: a feature that is a number."""
 
 import dataclasses
 import math
@@ -9,15 +9,22 @@ from keras_din.features.kind import Feature, register_kind
 @register_kind
 @dataclasses.dataclass(frozen=True, repr=False)
 class Numeric(Feature):
-    """A feature that is a number and enters the model as `(value - mean) / std`.
+    """A feature that is a number. The model standardizes it: `(value - mean) / std`.
 
     Args:
-        name: Name of the feature, and of the model's input.
-        mean: Mean of the values in training.
-        std: Standard deviation of the values in training.
+        name: Name of the feature and of the model's input.
+        mean: Mean of the training values. It also replaces missing values.
+        std: Standard deviation of the training values.
 
     Raises:
         ValueError: When `mean` is not finite, or `std` is not finite and positive.
+
+    Example:
+
+    ```python
+    price = kd.Numeric("price", mean=20.0, std=8.0)
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100), price])
+    ```
     """
 
     mean: float = dataclasses.field(default=0.0, kw_only=True)

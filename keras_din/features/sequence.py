@@ -1,4 +1,4 @@
-"""A sequence of behaviors."""
+"""`Sequence`: a sequence of behaviors."""
 
 import dataclasses
 
@@ -13,15 +13,23 @@ class Sequence:
 
     Args:
         name: Name of the sequence. Its inputs are named `{sequence}_{feature}`.
-        of: The features of the target that each behavior has too: "`hist` is a sequence of
-            items and categories". Query and keys take their order from here. The first
-            `Categorical` among them marks padding: a position is real where its index is not 0.
+        of: The features of the target that each behavior has too. Query and keys are in this
+            order. The first `Categorical` marks padding: index 0 is a padding position.
         side_features: Features that only behaviors have, such as an action type or a dwell time.
-        max_length: The most behaviors of one user that data sets and served versions hand to
-            the model. Of a longer history the most recent stay. What is fed by hand is read whole.
+        max_length: The maximum number of behaviors per sequence in data sets and exported
+            versions. Of a longer history the most recent are kept. The model itself has no limit.
 
     Raises:
-        ValueError: When one of these does not hold, when the object is built.
+        ValueError: When an argument is invalid.
+
+    Example:
+
+    ```python
+    item, category = kd.Categorical("item_id", 100), kd.Categorical("cate_id", 10)
+    hist = kd.Sequence("hist", of=[item, category], side_features=[kd.Numeric("dwell_time")])
+    spec = kd.FeatureSpec(target=[item, category], sequences=[hist])
+    list(spec.inputs)  # item_id, cate_id, hist_item_id, hist_cate_id and hist_dwell_time
+    ```
     """
 
     name: str
@@ -36,8 +44,8 @@ class Sequence:
             object.__setattr__(self, word, feature_tuple(owner, word, getattr(self, word)))
         if not any(feature.marks_padding for feature in self.of):
             raise ValueError(
-                f"`of` of {owner} must hold at least one Categorical, whose index 0 marks "
-                f"padding: a Bag may be empty. Received: of={list(self.of)}."
+                f"`of` of {owner} must contain at least one Categorical, whose index 0 marks "
+                f"padding. Received: of={list(self.of)}."
             )
         check_unique(f"the features of {owner}", [feature.name for feature in self.features])
         object.__setattr__(
@@ -46,11 +54,11 @@ class Sequence:
 
     @property
     def features(self) -> tuple:
-        """The features of one behavior: those of the target first, then its own."""
+        """The features of one behavior: first `of`, then `side_features`."""
         return self.of + self.side_features
 
     def input_name(self, feature) -> str:
-        """Name of the model's input with this feature of the behaviors."""
+        """Returns the name of the model's input for a feature of the behaviors."""
         return f"{self.name}_{feature.name}"
 
     def __repr__(self):

@@ -1,4 +1,4 @@
-"""The features of a sample: of the request, the candidate and the behaviors."""
+"""`FeatureSpec`: the features and labels of a sample."""
 
 import dataclasses
 import json
@@ -15,8 +15,10 @@ from keras_din.features.table import Table
 class InputInfo(NamedTuple):
     """One input of a model.
 
-    `role` is `"context"`, `"target"` or `"behavior"`; `sequence` is the `Sequence` of a
-    behavior, else `None`.
+    Attributes:
+        feature: The feature.
+        role: `"context"`, `"target"` or `"behavior"`.
+        sequence: The `Sequence` of a behavior, else `None`.
     """
 
     feature: object
@@ -26,20 +28,31 @@ class InputInfo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class FeatureSpec:
-    """What a sample is: who asks, which candidate is scored, what the user did before.
+    """The features of a sample (request, candidate and behaviors) and its labels.
 
     Args:
-        target: Features of the candidate. The first `Categorical` marks padding: a candidate is
-            real where its index is not 0.
-        sequences: Behavior sequences, each of features that `target` has.
+        target: Features of the candidate. The first `Categorical` marks padding: index 0 is a
+            padding candidate.
+        sequences: Behavior sequences. The features `of` a sequence must be in `target`.
         context: Features of the user and of the request.
-        labels: What the model predicts: `Label` objects, or names of labels. Defaults to the label
-            `click`, which the output `ctr` predicts. The first is the one that candidates are
-            ranked by and that training is monitored by.
+        labels: The labels that the model predicts: `Label` objects or names. Defaults to the label
+            `click` with the output `ctr`. By default the first label is the one that candidates
+            are ranked by and that training monitors.
 
     Raises:
-        ValueError: On duplicate names, on a sequence of something that the target lacks, on
-            two different features or tables of one name, and without a label.
+        ValueError: If names are not unique, if a feature of a sequence is not in `target`, if two
+            different features or tables have the same name, or if `labels` is empty.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=8)
+    spec = kd.FeatureSpec(
+        context=[kd.Numeric("age")], target=[item], sequences=[kd.Sequence("hist", of=[item])]
+    )
+    list(spec.inputs)  # ["age", "item_id", "hist_item_id"]
+    model = kd.build_din(spec)
+    ```
     """
 
     target: tuple
@@ -59,42 +72,42 @@ class FeatureSpec:
         for sequence in self.sequences:
             if not isinstance(sequence, Sequence):
                 raise ValueError(
-                    "`sequences` of a FeatureSpec must hold `Sequence` objects. "
+                    "`sequences` of a FeatureSpec must contain `Sequence` objects. "
                     f"Received: {sequence!r}."
                 )
         if not any(feature.marks_padding for feature in self.target):
             raise ValueError(
-                "`target` of a FeatureSpec must hold at least one Categorical, whose index 0 "
-                "marks a padding candidate: a Bag may be empty. "
+                "`target` of a FeatureSpec must contain at least one Categorical, whose index 0 "
+                "marks a padding candidate. "
                 f"Received: target={list(self.target)}."
             )
         for sequence in self.sequences:
             for feature in sequence.of:
                 if feature not in self.target:
                     raise ValueError(
-                        f"Sequence {sequence.name!r} must be a sequence of features of the "
-                        f"target: [{', '.join(f.name for f in self.target)}]. Received: "
-                        f"{feature!r}. What only behaviors have goes in `side_features`."
+                        f"`of` of Sequence {sequence.name!r} must contain features of `target`: "
+                        f"[{', '.join(f.name for f in self.target)}]. Received: {feature!r}. "
+                        "Pass a feature that only behaviors have in `side_features`."
                     )
         check_unique("the sequences", [sequence.name for sequence in self.sequences])
         names = [name for name, _ in self._named_inputs()]
         check_unique("the model's inputs", names)
         if len({name.lower() for name in names}) < len(names):
             raise ValueError(
-                "The names of the model's inputs must differ by more than large and small letters, "
-                f"which TensorFlow does not tell apart there. Received: {names}."
+                "The names of the model's inputs must differ in more than the case of letters, "
+                f"which TensorFlow ignores in these names. Received: {names}."
             )
         known = {}
         for feature in self._all_features():
             if known.setdefault(feature.name, feature) != feature:
                 raise ValueError(
-                    "Features of one name must be the same object, since they share one table. "
+                    "Features with the same name must be equal, since they share one table. "
                     f"Received: {known[feature.name]!r} and {feature!r}."
                 )
-        self._look_up_tables()
+        self._resolve_tables()
 
-    def _look_up_tables(self) -> None:
-        """Puts tables in the place of their names; tables of one name must be equal."""
+    def _resolve_tables(self) -> None:
+        """Replaces names of tables by tables. Tables with the same name must be equal."""
         tables = {}
         for feature in self._all_features():
             if not isinstance(feature.table, Table):
@@ -105,17 +118,17 @@ class FeatureSpec:
                     "Features with the same table must agree on its values and `dim`. "
                     f"Received: {known!r} and {feature.table!r} of {feature.name!r}."
                 )
-        found = {name: feature.with_table(tables) for name, feature in self.features.items()}
-        named = lambda features: tuple(found[feature.name] for feature in features)  # noqa: E731
+        resolved = {name: feature.with_table(tables) for name, feature in self.features.items()}
+        resolve = lambda features: tuple(resolved[f.name] for f in features)  # noqa: E731
         sequences = tuple(
             dataclasses.replace(
-                sequence, of=named(sequence.of), side_features=named(sequence.side_features)
+                sequence, of=resolve(sequence.of), side_features=resolve(sequence.side_features)
             )
             for sequence in self.sequences
         )
         for word, value in (
-            ("target", named(self.target)),
-            ("context", named(self.context)),
+            ("target", resolve(self.target)),
+            ("context", resolve(self.context)),
             ("sequences", sequences),
         ):
             object.__setattr__(self, word, value)
@@ -136,42 +149,42 @@ class FeatureSpec:
 
     @property
     def inputs(self) -> dict:
-        """The model's inputs: name -> `InputInfo(feature, role, sequence)`, in order."""
+        """The model's inputs in order: name -> `InputInfo(feature, role, sequence)`."""
         return dict(self._named_inputs())
 
     @property
     def outputs(self) -> tuple:
-        """Names of the model's outputs, one per label."""
+        """The names of the model's outputs, one per label."""
         return tuple(label.output for label in self.labels)
 
     @property
     def features(self) -> dict:
-        """Every feature once: name -> feature."""
+        """All features, each once: name -> feature."""
         return {feature.name: feature for feature in self._all_features()}
 
     @property
     def tables(self) -> dict:
-        """Every table of embeddings once: name -> `Table`."""
+        """All tables of embeddings, each once: name -> `Table`."""
         tables = [feature.table for feature in self._all_features()]
         return {table.name: table for table in tables if table is not None}
 
     def to_json(self) -> str:
-        """The spec as JSON text, vocabularies included."""
+        """Returns the spec as JSON text, with the vocabularies."""
         return json.dumps(spec_to_dict(self), indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "FeatureSpec":
-        """The spec that `to_json` of this version or of version 0.1 wrote.
+        """Reads a spec from the text that `to_json` returned. Texts of version 0.1 are accepted.
 
         Raises:
-            ValueError: When the text is something else.
+            ValueError: When the text is not valid.
         """
         try:
             return cls(**spec_arguments(json.loads(text.removeprefix("\ufeff"))))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"A FeatureSpec must be read from the JSON that `to_json` wrote. "
-                f"Received text in which this is wrong: {error!r}."
+                "A FeatureSpec must be read from the JSON text of `to_json`. "
+                f"Received: a text with the error {error!r}."
             ) from error
 
     def __repr__(self):

@@ -7,13 +7,13 @@ from keras_din.features.labels import DEFAULT_LABELS, Label
 from keras_din.features.sequence import Sequence
 from keras_din.features.table import Table
 
-# Version 0.1 wrote 1, and 2 with bags: features with the values of their tables in them.
+# Version 0.1 wrote the formats 1, and 2 with bags. They have no tables; features have the values.
 _FORMAT = 3
 _FORMATS = (1, 2, 3)
 
 
 def spec_to_dict(spec) -> dict:
-    """A spec as values that JSON takes."""
+    """Returns a spec as a dict of JSON values."""
     names = lambda features: [feature.name for feature in features]  # noqa: E731
     labels = {}
     if spec.labels != DEFAULT_LABELS:
@@ -38,7 +38,7 @@ def spec_to_dict(spec) -> dict:
 
 
 def spec_arguments(content: dict) -> dict:
-    """The arguments of the spec whose `spec_to_dict` is `content`, or its form in version 0.1."""
+    """Returns the arguments of a `FeatureSpec` from `spec_to_dict`, also of version 0.1."""
     if content["format"] not in _FORMATS:
         raise ValueError(f"format {content['format']!r}")
     tables = {entry["name"]: Table.from_dict(entry) for entry in content.get("tables", ())}
@@ -49,16 +49,18 @@ def spec_arguments(content: dict) -> dict:
         if kind not in KINDS:
             raise ValueError(f"a feature of the kind {kind!r}, which no imported module registers")
         features[entry["name"]] = KINDS[kind].from_dict(entry, tables)
-    named = lambda names: [features[name] for name in names]  # noqa: E731
+    features_of = lambda names: [features[name] for name in names]  # noqa: E731
     return {
-        "context": named(content["context"]),
-        "target": named(content["target"]),
+        "context": features_of(content["context"]),
+        "target": features_of(content["target"]),
         "sequences": [
             Sequence(
                 entry["name"],
-                named(entry["of"]),
-                # Named `side` in version 0.1.
-                side_features=named(entry["side_features" if "side_features" in entry else "side"]),
+                features_of(entry["of"]),
+                # Version 0.1 wrote `side`.
+                side_features=features_of(
+                    entry["side_features" if "side_features" in entry else "side"]
+                ),
                 max_length=entry["max_length"],
             )
             for entry in content["sequences"]

@@ -1,4 +1,4 @@
-"""A table of embeddings, which features may share."""
+"""`Table`: a table of embeddings that features can share."""
 
 import dataclasses
 
@@ -9,19 +9,31 @@ from keras_din.features.values import Values, make_values
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class Table:
-    """A named table of embeddings: which values it has rows for, and how wide a row is.
+    """A named table of embeddings, with one row per value.
 
     Args:
         name: Name of the table.
-        vocabulary_size: Rows of the table, see `Categorical`.
+        vocabulary_size: Number of rows of the table, see `Categorical`.
         dim: Width of the embeddings.
         vocabulary: The known raw values, see `Categorical`.
         hash_buckets: Number of buckets, see `Categorical`.
         dtype: Type of the raw values, see `Categorical`.
-        values: `Values`, in place of the arguments that say which values there are.
+        values: A `Vocabulary`, `HashBuckets` or `Indices`, instead of the other arguments that
+            define the values.
 
     Raises:
-        ValueError: When one of these does not hold.
+        ValueError: When an argument is invalid.
+
+    Example:
+
+    ```python
+    items = kd.Table("items", vocabulary=["a", "b", "c"], dim=8)
+    spec = kd.FeatureSpec(
+        target=[kd.Categorical("item_id", table=items)],
+        context=[kd.Categorical("last_item", table=items)],
+    )
+    list(spec.tables)  # ["items"]
+    ```
     """
 
     name: str
@@ -41,31 +53,32 @@ class Table:
     ):
         check_name("Table", name)
         owner = f"Table {name!r}"
-        ways = {
+        value_arguments = {
             "vocabulary_size": vocabulary_size,
             "vocabulary": vocabulary,
             "hash_buckets": hash_buckets,
             "dtype": dtype,
         }
         if values is None:
-            values = make_values(owner, **ways)
-        elif not isinstance(values, Values) or any(way is not None for way in ways.values()):
+            values = make_values(owner, **value_arguments)
+        elif not isinstance(values, Values) or any(
+            value is not None for value in value_arguments.values()
+        ):
             raise ValueError(
                 f"`values` of {owner} must be a `Vocabulary`, `HashBuckets` or `Indices`, given "
-                f"without {', '.join(ways)}. Received: values={values!r}."
+                f"without {', '.join(value_arguments)}. Received: values={values!r}."
             )
-        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
-        put("name", name)
-        put("values", values)
-        put("dim", positive_integer("dim", dim, owner=owner))
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "dim", positive_integer("dim", dim, owner=owner))
 
     def to_dict(self) -> dict:
-        """The table as values that JSON takes."""
+        """Returns the table as a dict of JSON values."""
         return {"name": self.name, "dim": self.dim} | self.values.to_dict()
 
     @classmethod
     def from_dict(cls, entry: dict) -> "Table":
-        """The table that `to_dict` returned."""
+        """Returns the table from the dict of `to_dict`."""
         return cls(**entry)
 
     def __repr__(self):

@@ -1,4 +1,4 @@
-"""The raw values of a table, and which index each has."""
+"""The raw values of a table: `Vocabulary`, `HashBuckets` or `Indices`."""
 
 import dataclasses
 import functools
@@ -16,16 +16,18 @@ MISSING_INT64 = -(2**63)  # The only int64 value without a hash bucket.
 
 
 class Values:
-    """Base of the ways to say which raw values there are.
+    """Base of the classes that define the raw values of a table and their indices.
 
-    Index 0 is padding, 1 is out-of-vocabulary, known values start at 2.
+    Index 0 is padding, index 1 is out-of-vocabulary, and known values start at 2.
 
     Attributes:
-        raw_dtype: `"string"`, `"int64"`, or `"int32"` of raw values that are indices.
-        size: Rows of a table, with the two reserved ones.
+        raw_dtype: `"string"` or `"int64"`; `"int32"` if raw values are indices.
+        size: Number of rows of the table, with the two reserved rows.
         padding_value: The raw value of padding, in a history, among candidates and in a bag.
         missing_value: A raw value that is out-of-vocabulary.
-        hashes_padding: Whether the padding value has a hash bucket, where it is no padding.
+        hashes_padding: Whether `padding_value` is hashed like any other value in a feature
+            without padding, such as a context feature.
+        way: How the values are defined: `"vocabulary"`, `"hash"` or `"size"`.
     """
 
     raw_dtype: str
@@ -35,11 +37,11 @@ class Values:
     hashes_padding: bool = False
 
     def to_dict(self) -> dict:
-        """The values as keyword arguments of `make_values`, which JSON takes."""
+        """Returns the keyword arguments of `make_values` as a dict of JSON values."""
         raise NotImplementedError
 
     def identity(self) -> dict:
-        """How the values are said, their type and their number, for the fingerprint of a spec."""
+        """Returns how values are defined, their type and number, for the fingerprint of a spec."""
         dtype = None if self.raw_dtype == "int32" else self.raw_dtype
         return {"way": self.way, "dtype": dtype, "size": self.size - NUM_RESERVED}
 
@@ -49,8 +51,8 @@ class Indices(Values):
     """Raw values that are indices already.
 
     Args:
-        size: Rows of the table, with the two reserved ones.
-        owner: What to call the owner in errors.
+        size: Number of rows of the table, with the two reserved rows.
+        owner: Name of the owner in errors.
     """
 
     size: int
@@ -64,7 +66,7 @@ class Indices(Values):
         size = positive_integer("vocabulary_size", self.size, owner=owner)
         if size <= NUM_RESERVED:
             raise ValueError(
-                f"`vocabulary_size` of {owner} must be at least {NUM_RESERVED + 1}: it counts "
+                f"`vocabulary_size` of {owner} must be at least {NUM_RESERVED + 1}: it includes "
                 "the rows of padding (0) and of out-of-vocabulary (1). "
                 f"Received: vocabulary_size={size}."
             )
@@ -84,7 +86,7 @@ class HashBuckets(Values):
     Args:
         buckets: The number of buckets.
         raw_dtype: `"string"` or `"int64"`.
-        owner: What to call the owner in errors.
+        owner: Name of the owner in errors.
     """
 
     buckets: int
@@ -121,13 +123,13 @@ class HashBuckets(Values):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Vocabulary(Values):
-    """A list of the known raw values, all strings or all integers.
+    """A list of known raw values, all strings or all integers.
 
     Args:
         entries: The values in the order of their indices, or the path of a text file with one
             value per line.
         dtype: `"string"` or `"int64"`. Required only for integers in a file.
-        owner: What to call the owner in errors.
+        owner: Name of the owner in errors.
     """
 
     entries: tuple
@@ -136,7 +138,7 @@ class Vocabulary(Values):
     way: ClassVar[str] = "vocabulary"
 
     def __post_init__(self, dtype, owner):
-        object.__setattr__(self, "entries", _checked(self.entries, dtype, owner))
+        object.__setattr__(self, "entries", _check_entries(self.entries, dtype, owner))
 
     @property
     def raw_dtype(self) -> str:
@@ -173,14 +175,18 @@ class Vocabulary(Values):
 def make_values(
     owner: str, vocabulary_size=None, vocabulary=None, hash_buckets=None, dtype=None
 ) -> Values:
-    """The `Values` of exactly one of three arguments, or a `ValueError` that names the owner."""
+    """Returns the `Values` that exactly one of three arguments defines.
+
+    Raises:
+        ValueError: When an argument is invalid. The error contains `owner`.
+    """
     if dtype not in (None, "string", "int64"):
         raise ValueError(
             f"`dtype` of {owner} must be 'string' or 'int64'. Received: dtype={dtype!r}."
         )
-    if sum(way is not None for way in (vocabulary_size, vocabulary, hash_buckets)) != 1:
+    if sum(each is not None for each in (vocabulary_size, vocabulary, hash_buckets)) != 1:
         raise ValueError(
-            f"{owner} takes exactly one of `vocabulary_size`, `vocabulary` and "
+            f"{owner} must be given exactly one of `vocabulary_size`, `vocabulary` and "
             f"`hash_buckets`. Received: vocabulary_size={vocabulary_size!r}, "
             f"vocabulary={shortened(vocabulary)}, hash_buckets={hash_buckets!r}."
         )
@@ -190,21 +196,22 @@ def make_values(
         return HashBuckets(hash_buckets, dtype or "string", owner)
     if dtype is not None:
         raise ValueError(
-            f"`dtype` of {owner} belongs to `vocabulary` or `hash_buckets`; with "
+            f"`dtype` of {owner} must be given with `vocabulary` or `hash_buckets`: with "
             f"`vocabulary_size` the values are indices. Received: dtype={dtype!r}."
         )
     return Indices(vocabulary_size, owner)
 
 
 def shortened(vocabulary) -> str:
-    """A vocabulary in the form in which errors show it."""
+    """Returns a vocabulary as a short text for errors."""
     if vocabulary is None or isinstance(vocabulary, (str, os.PathLike)):
         return repr(vocabulary)
     kind = "integers" if len(vocabulary) and not isinstance(vocabulary[0], str) else "strings"
     return f"<{len(vocabulary)} {kind}>"
 
 
-def _checked(vocabulary, dtype: str | None, owner: str) -> tuple:
+def _check_entries(vocabulary, dtype: str | None, owner: str) -> tuple:
+    """Returns the values of a vocabulary as a tuple, or raises a `ValueError`."""
     if isinstance(vocabulary, (str, os.PathLike)):
         vocabulary = read_lines(vocabulary, dtype)
     elif isinstance(vocabulary, bytes | Set) or not isinstance(vocabulary, Iterable):
@@ -220,28 +227,28 @@ def _checked(vocabulary, dtype: str | None, owner: str) -> tuple:
     if kinds != {str} and kinds != {int}:
         names = sorted(kind.__name__ for kind in kinds)
         raise ValueError(
-            f"`vocabulary` of {owner} must hold strings only or integers only. "
+            f"`vocabulary` of {owner} must contain only strings or only integers. "
             f"Received: values of type {', '.join(names)}."
         )
     kind = "string" if kinds == {str} else "int64"
     if dtype not in (None, kind):
         raise ValueError(
-            f"`dtype` of {owner} must be the type of its vocabulary, {kind!r}. "
+            f"`dtype` of {owner} must be the type of the vocabulary, {kind!r}. "
             f"Received: dtype={dtype!r}."
         )
     if len(set(vocabulary)) != len(vocabulary):
-        twice = first_duplicate(vocabulary)
+        duplicate = first_duplicate(vocabulary)
         raise ValueError(
-            f"`vocabulary` of {owner} must hold every value once. Received: {twice!r} twice."
+            f"`vocabulary` of {owner} must contain each value once. Received: {duplicate!r} twice."
         )
     if kind == "string" and "" in vocabulary:
         raise ValueError(
-            f"`vocabulary` of {owner} must not hold the empty string, which is padding. "
+            f"`vocabulary` of {owner} must not contain the empty string, which is padding. "
             "Received: ''."
         )
     if kind == "int64" and not -(2**63) <= min(vocabulary) <= max(vocabulary) < 2**63:
         raise ValueError(
-            f"`vocabulary` of {owner} must hold 64-bit integers. "
+            f"`vocabulary` of {owner} must contain 64-bit integers. "
             f"Received: {min(vocabulary)} to {max(vocabulary)}."
         )
     return vocabulary

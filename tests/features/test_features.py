@@ -1,4 +1,4 @@
-"""The spec: what it accepts, what it refuses, and its way to JSON and back."""
+"""Features and specs: names, tables, errors and the JSON form."""
 
 import ast
 import dataclasses
@@ -43,13 +43,13 @@ def test_inputs_are_named_by_feature_and_by_sequence_and_feature():
     assert inputs["hist_cate_id"] == (CATE, "behavior", full_spec().sequences[0])
 
 
-def test_features_stand_once():
+def test_features_lists_each_feature_once():
     assert list(full_spec().features) == [
         *("segment", "age", "item_id", "cate_id", "price", "dwell")
     ]
 
 
-def test_readable_repr():
+def test_repr_is_short():
     assert repr(ITEM) == "Categorical('item_id', 63003, dim=64)"
     words = Categorical("word", vocabulary=["a", "b"])
     assert repr(words) == "Categorical('word', vocabulary=<2 strings>, dim=16)"
@@ -59,7 +59,7 @@ def test_readable_repr():
     )
 
 
-def test_three_ways_to_say_which_values_there_are(tmp_path):
+def test_categorical_takes_size_vocabulary_or_hash_buckets(tmp_path):
     assert Categorical("a", 5).vocabulary_size == 5
     assert Categorical("a", 5).dtype is None
     words = Categorical("a", vocabulary=["x", "y"])
@@ -74,7 +74,7 @@ def test_three_ways_to_say_which_values_there_are(tmp_path):
     assert Categorical("a", vocabulary=str(tmp_path / "ids.txt"), dtype="int64") == ids
 
 
-def test_replace():
+def test_dataclasses_replace_changes_values_and_dim():
     words = Categorical("a", vocabulary=["x", "y"])
     hashed = Categorical("a", hash_buckets=10, dtype="int64")
     replace = dataclasses.replace
@@ -90,10 +90,10 @@ def test_replace():
     assert replace(bag, vocabulary=["y", "z"]) == Bag("a", vocabulary=["y", "z"], pooling="max")
     assert Categorical("a", words.vocabulary_size) == Categorical("a", 4)
     assert replace(pickle.loads(pickle.dumps(words)), vocabulary=["z"]).vocabulary_size == 3
-    # What is given anew replaces the values; the rest of the feature stays.
+    # A new argument replaces the values. The other attributes do not change.
     assert replace(words, vocabulary_size=9, dim=4) == Categorical("a", 9, dim=4)
     assert replace(hashed, vocabulary=["x"]) == Categorical("a", vocabulary=["x"])
-    with pytest.raises(ValueError, match="takes exactly one of"):
+    with pytest.raises(ValueError, match="must be given exactly one of"):
         replace(words, vocabulary_size=9, hash_buckets=9)
 
 
@@ -117,7 +117,7 @@ class Color(str, enum.Enum):
         pa.array([b"red", b"blue"]),
     ],
 )
-def test_text_of_other_libraries(values):
+def test_vocabulary_accepts_strings_of_other_libraries(values):
     feature = Categorical("color", vocabulary=values)
     assert feature == Categorical("color", vocabulary=["red", "blue"])
     assert {type(value) for value in feature.vocabulary} == {str}
@@ -133,19 +133,19 @@ def test_text_of_other_libraries(values):
         pa.chunked_array([[7], [5]]),
     ],
 )
-def test_integers_of_other_libraries(values):
+def test_vocabulary_accepts_integers_of_other_libraries(values):
     feature = Categorical("code", vocabulary=values)
     assert feature == Categorical("code", vocabulary=[7, 5])
     assert {type(value) for value in feature.vocabulary} == {int}
 
 
 @pytest.mark.parametrize("values", [[b"\xff"], [np.bool_(True)], [True], pa.array(["a", None])])
-def test_values_that_are_neither_text_nor_integers(values):
-    with pytest.raises(ValueError, match="must hold strings only or integers only"):
+def test_vocabulary_of_other_types_raises(values):
+    with pytest.raises(ValueError, match="must contain only strings or only integers"):
         Categorical("a", vocabulary=values)
 
 
-def test_a_vocabulary_file_that_begins_with_a_mark(tmp_path):
+def test_vocabulary_file_may_start_with_a_byte_order_mark(tmp_path):
     (tmp_path / "words.txt").write_text("x\ny\n", encoding="utf-8-sig")
     assert Categorical("a", vocabulary=tmp_path / "words.txt").vocabulary == ("x", "y")
     (tmp_path / "ids.txt").write_text("7\n-3\n", encoding="utf-8-sig")
@@ -160,7 +160,7 @@ def test_json_round_trip(spec):
     assert list(again.inputs) == list(spec.inputs)
 
 
-def test_bags_share_the_checks_of_a_categorical_and_have_their_own():
+def test_bag_has_the_arguments_of_a_categorical_pooling_and_max_values():
     genres = Bag("genres", vocabulary=["a", "b"], dim=4, pooling="max", max_values=3)
     assert (genres.vocabulary_size, genres.dtype, genres.dim) == (4, "string", 4)
     expected = "Bag('genres', vocabulary=<2 strings>, dim=4, pooling='max', max_values=3)"
@@ -179,96 +179,108 @@ def test_bags_share_the_checks_of_a_categorical_and_have_their_own():
     assert again.target[0] is again.sequences[0].of[0]
 
 
-def test_frozen():
+def test_features_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ITEM.dim = 3
 
 
-def test_a_file_that_is_not_a_spec():
+def test_from_json_raises_on_invalid_text():
     for text in ("{}", "nonsense", '{"format": 99}', "[]"):
-        with pytest.raises(ValueError, match="A FeatureSpec must be read from the JSON"):
+        with pytest.raises(
+            ValueError,
+            match=r"A FeatureSpec must be read from the JSON text of `to_json`\. Received: ",
+        ):
             FeatureSpec.from_json(text)
 
 
 @pytest.mark.parametrize(
     "build, text",
     [
-        (lambda: Categorical("", 5), "The name of a Categorical must be ASCII letters"),
+        (lambda: Categorical("", 5), "The name of a Categorical must consist of ASCII letters"),
         (lambda: Categorical("a b", 5), "Received: name='a b'"),
-        (lambda: Categorical("_a", 5), "a letter first"),
+        (lambda: Categorical("_a", 5), "start with a letter"),
         (lambda: Categorical(3, 5), "Received: name=3"),
-        (lambda: Categorical("class", 5), "none of Python's own words, .* Received: name='class'"),
+        (
+            lambda: Categorical("class", 5),
+            "not be a keyword of Python or 'self', .* Received: name='class'",
+        ),
         (lambda: Numeric("self"), "The name of a Numeric .* Received: name='self'"),
         (lambda: Categorical("a", vocabulary={"x", "y"}), "in the order of their .* Received: set"),
         (lambda: Categorical("a", vocabulary=b"xy"), "must be a list of values.* Received: bytes"),
         (lambda: Categorical("a", vocabulary=5), "must be a list of values.* Received: int"),
         (
             lambda: FeatureSpec(target=[ITEM], context=[Numeric("Item_id")]),
-            r"more than large and small letters.* \['Item_id', 'item_id'\]",
+            r"more than the case of letters.* \['Item_id', 'item_id'\]",
         ),
         (lambda: Categorical("a", 5, dim=-3), "must be a positive integer. Received: dim=-3"),
         (lambda: Categorical("a", 5, dim=True), "must be a positive integer"),
         (lambda: Categorical("a", 5.0), "`vocabulary_size` of .* must be a positive integer"),
         (lambda: Categorical("a", 2), "must be at least 3.* Received: vocabulary_size=2"),
-        (lambda: Categorical("a"), "takes exactly one of"),
-        (lambda: Categorical("a", 5, hash_buckets=5), "takes exactly one of"),
+        (lambda: Categorical("a"), "must be given exactly one of"),
+        (lambda: Categorical("a", 5, hash_buckets=5), "must be given exactly one of"),
         (lambda: Categorical("a", hash_buckets=0), "`hash_buckets` of .* positive integer"),
         (lambda: Categorical("a", 5, dtype="string"), "with `vocabulary_size` the values are"),
         (lambda: Categorical("a", hash_buckets=5, dtype="float"), "'string' or 'int64'"),
         (lambda: Categorical("a", vocabulary=[]), "must not be empty"),
-        (lambda: Categorical("a", vocabulary=["x", "x"]), "every value once. Received: 'x' twice"),
-        (lambda: Categorical("a", vocabulary=["x", ""]), "must not hold the empty string"),
-        (lambda: Categorical("a", vocabulary=["x", 3]), "strings only or integers only"),
+        (lambda: Categorical("a", vocabulary=["x", "x"]), "each value once. Received: 'x' twice"),
+        (lambda: Categorical("a", vocabulary=["x", ""]), "must not contain the empty string"),
+        (lambda: Categorical("a", vocabulary=["x", 3]), "only strings or only integers"),
         (lambda: Categorical("a", vocabulary=[1.5]), "Received: values of type float"),
-        (lambda: Categorical("a", vocabulary=[2**63]), "must hold 64-bit integers"),
-        (lambda: Categorical("a", vocabulary=[1], dtype="string"), "must be the type of its"),
-        (lambda: Bag("a b", 5), "The name of a Bag must be ASCII letters"),
-        (lambda: Bag("a"), "Bag 'a' takes exactly one of"),
+        (lambda: Categorical("a", vocabulary=[2**63]), "must contain 64-bit integers"),
+        (
+            lambda: Categorical("a", vocabulary=[1], dtype="string"),
+            "must be the type of the vocabulary",
+        ),
+        (lambda: Bag("a b", 5), "The name of a Bag must consist of ASCII letters"),
+        (lambda: Bag("a"), "Bag 'a' must be given exactly one of"),
         (lambda: Bag("a", 5, pooling="x"), "`pooling` must be one of 'mean', 'sum', 'max'. .*'x'"),
         (lambda: Bag("a", 5, max_values=0), "`max_values` of Bag 'a' must be a positive integer"),
-        (lambda: Sequence("hist", of=[Bag("a", 5)]), "at least one Categorical.* Bag may be empty"),
-        (lambda: FeatureSpec(target=[Bag("a", 5)]), "at least one Categorical.* Bag may be empty"),
+        (lambda: Sequence("hist", of=[Bag("a", 5)]), "must contain at least one Categorical"),
+        (lambda: FeatureSpec(target=[Bag("a", 5)]), "must contain at least one Categorical"),
         (
             lambda: FeatureSpec(target=[ITEM], context=[Bag("item_id", 63_003, dim=64)]),
-            "inputs must differ. Received: 'item_id' twice",
+            "inputs must be unique. Received: 'item_id' twice",
         ),
         (lambda: Numeric("a", std=0), "finite and positive number. Received: std=0"),
         (lambda: Numeric("a", mean=float("nan")), "must be a finite number"),
         (lambda: Numeric("a", mean="x"), "must be a finite number. Received: mean='x'"),
-        (lambda: Sequence("hist", of=[]), "must hold at least one Categorical"),
-        (lambda: Sequence("hist", of=[Numeric("a")]), "must hold at least one Categorical"),
+        (lambda: Sequence("hist", of=[]), "must contain at least one Categorical"),
+        (lambda: Sequence("hist", of=[Numeric("a")]), "must contain at least one Categorical"),
         (lambda: Sequence("hist", of=ITEM), "`of` of Sequence 'hist' must be a list"),
         (
             lambda: Sequence("hist", of=["item_id"]),
-            "must hold features: objects of .*Bag",
+            "must contain features, objects of .*Bag",
         ),
-        (lambda: Sequence("hist", of=[ITEM, ITEM]), "must differ. Received: 'item_id' twice"),
+        (lambda: Sequence("hist", of=[ITEM, ITEM]), "must be unique. Received: 'item_id' twice"),
         (lambda: Sequence("hist", of=[ITEM], max_length=0), "positive integer.*max_length=0"),
-        (lambda: FeatureSpec(target=[]), "`target` of .* must hold at least one Categorical"),
-        (lambda: FeatureSpec(target=[Numeric("a")]), "must hold at least one Categorical"),
-        (lambda: FeatureSpec(target=[ITEM], sequences=[ITEM]), "must hold `Sequence` objects"),
+        (lambda: FeatureSpec(target=[]), "`target` of .* must contain at least one Categorical"),
+        (lambda: FeatureSpec(target=[Numeric("a")]), "must contain at least one Categorical"),
+        (lambda: FeatureSpec(target=[ITEM], sequences=[ITEM]), "must contain `Sequence` objects"),
         (
             lambda: FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[CATE])]),
-            "must be a sequence of features of the target: .item_id.. Received: .*cate_id",
+            "must contain features of `target`: .item_id.. Received: .*cate_id",
         ),
         (
             lambda: FeatureSpec(
                 target=[ITEM], sequences=[Sequence("hist", of=[Categorical("item_id", 9)])]
             ),
-            "must be a sequence of features of the target",
+            "must contain features of `target`",
         ),
-        (lambda: FeatureSpec(target=[ITEM], context=[ITEM]), "inputs must differ.*'item_id' twice"),
+        (
+            lambda: FeatureSpec(target=[ITEM], context=[ITEM]),
+            "inputs must be unique.*'item_id' twice",
+        ),
         (
             lambda: FeatureSpec(
                 target=[ITEM],
                 context=[Categorical("hist_item_id", 5)],
                 sequences=[Sequence("hist", of=[ITEM])],
             ),
-            "inputs must differ. Received: 'hist_item_id' twice",
+            "inputs must be unique. Received: 'hist_item_id' twice",
         ),
         (
             lambda: FeatureSpec(target=[ITEM], sequences=[Sequence("hist", of=[ITEM])] * 2),
-            "names of the sequences must differ. Received: 'hist' twice",
+            "names of the sequences must be unique. Received: 'hist' twice",
         ),
         (
             lambda: FeatureSpec(
@@ -278,23 +290,23 @@ def test_a_file_that_is_not_a_spec():
                     Sequence("cart", of=[ITEM], side_features=[Categorical("act", 6)]),
                 ],
             ),
-            "Features of one name must be the same object",
+            "Features with the same name must be equal",
         ),
     ],
 )
-def test_what_is_refused(build, text):
+def test_invalid_arguments_raise(build, text):
     with pytest.raises(ValueError, match=text):
         build()
 
 
-def test_a_vocabulary_file_of_words_for_integers(tmp_path):
+def test_vocabulary_file_with_text_raises_for_int64(tmp_path):
     (tmp_path / "ids.txt").write_text("7\nx\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="must hold one integer per line"):
+    with pytest.raises(ValueError, match="must contain one integer per line"):
         Categorical("a", vocabulary=tmp_path / "ids.txt", dtype="int64")
 
 
 def imported(file) -> set:
-    """The modules that a file imports, wherever in it."""
+    """Returns the modules that a file imports, at any depth."""
     names = set()
     for node in ast.walk(ast.parse(pathlib.Path(file).read_text())):
         if isinstance(node, ast.Import):
@@ -304,7 +316,7 @@ def imported(file) -> set:
     return names
 
 
-def test_the_spec_needs_the_standard_library_alone():
+def test_features_import_only_the_standard_library():
     files = pathlib.Path(features.__file__).parent.glob("*.py")
     names = set().union(*map(imported, files))
     assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"keras_din"}
@@ -325,7 +337,7 @@ def test_the_spec_needs_the_standard_library_alone():
         Bag("a", vocabulary=["x", "y"], pooling="sum"),
     ],
 )
-def test_a_feature_is_replaced_by_one_of_another_width(feature):
+def test_dataclasses_replace_changes_dim(feature):
     wider = dataclasses.replace(feature, dim=64)
     assert wider.dim == 64
     assert dataclasses.replace(wider, dim=feature.dim) == feature

@@ -1,4 +1,4 @@
-"""Tables that several features share: in a spec, its JSON, a model, counts and encoding."""
+"""Shared tables: in specs, JSON, models, counts, preparation and exports."""
 
 import json
 
@@ -30,7 +30,7 @@ SPEC = FeatureSpec(
 )
 
 
-def test_a_spec_looks_tables_up_by_name():
+def test_spec_replaces_names_of_tables_by_tables():
     first, liked = SPEC.context
     assert first.table is SPEC.target[0].table is liked.table
     assert (first.dim, first.vocabulary, first.padding_value) == (3, ("a", "b", "c"), "")
@@ -55,14 +55,14 @@ def test_a_spec_looks_tables_up_by_name():
     [
         (
             lambda: Categorical("a", 5, table="item"),
-            r"must take its values and its `dim` from its table.*'item' with vocabulary_size",
+            r"must be given `table` alone, which has .*'item' with vocabulary_size",
         ),
         (lambda: Categorical("a", table="item", dim=4), "Received: table='item' with dim"),
-        (lambda: Categorical("a", table=5), "must be a `Table` or the name of one. .*table=5"),
-        (lambda: Categorical("a", table="a"), "must be that of another feature. .*table='a'"),
+        (lambda: Categorical("a", table=5), "must be a `Table` or the name of a table. .*table=5"),
+        (lambda: Categorical("a", table="a"), "must be the table of another feature. .*table='a'"),
         (
             lambda: FeatureSpec(target=[ITEM], context=[Categorical("a", table="items")]),
-            r"`table` of Categorical 'a' must be that of a feature of the spec: \['item'\]",
+            r"`table` of Categorical 'a' must be a table of the spec: \['item'\]",
         ),
         (
             lambda: FeatureSpec(
@@ -70,15 +70,15 @@ def test_a_spec_looks_tables_up_by_name():
             ),
             r"same table must agree on its values and `dim`.*'item', 5, dim=3.* and .*<3 strings>",
         ),
-        (lambda: Categorical("a", table="item").dim, "must be looked up in a FeatureSpec first"),
+        (lambda: Categorical("a", table="item").dim, "must be part of a FeatureSpec, which finds"),
     ],
 )
-def test_tables_that_do_not_fit(build, text):
+def test_invalid_tables_raise(build, text):
     with pytest.raises(ValueError, match=text):
         build()
 
 
-def test_the_fingerprint_tells_whose_table_it_is():
+def test_fingerprint_contains_shared_tables():
     own = FeatureSpec(
         context=[
             Categorical("first_item", vocabulary=["a", "b", "c"], dim=3),
@@ -94,8 +94,8 @@ def test_the_fingerprint_tells_whose_table_it_is():
     )
 
 
-def test_one_table_in_a_model():
-    """One layer, trained from every place, with the numbers of its rows at each."""
+def test_model_has_one_layer_per_shared_table():
+    """All features look up the same rows, and all of them train the layer."""
     model = kd.build_base(SPEC)
     tables = [w for w in model.trainable_variables if getattr(w, "is_embedding_table", False)]
     assert [(table.feature, tuple(table.shape)) for table in tables] == [("item", (5, 3))]
@@ -116,7 +116,7 @@ def test_one_table_in_a_model():
     np.testing.assert_array_equal(found["item"], rows[[3, 4]][:, None])
 
 
-def test_counts_are_summed_over_the_features_of_a_table():
+def test_feature_counts_sums_over_the_features_of_a_table():
     log = BehaviorLog([0, 2], {"item": [2, 3]})
     samples = Samples(
         columns={
@@ -130,14 +130,14 @@ def test_counts_are_summed_over_the_features_of_a_table():
     )
     counts = PreparedData(SPEC, {"hist": log}, {"train": samples}).feature_counts()
     assert list(counts) == ["item"]
-    # 2: twice in histories, once liked; 3: a history, a candidate; 4: first twice, liked once.
+    # 2: two in histories, one liked; 3: one history, one candidate; 4: two first, one liked.
     assert counts["item"].tolist() == [0, 1, 3, 2, 3]
     model = kd.build_lr(SPEC)
     optimizer = kd.optimizers.LazyAdam(0.1, mini_batch_aware_l2=0.1, feature_counts=counts)
     optimizer.build(model.trainable_variables)
 
 
-def test_a_vocabulary_is_learned_from_all_features_of_a_table():
+def test_prepare_learns_a_vocabulary_from_all_features_of_a_table():
     frame = pd.DataFrame(
         {
             "user": [1, 1, 2, 2],
@@ -160,7 +160,7 @@ def test_a_vocabulary_is_learned_from_all_features_of_a_table():
         dim=2,
     )
     first, liked = data.spec.context
-    # In training: w four times, x three times, z twice, y once.
+    # Counts in training: w 4, x 3, z 2, y 1.
     assert data.spec.tables == {"item": Table("item", values=Vocabulary(list("wxzy")), dim=2)}
     assert first.table is liked.table is data.spec.target[0].table
     train, test = data.parts["train"].columns, data.parts["test"].columns
@@ -171,7 +171,7 @@ def test_a_vocabulary_is_learned_from_all_features_of_a_table():
     assert data.report["values_missing"] == {"first": 1}
 
 
-def test_a_table_of_no_column():
+def test_unknown_table_raises_in_prepare():
     frame = pd.DataFrame(
         {
             "user": [1, 1],
@@ -182,7 +182,7 @@ def test_a_table_of_no_column():
             "part": ["train", "train"],
         }
     )
-    with pytest.raises(ValueError, match=r"`table` of Categorical 'first' must be that of a feat"):
+    with pytest.raises(ValueError, match=r"`table` of Categorical 'first' must be a table of"):
         prepare_impressions(
             frame,
             user="user",
@@ -194,8 +194,8 @@ def test_a_table_of_no_column():
         )
 
 
-def test_json_of_version_0_1():
-    """Formats 1 and 2: values in features, `side`."""
+def test_from_json_reads_formats_of_version_0_1():
+    """Formats 1 and 2 have values in features, and `side`."""
     content = {
         "format": 2,
         "features": [
@@ -232,13 +232,13 @@ def test_json_of_version_0_1():
     assert json.loads(expected.to_json())["format"] == 3
 
 
-def test_json_of_an_unknown_kind():
+def test_from_json_raises_on_an_unknown_kind():
     text = SPEC.to_json().replace('"Bag"', '"Cloud"')
     with pytest.raises(ValueError, match="kind 'Cloud', which no imported module registers"):
         FeatureSpec.from_json(text)
 
 
-def test_prepare_rows_learns_a_shared_table():
+def test_prepare_rows_learns_a_shared_vocabulary():
     frame = pd.DataFrame(
         {
             "item": ["x", "y", "x"],
@@ -251,13 +251,13 @@ def test_prepare_rows_learns_a_shared_table():
     data = prepare_rows(
         frame, label="click", target=["item", Categorical("seller", table="item")], dim=2
     )
-    # x: four times in candidates and histories, y three times, t and s twice.
+    # Counts in candidates and histories: x 4, y 3, t 2, s 2.
     assert data.spec.tables["item"].values == Vocabulary(["x", "y", "s", "t"])
     assert data.parts["train"].columns["seller"].tolist() == [4, 3, 2]
     assert data.behaviors["hist"].columns["seller"].tolist() == [2, 5, 5]
 
 
-def test_an_item_with_the_table_of_another_column():
+def test_item_may_share_the_table_of_another_column():
     frame = pd.DataFrame(
         {
             "user": [1, 1, 1, 2],
@@ -276,13 +276,13 @@ def test_an_item_with_the_table_of_another_column():
         split="part",
         dim=2,
     )
-    # The first row of a user is history only, so z is not seen; v is drawn as negative.
+    # The first row of a user is only history, so z is not a candidate; v is a sampled negative.
     assert set(data.spec.target[0].vocabulary) == {"v", "w", "x", "y"}
     assert data.spec.target[0].table is data.spec.context[0].table
 
 
-def test_a_model_with_a_shared_table_is_exported(tmp_path):
-    """The check of each export compares what is served from raw values with the model."""
+def test_export_with_a_shared_table(tmp_path):
+    """`export` compares the version on raw values with the model."""
     model = kd.build_din(SPEC, attention_units=(4,), hidden_units=(4,))
     version = kd.export(model, SPEC, tmp_path, tables="int8")
     assert [file.name for file in (version / "assets").iterdir()] == ["item.txt"]

@@ -1,6 +1,6 @@
-"""A kind of feature that only this file defines: from a table of data to a served version.
+"""A kind of feature that only this file defines, from a `DataFrame` to an exported version.
 
-It is a price whose bucket has an embedding: raw values are numbers, and a model's inputs indices.
+It divides a price into buckets with embeddings. Raw values are numbers, inputs are indices.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ class Bucketized(Feature):
 
 @dataclasses.dataclass(frozen=True)
 class Unsupported(Feature):
-    """A kind that no layer supports."""
+    """A kind without registered functions."""
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +147,7 @@ def a_log():
     )
 
 
-def test_from_a_data_frame_to_a_served_version(tmp_path):
+def test_new_kind_from_a_data_frame_to_an_exported_version(tmp_path):
     price = Bucketized("price", (2.0, 4.5, 7.0))
     data = prepare_impressions(
         a_log().assign(price=lambda log: log["price"].mask(log.index == 7)),
@@ -162,14 +162,14 @@ def test_from_a_data_frame_to_a_served_version(tmp_path):
     assert data.report["values_missing"] == {"price": 1}
     data.save(tmp_path / "data")
     data = kd.data.PreparedData.load(tmp_path / "data")
-    # Row 7, whose price is missing, is out-of-vocabulary in the history and not among buckets.
+    # Row 7 has no price. It is out-of-vocabulary in the history.
     assert data.behaviors["hist"].columns["price"].max() <= 5
     assert data.feature_counts()["price"].shape == (6,)
 
-    model = kd.build_deepfm(data.spec)  # Reads embeddings and linear weights.
+    model = kd.build_deepfm(data.spec)  # It has embeddings and linear weights.
     model.compile(kd.optimizers.LazyAdam(1e-2), kd.losses.BinaryCrossentropy())
     model.fit(dataset(data.spec, data.behaviors, data.parts["train"], 64), shuffle=False, verbose=0)
-    version = kd.export(model, data.spec, tmp_path / "exported")  # Its check of parity holds.
+    version = kd.export(model, data.spec, tmp_path / "exported")  # Checks parity.
 
     loaded = tf.saved_model.load(str(version))
     x, _ = next(dataset(data.spec, data.behaviors, data.parts["test"], 8).as_numpy_iterator())
@@ -181,7 +181,7 @@ def test_from_a_data_frame_to_a_served_version(tmp_path):
     assert not find_skew(version, data.spec, live, [(raw, x)]).found
 
 
-def test_the_fingerprint_holds_the_fields_of_a_kind():
+def test_fingerprint_contains_the_fields_of_a_kind():
     item = Categorical("item", 9)
     spec, other = (
         FeatureSpec(target=[item, Bucketized("price", boundaries)])
@@ -192,7 +192,7 @@ def test_the_fingerprint_holds_the_fields_of_a_kind():
     assert "feature 'price': its boundaries is [1.0, 2.0] in the model, [1.0, 3.0] in" in how
 
 
-LACKING = [
+FUNCTIONS_OF_FEATURES = [
     (to_column, (None,)),
     (rows_to_column, ("a", None)),
     (check_column, ("a", None, False)),
@@ -206,45 +206,45 @@ LACKING = [
     (without_information, (None, None)),
     (index_feature, ()),
 ]
-OF_VALUES = {"look_up", "lookup_in_graph", "draw_values", "raw_values_of"}
+FUNCTIONS_OF_VALUES = {"look_up", "lookup_in_graph", "draw_values", "raw_values_of"}
 
 
-@pytest.mark.parametrize("function, arguments", LACKING)
-def test_a_layer_that_lacks_a_kind(function, arguments):
+@pytest.mark.parametrize("function, arguments", FUNCTIONS_OF_FEATURES)
+def test_per_kind_functions_raise_for_a_kind_without_registration(function, arguments):
     where = f"{function.__module__}' must support the kind of each feature.* the kind Unsupported"
     with pytest.raises(NotImplementedError, match=where):
         function(Unsupported("a"), *arguments)
 
 
-def test_the_list_is_complete():
+def test_all_per_kind_functions_are_tested():
     files = pathlib.Path(kd.__file__).parent.rglob("*.py")
     found = [re.findall(r"^@per_kind\ndef (\w+)", f.read_text("utf-8"), re.M) for f in files]
     assert sorted(itertools.chain(*found)) == sorted(
-        {function.__name__ for function, _ in LACKING} | OF_VALUES
+        {function.__name__ for function, _ in FUNCTIONS_OF_FEATURES} | FUNCTIONS_OF_VALUES
     )
 
 
-def test_a_model_of_a_kind_that_lacks_support():
+def test_embed_raises_for_a_kind_without_registration():
     spec = FeatureSpec(target=[Categorical("item", 9), Unsupported("a")])
     with pytest.raises(NotImplementedError, match=r"'keras_din.embed' .*Unsupported\(name='a'\)"):
         embed(spec)
 
 
-def test_values_without_support():
+def test_per_kind_functions_of_values_raise_without_registration():
     class Other(Indices):
         pass
 
-    assert raw_values_of(Other(5), np.array([2])).tolist() == [2]  # The form of its base.
+    assert raw_values_of(Other(5), np.array([2])).tolist() == [2]  # The function of the base class.
 
     @per_kind
     def only(values):
-        """No form of it is registered."""
+        """Has no registered functions."""
 
     with pytest.raises(NotImplementedError, match="the kind Indices, of"):
         only(Indices(5))
 
 
-def test_a_kind_is_read_from_json_by_its_name(monkeypatch):
+def test_from_json_reads_a_registered_kind(monkeypatch):
     monkeypatch.setattr("keras_din.features.kind.KINDS", dict(KINDS))
     register_kind(Unsupported)
     spec = FeatureSpec(target=[Categorical("item", 9), Unsupported("a")])

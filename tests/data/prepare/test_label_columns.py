@@ -43,7 +43,7 @@ def test_columns_of_the_labels_of_a_spec():
     [
         (3, r"`labels` of this table must be a list of `Label` objects"),
         ({"click": 3}, r"`label` must map labels to .*columns\. Received: label=\{'click': 3\}"),
-        (["a", kd.Label("a", output="b")], r"The names of the labels must differ"),
+        (["a", kd.Label("a", output="b")], r"The names of the labels must be unique"),
     ],
 )
 def test_errors(label, message):
