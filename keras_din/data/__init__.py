@@ -1,4 +1,4 @@
-"""From logs to batches."""
+"""From logs to batches: prepares data sets and creates input pipelines."""
 
 from keras_din.data.datasets.amazon import load_amazon
 from keras_din.data.datasets.bayes_optimal import bayes_optimal_scores

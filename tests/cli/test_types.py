@@ -43,9 +43,9 @@ def test_types_are_printed_with_their_reason(tmp_path, capsys):
     start = lines.index("types (--numeric, --categorical, --hash, --bags say otherwise):")
     assert lines[start + 1 : start + 7] == [
         "  item: categorical: the item, such as 'i0'",
-        "  price: categorical: whole numbers may be ids or amounts, and count as ids, such as '0'",
+        "  price: categorical: whole numbers may be ids or amounts; they count as ids, such as '0'",
         "  size: numeric: decimal numbers, such as '1.5'; missing: 'NA' 10, '-' 10",
-        "  zip: categorical: whole numbers that are not written as usual, such as '07000'",
+        "  zip: categorical: whole numbers in an unusual notation, such as '07000'",
         "  device: categorical: text, such as 'd0'",
         "  genres: categorical: text, such as 'A|B'; missing: '' 13",
     ]

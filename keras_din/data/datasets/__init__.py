@@ -1,1 +1,1 @@
-"""Loaders of published data sets, and a synthetic one."""
+"""Loaders of published data sets, and a synthetic data set."""

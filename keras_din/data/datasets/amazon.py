@@ -1,4 +1,4 @@
-"""Amazon reviews of 2014 as they were published: a record a line."""
+"""Loads the Amazon reviews of 2014 in their published form: one record per line."""
 
 import array
 import ast
@@ -34,34 +34,48 @@ def load_amazon(
     max_bad: float = MAX_BAD,
     seed: int = 0,
 ) -> PreparedData:
-    """Each user's reviews in order: by default the last is the test, the one before validation.
+    """Loads reviews as behaviors. By default each user's last is the test, the one before it valid.
 
-    Times are whole days, so the order of the file decides among reviews of one day. Negatives
-    are drawn uniformly from all items that were reviewed, again while they are in the user's
-    list.
+    Times are whole days, so reviews of one day keep their order in the file. Negatives are drawn
+    uniformly from all reviewed items, and drawn again while they are in the user's list.
 
     Args:
-        reviews: `reviews_*_5.json.gz`, or `reviews_*.json.gz` with all reviews. Of each line,
-            strict JSON, `reviewerID`, `asin` and `unixReviewTime` are kept.
-        meta: `meta_*.json.gz`. Its lines are JSON or literals of Python, which are parsed and not
-            run; those of items that nobody reviewed are passed over. An item's category is the
-            last name of its last path.
-        split: `LeaveOneOut()` (the default) or another of `keras_din.data.prepare.split`. The DIN
-            paper's is `LeaveOneOut(valid=0)`.
-        k_core: Keep users and items with so many reviews among themselves, as the files `_5` do
-            with 5. Or `None`: keep all.
-        max_length: The most behaviors that a model reads.
+        reviews: `reviews_*_5.json.gz`, or `reviews_*.json.gz` with all reviews. Each line must be
+            strict JSON; `reviewerID`, `asin` and `unixReviewTime` are kept.
+        meta: `meta_*.json.gz`. Its lines are JSON or Python literals, which are parsed but never
+            executed. Items without reviews are skipped. An item's category is the last name of
+            its last path.
+        split: `LeaveOneOut()` (the default) or another split of `keras_din.data.prepare.split`.
+            The DIN paper uses `LeaveOneOut(valid=0)`.
+        k_core: Keep only users and items with at least this many reviews among themselves, as the
+            files `_5` do with 5. `None` keeps all.
+        max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
         max_bad: The largest share of the lines of a file that may be kept aside for one reason.
         seed: Seed of the negatives.
 
     Returns:
         A `PreparedData` with target `item_id` and `category` and the sequence `hist` of both.
-        Lines of both files that are no such records are in `bad_rows`, `file` says of which.
+        `bad_rows` has the invalid lines of both files; its column `file` names the file.
 
     Raises:
-        ValueError: When nothing good is left, too many lines are bad, or a file is damaged or
-            ends early.
+        ValueError: If no good line is left, too many lines are bad, or a file is damaged or
+            truncated.
+
+    Example:
+
+    ```python
+    import json
+
+    with open("reviews.json", "w") as reviews, open("meta.json", "w") as meta:
+        for item in "abcdef":
+            print(json.dumps({"asin": item, "categories": [["Books", item]]}), file=meta)
+        for user, items in {"ann": "abcd", "bob": "bcde"}.items():
+            for time, item in enumerate(items):
+                review = {"reviewerID": user, "asin": item, "unixReviewTime": 1_400_000_000 + time}
+                print(json.dumps(review), file=reviews)
+    data = kd.data.load_amazon("reviews.json", "meta.json", dim=4)
+    ```
 
     Reference:
         [He and McAuley, 2016](https://arxiv.org/abs/1602.01585);
@@ -72,15 +86,15 @@ def load_amazon(
     if k_core is not None:
         k_core = positive_integer("k_core", k_core)
         user, item = (pd.factorize(log.frame[name])[0] for name in ("user_id", "item_id"))
-        kept = core(user, item, k_core)
+        kept = k_core_rows(user, item, k_core)
         report["rows_outside_core"] = int((~kept).sum())
         log = Table(log.frame[kept], log.bad)
     items = read_categories(meta, set(log.frame["item_id"]))
     if len(log.frame) and not len(items.frame):
         bad = "".join(f", line {line}: {reason}" for line, reason in items.bad[:1].to_numpy())
         raise ValueError(
-            f"`meta` must hold items that were reviewed. Received: {os.fspath(meta)}, none of "
-            f"whose lines is one{bad}."
+            f"`meta` must hold items that were reviewed. Received: {os.fspath(meta)}, which has "
+            f"none{bad}."
         )
     data = prepare_interactions(
         log,
@@ -102,19 +116,19 @@ def load_amazon(
 
 
 def read_reviews(path: str | os.PathLike) -> Table:
-    """The columns `user_id`, `item_id` and `ts` (seconds) of a file of reviews."""
-    users, items = {}, {}  # An id is held once, whatever it wrote.
+    """Reads the columns `user_id`, `item_id` and `ts` (seconds) of a file of reviews."""
+    users, items = {}, {}  # Each id is stored once.
     user_of, item_of, times, lines = (array.array("q") for _ in range(4))
     bad = []
     for number, line in read_lines(path):
         try:
-            record = _record(line, "JSON", json.loads)
-            user = _text("reviewerID", record.get("reviewerID"))
-            item = _text("asin", record.get("asin"))
+            record = _parse_record(line, "JSON", json.loads)
+            user = _required_text("reviewerID", record.get("reviewerID"))
+            item = _required_text("asin", record.get("asin"))
             time = record.get("unixReviewTime")
             if type(time) is not int or not 0 <= time < 1e11:
-                raise _Bad("'unixReviewTime' is not seconds since 1970")
-        except _Bad as error:
+                raise _BadRecordError("'unixReviewTime' is not seconds since 1970")
+        except _BadRecordError as error:
             bad.append((number, str(error)))
             continue
         user_of.append(users.setdefault(user, len(users)))
@@ -133,10 +147,10 @@ def read_reviews(path: str | os.PathLike) -> Table:
 
 
 def read_categories(path: str | os.PathLike, wanted) -> Table:
-    """The columns `item_id` and `category` of a file of items, of those wanted."""
+    """Reads the columns `item_id` and `category` of a file of items, for the items in `wanted`."""
     category, lines, bad = {}, [], []
     with warnings.catch_warnings():
-        # Of descriptions with a lone backslash.
+        # Descriptions with a lone backslash cause these warnings.
         warnings.simplefilter("ignore", SyntaxWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         for number, line in read_lines(path):
@@ -144,14 +158,14 @@ def read_categories(path: str | os.PathLike, wanted) -> Table:
             if first and first[1].decode() not in wanted:
                 continue
             try:
-                record = _record(line, "JSON or a literal", json.loads, ast.literal_eval)
-                item = _text("asin", record.get("asin"))
+                record = _parse_record(line, "JSON or a literal", json.loads, ast.literal_eval)
+                item = _required_text("asin", record.get("asin"))
                 if item in category:
-                    raise _Bad("the item is there already")
+                    raise _BadRecordError("the item occurs twice")
                 if item in wanted:
                     category[item] = _last_name(record)
                     lines.append(number)
-            except _Bad as error:
+            except _BadRecordError as error:
                 bad.append((number, str(error)))
     frame = pd.DataFrame(
         {
@@ -163,8 +177,8 @@ def read_categories(path: str | os.PathLike, wanted) -> Table:
     return Table(frame, bad_lines(bad))
 
 
-def core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
-    """Where a review is in the k-core: its user and its item have `k` reviews in it each."""
+def k_core_rows(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
+    """Where a review is in the k-core: its user and its item each have `k` reviews in the core."""
     kept = np.ones(len(user), bool)
     while True:
         enough = kept.copy()
@@ -175,34 +189,34 @@ def core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
         kept = enough
 
 
-class _Bad(Exception):
-    """Why a line is no record."""
+class _BadRecordError(Exception):
+    """The reason why a line is not a valid record."""
 
 
-def _record(line, form: str, *parsers) -> dict:
+def _parse_record(line, form: str, *parsers) -> dict:
     if line is None:
-        raise _Bad(f"longer than {LONGEST:,} bytes")
+        raise _BadRecordError(f"longer than {LONGEST:,} bytes")
     text = line.decode("utf-8", "replace")
     for parse in parsers:
         with contextlib.suppress(*_NOT_READABLE):
             record = parse(text)
             if isinstance(record, dict):
                 return record
-    raise _Bad(f"not readable as {form}: {text.strip()[:80]}")
+    raise _BadRecordError(f"not readable as {form}: {text.strip()[:80]}")
 
 
-def _text(name: str, value) -> str:
+def _required_text(name: str, value) -> str:
     if not isinstance(value, str) or not value:
-        raise _Bad(f"{name!r} is missing")
+        raise _BadRecordError(f"{name!r} is missing")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _Bad(f"{name!r} is not UTF-8") from None
+        raise _BadRecordError(f"{name!r} is not UTF-8") from None
     return value
 
 
 def _last_name(record: dict) -> str:
     try:
-        return _text("categories", record["categories"][-1][-1])
+        return _required_text("categories", record["categories"][-1][-1])
     except (LookupError, TypeError):
-        raise _Bad("'categories' is not a list of paths") from None
+        raise _BadRecordError("'categories' is not a list of paths") from None

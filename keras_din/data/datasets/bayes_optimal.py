@@ -1,4 +1,4 @@
-"""How good a model of the synthetic log can be: the best scores, and what they reach."""
+"""The best possible scores of the synthetic log, and their metrics."""
 
 import collections
 
@@ -10,23 +10,31 @@ from keras_din.features import NUM_RESERVED
 
 
 def bayes_optimal_scores(data: PreparedData, part: str) -> np.ndarray:
-    """The probability of a click given the history and the candidate: no model knows more.
+    """Computes the probability of a click given the history and the candidate.
 
-    Let `s` be the number of different categories in the history. A click's category is uniform
-    over the interests, so the history says that these `s` are interests and nothing about which
-    others are: an unseen category is one with probability `a = (K - s) / (T - s)`. That it is
-    shown says more: an interest is shown with probability `1/(2K) + 1/(2T)`, another category
-    with `1/(2T)`. By Bayes, times `2T`:
+    No model can predict better. Let `s` be the number of different categories in the history. The
+    category of a click is uniform over the interests. So the history shows that these `s` are
+    interests, and nothing about the others: an unseen category is an interest with probability
+    `a = (K - s) / (T - s)`. The impression itself is further evidence: an interest is shown with
+    probability `1/(2K) + 1/(2T)`, another category with `1/(2T)`. By Bayes' theorem, with both
+    multiplied by `2T`:
 
     `P(click) = p                                        if the history has the category, else`
     `P(click) = p a (T/K + 1) / (a (T/K + 1) + (1 - a))`.
 
     Args:
-        data: What `synthetic_log` made.
+        data: The result of `synthetic_log`.
         part: `"train"`, `"valid"` or `"test"`.
 
     Returns:
         float64 `(rows,)`.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(users=20)
+    scores = kd.data.bayes_optimal_scores(data, "test")
+    ```
     """
     log, samples = data.behaviors["hist"], data.parts[part]
     interests, categories = data.report["interests"], data.report["categories"]
@@ -39,21 +47,21 @@ def bayes_optimal_scores(data: PreparedData, part: str) -> np.ndarray:
     before = np.cumsum(is_first)
     distinct = before[end] - before[start]
     key = samples.group * size + samples.columns["cate_id"]
-    place = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
+    index = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
     seen = np.zeros(len(samples), bool)
     if len(keys):
-        seen = (keys[place] == key) & (first[place] < end)
+        seen = (keys[index] == key) & (first[index] < end)
     prior = (interests - distinct) / np.maximum(categories - distinct, 1)
     shown = prior * (categories / interests + 1)
     return data.report["click"] * np.where(seen, 1.0, shown / (shown + 1 - prior))
 
 
 class BestReachable:
-    """GAUC, AUC and logloss of the best scores of one part, over chunks of users.
+    """Accumulates GAUC, AUC and logloss of the best scores of one part, over chunks of users.
 
-    A user stands in one chunk, so GAUC, a mean over users, adds up. The scores take few values,
-    one where the history has the category and one for each number of interests that it has shown:
-    the clicks and rows of each value give AUC and logloss, as of all rows at once.
+    Each user is in one chunk, so GAUC, a mean over users, can be summed. The scores have few
+    distinct values: one if the history has the category, and one per number of interests that the
+    history shows. The clicks and rows of each value are enough for the AUC and logloss of all rows.
     """
 
     def __init__(self):
@@ -61,7 +69,7 @@ class BestReachable:
         self._counts = collections.defaultdict(lambda: np.zeros(2, np.int64))
 
     def add(self, data: PreparedData, part: str) -> None:
-        """Adds the rows of a part of a chunk."""
+        """Adds the rows of one part of a chunk."""
         scores, samples = bayes_optimal_scores(data, part), data.parts[part]
         users = metrics.group_auc(samples.label, scores, samples.group)
         self._area += float(users.auc @ users.impressions)
@@ -72,12 +80,15 @@ class BestReachable:
             self._counts[value] += count
 
     def result(self) -> dict:
-        """`gauc`, `auc` and `logloss`; `None` where no user, or not the log, has both labels."""
+        """Returns `gauc`, `auc` and `logloss`.
+
+        `gauc` is `None` if no user has both labels, `auc` if the part does not have both.
+        """
         scores = np.array(sorted(self._counts))
         negatives, positives = np.stack([self._counts[score] for score in scores], axis=1)
         loss = lambda label: [metrics.logloss([label], [score]) for score in scores]  # noqa: E731
         total = positives @ loss(1) + negatives @ loss(0)
-        # A positive wins 2 for a negative that scores less and 1 for one that scores the same.
+        # A positive counts 2 for each negative with a lower score and 1 for each with the same.
         wins = int(positives @ (2 * (np.cumsum(negatives) - negatives) + negatives))
         pairs = int(positives.sum()) * int(negatives.sum())
         return {

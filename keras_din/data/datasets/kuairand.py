@@ -1,4 +1,4 @@
-"""KuaiRand: short videos that were shown, and clicked or not."""
+"""Loads KuaiRand: impressions of short videos with clicks."""
 
 import os
 import pathlib
@@ -26,23 +26,31 @@ def load_kuairand(
     dim=16,
     min_count: int = 1,
 ) -> PreparedData:
-    """The log of a video feed: training to 3 May 2022, validation 4 May, test 5 and 6 May.
+    """Loads the log of a video feed: train until 3 May 2022, valid on 4 May, test on 5 and 6 May.
 
-    A history are the videos that the user watched long before 25 April, then his clicks (or
-    whatever `label` is) before the impression.
+    A history consists of the user's long-watched videos before 25 April, then their clicks (or
+    long views, see `label`) before the impression.
 
     Args:
         folder: Folder with `impressions.parquet`, `history.parquet` and `videos.parquet`.
-            Defaults to the slice that comes with the package.
+            Defaults to the slice of the data in the package.
         label: Column of 0 and 1: `"is_click"` or `"long_view"`.
-        user_id: Whether the user's id is a feature of the context.
-        max_length: The most behaviors that a model reads.
+        user_id: Whether the user's id is a context feature.
+        max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
-        min_count: How often a value must occur in training to have a row of its own.
+        min_count: How often a value must occur in training to have its own embedding.
 
     Returns:
-        A `PreparedData` with target `video_id`, `author_id` and `tag` (the first), context `tab`
-        and perhaps `user_id`, and the sequence `hist` of what the target has.
+        A `PreparedData` with target `video_id`, `author_id` and `tag` (the first tag), context
+        `tab` and, with `user_id=True`, `user_id`, and the sequence `hist` of the target features.
+
+    Example:
+
+    ```python
+    data = kd.data.load_kuairand(dim=8, max_length=20)
+    batches = data.dataset("train", batch_size=256)
+    ```
+
 
     Reference:
         [Gao et al., 2022](https://arxiv.org/abs/2208.08696). CC BY-SA 4.0.

@@ -1,4 +1,4 @@
-"""MovieLens: films that people rated."""
+"""Loads MovieLens: ratings of films."""
 
 import array
 import os
@@ -17,7 +17,7 @@ from keras_din.data.reading.lines import read_lines
 from keras_din.data.reading.source import Table
 from keras_din.data.reading.table import bad_lines, read_table
 
-# Of 138,493 users of MovieLens-20M, 38,493 are the test.
+# The DIN paper tests on 38,493 of the 138,493 users of MovieLens-20M.
 PAPER_SPLIT = ByUser(valid=0, test=38_493 / 138_493)
 _FORMS = (("ratings.csv", "movies.csv"), ("ratings.dat", "movies.dat"), ("u.data", "u.item"))
 _GENRES = (
@@ -38,29 +38,42 @@ def load_movielens(
     min_count: int = 1,
     max_bad: float = MAX_BAD,
 ) -> PreparedData:
-    """Will a user like a film? Each rating is a sample, a history the films liked before it.
+    """Loads ratings as likes. Each rating is a sample; its history are the films liked before it.
 
     Args:
         folder: Folder of any edition: `ratings.csv` and `movies.csv` (20M and later),
             `ratings.dat` and `movies.dat` (1M, 10M), or `u.data` and `u.item` (100K).
-        threshold: The lowest rating that is a like.
-        split: `PAPER_SPLIT` of this file (the default), whole users drawn at random, as many as
-            in the DIN paper and none for validation; or another of `keras_din.data.prepare.split`,
-            as `ByUser(valid=0.1, test=0.278, seed=1)`, `LastFraction()` or `LeaveOneOut()`.
-        user_id: Whether the user's id is a feature of the context. By a split of whole users it
-            is unknown in the test.
-        max_length: The most behaviors that a model reads.
+        threshold: The lowest rating that counts as a like.
+        split: A split of `keras_din.data.prepare.split`, such as
+            `ByUser(valid=0.1, test=0.278, seed=1)`, `LastFraction()` or `LeaveOneOut()`. The
+            default is `PAPER_SPLIT` of this file: a test of whole users drawn at random, as many
+            as in the DIN paper, and no validation.
+        user_id: Whether the user's id is a context feature. In a split of whole users, the ids of
+            the test are unknown.
+        max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
-        min_count: How often a value must occur in training to have a row of its own.
+        min_count: How often a value must occur in training to have its own embedding.
         max_bad: The largest share of the lines of a file that may be kept aside for one reason.
 
     Returns:
-        A `PreparedData` with target `movie_id` and `genres`, a `Bag`, perhaps context `user_id`,
-        and the sequence `hist` of what the target has.
+        A `PreparedData` with target `movie_id` and `genres` (a `Bag`), with `user_id=True` context
+        `user_id`, and the sequence `hist` of the target features.
 
     Raises:
-        ValueError: When the folder has none of these files, too many lines are bad, or
-            `threshold` leaves one class in training.
+        ValueError: If the folder has none of these files, too many lines are bad, or
+            `threshold` leaves only one class in training.
+
+    Example:
+
+    ```python
+    from pathlib import Path
+
+    # user, film, rating, time
+    rows = [f"{user},{film},{3 + (user + film) % 2},{film}" for user in range(4) for film in (1, 2)]
+    Path("ratings.csv").write_text("\\n".join(["userId,movieId,rating,timestamp", *rows]))
+    Path("movies.csv").write_text("movieId,title,genres\\n1,Up,Comedy|Drama\\n2,It,Horror\\n")
+    data = kd.data.load_movielens(".", dim=4, split=kd.data.ByUser(valid=0, test=0.25))
+    ```
 
     Reference:
         [Harper and Konstan, 2015](https://doi.org/10.1145/2827872);
@@ -101,7 +114,7 @@ def load_movielens(
 
 
 def read_ratings(path: str | os.PathLike, separator: bytes) -> Table:
-    """The columns `user_id`, `movie_id`, `rating` and `timestamp` of a file without a header."""
+    """Reads the columns `user_id`, `movie_id`, `rating` and `timestamp`; the file has no header."""
     user, movie, time, lines = (array.array("q") for _ in range(4))
     rating, bad = array.array("d"), []
     for number, line in read_lines(path):
@@ -139,17 +152,17 @@ def _csv_movies(path: pathlib.Path) -> Table:
 
 
 def _dat_movies(path: pathlib.Path) -> Table:
-    """Lines `id::title::genres`; a title may be in any encoding."""
+    """Reads lines `id::title::genres`. Titles may be in any encoding."""
 
     def genres(line):
-        movie, _, names = (line.split(b"::")[place] for place in (0, 1, -1))
+        movie, _, names = (line.split(b"::")[index] for index in (0, 1, -1))
         return int(movie), names.strip().decode("latin-1")
 
     return _movies(path, genres)
 
 
 def _flag_movies(path: pathlib.Path) -> Table:
-    """Lines `id|title|date|date|address|flags`, a flag for each genre."""
+    """Reads lines `id|title|date|date|address|flags`, with one flag per genre."""
 
     def genres(line):
         movie, _, _, _, _, *flags = line.strip().split(b"|")

@@ -1,4 +1,4 @@
-"""A log that a known click law made: how good a model can be is known too."""
+"""A synthetic log from a known click law, so that the best possible metrics are known too."""
 
 import os
 
@@ -25,29 +25,29 @@ def synthetic_log(
     dim: int = 16,
     seed: int = 0,
 ) -> PreparedData:
-    """Users with a few interests each, who click what meets one of them.
+    """Creates a log of users with a few interests, who click only items of these interests.
 
-    The law: of `categories` (T), each user's interests are `interests` (K) drawn uniformly. The
+    The law: each user has `interests` (K) interests, drawn uniformly from `categories` (T). The
     category of an impression is drawn from the user's interests with probability 1/2, else from
-    all; its item uniformly from the category. An item that meets an interest is clicked with
-    probability `click` (p), any other never.
+    all categories. Its item is drawn uniformly from the category. An item of an interest is
+    clicked with probability `click` (p), any other item never.
 
-    So every click shows an interest, and the best prediction is known (`bayes_optimal_scores`). A
-    model must find the candidate's category among the behaviors: target attention does, while a
-    mean over behaviors blurs more interests than its width can hold.
+    So every click reveals an interest, and the best prediction is known (see
+    `bayes_optimal_scores`). A model must find the candidate's category among the behaviors. Target
+    attention can do this; a mean over many behaviors loses it when the embedding is narrow.
 
     Args:
         users: Number of users.
-        impressions_per_user: Impressions of each, an hour apart; the history of one is the
-            clicks before it.
-        interests: Interests of a user, K.
+        impressions_per_user: Impressions per user, one hour apart. The history of an impression
+            are the clicks before it.
+        interests: Interests per user, K.
         categories: Number of categories, T.
-        items_per_category: Items of each category.
-        click: Probability p that an item which meets an interest is clicked.
-        held_out: Impressions of each user in each of `valid` and `test`: his last ones are
-            `test`, those before `valid`.
+        items_per_category: Items per category.
+        click: Probability p of a click on an item of an interest.
+        held_out: Impressions per user in each of `valid` and `test`. The last ones are `test`,
+            the ones before them `valid`.
         dim: Width of the embeddings.
-        seed: Seed of everything drawn.
+        seed: Seed of all random draws.
 
     Returns:
         A `PreparedData` with target `item_id` and `cate_id`, and the sequence `hist` of both.
@@ -55,7 +55,14 @@ def synthetic_log(
         model surpasses except by chance.
 
     Raises:
-        ValueError: When the law is not one.
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(users=20, seed=1)
+    data.report["best_reachable"]["test"]["auc"]
+    ```
     """
     law = SyntheticLaw(
         users,
@@ -93,20 +100,28 @@ def write_synthetic_log(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Writes what `synthetic_log(...).save(folder)` would, in memory that does not grow with it.
+    """Writes the same files as `synthetic_log(...).save(folder)`, in constant memory.
 
-    `PreparedData.load` reads it. It is there in full or not at all, as with `PreparedData.save`.
+    `PreparedData.load` reads them. The folder is written completely or not at all, same as in
+    `PreparedData.save`.
 
     Args:
-        folder: A path where nothing is, or an empty folder.
-        overwrite: Whether prepared data that is there may be replaced.
+        folder: A path that does not exist, or an empty folder.
+        overwrite: Whether existing prepared data may be replaced.
 
     All other arguments are those of `synthetic_log`.
 
     Raises:
-        FileExistsError: When something is there, and `overwrite` is not set or it is something
-            else than prepared data.
-        ValueError: When the law is not one.
+        FileExistsError: If the folder is not empty, and `overwrite` is not set or the folder is
+            not prepared data.
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    ```python
+    kd.data.write_synthetic_log("log", users=20)
+    data = kd.data.PreparedData.load("log")
+    ```
     """
     law = SyntheticLaw(
         users,
@@ -126,9 +141,9 @@ def write_synthetic_log(
 
 
 def _pieces(law: SyntheticLaw, best: dict):
-    """The arrays of each chunk by their file's name, numbered as in the whole log.
+    """Yields the arrays of each chunk by file name, with the numbering of the whole log.
 
-    What can be reached on the chunk is added to `best`.
+    The metrics of each chunk are added to `best`.
     """
     users = events = 0
     for chunk in law.chunks():

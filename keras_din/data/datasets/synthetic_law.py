@@ -1,4 +1,4 @@
-"""The law of the synthetic log, drawn some users at a time."""
+"""The click law of the synthetic log; draws the log in chunks of users."""
 
 import dataclasses
 
@@ -10,13 +10,13 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import NUM_RESERVED, Categorical, FeatureSpec, Sequence
 
-USERS_AT_ONCE = 10_000  # The numbers drawn depend on it: a larger log begins with the smaller.
+USERS_AT_ONCE = 10_000  # The draws depend on it. A smaller log is a prefix of a larger one.
 _HOUR = 3_600_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticLaw:
-    """The arguments of `synthetic_log`, checked."""
+    """The checked arguments of `synthetic_log`."""
 
     users: int
     impressions_per_user: int
@@ -63,8 +63,7 @@ class SyntheticLaw:
             Categorical("item_id", items + NUM_RESERVED, dim=self.dim),
             Categorical("cate_id", self.categories + NUM_RESERVED, dim=self.dim),
         ]
-        # Every click fits into the history: a cut one would know less than `bayes_optimal_scores`
-        # does.
+        # The history is never truncated, because `bayes_optimal_scores` uses all clicks.
         shown = self.impressions_per_user
         return FeatureSpec(
             target=features, sequences=[Sequence("hist", of=features, max_length=shown)]
@@ -72,14 +71,14 @@ class SyntheticLaw:
 
     @property
     def report(self) -> dict:
-        """What `bayes_optimal_scores` must know of the law."""
+        """The parameters that `bayes_optimal_scores` requires."""
         words = ("interests", "categories", "click", "seed")
         return {word: getattr(self, word) for word in words}
 
     def chunks(self):
-        """The log in order, as one `PreparedData` after another of `USERS_AT_ONCE` users each.
+        """Yields the log in order, as one `PreparedData` per `USERS_AT_ONCE` users.
 
-        Users and events of each are numbered from 0.
+        Users and events are numbered from 0 in each.
         """
         for number, first in enumerate(range(0, self.users, USERS_AT_ONCE)):
             rng = np.random.default_rng([self.seed, number])
@@ -87,7 +86,7 @@ class SyntheticLaw:
             yield self._prepared(*(drawn[:users] for drawn in self._draw(rng)))
 
     def _draw(self, rng):
-        """Category, item and click of `USERS_AT_ONCE` users, each `(users, impressions)`."""
+        """Draws category, item and click of `USERS_AT_ONCE` users, each `(users, impressions)`."""
         shape = (USERS_AT_ONCE, self.impressions_per_user)
         of_each = (USERS_AT_ONCE, self.categories)
         rows = np.arange(USERS_AT_ONCE)[:, None]

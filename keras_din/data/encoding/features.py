@@ -6,7 +6,7 @@ import pandas as pd
 from keras_din.checks import positive_integer
 from keras_din.data.encoding.bags import bag_values, fit_bag
 from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_column
-from keras_din.data.reading.bag_cells import has_several_values, holds_bags
+from keras_din.data.reading.bag_cells import has_several_values, is_bag_column
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import whole_as_integers
 from keras_din.data.store.bags import Bags
@@ -129,7 +129,7 @@ class Features:
         values: A function from the name of a column to the values that training sees of it.
         dim: Width of the embeddings: a number, or name -> number.
         min_count: How often a value must occur in training to have a row of its own.
-        separators: The result of `checked_separators`. By default no column holds bags.
+        separators: The result of `check_separators`. By default no column holds bags.
         options: The options of `csv_hints`, after the columns were read. By default types are
             found in the values.
         reasons: The reasons of `csv_hints`.
@@ -191,7 +191,7 @@ class Features:
             return feature
         values, separator = training(feature), self._separators.get(feature)
         others = [self._single_values(f, training(f.name)) for f in shared]
-        if separator is not None or holds_bags(values):
+        if separator is not None or is_bag_column(values):
             if others:
                 values = concat_series([bag_values(values, separator), *others])
                 return Bag(feature, table=fit_feature(feature, values, dim, min_count).table)
@@ -306,7 +306,7 @@ def _positives(samples) -> dict:
 
 def _having(column, index: int) -> np.ndarray:
     """Which rows hold an index: bool `(rows,)`."""
-    return column.having(index) if isinstance(column, Bags) else column == index
+    return column.contains(index) if isinstance(column, Bags) else column == index
 
 
 def concat_series(values: list) -> pd.Series:

@@ -1,1 +1,1 @@
-"""Samples and behavior logs to `tf.data` batches."""
+"""Creates `tf.data` batches from samples and behavior logs."""

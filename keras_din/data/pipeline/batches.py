@@ -1,4 +1,4 @@
-"""The pipeline: samples and behavior logs to a `tf.data.Dataset`, whole batches at a time."""
+"""The pipeline: builds a `tf.data.Dataset` of whole batches from samples and behavior logs."""
 
 import numpy as np
 import tensorflow as tf
@@ -28,43 +28,58 @@ def dataset(
     first_epoch: int = 0,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """Batches as a model of `spec` takes them.
+    """Creates batches for a model of `spec`.
 
-    Histories are gathered from the logs for a whole batch at once. A batch is as wide as its
-    longest history, at most `max_length` of the sequence; of a longer one the most recent stay.
-    Likewise its longest bag, at most `max_values`; of a longer one the first stay. Padding, 0,
-    comes after. When all histories or bags are empty the width is 0.
+    Histories are gathered from the logs for a whole batch at once. The width of a batch is the
+    length of its longest history, at most `max_length` of the sequence. Of a longer history the
+    most recent behaviors are kept. The width of bags is the length of the longest bag, at most
+    `max_values`. Of a longer bag the first values are kept. Padding is 0 and comes last. If all
+    histories or bags are empty, the width is 0.
 
     Args:
         spec: The features.
         behaviors: Sequence name -> `BehaviorLog`.
         samples: The `Samples`.
-        batch_size: Rows of a batch; with `by_request`, requests.
-        shuffle: Whether each epoch has its own order, drawn from `(seed, epoch)` alone. Every
-            iterator that is read from counts as an epoch.
+        batch_size: Rows per batch; with `by_request`, requests per batch.
+        shuffle: Whether each epoch has its own order, which depends only on `(seed, epoch)`. Every
+            iterator that is read counts as an epoch.
         seed: Seed of the orders.
         by_request: Whether a row is a request with all its candidates.
-        first_epoch: Number of the first epoch. Training that goes on after epoch `e` takes
-            `first_epoch=e` and sees the rows as uninterrupted training would.
-        drop_remainder: Whether a last batch that is not full is left out.
+        first_epoch: Number of the first epoch. To continue training after epoch `e`, pass
+            `first_epoch=e`. The rows then come in the same order as in uninterrupted training.
+        drop_remainder: Whether to drop a last batch that is not full.
 
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
-        `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`, int32 or float32;
-        of a `Bag` with the axis `values` after these. `y` is float32 `(batch, candidates)`; of a
-        spec with several labels it is a dict of such tensors by the names of the outputs. There is
-        1 candidate, or with `by_request` those of the request; requests of unequal size are
-        padded with 0. Where `samples` have weights or such padding, elements are
-        `(x, y, sample_weight)`, float32 `(batch, candidates)` with 0 on padding. The dataset's
-        attribute `groups` is the group of each row, int64 `(rows,)`, or `None` when
-        shuffled; `spec` is the spec, which models compare with their own; `values_missing` is name
-        of an input of numbers -> how many are missing (NaN or infinite): the feature's mean stands
-        for them. Transformations such as `take` and `prefetch` give a dataset without these; `fit`,
-        `keras_din.evaluate` and `keras_din.Evaluation` look the spec up in the dataset before
-        them, and refuse one that has lost its groups where these are not given.
+        `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`, int32 or float32. A
+        `Bag` has one more axis, `values`, at the end. `y` is float32 `(batch, candidates)`, or a
+        dict of such tensors by output name if the spec has several labels. There is 1 candidate
+        per row, or with `by_request` all candidates of the request. Requests of unequal size are
+        padded with 0. If `samples` have weights or there is such padding, elements are
+        `(x, y, sample_weight)`, with float32 weights `(batch, candidates)` that are 0 on padding.
+
+        The dataset has three attributes. `groups` is the group of each row, int64 `(rows,)`, or
+        `None` if shuffled. `spec` is the spec, which models compare with their own.
+        `values_missing` is name of a numeric input -> how many numbers are missing (NaN or
+        infinite); they are replaced with the feature's mean. Transformations such as `take` and
+        `prefetch` return a dataset without these attributes. Then `fit`, `keras_din.evaluate` and
+        `keras_din.Evaluation` find the spec in the original dataset, and raise an error if groups
+        are needed but not given.
 
     Raises:
-        ValueError: When samples, logs and spec do not fit together.
+        ValueError: If samples, logs and spec are inconsistent.
+
+    Example:
+
+    ```python
+    item = kd.Categorical("item_id", 100, dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item], max_length=2)])
+    log = kd.data.BehaviorLog([0, 3], {"item_id": np.array([5, 7, 8])})
+    samples = kd.data.Samples({"item_id": np.array([9])}, {"hist": ([0], [3])}, [1], [0])
+    batches = kd.data.dataset(spec, {"hist": log}, samples, batch_size=1)
+    x, y = next(iter(batches))
+    x["hist_item_id"]  # [[7, 8]]: the two most recent behaviors
+    ```
     """
     batch_size = positive_integer("batch_size", batch_size)
     seed = positive_integer("seed", seed, minimum=0)
@@ -83,7 +98,7 @@ def dataset(
     element = _element(spec, samples, columns, bounds)
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
     if shuffle:
-        # One Python call an epoch. An order is a plain permutation: every row once, no buffer.
+        # One Python call per epoch. The order is a permutation of all rows, without a buffer.
         def orders():
             nonlocal first_epoch
             epoch, first_epoch = first_epoch, first_epoch + 1
@@ -101,10 +116,10 @@ def dataset(
         batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
     result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     options = tf.data.Options()
-    # To rewrite the pipeline, tf.data would copy all columns into a graph, for each iterator.
+    # With these optimizations, tf.data would copy all columns into a graph for each iterator.
     options.experimental_optimization.apply_default_optimizations = False
-    # An iterator that is tuned is gone only when its tuner wakes up next: as long again as it was
-    # read from, up to a minute, at the end of each `fit`, `evaluate` and `predict`.
+    # An iterator with autotuning is destroyed only when its tuner wakes up. This delays the end of
+    # each `fit`, `evaluate` and `predict` by as long as the iterator was read, up to a minute.
     options.autotune.enabled = False
     result = result.with_options(options)
     result.spec, result.groups = spec, None
@@ -120,7 +135,7 @@ def _index_type(rows: int):
 
 
 def _order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch: `permutation(rows)` of its generator, in half the memory."""
+    """The order of an epoch: same as `permutation(rows)` of its generator, in half the memory."""
     order = np.arange(rows, dtype=_index_type(rows))
     np.random.default_rng([seed, epoch]).shuffle(order)
     return order
@@ -137,7 +152,7 @@ def _check_requests(spec, samples, columns, bounds) -> None:
 
 
 def _element(spec, samples, columns, bounds):
-    """The function from the row numbers of a batch to its element."""
+    """Returns the function from the row numbers of a batch to its element."""
     reads = {
         name: _read_bags(column, spec.inputs[name].feature.max_values)
         if isinstance(column, Bags)
@@ -168,7 +183,7 @@ def _element(spec, samples, columns, bounds):
         return tf.ragged.range(tf.maximum(start, end - sequence.max_length), end)
 
     def look_up(read, rows):
-        """A column at rows or at ragged rows, the latter padded with 0."""
+        """Reads a column at rows, or at ragged rows with 0 as padding."""
         if isinstance(rows, tf.RaggedTensor):
             return rows.with_values(read(rows.values)).to_tensor()
         return read(rows)
@@ -177,22 +192,22 @@ def _element(spec, samples, columns, bounds):
         first, last = rows, rows + 1
         if bounds is not None:
             first, last = tf.gather(bounds, first), tf.gather(bounds, last)
-        shown = candidates(first, last)
+        candidate_rows = candidates(first, last)
         positions = {sequence.name: history(sequence, first) for sequence in spec.sequences}
         x = {}
         for name, info in spec.inputs.items():
             if info.role == "behavior":
                 x[name] = look_up(reads[name], positions[info.sequence.name])
             else:
-                x[name] = look_up(reads[name], first if info.role == "context" else shown)
+                x[name] = look_up(reads[name], first if info.role == "context" else candidate_rows)
             if info.feature.is_numeric:
                 numbers = tf.cast(x[name], tf.float32)
                 x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.fill_value)
-        labels = {output: look_up(read, shown) for output, read in read_labels.items()}
+        labels = {output: look_up(read, candidate_rows) for output, read in read_labels.items()}
         y = labels if len(labels) > 1 else next(iter(labels.values()))
         if read_weight:
-            return x, y, look_up(read_weight, shown)
-        if isinstance(shown, tf.RaggedTensor):
+            return x, y, look_up(read_weight, candidate_rows)
+        if isinstance(candidate_rows, tf.RaggedTensor):
             width = tf.shape(next(iter(labels.values())))[1]
             return x, y, tf.sequence_mask(last - first, width, dtype=tf.float32)
         return x, y
@@ -201,13 +216,13 @@ def _element(spec, samples, columns, bounds):
 
 
 def _read(column):
-    """The function from rows to the values of a column there."""
+    """Returns the function from rows to the values of a column."""
     column = column_tensor(column)
     return lambda rows: tf.gather(column, rows)
 
 
 def _read_bags(column: Bags, max_values: int):
-    """The function from rows `(...)` to the values of their bags `(..., values)`, 0 after them."""
+    """Returns the function from rows `(...)` to bags `(..., values)`, padded with 0."""
     place, offsets, values = map(column_tensor, (column.place, column.offsets, column.values))
 
     def read(rows):

@@ -1,19 +1,20 @@
-"""Columns as tensors: what is memory-mapped stays on disk."""
+"""Converts columns to tensors. Memory-mapped columns stay on disk."""
 
 import ctypes
 
 import numpy as np
 import tensorflow as tf
 
-_ALIGNMENT = 64  # Kernels of TensorFlow end the process on memory that is aligned to less.
+_ALIGNMENT = 64  # TensorFlow kernels crash the process on memory with a smaller alignment.
 
 
 def column_tensor(column: np.ndarray):
-    """A column as a tensor on the CPU.
+    """Converts a column to a tensor on the CPU.
 
-    What is memory-mapped and aligned, as a file of `save_arrays` and a slice from its first row
-    are, is shared and never written to: it is read from disk where it is looked at, and the file
-    stays open as long as the tensor lives. Anything else is copied.
+    A memory-mapped and aligned column is shared with the tensor instead of copied, and is never
+    written to. Files of `save_arrays`, and slices from their first row, are aligned. Such a column
+    is read from disk on access, and the file stays open as long as the tensor exists. Any other
+    column is copied.
 
     Args:
         column: `(rows,)`, int32, int64 or float32.
@@ -27,11 +28,11 @@ def column_tensor(column: np.ndarray):
         and column.ctypes.data % _ALIGNMENT == 0
         and _is_memory_mapped(column)
     )
-    with tf.device("CPU:0"):  # Where tf.data works; a GPU must not hold the log.
+    with tf.device("CPU:0"):  # tf.data runs on the CPU, and a GPU must not hold the log.
         if not shared:
             # `tf.constant` would copy a column twice.
             return tf.convert_to_tensor(column)
-        # NumPy gives away no array that is read-only, so the memory is handed over by address.
+        # NumPy does not export read-only arrays to DLPack, so the memory is shared by its address.
         memory = (ctypes.c_byte * column.nbytes).from_address(column.ctypes.data)
         memory.owner = column
         shared = np.frombuffer(memory, column.dtype)

@@ -17,9 +17,9 @@ from keras_din.data.prepare.split import TRAIN, LastFraction
 from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
 from keras_din.data.reading.bad_rows import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes
-from keras_din.data.reading.source import as_source, other_tables
+from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
-from keras_din.data.store.order import requests as requests_of
+from keras_din.data.store.order import number_requests
 from keras_din.data.store.samples import Samples
 
 
@@ -140,7 +140,7 @@ def prepare_impressions(
     sequences = {"hist": next(iter(of_label.values()))} if sequences is None else dict(sequences)
     prior_history = check_prior_history(prior_history, sequences)
     source = as_source(source, sep, header, names)
-    items, users, prior_history = other_tables((items, users, prior_history), sep)
+    items, users, prior_history = as_sources((items, users, prior_history), sep)
     flags = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
     columns = log_columns(
         target,
@@ -256,7 +256,7 @@ def _by_request(events, request: str | None) -> tuple:
     if request is None:
         return events, None, events.time
     code, _ = pd.factorize(events.frame[request])
-    number, at = requests_of(events.user, code, events.time)
+    number, at = number_requests(events.user, code, events.time)
     order = np.lexsort((number, at, events.user))
     ordered = events._replace(
         frame=events.frame.iloc[order],

@@ -13,7 +13,7 @@ from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN, LeaveOneOut, positions
 from keras_din.data.prepare.split_rows import check_parts, split_rows
 from keras_din.data.reading.bad_rows import MAX_BAD
-from keras_din.data.reading.source import as_source, other_tables
+from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
 
@@ -122,7 +122,7 @@ def prepare_interactions(
     if given is None:
         negatives = positive_integer("negatives", negatives)
     source = as_source(source, sep, header, names)
-    items, users = other_tables((items, users), sep)
+    items, users = as_sources((items, users), sep)
     columns = log_columns(
         target,
         context,

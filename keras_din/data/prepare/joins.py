@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from keras_din.data.reading.bad_rows import MAX_BAD, check_aside, checked_max_bad
+from keras_din.data.reading.bad_rows import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
 from keras_din.data.reading.source import Table, as_source
 from keras_din.data.reading.table import read_table
@@ -113,7 +113,7 @@ def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_
     aside = len(bad) + int(keyless.sum())
     reason = f"the row is bad, or has no {key!r}"
     total = len(table) + len(bad)
-    check_aside(f"`{name}`", {reason: {"rows": aside}}, total, checked_max_bad(max_bad))
+    check_bad_share(f"`{name}`", {reason: {"rows": aside}}, total, check_max_bad(max_bad))
     table = table[~keyless].set_index(key)
     twice = table.index.duplicated()
     if twice.any():

@@ -10,7 +10,7 @@ from keras_din.data.encoding.features import (
     feature_name,
     features_to_type,
 )
-from keras_din.data.reading.bag_cells import checked_separators
+from keras_din.data.reading.bag_cells import check_separators
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.features import FeatureSpec
 
@@ -23,7 +23,7 @@ class LogColumns(NamedTuple):
         context: Features of the user and the request.
         side_features: Features that only behaviors have.
         of: Those of `target` that behaviors have too.
-        separators: The result of `checked_separators`.
+        separators: The result of `check_separators`.
         reading: Options of `read_table`. Reading adds what it `found` in each column.
         reasons: Name of the feature -> why its type is known before reading.
     """
@@ -128,7 +128,7 @@ def log_columns(
     side_features = checked_features("side_features", side_features)
     of = behavior_features(of, target)
     features = [*target, *context, *side_features]
-    separators = checked_separators(bags, features, [*ids, time, *numbers])
+    separators = check_separators(bags, features, [*ids, time, *numbers])
     reading, reasons = csv_hints(features, feature_name(target[0]), ids, numeric, categorical)
     reading["numbers"].update(numbers)
     if time is not None:

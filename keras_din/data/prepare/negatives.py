@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_din.checks import positive_integer
-from keras_din.data.store.arrays import integers, integers_below
+from keras_din.data.store.arrays import to_int64, to_int64_below
 
 
 def sample_negatives(
@@ -40,8 +40,8 @@ def sample_negatives(
     """
     items = positive_integer("items", items)
     per_positive = positive_integer("per_positive", per_positive)
-    user, seen_user = integers("user", user), integers("seen_user", seen_user)
-    seen_item = integers_below("seen_item", seen_item, items, "items")
+    user, seen_user = to_int64("user", user), to_int64("seen_user", seen_user)
+    seen_item = to_int64_below("seen_item", seen_item, items, "items")
     if len(seen_user) != len(seen_item):
         raise ValueError(
             "`seen_user` and `seen_item` must have one length. "

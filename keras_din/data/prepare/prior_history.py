@@ -8,10 +8,10 @@ import pandas as pd
 from keras_din.data.encoding.features import features_to_type
 from keras_din.data.prepare.joins import column_names, index_of, read_log
 from keras_din.data.prepare.log_columns import LogColumns
-from keras_din.data.reading.bad_rows import check_aside
+from keras_din.data.reading.bad_rows import check_bad_share
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing
-from keras_din.data.reading.times import placeholders, to_microseconds
+from keras_din.data.reading.times import find_placeholders, to_microseconds
 
 
 class PriorHistory(NamedTuple):
@@ -88,11 +88,11 @@ def read_prior_history(
         if own_time:
             at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
             told = (time_unit, time_format) != ("auto", None)
-            good &= is_time & ~placeholders(time, at, is_time, unit, told, frame.index)
+            good &= is_time & ~find_placeholders(time, at, is_time, unit, told, frame.index)
         aside, unknown = len(bad) + int((~good).sum()), int((good & (number < 0)).sum())
         reason = "the row is bad, or has no item or time"
         total = len(bad) + len(frame)
-        check_aside(f"`prior_history` of {name!r}", {reason: {"rows": aside}}, total, max_bad)
+        check_bad_share(f"`prior_history` of {name!r}", {reason: {"rows": aside}}, total, max_bad)
         kept = good & (number >= 0)
         found[name] = PriorHistory(frame[kept], number[kept], at[kept], unknown, aside)
     return found

@@ -38,7 +38,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         lists: Names of the columns of histories.
         split: Column that holds the part, or `None`.
         names: Of the features of which a column may have a type that only the user can tell.
-        separators: The result of `checked_separators`.
+        separators: The result of `check_separators`.
         reading: Options of `read_table`.
         checks: What must hold of a row: the columns that are `required`, the `labels` and their
             `label_map`, `max_bad` and `strict`.

@@ -13,7 +13,7 @@ from keras_din.data.prepare.read_rows import read_rows, sources_by_part
 from keras_din.data.prepare.row_histories import read_histories, split_cells
 from keras_din.data.prepare.rows_dataset import rows_to_samples
 from keras_din.data.prepare.split import TRAIN
-from keras_din.data.reading.bad_rows import MAX_BAD, checked_max_bad
+from keras_din.data.reading.bad_rows import MAX_BAD, check_max_bad
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
@@ -123,7 +123,7 @@ def prepare_rows(
             "required": [*ids, *labels, columns.item],
             "labels": labels,
             "label_map": label_map,
-            "max_bad": checked_max_bad(max_bad),
+            "max_bad": check_max_bad(max_bad),
             "strict": strict,
         },
     )

@@ -11,9 +11,9 @@ from keras_din.data.prepare.label_columns import columns_of_spec
 from keras_din.data.prepare.leaks import check_known_before
 from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
-from keras_din.data.reading.labels import check_both_classes, good_labels, plain_text
+from keras_din.data.reading.labels import check_both_classes, format_value, require_labels
 from keras_din.data.reading.source import to_frame
-from keras_din.data.reading.text_types import is_missing_word, stands_for_nothing
+from keras_din.data.reading.text_types import is_missing_among_numbers, is_missing_token
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
@@ -101,7 +101,7 @@ def rows_to_samples(
         },
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
         labels={
-            each.name: good_labels(of_label[each.name], frame[of_label[each.name]], label_map)
+            each.name: require_labels(of_label[each.name], frame[of_label[each.name]], label_map)
             if of_label
             else np.zeros(len(frame))
             for each in spec.labels
@@ -120,7 +120,7 @@ def _weights(name: str, values) -> np.ndarray:
         row = int(wrong.argmax())
         raise ValueError(
             f"Weights {name!r} must be numbers in every row. "
-            f"Received: {plain_text(values.iloc[row])} in row {values.index[row]}."
+            f"Received: {format_value(values.iloc[row])} in row {values.index[row]}."
         )
     return found.astype(np.float32)
 
@@ -237,8 +237,8 @@ def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
 def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
     """Prints which words stand for a missing value, or raises a `ValueError`; as `prepare_rows`."""
     for row, word in words.items():
-        known = isinstance(word, str) and is_missing_word(word)
-        if not known or (all_are_words and not stands_for_nothing(word)):
+        known = isinstance(word, str) and is_missing_among_numbers(word)
+        if not known or (all_are_words and not is_missing_token(word)):
             raise ValueError(
                 f"Column {name!r} must hold numbers written as in 1234.5, and words without a "
                 f"digit, such as '-', where a value is missing. Received: {word!r}, value {row} "

@@ -8,15 +8,15 @@ import pandas as pd
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.prepare.pointers import concat_behaviors
-from keras_din.data.reading.bad_rows import MAX_BAD, check_aside, checked_max_bad
+from keras_din.data.reading.bad_rows import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
 from keras_din.data.reading.columns import is_missing
-from keras_din.data.reading.labels import plain_text, remedy, to_labels
-from keras_din.data.reading.source import as_source, other_tables
-from keras_din.data.reading.times import PLACEHOLDER, placeholders, to_microseconds
+from keras_din.data.reading.labels import format_value, label_remedy, to_labels
+from keras_din.data.reading.source import as_source, as_sources
+from keras_din.data.reading.times import PLACEHOLDER, find_placeholders, to_microseconds
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
-from keras_din.data.store.order import ranges, requests
+from keras_din.data.store.order import number_requests, ranges
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
@@ -93,7 +93,7 @@ def log_to_samples(
             behavior is neither 0 nor 1, or `data` does not know its users or when they did what.
     """
     # Columns.
-    max_bad, sequences = checked_max_bad(max_bad), dict(sequences or {})
+    max_bad, sequences = check_max_bad(max_bad), dict(sequences or {})
     of_model = {sequence.name: sequence for sequence in spec.sequences}
     if set(sequences) - set(of_model):
         raise ValueError(
@@ -116,7 +116,7 @@ def log_to_samples(
         bags=_separators(bags, data, of_log),
     )
     source = as_source(source, sep, header, names)
-    items, users = other_tables((items, users), sep)
+    items, users = as_sources((items, users), sep)
 
     # Clean.
     needed = list(dict.fromkeys([*ids, time, *sequences.values(), *columns.names]))
@@ -145,7 +145,7 @@ def log_to_samples(
             places.append((who[did], held, at[did]))
         logs[name], twice[name] = _log(sequence, places, len(values))
         new[name] = int(did.sum()) - twice[name]
-    when = requests(who, pd.factorize(frame[request])[0], at)[1] if request else at
+    when = number_requests(who, pd.factorize(frame[request])[0], at)[1] if request else at
     samples = Samples(
         columns={feature.name: encoded[feature.name] for feature in (*spec.context, *spec.target)},
         history={name: log.before(who, when) for name, log in logs.items()},
@@ -181,11 +181,11 @@ def _good_rows(
     if len(bad):
         facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
         reason = f"the line is no row ({bad['reason'].iloc[0]})"
-        check_aside("the log", {reason: facts}, len(frame) + len(bad), max_bad)
+        check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad)
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
     told = time_unit != "auto" or time_format is not None
-    early = placeholders(time, at, is_time, unit, told, frame.index)
+    early = find_placeholders(time, at, is_time, unit, told, frame.index)
     good = np.ones(len(frame), bool)
     for name, wrong in [
         (f"{user!r} is missing", is_missing(frame[user])),
@@ -226,8 +226,8 @@ def _flags(column: str, frame: pd.DataFrame, label_map) -> np.ndarray:
         row = int(wrong.argmax())
         raise ValueError(
             f"Column {column!r} must be 0, 1 or nothing. Received: "
-            f"{plain_text(frame[column].iloc[row])} in line {frame.index[row]}. "
-            f"{remedy(frame[column][wrong])}"
+            f"{format_value(frame[column].iloc[row])} in line {frame.index[row]}. "
+            f"{label_remedy(frame[column][wrong])}"
         )
     return values == 1
 
@@ -258,7 +258,7 @@ def _log(sequence, parts: list, users: int) -> tuple:
         return BehaviorLog.from_events(who, held, at, users), 0
     key = pd.DataFrame({"user": who, "time": at})
     for name, values in held.items():
-        key[name] = values.numbers() if isinstance(values, Bags) else values
+        key[name] = values.bag_ids() if isinstance(values, Bags) else values
     key = pd.MultiIndex.from_frame(key)
     first = len(parts[0][0])
     twice = np.append(np.zeros(first, bool), key[first:].isin(key[:first]))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import fraction, positive_integer
-from keras_din.data.reading.calendar_numbers import calendar_formats, digits_of
+from keras_din.data.reading.calendar_numbers import calendar_formats, count_digits
 from keras_din.data.reading.times import to_microseconds
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
@@ -142,7 +142,9 @@ class ByTime:
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
             return
         if formats := calendar_formats(np.array([value], np.int64)):
-            moment = datetime.datetime.strptime(str(value).zfill(digits_of(formats[0])), formats[0])
+            moment = datetime.datetime.strptime(
+                str(value).zfill(count_digits(formats[0])), formats[0]
+            )
             iso = moment.isoformat(" ").removesuffix(" 00:00:00")
             raise ValueError(
                 f"`{word}` must be a time. Received: {word}={value}, which looks like a date: "

@@ -13,7 +13,7 @@ from keras_din.data.prepare.split import (
     ByTime,
     positions,
 )
-from keras_din.data.reading.times import ORDER, span
+from keras_din.data.reading.times import ORDER, time_range
 
 _NAMES = ("train", "valid", "test")
 _ALIKE = dict.fromkeys(["train", "training"], "train")
@@ -137,7 +137,7 @@ def check_parts(
 def _times(time: np.ndarray, unit: str) -> str:
     if not len(time):
         return "no rows at all"
-    first, last = span(time, unit).values()
+    first, last = time_range(time, unit).values()
     return f"the rows are {'in the order' if unit == ORDER else 'from'} {first} to {last}"
 
 

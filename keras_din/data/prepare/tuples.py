@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.prepared_data import PreparedData
-from keras_din.data.reading.labels import check_both_classes, good_labels
+from keras_din.data.reading.labels import check_both_classes, require_labels
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import NUM_RESERVED, Categorical, FeatureSpec, Sequence
@@ -64,7 +64,7 @@ def prepare_tuples(
     )
     _check_items("histories", items, categories)
     _check_items("candidates", shown, categories)
-    label = good_labels("label", pd.Series([row[3] for row in train], dtype=object), label_map)
+    label = require_labels("label", pd.Series([row[3] for row in train], dtype=object), label_map)
 
     # Point.
     offsets, events, start = _shared(user, lengths, items)

@@ -1,1 +1,1 @@
-"""Tables from any source as clean, typed columns; bad rows are kept aside."""
+"""Reads tables of any source as clean, typed columns, and keeps bad rows aside."""

@@ -1,4 +1,4 @@
-"""How many rows may be kept aside before it is an error."""
+"""The largest share of bad rows that is not an error."""
 
 import math
 
@@ -6,28 +6,28 @@ from keras_din.checks import is_number
 
 MAX_BAD = 0.01
 NOT_UTF8 = "is not UTF-8"
-REMEDY_OF_ENCODING = (
+ENCODING_REMEDY = (
     "If the file is in another encoding, such as Latin-1, convert it (`iconv -f latin1 -t utf-8 "
-    'FILE > NEW`), or give the DataFrame of `pandas.read_csv(..., encoding="latin-1")`.'
+    'FILE > NEW`), or pass the DataFrame that `pandas.read_csv(..., encoding="latin-1")` returns.'
 )
 
 
-def checked_max_bad(value) -> float:
-    """`max_bad` as a float in [0, 1], or a `ValueError`."""
+def check_max_bad(value) -> float:
+    """Returns `max_bad` as a float. Raises a `ValueError` unless it is in [0, 1]."""
     if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"`max_bad` must be a number in [0, 1]. Received: max_bad={value!r}.")
     return float(value)
 
 
-def check_aside(what: str, counts: dict, total: int, max_bad: float, remedies=None) -> None:
-    """Raises a `ValueError` where too many rows are kept aside for one reason.
+def check_bad_share(what: str, counts: dict, total: int, max_bad: float, remedies=None) -> None:
+    """Raises a `ValueError` if too many rows are kept aside for one reason.
 
     Args:
-        what: What the rows are of, such as `"the log"`.
-        counts: Reason -> its `rows`, and perhaps the `first_line` and the `first_value`.
-        total: How many rows there are in all.
-        max_bad: The largest share of rows that one reason may keep aside.
-        remedies: Reason -> what to do, a sentence.
+        what: The table that the rows belong to, such as `"the log"`.
+        counts: Reason -> its number of `rows`, optionally with `first_line` and `first_value`.
+        total: Number of rows, good and bad.
+        max_bad: The largest share of rows that may be kept aside for one reason.
+        remedies: Reason -> a sentence that tells the user what to do.
     """
     if not counts:
         return
@@ -41,10 +41,10 @@ def check_aside(what: str, counts: dict, total: int, max_bad: float, remedies=No
     raise ValueError(
         f"At most {100 * max_bad:g} % of the rows of {what} may be kept aside for one reason. "
         f"Received: {rows:,} of {total:,} rows for this reason: {reason}{place}. "
-        f"{_remedy(reason, remedies or {})} To leave these rows out all the same: "
+        f"{_remedy(reason, remedies or {})} To leave these rows out anyway, pass "
         f"`max_bad={enough}` (on the command line `--max-bad {enough}`)."
     )
 
 
 def _remedy(reason: str, remedies: dict) -> str:
-    return remedies.get(reason) or (REMEDY_OF_ENCODING if NOT_UTF8 in reason else "Correct them.")
+    return remedies.get(reason) or (ENCODING_REMEDY if NOT_UTF8 in reason else "Correct them.")

@@ -1,4 +1,4 @@
-"""Cells with several raw values: lists, or text that a separator splits."""
+"""Cells with several raw values: lists, or text with a separator."""
 
 import numpy as np
 import pandas as pd
@@ -9,19 +9,21 @@ from keras_din.features import Feature
 SEPARATOR = "|"
 
 
-def checked_separators(bags, features: list, single: list) -> dict:
-    """Which columns may hold several values a cell.
+def check_separators(bags, features: list, single: list) -> dict:
+    """Finds the columns that may hold several values per cell.
 
     Args:
-        bags: Column -> separator of its text, or names of columns whose text `|` separates.
-        features: Names of columns, or features; the first is the item.
-        single: Names of columns that hold one value, such as users and times. The item does too.
+        bags: Column -> separator of its text, or names of columns whose separator is `|`.
+        features: Names of columns, or features. The first is the item.
+        single: Names of columns with one value per cell, such as users and times. The item has
+            one value too.
 
     Returns:
-        Name of each such column -> the separator of its text, or `None`: only lists are bags.
+        Name of each such column -> the separator of its text, or `None` if only lists are bags.
 
     Raises:
-        ValueError: When `bags` names another column, a separator is no text, or the item a `Bag`.
+        ValueError: If `bags` names another column, a separator is not text, or the item is a
+            `Bag`.
     """
     if has_several_values(features[0]):
         raise ValueError(
@@ -39,7 +41,7 @@ def checked_separators(bags, features: list, single: list) -> dict:
     for name, separator in bags.items():
         if name not in found:
             raise ValueError(
-                "`bags` must name features that may have several values, of columns "
+                "`bags` must name features that may have several values. These are the columns "
                 f"{list(found)}. Received: {name!r}."
             )
         if not isinstance(separator, str) or not separator:
@@ -50,28 +52,28 @@ def checked_separators(bags, features: list, single: list) -> dict:
 
 
 def has_several_values(feature) -> bool:
-    """Whether a feature has several values per cell; the name of a column tells nothing."""
+    """Whether this is a feature with several values per cell; `False` for a column name."""
     return isinstance(feature, Feature) and bool(feature.axes)
 
 
 def bag_cells(values: pd.Series, separator: str | None):
-    """Lists as tuples, which pandas can compare and count; text stays text.
+    """Converts lists to tuples, which pandas can compare and count. Text stays text.
 
     Missing values and empty strings within a list are left out.
 
     Args:
-        values: Lists, tuples or arrays of strings or integers, and, with a separator, text.
-        separator: The separator of text in a column that was named as one of bags, or `None`.
+        values: Lists, tuples or arrays of strings or integers. With a separator also text.
+        separator: The separator of text if `bags` names the column, else `None`.
 
     Returns:
         `(cells, wrong)`: the column, and bool `(rows,)`, `True` where a cell is something else.
 
     Raises:
-        ValueError: When a list holds whole numbers as floats, which may be ids or amounts, and
-            the column was not named.
+        ValueError: If `bags` does not name the column and a list holds whole numbers as floats,
+            which may be ids or amounts.
     """
     cells, wrong = values.to_numpy(object, copy=True), np.zeros(len(values), bool)
-    known = {}  # Equal lists become one tuple.
+    cache = {}  # Equal lists become one tuple.
     for row, cell in enumerate(cells):
         if separator is not None and isinstance(cell, str):
             continue
@@ -81,13 +83,13 @@ def bag_cells(values: pd.Series, separator: str | None):
             floats = [value for value in cell if _is_whole_float(value)]
             if floats and separator is None:
                 raise ValueError(
-                    f"Lists of column {values.name!r} must hold strings or integers; whole numbers "
-                    "as floats count as ids where the column is named in `bags` (`--bags`). "
+                    f"Lists of column {values.name!r} must hold strings or integers. Whole numbers "
+                    "as floats count as ids only if `bags` (`--bags`) names the column. "
                     f"Received: {list(cell)} in line {values.index[row]}."
                 )
             if floats:
                 check_exact_ids(values.name, np.array(floats))
-            bag = _bag(cell, known)
+            bag = _to_tuple(cell, cache)
             wrong[row] = bag is None
             cells[row] = cell if bag is None else bag
         else:
@@ -99,28 +101,28 @@ def _is_whole_float(value) -> bool:
     return isinstance(value, (float, np.floating)) and float(value).is_integer()
 
 
-def _bag(cell, known: dict):
-    """The values of a list as a tuple, or `None` where one is no string or integer."""
+def _to_tuple(cell, cache: dict):
+    """The values of a list as a tuple, or `None` if one is neither a string nor an integer."""
     key = tuple(cell.tolist() if isinstance(cell, np.ndarray) else cell)
     try:
-        return known[key]
-    except TypeError:  # A list or a dict in it.
+        return cache[key]
+    except TypeError:  # The list contains a list or a dict.
         return None
     except KeyError:
         pass
     bag = []
     for value in key:
-        if isinstance(value, float) and value.is_integer():  # Integers beside missing ones.
+        if isinstance(value, float) and value.is_integer():  # An integer next to a missing value.
             value = int(value)
         if isinstance(value, (str, int, np.integer)):
             bag += [value] if value != "" else []
         elif not pd.isna(value):
             return None
-    return known.setdefault(key, tuple(bag))
+    return cache.setdefault(key, tuple(bag))
 
 
-def holds_bags(values: pd.Series) -> bool:
-    """Whether a column that `bag_cells` gave holds lists."""
-    there = values.notna().to_numpy()
-    # By position: an item's row may stand in the index many times.
-    return values.dtype == object and there.any() and isinstance(values.iloc[there.argmax()], tuple)
+def is_bag_column(values: pd.Series) -> bool:
+    """Whether a column that `bag_cells` returned holds tuples."""
+    known = values.notna().to_numpy()
+    # By position, because the index may contain an item's row many times.
+    return values.dtype == object and known.any() and isinstance(values.iloc[known.argmax()], tuple)

@@ -1,10 +1,10 @@
-"""Moments that are written as one number, such as 20220408: no number of seconds."""
+"""Dates that are written as one number, such as 20220408."""
 
 import re
 
 import numpy as np
 
-# By the number of digits; of each format whether all values must fit it to be taken for one.
+# Number of digits -> format -> whether all values (not only most) must match it.
 _FORMATS = {
     4: {"%Y": True},
     6: {"%Y%m": True, "%y%m%d": True},
@@ -22,48 +22,48 @@ _DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def calendar_formats(numbers: np.ndarray) -> list:
-    """The formats of `datetime.strptime` by which numbers look like calendar moments.
+    """Finds the formats of `datetime.strptime` by which numbers look like dates.
 
-    More than half of the numbers must be such moments by a format, between 1900 and 2100. All of
-    them must be where moments are dense among numbers: years, months, six digits, and ten digits
-    that begin with a year of two digits, which seconds since 1970 often are. The latter must also
-    lie 100 apart, for of seconds so far apart some are none. Zeros and negative numbers do not
-    count.
+    More than half of the numbers must be dates between 1900 and 2100 in such a format. All of them
+    must match a format that many ordinary numbers match: years, months, six digits, and ten digits
+    that begin with a two-digit year. Seconds since 1970 often match the latter, so the numbers must
+    also span at least 100: among seconds that far apart, some do not match. Zeros and negative
+    numbers are ignored.
 
     Args:
         numbers: int64 `(rows,)`.
 
     Returns:
-        A list of formats, empty where they look like something else.
+        A list of formats, empty if the numbers look like something else.
     """
     numbers = numbers[numbers > 0]
     if not len(numbers):
         return []
     found = []
-    # A first digit 0 of a year, a day or a month of two digits is lost in a number.
-    some = numbers[:: max(1, len(numbers) // 10_000)]
-    digits = len(str(int(np.median(some))))
+    # A number does not keep the leading 0 of a two-digit year, month or day.
+    sample = numbers[:: max(1, len(numbers) // 10_000)]
+    digits = len(str(int(np.median(sample))))
     for width in dict.fromkeys([digits, digits + 1 if digits in (7, 9, 11) else digits]):
-        for text, all_of_them in _FORMATS.get(width, {}).items():
+        for text, must_all_match in _FORMATS.get(width, {}).items():
             if width > digits and text.startswith("%Y"):
                 continue
-            fits = _fits(some, text)
-            enough = len(fits) - 1 if all_of_them else len(fits) / 2
-            if fits.sum() > enough and (not all_of_them or _fits(numbers, text).all()):
+            fits = _matches_format(sample, text)
+            enough = len(fits) - 1 if must_all_match else len(fits) / 2
+            if fits.sum() > enough and (not must_all_match or _matches_format(numbers, text).all()):
                 found.append(text)
     if found == ["%y%m%d%H%M"] and digits == 10 and np.ptp(numbers) < 100:
         return []
     return found
 
 
-def digits_of(text: str) -> int | None:
-    """How many digits a moment has by a format, or `None` where it is not of a fixed number."""
+def count_digits(text: str) -> int | None:
+    """How many digits a date has in a format, or `None` if the number of digits varies."""
     if not re.fullmatch("(%[YymdHMSj])+", text):
         return None
     return sum(_WIDTH[letter] for letter in text.replace("%", ""))
 
 
-def _fits(numbers: np.ndarray, text: str) -> np.ndarray:
+def _matches_format(numbers: np.ndarray, text: str) -> np.ndarray:
     rest, fields = numbers, {}
     letters = text.replace("%", "")
     for letter in reversed(letters):

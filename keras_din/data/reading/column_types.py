@@ -1,4 +1,4 @@
-"""The type of each column of a table: what was found, and why."""
+"""Detects the type of each column of a table and the reason for it."""
 
 import numpy as np
 import pandas as pd
@@ -12,71 +12,71 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.text_types import (
-    NO_VALUE,
     NULLS,
+    NULLS_IN_TEXT,
     TextType,
     convert,
-    counted,
-    stands_for_nothing,
+    count_values,
+    is_missing_token,
     type_of_text,
 )
 
-_IDS = "whole numbers may be ids or amounts, and count as ids"
+_IDS = "whole numbers may be ids or amounts; they count as ids"
 _DATES = ("datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period")
-_SEVERAL = (list, tuple, dict, set, np.ndarray)
+_CONTAINERS = (list, tuple, dict, set, np.ndarray)
 
 
 def from_csv(column: pa.ChunkedArray, declared: str | None):
-    """A column of a CSV file in its type.
+    """Converts a column of a CSV file to its detected type.
 
     Args:
-        column: Its fields as they stand in the file, binary and all UTF-8; or dates.
-        declared: What is known of it: `"numeric"` or `"categorical"` of features, `"text"` of
-            what stays text, `"number"` of times and labels, in which a word is an error that is
-            found later; or `None`.
+        column: The fields as written in the file, as UTF-8 bytes; or dates.
+        declared: The declared type: `"numeric"` or `"categorical"` for features, `"text"` for a
+            column that stays text, `"number"` for times and labels (a later step reports the
+            words in them), or `None`.
 
     Returns:
-        `(values, facts)`: a `Series`, and what a report says of it: `type`, `reason`, `example`,
-        and as `is_missing` how often each token for a missing value stands in it. In text only an
-        empty field and `\\N` are missing; beside numbers also words such as `NA`, and infinity.
-        Where only a user can tell, there is also `refused`, a token that may be a number, or
-        `unclear`: whole numbers as floats, with gaps.
+        `(values, facts)`: a `Series`, and a dict for the report: `type`, `reason`, `example`, and
+        `missing`, how often each token for a missing value occurs. In text only an empty field
+        and `\\N` are missing. In numbers, words such as `NA` and infinity are missing too. If only
+        the user can decide, the dict also has `refused`, a token that may be a number, or
+        `unclear`, for whole numbers as floats with gaps.
     """
     if not pa.types.is_binary(column.type):
         return from_arrow(column), _facts("dates", str(column.type))
     column = column.cast(pa.string())
     if declared == "text":
-        column, nothing = _without(column, [""])
+        column, nothing = _nullify(column, [""])
         return from_arrow(column), _facts("categorical", "text", None, nothing)
     values = column.filter(pc.invert(pc.is_in(column, pa.array(NULLS))))
     found = type_of_text(values, declared in ("numeric", "number"))
     if declared == "categorical" and found.kind == "nothing":  # Only words such as NA.
-        found = type_of_text(column.filter(pc.invert(pc.is_in(column, pa.array(NO_VALUE)))))
+        found = type_of_text(column.filter(pc.invert(pc.is_in(column, pa.array(NULLS_IN_TEXT)))))
     is_text = found.kind == "text" and declared in (None, "categorical")
-    column, nothing = _without(column, NO_VALUE if is_text else NULLS)
+    column, nothing = _nullify(column, NULLS_IN_TEXT if is_text else NULLS)
     if declared == "number" and found.missing:
         return from_arrow(column), _facts("text", "text", None, nothing)
-    if declared == "number":  # In times and labels what is wrong is found later.
+    if declared == "number":  # A later step reports wrong times and labels.
         found = found._replace(refused=None)
     if declared == "categorical" and found.kind == "numbers":
         kind = "integers" if found.whole else "text"
-        tokens = {token: n for token, n in found.missing.items() if stands_for_nothing(token)}
+        tokens = {token: n for token, n in found.missing.items() if is_missing_token(token)}
         found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
     return _typed(column, found, nothing)
 
 
-def _without(column, words: list):
-    """A column of text without the fields that are one of `words`, and how many are which."""
+def _nullify(column, words: list):
+    """Replaces the fields that are one of `words` by null, and counts each of these words."""
     nulls = pc.is_in(column, pa.array(words))
-    nothing = counted(column.filter(nulls))
+    nothing = count_values(column.filter(nulls))
     return (pc.if_else(nulls, pa.scalar(None, column.type), column) if nothing else column), nothing
 
 
 def from_series(values: pd.Series, declared: str | None):
-    """A column of a `DataFrame` or a Parquet file in its type; otherwise as `from_csv`.
+    """Converts a column of a `DataFrame` or a Parquet file to its type. See `from_csv`.
 
-    Text that holds whole numbers stays text, since the source says so. Text becomes numbers where
-    these have decimal points: pandas leaves a column as text that has a `-` among its numbers.
+    Text with whole numbers stays text, because the source has typed it. Text with decimal numbers
+    becomes numbers, because pandas keeps a column as text if one of its numbers is a `-`.
     """
     values = to_plain_series(values)
     kind = {"b": "boolean", "i": "integer", "u": "integer", "f": "floating", "m": "timedelta"}
@@ -85,7 +85,7 @@ def from_series(values: pd.Series, declared: str | None):
         values = from_arrow(pa.chunked_array([pa.array(values, from_pandas=True)]))
         return from_series(values.set_axis(values.index), declared)
     example = _first(values)
-    if isinstance(example, _SEVERAL) or (kind == "mixed" and _has_several(values)):
+    if isinstance(example, _CONTAINERS) or (kind == "mixed" and _has_containers(values)):
         return values, _facts("bag", "lists")
     nothing = int(is_missing(values).sum())
     nothing = {"null": nothing} if nothing else {}
@@ -93,8 +93,8 @@ def from_series(values: pd.Series, declared: str | None):
         reason = _IDS if kind == "integer" else "true or false"
         return values, _facts("categorical", reason, example, nothing)
     if kind in ("floating", "mixed-integer-float"):
-        return values, _of_floats(values, nothing)
-    text = _as_text(values, kind) if declared in (None, "numeric") else None
+        return values, _float_facts(values, nothing)
+    text = _to_arrow_text(values, kind) if declared in (None, "numeric") else None
     if text is None:
         if isinstance(example, str):
             return values, _facts("categorical", "text", example, nothing)
@@ -107,7 +107,7 @@ def from_series(values: pd.Series, declared: str | None):
     found = type_of_text(pc.drop_null(text), declared == "numeric")
     if found.kind != "numbers" and declared != "numeric":
         tokens = ", ".join(map(repr, found.missing or ()))
-        reason = f"text, all of it whole numbers but {tokens}" if tokens else "text"
+        reason = f"text, all of it whole numbers except {tokens}" if tokens else "text"
         reason = found.reason if found.looks_like_numbers else reason
         return values, _facts("categorical", reason, found.example, nothing)
     series, facts = _typed(text, found, nothing)
@@ -121,7 +121,7 @@ def _typed(column, found: TextType, nothing: dict):
         nothing = nothing | (found.missing or {})
     values = from_arrow(convert(column, found))
     if found.kind == "numbers" and found.refused is None:
-        nothing = nothing | counted(column.filter(pa.array(_infinite(values))))
+        nothing = nothing | count_values(column.filter(pa.array(_is_infinite(values))))
     facts = _facts(kind, reason, found.example, nothing)
     if found.refused is not None:
         facts["refused"] = found.refused
@@ -130,12 +130,12 @@ def _typed(column, found: TextType, nothing: dict):
     return values, facts
 
 
-def _infinite(values: pd.Series) -> np.ndarray:
+def _is_infinite(values: pd.Series) -> np.ndarray:
     return np.isinf(values.to_numpy(np.float64, na_value=np.nan))
 
 
-def _of_floats(values: pd.Series, nothing: dict) -> dict:
-    infinite = _infinite(pd.to_numeric(values))
+def _float_facts(values: pd.Series, nothing: dict) -> dict:
+    infinite = _is_infinite(pd.to_numeric(values))
     example = _first(values[~infinite])
     for word, count in pd.Series(values[infinite]).map(float).value_counts().items():
         nothing = nothing | {str(word): count}
@@ -150,18 +150,18 @@ def _facts(kind: str, reason: str, example=None, nothing=None) -> dict:
 
 
 def _first(values: pd.Series):
-    """The first value that is not missing, as JSON takes it where it is a number or text."""
+    """The first value that is not missing; numbers and text as types that JSON supports."""
     where = np.flatnonzero(values.notna().to_numpy(bool))[:1]
     value = values.iloc[where[0]] if len(where) else None
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _has_several(values: pd.Series) -> bool:
-    return any(isinstance(value, _SEVERAL) for value in values)
+def _has_containers(values: pd.Series) -> bool:
+    return any(isinstance(value, _CONTAINERS) for value in values)
 
 
-def _as_text(values: pd.Series, kind: str):
-    """A column of text, or of text beside numbers, as text of Arrow; `None` for any other."""
+def _to_arrow_text(values: pd.Series, kind: str):
+    """A column of text, or of text and numbers, as Arrow text; `None` for any other column."""
     if kind in ("mixed", "mixed-integer"):
         plain = values[values.notna()]
         if not all(isinstance(value, (str, int, float, np.number)) for value in plain):
@@ -179,20 +179,20 @@ def _as_text(values: pd.Series, kind: str):
 
 
 def kinds_of(names, found: dict, declared: dict) -> dict:
-    """The kind of each feature: as declared, else as found.
+    """Returns the kind of each feature: the declared kind, else the detected one.
 
     Args:
         names: Names of the features.
-        found: Name -> facts, with the `line` of what is `refused` or `unclear`, and the `column`
-            where it has another name than the feature.
-        declared: Name -> `"numeric"` or `"categorical"`, of those that are known.
+        found: Name -> facts, with the `line` of the `refused` or `unclear` value, and the `column`
+            if its name differs from the feature's.
+        declared: Name -> `"numeric"` or `"categorical"`, for declared features.
 
     Returns:
-        Name -> `"numeric"` or `"categorical"`, of those features that are one of them.
+        Name -> `"numeric"` or `"categorical"`, for the features that have one of these kinds.
 
     Raises:
-        ValueError: When numbers stand beside a token that may be one, whole numbers as floats have
-            gaps, or a column holds dates, and nothing is declared.
+        ValueError: If no kind is declared and a column of numbers contains a token that may be a
+            number, a column holds whole numbers as floats with gaps, or a column holds dates.
     """
     kinds, unclear = {}, []
     for name in names:
@@ -200,18 +200,18 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
         if "refused" in facts and kind != "categorical":
             among = f", among numbers such as {facts['example']}"
             if facts["example"] == facts["refused"]:
-                among = ", and no number"
+                among = ", which is not a number"
             raise ValueError(
                 f"Column {facts.get('column', name)!r} must hold numbers written as in 1234.5, and "
                 f"words without a digit where a value is missing. Received: {facts['refused']!r} "
-                f"in line {facts['line']}{among}. If it holds "
-                f"no amounts, name {name!r} in `categorical` (`--categorical`)."
+                f"in line {facts['line']}{among}. If the column "
+                f"does not hold amounts, name {name!r} in `categorical` (`--categorical`)."
             )
         if facts.get("type") == "dates" and kind is None:
             raise ValueError(
                 f"Column {facts.get('column', name)!r} must hold strings, integers, booleans or "
-                f"floats to be a feature. Received: dates ({facts['reason']}). Make text or "
-                "numbers of them, such as the hour of the day; dates of a CSV file are text where "
+                f"floats to be a feature. Received: dates ({facts['reason']}). Convert them to "
+                "text or numbers, such as the hour of the day. Dates of a CSV file stay text if "
                 f"{name!r} is named in `categorical` (`--categorical`)."
             )
         if "unclear" in facts and kind is None:
@@ -222,9 +222,10 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
     if unclear:
         facts = found[unclear[0]]
         raise ValueError(
-            "Columns of floats that are all whole numbers, with gaps, must be named in `numeric` "
-            "(`--numeric`) where they are amounts, or in `categorical` (`--categorical`) where "
-            f"they are ids, which pandas makes floats where some are missing. Received: {unclear}, "
+            "A column whose floats are all whole numbers, with missing values, must be named in "
+            "`numeric` (`--numeric`) if they are amounts, or in `categorical` (`--categorical`) if "
+            "they are ids: pandas converts integers with missing values to floats. "
+            f"Received: {unclear}, "
             f"with {facts['example']} in {facts.get('column', unclear[0])!r} and no value in line "
             f"{facts['line']}."
         )

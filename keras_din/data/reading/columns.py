@@ -1,4 +1,4 @@
-"""Columns from anywhere as ordinary pandas columns, which values are missing, and numbers."""
+"""Columns of any source as plain pandas columns, with checks of names, ids and numbers."""
 
 import contextlib
 
@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# As floats, large ids with gaps would fall together; as objects, booleans would be of any kind.
+# Columns with missing values. As floats, large ids would be rounded to the same value. As objects,
+# booleans would lose their type.
 _WITH_GAPS = {pa.bool_(): pd.BooleanDtype(), pa.uint64(): pd.UInt64Dtype()}
 _WITH_GAPS |= dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.Int64Dtype())
 _WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype())
@@ -16,25 +17,23 @@ _WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtyp
 _SCIENTIFIC = r"^\s*-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\s*$"
 
 
-def check_columns(owner: str, there, needed, hint=None) -> None:
-    """Raises a `ValueError` unless a table has each column that is needed, once.
+def check_columns(owner: str, present, required, hint=None) -> None:
+    """Raises a `ValueError` unless a table has each required column exactly once.
 
-    `hint` is a function from the names that lack to what may be the cause.
+    `hint` is a function from the names of missing columns to a sentence about the likely cause.
     """
-    there = list(there)
-    is_missing = [name for name in needed if name not in there]
-    if is_missing:
-        why = "" if hint is None else hint(is_missing)
-        raise ValueError(
-            f"Columns {is_missing} must be in {owner}. Received columns: {there}.{why}"
-        )
-    twice = [name for name in needed if there.count(name) > 1]
+    present = list(present)
+    missing = [name for name in required if name not in present]
+    if missing:
+        why = "" if hint is None else hint(missing)
+        raise ValueError(f"Columns {missing} must be in {owner}. Received columns: {present}.{why}")
+    twice = [name for name in required if present.count(name) > 1]
     if twice:
-        raise ValueError(f"Columns {twice} must be in {owner} once. Received columns: {there}.")
+        raise ValueError(f"Columns {twice} must be in {owner} once. Received columns: {present}.")
 
 
 def to_plain_series(values) -> pd.Series:
-    """A column without Arrow's types and categories: its values in pandas' own types."""
+    """Converts a column of Arrow types or categories to pandas' own types."""
     values = pd.Series(values)
     if isinstance(values.dtype, pd.ArrowDtype):
         column = from_arrow(values.array.__arrow_array__())
@@ -45,13 +44,13 @@ def to_plain_series(values) -> pd.Series:
 
 
 def from_arrow(column: pa.ChunkedArray) -> pd.Series:
-    """An Arrow column as an ordinary pandas one; text that is not UTF-8 stays bytes."""
+    """Converts an Arrow column to a plain pandas column. Text that is not UTF-8 stays bytes."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_decimal(column.type):
         column = _from_decimals(column)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        # As floats, large integers beside missing ones would fall together.
+        # Lists with missing values would become floats, which round large integers.
         if pc.list_flatten(column).null_count:
             return pd.Series(column.to_pylist(), dtype=object)
         return column.to_pandas()
@@ -65,7 +64,7 @@ def from_arrow(column: pa.ChunkedArray) -> pd.Series:
 def _from_decimals(column):
     if column.type.scale > 0:
         floats = column.cast(pa.float64())
-        # Up to 15 digits no two have one float.
+        # Two different decimals of up to 15 digits never have the same float.
         if column.type.precision <= 15 or len(column.unique()) == len(floats.unique()):
             return floats
         return column.cast(pa.string())
@@ -76,7 +75,7 @@ def _from_decimals(column):
 
 
 def is_missing(values: pd.Series) -> np.ndarray:
-    """Where a column has no value: null, or an empty string. Bool `(rows,)`."""
+    """Where a column is null or an empty string. Bool `(rows,)`."""
     nothing = values.isna().to_numpy(bool)
     if pd.api.types.is_numeric_dtype(values.dtype):
         return nothing
@@ -84,9 +83,9 @@ def is_missing(values: pd.Series) -> np.ndarray:
 
 
 def check_exact_ids(name: str, values) -> None:
-    """Raises a `ValueError` where whole floats are so large that neighbors are equal.
+    """Raises a `ValueError` if ids are floats so large that neighboring integers are equal.
 
-    Ids in such a column have lost their last digits: two users may have become one.
+    Ids in such a column have lost their last digits, so two users may have the same id.
     """
     values = pd.Series(values)
     if values.dtype.kind != "f":
@@ -97,17 +96,17 @@ def check_exact_ids(name: str, values) -> None:
     large = np.abs(array) >= limit
     if large.any() and (array == np.floor(array)).all():
         raise ValueError(
-            f"Column {name!r} must hold ids of a type that tells them apart. Received: "
-            f"{values.dtype}, with {array[large.argmax()]:.0f}, where whole numbers from "
-            f"{limit:.0f} on fall together. Read the column anew as int64, Int64 or text; if it "
+            f"Column {name!r} must hold ids of a type that keeps all their digits. Received: "
+            f"{values.dtype}, with {array[large.argmax()]:.0f}. This type rounds whole numbers "
+            f"from {limit:.0f} on. Read the column again as int64, Int64 or text. If it "
             "holds amounts, name it in `numeric`."
         )
 
 
 def check_written_ids(name: str, column: pa.ChunkedArray) -> None:
-    """Raises a `ValueError` where ids of a CSV file are written as 1.87E+18.
+    """Raises a `ValueError` if ids of a CSV file are written as 1.87E+18.
 
-    A spreadsheet writes long numbers so, and their last digits are lost.
+    A spreadsheet writes long numbers this way and drops their last digits.
     """
     if not pa.types.is_binary(column.type):
         return
@@ -117,15 +116,15 @@ def check_written_ids(name: str, column: pa.ChunkedArray) -> None:
     if 2 * (pc.sum(rounded).as_py() or 0) > len(some):
         value = some.filter(rounded)[0].as_py().decode()
         raise ValueError(
-            f"Column {name!r} must hold ids with all their digits. Received: {value}, as a "
-            "spreadsheet writes long numbers: export the column as text."
+            f"Column {name!r} must hold ids with all their digits. Received: {value}, which is "
+            "how a spreadsheet writes long numbers. Export the column as text."
         )
 
 
 def whole_as_integers(values: pd.Series) -> pd.Series:
-    """Floats that are all whole, as pandas holds integers with gaps, as integers.
+    """Converts a column of whole floats to integers, with missing values where it has NaN.
 
-    Any other column, and one without a value, as it is.
+    Returns any other column, and a column without a value, unchanged.
     """
     if values.dtype.kind != "f":
         return values
@@ -136,7 +135,7 @@ def whole_as_integers(values: pd.Series) -> pd.Series:
 
 
 def numbers(name: str, values) -> np.ndarray:
-    """A column as float64 `(rows,)`, NaN where a value is missing or no number."""
+    """Converts a column to float64 `(rows,)`, NaN where a value is missing or not a number."""
     values = to_plain_series(values)
     if values.dtype.kind in "mM" or isinstance(values.dtype, pd.PeriodDtype):
         raise ValueError(f"Column {name!r} must hold numbers. Received: {values.dtype}.")

@@ -1,4 +1,4 @@
-"""CSV files: the columns of good lines, and each bad line with its number and reason."""
+"""Reads columns of CSV files, and reports each bad line with its number and reason."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from keras_din.data.reading.bad_rows import NOT_UTF8, REMEDY_OF_ENCODING
+from keras_din.data.reading.bad_rows import ENCODING_REMEDY, NOT_UTF8
 from keras_din.data.reading.columns import check_columns
 from keras_din.data.reading.file_format import Unpacked, open_bytes
 from keras_din.data.reading.text_types import NULLS
@@ -22,10 +22,9 @@ _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 class CsvFile(NamedTuple):
     """A text file of separated values.
 
-    `sep` is the separator, `None` where the file's name tells it; `names` are those of the
-    columns, `None` where its first line tells them; `header` says whether it has such a line;
-    `unpacked` is what it holds where it is compressed, so that it is unpacked once although it is
-    read several times.
+    `sep` is the separator, `None` to infer it from the file name. `names` are the column names,
+    `None` to read them from the first line. `header` is whether the file has such a line.
+    `unpacked` is the content of a compressed file, which is unpacked once and read several times.
     """
 
     path: str
@@ -35,7 +34,7 @@ class CsvFile(NamedTuple):
     unpacked: Unpacked | None = None
 
     def open(self):
-        """A binary stream of what it holds."""
+        """Opens the content of the file as a binary stream."""
         if self.unpacked is None:
             return open_bytes(self.path)
         return pa.input_stream(self.unpacked.path, compression=None)
@@ -49,16 +48,16 @@ class CsvFile(NamedTuple):
 
 
 def csv_names(file: CsvFile) -> list:
-    """The names of the columns of a CSV file.
+    """Returns the column names of a CSV file.
 
     Raises:
-        ValueError: When there is no header and no names are given, when the names are not as many
-            as the columns, or when the header is one name that holds another separator.
+        ValueError: If there is neither a header nor names, the number of names differs from the
+            number of columns, or the header is one name that contains another separator.
     """
-    with _text(file) as text:
+    with _open_text(file) as text:
         try:
             rows = csv.reader(text, delimiter=file.delimiter)
-            first = next((fields for fields in rows if not _blank(fields)), None)
+            first = next((fields for fields in rows if not _is_blank(fields)), None)
         except csv.Error:
             first = None
     if first is None:
@@ -74,36 +73,36 @@ def csv_names(file: CsvFile) -> list:
         sep = max(others, key=first[0].count)
         raise ValueError(
             f"The columns of a CSV file must be separated by {file.delimiter!r}. Received: one "
-            f"column in {file.path}, {_short(first[0])!r}; name its separator, `sep={sep!r}` (on "
-            f"the command line `--sep {_shell(sep)}`)."
+            f"column in {file.path}, {_truncate(first[0])!r}. Pass its separator, "
+            f"`sep={sep!r}` (on the command line `--sep {_shell_quote(sep)}`)."
         )
     return first if file.names is None else list(file.names)
 
 
 def csv_hint(file: CsvFile, lacking) -> str:
-    """What to do where a CSV file lacks columns, or nothing."""
-    with _text(file) as text:
+    """A sentence for the error about missing columns in a CSV file, or an empty string."""
+    with _open_text(file) as text:
         line = next((line for line in text if line.strip()), "")
     for sep in ";\t|":
         names = [name.strip('" \r\n') for name in line.split(sep)]
         if sep != file.delimiter and any(name in names for name in lacking):
             return (
-                f" If its columns are separated by {sep!r}, say so with `sep={sep!r}` (on the "
-                f"command line `--sep {_shell(sep)}`)."
+                f" If its columns are separated by {sep!r}, pass `sep={sep!r}` (on the "
+                f"command line `--sep {_shell_quote(sep)}`)."
             )
     names = csv_names(file)
     if any("\udc80" <= letter <= "\udcff" for name in names for letter in name):
-        return f" Its first line {NOT_UTF8}. {REMEDY_OF_ENCODING}"
+        return f" Its first line {NOT_UTF8}. {ENCODING_REMEDY}"
     if file.names is None and any(_is_number(name) for name in names):
         return (
-            " If its first line is no header, name its columns with `names=[...]` (on the command "
-            "line `--names A,B,...`)."
+            " If its first line is not a header, name its columns with `names=[...]` (on the "
+            "command line `--names A,B,...`)."
         )
     blank = [name for name in lacking if name in map(str.strip, names)]
-    return f" There are blanks beside the names of {blank}." if blank else ""
+    return f" There are blanks before or after the names of {blank}." if blank else ""
 
 
-def _shell(sep: str) -> str:
+def _shell_quote(sep: str) -> str:
     return "tab" if sep == "\t" else f"'{sep}'"
 
 
@@ -117,43 +116,43 @@ def _is_number(text: str) -> bool:
 def read_csv(file: CsvFile, columns: list, text=()):
     """Reads columns of a CSV file.
 
-    Arrow reads files in which each line that is not empty is a record of as many fields as the
-    header. All others, where a quoted field spans lines or a line is bad, are split by Python's
-    `csv` first, which is slower and counts the lines.
+    Arrow reads files in which each line that is not empty is one record with as many fields as
+    the header. If a quoted field spans several lines or a line is bad, Python's `csv` splits the
+    file first, which is slower but counts the lines.
 
-    Arrow's `invalid_row_handler` and pandas' `on_bad_lines` do not replace that. Arrow counts
-    records and not lines: its numbers are too low behind a blank line or a quoted line break.
-    pandas accepts lines with too few fields and returns no number. With both, a stray quote takes
-    the good lines behind it with it, without a report.
+    Arrow's `invalid_row_handler` and pandas' `on_bad_lines` cannot replace this step. Arrow counts
+    records instead of lines, so its numbers are too low after a blank line or a quoted line break.
+    pandas accepts lines with too few fields and returns no line number. With both, a stray quote
+    also drops the good lines after it without a report.
 
     Args:
         file: The file.
-        columns: Names of the columns needed.
-        text: Names of those among them that are text, also where all values are dates.
+        columns: Names of the required columns.
+        text: Names of columns among them that stay text even if all their values are dates.
 
     Returns:
-        `(table, lines, bad)`: the good rows as an Arrow table of dates, and else of fields as
-        they stand in the file, binary; the line that each begins in, int64 `(rows,)`; a list of
-        `(line, reason)` of the bad ones.
+        `(table, lines, bad)`: the good rows as an Arrow table, whose columns are dates or the
+        binary fields of the file; the line in which each row begins, int64 `(rows,)`; a list of
+        `(line, reason)` of the bad lines.
 
     Raises:
-        ValueError: When there is no header, or a column is missing.
+        ValueError: If there is no header or a column is missing.
     """
     names = csv_names(file)
     check_columns(file.path, names, columns, lambda lacking: csv_hint(file, lacking))
     try:
         table = _parse(file.open, columns, text, file)
-    except (ValueError, KeyError):  # Arrow's errors are of these kinds too.
+    except (ValueError, KeyError):  # Arrow's errors are subclasses of these.
         return _read_records(file, names, columns, text)
     lines = _full_lines(file)
-    # Every record begins in another full line. If there are as many, record n is full line n.
+    # Each record begins on its own non-empty line. With equal counts, record n is on the nth one.
     if lines is None or len(lines) != file.header + table.num_rows:
         return _read_records(file, names, columns, text)
     return table, lines[int(file.header) :], []
 
 
 def _full_lines(file: CsvFile):
-    """Numbers of the lines that are not empty; `None` where a lone carriage return ends one."""
+    """Numbers of the lines that are not empty; `None` if a lone carriage return ends a line."""
     empty, number = [], 0
     with file.open() as stream, io.BufferedReader(stream, 1 << 20) as opened:
         for number, line in enumerate(opened, 1):
@@ -165,10 +164,13 @@ def _full_lines(file: CsvFile):
 
 
 def _read_records(file: CsvFile, names: list, columns: list, text):
-    """By Python's `csv`, then Arrow. A line with a stray quote costs only itself."""
+    """Splits the file with Python's `csv`, then reads it with Arrow.
+
+    A stray quote makes only its own line bad.
+    """
     delimiter = file.delimiter
-    with _text(file) as opened:
-        source = _Lines(opened.readlines())
+    with _open_text(file) as opened:
+        source = _RewindableLines(opened.readlines())
     records = csv.reader(source, delimiter=delimiter, strict=True)
     lines, bad, width, in_header = [], [], len(names), file.header
     wanted = [names.index(name) for name in columns]
@@ -184,21 +186,21 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
             break
         except csv.Error as error:
             source.at = at + 1
-            fields = _alone(source.lines[at], delimiter)
+            fields = _split_line(source.lines[at], delimiter)
             if fields is None:
-                line = _short(source.lines[at])
+                line = _truncate(source.lines[at])
                 bad.append((at + 1, f"not readable as CSV: {error}: {line}"))
                 continue
-        if _blank(fields):
+        if _is_blank(fields):
             continue
         if in_header:
             in_header = False
         elif len(fields) != width:
-            line = _short(source.lines[at])
+            line = _truncate(source.lines[at])
             bad.append((at + 1, f"{len(fields)} fields, not {width}: {line}"))
-            taken = source.lines[at + 1 : source.at]
-            if any(len(_alone(each, delimiter) or ()) == width for each in taken):
-                source.at = at + 1  # A stray quote had taken good lines with it.
+            consumed = source.lines[at + 1 : source.at]
+            if any(len(_split_line(each, delimiter) or ()) == width for each in consumed):
+                source.at = at + 1  # The record of a stray quote included good lines.
         else:
             lines.append(at + 1)
             writer.writerow([fields[i] for i in wanted])
@@ -209,8 +211,8 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
     return table, np.array(lines, np.int64), bad
 
 
-class _Lines:
-    """An iterator over lines that can go back; `at` is the index of the next."""
+class _RewindableLines:
+    """An iterator over lines that can go back. `at` is the index of the next line."""
 
     def __init__(self, lines: list):
         self.lines, self.at = lines, 0
@@ -225,16 +227,19 @@ class _Lines:
         return self.lines[self.at - 1]
 
 
-def _text(file: CsvFile):
+def _open_text(file: CsvFile):
     return io.TextIOWrapper(file.open(), "utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _blank(fields: list) -> bool:
+def _is_blank(fields: list) -> bool:
     return not fields or (len(fields) == 1 and not fields[0].strip())
 
 
-def _alone(line: str, delimiter: str):
-    """The fields of a line in which quotes stand strangely but in pairs, as Arrow reads them."""
+def _split_line(line: str, delimiter: str):
+    """The fields of a line with misplaced but paired quotes, split in the same way as Arrow does.
+
+    Returns `None` if the line cannot be split.
+    """
     if line.count('"') % 2:
         return None
     try:
@@ -244,12 +249,12 @@ def _alone(line: str, delimiter: str):
 
 
 def _parse(source, columns: list, text, file: CsvFile, **options):
-    """By Arrow: each field as it stands in the file, but for columns of dates."""
+    """Reads with Arrow: columns of dates as dates, all other fields unchanged as binary."""
 
     def read(columns, **how):
         return pyarrow.csv.read_csv(
             source(),
-            # Without names, those of the first line.
+            # With `names=None`, Arrow takes the names of the first line.
             read_options=pyarrow.csv.ReadOptions(
                 column_names=file.names, skip_rows=int(file.names is not None and file.header)
             ),
@@ -267,7 +272,7 @@ def _parse(source, columns: list, text, file: CsvFile, **options):
 
 
 def _may_be_dates(column: pa.ChunkedArray) -> bool:
-    """Whether the first field that is not missing begins as a date does."""
+    """Whether the first field that is not missing starts with a date."""
     nulls = pa.array([word.encode() for word in NULLS])
     for start in range(0, len(column), 1000):
         some = column.slice(start, 1000)
@@ -277,6 +282,6 @@ def _may_be_dates(column: pa.ChunkedArray) -> bool:
     return False
 
 
-def _short(text: str) -> str:
+def _truncate(text: str) -> str:
     text = text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,30 +1,30 @@
-"""Pickles of plain data, read without calling anything that they name."""
+"""Reads pickles of plain data without calling anything that they name."""
 
 import math
 import pickle
 
 import numpy as np
 
-_NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
-_NDARRAY = "numpy.ndarray"  # A pickle of an array names it, and does not call it.
+_NUMBER_TYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+_NDARRAY = "numpy.ndarray"  # A pickle of an array refers to this class without calling it.
 
 
 def load_plain(file):
-    """The next pickle of a file: numbers, text, lists, tuples, dicts, arrays of numbers.
+    """Reads the next pickle of a file: numbers, text, lists, tuples, dicts, arrays of numbers.
 
-    A pickle may name any function and have it called with any arguments. Here only the few
-    names have a meaning with which numpy and Python 3 write arrays, numbers and bytes, and what
-    they mean is in this file: nothing of numpy is given the file's arguments unchecked. A file
-    made to do harm can still ask for much memory.
+    A pickle can make the reader call any function with any arguments. This reader allows only
+    the few names that NumPy and Python 3 use for arrays, numbers and bytes. This file implements
+    each of them, and checks the arguments before they reach NumPy. A malicious file can still
+    allocate a lot of memory.
 
     Args:
-        file: A binary file. It stands behind the pickle afterwards.
+        file: A binary file. Its position is after the pickle when the function returns.
 
     Returns:
         The object. Strings of Python 2 are decoded as Latin-1.
 
     Raises:
-        ValueError: When the pickle names something else, or is damaged, or there is none.
+        ValueError: If the pickle names something else, is damaged, or does not exist.
     """
     try:
         return _Unpickler(file, encoding="latin1").load()
@@ -35,13 +35,13 @@ def load_plain(file):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         try:
-            return _MEANINGS[module.replace("numpy._core", "numpy.core"), name]
+            return _ALLOWED[module.replace("numpy._core", "numpy.core"), name]
         except KeyError:
             raise pickle.UnpicklingError(f"one that names {module}.{name}.") from None
 
 
-class _Meaning:
-    """A function that a pickle may call, and not change."""
+class _AllowedFunction:
+    """A function that a pickle may call but not modify."""
 
     __slots__ = ("call",)
 
@@ -56,12 +56,12 @@ class _Meaning:
 
 
 class _Type:
-    """The type of an array's numbers; `dtype` is the numpy one."""
+    """The type of an array's numbers. `dtype` is the NumPy dtype."""
 
     __slots__ = ("dtype",)
 
     def __init__(self, name, *_):
-        if name not in _NUMBERS:
+        if name not in _NUMBER_TYPES:
             raise pickle.UnpicklingError(f"an array of {name!r}; arrays must hold numbers.")
         self.dtype = np.dtype(name)
 
@@ -74,7 +74,7 @@ class _Type:
 
 
 class _Array(np.ndarray):
-    """An array whose state is checked before numpy takes it."""
+    """An array that checks its state before NumPy uses it."""
 
     def __setstate__(self, state):
         _, shape, kind, fortran, values = state
@@ -85,9 +85,9 @@ class _Array(np.ndarray):
         super().__setstate__((1, tuple(shape), kind.dtype, bool(fortran), values))
 
 
-def _reconstruct(of, *_):
-    if of is not _NDARRAY:
-        raise pickle.UnpicklingError(f"an array of the class {of!r}.")
+def _reconstruct(cls, *_):
+    if cls is not _NDARRAY:
+        raise pickle.UnpicklingError(f"an array of the class {cls!r}.")
     return np.zeros(0, np.int8).view(_Array)
 
 
@@ -112,14 +112,14 @@ def _no_bytes():
     return b""
 
 
-_MEANINGS = {
+_ALLOWED = {
     ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): _Meaning(_Type),
-    ("numpy.core.multiarray", "_reconstruct"): _Meaning(_reconstruct),
-    ("numpy.core.multiarray", "scalar"): _Meaning(_scalar),
-    ("numpy.core.numeric", "_frombuffer"): _Meaning(_from_buffer),  # Protocol 5.
-    # As Python 3 writes bytes below protocol 3.
-    ("_codecs", "encode"): _Meaning(_encode),
-    ("builtins", "bytes"): _Meaning(_no_bytes),
-    ("__builtin__", "bytes"): _Meaning(_no_bytes),
+    ("numpy", "dtype"): _AllowedFunction(_Type),
+    ("numpy.core.multiarray", "_reconstruct"): _AllowedFunction(_reconstruct),
+    ("numpy.core.multiarray", "scalar"): _AllowedFunction(_scalar),
+    ("numpy.core.numeric", "_frombuffer"): _AllowedFunction(_from_buffer),  # Protocol 5.
+    # Python 3 writes bytes with these in protocols below 3.
+    ("_codecs", "encode"): _AllowedFunction(_encode),
+    ("builtins", "bytes"): _AllowedFunction(_no_bytes),
+    ("__builtin__", "bytes"): _AllowedFunction(_no_bytes),
 }

@@ -1,4 +1,4 @@
-"""Tables from anywhere: frames of any library, and files whose first bytes tell their format."""
+"""Opens tables: frames of any library, and files whose format their first bytes show."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from keras_din.data.reading.file_format import Unpacked, check_is_text, format_o
 
 
 class Table(NamedTuple):
-    """A table as `read_table` gives it, which takes it again."""
+    """The result of `read_table`, which also accepts it as a source."""
 
     frame: pd.DataFrame
     bad: pd.DataFrame
@@ -25,8 +25,8 @@ class Table(NamedTuple):
 class ArrowSource(NamedTuple):
     """A table whose columns Arrow reads.
 
-    `what` is it, for errors; `names` are those of its columns; `read(columns)` gives some of them
-    as a `pyarrow.Table`.
+    `what` is its description for errors. `names` are its column names. `read(columns)` returns
+    some of its columns as a `pyarrow.Table`.
     """
 
     what: str
@@ -35,16 +35,17 @@ class ArrowSource(NamedTuple):
 
 
 def as_source(table, sep: str | None = None, header: bool | None = None, names=None):
-    """A table in a form that tells its columns' names and is read as often as wanted.
+    """Opens a table in a form that has column names and can be read several times.
 
     Args:
-        table: A `DataFrame` of pandas, Polars or any library whose tables Arrow takes
+        table: A `DataFrame` of pandas, Polars or any library whose tables Arrow can import
             (`__arrow_c_stream__`, `__dataframe__`), or the path of a file: CSV, Parquet, Arrow
-            IPC (Feather) or ORC, compressed or not, which its first bytes tell. A compressed CSV
-            file is unpacked once, into a temporary file (`TMPDIR`) of the size of what it holds,
-            which is removed when the result is no longer used; a compressed file of another
-            format is unpacked in memory. What this function gave is given back.
-        sep: The separator of a CSV file. By default a tab where its name has `.tsv`, else a
+            IPC (Feather) or ORC, compressed or not. The first bytes of the file decide its
+            format. A compressed CSV file is unpacked once, into a temporary file (`TMPDIR`) of
+            the unpacked size, which is removed when the result is no longer used. A compressed
+            file of another format is unpacked in memory. A result of this function is returned
+            unchanged.
+        sep: The separator of a CSV file. By default a tab if its name contains `.tsv`, else a
             comma.
         header: Whether a CSV file has a header line. By default it has one unless `names` is
             given.
@@ -54,40 +55,44 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
         A pandas `DataFrame`, a `Table`, an `ArrowSource` or a `CsvFile`.
 
     Raises:
-        ValueError: When it is something else, with its type or the format of the file; or when
-            an option of CSV files is given for another table.
+        ValueError: If it is something else (the error names its type or the format of the file),
+            or an option of CSV files is given for another table.
     """
     source = table
     if not isinstance(table, (pd.DataFrame, Table, ArrowSource, CsvFile)):
-        source = _of_file(table) if isinstance(table, (str, os.PathLike)) else _of_object(table)
+        source = (
+            _source_of_file(table)
+            if isinstance(table, (str, os.PathLike))
+            else _source_of_object(table)
+        )
     if sep is None and header is None and names is None:
         return source
     if not isinstance(source, CsvFile):
         raise ValueError(
-            "`sep`, `header` and `names` must be without, unless the table is a CSV file. "
-            f"Received: {_kind(table)}."
+            "`sep`, `header` and `names` must not be given unless the table is a CSV file. "
+            f"Received: {_describe(table)}."
         )
     return _with_options(source, sep, header, names)
 
 
-def other_tables(tables, sep: str | None = None):
-    """Tables beside a log, and dicts of such, as `as_source` gives them; `None` stays."""
+def as_sources(tables, sep: str | None = None):
+    """Opens several tables, and dicts of tables, with `as_source`. `None` stays `None`."""
 
-    def opened(table):
+    def open_one(table):
         if table is None or isinstance(table, dict):
-            return table and {name: opened(each) for name, each in table.items()}
+            return table and {name: open_one(each) for name, each in table.items()}
         source = as_source(table)
         return as_source(source, sep) if isinstance(source, CsvFile) else source
 
-    return tuple(map(opened, tables))
+    return tuple(map(open_one, tables))
 
 
 def _with_options(source: CsvFile, sep, header, names) -> CsvFile:
     sep = {"tab": "\t", "\\t": "\t", None: source.sep}.get(sep, sep)
     if sep is not None and (not isinstance(sep, str) or len(sep) != 1 or sep in '"\r\n'):
         raise ValueError(
-            f"`sep` must be one character. Received: sep={sep!r}. A file with another separator "
-            "can be read by `pandas.read_csv(..., sep=..., engine='python')` and given as a "
+            f"`sep` must be one character. Received: sep={sep!r}. Read a file with another "
+            "separator with `pandas.read_csv(..., sep=..., engine='python')` and pass the "
             "DataFrame."
         )
     if names is not None:
@@ -103,10 +108,10 @@ def _with_options(source: CsvFile, sep, header, names) -> CsvFile:
 
 
 def to_frame(table) -> pd.DataFrame:
-    """All columns of a table in memory, as a pandas `DataFrame`.
+    """Reads all columns of a table into a pandas `DataFrame`.
 
     Args:
-        table: Same as in `as_source`, but no CSV file: of those `read_table` reads columns by name.
+        table: Same as in `as_source`, except CSV files: use `read_table` for these.
     """
     source = as_source(table)
     if isinstance(source, ArrowSource):
@@ -115,48 +120,57 @@ def to_frame(table) -> pd.DataFrame:
     if not isinstance(source, pd.DataFrame):
         raise ValueError(
             "A table must be a DataFrame, or a Parquet, Arrow or ORC file. "
-            f"Received: {_kind(table)}."
+            f"Received: {_describe(table)}."
         )
     return source
 
 
-def _of_object(table) -> ArrowSource:
+def _source_of_object(table) -> ArrowSource:
     if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
         try:
             table = pa.table(table)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise ValueError(
                 "A table must be a DataFrame or the path of a file. "
-                f"Received: {_kind(table)}: {error}."
+                f"Received: {_describe(table)}: {error}."
             ) from error
     elif hasattr(table, "__dataframe__"):
         from pyarrow.interchange import from_dataframe
 
         table = from_dataframe(table)
     else:
-        ways = [f"`.{way}()`" for way in _WAYS if callable(getattr(table, way, None))]
-        way = f" Give what its {' or '.join(ways)} returns." if ways else ""
+        ways = [f"`.{way}()`" for way in _EXPORT_METHODS if callable(getattr(table, way, None))]
+        way = f" Pass the result of its {' or '.join(ways)}." if ways else ""
         raise ValueError(
             "A table must be a DataFrame (of pandas, Polars or any library whose tables Arrow "
-            "takes) or the path of a CSV, Parquet, Arrow or ORC file. "
-            f"Received: {_kind(table)}.{way}"
+            "can import) or the path of a CSV, Parquet, Arrow or ORC file. "
+            f"Received: {_describe(table)}.{way}"
         )
     return ArrowSource(
         "the table", table.column_names, lambda names: _to_common_types(table.select(names))
     )
 
 
-_WAYS = ("collect", "compute", "toArrow", "to_arrow", "arrow", "toPandas", "to_pandas", "to_frame")
+_EXPORT_METHODS = (
+    "collect",
+    "compute",
+    "toArrow",
+    "to_arrow",
+    "arrow",
+    "toPandas",
+    "to_pandas",
+    "to_frame",
+)
 
 
-def _kind(table) -> str:
-    """What a table is, with its module: `DataFrame` alone would not tell."""
+def _describe(table) -> str:
+    """The path of a table, or its type with the module: several libraries have a `DataFrame`."""
     if isinstance(table, (str, os.PathLike)):
         return os.fspath(table)
     return f"{type(table).__module__}.{type(table).__qualname__}"
 
 
-def _of_file(path) -> ArrowSource | CsvFile:
+def _source_of_file(path) -> ArrowSource | CsvFile:
     path = os.fspath(local_path("source", path))
     found, is_compressed = format_of(path)
     if found is None:
@@ -202,7 +216,7 @@ _OPENERS = {"Parquet": _parquet, "Arrow": _ipc_file, "Arrow stream": _ipc_stream
 
 
 def _to_common_types(table: pa.Table) -> pa.Table:
-    """Columns without the newest types of Arrow, which few functions take."""
+    """Casts columns of Arrow's newest types, which few functions support, to basic types."""
     for i, field in enumerate(table.schema):
         if (kind := _common_type(field.type)) != field.type:
             table = table.set_column(i, field.name, _cast(table.column(i), kind))
@@ -217,7 +231,7 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_run_end_encoded(column.type):
         column = pc.run_end_decode(column)
     if "list_view" in str(column.type):
-        # Arrow casts such lists wrongly beside a missing one (pyarrow 26).
+        # Arrow casts these lists wrongly if one of them is missing (pyarrow 26).
         return pa.chunked_array([pa.array(column.to_pylist(), kind)])
     return column.cast(kind)
 

@@ -1,4 +1,4 @@
-"""Tables from anywhere, and bad rows kept aside, each with its line and reason."""
+"""Reads tables of any source and checks logs; bad rows are kept aside with line and reason."""
 
 import contextlib
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.checks import one_of
-from keras_din.data.reading.bad_rows import MAX_BAD, NOT_UTF8, checked_max_bad
+from keras_din.data.reading.bad_rows import MAX_BAD, NOT_UTF8, check_max_bad
 from keras_din.data.reading.bag_cells import bag_cells
 from keras_din.data.reading.column_types import from_csv, from_series
 from keras_din.data.reading.columns import (
@@ -20,18 +20,18 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.csv_file import read_csv
-from keras_din.data.reading.row_checks import RowChecks, aside_rows, join_aside
+from keras_din.data.reading.row_checks import RowChecks, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.source import ArrowSource, Table, as_source
 from keras_din.data.reading.times import (
     ORDER,
     PLACEHOLDER,
-    placeholders,
-    remedy_of_placeholders,
-    span,
+    find_placeholders,
+    placeholder_remedy,
+    time_range,
+    time_remedy,
     to_microseconds,
 )
-from keras_din.data.reading.times import remedy as remedy_of_times
-from keras_din.data.store.order import order_of, order_of_events
+from keras_din.data.store.order import argsort_events, stable_argsort
 
 _DUPLICATE = "the row is a duplicate"
 
@@ -39,11 +39,11 @@ _DUPLICATE = "the row is a duplicate"
 class Events(NamedTuple):
     """A log that is clean and sorted by user and time.
 
-    `frame` holds the rows, indexed by the line or row that each stood in; `user` the users'
-    numbers from 0 `(rows,)` int64; `users` the users' values by number; `time` microseconds
-    `(rows,)` int64; `labels` name -> `(rows,)` float32; `report` the counts; `bad` the rows kept
-    aside, with columns `line` and `reason` before their own (which are `line_` and `reason_` where
-    they have these names).
+    `frame` holds the rows, indexed by their line or row number in the source. `user` is int64
+    `(rows,)`, the users numbered from 0. `users` are the users' raw values by number. `time` is
+    int64 `(rows,)`, microseconds. `labels` is name -> float32 `(rows,)`. `report` holds the
+    counts. `bad` holds the rows kept aside, with the columns `line` and `reason` in front. Own
+    columns with these names are renamed to `line_` and `reason_`.
     """
 
     frame: pd.DataFrame
@@ -59,31 +59,31 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     """Reads columns of a table.
 
     Args:
-        source: A table, as `as_source` takes it. Missing in a CSV file are an empty field and
-            `\\N`, and beside numbers what `pandas.read_csv` takes for missing, such as `NA`. Or a
-            `Table` that was read already.
-        columns: Names of the columns needed, each once or more.
-        bags: Which of them may hold several values a row: what `checked_separators` gives. Lists
-            become tuples, text stays as it is.
-        text: Which of them are text in a CSV file, whatever it looks like.
-        numbers: Which of them are times and labels, which count as numbers alone.
-        kinds: Which of them are known to be `"numeric"` or `"categorical"`: name -> kind. What
-            all others are is found: in a CSV file, text is a number where a float gives it back
-            as it is written (not `007`), and words such as `-` among numbers are missing values.
-        found: A dict that takes what was found of each column, as
-            `keras_din.data.reading.column_types` gives it.
+        source: A table, see `as_source`, or a `Table` that was read already. In a CSV file an
+            empty field and `\\N` are missing. In a column of numbers, the words that
+            `pandas.read_csv` treats as missing, such as `NA`, are missing too.
+        columns: Names of the required columns. Names may repeat.
+        bags: The columns that may hold several values per row: the result of `check_separators`.
+            Lists become tuples, text stays unchanged.
+        text: The columns that are text in a CSV file, whatever their values look like.
+        numbers: The columns of times and labels, which can only be numbers.
+        kinds: Column -> its declared kind, `"numeric"` or `"categorical"`. The kind of all others
+            is detected. In a CSV file, text is a number if a float reproduces it as written (not
+            `007`), and words such as `-` among numbers are missing values.
+        found: A dict that receives the facts about each column, see
+            `keras_din.data.reading.column_types`.
 
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
-        header is in line 1, or else the row counted from 0. `bad` has the columns `line` and
-        `reason`, then those of `frame`: lines of a CSV file with another number of fields than
-        its header or quotes that do not match, rows with text that is not UTF-8, and those with
-        something else than strings or integers in a bag. Empty lines are skipped. Where integers
-        stand beside strings, all are strings.
+        header is line 1, or else the row number from 0. `bad` has the columns `line` and
+        `reason`, then those of `frame`. It holds lines of a CSV file with unbalanced quotes or a
+        number of fields that differs from the header's, rows with text that is not UTF-8, and
+        rows whose bag contains anything but strings or integers. Empty lines are skipped. In a
+        column with integers and strings, all values become strings.
 
     Raises:
-        ValueError: When there is no header, or a column is missing, is there twice or holds
-            lists and is none of `bags`.
+        ValueError: If there is no header, a column is missing or occurs twice, or a column that
+            is not in `bags` holds lists.
     """
     columns, bags, kinds = list(dict.fromkeys(columns)), bags or {}, kinds or {}
     source = as_source(source)
@@ -91,7 +91,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     declared = dict.fromkeys(text, "text") | kinds | dict.fromkeys(numbers, "number")
     declared |= {name: "text" for name, separator in bags.items() if separator is not None}
 
-    def typed(name, values):
+    def convert_column(name, values):
         if isinstance(values, pd.Series) and declared.get(name) not in ("numeric", "number"):
             check_exact_ids(name, values)
         elif not isinstance(values, pd.Series) and declared.get(name) in ("categorical", "text"):
@@ -104,23 +104,23 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
         check_columns("the table", source.frame.columns, columns)
         frame = source.frame[columns].copy(deep=False)
         for name in columns:
-            frame[name] = typed(name, frame[name])
+            frame[name] = convert_column(name, frame[name])
         _add_lines(frame, found)
-        return _checked_cells(frame, source.bad, bags)
+        return _check_cells(frame, source.bad, bags)
     bad, not_utf8 = [], None
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
-        series, lines = {name: typed(name, source[name]) for name in columns}, None
+        series, lines = {name: convert_column(name, source[name]) for name in columns}, None
     elif isinstance(source, ArrowSource):
         check_columns(source.what, source.names, columns)
         table, lines = source.read(columns), None
-        series = {name: typed(name, from_arrow(table[name])) for name in columns}
+        series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
     else:
-        # Only times may be dates, and what no one has said anything of.
+        # Only times and columns without a declared type may be dates.
         text = [name for name in columns if declared.get(name, "number") != "number"]
         table, lines, bad = read_csv(source, columns, text)
-        table, lines, not_utf8 = _without_bad_text(table, lines)
-        series = {name: typed(name, table[name]) for name in columns}
+        table, lines, not_utf8 = _split_off_bad_text(table, lines)
+        series = {name: convert_column(name, table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
     )
@@ -128,13 +128,14 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     frame.index.name = "line"
     _add_lines(frame, found)
     bad = bad_lines(bad)
-    return _checked_cells(frame, bad if not_utf8 is None else join_aside(bad, not_utf8), bags)
+    return _check_cells(frame, bad if not_utf8 is None else concat_bad_rows(bad, not_utf8), bags)
 
 
-def _without_bad_text(table: pa.Table, lines: np.ndarray):
-    """The rows of fields that are all UTF-8, their lines, and the others, as they stand, aside.
+def _split_off_bad_text(table: pa.Table, lines: np.ndarray):
+    """Splits off rows with fields that are not UTF-8; returns `(table, lines, bad rows)`.
 
-    They leave before types are found, or one would make text of a column of numbers.
+    This happens before types are detected. Otherwise one such field would turn a column of
+    numbers into text.
     """
     reasons = np.full(len(lines), None, object)
     for name in table.column_names:
@@ -143,65 +144,66 @@ def _without_bad_text(table: pa.Table, lines: np.ndarray):
         try:
             table[name].cast(pa.string())
         except pa.ArrowInvalid:
-            cells = _decoded(pd.Series(table[name].to_pylist(), dtype=object))
+            cells = _decode(pd.Series(table[name].to_pylist(), dtype=object))
             wrong = cells[1] & pd.isna(reasons)
             reasons[wrong] = f"{name!r} {NOT_UTF8}"
     wrong = ~pd.isna(reasons)
     if not wrong.any():
         return table, lines, None
     rows = table.filter(pa.array(wrong)).to_pandas().set_axis(lines[wrong])
-    rows = rows.apply(lambda column: _decoded(column)[0])
-    return table.filter(pa.array(~wrong)), lines[~wrong], aside_rows(rows, reasons[wrong])
+    rows = rows.apply(lambda column: _decode(column)[0])
+    return table.filter(pa.array(~wrong)), lines[~wrong], to_bad_rows(rows, reasons[wrong])
 
 
 def _add_lines(frame: pd.DataFrame, found: dict) -> None:
-    """Adds to what was found the line of the first cell of which a user must say what it is."""
+    """Adds to the facts of each column the line of the first cell whose type is ambiguous."""
     for name in frame.columns:
         add_line(found[name], frame[name], frame.index)
 
 
 def add_line(facts: dict, values: pd.Series, lines) -> None:
-    """The same for one column, whose values stand in `lines`."""
+    """Same as `_add_lines`, for one column; `lines` are the lines of its values."""
     if "refused" in facts:
         facts["line"] = int(lines[int((values == facts["refused"]).argmax())])
     elif "unclear" in facts:
         facts["line"] = int(lines[int(values.isna().argmax())])
 
 
-def _checked_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
-    """Bytes as text and lists as tuples; aside the rows whose cells are neither.
+def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
+    """Converts bytes to text and lists to tuples, and keeps rows with other cells aside.
 
-    Integers with gaps as such, while the gaps are still there to tell them from floats; and as
-    text where they stand beside text, or 1 and "1" would be two users.
+    Floats that are integers with missing values become integers here, while the missing values
+    still distinguish them from floats. Integers in a column with text become text. Otherwise 1
+    and "1" would be two users.
     """
     for name in frame.columns:
         if frame[name].dtype.kind == "f" and frame[name].hasnans:
             frame[name] = whole_as_integers(frame[name])
         first = _first(frame[name])
         if isinstance(first, (bytes, str, int, float, np.number)):
-            text = _decoded if isinstance(first, bytes) else _of_one_type
+            text = _decode if isinstance(first, bytes) else _align_types
             frame[name], wrong = text(frame[name])
             if wrong.any():
-                bad = join_aside(bad, aside_rows(frame[wrong], f"{name!r} {NOT_UTF8}"))
+                bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], f"{name!r} {NOT_UTF8}"))
                 frame = frame[~wrong].copy()
         first = _first(frame[name])
         several = isinstance(first, (list, tuple, dict, set, np.ndarray))
         if name in bags and (several or bags[name] is not None):
             frame[name], wrong = bag_cells(frame[name], bags[name])
-            bad = join_aside(
-                bad, aside_rows(frame[wrong], f"{name!r} holds no strings or integers")
+            bad = concat_bad_rows(
+                bad, to_bad_rows(frame[wrong], f"{name!r} holds no strings or integers")
             )
             frame = frame[~wrong].copy()
         elif several:
             raise ValueError(
-                f"Column {name!r} must hold one value a row. "
+                f"Column {name!r} must hold one value per row. "
                 f"Received: {type(first).__name__} {first!r}."
             )
     return Table(frame, bad)
 
 
 def bad_lines(bad: list) -> pd.DataFrame:
-    """A list of `(line, reason)` as a frame of these columns."""
+    """Converts a list of `(line, reason)` to a frame with these columns."""
     return pd.DataFrame(
         {
             "line": np.array([line for line, _ in bad], np.int64),
@@ -216,8 +218,8 @@ def _first(values: pd.Series):
     return None if where is None else values.loc[where]
 
 
-def _decoded(values: pd.Series):
-    """Bytes as text, and where they are none."""
+def _decode(values: pd.Series):
+    """Converts bytes to text; returns the text and where a value is not UTF-8."""
     wrong = np.zeros(len(values), bool)
     text = values.to_numpy(object, copy=True)
     for row, value in enumerate(text):
@@ -229,26 +231,29 @@ def _decoded(values: pd.Series):
     return pd.Series(text, values.index), wrong
 
 
-def _of_one_type(values: pd.Series):
-    """Integers beside strings as strings, and where a string is one that UTF-8 can't hold."""
+def _align_types(values: pd.Series):
+    """Converts integers in a column of strings to strings.
+
+    Returns the column and where a string cannot be encoded as UTF-8.
+    """
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "string":
         with contextlib.suppress(UnicodeEncodeError):
-            pa.array(values, from_pandas=True)  # In one go, which says whether one must be found.
+            pa.array(values, from_pandas=True)  # Checks all strings at once, which is fast.
             return values, np.zeros(len(values), bool)
     elif kind in ("mixed", "mixed-integer") and any(isinstance(value, str) for value in values):
-        values = pd.Series(map(_whole_as_text, values), values.index, dtype=object)
-    return values, values.map(_is_no_utf8).to_numpy(bool)
+        values = pd.Series(map(_whole_to_text, values), values.index, dtype=object)
+    return values, values.map(_is_not_utf8).to_numpy(bool)
 
 
-def _whole_as_text(value):
+def _whole_to_text(value):
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return str(value) if is_whole else value
 
 
-def _is_no_utf8(value) -> bool:
+def _is_not_utf8(value) -> bool:
     return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
@@ -267,38 +272,39 @@ def clean_events(
     max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> Events:
-    """Checks a log row by row and sorts what is good.
+    """Checks a log row by row and sorts the good rows.
 
-    Kept aside are rows without a user, a time or a required value, with a time that is none or
-    stands for none (0 or -1, which is in 1970, among times since 1980), and with a label other
-    than 0 and 1. The rest is sorted by user and time; rows of one user and time keep their order.
+    Rows are kept aside if they lack a user, a time or a required value, if their time is invalid
+    or a placeholder (0 or -1, which is 1970, among times after 1980), or if a label is neither 0
+    nor 1. The good rows are sorted by user and time. Rows with the same user and time keep their
+    order.
 
     Args:
-        frame: As `read_table` gives it.
-        bad: As `read_table` gives it: what is aside already.
+        frame: The frame that `read_table` returns.
+        bad: The bad rows that `read_table` returns.
         user: Column of users.
-        time: Column of times, as `to_microseconds` takes them.
+        time: Column of times, see `to_microseconds`.
         labels: Columns of 0 and 1.
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
-        time_format: Format of times, as `to_microseconds` takes it.
+        time_format: Format of times, see `to_microseconds`.
         label_map: Values of the labels -> 0 or 1, see `to_labels`.
-        duplicates: What becomes of the second and later of rows that agree in every column of
-            `frame`: `"keep"` or `"drop"`. `None` drops them too, and counts them as bad rows.
+        duplicates: Whether to `"keep"` or `"drop"` rows that repeat an earlier row in every
+            column of `frame`. `None` drops them too, and counts them as bad rows.
         max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
 
     Returns:
         `Events`. `report` has `rows`, `rows_kept`, `rows_repeated` (duplicates that are kept),
         `rows_aside` (reason -> `rows`, the `first_line` and its `first_value`),
-        `rows_out_of_order`, `time_unit`, `time_from`, `time_to` (of an order `order_from` and
-        `order_to`) and `users`.
+        `rows_out_of_order`, `time_unit`, `time_from` and `time_to` (for an order, `order_from`
+        and `order_to`) and `users`.
 
     Raises:
-        ValueError: When nothing is left, too many rows are bad for one reason, or `strict` and a
-            row is bad.
+        ValueError: If no good row is left, too many rows are bad for one reason, or `strict` is
+            set and a row is bad.
     """
-    max_bad = checked_max_bad(max_bad)
+    max_bad = check_max_bad(max_bad)
     one_of("duplicates", duplicates, (None, "keep", "drop"))
     checks = RowChecks(frame, label_map)
     found = checks.check_values([user, time, *labels, *required], labels)
@@ -307,20 +313,20 @@ def clean_events(
     checks.set_aside(~known, f"{time!r} is not {what}", time)
     wrong = frame[time][~known & ~is_missing(frame[time])]
     if unit != ORDER and len(wrong):
-        checks.remedies[f"{time!r} is not {what}"] = remedy_of_times(wrong, time_format)
-    told = time_unit != "auto" or time_format is not None
-    early = placeholders(time, times, known, unit, told, frame.index)
+        checks.remedies[f"{time!r} is not {what}"] = time_remedy(wrong, time_format)
+    is_declared = time_unit != "auto" or time_format is not None
+    early = find_placeholders(time, times, known, unit, is_declared, frame.index)
     checks.set_aside(early, f"{time!r} {PLACEHOLDER}", time)
-    checks.remedies[f"{time!r} {PLACEHOLDER}"] = remedy_of_placeholders(unit)
+    checks.remedies[f"{time!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
     checks.check_labels(found)
 
     good = np.flatnonzero(checks.good)
-    # Numbered by value: the order of the log decides nothing but ties.
+    # Users are numbered by value, so the order of the log affects only ties.
     number, _ = pd.factorize(frame[user].iloc[good], sort=True)
-    out_of_order = _falls(number, times[good])
-    order = order_of_events(times[good], number)
+    out_of_order = _count_out_of_order(number, times[good])
+    order = argsort_events(times[good], number)
     rows, number = good[order], number[order]
-    repeated = _repeated(frame, rows, number, times[rows])
+    repeated = _is_repeated(frame, rows, number, times[rows])
     if duplicates != "keep":
         wrong = np.zeros(len(frame), bool)
         wrong[rows[repeated]] = True
@@ -333,8 +339,8 @@ def clean_events(
 
     total = len(bad) + len(frame)
     bad, counts = checks.finish(bad, strict)
-    asked_for = (_DUPLICATE,) if duplicates == "drop" else ()
-    checks.check("the log", bad, counts, max_bad, asked_for)
+    unlimited = (_DUPLICATE,) if duplicates == "drop" else ()
+    checks.check("the log", bad, counts, max_bad, unlimited)
     users = pd.Index(frame[user].iloc[rows[np.diff(number, prepend=-1) > 0]])
     report = {
         "rows": total,
@@ -343,7 +349,7 @@ def clean_events(
         "rows_aside": counts,
         "rows_out_of_order": out_of_order,
         "time_unit": unit,
-        **span(times[rows], unit),
+        **time_range(times[rows], unit),
         "users": len(users),
     }
     return Events(
@@ -357,15 +363,18 @@ def clean_events(
     )
 
 
-def _falls(user, time) -> int:
-    """How many rows are earlier than the row of the same user before them."""
-    order = order_of(user)
+def _count_out_of_order(user, time) -> int:
+    """How many rows are earlier than the same user's preceding row."""
+    order = stable_argsort(user)
     user, time = user[order], time[order]
     return int(((np.diff(time) < 0) & (np.diff(user) == 0)).sum())
 
 
-def _repeated(frame, rows, user, time) -> np.ndarray:
-    """Where a row repeats an earlier one. Such rows share user and time, and these are few."""
+def _is_repeated(frame, rows, user, time) -> np.ndarray:
+    """Where a row repeats an earlier one.
+
+    Such rows have the same user and time, so only the few rows that do are compared.
+    """
     same = (np.diff(user) == 0) & (np.diff(time) == 0)
     near = np.flatnonzero(np.append(same, False) | np.append(False, same))
     repeated = np.zeros(len(rows), bool)

@@ -1,4 +1,4 @@
-"""Columns of text: whether they hold integers, numbers or text, decided on the whole column."""
+"""Detects whether columns of text hold integers, numbers or text, from all of their values."""
 
 import decimal
 import re
@@ -7,38 +7,39 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What `pandas.read_csv` takes for a missing value, and what Hive and MySQL write for one. They are
-# missing beside numbers, dates and true or false; in text they are values but for `NO_VALUE`.
+# The missing values of `pandas.read_csv`, and the null of Hive and MySQL. They are missing in
+# columns of numbers, dates and booleans. In text only `NULLS_IN_TEXT` are missing.
 NULLS = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
 NULLS += ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "\\N"]
-NO_VALUE = ["", "\\N"]  # What is missing in text: an empty field, and what Hive and MySQL write.
-# What stands for a missing value beside numbers, in small letters. In text they are values.
+# The missing values of text: an empty field, and the null of Hive and MySQL.
+NULLS_IN_TEXT = ["", "\\N"]
+# Words for a missing value in a column of numbers, in lower case. In text they are values.
 _TOKENS = {"", "-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "?", "??", ".", "..", "*", "_"}
 _TOKENS |= {"n.a.", "n.a", "nil", "none", "null", "(null)", "[null]", "<null>", "nan", "na", "<na>"}
 _TOKENS |= {"n/a", "#n/a", "nat", "missing", "unknown", "undefined", "void", "#div/0!", "#value!"}
 _TOKENS |= {"#ref!", "#num!"}
 TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]
-_MOST_OTHERS = 0.1  # Of the cells of a column of numbers: the share that may be other words.
+_MAX_OTHER_WORDS = 0.1  # The largest share of other words among the cells of a column of numbers.
 
-INTEGER = r"^(?:0|-?[1-9][0-9]*)$"  # As integers are written: not 007, +7 or -0.
+INTEGER = r"^(?:0|-?[1-9][0-9]*)$"  # Standard notation: not 007, +7 or -0.
 _DIGITS = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF](?:inity)?)$"
-_WHOLE = r"^[+-]?[0-9]+\.0$"  # As pandas writes integers with gaps, which it holds as floats.
+_WHOLE = r"^[+-]?[0-9]+\.0$"  # pandas writes integers with missing values this way, as floats.
 _MONEY = "(?:[$%\N{EURO SIGN}\N{POUND SIGN}\N{YEN SIGN}]|USD|EUR|GBP)?"
 _GROUPS = r"[0-9]{1,3}(?:[., '][0-9]{3})+(?:[.,][0-9]+)?"
-# As numbers are written too, but not read: 12,5, $13.64, 1,234.50.
-_OTHER_FORM = rf"^[+-]?{_MONEY} ?[+-]?(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}) ?{_MONEY}$"
+# Notations of numbers that are not parsed: 12,5, $13.64, 1,234.50.
+_OTHER_NOTATION = rf"^[+-]?{_MONEY} ?[+-]?(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}) ?{_MONEY}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
 
 class TextType(NamedTuple):
-    """What the text of a column is.
+    """The detected type of a column of text.
 
-    `kind` is `"integers"`, `"numbers"`, `"text"`, `"booleans"` or `"nothing"`; `reason` says why,
-    `example` is the value that decided; `missing` are the tokens beside numbers that stand for a
-    missing value, and how often; `refused` is a token that may be a number, which only the user
-    can tell; `whole` says whether all numbers are whole and written as pandas writes integers with
-    gaps; `looks_like_numbers` says whether text may be numbers in a form that is not read.
+    `kind` is `"integers"`, `"numbers"`, `"text"`, `"booleans"` or `"nothing"` (no value). `reason`
+    explains it, and `example` is the decisive value. `missing` maps each token that stands for a
+    missing number to how often it occurs. `refused` is a token that may be a number, so the user
+    must decide. `whole` is whether all numbers are whole and written as pandas writes integers
+    with missing values. `looks_like_numbers` is whether text may be numbers in another notation.
     """
 
     kind: str
@@ -51,17 +52,17 @@ class TextType(NamedTuple):
 
 
 def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
-    """What the text of a column is.
+    """Detects the type of a column of text.
 
     Args:
-        column: The values of the column, without those that are missing.
-        as_numbers: Whether the column is known to hold numbers: then it does not matter how they
-            are written, and any word without a digit is a missing value.
+        column: The values of the column, without missing ones.
+        as_numbers: Whether the column is declared as numbers. Then their notation does not matter,
+            and any word without a digit is a missing value.
 
     Returns:
-        A `TextType`. Integers are whole numbers that 64 bits hold, each written as usual. Numbers
-        are such that a float gives them back as they are written. Words beside numbers that are
-        known to stand for nothing (`-`, `?`, `NA`), and a few others without a digit, are missing.
+        A `TextType`. Integers are whole numbers of 64 bits, all in standard notation. Numbers are
+        decimal numbers that a float reproduces as written. Among numbers, known words for a
+        missing value (`-`, `?`, `NA`) and a few others without a digit are missing.
     """
     found = _type_of_text(column, as_numbers)
     if found.kind != "text":
@@ -71,20 +72,20 @@ def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
         if place < 0:
             return found
         return found._replace(example=column[place].as_py(), refused=column[place].as_py())
-    if (example := _other_form(column)) is not None:
-        reason = f"text, which looks like numbers written as {example}: they are read as 1234.5"
+    if (example := _first_other_notation(column)) is not None:
+        reason = f"text, which looks like numbers written as {example}; write them as 1234.5"
         return found._replace(reason=reason, example=example, looks_like_numbers=True)
     return found
 
 
-def _other_form(column) -> str | None:
-    """The first of numbers that are written as no number is read, or `None`."""
+def _first_other_notation(column) -> str | None:
+    """The first value in a notation of numbers that is not parsed, or `None`."""
     some = column.slice(0, 1000)
-    other = pc.match_substring_regex(pc.utf8_trim_whitespace(some), _OTHER_FORM)
+    other = pc.match_substring_regex(pc.utf8_trim_whitespace(some), _OTHER_NOTATION)
     numbers = some.filter(other)
-    if len(numbers) < (1 - _MOST_OTHERS) * len(some):
+    if len(numbers) < (1 - _MAX_OTHER_WORDS) * len(some):
         return None
-    return _first_that_is_no(_NUMBER, pc.utf8_trim_whitespace(numbers))
+    return _first_not_matching(_NUMBER, pc.utf8_trim_whitespace(numbers))
 
 
 def _type_of_text(column: pa.ChunkedArray, as_numbers: bool) -> TextType:
@@ -98,56 +99,58 @@ def _type_of_text(column: pa.ChunkedArray, as_numbers: bool) -> TextType:
         return TextType("text", "text", column[0].as_py())
     numbers, tokens = text, {}
     if not pc.all(is_number).as_py():
-        numbers, tokens = text.filter(is_number), counted(column.filter(pc.invert(is_number)))
-    others = [token for token in tokens if not stands_for_nothing(token)]
+        numbers, tokens = text.filter(is_number), count_values(column.filter(pc.invert(is_number)))
+    others = [token for token in tokens if not is_missing_token(token)]
     refused = next(filter(_has_digit, others), None)
-    not_digits = _first_that_is_no(_DIGITS, numbers)
+    not_digits = _first_not_matching(_DIGITS, numbers)
     if as_numbers:
-        kind = "integers" if not_digits is None and _too_long(numbers) is None else "numbers"
+        kind = (
+            "integers" if not_digits is None and _first_beyond_int64(numbers) is None else "numbers"
+        )
         return TextType(kind, "numbers", numbers[0].as_py(), tokens, refused)
     if not_digits is None:
         if others:
             return TextType("text", "text among whole numbers", others[0])
-        return _of_digits(numbers, tokens)
+        return _type_of_whole_numbers(numbers, tokens)
     share = sum(tokens[token] for token in others)
     share /= share + len(numbers)
-    if share > _MOST_OTHERS:
+    if share > _MAX_OTHER_WORDS:
         return TextType("text", f"text in {share:.0%} of the cells", others[0])
-    if (strange := not_reproduced(numbers)) is not None:
-        return TextType("text", "a number that a float does not give back as written", strange)
-    whole = not tokens and _first_that_is_no(_WHOLE, numbers) is None
+    if (inexact := first_inexact_float(numbers)) is not None:
+        return TextType("text", "a number that a float does not reproduce as written", inexact)
+    whole = not tokens and _first_not_matching(_WHOLE, numbers) is None
     whole = whole and pc.max(pc.utf8_length(numbers)).as_py() <= 20
     return TextType("numbers", "decimal numbers", not_digits, tokens, refused, whole)
 
 
-def _of_digits(numbers, tokens: dict) -> TextType:
-    """Of whole numbers and of tokens that are known."""
-    if (example := _first_that_is_no(INTEGER, numbers)) is not None:
-        return TextType("text", "whole numbers that are not written as usual", example)
-    if (example := _too_long(numbers)) is not None:
-        return TextType("text", "whole numbers that 64 bits do not hold", example)
+def _type_of_whole_numbers(numbers, tokens: dict) -> TextType:
+    """The type of a column of whole numbers and of known words for a missing value."""
+    if (example := _first_not_matching(INTEGER, numbers)) is not None:
+        return TextType("text", "whole numbers in an unusual notation", example)
+    if (example := _first_beyond_int64(numbers)) is not None:
+        return TextType("text", "whole numbers of more than 64 bits", example)
     return TextType("integers", "whole numbers", numbers[0].as_py(), tokens)
 
 
-def _first_that_is_no(pattern: str, text) -> str | None:
-    """The first that a pattern does not match, or `None`."""
+def _first_not_matching(pattern: str, text) -> str | None:
+    """The first value that a pattern does not match, or `None`."""
     place = pc.index(pc.match_substring_regex(text, pattern), False).as_py()
     return None if place < 0 else text[place].as_py()
 
 
-def not_reproduced(numbers) -> str | None:
-    """The first of decimal numbers, as text, that a float does not give back, or `None`.
+def first_inexact_float(numbers) -> str | None:
+    """The first decimal number, as text, that a float does not reproduce, or `None`.
 
-    A float gives back as many digits as the text has, whatever the form: `3.50` and `1e3` are
-    the floats 3.5 and 1000. `007` is none.
+    A float must reproduce all digits of the text, in any notation: `3.50` and `1e3` are the floats
+    3.5 and 1000. A float does not reproduce `007`.
     """
     zeros = pc.index(pc.match_substring_regex(numbers, _LEADING_ZERO), True).as_py()
     if zeros >= 0:
         return numbers[zeros].as_py()
-    # Of up to 15 digits each number is the only one that its float stands for.
+    # Two different numbers of up to 15 digits never have the same float.
     rest = numbers.filter(pc.greater(pc.utf8_length(numbers), 15))
-    if len(rest):  # Most are as the float itself is written.
-        rest = rest.filter(pc.not_equal(_floats(rest).cast(rest.type), rest))
+    if len(rest):  # Most are equal to the text of their float.
+        rest = rest.filter(pc.not_equal(_to_floats(rest).cast(rest.type), rest))
     if len(rest):
         mantissa = pc.replace_substring_regex(rest, r"[eE].*$|[^0-9]", "")
         rest = rest.filter(pc.greater(pc.utf8_length(pc.utf8_ltrim(mantissa, "0")), 15))
@@ -160,32 +163,32 @@ def not_reproduced(numbers) -> str | None:
     return None
 
 
-def stands_for_nothing(token: str) -> bool:
-    """Whether a word beside numbers is known to stand for a missing value."""
+def is_missing_token(token: str) -> bool:
+    """Whether a word in a column of numbers is a known token for a missing value."""
     return token.strip().lower() in _TOKENS
 
 
-def is_missing_word(token: str) -> bool:
-    """Whether a word in a column that is known to hold numbers stands for a missing value."""
-    return stands_for_nothing(token) or not _has_digit(token)
+def is_missing_among_numbers(token: str) -> bool:
+    """Whether a word in a column that is declared as numbers stands for a missing value."""
+    return is_missing_token(token) or not _has_digit(token)
 
 
 def _has_digit(text: str) -> bool:
     return re.search("[0-9]", text) is not None
 
 
-def _too_long(digits) -> str | None:
-    """The first of whole numbers that 64 bits do not hold, or `None`."""
+def _first_beyond_int64(digits) -> str | None:
+    """The first whole number that does not fit into 64 bits, or `None`."""
     rest = digits.filter(pc.greater(pc.utf8_length(digits), 18)).to_pylist()
     return next((text for text in rest if not -(2**63) <= int(text) < 2**63), None)
 
 
-def _floats(numbers):
+def _to_floats(numbers):
     return pc.replace_substring_regex(numbers, r"^\+", "").cast(pa.float64())
 
 
-def counted(column: pa.ChunkedArray) -> dict:
-    """The values of a column and how often each occurs."""
+def count_values(column: pa.ChunkedArray) -> dict:
+    """Value -> how often it occurs in a column."""
     pairs = column.value_counts()
     return dict(
         zip(pairs.field("values").to_pylist(), pairs.field("counts").to_pylist(), strict=True)
@@ -193,9 +196,9 @@ def counted(column: pa.ChunkedArray) -> dict:
 
 
 def convert(column: pa.ChunkedArray, found: TextType) -> pa.ChunkedArray:
-    """A column of text as what it was found to be; its tokens are missing.
+    """Converts a column of text to its detected type, with its tokens as missing values.
 
-    A column with a token that may be a number stays as it is.
+    A column with a token that may be a number stays unchanged.
     """
     if found.kind == "nothing":
         return pa.chunked_array([pa.nulls(len(column))])
@@ -211,5 +214,5 @@ def convert(column: pa.ChunkedArray, found: TextType) -> pa.ChunkedArray:
         yes = pc.is_in(text, pa.array(TRUE))
         return pc.if_else(pc.is_valid(column), yes, pa.scalar(None, pa.bool_()))
     if found.kind == "numbers":
-        return _floats(text)
+        return _to_floats(text)
     return pc.replace_substring_regex(text, r"^\+|\.0$", "").cast(pa.int64())

@@ -1,4 +1,4 @@
-"""Times in whatever form a log has them, as int64 microseconds since 1970 (UTC)."""
+"""Converts times in any common form to int64 microseconds since 1970 (UTC)."""
 
 import datetime
 
@@ -8,49 +8,48 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.checks import one_of
-from keras_din.data.reading.calendar_numbers import calendar_formats, digits_of
+from keras_din.data.reading.calendar_numbers import calendar_formats, count_digits
 from keras_din.data.reading.columns import is_missing, to_plain_series
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
-ORDER = "order"  # The unit of whole numbers that say which row is earlier, and not when it was.
-_BELOW = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each holds 1973 to 5138.
+ORDER = "order"  # The unit of whole numbers that order the rows but are not times.
+_UPPER_BOUNDS = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}  # Each covers 1973 to 5138.
 _LIMIT = 2.0**63 / 1.001
-_EARLY = 86_400 * UNITS["s"]  # 1970-01-02: 0 and -1 of any unit and time zone are not later.
-_LATE = 3_653 * _EARLY  # 1980-01-02.
-PLACEHOLDER = "stands for no time: it is decades before the others"
+_EARLIEST = 86_400 * UNITS["s"]  # 1970-01-02: 0 and -1 are not later in any unit and time zone.
+_YEAR_1980 = 3_653 * _EARLIEST  # 1980-01-02.
+PLACEHOLDER = "is a placeholder for a missing time: it is decades before the others"
 _DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d")
 _DAYS += ("%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%d/%b/%Y", "%Y%m%d", "%d/%m/%y", "%m/%d/%y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "%H%M%S")
 _CLOCKS += (" %H:%M:%S %z", ":%H:%M:%S %z")
-_COMMON = [day + clock for day in _DAYS for clock in _CLOCKS]  # For remedies.
-_COMMON += ["%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"]
-_MANY = 10  # So many times that are all multiples of something are so by no chance.
-_UTC = r"\s+(?:UTC|GMT)\s*$"  # As BigQuery writes it.
+_COMMON_FORMATS = [day + clock for day in _DAYS for clock in _CLOCKS]  # For remedies.
+_COMMON_FORMATS += ["%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"]
+_MIN_TIMES = 10  # With this many times, it is not chance if all are multiples of one number.
+_UTC = r"\s+(?:UTC|GMT)\s*$"  # The notation of BigQuery.
 _ZONE = r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$"
 
 
 def to_microseconds(name: str, values, unit: str = "auto", time_format: str | None = None):
-    """Times as microseconds.
+    """Converts times to microseconds.
 
     Args:
         name: Name of the column, for errors.
-        values: Dates, ISO 8601 strings (UTC where they name no zone) or numbers since 1970, which
-            may be strings too.
-        unit: Unit of numbers: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"`, by their magnitude:
-            below 1e11 are seconds, then milliseconds below 1e14, microseconds below 1e17. Or
-            `"order"`: whole numbers that are no times, which stay as they are.
-        time_format: The format of strings, and of numbers such as 20220408, as of
-            `datetime.strptime`: `"%Y%m%d"`. Times are UTC where it names no zone.
+        values: Dates, ISO 8601 strings (UTC if they have no zone) or numbers since 1970, as
+            numbers or strings.
+        unit: Unit of numbers: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` to infer it from their
+            magnitude: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17.
+            `"order"` is for whole numbers that are not times; they stay unchanged.
+        time_format: The format of strings and of numbers such as 20220408, see
+            `datetime.strptime`: `"%Y%m%d"`. Times are UTC if the format has no zone.
 
     Returns:
         `(microseconds, known, unit)`: int64 `(rows,)`; bool `(rows,)`, `False` where a value is
-        no time; the unit that was found, `"date"` for dates and strings.
+        not a time; the detected unit, `"date"` for dates and strings.
 
     Raises:
-        ValueError: When the values are something else, numbers of different units are mixed,
-            numbers look like calendar moments or have lost their last digits and neither `unit`
-            nor `time_format` is given,
-            64 bits can hold none of them, or their type is too narrow to tell them apart.
+        ValueError: If the values are something else, units are mixed, none of the numbers fits
+            into 64 bits, their type is too narrow to distinguish them, or, without `unit` and
+            `time_format`, numbers look like dates or have lost their last digits.
     """
     one_of("time_unit", unit, ("auto", *UNITS, ORDER))
     check_time_format(time_format, unit)
@@ -66,11 +65,11 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
         return *_from_dates(_by_format(name, values, time_format)), "date"
     if is_text:
         known = values[~is_missing(values)]
-        if not _mostly_numbers(known):
+        if not _are_mostly_numbers(known):
             return *_from_dates(_from_strings(values)), "date"
         values = pd.to_numeric(values, errors="coerce")
         if values.dtype.kind == "f" and known.astype(str).str.fullmatch(r"\d{20}").all():
-            raise _looks_like_a_date(name, known.iloc[0], ["%Y%m%d%H%M%S%f"])
+            raise _calendar_error(name, known.iloc[0], ["%Y%m%d%H%M%S%f"])
     if values.dtype.kind not in "iuf":
         raise ValueError(
             f"Column {name!r} must hold times: dates, ISO 8601 strings or numbers. "
@@ -79,87 +78,90 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
     return _from_numbers(name, values, unit)
 
 
-def placeholders(name, times, known, unit: str, told: bool, lines) -> np.ndarray:
-    """Where a time such as 0 or -1 stands for none: at or before 1970-01-02, the median after 1980.
+def find_placeholders(name, times, known, unit: str, is_declared: bool, lines) -> np.ndarray:
+    """Finds times such as 0 or -1 that are placeholders for a missing time.
+
+    These are times up to 1970-01-02 in a column whose median is after 1980.
 
     Args:
-        name: Name of the column, for what is printed.
-        times: Microseconds `(rows,)`, as `to_microseconds` gives them.
-        known: Where they are known, as `to_microseconds` gives it.
-        unit: The unit that it found.
-        told: Whether the unit or the format was given: then such times are printed, and stay.
+        name: Name of the column, for the message.
+        times: Microseconds `(rows,)`, see `to_microseconds`.
+        known: Where the times are known, see `to_microseconds`.
+        unit: The detected unit, see `to_microseconds`.
+        is_declared: Whether the user gave the unit or the format. Then such times are kept, and
+            a message about them is printed.
         lines: The line of each, `(rows,)`.
 
     Returns:
         Bool `(rows,)`.
     """
     none = np.zeros(len(times), bool)
-    if unit == ORDER or not known.any() or np.median(times[known]) < _LATE:
+    if unit == ORDER or not known.any() or np.median(times[known]) < _YEAR_1980:
         return none
-    early = known & (times <= _EARLY)
-    if not early.any() or not told:
+    early = known & (times <= _EARLIEST)
+    if not early.any() or not is_declared:
         return early
     print(
         f"Column {name!r}: {early.sum():,} times are at or before 1970-01-02 and most are after "
-        f"1980; the first is in line {lines[int(early.argmax())]}. They are taken as they are, "
+        f"1980; the first is in line {lines[int(early.argmax())]}. They are kept, "
         "since `time_unit` or `time_format` is given.",
         flush=True,
     )
     return none
 
 
-def remedy_of_placeholders(unit: str) -> str:
-    """What to do about `placeholders`, a sentence."""
+def placeholder_remedy(unit: str) -> str:
+    """A sentence that tells the user what to do about placeholders."""
     how = "`time_unit`" if unit != "date" else "`time_format`"
     option = "--time-unit" if unit != "date" else "--time-format"
     example = f"{how[:-1]}={unit!r}`" if unit != "date" else how
     return (
-        "Give these rows their time. If they are right, name the form of the times, "
-        f"{example} (on the command line `{option}`): then they stay."
+        "Correct the times of these rows. If they are right, declare the form of the times with "
+        f"{example} (on the command line `{option}`). Then these rows are kept."
     )
 
 
 def time_or_order(time, order, unit: str, time_format: str | None):
-    """The column that orders a log, and its unit: that of times, or `"order"`.
+    """Returns the column that orders a log, and its unit: the unit of times, or `"order"`.
 
     Raises:
-        ValueError: When both or none are named, or an order has a unit or a format.
+        ValueError: If both or neither are named, or an order has a unit or a format.
     """
     if (time is None) == (order is None):
         raise ValueError(
-            "Either `time` or `order` must name a column: `order` is of whole numbers that say "
-            "which row is earlier, in a log without times. "
+            "Either `time` or `order` must name a column. `order` is for a log without times: "
+            "whole numbers by which its rows are ordered. "
             f"Received: time={time!r}, order={order!r}."
         )
     if order is None:
         return time, unit
     if unit not in ("auto", ORDER) or time_format is not None:
         raise ValueError(
-            "`order` must be without `time_unit` and `time_format`, which are of times. "
+            "`order` must be given without `time_unit` and `time_format`, which are for times. "
             f"Received: time_unit={unit!r}, time_format={time_format!r}."
         )
     return order, ORDER
 
 
 def _from_order(name: str, values: pd.Series):
-    """Whole numbers as int64, and which are such."""
+    """Returns whole numbers as int64, and where a value is one."""
     if values.dtype.kind not in "iuf":
         values = pd.to_numeric(values.astype(object), errors="coerce")
     floats = values.to_numpy(np.float64, na_value=np.nan)
     known = (floats == np.floor(floats)) & (np.abs(floats) < _LIMIT)
-    _refuse_narrow(name, values[known], 1)
+    _check_precision(name, values[known], 1)
     if values.dtype.kind in "iu":
         return values.where(known, 0).to_numpy(np.int64), known
     return np.where(known, floats, 0).astype(np.int64), known
 
 
 def check_time_format(time_format, unit: str = "auto") -> None:
-    """Raises a `ValueError` unless this is `None` or a format, and not beside a unit."""
+    """Raises a `ValueError` unless this is `None` or a format without a unit."""
     if time_format is None:
         return
     try:
         known = isinstance(time_format, str) and "%" in time_format
-        # What is unknown to `strptime` is an error of another text than what does not fit.
+        # The text of the error shows whether the format is invalid or the text does not match.
         if known:
             datetime.datetime.strptime("", time_format)
     except ValueError as error:
@@ -171,57 +173,60 @@ def check_time_format(time_format, unit: str = "auto") -> None:
         )
     if unit != "auto":
         raise ValueError(
-            "`time_format` must be without `time_unit`, which is of numbers since 1970. "
+            "`time_format` must be given without `time_unit`, which is for numbers since 1970. "
             f"Received: time_format={time_format!r}, time_unit={unit!r}."
         )
 
 
 def _by_format(name: str, values: pd.Series, time_format: str) -> pd.Series:
-    digits = digits_of(time_format)
+    digits = count_digits(time_format)
     if values.dtype.kind in "iuf":
-        _refuse_narrow(name, values, 1e6)
+        _check_precision(name, values, 1e6)
         text = pd.Series(pd.NA, values.index, dtype="string[pyarrow]")
         whole = values.notna() & (values % 1 == 0).fillna(False) & (values.abs() < 2.0**63)
         text[whole] = values[whole].astype("Int64").astype("string[pyarrow]")
     else:
         text = values.astype("string[pyarrow]").str.strip()
     if digits is not None:
-        # A number has lost the zeros before it; as a float it has some behind a point.
+        # A number has no leading zeros. A float ends in a point and zeros.
         text = text.str.replace(r"\.0+$", "", regex=True)
         is_number = text.str.fullmatch(rf"\d{{1,{digits}}}").fillna(False)
         text = text.where(is_number).str.zfill(digits)
-    return _parsed(text, time_format)
+    return _parse(text, time_format)
 
 
-def remedy(wrong: pd.Series, time_format: str | None) -> str:
-    """What to write where values are no times, as a sentence; `wrong` are such values."""
+def time_remedy(wrong: pd.Series, time_format: str | None) -> str:
+    """A sentence that tells the user what to do about values that are not times.
+
+    `wrong` are such values.
+    """
     if time_format is not None:
         return (
-            f"They must be of `time_format={time_format!r}`, or be made so; it is a format of "
+            f"Convert them to `time_format={time_format!r}`, which is a format of "
             "`datetime.strptime`."
         )
     text = wrong.astype(str).str.strip()
     some = text.iloc[:: max(1, len(text) // 100)]
-    fit = {each: len(some) - _parsed(some, each).isna().sum() for each in _COMMON}
+    fit = {each: len(some) - _parse(some, each).isna().sum() for each in _COMMON_FORMATS}
     fit = {each: count for each, count in fit.items() if count}
     best = [each for each, count in fit.items() if count == max(fit.values())]
     if not best:
         return (
-            "Times are dates, ISO 8601 strings, numbers since 1970, or of the form that "
+            "Times are dates, ISO 8601 strings, numbers since 1970, or text in the format that "
             "`time_format` names (on the command line `--time-format`)."
         )
     return (
-        f"Name their form, `time_format=` {' or '.join(map(repr, best[:3]))} (on the command line "
-        "`--time-format`)."
+        f"Name their format, `time_format=` {' or '.join(map(repr, best[:3]))} (on the command "
+        "line `--time-format`)."
     )
 
 
-def _parsed(text: pd.Series, time_format: str) -> pd.Series:
+def _parse(text: pd.Series, time_format: str) -> pd.Series:
     return pd.to_datetime(text, format=time_format, errors="coerce", utc=True)
 
 
-def _mostly_numbers(values: pd.Series) -> bool:
-    # A thousand of them or a little more tell: to try a million strings takes a second.
+def _are_mostly_numbers(values: pd.Series) -> bool:
+    # About a thousand of them are enough; to parse a million strings takes a second.
     some = values.iloc[:: max(1, len(values) // 1000)]
     return 2 * pd.to_numeric(some, errors="coerce").notna().sum() > len(some)
 
@@ -235,7 +240,7 @@ def _from_strings(values: pd.Series) -> pd.Series:
     zoned = np.asarray(zoned, bool)
     if zoned.all() or not zoned.any():
         return parsed(text)
-    # Apart: to a string without a zone pandas 2 gives that of the string before it.
+    # Separately: pandas 2 gives a string without a zone that of the preceding string.
     return pd.concat([parsed(text[zoned]), parsed(text[~zoned])]).sort_index()
 
 
@@ -247,8 +252,8 @@ def _from_dates(dates: pd.Series):
     return np.where(known, times, 0), known
 
 
-def _refuse_narrow(name: str, numbers: pd.Series, microseconds: float) -> None:
-    """Raises a `ValueError` where floats of this type, in this unit, are too few to tell apart."""
+def _check_precision(name: str, numbers: pd.Series, microseconds: float) -> None:
+    """Raises a `ValueError` if floats of this type are too coarse for times in this unit."""
     if numbers.dtype.kind != "f":
         return
     array = numbers.to_numpy(np.dtype(f"f{numbers.dtype.itemsize}"), na_value=np.nan)
@@ -256,15 +261,15 @@ def _refuse_narrow(name: str, numbers: pd.Series, microseconds: float) -> None:
     apart = float(np.spacing(largest))
     if largest > 2 / np.finfo(array.dtype).eps and apart * microseconds > 1:
         raise ValueError(
-            f"Column {name!r} must hold times of a type that tells them apart: int64, or float64 "
-            f"below 2**53. Received: {numbers.dtype}, in which {largest:.0f} and the next "
-            f"larger number are {apart:.0f} apart. Read the column anew as int64 or text: what "
-            f"{numbers.dtype} has lost can't be brought back."
+            f"Column {name!r} must hold times of a type that keeps all their digits: int64, or "
+            f"float64 below 2**53. Received: {numbers.dtype}, in which {largest:.0f} and the next "
+            f"larger number are {apart:.0f} apart. Read the column again as int64 or text. The "
+            f"digits that {numbers.dtype} has lost cannot be recovered."
         )
 
 
-def _whole(numbers: pd.Series) -> np.ndarray:
-    """Those that are whole and known, int64."""
+def _whole_numbers(numbers: pd.Series) -> np.ndarray:
+    """The values that are known and whole, as int64."""
     if numbers.dtype.kind == "f":
         floats = numbers.to_numpy(np.float64, na_value=np.nan)
         whole = np.isfinite(floats) & (floats == np.floor(floats)) & (np.abs(floats) < 2.0**63)
@@ -273,31 +278,33 @@ def _whole(numbers: pd.Series) -> np.ndarray:
     return numbers[numbers < 2**63 - 1].to_numpy(np.int64)
 
 
-def _refuse_rounded(name: str, whole: np.ndarray, unit: str) -> None:
-    """Raises a `ValueError` where times since 1973 are all multiples of something odd.
+def _check_not_rounded(name: str, whole: np.ndarray, unit: str) -> None:
+    """Raises a `ValueError` if times since 1973 are all multiples of an unusual step.
 
-    So they are where a float32 held them (128 seconds), or a spreadsheet that writes 1.65E+09.
+    This happens if they were stored as float32 (128 seconds), or written as 1.65E+09 by a
+    spreadsheet.
     """
     some = np.unique(whole[:: max(1, len(whole) // 1000)])
     second = 1e6 / UNITS[unit]
-    if len(some) < _MANY or np.abs(some).min() < 1e8 * second:
+    if len(some) < _MIN_TIMES or np.abs(some).min() < 1e8 * second:
         return
     apart = int(np.gcd.reduce(np.diff(some)))
     step = np.gcd(apart, int(some[0]))
-    # Whole minutes apart they are of a coarse clock, whatever the first one is.
+    # A step of whole minutes means a coarse clock, whatever the first time is.
     if step >= 100 * second and apart % int(60 * second):
         raise ValueError(
             f"Column {name!r} must hold times with all their digits. Received: {some[0]}, "
-            f"{some[1]}, {some[2]}, all of them multiples of {step}, as where a float32 held them "
-            "or a spreadsheet wrote 1.65E+09. Read the column anew from its source; if it is "
-            "right so, name its `time_unit` (on the command line `--time-unit`)."
+            f"{some[1]}, {some[2]}, all of them multiples of {step}. This happens if they were "
+            "stored as float32, or written as 1.65E+09 by a spreadsheet. Read the column again "
+            "from its source. If the times are right, name their `time_unit` (on the command line "
+            "`--time-unit`)."
         )
 
 
-def _looks_like_a_date(name: str, value, formats: list) -> ValueError:
+def _calendar_error(name: str, value, formats: list) -> ValueError:
     return ValueError(
         f"Column {name!r} must hold times. Received: {value}, which looks like a date written as "
-        f"a number and no time since 1970: name its format, `time_format=` "
+        f"a number instead of a time since 1970. Name its format, `time_format=` "
         f"{' or '.join(map(repr, formats))} (on the command line `--time-format`). If it counts "
         "since 1970, name its `time_unit` (`--time-unit`)."
     )
@@ -305,26 +312,26 @@ def _looks_like_a_date(name: str, value, formats: list) -> ValueError:
 
 def _from_numbers(name: str, numbers: pd.Series, unit: str):
     if unit == "auto":
-        whole = _whole(numbers)
-        whole = whole[np.abs(whole) > 1]  # 0 and -1 stand for no time as a rule.
+        whole = _whole_numbers(numbers)
+        whole = whole[np.abs(whole) > 1]  # 0 and -1 are usually placeholders.
         if formats := calendar_formats(whole):
-            raise _looks_like_a_date(name, whole[0], formats)
+            raise _calendar_error(name, whole[0], formats)
     floats = numbers.to_numpy(np.float64, na_value=np.nan)
     known = np.isfinite(floats)
     size = np.abs(np.where(known, floats, 0.0))
     if unit == "auto":
-        unit = _unit(name, floats[known], size[known])
+        unit = _guess_unit(name, floats[known], size[known])
         if len(whole) == np.count_nonzero(size[known] > 1):
-            _refuse_rounded(name, whole, unit)
+            _check_not_rounded(name, whole, unit)
     factor = UNITS[unit]
     fits = size * max(factor, 1) < _LIMIT
     if known.any() and not (known & fits).any():
         raise ValueError(
-            f"Column {name!r} must hold times in {unit!r} that 64 bits of microseconds can hold. "
+            f"Column {name!r} must hold times in {unit!r} that fit into 64 bits of microseconds. "
             f"Received: {floats[known.argmax()]:.0f}."
         )
     known &= fits
-    _refuse_narrow(name, numbers[known], factor)
+    _check_precision(name, numbers[known], factor)
     if numbers.dtype.kind in "iu":
         whole = numbers.where(known, 0).to_numpy(np.int64)
         times = whole * factor if unit != "ns" else whole // 1000
@@ -333,25 +340,27 @@ def _from_numbers(name: str, numbers: pd.Series, unit: str):
     return times, known, unit
 
 
-def _unit(name: str, values, sizes) -> str:
-    # By the largest and the smallest; 0, 1 and -1 belong to every unit.
+def _guess_unit(name: str, values, sizes) -> str:
+    # From the largest and the smallest number. 0, 1 and -1 belong to every unit.
     sizes = np.where(sizes <= 1, np.nan, sizes)
     if not sizes.size or np.isnan(sizes).all():
         return "s"
-    of = lambda size: next(unit for unit, limit in _BELOW.items() if size < limit)  # noqa: E731
     low, high = np.nanargmin(sizes), np.nanargmax(sizes)
-    first, last = of(sizes[low]), of(sizes[high])
+    first, last = (
+        next(unit for unit, limit in _UPPER_BOUNDS.items() if size < limit)
+        for size in (sizes[low], sizes[high])
+    )
     if first != last:
         raise ValueError(
             f"Column {name!r} must hold times of one unit. Received: {values[low]:.0f}, which "
             f"looks like {first!r}, and {values[high]:.0f}, which looks like {last!r}. "
-            "If all are of one unit, say so with `time_unit`."
+            "If all have the same unit, name it with `time_unit`."
         )
     return first
 
 
-def span(times: np.ndarray, unit: str) -> dict:
-    """What a report says of the first and the last time, or of an order."""
+def time_range(times: np.ndarray, unit: str) -> dict:
+    """The first and the last time, or the range of an order, for a report."""
     low, high = int(times.min()), int(times.max())
     if unit == ORDER:
         return {"order_from": low, "order_to": high}

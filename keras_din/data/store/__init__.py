@@ -1,1 +1,1 @@
-"""Prepared data in memory and on disk: columns, behavior logs and samples."""
+"""Stores prepared data in memory and on disk: columns, behavior logs and samples."""

@@ -1,4 +1,4 @@
-"""Named arrays on disk, one `.npy` file each, and the types that columns are kept in."""
+"""Named arrays on disk, one `.npy` file each, and the dtypes of columns."""
 
 import contextlib
 import pathlib
@@ -8,11 +8,11 @@ import numpy as np
 from keras_din.checks import local_path
 
 _INT32 = np.iinfo(np.int32)
-_ROWS_AT_ONCE = 2**20  # What a check looks at together: memory-mapped columns stay on disk.
+_ROWS_AT_ONCE = 2**20  # Rows per step of a check, so memory-mapped columns stay on disk.
 
 
-def column(name: str, values) -> np.ndarray:
-    """A column as the log keeps it: integers as int32, numbers as float32; never wrapped round."""
+def to_column(name: str, values) -> np.ndarray:
+    """Converts a column to int32 or float32. Integers that do not fit are an error."""
     values = np.asarray(values)
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise ValueError(
@@ -32,8 +32,8 @@ def column(name: str, values) -> np.ndarray:
     return np.asarray(values, np.int32)
 
 
-def integers(name: str, values) -> np.ndarray:
-    """A vector of numbers, positions or microseconds as int64."""
+def to_int64(name: str, values) -> np.ndarray:
+    """Converts a vector of integers to int64."""
     values = np.asarray(values)
     if values.ndim != 1 or (values.dtype.kind not in "iu" and values.size):
         raise ValueError(
@@ -43,9 +43,9 @@ def integers(name: str, values) -> np.ndarray:
     return np.asarray(values, np.int64)
 
 
-def integers_below(name: str, values, size: int, what: str = "numbers") -> np.ndarray:
-    """The result of `integers`, or a `ValueError` where one is not from 0 to `size - 1`."""
-    values = integers(name, values)
+def to_int64_below(name: str, values, size: int, what: str = "numbers") -> np.ndarray:
+    """Same as `to_int64`, with a `ValueError` if an integer is not from 0 to `size - 1`."""
+    values = to_int64(name, values)
     if values.size and (values.min() < 0 or values.max() >= size):
         raise ValueError(
             f"`{name}` must hold {what} from 0 to {size - 1}. "
@@ -55,26 +55,26 @@ def integers_below(name: str, values, size: int, what: str = "numbers") -> np.nd
 
 
 def check_offsets(offsets: np.ndarray) -> None:
-    """Raises a `ValueError` unless offsets start at 0 and never fall."""
+    """Raises a `ValueError` unless offsets start at 0 and never decrease."""
     falls = lambda part: offsets[1:][part] < offsets[:-1][part]  # noqa: E731
     wrong = not offsets.size or offsets[0] != 0
     if wrong or first_where(len(offsets) - 1, falls) is not None:
         raise ValueError(
-            "`offsets` must start at 0 and never fall. "
+            "`offsets` must start at 0 and never decrease. "
             f"Received: offsets={np.array2string(offsets, threshold=8)}."
         )
 
 
 def chunks(rows: int):
-    """Slices that cover `rows` rows, each short enough for temporary arrays of its length."""
+    """Yields slices that cover `rows` rows, each short enough for temporary arrays."""
     for start in range(0, rows, _ROWS_AT_ONCE):
         yield slice(start, min(start + _ROWS_AT_ONCE, rows))
 
 
 def first_where(rows: int, test) -> int | None:
-    """The first of `rows` rows where a test holds, or `None`.
+    """The first of `rows` rows where a test is true, or `None`.
 
-    `test` takes a slice of the rows and gives a bool for each.
+    `test` takes a slice of the rows and returns a bool for each of them.
     """
     for part in chunks(rows):
         found = test(part)
@@ -84,9 +84,9 @@ def first_where(rows: int, test) -> int | None:
 
 
 def first_pair_where(test, values: np.ndarray, starts: np.ndarray) -> int | None:
-    """The first row `i` where `test(values[i - 1], values[i])` holds, or `None`.
+    """The first row `i` where `test(values[i - 1], values[i])` is true, or `None`.
 
-    Pairs across a start are left out; `starts` are row numbers that never fall.
+    Pairs across a start are ignored. `starts` are row numbers that never decrease.
     """
 
     def within(part):
@@ -100,10 +100,10 @@ def first_pair_where(test, values: np.ndarray, starts: np.ndarray) -> int | None
 
 
 def save_arrays(folder: pathlib.Path, arrays: dict) -> None:
-    """Writes each array to `folder/{name}.npy`; a `/` in a name makes a folder.
+    """Writes each array to `folder/{name}.npy`. A `/` in a name creates a subfolder.
 
     Raises:
-        FileExistsError: When `folder` is there already.
+        FileExistsError: If `folder` exists.
     """
     folder = local_path("folder", folder)
     folder.mkdir(parents=True)
@@ -114,15 +114,15 @@ def save_arrays(folder: pathlib.Path, arrays: dict) -> None:
 
 
 def save_pieces(folder: pathlib.Path, pieces) -> None:
-    """Writes arrays that come piece by piece: the files are those of `save_arrays` of the whole.
+    """Writes arrays piece by piece. The files equal those of `save_arrays` for whole arrays.
 
     Args:
-        folder: A path, with or without a folder.
+        folder: A path. The folder is created if it does not exist.
         pieces: Iterable of dicts, name -> the next rows `(rows,)` of that array.
 
     Raises:
-        FileExistsError: When there is a file of such a name.
-        ValueError: When an array changes its type.
+        FileExistsError: If a file of the same name exists.
+        ValueError: If the dtype of an array changes between pieces.
     """
     folder = local_path("folder", folder)
     files, whole = {}, {}
@@ -138,7 +138,7 @@ def save_pieces(folder: pathlib.Path, pieces) -> None:
                 dtype, rows = whole[name]
                 if values.dtype != dtype:
                     raise ValueError(
-                        f"Pieces of {name!r} must be of one type, {dtype}. "
+                        f"All pieces of {name!r} must have one dtype, {dtype}. "
                         f"Received: {values.dtype}."
                     )
                 files[name].write(np.ascontiguousarray(values).data)
@@ -149,14 +149,14 @@ def save_pieces(folder: pathlib.Path, pieces) -> None:
 
 
 def _write_header(file, dtype: np.dtype, rows: int) -> None:
-    """The header of a vector. NumPy leaves it room for any number: its length is always one."""
+    """Writes the header of a vector. Its length is fixed: NumPy pads it for any number of rows."""
     descr = np.lib.format.dtype_to_descr(dtype)
     header = {"descr": descr, "fortran_order": False, "shape": (rows,)}
     np.lib.format.write_array_header_1_0(file, header)
 
 
 def load_arrays(folder: pathlib.Path) -> dict:
-    """What `save_arrays` wrote, memory-mapped: read from disk where it is looked at."""
+    """Loads what `save_arrays` wrote, memory-mapped."""
     folder = local_path("folder", folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"`folder` must be a folder of arrays. Received: {folder}.")
@@ -169,6 +169,6 @@ def load_arrays(folder: pathlib.Path) -> dict:
 
 
 def strip_prefix(arrays: dict, prefix: str) -> dict:
-    """The arrays whose name starts with `{prefix}/`, without it."""
+    """The arrays whose name starts with `{prefix}/`, by their name without it."""
     prefix += "/"
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

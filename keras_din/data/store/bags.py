@@ -1,28 +1,29 @@
-"""Columns of bags, several values a row: each bag is stored once, rows point to theirs."""
+"""Columns with several values per row (bags). Each distinct bag is stored once."""
 
 import dataclasses
 
 import numpy as np
 import pandas as pd
 
-from keras_din.data.store.arrays import check_offsets, column, first_where, integers
+from keras_din.data.store.arrays import check_offsets, first_where, to_column, to_int64
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Bags:
     """A column of bags.
 
-    Row `i` has the values `offsets[place[i]]` to `offsets[place[i] + 1] - 1`. Rows may share a
-    bag, and a selection of rows shares all of them: memory grows by 4 bytes a row, and with the
-    values of the bags that differ.
+    Row `i` has the values `offsets[place[i]]` to `offsets[place[i] + 1] - 1`. Rows can share a
+    bag, and a selection of rows shares all bags. A row costs 4 bytes, and each distinct bag costs
+    the memory of its values.
 
     Args:
-        place: Integers `(rows,)`, the number of each row's bag.
+        place: Integers `(rows,)`, the index of each row's bag.
         offsets: Integers `(bags + 1,)`, from 0 to the number of values.
         values: `(values,)`, int32 indices of a `Bag`.
 
     Raises:
-        ValueError: When `offsets` fall or end elsewhere, or a place is no bag's number.
+        ValueError: If `offsets` decrease or do not end at the number of values, or a place is not
+            the index of a bag.
     """
 
     place: np.ndarray
@@ -30,10 +31,10 @@ class Bags:
     values: np.ndarray
 
     def __post_init__(self):
-        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
-        put("place", column("place", self.place))
-        put("offsets", integers("offsets", self.offsets))
-        put("values", column("values", self.values))
+        set_field = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
+        set_field("place", to_column("place", self.place))
+        set_field("offsets", to_int64("offsets", self.offsets))
+        set_field("values", to_column("values", self.values))
         check_offsets(self.offsets)
         if self.offsets[-1] != len(self.values):
             raise ValueError(
@@ -60,33 +61,33 @@ class Bags:
         """How many values each bag has: int64 `(bags,)`."""
         return np.diff(self.offsets)
 
-    def bag_of_value(self) -> np.ndarray:
-        """The number of the bag that each value stands in: int64 `(values,)`."""
+    def bag_ids_of_values(self) -> np.ndarray:
+        """The index of the bag that each value belongs to: int64 `(values,)`."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
-    def having(self, index: int) -> np.ndarray:
-        """Which rows have a value: bool `(rows,)`."""
+    def contains(self, index: int) -> np.ndarray:
+        """Which rows contain an index: bool `(rows,)`."""
         found = np.zeros(len(self.offsets) - 1, bool)
-        found[self.bag_of_value()[self.values == index]] = True
+        found[self.bag_ids_of_values()[self.values == index]] = True
         return found[self.place]
 
     def values_of(self, row: int) -> np.ndarray:
         """The values of one row."""
         return self.values[self.offsets[self.place[row]] : self.offsets[self.place[row] + 1]]
 
-    def numbers(self) -> np.ndarray:
-        """A number for each row, the same for the same values: int64 `(rows,)`."""
+    def bag_ids(self) -> np.ndarray:
+        """An id per row, equal for rows with equal values: int64 `(rows,)`."""
         bounds = zip(self.offsets[:-1], self.offsets[1:], strict=True)
         bags = [self.values[start:end].tobytes() for start, end in bounds]
         return pd.factorize(np.array(bags, object))[0][self.place]
 
     def arrays(self) -> dict:
-        """Name of the file that is written -> its array."""
+        """Name of the saved file -> its array."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
 def concat_bags(columns: list):
-    """Columns one below the other, all of them arrays or all `Bags`."""
+    """Concatenates columns along rows. All must be arrays, or all `Bags`."""
     if not isinstance(columns[0], Bags):
         return np.concatenate(columns)
     places, offsets, values = [], [np.zeros(1, np.int64)], []
@@ -99,16 +100,16 @@ def concat_bags(columns: list):
     return Bags(*map(np.concatenate, (places, offsets, values)))
 
 
-def checked_columns(columns: dict) -> dict:
-    """Columns by name as a log and samples keep them: `Bags` as they are, all else by `column`."""
+def to_columns(columns: dict) -> dict:
+    """Converts columns by name with `to_column`. `Bags` stay unchanged."""
     return {
-        name: values if isinstance(values, Bags) else column(name, values)
+        name: values if isinstance(values, Bags) else to_column(name, values)
         for name, values in columns.items()
     }
 
 
-def files_of(arrays: dict) -> dict:
-    """Arrays by name with those of `Bags` apart, as `save_arrays` takes them."""
+def to_files(arrays: dict) -> dict:
+    """Splits each `Bags` into its arrays, for `save_arrays`."""
     files = {}
     for name, values in arrays.items():
         if isinstance(values, Bags):
@@ -119,7 +120,7 @@ def files_of(arrays: dict) -> dict:
 
 
 def from_files(files: dict) -> dict:
-    """Arrays by name, of which `files_of` gives these files."""
+    """Joins the arrays of each `Bags` again: the inverse of `to_files`."""
     arrays, bags = {}, {}
     for path, array in files.items():
         if path.startswith("columns/") and path.count("/") == 2:

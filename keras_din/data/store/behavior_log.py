@@ -1,4 +1,4 @@
-"""The behavior log: what users did, stored once, by user and in time order."""
+"""The behavior log: what users did, stored once, sorted by user and time."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ import numpy as np
 from keras_din.data.store.arrays import (
     check_offsets,
     first_pair_where,
-    integers,
-    integers_below,
     strip_prefix,
+    to_int64,
+    to_int64_below,
 )
-from keras_din.data.store.bags import Bags, checked_columns
-from keras_din.data.store.order import order_of, order_of_events
+from keras_din.data.store.bags import Bags, to_columns
+from keras_din.data.store.order import argsort_events, stable_argsort
 from keras_din.data.store.saved_columns import SavedColumns
 
 
@@ -31,7 +31,16 @@ class BehaviorLog(SavedColumns):
         time: Integers `(events,)`, microseconds since 1970, or `None`.
 
     Raises:
-        ValueError: When lengths disagree, `offsets` do not grow, or a user's times do.
+        ValueError: If lengths differ, or `offsets` or a user's times decrease.
+
+    Example:
+
+    ```python
+    # User 0 has the items 5 and 7, user 1 has none, user 2 has the item 5.
+    log = kd.data.BehaviorLog([0, 2, 2, 3], {"item_id": np.array([5, 7, 5])}, [10, 20, 15])
+    start, end = log.before(user=[0, 2], time=[20, 20])
+    log.columns["item_id"][start[0] : end[0]]  # [5]
+    ```
     """
 
     offsets: np.ndarray
@@ -39,11 +48,11 @@ class BehaviorLog(SavedColumns):
     time: np.ndarray | None = None
 
     def __post_init__(self):
-        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
-        put("offsets", integers("offsets", self.offsets))
-        put("columns", checked_columns(self.columns))
+        set_field = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
+        set_field("offsets", to_int64("offsets", self.offsets))
+        set_field("columns", to_columns(self.columns))
         if self.time is not None:
-            put("time", integers("time", self.time))
+            set_field("time", to_int64("time", self.time))
         if not self.columns:
             raise ValueError("`columns` must hold at least one column. Received: none.")
         offsets = self.offsets
@@ -61,31 +70,31 @@ class BehaviorLog(SavedColumns):
             if event is not None:
                 user = int(np.searchsorted(offsets, event, side="right")) - 1
                 raise ValueError(
-                    "`time` must not fall within a user's events. "
+                    "`time` must not decrease within a user's events. "
                     f"Received: {self.time[event - 1]}, then {self.time[event]} for user {user} "
                     f"at event {event}."
                 )
 
     @classmethod
     def from_events(cls, user, columns: dict, time=None, users: int | None = None):
-        """The log of events in any order.
+        """Creates a log from events in any order.
 
-        Sorted by user, then time; events of one time keep the order they came in.
+        Events are sorted by user, then by time. Events of equal time keep their order.
 
         Args:
             user: Integers `(events,)`, users numbered from 0.
             columns: Feature name -> `(events,)`, or `Bags`.
-            time: Integers `(events,)`, microseconds, or `None`: a user's events are in order.
+            time: Integers `(events,)`, microseconds, or `None` if each user's events are in order.
             users: Number of users. Defaults to the largest number + 1.
 
         Returns:
             A `BehaviorLog`.
         """
-        user = integers("user", user)
+        user = to_int64("user", user)
         if users is None:
             users = int(user.max()) + 1 if user.size else 0
-        user = integers_below("user", user, users)
-        order = order_of(user) if time is None else order_of_events(np.asarray(time), user)
+        user = to_int64_below("user", user, users)
+        order = stable_argsort(user) if time is None else argsort_events(np.asarray(time), user)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=users))])
         return cls(
             offsets,
@@ -105,10 +114,10 @@ class BehaviorLog(SavedColumns):
         return int(self.offsets[-1])
 
     def before(self, user, time):
-        """The slice of each user's events that are earlier than a time.
+        """Finds the events of each user that are strictly earlier than a time.
 
-        An event of exactly that time is not earlier: what happens at the moment of an impression
-        may be its consequence.
+        An event at exactly that time does not count, because it may be a consequence of the
+        impression at that time.
 
         Args:
             user: Integers `(rows,)`.
@@ -118,11 +127,11 @@ class BehaviorLog(SavedColumns):
             `(start, end)`, int64 `(rows,)` each: events `start` to `end - 1` are earlier.
         """
         if self.time is None:
-            raise ValueError("`before` needs a log with `time`. Received: time=None.")
-        user, time = integers_below("user", user, self.users), integers("time", time)
+            raise ValueError("`before` requires a log with `time`. Received: time=None.")
+        user, time = to_int64_below("user", user, self.users), to_int64("time", time)
         start, upper = self.offsets[user], self.offsets[user + 1]
         lower = start.copy()
-        # A bisection of all rows at once: as many rounds as the longest history has bits.
+        # Bisects all rows at once. The number of rounds is the bit length of the longest history.
         rounds = int((upper - lower).max()).bit_length() if user.size else 0
         last = len(self) - 1
         for _ in range(rounds):
@@ -132,7 +141,7 @@ class BehaviorLog(SavedColumns):
         return start, lower
 
     def arrays(self) -> dict:
-        """Name of the file or folder that `save` writes -> its array or `Bags`."""
+        """Name of the saved file or folder -> its array or `Bags`."""
         arrays = {"offsets": self.offsets}
         arrays |= {f"columns/{name}": values for name, values in self.columns.items()}
         if self.time is not None:
@@ -141,7 +150,7 @@ class BehaviorLog(SavedColumns):
 
     @classmethod
     def from_arrays(cls, arrays: dict):
-        """The log of such arrays."""
+        """Creates a log from the result of `arrays`."""
         return cls(arrays["offsets"], strip_prefix(arrays, "columns"), arrays.get("time"))
 
     def __repr__(self):

@@ -1,4 +1,4 @@
-"""Whether samples, behavior logs and spec fit together: checked in full before the first batch."""
+"""Checks that samples, behavior logs and spec are consistent, before the first batch."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from keras_din.features import (
 
 
 def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
-    """Checks every value that a model will read.
+    """Checks every value that a model reads.
 
     Args:
         spec: The features.
@@ -24,16 +24,17 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Input name -> column `(rows,)` or `(events,)` as it is kept: int32, for a `Numeric`
-        float32 or int32, with NaN where a number is missing, for a `Bag` the `Bags`.
+        Input name -> stored column `(rows,)` or `(events,)`: int32 for a `Categorical`; float32
+        or int32 for a `Numeric`, with NaN where a number is missing; `Bags` for a `Bag`.
 
     Raises:
-        ValueError: Names the input, the first bad row and its value.
+        ValueError: If something is inconsistent. The error names the input, the first bad row and
+            its value.
     """
     lacking = [label.name for label in spec.labels if label.name not in samples.labels]
     if lacking:
         raise ValueError(
-            f"`labels` of the samples must hold those of the spec; missing are {lacking}. "
+            f"`labels` of the samples must hold those of the spec; {lacking} are missing. "
             f"Received: {list(samples.labels)}."
         )
     columns = {}
@@ -45,17 +46,18 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
                     f"`behaviors` must hold a log for each sequence; {info.sequence.name!r} is "
                     f"missing. Received: {list(behaviors)}."
                 )
-            held, first = behaviors[info.sequence.name].columns, info.sequence.of
+            stored, features = behaviors[info.sequence.name].columns, info.sequence.of
         else:
-            key, owner, held = name, "`samples`", samples.columns
-            first = spec.target if info.role == "target" else ()
-        if key not in held:
+            key, owner, stored = name, "`samples`", samples.columns
+            features = spec.target if info.role == "target" else ()
+        if key not in stored:
             raise ValueError(
-                f"Input {name!r} needs column {key!r} in {owner}. Received columns: {list(held)}."
+                f"Input {name!r} requires column {key!r} in {owner}. "
+                f"Received columns: {list(stored)}."
             )
-        is_id = bool(first) and info.feature is id_feature(first)
-        columns[name] = held[key]
-        check_column(info.feature, name, held[key], is_id)
+        is_id = bool(features) and info.feature is id_feature(features)
+        columns[name] = stored[key]
+        check_column(info.feature, name, stored[key], is_id)
     for sequence in spec.sequences:
         if sequence.name not in samples.history:
             raise ValueError(
@@ -67,9 +69,9 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
 
 
 def count_missing(spec: FeatureSpec, columns: dict) -> dict:
-    """Name of the input of a `Numeric` -> how many of its numbers are missing, where some are.
+    """Name of each `Numeric` input with missing numbers -> how many are missing.
 
-    `columns` are those of `check_samples`.
+    `columns` is the result of `check_samples`.
     """
     counts = {}
     for name, info in spec.inputs.items():
@@ -81,15 +83,14 @@ def count_missing(spec: FeatureSpec, columns: dict) -> dict:
 
 
 def request_starts(samples) -> np.ndarray:
-    """The first row of each request, and the number of rows at the end: `(requests + 1,)` int64.
+    """The first row of each request, then the number of rows: int64 `(requests + 1,)`.
 
     Raises:
-        ValueError: When there are no requests, the rows of one are apart, or they differ in
-            history.
+        ValueError: If the samples have no requests, or the rows of a request are not adjacent.
     """
     request = samples.request
     if request is None:
-        raise ValueError("`by_request` needs samples with `request`. Received: request=None.")
+        raise ValueError("`by_request` requires samples with `request`. Received: request=None.")
     before, after = request[:-1], request[1:]
     changes = (
         np.flatnonzero(before[part] != after[part]) + part.start + 1
@@ -97,21 +98,21 @@ def request_starts(samples) -> np.ndarray:
     )
     starts = np.concatenate([np.arange(min(len(request), 1)), *changes])
     values = request[starts]
-    # Numbers that rise are each there once, which spares the sort.
+    # Increasing numbers are unique, so they need no sort.
     if first_where(len(values) - 1, lambda part: values[:-1][part] > values[1:][part]) is not None:
         values, counts = np.unique(values, return_counts=True)
         if counts.max() > 1:
             raise ValueError(
-                "The rows of one request must stand together. "
+                "The rows of one request must be adjacent. "
                 f"Received: request {values[counts.argmax()]} in {counts.max()} places."
             )
     return np.append(starts, len(request))
 
 
 def check_shared(name: str, column, starts: np.ndarray) -> None:
-    """Whether the rows of each request agree in a column, since one value stands for them all."""
+    """Raises a `ValueError` unless a column is constant within each request."""
     bags = isinstance(column, Bags)
-    row = first_pair_where(np.not_equal, column.numbers() if bags else column, starts)
+    row = first_pair_where(np.not_equal, column.bag_ids() if bags else column, starts)
     if row is not None:
         before, after = (column.values_of(i) if bags else column[i] for i in (row - 1, row))
         raise ValueError(
@@ -122,14 +123,14 @@ def check_shared(name: str, column, starts: np.ndarray) -> None:
 
 @per_kind
 def check_column(feature, name: str, column, is_id: bool) -> None:
-    """Raises a `ValueError` where a model can't read a column of a feature.
+    """Raises a `ValueError` if a model cannot read a column of a feature.
 
     Args:
         feature: The feature.
         name: Name of the input.
         column: The column, an array or `Bags`.
-        is_id: Whether the feature marks padding of candidates or behaviors, so that no value of
-            it may be padding.
+        is_id: Whether the feature marks padding among candidates or behaviors. Then none of its
+            values may be padding.
     """
 
 
@@ -147,7 +148,7 @@ def _(feature: Bag, name: str, column, is_id: bool) -> None:
 
 @check_column.register
 def _(feature: Numeric, name: str, column, is_id: bool) -> None:
-    # Any number: the pipeline replaces those that are not finite by the mean.
+    # Any number is valid: the pipeline replaces NaN and infinity with the mean.
     _check_type(feature, name, column, np.ndarray, "one value per row")
 
 
@@ -176,7 +177,7 @@ def _check_indices(name: str, feature, column: np.ndarray, lowest: int, unit: st
 
 
 def _check_slices(name: str, log, start: np.ndarray, end: np.ndarray) -> None:
-    # An empty slice may stand anywhere, so only the others have a user.
+    # An empty slice may be anywhere. Only other slices belong to a user.
     def crosses(part):
         user = np.searchsorted(log.offsets, start[part], side="right") - 1
         last = log.offsets[np.minimum(user + 1, log.users)]

@@ -1,4 +1,4 @@
-"""How often each index occurs in samples, counted on the log without building a history."""
+"""Counts how often each index occurs in samples, from the log, without building histories."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from keras_din.features import PADDING_INDEX, FeatureSpec
 
 
 def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
-    """Counts what a model reads in one pass over samples, row by row.
+    """Counts the indices that a model reads in one pass over samples, row by row.
 
-    Each place counts: the context, the candidate, and every position of a history, cut to
-    `max_length`, and of a bag, cut to `max_values`. An index that stands three times in one
-    history occurs three times there, and an event counts once for each sample whose history has
-    it. Padding, index 0, counts 0.
+    Each occurrence counts: in the context, in the candidate, at every position of a history (at
+    most `max_length`) and of a bag (at most `max_values`). An index that occurs three times in one
+    history counts three times, and an event counts once for each sample whose history contains
+    it. Padding, index 0, is not counted.
 
     Args:
         spec: The features.
@@ -21,11 +21,11 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Name of each table -> int64 `(vocabulary_size,)`: the sum over the features that share it. A
-        table has the name of its feature where it is not shared.
+        Name of each table -> int64 `(vocabulary_size,)`, the sum over the features that share it.
+        A table that is not shared has the name of its feature.
 
     Raises:
-        ValueError: When samples, logs and spec do not fit together.
+        ValueError: If samples, logs and spec are inconsistent.
 
     Reference:
         `n_j` of [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 5.1: "the number of
@@ -34,7 +34,7 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
     """
     columns = check_samples(spec, behaviors, samples)
     reads = {
-        sequence.name: _reads(
+        sequence.name: _count_reads(
             len(behaviors[sequence.name]), *samples.history[sequence.name], sequence.max_length
         )
         for sequence in spec.sequences
@@ -47,8 +47,8 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
             size = table.values.size
             column = columns[name]
             if isinstance(column, Bags):
-                column, weights = _values_read(column, weights, info.feature.max_values)
-            # Weights make bincount sum float64, which is exact up to 2^53.
+                column, weights = _count_bag_reads(column, weights, info.feature.max_values)
+            # With weights, bincount sums in float64, which is exact up to 2^53.
             found = np.bincount(column, weights, minlength=size)
             counts[table.name] += found.astype(np.int64)
     for each in counts.values():
@@ -56,16 +56,16 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
     return counts
 
 
-def _values_read(column: Bags, weights, max_values: int):
-    """The values of all bags, and how often each is read where rows are read `weights` times."""
-    bag = column.bag_of_value()
+def _count_bag_reads(column: Bags, weights, max_values: int):
+    """The values of all bags, and how often each is read if row `i` is read `weights[i]` times."""
+    bag = column.bag_ids_of_values()
     reads = np.bincount(column.place, weights, minlength=len(column.offsets) - 1)
     within = np.arange(len(bag)) - column.offsets[bag] < max_values
     return column.values, reads[bag] * within
 
 
-def _reads(events: int, start, end, max_length: int) -> np.ndarray:
-    """How many histories hold each event: int64 `(events,)`."""
+def _count_reads(events: int, start, end, max_length: int) -> np.ndarray:
+    """How many histories contain each event: int64 `(events,)`."""
     start = np.maximum(start, end - max_length)
     begin, stop = (np.bincount(bound, minlength=events + 1) for bound in (start, end))
     return np.cumsum(begin - stop)[:events]

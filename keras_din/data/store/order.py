@@ -1,12 +1,12 @@
-"""Sorting by numbers that count something, ranges of rows, and rows that are of one request."""
+"""Fast stable sorts of small integers, concatenated ranges, and the numbering of requests."""
 
 import numpy as np
 
-_BITS = 16  # NumPy sorts so many by counting, wider integers by comparison.
+_BITS = 16  # NumPy sorts integers of up to 16 bits with radix sort, wider ones by comparison.
 
 
-def order_of(codes: np.ndarray) -> np.ndarray:
-    """`np.argsort(codes, kind="stable")` of integers of 0 and more, in a third of its time."""
+def stable_argsort(codes: np.ndarray) -> np.ndarray:
+    """`np.argsort(codes, kind="stable")` for non-negative integers, in a third of its time."""
     order = np.argsort(codes.astype(np.uint16), kind="stable")
     rest = codes >> _BITS
     while rest.any():
@@ -15,27 +15,27 @@ def order_of(codes: np.ndarray) -> np.ndarray:
     return order
 
 
-def order_of_events(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """`np.lexsort((times, codes))`: by code, then by time, then as they stand."""
+def argsort_events(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`np.lexsort((times, codes))`: by code, then by time. Ties keep their order."""
     later = np.diff(codes)
     if not ((later < 0) | ((later == 0) & (np.diff(times) < 0))).any():
         return np.arange(len(codes))
     by_time = np.argsort(times, kind="stable")
-    return by_time[order_of(codes[by_time])]
+    return by_time[stable_argsort(codes[by_time])]
 
 
 def ranges(start: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The numbers from each start on, as many as its size, one range after another."""
+    """Concatenates the ranges `start[i], ..., start[i] + size[i] - 1`."""
     return np.repeat(start - np.cumsum(size) + size, size) + np.arange(size.sum())
 
 
-def requests(user: np.ndarray, code: np.ndarray, time: np.ndarray) -> tuple:
-    """Rows of one user and one code are one request, and its time is the earliest of theirs.
+def number_requests(user: np.ndarray, code: np.ndarray, time: np.ndarray) -> tuple:
+    """Numbers the requests of rows. The time of a request is the earliest time of its rows.
 
     Args:
-        user: Numbers of users `(rows,)`, from 0.
-        code: Numbers of requests `(rows,)`, from 0; of different users they may be the same. -1
-            is a row without one, which is a request by itself.
+        user: Integers `(rows,)`, users numbered from 0.
+        code: Integers `(rows,)`, requests numbered from 0. Rows with the same user and code are
+            one request. A row with -1 is a request of its own.
         time: Times `(rows,)`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Samples: which candidate was shown to whom, with which history, and what became of it."""
+"""Samples: the rows of a training or test set, with candidates, histories and labels."""
 
 import dataclasses
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from keras_din.data.store.arrays import (
     first_where,
-    integers,
     strip_prefix,
+    to_int64,
 )
-from keras_din.data.store.bags import checked_columns
+from keras_din.data.store.bags import to_columns
 from keras_din.data.store.saved_columns import SavedColumns
 from keras_din.features import DEFAULT_LABEL
 
 _FIELDS = ("group", "request", "time", "weight", "line")
-_ONLY_LABEL = "label"  # The file of 0.1, which had no others.
+_ONLY_LABEL = "label"  # The label file of version 0.1, which had one label.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Samples(SavedColumns):
-    """Rows of a training or test set; histories are pointers into a `BehaviorLog`.
+    """Rows of a training or test set. Histories are slices of a `BehaviorLog`.
 
     Args:
         columns: Name of a context or target input -> `(rows,)`: int32 indices, float32 values or
@@ -28,18 +28,31 @@ class Samples(SavedColumns):
             `end - 1` of that sequence's log are the row's history.
         labels: Name of a label -> `(rows,)` of 0 and 1. An array is the label `click`.
         group: Integers `(rows,)`, the groups of GAUC: the user's number.
-        request: Integers `(rows,)`, or `None`. The rows of one request stand together and share
+        request: Integers `(rows,)`, or `None`. The rows of one request are adjacent and share
             context and history.
         time: Integers `(rows,)`, microseconds, or `None`.
-        weight: Floats `(rows,)`, what each row counts in the loss, or `None` when all are alike.
-            Metrics of this package count a row whatever its weight, unless that is 0.
-        line: Integers `(rows,)`, where each row stands in the log that was prepared: the line of
-            a CSV file, or else the row counted from 0. Or `None`.
+        weight: Floats `(rows,)`, the weight of each row in the loss, or `None` for equal weights.
+            Metrics of this package ignore the weight, except that they leave out rows of weight 0.
+        line: Integers `(rows,)`, the position of each row in the prepared log: the line of a CSV
+            file, or else the row number from 0. Or `None`.
 
     Raises:
-        ValueError: When lengths disagree, there is no label or one that is neither 0 nor 1, a
-            weight is negative or not finite, a label or the weight is no vector, or a slice ends
-            before it starts.
+        ValueError: If lengths differ, there is no label, a label is neither 0 nor 1, a weight is
+            negative or not finite, a label or the weight is not a vector, or a slice ends before
+            it starts.
+
+    Example:
+
+    ```python
+    # Two candidates of one user; the history is the first two events of the log.
+    samples = kd.data.Samples(
+        columns={"item_id": np.array([9, 5])},
+        history={"hist": ([0, 0], [2, 2])},
+        labels=[1, 0],
+        group=[0, 0],
+    )
+    len(samples[samples.is_positive])  # 1
+    ```
     """
 
     columns: dict
@@ -52,31 +65,32 @@ class Samples(SavedColumns):
     line: np.ndarray | None = None
 
     def __post_init__(self):
-        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
-        put("columns", checked_columns(self.columns))
-        put(
+        set_field = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
+        set_field("columns", to_columns(self.columns))
+        set_field(
             "history",
             {
-                name: (integers(f"{name} start", start), integers(f"{name} end", end))
+                name: (to_int64(f"{name} start", start), to_int64(f"{name} end", end))
                 for name, (start, end) in self.history.items()
             },
         )
         labels = self.labels if isinstance(self.labels, dict) else {DEFAULT_LABEL: self.labels}
-        put("labels", {name: np.asarray(of, np.float32) for name, of in labels.items()})
+        labels = {name: np.asarray(values, np.float32) for name, values in labels.items()}
+        set_field("labels", labels)
         if not labels:
             raise ValueError("`labels` must hold at least one label. Received: none.")
         for field in ("group", "request", "time", "line"):
             if getattr(self, field) is not None:
-                put(field, integers(field, getattr(self, field)))
+                set_field(field, to_int64(field, getattr(self, field)))
         if self.weight is not None:
-            put("weight", np.asarray(self.weight, np.float32))
-        for what, values in (*_words(self.labels), ("`weight`", self.weight)):
+            set_field("weight", np.asarray(self.weight, np.float32))
+        for what, values in (*_described_labels(self.labels), ("`weight`", self.weight)):
             if values is not None and values.ndim != 1:
                 raise ValueError(f"{what} must be a vector. Received: shape={values.shape}.")
         lengths = {name: len(array) for name, array in self.arrays().items()}
         if set(lengths.values()) != {len(self)}:
             raise ValueError(f"All columns of samples must have one length. Received: {lengths}.")
-        for what, values in _words(self.labels):
+        for what, values in _described_labels(self.labels):
             _check_label(what, values)
         if self.weight is not None:
             _check_weights(self.weight)
@@ -85,10 +99,10 @@ class Samples(SavedColumns):
 
     @property
     def label(self) -> np.ndarray:
-        """The label of samples that have one."""
+        """The values of the only label."""
         if len(self.labels) > 1:
             raise ValueError(
-                "`label` belongs to samples with one label; take one of `labels`. "
+                "`label` requires samples with one label. Use `labels` for several. "
                 f"Received: labels {list(self.labels)}."
             )
         (values,) = self.labels.values()
@@ -96,11 +110,11 @@ class Samples(SavedColumns):
 
     @property
     def is_positive(self) -> np.ndarray:
-        """Which rows have at least one label that is 1: bool `(rows,)`."""
+        """Where at least one label is 1: bool `(rows,)`."""
         return np.any([values == 1 for values in self.labels.values()], axis=0)
 
     def arrays(self) -> dict:
-        """Name of the file or folder that `save` writes -> its array or `Bags`."""
+        """Name of the saved file or folder -> its array or `Bags`."""
         arrays = {f"columns/{name}": values for name, values in self.columns.items()}
         for name, (start, end) in self.history.items():
             arrays |= {f"history/{name}/start": start, f"history/{name}/end": end}
@@ -112,7 +126,7 @@ class Samples(SavedColumns):
 
     @classmethod
     def from_arrays(cls, arrays: dict):
-        """The samples of such arrays."""
+        """Creates samples from the result of `arrays`."""
         if _ONLY_LABEL in arrays:
             arrays = {**arrays, f"labels/{DEFAULT_LABEL}": arrays[_ONLY_LABEL]}
         history = strip_prefix(arrays, "history")
@@ -136,7 +150,7 @@ class Samples(SavedColumns):
             rows = np.asarray(rows)
             if rows.ndim != 1:
                 raise ValueError(
-                    "Samples are selected by a slice or a vector of rows. "
+                    "Samples must be selected by a slice or a vector of rows. "
                     f"Received: an index of shape {rows.shape}."
                 )
         return self.from_arrays({name: array[rows] for name, array in self.arrays().items()})
@@ -149,8 +163,8 @@ class Samples(SavedColumns):
         )
 
 
-def _words(labels: dict) -> list:
-    """What errors call each label, and its values."""
+def _described_labels(labels: dict) -> list:
+    """The name of each label in errors, and its values."""
     if list(labels) == [DEFAULT_LABEL]:
         return [("`label`", labels[DEFAULT_LABEL])]
     return [(f"Label {name!r}", values) for name, values in labels.items()]
@@ -166,7 +180,7 @@ def _check_weights(weight: np.ndarray) -> None:
     row = first_where(len(weight), lambda part: ~((weight[part] >= 0) & (weight[part] < np.inf)))
     if row is not None:
         raise ValueError(
-            "`weight` must hold finite numbers of at least 0. "
+            "`weight` must hold finite non-negative numbers. "
             f"Received: {weight[row]:g} in row {row}."
         )
 

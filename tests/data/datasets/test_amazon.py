@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_din.data import LeaveOneOut, load_amazon
-from keras_din.data.datasets.amazon import core, read_categories, read_reviews
+from keras_din.data.datasets.amazon import k_core_rows, read_categories, read_reviews
 
 DAY = 86_400
 
@@ -176,7 +176,7 @@ def test_lines_that_are_no_items(tmp_path):
     kinds = [reason.split(":")[0] for reason in bad["reason"]]
     unreadable, no_path = "not readable as JSON or a literal", "'categories' is not a list of paths"
     assert list(zip(bad["line"], kinds, strict=True)) == [
-        (2, "the item is there already"),
+        (2, "the item occurs twice"),
         (4, unreadable),
         (5, unreadable),
         (6, no_path),
@@ -230,7 +230,7 @@ def test_an_item_without_a_category(tmp_path):
 
 
 def test_nothing_good(tmp_path):
-    with pytest.raises(ValueError, match=r"items that were reviewed\. .*whose lines is one\."):
+    with pytest.raises(ValueError, match=r"items that were reviewed\. .*which has none\."):
         load(tmp_path, meta=META[1:2])
     with pytest.raises(ValueError, match=r"is one, line 2: 'categories' is not a list of paths\."):
         load(tmp_path, meta=[META[1], "{'asin': 'B1'}", "{"])
@@ -246,7 +246,7 @@ def test_a_file_that_ends_early(tmp_path):
     load(tmp_path)
     path = tmp_path / "reviews_Toys_5.json.gz"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"must be whole.*Truncated compressed stream"):
+    with pytest.raises(ValueError, match=r"must be complete.*Truncated compressed stream"):
         load_amazon(path, tmp_path / "meta_Toys.json.gz")
 
 
@@ -274,7 +274,7 @@ def test_the_core_is_what_is_left_of_taking_away(pairs, k):
     user, item_ = (
         np.array([pair[side_features] for pair in pairs], np.int64) for side_features in (0, 1)
     )
-    assert np.flatnonzero(core(user, item_, k)).tolist() == [row for row, _ in left]
+    assert np.flatnonzero(k_core_rows(user, item_, k)).tolist() == [row for row, _ in left]
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)

@@ -224,7 +224,9 @@ def test_floats_are_no_categories(values, received, ways):
     message = r"Column 'item' must hold strings or integers for a Categorical\. Received: "
     with pytest.raises(ValueError, match=message + received):
         to_indices(Categorical("item", **ways), values)
-    with pytest.raises(ValueError, match=r"'item' must hold ids of a type that tells them apart"):
+    with pytest.raises(
+        ValueError, match=r"'item' must hold ids of a type that keeps all their digits"
+    ):
         to_indices(Categorical("item", **ways), [5.0, 1e20])
 
 

@@ -403,9 +403,9 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
         ),
         (r"Received: \[0, 3\) in row 1", {"history": {"hist": ([0, 0, 2], [2, 3, 4])}}),
         (r"'hist' is missing\. Received: \['other'\]", {"history": {"other": ([0] * 3, [0] * 3)}}),
-        (r"`by_request` needs samples with `request`", {"by_request": True, "request": None}),
+        (r"`by_request` requires samples with `request`", {"by_request": True, "request": None}),
         (
-            r"must stand together\. Received: request 7 in 2 places",
+            r"must be adjacent\. Received: request 7 in 2 places",
             {"by_request": True, "request": [7, 8, 7]},
         ),
         (
@@ -422,7 +422,7 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
         ),
         (r"must share `group`", {"by_request": True, "group": [0, 1, 1]}),
         (
-            r"Input 'hist_action' needs column 'action' in the log of 'hist'\. .*\['item'\]",
+            r"Input 'hist_action' requires column 'action' in the log of 'hist'\. .*\['item'\]",
             {"log": BehaviorLog([0, 2, 5], {"item": [1] * 5})},
         ),
         (
@@ -434,7 +434,7 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
             {"log": BehaviorLog([0, 2, 5], {"item": [2] * 5, "action": [0, 1, 2, 3, -1]})},
         ),
         (
-            r"Input 'user' needs column 'user' in `samples`\. Received columns: \['item', 'price'",
+            r"Input 'user' requires column 'user' in `samples`\. Received columns: \['item'",
             {"spec": FeatureSpec(context=[Categorical("user", 9)], target=[ITEM])},
         ),
         (
@@ -523,5 +523,5 @@ def test_several_labels_come_by_the_names_of_their_outputs(by_request):
         expected = {"ctr": [[1, 0], [1, 0]], "cvr": [[0, 0], [1, 0]]}
         assert weights[0].numpy().tolist() == [[1, 1], [1, 0]]
     assert {name: values.numpy().tolist() for name, values in y.items()} == expected
-    with pytest.raises(ValueError, match=r"must hold those of the spec; missing are \['cvr'\]"):
+    with pytest.raises(ValueError, match=r"must hold those of the spec; \['cvr'\] are missing"):
         dataset(dataclasses.replace(spec, labels=["click", "cvr"]), behaviors, samples)

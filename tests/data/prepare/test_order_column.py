@@ -90,8 +90,14 @@ def test_an_order_is_of_whole_numbers(step, first):
     [
         ({"order": None}, r"Either `time` or `order` must .* Received: time=None, order=None\."),
         ({"time": "step"}, "Either `time` or `order` must .* Received: time='step', order='step'"),
-        ({"time_unit": "s"}, "`order` must be without .* Received: time_unit='s', time_format=N"),
-        ({"time_format": "%Y"}, "`order` must be without .* time_unit='auto', time_format='%Y'"),
+        (
+            {"time_unit": "s"},
+            "`order` must be given without .* Received: time_unit='s', time_format=N",
+        ),
+        (
+            {"time_format": "%Y"},
+            "`order` must be given without .* time_unit='auto', time_format='%Y'",
+        ),
     ],
 )
 def test_either_times_or_an_order(options, message):

@@ -90,8 +90,12 @@ def test_a_part_without_rows(label, split):
     [
         (["08/04/2022"] * 5, {}, "'day' is not a time.*08/04/2022.*`time_format=` '%d/%m/%Y' or '"),
         (["2022-04-08"] * 4 + ["30.04.2022"], {}, "1 of 5 rows .* the first is '30.04.2022' in li"),
-        (["2022-04-08"] * 4 + ["30.04.2022"], {}, r"Name their form, `time_format=` '%d\.%m\.%Y'"),
-        (DAYS, {"time_format": "%Y-%m-%d"}, "'day' is not a time.*of `time_format='%Y-%m-%d'`"),
+        (
+            ["2022-04-08"] * 4 + ["30.04.2022"],
+            {},
+            r"Name their format, `time_format=` '%d\.%m\.%Y'",
+        ),
+        (DAYS, {"time_format": "%Y-%m-%d"}, "'day' is not a time.*to `time_format='%Y-%m-%d'`"),
     ],
 )
 def test_what_is_no_time_is_shown_with_a_remedy(day, options, message):
@@ -135,7 +139,7 @@ def test_times_that_stand_for_none(placeholder, factor, label, capsys):
         placeholder *= factor
     times = [factor * moment for moment in RECENT]
     times[3] = placeholder
-    reason = "'day' stands for no time: it is decades before the others"
+    reason = "'day' is a placeholder for a missing time: it is decades before the others"
     unit = {1: "s", 1000: "ms"}[factor]
     if placeholder > 1 and factor > 1:  # Then its unit is another.
         with pytest.raises(ValueError, match="must hold times of one unit"):
@@ -144,7 +148,7 @@ def test_times_that_stand_for_none(placeholder, factor, label, capsys):
     with pytest.raises(
         ValueError,
         match=rf"1 of 5 rows for this reason: {reason}; the first is {placeholder} in line 3\. "
-        f"Give these rows their time.*`time_unit='{unit}'` .on the command line `--time-unit`",
+        f"Correct the times of these rows.*`time_unit='{unit}'` .on the command line `--time-unit`",
     ):
         prepared(log(day=times), label)
     data = prepared(log(day=times), label, max_bad=0.2)
@@ -156,7 +160,7 @@ def test_times_that_stand_for_none(placeholder, factor, label, capsys):
     assert data.report["time_from"].startswith(("1970", "1969"))
     assert capsys.readouterr().out.startswith(
         "Column 'day': 1 times are at or before 1970-01-02 and most are after 1980; the first is "
-        "in line 3. They are taken as they are, since `time_unit` or `time_format` is given.\n"
+        "in line 3. They are kept, since `time_unit` or `time_format` is given.\n"
     )
 
 
@@ -164,7 +168,7 @@ def test_dates_that_stand_for_none():
     dates = DATES.strftime("%Y-%m-%d").tolist()
     for early in ("1970-01-01", "0001-01-01"):
         day = [early, *dates[1:]]
-        with pytest.raises(ValueError, match=f"no time: .* is '{early}' in .*`time_format`"):
+        with pytest.raises(ValueError, match=f"a missing time: .* is '{early}' in .*`time_format`"):
             prepared(log(day=day))
         assert prepared(log(day=day), time_format="%Y-%m-%d").report["time_from"][:10] == early
 

@@ -7,7 +7,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.data import PreparedData, prepare_impressions, prepare_interactions
-from keras_din.data.reading.bag_cells import bag_cells, checked_separators
+from keras_din.data.reading.bag_cells import bag_cells, check_separators
 
 COLUMNS = {
     "user": "user",
@@ -268,17 +268,17 @@ def test_cells():
         ({"bags": {"genres": None}}, "must be text. Received: None"),
         (
             {"target": ["item", kd.Categorical("genres", 9)], "bags": "genres"},
-            "that may have several values, of columns .* Received: 'genres'",
+            "that may have several values\. These are the columns .* Received: 'genres'",
         ),
         (
             {"target": ["item", kd.Categorical("genres", 9)]},
-            "Column 'genres' must hold one value a row. Received: list",
+            "Column 'genres' must hold one value per row. Received: list",
         ),
         (
             {"target": [kd.Bag("item", 9), "genres"]},
             r"must be the item, which has one value. Received: Bag\('item', 9",
         ),
-        ({"user": "genres"}, "'genres' must hold one value a row"),
+        ({"user": "genres"}, "'genres' must hold one value per row"),
         ({"target": [3]}, "names of columns, `Categorical`, `Bag` and `Numeric` objects"),
     ],
 )
@@ -290,4 +290,4 @@ def test_what_is_refused(words, text):
 def test_which_columns_may_hold_several_values():
     features = ["item", "genres", "shop", kd.Bag("tags", 9), kd.Numeric("price")]
     expected = {"genres": ";", "shop": None, "tags": "|"}
-    assert checked_separators({"genres": ";"}, [*features, "user"], ["user"]) == expected
+    assert check_separators({"genres": ";"}, [*features, "user"], ["user"]) == expected

@@ -11,7 +11,7 @@ import pytest
 
 from keras_din.data import LeaveOneOut, PreparedData, prepare_impressions, prepare_interactions
 from keras_din.data.encoding.lookup import to_indices
-from keras_din.data.reading.text_types import not_reproduced
+from keras_din.data.reading.text_types import first_inexact_float
 from keras_din.features import Categorical, Numeric
 
 LARGE = 2**53 + 1  # As a float it would be 2**53.
@@ -162,7 +162,7 @@ def test_numbers_in_a_form_that_is_not_read(tmp_path, form, values):
     source = write(a_log(values), tmp_path, form)
     data = prepared(source)
     told = data.report["columns"]["x"]
-    expected = f"text, which looks like numbers written as {values[0]}: they are read as 1234.5"
+    expected = f"text, which looks like numbers written as {values[0]}; write them as 1234.5"
     assert (told["type"], told["reason"], told["example"]) == ("categorical", expected, values[0])
     message = rf"must hold numbers written as in 1234\.5, .*Received: '{re.escape(values[0])}' in l"
     for options in ({"numeric": ["x"]}, {"context": [Numeric("x", mean=1.0, std=1.0)]}):
@@ -172,7 +172,7 @@ def test_numbers_in_a_form_that_is_not_read(tmp_path, form, values):
 
 def test_numeric_that_holds_no_number(tmp_path):
     path = write(a_log(["free", "$13.64"]), tmp_path, "csv")
-    message = r"Received: '\$13\.64' in line 3, and no number\. If"
+    message = r"Received: '\$13\.64' in line 3, which is not a number\. If"
     with pytest.raises(ValueError, match=message):
         prepared(path, numeric=["x"])
 
@@ -223,9 +223,9 @@ def test_one_token_among_999_prices(tmp_path):
 @pytest.mark.parametrize(
     "values, reason, example",
     [
-        ([1, 2], "whole numbers may be ids or amounts, and count as ids", "1"),
-        (["007", 2], "whole numbers that are not written as usual", "007"),
-        (SHARP, "a number that a float does not give back as written", SHARP[0]),
+        ([1, 2], "whole numbers may be ids or amounts; they count as ids", "1"),
+        (["007", 2], "whole numbers in an unusual notation", "007"),
+        (SHARP, "a number that a float does not reproduce as written", SHARP[0]),
         (["1.5", "a", "b"], "text in 67% of the cells", "a"),
         ([1, "other"], "text among whole numbers", "other"),
         (["x"], "text", "x"),
@@ -414,7 +414,7 @@ def test_text_without_a_number_is_no_number(tmp_path):
     ],
 )
 def test_what_a_float_gives_back(text, expected):
-    assert (not_reproduced(pa.array(["1.5", text])) is None) == expected
+    assert (first_inexact_float(pa.array(["1.5", text])) is None) == expected
 
 
 def test_dates_as_a_category(tmp_path):

@@ -1,4 +1,4 @@
-"""Ids in floats that do not tell them apart are refused, with the type named."""
+"""Ids in floats that round them are refused, with the type named."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,9 @@ def a_log(**columns) -> pd.DataFrame:
 )
 def test_ids_of_a_log(column, values, kind):
     frame = a_log(**{column: values})
-    message = f"Column {column!r} must hold ids of a type.*Received: {kind}, with .* fall together"
+    message = (
+        f"Column {column!r} must hold ids of a type.*Received: {kind}, .* rounds whole numbers"
+    )
     for source in [frame, *([] if kind == "float16" else [pa.Table.from_pandas(frame)])]:
         wanted = message.replace("Float64", "float64") if source is not frame else message
         with pytest.raises(ValueError, match=f"{wanted}.*name it in `numeric`"):

@@ -11,8 +11,8 @@ from keras_din.data import (
     prepare_tuples,
     rows_to_samples,
 )
-from keras_din.data.reading.bad_rows import check_aside
-from keras_din.data.reading.labels import check_both_classes, good_labels, to_labels
+from keras_din.data.reading.bad_rows import check_bad_share
+from keras_din.data.reading.labels import check_both_classes, require_labels, to_labels
 
 LOG = {"user": "user", "time": "time", "target": ["item"], "allow_empty_parts": True}
 
@@ -61,31 +61,31 @@ def test_a_label_map_that_is_none(label_map):
     [
         (
             [1, -1, 1],
-            r"Received: -1 in row 1\. Say .* with `label_map=\{-1: 0\}`.*`--label-map -1=0`",
+            r"Received: -1 in row 1\. Map .* with `label_map=\{-1: 0\}`.*`--label-map -1=0`",
         ),
-        ([1, 2, 2], r"Received: 2 in row 1\. Say .*`label_map=\{1: 0, 2: 1\}` .*map 1=0,2=1`\)\."),
-        ([0.5, 0.2], r"Received: 0\.5 in row 0\. Say .*`label_map=\{0\.5: 1, 0\.2: 0\}`"),
-        (["2", "1"], r"Received: '2' in row 0\. Say .*`label_map=\{'2': 1, '1': 0\}`"),
+        ([1, 2, 2], r"Received: 2 in row 1\. Map .*`label_map=\{1: 0, 2: 1\}` .*map 1=0,2=1`\)\."),
+        ([0.5, 0.2], r"Received: 0\.5 in row 0\. Map .*`label_map=\{0\.5: 1, 0\.2: 0\}`"),
+        (["2", "1"], r"Received: '2' in row 0\. Map .*`label_map=\{'2': 1, '1': 0\}`"),
         (
             [0, 2, 3],
             r"Received: 2 in row 1\. .*`label_map=\{0: 0, 2: 1, 3: 1\}` .* for example",
         ),
         (
             [5, 1, 4, 2, 3],
-            r"Received: 5 .*`label_map=\{1: 0, 2: 0, 3: 0, 4: 1, 5: 1\}` .*, for example, or make",
+            r"Received: 5 .*`label_map=\{1: 0, 2: 0, 3: 0, 4: 1, 5: 1\}` .*, for example, or conv",
         ),
         (["a", "b"], r"Received: 'a' in row 0\. .*`label_map=\{'a': 0, 'b': 1\}` .*, for example"),
-        (["no", "yes"], r"Received: 'no' in row 0\. Say .*`label_map=\{'no': 0, 'yes': 1\}`"),
-        ([1, None], r"Received: no value in row 1\. Say .*`label_map=\{None: 0\}`.*--label-map =0"),
+        (["no", "yes"], r"Received: 'no' in row 0\. Map .*`label_map=\{'no': 0, 'yes': 1\}`"),
+        ([1, None], r"Received: no value in row 1\. Map .*`label_map=\{None: 0\}`.*--label-map =0"),
         (
             list(range(19)),
-            r"Received: 2 in row 2\. .*`label_map=\{0: 0, 18: 1\}` .*for example, or make a column",
+            r"Received: 2 in row 2\. .*`label_map=\{0: 0, 18: 1\}` .*or convert the column",
         ),
     ],
 )
 def test_what_to_write(values, message):
     with pytest.raises(ValueError, match=rf"Label 'click' must be 0 or 1 in every row\. {message}"):
-        good_labels("click", values)
+        require_labels("click", values)
 
 
 def test_labels_that_are_mostly_wrong_are_an_error():
@@ -147,7 +147,7 @@ def test_any_reason_counts():
             ValueError, match=r"`max_bad` must be a number in \[0, 1\]\. Received: m"
         ):
             prepare(log, **LOG, **options, max_bad=2)
-    check_aside("the log", {"why": {"rows": 2}}, 200, 0.01)
+    check_bad_share("the log", {"why": {"rows": 2}}, 200, 0.01)
 
 
 def test_rows_and_tuples():

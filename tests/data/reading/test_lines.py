@@ -66,7 +66,7 @@ def damaged(content, place):
 def test_a_damaged_file(tmp_path, damage, message):
     path = tmp_path / "log.gz"
     path.write_bytes(damage(gzip.compress(b"".join(b"%d\n" % i for i in range(9999)))))
-    with pytest.raises(ValueError, match=rf"must be whole\. Received: {path}, .*{message}"):
+    with pytest.raises(ValueError, match=rf"must be complete\. Received: {path}, .*{message}"):
         list(read_lines(path))
 
 

@@ -165,7 +165,7 @@ def test_polars():
     assert data.report["rows_kept"] == 3
     assert str(data.spec.target[0]).startswith("Categorical('item'")
     assert data.report["users"] == 2
-    with pytest.raises(ValueError, match=r"Received: polars\..*LazyFrame\. Give.*`\.collect\(\)`"):
+    with pytest.raises(ValueError, match=r"Received: polars\..*LazyFrame\. Pass.*`\.collect\(\)`"):
         prepare_impressions(frame.lazy(), label="click", **words)
 
 
@@ -211,7 +211,7 @@ class DataFrame:
     "table, message",
     [
         (DataFrame(), r"Received: tests\.data\.reading\.test_source\.DataFrame\.$"),
-        (Session(), r"test_source\.Session\. Give what its `\.toPandas\(\)` returns\."),
+        (Session(), r"test_source\.Session\. Pass the result of its `\.toPandas\(\)`\."),
         ([1], r"Received: builtins\.list\.$"),
         ({"user": [1]}, r"Received: builtins\.dict\.$"),
         (OfArrow(pa.chunked_array([[1]])), r"or the path of a file\. Received: .*OfArrow: "),
@@ -264,23 +264,26 @@ REFUSED = {
     "no file": (zipped, "a zip archive of 0 files"),
     "xlsx": (lambda: zipped(b"<", names=["xl/workbook.xml"]), "Excel.*`pandas.read_excel`"),
     "ods": (lambda: zipped(b"<", b"<", names=["a", "content.xml"]), "an OpenDocument sheet"),
-    "npz": (lambda: zipped(b"\x93NUMPY", names=["a.npy"]), r"arrays of NumPy \(\.npz\)"),
-    "npy": (lambda: b"\x93NUMPY\x01\x00", "an array of NumPy"),
+    "npz": (lambda: zipped(b"\x93NUMPY", names=["a.npy"]), r"NumPy arrays \(\.npz\)"),
+    "npy": (lambda: b"\x93NUMPY\x01\x00", "a NumPy array"),
     "xls": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1", r"an old Excel workbook \(\.xls\)"),
     "tar": (lambda: tarred("w"), "a tar archive: unpack it"),
     "tar.gz": (lambda: tarred("w:gz"), "a tar archive: unpack it"),
-    "pickle": (lambda: pickle.dumps(a_log(), 4), "a pickle: read it where you trust it"),
-    "HDF5": (lambda: b"\x89HDF\r\n\x1a\n\x00", "HDF5: read it by `pandas.read_hdf`"),
-    "SQLite": (lambda: b"SQLite format 3\x00\x10", "SQLite: read it by `pandas.read_sql`"),
+    "pickle": (lambda: pickle.dumps(a_log(), 4), "a pickle: read it if you trust it"),
+    "HDF5": (lambda: b"\x89HDF\r\n\x1a\n\x00", "HDF5: read it with `pandas.read_hdf`"),
+    "SQLite": (lambda: b"SQLite format 3\x00\x10", "SQLite: read it with `pandas.read_sql`"),
     "Avro": (lambda: b"Obj\x01\x04", "Avro: save it as Parquet or CSV"),
     "Feather 1": (lambda: b"FEA1\x00", "Feather of version 1: save it as Parquet"),
-    "JSON lines": (lambda: json.dumps({"user": 1}).encode() + b"\n", "JSON: read it by.*read_json"),
-    "JSON": (lambda: json.dumps([{"user": 1}], indent=1).encode(), "JSON: read it by.*read_json"),
-    "HTML": (lambda: b"<!DOCTYPE html>\n<html>", "a page of HTML or XML: look whether"),
+    "JSON lines": (
+        lambda: json.dumps({"user": 1}).encode() + b"\n",
+        "JSON: read it with.*read_json",
+    ),
+    "JSON": (lambda: json.dumps([{"user": 1}], indent=1).encode(), "JSON: read it with.*read_json"),
+    "HTML": (lambda: b"<!DOCTYPE html>\n<html>", "a page of HTML or XML: check whether"),
     "UTF-16": (lambda: "user,item\n".encode("utf-16"), "UTF-16 text: save it as UTF-8"),
-    "LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS: get"),
-    "binary": (lambda: b"\x07\x00\x01\x02,", r"no text, but begins with b'\\x07\\x00\\x01\\x02,'"),
-    "binary in gz": (lambda: gzip.compress(b"\x07\x00"), "no text, but begins with"),
+    "LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer: download"),
+    "binary": (lambda: b"\x07\x00\x01\x02,", r"not text and begins with b'\\x07\\x00\\x01\\x02,'"),
+    "binary in gz": (lambda: gzip.compress(b"\x07\x00"), "not text and begins with"),
 }
 
 
@@ -298,7 +301,7 @@ def test_files_that_are_not_whole(tmp_path):
     path = tmp_path / "log"
     for content in (lzma.compress(csv() * 9)[:-20], zipped(csv())[:-30]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"A file must be whole. Received: {path}: "):
+        with pytest.raises(ValueError, match=f"A file must be complete. Received: {path}: "):
             column_names(path)
     path.write_bytes(parquet()[:-20])
     with pytest.raises(ValueError, match="Parquet"):
@@ -306,9 +309,7 @@ def test_files_that_are_not_whole(tmp_path):
 
 
 def test_a_folder(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"a folder. Where it holds Parquet.*`pyarrow.parquet.read"
-    ):
+    with pytest.raises(ValueError, match=r"a folder. If it holds Parquet.*`pyarrow.parquet.read"):
         column_names(tmp_path)
 
 
@@ -374,11 +375,11 @@ def test_one_separator_for_all_files(tmp_path):
     [
         (separated(";"), {}, r"be separated by ','\. Received: one column in .*; name its "
          r"separator, `sep=';'`"),
-        (separated("\t"), {}, r"'user\\titem\\ttime\\tclick'; name its separator, `sep='\\t'`"),
+        (separated("\t"), {}, r"'user\\titem\\ttime\\tclick'. Pass its separator, `sep='\\t'`"),
         (separated(","), {"sep": ";"}, r"be separated by ';'\. .*`sep=','`"),
-        ("user;item;time;click,shown\n", {}, r"separated by ';', say so with `sep=';'`"),
-        (separated(",", header=False), {}, "first line is no header, name its columns with `names"),
-        ("user, item, time, click\n", {}, r"There are blanks beside the names of \['time'"),
+        ("user;item;time;click,shown\n", {}, r"separated by ';', pass `sep=';'`"),
+        (separated(",", header=False), {}, "first line is not a header, name its columns with"),
+        ("user, item, time, click\n", {}, r"blanks before or after the names of \['time'"),
         (separated(","), {"sep": "::"}, r"must be one character\. Received: sep='::'\. .*read_csv"),
         (separated(","), {"sep": ""}, "`sep` must be one character"),
         (separated(","), {"names": ["user"]}, r"has 4 fields: \['user', .*1 names, \['user'\]"),
@@ -395,7 +396,9 @@ def test_files_read_wrongly(tmp_path, text, words, message):
 def test_options_of_csv_files_alone(tmp_path):
     (tmp_path / "log.csv").write_bytes(parquet())
     for source in (tmp_path / "log.csv", a_log(), arrow()):
-        with pytest.raises(ValueError, match="`sep`, `header` and `names` must be without, unless"):
+        with pytest.raises(
+            ValueError, match="`sep`, `header` and `names` must not be given unless"
+        ):
             prepare_impressions(source, label="click", **WORDS, sep=";")
 
 

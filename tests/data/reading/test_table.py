@@ -82,7 +82,7 @@ def test_only_a_header(tmp_path, content):
         ("\n \n\r\n", "A CSV file must begin with a header line"),
         ('"' + "x" * 200_000, "A CSV file must begin with a header line"),
         ("a,c\n1,x\n", r"Columns \['b'\] must be in .*log\.csv\. Received columns: \['a', 'c'\]"),
-        ("a;b\n1;x\n", r"separated by ','\. Received: one column in .*'a;b'; name its sep.*';'"),
+        ("a;b\n1;x\n", r"separated by ','\. Received: one column in .*'a;b'. Pass its sep.*';'"),
         ("a,b,b\n1,x,y\n", r"Columns \['b'\] must be in .* once\. Received columns: \['a', 'b', "),
         ("a,b\n1,x\n".encode("utf-16"), "which is UTF-16 text: save it as UTF-8"),
     ],
@@ -423,11 +423,11 @@ def test_the_index_of_a_frame_says_nothing_and_the_frame_stays_as_it_was():
         (3, r"A table must be a DataFrame .* or the path of a CSV, .*\. Received: builtins\.int"),
         (pd.DataFrame({"b": [1]}), r"\['a'\] must be in the frame\. Received columns: \['b'\]"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"\['a'\] must be in the frame once\."),
-        (pd.DataFrame({"a": [None, [1]]}), r"'a' must hold one value a row\. .*: list \[1\]"),
-        (pd.DataFrame({"a": [np.ones(2)]}), "'a' must hold one value a row. Received: ndarray"),
+        (pd.DataFrame({"a": [None, [1]]}), r"'a' must hold one value per row\. .*: list \[1\]"),
+        (pd.DataFrame({"a": [np.ones(2)]}), "'a' must hold one value per row. Received: ndarray"),
         (
             pd.DataFrame({"a": pd.Series([[1]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))}),
-            "'a' must hold one value a row",
+            "'a' must hold one value per row",
         ),
     ],
 )
@@ -441,9 +441,9 @@ def test_what_parquet_must_hold(tmp_path):
     pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
     with pytest.raises(ValueError, match=r"\['b'\] must be in .*log\.parquet\. .*\['a', 'c'\]"):
         read_table(tmp_path / "log.parquet", ["a", "b"])
-    with pytest.raises(ValueError, match=r"'a' must hold one value a row\. Received: ndarray"):
+    with pytest.raises(ValueError, match=r"'a' must hold one value per row\. Received: ndarray"):
         read_table(tmp_path / "log.parquet", ["a"])
-    with pytest.raises(ValueError, match=r"'c' must hold one value a row\. Received: dict"):
+    with pytest.raises(ValueError, match=r"'c' must hold one value per row\. Received: dict"):
         read_table(tmp_path / "log.parquet", ["c"])
 
 
@@ -666,7 +666,7 @@ def test_nothing_good_is_left():
     message = (
         r"at least one good row\. Received: 5 rows, kept aside for these reasons: "
         r"\{\"'click' is neither 0 nor 1\": \{'rows': 5, 'first_line': 0, 'first_value': .*\}\}\. "
-        r"Say what the values mean with `label_map=\{'yes': 1\}`"
+        r"Map the values with `label_map=\{'yes': 1\}`"
     )
     with pytest.raises(ValueError, match=message):
         clean(a_log(click="yes"))

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from keras_din.data.reading.times import remedy, to_microseconds
+from keras_din.data.reading.times import time_remedy, to_microseconds
 
 SECOND = 1_000_000
 MOMENT = 1_600_000_000  # 2020-09-13 12:26:40 UTC.
@@ -162,7 +162,7 @@ def test_units_by_magnitude(below, unit, above):
         (
             [MOMENT, 0, MOMENT * 1000],
             r"Column 'when' must hold times of one unit\. Received: 1600000000, which looks like "
-            r"'s', and 1600000000000, which looks like 'ms'\. .* say so with `time_unit`\.",
+            r"'s', and 1600000000000, which looks like 'ms'\. .* name it with `time_unit`\.",
         ),
         ([-5, MOMENT * 1000], "Received: -5, which looks like 's', and 16"),
         ([str(MOMENT), str(MOMENT * 10**9)], "and 1600000000000000000, which looks like 'ns'"),
@@ -180,7 +180,7 @@ def test_what_is_refused(values, message):
 
 @pytest.mark.parametrize("values, unit", [([1e18, 1e19], "s"), ([2**64 - 1], "ns"), ([1e16], "ms")])
 def test_times_that_64_bits_do_not_hold(values, unit):
-    message = f"'when' must hold times in '{unit}' that 64 bits of microseconds can hold. Rec"
+    message = f"'when' must hold times in '{unit}' that fit into 64 bits of microseconds. Rec"
     values = np.array(values, np.uint64 if unit == "ns" else float)
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         times(values, unit)
@@ -303,7 +303,7 @@ def test_a_time_format():
     for wrong in ("YYYYMMDD", "%Q", "%", 8):
         with pytest.raises(ValueError, match=r"`time_format` must be a format of `datetime.strp"):
             to_microseconds("when", [1], time_format=wrong)
-    with pytest.raises(ValueError, match="`time_format` must be without `time_unit`"):
+    with pytest.raises(ValueError, match="`time_format` must be given without `time_unit`"):
         to_microseconds("when", [1], "s", "%Y")
     # Dates are dates already, and a number of other digits is none.
     assert to_microseconds("when", pd.to_datetime(["2022"]), time_format="%d")[1].all()
@@ -331,7 +331,7 @@ def test_floats_that_do_not_tell_times_apart(values, unit):
     kind = values.type if isinstance(values, pa.Array) else values.dtype
     kind = {"float": "float32"}.get(str(kind), kind)
     for how in (unit, "auto"):
-        message = f"'when' must hold times of a type that tells.*Received: {kind}, in which"
+        message = f"'when' must hold times of a type that keeps.*Received: {kind}, in which"
         with pytest.raises(ValueError, match=message):
             times(values, how)
 
@@ -351,16 +351,16 @@ def test_narrow_floats_that_do():
         (["Apr 8, 2022"], "`time_format=` '%b %d, %Y' (on the command line `--time-format`)."),
         (["08/Apr/2022:13:05:01 +0200"], "'%d/%b/%Y:%H:%M:%S %z' (on"),
         (["8.4.2022 1:05"], "'%d.%m.%Y %H:%M' (on"),
-        (["soon"], "Times are dates, ISO 8601 strings, numbers since 1970, or of the form that"),
+        (["soon"], "Times are dates, ISO 8601 strings, numbers since 1970, or text in the format"),
     ],
 )
 def test_what_to_write_where_text_is_no_time(text, expected):
-    said = remedy(pd.Series(text), None)
-    assert expected in said
-    if "Name their form" in said:
-        time_format = re.search("'(.*?)'", said)[1]
+    hint = time_remedy(pd.Series(text), None)
+    assert expected in hint
+    if "Name their format" in hint:
+        time_format = re.search("'(.*?)'", hint)[1]
         assert to_microseconds("when", text, time_format=time_format)[1].all()
-    assert "must be of `time_format='%Y'`" in remedy(pd.Series(text), "%Y")
+    assert "Convert them to `time_format='%Y'`" in time_remedy(pd.Series(text), "%Y")
 
 
 STARTS = 1_649_423_101 + np.random.default_rng(0).integers(0, 10**6, 50)
@@ -377,7 +377,9 @@ STARTS = 1_649_423_101 + np.random.default_rng(0).integers(0, 10**6, 50)
     ],
 )
 def test_times_that_were_rounded(values, step):
-    message = f"'when' must hold times with all their digits.*all of them multiples of {step}, as"
+    message = (
+        f"'when' must hold times with all their digits.*all of them multiples of {step}\. This"
+    )
     with pytest.raises(ValueError, match=message):
         times(values)
     assert len(times(values, "ms" if step > 10_000 else "s")[0]) == len(values)

@@ -29,7 +29,9 @@ def test_pieces_that_are_not_in_one_block_of_memory(tmp_path):
 
 def test_pieces_keep_their_type_and_replace_nothing(tmp_path):
     pieces = [{"a": np.zeros(2, np.int32)}, {"a": np.zeros(2, np.int64)}]
-    with pytest.raises(ValueError, match=r"'a' must be of one type, int32\. Received: int64\."):
+    with pytest.raises(
+        ValueError, match=r"All pieces of 'a' must have one dtype, int32\. Received: int64\."
+    ):
         arrays.save_pieces(tmp_path, pieces)
     with pytest.raises(FileExistsError):
         arrays.save_pieces(tmp_path, pieces)

@@ -56,15 +56,15 @@ def test_rows_share_their_bags():
     assert chosen.values is bags.values
     assert (chosen.place.dtype, chosen.values.dtype) == (np.int32, np.int32)
     assert as_lists(concat_bags([bags, bags[[2]], of_lists([[7]])])) == [[3, 4], [], [5], [5], [7]]
-    assert bags.having(4).tolist() == [True, False, False]
-    assert bags[[1, 0]].having(4).tolist() == [False, True]
-    assert of_lists([[1, 2], [2, 1], [1, 2], [], []]).numbers().tolist() == [0, 1, 0, 2, 2]
+    assert bags.contains(4).tolist() == [True, False, False]
+    assert bags[[1, 0]].contains(4).tolist() == [False, True]
+    assert of_lists([[1, 2], [2, 1], [1, 2], [], []]).bag_ids().tolist() == [0, 1, 0, 2, 2]
 
 
 @pytest.mark.parametrize(
     "changes, text",
     [
-        ({"offsets": [0, 3, 2]}, "`offsets` must start at 0 and never fall"),
+        ({"offsets": [0, 3, 2]}, "`offsets` must start at 0 and never decrease"),
         ({"offsets": [0, 1, 1]}, r"must end at the number of values, 2\. Received: 1"),
         ({"place": [0, 2]}, r"`place` must hold numbers of bags from 0 to 1\. .*: 2 in row 1"),
         ({"place": [-1]}, "Received: -1 in row 0"),

@@ -31,8 +31,11 @@ def test_types_and_sizes():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"offsets": [1, 2, 2, 5]}, r"must start at 0 and never fall\. Received: offsets=\[1 2"),
-        ({"offsets": [0, 3, 2, 5]}, "must start at 0 and never fall"),
+        (
+            {"offsets": [1, 2, 2, 5]},
+            r"must start at 0 and never decrease\. Received: offsets=\[1 2",
+        ),
+        ({"offsets": [0, 3, 2, 5]}, "must start at 0 and never decrease"),
         ({"offsets": []}, "must start at 0"),
         ({"offsets": [0.0, 5.0]}, r"`offsets` must be a vector of integers\. Received: dtype=fl"),
         ({"offsets": [0, 4]}, r"as many entries as `offsets` end at, 4\. Received lengths: .*5"),
@@ -91,7 +94,7 @@ def test_before_is_strictly_before(data):
 
 
 def test_before_needs_times_and_known_users():
-    with pytest.raises(ValueError, match=r"needs a log with `time`\. Received: time=None"):
+    with pytest.raises(ValueError, match=r"requires a log with `time`\. Received: time=None"):
         a_log(time=None).before([0], [1])
     with pytest.raises(ValueError, match=r"must hold numbers from 0 to 2\. Received: 3 to 3"):
         a_log().before([3], [1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_din.data.store.order import order_of, order_of_events, ranges, requests
+from keras_din.data.store.order import argsort_events, number_requests, ranges, stable_argsort
 
 
 @pytest.mark.parametrize("highest", [1, 3, 2**16, 2**16 + 1, 2**40])
@@ -12,13 +12,13 @@ def test_the_order_is_that_of_a_stable_sort(highest, rows):
     rng = np.random.default_rng(0)
     codes = rng.integers(highest, size=rows)
     before = codes.copy()
-    np.testing.assert_array_equal(order_of(codes), np.argsort(codes, kind="stable"))
+    np.testing.assert_array_equal(stable_argsort(codes), np.argsort(codes, kind="stable"))
     np.testing.assert_array_equal(codes, before)
     times = rng.integers(-5, 5, size=rows)
-    order = order_of_events(times, codes)
+    order = argsort_events(times, codes)
     np.testing.assert_array_equal(order, np.lexsort((times, codes)))
     # What is in order stays as it is.
-    again = order_of_events(times[order], codes[order])
+    again = argsort_events(times[order], codes[order])
     np.testing.assert_array_equal(again, np.arange(rows))
 
 
@@ -31,6 +31,6 @@ def test_ranges_of_rows():
 def test_rows_of_one_request_have_its_earliest_time():
     """Users 0 and 1 have a request of one number each; a row without a number is by itself."""
     user, code = np.array([0, 1, 0, 0, 0, 1]), np.array([5, 5, 5, -1, -1, 0])
-    number, time = requests(user, code, np.array([30, 9, 20, 50, 40, 60]))
+    number, time = number_requests(user, code, np.array([30, 9, 20, 50, 40, 60]))
     assert number.tolist() == [0, 4, 0, 1, 2, 3]
     assert time.tolist() == [20, 9, 20, 50, 40, 60]

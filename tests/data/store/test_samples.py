@@ -123,7 +123,7 @@ def test_several_labels(tmp_path):
         "click": [0, 1],
         "buy": [0, 1],
     }
-    message = r"`label` belongs to samples with one label; .*Received: labels \['click', 'buy'\]"
+    message = r"`label` requires samples with one label\. .*Received: labels \['click', 'buy'\]"
     with pytest.raises(ValueError, match=message):
         _ = samples.label
 
