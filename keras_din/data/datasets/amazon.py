@@ -91,7 +91,7 @@ def load_amazon(
         log = Table(log.frame[kept], log.bad)
     items = read_categories(meta, set(log.frame["item_id"]))
     if len(log.frame) and not len(items.frame):
-        bad = "".join(f", line {line}: {reason}" for line, reason in items.bad[:1].to_numpy())
+        bad = "".join(f"; line {line}: {reason}" for line, reason in items.bad[:1].to_numpy())
         raise ValueError(
             f"`meta` must hold items that were reviewed. Received: {os.fspath(meta)}, which has "
             f"none{bad}."

@@ -232,7 +232,7 @@ def test_an_item_without_a_category(tmp_path):
 def test_nothing_good(tmp_path):
     with pytest.raises(ValueError, match=r"items that were reviewed\. .*which has none\."):
         load(tmp_path, meta=META[1:2])
-    with pytest.raises(ValueError, match=r"is one, line 2: 'categories' is not a list of paths\."):
+    with pytest.raises(ValueError, match=r"none; line 2: 'categories' is not a list of paths\."):
         load(tmp_path, meta=[META[1], "{'asin': 'B1'}", "{"])
     with pytest.raises(ValueError, match=r"at least one good row.*'not readable as JSON'"):
         load(tmp_path, ["{"])

@@ -268,7 +268,7 @@ def test_cells():
         ({"bags": {"genres": None}}, "must be text. Received: None"),
         (
             {"target": ["item", kd.Categorical("genres", 9)], "bags": "genres"},
-            "that may have several values\. These are the columns .* Received: 'genres'",
+            r"that may have several values\. These are the columns .* Received: 'genres'",
         ),
         (
             {"target": ["item", kd.Categorical("genres", 9)]},

@@ -378,7 +378,7 @@ STARTS = 1_649_423_101 + np.random.default_rng(0).integers(0, 10**6, 50)
 )
 def test_times_that_were_rounded(values, step):
     message = (
-        f"'when' must hold times with all their digits.*all of them multiples of {step}\. This"
+        rf"'when' must hold times with all their digits.*all of them multiples of {step}\. This"
     )
     with pytest.raises(ValueError, match=message):
         times(values)
