@@ -40,7 +40,7 @@ def test_types_are_printed_with_their_reason(tmp_path, capsys):
     write_log(tmp_path)
     assert isinstance(prepare(tmp_path)["price"], Categorical)
     lines = capsys.readouterr().out.splitlines()
-    start = lines.index("types (change them with --numeric, --categorical, --hash, --bags):")
+    start = lines.index("types (--numeric, --categorical, --hash, --bags say otherwise):")
     assert lines[start + 1 : start + 7] == [
         "  item: categorical: the item, such as 'i0'",
         "  price: categorical: whole numbers may be ids or amounts; they count as ids, such as '0'",
@@ -91,7 +91,7 @@ def test_features_of_a_spec_are_taken_as_they_are(tmp_path):
     "words, message",
     [
         (["--numeric", "price", "--hash", "price=5"], "one of `--numeric`.* 'price' in two"),
-        (["--numeric", "prize"], r"Only features, which .* Received: \['prize'\]"),
+        (["--numeric", "prize"], r"Types must be of features.* Received: \['prize'\]"),
         (["--spec", "{}/none.json"], "No such file"),
         (["--spec", "{}/log.csv"], "`--spec` must be a JSON file. Received: .*log.csv"),
         (["--spec", "{}/types.json"], r"\{\"hash\": BUCKETS\}. Received: 'number' for 'price'"),
