@@ -373,7 +373,7 @@ def test_one_separator_for_all_files(tmp_path):
 @pytest.mark.parametrize(
     "text, words, message",
     [
-        (separated(";"), {}, r"be separated by ','\. Received: one column in .*; name its "
+        (separated(";"), {}, r"be separated by ','\. Received: one column in .*\. Pass its "
          r"separator, `sep=';'`"),
         (separated("\t"), {}, r"'user\\titem\\ttime\\tclick'. Pass its separator, `sep='\\t'`"),
         (separated(","), {"sep": ";"}, r"be separated by ';'\. .*`sep=','`"),

@@ -58,7 +58,7 @@ def test_types():
             r"slices with 0 <= start <= end\. Received: \[4, 3\) in row 1",
         ),
         ({"history": {"hist": ([0, 0, -1], [0, 3, 5])}}, r"Received: \[-1, 5\) in row 2"),
-        ({"weight": [1, -1, 0]}, r"`weight` must hold finite non-negative numbers.*Received: -1 in row 1\."),
+        ({"weight": [1, -1, 0]}, r"must hold finite non-negative numbers\..*: -1 in row 1\."),
         ({"weight": [1, 1, np.nan]}, r"`weight` must .*Received: nan in row 2\."),
         ({"weight": [np.inf, 1, 0]}, r"`weight` must .*Received: inf in row 0\."),
         ({"weight": [[1], [0], [1]]}, r"`weight` must be a vector\. Received: shape=\(3, 1\)"),
