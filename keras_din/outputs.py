@@ -62,6 +62,11 @@ def prefixed_metrics(of_outputs: dict) -> dict:
     }
 
 
+def name_of(what: str, output: str, outputs) -> str:
+    """`what` where a model has one output, else `"{what}/{output}"`: a key of a report."""
+    return what if len(list(outputs)) == 1 else f"{what}/{output}"
+
+
 def metrics_by_output(metrics: dict, names) -> dict:
     """The inverse of `prefixed_metrics`: name of the output -> dict of metrics.
 

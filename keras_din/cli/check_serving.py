@@ -30,7 +30,7 @@ def add_arguments(parser):
 def run(options) -> None:
     """Prints what differs and fails when something does."""
     from keras_din.serving.checks.skew import find_skew
-    from keras_din.serving.graph.float32_layers import ctr_in_float32
+    from keras_din.serving.graph.float32_layers import float32_outputs
     from keras_din.serving.graph.int8_tables import Int8Tables
     from keras_din.serving.version.description import find_version, read_description
 
@@ -41,7 +41,7 @@ def run(options) -> None:
     rates, differ = _click_rates(description, run)
     model = rates.model(run.model)
     int8 = description["tables"]["dtype"] == "int8"
-    live = Int8Tables(model).ctr if int8 else ctr_in_float32(model)
+    live = Int8Tables(model).outputs if int8 else float32_outputs(model)
     skew = find_skew(version, run.spec, live, batches)
     print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
     print(rates.describe())
@@ -76,12 +76,12 @@ def report(skew, rows) -> str:
     """What was found as text; `rows` are the numbers of the rows in the log."""
     from keras_din.serving.checks.parity import TOLERANCE
 
-    lines = ["largest difference of ctr from the live model: " + _sizes(skew.largest)]
+    lines = ["largest difference from the live model: " + _sizes(skew.largest)]
     if skew.found and skew.worst:
         lines.append("\nwhere it is largest")
         lines += [
             f"  row {rows[a.row]}{f', candidate {a.candidate}' if a.candidate else ''}, "
-            f"{a.signature}: live {a.live:.6f}, served {a.served:.6f}"
+            f"{a.output} of {a.signature}: live {a.live:.6f}, served {a.served:.6f}"
             for a in skew.worst
         ]
     if skew.inputs:

@@ -58,8 +58,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         _aligned(_inputs(description)),
         _aligned(_features(description)),
         _metrics(description["metrics"]),
-        "largest difference of ctr from the live model: "
-        + _listed(description["largest_difference"]),
+        "largest difference from the live model: " + _listed(description["largest_difference"]),
         _tables(description["tables"]),
         _half_precision(description.get("half_precision")),
     ]

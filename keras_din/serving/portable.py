@@ -25,7 +25,7 @@ from keras_din.features import (
 )
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
 from keras_din.serving.checks.parity import TOLERANCE
-from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference
+from keras_din.serving.graph.float32_layers import float32_inference, float32_outputs
 from keras_din.serving.graph.raw_values import first_values
 from keras_din.serving.graph.signatures import most_recent
 from keras_din.serving.sample_rows import sample_rows
@@ -119,7 +119,7 @@ def export_file(
         try:
             file_format.write(portable_graph(model, spec), file)
             score = file_format.open(file)
-            difference = _difference(score, index_spec(spec), ctr_in_float32(model))
+            difference = _difference(score, index_spec(spec), float32_outputs(model))
         except ImportError as error:
             raise RuntimeError(
                 f"This export needs the packages of the extra {name!r}: "

@@ -12,7 +12,11 @@ from keras_din.serving.checks.export_arguments import check_model, check_order, 
 from keras_din.serving.checks.parity import check_parity
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph import signatures
-from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference, half_precision
+from keras_din.serving.graph.float32_layers import (
+    float32_inference,
+    float32_outputs,
+    half_precision,
+)
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
 from keras_din.serving.graph.raw_values import RawValues
 from keras_din.serving.version.description import write_description
@@ -32,10 +36,11 @@ def export(
     keep: int | None = None,
     tables: str = "float32",
     test=None,
-    positive_weight: float | None = None,
-    negative_rate: float | None = None,
+    positive_weight: float | dict | None = None,
+    negative_rate: float | dict | None = None,
     raw: bool = False,
     rates: ClickRates | None = None,
+    order_by: str | None = None,
 ):
     """Writes a new version below `path`, whole or not at all.
 
@@ -44,10 +49,13 @@ def export(
     buckets, int32 indices of one with only a size, float32 numbers. Unknown values and indices
     out of range are out-of-vocabulary. It answers two signatures:
 
-    - `serving_default`, a row a candidate: context and target `(batch,)`, behaviors
+    - `serving_default`, one row per candidate: context and target `(batch,)`, behaviors
       `(batch, time)` -> `ctr` `(batch,)`.
-    - `rank`, a row a user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
+    - `rank`, one row per user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
       `order`, int32 places of the candidates, the best first.
+
+    A spec with several labels has an output for each in place of `ctr`, and candidates are
+    ordered by the first, or by `order_by`.
 
     A value that is missing is the empty string; of int64 hash buckets it is -2**63, since every
     other number has a bucket.
@@ -68,8 +76,8 @@ def export(
     `data.downsample_negatives` did to the odds is undone in the version, in both signatures alike;
     `order` is that of `ctr`. Both are read from the model's compiled
     `keras_din.losses.BinaryCrossentropy`, unless they are given here. What is not given is taken as
-    1, and a line on the screen reports it. `raw=True` publishes what the model answers. `ctr` in
-    `keras_din.json` tells all of it.
+    1, and a line on the screen reports it. `raw=True` publishes what the model answers. `outputs`
+    in `keras_din.json` says all of it.
 
     A model of mixed precision is served in float32, and held to its own numbers in float32;
     `half_precision` in `keras_din.json` says how far the live model is from them.
@@ -93,12 +101,15 @@ def export(
             that model with such tables, and `keras_din.json` says what they cost.
         test: With int8 tables, a data set as of `keras_din.data.dataset`, not shuffled, on which
             the loss of GAUC is measured.
-        positive_weight: That of the loss that the model was trained with.
+        positive_weight: That of the loss that the model was trained with; of several outputs a
+            dict by their names.
         negative_rate: The fraction of the log's negatives that the model was trained on, such as
             `data.negative_rate`.
         raw: Whether `ctr` is the output of the model as it is.
         rates: What a run knows of these three, in their place: `keras_din.training.run_click_rates`
             of it. `keras_din.json` then says that they are known from the run.
+        order_by: Name of the output that `rank` orders candidates by. Defaults to that of the
+            first label.
 
     Returns:
         The folder of the version, a `pathlib.Path`. Its name is a number that grows.
@@ -131,17 +142,18 @@ def export(
     path = folder_of_versions(local_path("path", path))
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
+    order_by = spec.outputs[0] if order_by is None else one_of("order_by", order_by, spec.outputs)
     rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
     model = rates.model(model)
     int8 = Int8Tables(model) if tables == "int8" else None
-    in_floats = ctr_in_float32(model)
-    live = in_floats if int8 is None else int8.ctr
+    in_floats = float32_outputs(model)
+    live = in_floats if int8 is None else int8.outputs
     with new_version(path, keep) as version:
         with float32_inference(model) if int8 is None else int8.in_use():
-            write(model, spec, version.folder, version.scratch)
+            write(model, spec, version.folder, version.scratch, order_by)
         warmup = write_warmup(version.folder, spec)
         with without_tensor_float32():
-            parity = check_parity(version.folder, spec, live)
+            parity = check_parity(version.folder, spec, live, order_by)
             lost = {} if int8 is None else quantization_report(spec, in_floats, live, test)
             half = half_precision(model, spec, in_floats)
         write_description(
@@ -155,6 +167,7 @@ def export(
             tables={"dtype": tables} | lost,
             half_precision=half,
             outputs=rates.to_json(),
+            order_by=order_by,
         )
     if rates.is_assumed:
         print(rates.describe(), flush=True)
@@ -167,7 +180,9 @@ def export(
     return version.published
 
 
-def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
+def write(
+    model: keras.Model, spec: FeatureSpec, folder, scratch, order_by: str | None = None
+) -> None:
     """Writes the SavedModel: both signatures, the variables that they read and the vocabularies.
 
     Args:
@@ -175,12 +190,16 @@ def write(model: keras.Model, spec: FeatureSpec, folder, scratch) -> None:
         spec: Its `FeatureSpec`.
         folder: Where the SavedModel goes.
         scratch: A folder for files that are needed while it is written.
+        order_by: Name of the output that `rank` orders by. Defaults to the first.
     """
     module = tf.Module()
     module.raw_values = RawValues(spec, scratch)
-    functions, variables = {}, {}
-    for name in signatures.SIGNATURES:
-        function = getattr(signatures, name)(model, spec, module.raw_values)
+    variables = {}
+    functions = {
+        "serving_default": signatures.serving_default(model, spec, module.raw_values),
+        "rank": signatures.rank(model, spec, module.raw_values, order_by),
+    }
+    for name, function in functions.items():
         inputs = signatures.input_specs(spec, name)
         with tracing(custom_gradients=False):
             functions[name] = tf.function(function).get_concrete_function(**inputs)

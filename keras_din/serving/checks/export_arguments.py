@@ -44,16 +44,30 @@ def check_model(model, spec: FeatureSpec) -> None:
                 f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "
                 f"{wanted[1]}. Received: {has[name][0]} of shape {has[name][1]}."
             )
-    ctr = model.output
-    if not isinstance(ctr, keras.KerasTensor) or len(ctr.shape) != 2 or ctr.shape[1] is not None:
-        raise ValueError(
-            f"The model's output must be one tensor `(batch, candidates)`. Received: {ctr!r}."
-        )
+    _check_outputs(model.output, spec)
     for layer in model.layers:
         if isinstance(layer, Embedding):
             _check_table(layer, spec)
     if not check_fingerprint(model, spec):
         warn_without_fingerprint(stacklevel=3)
+
+
+def _check_outputs(outputs, spec: FeatureSpec) -> None:
+    if not isinstance(outputs, dict) and len(spec.outputs) == 1:
+        outputs = {spec.outputs[0]: outputs}
+    if not isinstance(outputs, dict) or set(outputs) != set(spec.outputs):
+        names = list(outputs) if isinstance(outputs, dict) else repr(outputs)
+        raise ValueError(
+            "The model's outputs must be a dict by those of the spec's labels, "
+            f"{list(spec.outputs)}. Received: {names}."
+        )
+    for tensor in outputs.values():
+        is_tensor = isinstance(tensor, keras.KerasTensor)
+        if not is_tensor or len(tensor.shape) != 2 or tensor.shape[1] is not None:
+            raise ValueError(
+                "The model's output must be one tensor `(batch, candidates)`, or a dict of such "
+                f"tensors. Received: {tensor!r}."
+            )
 
 
 def _check_table(layer: Embedding, spec: FeatureSpec) -> None:

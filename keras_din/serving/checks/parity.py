@@ -10,26 +10,29 @@ import tempfile
 import numpy as np
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.outputs import by_output, name_of
 from keras_din.serving.checks import parity_process
 from keras_din.serving.sample_rows import LONGEST, one_candidate_a_row, sample_rows
 
 TOLERANCE = 1e-5
 
 
-def check_parity(folder, spec: FeatureSpec, live) -> dict:
+def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -> dict:
     """Compares what the SavedModel in `folder` answers with the live model, on rows of all kinds.
 
     Args:
         folder: The SavedModel.
         spec: The features.
-        live: Function from the model's inputs to `ctr` `(batch, candidates)`.
+        live: Function from the model's inputs to its output `(batch, candidates)`, or to a dict
+            of its outputs.
+        order_by: Name of the output that `rank` orders by. Defaults to the first.
 
     Returns:
-        The largest differences of `ctr`: of each signature from the live model, and of the two
-        from each other.
+        The largest differences: of each signature from the live model, and of the two from each
+        other. Where there are several outputs, of each, such as `"rank/cvr"`.
 
     Raises:
-        RuntimeError: When one is above 1e-5 or not a number, or `order` is not that of `ctr`.
+        RuntimeError: When one is above 1e-5 or not a number, or `order` is not that of the output.
     """
     samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, values=0, seed=1)]
     longest = max((sequence.max_length for sequence in spec.sequences), default=0)
@@ -39,20 +42,25 @@ def check_parity(folder, spec: FeatureSpec, live) -> dict:
     for sample in samples:
         cases.append(("serving_default", one_candidate_a_row(spec, sample.raw)))
         cases.append(("rank", sample.raw))
-    found = {"serving_default": 0.0, "rank": 0.0, "between_signatures": 0.0}
-    in_order = True
+    outputs, found, in_order = spec.outputs, {}, True
+    order_by = outputs[0] if order_by is None else order_by
     first = id_feature(spec.target).name
     reals = [sample.indices[first] != PADDING_INDEX for sample in samples]
-    lives = [live(sample.indices) for sample in samples]
+    lives = [by_output(live(sample.indices), outputs) for sample in samples]
     for answers in score_in_another_process(folder, cases):
         each = zip(reals, lives, answers[::2], answers[1::2], strict=True)
-        for real, live_ctr, one, many in each:
-            expected = np.where(real, live_ctr, 0)
-            ctr = {"serving_default": one["ctr"].reshape(real.shape), "rank": many["ctr"]}
-            for signature, values in ctr.items():
-                found[signature] = _larger(found[signature], values, expected)
-            found["between_signatures"] = _larger(found["between_signatures"], *ctr.values())
-            in_order &= _is_order(many["order"], many["ctr"], real)
+        for real, live_outputs, one, many in each:
+            for output in outputs:
+                expected = np.where(real, live_outputs[output], 0)
+                served = one[output].reshape(real.shape), many[output]
+                for what, pair in (
+                    ("serving_default", (served[0], expected)),
+                    ("rank", (served[1], expected)),
+                    ("between_signatures", served),
+                ):
+                    name = name_of(what, output, outputs)
+                    found[name] = _larger(found.get(name, 0.0), *pair)
+            in_order &= _is_order(many["order"], many[order_by], real)
     for what, difference in found.items():
         if not difference <= TOLERANCE:
             raise RuntimeError(
@@ -61,8 +69,8 @@ def check_parity(folder, spec: FeatureSpec, live) -> dict:
             )
     if not in_order:
         raise RuntimeError(
-            "`order` of the signature `rank` must sort `ctr`, the best first and padding last. "
-            "It does not; nothing is published."
+            f"`order` of the signature `rank` must sort `{order_by}`, the best first and padding "
+            "last. It does not; nothing is published."
         )
     return found
 

@@ -1,6 +1,7 @@
 """Skew: where a published version does not answer as the live model and its pipeline do."""
 
 import dataclasses
+import itertools
 import json
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from keras_din.features import (
     id_feature,
     per_kind,
 )
+from keras_din.outputs import by_output, name_of
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph.raw_values import raw_dtype
@@ -32,11 +34,12 @@ _WORST = 5  # Rows that a report names.
 
 
 class Answer(NamedTuple):
-    """What was answered for a candidate `(row, candidate)` of the log."""
+    """An output for a candidate `(row, candidate)` of the log, live and served."""
 
     row: int
     candidate: int
     signature: str
+    output: str
     live: float
     served: float
 
@@ -63,7 +66,8 @@ class Skew:
 
     Attributes:
         rows: Rows that were replayed.
-        largest: Signature -> largest difference of its `ctr` from the live model's.
+        largest: Signature -> largest difference from the live model. Where there are several
+            outputs, of each, such as `"rank/cvr"`.
         worst: `Answer`s of the rows with the largest differences, the largest first.
         inputs: Input name -> `InputSkew`, of those that differ.
         spec: Where the version's spec is not that of the live model, a sentence each.
@@ -100,7 +104,8 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
     Args:
         version: Folder of the version.
         spec: The features of the live model.
-        live: Function from the model's inputs to `ctr` `(batch, candidates)`.
+        live: Function from the model's inputs to its output `(batch, candidates)`, or to a dict
+            of its outputs.
         batches: Iterable of `(raw, x)`: raw values as the signature `rank` takes them, and what
             the pipeline of training makes of the same rows, with target `(batch, candidates)`.
 
@@ -108,25 +113,28 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
         A `Skew`.
 
     Raises:
-        ValueError: When the version takes other inputs than the spec has, or there are no rows.
+        ValueError: When the version has other inputs or outputs than the spec, or there are no
+            rows.
     """
-    _check_inputs(version, spec)
+    _check_signature(version, spec)
     batches = list(batches)
     if not batches:
         raise ValueError("`batches` must hold at least one batch. Received: none.")
     loaded = tf.saved_model.load(str(version))
-    largest, answers, inputs, rows = dict.fromkeys(SIGNATURES, 0.0), [], {}, 0
+    largest, answers, inputs, rows = {}, [], {}, 0
     with without_tensor_float32():
         for raw, x in batches:
             served, expected = _ask(loaded, spec, raw), _live(live, spec, x)
-            for signature, ctr in served.items():
-                difference = np.abs(ctr - expected)
-                largest[signature] = float(np.maximum(largest[signature], difference.max()))
+            for signature, output in itertools.product(SIGNATURES, spec.outputs):
+                of_live, of_version = expected[output], served[signature][output]
+                difference = np.abs(of_version - of_live)
+                name = name_of(signature, output, spec.outputs)
+                largest[name] = float(np.maximum(largest.get(name, 0.0), difference.max()))
                 for place in _largest_of_rows(difference):
-                    told = (float(expected[place]), float(ctr[place]))
-                    answers.append(Answer(rows + place[0], place[1], signature, *told))
+                    pair = float(of_live[place]), float(of_version[place])
+                    answers.append(Answer(rows + place[0], place[1], signature, output, *pair))
             _compare_inputs(inputs, rows, spec, raw, x, _encoded(loaded, raw))
-            rows += len(expected)
+            rows += len(next(iter(expected.values())))
         differ = not all(difference <= TOLERANCE for difference in largest.values())
         without = _without(loaded, spec, live, batches) if differ and not inputs else {}
     theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
@@ -172,7 +180,7 @@ def _told(theirs, ours) -> str:
     )
 
 
-def _check_inputs(version, spec: FeatureSpec) -> None:
+def _check_signature(version, spec: FeatureSpec) -> None:
     signatures = read_description(version)["signatures"]
     has = {name: tensor["dtype"] for name, tensor in signatures["rank"]["inputs"].items()}
     wants = {name: raw_dtype(info.feature).name for name, info in spec.inputs.items()}
@@ -182,13 +190,20 @@ def _check_inputs(version, spec: FeatureSpec) -> None:
             "The version must take the inputs of the model's spec, of the same types. "
             f"Received: {version}, which differs in {differ}."
         )
+    outputs = set(signatures["serving_default"]["outputs"])
+    if outputs != set(spec.outputs):
+        raise ValueError(
+            "The version must have the outputs of the model's spec, "
+            f"{list(spec.outputs)}. Received: {version}, which has {sorted(outputs)}."
+        )
 
 
 def _ask(loaded, spec, raw) -> dict:
-    """Signature -> `ctr` `(batch, candidates)`."""
-    many = _call(loaded.signatures["rank"], raw)["ctr"]
-    one = _call(loaded.signatures["serving_default"], one_candidate_a_row(spec, raw))["ctr"]
-    return {"serving_default": one.reshape(many.shape), "rank": many}
+    """Signature -> name of the output -> its values `(batch, candidates)`."""
+    many = _call(loaded.signatures["rank"], raw)
+    one = _call(loaded.signatures["serving_default"], one_candidate_a_row(spec, raw))
+    one = {name: values.reshape(many[name].shape) for name, values in one.items()}
+    return {"serving_default": one, "rank": many}
 
 
 def _encoded(loaded, raw) -> dict:
@@ -201,9 +216,11 @@ def _call(function, inputs) -> dict:
     return {name: values.numpy() for name, values in answers.items()}
 
 
-def _live(live, spec, x):
+def _live(live, spec, x) -> dict:
+    """Name of the output -> its values `(batch, candidates)`, 0 on padding."""
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
-    return np.where(real, live(x), 0)
+    outputs = by_output(live(x), spec.outputs)
+    return {name: np.where(real, values, 0) for name, values in outputs.items()}
 
 
 def _largest_of_rows(difference) -> list:
@@ -309,8 +326,10 @@ def _without(loaded, spec, live, batches) -> dict:
         for raw, x in batches:
             raw, x = silence(dict(raw), {name: np.asarray(values) for name, values in x.items()})
             expected = _live(live, spec, x)
-            for ctr in _ask(loaded, spec, raw).values():
-                largest = float(np.maximum(largest, np.abs(ctr - expected).max()))
+            for served in _ask(loaded, spec, raw).values():
+                for name, values in expected.items():
+                    difference = np.abs(served[name] - values).max()
+                    largest = float(np.maximum(largest, difference))
         left[name] = largest
     return left
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.ops.float32_sums import HALF
+from keras_din.outputs import by_output
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import trace_context, tracing
 
@@ -74,15 +75,15 @@ def _policy_of(layer) -> keras.DTypePolicy:
     return policy[layer.path] if is_map else policy
 
 
-def ctr_in_float32(model: keras.Model):
-    """Returns the function from the model's inputs to `ctr` `(batch, candidates)` in float32."""
+def float32_outputs(model: keras.Model):
+    """Returns the function from inputs to the output, or the dict of outputs, in float32."""
     function = traced_once(model)
 
-    def ctr(x):
+    def outputs(x):
         with float32_inference(model):
-            return function(x).numpy()
+            return tf.nest.map_structure(lambda values: values.numpy(), function(x))
 
-    return ctr
+    return outputs
 
 
 def traced_once(model: keras.Model):
@@ -97,21 +98,24 @@ def half_precision(model: keras.Model, spec: FeatureSpec, in_floats) -> dict | N
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
-        in_floats: What `ctr_in_float32` gives of it.
+        in_floats: What `float32_outputs` gives of it.
 
     Returns:
-        `dtypes` in which its layers compute, and `largest_difference` of the live model's `ctr`
-        on sample rows from that in float32; `None` of a model of float32.
+        `dtypes` in which its layers compute, and `largest_difference` of the live model's outputs
+        on sample rows from those in float32; `None` of a model of float32.
     """
     layers = _half_layers(model)
     if not layers:
         return None
     x = sample_rows(spec).indices
     real = x[id_feature(spec.target).name] != PADDING_INDEX
-    difference = np.abs(model.predict_on_batch(x) - in_floats(x))[real]
+    live = by_output(model.predict_on_batch(x), spec.outputs)
+    in_floats = by_output(in_floats(x), spec.outputs)
     return {
         "dtypes": sorted({layer.compute_dtype for layer in layers}),
-        "largest_difference": float(difference.max()),
+        "largest_difference": max(
+            float(np.abs(live[name] - values)[real].max()) for name, values in in_floats.items()
+        ),
     }
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
+from keras_din.outputs import by_output, prefixed_metrics
 from keras_din.serving.graph.float32_layers import float32_inference, traced_once
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import tracing
@@ -70,10 +71,10 @@ class Int8Tables:
         with float32_inference(self.model), tracing(lookups=lookups):
             yield
 
-    def ctr(self, x):
-        """`ctr` `(batch, candidates)` of the model with these tables."""
+    def outputs(self, x):
+        """The output, or the dict of outputs, of the model with these tables."""
         with self.in_use():
-            return self._function(x).numpy()
+            return tf.nest.map_structure(lambda values: values.numpy(), self._function(x))
 
 
 def _finite(layer) -> np.ndarray:
@@ -98,32 +99,50 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
 
     Args:
         spec: The features.
-        live: Function from the model's inputs to `ctr`.
+        live: Function from the model's inputs to its output, or to a dict of its outputs.
         int8: The same with int8 tables.
         test: A data set as of `keras_din.data.dataset`, with `groups`, or `None`.
 
     Returns:
-        `largest_difference` of `ctr` on sample rows; with `test` that on its rows too, both
-        `gauc`s, and `gauc_loss`, the one less the other.
+        `largest_difference` on sample rows; with `test` that on its rows too, both `gauc`s, and
+        `gauc_loss`, the one less the other. Of several outputs the last three begin with the name
+        of the output.
     """
     x = sample_rows(spec).indices
     real = x[id_feature(spec.target).name] != PADDING_INDEX
-    found = {"largest_difference": float(np.abs(int8(x) - live(x))[real].max())}
+    floats, ints = (_real_outputs(function(x), spec, real) for function in (live, int8))
+    found = {"largest_difference": _largest_difference(floats, ints)}
     if test is None:
         return found
-    labels, scores, sizes = [], ([], []), []
+    parts, sizes = [], []
     for x, y, *weight in test.as_numpy_iterator():
-        real = weight[0] != 0 if weight else np.ones(y.shape, bool)
-        labels.append(y[real])
+        shape = next(iter(by_output(y, spec.outputs).values())).shape
+        real = weight[0] != 0 if weight else np.ones(shape, bool)
         sizes.append(real.sum(axis=1))
-        for part, function in zip(scores, (live, int8), strict=True):
-            part.append(np.asarray(function(x))[real])
-    labels, (floats, ints) = np.concatenate(labels), map(np.concatenate, scores)
+        parts.append([_real_outputs(each, spec, real) for each in (y, live(x), int8(x))])
     groups = np.repeat(test.groups, np.concatenate(sizes))
-    before, after = gauc(labels, floats, groups), gauc(labels, ints, groups)
-    return found | {
-        "largest_difference_on_test": float(np.abs(ints - floats).max()),
-        "gauc_float32": before,
-        "gauc_int8": after,
-        "gauc_loss": before - after,
-    }
+    labels, floats, ints = (
+        {name: np.concatenate([part[name] for part in each]) for name in spec.outputs}
+        for each in zip(*parts, strict=True)
+    )
+    of_outputs = {}
+    for name in spec.outputs:
+        before = gauc(labels[name], floats[name], groups)
+        after = gauc(labels[name], ints[name], groups)
+        of_outputs[name] = {
+            "gauc_float32": before,
+            "gauc_int8": after,
+            "gauc_loss": before - after,
+        }
+    found["largest_difference_on_test"] = _largest_difference(floats, ints)
+    return found | prefixed_metrics(of_outputs)
+
+
+def _real_outputs(outputs, spec: FeatureSpec, real) -> dict:
+    """Name of the output -> its values of the real candidates."""
+    by_name = by_output(outputs, spec.outputs)
+    return {name: np.asarray(values)[real] for name, values in by_name.items()}
+
+
+def _largest_difference(floats: dict, ints: dict) -> float:
+    return max(float(np.abs(ints[name] - values).max()) for name, values in floats.items())

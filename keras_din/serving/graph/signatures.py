@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.outputs import by_output
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.raw_values import RawValues, raw_dtype
 
@@ -128,39 +129,51 @@ def _of_shape(shape, first: str, name: str, values):
 
 
 def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
-    """The function of the signature `serving_default`, a row a candidate: `ctr` `(batch,)`."""
+    """The function of the signature `serving_default`, with one row per candidate.
+
+    It returns each output of the model by its name, `(batch,)`.
+    """
 
     def function(**inputs):
         inputs = _of_these_axes(spec, "serving_default", inputs)
         for feature in spec.target:
             inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
-        ctr, _ = _score(model, spec, raw_values, inputs)
-        return {"ctr": ctr[:, 0]}
+        outputs, _ = _score(model, spec, raw_values, inputs)
+        return {name: values[:, 0] for name, values in outputs.items()}
 
     return function
 
 
-def rank(model, spec: FeatureSpec, raw_values: RawValues):
-    """The function of the signature `rank`, a row a user with his candidates.
+def rank(model, spec: FeatureSpec, raw_values: RawValues, order_by: str | None = None):
+    """The function of the signature `rank`, with one row per user and their candidates.
 
-    `ctr` is `(batch, candidates)`; `order`, int32 of the same shape, are the places of the
-    candidates, the best first, of equal ones the first first, and padding last.
+    It returns each output of the model by its name, `(batch, candidates)`, and `order`, int32 of
+    the same shape: the places of the candidates, the best first, of equal ones the first first,
+    and padding last.
+
+    Args:
+        model: The model.
+        spec: Its `FeatureSpec`.
+        raw_values: The lookup tables of the spec.
+        order_by: Name of the output that candidates are ordered by. Defaults to the first.
     """
+    order_by = spec.outputs[0] if order_by is None else order_by
 
     def function(**inputs):
         inputs = _of_these_axes(spec, "rank", inputs)
-        ctr, real = _score(model, spec, raw_values, inputs)
-        # A real candidate may have a `ctr` of 0 too, or what a user's own model gives.
-        sorted_by = tf.where(real, ctr, -np.inf)
-        order = tf.math.top_k(sorted_by, tf.shape(ctr)[1]).indices
-        return {"ctr": ctr, "order": order}
+        outputs, real = _score(model, spec, raw_values, inputs)
+        # The output of a real candidate may be 0 too, or less in a user's own model.
+        sorted_by = tf.where(real, outputs[order_by], -np.inf)
+        order = tf.math.top_k(sorted_by, tf.shape(real)[1]).indices
+        return {**outputs, "order": order}
 
     return function
 
 
 def _score(model, spec: FeatureSpec, raw_values: RawValues, inputs: dict):
-    """`ctr` and which candidates are real, both `(batch, candidates)`."""
+    """Outputs by name, and which candidates are real, all `(batch, candidates)`."""
     x = model_inputs(spec, raw_values, inputs)
     real = x[id_feature(spec.target).name] != PADDING_INDEX
-    ctr = tf.cast(call_with_constants(model, x), tf.float32)
-    return tf.where(real, ctr, 0.0), real
+    outputs = by_output(call_with_constants(model, x), spec.outputs)
+    outputs = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}
+    return {name: tf.where(real, values, 0.0) for name, values in outputs.items()}, real

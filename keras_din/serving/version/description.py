@@ -32,6 +32,7 @@ def write_description(
     tables: dict,
     half_precision: dict | None = None,
     outputs: dict,
+    order_by: str | None = None,
 ) -> None:
     """Writes `keras_din.json` into a version that holds its SavedModel already.
 
@@ -47,6 +48,7 @@ def write_description(
         "outputs": {
             label.output: {"label": label.name, **outputs[label.output]} for label in spec.labels
         },
+        "order_by": spec.outputs[0] if order_by is None else order_by,
         "largest_difference": parity,
         "tables": tables,
         "half_precision": half_precision,
@@ -107,6 +109,7 @@ def read_description(version) -> dict:
         content = json.loads((version / FILE).read_text(encoding="utf-8"))
         if content["format"] == _FORMAT_WITHOUT_OUTPUTS:
             content["outputs"] = _only_output(content.pop("ctr", None))
+            content["order_by"] = DEFAULT_OUTPUT
         elif content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']!r}")
     except (ValueError, KeyError, TypeError) as error:

@@ -9,7 +9,11 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.serving import saved_model
-from keras_din.serving.graph.float32_layers import ctr_in_float32, float32_inference, half_precision
+from keras_din.serving.graph.float32_layers import (
+    float32_inference,
+    float32_outputs,
+    half_precision,
+)
 from keras_din.serving.graph.int8_tables import Int8Tables
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.description import read_description
@@ -38,7 +42,7 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
         half = randomized(ZOO[name](SPEC), scale=0.2)
     floats = randomized(ZOO[name](SPEC), scale=0.2)
     before = half.predict_on_batch(X)
-    ctr = ctr_in_float32(half)
+    ctr = float32_outputs(half)
     np.testing.assert_allclose(ctr(X), floats(X), rtol=0, atol=1e-6)
     with float32_inference(half):
         np.testing.assert_allclose(half(X), ctr(X), rtol=0, atol=1e-6)
@@ -52,7 +56,7 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
 def test_a_model_of_float32_gives_its_own_numbers():
     model = randomized(kd.build_din(SPEC), scale=0.2)
     before = model.predict_on_batch(X)
-    np.testing.assert_allclose(ctr_in_float32(model)(X), before, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(float32_outputs(model)(X), before, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_an_export_is_held_to_float32(checked_by_one_process, tmp_path, policy, 
     assert told["half_precision"]["dtypes"] == [POLICIES[policy]]
     assert told["half_precision"]["largest_difference"] > 1e-5
     assert told["tables"]["dtype"] == tables
-    live = ctr_in_float32(model) if tables == "float32" else Int8Tables(model).ctr
+    live = float32_outputs(model) if tables == "float32" else Int8Tables(model).outputs
     rows = {name: tf.constant(values) for name, values in sample_rows(SPEC).raw.items()}
     ctr = tf.saved_model.load(str(version)).signatures["rank"](**rows)["ctr"]
     np.testing.assert_allclose(ctr, np.where(X["item"] != 0, live(X), 0), rtol=0, atol=1e-5)
@@ -117,4 +121,4 @@ def test_layers_of_a_user():
         assert half == [model.name, "whole"]  # Those that hold variables of half precision.
     assert all(a is b._dtype_policy for a, b in zip(policies, layers, strict=True))
     assert len(model.get_layer("mapped").dtype_policy) == 0
-    assert half_precision(model, spec, ctr_in_float32(model))["dtypes"] == ["bfloat16", "float16"]
+    assert half_precision(model, spec, float32_outputs(model))["dtypes"] == ["bfloat16", "float16"]

@@ -41,7 +41,7 @@ def test_the_model_is_that_of_rounded_tables_and_stays_as_it_is(model):
     x = sample_rows(SPEC).indices
     before = model.predict_on_batch(x)
     int8 = Int8Tables(model)
-    answered = int8.ctr(x)
+    answered = int8.outputs(x)
     np.testing.assert_array_equal(model.predict_on_batch(x), before)
     np.testing.assert_array_equal(np.asarray(model(x)), np.asarray(model(x, training=False)))
 
@@ -63,7 +63,7 @@ def test_a_version(model, tmp_path, monkeypatch):
         version = kd.export(model, SPEC, tmp_path, tables="int8")
     sample = sample_rows(SPEC)
     ((_, _, live),) = checked
-    np.testing.assert_array_equal(live(sample.indices), Int8Tables(model).ctr(sample.indices))
+    np.testing.assert_array_equal(live(sample.indices), Int8Tables(model).outputs(sample.indices))
     told = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))["tables"]
     assert told["dtype"] == "int8"
     assert 1e-5 < told["largest_difference"] < 0.1
