@@ -449,8 +449,8 @@ def _outputs(dataset) -> list:
     element = getattr(dataset, "element_spec", None)
     if not isinstance(element, tuple) or len(element) < 2 or not isinstance(element[1], dict):
         return [DEFAULT_OUTPUT]  # Which no text shows.
-    spec = spec_of(dataset)
-    return list(element[1] if spec is None else spec.outputs)
+    names, spec = list(element[1]), spec_of(dataset)
+    return list(spec.outputs) if spec is not None and set(spec.outputs) == set(names) else names
 
 
 def _collect(forward, dataset) -> Predictions:

@@ -47,6 +47,55 @@ def ctr_head(
     return probability(logit if bias is None else logit + bias, target_mask, output)
 
 
+def label_heads(
+    spec,
+    parts,
+    target_mask,
+    hidden_units=(200, 80),
+    activation="dice",
+    dropout=0.0,
+    bias=None,
+):
+    """A `ctr_head` for each label of a spec, all on the same parts.
+
+    Args:
+        spec: A `FeatureSpec`.
+        parts: See `ctr_head`, also for the other arguments.
+        target_mask: Likewise.
+        hidden_units: Likewise.
+        activation: Likewise.
+        dropout: Likewise.
+        bias: Likewise. It belongs to one label.
+
+    Returns:
+        The tensor of the only label, or a dict by the names of the outputs.
+
+    Raises:
+        ValueError: If there is a bias and the spec has several labels.
+    """
+    outputs = spec.outputs if bias is None else [only_output(spec)]
+    heads = {
+        output: ctr_head(parts, target_mask, hidden_units, activation, dropout, bias, output)
+        for output in outputs
+    }
+    return heads if len(heads) > 1 else heads[outputs[0]]
+
+
+def only_output(spec) -> str:
+    """The name of the output of a spec with one label.
+
+    Raises:
+        ValueError: If the spec has several labels.
+    """
+    if len(spec.outputs) > 1:
+        raise ValueError(
+            "A model with a bias, a linear part or counts must be of a spec with one label. "
+            f"Received: labels {[label.name for label in spec.labels]}. Build a spec per label by "
+            "`dataclasses.replace(spec, labels=[...])`."
+        )
+    return spec.outputs[0]
+
+
 def join(parts):
     """Parts as of `ctr_head` side by side, `(batch, candidates, dim)`."""
     with_candidates = next(part for part in parts if len(part.shape) == 3)

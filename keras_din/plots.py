@@ -166,7 +166,8 @@ def learning_curve(history, metric: str = "gauc", ax=None):
             `DataFrame` of a run's `metrics.csv` (version 0.1 counted epochs from 0; such a file
             works too). To compare, a dict of label -> history.
         metric: `"loss"`, the mean training loss since the previous evaluation, or a validation
-            metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`.
+            metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`. Of several
+            outputs the name of one stands in front: `"cvr_gauc"`.
         ax: The Axes to draw into, or `None` for a new figure.
 
     Returns:
@@ -188,10 +189,12 @@ def learning_curve(history, metric: str = "gauc", ax=None):
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Fig. 4.
     """
-    if metric not in _LABELS:
+    kind = next((name for name in _LABELS if metric == name or metric.endswith(f"_{name}")), None)
+    if kind is None:
         raise ValueError(
             f"`metric` must be one of {', '.join(map(repr, _LABELS))}. Received: metric={metric!r}."
         )
+    output = metric.removesuffix(kind).rstrip("_")
     frames = {name: _frame(each, metric) for name, each in _named("history", history).items()}
     ax = _axes(ax)
     epochs = next(iter(frames.values())).dropna(subset="epoch").groupby("epoch")["step"].max()
@@ -200,21 +203,21 @@ def learning_curve(history, metric: str = "gauc", ax=None):
     for i, (name, frame) in enumerate(frames.items()):
         frame = frame.dropna(subset=metric)
         steps, values = frame["step"].to_numpy(), frame[metric].to_numpy("float64")
-        if metric not in _NO_BEST:
-            best = values.argmin() if metric in _LESS_IS_BETTER else values.argmax()
+        if kind not in _NO_BEST:
+            best = values.argmin() if kind in _LESS_IS_BETTER else values.argmax()
             best_label = f"best {values[best]:.4f}"
             name = best_label if name is None else f"{name}, {best_label}"
             ring = {"markersize": 11, "markerfacecolor": "none", "linestyle": ""}
             ax.plot(steps[best], values[best], **_style(i) | ring)
         ax.plot(steps, values, label=name, **_style(i))
-    ax.set(xlabel="step", ylabel=_LABELS[metric])
+    ax.set(xlabel="step", ylabel=_LABELS[kind] + (f" of {output}" if output else ""))
     above = ax.secondary_xaxis("top")
     stride = -(-len(epochs) // 12)  # At most 12 labels.
     above.set_xticks(epochs[::stride], [f"{int(epoch)}" for epoch in epochs.index[::stride]])
     above.tick_params(length=0)
     above.spines[:].set_visible(False)
     above.set_xlabel("epochs done")
-    if metric not in _NO_BEST or None not in frames:
+    if kind not in _NO_BEST or None not in frames:
         ax.legend(frameon=False)
     return _without_frame(ax)
 

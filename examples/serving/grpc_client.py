@@ -24,7 +24,7 @@ def connect(address: str):
 
 
 def rank(service, model: str, description: dict, users: list, timeout: float = 10.0) -> dict:
-    """Returns `ctr` and `order` of the candidates of each user, as lists of lists.
+    """Returns the outputs, such as `ctr`, and `order` of each user's candidates as nested lists.
 
     Raises:
         grpc.RpcError: With the server's error, or when the answer takes longer than `timeout`

@@ -55,14 +55,19 @@ def rank_inputs(description: dict, users: list) -> dict:
     }
 
 
-def best_first(user: dict, candidates_name: str, ctr: list, order: list) -> list:
-    """Returns pairs `(index of the candidate, ctr)` of a user from their row of the answer.
+def output_names(description: dict) -> list:
+    """Returns the names of the model's outputs: `["ctr"]` of a model with one label."""
+    return [name for name in description["signatures"]["rank"]["outputs"] if name != "order"]
+
+
+def best_first(user: dict, candidates_name: str, order: list) -> list:
+    """Returns the indices of a user's candidates, the best first, from their row of `order`.
 
     The row is longer than the user's candidates where another user had more. The additional
     indices are left out.
     """
     count = len(user[candidates_name])
-    return [(index, ctr[index]) for index in order if index < count]
+    return [index for index in order if index < count]
 
 
 def print_ranking(description: dict, users: list, answer: dict) -> None:
@@ -70,8 +75,10 @@ def print_ranking(description: dict, users: list, answer: dict) -> None:
     target = description["spec"]["target"]
     for i, user in enumerate(users):
         print(f"user {i}")
-        for index, ctr in best_first(user, target[0], answer["ctr"][i], answer["order"][i]):
-            print(f"  {ctr:.4f}  " + "  ".join(f"{name}={user[name][index]}" for name in target))
+        for index in best_first(user, target[0], answer["order"][i]):
+            words = [f"{answer[name][i][index]:.4f}" for name in output_names(description)]
+            words += [f"{name}={user[name][index]}" for name in target]
+            print("  " + "  ".join(words))
 
 
 def _aligned_inputs(spec: dict) -> list:

@@ -20,7 +20,7 @@ def connect(address: str, timeout: float = 10.0):
 
 
 def rank(connection, model: str, description: dict, users: list, form: str = "inputs") -> dict:
-    """Returns `ctr` and `order` of the candidates of each user, as lists of lists.
+    """Returns the outputs, such as `ctr`, and `order` of each user's candidates as nested lists.
 
     Raises:
         RuntimeError: With the server's error.
@@ -30,7 +30,8 @@ def rank(connection, model: str, description: dict, users: list, form: str = "in
         rows = [{name: columns[name][i] for name in columns} for i in range(len(users))]
         answer = _post(connection, model, {"signature_name": "rank", "instances": rows})
         rows = answer["predictions"]
-        return {name: [row[name] for row in rows] for name in ("ctr", "order")}
+        names = description["signatures"]["rank"]["outputs"]
+        return {name: [row[name] for row in rows] for name in names}
     return _post(connection, model, {"signature_name": "rank", "inputs": columns})["outputs"]
 
 

@@ -105,10 +105,12 @@ def ask(version, data, candidates: int = 5) -> None:
         values = values[:, 0] if info.role == "target" else values
         request[name] = raw_from_input(info.feature, values)
     score = tf.saved_model.load(str(version)).signatures["serving_default"]
-    ctr = score(**{name: tf.constant(values) for name, values in request.items()})["ctr"].numpy()
+    (output,) = data.spec.outputs
+    answer = score(**{name: tf.constant(values) for name, values in request.items()})
     table = pd.DataFrame({f.name: request[f.name] for f in data.spec.target})
-    table["ctr"], table["clicked"] = ctr, np.asarray(y)[:, 0].astype(int)
-    table = table.sort_values("ctr", ascending=False)
+    table[output] = answer[output].numpy()
+    table["clicked"] = np.asarray(y)[:, 0].astype(int)
+    table = table.sort_values(output, ascending=False)
     print("a request, scored from the SavedModel by TensorFlow alone (values as in the log):")
     for name, info in data.spec.inputs.items():
         if info.role != "target":

@@ -9,7 +9,7 @@ keras-din evaluate runs/din --data other_data --part test --json metrics.json
 
 import json
 
-from keras_din.cli.show import metrics_table
+from keras_din.cli.show import metrics_table, name_of_line
 
 
 def add_arguments(parser):
@@ -28,6 +28,7 @@ def run(options) -> None:
     """Evaluates and prints a table."""
     from keras_din.checks import local_path
     from keras_din.evaluation import evaluate_at
+    from keras_din.outputs import metrics_by_output
     from keras_din.training import run_click_rates
 
     file = options.json and local_path("--json", options.json)
@@ -39,16 +40,15 @@ def run(options) -> None:
     metrics = evaluate_at(rates, run.model, rows)
     if rates.raw or not rates.undoes_nothing:
         print(rates.describe())
-    print(metrics_table({options.part: metrics}))
-    print(
-        f"{metrics['rows']:,} rows"
-        + (
-            f", {metrics['groups']:,} users in GAUC, weighted by impressions; "
-            f"{metrics['groups_left_out']:,} with one class only left out"
-            if "groups" in metrics
-            else ""
-        )
-    )
+    print(metrics_table({options.part: metrics}, run.spec.outputs))
+    for output, of in metrics_by_output(metrics, run.spec.outputs).items():
+        line = f"{of['rows']:,} rows"
+        if "groups" in of:
+            line += (
+                f", {of['groups']:,} users in GAUC, weighted by impressions; "
+                f"{of['groups_left_out']:,} with one class only left out"
+            )
+        print(name_of_line(output, run.spec.outputs) + line)
     if file:
         file.write_text(json.dumps(metrics, indent=1), encoding="utf-8")
 

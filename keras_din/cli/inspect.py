@@ -57,7 +57,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         _aligned(facts),
         _aligned(_inputs(description)),
         _aligned(_features(description)),
-        _metrics(description["metrics"]),
+        _metrics(description["metrics"], list(description["outputs"])),
         "largest difference from the live model: " + _listed(description["largest_difference"]),
         _tables(description["tables"]),
         _half_precision(description.get("half_precision")),
@@ -162,11 +162,11 @@ def _values(entry: dict) -> str:
     return "int32 indices"
 
 
-def _metrics(metrics: dict) -> str:
+def _metrics(metrics: dict, outputs: list) -> str:
     """The metrics of each part, or those of one; what else is known behind them."""
     parts = {name: of for name, of in metrics.items() if isinstance(of, dict)}
     others = {name: of for name, of in metrics.items() if name not in parts}
-    lines = [metrics_table(parts)] if parts else []
+    lines = [metrics_table(parts, outputs)] if parts else []
     if others:
         lines.append(f"metrics: {_listed(others)}")
     return "\n".join(lines) or "metrics: none were given"

@@ -1,7 +1,8 @@
 """Write the click-through rates that a trained model predicts, beside the rows that they are of.
 
 The input is a raw log, rows that hold their histories, or prepared data. All columns of a file
-pass through as they are, and `ctr` stands behind them.
+pass through as they are, and `ctr` stands behind them. A model of several labels has a column for
+each of its outputs.
 
 A raw log (CSV, Parquet, Arrow or ORC) has a row per impression, as the log that was prepared. A
 history is what the run's data holds of the user, and the rows of the log that --label says are
@@ -103,7 +104,7 @@ def add_arguments(parser):
 
 
 def run(options) -> None:
-    """Scores every row and writes `ctr` beside it."""
+    """Scores every row and writes the outputs beside it."""
     import pyarrow.compute as pc
 
     from keras_din.checks import local_path
@@ -120,14 +121,17 @@ def run(options) -> None:
         rates, table, scores = _of_rows(options, source)
     else:
         rates, table, scores = _of_log(options, source)
-    _write(table.append_column("ctr", scores), output)
-    mean = pc.mean(scores).as_py()
+    for name, values in scores.items():
+        table = table.append_column(name, values)
+    _write(table, output)
     print(rates.describe())
-    print(
-        f"written: {output}, {len(scores):,} rows"
-        + (f", {scores.null_count:,} of them not scored" if scores.null_count else "")
-        + ("" if mean is None else f", mean ctr {mean:.4f}")
-    )
+    missing = next(iter(scores.values())).null_count
+    line = f"written: {output}, {len(table):,} rows"
+    line += f", {missing:,} of them not scored" if missing else ""
+    for name, values in scores.items():
+        mean = pc.mean(values).as_py()
+        line += "" if mean is None else f", mean {name} {mean:.4f}"
+    print(line)
 
 
 def _check_words(options, source) -> None:
@@ -149,28 +153,31 @@ def _check_words(options, source) -> None:
         )
 
 
-def _passed(options, names: list) -> list:
+def _passed(options, names: list, outputs) -> list:
     """The columns of the input that pass through; known before anything is scored."""
     passed = names if options.columns is None else options.columns
     if lacking := [name for name in passed if name not in names]:
         raise ValueError(
             f"`--columns` must name columns of the input: {names}. Received: {lacking}."
         )
-    if "ctr" in passed:
-        raise ValueError(
-            "The input must have no column `ctr`, or `--columns` must leave it out. "
-            f"Received columns: {passed}."
-        )
+    for output in outputs:
+        if output in passed:
+            raise ValueError(
+                f"The input must have no column `{output}`, or `--columns` must leave it out. "
+                f"Received columns: {passed}."
+            )
     return passed
 
 
 def _scores(options, run, dataset):
-    """What the run is known to undo, and the scores of a data set."""
+    """What the run is known to undo, and name of the output -> its values on a data set."""
     from keras_din.evaluation import predict
+    from keras_din.outputs import by_output
     from keras_din.training import run_click_rates
 
     rates = run_click_rates(run, options.raw)
-    return rates, predict(rates.model(run.model), dataset).predictions
+    predictions = predict(rates.model(run.model), dataset).predictions
+    return rates, by_output(predictions, run.spec.outputs)
 
 
 def _of_prepared(options, folder):
@@ -183,9 +190,9 @@ def _of_prepared(options, folder):
     run, data = load(options.run, folder)
     part = one_of("part", options.part or "test", tuple(data.parts))
     table = _known(data, part)
-    table = table.select(_passed(options, table.column_names))
+    table = table.select(_passed(options, table.column_names, run.spec.outputs))
     rates, scores = _scores(options, run, data.dataset(part, options.batch_size))
-    return rates, table, pa.array(scores, pa.float32())
+    return rates, table, {n: pa.array(of, pa.float32()) for n, of in scores.items()}
 
 
 def _of_rows(options, path):
@@ -208,16 +215,17 @@ def _of_rows(options, path):
             f"{lacking}. A raw log needs `--user` and `--time`. "
             f"Received columns: {source.names}."
         )
-    passed = _passed(options, source.names)
+    passed = _passed(options, source.names, run.spec.outputs)
     frame = to_frame(source.read(list(run.spec.inputs)))
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)
-    return rates, source.read(passed), pa.array(scores, pa.float32())
+    scores = {name: pa.array(values, pa.float32()) for name, values in scores.items()}
+    return rates, source.read(passed), scores
 
 
 def _of_log(options, path):
-    """A raw log: all columns of the file, and `ctr` where a row could be scored."""
+    """A raw log: all columns of the file, and the outputs where a row could be scored."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -231,8 +239,8 @@ def _of_log(options, path):
     from keras_din.training import load_run, read_arguments
 
     source = as_source(path, options.sep, names=options.names)
-    passed = _passed(options, column_names(source))
     run = load_run(options.run)
+    passed = _passed(options, column_names(source), run.spec.outputs)
     folder = options.data or read_arguments(options.run)["data"]
     if folder is None and not options.log_only:
         raise ValueError(
@@ -276,9 +284,14 @@ def _of_log(options, path):
     else:
         table, lines = _fields(source, passed)
         line = pd.Index(lines).get_indexer(log.samples.line)
-    values, known = np.zeros(len(table), np.float32), np.zeros(len(table), bool)
-    values[line], known[line] = scores, True
-    return rates, table, pa.array(values, pa.float32(), mask=~known)
+    known = np.zeros(len(table), bool)
+    known[line] = True
+    columns = {}
+    for name, of_rows in scores.items():
+        values = np.zeros(len(table), np.float32)
+        values[line] = of_rows
+        columns[name] = pa.array(values, pa.float32(), mask=~known)
+    return rates, table, columns
 
 
 def _separators(options, spec, sequences, folder) -> dict:
@@ -355,10 +368,11 @@ def _known(data, part: str):
 
     samples, users, columns = data.parts[part], data.user_values, {}
     taken = {feature.name for feature in (*data.spec.context, *data.spec.target)}
+    taken |= set(data.spec.outputs)
     taken |= set() if users is None or users.name is None else {str(users.name)}
 
     def own(name: str) -> str:
-        """The name of a column that the data adds: another where it is that of a feature."""
+        """The name of a column that the data adds, unlike those of features and outputs."""
         while name in taken:
             name += "_"
         return name
@@ -380,7 +394,10 @@ def _known(data, part: str):
         columns[own("order")] = pa.array(samples.time)
     elif samples.time is not None:
         columns[own("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
-    return pa.table(columns | {own("label"): pa.array(samples.label.astype("int8"))})
+    several = len(samples.labels) > 1
+    for name, values in samples.labels.items():
+        columns[own(name if several else "label")] = pa.array(values.astype("int8"))
+    return pa.table(columns)
 
 
 def _write(table, output) -> None:

@@ -27,7 +27,12 @@ def add_arguments(parser):
     columns.add_argument(
         "--order", help="in place of --time: whole numbers that say which row is earlier"
     )
-    columns.add_argument("--label", help="0 or 1: clicked or not")
+    columns.add_argument(
+        "--label",
+        type=_label,
+        metavar="COLUMN",
+        help="0 or 1: clicked or not; A,B or NAME=A,NAME=B for several labels",
+    )
     tables.add_labels(columns)
     columns.add_argument(
         "--target",
@@ -169,6 +174,15 @@ def run(options) -> None:
     if data.bad_rows is not None and len(data.bad_rows):
         print(f"the rows kept aside: {options.data}/bad_rows.csv")
     print(f"written: {options.data}")
+
+
+def _label(text: str):
+    """The column of the only label, a list of columns, or a dict, name of the label -> column."""
+    words = tables.names(text)
+    if any("=" in word for word in words):
+        pairs = [word.partition("=") for word in words]
+        return {name: column or name for name, _, column in pairs}
+    return words[0] if len(words) == 1 else words
 
 
 def _split(options):

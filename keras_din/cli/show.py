@@ -12,15 +12,29 @@ COLUMNS = {
 }
 
 
-def metrics_table(rows: dict) -> str:
+def name_of_line(output: str, outputs) -> str:
+    """What a line about an output begins with: nothing where there is one output."""
+    return f"{output}: " if len(outputs) > 1 else ""
+
+
+def metrics_table(rows: dict, outputs=()) -> str:
     """A line a name: its metrics, and what else is known of it, under their names.
 
     Args:
         rows: Name -> dict of metrics as `keras_din.evaluate` gives it; other keys are kept.
             `None` is NaN, as a version's `keras_din.json` has it.
+        outputs: Names of the outputs; of several, each has a line.
     """
     import pandas as pd  # Not for the help of a command.
 
+    from keras_din.outputs import metrics_by_output
+
+    if len(outputs) > 1:
+        rows = {
+            f"{name} {output}": metrics
+            for name, of in rows.items()
+            for output, metrics in metrics_by_output(of, outputs).items()
+        }
     rows = {
         name: {key: math.nan if value is None else value for key, value in of.items()}
         for name, of in rows.items()

@@ -94,7 +94,8 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--monitor",
-        choices=MONITORS,
+        type=_monitor,
+        metavar="METRIC",
         help="what is better: the highest gauc or auc, the lowest logloss, ne or ece, or of the "
         "evaluations whose GAUC is within its noise of the highest the one with the least logloss "
         "(default gauc_then_logloss; logloss where no user has both a click and none)",
@@ -141,7 +142,7 @@ def run(options) -> None:
     else:
         print(f"best step {result['best_step']}")
     if rows:
-        print(metrics_table(rows))
+        print(metrics_table(rows, run.spec.outputs))
     if not rates.undoes_nothing:
         print(rates.describe())
     print(f"written: {options.run}")
@@ -157,6 +158,16 @@ def _option(text: str):
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _monitor(text: str) -> str:
+    """One of `MONITORS`, or one with the name of an output in front, which `train` checks."""
+    if not text.endswith(tuple(f"_{name}" for name in MONITORS)) and text not in MONITORS:
+        raise argparse.ArgumentTypeError(
+            f"must be one of {', '.join(MONITORS)}, or of several outputs `OUTPUT_` and one of "
+            f"these. Received: {text!r}."
+        )
+    return text
 
 
 def _every(text: str):

@@ -4,7 +4,7 @@ import keras
 
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviors
-from keras_din.head import ctr_head, ctr_model
+from keras_din.head import ctr_model, label_heads
 
 
 def build_base(
@@ -46,5 +46,5 @@ def build_base(
     """
     x = embed(spec, embeddings_initializer)
     parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
     return ctr_model(x.inputs, ctr, name=name)

@@ -5,7 +5,7 @@ import keras
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviors
-from keras_din.head import ctr_head, ctr_model, join
+from keras_din.head import ctr_model, join, label_heads
 from keras_din.layers import MLP, CrossNetwork
 from keras_din.layers.cross_network import checked_ranks
 
@@ -68,8 +68,8 @@ def build_dcn(
     x_0 = join([*x.context, x.target, *pooled_behaviors(x, pooling)])
     x_l = CrossNetwork(cross_ranks, num_experts, name="cross")(x_0)
     if structure == "stacked":
-        ctr = ctr_head([x_l], x.target_mask, hidden_units, activation, dropout)
+        ctr = label_heads(spec, [x_l], x.target_mask, hidden_units, activation, dropout)
     else:
         deep = MLP(hidden_units, activation, dropout, name="deep")(x_0, mask=x.target_mask)
-        ctr = ctr_head([x_l, deep], x.target_mask, hidden_units=())
+        ctr = label_heads(spec, [x_l, deep], x.target_mask, hidden_units=())
     return ctr_model(x.inputs, ctr, name=name)

@@ -4,7 +4,7 @@ import keras
 
 from keras_din.embed import embed
 from keras_din.fields import fields_of_one_width
-from keras_din.head import ctr_head, ctr_model
+from keras_din.head import ctr_model, label_heads
 from keras_din.linear import linear
 from keras_din.ops import sum_of_inner_products
 
@@ -58,5 +58,5 @@ def build_deepfm(
     row_fields, candidate_fields = fields_of_one_width(spec, x, pooling)
     y_fm = linear(spec, x, pooling) + sum_of_inner_products(row_fields, candidate_fields)
     parts = [*row_fields, *candidate_fields]
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=y_fm)
+    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout, bias=y_fm)
     return ctr_model(x.inputs, ctr, name=name)

@@ -3,7 +3,7 @@
 import keras
 
 from keras_din.embed import embed
-from keras_din.head import ctr_head, ctr_model
+from keras_din.head import ctr_model, label_heads
 from keras_din.layers import InterestEvolution, InterestExtractor
 
 
@@ -64,5 +64,5 @@ def build_dien(
         evolve = InterestEvolution(units, gru_type, name=f"interest_{b.name}")
         interests.append(evolve(b.query, states, keys_mask=b.mask))
     parts = [*x.context, x.target, *interests]
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
     return ctr_model(x.inputs, ctr, name=name)

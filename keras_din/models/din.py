@@ -6,7 +6,7 @@ import keras
 
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
-from keras_din.head import bias_of_item, ctr_head, ctr_model, join
+from keras_din.head import bias_of_item, ctr_model, join, label_heads
 from keras_din.layers import Affine, AttentionSequencePoolingLayer
 
 # The network of the authors' code is `build_din(spec, **AUTHORS)`.
@@ -117,7 +117,7 @@ def build_din(
     if has_affine:
         parts = [scale_and_shift(join(parts), "affine")]
     bias = bias_of_item(spec, x.values) if item_bias else None
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias)
+    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout, bias)
     return ctr_model(x.inputs, ctr, name=name)
 
 

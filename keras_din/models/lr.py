@@ -3,7 +3,7 @@
 import keras
 
 from keras_din.embed import embed
-from keras_din.head import ctr_model, probability
+from keras_din.head import ctr_model, only_output, probability
 from keras_din.layers import Bias
 from keras_din.linear import linear
 
@@ -40,4 +40,4 @@ def build_lr(spec, *, pooling="mean", embeddings_initializer="zeros", name="lr")
     """
     x = embed(spec)
     logit = Bias(dtype="float32", name="bias")(linear(spec, x, pooling, embeddings_initializer))
-    return ctr_model(x.inputs, probability(logit, x.target_mask), name=name)
+    return ctr_model(x.inputs, probability(logit, x.target_mask, only_output(spec)), name=name)

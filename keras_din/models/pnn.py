@@ -5,7 +5,7 @@ import keras
 from keras_din.checks import one_of
 from keras_din.embed import embed
 from keras_din.fields import fields_of_one_width
-from keras_din.head import ctr_head, ctr_model
+from keras_din.head import ctr_model, label_heads
 from keras_din.ops import inner_products, outer_product
 
 
@@ -65,5 +65,5 @@ def build_pnn(
         parts += inner_products(row_fields, candidate_fields)
     if product != "inner":
         parts.append(outer_product(row_fields, candidate_fields))
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
     return ctr_model(x.inputs, ctr, name=name)

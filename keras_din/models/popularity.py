@@ -8,7 +8,7 @@ from keras_din.ctr_model import check_batches
 from keras_din.dataset_facts import spec_of
 from keras_din.embed import read_inputs, valid_mask
 from keras_din.features import OOV_INDEX, PADDING_INDEX, id_feature
-from keras_din.head import ctr_model, probability
+from keras_din.head import ctr_model, only_output, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -55,7 +55,8 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
         dtype="float32",  # In half precision, different items would get equal logits.
     )
     mask = valid_mask(spec.target, [values[feature.name] for feature in spec.target])
-    return ctr_model(inputs, probability(table(values[item.name]), mask), name=name)
+    ctr = probability(table(values[item.name]), mask, only_output(spec))
+    return ctr_model(inputs, ctr, name=name)
 
 
 def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:

@@ -5,7 +5,7 @@ import keras
 from keras_din.checks import positive_integer
 from keras_din.embed import embed
 from keras_din.fields import pooled_behaviors
-from keras_din.head import ctr_head, ctr_model
+from keras_din.head import ctr_model, label_heads
 from keras_din.linear import crossed, linear
 from keras_din.ops import sum_of_fields
 
@@ -67,5 +67,5 @@ def build_wide_deep(
     row_weights, candidate_weights = crossed(spec, x, crosses, buckets, pooling)
     wide = sum_of_fields(row_weights, [linear(spec, x, pooling), *candidate_weights])
     parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]
-    ctr = ctr_head(parts, x.target_mask, hidden_units, activation, dropout, bias=wide)
+    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout, bias=wide)
     return ctr_model(x.inputs, ctr, name=name)

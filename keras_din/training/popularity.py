@@ -26,7 +26,7 @@ def count_popularity(data, arguments: dict) -> tuple:
     parts = {
         part: (
             samples.columns,
-            samples.label,
+            samples.labels[data.spec.labels[0].name],
             *([] if samples.weight is None else [samples.weight]),
         )
         for part, samples in data.parts.items()

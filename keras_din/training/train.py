@@ -16,7 +16,7 @@ from keras_din.checks import (
 )
 from keras_din.evaluation import evaluate, number
 from keras_din.models import MODELS
-from keras_din.monitor import MONITORS
+from keras_din.monitor import split_monitor
 from keras_din.training.build_model import build_model
 from keras_din.training.epochs import fit_epochs
 from keras_din.training.monitor_choice import choose_monitor
@@ -86,7 +86,8 @@ def train(
         mini_batch_aware_l2: Strength of its mini-batch aware regularization, with the counts of
             the part `"train"`; 0 for none. It must be 0 under a `tf.distribute` strategy of
             several replicas.
-        positive_weight: Weight of the loss of a click, see `BinaryCrossentropy`.
+        positive_weight: Weight of the loss of a click, see `BinaryCrossentropy`; of several
+            labels, that of the positives of each.
         ema_momentum: Momentum of the average of the weights over steps, which is then evaluated
             and kept; 0 for none. An average spans about `1 / (1 - ema_momentum)` steps. It
             reads all of a table.
@@ -97,7 +98,8 @@ def train(
             the difference of the two GAUCs over the same users, and at least .001; see
             `keras_din.monitor.Best`. Or one metric alone: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
             `"ece"`. Defaults to `"gauc_then_logloss"`, and to `"logloss"`, which is printed then,
-            where no user of validation has both a click and none.
+            where no user of validation has both a click and none. Of several labels the first is
+            monitored, or the one whose output stands in front: `"cvr_gauc"`.
         evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         seed: Seed of the weights, the order of the rows and dropout.
@@ -127,11 +129,13 @@ def train(
         "positive_weight": positive_number("positive_weight", positive_weight),
         "ema_momentum": fraction("ema_momentum", ema_momentum),
         "patience": positive_integer("patience", patience),
-        "monitor": None if monitor is None else one_of("monitor", monitor, MONITORS),
+        "monitor": monitor,
         "evaluate_freq": epoch_or_steps("evaluate_freq", evaluate_freq),
         "by_request": bool(by_request),
         "seed": positive_integer("seed", seed, minimum=0),
     }
+    if monitor is not None:
+        split_monitor(monitor, data.spec.outputs)
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)
@@ -141,7 +145,7 @@ def train(
     counted = arguments["model"] == POPULARITY
     if "valid" in data.parts and not resume:
         arguments["monitor"] = choose_monitor(
-            arguments["monitor"], data.parts["valid"], verbose=not counted
+            arguments["monitor"], data.spec, data.parts["valid"], verbose=not counted
         )
     datasets = {
         part: _dataset(data, part, arguments) for part in ("valid", "test") if part in data.parts

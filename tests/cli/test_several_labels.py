@@ -1,0 +1,108 @@
+"""All commands on a log with two labels."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from keras_din.cli import main
+from keras_din.cli.prepare import _label
+from keras_din.data import PreparedData
+from keras_din.evaluation import predict
+from keras_din.training import load_run, read_arguments
+
+
+def a_log(rows=1200):
+    rng = np.random.default_rng(0)
+    item = rng.integers(8, size=rows)
+    return pd.DataFrame(
+        {
+            "user": rng.integers(30, size=rows),
+            "item": [f"i{i}" for i in item],
+            "time": np.arange(rows) + 1_700_000_000,
+            "click": (rng.random(rows) < np.where(item < 4, 0.7, 0.3)).astype(int),
+            "bought": (rng.random(rows) < np.where(item % 2, 0.8, 0.2)).astype(int),
+        }
+    )
+
+
+def run(*words):
+    assert main([str(word) for word in words]) == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labels")
+    a_log().to_csv(folder / "log.csv", index=False)
+    columns = ["--user", "user", "--time", "time", "--target", "item", "--dim", "4"]
+    run("prepare", folder / "log.csv", folder / "data", *columns, "--label", "click,buy=bought")
+    words = ["--model", "base", "--option", "hidden_units=[8]", "--epochs", "2"]
+    words += ["--batch-size", "64", "--learning-rate", "0.02", "--monitor", "buy_gauc", "--quiet"]
+    run("train", folder / "data", folder / "run", *words, "--mini-batch-aware-l2", "0")
+    return folder
+
+
+def test_the_words_of_the_label():
+    assert _label("click") == "click"
+    assert _label("click,like") == ["click", "like"]
+    assert _label("click,buy=bought") == {"click": "click", "buy": "bought"}
+
+
+def test_a_run_has_metrics_of_each(folder):
+    spec = PreparedData.load(folder / "data").spec
+    assert spec.outputs == ("ctr", "buy")
+    run_ = load_run(folder / "run")
+    assert read_arguments(folder / "run")["arguments"]["monitor"] == "buy_gauc"
+    metrics = pd.read_csv(folder / "run/metrics.csv")
+    assert metrics["buy_gauc"].max() == run_.result["valid"]["buy_gauc"]
+    assert {"ctr_auc", "buy_auc"} <= set(run_.result["test"])
+
+
+def test_a_run_goes_on(folder, tmp_path):
+    words = ["--model", "base", "--option", "hidden_units=[8]", "--quiet", "--monitor", "buy_gauc"]
+    run("train", folder / "data", tmp_path / "run", *words, "--epochs", "1")
+    run("train", folder / "data", tmp_path / "run", "--resume", "--epochs", "2", "--quiet")
+    assert len(pd.read_csv(tmp_path / "run/metrics.csv")) == 3
+
+
+def test_each_is_evaluated(folder, capsys, tmp_path):
+    run("evaluate", folder / "run", "--json", tmp_path / "metrics.json")
+    told = capsys.readouterr().out
+    assert "test ctr" in told
+    assert "buy: 120 rows" in told
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    data, run_ = PreparedData.load(folder / "data"), load_run(folder / "run")
+    scores = predict(run_.model, data.dataset("test")).predictions["buy"]
+    expected = roc_auc_score(data.parts["test"].labels["buy"], scores)
+    assert found["buy_auc"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_each_is_predicted(folder, capsys, tmp_path):
+    run("predict", folder / "run", folder / "data", tmp_path / "of_data.csv")
+    of_data = pd.read_csv(tmp_path / "of_data.csv")
+    # The label `buy` gives way to the output of this name.
+    assert list(of_data) == ["line", "user", "item", "time", "buy_", "click", "ctr", "buy"]
+    words = ["--user", "user", "--time", "time", "--label", "click", "--log-only"]
+    run("predict", folder / "run", folder / "log.csv", tmp_path / "of_log.csv", *words)
+    of_log = pd.read_csv(tmp_path / "of_log.csv")
+    assert list(of_log) == ["user", "item", "time", "click", "bought", "ctr", "buy"]
+    by_line = of_log.set_index(of_log.index + 2)
+    for name in ("ctr", "buy"):
+        np.testing.assert_allclose(by_line.loc[of_data["line"], name], of_data[name], atol=1e-6)
+    assert "mean ctr" in capsys.readouterr().out
+
+
+def test_a_version_is_exported_inspected_and_checked(
+    folder, capsys, tmp_path, checked_by_one_process
+):
+    run("export", folder / "run", tmp_path / "models")
+    run("inspect", tmp_path / "models")
+    told = capsys.readouterr().out
+    assert "buy: the click rate of the log" in told
+    assert "buy float32 (batch,) (batch, candidates)" in " ".join(told.split())
+    assert "test buy" in told
+    assert "rank/buy" in told
+    run("check-serving", tmp_path / "models", folder / "data", "--run", folder / "run")
+    assert "the version answers as the live model does" in capsys.readouterr().out
