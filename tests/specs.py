@@ -24,7 +24,9 @@ def one_width(spec, dim=8):
         dataclasses.replace(s, of=of(s.of), side_features=of(s.side_features))
         for s in spec.sequences
     ]
-    return FeatureSpec(context=of(spec.context), target=of(spec.target), sequences=sequences)
+    return dataclasses.replace(
+        spec, context=of(spec.context), target=of(spec.target), sequences=sequences
+    )
 
 
 def of_one_width(build):

@@ -62,7 +62,7 @@ def trained(data):
         {"ctr": kd.losses.BinaryCrossentropy(), "cvr": kd.losses.BinaryCrossentropy(3.0)},
         loss_weights={"ctr": 1.0, "cvr": 0.5},
     )
-    evaluation = kd.Evaluation(data.dataset("valid"), verbose=False, monitor="cvr_gauc")
+    evaluation = kd.Evaluation(data.dataset("valid"), verbose=False, monitor="val_cvr_gauc")
     dataset = data.dataset("train", 60, shuffle=True)
     history = model.fit(dataset, epochs=12, callbacks=[evaluation], verbose=0, shuffle=False)
     return model, history.history, evaluation

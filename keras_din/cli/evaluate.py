@@ -78,5 +78,6 @@ def check_data(run, folder, data, data_folder) -> None:
         raise ValueError(
             "The data must have the spec that the model was trained with. "
             f"Received: data of {data_folder} and the run {folder}, which have the same values and "
-            "differ in a `dim`, `pooling`, `max_values` or `max_length`, or in further features."
+            "differ in a `dim`, `pooling`, `max_values` or `max_length`, in labels or in further "
+            "features."
         )

@@ -23,6 +23,7 @@ from keras_din.features import (
     id_feature,
     per_kind,
 )
+from keras_din.outputs import by_output
 from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.graph.float32_layers import float32_inference, float32_outputs
@@ -85,8 +86,8 @@ def export_file(
     model: keras.Model,
     spec: FeatureSpec,
     path,
-    positive_weight: float | None = None,
-    negative_rate: float | None = None,
+    positive_weight: float | dict | None = None,
+    negative_rate: float | dict | None = None,
     raw: bool = False,
     rates: ClickRates | None = None,
 ) -> pathlib.Path:
@@ -142,14 +143,17 @@ def export_file(
 
 
 def portable_graph(model: keras.Model, spec: FeatureSpec):
-    """The `tf.function` from a dict of inputs to `{"ctr": ...}`, with constants for variables."""
+    """The `tf.function` from a dict of inputs to a dict of outputs, its variables constants."""
     specs = {
         name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
         for name, tensor in build_inputs(spec).items()
     }
-    function = tf.function(
-        lambda x: model(_with_padding(spec, dict(x)), training=False), input_signature=[specs]
-    )
+
+    @tf.function(input_signature=[specs])
+    def function(x):
+        outputs = model(_with_padding(spec, dict(x)), training=False)
+        return list(by_output(outputs, spec.outputs).values())
+
     with tracing(form="portable"), float32_inference(model):
         # Converters know loops as functions, not as the jumps that they are lowered to.
         frozen = convert_variables_to_constants_v2(
@@ -158,8 +162,8 @@ def portable_graph(model: keras.Model, spec: FeatureSpec):
     names = [tensor.name.split(":")[0] for tensor in frozen.inputs]
 
     def named(x):
-        (ctr,) = frozen(*[x[name] for name in names])
-        return {"ctr": ctr}
+        outputs = frozen(*[x[name] for name in names])
+        return dict(zip(spec.outputs, outputs, strict=True))
 
     return tf.function(named, input_signature=[specs])
 
@@ -192,7 +196,9 @@ def _difference(score, spec: FeatureSpec, live) -> float:
     largest = 0.0
     for options in ({}, {"rows": 4, "time": 0, "seed": 1}, {"rows": 1, "candidates": 1, "time": 3}):
         sample = sample_rows(spec, **options)
-        difference = np.abs(score(sample.raw)["ctr"] - live(sample.indices))
         real = sample.indices[id_feature(spec.target).name] != PADDING_INDEX
-        largest = float(np.maximum(largest, np.where(real, difference, 0).max()))
+        of_file = score(sample.raw)
+        for name, values in by_output(live(sample.indices), spec.outputs).items():
+            difference = np.where(real, np.abs(of_file[name] - values), 0).max()
+            largest = float(np.maximum(largest, difference))
     return largest

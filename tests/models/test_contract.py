@@ -1,5 +1,6 @@
 """The model contract: what holds for every model of `MODELS`."""
 
+import dataclasses
 from functools import partial
 
 import keras
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_din import MODELS, Bag, CTRModel, FeatureSpec, Numeric, Sequence
+from keras_din.layers import Embedding
 from keras_din.losses import BinaryCrossentropy
 from keras_din.metrics import auc
 from keras_din.optimizers import LazyAdam
@@ -492,3 +494,28 @@ def test_at_most_ten_arguments(name):
     assert len(parameters) <= 10
     kinds = {p.kind for p in list(parameters)[1:]}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+OF_ONE_LABEL = ("deepfm", "lr", "popularity", "wide_deep")
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in OF_ONE_LABEL])
+def test_a_head_per_label(name):
+    """Each output has a head of its own on shared embeddings; the first is named as always."""
+    spec = dataclasses.replace(SPEC, labels=["click", "buy"])
+    model, one = ZOO[name](spec), ZOO[name](SPEC)
+    assert set(model.output) == {"ctr", "buy"}
+    tables = [layer.name for layer in model.layers if isinstance(layer, Embedding)]
+    assert tables == [layer.name for layer in one.layers if isinstance(layer, Embedding)]
+    names = {layer.name for layer in model.layers} - {layer.name for layer in one.layers}
+    assert "buy_logit" in names
+    outputs = model.predict_on_batch(random_batch(spec, candidates=2))
+    assert not np.allclose(outputs["ctr"], outputs["buy"])
+
+
+@pytest.mark.parametrize("name", OF_ONE_LABEL)
+def test_models_of_one_label_refuse_several(name):
+    spec = dataclasses.replace(SPEC, labels=["click", "buy"])
+    message = r"must be of a spec with one label\. Received: labels \['click', 'buy'\]"
+    with pytest.raises(ValueError, match=message):
+        ZOO[name](spec)

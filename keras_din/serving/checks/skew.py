@@ -327,8 +327,8 @@ def _without(loaded, spec, live, batches) -> dict:
             raw, x = silence(dict(raw), {name: np.asarray(values) for name, values in x.items()})
             expected = _live(live, spec, x)
             for served in _ask(loaded, spec, raw).values():
-                for name, values in expected.items():
-                    difference = np.abs(served[name] - values).max()
+                for output, values in expected.items():
+                    difference = np.abs(served[output] - values).max()
                     largest = float(np.maximum(largest, difference))
         left[name] = largest
     return left

@@ -16,8 +16,8 @@ def export_litert(
     spec: FeatureSpec,
     path,
     *,
-    positive_weight: float | None = None,
-    negative_rate: float | None = None,
+    positive_weight: float | dict | None = None,
+    negative_rate: float | dict | None = None,
     raw: bool = False,
     rates: ClickRates | None = None,
 ) -> pathlib.Path:

@@ -16,8 +16,8 @@ def export_onnx(
     spec: FeatureSpec,
     path,
     *,
-    positive_weight: float | None = None,
-    negative_rate: float | None = None,
+    positive_weight: float | dict | None = None,
+    negative_rate: float | dict | None = None,
     raw: bool = False,
     rates: ClickRates | None = None,
 ) -> pathlib.Path:
@@ -28,9 +28,9 @@ def export_onnx(
     names of the spec. They are int32 indices and float32 numbers: context `(batch,)`, target
     `(batch, candidates)`, behaviors `(batch, time)`; a `Bag` has one more axis. Sizes of axes may
     change from call to call, and `time` may be 0. The output is `ctr`, float32
-    `(batch, candidates)`. Index 0 is padding, at any position. An index out of range is read as
-    out-of-vocabulary, and a number that is not finite as the mean. Of a history longer than
-    `max_length` the most recent behaviors are used.
+    `(batch, candidates)`; a spec with several labels has an output for each. Index 0 is padding,
+    at any position. An index out of range is read as out-of-vocabulary, and a number that is not
+    finite as the mean. Of a history longer than `max_length` the most recent behaviors are used.
 
     The file keeps histories padded, while on TensorFlow they are packed. So a batch costs as much
     as its longest history, in `dien` as much as the square of `time`. `onnxruntime` must agree with

@@ -1,5 +1,6 @@
 """What every file format must fulfil: its files score as the live model does."""
 
+import dataclasses
 import importlib.util
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.features import id_feature
+from keras_din.outputs import by_output
 from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import sample_rows
 from tests.models.shared import BAGS, ITEM, OPTIONS, randomized
@@ -62,6 +64,10 @@ class FormatContract:
     def test_two_sequences(self, tmp_path):
         self.check(tmp_path, kd.build_din(SPEC), SPEC)
 
+    def test_several_labels(self, tmp_path):
+        spec = dataclasses.replace(ITEMS, labels=["view", "buy", "click"])  # In no order of names.
+        self.check(tmp_path, kd.build_base(spec), spec)
+
     @pytest.mark.parametrize("name", OTHER_GRAPHS)
     def test_options_that_change_the_graph(self, tmp_path, name):
         model, options = OTHER_GRAPHS[name]
@@ -83,15 +89,18 @@ class FormatContract:
         ):
             sample = sample_rows(spec, seed=9, **options)
             real = sample.indices[first] != 0
-            expected = np.where(real, model.predict_on_batch(sample.indices), 0)
-            np.testing.assert_allclose(score(sample.raw)["ctr"], expected, rtol=0, atol=1e-5)
+            answer, live = score(sample.raw), model.predict_on_batch(sample.indices)
+            assert set(answer) == set(spec.outputs)
+            for name, values in by_output(live, spec.outputs).items():
+                expected = np.where(real, values, 0)
+                np.testing.assert_allclose(answer[name], expected, rtol=0, atol=1e-5)
 
     def test_a_difference_keeps_the_existing_file(self, tmp_path, monkeypatch):
         (tmp_path / "model").write_text("old")
         model = kd.build_base(SPEC, hidden_units=(4,))
         model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])  # ctr is 0.5.
         wrong = lambda model: lambda x: np.full(x["item"].shape, 0.9)  # noqa: E731
-        monkeypatch.setattr("keras_din.serving.portable.ctr_in_float32", wrong)
+        monkeypatch.setattr("keras_din.serving.portable.float32_outputs", wrong)
         with pytest.raises(RuntimeError, match=r"within 1e-05\. The largest difference was 0\.4"):
             self.export(model, SPEC, tmp_path / "model")
         assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
