@@ -1,4 +1,4 @@
-"""Files and folders that are written completely or not at all."""
+"""Atomic writes: files and folders that are written completely or not at all."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from keras_din.checks import local_path
 
 @contextlib.contextmanager
 def atomic_file(file: pathlib.Path):
-    """Yields a path beside `file` to write to, which replaces `file` when the block succeeds."""
+    """Yields a temporary path, which replaces `file` when the block succeeds."""
     partial = file.with_name(f".partial-{file.name}")
     try:
         yield partial
@@ -22,31 +22,31 @@ def atomic_file(file: pathlib.Path):
 
 @contextlib.contextmanager
 def atomic_folder(folder: str | os.PathLike, header: str, overwrite: bool = False):
-    """Yields a path to write to, which becomes `folder` when the block succeeds.
+    """Yields a temporary folder, which becomes `folder` when the block succeeds.
 
-    It is beside the folder and renamed when complete, so that an interrupted or failed block
-    leaves what was there before.
+    The temporary folder is in the same parent folder. If the block fails or is interrupted,
+    `folder` does not change.
 
     Args:
-        folder: A path where nothing is, or an empty folder.
-        header: Name of a file that stands in prepared data and nowhere else.
-        overwrite: Whether prepared data that is there may be replaced.
+        folder: A path that does not exist, or an empty folder.
+        header: Name of a file that only prepared data contains.
+        overwrite: Whether existing prepared data is replaced.
 
     Raises:
-        FileExistsError: When something is there, and `overwrite` is not set or it is something
-            else than prepared data.
+        FileExistsError: If the folder is not empty, and `overwrite` is not set or the folder is
+            not prepared data.
     """
     local_path("folder", folder)
-    folder = pathlib.Path(os.path.realpath(folder))  # Not a link to it, which would be replaced.
+    folder = pathlib.Path(os.path.realpath(folder))  # A link must not be replaced itself.
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        ours = (folder / header).is_file()
-        if not (overwrite and ours):
-            way = "prepared data, or a new or empty folder" if overwrite else "new or empty"
-            hint = " Prepared data is replaced with overwrite=True." if ours else ""
-            raise FileExistsError(f"`folder` must be {way}. Received: {folder}.{hint}")
+        is_prepared_data = (folder / header).is_file()
+        if not (overwrite and is_prepared_data):
+            allowed = "prepared data, or a new or empty folder" if overwrite else "new or empty"
+            hint = " Pass overwrite=True to replace prepared data." if is_prepared_data else ""
+            raise FileExistsError(f"`folder` must be {allowed}. Received: {folder}.{hint}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = lambda word: folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{word}")  # noqa: E731
-    partial, old = beside("partial"), beside("old")
+    sibling = lambda suffix: folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{suffix}")  # noqa: E731
+    partial, old = sibling("partial"), sibling("old")
     try:
         partial.mkdir()
         yield partial

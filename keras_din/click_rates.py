@@ -1,4 +1,4 @@
-"""Whether a model's outputs are click rates of the log, and the model whose outputs are."""
+"""Conversion of a model's outputs to click rates of the log."""
 
 from typing import NamedTuple
 
@@ -14,12 +14,12 @@ GIVEN, COMPILED, ASSUMED = "given", "the loss", "assumed"
 
 
 class OutputRate(NamedTuple):
-    """What training did to the odds of one output.
+    """How training changed the odds of one output.
 
     Attributes:
-        positive_weight: How much more the loss of a positive counted.
-        negative_rate: The fraction of the log's negatives that training saw.
-        known_from: `positive_weight` and `negative_rate` -> `"given"`, `"the loss"`,
+        positive_weight: Weight of the loss of a positive.
+        negative_rate: The fraction of the log's negatives in the training data.
+        known_from: The sources of `positive_weight` and `negative_rate`: `"given"`, `"the loss"`,
             `"the run"` or `"assumed"`.
     """
 
@@ -29,21 +29,21 @@ class OutputRate(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """How many times as high as in the log the odds are that the model learned."""
+        """The ratio of the model's odds to the odds of the log."""
         return self.positive_weight / self.negative_rate
 
     @property
     def is_assumed(self) -> bool:
-        """Whether a number is neither given nor known of the model."""
+        """Whether a number is neither given nor stored in the model."""
         return ASSUMED in self.known_from.values()
 
 
 class ClickRates(NamedTuple):
-    """What training did to the odds of each output, and whether it is undone.
+    """How training changed the odds of each output, and whether this is undone.
 
     Attributes:
         of_outputs: Name of the output -> `OutputRate`.
-        raw: Whether each output is what the model answers, and nothing is undone.
+        raw: Whether the outputs of the model are used without a change.
     """
 
     of_outputs: dict
@@ -51,15 +51,16 @@ class ClickRates(NamedTuple):
 
     @property
     def is_assumed(self) -> bool:
-        """Whether something is undone, or left as it is, by an assumption."""
+        """Whether the conversion of an output depends on an assumption."""
         return not self.raw and any(rate.is_assumed for rate in self.of_outputs.values())
 
     @property
     def undoes_nothing(self) -> bool:
+        """Whether the outputs of the model are click rates already, or `raw` is set."""
         return self.raw or all(rate.factor == 1 for rate in self.of_outputs.values())
 
     def model(self, model: keras.Model) -> keras.Model:
-        """The model whose outputs are click rates: `model` itself where nothing is to be undone."""
+        """Returns a model whose outputs are click rates: `model` itself if nothing is undone."""
         if self.undoes_nothing:
             return model
         outputs, taken = {}, set()
@@ -72,11 +73,11 @@ class ClickRates(NamedTuple):
         return result
 
     def describe(self) -> str:
-        """One line per output: what it is and what is assumed of it."""
+        """Returns one line per output: its meaning and the assumptions."""
         return "\n".join(_sentence(name, rate, self.raw) for name, rate in self.of_outputs.items())
 
     def to_json(self) -> dict:
-        """Name of the output -> what stands in `keras_din.json` about it."""
+        """Returns the entries of `keras_din.json`, name of the output -> dict."""
         return {
             name: {
                 "is": "the output of the model" if self.raw else "the click rate of the log",
@@ -90,7 +91,7 @@ class ClickRates(NamedTuple):
 
     @classmethod
     def from_json(cls, content: dict) -> "ClickRates":
-        """The rates that `to_json` wrote."""
+        """Returns the rates from the dict of `to_json`."""
         names = ("positive_weight", "negative_rate", "known_from")
         of_outputs = {
             output: OutputRate(*(entry[name] for name in names))
@@ -129,19 +130,20 @@ def click_rates(
     known_from=GIVEN,
     outputs=None,
 ) -> ClickRates:
-    """What is known of each output: what is given, else what its compiled loss has, else 1.
+    """Finds the `ClickRates` of a model: the given numbers, else those of its loss, else 1.
 
     Args:
         model: A Keras model.
-        positive_weight: That of its training, or `None`. One number for all outputs, or a dict by
-            their names.
-        negative_rate: That of its training, or `None`, likewise.
-        raw: Whether the outputs shall be those of the model as they are.
-        known_from: What to call the source of the two.
-        outputs: Names of the outputs, in order. Defaults to those of the model.
+        positive_weight: The weight of positives in training, or `None`. One number for all
+            outputs, or a dict by their names.
+        negative_rate: The fraction of negatives in training, or `None`. One number for all outputs,
+            or a dict by their names.
+        raw: Whether to use the outputs of the model without a change.
+        known_from: The source of the given numbers, for `OutputRate.known_from`.
+        outputs: Names of the outputs, in order. Defaults to the outputs of the model.
 
     Raises:
-        ValueError: When an argument is not as said here.
+        ValueError: When an argument is invalid.
     """
     outputs = _output_names(model) if outputs is None else list(outputs)
     given = {"positive_weight": positive_weight, "negative_rate": negative_rate}
@@ -173,8 +175,8 @@ def _output_names(model) -> list:
 
 
 def _binary_crossentropy(model, output: str, outputs: int) -> BinaryCrossentropy | None:
-    """The loss of an output where it is this library's, which has the two numbers."""
+    """Returns the loss of an output if it is a `BinaryCrossentropy` of this library."""
     losses = [loss_of(model, output)]
-    if outputs == 1:  # Keras takes a list of losses too.
+    if outputs == 1:  # Keras also accepts a list of losses.
         losses = keras.tree.flatten(getattr(model, "loss", None))
     return next((loss for loss in losses if isinstance(loss, BinaryCrossentropy)), None)

@@ -1,64 +1,66 @@
-"""What a dataset of this library knows of its rows, also after transformations of `tf.data`.
+"""The spec, groups and negative rate of a dataset, also after transformations of `tf.data`.
 
-`keras_din.data.dataset` sets the attributes `spec` and `groups`, `PreparedData.dataset` also
-`negative_rate`. A transformation such as `take` returns another object, without them.
+`keras_din.data.dataset` sets the attributes `spec` and `groups`. `PreparedData.dataset` also sets
+`negative_rate`. A transformation such as `take` returns a new object without these attributes.
 """
 
 _NONE = object()
 
 
 def spec_of(dataset):
-    """The `FeatureSpec` of a dataset, `None` of one that is not of this library.
+    """Returns the `FeatureSpec` of a dataset, or `None` if this library did not create it.
 
-    A transformation that gives the inputs other names is another dataset.
+    If a transformation changes the names of the inputs, the spec is `None` too.
     """
-    return _fact(dataset, "spec", None, lambda before: _names(before) == _names(dataset))
+    return _attribute(
+        dataset, "spec", None, lambda source: _input_names(source) == _input_names(dataset)
+    )
 
 
 def negative_rate_of(dataset) -> float:
-    """The rate of negatives that were kept when the data was thinned; 1 where it was not."""
-    return _fact(dataset, "negative_rate", 1.0)
+    """Returns the fraction of negatives that downsampling kept, or 1 without downsampling."""
+    return _attribute(dataset, "negative_rate", 1.0)
 
 
 def groups_of(dataset):
-    """The group of each row, or `None` where a dataset never had them.
+    """Returns the group of each row, or `None` if the dataset was created without groups.
 
     Raises:
-        ValueError: When the dataset was shuffled, or transformed, and so has lost its groups.
+        ValueError: If the dataset has lost its groups because it was shuffled or transformed.
     """
     groups = getattr(dataset, "groups", None)
     if groups is not None:
         return groups
-    of_library = _fact(dataset, "spec", None) is not None
-    if not of_library and _fact(dataset, "groups", None) is None:
+    has_spec = _attribute(dataset, "spec", None) is not None
+    if not has_spec and _attribute(dataset, "groups", None) is None:
         return None
     how = "shuffled" if hasattr(dataset, "groups") else "transformed"
     raise ValueError(
-        "`dataset` must still have its groups, by which the GAUC is computed: pass "
-        '`data.dataset("valid")` as it is, neither shuffled nor transformed (`take`, `map`, '
-        "`prefetch`, ...); or the group of each of its rows, `groups=...`; or `groups=False`, for "
-        f"no GAUC. Received: a dataset that was {how}, {type(dataset).__name__}."
+        "`dataset` must have its attribute `groups`, which the GAUC requires. Pass "
+        '`data.dataset("valid")` without shuffling and without transformations (`take`, `map`, '
+        "`prefetch`, ...), or pass the group of each row as `groups=...`, or `groups=False` to "
+        f"compute no GAUC. Received: a dataset that was {how}, {type(dataset).__name__}."
     )
 
 
-def _fact(dataset, name: str, default, is_same=lambda before: True):
-    """An attribute of a dataset, or of the nearest one that it was made from."""
-    seen, some = set(), [dataset]
-    while some:
-        dataset = some.pop(0)
+def _attribute(dataset, name: str, default, is_valid=lambda source: True):
+    """Returns an attribute of a dataset, or of the nearest dataset that it was created from."""
+    seen, queue = set(), [dataset]
+    while queue:
+        dataset = queue.pop(0)
         found = getattr(dataset, name, _NONE)
-        if found is not _NONE and is_same(dataset):
+        if found is not _NONE and is_valid(dataset):
             return found
-        # The datasets that one of `tf.data` reads; anything else has no such method.
+        # Only datasets of `tf.data` have this method. It returns the datasets that they read.
         inputs = getattr(dataset, "_inputs", None)
         if callable(inputs) and hasattr(dataset, "element_spec") and id(dataset) not in seen:
             seen.add(id(dataset))
-            some += inputs()
+            queue += inputs()
     return default
 
 
-def _names(dataset) -> list | None:
-    """The names of the inputs in a dataset of `(x, y)`, or of `x`."""
+def _input_names(dataset) -> list | None:
+    """Returns the names of the inputs in a dataset of `(x, y)` or of `x`."""
     spec = getattr(dataset, "element_spec", None)
     x = spec[0] if isinstance(spec, tuple) else spec
     return sorted(x) if isinstance(x, dict) else None

@@ -1,4 +1,4 @@
-"""From a spec to what a model works on: context, target and behaviors as embeddings."""
+"""`embed`: the inputs of a spec and their embeddings."""
 
 from typing import NamedTuple
 
@@ -24,14 +24,19 @@ from keras_din.layers import (
 )
 from keras_din.spec_fingerprint import fingerprint
 
+__all__ = ["Behaviors", "Embedded", "build_inputs", "embed", "read_inputs", "valid_mask"]
+
 
 class Behaviors(NamedTuple):
-    """One behavior sequence.
+    """The embeddings of one behavior sequence.
 
-    `query` is `(batch, candidates, dim)`: the part of the target that the sequence is of.
-    `keys` are the behaviors, packed `(positions, key_dim)` on TensorFlow and padded
-    `(batch, time, key_dim)` elsewhere, in the order of the query, side features last.
-    `mask` is `(batch, time)`, `True` where a behavior is real.
+    Attributes:
+        name: Name of the sequence.
+        query: `(batch, candidates, dim)`, the features of the candidate that behaviors have too.
+        keys: The behaviors, in the order of the query, with side features last. Packed
+            `(positions, key_dim)` on TensorFlow, padded `(batch, time, key_dim)` on other
+            backends.
+        mask: `(batch, time)`, `True` where a behavior is real.
     """
 
     name: str
@@ -41,14 +46,18 @@ class Behaviors(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """A spec as tensors of a functional graph.
+    """The tensors of a spec in a functional model.
 
-    `inputs` are the model's inputs by name, `values` what layers read of them (ragged ones are
-    padded there), and `fields` their embeddings, for models that ask for each by itself:
-    `(batch, dim)`, `(batch, candidates, dim)` and, of behaviors, as `keys`.
-    Joined: `context` is a list of `(batch, dim)`; `target` `(batch, candidates, dim)`;
-    `target_mask` `(batch, candidates)`, `True` where a candidate is real; `behaviors` a list of
-    `Behaviors`.
+    Attributes:
+        inputs: Name -> `keras.Input`.
+        values: Name -> dense tensor of the input: ragged inputs are padded.
+        fields: Name of the input -> its embedding: `(batch, dim)` of context,
+            `(batch, candidates, dim)` of target, and of behaviors the same form as
+            `Behaviors.keys`.
+        context: List of the embeddings of the context, `(batch, dim)`.
+        target: The concatenated embeddings of the target, `(batch, candidates, dim)`.
+        target_mask: `(batch, candidates)`, `True` where a candidate is real.
+        behaviors: List of `Behaviors`, one per sequence.
     """
 
     inputs: dict
@@ -61,11 +70,12 @@ class Embedded(NamedTuple):
 
 
 def build_inputs(spec: FeatureSpec) -> dict:
-    """The `keras.Input`s of a spec, by name.
+    """Creates the `keras.Input`s of a spec, by name.
 
-    Context `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`; int32 indices of
-    a `Categorical`, float32 values of a `Numeric`. A `Bag` has one axis more, its values, int32
-    indices with padding anywhere. What has rows of several lengths may be a `tf.RaggedTensor`.
+    Their shapes are `(batch,)` of context, `(batch, candidates)` of target and `(batch, time)` of
+    behaviors. They are int32 indices of a `Categorical` and float32 numbers of a `Numeric`. A `Bag`
+    has one more axis for its values, int32 indices with padding at any position. Inputs with
+    rows of different lengths can be `tf.RaggedTensor`s.
     """
     if not isinstance(spec, FeatureSpec):
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
@@ -80,22 +90,33 @@ def build_inputs(spec: FeatureSpec) -> dict:
 
 
 def read_inputs(spec: FeatureSpec) -> tuple:
-    """The `keras.Input`s of a spec by name, and what layers read of them, none ragged.
+    """Creates the `keras.Input`s of a spec, and converts ragged inputs to dense tensors.
 
-    What is built on the latter carries the fingerprint of the spec.
+    Models that are built on the dense tensors contain the fingerprint of the spec.
+
+    Args:
+        spec: The features.
+
+    Returns:
+        `(inputs, values)`: two dicts, name -> `keras.Input` and name -> dense tensor.
     """
     inputs = build_inputs(spec)
     return inputs, RaggedToDense(fingerprint(spec), name="padded")(inputs)
 
 
 def valid_mask(features, tensors):
-    """Which entries are real: those whose first `Categorical` has an index other than 0."""
-    place = list(features).index(id_feature(features))
-    return ops.not_equal(tensors[place], PADDING_INDEX)
+    """Returns where entries are real: the index of the first `Categorical` is not 0.
+
+    Args:
+        features: The features of candidates or behaviors.
+        tensors: The indices or numbers of each feature.
+    """
+    position = list(features).index(id_feature(features))
+    return ops.not_equal(tensors[position], PADDING_INDEX)
 
 
 def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
-    """Embeds a spec: one layer per table; a `Numeric` is standardized.
+    """Embeds the inputs of a spec. There is one layer per table. A `Numeric` is standardized.
 
     Args:
         spec: The features.
@@ -120,9 +141,9 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     def look_up(feature, tensor):
         return layers[feature.name](tensor)
 
-    def without_padding(feature, tensor, mask):
-        # Padding of a number may be NaN, or so far from the mean that half precision takes it for
-        # infinite. Forward it is left out, but a gradient of 0 times it would be NaN.
+    def replace_padding(feature, tensor, mask):
+        # Padding of a number may be NaN, or infinite in half precision. The forward pass ignores
+        # it, but a gradient of 0 times NaN or infinity is NaN.
         if not feature.is_numeric:
             return tensor
         for _ in feature.axes:
@@ -135,7 +156,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     target_mask = valid_mask(spec.target, [values[feature.name] for feature in spec.target])
     fields = {feature.name: look_up(feature, values[feature.name]) for feature in spec.context}
     fields |= {
-        feature.name: look_up(feature, without_padding(feature, values[feature.name], target_mask))
+        feature.name: look_up(feature, replace_padding(feature, values[feature.name], target_mask))
         for feature in spec.target
     }
     behaviors = []
@@ -143,10 +164,11 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         indices = [values[sequence.input_name(feature)] for feature in sequence.features]
         mask = valid_mask(sequence.features, indices)
         pack = PackSequence(name=f"pack_{sequence.name}")
-        # Before the packing, so that a saved graph fits every backend: not all of them pack.
+        # Padding is replaced before packing, since only TensorFlow packs, and a saved model must
+        # work on every backend.
         keys = {
             sequence.input_name(feature): look_up(
-                feature, pack(without_padding(feature, tensor, mask), mask)
+                feature, pack(replace_padding(feature, tensor, mask), mask)
             )
             for feature, tensor in zip(sequence.features, indices, strict=True)
         }
@@ -166,7 +188,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
 
 @per_kind
 def feature_layer(feature, tables):
-    """The function from the input of a feature to its vectors, whose layers are made once.
+    """Creates the layers of a feature, and returns a function that applies them.
 
     Args:
         feature: The feature.

@@ -214,15 +214,15 @@ class Evaluation(keras.callbacks.Callback):
 
     @property
     def best(self):
-        return self._best.kept and self._best.kept.value
+        return self._best.evaluation and self._best.evaluation.value
 
     @property
     def best_step(self):
-        return self._best.kept and self._best.kept.step
+        return self._best.evaluation and self._best.evaluation.step
 
     @property
     def best_epoch(self):
-        return self._best.kept and self._best.kept.epoch
+        return self._best.evaluation and self._best.evaluation.epoch
 
     def __deepcopy__(self, memo):
         result = copy.copy(self)

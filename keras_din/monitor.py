@@ -1,4 +1,4 @@
-"""Which evaluation of a training is the best one."""
+"""Selects the best evaluation of a training."""
 
 import operator
 from typing import NamedTuple
@@ -18,24 +18,28 @@ _BETTER = {
 }
 MONITORS = (GAUC_THEN_LOGLOSS, *_BETTER)
 NEED_GROUPS = (GAUC_THEN_LOGLOSS, "gauc")
-NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # Those that are NaN where all labels are the same.
-# Differences of GAUC up to this one never outweigh the logloss, also where there are so many
-# users that they are significant: another seed changes as much.
+NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # They are NaN if all labels are equal.
+# A smaller difference of GAUC is always noise, because another seed changes the GAUC as much. With
+# many users it can be statistically significant all the same.
 SMALLEST_GAIN = 1e-3
 
 
 def split_monitor(monitor: str, outputs, prefix: str = "") -> tuple:
-    """`(output, monitor)`: which output is watched, and which of `MONITORS` of it.
+    """Splits the name of a monitor into the name of an output and one of `MONITORS`.
 
-    `"gauc"` is that of the first output, `"cvr_gauc"` that of the output `cvr`.
+    `"gauc"` is the GAUC of the first output, `"cvr_gauc"` the GAUC of the output `cvr`.
 
     Args:
-        monitor: One of `MONITORS`, with or without the name of an output and `_` before it.
+        monitor: `prefix`, the name of an output and `_`, and one of `MONITORS`. Without the name
+            of an output the monitor belongs to the first output.
         outputs: Names of the outputs.
-        prefix: What `monitor` must begin with.
+        prefix: The prefix that `monitor` must have.
+
+    Returns:
+        `(output, monitor)`.
 
     Raises:
-        ValueError: When `monitor` is something else.
+        ValueError: When `monitor` is not valid.
     """
     outputs = list(outputs)
     names = {prefix + name: (outputs[0], name) for name in MONITORS}
@@ -45,7 +49,16 @@ def split_monitor(monitor: str, outputs, prefix: str = "") -> tuple:
 
 
 class Evaluated(NamedTuple):
-    """What is kept of an evaluation: `auc` and `weights` of each group, where they are needed."""
+    """One evaluation.
+
+    Attributes:
+        step: Its step.
+        epoch: Its epoch, `None` before training.
+        value: The monitored metric.
+        logloss: The logloss.
+        auc: AUC of each group, for `"gauc_then_logloss"`.
+        weights: Weight of each group, for `"gauc_then_logloss"`.
+    """
 
     step: int
     epoch: int | None
@@ -58,34 +71,38 @@ class Evaluated(NamedTuple):
 class Best:
     """The best evaluation so far.
 
-    With `monitor="gauc_then_logloss"` an evaluation is within the noise of the one with the
-    highest GAUC so far when its GAUC is less by no more than one standard error of their
-    difference, or by no more than .001. Of those within the noise, the one with the least logloss
-    is best. The standard error is that of `keras_din.metrics.gauc_difference`, over the same
-    users, since both models ranked the same rows. That of one GAUC would be too large: it mostly
-    says that some users are harder than others, for both models alike.
+    `monitor="gauc_then_logloss"` compares the GAUC of an evaluation with the highest GAUC so far.
+    The evaluation is within the noise if its GAUC is lower by at most one standard error of the
+    difference, or by at most .001. Of the evaluations within the noise, the one with the lowest
+    logloss is best. The standard error is that of `keras_din.metrics.gauc_difference`: both models
+    rank the same rows. The standard error of a single GAUC would be too large, since it mostly
+    comes from users who are hard for both models.
 
-    A training keeps the weights of one evaluation, so a later evaluation is compared with the
-    best one and the one with the highest GAUC. One that was passed over does not come back.
+    Training keeps the weights of one evaluation only. So a later evaluation is compared with the
+    best evaluation and with the highest GAUC. An evaluation that was rejected is never the best
+    later.
 
     Args:
-        monitor: One of `MONITORS`. The others are a metric alone: the highest `"gauc"` or
-            `"auc"`, or the lowest `"logloss"`, `"ne"` or `"ece"`. Of equal ones the first is best.
-        prefix: What the names of the metrics begin with, such as `"cvr_"`, where there are those
-            of several outputs.
+        monitor: One of `MONITORS`: `"gauc_then_logloss"`, the highest `"gauc"` or `"auc"`, or the
+            lowest `"logloss"`, `"ne"` or `"ece"`. Of equal evaluations the first is best.
+        prefix: Prefix of the names of the metrics, such as `"cvr_"`, if there are several outputs.
+
+    Attributes:
+        evaluation: The best evaluation, `None` before the first one.
+        highest: The evaluation with the highest GAUC, for `"gauc_then_logloss"`.
     """
 
     def __init__(self, monitor: str, prefix: str = ""):
         self.monitor = one_of("monitor", monitor, MONITORS)
         self.metric = "gauc" if monitor == GAUC_THEN_LOGLOSS else monitor
         self.prefix = prefix
-        self.kept = self.top = None
+        self.evaluation = self.highest = None
 
     def update(self, entry: dict, by_group: GroupAUC | None = None) -> bool:
-        """Takes note of an evaluation, and returns whether it is the best so far.
+        """Adds an evaluation, and returns whether it is the best so far.
 
         Args:
-            entry: Its `step`, `epoch` and metrics. One whose metric is NaN is never best.
+            entry: Its `step`, `epoch` and metrics. If the metric is NaN, it is not the best.
             by_group: The AUC of each group, for `"gauc_then_logloss"`.
         """
         value = entry[self.prefix + self.metric]
@@ -94,40 +111,42 @@ class Best:
         logloss = entry[f"{self.prefix}logloss"]
         new = Evaluated(entry["step"], entry["epoch"], value, logloss)
         if self.monitor != GAUC_THEN_LOGLOSS:
-            is_best = self.kept is None or _BETTER[self.metric](value, self.kept.value)
+            best = self.evaluation
+            is_best = best is None or _BETTER[self.metric](value, best.value)
         else:
             new = new._replace(auc=by_group.auc, weights=by_group.impressions)
-            if self.top is None or value > self.top.value:
-                self.top = new
+            if self.highest is None or value > self.highest.value:
+                self.highest = new
+            best = self.evaluation
             is_best = (
-                self.kept is None
-                or not self._is_in_noise(self.kept)
-                or (self._is_in_noise(new) and new.logloss < self.kept.logloss)
+                best is None
+                or not self._is_within_noise(best)
+                or (self._is_within_noise(new) and new.logloss < best.logloss)
             )
         if is_best:
-            self.kept = new
+            self.evaluation = new
         return is_best
 
-    def _is_in_noise(self, evaluated) -> bool:
-        """Whether the highest GAUC so far is not clearly more."""
+    def _is_within_noise(self, evaluation) -> bool:
+        """Returns whether the highest GAUC is not significantly higher."""
         error = np.nan
-        if evaluated.auc.shape == self.top.auc.shape:  # Else the dataset has changed meanwhile.
-            _, error = mean_and_error(self.top.auc - evaluated.auc, self.top.weights)
-        return self.top.value - evaluated.value <= np.fmax(error, SMALLEST_GAIN)
+        if evaluation.auc.shape == self.highest.auc.shape:  # Else the dataset has changed.
+            _, error = mean_and_error(self.highest.auc - evaluation.auc, self.highest.weights)
+        return self.highest.value - evaluation.value <= np.fmax(error, SMALLEST_GAIN)
 
     def state(self) -> tuple:
-        """`(numbers, arrays)`: what JSON holds and what a file of arrays holds."""
+        """Returns `(numbers, arrays)`: a dict of JSON values and a dict of NumPy arrays."""
         numbers, arrays = {}, {}
-        for name in ("kept", "top"):
-            evaluated = getattr(self, name)
-            if evaluated is not None:
-                numbers[name] = list(evaluated[:4])
-                if evaluated.auc is not None:
-                    arrays |= {name: evaluated.auc, "weights": evaluated.weights}
+        for name in ("evaluation", "highest"):
+            evaluation = getattr(self, name)
+            if evaluation is not None:
+                numbers[name] = list(evaluation[:4])
+                if evaluation.auc is not None:
+                    arrays |= {name: evaluation.auc, "weights": evaluation.weights}
         return numbers, arrays
 
     def restore(self, numbers: dict, arrays) -> None:
-        """Takes what `state` gave."""
+        """Restores what `state` returned."""
         for name, values in numbers.items():
-            found = (arrays[name], arrays["weights"]) if name in arrays else ()
-            setattr(self, name, Evaluated(*values, *found))
+            by_group = (arrays[name], arrays["weights"]) if name in arrays else ()
+            setattr(self, name, Evaluated(*values, *by_group))

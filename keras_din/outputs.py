@@ -1,13 +1,13 @@
-"""Values by the names of a model's outputs: tensors, losses and metrics."""
+"""Tensors, losses and metrics by the names of a model's outputs."""
 
 import keras
 
 
 def by_output(values, names) -> dict:
-    """Name of the output -> its value, in the order of `names`.
+    """Returns a dict, name of the output -> its value, in the order of `names`.
 
     Args:
-        values: A dict by the names of the outputs, or the value of the only output.
+        values: A dict by the names of the outputs, or the value of the single output.
         names: Names of the outputs.
     """
     if isinstance(values, dict):
@@ -17,7 +17,7 @@ def by_output(values, names) -> dict:
 
 
 def like_outputs(by_name: dict, example):
-    """The inverse of `by_output`: a dict where `example` is one, else the only value."""
+    """The inverse of `by_output`: returns a dict if `example` is a dict, else the single value."""
     if isinstance(example, dict):
         return by_name
     (value,) = by_name.values()
@@ -25,12 +25,12 @@ def like_outputs(by_name: dict, example):
 
 
 def loss_of(model: keras.Model, name: str):
-    """The compiled loss of an output, or `None`.
+    """Returns the compiled loss of an output, or `None`.
 
     Args:
-        model: A Keras model. Its loss is one for all outputs, a dict by their names, or a list in
-            the order in which Keras flattens a dict of outputs, that of the sorted names.
-        name: Name of the output. That of a model's only output may be any.
+        model: A Keras model. Its loss is one loss for all outputs, a dict by their names, or a list
+            in the order of the sorted names, as Keras flattens a dict of outputs.
+        name: Name of the output. It is ignored if the model has a single output.
     """
     loss = getattr(model, "loss", None)
     losses = keras.tree.flatten(loss)
@@ -46,11 +46,11 @@ def loss_of(model: keras.Model, name: str):
 
 
 def prefixed_metrics(of_outputs: dict) -> dict:
-    """Metrics of several outputs as one flat dict, `{"ctr_auc": ..., "cvr_auc": ...}`.
+    """Flattens the metrics of several outputs, `{"ctr_auc": ..., "cvr_auc": ...}`.
 
     Args:
-        of_outputs: Name of the output -> dict of metrics. Those of a single output are returned
-            without a prefix.
+        of_outputs: Name of the output -> dict of metrics. The metrics of a single output get no
+            prefix.
     """
     if len(of_outputs) == 1:
         (metrics,) = of_outputs.values()
@@ -70,7 +70,7 @@ def name_of(what: str, output: str, outputs) -> str:
 def metrics_by_output(metrics: dict, names) -> dict:
     """The inverse of `prefixed_metrics`: name of the output -> dict of metrics.
 
-    What belongs to no output, such as a number of seconds, is left out where there are several.
+    With several outputs, entries that belong to no output are left out, such as `seconds`.
     """
     names = list(names)
     if len(names) == 1:
@@ -78,7 +78,7 @@ def metrics_by_output(metrics: dict, names) -> dict:
     found = {output: {} for output in names}
     for name, value in metrics.items():
         outputs = [output for output in names if name.startswith(f"{output}_")]
-        if outputs:  # Of `buy` and `buy_now` the longer one.
+        if outputs:  # `buy_now_auc` starts with `buy_` too.
             output = max(outputs, key=len)
             found[output][name.removeprefix(f"{output}_")] = value
     return found

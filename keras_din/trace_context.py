@@ -1,4 +1,4 @@
-"""How the current thread traces models: settings that layers and operations read when called."""
+"""Settings of the current thread for tracing, which layers and operations read when called."""
 
 import contextlib
 import contextvars
@@ -13,20 +13,20 @@ FORMS = ("native", "static", "portable")
 
 @dataclasses.dataclass(frozen=True)
 class TraceContext:
-    """What differs between a graph that is trained and one that is exported.
+    """The settings that differ between a graph for training and a graph for export.
 
-    Layers and operations read it when they are called. A traced graph keeps what it was traced
-    with.
+    Layers and operations read them when they are called. A traced graph keeps the settings that
+    were active during its tracing.
 
     Args:
-        form: Form of packed histories and of the GRU. `"native"` is the fastest form of the
-            backend, `"static"` the one whose shapes don't depend on values, `"portable"` the one
-            whose operations every runtime has. The numbers are the same.
-        custom_gradients: Whether operations have the gradients that are written out for them.
-            TensorFlow warns of one whose function was not saved whenever a SavedModel is loaded.
-        float32: Whether the layers of a model in mixed precision compute in float32. See
+        form: Implementation of packed histories and of the GRU. `"native"` is the fastest of the
+            backend. `"static"` has shapes that do not depend on values. `"portable"` uses only
+            operations that every runtime has. The results are the same.
+        custom_gradients: Whether operations use their custom gradients. In a SavedModel they
+            would cause warnings of TensorFlow when it is loaded.
+        float32: Whether layers of a model in mixed precision compute in float32. See
             `keras_din.serving.graph.float32_layers`.
-        lookups: `keras_din.layers.Embedding` -> function from rows to float32 embeddings, which
+        lookups: `keras_din.layers.Embedding` -> function from rows to float32 embeddings that
             replaces the lookup in the layer's own table.
     """
 
@@ -44,16 +44,16 @@ _current = contextvars.ContextVar("keras_din.trace_context", default=_DEFAULT)
 
 
 def trace_context() -> TraceContext:
-    """The context of the calling thread."""
+    """Returns the context of the calling thread."""
     return _current.get()
 
 
 @contextlib.contextmanager
 def tracing(**changes):
-    """A block in which the calling thread traces in another way. Other threads are not affected.
+    """Context manager that changes settings of the calling thread. It affects no other thread.
 
     Args:
-        **changes: Arguments of `TraceContext`. What is not given stays as it is.
+        **changes: Arguments of `TraceContext`. Other settings do not change.
     """
     token = _current.set(dataclasses.replace(_current.get(), **changes))
     try:

@@ -1,4 +1,4 @@
-"""What training did to the odds of a click is known, undone, and saved with the model."""
+"""`click_rates`: conversion of outputs to click rates, also of saved models."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ LOGITS = np.log([[1 / 3, 1, 3]]).astype("float32")
 BY_HAND = [[1 / 121, 1 / 41, 3 / 43]]
 
 
-def test_by_hand():
+def test_model_divides_the_odds():
     rates = click_rates(a_model(), 20, 0.5)
     assert rates.of_outputs["ctr"].factor == 40
     np.testing.assert_allclose(rates.model(a_model())({"x": LOGITS}), BY_HAND, rtol=1e-6)
@@ -39,14 +39,14 @@ def test_by_hand():
     assert click_rates(model).model(model) is model
 
 
-def test_it_is_exact_where_the_probability_is_rounded():
-    """A probability of 1 - 1e-8 is 1 in float32; odds of 1e8 / 1e6 are not."""
+def test_model_is_exact_for_probabilities_near_1():
+    """A probability of 1 - 1e-8 is 1 in float32. Odds of 1e8 / 1e6 are exact."""
     logits = np.log([[1e8, 1e7]]).astype("float32")
     p = click_rates(a_model(), 1e6).model(a_model())({"x": logits})
     np.testing.assert_allclose(p, [[100 / 101, 10 / 11]], rtol=1e-5)
 
 
-def test_what_is_known_and_from_where():
+def test_click_rates_prefer_given_numbers_to_the_loss():
     weighted = BinaryCrossentropy(20, negative_rate=0.1)
     for model, given, expected in [
         (a_model(weighted), {}, (20, 0.1, "the loss", "the loss")),
@@ -62,7 +62,7 @@ def test_what_is_known_and_from_where():
         assert found == expected
 
 
-def test_the_description():
+def test_describe():
     text = click_rates(a_model(BinaryCrossentropy(20))).describe()
     assert "the click rate of the log, the model's output with positive_weight=20 undone" in text
     assert "assumed: training saw all negatives (negative_rate=1)" in text
@@ -70,7 +70,7 @@ def test_the_description():
     assert "as it is (raw)" in click_rates(a_model(), raw=True).describe()
 
 
-def test_what_is_refused():
+def test_invalid_arguments_raise():
     with pytest.raises(ValueError, match="`positive_weight` must be a positive number"):
         click_rates(a_model(), 0)
     with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]. Received: .*=2"):
@@ -81,10 +81,10 @@ def test_what_is_refused():
         BinaryCrossentropy(negative_rate=0)
 
 
-def test_the_layer(tmp_path):
+def test_recalibration_layer():
     layer = Recalibration(40, name="again")
     assert Recalibration.from_config(layer.get_config()).get_config() == layer.get_config()
-    p = tf.constant([[0.25, 0.5, 0.75, 0, 1]])  # No sigmoid that Keras knows.
+    p = tf.constant([[0.25, 0.5, 0.75, 0, 1]])  # A constant, without logits.
     np.testing.assert_allclose(layer(p), [[*BY_HAND[0], 0, 1]], rtol=1e-6)
     assert layer(keras.KerasTensor((None, 3))).shape == (None, 3)
     assert keras.layers.deserialize(keras.layers.serialize(layer)).factor == 40
@@ -102,9 +102,9 @@ print(float(model(keras.ops.array([[0.0]]))[0, 0]))
 """
 
 
-def test_a_loaded_model_is_recalibrated_in_a_fresh_process(tmp_path):
+def test_loaded_model_can_be_recalibrated_twice(tmp_path):
     x = keras.Input((1,), name="x")
-    # The operations that an unnamed expression would be made of, under their first names.
+    # Operations with the default names that an expression without names would have.
     model = keras.Model(x, keras.activations.sigmoid(x) * 1.0 / (1.0 + (1.0 - 1.0 * (x * 0 + 1))))
     model.save(tmp_path / "model.keras")
     words = [sys.executable, "-c", FRESH, str(tmp_path / "model.keras")]
@@ -113,7 +113,7 @@ def test_a_loaded_model_is_recalibrated_in_a_fresh_process(tmp_path):
     assert float(done.stdout) == pytest.approx(1 / 17)  # Odds of 1, divided by 4 twice.
 
 
-def test_a_saved_loss_remembers_the_rate(tmp_path):
+def test_saved_loss_contains_the_negative_rate(tmp_path):
     model = a_model(BinaryCrossentropy(2, negative_rate=0.25))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -122,6 +122,6 @@ def test_a_saved_loss_remembers_the_rate(tmp_path):
     assert BinaryCrossentropy.from_config(old).negative_rate is None
 
 
-def test_arrays_and_models_agree():
+def test_recalibrate_of_arrays_and_of_models_agree():
     p = 1 / (1 + np.exp(-LOGITS))
     np.testing.assert_allclose(recalibrate(p, 20, 0.5), BY_HAND, rtol=1e-6)

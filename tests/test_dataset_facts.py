@@ -1,4 +1,4 @@
-"""What transformations of `tf.data` do to a dataset: nothing that it knew is silently lost."""
+"""The spec, groups and negative rate of datasets after transformations of `tf.data`."""
 
 import numpy as np
 import pytest
@@ -26,12 +26,13 @@ def a_model(spec=DATA.spec):
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_groups_that_were_lost(change):
+def test_evaluation_raises_if_a_transformation_lost_the_groups(change):
     whole = DATA.dataset("valid", 8)
     dataset, model = change(whole), a_model()
     message = (
-        r"`dataset` must still have its groups, .*pass `data\.dataset\(\"valid\"\)` as it is, .*"
-        r"`groups=False`, for no GAUC\. Received: a dataset that was transformed, .*Dataset\."
+        r"`dataset` must have its attribute `groups`, .* Pass `data\.dataset\(\"valid\"\)` without "
+        r"shuffling .*`groups=False` to compute no GAUC\. "
+        r"Received: a dataset that was transformed, .*Dataset\."
     )
     for call in (
         lambda: kd.evaluate(model, dataset),
@@ -48,12 +49,12 @@ def test_groups_that_were_lost(change):
         kd.Evaluation(dataset, groups=False)
 
 
-def test_groups_of_a_shuffled_dataset():
+def test_evaluation_raises_if_shuffling_lost_the_groups():
     with pytest.raises(ValueError, match="Received: a dataset that was shuffled, _OptionsDataset"):
         kd.evaluate(a_model(), DATA.dataset("train", shuffle=True))
 
 
-def test_datasets_that_never_had_groups():
+def test_datasets_of_other_libraries_have_no_groups():
     batches = tf.data.Dataset.from_tensors(({"x": [1.0]}, [0.0])).prefetch(1)
     for dataset in (batches, [1], None, batches.as_numpy_iterator()):
         assert groups_of(dataset) is spec_of(dataset) is None
@@ -61,7 +62,7 @@ def test_datasets_that_never_had_groups():
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_the_spec_is_still_compared(change):
+def test_spec_of_a_transformed_dataset_is_checked(change):
     other = kd.data.synthetic_log(20, 8, interests=2, categories=9, held_out=1, dim=2)
     dataset, model = change(DATA.dataset("valid", 8)), a_model(other.spec)
     calls = [lambda: kd.evaluate(model, dataset, groups=False), lambda: model.fit(dataset)]
@@ -71,14 +72,14 @@ def test_the_spec_is_still_compared(change):
             call()
 
 
-def test_other_inputs_are_of_another_spec():
+def test_spec_is_none_after_inputs_were_renamed():
     renamed = DATA.dataset("valid").map(lambda x, y: ({f"{name}_": x[name] for name in x}, y))
     assert spec_of(renamed) is None
     assert spec_of(renamed.take(1)) is None
     assert spec_of(DATA.dataset("valid").map(lambda x, y: x)) is DATA.spec
 
 
-def test_metrics_on_thinned_data_are_still_of_its_own_click_rate():
+def test_negative_rate_survives_transformations():
     data = DATA.downsample_negatives(0.25)
     model = kd.models.build_lr(data.spec)
     model.compile("sgd", kd.losses.BinaryCrossentropy(negative_rate=0.25))

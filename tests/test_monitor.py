@@ -1,4 +1,4 @@
-"""Which evaluation of a training is the best."""
+"""Selection of the best evaluation of a training."""
 
 import json
 
@@ -21,41 +21,40 @@ def evaluated(step, auc, logloss, weights=None):
     return {"step": step, "epoch": step, "gauc": value, "logloss": logloss}, groups
 
 
-def kept(*evaluations):
-    """The steps that are the best, one after another."""
+def best_steps(*evaluations):
+    """Yields the best step after each evaluation."""
     best = Best("gauc_then_logloss")
     for each in evaluations:
         best.update(*each)
-        yield best.kept.step
+        yield best.evaluation.step
 
 
-# Of 100 users: each has the AUC .7, or those named another.
-def users(mean=0.7, half=0.0):
-    """AUCs whose mean is `mean`, half of them more by `half` and half less."""
-    return mean + half * np.tile([1, -1], 50)
+def users(mean=0.7, deviation=0.0):
+    """The AUCs of 100 users: half of them `mean + deviation`, half `mean - deviation`."""
+    return mean + deviation * np.tile([1, -1], 50)
 
 
-def test_a_little_gauc_is_not_bought_with_logloss():
-    """+.0007 GAUC for +.046 logloss, however sure the former is."""
+def test_lower_logloss_wins_within_the_smallest_gain():
+    """A difference of .0007 is noise, even if its standard error is 0."""
     first, second = evaluated(1, users(0.7), 0.170), evaluated(2, users(0.7007), 0.216)
-    assert list(kept(first, second)) == [1, 1]
-    assert list(kept(second, first)) == [2, 1]
+    assert list(best_steps(first, second)) == [1, 1]
+    assert list(best_steps(second, first)) == [2, 1]
 
 
-def test_a_gauc_beyond_the_noise_comes_first():
+def test_higher_gauc_wins_beyond_one_standard_error():
     first = evaluated(1, users(0.7), 0.170)
-    # The differences are d + .1 and d - .1: their mean has the error sqrt(100 / 99) .1 / 10.
+    # The differences are d + .1 and d - .1. Their mean has the error sqrt(100 / 99) .1 / 10.
     error = np.sqrt(100 / 99) * 0.01
     for more, best in [(0.99 * error, 1), (1.01 * error, 2)]:
-        assert list(kept(first, evaluated(2, users(0.7 + more, 0.1), 0.216))) == [1, best]
+        assert list(best_steps(first, evaluated(2, users(0.7 + more, 0.1), 0.216))) == [1, best]
 
 
-def test_the_error_is_that_of_the_difference():
-    """It is what `gauc_difference` has, and not that of one GAUC."""
+def test_noise_is_the_error_of_gauc_difference():
+    """It is not the standard error of a single GAUC."""
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(40), 6)
     labels = np.tile([0, 0, 0, 1, 1, 1], 40)
-    hard = rng.normal(size=40)[users]  # Users for whom both models are wrong.
+    hard = rng.normal(size=40)[users]  # Both models are wrong for some users.
     one = labels * hard + rng.normal(size=240)
     other = one + 0.3 * rng.normal(size=240)
     difference, error = gauc_difference(labels, one, other, users)
@@ -68,32 +67,32 @@ def test_the_error_is_that_of_the_difference():
     assert difference != 0
 
 
-def test_small_steps_do_not_add_up():
-    """Each is within the noise of the one before, and the logloss gets less and less."""
+def test_evaluations_are_compared_with_the_highest_gauc():
+    """Each is within the noise of the previous one, with a lower logloss."""
     path = [
         evaluated(step, users(0.7 - 0.0009 * step, 0.01 * (step % 2)), 0.5 - 0.1 * step)
         for step in range(4)
     ]
-    # The error of a step is .001 at most: step 1 is .0009 less, step 2 .0018.
-    assert list(kept(*path)) == [0, 1, 1, 1]
+    # The noise is .001. Step 1 is lower by .0009, step 2 by .0018.
+    assert list(best_steps(*path)) == [0, 1, 1, 1]
 
 
-def test_what_is_best_may_be_left_behind_by_a_higher_one():
+def test_best_evaluation_is_replaced_when_it_leaves_the_noise():
     path = [
         evaluated(1, users(0.7), 0.50),
-        evaluated(2, users(0.7009), 0.52),  # As good, at more logloss.
+        evaluated(2, users(0.7009), 0.52),  # Within the noise, with a higher logloss.
         evaluated(3, users(0.7018), 0.54),  # Step 1 is no longer within the noise.
     ]
-    assert list(kept(*path)) == [1, 1, 3]
+    assert list(best_steps(*path)) == [1, 1, 3]
 
 
-def test_other_users_at_each_evaluation():
-    assert list(kept(evaluated(1, [0.5], 0.5), evaluated(2, [0.6, 0.7], 0.6))) == [1, 2]
-    assert list(kept(evaluated(1, [0.5], 0.5), evaluated(2, [0.5005], 0.6))) == [1, 1]
+def test_evaluations_of_different_users_are_compared_by_the_smallest_gain():
+    assert list(best_steps(evaluated(1, [0.5], 0.5), evaluated(2, [0.6, 0.7], 0.6))) == [1, 2]
+    assert list(best_steps(evaluated(1, [0.5], 0.5), evaluated(2, [0.5005], 0.6))) == [1, 1]
 
 
 @pytest.mark.parametrize("monitor", MONITORS)
-def test_what_is_restored_goes_on_as_before(monitor):
+def test_restored_state_gives_the_same_decisions(monitor):
     rng = np.random.default_rng(0)
     path = []
     for step in range(20):
@@ -105,19 +104,19 @@ def test_what_is_restored_goes_on_as_before(monitor):
         again = Best(monitor)
         again.restore(json.loads(json.dumps(numbers)), arrays)
         assert again.update(entry, groups) == best.update(entry, groups)
-        assert again.kept.step == best.kept.step
+        assert again.evaluation.step == best.evaluation.step
 
 
-def test_one_metric_alone():
+def test_monitor_of_one_metric():
     for monitor, steps in [("auc", [0, 1, 1, 1]), ("logloss", [0, 0, 2, 2])]:
         best, found = Best(monitor), []
         for step, value in enumerate([0.5, 0.6, 0.4, np.nan]):
             best.update({"step": step, "epoch": 1, "auc": value, "logloss": value})
-            found.append(best.kept.step)
+            found.append(best.evaluation.step)
         assert found == steps
 
 
-def test_the_monitored_output():
+def test_split_monitor_finds_the_output():
     outputs = ["ctr", "cvr"]
     assert split_monitor("gauc", outputs) == ("ctr", "gauc")
     assert split_monitor("cvr_gauc_then_logloss", outputs) == ("cvr", GAUC_THEN_LOGLOSS)
@@ -127,9 +126,9 @@ def test_the_monitored_output():
         split_monitor("ctr_auc", ["ctr"])
 
 
-def test_the_best_of_an_output_reads_its_own_metrics():
+def test_best_uses_the_metrics_of_its_output():
     best = Best("logloss", prefix="cvr_")
     first = {"step": 1, "epoch": 1, "ctr_logloss": 0.9, "cvr_logloss": 0.2}
     assert best.update(first)
     assert not best.update({**first, "step": 2, "ctr_logloss": 0.1, "cvr_logloss": 0.3})
-    assert best.kept.value == best.kept.logloss == 0.2
+    assert best.evaluation.value == best.evaluation.logloss == 0.2

@@ -1,4 +1,4 @@
-"""Values by the names of a model's outputs."""
+"""Tensors, losses and metrics by the names of a model's outputs."""
 
 import types
 
@@ -8,7 +8,7 @@ import pytest
 from keras_din.outputs import by_output, like_outputs, loss_of, metrics_by_output, prefixed_metrics
 
 
-def test_values_by_output():
+def test_by_output_and_like_outputs_are_inverse():
     assert by_output(3, ["ctr"]) == {"ctr": 3}
     assert list(by_output({"b": 1, "a": 2}, ["a", "b"]).items()) == [("a", 2), ("b", 1)]
     assert like_outputs({"ctr": 3}, 5) == 3
@@ -20,7 +20,7 @@ def test_metrics_of_one_output_have_no_prefix():
     assert metrics_by_output({"auc": 0.5}, ["ctr"]) == {"ctr": {"auc": 0.5}}
 
 
-def test_metrics_of_several_outputs_and_back():
+def test_metrics_of_several_outputs_have_prefixes():
     metrics = {"buy": {"auc": 0.5, "rows": 3}, "buy_now": {"auc": 0.6}}
     flat = prefixed_metrics(metrics)
     assert flat == {"buy_auc": 0.5, "buy_rows": 3, "buy_now_auc": 0.6}
@@ -37,7 +37,7 @@ def test_metrics_of_several_outputs_and_back():
         (["mae", "mse"], ("mae", "mse")),  # Keras flattens a dict of outputs by sorted names.
     ],
 )
-def test_the_loss_of_each_output(loss, expected):
+def test_loss_of_each_output(loss, expected):
     x = keras.Input((1,))
     model = keras.Model(x, {"b": x * 1, "a": x * 2})
     if loss is not None:
@@ -45,6 +45,6 @@ def test_the_loss_of_each_output(loss, expected):
     assert (loss_of(model, "a"), loss_of(model, "b")) == expected
 
 
-def test_the_loss_of_an_only_output_has_any_name():
+def test_loss_of_a_single_output_ignores_the_name():
     for loss in ("mse", ["mse"], {"probability": "mse"}):
         assert loss_of(types.SimpleNamespace(loss=loss, output=0), "ctr") == "mse"

@@ -1,4 +1,4 @@
-"""The context of a trace belongs to a thread and ends with its block."""
+"""The trace context is local to a thread and is restored after its block."""
 
 import dataclasses
 import threading
@@ -12,7 +12,7 @@ from keras_din.ops import packed
 from keras_din.trace_context import TraceContext, trace_context, tracing
 
 
-def test_a_block_changes_what_is_given_and_ends():
+def test_tracing_changes_settings_and_restores_them():
     before = trace_context()
 
     def fail():
@@ -28,7 +28,7 @@ def test_a_block_changes_what_is_given_and_ends():
     assert before == TraceContext()
 
 
-def test_other_threads_have_their_own():
+def test_tracing_does_not_affect_other_threads():
     seen = []
     with tracing(form="portable"):
         thread = threading.Thread(target=lambda: seen.append(trace_context()))
@@ -37,20 +37,20 @@ def test_other_threads_have_their_own():
     assert seen == [TraceContext()]
 
 
-def test_a_context_is_not_changed():
+def test_trace_context_is_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         trace_context().float32 = True
     with pytest.raises(TypeError, match="does not support item assignment"):
         trace_context().lookups["a"] = None
 
 
-def test_a_form_that_does_not_exist():
+def test_unknown_form_raises():
     message = "`form` must be one of 'native', 'static', 'portable'. Received: form='fast'"
     with pytest.raises(ValueError, match=message), tracing(form="fast"):
         pass
 
 
-def test_a_graph_keeps_the_form_that_it_was_traced_with():
+def test_traced_function_keeps_its_form():
     mask = tf.constant([[True, False], [True, True]])
 
     @tf.function
@@ -63,7 +63,7 @@ def test_a_graph_keeps_the_form_that_it_was_traced_with():
     np.testing.assert_array_equal(packed.row_ids(mask), [0, 1, 1])
 
 
-def test_a_lookup_replaces_the_table_of_one_layer():
+def test_lookups_replace_the_lookup_of_one_layer():
     one, other = Embedding(5, 2, "ones"), Embedding(5, 2, "ones")
     lookups = {one: lambda rows: tf.fill((*rows.shape, 2), 7.0)}
     indices = np.array([[0, 2]])
