@@ -1,4 +1,4 @@
-"""Evaluation on a data set: predictions, metrics, and a callback that computes them in training."""
+"""Evaluation on a dataset: `predict`, `evaluate` and the callback `Evaluation`."""
 
 import contextlib
 import copy
@@ -19,21 +19,31 @@ from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_BOTH, NEED_GROUPS, Best, s
 from keras_din.outputs import by_output, prefixed_metrics
 from keras_din.spec_fingerprint import check_fingerprint
 
+__all__ = [
+    "Evaluation",
+    "Predictions",
+    "averaged_weights",
+    "averages_weights",
+    "evaluate",
+    "evaluate_at",
+    "number",
+    "predict",
+]
+
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
-# The traces of a model: an attribute of the model, which Keras neither tracks nor saves. A model
-# keeps no more than so many, the most recent ones.
-_TRACES, _MOST_TRACES = "_keras_din_traces", 8
+# Traces are stored in this attribute of a model, which Keras does not track or save.
+_TRACES, _MAX_TRACES = "_keras_din_traces", 8
 
 
 class Predictions(NamedTuple):
-    """The real candidates of a data set, one after the other, in its order.
+    """Predictions and labels of the real candidates of a dataset, in its order.
 
     Attributes:
-        predictions: float32 `(candidates,)`. Of a model with several outputs a dict, name of the
-            output -> such an array.
-        labels: Likewise.
-        sizes: int64 `(rows,)`, the number of real candidates of each row. What is known of a row
-            is spread over its candidates by `np.repeat(of_rows, sizes)`.
+        predictions: float32 `(candidates,)`. For a model with several outputs a dict, name of the
+            output -> array.
+        labels: The labels, in the same form as `predictions`.
+        sizes: int64 `(rows,)`, the number of real candidates per row. `np.repeat(values, sizes)`
+            repeats one value per row for its candidates.
     """
 
     predictions: np.ndarray | dict
@@ -42,121 +52,143 @@ class Predictions(NamedTuple):
 
 
 def predict(model: keras.Model, dataset) -> Predictions:
-    """The predictions of a model on a data set, beside the labels, without padding.
+    """Predicts a dataset, and returns predictions and labels without padding.
 
-    Batches may differ in the length of the histories and in the number of candidates. On the
-    TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`
-    and `evaluate` and for `Evaluation`; of more than 8 of them the most recent traces are kept.
-    After `compile` it is traced anew, as Keras does.
+    Batches may have histories of different lengths and different numbers of candidates. On the
+    TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`,
+    `evaluate` and `Evaluation`. The last 8 traces are kept. `compile` deletes them.
 
     Args:
-        model: Any Keras model whose output is `(batch, candidates)`, or `(batch,)` where the
-            labels are so too, or a dict of such outputs.
+        model: Any Keras model whose output is `(batch, candidates)`, or `(batch,)` if the labels
+            have this shape too, or a dict of such outputs.
         dataset: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. `y` is
             `(batch, candidates)` or `(batch,)`, or a dict of such labels by the names of the
-            outputs. A candidate of weight 0 is padding; all other weights count the same.
+            outputs. A candidate with weight 0 is padding. Other weights have no effect.
 
     Returns:
         `Predictions`.
 
     Raises:
-        ValueError: When elements or the model's outputs are not of this form, or `dataset` is of
-            this library and has another spec than the model was built from.
+        ValueError: If the elements or the model's outputs have another form, or if the spec of
+            `dataset` differs from the spec of the model.
     """
     return _collect(_forward(model, dataset), dataset)
 
 
 def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> dict:
-    """The metrics of a model on a data set.
+    """Computes the metrics of a model on a dataset.
 
-    They are of click rates of the log, as `keras_din.export` publishes them: what the model's
-    compiled `BinaryCrossentropy` knows of a positive weight and of thinned negatives is undone.
-    On a training part that was thinned they are of its own click rate, by `dataset.negative_rate`.
+    The metrics are computed from click rates of the log, same as in `keras_din.export`: the
+    positive weight and the negative rate of the compiled `BinaryCrossentropy` are undone. For
+    training data with downsampled negatives, predictions are converted to the click rate of this
+    data, with `dataset.negative_rate`.
 
     Args:
-        model: A model as `predict` takes it, whose outputs are probabilities.
-        dataset: A data set as `predict` takes it.
-        groups: Integers or strings `(rows,)`, the group (as a rule the user) of each row. A row
-            with several candidates counts as that many samples of its group. Defaults to
-            `dataset.groups`, which the data sets of this library have unless they are shuffled or
-            transformed, as by `take` or `prefetch`: then groups must be given, or `False` for no
-            GAUC.
-        raw: Whether to evaluate what the model answers, with nothing undone.
+        model: A model whose outputs are probabilities, see `predict`.
+        dataset: A dataset, see `predict`.
+        groups: Integers or strings `(rows,)`, the group of each row, usually the user. Each
+            candidate of a row is a sample of the row's group. Defaults to `dataset.groups`.
+            Datasets of this library have this attribute, but shuffling and transformations such
+            as `take` or `prefetch` lose it. Then `groups` must be given, or `False` to compute
+            no GAUC.
+        raw: Whether to evaluate the outputs of the model without a conversion.
 
     Returns:
-        The dict of `keras_din.metrics.all_metrics`; without groups there is no `gauc`. Of a model
-        with several outputs each name begins with that of the output: `ctr_gauc`, `cvr_gauc`.
+        The dict of `keras_din.metrics.all_metrics`. Without groups it has no `gauc`. For a model
+        with several outputs the names have the name of the output as prefix: `ctr_gauc`,
+        `cvr_gauc`.
 
     Raises:
-        ValueError: When the groups do not fit the rows, the dataset has lost its groups, or as
-            `predict` does.
+        ValueError: If the number of groups is not the number of rows, if the dataset has lost its
+            groups, or in the cases of `predict`.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    model = kd.build_lr(data.spec)
+    model.compile("sgd", kd.losses.BinaryCrossentropy())
+    results = kd.evaluate(model, data.dataset("test", 64))
+    results["gauc"], results["logloss"]
+    ```
     """
     rates = click_rates(model, raw=raw, outputs=_outputs(dataset))
     return evaluate_at(rates, model, dataset, groups)
 
 
 def evaluate_at(rates: ClickRates, model: keras.Model, dataset, groups=None) -> dict:
-    """`evaluate` of a model of which more is known than its loss tells, such as by its run."""
-    found = _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)
-    return prefixed_metrics({output: metrics for output, (metrics, _) in found.items()})
+    """Same as `evaluate`, but with given `ClickRates`, for example those of a run."""
+    results = _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)
+    return prefixed_metrics({output: metrics for output, (metrics, _) in results.items()})
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Evaluates in training: first, then every so many steps, and after each epoch.
+    """Callback that evaluates a model before training, every few steps, and after each epoch.
 
-    The metrics are those of `keras_din.evaluate`, of click rates of the log: `logloss` compares
-    models, and not how far a positive weight moved them.
+    The metrics are those of `keras_din.evaluate`. They are computed from click rates of the log,
+    so that `logloss` does not depend on the positive weight of the loss.
 
-    Each evaluation is one line on the screen and one entry of `history`. That after an epoch is
-    also written into the epoch's logs, as `val_gauc`, `val_auc`, `val_logloss`, `val_ne`,
-    `val_calibration`, `val_ece`. The callbacks that stand after this one see them, so that
-    `EarlyStopping(monitor="val_gauc", mode="max")`, `ModelCheckpoint`, `CSVLogger` and
-    `TensorBoard` work; so do the history that `fit` returns and the progress bar. Of a model with
-    several outputs the names are those of `keras_din.evaluate`: `val_ctr_gauc`, `val_cvr_gauc`.
+    Each evaluation prints one line and adds one entry to `history`. The evaluation after an epoch
+    also adds `val_gauc`, `val_auc`, `val_logloss`, `val_ne`, `val_calibration` and `val_ece` to the
+    logs of the epoch. They appear in the history that `fit` returns, in the progress bar, and in
+    all later callbacks of the list, such as `EarlyStopping(monitor="val_gauc", mode="max")`,
+    `ModelCheckpoint`, `CSVLogger` and `TensorBoard`. With several outputs the names are
+    `val_ctr_gauc`, `val_cvr_gauc` and so on.
 
-    It works under `tf.distribute`. `copy.deepcopy` makes a callback of its own on the same dataset
-    and groups, as KerasTuner does for each trial: `objective=keras_tuner.Objective("val_gauc",
-    "max")`.
+    The callback works under `tf.distribute`. `copy.deepcopy` creates an independent callback with
+    the same dataset and groups. KerasTuner does this for each trial, with
+    `objective=keras_tuner.Objective("val_gauc", "max")`.
 
     Args:
-        dataset: A data set as `keras_din.evaluate` takes it.
-        evaluate_freq: `"epoch"`, or a number of optimizer steps. With several steps an execution it
-            is the end of the execution that reaches it.
-        groups: The group of each row, same as in `keras_din.evaluate`.
+        dataset: A dataset, see `keras_din.evaluate`.
+        evaluate_freq: `"epoch"`, or a number of optimizer steps. With `steps_per_execution` the
+            evaluation follows the execution that reaches this number.
+        groups: The group of each row, see `keras_din.evaluate`.
         before_training: Whether to evaluate before the first step.
-        prefix: What the names in the logs begin with.
-        restore_best_weights: Whether the best weights, kept in memory, are the model's at the end.
-        monitor: What is best, under the name that is logged, as in Keras' callbacks.
+        prefix: Prefix of the names in the logs.
+        restore_best_weights: Whether the model has the best weights at the end of training. They
+            are kept in memory.
+        monitor: The metric that selects the best evaluation, by its name in the logs.
             `"val_gauc_then_logloss"`: of the evaluations whose GAUC is within the noise of the
-            highest, the one with the least logloss, so that a GAUC that is more by chance is not
-            paid for in logloss. The noise is one standard error of the difference
-            of the two GAUCs over the same users, and at least .001; see `keras_din.monitor.Best`.
-            Or one metric alone: the highest `"val_gauc"` or `"val_auc"`, or the lowest
-            `"val_logloss"`, `"val_ne"` or `"val_ece"`. Of several outputs the first is monitored,
-            or the one that is named: `"val_cvr_gauc"`, `"val_cvr_gauc_then_logloss"`. Defaults to
-            `"val_gauc_then_logloss"`, and to `"val_logloss"`, with a printed notice, where no
-            group has both a click and none. With another `prefix` names begin with it.
-        use_ema: Whether the weights that the optimizer averages over steps (`use_ema=True`) are
-            evaluated, and kept by `restore_best_weights`, in place of those it trains. Not together
-            with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which does so for every
-            callback after each epoch, and not after so many steps.
-        verbose: Whether to print a line an evaluation.
+            highest GAUC, the one with the lowest logloss is best. The noise is one standard error
+            of the difference of the two GAUCs over the same users, and at least .001; see
+            `keras_din.monitor.Best`. Or a single metric: the highest `"val_gauc"` or `"val_auc"`,
+            or the lowest `"val_logloss"`, `"val_ne"` or `"val_ece"`. With several outputs the
+            metric belongs to the first output, unless it has the name of an output:
+            `"val_cvr_gauc"`, `"val_cvr_gauc_then_logloss"`. Defaults to
+            `"val_gauc_then_logloss"`. If no group has both labels 0 and 1, the default is
+            `"val_logloss"`, and a notice is printed. Another `prefix` replaces `val_`.
+        use_ema: Whether to evaluate and keep the weights that the optimizer averages over steps
+            (`use_ema=True`), instead of the trained weights. Do not combine it with
+            `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which swaps weights for all
+            callbacks, but only after an epoch.
+        verbose: Whether to print one line per evaluation.
 
     Attributes:
-        best: The value of the best evaluation in this training, with `"val_gauc_then_logloss"` its
-            GAUC; `None` before there is one.
-        best_step: The step of it.
-        best_epoch: The epoch of it.
-        history: List of dicts with `step`, `epoch` (from 1, `None` before training),
-            the metrics, their counts, and `loss`, the mean training loss of the epoch's steps
-            since the evaluation before, also where `fit` has `validation_data`. There is no
-            `loss` where another callback has reset the metrics of Keras meanwhile.
+        best: The monitored metric of the best evaluation of this training, or `None` before the
+            first evaluation. With `"val_gauc_then_logloss"` it is the GAUC.
+        best_step: The step of the best evaluation.
+        best_epoch: The epoch of the best evaluation.
+        history: List of dicts with `step`, `epoch` (from 1, `None` before training), the metrics,
+            their counts, and `loss`. `loss` is the mean training loss of the epoch since the
+            previous evaluation. It is missing if another callback has reset the metrics of Keras.
 
     Raises:
-        ValueError: When `monitor` needs a GAUC and there are no groups, or the dataset has lost
-            its groups; when training begins,
-            `use_ema` is set and the optimizer averages nothing; at the first evaluation, when
-            `monitor` is given and undefined, since the labels that it needs are all alike.
+        ValueError: If `monitor` requires a GAUC and there are no groups, or the dataset has lost
+            its groups. When training starts: if `use_ema` is set and the optimizer does not average
+            weights. At the first evaluation: if a given `monitor` is undefined because all labels
+            are equal.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    model = kd.build_lr(data.spec)
+    model.compile("sgd", kd.losses.BinaryCrossentropy())
+    evaluation = kd.Evaluation(data.dataset("valid", 64), restore_best_weights=True)
+    history = model.fit(data.dataset("train", 64), callbacks=[evaluation], shuffle=False)
+    history.history["val_gauc"], evaluation.best
+    ```
     """
 
     def __init__(
@@ -188,8 +220,8 @@ class Evaluation(keras.callbacks.Callback):
         self.verbose = verbose
         if self._rule in NEED_GROUPS and self.groups is None:
             raise ValueError(
-                f'`monitor="{self.monitor}"` needs groups: pass `groups`, or a dataset with the '
-                "attribute `groups` (shuffling and transformations lose it), or "
+                f'`monitor="{self.monitor}"` must be used with groups: pass `groups`, or a dataset '
+                "with the attribute `groups` (shuffling and transformations lose it), or "
                 f'monitor="{prefix}logloss". Received: groups=None and a dataset without `groups`.'
             )
         self._reset()
@@ -199,17 +231,17 @@ class Evaluation(keras.callbacks.Callback):
         if self._is_default:
             self._rule = GAUC_THEN_LOGLOSS
         self._best, self._best_weights = Best(self._rule, self._prefixes[self._monitored]), None
-        self._epoch, self._seen, self._trained = None, (0.0, 0.0), None
+        self._epoch, self._previous_loss, self._loss_before_validation = None, (0.0, 0.0), None
 
     @property
     def _prefixes(self) -> dict:
-        """Name of the output -> what the names of its metrics begin with."""
+        """Name of the output -> prefix of the names of its metrics."""
         several = len(self._outputs) > 1
         return {output: f"{output}_" * several for output in self._outputs}
 
     @property
     def monitor(self) -> str:
-        """The name of what is monitored, as it is logged."""
+        """The name of the monitored metric in the logs."""
         return self.prefix + self._prefixes[self._monitored] + self._rule
 
     @property
@@ -235,21 +267,24 @@ class Evaluation(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._reset()
         if self.use_ema and not averages_weights(self.model.optimizer):
-            raise ValueError("`use_ema` needs an optimizer with use_ema=True. Received: False.")
+            raise ValueError(
+                "`use_ema` must be used with an optimizer that has use_ema=True. Received: False."
+            )
         self._last_step = self._step()
         if self.before_training:
             self._evaluate(self._last_step)
 
     def on_epoch_begin(self, epoch, logs=None):
         # Keras has just reset its mean loss.
-        self._epoch, self._seen, self._trained = epoch + 1, (0.0, 0.0), None
+        self._epoch, self._previous_loss = epoch + 1, (0.0, 0.0)
+        self._loss_before_validation = None
 
     def on_test_begin(self, logs=None):
-        # `fit` validates before the epoch ends, and next resets its mean loss to do so.
-        self._trained = self.running_loss()
+        # `fit` validates before the end of an epoch, and resets its mean loss next.
+        self._loss_before_validation = self.running_loss()
 
-    # Not at the end of a batch: that of the last one is followed by the end of the epoch, and
-    # where Keras calls callbacks in the background it would wait for one that is called there.
+    # The evaluation is not in `on_train_batch_end`: after the last batch `on_epoch_end` evaluates.
+    # Also, Keras may call `on_train_batch_end` in a background thread, where it would block.
     def on_train_batch_begin(self, batch, logs=None):
         if self.evaluate_freq == "epoch":
             return
@@ -273,9 +308,9 @@ class Evaluation(keras.callbacks.Callback):
         with averaged_weights(self.model) if self.use_ema else contextlib.nullcontext():
             forward = _forward(self.model, self.dataset)
             rates = click_rates(self.model, outputs=self._outputs)
-            found = _evaluate(forward, self.dataset, self.groups, rates)
-            metrics = prefixed_metrics({output: of for output, (of, _) in found.items()})
-            _, by_group = found[self._monitored]
+            results = _evaluate(forward, self.dataset, self.groups, rates)
+            metrics = prefixed_metrics({output: each for output, (each, _) in results.items()})
+            _, by_group = results[self._monitored]
             entry = {"step": step, "epoch": self._epoch, **self._loss(loss_of_epoch), **metrics}
             if not self.history:
                 self._check_monitor(entry)
@@ -287,24 +322,24 @@ class Evaluation(keras.callbacks.Callback):
             self._print(entry)
 
     def _check_monitor(self, entry):
-        """Takes the logloss where there is no GAUC; refuses a given metric that is undefined."""
+        """Changes the default to the logloss, or raises, if the monitored metric is undefined."""
         metric = self._best.prefix + self._best.metric
         if self._rule not in NEED_BOTH or not np.isnan(entry[metric]):
             return
         found = f"{entry[self._best.prefix + 'rows']:,} rows, for which {metric} is undefined"
         if self._is_default:
             print(
-                "No group of the dataset has both a click and none: training is monitored by "
+                "No group of the dataset has both labels 0 and 1, so training monitors the "
                 f"logloss. The dataset has {found}.",
                 flush=True,
             )
             self._rule = "logloss"
             self._best = Best(self._rule, self._prefixes[self._monitored])
             return
-        of = "groups of `dataset`" if self._rule in NEED_GROUPS else "a `dataset`"
+        required = "groups of `dataset`" if self._rule in NEED_GROUPS else "a `dataset`"
         raise ValueError(
-            f"`monitor={self.monitor!r}` needs {of} with both a click and none: take "
-            f"monitor='{self.prefix}logloss', or a larger dataset. Received: {found}."
+            f"`monitor={self.monitor!r}` must be used with {required} with both labels 0 and 1: "
+            f"pass monitor='{self.prefix}logloss', or a larger dataset. Received: {found}."
         )
 
     def _print(self, entry):
@@ -318,33 +353,34 @@ class Evaluation(keras.callbacks.Callback):
         return number(self.model.optimizer.iterations)
 
     def _loss(self, loss_of_epoch):
-        """The mean loss since the last evaluation, from the running mean that Keras keeps.
+        """Returns the mean loss since the previous evaluation, from the running mean of Keras.
 
-        `loss_of_epoch`, at the end of an epoch, is what Keras found before it validated.
+        `loss_of_epoch` is given at the end of an epoch: the mean loss before validation.
         """
-        now = self._trained or self.running_loss()
+        now = self._loss_before_validation or self.running_loss()
         if now is None or self._epoch is None:
             return {}
-        (total, count), first = np.subtract(now, self._seen), self._seen == (0.0, 0.0)
-        self._seen = now
+        total, count = np.subtract(now, self._previous_loss)
+        first = self._previous_loss == (0.0, 0.0)
+        self._previous_loss = now
         if loss_of_epoch is not None:
             if first:
                 return {"loss": float(loss_of_epoch)}
             if not now[1] or not np.isclose(now[0] / now[1], loss_of_epoch, equal_nan=True):
-                return {}  # Another callback has evaluated the model by Keras' own means.
+                return {}  # Another callback has called `model.evaluate`, which resets the mean.
         return {"loss": float(total / count)} if count > 0 else {}
 
     def running_loss(self) -> tuple | None:
-        """`(total, count)` of the mean loss that Keras keeps, or `None` where it keeps none."""
+        """Returns `(total, count)` of the running mean loss of Keras, or `None`."""
         mean = self._mean_loss()
         return None if mean is None else (number(mean.total), number(mean.count))
 
     def set_running_loss(self, running_loss) -> None:
-        """Sets Keras' mean loss, as it was when the epoch was evaluated last."""
+        """Sets the running mean loss of Keras to the value at the previous evaluation."""
         mean, (total, count) = self._mean_loss(), running_loss
         mean.total.assign(total)
         mean.count.assign(count)
-        self._seen = (total, count)
+        self._previous_loss = (total, count)
 
     def _mean_loss(self):
         return next((metric for metric in self.model.metrics if metric.name == "loss"), None)
@@ -352,9 +388,9 @@ class Evaluation(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def averaged_weights(model):
-    """A block in which a model has the weights that its optimizer averages over steps.
+    """Context manager in which a model has the averaged weights of its optimizer.
 
-    Before the first step, and where the optimizer averages nothing, it has its own.
+    If the optimizer does not average weights, or before the first step, the weights do not change.
     """
     if not averages_weights(model.optimizer) or not number(model.optimizer.iterations):
         yield
@@ -363,7 +399,7 @@ def averaged_weights(model):
     own = [keras.ops.convert_to_numpy(variable) for variable in variables]
     model.optimizer.finalize_variable_values(variables)
     if keras.backend.backend() == "jax":
-        # Now they are the very buffers of the averages, which prediction gives away.
+        # The weights share the buffers of the averages, which prediction donates. So copy them.
         for variable in variables:
             variable.assign(keras.ops.convert_to_numpy(variable))
     try:
@@ -374,13 +410,13 @@ def averaged_weights(model):
 
 
 def number(variable):
-    """A variable without axes as a Python number, also where it has a copy per replica."""
+    """Returns a scalar variable as a Python number, also under `tf.distribute`."""
     return keras.ops.convert_to_numpy(variable).item()
 
 
 def averages_weights(optimizer) -> bool:
-    """Whether an optimizer averages weights over steps, `use_ema=True`."""
-    # An optimizer that scales losses wraps the one that averages.
+    """Returns whether an optimizer averages weights over steps, `use_ema=True`."""
+    # A `LossScaleOptimizer` contains the optimizer that averages.
     return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
@@ -396,10 +432,10 @@ def _groups(dataset, groups):
 
 
 def _forward(model, dataset):
-    """The function from `x` to the predictions of `model`, one trace for all batches and calls."""
+    """Returns a function from `x` to predictions, with one trace for all batches and calls."""
     if not isinstance(model, keras.Model):
         raise ValueError(
-            "`model` must be a Keras model, and the dataset comes after it. "
+            "`model` must be a Keras model, followed by the dataset. "
             f"Received: a {type(model).__name__}."
         )
     check_batches("dataset", dataset)
@@ -411,56 +447,63 @@ def _forward(model, dataset):
             f"Received: {dataset!r}."
         )
     if dataset.cardinality() == -1:
-        raise ValueError("`dataset` must be finite. Received: one that repeats for ever.")
+        raise ValueError("`dataset` must be finite. Received: a dataset that repeats forever.")
     if keras.backend.backend() != "tensorflow":
         return lambda x: model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
-    # Not by a registry of models: a trace keeps its model alive, and so would go with neither.
-    traces, state = vars(model).setdefault(_TRACES, []), _state(model)
-    traces[:] = [trace for trace in traces if trace.is_of(state)]
+    # Traces are stored in the model. A global registry would keep the model alive.
+    traces, objects = vars(model).setdefault(_TRACES, []), _traced_objects(model)
+    traces[:] = [trace for trace in traces if trace.is_valid(objects)]
     for trace in traces:
         if trace.spec == spec[0]:
             return trace.function
     import tensorflow as tf
 
     function = tf.function(lambda x: model(x, training=False), input_signature=[spec[0]])
-    traces[:] = [*traces[1 - _MOST_TRACES :], _Trace(spec[0], state, function)]
+    traces[:] = [*traces[1 - _MAX_TRACES :], _Trace(spec[0], objects, function)]
     return function
 
 
 class _Trace(NamedTuple):
-    """A traced model: by the spec of its inputs, and what it consisted of."""
+    """A traced model.
+
+    Attributes:
+        spec: The spec of its inputs.
+        objects: The objects that the trace depends on.
+        function: The traced function.
+    """
 
     spec: object
-    state: list
+    objects: list
     function: object
 
-    def is_of(self, state) -> bool:
-        """Whether the model still consists of the same, so that its trace still holds."""
-        return len(state) == len(self.state) and all(map(operator.is_, state, self.state))
+    def is_valid(self, objects) -> bool:
+        """Returns whether the model still has the same objects."""
+        return len(objects) == len(self.objects) and all(map(operator.is_, objects, self.objects))
 
 
-def _state(model) -> list:
-    """What the graph of a model reads, and what is new after `compile`: its mean loss."""
+def _traced_objects(model) -> list:
+    """Returns the weights of a model and its mean loss, which `compile` replaces."""
     return [*model.weights, *(metric for metric in model.metrics if metric.name == "loss")]
 
 
 def _outputs(dataset) -> list:
-    """Names of the outputs that a data set has labels of, in the order of its spec."""
+    """Returns the names of the outputs that a dataset has labels for, in the order of its spec."""
     element = getattr(dataset, "element_spec", None)
     if not isinstance(element, tuple) or len(element) < 2 or not isinstance(element[1], dict):
-        return [DEFAULT_OUTPUT]  # Which no text shows.
+        return [DEFAULT_OUTPUT]  # The name of a single output has no effect on the results.
     names, spec = list(element[1]), spec_of(dataset)
     return list(spec.outputs) if spec is not None and set(spec.outputs) == set(names) else names
 
 
 def _collect(forward, dataset) -> Predictions:
-    parts = []
+    """Returns the predictions and labels of all batches without padding."""
+    batches = []
     for x, y, *weight in dataset:
         predictions, labels = _matrices("The model's output", forward(x)), _matrices("`y`", y)
         if predictions.keys() != labels.keys():
             raise ValueError(
-                "`y` must hold the labels of each output of the model. "
-                f"Received: {_names(predictions)} and {_names(labels)}."
+                "`y` must contain the labels of each output of the model. "
+                f"Received: {_describe(predictions)} and {_describe(labels)}."
             )
         for name, matrix in predictions.items():
             if matrix.shape != labels[name].shape:
@@ -471,55 +514,56 @@ def _collect(forward, dataset) -> Predictions:
         real = np.ones(next(iter(labels.values())).shape, bool)
         if weight:
             real &= _matrix("`sample_weight`", weight[0]) != 0
-        of_real = [{n: of[real] for n, of in each.items()} for each in (predictions, labels)]
-        parts.append((*of_real, real.sum(axis=1)))
-    if not parts:
-        raise ValueError("`dataset` must have at least one batch. Received: an empty one.")
-    predictions, labels, sizes = zip(*parts, strict=True)
-    return Predictions(_joined(predictions), _joined(labels), np.concatenate(sizes))
+        predictions = {name: matrix[real] for name, matrix in predictions.items()}
+        labels = {name: matrix[real] for name, matrix in labels.items()}
+        batches.append((predictions, labels, real.sum(axis=1)))
+    if not batches:
+        raise ValueError("`dataset` must have at least one batch. Received: an empty dataset.")
+    predictions, labels, sizes = zip(*batches, strict=True)
+    return Predictions(_concatenate(predictions), _concatenate(labels), np.concatenate(sizes))
 
 
-def _joined(parts):
-    """Dicts of arrays, one per batch, as one dict; of the only output its array."""
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return whole.get(None, whole)
+def _concatenate(batches):
+    """Concatenates dicts of arrays, one per batch. Returns the array of a single output."""
+    arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return arrays.get(None, arrays)
 
 
 def _evaluate(forward, dataset, groups, rates: ClickRates) -> dict:
-    """Name of the output -> `(metrics, AUC of each group)`."""
+    """Returns a dict, name of the output -> `(metrics, GroupAUC)`."""
     predictions, labels, sizes = _collect(forward, dataset)
     if groups is not None and groups.shape != sizes.shape:
         raise ValueError(
             "`groups` must have one entry for each row of the dataset. "
             f"Received: groups of shape {groups.shape} and {len(sizes)} rows."
         )
-    of_candidates = None if groups is None else np.repeat(groups, sizes)
-    found = {}
+    candidate_groups = None if groups is None else np.repeat(groups, sizes)
+    results = {}
     labels = by_output(labels, rates.of_outputs)
     for output, values in by_output(predictions, rates.of_outputs).items():
-        # Labels of thinned data are those of fewer negatives.
+        # Data with downsampled negatives has a higher click rate than the log.
         factor = rates.of_outputs[output].factor * negative_rate_of(dataset)
         if not rates.raw and factor != 1:
             values = recalibrate(values.astype("float64"), factor)
-        found[output] = metrics_and_groups(labels[output], values, of_candidates)
-    return found
+        results[output] = metrics_and_groups(labels[output], values, candidate_groups)
+    return results
 
 
-def _matrices(word, values) -> dict:
-    """Name of the output -> `_matrix` of it; `None` is the name of the only output."""
+def _matrices(owner, values) -> dict:
+    """Returns a dict, name of the output -> `_matrix`. The name of a single output is `None`."""
     values = values if isinstance(values, dict) else {None: values}
-    return {name: _matrix(word, of) for name, of in values.items()}
+    return {name: _matrix(owner, value) for name, value in values.items()}
 
 
-def _names(by_name) -> str:
+def _describe(by_name) -> str:
     return "one tensor" if None in by_name else f"a dict of {list(by_name)}"
 
 
-def _matrix(word, values):
-    """A tensor `(batch, candidates)` or `(batch,)` as a float32 array `(batch, candidates)`."""
+def _matrix(owner, values):
+    """Converts a tensor `(batch, candidates)` or `(batch,)` to float32 `(batch, candidates)`."""
     if isinstance(values, (dict, list, tuple)) or len(values.shape) not in (1, 2):
         raise ValueError(
-            f"{word} must be one tensor (batch, candidates) or (batch,). Received: {values}."
+            f"{owner} must be one tensor (batch, candidates) or (batch,). Received: {values}."
         )
     values = np.asarray(values, "float32")
     return values[:, None] if values.ndim == 1 else values

@@ -1,4 +1,4 @@
-"""From the parts of a model to the click-through rate, and to the model."""
+"""The output layers of a model, and the `CTRModel` of a graph."""
 
 import keras
 from keras import ops
@@ -8,6 +8,16 @@ from keras_din.ctr_model import CTRModel
 from keras_din.features import DEFAULT_OUTPUT, id_feature
 from keras_din.graph import operations_before
 from keras_din.layers import MLP, ClickProbability, Embedding
+
+__all__ = [
+    "bias_of_item",
+    "ctr_head",
+    "ctr_model",
+    "join",
+    "label_heads",
+    "only_output",
+    "probability",
+]
 
 
 def ctr_head(
@@ -19,19 +29,19 @@ def ctr_head(
     bias=None,
     output=DEFAULT_OUTPUT,
 ):
-    """`ctr = sigmoid(MLP([parts]) + bias)`, in float32; 0 for a padding candidate.
+    """Computes `ctr = sigmoid(MLP([parts]) + bias)` in float32, and 0 for padding candidates.
 
-    A model of several labels has a head for each, and each head a name of its own.
+    A model with several labels has one head per label, see `label_heads`.
 
     Args:
-        parts: Float tensors `(batch, dim)`, the same for all candidates of a row, or
-            `(batch, candidates, dim)`. At least one has the candidate axis.
+        parts: List of float tensors: `(batch, dim)` for values that all candidates of a row
+            share, or `(batch, candidates, dim)`. At least one has the candidate axis.
         target_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
         hidden_units: Sizes of the hidden layers.
         activation: Activation of the hidden layers.
-        dropout: Fraction of hidden units that training drops.
-        bias: Float32 tensor `(batch, candidates, 1)`, such as that of `bias_of_item`, or `None`.
-        output: Name of the output. The layers of any but the default have it in their names.
+        dropout: Fraction of hidden units to drop in training.
+        bias: Float32 tensor `(batch, candidates, 1)`, for example of `bias_of_item`, or `None`.
+        output: Name of the output. It is part of the names of the layers, except for `"ctr"`.
 
     Returns:
         Float32 tensor `(batch, candidates)`.
@@ -40,7 +50,7 @@ def ctr_head(
     prefix = "" if output == DEFAULT_OUTPUT else f"{output}_"
     top = MLP(hidden_units, activation, dropout, name=f"{prefix}top")
     x = top(join(parts), mask=target_mask)
-    # `Dense` would make ten operations of a product of more than two axes.
+    # `Dense` needs ten operations for a product of more than two axes.
     logit = keras.layers.EinsumDense(
         "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name=f"{prefix}logit"
     )(x)
@@ -56,19 +66,19 @@ def label_heads(
     dropout=0.0,
     bias=None,
 ):
-    """A `ctr_head` for each label of a spec, all on the same parts.
+    """Computes one `ctr_head` per label of a spec, all with the same parts.
 
     Args:
         spec: A `FeatureSpec`.
-        parts: See `ctr_head`, also for the other arguments.
-        target_mask: Likewise.
-        hidden_units: Likewise.
-        activation: Likewise.
-        dropout: Likewise.
-        bias: Likewise. It belongs to one label.
+        parts: See `ctr_head`.
+        target_mask: See `ctr_head`.
+        hidden_units: See `ctr_head`.
+        activation: See `ctr_head`.
+        dropout: See `ctr_head`.
+        bias: See `ctr_head`. It requires a spec with one label.
 
     Returns:
-        The tensor of the only label, or a dict by the names of the outputs.
+        The tensor of the single label, or a dict by the names of the outputs.
 
     Raises:
         ValueError: If there is a bias and the spec has several labels.
@@ -82,22 +92,22 @@ def label_heads(
 
 
 def only_output(spec) -> str:
-    """The name of the output of a spec with one label.
+    """Returns the name of the output of a spec with one label.
 
     Raises:
         ValueError: If the spec has several labels.
     """
     if len(spec.outputs) > 1:
         raise ValueError(
-            "A model with a bias, a linear part or counts must be of a spec with one label. "
-            f"Received: labels {[label.name for label in spec.labels]}. Build a spec per label by "
-            "`dataclasses.replace(spec, labels=[...])`."
+            "A model with a bias, a linear part or counts must have a spec with one label. "
+            f"Received: labels {[label.name for label in spec.labels]}. Create one spec per label "
+            "with `dataclasses.replace(spec, labels=[...])`."
         )
     return spec.outputs[0]
 
 
 def join(parts):
-    """Parts as of `ctr_head` side by side, `(batch, candidates, dim)`."""
+    """Concatenates the parts of `ctr_head` to `(batch, candidates, dim)`."""
     with_candidates = next(part for part in parts if len(part.shape) == 3)
     ones = ops.ones_like(with_candidates[..., :1])
     parts = [part if len(part.shape) == 3 else ops.expand_dims(part, 1) * ones for part in parts]
@@ -105,11 +115,11 @@ def join(parts):
 
 
 def bias_of_item(spec, values, embeddings_initializer="zeros"):
-    """One number an item: float32 `(batch, candidates, 1)`.
+    """Looks up one bias per item, float32 `(batch, candidates, 1)`.
 
     Args:
         spec: A `FeatureSpec`. The first `Categorical` of its target is the item.
-        values: The model's inputs by name, none ragged.
+        values: The model's inputs by name, as dense tensors.
         embeddings_initializer: Initializer of the biases.
     """
     item = id_feature(spec.target)
@@ -120,22 +130,28 @@ def bias_of_item(spec, values, embeddings_initializer="zeros"):
 
 
 def probability(logits, target_mask, output=DEFAULT_OUTPUT):
-    """`sigmoid(logits)` `(batch, candidates, 1)` as `(batch, candidates)`; padding gives 0."""
+    """Computes `sigmoid(logits)` as `(batch, candidates)`, and 0 for padding candidates.
+
+    Args:
+        logits: Float tensor `(batch, candidates, 1)`.
+        target_mask: See `ctr_head`.
+        output: See `ctr_head`.
+    """
     logits = ops.where(target_mask, ops.squeeze(logits, -1), -1e9)
     return ClickProbability(dtype="float32", name=output)(logits)
 
 
 def ctr_model(inputs, ctr, name) -> CTRModel:
-    """The `CTRModel` of a graph.
+    """Creates the `CTRModel` of a graph.
 
-    Inputs have the names that the spec gives them, whatever these are. Keras wants the names of
-    all layers and operations to differ: one that has the name of an input, such as `ctr`, or that
-    of another one, is given underscores behind it.
+    Keras requires unique names of all layers and operations. The names of inputs come from the
+    spec and do not change. Underscores are appended to the name of a layer or operation that
+    repeats another name, for example of an input named `ctr`.
 
     Args:
         inputs: The `keras.Input`s by name.
-        ctr: Float tensor `(batch, candidates)`, what `probability` returns; or a dict of such
-            tensors, by the names of the outputs.
+        ctr: Float tensor `(batch, candidates)` of `probability`, or a dict of such tensors by the
+            names of the outputs.
         name: Name of the model.
     """
     taken = set(inputs)

@@ -45,7 +45,9 @@ def test_evaluation_raises_if_a_transformation_lost_the_groups(change):
     rows = sum(len(y) for _, y, *_ in dataset)
     assert "gauc" in kd.evaluate(model, dataset, np.resize(whole.groups, rows))
     assert kd.Evaluation(dataset, monitor="val_logloss", groups=False).groups is None
-    with pytest.raises(ValueError, match='`monitor="val_gauc_then_logloss"` needs groups'):
+    with pytest.raises(
+        ValueError, match='`monitor="val_gauc_then_logloss"` must be used with groups'
+    ):
         kd.Evaluation(dataset, groups=False)
 
 

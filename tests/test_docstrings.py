@@ -29,7 +29,6 @@ PUBLIC_MODULES = [
 ]
 # Public names whose docstrings have no example yet. Only ever remove names.
 WITHOUT_EXAMPLE = {
-    "Evaluation",
     "data.ByTime",
     "data.ByUser",
     "data.LastFraction",
@@ -42,7 +41,6 @@ WITHOUT_EXAMPLE = {
     "data.rows_dataset",
     "data.rows_to_samples",
     "data.sample_negatives",
-    "evaluate",
     "export",
     "serving.export_litert",
     "serving.export_onnx",

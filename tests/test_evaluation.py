@@ -1,4 +1,4 @@
-"""Evaluation on data sets, and in training: what it counts, when it runs, what others see."""
+"""`predict`, `evaluate` and `Evaluation`: metrics, schedule, monitor, logs and traces."""
 
 import copy
 import csv
@@ -98,7 +98,7 @@ def test_evaluate_by_hand(score, gauc):
     assert result == pytest.approx(metrics.all_metrics(CLICKS, p, USERS), rel=1e-6)
 
 
-def test_predict_leaves_out_padding_and_keeps_the_order():
+def test_predict_removes_padding_and_keeps_the_order():
     x = np.array([[0, 1, 0], [2, 0, 0], [3, 0, 1]])
     y = np.array([[1, 0, 0], [0, 0, 0], [0, 1, 0]], "float32")
     weight = np.array([[1, 1, 0], [0.5, 0, 0], [0, 0, 2]], "float32")
@@ -111,7 +111,7 @@ def test_predict_leaves_out_padding_and_keeps_the_order():
     assert found.predictions.dtype == found.labels.dtype == np.float32
 
 
-def test_a_row_with_candidates_counts_each_in_the_rows_group():
+def test_each_candidate_counts_in_the_group_of_its_row():
     # Users 5 and 6 in three rows: the second row of 6 has padding that would win.
     x = np.array([[0, 1, 2], [0, 3, 3], [2, 0, 3]])
     y = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0]], "float32")
@@ -124,7 +124,7 @@ def test_a_row_with_candidates_counts_each_in_the_rows_group():
     assert "gauc" not in evaluate(item_model(2.5), dataset)
 
 
-def test_given_groups_come_before_those_of_the_dataset():
+def test_given_groups_replace_groups_of_the_dataset():
     names = np.array(["a", "a", "b", "b", "b", "b"])
     result = evaluate(item_model(2.5), item_data(), groups=names)
     # "b": both positives beat 2, none beats 3.
@@ -132,14 +132,14 @@ def test_given_groups_come_before_those_of_the_dataset():
     assert "gauc" not in evaluate(item_model(2.5), item_data(groups=None))
 
 
-def test_a_weight_a_row_and_vectors_of_labels():
+def test_labels_and_weights_may_have_one_axis():
     dataset = tf.data.Dataset.from_tensor_slices((ITEMS, CLICKS[:, 0], [1.0, 0, 1, 1, 1, 1]))
     found = predict(item_model(), dataset.batch(4))
     np.testing.assert_array_equal(found.sizes, [1, 0, 1, 1, 1, 1])
     np.testing.assert_array_equal(found.labels, [1, 1, 0, 1, 0])
 
 
-def test_by_request_and_by_sample_agree():
+def test_evaluate_by_request_and_by_sample_agree():
     import keras_din as kd
     from keras_din.data import BehaviorLog, Samples, dataset
 
@@ -166,7 +166,7 @@ def test_by_request_and_by_sample_agree():
     assert by_sample["groups"] > 10
 
 
-def test_one_trace_whatever_the_lengths_and_candidates():
+def test_different_lengths_and_candidates_share_one_trace():
     rng = np.random.default_rng(0)
     hist = keras.Input((None,), dtype="int32", name="hist")
     item = keras.Input((None,), dtype="int32", name="item")
@@ -195,7 +195,7 @@ def test_one_trace_whatever_the_lengths_and_candidates():
     assert found.sizes.sum() == len(found.labels)
 
 
-def test_evaluation_in_training_traces_once():
+def test_evaluation_callback_traces_once():
     model = item_model()
     script = Script([1.5, 2.5, 3.5, 0.5])
     model.get_layer("scores").traces = 0
@@ -207,8 +207,8 @@ def test_evaluation_in_training_traces_once():
     assert model.get_layer("scores").traces == without + 1
 
 
-def test_one_trace_for_all_calls():
-    """Data sets of one form share it: the first call traces, and no later one."""
+def test_datasets_of_the_same_element_spec_share_one_trace():
+    """The first call traces; later calls do not."""
     model = item_model()
     layer = model.get_layer("scores")
     layer.traces = 0
@@ -230,7 +230,7 @@ def test_one_trace_for_all_calls():
     assert layer.traces == trained + 1
 
 
-def test_a_model_that_is_no_longer_the_same_is_traced_anew():
+def test_changed_model_is_traced_again():
     model = item_model()
     layer = model.get_layer("scores")
     evaluate(model, item_data())
@@ -239,7 +239,7 @@ def test_a_model_that_is_no_longer_the_same_is_traced_anew():
     assert evaluate(model, item_data())["gauc"] == 1  # Item 0 had the lowest score.
 
 
-def test_a_quantized_model_is_traced_anew():
+def test_quantized_model_is_traced_again():
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
     x = np.array([[0.1, 0.7, -1.0], [1.0, 0.3, 0.2]], "float32")
@@ -251,8 +251,8 @@ def test_a_quantized_model_is_traced_anew():
     np.testing.assert_allclose(found, np.ravel(model(x)), rtol=1e-6)
 
 
-def test_traces_go_with_their_model_and_are_few(monkeypatch):
-    monkeypatch.setattr(evaluation, "_MOST_TRACES", 2)
+def test_traces_are_limited_and_freed_with_their_model(monkeypatch):
+    monkeypatch.setattr(evaluation, "_MAX_TRACES", 2)
     model = item_model()
     for size in (1, 2, 3, 4):
         evaluate(model, tf.data.Dataset.from_tensors((ITEMS[:size], CLICKS[:size])))
@@ -264,7 +264,7 @@ def test_traces_go_with_their_model_and_are_few(monkeypatch):
     assert [reference() for reference in alive] == [None] * 3
 
 
-def test_an_evaluated_model_is_saved_and_copied_without_its_traces(tmp_path):
+def test_saved_and_copied_models_have_no_traces(tmp_path):
     model = item_model(2.5)
     expected = evaluate(model, item_data())
     model.save_weights(tmp_path / "all.weights.h5")
@@ -276,7 +276,7 @@ def test_an_evaluated_model_is_saved_and_copied_without_its_traces(tmp_path):
     assert not any("keras_din" in name for name in model._trackable_children("savedmodel"))
 
 
-def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
+def test_evaluation_callback_does_not_change_metrics_of_keras():
     plain = fit(item_model(), epochs=2).history
     watched = fit(item_model(), Evaluation(item_data(), evaluate_freq=1), epochs=2).history
     for name in ("loss", "AUC"):
@@ -291,15 +291,21 @@ def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
             r"`dataset` must be a tf.data.Dataset of .*y, sample_weight\). Received: <_Range",
         ),
         (np.zeros((2, 3)), r"`dataset` must be a tf.data.Dataset of \(x, y\) .* Received: array"),
-        (item_data().repeat(), r"`dataset` must be finite. Received: one that repeats for ever"),
-        (item_data().take(0), r"`dataset` must have at least one batch. Received: an empty one"),
+        (
+            item_data().repeat(),
+            r"`dataset` must be finite. Received: a dataset that repeats forever",
+        ),
+        (
+            item_data().take(0),
+            r"`dataset` must have at least one batch. Received: an empty dataset",
+        ),
         (
             tf.data.Dataset.from_tensors((ITEMS[:2], CLICKS[:3])),
             r"The model's output and `y` must have the same shape. Received: \(2, 1\) and \(3, 1\)",
         ),
         (
             tf.data.Dataset.from_tensors((ITEMS, {"y": CLICKS})),
-            r"`y` must hold the labels of each output .* Received: one tensor and a dict of \['y'",
+            r"`y` must contain the labels of each output .*: one tensor and a dict of \['y'",
         ),
         (
             tf.data.Dataset.from_tensors((ITEMS, CLICKS[:, :, None])),
@@ -307,39 +313,39 @@ def test_evaluation_in_training_leaves_the_metrics_of_keras_alone():
         ),
     ],
 )
-def test_errors_of_datasets(dataset, message):
+def test_invalid_datasets_raise(dataset, message):
     with pytest.raises(ValueError, match=message):
         predict(item_model(), dataset)
 
 
 @pytest.mark.parametrize("groups", [USERS[:4], USERS[:, None]])
-def test_errors_of_groups(groups):
+def test_invalid_groups_raise(groups):
     message = "`groups` must have one entry for each row of the dataset. Received: groups of shape"
     with pytest.raises(ValueError, match=message):
         evaluate(item_model(), item_data(), groups)
 
 
-def test_groups_that_are_missing_are_refused_before_training():
+def test_missing_groups_raise_before_training():
     message = "`groups` must be all integers or all strings, .* Received: None in row 2"
     with pytest.raises(ValueError, match=message):
         Evaluation(item_data(), groups=["a", "a", None, "b", "c", "c"])
 
 
-def test_a_model_with_two_outputs_is_refused():
+def test_model_with_a_list_of_outputs_raises():
     inputs = keras.Input((1,), dtype="int32")
     model = keras.Model(inputs, [keras.layers.Identity()(inputs)] * 2)
     with pytest.raises(ValueError, match="The model's output must be one tensor"):
         predict(model, item_data())
 
 
-# When it runs
+# Schedule of evaluations
 
 
 def steps(callback):
     return [entry["step"] for entry in callback.history]
 
 
-def test_before_training_then_each_epoch():
+def test_evaluation_runs_before_training_and_after_each_epoch():
     callback = Evaluation(item_data())
     fit(item_model(), callback, epochs=2)
     assert steps(callback) == [0, 2, 4]
@@ -348,26 +354,26 @@ def test_before_training_then_each_epoch():
     assert steps(callback) == [2, 4]
 
 
-def test_every_so_many_steps_and_each_epoch():
+def test_evaluation_runs_every_few_steps_and_after_each_epoch():
     callback = Evaluation(item_data(), evaluate_freq=3)
     fit(item_model(), callback, data=training_data(7), epochs=2)
     assert steps(callback) == [0, 3, 6, 7, 9, 12, 14]
 
 
-def test_an_epoch_that_ends_on_such_a_step_is_evaluated_once():
+def test_step_at_the_end_of_an_epoch_is_evaluated_once():
     callback = Evaluation(item_data(), evaluate_freq=2)
     fit(item_model(), callback, data=training_data(4), epochs=2)
     assert steps(callback) == [0, 2, 4, 6, 8]
 
 
-def test_several_steps_an_execution():
+def test_evaluation_with_steps_per_execution():
     callback = Evaluation(item_data(), evaluate_freq=4)
     fit(item_model(steps_per_execution=3), callback, data=training_data(10), epochs=2)
     # Executions end after 3, 6, 9, 10 and 13, 16, 19, 20.
     assert steps(callback) == [0, 6, 9, 10, 13, 16, 20]
 
 
-def test_a_second_training_goes_on_counting_steps_and_starts_anew():
+def test_second_training_continues_steps_and_resets_history():
     model, callback = item_model(3.5), Evaluation(item_data())
     fit(model, callback)
     assert (steps(callback), callback.best, callback.best_step) == ([0, 2], 1, 0)
@@ -377,14 +383,14 @@ def test_a_second_training_goes_on_counting_steps_and_starts_anew():
     assert callback.best == pytest.approx(1 / 3)
 
 
-# What others see
+# Logs and other callbacks
 
 
 def gaucs(*scores):
     return pytest.approx([math.floor(score) / 3 for score in scores], rel=1e-12)
 
 
-def test_history_of_keras_and_logs_of_later_callbacks():
+def test_metrics_are_in_the_history_and_logs():
     seen = []
     later = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(dict(logs)))
     history = fit(item_model(), Script([1.5, 3.5]), Evaluation(item_data()), later, epochs=2)
@@ -395,7 +401,7 @@ def test_history_of_keras_and_logs_of_later_callbacks():
     assert all(type(logs[name]) is float for logs in seen for name in added)
 
 
-def test_a_prefix_and_no_metrics_and_no_groups():
+def test_logs_with_another_prefix_and_without_groups():
     callback = Evaluation(item_data(groups=None), prefix="test/", monitor="test/auc")
     history = fit(item_model(metrics=()), callback, validation_data=item_data()).history
     assert set(history) == {"loss", "val_loss"} | {
@@ -403,7 +409,7 @@ def test_a_prefix_and_no_metrics_and_no_groups():
     }
 
 
-def test_early_stopping_on_gauc_stops():
+def test_early_stopping_on_gauc():
     stop = keras.callbacks.EarlyStopping(
         monitor="val_gauc", mode="max", patience=1, restore_best_weights=True
     )
@@ -414,7 +420,7 @@ def test_early_stopping_on_gauc_stops():
     assert score_of_item_0(model) == 3.5
 
 
-def test_model_checkpoint_picks_the_best(tmp_path):
+def test_model_checkpoint_saves_the_best_epoch(tmp_path):
     path = tmp_path / "best.weights.h5"
     checkpoint = keras.callbacks.ModelCheckpoint(
         path, monitor="val_gauc", mode="max", save_best_only=True, save_weights_only=True
@@ -454,15 +460,15 @@ def test_tensorboard(tmp_path):
     np.testing.assert_allclose(values, [1 / 3, 2 / 3], rtol=1e-6)
 
 
-def test_the_best_weights_are_restored():
+def test_best_weights_are_restored():
     model = item_model()
     callback = Evaluation(item_data(), monitor="val_gauc", restore_best_weights=True)
     fit(model, Script([1.5, 3.5, 3.7, 2.5]), callback, epochs=4)
-    assert score_of_item_0(model) == 3.5  # The first of equals.
+    assert score_of_item_0(model) == 3.5  # Of equal evaluations the first.
     assert (callback.best, callback.best_step) == (1, 4)
 
 
-def test_the_best_weights_may_be_those_of_a_step_or_before_training():
+def test_best_weights_of_a_step_or_before_training_are_restored():
     class Steps(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, [2.5, 1.5, 3.5, 1.5][batch])
@@ -479,8 +485,8 @@ def test_the_best_weights_may_be_those_of_a_step_or_before_training():
     assert score_of_item_0(model) == 3.5
 
 
-def test_weights_that_are_averaged_over_steps():
-    """By `SwapEMAWeights` of Keras before it: averages are evaluated, kept, and the model's."""
+def test_evaluation_after_swap_ema_weights():
+    """Averages are evaluated, kept, and become the weights of the model."""
 
     class Weights(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -500,9 +506,9 @@ def test_weights_that_are_averaged_over_steps():
     assert score_of_item_0(model) == 3.5
 
 
-@pytest.mark.parametrize("steps_an_epoch", [1, 5])
-def test_averaged_weights(steps_an_epoch):
-    """Averages are evaluated and kept; training goes on with its own weights."""
+@pytest.mark.parametrize("steps_per_epoch", [1, 5])
+def test_use_ema_evaluates_and_keeps_averages(steps_per_epoch):
+    """Training continues with the trained weights."""
     own = []
 
     class Weights(keras.callbacks.Callback):
@@ -515,7 +521,7 @@ def test_averaged_weights(steps_an_epoch):
     model.compile(sgd, "binary_crossentropy")
     options = {"monitor": "val_gauc", "restore_best_weights": True, "use_ema": True}
     callback = Evaluation(item_data(), evaluate_freq=1, **options)
-    data, epochs = training_data(steps_an_epoch), 5 // steps_an_epoch
+    data, epochs = training_data(steps_per_epoch), 5 // steps_per_epoch
     fit(model, callback, Weights(), data=data, epochs=epochs)
     # Before the first step there is no average. Then 1.5, (1.5 + 5.5) / 2, (3.5 + 0.7) / 2, ...
     found = [entry["gauc"] for entry in callback.history]
@@ -525,12 +531,14 @@ def test_averaged_weights(steps_an_epoch):
     assert score_of_item_0(model) == 3.5
 
 
-def test_averaged_weights_that_there_are_not():
-    with pytest.raises(ValueError, match=r"`use_ema` needs an optimizer with use_ema=True\."):
+def test_use_ema_without_averages_raises():
+    with pytest.raises(
+        ValueError, match=r"`use_ema` must be used with an optimizer that has use_ema=True\."
+    ):
         fit(item_model(), Evaluation(item_data(), use_ema=True))
 
 
-def test_weights_stay_the_last_unless_told():
+def test_weights_are_not_restored_by_default():
     model = item_model()
     callback = Evaluation(item_data(), monitor="val_gauc")
     fit(model, Script([3.5, 1.5]), callback, epochs=2)
@@ -538,7 +546,7 @@ def test_weights_stay_the_last_unless_told():
     assert (callback.best, callback.best_step) == (1, 2)
 
 
-def test_the_lowest_logloss_is_best():
+def test_monitor_logloss_selects_the_lowest():
     model = item_model(-5.0)
     callback = Evaluation(item_data(), monitor="val_logloss", restore_best_weights=True)
     fit(model, Script([2.5, 3.5, 0.5]), callback, epochs=3)
@@ -546,8 +554,8 @@ def test_the_lowest_logloss_is_best():
     assert callback.best == min(entry["logloss"] for entry in callback.history)
 
 
-def test_of_equal_gaucs_the_least_logloss_is_best():
-    """Within the noise of the highest GAUC; beyond it the higher GAUC is best."""
+def test_monitor_gauc_then_logloss():
+    """Within the noise of the highest GAUC the lower logloss is best, else the higher GAUC."""
     model = item_model(0.5)
     callback = Evaluation(item_data(), restore_best_weights=True)
     fit(model, Script([3.5, 3.7, 3.2, 1.5]), callback, epochs=4)
@@ -557,33 +565,33 @@ def test_of_equal_gaucs_the_least_logloss_is_best():
     assert score_of_item_0(model) == pytest.approx(3.7)
 
 
-def test_without_a_gauc_the_logloss_is_monitored(capsys):
+def test_default_monitor_is_logloss_if_there_is_no_gauc(capsys):
     callback = Evaluation(item_data(groups=np.arange(6)), restore_best_weights=True, verbose=False)
     model = item_model(3.5)
-    for _ in range(2):  # Each training finds it anew.
+    for _ in range(2):  # Each training selects its monitor again.
         fit(model, Script([1.5, 3.0, 0.5]), callback, epochs=3)
         assert capsys.readouterr().out == (
-            "No group of the dataset has both a click and none: training is monitored by logloss. "
+            "No group of the dataset has both labels 0 and 1, so training monitors the logloss. "
             "The dataset has 6 rows, for which gauc is undefined.\n"
         )
         assert callback.monitor == "val_logloss"
         lowest = min(callback.history, key=lambda entry: entry["logloss"])
         assert (callback.best, callback.best_epoch) == (lowest["logloss"], lowest["epoch"])
         assert math.isnan(callback.history[-1]["gauc"])
-    fit(model, callback, Evaluation(item_data(), verbose=False))  # There is a GAUC.
-    assert capsys.readouterr().out.count("monitored by") == 1
+    fit(model, callback, Evaluation(item_data(), verbose=False))  # Here the GAUC is defined.
+    assert capsys.readouterr().out.count("training monitors the logloss") == 1
 
 
 @pytest.mark.parametrize("monitor", ["val_gauc_then_logloss", "val_gauc", "val_auc", "val_ne"])
-def test_a_given_monitor_must_be_defined(monitor):
+def test_undefined_given_monitor_raises(monitor):
     needs = "groups of `dataset`" if "gauc" in monitor else "a `dataset`"
-    message = f"`monitor='{monitor}'` needs {needs} with both a click and none: take .*: 3 rows,"
+    message = f"`monitor='{monitor}'` must be used with {needs} with both labels .*: 3 rows,"
     clicked = tf.data.Dataset.from_tensor_slices((ITEMS[::2], CLICKS[::2])).batch(4)
     with pytest.raises(ValueError, match=message):
         fit(item_model(), Evaluation(clicked, groups=USERS[::2], monitor=monitor))
 
 
-def test_the_loss_is_the_mean_since_the_last_evaluation():
+def test_loss_is_the_mean_since_the_previous_evaluation():
     class Steps(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, batch)
@@ -603,8 +611,8 @@ def test_the_loss_is_the_mean_since_the_last_evaluation():
 
 
 @pytest.mark.parametrize("evaluate_freq", ["epoch", 2])
-def test_the_loss_is_that_of_training_beside_validation_data(evaluate_freq):
-    """Keras' own validation of each epoch resets the mean loss before the epoch ends."""
+def test_loss_is_the_training_loss_with_validation_data(evaluate_freq):
+    """The validation of Keras resets the mean loss before the end of the epoch."""
 
     class Steps(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -621,7 +629,7 @@ def test_the_loss_is_that_of_training_beside_validation_data(evaluate_freq):
         assert losses[1:] == history["loss"]
 
 
-def test_the_loss_where_another_callback_evaluates_the_model():
+def test_loss_is_missing_if_another_callback_evaluates_the_model():
     class Another(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.evaluate(item_data(), verbose=0)
@@ -634,7 +642,7 @@ def test_the_loss_where_another_callback_evaluates_the_model():
     assert ["loss" in entry for entry in callback.history] == [False, True, False]
 
 
-def test_the_line_of_an_evaluation(capsys):
+def test_printed_lines(capsys):
     callback = Evaluation(item_data(), evaluate_freq=2)
     fit(item_model(1.5), callback, data=training_data(3))
     loss = (math.log1p(math.exp(-1.5)) + math.log1p(math.exp(1.0))) / 2
@@ -649,7 +657,9 @@ def test_the_line_of_an_evaluation(capsys):
     assert capsys.readouterr().out == ""
     fit(item_model(), Evaluation(item_data(), evaluate_freq=1), verbose=1)
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("step ") for line in lines) == 3  # Not behind the progress bar.
+    assert (
+        sum(line.startswith("step ") for line in lines) == 3
+    )  # Not on the line of the progress bar.
 
 
 @pytest.mark.parametrize(
@@ -666,21 +676,21 @@ def test_the_line_of_an_evaluation(capsys):
         ),
     ],
 )
-def test_errors_of_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         Evaluation(item_data(), **options)
 
 
-def test_gauc_needs_groups():
+def test_gauc_without_groups_raises():
     for options in ({}, {"monitor": "val_gauc"}):
-        refused = '`monitor="val_gauc.*"` needs groups: pass `groups`, .*Received: groups=None'
+        refused = '`monitor="val_gauc.*"` must be used with groups: .*Received: groups=None'
         with pytest.raises(ValueError, match=refused):
             Evaluation(item_data(groups=None), **options)
     assert Evaluation(item_data(groups=None), groups=USERS).best is None
 
 
-def test_a_deep_copy_is_a_callback_of_its_own():
-    """As KerasTuner makes one for each trial."""
+def test_deep_copy_is_independent():
+    """KerasTuner copies callbacks for each trial."""
     first = Evaluation(item_data(), evaluate_freq=1, monitor="val_gauc", restore_best_weights=True)
     fit(item_model(3.5), first)
     model, second = item_model(0.5), copy.deepcopy(first)
@@ -757,8 +767,8 @@ assert run.result["best_step"] in (0, 1)
 """
 
 
-def test_replicas(tmp_path):
-    """Two replicas, each with half a batch, against one: evaluated, averaged, kept."""
+def test_evaluation_under_distribution(tmp_path):
+    """Two replicas with half a batch each give the results of one replica."""
     done = subprocess.run(
         [sys.executable, "-c", REPLICAS, str(tmp_path / "run")],
         cwd=pathlib.Path(__file__).parent.parent,
@@ -769,7 +779,7 @@ def test_replicas(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_exports():
+def test_evaluation_names_are_exported():
     import keras_din as kd
 
     assert kd.evaluation is evaluation
@@ -796,7 +806,7 @@ def data_of_two_labels(groups=USERS):
     return dataset
 
 
-def test_each_output_is_evaluated_by_its_own_label():
+def test_each_output_is_evaluated_with_its_label():
     model, dataset = two_outputs(), data_of_two_labels()
     p = 1 / (1 + np.exp(-ITEMS[:, 0].astype("float64")))
     found = predict(model, dataset)
@@ -816,7 +826,7 @@ def test_each_output_is_evaluated_by_its_own_label():
 NAMES = {"gauc", "auc", "logloss", "ne", "calibration", "ece", "rows", "groups", "groups_left_out"}
 
 
-def test_what_a_loss_did_to_one_output_is_undone_there_alone():
+def test_positive_weight_of_one_output_is_undone_for_this_output():
     model, dataset = two_outputs(), data_of_two_labels()
     plain = evaluate(model, dataset)
     weighted = BinaryCrossentropy(positive_weight=3)
@@ -830,7 +840,7 @@ def test_what_a_loss_did_to_one_output_is_undone_there_alone():
     assert evaluate(model, dataset, raw=True)["cvr_logloss"] == plain["cvr_logloss"]
 
 
-def test_training_is_monitored_by_the_output_that_is_named(capsys):
+def test_monitor_with_the_name_of_an_output(capsys):
     model, dataset = two_outputs(), data_of_two_labels()
     model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
     for monitor, output in (("val_logloss", "ctr"), ("val_cvr_logloss", "cvr")):
@@ -842,8 +852,10 @@ def test_training_is_monitored_by_the_output_that_is_named(capsys):
     assert f"cvr_gauc {result['cvr_gauc']:.4f}" in capsys.readouterr().out
 
 
-def test_labels_of_other_outputs_are_refused():
+def test_labels_of_other_outputs_raise():
     labels = {"ctr": CLICKS, "like": CLICKS}
     dataset = tf.data.Dataset.from_tensors((ITEMS, labels))
-    with pytest.raises(ValueError, match=r"`y` must hold the labels of each output .* a dict of"):
+    with pytest.raises(
+        ValueError, match=r"`y` must contain the labels of each output .* a dict of"
+    ):
         predict(two_outputs(), dataset)
