@@ -63,7 +63,8 @@ class ClickRates(NamedTuple):
         """Returns a model whose outputs are click rates: `model` itself if nothing is undone."""
         if self.undoes_nothing:
             return model
-        outputs, taken = {}, set()
+        outputs: dict = {}
+        taken: set[str] = set()
         for name, tensor in by_output(model.output, self.of_outputs).items():
             factor = self.of_outputs[name].factor
             outputs[name] = tensor if factor == 1 else recalibrate_tensor(tensor, factor, taken)

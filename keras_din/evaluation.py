@@ -214,7 +214,7 @@ class Evaluation(keras.callbacks.Callback):
         self.restore_best_weights = restore_best_weights
         self._outputs = _outputs(dataset)
         self._is_default = monitor is None
-        monitor = prefix + GAUC_THEN_LOGLOSS if self._is_default else monitor
+        monitor = prefix + GAUC_THEN_LOGLOSS if monitor is None else monitor
         self._monitored, self._rule = split_monitor(monitor, self._outputs, prefix)
         self.use_ema = one_of("use_ema", use_ema, (True, False))
         self.verbose = verbose
@@ -519,8 +519,8 @@ def _collect(forward, dataset) -> Predictions:
         batches.append((predictions, labels, real.sum(axis=1)))
     if not batches:
         raise ValueError("`dataset` must have at least one batch. Received: an empty dataset.")
-    predictions, labels, sizes = zip(*batches, strict=True)
-    return Predictions(_concatenate(predictions), _concatenate(labels), np.concatenate(sizes))
+    of_models, of_dataset, sizes = zip(*batches, strict=True)
+    return Predictions(_concatenate(of_models), _concatenate(of_dataset), np.concatenate(sizes))
 
 
 def _concatenate(batches):

@@ -96,7 +96,8 @@ class Best:
         self.monitor = one_of("monitor", monitor, MONITORS)
         self.metric = "gauc" if monitor == GAUC_THEN_LOGLOSS else monitor
         self.prefix = prefix
-        self.evaluation = self.highest = None
+        self.evaluation: Evaluated | None = None
+        self.highest: Evaluated | None = None
 
     def update(self, entry: dict, by_group: GroupAUC | None = None) -> bool:
         """Adds an evaluation, and returns whether it is the best so far.
@@ -114,29 +115,27 @@ class Best:
             best = self.evaluation
             is_best = best is None or _BETTER[self.metric](value, best.value)
         else:
+            if by_group is None:
+                raise ValueError(
+                    f"`by_group` must be given to monitor {GAUC_THEN_LOGLOSS!r}. Received: None."
+                )
             new = new._replace(auc=by_group.auc, weights=by_group.impressions)
             if self.highest is None or value > self.highest.value:
                 self.highest = new
             best = self.evaluation
             is_best = (
                 best is None
-                or not self._is_within_noise(best)
-                or (self._is_within_noise(new) and new.logloss < best.logloss)
+                or not _is_within_noise(best, self.highest)
+                or (_is_within_noise(new, self.highest) and new.logloss < best.logloss)
             )
         if is_best:
             self.evaluation = new
         return is_best
 
-    def _is_within_noise(self, evaluation) -> bool:
-        """Returns whether the highest GAUC is not significantly higher."""
-        error = np.nan
-        if evaluation.auc.shape == self.highest.auc.shape:  # Else the dataset has changed.
-            _, error = mean_and_error(self.highest.auc - evaluation.auc, self.highest.weights)
-        return self.highest.value - evaluation.value <= np.fmax(error, SMALLEST_GAIN)
-
     def state(self) -> tuple:
         """Returns `(numbers, arrays)`: a dict of JSON values and a dict of NumPy arrays."""
-        numbers, arrays = {}, {}
+        numbers: dict[str, list] = {}
+        arrays: dict[str, np.ndarray] = {}
         for name in ("evaluation", "highest"):
             evaluation = getattr(self, name)
             if evaluation is not None:
@@ -150,3 +149,11 @@ class Best:
         for name, values in numbers.items():
             by_group = (arrays[name], arrays["weights"]) if name in arrays else ()
             setattr(self, name, Evaluated(*values, *by_group))
+
+
+def _is_within_noise(evaluation, highest) -> bool:
+    """Returns whether the highest GAUC is not significantly higher."""
+    error = np.nan
+    if evaluation.auc.shape == highest.auc.shape:  # Else the dataset has changed.
+        _, error = mean_and_error(highest.auc - evaluation.auc, highest.weights)
+    return highest.value - evaluation.value <= np.fmax(error, SMALLEST_GAIN)

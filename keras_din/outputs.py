@@ -75,7 +75,7 @@ def metrics_by_output(metrics: dict, names) -> dict:
     names = list(names)
     if len(names) == 1:
         return {names[0]: metrics}
-    found = {output: {} for output in names}
+    found: dict[str, dict] = {output: {} for output in names}
     for name, value in metrics.items():
         outputs = [output for output in names if name.startswith(f"{output}_")]
         if outputs:  # `buy_now_auc` starts with `buy_` too.

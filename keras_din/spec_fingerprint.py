@@ -135,7 +135,7 @@ def _unordered_checksum(feature) -> int:
         try:
             encoded = list(map(str.encode, texts))  # `map` is faster for millions of values.
         except UnicodeEncodeError:  # A lone surrogate.
-            encoded = map(_encoded, texts)
+            encoded = list(map(_encoded, texts))
         cache["_unordered"] = sum(map(zlib.crc32, encoded))
     return cache["_unordered"]
 

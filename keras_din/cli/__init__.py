@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--version", action="version", version=f"keras-din {__version__}")
     commands = result.add_subparsers(title="commands", dest="command", required=True)
     for name, command in COMMANDS.items():
-        first_line = command.__doc__.splitlines()[0]
+        first_line = str(command.__doc__).splitlines()[0]
         sub = commands.add_parser(
             name,
             help=first_line[0].lower() + first_line[1:].rstrip("."),

@@ -16,7 +16,7 @@ from keras_din.cli.show import metrics_table
 
 # Arguments of `train` for all models of a data set, and of the builders of base and DIN. On
 # KuaiRand they are the defaults with fewer epochs. The synthetic log needs no regularization.
-SETTINGS = {
+SETTINGS: dict[str, dict] = {
     "kuairand": {"epochs": 3, "patience": 1},
     "synthetic": {
         "epochs": 3,
@@ -26,7 +26,7 @@ SETTINGS = {
         "patience": 1,
     },
 }
-OPTIONS = {
+OPTIONS: dict[str, dict] = {
     "kuairand": {},
     "synthetic": {"hidden_units": [64], "dropout": 0},
 }

@@ -105,7 +105,7 @@ def _roles(spec: dict) -> dict:
 def _axes(role: str | None, signature: str) -> tuple:
     """The axes of an input of a role, or of an output; of the values of a bag there is one more."""
     of_candidates = ("batch",) if signature == "serving_default" else ("batch", "candidates")
-    return _AXES.get(role, of_candidates)
+    return of_candidates if role is None else _AXES.get(role, of_candidates)
 
 
 def _shape(tensor: dict | None, axes: tuple) -> str:
@@ -113,17 +113,17 @@ def _shape(tensor: dict | None, axes: tuple) -> str:
     if tensor is None:
         return "-"
     letters = (*axes, *["values"] * 3)
-    axes = [
+    words = [
         letter if size < 0 else str(size)
         for letter, size in zip(letters, tensor["shape"], strict=False)
     ]
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+    return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
 
 
 def _features(description: dict) -> list:
     """A row a feature: what it takes, its table, where it stands."""
     spec = description["spec"]
-    places = {}
+    places: dict[str, list] = {}
     for word in ("context", "target"):
         for name in spec[word]:
             places.setdefault(name, []).append(word)
@@ -195,10 +195,13 @@ def _half_precision(half: dict | None) -> str:
 
 
 def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    for unit in ("kB", "MB"):
         size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} GB"
 
 
 def _aligned(rows: list) -> str:

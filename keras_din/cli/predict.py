@@ -33,7 +33,7 @@ from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
 # The words of a raw log, and what each is where it is not given.
-OF_LOG = {"user": None, "time": None, "label": None, "sequences": [], "request": None}
+OF_LOG: dict = {"user": None, "time": None, "label": None, "sequences": [], "request": None}
 OF_LOG |= {"items": None, "users": None, "bags": [], "separator": None, "sep": None, "names": None}
 OF_LOG |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
 OF_LOG |= {"data": None, "log_only": False}

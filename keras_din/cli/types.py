@@ -64,11 +64,11 @@ def features_and_types(options) -> dict:
 
     separator = SEPARATOR if options.separator is None else options.separator
     known, types = _read(options.spec) if options.spec else ({}, {})
-    of_words = [(name, "numeric") for name in options.numeric]
+    of_words: list[tuple[str, str | dict]] = [(name, "numeric") for name in options.numeric]
     of_words += [(name, "categorical") for name in options.categorical]
     of_words += [(name, {"bag": separator}) for name in options.bags]
     of_words += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
-    words = {}
+    words: dict[str, str | dict] = {}
     for name, kind in of_words:
         if words.setdefault(name, kind) != kind:
             raise ValueError(
@@ -83,10 +83,11 @@ def features_and_types(options) -> dict:
             f"{features}. Received: {lacking}."
         )
     known = {name: feature for name, feature in known.items() if name not in types}
-    result = {"numeric": [], "categorical": [], "bags": {}}
+    numeric_or_not: dict[str, list] = {"numeric": [], "categorical": []}
+    bags: dict[str, str] = {}
     of_file = [name for name in features if name in known and known[name].axes]
     if options.separator is not None:
-        result["bags"] = dict.fromkeys(of_file, separator)
+        bags = dict.fromkeys(of_file, separator)
         if not of_file and not any(kind in ("bag", {"bag": separator}) for kind in types.values()):
             raise ValueError(
                 "`--separator` belongs to features of several values, which `--bags` or `--spec` "
@@ -96,14 +97,16 @@ def features_and_types(options) -> dict:
         if kind == "bag":
             kind = {"bag": separator}
         if isinstance(kind, str):
-            result[kind].append(name)
+            numeric_or_not[kind].append(name)
         elif "bag" in kind:
-            result["bags"][name] = kind["bag"]
+            bags[name] = kind["bag"]
         else:
             known[name] = Categorical(name, hash_buckets=kind["hash"], dim=options.dim)
-    for word in ("target", "context", "side_features"):
-        result[word] = [known.get(name, name) for name in getattr(options, word)]
-    return result
+    features_of = {
+        word: [known.get(name, name) for name in getattr(options, word)]
+        for word in ("target", "context", "side_features")
+    }
+    return numeric_or_not | {"bags": bags} | features_of
 
 
 def _read(path: str):

@@ -38,7 +38,7 @@ class Bag(EmbeddedFeature):
     """
 
     pooling: str
-    max_values: int
+    max_values: int  # type: ignore[misc]  # Per object here.
     axes = ("values",)
 
     def __init__(self, name, vocabulary_size=None, *, pooling="mean", max_values=20, **table):

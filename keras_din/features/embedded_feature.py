@@ -15,7 +15,7 @@ _DIM = 16
 class EmbeddedFeature(Feature):
     """Base of `Categorical` and `Bag`. See `Categorical` for the arguments."""
 
-    table: Table
+    table: Table  # type: ignore[misc]  # Per object here.
     input_dtype = "int32"
     takes_numbers = False
 
@@ -105,7 +105,7 @@ class EmbeddedFeature(Feature):
         return None if isinstance(self.values, Indices) else self.values.raw_dtype
 
     @property
-    def raw_dtype(self) -> str:
+    def raw_dtype(self) -> str:  # type: ignore[override]  # A frozen class has no writers.
         """Type of the raw values."""
         return self.values.raw_dtype
 

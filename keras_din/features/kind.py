@@ -4,11 +4,11 @@ import dataclasses
 import functools
 import json
 from collections.abc import Sequence as SequenceOf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keras_din.features.names import check_name
 
-KINDS = {}  # Name of the class -> the class.
+KINDS: dict[str, type["Feature"]] = {}  # Name of the class -> the class.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Feature:
     name: str
     raw_dtype: ClassVar[str] = "float32"
     input_dtype: ClassVar[str] = "float32"
-    axes: ClassVar[tuple] = ()
+    axes: ClassVar[tuple[str, ...]] = ()
     max_values: ClassVar[int | None] = None
     fill_value: ClassVar[float] = 0.0
-    padding_value: ClassVar[object] = 0.0
+    padding_value: ClassVar[Any] = 0.0
     marks_padding: ClassVar[bool] = False
-    table: ClassVar[object] = None
+    table: ClassVar[Any] = None
 
     @property
     def is_numeric(self) -> bool:
@@ -88,14 +88,14 @@ def register_kind(kind):
     return kind
 
 
-def as_tuple(owner: str, word: str, values) -> tuple:
+def as_tuple(owner: str, word: str, values: Any) -> tuple:
     """Returns `values` as a tuple, or raises a `ValueError` if they are not a list."""
     if isinstance(values, str) or not isinstance(values, SequenceOf):
         raise ValueError(f"`{word}` of {owner} must be a list. Received: {word}={values!r}.")
     return tuple(values)
 
 
-def feature_tuple(owner: str, word: str, values) -> tuple:
+def feature_tuple(owner: str, word: str, values: Any) -> tuple[Feature, ...]:
     """Returns `values` as a tuple of features, or raises a `ValueError`."""
     values = as_tuple(owner, word, values)
     for value in values:

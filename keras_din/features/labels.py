@@ -1,6 +1,7 @@
 """`Label`: the name of a label and of the model output that predicts it."""
 
 import dataclasses
+from typing import Any
 
 from keras_din.features.names import check_name, check_unique
 
@@ -51,7 +52,7 @@ class Label:
 DEFAULT_LABELS = (Label(),)
 
 
-def label_tuple(owner: str, values) -> tuple:
+def label_tuple(owner: str, values: Any) -> tuple[Label, ...]:
     """Returns labels, or names of labels, as a tuple of `Label` objects with unique names."""
     if isinstance(values, (str, Label)):
         values = (values,)
@@ -67,5 +68,5 @@ def label_tuple(owner: str, values) -> tuple:
                 f"`labels` of {owner} must contain `Label` objects or names. Received: {label!r}."
             )
     check_unique("the labels", [label.name for label in labels])
-    check_unique("the model's outputs", [label.output.lower() for label in labels])
+    check_unique("the model's outputs", [str(label.output).lower() for label in labels])
     return labels

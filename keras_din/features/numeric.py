@@ -47,7 +47,7 @@ class Numeric(Feature):
             object.__setattr__(self, word, number)
 
     @property
-    def fill_value(self) -> float:
+    def fill_value(self) -> float:  # type: ignore[override]  # A frozen class has no writers.
         return self.mean
 
     def __repr__(self):

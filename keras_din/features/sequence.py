@@ -1,9 +1,11 @@
 """`Sequence`: a sequence of behaviors."""
 
 import dataclasses
+from collections.abc import Sequence as SequenceOf
+from typing import TYPE_CHECKING
 
 from keras_din.checks import positive_integer
-from keras_din.features.kind import feature_tuple
+from keras_din.features.kind import Feature, feature_tuple
 from keras_din.features.names import check_name, check_unique
 
 
@@ -33,9 +35,20 @@ class Sequence:
     """
 
     name: str
-    of: tuple
-    side_features: tuple = dataclasses.field(default=(), kw_only=True)
+    of: tuple[Feature, ...]
+    side_features: tuple[Feature, ...] = dataclasses.field(default=(), kw_only=True)
     max_length: int = dataclasses.field(default=100, kw_only=True)
+
+    if TYPE_CHECKING:  # The arguments may be lists; the attributes are tuples.
+
+        def __init__(
+            self,
+            name: str,
+            of: SequenceOf[Feature],
+            *,
+            side_features: SequenceOf[Feature] = (),
+            max_length: int = 100,
+        ) -> None: ...
 
     def __post_init__(self):
         check_name("Sequence", self.name)
@@ -53,11 +66,11 @@ class Sequence:
         )
 
     @property
-    def features(self) -> tuple:
+    def features(self) -> tuple[Feature, ...]:
         """The features of one behavior: first `of`, then `side_features`."""
         return self.of + self.side_features
 
-    def input_name(self, feature) -> str:
+    def input_name(self, feature: Feature) -> str:
         """Returns the name of the model's input for a feature of the behaviors."""
         return f"{self.name}_{feature.name}"
 

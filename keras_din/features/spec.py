@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-from typing import NamedTuple
+from collections.abc import Sequence as SequenceOf
+from typing import TYPE_CHECKING, NamedTuple
 
-from keras_din.features.kind import as_tuple, feature_tuple
-from keras_din.features.labels import DEFAULT_LABELS, label_tuple
+from keras_din.features.kind import Feature, as_tuple, feature_tuple
+from keras_din.features.labels import DEFAULT_LABELS, Label, label_tuple
 from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec_json import spec_arguments, spec_to_dict
@@ -21,7 +22,7 @@ class InputInfo(NamedTuple):
         sequence: The `Sequence` of a behavior, else `None`.
     """
 
-    feature: object
+    feature: Feature
     role: str
     sequence: Sequence | None
 
@@ -55,10 +56,21 @@ class FeatureSpec:
     ```
     """
 
-    target: tuple
-    sequences: tuple = ()
-    context: tuple = ()
-    labels: tuple = DEFAULT_LABELS
+    target: tuple[Feature, ...]
+    sequences: tuple[Sequence, ...] = ()
+    context: tuple[Feature, ...] = ()
+    labels: tuple[Label, ...] = DEFAULT_LABELS
+
+    if TYPE_CHECKING:  # The arguments may be lists; the attributes are tuples.
+
+        def __init__(
+            self,
+            *,
+            target: SequenceOf[Feature],
+            sequences: SequenceOf[Sequence] = (),
+            context: SequenceOf[Feature] = (),
+            labels: SequenceOf[Label | str] | Label | str = DEFAULT_LABELS,
+        ) -> None: ...
 
     def __post_init__(self):
         for word in ("target", "context"):
@@ -108,7 +120,7 @@ class FeatureSpec:
 
     def _resolve_tables(self) -> None:
         """Replaces names of tables by tables. Tables with the same name must be equal."""
-        tables = {}
+        tables: dict[str, Table] = {}
         for feature in self._all_features():
             if not isinstance(feature.table, Table):
                 continue
@@ -148,22 +160,22 @@ class FeatureSpec:
                 yield sequence.input_name(feature), InputInfo(feature, "behavior", sequence)
 
     @property
-    def inputs(self) -> dict:
+    def inputs(self) -> dict[str, InputInfo]:
         """The model's inputs in order: name -> `InputInfo(feature, role, sequence)`."""
         return dict(self._named_inputs())
 
     @property
-    def outputs(self) -> tuple:
+    def outputs(self) -> tuple[str, ...]:
         """The names of the model's outputs, one per label."""
-        return tuple(label.output for label in self.labels)
+        return tuple(str(label.output) for label in self.labels)
 
     @property
-    def features(self) -> dict:
+    def features(self) -> dict[str, Feature]:
         """All features, each once: name -> feature."""
         return {feature.name: feature for feature in self._all_features()}
 
     @property
-    def tables(self) -> dict:
+    def tables(self) -> dict[str, Table]:
         """All tables of embeddings, each once: name -> `Table`."""
         tables = [feature.table for feature in self._all_features()]
         return {table.name: table for table in tables if table is not None}

@@ -5,7 +5,7 @@ import functools
 import itertools
 import os
 from collections.abc import Iterable, Set
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras_din.checks import positive_integer
 from keras_din.features.names import first_duplicate
@@ -30,11 +30,22 @@ class Values:
         way: How the values are defined: `"vocabulary"`, `"hash"` or `"size"`.
     """
 
-    raw_dtype: str
-    size: int
-    padding_value: object
-    missing_value: object
-    hashes_padding: bool = False
+    way: ClassVar[str]
+
+    if TYPE_CHECKING:  # A class or a dataclass has them in another form each; all are read-only.
+
+        @property
+        def raw_dtype(self) -> str: ...
+        @property
+        def size(self) -> int: ...
+        @property
+        def padding_value(self) -> Any: ...
+        @property
+        def missing_value(self) -> Any: ...
+
+    @property
+    def hashes_padding(self) -> bool:
+        return False
 
     def to_dict(self) -> dict:
         """Returns the keyword arguments of `make_values` as a dict of JSON values."""

@@ -53,15 +53,15 @@ class FileFormat(NamedTuple):
 def index_spec(spec: FeatureSpec) -> FeatureSpec:
     """The same features with indices as their raw values: a file has no lookup tables."""
     features = {name: index_feature(feature) for name, feature in spec.features.items()}
-    named = lambda each: [features[feature.name] for feature in each]  # noqa: E731
+    named = lambda each: tuple(features[feature.name] for feature in each)  # noqa: E731
     return dataclasses.replace(
         spec,
         context=named(spec.context),
         target=named(spec.target),
-        sequences=[
+        sequences=tuple(
             dataclasses.replace(s, of=named(s.of), side_features=named(s.side_features))
             for s in spec.sequences
-        ],
+        ),
     )
 
 

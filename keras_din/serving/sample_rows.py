@@ -157,7 +157,7 @@ def _(values: Indices, rng, shape):
 
 
 @per_kind
-def raw_from_input(feature, values) -> np.ndarray:
+def raw_from_input(feature, values):
     """Raw values for which the model's input is `values`."""
 
 
@@ -181,7 +181,7 @@ def raw_from_indices(feature, indices) -> np.ndarray:
 
 
 @per_kind
-def raw_values_of(values, indices: np.ndarray) -> np.ndarray:
+def raw_values_of(values, indices: np.ndarray):
     """Raw values of `Values` that have these indices."""
 
 
@@ -212,7 +212,8 @@ def _chosen(values, known: dict, distinct, where, shape) -> np.ndarray:
 
 def _values_of_buckets(values: HashBuckets, indices) -> dict:
     """Index -> the first of the numbers 1, 2, ... that has its bucket."""
-    found, number, at_once = {}, 1, 2**16
+    found: dict[int, int] = {}
+    number, at_once = 1, 2**16
     while not all(index in found for index in indices):
         numbers = np.arange(number, number + at_once)
         text = tf.strings.as_string(tf.constant(numbers))

@@ -194,7 +194,7 @@ def write(
     """
     module = tf.Module()
     module.raw_values = RawValues(spec, scratch)
-    variables = {}
+    variables: dict = {}
     functions = {
         "serving_default": signatures.serving_default(model, spec, module.raw_values),
         "rank": signatures.rank(model, spec, module.raw_values, order_by),

@@ -14,5 +14,5 @@ def fingerprint(data) -> str:
             # The line of the log is not part of a row's content.
             if isinstance(array, np.ndarray) and name != "line":
                 code = zlib.crc32(name.encode(), code)
-                code = zlib.crc32(np.ascontiguousarray(array), code)
+                code = zlib.crc32(np.ascontiguousarray(array).data, code)
     return f"{code:08x}"

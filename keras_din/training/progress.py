@@ -69,6 +69,7 @@ def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progres
 
 def load_checkpoint(folder: pathlib.Path, progress: Progress) -> keras.Model:
     """The model of the checkpoint, with its optimizer and random states."""
+    assert progress.checkpoint is not None, "there is no checkpoint"
     model = keras.saving.load_model(folder / progress.checkpoint)
     for variable, state in zip(_random_states(model), progress.random, strict=True):
         variable.assign(state)

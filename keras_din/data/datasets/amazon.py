@@ -91,10 +91,10 @@ def load_amazon(
         log = Table(log.frame[kept], log.bad)
     items = read_categories(meta, set(log.frame["item_id"]))
     if len(log.frame) and not len(items.frame):
-        bad = "".join(f"; line {line}: {reason}" for line, reason in items.bad[:1].to_numpy())
+        first = "".join(f"; line {line}: {reason}" for line, reason in items.bad[:1].to_numpy())
         raise ValueError(
             f"`meta` must hold items that were reviewed. Received: {os.fspath(meta)}, which has "
-            f"none{bad}."
+            f"none{first}."
         )
     data = prepare_interactions(
         log,
@@ -110,6 +110,7 @@ def load_amazon(
         max_bad=max_bad,
         seed=seed,
     )
+    assert data.bad_rows is not None
     bad = pd.concat([data.bad_rows.assign(file="reviews"), items.bad.assign(file="meta")])
     bad = bad[["line", "reason", "file"]].reset_index(drop=True)
     return dataclasses.replace(data, report={**data.report, **report}, bad_rows=bad)
@@ -117,7 +118,8 @@ def load_amazon(
 
 def read_reviews(path: str | os.PathLike) -> Table:
     """Reads the columns `user_id`, `item_id` and `ts` (seconds) of a file of reviews."""
-    users, items = {}, {}  # Each id is stored once.
+    users: dict[str, int] = {}  # Each id is stored once.
+    items: dict[str, int] = {}
     user_of, item_of, times, lines = (array.array("q") for _ in range(4))
     bad = []
     for number, line in read_lines(path):
@@ -137,8 +139,8 @@ def read_reviews(path: str | os.PathLike) -> Table:
         lines.append(number)
     frame = pd.DataFrame(
         {
-            "user_id": np.array(list(users), object)[np.asarray(user_of)],
-            "item_id": np.array(list(items), object)[np.asarray(item_of)],
+            "user_id": np.array(list(users), np.dtype(object))[np.asarray(user_of)],
+            "item_id": np.array(list(items), np.dtype(object))[np.asarray(item_of)],
             "ts": np.asarray(times),
         },
         index=pd.Index(np.asarray(lines), name="line"),

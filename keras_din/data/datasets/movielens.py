@@ -126,8 +126,10 @@ def read_ratings(path: str | os.PathLike, separator: bytes) -> Table:
         except (ValueError, IndexError):
             bad.append((number, "not a user, a film, a rating and a time"))
             continue
-        for column, value in zip((user, movie, rating, time), row, strict=True):
-            column.append(value)
+        user.append(row[0])
+        movie.append(row[1])
+        rating.append(row[2])
+        time.append(row[3])
         lines.append(number)
     columns = {"user_id": user, "movie_id": movie, "rating": rating, "timestamp": time}
     return Table(

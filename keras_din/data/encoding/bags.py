@@ -48,5 +48,5 @@ def _different(values, separator: str | None):
     return place + 1, lengths, flat
 
 
-def _split(text: str, separator: str) -> tuple:
+def _split(text: str, separator: str | None) -> tuple:
     return tuple(value for value in text.split(separator) if value)

@@ -158,9 +158,11 @@ class Features:
             dims = {name: dim.get(name, 16) for name in names}
         else:
             dims = dict.fromkeys(names, positive_integer("dim", dim))
-        self.by_name, self.missing, self.bags = {}, {}, {}
+        self.by_name: dict[str, Feature] = {}
+        self.missing: dict[str, int] = {}
+        self.bags: dict = {}
         # Names of the features that mark padding of candidates or behaviors.
-        self._marking = set()
+        self._marking: set[str] = set()
         self._separators = separators or {}
         options = options or {"kinds": {}, "found": {}}
         declared, found = options["kinds"], options["found"]

@@ -34,9 +34,9 @@ def column_tensor(column: np.ndarray):
             return tf.convert_to_tensor(column)
         # NumPy does not export read-only arrays to DLPack, so the memory is shared by its address.
         memory = (ctypes.c_byte * column.nbytes).from_address(column.ctypes.data)
-        memory.owner = column
-        shared = np.frombuffer(memory, column.dtype)
-        return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
+        memory.owner = column  # type: ignore[attr-defined]  # Any object of ctypes takes it.
+        writable = np.frombuffer(memoryview(memory), column.dtype)
+        return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
 
 
 def _is_memory_mapped(array) -> bool:

@@ -55,7 +55,9 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
     from_table = [feature_name(feature) for feature in columns.target[1:]]
     from_table = [name for name in from_table if name not in from_log]
     code, catalog = pd.factorize(rows[item])
-    catalog, features, report = pd.Index(catalog), {}, {}
+    catalog = pd.Index(catalog)
+    features: dict = {}
+    report: dict = {}
     if items is not None:
         table, aside = read_keyed(
             items,

@@ -242,8 +242,13 @@ def _check_feedback(columns, of_label: dict, sequences: dict) -> None:
     """Refuses features that are labels or flags of behaviors."""
     feedback = dict.fromkeys(sequences.values(), "what the user did with it")
     feedback |= dict.fromkeys(of_label.values(), "the label")
-    groups = map(feature_names, (columns.target, columns.context, columns.side_features))
-    check_no_feedback(feedback, *groups, sequences)
+    check_no_feedback(
+        feedback,
+        feature_names(columns.target),
+        feature_names(columns.context),
+        feature_names(columns.side_features),
+        sequences,
+    )
 
 
 def _by_request(events, request: str | None) -> tuple:

@@ -16,6 +16,7 @@ from keras_din.data.reading.bad_rows import MAX_BAD
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
+from keras_din.features import DEFAULT_LABEL
 
 
 def prepare_interactions(
@@ -118,9 +119,9 @@ def prepare_interactions(
     time, time_unit = time_or_order(time, order, time_unit, time_format)
     one_of("ties", ties, ("exclude", "order"))
     one_of("negatives_by", negatives_by, ("uniform", "popularity"))
-    given = negatives if isinstance(negatives, str) else None
-    if given is None:
+    if not isinstance(negatives, str):
         negatives = positive_integer("negatives", negatives)
+    given = negatives if isinstance(negatives, str) else None
     source = as_source(source, sep, header, names)
     items, users = as_sources((items, users), sep)
     columns = log_columns(
@@ -165,8 +166,8 @@ def prepare_interactions(
     _check_training(split, part)
     check_parts(split, part, events.time, allow_empty_parts, time_unit)
     shown = np.flatnonzero(part != LEFT_OUT)
-    if given:
-        drawn = given_negatives(events.frame[given].iloc[shown], catalog.items, given)
+    if isinstance(negatives, str):
+        drawn = given_negatives(events.frame[negatives].iloc[shown], catalog.items, negatives)
     else:
         drawn = _draw(events, catalog, shown, part, negatives, negatives_by, seed)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
@@ -190,7 +191,7 @@ def prepare_interactions(
         columns={name: of_row[name][repeat(shown)] for name in of_context}
         | {name: values[candidates.ravel()] for name, values in of_item.items()},
         history={sequence: (repeat(start), repeat(end))},
-        labels=np.tile(np.arange(each) == 0, len(shown)),
+        labels={DEFAULT_LABEL: np.tile(np.arange(each) == 0, len(shown))},
         group=repeat(number),
         request=repeat(shown),
         time=repeat(at),

@@ -107,7 +107,8 @@ def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_
     `options` are those of `read_table`. More rows aside than `max_bad` of all are an error.
     """
     found = {} if options.get("found") is None else options["found"]
-    table, bad = read_table(source, [key, *columns], **options | {"found": (new := {})})
+    new: dict[str, dict] = {}
+    table, bad = read_table(source, [key, *columns], **options | {"found": new})
     found |= {column: facts for column, facts in new.items() if column in columns}
     keyless = table[key].isna()
     aside = len(bad) + int(keyless.sum())

@@ -48,7 +48,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         part of each, as `part_of` gives it; the rows that are aside; what a report says of them.
     """
     frames, parts, aside = [], [], []
-    counts = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
+    counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
     for name in [name for name in PARTS if name in source]:
         frame, bad = _read_one(source[name], columns, lists, separators, reading)
         if not len(frame) + len(bad) and len(source) > 1:

@@ -38,7 +38,8 @@ def read_histories(frame, sequences: list, columns: LogColumns, separator, train
         `Series` per sequence; name of the column -> how many of its values are missing.
     """
     telling = _telling(columns.of, frame, columns.reading, columns.separators)
-    seen, missing = {name: [] for name in columns.of_behaviors}, {}
+    seen: dict[str, list] = {name: [] for name in columns.of_behaviors}
+    missing: dict[str, int] = {}
     for sequence in sequences:
         names = {name: f"{sequence}_{name}" for name in columns.of_behaviors}
         features = [*columns.of, *columns.side_features]

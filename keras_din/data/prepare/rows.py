@@ -176,9 +176,10 @@ def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
     counts = {}
     for name, info in spec.inputs.items():
         if info.feature.is_numeric:
-            own = info.role != "behavior"
-            log = None if own else behaviors[info.sequence.name]
-            values = samples.columns[name] if own else log.columns[info.feature.name]
+            if info.role == "behavior":
+                values = behaviors[info.sequence.name].columns[info.feature.name]
+            else:
+                values = samples.columns[name]
             counts[name] = int((~np.isfinite(values)).sum())
         elif not info.feature.axes:
             counts[name] = missing[name]

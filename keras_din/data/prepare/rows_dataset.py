@@ -225,11 +225,11 @@ def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
 
 def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
     """Numbers as float32, NaN where one is missing; words for a missing value are printed."""
-    values = pd.Series(values)
-    found = numbers_of(name, values)
-    words = values[np.isnan(found) & ~is_missing(values)]
+    series = pd.Series(values)
+    found = numbers_of(name, series)
+    words = series[np.isnan(found) & ~is_missing(series)]
     if len(words):
-        _check_words(name, words, all_are_words=len(words) == (~is_missing(values)).sum())
+        _check_words(name, words, all_are_words=len(words) == (~is_missing(series)).sum())
     with np.errstate(over="ignore"):  # What float32 can't hold is infinite, and so missing.
         return found.astype(np.float32)
 
@@ -303,23 +303,25 @@ def _numpy(values) -> np.ndarray:
 
 
 def _log(frame: pd.DataFrame, sequence) -> BehaviorLog:
-    columns, lengths, real = {}, None, None
-    first = id_feature(sequence.of)
+    columns: dict = {}
+    lengths: dict[str, np.ndarray] = {}
+    real = None
+    marks_padding = id_feature(sequence.of)
     for feature in sequence.features:
         name = sequence.input_name(feature)
         length, values = list_column(name, frame[name], feature)
-        if lengths is None:
-            first_name, lengths = name, length
-        elif (length != lengths).any():
-            row = int((length != lengths).argmax())
+        lengths[name] = length
+        first = next(iter(lengths))
+        if (length != lengths[first]).any():
+            at = int((length != lengths[first]).argmax())
             raise ValueError(
                 f"The lists of one sequence must have one length in a row. Received: "
-                f"{lengths[row]} in {first_name!r} and {length[row]} in {name!r} in row {row}."
+                f"{lengths[first][at]} in {first!r} and {length[at]} in {name!r} in row {at}."
             )
         columns[feature.name] = rows_to_column(feature, name, values)
-        if feature is first:
+        if feature is marks_padding:
             real = is_real(_numpy(values), feature)
-    row = np.repeat(np.arange(len(frame)), lengths)[real]
+    row = np.repeat(np.arange(len(frame)), lengths[first])[real]
     return BehaviorLog.from_events(
         row, {name: values[real] for name, values in columns.items()}, users=len(frame)
     )

@@ -259,9 +259,9 @@ def _log(sequence, parts: list, users: int) -> tuple:
     key = pd.DataFrame({"user": who, "time": at})
     for name, values in held.items():
         key[name] = values.bag_ids() if isinstance(values, Bags) else values
-    key = pd.MultiIndex.from_frame(key)
+    index = pd.MultiIndex.from_frame(key)
     first = len(parts[0][0])
-    twice = np.append(np.zeros(first, bool), key[first:].isin(key[:first]))
+    twice = np.append(np.zeros(first, bool), index[first:].isin(index[:first]))
     kept = np.flatnonzero(~twice)
     held = {name: values[kept] for name, values in held.items()}
     return BehaviorLog.from_events(who[kept], held, at[kept], users), int(twice.sum())

@@ -110,7 +110,8 @@ class ByTime:
 
     def _bounds(self) -> list:
         """The three moments in microseconds; what is `None` begins where the next one does."""
-        bounds, later = [], np.iinfo(np.int64).max
+        bounds: list[int] = []
+        later = int(np.iinfo(np.int64).max)
         for word in ("end", "test_from", "valid_from"):
             value = getattr(self, word)
             if value is not None:
@@ -143,7 +144,7 @@ class ByTime:
             return
         if formats := calendar_formats(np.array([value], np.int64)):
             moment = datetime.datetime.strptime(
-                str(value).zfill(count_digits(formats[0])), formats[0]
+                str(value).zfill(count_digits(formats[0]) or 0), formats[0]
             )
             iso = moment.isoformat(" ").removesuffix(" 00:00:00")
             raise ValueError(

@@ -93,8 +93,8 @@ def part_of_column(name: str, values) -> np.ndarray:
         ValueError: When no row is in a part, or one is another word for a part.
     """
     code, distinct = pd.factorize(pd.Series(values), use_na_sentinel=False)
-    distinct = np.array([str(value) for value in distinct], object)
-    for value in distinct:
+    words = np.array([str(value) for value in distinct], object)
+    for value in words:
         meant = _ALIKE.get(value.strip().lower(), value)
         if meant != value:
             raise ValueError(
@@ -102,12 +102,12 @@ def part_of_column(name: str, values) -> np.ndarray:
                 f"in no part. Received: {value!r}, which looks like {meant!r}."
             )
     part = np.select(
-        [distinct == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
+        [words == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
     ).astype(np.int8)[code]
     if (part == LEFT_OUT).all():
         raise ValueError(
             f"Column {name!r} must hold 'train', 'valid' or 'test' in some rows. "
-            f"Received: {sorted(set(distinct))[:8]}."
+            f"Received: {sorted(set(words))[:8]}."
         )
     return part
 

@@ -10,7 +10,7 @@ from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.reading.labels import check_both_classes, require_labels
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.features import NUM_RESERVED, Categorical, FeatureSpec, Sequence
+from keras_din.features import DEFAULT_LABEL, NUM_RESERVED, Categorical, FeatureSpec, Sequence
 
 
 def prepare_tuples(
@@ -76,7 +76,7 @@ def prepare_tuples(
     samples = Samples(
         columns={name: values + NUM_RESERVED for name, values in columns.items()},
         history={"hist": (start[row], end[row])},
-        labels=np.concatenate([label, np.tile([1, 0], len(test))]),
+        labels={DEFAULT_LABEL: np.concatenate([label, np.tile([1, 0], len(test))])},
         group=group[row],
         request=row,
     )

@@ -73,7 +73,7 @@ def bag_cells(values: pd.Series, separator: str | None):
             which may be ids or amounts.
     """
     cells, wrong = values.to_numpy(object, copy=True), np.zeros(len(values), bool)
-    cache = {}  # Equal lists become one tuple.
+    cache: dict[tuple, tuple] = {}  # Equal lists become one tuple.
     for row, cell in enumerate(cells):
         if separator is not None and isinstance(cell, str):
             continue
@@ -88,7 +88,7 @@ def bag_cells(values: pd.Series, separator: str | None):
                     f"Received: {list(cell)} in line {values.index[row]}."
                 )
             if floats:
-                check_exact_ids(values.name, np.array(floats))
+                check_exact_ids(str(values.name), np.array(floats))
             bag = _to_tuple(cell, cache)
             wrong[row] = bag is None
             cells[row] = cell if bag is None else bag
@@ -125,4 +125,6 @@ def is_bag_column(values: pd.Series) -> bool:
     """Whether a column that `bag_cells` returned holds tuples."""
     known = values.notna().to_numpy()
     # By position, because the index may contain an item's row many times.
-    return values.dtype == object and known.any() and isinstance(values.iloc[known.argmax()], tuple)
+    if values.dtype != object or not known.any():
+        return False
+    return isinstance(values.iloc[int(known.argmax())], tuple)

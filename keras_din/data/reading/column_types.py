@@ -60,7 +60,8 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
         found = found._replace(refused=None)
     if declared == "categorical" and found.kind == "numbers":
         kind = "integers" if found.whole else "text"
-        tokens = {token: n for token, n in found.missing.items() if is_missing_token(token)}
+        counts = found.missing or {}
+        tokens = {token: n for token, n in counts.items() if is_missing_token(token)}
         found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
     return _typed(column, found, nothing)
 
@@ -79,16 +80,16 @@ def from_series(values: pd.Series, declared: str | None):
     becomes numbers, because pandas keeps a column as text if one of its numbers is a `-`.
     """
     values = to_plain_series(values)
-    kind = {"b": "boolean", "i": "integer", "u": "integer", "f": "floating", "m": "timedelta"}
-    kind = kind.get(values.dtype.kind) or pd.api.types.infer_dtype(values, skipna=True)
+    kinds = {"b": "boolean", "i": "integer", "u": "integer", "f": "floating", "m": "timedelta"}
+    kind = kinds.get(values.dtype.kind) or pd.api.types.infer_dtype(values, skipna=True)
     if kind == "decimal":
         values = from_arrow(pa.chunked_array([pa.array(values, from_pandas=True)]))
         return from_series(values.set_axis(values.index), declared)
     example = _first(values)
     if isinstance(example, _CONTAINERS) or (kind == "mixed" and _has_containers(values)):
         return values, _facts("bag", "lists")
-    nothing = int(is_missing(values).sum())
-    nothing = {"null": nothing} if nothing else {}
+    missing = int(is_missing(values).sum())
+    nothing = {"null": missing} if missing else {}
     if kind in ("boolean", "integer"):
         reason = _IDS if kind == "integer" else "true or false"
         return values, _facts("categorical", reason, example, nothing)
@@ -166,10 +167,12 @@ def _to_arrow_text(values: pd.Series, kind: str):
         plain = values[values.notna()]
         if not all(isinstance(value, (str, int, float, np.number)) for value in plain):
             return None
-        values = [None if pd.isna(value) else str(value) for value in values]
+        values = pd.Series(
+            [None if pd.isna(value) else str(value) for value in values], dtype=object
+        )
     elif kind != "string":
         return None
-    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.StringDtype):
+    if isinstance(values.dtype, pd.StringDtype):
         text = pa.array(values.array, from_pandas=True)
         return text if isinstance(text, pa.ChunkedArray) else pa.chunked_array([text])
     try:

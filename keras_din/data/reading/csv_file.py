@@ -206,8 +206,8 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
             writer.writerow([fields[i] for i in wanted])
     written.detach()
     content = clean.getbuffer()
-    source = lambda: pa.BufferReader(content)  # noqa: E731
-    table = _parse(source, columns, text, CsvFile(""), newlines_in_values=True)
+    reader = lambda: pa.BufferReader(content)  # noqa: E731
+    table = _parse(reader, columns, text, CsvFile(""), newlines_in_values=True)
     return table, np.array(lines, np.int64), bad
 
 
@@ -264,7 +264,9 @@ def _parse(source, columns: list, text, file: CsvFile, **options):
 
     table = read(columns, column_types=dict.fromkeys(columns, pa.binary()), null_values=[])
     dates = [name for name in columns if name not in text and _may_be_dates(table[name])]
-    found = read(dates, null_values=NULLS, strings_can_be_null=True) if dates else None
+    if not dates:
+        return table
+    found = read(dates, null_values=NULLS, strings_can_be_null=True)
     for name in dates:
         if pa.types.is_temporal(found[name].type):
             table = table.set_column(columns.index(name), name, found[name])

@@ -1,7 +1,6 @@
 """Detects the format of a file from its first bytes, and opens compressed files."""
 
 import contextlib
-import io
 import json
 import lzma
 import os
@@ -10,6 +9,7 @@ import tempfile
 import weakref
 import zipfile
 import zlib
+from typing import IO
 
 import pyarrow as pa
 
@@ -155,7 +155,7 @@ def _is_json(line: bytes) -> bool:
         return False
 
 
-def _open_only_member(path: str) -> io.BufferedIOBase:
+def _open_only_member(path: str) -> IO[bytes]:
     archive = zipfile.ZipFile(path)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     names = [name for name in names if not name.startswith("__MACOSX/")]

@@ -101,15 +101,16 @@ def label_remedy(values: pd.Series) -> str:
         None if pd.isna(value) or value == "" else _to_python(value) for value in values.unique()
     ]
     now = {value: _default_label(value) for value in distinct}
-    by_number = sorted((v for v in now if now[v] is not None), key=now.get)
-    amounts = sorted({now[value] for value in by_number})
+    numbers = {value: number for value, number in now.items() if number is not None}
+    by_number = sorted(numbers, key=numbers.__getitem__)
+    amounts = sorted(set(numbers.values()))
     guess = {value: _guess_label(value) for value in now}
     if len(amounts) == 2:
-        guess |= {value: int(now[value] == amounts[1]) for value in by_number}
+        guess |= {value: int(numbers[value] == amounts[1]) for value in by_number}
     elif len(amounts) > 2:
         middle = (amounts[0] + amounts[-1]) / 2
         some = by_number if len(by_number) <= _MAX_NUMBERS else [by_number[0], by_number[-1]]
-        return _example_remedy({value: int(now[value] > middle) for value in some})
+        return _example_remedy({value: int(numbers[value] > middle) for value in some})
     meant = {value: label for value, label in guess.items() if now[value] != label}
     if len(meant) > _MAX_VALUES or len(set(guess.values())) < min(2, len(guess)):
         some = list(meant)[:_MAX_VALUES]

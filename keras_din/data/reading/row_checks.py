@@ -20,9 +20,10 @@ class RowChecks:
     """
 
     def __init__(self, frame: pd.DataFrame, label_map: dict | None = None):
-        self.remedies = {}
+        self.remedies: dict[str, str] = {}
         self._frame, self._label_map = frame, label_map
-        self._reasons, self._values = [None], {}
+        self._reasons: list[str | None] = [None]
+        self._values: dict[str, str] = {}
         self._code = np.zeros(len(frame), np.int16)
 
     @property
@@ -113,11 +114,11 @@ class RowChecks:
         if not self.good.any():
             hints = [self.remedies[reason] for reason in counts if reason in self.remedies]
             hints += [ENCODING_REMEDY] * any(NOT_UTF8 in reason for reason in counts)
-            hints = " ".join(hints)
+            hint = " ".join(hints)
             raise ValueError(
                 f"{what[0].upper()}{what[1:]} must hold at least one good row. Received: "
                 f"{len(bad)} rows, kept aside for these reasons: {counts}."
-                f"{' ' * bool(hints)}{hints}"
+                f"{' ' * bool(hint)}{hint}"
             )
         checked = {reason: part for reason, part in counts.items() if reason not in unlimited}
         total = len(bad) + int(self.good.sum())

@@ -18,10 +18,10 @@ _LIMIT = 2.0**63 / 1.001
 _EARLIEST = 86_400 * UNITS["s"]  # 1970-01-02: 0 and -1 are not later in any unit and time zone.
 _YEAR_1980 = 3_653 * _EARLIEST  # 1980-01-02.
 PLACEHOLDER = "is a placeholder for a missing time: it is decades before the others"
-_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d")
-_DAYS += ("%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%d/%b/%Y", "%Y%m%d", "%d/%m/%y", "%m/%d/%y")
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "%H%M%S")
-_CLOCKS += (" %H:%M:%S %z", ":%H:%M:%S %z")
+_DAYS = ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d"]
+_DAYS += ["%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%d/%b/%Y", "%Y%m%d", "%d/%m/%y", "%m/%d/%y"]
+_CLOCKS = ["", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "%H%M%S"]
+_CLOCKS += [" %H:%M:%S %z", ":%H:%M:%S %z"]
 _COMMON_FORMATS = [day + clock for day in _DAYS for clock in _CLOCKS]  # For remedies.
 _COMMON_FORMATS += ["%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"]
 _MIN_TIMES = 10  # With this many times, it is not chance if all are multiples of one number.
@@ -256,7 +256,8 @@ def _check_precision(name: str, numbers: pd.Series, microseconds: float) -> None
     """Raises a `ValueError` if floats of this type are too coarse for times in this unit."""
     if numbers.dtype.kind != "f":
         return
-    array = numbers.to_numpy(np.dtype(f"f{numbers.dtype.itemsize}"), na_value=np.nan)
+    size = getattr(numbers.dtype, "itemsize", 8)
+    array: np.ndarray = numbers.to_numpy(np.dtype(f"f{size}"), na_value=np.nan)
     largest = np.abs(array[np.isfinite(array)]).max(initial=0)
     apart = float(np.spacing(largest))
     if largest > 2 / np.finfo(array.dtype).eps and apart * microseconds > 1:
@@ -364,5 +365,5 @@ def time_range(times: np.ndarray, unit: str) -> dict:
     low, high = int(times.min()), int(times.max())
     if unit == ORDER:
         return {"order_from": low, "order_to": high}
-    low, high = (str(np.datetime64(moment, "us")) for moment in (low, high))
-    return {"time_from": low, "time_to": high}
+    first, last = (str(np.datetime64(moment, "us")) for moment in (low, high))
+    return {"time_from": first, "time_to": last}

@@ -1,6 +1,7 @@
 """Named arrays on disk, one `.npy` file each, and the dtypes of columns."""
 
 import contextlib
+import os
 import pathlib
 
 import numpy as np
@@ -99,7 +100,7 @@ def first_pair_where(test, values: np.ndarray, starts: np.ndarray) -> int | None
     return None if row is None else row + 1
 
 
-def save_arrays(folder: pathlib.Path, arrays: dict) -> None:
+def save_arrays(folder: str | os.PathLike, arrays: dict) -> None:
     """Writes each array to `folder/{name}.npy`. A `/` in a name creates a subfolder.
 
     Raises:
@@ -155,7 +156,7 @@ def _write_header(file, dtype: np.dtype, rows: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def load_arrays(folder: pathlib.Path) -> dict:
+def load_arrays(folder: str | os.PathLike) -> dict:
     """Loads what `save_arrays` wrote, memory-mapped."""
     folder = local_path("folder", folder)
     if not folder.is_dir():

@@ -110,7 +110,7 @@ def to_columns(columns: dict) -> dict:
 
 def to_files(arrays: dict) -> dict:
     """Splits each `Bags` into its arrays, for `save_arrays`."""
-    files = {}
+    files: dict[str, np.ndarray] = {}
     for name, values in arrays.items():
         if isinstance(values, Bags):
             files |= {f"{name}/{field}": array for field, array in values.arrays().items()}
@@ -121,7 +121,8 @@ def to_files(arrays: dict) -> dict:
 
 def from_files(files: dict) -> dict:
     """Joins the arrays of each `Bags` again: the inverse of `to_files`."""
-    arrays, bags = {}, {}
+    arrays: dict = {}
+    bags: dict[str, dict] = {}
     for path, array in files.items():
         if path.startswith("columns/") and path.count("/") == 2:
             name, _, field = path.rpartition("/")

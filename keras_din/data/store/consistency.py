@@ -39,7 +39,7 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         )
     columns = {}
     for name, info in spec.inputs.items():
-        if info.role == "behavior":
+        if info.sequence is not None:
             key, owner = info.feature.name, f"the log of {info.sequence.name!r}"
             if info.sequence.name not in behaviors:
                 raise ValueError(
@@ -73,7 +73,7 @@ def count_missing(spec: FeatureSpec, columns: dict) -> dict:
 
     `columns` is the result of `check_samples`.
     """
-    counts = {}
+    counts: dict[str, int] = {}
     for name, info in spec.inputs.items():
         if info.feature.is_numeric:
             column = columns[name]

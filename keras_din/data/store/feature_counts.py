@@ -33,21 +33,20 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         which an index occurs several times.
     """
     columns = check_samples(spec, behaviors, samples)
-    reads = {
-        sequence.name: _count_reads(
-            len(behaviors[sequence.name]), *samples.history[sequence.name], sequence.max_length
-        )
-        for sequence in spec.sequences
-    }
+    reads = {}
+    for sequence in spec.sequences:
+        start, end = samples.history[sequence.name]
+        events = len(behaviors[sequence.name])
+        reads[sequence.name] = _count_reads(events, start, end, sequence.max_length)
     counts = {name: np.zeros(table.values.size, np.int64) for name, table in spec.tables.items()}
     for name, info in spec.inputs.items():
         table = info.feature.table
         if table is not None:
-            weights = reads[info.sequence.name] if info.role == "behavior" else None
-            size = table.values.size
+            weights = None if info.sequence is None else reads[info.sequence.name]
+            size, most = table.values.size, info.feature.max_values
             column = columns[name]
-            if isinstance(column, Bags):
-                column, weights = _count_bag_reads(column, weights, info.feature.max_values)
+            if isinstance(column, Bags) and most is not None:
+                column, weights = _count_bag_reads(column, weights, most)
             # With weights, bincount sums in float64, which is exact up to 2^53.
             found = np.bincount(column, weights, minlength=size)
             counts[table.name] += found.astype(np.int64)

@@ -1,8 +1,11 @@
 """Samples: the rows of a training or test set, with candidates, histories and labels."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_din.data.store.arrays import (
     first_where,
@@ -63,6 +66,20 @@ class Samples(SavedColumns):
     time: np.ndarray | None = None
     weight: np.ndarray | None = None
     line: np.ndarray | None = None
+
+    if TYPE_CHECKING:  # The arguments may be lists, and the labels an array.
+
+        def __init__(
+            self,
+            columns: dict,
+            history: dict,
+            labels: Mapping[str, ArrayLike] | ArrayLike,
+            group: ArrayLike,
+            request: ArrayLike | None = None,
+            time: ArrayLike | None = None,
+            weight: ArrayLike | None = None,
+            line: ArrayLike | None = None,
+        ) -> None: ...
 
     def __post_init__(self):
         set_field = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731

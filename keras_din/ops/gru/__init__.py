@@ -12,6 +12,8 @@ for other runtimes. Half-precision inputs are computed in float32: a state is a 
 steps as there are behaviors.
 """
 
+import types
+
 import keras
 from keras import ops
 
@@ -20,11 +22,13 @@ from keras_din.ops.gru import portable, static
 from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
-    from keras_din.ops.gru import tensorflow as native
-else:
-    native = static
+    from keras_din.ops.gru import tensorflow
 
-_FORMS = {"native": native, "static": static, "portable": portable}
+    _NATIVE: types.ModuleType = tensorflow
+else:
+    _NATIVE = static
+
+_FORMS = {"native": _NATIVE, "static": static, "portable": portable}
 
 
 def _form():

@@ -12,6 +12,8 @@ Sums over a history, and sums in gradients, are computed in float32 when values 
 precision, and then cast back: half precision cannot hold a sum of many values.
 """
 
+import types
+
 import keras
 from keras import ops
 
@@ -20,11 +22,13 @@ from keras_din.ops.packed import portable, static
 from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
-    from keras_din.ops.packed import tensorflow as native
-else:
-    native = static
+    from keras_din.ops.packed import tensorflow
 
-_FORMS = {"native": native, "static": static, "portable": portable}
+    _NATIVE: types.ModuleType = tensorflow
+else:
+    _NATIVE = static
+
+_FORMS = {"native": _NATIVE, "static": static, "portable": portable}
 
 
 def _form():

@@ -7,7 +7,16 @@ Rows are in order, so a reshape gives the positions of each row an axis of their
 from keras import ops
 
 from keras_din.ops.float32_sums import promote_half
-from keras_din.ops.packed.static import *  # noqa: F403
+from keras_din.ops.packed.static import (  # noqa: F401
+    affine,
+    attend_by_row_or_pair,
+    gather_positions,
+    gather_rows,
+    pack,
+    position_pairs,
+    real_positions,
+    row_ids,
+)
 
 _LOWEST = -1e30  # Finite: some runtimes turn `where` into a sum of products, where inf gives NaN.
 

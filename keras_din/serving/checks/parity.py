@@ -42,7 +42,8 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
     for sample in samples:
         cases.append(("serving_default", one_candidate_a_row(spec, sample.raw)))
         cases.append(("rank", sample.raw))
-    outputs, found, in_order = spec.outputs, {}, True
+    found: dict[str, float] = {}
+    outputs, in_order = spec.outputs, True
     order_by = outputs[0] if order_by is None else order_by
     first = id_feature(spec.target).name
     reals = [sample.indices[first] != PADDING_INDEX for sample in samples]

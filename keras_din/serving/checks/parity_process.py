@@ -14,7 +14,8 @@ def main(job_file: str, answers_file: str) -> None:
         job = json.load(file)
     sys.path[:] = job["path"]  # TensorFlow is where the asking process has it.
     # A server has neither. TensorFlow opens Keras where it can, which is half of its own start.
-    sys.modules.update(keras=None, keras_din=None)
+    for name in ("keras", "keras_din"):
+        sys.modules[name] = None  # type: ignore[assignment]  # Python refuses to import it.
     cases = [(signature, read(inputs)) for signature, inputs in job["cases"]]
     answers = {"functions": by_functions(job["folder"], cases)}
     answers["session"] = by_session(job["folder"], cases)

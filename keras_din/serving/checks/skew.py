@@ -121,7 +121,9 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
     if not batches:
         raise ValueError("`batches` must hold at least one batch. Received: none.")
     loaded = tf.saved_model.load(str(version))
-    largest, answers, inputs, rows = {}, [], {}, 0
+    largest: dict[str, float] = {}
+    inputs: dict[str, InputSkew] = {}
+    answers, rows = [], 0
     with without_tensor_float32():
         for raw, x in batches:
             served, expected = _ask(loaded, spec, raw), _live(live, spec, x)
@@ -155,9 +157,9 @@ def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
             ours, has = getattr(feature, field, None), getattr(other, field, None)
             if ours != has:
                 found.append(f"{name}: {field} is {_told(has, ours)}")
-    for sequence, other in zip(spec.sequences, theirs.sequences, strict=True):
-        if sequence.max_length != other.max_length:
-            told = f"{other.max_length} in the version, {sequence.max_length} in the model"
+    for sequence, of_version in zip(spec.sequences, theirs.sequences, strict=True):
+        if sequence.max_length != of_version.max_length:
+            told = f"{of_version.max_length} in the version, {sequence.max_length} in the model"
             found.append(f"{sequence.name}: max_length is {told}")
     return found
 
@@ -232,7 +234,7 @@ def _largest_of_rows(difference) -> list:
 
 
 def _worst(answers) -> list:
-    by_row = {}
+    by_row: dict[int, Answer] = {}
     size = lambda a: np.nan_to_num(abs(a.served - a.live), nan=np.inf)  # noqa: E731
     for answer in sorted(answers, key=size, reverse=True):
         by_row.setdefault(answer.row, answer)

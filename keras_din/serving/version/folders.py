@@ -11,7 +11,7 @@ import warnings
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows: what killed writers leave stays there.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_PREFIX = ".writing-"
 _LOCK = "lock"
@@ -29,7 +29,7 @@ class NewVersion:
     def __init__(self, temporary: pathlib.Path):
         self.folder = temporary / "version"
         self.scratch = temporary / "scratch"
-        self.published = None
+        self.published: pathlib.Path | None = None
         self.folder.mkdir()
         self.scratch.mkdir()
 
@@ -98,9 +98,9 @@ def new_version(parent, keep: int | None = None):
         remove_stale_writers(parent)
         yield version
         _flush(version.folder)
-        version.published = _publish(version.folder, parent)
+        published = version.published = _publish(version.folder, parent)
         if keep is not None:
-            _retire(version.published, keep, temporary)
+            _retire(published, keep, temporary)
 
 
 @contextlib.contextmanager
