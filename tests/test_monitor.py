@@ -132,3 +132,9 @@ def test_best_uses_the_metrics_of_its_output():
     assert best.update(first)
     assert not best.update({**first, "step": 2, "ctr_logloss": 0.1, "cvr_logloss": 0.3})
     assert best.evaluation.value == best.evaluation.logloss == 0.2
+
+
+def test_gauc_then_logloss_needs_the_auc_of_each_group():
+    entry, _ = evaluated(1, users(), 0.17)
+    with pytest.raises(ValueError, match="`by_group` must be given to monitor 'gauc_then_logloss'"):
+        Best(GAUC_THEN_LOGLOSS).update(entry)
