@@ -1,4 +1,4 @@
-"""The command line: `keras-din`, from a log to an answer."""
+"""The command line `keras-din`: from a log to predictions."""
 
 import argparse
 import re
@@ -19,7 +19,7 @@ COMMANDS = {
     "predict": predict,
 }
 
-# Commands that read no run.
+# Commands that do not read a run.
 _WITHOUT_RUN = ("demo", "prepare", "train", "inspect")
 
 
@@ -28,9 +28,9 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="keras-din",
         description="Click-through-rate models that read a user's behavior history, for Keras 3.",
-        epilog="The whole way: keras-din prepare log.csv data ..., keras-din train data run, "
+        epilog="All steps: keras-din prepare log.csv data ..., keras-din train data run, "
         "keras-din evaluate run, keras-din export run exported_models/din. "
-        "To see it at work: keras-din demo.",
+        "For a demonstration: keras-din demo.",
     )
     result.add_argument("--version", action="version", version=f"keras-din {__version__}")
     commands = result.add_subparsers(title="commands", dest="command", required=True)
@@ -43,13 +43,13 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        # Looked up when it is called.
+        # `command.run` is looked up at the call, so that tests can replace it.
         sub.set_defaults(function=lambda options, command=command: command.run(options))
     return result
 
 
 def _as_value(word: str) -> str:
-    """A word such as `-1=0` with a space before it: argparse takes it for an option otherwise."""
+    """Prepends a space to a word such as `-1=0`, which argparse would treat as an option."""
     return f" {word}" if re.match(r"-[0-9.]+=", word) else word
 
 
@@ -57,10 +57,11 @@ def main(arguments=None) -> int:
     """Runs a command.
 
     Args:
-        arguments: The words after `keras-din`. Defaults to those of the process.
+        arguments: The arguments after `keras-din`. Defaults to those of the process.
 
     Returns:
-        The exit code: 0, 1 when the command failed, 2 for wrong words, 130 when interrupted.
+        The exit code: 0 for success, 1 if the command failed, 2 for invalid arguments, 130 if
+        interrupted.
     """
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(list(map(_as_value, words)))
@@ -78,6 +79,6 @@ def main(arguments=None) -> int:
 
 
 def _check_run(folder: str) -> None:
-    """Refuses a folder that is no run before Keras and TensorFlow are imported for it."""
+    """Raises an error if a folder is not a run, before Keras and TensorFlow are imported."""
     if not (local_path("folder", folder) / "run.json").is_file():
         raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")

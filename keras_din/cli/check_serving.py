@@ -1,10 +1,10 @@
-"""Replay rows of a log through an exported version and through the run it was exported from.
+"""Compare the predictions of an exported version with those of the run, on rows of a log.
 
-Says how far the two answers are apart, in which rows, and which inputs the version makes
-something else of than the pipeline of training. Exits with 1 when an answer differs by more than
-1e-5, when an input differs, or when the version has other values than the model was built with,
-also where no row shows it. The log is prepared data, or a Parquet, Arrow or ORC file of
-rows as `keras-din predict` takes it.
+Prints the largest difference between the two predictions, the rows where it is largest, and the
+inputs that training and serving encode differently. Exits with 1 if a prediction differs by more
+than 1e-5, an input differs, or the version has other feature values than the model, even if no
+row shows it. The log is prepared data, or a Parquet, Arrow or ORC file of rows, same as in
+`keras-din predict`.
 
   keras-din check-serving exported_models/din data --run runs/din
   keras-din check-serving exported_models/din/1795599111 rows.parquet --run runs/din --rows 500
@@ -16,19 +16,23 @@ from keras_din.cli.show import missing_numbers
 
 
 def add_arguments(parser):
-    """The words of the command."""
-    parser.add_argument("version", help="the folder of a version, or of versions: then the newest")
+    """Adds the arguments of the command."""
+    parser.add_argument("version", help="the folder of a version, or of versions (the newest)")
     parser.add_argument("log", help="prepared data, or a Parquet, Arrow or ORC file of rows")
     parser.add_argument("--run", required=True, help="the folder of the run")
-    parser.add_argument("--part", default="test", help="of prepared data (default test)")
+    parser.add_argument("--part", default="test", help="the part of prepared data (default test)")
     parser.add_argument(
-        "--rows", type=int, default=10_000, metavar="N", help="the most, drawn (default 10000)"
+        "--rows",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="compare at most N rows, drawn at random (default 10000)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the rows that are drawn")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random rows")
 
 
 def run(options) -> None:
-    """Prints what differs and fails when something does."""
+    """Prints the differences, and fails if there are any."""
     from keras_din.serving.checks.skew import find_skew
     from keras_din.serving.graph.float32_layers import float32_outputs
     from keras_din.serving.graph.int8_tables import Int8Tables
@@ -50,18 +54,21 @@ def run(options) -> None:
         print(f"\n{differ}")
     if skew.found or differ:
         values = f" It has other values: {'; '.join(skew.values)}." if skew.values else ""
-        raise RuntimeError(f"{version} does not answer as {options.run} does.{values}")
+        raise RuntimeError(
+            f"{version} and {options.run} must give the same predictions. "
+            f"Received: different ones.{values}"
+        )
 
 
 def _click_rates(description: dict, run) -> tuple:
-    """What the version undid of the model's odds, and a text where the run would undo more."""
+    """Returns the version's click rates, and a text about those of the run that differ."""
     from keras_din.click_rates import ClickRates
     from keras_din.training import run_click_rates
 
     version, ours = ClickRates.from_json(description["outputs"]), run_click_rates(run)
     sentences = []
     for name, rate in version.of_outputs.items():
-        of_run = ours.of_outputs.get(name)  # An output that the run lacks is found by its answers.
+        of_run = ours.of_outputs.get(name)  # Predictions show an output that the run lacks.
         if version.raw or of_run is None or rate.factor == of_run.factor:
             continue
         undone, trained = (
@@ -73,7 +80,7 @@ def _click_rates(description: dict, run) -> tuple:
 
 
 def report(skew, rows) -> str:
-    """What was found as text; `rows` are the numbers of the rows in the log."""
+    """Formats the result as text. `rows` are the numbers of the rows in the log."""
     from keras_din.serving.checks.parity import TOLERANCE
 
     lines = ["largest difference from the live model: " + _sizes(skew.largest)]
@@ -85,27 +92,27 @@ def report(skew, rows) -> str:
             for a in skew.worst
         ]
     if skew.inputs:
-        lines.append("\ninputs that the version makes something else of than the pipeline")
+        lines.append("\ninputs that training and serving encode differently")
     for name, found in skew.inputs.items():
         example = (
-            f"{found.served} behaviors, and not {found.pipeline}"
+            f"{found.served} behaviors served, {found.pipeline} in training"
             if found.raw is None
-            else f"{found.raw!r} is {found.served}, and not {found.pipeline}"
+            else f"{found.raw!r} is {found.served} served, {found.pipeline} in training"
         )
         lines.append(
             f"  {name}: {found.values:,} in {found.rows:,} rows; in row {rows[found.row]} {example}"
         )
     if skew.spec:
-        lines.append("\nwhere the version's spec is not that of the run")
+        lines.append("\ndifferences between the spec of the version and that of the run")
         lines += [f"  {sentence}" for sentence in skew.spec]
     if skew.without:
-        lines.append("\nlargest difference that is left when one says nothing")
+        lines.append("\nlargest difference that remains after one of these is corrected")
         for name, left in sorted(skew.without.items(), key=lambda item: item[1]):
             lines.append(f"  {name}: {left:.3g}{': it explains all' * (left <= TOLERANCE)}")
         if min(skew.without.values()) > TOLERANCE:
             lines.append("  None explains it alone: the weights may be those of another model.")
     if not skew.found:
-        lines.append("the version answers as the live model does")
+        lines.append("the version and the live model give the same predictions")
     return "\n".join(lines)
 
 
@@ -114,7 +121,7 @@ def _sizes(largest: dict) -> str:
 
 
 def _prepared(options):
-    """The run, the drawn rows' numbers and their batches; a request stays whole."""
+    """Returns the run, the numbers of the drawn rows and their batches. Requests stay whole."""
     import numpy as np
 
     from keras_din.checks import one_of
@@ -139,7 +146,7 @@ def _prepared(options):
 
 
 def _rows_of_file(options):
-    """The run, the drawn rows' numbers and their batches: raw values as they stand in the file."""
+    """Returns the run, the numbers of the drawn rows and their batches of raw values."""
     from keras_din.cli.sent_rows import sent_rows
     from keras_din.data import rows_dataset
     from keras_din.data.reading.source import to_frame
@@ -163,7 +170,7 @@ def _rows_of_file(options):
 
 
 def _drawn(rows: int, options):
-    """The numbers of the rows that are replayed, ascending: all of them where they are few."""
+    """Draws the numbers of the rows to compare, in ascending order."""
     import numpy as np
 
     from keras_din.checks import positive_integer

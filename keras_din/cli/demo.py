@@ -1,9 +1,9 @@
-"""See it at work: count popularity, train base and DIN, compare them, export DIN and ask it.
+"""Demonstrate all steps: train popularity, base and DIN, compare them, export and query DIN.
 
-Two data sets: real impressions of a short-video feed that come with the package (KuaiRand, Gao et
-al. 2022, CC BY-SA 4.0), and a synthetic log whose click law is known, and so the best that any
-model could reach. Runs are written below runs/demo/, versions below exported_models/, both in the
-current folder.
+There are two data sets: real impressions of a short-video feed, which the package contains
+(KuaiRand, Gao et al. 2022, CC BY-SA 4.0), and a synthetic log with a known click law, so that the
+best possible metrics are known. Runs are written to runs/demo/, versions to exported_models/, both
+in the current folder.
 
   keras-din demo
   keras-din demo --data synthetic
@@ -14,8 +14,8 @@ import time
 
 from keras_din.cli.show import metrics_table
 
-# Arguments of `train` for all models of a data set, and of the builders of base and DIN. On
-# KuaiRand they are the defaults with fewer epochs. The synthetic log needs no regularization.
+# Arguments of `train` for all models of a data set, and arguments of the builders of base and DIN.
+# KuaiRand has the defaults with fewer epochs. The synthetic log requires no regularization.
 SETTINGS: dict[str, dict] = {
     "kuairand": {"epochs": 3, "patience": 1},
     "synthetic": {
@@ -34,21 +34,23 @@ MODELS = ("popularity", "base", "din")
 
 
 def add_arguments(parser):
-    """The words of the command."""
+    """Adds the arguments of the command."""
     parser.add_argument("--data", choices=(*SETTINGS, "both"), default="both")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and synthetic log")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of weights, row order and synthetic log"
+    )
 
 
 def run(options) -> None:
-    """Trains, compares, exports and asks, for each data set."""
+    """Trains, compares, exports and queries models for each data set."""
     started = time.perf_counter()
     for name in SETTINGS if options.data == "both" else [options.data]:
         compare(name, options.seed)
-    print(f"all of it took {time.perf_counter() - started:.0f} s")
+    print(f"total time: {time.perf_counter() - started:.0f} s")
 
 
 def compare(name: str, seed: int) -> None:
-    """One data set from log to answer."""
+    """Runs all steps for one data set."""
     from keras_din.data import load_kuairand, synthetic_log
     from keras_din.evaluation import predict
     from keras_din.metrics import gauc_difference
@@ -76,19 +78,19 @@ def compare(name: str, seed: int) -> None:
     test = rows["din"]
     print(
         f"\n{name}, seed {seed}: test of {test['rows']:,} rows; GAUC over {test['groups']:,} users "
-        f"weighted by impressions, {test['groups_left_out']:,} with one class left out"
+        f"weighted by impressions; {test['groups_left_out']:,} users with one class are left out"
     )
     print(metrics_table(rows))
     samples = data.parts["test"]
     difference, error = gauc_difference(samples.label, scores["din"], scores["base"], samples.group)
-    print(f"GAUC of din less that of base: {difference:+.4f}, standard error {error:.4f}")
+    print(f"GAUC of din minus GAUC of base: {difference:+.4f}, standard error {error:.4f}")
     version = export(run.model, data.spec, f"exported_models/{name}_din", metrics=run.result)
     print(f"\nexported: {version}")
-    ask(version, data)
+    query(version, data)
 
 
-def ask(version, data, candidates: int = 5) -> None:
-    """Asks the SavedModel, with TensorFlow alone, about candidates of one test user."""
+def query(version, data, candidates: int = 5) -> None:
+    """Scores candidates of one test user with the SavedModel and TensorFlow alone."""
     import numpy as np
     import pandas as pd
     import tensorflow as tf
@@ -96,12 +98,12 @@ def ask(version, data, candidates: int = 5) -> None:
     from keras_din.data import dataset
     from keras_din.serving.sample_rows import raw_from_input
 
-    samples = data.parts["test"][_rows_to_ask(data, candidates)]
+    samples = data.parts["test"][_rows_to_query(data, candidates)]
     ((x, y),) = dataset(data.spec, data.behaviors, samples)
     request = {}
     for name, info in data.spec.inputs.items():
         values = np.asarray(x[name])
-        # A row a candidate; the model's candidate axis is not there.
+        # The signature takes one row per candidate, without the model's candidate axis.
         values = values[:, 0] if info.role == "target" else values
         request[name] = raw_from_input(info.feature, values)
     score = tf.saved_model.load(str(version)).signatures["serving_default"]
@@ -111,15 +113,15 @@ def ask(version, data, candidates: int = 5) -> None:
     table[output] = answer[output].numpy()
     table["clicked"] = np.asarray(y)[:, 0].astype(int)
     table = table.sort_values(output, ascending=False)
-    print("a request, scored from the SavedModel by TensorFlow alone (values as in the log):")
+    print("a request, scored with the SavedModel and TensorFlow alone (raw values of the log):")
     for name, info in data.spec.inputs.items():
         if info.role != "target":
             print(f"  {name}: {request[name][0].tolist()}")
     print(table.to_string(index=False, float_format="{:.4f}".format))
 
 
-def _rows_to_ask(data, candidates: int):
-    """Rows of the first test user with a short history, a click and a candidate not clicked."""
+def _rows_to_query(data, candidates: int):
+    """Rows of the first test user with a short history, a click and a candidate without one."""
     import numpy as np
 
     samples = data.parts["test"]

@@ -1,6 +1,6 @@
-"""Write a trained model as a new version that TensorFlow Serving answers from.
+"""Export a trained model as a new version for TensorFlow Serving.
 
-Or, with --format, as a file of indices for a runtime without TensorFlow: ONNX or LiteRT.
+With --format, export it as an ONNX or LiteRT file instead, which takes indices.
 
   keras-din export runs/din exported_models/din
   keras-din export runs/din exported_models/din --keep 3 --tables int8
@@ -13,7 +13,7 @@ from keras_din import serving
 
 
 def add_arguments(parser):
-    """The words of the command."""
+    """Adds the arguments of the command."""
     parser.add_argument("run", help="the folder of a run")
     parser.add_argument(
         "path", help="the folder of the versions, such as exported_models/din, or a file"
@@ -25,25 +25,25 @@ def add_arguments(parser):
         help="(default savedmodel)",
     )
     parser.add_argument(
-        "--keep", type=int, metavar="N", help="versions that stay, the oldest go (default: all)"
+        "--keep", type=int, metavar="N", help="keep the N newest versions (default: all)"
     )
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="publish what the model answers; by default `ctr` is the click rate of the log, with "
-        "--positive-weight of the training and the thinning of its data undone",
+        help="export the model's raw output; by default `ctr` is the click rate of the log, with "
+        "--positive-weight and the downsampling of negatives undone",
     )
     parser.add_argument(
         "--tables",
         choices=("float32", "int8"),
         default="float32",
-        help="how a version keeps embeddings; of int8 the loss of GAUC on the run's test part is "
-        "measured, where its data is there (default float32)",
+        help="dtype of the embedding tables; for int8 the loss of GAUC on the run's test part is "
+        "measured if its data exists (default float32)",
     )
 
 
 def run(options) -> None:
-    """Exports the best model of a run and prints where the version or file is."""
+    """Exports the best model of a run and prints the path of the version or file."""
     portable_format = options.format != "savedmodel"
     if portable_format and (options.keep is not None or options.tables != "float32"):
         raise ValueError("`--keep` and `--tables` belong to `--format savedmodel`.")
@@ -51,11 +51,12 @@ def run(options) -> None:
 
     run = load_run(options.run)
     rates = run_click_rates(run, options.raw)
-    told = "" if rates.is_assumed else f"{rates.describe()}\n"  # Else `export` prints it.
+    # `export` itself prints assumed rates.
+    rates_line = "" if rates.is_assumed else f"{rates.describe()}\n"
     if portable_format:
         write = getattr(serving, serving.FORMATS[options.format])
         file = write(run.model, run.spec, options.path, rates=rates)
-        print(f"{told}written: {file}")
+        print(f"{rates_line}written: {file}")
         return
     arguments = read_arguments(options.run)
     version = serving.export(
@@ -69,11 +70,11 @@ def run(options) -> None:
         test=_test_data(options.run, arguments) if options.tables == "int8" else None,
         rates=rates,
     )
-    print(f"{told}written: {version}")
+    print(f"{rates_line}written: {version}")
 
 
 def _test_data(run, arguments):
-    """The test part of a run's data, or `None` where it is no longer there or has no such part."""
+    """The test part of a run's data, or `None` if the data or the part does not exist."""
     from keras_din.cli.evaluate import load
 
     if not arguments["data"] or not os.path.isdir(arguments["data"]):

@@ -1,4 +1,4 @@
-"""Show what an exported version holds: what it takes and answers, its sizes, metrics and origin.
+"""Show an exported version: its inputs and outputs, sizes, metrics and origin.
 
 keras-din inspect exported_models/din
 keras-din inspect exported_models/din/1795599111 --json
@@ -12,13 +12,13 @@ _AXES = {"context": ("batch",), "behavior": ("batch", "time")}
 
 
 def add_arguments(parser):
-    """The words of the command."""
-    parser.add_argument("version", help="the folder of a version, or of versions: then the newest")
+    """Adds the arguments of the command."""
+    parser.add_argument("version", help="the folder of a version, or of versions (the newest)")
     parser.add_argument("--json", action="store_true", help="print keras_din.json and the sizes")
 
 
 def run(options) -> None:
-    """Prints one screen."""
+    """Prints a summary of the version."""
     from keras_din.serving.version.description import FILE, find_version, read_description
 
     version = find_version(options.version)
@@ -32,7 +32,7 @@ def run(options) -> None:
 
 
 def file_sizes(version) -> dict:
-    """Entry of the version's folder -> bytes of all that is in it, the largest first."""
+    """Entry of the version's folder -> its total size in bytes, the largest first."""
     sizes = {
         entry.name: sum(f.stat().st_size for f in (entry, *entry.rglob("*")) if f.is_file())
         for entry in version.iterdir()
@@ -41,8 +41,8 @@ def file_sizes(version) -> dict:
 
 
 def screen(version, description: dict, sizes: dict) -> str:
-    """All of it as text, a section a question that a person has."""
-    made_with = ", ".join(f"{name} {of}" for name, of in description["versions"].items())
+    """Formats the whole summary as text, one section per topic."""
+    made_with = ", ".join(f"{name} {number}" for name, number in description["versions"].items())
     parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sizes.items())
     facts = [
         ("version", str(version)),
@@ -66,7 +66,7 @@ def screen(version, description: dict, sizes: dict) -> str:
 
 
 def _output(facts: dict) -> str:
-    """What an output is, what was undone for it, and how that was known."""
+    """The meaning of an output, what was undone for it, and the source of that information."""
     if facts["raw"]:
         return facts["is"]
     values = [f"{name} {facts[name]:g} ({source})" for name, source in facts["known_from"].items()]
@@ -74,12 +74,14 @@ def _output(facts: dict) -> str:
 
 
 def _inputs(description: dict) -> list:
-    """A row an input and output: its type, its shape in each signature, its padding."""
+    """One row per input and output: its dtype, its shape in each signature, its padding."""
     signatures = description["signatures"]
     roles = _roles(description["spec"])
     rows = [("input", "dtype", *signatures, "padding")]
     for side, label in (("inputs", None), ("outputs", "output")):
-        found = {name: of for each in signatures.values() for name, of in each[side].items()}
+        found = {
+            name: tensor for each in signatures.values() for name, tensor in each[side].items()
+        }
         if label:
             rows.append((label,))
         for name in [*(n for n in roles if n in found), *(n for n in found if n not in roles)]:
@@ -88,8 +90,8 @@ def _inputs(description: dict) -> list:
                 for signature, each in signatures.items()
             ]
             padding = description["padding"]
-            told = repr(padding[name]) if side == "inputs" and name in padding else ""
-            rows.append((name, found[name]["dtype"], *shapes, told))
+            value = repr(padding[name]) if side == "inputs" and name in padding else ""
+            rows.append((name, found[name]["dtype"], *shapes, value))
     return rows
 
 
@@ -103,13 +105,13 @@ def _roles(spec: dict) -> dict:
 
 
 def _axes(role: str | None, signature: str) -> tuple:
-    """The axes of an input of a role, or of an output; of the values of a bag there is one more."""
+    """The axes of an input with a role, or of an output. A bag has one more axis."""
     of_candidates = ("batch",) if signature == "serving_default" else ("batch", "candidates")
     return of_candidates if role is None else _AXES.get(role, of_candidates)
 
 
 def _shape(tensor: dict | None, axes: tuple) -> str:
-    """The shape with a word an axis; a number where an axis has one."""
+    """The shape as text, with the name of each axis, or its size if that is fixed."""
     if tensor is None:
         return "-"
     letters = (*axes, *["values"] * 3)
@@ -121,7 +123,7 @@ def _shape(tensor: dict | None, axes: tuple) -> str:
 
 
 def _features(description: dict) -> list:
-    """A row a feature: what it takes, its table, where it stands."""
+    """One row per feature: its values, its table, and the roles that use it."""
     spec = description["spec"]
     places: dict[str, list] = {}
     for word in ("context", "target"):
@@ -129,9 +131,9 @@ def _features(description: dict) -> list:
             places.setdefault(name, []).append(word)
     for sequence in spec["sequences"]:
         for name in (*sequence["of"], *sequence["side_features"]):
-            told = f"{sequence['name']} (at most {sequence['max_length']})"
-            places.setdefault(name, []).append(told)
-    rows = [("feature", "values", "rows", "dim", "stands in")]
+            place = f"{sequence['name']} (at most {sequence['max_length']})"
+            places.setdefault(name, []).append(place)
+    rows = [("feature", "values", "rows", "dim", "used in")]
     tables = {table["name"]: table for table in spec.get("tables", ())}
     for feature in spec["features"]:
         name = feature["name"]
@@ -163,9 +165,9 @@ def _values(entry: dict) -> str:
 
 
 def _metrics(metrics: dict, outputs: list) -> str:
-    """The metrics of each part, or those of one; what else is known behind them."""
-    parts = {name: of for name, of in metrics.items() if isinstance(of, dict)}
-    others = {name: of for name, of in metrics.items() if name not in parts}
+    """The metrics of each part, or of one part, then all other entries."""
+    parts = {name: value for name, value in metrics.items() if isinstance(value, dict)}
+    others = {name: value for name, value in metrics.items() if name not in parts}
     lines = [metrics_table(parts, outputs)] if parts else []
     if others:
         lines.append(f"metrics: {_listed(others)}")
@@ -173,25 +175,26 @@ def _metrics(metrics: dict, outputs: list) -> str:
 
 
 def _listed(values: dict) -> str:
-    def told(value):
+    def text(value):
         return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else value
 
-    return ", ".join(f"{name} {told(value)}" for name, value in values.items())
+    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
 
 
 def _tables(tables: dict) -> str:
-    """What int8 tables cost; nothing to say of floats."""
+    """The loss of int8 tables; empty for float32 tables."""
     if tables["dtype"] == "float32":
         return ""
-    lost = {name: of for name, of in tables.items() if name != "dtype"}
-    return f"{tables['dtype']} tables, beside floats: {_listed(lost)}"
+    losses = {name: value for name, value in tables.items() if name != "dtype"}
+    return f"{tables['dtype']} tables, compared with float32: {_listed(losses)}"
 
 
 def _half_precision(half: dict | None) -> str:
-    if half is None:  # Nothing to say of a model of float32, or of an older version.
+    if half is None:  # A float32 model, or an older version.
         return ""
     largest = _listed({"largest_difference": half["largest_difference"]})
-    return f"served in float32, beside the live model in {' and '.join(half['dtypes'])}: {largest}"
+    dtypes = " and ".join(half["dtypes"])
+    return f"served in float32, compared with the live model in {dtypes}: {largest}"
 
 
 def _bytes(size: float) -> str:
@@ -205,7 +208,7 @@ def _bytes(size: float) -> str:
 
 
 def _aligned(rows: list) -> str:
-    """Rows of words as columns, each as wide as its widest word."""
+    """Formats rows of words as aligned columns."""
     count = max(len(row) for row in rows)
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(count)]
     lines = (

@@ -1,24 +1,24 @@
-"""Write the click-through rates that a trained model predicts, beside the rows that they are of.
+"""Predict click-through rates with a trained model, and write them next to the input rows.
 
-The input is a raw log, rows that hold their histories, or prepared data. All columns of a file
-pass through as they are, and `ctr` stands behind them. A model of several labels has a column for
-each of its outputs.
+The input is a raw log, rows that contain their histories, or prepared data. All columns of a file
+are copied unchanged, and `ctr` is added as the last column. For a model with several labels, one
+column per output is added.
 
-A raw log (CSV, Parquet, Arrow or ORC) has a row per impression, as the log that was prepared. A
-history is what the run's data holds of the user, and the rows of the log that --label says are
-clicks, strictly before the row. A line of a CSV file that is no row, as it has another number of
-fields, is counted and left out of the output.
+A raw log (CSV, Parquet, Arrow or ORC) has one row per impression, like the log that was prepared.
+The history of a row consists of the user's behaviors in the run's data and of the log's clicks
+(see --label), strictly before the row. An invalid line of a CSV file, for instance with a wrong
+number of fields, is counted and left out of the output.
 
-Rows that hold their histories are a Parquet, Arrow or ORC file with a column for each input of the
-model, list columns for the histories.
+Rows that contain their histories are a Parquet, Arrow or ORC file with one column per input of the
+model. Histories are list columns.
 
-Of prepared data the output has `line`, where the row stands in the log that was prepared, the user,
-and what the model reads of context and candidate: a value outside the vocabulary is empty, since
-the data does not keep it; join by `line` then. Where a feature is named `line`, `time` or `label`,
-the column that the data itself adds is `line_` and so on.
+For prepared data the output has `line` (the position of the row in the prepared log), the user,
+and the context and candidate features. A value outside the vocabulary is empty, because the data
+does not keep it; join by `line` to get it. If a feature is named `line`, `time` or `label`, the
+column that the command adds is named `line_` and so on.
 
-`ctr` is the click rate of the log: what --positive-weight of the training and thinned data did to
-the odds is undone, or with --raw not.
+`ctr` is the click rate of the log: the effects of --positive-weight and of downsampled negatives
+on the odds are undone. With --raw they are not.
 
   keras-din predict runs/din log.csv ctr.csv --user user_id --time ts --label click
   keras-din predict runs/din rows.parquet ctr.parquet
@@ -32,37 +32,44 @@ from keras_din.cli import tables
 from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
-# The words of a raw log, and what each is where it is not given.
-OF_LOG: dict = {"user": None, "time": None, "label": None, "sequences": [], "request": None}
-OF_LOG |= {"items": None, "users": None, "bags": [], "separator": None, "sep": None, "names": None}
-OF_LOG |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
-OF_LOG |= {"data": None, "log_only": False}
+# The options of a raw log and their defaults.
+LOG_DEFAULTS: dict = {"user": None, "time": None, "label": None, "sequences": [], "request": None}
+LOG_DEFAULTS |= {
+    "items": None,
+    "users": None,
+    "bags": [],
+    "separator": None,
+    "sep": None,
+    "names": None,
+}
+LOG_DEFAULTS |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
+LOG_DEFAULTS |= {"data": None, "log_only": False}
 
 
 def add_arguments(parser):
-    """The words of the command."""
+    """Adds the arguments of the command."""
     parser.add_argument("run", help="the folder of a run")
     parser.add_argument("input", help="a CSV, Parquet, Arrow or ORC file, or prepared data")
     parser.add_argument("output", help="a .csv or .parquet file, one row per row of the input")
-    parser.add_argument("--part", help="of prepared data (default test)")
+    parser.add_argument("--part", help="the part of prepared data (default test)")
     parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
     parser.add_argument(
         "--columns",
         type=tables.names,
         metavar="A,B",
-        help="of the input that pass through (default all)",
+        help="the columns of the input to copy (default all)",
     )
     parser.add_argument(
-        "--raw", action="store_true", help="what the model answers, with nothing undone"
+        "--raw", action="store_true", help="write the model's raw output, with nothing undone"
     )
     log = parser.add_argument_group("a raw log")
-    log.add_argument("--user", metavar="COLUMN", help="who; with it the input is a raw log")
-    log.add_argument("--time", metavar="COLUMN", help="when")
+    log.add_argument("--user", metavar="COLUMN", help="the user; required for a raw log")
+    log.add_argument("--time", metavar="COLUMN", help="the time; required for a raw log")
     log.add_argument(
         "--label",
         metavar="COLUMN",
-        help="0 or 1: which rows are behaviors of later rows, where the model has one sequence "
-        "(default: none are, histories are those of the data)",
+        help="0 or 1: the rows with 1 are behaviors of later rows, for a model with one sequence "
+        "(default: no rows, histories come from the data alone)",
     )
     log.add_argument(
         "--sequences",
@@ -70,20 +77,22 @@ def add_arguments(parser):
         action="append",
         default=[],
         metavar="SEQUENCE=COLUMN",
-        help="the same for a sequence by its name; repeatable",
+        help="same as --label, for a sequence by its name; repeatable",
     )
-    log.add_argument("--request", metavar="COLUMN", help="impressions shown together")
-    log.add_argument("--items", metavar="FILE", help="one row per item, for what the log lacks")
-    log.add_argument("--users", metavar="FILE", help="one row per user, for what the log lacks")
+    log.add_argument("--request", metavar="COLUMN", help="the request of an impression")
+    log.add_argument("--items", metavar="FILE", help="one row per item, with its features")
+    log.add_argument("--users", metavar="FILE", help="one row per user, with their features")
     log.add_argument(
         "--bags",
         type=tables.names,
         default=[],
         metavar="A,B",
-        help="bags of the model that --separator is of (default all)",
+        help="the bags of the model to which --separator applies (default all)",
     )
     log.add_argument(
-        "--separator", metavar="TEXT", help="of their values (default: that of the data, else |)"
+        "--separator",
+        metavar="TEXT",
+        help="the separator of the values of bags (default: that of the data, else |)",
     )
     tables.add_csv(log)
     tables.add_labels(log)
@@ -92,19 +101,19 @@ def add_arguments(parser):
         "--max-bad",
         type=float,
         metavar="SHARE",
-        help="of lines that may be no rows before it is an error (default 0.01)",
+        help="the largest share of invalid lines that is not an error (default 0.01)",
     )
     history = log.add_mutually_exclusive_group()
     history.add_argument(
         "--data", metavar="FOLDER", help="prepared data with the histories (default: the run's)"
     )
     history.add_argument(
-        "--log-only", action="store_true", help="histories of the log alone, and of no data"
+        "--log-only", action="store_true", help="take histories from the log only, not from data"
     )
 
 
 def run(options) -> None:
-    """Scores every row and writes the outputs beside it."""
+    """Scores every row and writes it with the model's outputs."""
     import pyarrow.compute as pc
 
     from keras_din.checks import local_path
@@ -135,42 +144,44 @@ def run(options) -> None:
 
 
 def _check_words(options, source) -> None:
-    """Raises a `ValueError` where a word is given that belongs to another kind of input."""
-    given = [name for name, default in OF_LOG.items() if getattr(options, name) != default]
-    words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-    if source.is_dir() and given:
+    """Raises a `ValueError` if an option does not apply to this kind of input."""
+    log_options = [
+        name for name, default in LOG_DEFAULTS.items() if getattr(options, name) != default
+    ]
+    words = ", ".join(f"--{name.replace('_', '-')}" for name in log_options)
+    if source.is_dir() and log_options:
         raise ValueError(
-            f"These words belong to a raw log, which is a file. Received: {words} and the folder "
-            f"{source}."
+            "The options of a raw log require an input that is a file. "
+            f"Received: {words} and the folder {source}."
         )
-    if given and options.user is None:
-        raise ValueError(f"A raw log needs `--user` and `--time`. Received: {words} alone.")
-    if given and options.time is None:
-        raise ValueError("A raw log needs `--user` and `--time`. Received: --user alone.")
+    if log_options and options.user is None:
+        raise ValueError(f"A raw log requires `--user` and `--time`. Received: only {words}.")
+    if log_options and options.time is None:
+        raise ValueError("A raw log requires `--user` and `--time`. Received: only --user.")
     if options.part is not None and not source.is_dir():
         raise ValueError(
-            f"`--part` belongs to prepared data, which is a folder. Received: --part and {source}."
+            f"`--part` requires prepared data, which is a folder. Received: --part and {source}."
         )
 
 
-def _passed(options, names: list, outputs) -> list:
-    """The columns of the input that pass through; known before anything is scored."""
-    passed = names if options.columns is None else options.columns
-    if lacking := [name for name in passed if name not in names]:
+def _copied_columns(options, names: list, outputs) -> list:
+    """The columns of the input to copy, checked before rows are scored."""
+    copied = names if options.columns is None else options.columns
+    if lacking := [name for name in copied if name not in names]:
         raise ValueError(
             f"`--columns` must name columns of the input: {names}. Received: {lacking}."
         )
     for output in outputs:
-        if output in passed:
+        if output in copied:
             raise ValueError(
                 f"The input must have no column `{output}`, or `--columns` must leave it out. "
-                f"Received columns: {passed}."
+                f"Received columns: {copied}."
             )
-    return passed
+    return copied
 
 
 def _scores(options, run, dataset):
-    """What the run is known to undo, and name of the output -> its values on a data set."""
+    """Returns the click rates of the run, and the name of each output -> its scores."""
     from keras_din.evaluation import predict
     from keras_din.outputs import by_output
     from keras_din.training import run_click_rates
@@ -181,7 +192,7 @@ def _scores(options, run, dataset):
 
 
 def _of_prepared(options, folder):
-    """A part of prepared data: what it knows of each row."""
+    """Scores a part of prepared data; returns `(rates, table, scores)`."""
     import pyarrow as pa
 
     from keras_din.checks import one_of
@@ -189,14 +200,14 @@ def _of_prepared(options, folder):
 
     run, data = load(options.run, folder)
     part = one_of("part", options.part or "test", tuple(data.parts))
-    table = _known(data, part)
-    table = table.select(_passed(options, table.column_names, run.spec.outputs))
+    table = _table_of_part(data, part)
+    table = table.select(_copied_columns(options, table.column_names, run.spec.outputs))
     rates, scores = _scores(options, run, data.dataset(part, options.batch_size))
-    return rates, table, {n: pa.array(of, pa.float32()) for n, of in scores.items()}
+    return rates, table, {n: pa.array(values, pa.float32()) for n, values in scores.items()}
 
 
 def _of_rows(options, path):
-    """Rows that hold their histories: all columns of the file."""
+    """Scores rows that contain their histories; returns `(rates, table, scores)`."""
     import pyarrow as pa
 
     from keras_din.data import rows_dataset
@@ -206,26 +217,26 @@ def _of_rows(options, path):
     run, source = load_run(options.run), as_source(path)
     if not isinstance(source, ArrowSource):
         raise ValueError(
-            "Rows that hold their histories must be a Parquet, Arrow or ORC file; a raw log, which "
-            f"may be CSV, needs `--user` and `--time`. Received: {path}."
+            "Rows that contain their histories must be a Parquet, Arrow or ORC file. A raw log, "
+            f"which may be CSV, requires `--user` and `--time`. Received: {path}."
         )
     if lacking := [name for name in run.spec.inputs if name not in source.names]:
         raise ValueError(
-            f"Rows that hold their histories must have a column for each input; missing are "
-            f"{lacking}. A raw log needs `--user` and `--time`. "
+            f"Rows that contain their histories must have a column for each input; {lacking} are "
+            f"missing. A raw log requires `--user` and `--time`. "
             f"Received columns: {source.names}."
         )
-    passed = _passed(options, source.names, run.spec.outputs)
+    copied = _copied_columns(options, source.names, run.spec.outputs)
     frame = to_frame(source.read(list(run.spec.inputs)))
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)
     scores = {name: pa.array(values, pa.float32()) for name, values in scores.items()}
-    return rates, source.read(passed), scores
+    return rates, source.read(copied), scores
 
 
 def _of_log(options, path):
-    """A raw log: all columns of the file, and the outputs where a row could be scored."""
+    """Scores a raw log; returns `(rates, table, scores)`, with null for rows without a score."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -240,12 +251,12 @@ def _of_log(options, path):
 
     source = as_source(path, options.sep, names=options.names)
     run = load_run(options.run)
-    passed = _passed(options, column_names(source), run.spec.outputs)
+    copied = _copied_columns(options, column_names(source), run.spec.outputs)
     folder = options.data or read_arguments(options.run)["data"]
     if folder is None and not options.log_only:
         raise ValueError(
-            "The run must know its data, or `--data` or `--log-only` say where histories come "
-            f"from. Received: {options.run}, which was not given `data_folder`."
+            "A run without `data_folder` requires `--data` or `--log-only` for its histories. "
+            f"Received: {options.run}."
         )
     data = None if options.log_only else PreparedData.load(folder)
     if data is not None:
@@ -254,7 +265,7 @@ def _of_log(options, path):
     if options.label:
         if len(run.spec.sequences) != 1:
             raise ValueError(
-                "`--label` belongs to models with one sequence; name each by `--sequences`: "
+                "`--label` requires a model with one sequence; use `--sequences` for "
                 f"{[sequence.name for sequence in run.spec.sequences]}. Received: --label."
             )
         sequences = {run.spec.sequences[0].name: options.label} | sequences
@@ -280,9 +291,9 @@ def _of_log(options, path):
     rows = dataset(run.spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
     if isinstance(source, ArrowSource):
-        table, line = source.read(passed), log.samples.line
+        table, line = source.read(copied), log.samples.line
     else:
-        table, lines = _fields(source, passed)
+        table, lines = _fields(source, copied)
         line = pd.Index(lines).get_indexer(log.samples.line)
     known = np.zeros(len(table), bool)
     known[line] = True
@@ -295,7 +306,7 @@ def _of_log(options, path):
 
 
 def _separators(options, spec, sequences, folder) -> dict:
-    """The separators of bags that are read of a log: as given, or as the data was prepared."""
+    """The separator of each bag that is read from the log: the given one, else that of the data."""
     from keras_din.data.prepare.prepared_data import read_report
     from keras_din.data.reading.bag_cells import SEPARATOR
 
@@ -307,8 +318,8 @@ def _separators(options, spec, sequences, folder) -> dict:
         raise ValueError(f"`--bags` must name bags of the model: {bags}. Received: {other}.")
     if options.separator is not None and not bags:
         raise ValueError(
-            "`--separator` belongs to models with features of several values. "
-            f"Received: --separator {options.separator} and a model without."
+            "`--separator` requires a model with features of several values. "
+            f"Received: --separator {options.separator} and a model without such features."
         )
     if options.separator is not None:
         return dict.fromkeys(options.bags or bags, options.separator)
@@ -317,9 +328,10 @@ def _separators(options, spec, sequences, folder) -> dict:
 
 
 def _fields(file, names: list):
-    """Columns of a CSV file as they stand in it, and the line of each row, which are printed.
+    """Reads columns of a CSV file unchanged, as text, and the line of each row.
 
-    An empty field is nothing; text that is not UTF-8 has a sign in the place of a wrong byte.
+    An empty field is null. In text that is not UTF-8, a replacement character stands for each wrong
+    byte. The numbers of bad lines and fields are printed.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -329,7 +341,7 @@ def _fields(file, names: list):
     table, lines, bad = read_csv(file, names, names)
     if bad:
         line, reason = bad[0]
-        print(f"left out {len(bad):,} lines that are no rows: line {line} has {reason}")
+        print(f"left out {len(bad):,} invalid lines: line {line} has {reason}")
     columns, wrong = {}, 0
     for name in names:
         column = table[name]
@@ -341,7 +353,7 @@ def _fields(file, names: list):
             wrong += sum("\ufffd" in cell for cell in cells)
         columns[name] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     if wrong:
-        print(f"fields that are not UTF-8, with a sign in the place of each wrong byte: {wrong:,}")
+        print(f"fields that are not UTF-8, with a replacement for each wrong byte: {wrong:,}")
     return pa.table(columns), lines
 
 
@@ -350,58 +362,59 @@ def _print_log(report: dict) -> None:
     for reason, rows in report["rows_aside"].items():
         print(f"not scored {rows:,}: {reason}")
     if report["users_without_data"]:
-        print(f"users whom the data does not know: {report['users_without_data']:,}")
+        print(f"users who are not in the data: {report['users_without_data']:,}")
     for name, count in report["behaviors"].items():
         twice = report["behaviors_in_data"][name]
-        told = f", and {twice:,} that the data holds already" if twice else ""
-        print(f"behaviors of {name!r} in the log: {count:,}{told}")
+        known = f", and {twice:,} that the data already contains" if twice else ""
+        print(f"behaviors of {name!r} in the log: {count:,}{known}")
     for name, count in report["values_missing"].items():
         print(f"without a value of {name!r}: {count:,}")
 
 
-def _known(data, part: str):
-    """What prepared data knows of the rows of a part, as a table of Arrow."""
+def _table_of_part(data, part: str):
+    """The rows of a part of prepared data as an Arrow table of raw values."""
     import pandas as pd
     import pyarrow as pa
 
     from keras_din.cli.raw_columns import raw_column
 
     samples, users, columns = data.parts[part], data.user_values, {}
-    taken = {feature.name for feature in (*data.spec.context, *data.spec.target)}
-    taken |= set(data.spec.outputs)
-    taken |= set() if users is None or users.name is None else {str(users.name)}
+    used_names = {feature.name for feature in (*data.spec.context, *data.spec.target)}
+    used_names |= set(data.spec.outputs)
+    used_names |= set() if users is None or users.name is None else {str(users.name)}
 
-    def own(name: str) -> str:
-        """The name of a column that the data adds, unlike those of features and outputs."""
-        while name in taken:
+    def unique(name: str) -> str:
+        """Appends `_` to the name of an added column until no feature or output has it."""
+        while name in used_names:
             name += "_"
         return name
 
     if samples.line is not None:
-        columns[own("line")] = pa.array(samples.line)
+        columns[unique("line")] = pa.array(samples.line)
     if users is None:
-        print("the data knows its users by number alone: it was prepared by an older version")
-        columns[own("user")] = pa.array(samples.group)
+        print("the data has only numbers of users: it was prepared by an older version")
+        columns[unique("user")] = pa.array(samples.group)
     else:
-        columns[own("user") if users.name is None else str(users.name)] = pa.array(
+        columns[unique("user") if users.name is None else str(users.name)] = pa.array(
             pd.Series(users.take(samples.group)), from_pandas=True
         )
     for feature in (*data.spec.context, *data.spec.target):
         values = samples.columns[feature.name]
         column = raw_column(feature, values)
-        columns.setdefault(feature.name, column)  # Of a user who is a feature, all values.
+        # If the user is a feature too, the column above has all its values.
+        columns.setdefault(feature.name, column)
     if data.report.get("time_unit") == "order":
-        columns[own("order")] = pa.array(samples.time)
+        columns[unique("order")] = pa.array(samples.time)
     elif samples.time is not None:
-        columns[own("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
+        columns[unique("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
     several = len(samples.labels) > 1
     for name, values in samples.labels.items():
-        columns[own(name if several else "label")] = pa.array(values.astype("int8"))
+        columns[unique(name if several else "label")] = pa.array(values.astype("int8"))
     return pa.table(columns)
 
 
 def _write(table, output) -> None:
-    """The table as a Parquet file, or as CSV with lists as JSON."""
+    """Writes a table as a Parquet file, or as CSV with lists as JSON."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet

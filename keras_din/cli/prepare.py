@@ -1,15 +1,15 @@
-"""Turn a log file into a prepared data set: columnar log, samples and spec.
+"""Convert a log file to a prepared data set: behavior logs, samples and spec.
 
-With --label, the log holds what was shown, clicked or not. Without, it holds what users did, and
-negatives are drawn by the protocol of the DIN paper.
+With --label, the log contains impressions with and without clicks. Without --label, it contains
+behaviors, and negatives are drawn as in the DIN paper.
 
   keras-din prepare impressions.csv data --user user_id --time ts --label click \\
       --target video_id,author_id --context tab
   keras-din prepare reviews.parquet data --user user_id --time ts --target item_id,category \\
       --items items.parquet
 
-What each column was taken for is printed, with the reason. Whole numbers count as ids: name
-amounts by --numeric price. --categorical, --hash device=100000 and --bags say otherwise too.
+The detected type of each column is printed with the reason. Whole numbers count as ids; name
+amounts with --numeric price. --categorical, --hash device=100000 and --bags set other types.
 """
 
 from keras_din.cli import tables, types
@@ -17,21 +17,21 @@ from keras_din.cli.show import report
 
 
 def add_arguments(parser):
-    """The words of the command."""
+    """Adds the arguments of the command."""
     parser.add_argument("log", help="a CSV, Parquet, Arrow or ORC file, compressed or not")
     parser.add_argument("data", help="the folder to write")
     tables.add_csv(parser)
     columns = parser.add_argument_group("columns of the log")
-    columns.add_argument("--user", required=True, help="who")
-    columns.add_argument("--time", help="when: dates, ISO 8601 or numbers since 1970")
+    columns.add_argument("--user", required=True, help="the user")
+    columns.add_argument("--time", help="the time: dates, ISO 8601 or numbers since 1970")
     columns.add_argument(
-        "--order", help="in place of --time: whole numbers that say which row is earlier"
+        "--order", help="instead of --time: whole numbers that give the order of the rows"
     )
     columns.add_argument(
         "--label",
         type=_label,
         metavar="COLUMN",
-        help="0 or 1: clicked or not; A,B or NAME=A,NAME=B for several labels",
+        help="the click: 0 or 1; A,B or NAME=A,NAME=B for several labels",
     )
     tables.add_labels(columns)
     columns.add_argument(
@@ -39,7 +39,7 @@ def add_arguments(parser):
         required=True,
         type=tables.names,
         metavar="A,B",
-        help="features of the candidate, the item first; behaviors have them too",
+        help="features of the candidate and of behaviors, the item first",
     )
     columns.add_argument(
         "--context",
@@ -53,11 +53,11 @@ def add_arguments(parser):
         type=tables.names,
         default=(),
         metavar="A,B",
-        help="features of behaviors alone",
+        help="features of behaviors only",
     )
-    columns.add_argument("--request", help="impressions shown together (with --label)")
+    columns.add_argument("--request", help="the request of an impression (with --label)")
     types.add_arguments(parser)
-    others = parser.add_argument_group("tables with what the log lacks")
+    others = parser.add_argument_group("tables with features that are not in the log")
     others.add_argument("--items", metavar="FILE", help="one row per item")
     others.add_argument("--users", metavar="FILE", help="one row per user")
     split = parser.add_argument_group("split")
@@ -68,57 +68,63 @@ def add_arguments(parser):
         help="leave-one-out (default without --label), last-fraction (default with --label), "
         "by-user, by-time, or the name of a column that holds train, valid, test",
     )
-    split.add_argument("--valid-from", metavar="TIME", help="with by-time: first of validation")
-    split.add_argument("--test-from", metavar="TIME", help="with by-time: first of the test")
-    split.add_argument(
-        "--allow-empty-parts", action="store_true", help="go on where a part has no rows"
-    )
+    split.add_argument("--valid-from", metavar="TIME", help="with by-time: start of validation")
+    split.add_argument("--test-from", metavar="TIME", help="with by-time: start of the test")
+    split.add_argument("--allow-empty-parts", action="store_true", help="accept parts without rows")
     drawn = parser.add_argument_group("negatives (without --label)")
-    drawn.add_argument("--negatives", type=int, default=1, metavar="N", help="for each positive")
+    drawn.add_argument(
+        "--negatives", type=int, default=1, metavar="N", help="number per positive (default 1)"
+    )
     drawn.add_argument("--negatives-by", choices=("uniform", "popularity"), default="uniform")
     drawn.add_argument(
         "--ties",
         choices=("exclude", "order"),
         default="exclude",
-        help="behaviors of the sample's own time: not in its history, or by the log's order",
+        help="behaviors at the time of the sample: exclude them from its history, or order them "
+        "as in the log (default exclude)",
     )
-    drawn.add_argument("--seed", type=int, default=0, help="of negatives and by-user")
+    drawn.add_argument(
+        "--seed", type=int, default=0, help="seed of negatives and of the split by-user"
+    )
     tables.add_times(parser)
-    parser.add_argument("--max-length", type=int, default=100, help="of a history (default 100)")
-    parser.add_argument("--dim", type=int, default=16, help="of the embeddings (default 16)")
+    parser.add_argument("--max-length", type=int, default=100, help="longest history (default 100)")
+    parser.add_argument("--dim", type=int, default=16, help="width of the embeddings (default 16)")
     parser.add_argument(
-        "--min-count", type=int, default=1, help="times a value must occur in training"
+        "--min-count",
+        type=int,
+        default=1,
+        help="how often a value must occur in training to have its own embedding (default 1)",
     )
     parser.add_argument(
         "--half-life",
         type=float,
         metavar="DAYS",
-        help="days after which a row of training counts half (default: all count alike)",
+        help="days after which the weight of a training row is half (default: equal weights)",
     )
     parser.add_argument(
         "--duplicates",
         choices=("keep", "drop"),
-        help="rows that repeat another in all columns named (default keep, with --request drop)",
+        help="rows that repeat another in all named columns (default keep, with --request drop)",
     )
     parser.add_argument(
         "--max-bad",
         type=float,
         default=0.01,
         metavar="SHARE",
-        help="of rows that one reason may keep aside before it is an error (default 0.01)",
+        help="the largest share of rows that may be kept aside for one reason (default 0.01)",
     )
     parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
-    parser.add_argument("--overwrite", action="store_true", help="replace prepared data")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing prepared data")
 
 
 def run(options) -> None:
-    """Prepares, saves, and prints what was read, kept and counted."""
+    """Prepares and saves the data, and prints a report."""
     from keras_din.checks import positive_number
     from keras_din.data import prepare_impressions, prepare_interactions
 
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
-    same = {
+    shared = {
         "user": options.user,
         "time": options.time,
         "order": options.order,
@@ -144,16 +150,16 @@ def run(options) -> None:
             request=options.request,
             label_map=options.label_map,
             duplicates=options.duplicates,
-            **same,
+            **shared,
         )
     elif options.request:
         raise ValueError(
-            "`--request` belongs to impressions: name their `--label` too. "
+            "`--request` requires impressions; name their `--label` too. "
             f"Received: --request {options.request}."
         )
     elif options.label_map:
         raise ValueError(
-            "`--label-map` belongs to impressions: name their `--label` too. "
+            "`--label-map` requires impressions; name their `--label` too. "
             f"Received: {options.label_map}."
         )
     else:
@@ -164,7 +170,7 @@ def run(options) -> None:
             ties=options.ties,
             seed=options.seed,
             duplicates=options.duplicates,
-            **same,
+            **shared,
         )
     if options.half_life is not None:
         data = data.weight_by_recency(options.half_life)
@@ -177,7 +183,7 @@ def run(options) -> None:
 
 
 def _label(text: str):
-    """The column of the only label, a list of columns, or a dict, name of the label -> column."""
+    """Parses a column, a list of columns, or a dict, name of the label -> column."""
     words = tables.names(text)
     if any("=" in word for word in words):
         pairs = [word.partition("=") for word in words]
@@ -190,30 +196,30 @@ def _split(options):
 
     if options.split != "by-time" and (options.valid_from or options.test_from):
         raise ValueError(
-            "`--valid-from` and `--test-from` belong to `--split by-time`. "
+            "`--valid-from` and `--test-from` require `--split by-time`. "
             f"Received: split={options.split!r}, valid_from={options.valid_from!r}, "
             f"test_from={options.test_from!r}."
         )
     if options.split == "by-time":
         if not options.test_from:
             raise ValueError(
-                "`--split by-time` needs `--test-from`. "
-                f"Received: valid_from={options.valid_from!r} alone."
+                "`--split by-time` requires `--test-from`. "
+                f"Received: only valid_from={options.valid_from!r}."
             )
         moments = [_moment(text) for text in (options.valid_from, options.test_from)]
         unit = "order" if options.order else options.time_unit
         return ByTime(*moments, None, unit, options.time_format)
-    known = {
+    splits = {
         None: None,
         "leave-one-out": LeaveOneOut(),
         "last-fraction": LastFraction(),
         "by-user": ByUser(seed=options.seed),
     }
-    return known.get(options.split, options.split)
+    return splits.get(options.split, options.split)
 
 
 def _moment(text):
-    """A number where it is one, else the ISO 8601 string."""
+    """Parses a number; any other text stays, as an ISO 8601 string."""
     try:
         return int(text)
     except (TypeError, ValueError):

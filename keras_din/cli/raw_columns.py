@@ -1,4 +1,4 @@
-"""Columns of prepared data as the raw values that they were made of."""
+"""Decodes columns of prepared data to raw values."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from keras_din.serving.sample_rows import raw_from_indices
 
 @per_kind
 def raw_column(feature, values):
-    """The raw values of a column of a feature, of Arrow; null in the place of an unknown one."""
+    """Decodes a column of a feature to an Arrow array of raw values, with null for unknown ones."""
 
 
 @raw_column.register

@@ -1,4 +1,4 @@
-"""Rows of a table as a client would send them to a server: the other way to the same model."""
+"""Converts rows of a table to the raw values that a client sends to a server."""
 
 import functools
 
@@ -9,17 +9,17 @@ from keras_din.features import FeatureSpec, id_feature
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
-    """Raw values as the signature `rank` takes them, with one candidate a row.
+    """Creates the inputs of the signature `rank`, with one candidate per row.
 
     Args:
-        frame: A column an input, as of `keras_din.data.rows_dataset`.
+        frame: One column per input, same as in `keras_din.data.rows_dataset`.
         spec: The features.
 
     Returns:
         Input name -> array: context `(rows,)`, target `(rows, 1)`, behaviors `(rows, time)`,
-        padded after the last; a feature of several values has one more axis. A value that is
-        missing is sent as one that is out-of-vocabulary, a number as NaN. Where it would mark a
-        behavior as padding, and in a feature of several values, it is padding.
+        padded at the end. A feature of several values has one more axis. A missing number is sent
+        as NaN, any other missing value as an out-of-vocabulary value. A missing item of a
+        behavior, and a missing value of a feature of several values, is sent as padding.
     """
     from keras_din.serving.graph.raw_values import raw_dtype
     from keras_din.serving.graph.signatures import input_specs
@@ -27,18 +27,18 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
     sent = {}
     for name, tensor in input_specs(spec, "rank").items():
         role, feature = spec.inputs[name].role, spec.inputs[name].feature
-        padding, nothing = feature.padding_value, _nothing(feature, spec.inputs[name])
+        padding, missing = feature.padding_value, _missing_value(feature, spec.inputs[name])
         cells = frame[name].tolist()
         if role == "target":
             cells = [[cell] for cell in cells]
-        convert = functools.partial(_CONVERT[feature.raw_dtype], nothing=nothing)
+        convert = functools.partial(_CONVERT[feature.raw_dtype], missing=missing)
         dtype = raw_dtype(feature).as_numpy_dtype
         sent[name] = _array(cells, tensor.shape.rank, dtype, padding, convert)
     return sent
 
 
-def _nothing(feature, info):
-    """What is sent for a value that is missing."""
+def _missing_value(feature, info):
+    """The value that is sent for a missing one."""
     if feature.takes_numbers:
         return np.nan
     of_behavior = info.sequence is not None and feature is id_feature(info.sequence.of)
@@ -46,7 +46,7 @@ def _nothing(feature, info):
 
 
 def _array(cells, rank: int, dtype, padding, convert) -> np.ndarray:
-    """Nested lists as an array of `rank` axes; lists that end early are padded."""
+    """Converts nested lists to an array of `rank` axes. Shorter lists are padded at the end."""
     if rank == 1:
         return np.array([convert(cell) for cell in cells], dtype)
     cells = [cell if isinstance(cell, (list, tuple, np.ndarray)) else [] for cell in cells]
@@ -58,26 +58,26 @@ def _array(cells, rank: int, dtype, padding, convert) -> np.ndarray:
     return result
 
 
-def _is_nothing(value) -> bool:
+def _is_missing(value) -> bool:
     return value is None or value is pd.NA or value == "" or value != value
 
 
-def _text(value, nothing):
-    if _is_nothing(value):
-        return nothing
+def _text(value, missing):
+    if _is_missing(value):
+        return missing
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if whole else value)
 
 
-def _integer(value, nothing):
+def _integer(value, missing):
     try:
-        return nothing if _is_nothing(value) else int(value)
+        return missing if _is_missing(value) else int(value)
     except ValueError:
-        return nothing  # A text, which no client can send as a number.
+        return missing  # Text, which a client cannot send as a number.
 
 
-def _number(value, nothing):
-    return nothing if _is_nothing(value) else float(value)
+def _number(value, missing):
+    return missing if _is_missing(value) else float(value)
 
 
 _CONVERT = {"string": _text, "int64": _integer, "int32": _integer, "float32": _number}

@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Text that commands print: tables of metrics and reports of prepared data."""
 
 import math
 
@@ -12,32 +12,32 @@ COLUMNS = {
 }
 
 
-def name_of_line(output: str, outputs) -> str:
-    """What a line about an output begins with: nothing where there is one output."""
+def output_prefix(output: str, outputs) -> str:
+    """The prefix of a line about an output; empty if there is only one output."""
     return f"{output}: " if len(outputs) > 1 else ""
 
 
 def metrics_table(rows: dict, outputs=()) -> str:
-    """A line a name: its metrics, and what else is known of it, under their names.
+    """Formats metrics as a table with one line per name.
 
     Args:
-        rows: Name -> dict of metrics as `keras_din.evaluate` gives it; other keys are kept.
-            `None` is NaN, as a version's `keras_din.json` has it.
-        outputs: Names of the outputs; of several, each has a line.
+        rows: Name -> dict of metrics, see `keras_din.evaluate`. Other keys are kept. `None`, which
+            stands for NaN in a version's `keras_din.json`, is allowed.
+        outputs: Names of the outputs. If there are several, each has a line.
     """
-    import pandas as pd  # Not for the help of a command.
+    import pandas as pd  # Imported here, so that the help of a command is fast.
 
     from keras_din.outputs import metrics_by_output
 
     if len(outputs) > 1:
         rows = {
             f"{name} {output}": metrics
-            for name, of in rows.items()
-            for output, metrics in metrics_by_output(of, outputs).items()
+            for name, values in rows.items()
+            for output, metrics in metrics_by_output(values, outputs).items()
         }
     rows = {
-        name: {key: math.nan if value is None else value for key, value in of.items()}
-        for name, of in rows.items()
+        name: {key: math.nan if value is None else value for key, value in metrics.items()}
+        for name, metrics in rows.items()
     }
     frame = pd.DataFrame.from_dict(rows, orient="index")
     known = [name for name in COLUMNS if name in frame]
@@ -47,15 +47,15 @@ def metrics_table(rows: dict, outputs=()) -> str:
 
 
 def missing_numbers(dataset) -> str:
-    """A line for each input of a data set in which numbers are missing, or an empty string."""
+    """One line per input of a data set with missing numbers; empty if there are none."""
     return "".join(
-        f"without a value: {count:,} of {name!r}, the mean stands for them\n"
+        f"without a value: {count:,} of {name!r}, replaced by the mean\n"
         for name, count in dataset.values_missing.items()
     )
 
 
 def report(data) -> str:
-    """What was read and kept of a log, as lines."""
+    """Formats the report of prepared data: what was read and kept of a log."""
     counts = data.report
     lines = [repr(data)]
     if "rows" in counts:
@@ -67,7 +67,7 @@ def report(data) -> str:
         lines.append(f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,}{of_users}")
         if counts.get("time_to", "~") < "1973":
             lines.append(
-                "  if these numbers are no times but an order, name it by `order` (--order)"
+                "  if these numbers are an order instead of times, name it in `order` (--order)"
             )
         for reason, part in counts["rows_aside"].items():
             lines.append(
@@ -77,12 +77,12 @@ def report(data) -> str:
         if counts.get("rows_repeated"):
             lines.append(
                 f"  kept: {counts['rows_repeated']:,} rows that repeat another in every column "
-                "(`duplicates='drop'`, `--duplicates drop` leaves them out)"
+                "(to leave them out: `duplicates='drop'`, `--duplicates drop`)"
             )
         if counts.get("rows_out_of_order"):
             lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
     if "columns" in counts:
-        lines.append("types (--numeric, --categorical, --hash, --bags say otherwise):")
+        lines.append("types (change them with --numeric, --categorical, --hash, --bags):")
         lines += [f"  {name}: {_type(facts)}" for name, facts in counts["columns"].items()]
     for name in ("items", "users"):
         table = counts.get(f"{name}_table", {})
@@ -93,12 +93,12 @@ def report(data) -> str:
     for name, rows in counts.get("earlier_of_unknown_users", {}).items():
         if rows:
             lines.append(
-                f"  left out of `prior_history` of {name!r}: {rows:,} rows, of unknown users"
+                f"  left out of `prior_history` of {name!r}: {rows:,} rows of unknown users"
             )
     for name, rows in counts.get("earlier_aside", {}).items():
         if rows:
             lines.append(
-                f"  left out of `prior_history` of {name!r}: {rows:,} rows, which are "
+                f"  left out of `prior_history` of {name!r}: {rows:,} rows that are "
                 "bad or have no item or time"
             )
     for name, missing in counts.get("values_missing", {}).items():
@@ -120,12 +120,12 @@ def report(data) -> str:
             f"warning: feature {name!r} alone predicts the label of nearly every training row"
         )
     if "half_life" in counts:
-        lines.append(f"after {counts['half_life']:g} days a row of training counts half")
+        lines.append(f"after {counts['half_life']:g} days the weight of a training row is half")
     for part, of_part in counts.get("parts", {}).items():
         unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
         lines.append(
             f"{part}: {of_part['rows']:,} rows, {_positives(of_part)}"
-            + (f"; values that training never saw: {unseen}" if unseen else "")
+            + (f"; values that are not in training: {unseen}" if unseen else "")
         )
     return "\n".join(lines)
 
@@ -137,7 +137,7 @@ def _positives(of_part: dict) -> str:
 
 
 def _type(facts: dict) -> str:
-    """What a column was taken for, why, and what stands in it for a missing value."""
+    """The type of a column, the reason, and its tokens for missing values."""
     example = f", such as {facts['example']!r}" if "example" in facts else ""
     line = f"{facts['type']}: {facts.get('reason', '')}{example}"
     if facts["missing"]:

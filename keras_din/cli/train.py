@@ -1,8 +1,8 @@
-"""Train a model on prepared data until validation no longer gets better.
+"""Train a model on prepared data until validation no longer improves.
 
-The run's folder holds its arguments, its metrics by step and its weights. A run that was killed
-goes on from its last evaluation with --resume. The model popularity, the smoothed click rate per
-item, is counted and not trained; options about epochs and steps change nothing there.
+The run's folder contains its arguments, its metrics by step and its weights. An interrupted run
+continues from its last evaluation with --resume. The model popularity, the smoothed click rate per
+item, is counted instead of trained; it ignores options for epochs and steps.
 
   keras-din train data runs/din
   keras-din train data runs/base --model base --option pooling=sum --option dropout=0.3
@@ -14,7 +14,7 @@ import json
 
 from keras_din.cli.show import metrics_table
 
-# The names in `keras_din.MODELS`, which would need Keras.
+# The names in `keras_din.MODELS`, which would import Keras.
 MODELS = (
     "popularity",
     "lr",
@@ -27,9 +27,9 @@ MODELS = (
     "dien",
     "bst",
 )
-# Those in `keras_din.monitor`, which would need NumPy.
+# The names in `keras_din.monitor`, which would import NumPy.
 MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece")
-# What JSON spells otherwise.
+# Python spellings of JSON constants.
 _PYTHON = {"True": True, "False": False, "None": None}
 # The arguments of `keras_din.training.train` that are options of the same name.
 _ARGUMENTS = (
@@ -49,11 +49,11 @@ _ARGUMENTS = (
 
 
 def add_arguments(parser):
-    """The words of the command."""
-    # What is not given is not there: a run that goes on takes its own. Else `train` has defaults.
+    """Adds the arguments of the command."""
+    # Options that are not given are absent: a resumed run has its own, else `train` has defaults.
     parser.argument_default = argparse.SUPPRESS
     parser.add_argument("data", help="a folder that keras-din prepare wrote")
-    parser.add_argument("run", help="the folder of the run, a new one")
+    parser.add_argument("run", help="the folder of the run, which must be new")
     parser.add_argument("--model", choices=MODELS, help="(default din)")
     parser.add_argument(
         "--option",
@@ -63,7 +63,9 @@ def add_arguments(parser):
         help="an argument of the model's builder, such as hidden_units=[128,64]; repeatable",
     )
     parser.add_argument(
-        "--epochs", type=int, help="the most (default 10; of a run that goes on, what it was told)"
+        "--epochs",
+        type=int,
+        help="the largest number of epochs (default 10; for a resumed run, that of the run)",
     )
     parser.add_argument("--batch-size", type=int, help="(default 1024)")
     parser.add_argument("--learning-rate", type=float, help="(default 0.001)")
@@ -71,36 +73,41 @@ def add_arguments(parser):
         "--mini-batch-aware-l2",
         type=float,
         metavar="STRENGTH",
-        help="of the regularization of the rows of a batch; 0 for none (default 0.1)",
+        help="strength of the mini-batch aware L2 regularization; 0 for none (default 0.1)",
     )
     parser.add_argument(
         "--positive-weight",
         type=float,
         metavar="WEIGHT",
-        help="how much more the loss of a click counts, where there are few (default 1)",
+        help="weight of a click in the loss, for data with few clicks (default 1)",
     )
     parser.add_argument(
         "--ema-momentum",
         type=float,
         metavar="MOMENTUM",
-        help="of the average of the weights over steps, which then is what is kept (default 0: "
-        "none)",
+        help="momentum of the moving average of the weights, which replaces the weights (default "
+        "0: no average)",
     )
     parser.add_argument(
         "--patience",
         type=int,
-        help="epochs without a better evaluation of validation after which training stops "
-        "(default 2)",
+        help="stop after this many epochs without an improvement of validation (default 2)",
     )
     parser.add_argument(
         "--monitor",
         type=_monitor,
         metavar="METRIC",
-        help="what is better: the highest gauc or auc, the lowest logloss, ne or ece, or of the "
-        "evaluations whose GAUC is within its noise of the highest the one with the least logloss "
-        "(default gauc_then_logloss; logloss where no user has both a click and none)",
+        help="the criterion of the best evaluation: the highest gauc or auc, the lowest logloss, "
+        "ne or ece, or gauc_then_logloss: the lowest logloss among the evaluations whose GAUC is "
+        "within its noise of the highest (default gauc_then_logloss; logloss if no user has both "
+        "a row with and a row without a click)",
     )
-    parser.add_argument("--evaluate-freq", type=_every, metavar="STEPS", help="(default: epoch)")
+    parser.add_argument(
+        "--evaluate-freq",
+        type=_steps_or_epoch,
+        metavar="STEPS",
+        help="steps between evaluations, or epoch (default epoch)",
+    )
     parser.add_argument(
         "--by-request", action="store_true", help="a row is a request with all its candidates"
     )
@@ -109,15 +116,15 @@ def add_arguments(parser):
         "--resume",
         action="store_true",
         default=False,
-        help="go on with a run that was killed, as it was told; other options than --epochs must "
+        help="continue an interrupted run with its own options; options other than --epochs must "
         "be those of the run",
     )
     parser.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
 
 
 def run(options) -> None:
-    """Trains and prints the metrics of the best weights."""
-    builder_options = dict(map(_option, options.option))  # Before what takes seconds to import.
+    """Trains the model and prints the metrics of the best weights."""
+    builder_options = dict(map(_option, options.option))  # Before the slow imports.
     from keras_din.data import PreparedData
     from keras_din.training import check_resumed, run_click_rates, train
 
@@ -125,7 +132,7 @@ def run(options) -> None:
     if builder_options:
         given["options"] = builder_options
     data = PreparedData.load(options.data)
-    if options.resume:  # Here also what is given as its default is known to be given.
+    if options.resume:  # Only here are options known that were given with their default value.
         check_resumed(options.run, given)
     run = train(
         data,
@@ -161,14 +168,14 @@ def _option(text: str):
 
 
 def _monitor(text: str) -> str:
-    """One of `MONITORS`, or one with the name of an output in front, which `train` checks."""
+    """Returns one of `MONITORS`, or one after the name of an output, which `train` checks."""
     if not text.endswith(tuple(f"_{name}" for name in MONITORS)) and text not in MONITORS:
         raise argparse.ArgumentTypeError(
-            f"must be one of {', '.join(MONITORS)}, or of several outputs `OUTPUT_` and one of "
-            f"these. Received: {text!r}."
+            f"must be one of {', '.join(MONITORS)}, with several outputs `OUTPUT_` before it. "
+            f"Received: {text!r}."
         )
     return text
 
 
-def _every(text: str):
+def _steps_or_epoch(text: str):
     return text if text == "epoch" else int(text)

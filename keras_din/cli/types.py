@@ -1,4 +1,4 @@
-"""Explicit types of columns on the command line, and from a file."""
+"""Options for the types of columns, given on the command line or in a file."""
 
 import argparse
 import json
@@ -9,26 +9,27 @@ _FORMS = '"numeric", "categorical", "bag", {"bag": SEPARATOR} or {"hash": BUCKET
 
 
 def add_arguments(parser) -> None:
-    """The words that say what columns are."""
+    """Adds the options for the types of columns."""
     types = parser.add_argument_group(
-        "types of columns", "What is not named is found, and printed with the reason."
+        "types of columns",
+        "The types of other columns are detected, and printed with the reason.",
     )
     types.add_argument(
-        "--numeric", type=names, default=[], metavar="A,B", help="amounts, whole ones too"
+        "--numeric", type=names, default=[], metavar="A,B", help="amounts, including whole numbers"
     )
     types.add_argument(
         "--categorical",
         type=names,
         default=[],
         metavar="A,B",
-        help="ids or categories, also where they look like numbers",
+        help="ids or categories, even if they look like numbers",
     )
     types.add_argument(
         "--hash",
         type=_buckets,
         default={},
         metavar="NAME=BUCKETS",
-        help="categories without a vocabulary: their text is hashed, as in device=100000",
+        help="categories without a vocabulary, whose text is hashed, as in device=100000",
     )
     types.add_argument(
         "--bags",
@@ -36,68 +37,70 @@ def add_arguments(parser) -> None:
         type=names,
         default=[],
         metavar="A,B",
-        help="features whose text holds several values, as in Action|Comedy; columns of lists "
-        "need not be named",
+        help="features whose text contains several values, as in Action|Comedy; columns of lists "
+        "are detected",
     )
     types.add_argument(
         "--separator",
         metavar="TEXT",
-        help="of the values of --bags, and of features of --spec that are bags (default |)",
+        help="separator of the values of --bags, and of bags in --spec (default |)",
     )
     types.add_argument(
         "--spec",
         metavar="FILE",
-        help="types from a JSON file: the spec.json of prepared data, whose features are taken "
-        f"as they are, or an object of column names and types, which are {_FORMS}",
+        help="types from a JSON file: the spec.json of prepared data, whose features are used "
+        f"unchanged, or an object of column names and types, which are {_FORMS}",
     )
 
 
 def features_and_types(options) -> dict:
-    """`target`, `context`, `side_features`, `numeric`, `categorical` and `bags` of `prepare_*`.
+    """Returns `target`, `context`, `side_features`, `numeric`, `categorical` and `bags`.
+
+    These are arguments of `prepare_impressions` and `prepare_interactions`.
 
     Raises:
-        ValueError: When a column has two types, a name is no feature, the file is no such JSON, or
-            `--separator` separates nothing.
+        ValueError: If a column has two types, a name is not a feature, the file is not valid, or
+            `--separator` applies to no feature.
     """
     from keras_din.data.reading.bag_cells import SEPARATOR
     from keras_din.features import Categorical
 
     separator = SEPARATOR if options.separator is None else options.separator
     known, types = _read(options.spec) if options.spec else ({}, {})
-    of_words: list[tuple[str, str | dict]] = [(name, "numeric") for name in options.numeric]
-    of_words += [(name, "categorical") for name in options.categorical]
-    of_words += [(name, {"bag": separator}) for name in options.bags]
-    of_words += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
-    words: dict[str, str | dict] = {}
-    for name, kind in of_words:
-        if words.setdefault(name, kind) != kind:
+    pairs: list[tuple[str, str | dict]] = [(name, "numeric") for name in options.numeric]
+    pairs += [(name, "categorical") for name in options.categorical]
+    pairs += [(name, {"bag": separator}) for name in options.bags]
+    pairs += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
+    typed: dict[str, str | dict] = {}
+    for name, kind in pairs:
+        if typed.setdefault(name, kind) != kind:
             raise ValueError(
                 "A column must be named in one of `--numeric`, `--categorical`, `--hash` and "
                 f"`--bags`. Received: {name!r} in two."
             )
-    types = types | words  # What is typed counts more than what is in the file.
+    types = types | typed  # Options override the file.
     features = [*options.target, *options.context, *options.side_features]
     if lacking := [name for name in types if name not in features]:
         raise ValueError(
-            "Types must be of features, which `--target`, `--context` and `--side-features` name: "
-            f"{features}. Received: {lacking}."
+            "Only features, which `--target`, `--context` and `--side-features` name, must have "
+            f"types: {features}. Received: {lacking}."
         )
     known = {name: feature for name, feature in known.items() if name not in types}
-    numeric_or_not: dict[str, list] = {"numeric": [], "categorical": []}
+    by_kind: dict[str, list] = {"numeric": [], "categorical": []}
     bags: dict[str, str] = {}
     of_file = [name for name in features if name in known and known[name].axes]
     if options.separator is not None:
         bags = dict.fromkeys(of_file, separator)
         if not of_file and not any(kind in ("bag", {"bag": separator}) for kind in types.values()):
             raise ValueError(
-                "`--separator` belongs to features of several values, which `--bags` or `--spec` "
-                f"names. Received: --separator {separator} and no such feature."
+                "`--separator` requires features of several values in `--bags` or `--spec`. "
+                f"Received: --separator {separator} and no such feature."
             )
     for name, kind in types.items():
         if kind == "bag":
             kind = {"bag": separator}
         if isinstance(kind, str):
-            numeric_or_not[kind].append(name)
+            by_kind[kind].append(name)
         elif "bag" in kind:
             bags[name] = kind["bag"]
         else:
@@ -106,11 +109,11 @@ def features_and_types(options) -> dict:
         word: [known.get(name, name) for name in getattr(options, word)]
         for word in ("target", "context", "side_features")
     }
-    return numeric_or_not | {"bags": bags} | features_of
+    return by_kind | {"bags": bags} | features_of
 
 
 def _read(path: str):
-    """`(features, types)` of a file, one of which is empty."""
+    """Reads `(features, types)` from a file. One of them is empty."""
     from keras_din.features import FeatureSpec
 
     with open(path, encoding="utf-8-sig") as file:
@@ -138,7 +141,7 @@ def _is_type(kind) -> bool:
 
 
 def _buckets(text: str) -> dict:
-    """`NAME=BUCKETS,...` as a dict."""
+    """Parses `NAME=BUCKETS,...` as a dict."""
     found = {}
     for pair in names(text):
         name, _, buckets = pair.rpartition("=")

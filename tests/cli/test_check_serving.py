@@ -65,7 +65,7 @@ def test_prepared_data(folder, tmp_path, capsys):
     assert PreparedData.load(folder / "data").parts["test"].request is not None
     code, printed = check(folder, capsys, folder / "data")
     assert code == 0, printed.err
-    assert "the version answers as the live model does" in printed.out
+    assert "the version and the live model give the same predictions" in printed.out
     code, printed = check(folder, capsys, folder / "data", "--part", "train", "--rows", "7")
     assert code == 0
     assert f"7 rows of {folder / 'data'}" in printed.out
@@ -73,9 +73,12 @@ def test_prepared_data(folder, tmp_path, capsys):
     version, first, second = swapped(folder, tmp_path)
     code, printed = check(folder, capsys, folder / "data", version=version)
     assert code == 1
-    assert f"{version} does not answer as" in printed.err
+    assert f"{version} and " in printed.err
     assert "  hist_item: " in printed.out
-    assert f"{first!r} is 3, and not 2" in printed.out or f"{second!r} is 2" in printed.out
+    assert (
+        f"{first!r} is 3 served, 2 in training" in printed.out
+        or f"{second!r} is 2 served" in printed.out
+    )
     assert f"item: vocabulary is another; first at index 2: '{second}' in the" in printed.out
 
 
@@ -91,10 +94,10 @@ def test_rows_of_a_table(folder, tmp_path, capsys):
     code, printed = check(folder, capsys, tmp_path / "rows.parquet")
     assert code == 0, printed
     assert "3 rows of" in printed.out
-    assert "without a value: 1 of 'age', the mean stands for them" in printed.out
+    assert "without a value: 1 of 'age', replaced by the mean" in printed.out
     words = [str(folder / "run"), str(tmp_path / "rows.parquet"), str(tmp_path / "ctr.csv")]
     assert main(["predict", *words]) == 0
-    assert "without a value: 1 of 'age', the mean stands for them" in capsys.readouterr().out
+    assert "without a value: 1 of 'age', replaced by the mean" in capsys.readouterr().out
     assert pd.read_csv(tmp_path / "ctr.csv")["ctr"].between(0, 1).all()
 
     version, first, _ = swapped(folder, tmp_path)
@@ -102,7 +105,7 @@ def test_rows_of_a_table(folder, tmp_path, capsys):
     rows.to_parquet(tmp_path / "rows.parquet")
     code, printed = check(folder, capsys, tmp_path / "rows.parquet", version=version)
     assert code == 1
-    assert f"  item: 1 in 1 rows; in row 2 {first!r} is 3, and not 2" in printed.out
+    assert f"  item: 1 in 1 rows; in row 2 {first!r} is 3 served, 2 in training" in printed.out
 
 
 def test_other_weights(folder, tmp_path, capsys):
@@ -138,7 +141,7 @@ def test_a_run_of_mixed_precision_is_asked_in_float32(folder, tmp_path, capsys, 
     version = kd.export(run.model, run.spec, tmp_path / "din")
     words = [version, folder / "data", "--run", run.folder]
     assert main(["check-serving", *map(str, words)]) == 0
-    assert "the version answers as the live model does" in capsys.readouterr().out
+    assert "the version and the live model give the same predictions" in capsys.readouterr().out
 
 
 def test_what_is_refused(folder, tmp_path, capsys):

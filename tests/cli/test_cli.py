@@ -102,7 +102,7 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
     assert "must be VALUE=0 or VALUE=1" in capsys.readouterr().err
     assert main([*words[:-2], "--label-map", "no=0"]) == 1
     error = capsys.readouterr().err
-    assert "`--label-map` belongs to impressions: name their `--label` too. Received: {" in error
+    assert "`--label-map` requires impressions; name their `--label` too. Received: {" in error
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_prepare_with_older_rows_that_count_less(tmp_path, capsys):
     a_log().to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
     assert main([*words, "--label", "click", "--half-life", "0.5"]) == 0
-    assert "after 0.5 days a row of training counts half" in capsys.readouterr().out
+    assert "after 0.5 days the weight of a training row is half" in capsys.readouterr().out
     train = PreparedData.load(tmp_path / "data").parts["train"]
     days = (train.time.max() - train.time) / 86_400_000_000
     assert days.max() > 0.1
@@ -180,7 +180,7 @@ def test_a_run_that_does_not_know_its_data(folder, tmp_path, capsys):
     data = PreparedData.load(folder / "data")
     train(data, tmp_path / "run", model="popularity", epochs=1, verbose=0)
     assert main(["evaluate", str(tmp_path / "run")]) == 1
-    assert "needs the data by --data" in capsys.readouterr().err
+    assert "requires --data" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run"), "--data", str(folder / "data")]) == 0
 
 
@@ -295,7 +295,7 @@ def test_resume(folder, tmp_path, capsys):
             ["prepare", "{log}", "x", *PREPARE, "--test-from", "3"],
             "Received: split=None, valid_from=None, test_from='3'",
         ),
-        (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "needs `--test-from`"),
+        (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "requires `--test-from`"),
         (["prepare", "{log}", "x", *PREPARE, "--split", "week"], r"Columns \['week'\] must be in"),
         (["prepare", "{log}", "x", *PREPARE, "--half-life", "0"], "`--half-life` must be a posi"),
         (["train", "none", "x"], "must be one that `PreparedData.save` wrote"),

@@ -136,7 +136,9 @@ def test_a_model_of_mixed_precision(version, tmp_path, capsys):
     assert "served in float32" not in screen_of(capsys, version)  # Nor of an older version.
     description["half_precision"] = {"dtypes": ["bfloat16"], "largest_difference": 0.00123}
     (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
-    message = "served in float32, beside the live model in bfloat16: largest_difference 0.00123"
+    message = (
+        "served in float32, compared with the live model in bfloat16: largest_difference 0.00123"
+    )
     assert message in screen_of(capsys, version)
 
 

@@ -81,7 +81,7 @@ def test_a_raw_log_is_scored_as_prepared_data(folder, tmp_path, capsys):
     by_line = found.set_index(np.arange(2, 202))["ctr"]
     np.testing.assert_allclose(by_line[expected["line"]], expected["ctr"], atol=1e-6)
     clicks = int(log["click"].sum())
-    assert f"behaviors of 'hist' in the log: 0, and {clicks} that the data holds" in printed
+    assert f"behaviors of 'hist' in the log: 0, and {clicks} that the data already" in printed
     assert "read 200 rows of 12 users" in printed
     # Rows after the data, by the data and their own clicks, or by neither.
     later = tmp_path / "later.parquet"
@@ -159,7 +159,7 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
     PreparedData(data.spec, data.behaviors, parts, data.report).save(tmp_path / "old")
     found, printed = predict(folder, capsys, tmp_path / "old", tmp_path / "ctr.csv")
     assert list(found) == ["user", "item", "price", "time", "label", "ctr"]
-    assert "knows its users by number alone" in printed
+    assert "the data has only numbers of users" in printed
     words = [str(folder / "run"), str(folder / "log.csv"), str(tmp_path / "x.csv"), *LOG]
     assert main(["predict", *words, "--data", str(tmp_path / "old")]) == 1
     assert "must know which user of the log" in capsys.readouterr().err
@@ -168,23 +168,31 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     "source, words, message",
     [
-        ("log.csv", ["--time", "ts"], "A raw log needs `--user` and `--time`. Received: --time al"),
-        ("log.csv", ["--user", "who"], "A raw log needs `--user` and `--time`. Received: --user"),
-        ("log.csv", [], "a raw log, which may be CSV, needs `--user` and `--time`"),
-        ("log.parquet", [], "missing are ['hist_item', 'hist_price']. A raw log needs `--user`"),
+        (
+            "log.csv",
+            ["--time", "ts"],
+            "A raw log requires `--user` and `--time`. Received: only --t",
+        ),
+        (
+            "log.csv",
+            ["--user", "who"],
+            "A raw log requires `--user` and `--time`. Received: only --u",
+        ),
+        ("log.csv", [], "A raw log, which may be CSV, requires `--user` and `--time`"),
+        ("log.parquet", [], "['hist_item', 'hist_price'] are missing. A raw log requires `--user`"),
         ("log.csv", [*LOG, "--columns", "id,x"], "must name columns of the input: ['id', 'who'"),
         ("ctr.csv", LOG, "must have no column `ctr`, or `--columns` must leave it out"),
         ("log.csv", [*LOG, "--sequences", "x=click"], "must name sequences of the model: ['hist'"),
         ("log.csv", [*LOG, "--data", "gs://b/data"], "must be a path of a local file system"),
-        ("log.csv", [*LOG, "--part", "test"], "`--part` belongs to prepared data"),
-        ("log.parquet", ["--bags", "x", "--sep", ";"], "Received: --bags, --sep alone."),
-        ("log.parquet", ["--time-unit", "s"], "Received: --time-unit alone."),
+        ("log.csv", [*LOG, "--part", "test"], "`--part` requires prepared data"),
+        ("log.parquet", ["--bags", "x", "--sep", ";"], "Received: only --bags, --sep."),
+        ("log.parquet", ["--time-unit", "s"], "Received: only --time-unit."),
         (
             "data",
             [*LOG[:4], "--label-map", "no=0"],
             "--user, --time, --label-map and the folder",
         ),
-        ("data", ["--separator", ","], "These words belong to a raw log, which is a file"),
+        ("data", ["--separator", ","], "The options of a raw log require an input that is a file"),
     ],
 )
 def test_what_is_refused(folder, tmp_path, capsys, source, words, message):
@@ -255,8 +263,8 @@ def test_fields_of_a_csv_pass_through_as_they_stand(folder, tmp_path, capsys):
     (tmp_path / "log.csv").write_bytes(b"".join(lines))
     source, output = tmp_path / "log.csv", tmp_path / "ctr.csv"
     _, printed = predict(folder, capsys, source, output, *LOG, "--max-bad", "1")
-    assert "left out 1 lines that are no rows: line 4 has 3 fields, not 9: r,too,few" in printed
-    assert "not UTF-8, with a sign in the place of each wrong byte: 1" in printed
+    assert "left out 1 invalid lines: line 4 has 3 fields, not 9: r,too,few" in printed
+    assert "not UTF-8, with a replacement for each wrong byte: 1" in printed
     written = list(csv.reader(output.read_text(encoding="utf-8").splitlines()))
     of_log = [line.decode("utf-8", "replace") for line in lines if b"few" not in line]
     assert [fields[:-1] for fields in written] == list(csv.reader(of_log))
@@ -347,10 +355,10 @@ def test_separators_of_bags_of_a_spec(genres, tmp_path, capsys):
 def test_separators_that_nothing_uses(folder, genres, tmp_path, capsys):
     words = [str(folder / "log.csv"), str(tmp_path / "data"), *PREPARE, "--separator", ","]
     assert main(["prepare", *words]) == 1
-    assert "`--separator` belongs to features of several values" in capsys.readouterr().err
+    assert "`--separator` requires features of several values" in capsys.readouterr().err
     words = [str(folder / "run"), str(folder / "log.csv"), str(tmp_path / "x.csv"), *LOG]
     assert main(["predict", *words, "--separator", ","]) == 1
-    assert "`--separator` belongs to models with features of several" in capsys.readouterr().err
+    assert "`--separator` requires a model with features of several" in capsys.readouterr().err
     words = [str(genres / "run"), str(genres / "log.csv"), str(tmp_path / "x.csv"), *LOG]
     assert main(["predict", *words, "--separator", ";", "--bags", "item"]) == 1
     assert "`--bags` must name bags of the model: ['genres']" in capsys.readouterr().err
