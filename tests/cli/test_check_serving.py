@@ -61,7 +61,7 @@ def swapped(folder, tmp_path):
     return version, first, second
 
 
-def test_prepared_data(folder, tmp_path, capsys):
+def test_check_with_prepared_data(folder, tmp_path, capsys):
     assert PreparedData.load(folder / "data").parts["test"].request is not None
     code, printed = check(folder, capsys, folder / "data")
     assert code == 0, printed.err
@@ -82,7 +82,7 @@ def test_prepared_data(folder, tmp_path, capsys):
     assert f"item: vocabulary is another; first at index 2: '{second}' in the" in printed.out
 
 
-def test_rows_of_a_table(folder, tmp_path, capsys):
+def test_check_with_rows_of_a_file(folder, tmp_path, capsys):
     rows = pd.DataFrame(
         {
             "age": [25.0, None, 31.0],
@@ -108,7 +108,7 @@ def test_rows_of_a_table(folder, tmp_path, capsys):
     assert f"  item: 1 in 1 rows; in row 2 {first!r} is 3 served, 2 in training" in printed.out
 
 
-def test_other_weights(folder, tmp_path, capsys):
+def test_other_weights_are_found(folder, tmp_path, capsys):
     (version,) = (folder / "din").iterdir()
     data = PreparedData.load(folder / "data")
     other = train(
@@ -127,7 +127,7 @@ def test_other_weights(folder, tmp_path, capsys):
     assert "the weights may be those of another model" in printed
 
 
-def test_a_run_of_mixed_precision_is_asked_in_float32(folder, tmp_path, capsys, monkeypatch):
+def test_a_run_of_mixed_precision_is_scored_in_float32(folder, tmp_path, capsys, monkeypatch):
     data = PreparedData.load(folder / "data")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -144,7 +144,7 @@ def test_a_run_of_mixed_precision_is_asked_in_float32(folder, tmp_path, capsys, 
     assert "the version and the live model give the same predictions" in capsys.readouterr().out
 
 
-def test_what_is_refused(folder, tmp_path, capsys):
+def test_invalid_arguments_fail(folder, tmp_path, capsys):
     code, printed = check(folder, capsys, folder / "data", version=tmp_path)
     assert code == 1
     assert "must be a folder that `export` wrote" in printed.err

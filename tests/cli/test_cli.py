@@ -116,7 +116,7 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
         (["--label", "click", "--split", "leave-one-out"], {"test": 60}),
     ],
 )
-def test_prepare_in_other_ways(tmp_path, words, parts):
+def test_prepare_with_other_splits(tmp_path, words, parts):
     # Each user meets few of the items, so that negatives are left.
     a_log().assign(item=lambda log: log.index // 20 * 100 + log["item"]).to_parquet(
         tmp_path / "log.parquet"
@@ -127,7 +127,7 @@ def test_prepare_in_other_ways(tmp_path, words, parts):
     assert {part: len(prepared.parts[part]) for part in parts} == parts
 
 
-def test_prepare_with_older_rows_that_count_less(tmp_path, capsys):
+def test_prepare_with_half_life(tmp_path, capsys):
     a_log().to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
     assert main([*words, "--label", "click", "--half-life", "0.5"]) == 0
@@ -150,7 +150,7 @@ def test_prepare_with_a_table_of_users(tmp_path, capsys):
     assert "not in `users`: 200 rows of the log" in output
 
 
-def test_prepare_tells_of_rows_in_no_part(tmp_path, capsys):
+def test_prepare_reports_rows_in_no_part(tmp_path, capsys):
     log = a_log().assign(part=lambda log: ["train", "later"] * (len(log) // 2))
     log.to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
@@ -176,7 +176,7 @@ def test_options_in_the_spelling_of_python(folder, tmp_path):
     assert arguments["monitor"] == "auc"
 
 
-def test_a_run_that_does_not_know_its_data(folder, tmp_path, capsys):
+def test_a_run_without_data_folder_requires_data(folder, tmp_path, capsys):
     data = PreparedData.load(folder / "data")
     train(data, tmp_path / "run", model="popularity", epochs=1, verbose=0)
     assert main(["evaluate", str(tmp_path / "run")]) == 1
@@ -314,7 +314,7 @@ def test_resume(folder, tmp_path, capsys):
         (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),
     ],
 )
-def test_errors_are_told_and_leave_nothing(folder, tmp_path, monkeypatch, capsys, words, message):
+def test_errors_leave_no_files(folder, tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     names = {"log": folder / "log.csv", "data": folder / "data", "run": folder / "run"}
     assert main([word.format(**names) if "{" in word else word for word in words]) == 1
@@ -333,7 +333,7 @@ def test_data_of_another_spec_is_refused(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("words", [[], ["dmeo"], ["train"], ["demo", "--data", "x"]])
-def test_wrong_words(words, capsys):
+def test_invalid_arguments_exit_with_2(words, capsys):
     with pytest.raises(SystemExit) as stop:
         main(words)
     assert stop.value.code == 2
@@ -341,7 +341,7 @@ def test_wrong_words(words, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_teaches(command, capsys):
+def test_help_has_examples(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0
@@ -395,7 +395,7 @@ assert keras_din.build_din is keras_din.models.build_din
 """
 
 
-def test_help_and_wrong_words_import_no_tensorflow(tmp_path):
+def test_help_and_invalid_arguments_do_not_import_tensorflow(tmp_path):
     """In a script of the name that pip gives to the command."""
     script = tmp_path / "keras-din"
     script.write_text(COMMAND)
@@ -414,6 +414,6 @@ def test_help_and_wrong_words_import_no_tensorflow(tmp_path):
     assert not imported & {"tensorflow", "keras", "pandas", "numpy"}
 
 
-def test_the_models_and_monitors_that_train_offers_are_those_there_are():
+def test_train_offers_all_models_and_monitors():
     assert tuple(MODELS) == train_command.MODELS
     assert MONITORS == train_command.MONITORS

@@ -62,7 +62,7 @@ def factor_of(rates):
     return rate.factor
 
 
-def test_the_run_knows_both(folder):
+def test_run_has_both_rates(folder):
     assert PreparedData.load(folder / "data").negative_rate == 0.25
     assert read_arguments(folder / "run")["negative_rate"] == 0.25
     rates = run_click_rates(load_run(folder / "run"))
@@ -71,7 +71,7 @@ def test_the_run_knows_both(folder):
     assert set(rate.known_from.values()) == {"the run"}
 
 
-def test_what_a_run_reports_is_calibrated(folder, tmp_path, capsys):
+def test_reported_metrics_are_calibrated(folder, tmp_path, capsys):
     run_ = load_run(folder / "run")
     data = PreparedData.load(folder / "data")
     raw = evaluate(run_.model, data.dataset("test"), raw=True)
@@ -135,7 +135,7 @@ def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by
     assert "as it is (raw)" in told
 
 
-def test_a_run_of_an_older_version_takes_the_rate_of_its_data(folder, tmp_path):
+def test_a_run_of_an_older_version_uses_the_rate_of_its_data(folder, tmp_path):
     old = shutil.copytree(folder / "run", tmp_path / "run")
     content = json.loads((old / "run.json").read_text())
     del content["negative_rate"]
@@ -146,7 +146,7 @@ def test_a_run_of_an_older_version_takes_the_rate_of_its_data(folder, tmp_path):
     assert factor_of(run_click_rates(load_run(old))) == FACTOR  # Its loss says so too.
 
 
-def test_counted_rates_of_thinned_data(folder, tmp_path):
+def test_popularity_of_downsampled_data(folder, tmp_path):
     """Popularity counts what is there: a quarter of the negatives, so odds four times as high."""
     data = PreparedData.load(folder / "data")
     counted = train(data, tmp_path / "run", model="popularity", verbose=0)
@@ -166,7 +166,7 @@ def test_counted_rates_of_thinned_data(folder, tmp_path):
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_thinned_part_is_evaluated_alike_by_both(folder, tmp_path, capsys, raw):
+def test_a_downsampled_part_is_evaluated_equally_by_both(folder, tmp_path, capsys, raw):
     """Labels of a quarter of the negatives: 20 of the odds are undone there, and not 80."""
     run_, data = load_run(folder / "run"), PreparedData.load(folder / "data")
     expected = by_hand(run_.model, data, "train", 1 if raw else 20)

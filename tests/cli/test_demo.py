@@ -27,9 +27,7 @@ def quick(monkeypatch):
         monkeypatch.setitem(settings, "epochs", 1)
 
 
-def test_the_whole_way_and_again_beside_it(
-    quick, checked_by_one_process, tmp_path, monkeypatch, capsys
-):
+def test_demo_runs_twice(quick, checked_by_one_process, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     output = capsys.readouterr().out

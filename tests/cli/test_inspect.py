@@ -30,7 +30,7 @@ def screen_of(capsys, *words):
     return capsys.readouterr().out
 
 
-def test_the_screen(version, capsys):
+def test_summary_of_a_version(version, capsys):
     text = screen_of(capsys, version)
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert len(text.splitlines()) < 50
@@ -152,7 +152,7 @@ def test_a_model_of_mixed_precision(version, tmp_path, capsys):
         ({"keras_din.json": '{"format": 9}', "saved_model.pb": ""}, "this is wrong: .*format 9"),
     ],
 )
-def test_what_is_no_version(tmp_path, capsys, files, message):
+def test_other_folders_raise(tmp_path, capsys, files, message):
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)

@@ -95,7 +95,7 @@ def test_a_raw_log_is_scored_as_prepared_data(folder, tmp_path, capsys):
     assert np.abs(shown["ctr"] - both["ctr"]).max() > 1e-4
 
 
-def test_rows_that_can_not_be_scored_stay(folder, tmp_path, capsys):
+def test_rows_without_a_score_are_kept(folder, tmp_path, capsys):
     log = a_log()[200:].reset_index(drop=True)
     log["who"] = log["who"].mask(log.index == 3)
     log["price"] = log["price"].mask(log.index == 4)
@@ -135,7 +135,7 @@ def ready_rows(rows=6):
     )
 
 
-def test_ready_rows_pass_through_and_raw(folder, tmp_path, capsys):
+def test_columns_of_rows_are_copied(folder, tmp_path, capsys):
     source = tmp_path / "rows.parquet"
     rows = ready_rows()
     rows["price"] = rows["price"].fillna(4.0)
@@ -195,7 +195,7 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
         ("data", ["--separator", ","], "The options of a raw log require an input that is a file"),
     ],
 )
-def test_what_is_refused(folder, tmp_path, capsys, source, words, message):
+def test_invalid_arguments_fail(folder, tmp_path, capsys, source, words, message):
     a_log().to_parquet(tmp_path / "log.parquet")
     a_log().assign(ctr=1).to_csv(tmp_path / "ctr.csv")
     source = tmp_path / source if (tmp_path / source).exists() else folder / source
@@ -250,7 +250,7 @@ def test_rows_with_large_ids_beside_missing_ones(tmp_path, capsys):
     assert len(set(found["ctr"].to_pylist())) == 3
 
 
-def test_fields_of_a_csv_pass_through_as_they_stand(folder, tmp_path, capsys):
+def test_fields_of_a_csv_are_copied_unchanged(folder, tmp_path, capsys):
     """Also such that pandas takes for missing, and bytes that are no text."""
     log = a_log()[200:230].reset_index(drop=True)
     log.insert(1, "country", ["NA", "NULL", "None", "\\N", "nan", "x,y"] * 5)
@@ -302,7 +302,7 @@ def test_logs_that_prepare_reads(folder, tmp_path, capsys):
     assert "--label-map no=0,yes=1" in capsys.readouterr().err
 
 
-def test_own_columns_make_way_for_features(tmp_path):
+def test_added_columns_avoid_feature_names(tmp_path):
     """A feature may be named as what prepared data says of a row."""
     log = a_log(40).rename(columns={"item": "line", "price": "time"}).assign(label=a_log(40)["who"])
     data = kd.data.prepare_impressions(
@@ -352,7 +352,7 @@ def test_separators_of_bags_of_a_spec(genres, tmp_path, capsys):
     assert np.abs(other["ctr"] - found["ctr"]).max() > 1e-5
 
 
-def test_separators_that_nothing_uses(folder, genres, tmp_path, capsys):
+def test_unused_separators_fail(folder, genres, tmp_path, capsys):
     words = [str(folder / "log.csv"), str(tmp_path / "data"), *PREPARE, "--separator", ","]
     assert main(["prepare", *words]) == 1
     assert "`--separator` requires features of several values" in capsys.readouterr().err

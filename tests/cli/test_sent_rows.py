@@ -16,7 +16,7 @@ SPEC = kd.FeatureSpec(
 )
 
 
-def test_what_says_that_a_hashed_value_is_missing():
+def test_missing_hashed_values():
     number = {"hash_buckets": 9, "dtype": "int64"}
     item, ad = kd.Categorical("item", **number), kd.Categorical("ad", **number)
     spec = kd.FeatureSpec(

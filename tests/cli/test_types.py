@@ -40,7 +40,7 @@ def test_types_are_printed_with_their_reason(tmp_path, capsys):
     write_log(tmp_path)
     assert isinstance(prepare(tmp_path)["price"], Categorical)
     lines = capsys.readouterr().out.splitlines()
-    start = lines.index("types (--numeric, --categorical, --hash, --bags say otherwise):")
+    start = lines.index("types (change them with --numeric, --categorical, --hash, --bags):")
     assert lines[start + 1 : start + 7] == [
         "  item: categorical: the item, such as 'i0'",
         "  price: categorical: whole numbers may be ids or amounts; they count as ids, such as '0'",
@@ -51,7 +51,7 @@ def test_types_are_printed_with_their_reason(tmp_path, capsys):
     ]
 
 
-def test_types_are_taken(tmp_path, capsys):
+def test_declared_types_are_used(tmp_path, capsys):
     write_log(tmp_path)
     words = ["--numeric", "price", "--categorical", "zip,size", "--hash", "device=100000"]
     features = prepare(tmp_path, *words, "--bag", "genres")
@@ -76,7 +76,7 @@ def test_types_of_a_file(tmp_path):
     assert isinstance(features["price"], Categorical)
 
 
-def test_features_of_a_spec_are_taken_as_they_are(tmp_path):
+def test_features_of_a_spec_are_used_unchanged(tmp_path):
     write_log(tmp_path)
     first = prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres")
     (tmp_path / "spec.json").write_bytes((tmp_path / "data" / "spec.json").read_bytes())
@@ -91,13 +91,13 @@ def test_features_of_a_spec_are_taken_as_they_are(tmp_path):
     "words, message",
     [
         (["--numeric", "price", "--hash", "price=5"], "one of `--numeric`.* 'price' in two"),
-        (["--numeric", "prize"], r"Types must be of features.* Received: \['prize'\]"),
+        (["--numeric", "prize"], r"Only features, which .* Received: \['prize'\]"),
         (["--spec", "{}/none.json"], "No such file"),
         (["--spec", "{}/log.csv"], "`--spec` must be a JSON file. Received: .*log.csv"),
         (["--spec", "{}/types.json"], r"\{\"hash\": BUCKETS\}. Received: 'number' for 'price'"),
     ],
 )
-def test_what_may_be_typed(tmp_path, capsys, words, message):
+def test_invalid_types_fail(tmp_path, capsys, words, message):
     write_log(tmp_path)
     (tmp_path / "types.json").write_text('{"price": "number"}')
     assert prepare(tmp_path, *[word.replace("{}", str(tmp_path)) for word in words]) is None
@@ -105,7 +105,7 @@ def test_what_may_be_typed(tmp_path, capsys, words, message):
     assert re.search(message, error), error
 
 
-def test_a_number_of_buckets(tmp_path, capsys):
+def test_invalid_buckets_fail(tmp_path, capsys):
     for word in ("device", "device=x", "device=0", "=5"):
         with pytest.raises(SystemExit):
             prepare(tmp_path, "--hash", word)

@@ -91,7 +91,7 @@ def test_the_protocol(tmp_path):
     assert categories[:-1] == ["Games", "Balls", "Balls", "Games", "Games", "Games", "Balls"]
 
 
-def test_negatives_are_no_items_of_the_user(tmp_path):
+def test_negatives_are_not_items_of_the_user(tmp_path):
     data = load(tmp_path, seed=3)
     assert set(data.parts) == {"train", "valid", "test"}
     bought = {0: {"B1", "B2", "B3", "B4"}, 1: {"B1", "B2", "B4"}}
@@ -101,7 +101,7 @@ def test_negatives_are_no_items_of_the_user(tmp_path):
             assert negative not in bought[user]
 
 
-def test_lines_that_are_no_reviews(tmp_path):
+def test_invalid_reviews_are_bad_rows(tmp_path):
     path = write(
         tmp_path / "reviews.json.gz",
         [
@@ -143,7 +143,7 @@ def test_lines_that_are_no_reviews(tmp_path):
     ]
 
 
-def test_lines_that_are_no_items(tmp_path):
+def test_invalid_items_are_bad_rows(tmp_path):
     made = tmp_path / "made"
     lines = [
         META[0],
@@ -191,7 +191,7 @@ def test_lines_that_are_no_items(tmp_path):
     ]
 
 
-def test_bad_lines_are_told(tmp_path):
+def test_bad_lines_are_reported(tmp_path):
     reviews = [*REVIEWS[:3], "{", "{ ", *REVIEWS[3:], review("ann", None, 1)]
     data = load(tmp_path, reviews, [*META[:2], "{", *META[2:]], max_bad=0.2)
     assert data.bad_rows.to_dict("list") == {
@@ -229,7 +229,7 @@ def test_an_item_without_a_category(tmp_path):
     assert data.report["values_missing"]["category"] > 0
 
 
-def test_nothing_good(tmp_path):
+def test_no_good_line_raises(tmp_path):
     with pytest.raises(ValueError, match=r"items that were reviewed\. .*which has none\."):
         load(tmp_path, meta=META[1:2])
     with pytest.raises(ValueError, match=r"none; line 2: 'categories' is not a list of paths\."):
@@ -242,7 +242,7 @@ def test_nothing_good(tmp_path):
         load(tmp_path, k_core=0)
 
 
-def test_a_file_that_ends_early(tmp_path):
+def test_truncated_file_raises(tmp_path):
     load(tmp_path)
     path = tmp_path / "reviews_Toys_5.json.gz"
     path.write_bytes(path.read_bytes()[:-20])
@@ -250,7 +250,7 @@ def test_a_file_that_ends_early(tmp_path):
         load_amazon(path, tmp_path / "meta_Toys.json.gz")
 
 
-def test_the_core(tmp_path):
+def test_k_core(tmp_path):
     # B3 and B5 have one review; without them eve has none, and the others two or more.
     more = [review(user, item_, 1) for user in ("kim", "lee") for item_ in ("B6", "B1")]
     data = load(tmp_path, [*REVIEWS, *more], k_core=2, split=LeaveOneOut(valid=0))
@@ -263,7 +263,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40)
 
 
 @given(PAIRS, st.integers(1, 4))
-def test_the_core_is_what_is_left_of_taking_away(pairs, k):
+def test_k_core_matches_repeated_removal(pairs, k):
     left = list(enumerate(pairs))
     while True:
         users, items = [u for _, (u, _) in left], [i for _, (_, i) in left]
@@ -281,7 +281,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
 
 
 @given(NAMES, st.text(max_size=20), st.booleans())
-def test_names_come_out_as_they_went_in(tmp_path_factory, name, title, as_json):
+def test_names_are_unchanged(tmp_path_factory, name, title, as_json):
     record = {"title": title, "asin": "B1", "categories": [["x"], ["y", name]]}
     line = json.dumps(record) if as_json else repr(record)
     assert ast.literal_eval(repr(record)) == record

@@ -19,7 +19,7 @@ def write(tmp_path, *held, protocol=2):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_the_same_samples(tmp_path, protocol):
+def test_samples_equal_those_of_prepare_tuples(tmp_path, protocol):
     # The users of `groupby` are numpy's numbers.
     train = [(np.int64(user), *rest) for user, *rest in TRAIN]
     data = load_din_pickle(write(tmp_path, train, TEST, CATES, COUNTS, protocol=protocol))
@@ -49,7 +49,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_a_file_that_calls_something(tmp_path, place):
+def test_a_pickle_that_calls_a_function_raises(tmp_path, place):
     held = [TRAIN, TEST, CATES, COUNTS]
     held[place] = Evil(tmp_path / "made")
     word = ("training tuples", "test tuples", "categories", "counts")[place]
@@ -72,11 +72,11 @@ def test_a_file_that_calls_something(tmp_path, place):
         ([[(1, [0], 2)], TEST, CATES, COUNTS], r"`train` must hold .* as tuple 0\."),
     ],
 )
-def test_what_must_hold(tmp_path, held, message):
+def test_invalid_content_raises(tmp_path, held, message):
     with pytest.raises(ValueError, match=message):
         load_din_pickle(write(tmp_path, *held))
 
 
-def test_no_file(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_din_pickle(tmp_path / "dataset.pkl")

@@ -76,7 +76,7 @@ def as_rows(data, part):
 
 
 @pytest.mark.parametrize("write", [write_100k, write_1m, write_20m])
-def test_forms(tmp_path, write):
+def test_all_editions(tmp_path, write):
     write(tmp_path)
     data = load_movielens(tmp_path, split=ByTime(test_from=5 * DAY, time_unit="s"))
     check_no_leakage(data)
@@ -101,7 +101,7 @@ def test_forms(tmp_path, write):
     assert batch["movie_id"].shape == (2, 1)
 
 
-def test_the_threshold(tmp_path):
+def test_threshold_of_a_like(tmp_path):
     write_1m(tmp_path)
     data = load_movielens(tmp_path, threshold=5, split=LeaveOneOut(valid=0))
     # Of user 3 there is one rating: the test.
@@ -110,7 +110,7 @@ def test_the_threshold(tmp_path):
         load_movielens(tmp_path, threshold=3, split=LeaveOneOut(valid=0))
 
 
-def test_whole_users(tmp_path):
+def test_split_by_user(tmp_path):
     write_1m(tmp_path)
     data = load_movielens(tmp_path, split=ByUser(valid=0, test=0.3, seed=1), user_id=True)
     train, test = (set(data.parts[part].group.tolist()) for part in ("train", "test"))
@@ -175,7 +175,7 @@ def test_bad_films_of_100k(tmp_path):
     assert data.report["items_table"] == {"rows": 5, "rows_aside": 1, "rows_not_found": 0}
 
 
-def test_no_edition(tmp_path):
+def test_folder_without_ratings_raises(tmp_path):
     write_1m(tmp_path)
     (tmp_path / "movies.dat").unlink()
     with pytest.raises(

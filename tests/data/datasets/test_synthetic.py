@@ -30,7 +30,7 @@ def test_shapes_and_parts():
     assert y.shape == (8, 1)
 
 
-def test_seeded_and_a_larger_log_begins_with_the_smaller():
+def test_a_smaller_log_is_a_prefix_of_a_larger_one():
     small, again, large, other = (
         synthetic_log(users, 10, seed=seed) for users, seed in [(20, 1), (20, 1), (30, 1), (20, 2)]
     )
@@ -64,7 +64,7 @@ def test_a_history_is_the_user_s_clicks_before():
             clicks[user].append(item)
 
 
-def test_the_law():
+def test_click_law():
     data = synthetic_log(
         5000, 20, interests=3, categories=12, items_per_category=4, click=0.8, seed=5
     )
@@ -100,7 +100,7 @@ def brute_best(seen, candidate, interests, categories, click):
     return click * met / total
 
 
-def test_best_scores_by_listing_every_set_of_interests():
+def test_best_scores_match_an_enumeration_of_interests():
     data = synthetic_log(12, 9, interests=3, categories=6, click=0.8, held_out=1, seed=2)
     cate = data.behaviors["hist"].columns["cate_id"]
     for part, samples in data.parts.items():
@@ -130,7 +130,7 @@ def test_best_scores_are_calibrated():
     assert (np.abs(rates - values) <= 4 * error).all()
 
 
-def test_best_reachable_is_that_of_the_best_scores():
+def test_best_reachable_equals_the_metrics_of_the_best_scores():
     data = synthetic_log(300, 16, seed=4)
     samples, scores = data.parts["test"], bayes_optimal_scores(data, "test")
     best = data.report["best_reachable"]["test"]
@@ -153,7 +153,7 @@ def test_best_reachable_is_that_of_the_best_scores():
     np.testing.assert_allclose(best["gauc"], np.average(areas, weights=rows))
 
 
-def test_best_reachable_over_chunks_is_that_of_all_rows(monkeypatch):
+def test_best_reachable_is_independent_of_chunks(monkeypatch):
     monkeypatch.setattr(synthetic_law, "USERS_AT_ONCE", 100)
     data = synthetic_log(250, 16, seed=4)
     for part, samples in data.parts.items():
@@ -174,7 +174,7 @@ def files(folder):
     }
 
 
-def test_written_chunk_by_chunk_it_is_the_same(tmp_path, monkeypatch):
+def test_written_log_equals_the_log_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic_law, "USERS_AT_ONCE", 20)
     options = {"interests": 3, "categories": 12, "click": 0.8, "held_out": 2, "dim": 4, "seed": 5}
     data = synthetic_log(50, 10, **options)
@@ -190,7 +190,7 @@ def test_written_chunk_by_chunk_it_is_the_same(tmp_path, monkeypatch):
     )
 
 
-def test_written_in_full_or_not_at_all(tmp_path, monkeypatch):
+def test_log_is_written_completely_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic_law, "USERS_AT_ONCE", 20)
     write_synthetic_log(tmp_path / "data", 30, 10, seed=1)
     before = files(tmp_path / "data")
@@ -211,12 +211,12 @@ def test_written_in_full_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "drawn"]
 
 
-def test_what_cannot_be_measured_is_none():
+def test_undefined_metrics_are_none():
     data = synthetic_log(30, 8, held_out=1)  # One test row a user: no GAUC.
     assert data.report["best_reachable"]["test"]["gauc"] is None
 
 
-def test_target_attention_finds_what_a_mean_blurs():
+def test_target_attention_beats_a_mean():
     data = synthetic_log(12_000, 32, interests=8, items_per_category=5)
     auc = {}
     for build, options in [(build_din, {"attention_units": (32,)}), (build_base, {})]:
@@ -241,7 +241,7 @@ def test_target_attention_finds_what_a_mean_blurs():
         ({"seed": -1}, "`seed` must be a non-negative integer"),
     ],
 )
-def test_what_must_hold(options, message, tmp_path):
+def test_invalid_arguments_raise(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         synthetic_log(**options)
     with pytest.raises(ValueError, match=message):

@@ -164,7 +164,7 @@ def test_batches_by_request(sizes, batch_size, shuffle):
 
 @pytest.mark.parametrize("by_request", [False, True])
 @pytest.mark.parametrize("sizes", [[2, 2, 2], [1, 3, 2]])
-def test_weights(sizes, by_request):
+def test_weights_are_in_the_batches(sizes, by_request):
     behaviors = a_log([3, 0, 7])
     requests = np.repeat([0, 1, 2], sizes)
     samples = some_samples(behaviors, requests, requests)
@@ -200,7 +200,7 @@ def test_two_sequences_have_their_own_logs():
     np.testing.assert_array_equal(x["seen_item"], [[5]])
 
 
-def test_a_numeric_that_is_kept_as_integers():
+def test_numeric_column_of_integers():
     spec = FeatureSpec(
         target=[ITEM, PRICE],
         sequences=[Sequence("hist", of=[ITEM], side_features=[AGE], max_length=9)],
@@ -238,7 +238,7 @@ def epochs(count, **options):
     return [order_of(data).tolist() for _ in range(count)]
 
 
-def test_each_epoch_has_its_own_order_and_the_same_seed_the_same():
+def test_order_depends_on_seed_and_epoch():
     first, second, third = epochs(3, seed=3)
     assert sorted(first) == sorted(second) == list(range(100))
     assert first != second != third
@@ -246,7 +246,7 @@ def test_each_epoch_has_its_own_order_and_the_same_seed_the_same():
     assert epochs(1, seed=4) != [first]
 
 
-def test_training_that_goes_on_sees_what_uninterrupted_training_would():
+def test_first_epoch_continues_uninterrupted_training():
     assert epochs(4, seed=3)[2:] == epochs(2, seed=3, first_epoch=2)
 
 
@@ -291,7 +291,7 @@ def test_an_order_is_any_permutation():
     assert ((counts - 80) ** 2 / 80).sum() < 39.3
 
 
-def test_an_iterator_has_no_tuner_to_wait_for():
+def test_iterators_have_no_autotuner():
     """Of batches that took a minute to read, its tuner would let go a minute later."""
     behaviors = a_log([3])
     data = dataset(a_spec(), behaviors, some_samples(behaviors, [0] * 7))
@@ -309,7 +309,7 @@ def test_drop_remainder():
     assert len(dataset(a_spec(), behaviors, samples, 3, drop_remainder=True).groups) == 6
 
 
-def test_a_model_takes_batches_in_which_every_history_is_empty():
+def test_model_accepts_batches_of_empty_histories():
     behaviors = a_log([0, 0])
     samples = some_samples(behaviors, [0, 1, 1])
     data = dataset(a_spec(), behaviors, samples)
@@ -322,7 +322,7 @@ def test_a_model_takes_batches_in_which_every_history_is_empty():
     assert np.isfinite(model.predict(data, verbose=0)).all()
 
 
-def test_fit_traces_once_whatever_the_lengths():
+def test_fit_traces_once_for_all_lengths():
     lengths = np.random.default_rng(0).integers(0, 60, 399)
     behaviors = a_log(lengths)
     samples = some_samples(behaviors, np.arange(399))
@@ -444,12 +444,12 @@ def refused(message, by_request=False, batch_size=8, spec=None, log=None, **chan
     ],
 )
 @pytest.mark.parametrize("rows_at_once", [2**20, 2])
-def test_what_must_hold(message, changes, rows_at_once, monkeypatch):
+def test_inconsistent_input_raises(message, changes, rows_at_once, monkeypatch):
     monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", rows_at_once)
     refused(message, **changes)
 
 
-def test_no_rows():
+def test_samples_without_a_batch_raise():
     behaviors = a_log([3])
     samples = some_samples(behaviors, [0, 0])
     with pytest.raises(ValueError, match=r"fill at least one batch\. Received: 0 rows with batch"):
@@ -459,7 +459,7 @@ def test_no_rows():
 
 
 @pytest.mark.parametrize("word", ["seed", "first_epoch"])
-def test_what_is_not_negative(word):
+def test_negative_arguments_raise(word):
     behaviors = a_log([3])
     samples = some_samples(behaviors, [0])
     with pytest.raises(ValueError, match=f"`{word}` must be a non-negative integer"):
@@ -489,7 +489,7 @@ print(anonymous() - before)
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-def test_what_is_memory_mapped_stays_on_disk(tmp_path):
+def test_memory_mapped_columns_stay_on_disk(tmp_path):
     item = Categorical("item", 50, dim=4)
     spec = FeatureSpec(target=[item], sequences=[Sequence("hist", of=[item], max_length=4)])
     rows = 2_000_000
@@ -510,7 +510,7 @@ def test_what_is_memory_mapped_stays_on_disk(tmp_path):
 
 
 @pytest.mark.parametrize("by_request", [False, True])
-def test_several_labels_come_by_the_names_of_their_outputs(by_request):
+def test_several_labels_are_a_dict_by_output_name(by_request):
     behaviors = a_log([3])
     samples = some_samples(behaviors, [0, 0, 0], requests=[4, 4, 5])
     labels = {"click": [1, 0, 1], "purchase": [0, 0, 1], "unused": [1, 1, 1]}

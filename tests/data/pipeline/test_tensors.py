@@ -33,7 +33,7 @@ def test_a_memory_mapped_column_is_shared(tmp_path, dtype):
         assert not tensor.numpy().any()
 
 
-def test_the_file_stays_open_as_long_as_the_tensor_lives(tmp_path):
+def test_the_file_stays_open_while_the_tensor_exists(tmp_path):
     column = on_disk(tmp_path, np.arange(100))
     lives = weakref.ref(column)
     tensor = column_tensor(column)
@@ -48,7 +48,7 @@ def test_the_file_stays_open_as_long_as_the_tensor_lives(tmp_path):
     assert lives() is None
 
 
-def test_anything_else_is_copied(tmp_path):
+def test_other_columns_are_copied(tmp_path):
     column = on_disk(tmp_path, np.arange(100, dtype=np.int32))
     memory = np.arange(100, dtype=np.int32)
     copied = [column[1:], column[::2], column[:0], column + 0, memory, memory[:0]]

@@ -84,7 +84,7 @@ def from_csv(tmp_path):
         from_csv,
     ],
 )
-def test_impressions(source, tmp_path):
+def test_impressions_with_bags(source, tmp_path):
     log, words = source(tmp_path)
     data = prepare_impressions(log, **COLUMNS, bags=words, dim={"genres": 3})
     # Comedy 3 times in training, Action 2, Drama 1.
@@ -172,7 +172,7 @@ def test_behaviors_with_bags_of_the_items_table_the_log_and_the_users(tmp_path):
     assert kd.build_base(again.spec).predict_on_batch(x).shape == y.shape
 
 
-def test_earlier_behaviors():
+def test_prior_history_with_bags():
     earlier = pd.DataFrame(
         {"user": ["a", "a"], "item": ["x", "y"], "genres": [["Pop"], ["Action"]]}
     )
@@ -181,7 +181,7 @@ def test_earlier_behaviors():
     assert held == [["Pop"], ["Action"], *(KNOWN[row] for row in (0, 1, 3, 4, 5))]
 
 
-def test_a_bag_in_place_of_a_name_is_taken_as_it_is():
+def test_a_bag_feature_instead_of_a_name():
     genres = kd.Bag("genres", vocabulary=["Drama", "Comedy"], pooling="max", max_values=2)
     columns = COLUMNS | {"target": ["item", genres]}
     for log in (a_log(LISTS), a_log(TEXT)):
@@ -246,7 +246,7 @@ def test_lists_of_numpy_integers():
     assert not wrong.any()
 
 
-def test_cells():
+def test_bag_cells_returns_tuples():
     cells = pd.Series([["a", "", None, np.nan, "a"], np.array([1, 2]), (), None, "a|b", 7])
     found, wrong = bag_cells(cells, "|")
     assert found.tolist() == [("a", "a"), (1, 2), (), None, "a|b", "7"]
@@ -282,12 +282,12 @@ def test_cells():
         ({"target": [3]}, "names of columns, `Categorical`, `Bag` and `Numeric` objects"),
     ],
 )
-def test_what_is_refused(words, text):
+def test_invalid_bags_raise(words, text):
     with pytest.raises(ValueError, match=text):
         prepare_impressions(a_log(), **(COLUMNS | words))
 
 
-def test_which_columns_may_hold_several_values():
+def test_check_separators():
     features = ["item", "genres", "shop", kd.Bag("tags", 9), kd.Numeric("price")]
     expected = {"genres": ";", "shop": None, "tags": "|"}
     assert check_separators({"genres": ";"}, [*features, "user"], ["user"]) == expected

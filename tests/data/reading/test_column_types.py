@@ -78,7 +78,7 @@ def values_of(data, name="x") -> set:
         ([str(2**64), "5"], {str(2**64), "5"}),
     ],
 )
-def test_categories(tmp_path, form, values, expected):
+def test_columns_detected_as_categories(tmp_path, form, values, expected):
     if form != "csv" and values == [str(2**64), "5"]:
         values = [decimal.Decimal(2**64), decimal.Decimal(5)]
     data = prepared(write(a_log(values), tmp_path, form))
@@ -100,7 +100,7 @@ def test_categories(tmp_path, form, values, expected):
         (["0.1", "1.000000000000000056e-01"], {0.1}, {}),
     ],
 )
-def test_numbers(tmp_path, form, values, expected, tokens):
+def test_columns_detected_as_numbers(tmp_path, form, values, expected, tokens):
     data = prepared(write(a_log(values), tmp_path, form))
     feature = data.spec.features["x"]
     assert isinstance(feature, Numeric)
@@ -113,7 +113,7 @@ def test_numbers(tmp_path, form, values, expected, tokens):
     assert feature.mean == pytest.approx(np.mean(train))
 
 
-def test_words_that_pandas_takes_for_missing_are_counted_as_they_are_written(tmp_path):
+def test_missing_words_of_pandas_are_counted_as_written(tmp_path):
     path = write(a_log(["1.5", "NA", "null", "-", "", "2.5"], 60), tmp_path, "csv")
     told = prepared(path).report["columns"]["x"]
     assert told["missing"] == {"NA": 10, "null": 10, "-": 10, "": 10}
@@ -158,7 +158,7 @@ def test_words_of_users_and_items_are_values(tmp_path):
 @pytest.mark.parametrize(
     "values", [["12,5", "13,75"], ["$13.64", "$2"], ["1,234.50", "-3,5", "2"], ["5 EUR", "7 EUR"]]
 )
-def test_numbers_in_a_form_that_is_not_read(tmp_path, form, values):
+def test_other_notations_of_numbers_are_text(tmp_path, form, values):
     source = write(a_log(values), tmp_path, form)
     data = prepared(source)
     told = data.report["columns"]["x"]
@@ -170,7 +170,7 @@ def test_numbers_in_a_form_that_is_not_read(tmp_path, form, values):
             prepared(source, **options)
 
 
-def test_numeric_that_holds_no_number(tmp_path):
+def test_numeric_column_without_numbers_raises(tmp_path):
     path = write(a_log(["free", "$13.64"]), tmp_path, "csv")
     message = r"Received: '\$13\.64' in line 3, which is not a number\. If"
     with pytest.raises(ValueError, match=message):
@@ -178,7 +178,7 @@ def test_numeric_that_holds_no_number(tmp_path):
 
 
 @pytest.mark.parametrize("values", [["12.5.2022", "1.6.2022"], ["10.0.0.1", "10.0.0.2"], ["a,5"]])
-def test_text_that_is_no_numbers(tmp_path, values):
+def test_columns_detected_as_text(tmp_path, values):
     told = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
     assert "looks like" not in told["reason"]
 
@@ -232,7 +232,7 @@ def test_one_token_among_999_prices(tmp_path):
         (["true", "false"], "true or false", "true"),
     ],
 )
-def test_reasons(tmp_path, values, reason, example):
+def test_reason_of_the_detected_type(tmp_path, values, reason, example):
     told = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
     assert {**told, "reason": told["reason"].replace("68%", "67%").replace("65%", "67%")} == {
         "type": "categorical",
@@ -242,7 +242,7 @@ def test_reasons(tmp_path, values, reason, example):
     }
 
 
-def test_the_report_says_of_every_feature_what_it_is(tmp_path):
+def test_report_lists_the_type_of_every_feature(tmp_path):
     log = a_log([1]).assign(tags=[["a"], ["b"]] * 20, age=30, zip="1")
     options = {"context": ["x", "tags", Numeric("age"), Categorical("zip", 9)], "numeric": "x"}
     data = prepared(log, **options)
@@ -260,7 +260,7 @@ def test_the_report_says_of_every_feature_what_it_is(tmp_path):
     assert PreparedData.load(tmp_path / "data").report == data.report
 
 
-def test_a_price_that_is_not_utf_8_makes_no_text_of_the_others(tmp_path):
+def test_a_price_that_is_not_utf_8_keeps_the_column_numeric(tmp_path):
     a_log(["1.5", "2.5"]).to_csv(tmp_path / "log.csv", index=False)
     content = (tmp_path / "log.csv").read_bytes().replace(b",1.5\n", b",\xa31.5\n", 1)
     (tmp_path / "log.csv").write_bytes(content)
@@ -269,7 +269,7 @@ def test_a_price_that_is_not_utf_8_makes_no_text_of_the_others(tmp_path):
     assert data.bad_rows["reason"].tolist() == ["'x' is not UTF-8"]
 
 
-def test_decimals_that_fall_together_as_floats_are_text(tmp_path):
+def test_decimals_that_floats_round_stay_text(tmp_path):
     for values, kind in ((SHARP, Categorical), (["1.5", "2.5"], Numeric)):
         values = pa.array([decimal.Decimal(value) for value in values] * 20, pa.decimal128(38, 10))
         log = pa.Table.from_pandas(a_log([1]).drop(columns="x")).append_column("x", values)
@@ -294,7 +294,7 @@ def test_a_token_that_may_be_a_number_is_refused(tmp_path, form, token):
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
-def test_whole_floats_with_gaps_are_for_the_user_to_tell(tmp_path, form):
+def test_whole_floats_with_gaps_require_a_declaration(tmp_path, form):
     source = write(a_log([3.0, 20.0, None]), tmp_path, form)
     line = 2 + 2 * (form == "csv")
     message = (
@@ -344,7 +344,7 @@ def test_numbers_are_categories_as_they_are_written(tmp_path):
     assert values_of(prepared(source, categorical=["x"])) == {"1.50", "2.00", "?"}
 
 
-def test_behaviors_take_the_same_words(tmp_path):
+def test_interactions_accept_declared_types(tmp_path):
     log = a_log([3, 20, 100]).drop_duplicates(["user", "item"])
     items = pd.DataFrame({"item": [f"i{i}" for i in range(9)], "size": range(9)})
     options = {"user": "user", "time": "time", "target": ["item", "size"], "side_features": ["x"]}
@@ -381,12 +381,12 @@ def test_behaviors_from_before_the_log_have_the_types_of_the_log(tmp_path):
         ({"numeric": "x", "context": [Numeric("x")]}, "must name features .* Received: 'x'"),
     ],
 )
-def test_what_may_be_said(options, message):
+def test_invalid_declarations_raise(options, message):
     with pytest.raises(ValueError, match=message):
         prepared(a_log([1]), **options)
 
 
-def test_text_without_a_number_is_no_number(tmp_path):
+def test_declared_numbers_without_a_number_raise(tmp_path):
     with pytest.raises(ValueError, match="'x' must have numbers in the training part"):
         prepared(write(a_log(["a"]), tmp_path, "csv"), numeric="x")
     with pytest.raises(ValueError, match="'x' must hold strings or integers to be categorical"):
@@ -413,7 +413,7 @@ def test_text_without_a_number_is_no_number(tmp_path):
         ("1e400", True),
     ],
 )
-def test_what_a_float_gives_back(text, expected):
+def test_first_inexact_float(text, expected):
     assert (first_inexact_float(pa.array(["1.5", text])) is None) == expected
 
 

@@ -51,7 +51,7 @@ def test_label_map(values, label_map, expected):
 
 
 @pytest.mark.parametrize("label_map", [[-1], {-1: 2}, {(1,): 0}, {"no": "0"}])
-def test_a_label_map_that_is_none(label_map):
+def test_invalid_label_map_raises(label_map):
     with pytest.raises(ValueError, match=r"`label_map` must .*Received: "):
         to_labels("click", [0, 1], label_map)
 
@@ -83,7 +83,7 @@ def test_a_label_map_that_is_none(label_map):
         ),
     ],
 )
-def test_what_to_write(values, message):
+def test_remedy_for_wrong_labels(values, message):
     with pytest.raises(ValueError, match=rf"Label 'click' must be 0 or 1 in every row\. {message}"):
         require_labels("click", values)
 
@@ -134,7 +134,7 @@ def test_an_impression_twice_in_one_request_is_a_duplicate():
         prepare_impressions(many, **options)
 
 
-def test_any_reason_counts():
+def test_max_bad_applies_to_each_reason():
     log = a_log([1, 0]).assign(item=[f"i{i % 50}" for i in range(200)])
     log.loc[5:7, "time"] = None
     for prepare, options in ((prepare_impressions, {"label": "click"}), (prepare_interactions, {})):
@@ -150,7 +150,7 @@ def test_any_reason_counts():
     check_bad_share("the log", {"why": {"rows": 2}}, 200, 0.01)
 
 
-def test_rows_and_tuples():
+def test_labels_of_rows_and_tuples():
     item = kd.Categorical("item", vocabulary=["x", "y"], dim=4)
     spec = kd.FeatureSpec(target=[item])
     frame = pd.DataFrame({"item": ["x", "y", "x"], "click": [-1, 1, -1]})
@@ -171,7 +171,7 @@ def test_rows_and_tuples():
         prepare_tuples(train[:1], [], [0, 1, 0])
 
 
-def test_both_classes():
+def test_labels_of_one_class_raise():
     check_both_classes(np.array([0, 1]), "column 'click'")
     check_both_classes(np.array([]), "column 'click'")
     with pytest.raises(ValueError, match="Received: 3 rows, all with label 0 in column 'click'"):

@@ -11,7 +11,7 @@ from keras_din.data.reading.lines import read_lines
 
 
 @given(content=st.lists(st.sampled_from([b"\n", b"ab", b"c" * 9, b" "]), max_size=9).map(b"".join))
-def test_what_is_yielded(tmp_path_factory, content):
+def test_yields_numbered_lines(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("lines") / "log"
     path.write_bytes(content)
     expected = [
@@ -28,7 +28,7 @@ def test_what_is_yielded(tmp_path_factory, content):
 
 
 @pytest.mark.parametrize("size, whole", [(4, True), (5, True), (6, False), (30, False)])
-def test_a_line_that_is_too_long_costs_only_itself(tmp_path, monkeypatch, size, whole):
+def test_a_too_long_line_is_none(tmp_path, monkeypatch, size, whole):
     monkeypatch.setattr(lines, "LONGEST", 6)
     long = b"x" * size + b"\n"
     (tmp_path / "log").write_bytes(b"a\n" + long + b"b\n" + long[:-1])
@@ -37,14 +37,14 @@ def test_a_line_that_is_too_long_costs_only_itself(tmp_path, monkeypatch, size, 
     assert found == [(1, b"a\n"), (2, long if whole else None), (3, b"b\n"), (4, last)]
 
 
-def test_a_file_that_begins_with_a_mark(tmp_path):
+def test_byte_order_mark_is_removed(tmp_path):
     (tmp_path / "log").write_text("a\n\ufeffb\n", encoding="utf-8-sig")
     assert list(read_lines(tmp_path / "log")) == [(1, b"a\n"), (2, "\ufeffb\n".encode())]
     (tmp_path / "log").write_bytes("\ufeff".encode())
     assert list(read_lines(tmp_path / "log")) == []
 
 
-def test_compressed_in_pieces(tmp_path):
+def test_compressed_file_in_pieces(tmp_path):
     (tmp_path / "log.gz").write_bytes(gzip.compress(b"a\nb") + gzip.compress(b"c\n\nd"))
     assert list(read_lines(tmp_path / "log.gz")) == [(1, b"a\n"), (2, b"bc\n"), (4, b"d")]
 
@@ -63,20 +63,20 @@ def damaged(content, place):
         (lambda content: damaged(content, -6), "incorrect data check"),
     ],
 )
-def test_a_damaged_file(tmp_path, damage, message):
+def test_damaged_file_raises(tmp_path, damage, message):
     path = tmp_path / "log.gz"
     path.write_bytes(damage(gzip.compress(b"".join(b"%d\n" % i for i in range(9999)))))
     with pytest.raises(ValueError, match=rf"must be complete\. Received: {path}, .*{message}"):
         list(read_lines(path))
 
 
-def test_the_first_bytes_tell_whether_a_file_is_compressed(tmp_path):
+def test_compression_is_detected_from_the_first_bytes(tmp_path):
     (tmp_path / "log.gz").write_bytes(b"a\nb")
     (tmp_path / "log.txt").write_bytes(gzip.compress(b"a\nb"))
     for name in ("log.gz", "log.txt"):
         assert list(read_lines(tmp_path / name)) == [(1, b"a\n"), (2, b"b")]
 
 
-def test_no_file(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(read_lines(tmp_path / "log.gz"))

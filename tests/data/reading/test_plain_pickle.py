@@ -61,7 +61,7 @@ def test_numbers_of_numpy(number, protocol):
     assert same.dtype == number.dtype
 
 
-def test_as_python_2_writes_it():
+def test_pickles_of_python_2():
     """`pickle.dumps((np.array([1, 258], "<i4"), np.int64(5), "caf\\xe9"), 2)` of Python 2."""
 
     def text(value):
@@ -85,7 +85,7 @@ def test_as_python_2_writes_it():
     assert word == "caf\xe9"
 
 
-def test_one_after_another():
+def test_several_pickles_in_one_file():
     file = io.BytesIO(pickle.dumps([1], 2) + pickle.dumps((2,), 4))
     assert load_plain(file) == [1]
     assert load_plain(file) == (2,)
@@ -143,7 +143,7 @@ def of_names(module: str, name: str, *args) -> bytes:
         ("pandas", "read_pickle", ["{}"]),
     ],
 )
-def test_a_name_that_is_refused(tmp_path, module, name, args):
+def test_other_names_raise(tmp_path, module, name, args):
     made = tmp_path / "made"
     put = lambda value: (  # noqa: E731
         value.replace("{}", str(made))
@@ -213,13 +213,13 @@ INT4 = np.dtype("i4")
         (b"PK\x03\x04", "persistent"),
     ],
 )
-def test_what_is_refused(content, message):
+def test_invalid_pickles_raise(content, message):
     with pytest.raises(ValueError, match=rf"A pickle must hold plain data\. Received: .*{message}"):
         loaded(content)
 
 
 @given(st.integers(min_value=0))
-def test_a_pickle_that_ends_early(length):
+def test_truncated_pickle_raises(length):
     content = pickle.dumps([np.arange(3), (np.int64(4), "text", [1, 2.5])], 2)
     with pytest.raises(ValueError, match="must hold plain data"):
         loaded(content[: length % len(content)])

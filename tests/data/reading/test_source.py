@@ -217,7 +217,7 @@ class DataFrame:
         (OfArrow(pa.chunked_array([[1]])), r"or the path of a file\. Received: .*OfArrow: "),
     ],
 )
-def test_what_is_no_table(table, message):
+def test_other_objects_raise(table, message):
     for read in (as_source, column_names, lambda t: read_table(t, ["user"]), to_frame):
         with pytest.raises(ValueError, match=f"A table must be a DataFrame.*{message}"):
             read(table)
@@ -245,7 +245,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", ["log", "log.csv", "log.parquet", "log.csv.gz"])
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
-def test_the_first_bytes_tell_the_format(tmp_path, make, name):
+def test_format_is_detected_from_the_first_bytes(tmp_path, make, name):
     (tmp_path / name).write_bytes(make())
     columns = ["click", "user", "item"]
     assert column_names(tmp_path / name) == list(a_log())
@@ -288,7 +288,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("make, message", REFUSED.values(), ids=REFUSED)
-def test_files_that_are_refused(tmp_path, make, message):
+def test_unsupported_files_raise(tmp_path, make, message):
     path = tmp_path / "log.csv"
     path.write_bytes(make())
     start = f"A table must be a CSV, Parquet, Arrow or ORC file. Received: {path}, which is "
@@ -297,7 +297,7 @@ def test_files_that_are_refused(tmp_path, make, message):
             read(path)
 
 
-def test_files_that_are_not_whole(tmp_path):
+def test_truncated_files_raise(tmp_path):
     path = tmp_path / "log"
     for content in (lzma.compress(csv() * 9)[:-20], zipped(csv())[:-30]):
         path.write_bytes(content)
@@ -308,7 +308,7 @@ def test_files_that_are_not_whole(tmp_path):
         column_names(path)
 
 
-def test_a_folder(tmp_path):
+def test_a_folder_raises(tmp_path):
     with pytest.raises(ValueError, match=r"a folder. If it holds Parquet.*`pyarrow.parquet.read"):
         column_names(tmp_path)
 
@@ -351,7 +351,7 @@ def test_separators_and_headers(tmp_path, sep, header, bad_line):
     )
 
 
-def test_names_in_place_of_a_header(tmp_path):
+def test_names_instead_of_a_header(tmp_path):
     path = write(tmp_path / "log.csv", "\n" + separated(","))
     words = {"names": ["who", "what", "when", "click"], "header": True}
     words |= {"user": "who", "time": "when", "label": "click", "target": "what"}
@@ -387,13 +387,13 @@ def test_one_separator_for_all_files(tmp_path):
         (separated(","), {"header": False}, r"`names` must name the columns of a file without"),
     ],
 )  # fmt: skip
-def test_files_read_wrongly(tmp_path, text, words, message):
+def test_wrong_csv_options_have_a_remedy(tmp_path, text, words, message):
     path = write(tmp_path / "log.csv", text)
     with pytest.raises(ValueError, match=message):
         prepare_impressions(path, label="click", **WORDS, **words)
 
 
-def test_options_of_csv_files_alone(tmp_path):
+def test_csv_options_of_other_tables_raise(tmp_path):
     (tmp_path / "log.csv").write_bytes(parquet())
     for source in (tmp_path / "log.csv", a_log(), arrow()):
         with pytest.raises(
@@ -402,7 +402,7 @@ def test_options_of_csv_files_alone(tmp_path):
             prepare_impressions(source, label="click", **WORDS, sep=";")
 
 
-def test_on_the_command_line(tmp_path, capsys):
+def test_csv_options_on_the_command_line(tmp_path, capsys):
     log = str(write(tmp_path / "log", separated(";", header=False)))
     words = ["prepare", log, str(tmp_path / "data"), "--user", "user", "--time", "time"]
     words += ["--target", "item", "--label", "click"]
@@ -430,7 +430,7 @@ def test_rows_of_other_libraries():
 
 
 @pytest.mark.parametrize("kind", ["xz", "zip"])
-def test_of_a_packed_file_the_beginning_tells_the_format(tmp_path, monkeypatch, kind):
+def test_format_of_a_compressed_file_needs_its_first_bytes_only(tmp_path, monkeypatch, kind):
     """All of it is never read at once: neither for the first bytes, nor to unpack it."""
     read, path = [], tmp_path / "log"
     content = csv() * 9
@@ -444,7 +444,7 @@ def test_of_a_packed_file_the_beginning_tells_the_format(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("kind", ["gzip", "bz2", "xz", "zip", "zstd", "lz4"])
-def test_a_packed_csv_file_is_unpacked_once(tmp_path, monkeypatch, kind):
+def test_compressed_csv_file_is_unpacked_once(tmp_path, monkeypatch, kind):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

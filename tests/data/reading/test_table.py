@@ -68,7 +68,7 @@ def test_forms_of_csv(tmp_path, content, name):
 
 
 @pytest.mark.parametrize("content", ["a,b\n", "a,b", "a,b\r\n\r\n"])
-def test_only_a_header(tmp_path, content):
+def test_file_with_only_a_header(tmp_path, content):
     frame, bad = read_csv(tmp_path, content)
     assert (list(frame.columns), len(frame), len(bad)) == (["a", "b"], 0, 0)
     with pytest.raises(ValueError, match=r"at least one good row\. Received: 0 rows, kept aside"):
@@ -87,12 +87,12 @@ def test_only_a_header(tmp_path, content):
         ("a,b\n1,x\n".encode("utf-16"), "which is UTF-16 text: save it as UTF-8"),
     ],
 )
-def test_what_a_header_must_hold(tmp_path, content, message):
+def test_invalid_header_raises(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         read_csv(tmp_path, content)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_raises(tmp_path):
     for name in ("log.csv", "log.csv.gz", "log.parquet"):
         with pytest.raises(FileNotFoundError):
             read_table(tmp_path / name, ["a"])
@@ -147,7 +147,7 @@ def test_a_carriage_return_alone_ends_a_line(tmp_path):
     assert frame.index.tolist() == [2, 4, 5]
 
 
-def test_a_stray_quote_costs_its_line_only(tmp_path):
+def test_a_stray_quote_makes_only_its_line_bad(tmp_path):
     content = 'a,b\n1,x\n2,"y\n3,"z"\n4,t\n5,"""\n6,u\n'
     frame, bad = read_csv(tmp_path, content)
     assert cells(frame) == [(1, "x"), (3, "z"), (4, "t"), (6, "u")]
@@ -156,7 +156,7 @@ def test_a_stray_quote_costs_its_line_only(tmp_path):
     assert bad["reason"].str.startswith("not readable as CSV: ").all()
 
 
-def test_quotes_that_close_on_a_later_line_take_no_line_with_them(tmp_path):
+def test_quotes_that_close_on_a_later_line_keep_good_lines(tmp_path):
     good = [f"{i},{i}" for i in range(5)]
     (tmp_path / "log.csv").write_text("\n".join(["a,b", '1,"bad', *good, '9",', "7,7"]) + "\n")
     frame, bad = read_table(tmp_path / "log.csv", ["a", "b"])
@@ -178,7 +178,7 @@ def test_a_long_line_is_cut_in_its_reason(tmp_path):
     st.booleans(),
 )
 @hypothesis.settings(max_examples=80, deadline=None)
-def test_lines_against_a_slow_loop(tmp_path_factory, kinds, end, last):
+def test_lines_match_a_slow_loop(tmp_path_factory, kinds, end, last):
     texts = {
         "row": "1,x",
         "quoted": '1,"x"',
@@ -227,7 +227,7 @@ def test_lines_of_a_large_file(tmp_path, title, with_short_lines):
     assert frame["type"].value_counts().to_dict() == {"7": 99_000, "007": 500, "x": 500}
 
 
-def test_what_text_is_and_what_is_a_number_may_be_said(tmp_path):
+def test_text_and_numbers_can_be_declared(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(f'zip,new,time,amount,note\n07000,true,007,{LARGE},"x\ny"\n08,false,8,5.0,z\n')
     frame, bad = read_table(
@@ -383,7 +383,7 @@ def test_types_of_frames(values, expected):
     assert len(bad) == 0
 
 
-def test_text_that_no_utf_8_can_hold_is_a_bad_row():
+def test_text_that_utf_8_cannot_encode_is_a_bad_row():
     frame = pd.DataFrame({"a": pd.Series(["x", "\ud800", 3, None], dtype=object)})
     good, bad = read_table(frame, ["a"])
     assert cells(good) == [("x",), ("3",), (None,)]
@@ -407,7 +407,7 @@ def test_a_column_is_found_by_its_whole_name(tmp_path):
         assert frame.iloc[0].to_dict() == {c: {"a.b": 1, "a": 2}[c] for c in columns}
 
 
-def test_the_index_of_a_frame_says_nothing_and_the_frame_stays_as_it_was():
+def test_frame_index_is_ignored_and_frame_unchanged():
     source = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0, 0]}, index=[7, 7])
     before = source.copy()
     frame, _ = read_table(source, ["b", "a"])
@@ -431,12 +431,12 @@ def test_the_index_of_a_frame_says_nothing_and_the_frame_stays_as_it_was():
         ),
     ],
 )
-def test_what_a_frame_must_hold(source, message):
+def test_invalid_frame_raises(source, message):
     with pytest.raises(ValueError, match=message):
         read_table(source, ["a"])
 
 
-def test_what_parquet_must_hold(tmp_path):
+def test_invalid_parquet_raises(tmp_path):
     table = pa.table({"a": [[1], [2]], "c": [{"x": 1}, {"x": 2}]})
     pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
     with pytest.raises(ValueError, match=r"\['b'\] must be in .*log\.parquet\. .*\['a', 'c'\]"):
@@ -491,7 +491,7 @@ def test_sorted_by_user_and_time():
     assert len(events.bad) == 0
 
 
-def test_bad_rows_by_hand(tmp_path):
+def test_bad_rows_have_line_and_reason(tmp_path):
     content = (
         "user,item,time,click\n"
         "a,1,100,1\n"
@@ -555,7 +555,7 @@ def test_strict_names_the_first_line_that_is_bad_for_any_reason(tmp_path):
     assert good.report["rows_kept"] == 5
 
 
-def test_what_csv_cannot_be_is_counted_as_one_kind(tmp_path):
+def test_unreadable_csv_lines_count_as_one_reason(tmp_path):
     text = 'user,item,time,click\na,1,1,1\n"b,2\n"c,3\na,\xe9,3,1\n'
     (tmp_path / "log.csv").write_bytes(text.encode("latin1"))
     report = clean(tmp_path / "log.csv").report
@@ -594,7 +594,7 @@ def test_forms_of_labels(labels):
     assert len(events.bad) == 0
 
 
-def test_dates_are_no_labels():
+def test_dates_are_not_labels():
     with pytest.raises(ValueError, match=r"'click' must hold numbers\. Received: datetime64"):
         clean(a_log(click=pd.Timestamp("2020-01-01")))
 
@@ -662,7 +662,7 @@ def test_rows_with_gaps_in_other_columns_can_be_duplicates():
     assert aside(events.bad) == [(2, "the row is a duplicate")]
 
 
-def test_nothing_good_is_left():
+def test_no_good_row_raises():
     message = (
         r"at least one good row\. Received: 5 rows, kept aside for these reasons: "
         r"\{\"'click' is neither 0 nor 1\": \{'rows': 5, 'first_line': 0, 'first_value': .*\}\}\. "
@@ -672,7 +672,7 @@ def test_nothing_good_is_left():
         clean(a_log(click="yes"))
 
 
-def test_a_time_unit_that_is_none():
+def test_invalid_time_unit_raises():
     with pytest.raises(ValueError, match="`time_unit` must be one of 'auto', 's'"):
         clean(a_log(), time_unit="hours")
 
@@ -687,7 +687,7 @@ rows = st.tuples(
 
 @hypothesis.given(st.lists(rows, max_size=14))
 @hypothesis.settings(max_examples=40, deadline=None)
-def test_against_a_slow_loop(rows):
+def test_clean_events_matches_a_slow_loop(rows):
     rows = [("z", 1, 5, 0), *rows]
     kept, wrong = [], []
     for line, row in enumerate(rows):

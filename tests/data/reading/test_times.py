@@ -52,7 +52,7 @@ def test_dates(value, expected):
 
 
 @pytest.mark.parametrize("text", ["soon", "13/09/2020", "2020-13-01", "2020-09-13T25:00", "-"])
-def test_what_is_no_date(text):
+def test_invalid_dates_are_unknown(text):
     assert times(["2020-09-13", text, ""]) == ([DAY * SECOND, None, None], "date")
 
 
@@ -118,7 +118,7 @@ def test_small_types_do_not_overflow():
     assert times(np.array([100, -100], np.int8)) == ([10**8, -(10**8)], "s")
 
 
-def test_numbers_that_are_no_times():
+def test_invalid_numbers_are_unknown():
     assert times([1.5, np.nan, np.inf, -np.inf]) == ([1_500_000, None, None, None], "s")
     assert times(["1600000000", "soon", "", None, " 1600000001 ", "1.6e9"]) == (
         [MOMENT * SECOND, None, None, None, (MOMENT + 1) * SECOND, MOMENT * SECOND],
@@ -129,7 +129,7 @@ def test_numbers_that_are_no_times():
     assert times([MOMENT, "2020-09-13", "2020-09-13"])[0] == [None, DAY * SECOND, DAY * SECOND]
 
 
-def test_a_long_column_is_judged_by_all_of_it():
+def test_unit_depends_on_the_whole_column():
     # Only the first thousand look like numbers.
     values = ["20200913"] * 1000 + ["2020-09-13"] * 9000
     assert times(values) == ([DAY * SECOND] * 10_000, "date")
@@ -173,13 +173,13 @@ def test_units_by_magnitude(below, unit, above):
         ([1j], r"must hold times: .* Received: complex128"),
     ],
 )
-def test_what_is_refused(values, message):
+def test_invalid_times_raise(values, message):
     with pytest.raises(ValueError, match=message):
         times(values)
 
 
 @pytest.mark.parametrize("values, unit", [([1e18, 1e19], "s"), ([2**64 - 1], "ns"), ([1e16], "ms")])
-def test_times_that_64_bits_do_not_hold(values, unit):
+def test_times_beyond_64_bits(values, unit):
     message = f"'when' must hold times in '{unit}' that fit into 64 bits of microseconds. Rec"
     values = np.array(values, np.uint64 if unit == "ns" else float)
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
@@ -201,7 +201,7 @@ def test_units():
     st.sampled_from(["isoformat", "str", "objects", "column"]),
 )
 @hypothesis.settings(max_examples=60, deadline=None)
-def test_dates_against_the_standard_library(moments, form):
+def test_dates_match_the_standard_library(moments, form):
     since = datetime.datetime(1970, 1, 1)
     expected = [(moment - since) // datetime.timedelta(microseconds=1) for moment in moments]
     values = {
@@ -262,7 +262,7 @@ def test_two_digits_of_a_year_and_minutes():
     assert times([1_612_010_000])[1] == "s"
 
 
-def test_calendar_numbers_that_are_dirty():
+def test_calendar_numbers_among_other_values():
     numbers = [20220408, 20220409, 20220431, 0, 20220410]
     with pytest.raises(ValueError, match="20220408, which looks like a date"):
         times(numbers)
@@ -280,7 +280,7 @@ def test_calendar_numbers_that_are_dirty():
     [[1, 2, 3], [0], [], [86400, 90000], [1_649_423_101] * 3, range(20_000_000, 20_010_000, 7),
      [1_649_423_101_000], [1_649_423_101_000_000], [-20220408]],
 )  # fmt: skip
-def test_what_is_no_calendar_number(numbers):
+def test_other_numbers_are_not_dates(numbers):
     assert times(np.array(numbers, np.int64))[1] in ("s", "ms", "us")
 
 
@@ -310,7 +310,7 @@ def test_a_time_format():
     assert not to_microseconds("when", [2022048, 0.5, -1], time_format="%Y%m%d")[1].any()
 
 
-def test_text_that_says_utc():
+def test_text_with_a_utc_suffix():
     for text in ("2020-09-13 12:26:40 UTC", "2020-09-13 12:26:40 GMT"):
         assert times([text, "2020-09-13"]) == ([MOMENT * SECOND, DAY * SECOND], "date")
 
@@ -327,7 +327,7 @@ def test_text_that_says_utc():
         (np.array([2**53 + 2.0]), "us"),
     ],
 )
-def test_floats_that_do_not_tell_times_apart(values, unit):
+def test_coarse_floats_raise(values, unit):
     kind = values.type if isinstance(values, pa.Array) else values.dtype
     kind = {"float": "float32"}.get(str(kind), kind)
     for how in (unit, "auto"):
@@ -336,7 +336,7 @@ def test_floats_that_do_not_tell_times_apart(values, unit):
             times(values, how)
 
 
-def test_narrow_floats_that_do():
+def test_exact_narrow_floats():
     assert times(np.array([0, 2.5, 2**24], np.float32))[0] == [0, 2_500_000, 2**24 * SECOND]
     assert times(np.array([MOMENT * 10**9], float))[1] == "ns"
     with pytest.raises(ValueError, match="float32, in which 20220408 and the next"):
@@ -354,7 +354,7 @@ def test_narrow_floats_that_do():
         (["soon"], "Times are dates, ISO 8601 strings, numbers since 1970, or text in the format"),
     ],
 )
-def test_what_to_write_where_text_is_no_time(text, expected):
+def test_remedy_names_the_format(text, expected):
     hint = time_remedy(pd.Series(text), None)
     assert expected in hint
     if "Name their format" in hint:

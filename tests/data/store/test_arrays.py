@@ -43,7 +43,7 @@ def three_at_once(monkeypatch):
 
 
 @pytest.mark.usefixtures("three_at_once")
-def test_the_first_row_where_something_holds():
+def test_first_where():
     for rows in range(8):
         assert arrays.first_where(rows, lambda part: np.zeros(part.stop - part.start, bool)) is None
         for row in range(rows):
@@ -52,7 +52,7 @@ def test_the_first_row_where_something_holds():
 
 
 @pytest.mark.usefixtures("three_at_once")
-def test_the_first_pair_by_a_slow_loop():
+def test_first_pair_where_matches_a_slow_loop():
     rng = np.random.default_rng(0)
     for _ in range(300):
         values = rng.integers(0, 12, rng.integers(0, 11))

@@ -72,7 +72,7 @@ def test_rows_share_their_bags():
         ({"place": [[0]]}, "Column 'place' must be a vector"),
     ],
 )
-def test_what_must_hold(changes, text):
+def test_invalid_bags_raise(changes, text):
     with pytest.raises(ValueError, match=text):
         Bags(**({"place": [0, 1], "offsets": [0, 1, 2], "values": [3, 4]} | changes))
 
@@ -127,7 +127,7 @@ def padded(rows):
     st.data(),
 )
 @hypothesis.settings(max_examples=12, deadline=None)
-def test_batches_against_a_slow_loop(lengths, max_length, max_values, batch_size, data):
+def test_batches_match_a_slow_loop(lengths, max_length, max_values, batch_size, data):
     users = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=9))
     behaviors, samples = some_data(lengths, users)
     spec = a_spec(max_length, max_values)
@@ -158,7 +158,7 @@ def test_batches_against_a_slow_loop(lengths, max_length, max_values, batch_size
 
 
 @pytest.mark.parametrize("sizes", [[2, 2], [3, 1]])
-def test_requests(sizes):
+def test_batches_by_request_with_bags(sizes):
     requests = np.repeat([0, 1], sizes)
     behaviors, samples = some_data([3, 2], requests, requests)
     ((x, *_),) = numpy_batches(dataset(a_spec(), behaviors, samples, by_request=True))
@@ -210,7 +210,7 @@ def test_save_and_load(tmp_path):
         ("words", of_lists([[1, 0], []]), r"Received: 0 \(0 is padding\) in value 1"),
     ],
 )
-def test_columns_that_do_not_fit(name, column, text):
+def test_inconsistent_columns_raise(name, column, text):
     behaviors, samples = some_data([2], [0, 0])
     columns = samples.columns | {name: column}
     samples = Samples(columns, samples.history, samples.label, samples.group)
@@ -218,7 +218,7 @@ def test_columns_that_do_not_fit(name, column, text):
         dataset(a_spec(), behaviors, samples)
 
 
-def test_rows_that_hold_their_histories():
+def test_rows_dataset_with_bags():
     frame = pd.DataFrame(
         {
             "age": [1.0, 2.0],

@@ -18,7 +18,7 @@ def a_log(**changes):
     return BehaviorLog(**(arguments | changes))
 
 
-def test_types_and_sizes():
+def test_columns_are_converted():
     log = a_log()
     assert (log.users, len(log)) == (3, 5)
     assert log.offsets.dtype == np.int64
@@ -48,14 +48,14 @@ def test_types_and_sizes():
     ],
 )
 @pytest.mark.parametrize("rows_at_once", [2**20, 2])
-def test_what_must_hold(changes, message, rows_at_once, monkeypatch):
+def test_invalid_log_raises(changes, message, rows_at_once, monkeypatch):
     monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", rows_at_once)
     with pytest.raises(ValueError, match=message):
         a_log(**changes)
 
 
 @pytest.mark.parametrize("rows_at_once", [2**20, 2, 1])
-def test_time_may_fall_between_users_and_empty_users_may_stand_anywhere(rows_at_once, monkeypatch):
+def test_time_may_decrease_between_users(rows_at_once, monkeypatch):
     monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", rows_at_once)
     BehaviorLog([0, 0, 2, 2, 3, 3], {"item": [2, 3, 4]}, [10, 20, 5])
     BehaviorLog([0], {"item": []})
@@ -72,7 +72,7 @@ def test_from_events_sorts_by_user_and_time_and_keeps_ties_in_order():
     assert BehaviorLog.from_events([], {"item": []}).users == 0
 
 
-def test_from_events_refuses_unknown_users():
+def test_from_events_raises_for_unknown_users():
     with pytest.raises(ValueError, match=r"must hold numbers from 0 to 1\. Received: 0 to 2"):
         BehaviorLog.from_events([0, 2], {"item": [2, 3]}, users=2)
 
@@ -93,7 +93,7 @@ def test_before_is_strictly_before(data):
         assert list(history) == [k for _, k in expected]
 
 
-def test_before_needs_times_and_known_users():
+def test_before_requires_times_and_known_users():
     with pytest.raises(ValueError, match=r"requires a log with `time`\. Received: time=None"):
         a_log(time=None).before([0], [1])
     with pytest.raises(ValueError, match=r"must hold numbers from 0 to 2\. Received: 3 to 3"):
@@ -122,7 +122,7 @@ def test_a_loaded_log_stays_on_disk(tmp_path):
         assert column is not None
 
 
-def test_folders_that_are_wrong(tmp_path):
+def test_invalid_folder_raises(tmp_path):
     with pytest.raises(FileExistsError):
         a_log().save(tmp_path)
     with pytest.raises(FileNotFoundError, match="`folder` must be a folder of arrays"):

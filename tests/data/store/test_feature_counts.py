@@ -27,7 +27,7 @@ def a_spec(max_length):
     )
 
 
-def test_by_hand():
+def test_every_occurrence_counts():
     """One user, four events, three samples; histories cut to the last two events."""
     spec = FeatureSpec(
         context=[SEGMENT], target=[ITEM], sequences=[Sequence("hist", of=[ITEM], max_length=2)]
@@ -57,7 +57,7 @@ def test_by_hand():
     st.integers(0, 2**32 - 1),
 )
 @hypothesis.settings(max_examples=25, deadline=None)
-def test_against_the_batches(lengths, max_length, rows, seed):
+def test_counts_match_the_batches(lengths, max_length, rows, seed):
     rng = np.random.default_rng(seed)
     spec = a_spec(max_length)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -99,7 +99,7 @@ def test_against_the_batches(lengths, max_length, rows, seed):
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
-def test_data_that_does_not_fit_is_refused():
+def test_inconsistent_data_raises():
     log = BehaviorLog([0, 1], {"item": [2]})
     samples = Samples(
         columns={"segment": [1], "item": [8], "price": [1.0]},

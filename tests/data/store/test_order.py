@@ -8,7 +8,7 @@ from keras_din.data.store.order import argsort_events, number_requests, ranges, 
 
 @pytest.mark.parametrize("highest", [1, 3, 2**16, 2**16 + 1, 2**40])
 @pytest.mark.parametrize("rows", [0, 1, 2000])
-def test_the_order_is_that_of_a_stable_sort(highest, rows):
+def test_order_equals_a_stable_sort(highest, rows):
     rng = np.random.default_rng(0)
     codes = rng.integers(highest, size=rows)
     before = codes.copy()
@@ -22,7 +22,7 @@ def test_the_order_is_that_of_a_stable_sort(highest, rows):
     np.testing.assert_array_equal(again, np.arange(rows))
 
 
-def test_ranges_of_rows():
+def test_ranges_are_concatenated():
     found = ranges(np.array([7, 0, 3]), np.array([2, 0, 3]))
     assert found.tolist() == [7, 8, 3, 4, 5]
     assert ranges(np.zeros(0, int), np.zeros(0, int)).tolist() == []

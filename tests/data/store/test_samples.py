@@ -34,7 +34,7 @@ def as_lists(samples):
     return {name: None if array is None else array.tolist() for name, array in arrays.items()}
 
 
-def test_types():
+def test_columns_are_converted():
     samples = some_samples()
     assert len(samples) == 3
     assert samples.columns["item"].dtype == np.int32
@@ -71,7 +71,7 @@ def test_types():
         ({"weight": [1, 0]}, r"must have one length\. Received: .*'weight': 2"),
     ],
 )
-def test_what_must_hold(changes, message):
+def test_invalid_samples_raise(changes, message):
     with pytest.raises(ValueError, match=message):
         some_samples(**changes)
 
@@ -95,7 +95,7 @@ def test_every_row_is_checked(monkeypatch):
         some_samples(history={"hist": ([0, 0, 5], [0, 3, 4])})
 
 
-def test_a_single_row_is_no_selection():
+def test_selecting_a_single_row_raises():
     with pytest.raises(ValueError, match=r"a slice or a vector of rows\. Received: an index"):
         some_samples()[1]
 
@@ -109,7 +109,7 @@ def test_save_and_load(samples, tmp_path):
     assert as_lists(Samples.load(tmp_path / "samples")) == as_lists(samples)
 
 
-def test_a_selection_keeps_what_is_absent():
+def test_a_selection_keeps_absent_fields():
     assert some_samples(request=None)[:2].request is None
 
 
