@@ -29,18 +29,6 @@ PUBLIC_MODULES = [
 ]
 # Public names whose docstrings have no example yet. Only ever remove names.
 WITHOUT_EXAMPLE = {
-    "data.ByTime",
-    "data.ByUser",
-    "data.LastFraction",
-    "data.LeaveOneOut",
-    "data.PreparedData",
-    "data.prepare_impressions",
-    "data.prepare_interactions",
-    "data.prepare_rows",
-    "data.prepare_tuples",
-    "data.rows_dataset",
-    "data.rows_to_samples",
-    "data.sample_negatives",
     "export",
     "serving.export_litert",
     "serving.export_onnx",

@@ -1,4 +1,4 @@
-"""Logs of what was shown: clicked or not."""
+"""Prepares logs of impressions with and without clicks."""
 
 import dataclasses
 
@@ -57,82 +57,106 @@ def prepare_impressions(
     max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> PreparedData:
-    """A log of impressions, clicked or not, as a data set.
+    """Converts a log of impressions, clicked or not, to a data set.
 
-    The history of an impression are the user's clicks strictly before its time, whatever part
-    they are in: what is known when the impression is scored. Clicks at the very time of the
+    The history of an impression consists of the user's clicks strictly before its time, in any
+    part, because these are known when the impression is scored. Clicks at exactly the time of the
     impression may be its consequence and do not count.
 
     Args:
-        source: The log, one impression a row, in any order: a `DataFrame` of pandas, Polars or
-            another library, a table of Arrow, or the path of a CSV, Parquet, Arrow or ORC file,
+        source: The log with one impression per row, in any order: a `DataFrame` of pandas, Polars
+            or another library, an Arrow table, or the path of a CSV, Parquet, Arrow or ORC file,
             compressed or not.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
-        order: In place of `time`, in a log without times: column of whole numbers that say which
-            row is earlier. `report` has its `order_from` and `order_to`, and no dates.
-        label: Column of 0 and 1, the click. Of several labels a list of columns, or a dict of
-            label -> column; a `keras_din.Label` in place of a name also names the output of the
-            model. A row must have all of them.
+        order: Instead of `time`, for a log without times: a column of whole numbers that order
+            the rows. `report` then has `order_from` and `order_to` instead of dates.
+        label: Column of 0 and 1, the click. For several labels, a list of columns, or a dict of
+            label -> column. A `keras_din.Label` instead of a name also names the output of the
+            model. Each row must have all labels.
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
-            a `Numeric`. `report["columns"]` says which, and why; `numeric`, `categorical` and
-            `bags` say otherwise. A `Categorical`, `Bag` or `Numeric` in place of a name is taken
-            as it is.
-        context: Columns of the user and the request, likewise.
-        side_features: Columns of the log that only behaviors have, likewise.
+            a `Numeric`. `report["columns"]` has the detected types and the reasons. `numeric`,
+            `categorical` and `bags` override them. A `Categorical`, `Bag` or `Numeric` instead of
+            a name is used unchanged.
+        context: Columns of the user and the request, same as in `target`.
+        side_features: Columns of the log that only behaviors have, same as in `target`.
         of: Columns of `target` that behaviors have too. Defaults to all.
-        sequences: Name of a sequence -> column of 0 and 1 that tells which rows are its
-            behaviors. Defaults to `{"hist": label}`, with the first label.
-        prior_history: Name of a sequence -> table of behaviors from before the log, with the
-            columns of the user, of `of` and `side_features`, and of the time; without times they
-            stand before everything, in their order.
-        request: Column of requests: impressions shown together. They share context and
-            history, and the earliest of their times counts for all.
-        items: Table with one row an item, for columns that the log lacks.
-        users: Table with one row a user, for columns that the log lacks.
+        sequences: Name of a sequence -> column of 0 and 1; the rows with 1 are its behaviors.
+            Defaults to `{"hist": label}`, with the first label.
+        prior_history: Name of a sequence -> table of behaviors before the log, with the columns
+            of the user, of `of` and `side_features`, and of the time. Behaviors without times
+            come before all others, in their order.
+        request: Column of requests: impressions that were shown together. They share context and
+            history. The time of a request is the earliest of its times.
+        items: Table with one row per item, for columns that are not in the log.
+        users: Table with one row per user, for columns that are not in the log.
         split: `LastFraction()` (the default), `LeaveOneOut()`, `ByUser()`, `ByTime()` or a
-            function; see `keras_din.data.prepare.split`. Or the name of a column of the log that
-            holds `"train"`, `"valid"` or `"test"`; clicks of other rows are in histories only.
-            Without rows for training, all features must be known, as those of a
+            function, see `keras_din.data.prepare.split`. Or the name of a column of the log with
+            `"train"`, `"valid"` or `"test"`; clicks of other rows are only in histories. If there
+            are no training rows, all features must be given, for instance those of a
             `PreparedData.spec`.
-        max_length: The most behaviors that a model reads.
+        max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
-        min_count: How often a value must occur in training to have a row of its own.
-        bags: Columns of text that hold several values: name -> separator, or names alone, whose
-            separator is `|`. They become a `Bag`, as columns of lists do without being named.
-            A `Bag` in place of a name is taken as it is; its text is separated alike.
-        numeric: Columns of amounts, which become a `Numeric` also where they hold whole numbers.
-        categorical: Columns of ids or categories, which become a `Categorical` also where they
-            hold whole numbers as floats, or in a CSV file any numbers, as they are written.
+        min_count: How often a value must occur in training to have its own embedding.
+        bags: Columns of text with several values: name -> separator, or only names for the
+            separator `|`. They become a `Bag`. Columns of lists become a `Bag` without being
+            named. The text of a `Bag` that is given instead of a name is split in the same way.
+        numeric: Columns of amounts, which become a `Numeric` even if they are whole numbers.
+        categorical: Columns of ids or categories, which become a `Categorical` even if they are
+            whole numbers as floats, or, in a CSV file, any numbers, as they are written.
         time_unit: Unit of times that are numbers: `"s"`, `"ms"`, `"us"`, `"ns"` or `"auto"`.
-            With `"auto"`, and without `time_format`, times such as 0 and -1 among those of today
-            stand for no time, and their rows are kept aside.
-        time_format: Format of times, see `datetime.strptime`, where they are neither ISO 8601
-            nor since 1970: `"%Y%m%d"` for 20220408.
-        allow_empty_parts: Whether a part that `split` names may be without rows.
-        sep: The separator of CSV files, here and in the other tables. By default a tab where the
-            name of a file has `.tsv`, else a comma.
+            With `"auto"` and without `time_format`, times such as 0 and -1 among recent times are
+            placeholders, and their rows are kept aside.
+        time_format: Format of times that are neither ISO 8601 nor since 1970, see
+            `datetime.strptime`: `"%Y%m%d"` for 20220408.
+        allow_empty_parts: Whether a part that `split` names may have no rows.
+        sep: The separator of CSV files, here and in the other tables. By default a tab if the
+            name of the file contains `.tsv`, else a comma.
         header: Whether the log, a CSV file, has a header line. By default it has one unless
             `names` is given.
         names: Names of the columns of the log, a CSV file, in their order.
-        label_map: Other values of the labels -> 0 or 1, as `{-1: 0}` or `{"no": 0, "yes": 1}`; a
-            key `None` is a missing label.
-        duplicates: What becomes of rows that repeat another in every column named here:
-            `"keep"` (an equal impression is another impression) or `"drop"`. By default they are
-            kept and counted; with `request`, which tells them apart, they are dropped.
+        label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}` or
+            `{"no": 0, "yes": 1}`. The key `None` is a missing label.
+        duplicates: Whether to `"keep"` or `"drop"` rows that repeat another in every column named
+            here. By default they are kept and counted, as equal impressions. With `request`,
+            which distinguishes impressions, they are dropped.
         max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
 
     Returns:
-        A `PreparedData`. Its `report` counts what was read; rows that are bad (no user, item,
-        time or label; a label other than 0 and 1; a line with a wrong number of fields) are in
-        `bad_rows`, each with its line and reason, and so are duplicates that are dropped.
+        A `PreparedData`. Its `report` counts what was read. Its `bad_rows` are the rows that lack
+        a user, item, time or label, have a label other than 0 and 1, or a wrong number of fields,
+        each with its line and reason. They include dropped duplicates.
 
     Raises:
-        ValueError: When a column is nowhere, nothing good is left, too many rows are bad for one
-            reason, labels in training are all alike, a part that `split` names has no
-            rows, or `strict` and a row is bad.
+        ValueError: If a column does not exist, no good row is left, too many rows are bad for one
+            reason, all training labels are equal, a part that `split` names has no rows, or
+            `strict` is set and a row is bad.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    log = pd.DataFrame(
+        {
+            "user": np.repeat(["ann", "bob", "cem"], 4),
+            "time": np.tile([1, 2, 3, 4], 3) * 3600,
+            "item": list("abcdbcadcabd"),
+            "click": [1, 0, 1, 0] * 3,
+        }
+    )
+    data = kd.data.prepare_impressions(
+        log,
+        user="user",
+        time="time",
+        label="click",
+        target=["item"],
+        split=kd.data.LeaveOneOut(),
+        dim=4,
+    )
+    ```
     """
     # Columns.
     time, time_unit = time_or_order(time, order, time_unit, time_format)
@@ -239,7 +263,7 @@ def prepare_impressions(
 
 
 def _check_feedback(columns, of_label: dict, sequences: dict) -> None:
-    """Refuses features that are labels or flags of behaviors."""
+    """Raises a `ValueError` for features that are labels or flags of behaviors."""
     feedback = dict.fromkeys(sequences.values(), "what the user did with it")
     feedback |= dict.fromkeys(of_label.values(), "the label")
     check_no_feedback(
@@ -252,11 +276,11 @@ def _check_feedback(columns, of_label: dict, sequences: dict) -> None:
 
 
 def _by_request(events, request: str | None) -> tuple:
-    """Puts rows of one request together.
+    """Sorts rows so that those of one request are adjacent.
 
     Returns:
-        `(events, requests, time)`: the events in this order; the number of the request of each
-        row, `None` without requests; the earliest time of its request.
+        `(events, requests, time)`: the sorted events; the request number of each row, or `None`
+        without requests; the earliest time of its request.
     """
     if request is None:
         return events, None, events.time
@@ -273,7 +297,7 @@ def _by_request(events, request: str | None) -> tuple:
 
 
 def _training_values(events, part, columns, earlier: dict):
-    """The function from the name of a feature to the values that training reads of it."""
+    """Returns the function from the name of a feature to its values in training."""
     rows = np.flatnonzero(part == TRAIN)
 
     def values(name):
@@ -284,12 +308,12 @@ def _training_values(events, part, columns, earlier: dict):
     return values
 
 
-def _log(events, did, encoded, features, before, columns):
-    """The `BehaviorLog` of the rows that are behaviors, with those `before` the log."""
-    held = {name: encoded[name][did] for name in columns.of_behaviors}
-    # A behavior happened when it was recorded, whatever the time of its request.
-    places = [(events.user[did], held, events.time[did])]
-    if before is not None:
-        held = {name: features.column(name, before.frame[name]) for name in columns.of_behaviors}
-        places.insert(0, (before.user, held, before.time))
-    return log_of(places, len(events.users))
+def _log(events, is_behavior, encoded, features, prior, columns):
+    """The `BehaviorLog` of the rows that are behaviors, after those of the prior history."""
+    values = {name: encoded[name][is_behavior] for name in columns.of_behaviors}
+    # The time of a behavior is its own, not that of its request.
+    pieces = [(events.user[is_behavior], values, events.time[is_behavior])]
+    if prior is not None:
+        values = {name: features.column(name, prior.frame[name]) for name in columns.of_behaviors}
+        pieces.insert(0, (prior.user, values, prior.time))
+    return log_of(pieces, len(events.users))

@@ -1,4 +1,4 @@
-"""Logs of what users did, and nothing of what they saw and left: negatives are drawn."""
+"""Prepares logs of behaviors without impressions; negatives are drawn."""
 
 import numpy as np
 
@@ -53,35 +53,35 @@ def prepare_interactions(
     strict: bool = False,
     seed: int = 0,
 ) -> PreparedData:
-    """A log of behaviors (clicks, purchases, reviews) as a data set, by the DIN protocol.
+    """Converts a log of behaviors (clicks, purchases, reviews) to a data set, as in the DIN paper.
 
-    Each behavior but a user's first is a positive sample whose history is what the user did
-    before. Beside it stand negatives: items drawn from the catalog, again while they are in
-    the user's whole list. The positive and its negatives are one request over one history.
+    Each behavior except a user's first is a positive sample, whose history is what the user did
+    before. Its negatives are items drawn from the catalog, and drawn again while they are in the
+    user's list. A positive and its negatives are one request with one history.
 
     Args:
-        source: The log, one behavior per row, in any order; a table as in `prepare_impressions`.
-            Rows of one user and time are in the order of the log.
+        source: The log with one behavior per row, in any order, same as in `prepare_impressions`.
+            Rows of one user and time keep the order of the log.
         user: Column of users.
         time: Column of times, same as in `prepare_impressions`.
-        order: Column of whole numbers in place of `time`, same as in `prepare_impressions`.
+        order: Column of whole numbers instead of `time`, same as in `prepare_impressions`.
         target: Columns of the candidate, the item first, same as in `prepare_impressions`. The
-            others are features of the item, which do not change: those of its first behavior in
-            time stand for all.
-        context: Columns of the user and the request, likewise.
-        side_features: Columns of the log that only behaviors have, likewise.
+            others are constant features of the item; the values of its first behavior in time
+            are used.
+        context: Columns of the user and the request, same as in `prepare_impressions`.
+        side_features: Columns of the log that only behaviors have.
         of: Columns of `target` that behaviors have too. Defaults to all.
-        items: Table with one row per item: its features, which count also where the log has such
-            a column, and items of the catalog beside those of the log.
-        users: Table with one row per user, for columns that the log lacks.
+        items: Table with one row per item, with its features, which replace those of the log. Its
+            items are part of the catalog even if they are not in the log.
+        users: Table with one row per user, for columns that are not in the log.
         split: `LeaveOneOut()` (the default), `ByUser()`, `ByTime()`, `LastFraction()`, a function
             or the name of a column, same as in `prepare_impressions`.
-        negatives: Negatives of each positive. Or the name of a column of the log that holds one.
+        negatives: Negatives per positive. Or the name of a column of the log with one negative.
         negatives_by: `"uniform"` over the catalog, or `"popularity"`: in proportion to the
             behaviors of the training part.
-        ties: What a history does with behaviors of the same time as its sample: `"exclude"`
-            them, or trust the `"order"` of the log. The DIN paper's protocol, on times that are
-            whole days, is `"order"`.
+        ties: How to treat behaviors at the time of the sample: `"exclude"` them from its history,
+            or use the `"order"` of the log. The DIN paper, whose times are whole days, uses
+            `"order"`.
         sequence: Name of the sequence.
         max_length: Same as in `prepare_impressions`.
         dim: Same as in `prepare_impressions`.
@@ -95,22 +95,40 @@ def prepare_interactions(
         sep: Same as in `prepare_impressions`.
         header: Same as in `prepare_impressions`.
         names: Same as in `prepare_impressions`.
-        duplicates: What becomes of rows that repeat another in every column named here:
-            `"keep"`, the default (who does a thing twice did it twice), counted, or `"drop"`.
+        duplicates: Whether to `"keep"` (the default) or `"drop"` rows that repeat another in
+            every column named here. Kept ones are counted in the report.
         max_bad: Same as in `prepare_impressions`.
         strict: Same as in `prepare_impressions`.
         seed: Seed of the negatives.
 
     Returns:
-        A `PreparedData`, its samples with `request`. Its `report` counts what was read; rows
-        that are bad (no user, item or time; a line with a wrong number of fields) are in
-        `bad_rows`, each with its line and reason, and so are duplicates that are dropped. A user
-        with one behavior gives no sample and is counted.
+        A `PreparedData` whose samples have `request`. Its `report` counts what was read. Its
+        `bad_rows` are the rows that lack a user, item or time or have a wrong number of fields,
+        each with its line and reason. They include dropped duplicates. A user with one behavior
+        has no sample and is counted in the report.
 
     Raises:
-        ValueError: When a column is nowhere, nothing good is left, too many rows are bad for one
-            reason, no negative is left for a user, a part that
-            `split` names has no rows, or `strict` and a row is bad.
+        ValueError: If a column does not exist, no good row is left, too many rows are bad for one
+            reason, no negative is left for a user, a part that `split` names has no rows, or
+            `strict` is set and a row is bad.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    log = pd.DataFrame(
+        {
+            "user": np.repeat(["ann", "bob", "cem"], 4),
+            "time": np.tile([1, 2, 3, 4], 3) * 3600,
+            "item": list("abcdbcadcabe"),
+        }
+    )
+    items = pd.DataFrame({"item": list("abcdefg")})
+    data = kd.data.prepare_interactions(
+        log, user="user", time="time", target=["item"], items=items, dim=4
+    )
+    ```
 
     Reference:
         [Zhou et al., 2018](https://arxiv.org/abs/1706.06978), Sec. 6.1.
@@ -158,7 +176,7 @@ def prepare_interactions(
     )
     catalog = make_catalog(events.frame, events.time, columns, items, max_bad)
 
-    # Split. A user's first behavior is no sample: it has no history.
+    # Split. A user's first behavior is not a sample, because it has no history.
     position, count = positions(events.user)
     split = LeaveOneOut() if split is None else split
     part = split_rows(split, events, events.time, time_unit)
@@ -220,13 +238,13 @@ def prepare_interactions(
 def _check_training(split, part: np.ndarray) -> None:
     if not (part == TRAIN).any():
         raise ValueError(
-            "The split must leave training rows with a history: a user's first behavior has "
-            f"none. Received: none from {split!r}."
+            "The split must leave training rows with a history, which a user's first behavior "
+            f"does not have. Received: none from {split!r}."
         )
 
 
 def _draw(events, catalog, shown, part, negatives: int, negatives_by: str, seed: int) -> np.ndarray:
-    """Negatives of each row that is shown: indices in the catalog `(rows, negatives)`."""
+    """Draws negatives for each sample: indices in the catalog `(rows, negatives)`."""
     weights = None
     if negatives_by == "popularity":
         weights = np.bincount(catalog.code[part == TRAIN], minlength=len(catalog.items))
@@ -243,9 +261,9 @@ def _draw(events, catalog, shown, part, negatives: int, negatives_by: str, seed:
 
 
 def _training_values(events, catalog, candidates, part, position, of_context: list):
-    """The function from the name of a feature to the values that training reads of it.
+    """Returns the function from the name of a feature to its values in training.
 
-    Training reads its candidates, and the behaviors before a user's last training row.
+    Training contains its candidates, and the behaviors before each user's last training row.
     """
     training = part == TRAIN
     last = np.zeros(len(events.users), np.int64)

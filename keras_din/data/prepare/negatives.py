@@ -1,4 +1,4 @@
-"""Negatives: for a behavior that happened, candidates that this user never met."""
+"""Negative sampling: draws items that a user has never met."""
 
 import numpy as np
 
@@ -17,26 +17,34 @@ def sample_negatives(
     popularity=None,
     names=None,
 ) -> np.ndarray:
-    """Draws items uniformly from the catalog, again while they are in the user's whole list.
+    """Draws items uniformly from the catalog, and again while they are in the user's list.
 
-    The whole list is everything that the user ever met, later events too: the protocol of the
-    DIN paper's experiments.
+    The list contains everything that the user ever met, including later events. This is the
+    protocol of the DIN paper's experiments.
 
     Args:
         user: Integers `(rows,)`, the users to draw for, numbered from 0.
-        items: Number of items; drawn are 0 to `items - 1`.
+        items: Number of items. The drawn items are 0 to `items - 1`.
         seen_user: Integers `(events,)`, with `seen_item` the users' lists. Pairs may repeat.
         seen_item: Integers `(events,)`.
-        rng: Source of randomness, such as `np.random.default_rng(seed)`.
-        per_positive: Negatives a row. They may repeat within a row.
-        popularity: Weights `(items,)`, not negative, to draw by instead of uniformly.
-        names: What an error calls the users, by number. Defaults to the numbers.
+        rng: Random generator, such as `np.random.default_rng(seed)`.
+        per_positive: Negatives per row. They may repeat within a row.
+        popularity: Non-negative weights `(items,)` of the draw. `None` draws uniformly.
+        names: Names of the users by number, for errors. Defaults to the numbers.
 
     Returns:
         int64 `(rows, per_positive)`.
 
     Raises:
-        ValueError: When a user has met every item that could be drawn.
+        ValueError: If a user has met every item that can be drawn.
+
+    Example:
+
+    ```python
+    # User 0 has met the items 1 and 2, user 1 has met item 3, of 4 items.
+    rng = np.random.default_rng(0)
+    negatives = kd.data.sample_negatives([0, 1], 4, [0, 0, 1], [1, 2, 3], rng, per_positive=2)
+    ```
     """
     items = positive_integer("items", items)
     per_positive = positive_integer("per_positive", per_positive)
@@ -76,7 +84,7 @@ def _weights(popularity, items: int):
     weights = np.asarray(popularity, np.float64)
     if weights.shape != (items,) or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(
-            f"`popularity` must hold {items} finite weights, none negative. "
+            f"`popularity` must hold {items} finite non-negative weights. "
             f"Received: shape {weights.shape}, from {weights.min(initial=np.inf):g} "
             f"to {weights.max(initial=-np.inf):g}."
         )
@@ -84,7 +92,7 @@ def _weights(popularity, items: int):
 
 
 def _check_left(user, seen, items: int, weights, names) -> None:
-    """Whether every user has an item left to draw; the redrawing would not end otherwise."""
+    """Raises a `ValueError` unless every user has an item to draw, or drawing would not end."""
     possible = items if weights is None else int(np.count_nonzero(weights))
     if weights is not None:
         seen = seen[weights[seen % items] > 0]
@@ -97,7 +105,7 @@ def _check_left(user, seen, items: int, weights, names) -> None:
         raise ValueError(
             "A negative must be an item that the user never met. "
             f"Received: {np.unique(user[stuck]).size} users who met all {possible} items that "
-            f"can be drawn, the first of them user {first}. Leave the rows of such users out, "
-            "have more items to draw from (of `prepare_interactions`, a table `items`), or name a "
+            f"can be drawn, the first of them user {first}. Leave out the rows of such users, "
+            "provide more items (in `prepare_interactions`, a table `items`), or name a "
             "column of negatives, `negatives='column'`."
         )

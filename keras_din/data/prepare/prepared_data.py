@@ -23,11 +23,11 @@ HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"
 _USERS = "users.parquet"
 _FORMAT = 1
-_MICROSECONDS_A_DAY = 86_400_000_000
+_MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 def save_header(folder: pathlib.Path, spec: FeatureSpec, parts: list, report: dict) -> None:
-    """Writes what `PreparedData.load` reads beside logs and samples."""
+    """Writes the spec and the header, which `PreparedData.load` reads."""
     (folder / "spec.json").write_text(spec.to_json(), encoding="utf-8")
     header = {"format": _FORMAT, "parts": parts, "report": report}
     text = json.dumps(header, indent=1, ensure_ascii=False)
@@ -35,32 +35,40 @@ def save_header(folder: pathlib.Path, spec: FeatureSpec, parts: list, report: di
 
 
 def read_report(folder) -> dict:
-    """The report of prepared data in a folder, or nothing where there is none."""
+    """The report of prepared data in a folder; empty if there is none."""
     file = local_path("folder", folder) / HEADER
     return json.loads(file.read_text(encoding="utf-8"))["report"] if file.is_file() else {}
 
 
 def cut_into_parts(samples: Samples, part) -> dict:
-    """Name of the part -> its samples, where it has any; `part` `(rows,)` is as of `part_of`."""
+    """Name of each part with rows -> its samples. `part` is `(rows,)`, see `part_of`."""
     return {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PreparedData:
-    """What every door of `keras_din.data` gives.
+    """A prepared data set, the result of all loaders and `prepare_*` functions.
 
     Args:
         spec: The features.
         behaviors: Sequence name -> `BehaviorLog`.
         parts: `"train"`, `"valid"`, `"test"` -> `Samples`; a part may be absent.
-        report: What was read, kept, left aside and counted. Plain values that JSON takes.
-        bad_rows: `DataFrame` of the rows kept aside, with the columns `line` and `reason` before
-            their own, or `None`.
-        users: The users' values in the log by their numbers, an `Index`, or `None`. Of data that
-            was loaded the path of a Parquet file; `user_values` is the `Index` of either.
+        report: Counts of what was read, kept and kept aside, as values that JSON supports.
+        bad_rows: `DataFrame` of the rows kept aside, with the columns `line` and `reason` in
+            front, or `None`.
+        users: `Index` of the users' raw values by number, or `None`. For loaded data, the path of
+            a Parquet file. `user_values` is the `Index` in both cases.
 
     Raises:
-        ValueError: When `behaviors` or `parts` have other names, or JSON does not take `report`.
+        ValueError: If `behaviors` or `parts` have other names, or JSON does not support `report`.
+
+    Example:
+
+    ```python
+    kd.data.synthetic_log(users=20).save("data")
+    data = kd.data.PreparedData.load("data")
+    batches = data.dataset("train", batch_size=64, shuffle=True)
+    ```
     """
 
     spec: FeatureSpec
@@ -93,11 +101,11 @@ class PreparedData:
         by_request: bool = False,
         first_epoch: int = 0,
     ):
-        """The `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
+        """Creates the `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
 
-        All arguments are those of `keras_din.data.dataset`. The dataset has one attribute more,
-        `negative_rate`: that of `downsample_negatives` for the part `"train"`, 1 for the others, by
-        which `keras_din.evaluate` compares with labels of fewer negatives.
+        All arguments are those of `keras_din.data.dataset`. The dataset has one more attribute,
+        `negative_rate`: that of `downsample_negatives` for the part `"train"`, 1 for the others.
+        `keras_din.evaluate` uses it to compare predictions with labels of fewer negatives.
         """
         one_of("part", part, tuple(self.parts))
         result = pipeline.dataset(
@@ -114,28 +122,28 @@ class PreparedData:
         return result
 
     def feature_counts(self, part: str = "train") -> dict:
-        """How often each index occurs in a part: `feature_counts` of `keras_din.optimizers`.
+        """Counts how often each index occurs in a part, for the optimizers' `feature_counts`.
 
         Returns:
-            Name of each `Categorical` and `Bag` -> int64 `(vocabulary_size,)`, as of
+            Name of each table -> int64 `(vocabulary_size,)`, see
             `keras_din.data.store.feature_counts.count_features`.
         """
         one_of("part", part, tuple(self.parts))
         return count_features(self.spec, self.behaviors, self.parts[part])
 
     def downsample_negatives(self, negative_rate: float, seed: int = 0) -> "PreparedData":
-        """The same data with fewer negatives to train on, for logs with few clicks.
+        """Returns the data with fewer training negatives, for logs with few clicks.
 
-        Each row of the part `"train"` whose label is 0 stays with probability `negative_rate`,
-        drawn by itself: a request keeps its positives and some of its other candidates. A model
-        then learns odds that are `1 / negative_rate` times as high as those of the other parts,
-        which stay whole. `keras_din.losses.BinaryCrossentropy(negative_rate=data.negative_rate)`
-        has the model remember it, and `keras_din.export` undoes it; so does
+        Each row of the part `"train"` with label 0 is kept with probability `negative_rate`,
+        independently of the others. A request keeps its positives and some of its negatives. A
+        model then learns odds that are `1 / negative_rate` times those of the other parts, which
+        stay complete. `keras_din.losses.BinaryCrossentropy(negative_rate=data.negative_rate)`
+        stores the rate in the model, and `keras_din.export` undoes it. So does
         `keras_din.metrics.recalibrate`.
 
-        Samples of several labels are refused. A row without a purchase stays for its click, so
-        that the odds of a purchase would rise by more in some rows than in others, and no single
-        rate could undo it. Weigh the positives of a label instead, by
+        Samples with several labels are an error. A row without a purchase would be kept for its
+        click, so the odds of a purchase would rise by a different factor in different rows, which
+        no single rate could undo. Weight the positives of a label instead, with
         `keras_din.losses.BinaryCrossentropy(positive_weight=...)`.
 
         Args:
@@ -143,19 +151,19 @@ class PreparedData:
             seed: Seed of the draw.
 
         Returns:
-            A `PreparedData` whose report has the `negative_rate`: of data that was thinned before,
-            the product of both.
+            A `PreparedData` whose report has the `negative_rate`. If the data was downsampled
+            before, it is the product of both rates.
 
         Raises:
-            ValueError: When `negative_rate` is not as said here, there is no part `"train"`, or
-                there are several labels.
+            ValueError: If `negative_rate` is not in (0, 1], there is no part `"train"`, or there
+                are several labels.
         """
         negative_rate = rate("negative_rate", negative_rate)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
         if len(train.labels) > 1:
             raise ValueError(
-                "`downsample_negatives` needs samples with one label: of several, no single rate "
-                "could undo what it does to each. Weigh positives by `keras_din.losses."
+                "`downsample_negatives` requires samples with one label: with several, no single "
+                "rate could undo its effect on each. Weight positives with `keras_din.losses."
                 "BinaryCrossentropy(positive_weight=...)`. "
                 f"Received: labels {list(train.labels)}."
             )
@@ -168,15 +176,15 @@ class PreparedData:
 
     @property
     def negative_rate(self) -> float:
-        """The fraction of the training negatives that `downsample_negatives` kept, 1 without it."""
+        """The fraction of training negatives that `downsample_negatives` kept, 1 without it."""
         return float(self.report.get("negative_rate", 1.0))
 
     @property
     def user_values(self) -> pd.Index | None:
-        """The users' values in the log by their numbers, named as their column, or `None`.
+        """The users' raw values by number, named as their column, or `None`.
 
-        `None` of data that a version of this library prepared that did not keep them, and of
-        loaders whose users have no values.
+        It is `None` for data of an older version that did not store them, and for loaders whose
+        users have no raw values.
         """
         if not isinstance(self.users, pathlib.Path):
             return self.users
@@ -184,32 +192,31 @@ class PreparedData:
         return pd.Index(values.iloc[:, 0], name=values.columns[0])
 
     def weight_by_recency(self, half_life: float) -> "PreparedData":
-        """The same data whose older rows count less in training, for tastes that change.
+        """Returns the data with smaller weights for older training rows, for changing interests.
 
-        A row of the part `"train"` weighs `2 ** (-age / half_life)`, where `age` is how many days
-        before the last row of that part it happened; a weight that it had is multiplied. `fit`
-        takes it as `sample_weight`. The other parts stay as they are.
+        A row of the part `"train"` has the weight `2 ** (-age / half_life)`, where `age` is its
+        distance in days from the last row of that part. An existing weight is multiplied by it.
+        `fit` uses it as `sample_weight`. The other parts stay unchanged.
 
         Args:
-            half_life: Days after which a row counts half, a positive number.
+            half_life: Days after which the weight of a row is half, a positive number.
 
         Returns:
             A `PreparedData` whose report has the `half_life`.
 
         Raises:
-            ValueError: When `half_life` is not as said here, or there is no part `"train"` with
-                times.
+            ValueError: If `half_life` is not positive, or there is no part `"train"` with times.
         """
         half_life = positive_number("half_life", half_life)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
         if train.time is None:
-            raise ValueError("The part 'train' must have times to be weighted by. Received: none.")
+            raise ValueError("The part 'train' must have times to weight its rows. Received: none.")
         if self.report.get("time_unit") == ORDER:
             raise ValueError(
-                "`weight_by_recency` needs times, since it counts days. Received: data whose rows "
-                "have an order and no times."
+                "`weight_by_recency` requires times, since it counts days. Received: data whose "
+                "rows have an order instead of times."
             )
-        age = (train.time.max() - train.time) / _MICROSECONDS_A_DAY
+        age = (train.time.max() - train.time) / _MICROSECONDS_PER_DAY
         weight = np.exp2(-age / half_life)
         if train.weight is not None:
             weight *= train.weight
@@ -219,18 +226,18 @@ class PreparedData:
         return dataclasses.replace(self, parts=parts, report=report)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
-        """Writes everything to a folder, all or nothing.
+        """Writes the data to a folder, completely or not at all.
 
-        It is written beside the folder and renamed when complete, so that an interrupted or
-        failed save leaves what was there before.
+        The files are written to a temporary folder next to it, which is renamed when complete. So
+        an interrupted or failed save leaves the previous content.
 
         Args:
-            folder: A path where nothing is, or an empty folder.
-            overwrite: Whether prepared data that is there may be replaced.
+            folder: A path that does not exist, or an empty folder.
+            overwrite: Whether existing prepared data may be replaced.
 
         Raises:
-            FileExistsError: When something is there, and `overwrite` is not set or it is
-                something else than prepared data.
+            FileExistsError: If the folder is not empty, and `overwrite` is not set or the folder
+                is not prepared data.
         """
         with atomic_folder(folder, HEADER, overwrite) as partial:
             self._write(partial)
@@ -241,7 +248,7 @@ class PreparedData:
         for part, samples in self.parts.items():
             samples.save(folder / "parts" / part)
         if self.bad_rows is not None and len(self.bad_rows):
-            # Quoted, or a carriage return in a field would end the row.
+            # Quotes protect fields with a carriage return.
             self.bad_rows.to_csv(folder / _BAD_ROWS, index=False, quoting=csv.QUOTE_ALL)
         users = self.user_values
         if users is not None:
@@ -251,7 +258,7 @@ class PreparedData:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
-        """The prepared data that `save` wrote, here or in version 0.1; its arrays memory-mapped."""
+        """Loads what `save` wrote, also that of version 0.1, with memory-mapped arrays."""
         folder = local_path("folder", folder)
         if not (folder / HEADER).is_file():
             raise FileNotFoundError(
@@ -264,11 +271,11 @@ class PreparedData:
                 f"Received: format={header.get('format')!r} in {folder}."
             )
         spec = FeatureSpec.from_json((folder / "spec.json").read_text(encoding="utf-8"))
-        # Version 0.1 spelled the name otherwise.
+        # Version 0.1 used the British spelling.
         behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
         bad_rows = None
         if (folder / _BAD_ROWS).is_file():
-            # Text as it stood in the log; only the line is a number for sure.
+            # The text of the log; only the line is always a number.
             bad_rows = pd.read_csv(folder / _BAD_ROWS, dtype=str, keep_default_na=False)
             bad_rows["line"] = bad_rows["line"].astype(int)
         return cls(

@@ -1,4 +1,4 @@
-"""Rows that hold their histories, as a data set whose features are learned from them."""
+"""Prepares rows that contain their histories; features are learned from the training rows."""
 
 import dataclasses
 
@@ -45,49 +45,65 @@ def prepare_rows(
     max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> PreparedData:
-    """Rows with materialized histories as a data set; vocabularies and means are learned.
+    """Converts rows with materialized histories to a data set, with learned vocabularies and means.
 
-    The columns of a history are named `{sequence}_{feature}`, such as `hist_item`: lists, the
-    most recent behavior last, or text that `separator` splits. What training sees, candidates
-    and histories, makes the features, as in `prepare_impressions`. `rows_dataset` with `data.spec`
-    then reads rows that come later from any table but a CSV file, their histories as lists.
+    The columns of a history are named `{sequence}_{feature}`, such as `hist_item`. They contain
+    lists, the most recent behavior last, or text that `separator` splits. Features are learned
+    from the candidates and histories of the training rows, same as in `prepare_impressions`. Read
+    later rows with `rows_dataset` and `data.spec`, from any table except a CSV file, with their
+    histories as lists.
 
     Args:
-        source: A table, as `prepare_impressions` takes it, or a dict of these by part: `{"train":
+        source: A table, same as in `prepare_impressions`, or a dict of tables by part: `{"train":
             ..., "valid": ..., "test": ...}`.
-        label: Column of 0 and 1, the click, or several labels, as in `prepare_impressions`.
-        target: Columns of the candidate, the item first, as in `prepare_impressions`.
-        context: Columns of the user and the request, likewise.
-        side_features: Features that only behaviors have, likewise.
+        label: Column of 0 and 1, the click, or several labels, same as in `prepare_impressions`.
+        target: Columns of the candidate, the item first, same as in `prepare_impressions`.
+        context: Columns of the user and the request, same as in `prepare_impressions`.
+        side_features: Features that only behaviors have.
         of: Features of `target` that behaviors have too. Defaults to all.
         sequences: Names of the sequences.
-        group: Column whose values are GAUC's groups, such as the user. Rows without one are kept
-            aside.
-        weight: Column of what each row counts in the loss.
-        split: Column that holds `"train"`, `"valid"` or `"test"`; other rows are left out. By
-            default all rows of a single table are `"train"`.
+        group: Column whose values are GAUC's groups, such as the user. Rows without a value are
+            kept aside.
+        weight: Column with the weight of each row in the loss.
+        split: Column with `"train"`, `"valid"` or `"test"`; other rows are left out. By default
+            all rows of a single table are `"train"`.
         separator: Separator of histories that are text, such as `"|"`.
-        max_length: The most behaviors that a model reads.
+        max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
-        min_count: How often a value must occur in training to have a row of its own.
-        bags: As in `prepare_impressions`.
-        numeric: As in `prepare_impressions`.
-        categorical: As in `prepare_impressions`.
-        label_map: Other values of the label -> 0 or 1, as `{-1: 0}`.
-        sep: The separator of a CSV file, as in `prepare_impressions`.
-        header: As in `prepare_impressions`.
-        names: As in `prepare_impressions`.
+        min_count: How often a value must occur in training to have its own embedding.
+        bags: Same as in `prepare_impressions`.
+        numeric: Same as in `prepare_impressions`.
+        categorical: Same as in `prepare_impressions`.
+        label_map: Other values of the label -> 0 or 1, such as `{-1: 0}`.
+        sep: The separator of a CSV file, same as in `prepare_impressions`.
+        header: Same as in `prepare_impressions`.
+        names: Same as in `prepare_impressions`.
         max_bad: The largest share of the rows of a table that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
 
     Returns:
-        A `PreparedData`, in whose behaviors every row is a user of its own. Rows that are kept
-        aside, such as those without a label, are its `bad_rows`, each with its line and reason.
+        A `PreparedData`, in whose behavior logs every row is a user. Rows that are kept aside,
+        such as those without a label, are its `bad_rows`, each with its line and reason.
 
     Raises:
-        ValueError: When a column is missing or holds something else, there is no row to train on,
-            labels in training are all alike, too many rows are bad for one reason, or `strict`
+        ValueError: If a column is missing or has another type, there is no training row, all
+            training labels are equal, too many rows are bad for one reason, or `strict` is set
             and a row is bad.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    rows = pd.DataFrame(
+        {
+            "item": ["a", "b", "c", "a"],
+            "hist_item": [["b"], ["a", "c"], [], ["c"]],
+            "click": [1, 0, 1, 0],
+        }
+    )
+    data = kd.data.prepare_rows(rows, label="click", target=["item"], dim=4)
+    ```
     """
     # Columns.
     sequences = [sequences] if isinstance(sequences, str) else list(sequences)
@@ -169,9 +185,9 @@ def prepare_rows(
 
 
 def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
-    """Name of each input of numbers and categories -> how many of its values are missing.
+    """Name of each numeric or categorical input -> how many of its values are missing.
 
-    `missing` tells them for categories; of numbers also those count that float32 does not hold.
+    `missing` has the counts of categories. Numbers that do not fit into float32 count as missing.
     """
     counts = {}
     for name, info in spec.inputs.items():

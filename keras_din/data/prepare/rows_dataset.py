@@ -1,4 +1,4 @@
-"""Rows that hold their histories already, as list columns of a table."""
+"""Converts rows that contain their histories, as list columns, to samples and batches."""
 
 import numpy as np
 import pandas as pd
@@ -36,35 +36,46 @@ def rows_to_samples(
     weight: str | None = None,
     label_map: dict | None = None,
 ):
-    """Rows with materialized histories as a log and samples, so that one pipeline serves.
+    """Converts rows with materialized histories to a behavior log and samples.
 
     Args:
-        frame: A `DataFrame`, or another table as `as_source` takes it but no CSV file, with one
-            column for each input of the spec, of the same name. Values are as they stand
-            in the log where a feature has a vocabulary or hash buckets, indices where it has
-            only a size, and numbers of a `Numeric`, where the feature's mean stands for those
-            that are missing: `values_missing` of the data set counts them. Words beside numbers,
-            such as `-`, are missing values too, and are printed. Behaviors: lists or
-            arrays, the most recent last; `None` or NaN is an empty history, and positions whose
-            first feature is padding (an empty string, 0, or nothing; where 0 is in the vocabulary,
-            the first of -1, -2, ... that is not) are left out. A `Bag` is a list, in behaviors a
-            list of lists, and padding in it is left out likewise.
+        frame: A `DataFrame` or another table (see `prepare_impressions`) except a CSV file, with
+            one column per input of the spec, of the same name. Values are raw values if a feature
+            has a vocabulary or hash buckets, and indices if it has only a size. A missing number
+            of a `Numeric` is replaced by the feature's mean, and counted in `values_missing` of
+            the data set. Words among numbers, such as `-`, are missing values too, and are
+            printed. Behaviors are lists or arrays, the most recent last. `None` or NaN is an empty
+            history. Positions whose first feature is padding are left out. Padding is a missing
+            value, an empty string or 0; if 0 is in the vocabulary, it is the first of -1, -2, ...
+            that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
+            out too.
         spec: The features.
-        label: Column of 0 and 1. Of a spec with several labels a list of the columns named as
-            these, or a dict, name of the label -> column. Without any all labels are 0, as
-            `predict` needs none.
-        group: Column whose values are GAUC's groups, one in each row. Without a column each row is
-            by itself.
-        weight: Column of what each row counts in the loss, a number in each row.
-        label_map: Other values of the label -> 0 or 1, as `{-1: 0}`.
+        label: Column of 0 and 1. For a spec with several labels, a list of columns with their
+            names, or a dict, name of the label -> column. `None` sets all labels to 0, because
+            `predict` does not use them.
+        group: Column whose values are GAUC's groups, without missing values. By default each row
+            is a group.
+        weight: Column with the weight of each row in the loss, without missing values.
+        label_map: Other values of the label -> 0 or 1, such as `{-1: 0}`.
 
     Returns:
-        `(behaviors, samples)`: a dict of `BehaviorLog`, in which every row is a user of its
-        own, and `Samples`.
+        `(behaviors, samples)`: a dict of `BehaviorLog`, in which every row is a user, and
+        `Samples`.
 
     Raises:
-        ValueError: When a column is missing, holds something else, or the lists of one sequence
+        ValueError: If a column is missing or has another type, or the lists of one sequence
             differ in length.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    item = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item], max_length=3)])
+    rows = pd.DataFrame({"item": ["a", "b"], "hist_item": [["b"], ["a", "c"]], "click": [1, 0]})
+    behaviors, samples = kd.data.rows_to_samples(rows, spec, "click")
+    ```
     """
     frame = to_frame(frame)
     of_label = {} if label is None else columns_of_spec(label, spec)
@@ -80,17 +91,17 @@ def rows_to_samples(
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
         raise ValueError(
-            f"`frame` must have a column for each input; missing are {lacking}. "
+            f"`frame` must have a column for each input; {lacking} are missing. "
             f"Received columns: {list(frame.columns)}."
         )
     if group is not None:
         check_exact_ids(group, frame[group])
-        nothing = is_missing(to_plain_series(frame[group]))
-        if nothing.any():
+        missing = is_missing(to_plain_series(frame[group]))
+        if missing.any():
             raise ValueError(
                 f"Column {group!r} must have a value in every row, since its values are the groups "
-                f"of GAUC. Received: no value in row {frame.index[int(nothing.argmax())]}. Leave "
-                "such rows out, or give each a value of its own."
+                f"of GAUC. Received: no value in row {frame.index[int(missing.argmax())]}. Leave "
+                "out such rows, or give each row its own value."
             )
     behaviors = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
     samples = Samples(
@@ -113,7 +124,7 @@ def rows_to_samples(
 
 
 def _weights(name: str, values) -> np.ndarray:
-    """What each row counts, float32 `(rows,)`."""
+    """The weight of each row, float32 `(rows,)`."""
     found = numbers_of(name, values)
     wrong = np.isnan(found)
     if wrong.any():
@@ -138,23 +149,34 @@ def rows_dataset(
     seed: int = 0,
     first_epoch: int = 0,
 ):
-    """The `tf.data.Dataset` of rows with materialized histories.
+    """Creates a `tf.data.Dataset` of rows with materialized histories.
 
     Args:
         frame: Same as in `rows_to_samples`.
         spec: The features.
         label: Same as in `rows_to_samples`.
-        batch_size: Rows of a batch.
+        batch_size: Rows per batch.
         group: Same as in `rows_to_samples`.
         weight: Same as in `rows_to_samples`.
         label_map: Same as in `rows_to_samples`.
-        shuffle: Whether each epoch has its own order, for training: the labels must then not all
-            be alike.
+        shuffle: Whether each epoch has its own order, for training. Then the labels must not all
+            be equal.
         seed: Seed of the orders.
         first_epoch: Number of the first epoch.
 
     Returns:
         Same as in `keras_din.data.dataset`.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    item = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
+    spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item], max_length=3)])
+    rows = pd.DataFrame({"item": ["a", "b"], "hist_item": [["b"], ["a", "c"]], "click": [1, 0]})
+    batches = kd.data.rows_dataset(rows, spec, "click", batch_size=2)
+    ```
     """
     behaviors, samples = rows_to_samples(
         frame, spec, label, group=group, weight=weight, label_map=label_map
@@ -169,12 +191,12 @@ def rows_dataset(
 
 @per_kind
 def rows_to_column(feature, name: str, values):
-    """The column that samples or a log hold of a feature.
+    """Converts raw values of a feature to a column of samples or of a log.
 
     Args:
         feature: The feature.
         name: Name of the column, for errors.
-        values: A column of a frame, or of Arrow the values of its lists.
+        values: A column of a frame, or an Arrow array with the values of its lists.
     """
 
 
@@ -206,7 +228,7 @@ def is_real(values, feature) -> np.ndarray:
 
 
 def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
-    """The indices of raw values, of a feature with a table."""
+    """Converts raw values of a feature with a table to indices."""
     if not feature.takes_indices:
         return to_indices(feature, values)
     try:
@@ -224,18 +246,18 @@ def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
 
 
 def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
-    """Numbers as float32, NaN where one is missing; words for a missing value are printed."""
+    """Converts numbers to float32, NaN where one is missing; prints words for missing values."""
     series = pd.Series(values)
     found = numbers_of(name, series)
     words = series[np.isnan(found) & ~is_missing(series)]
     if len(words):
         _check_words(name, words, all_are_words=len(words) == (~is_missing(series)).sum())
-    with np.errstate(over="ignore"):  # What float32 can't hold is infinite, and so missing.
+    with np.errstate(over="ignore"):  # A number beyond float32 becomes infinite, thus missing.
         return found.astype(np.float32)
 
 
 def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
-    """Prints which words stand for a missing value, or raises a `ValueError`; as `prepare_rows`."""
+    """Prints the words for missing values; raises a `ValueError` for others."""
     for row, word in words.items():
         known = isinstance(word, str) and is_missing_among_numbers(word)
         if not known or (all_are_words and not is_missing_token(word)):
@@ -245,16 +267,16 @@ def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
                 "of the column from 0."
             )
     counts = ", ".join(f"{word!r} {count:,}" for word, count in words.value_counts().items())
-    print(f"Column {name!r}: without a value: {counts}. The feature's mean stands for them.")
+    print(f"Column {name!r}: without a value: {counts}. They are replaced by the feature's mean.")
 
 
 def list_column(name: str, column, feature):
-    """A list column as lengths `(rows,)` and all its values one after another, of Arrow.
+    """Splits a list column into lengths `(rows,)` and an Arrow array of all its values.
 
     Args:
         name: Name of the column, for errors.
-        column: The column, a `Series` or of Arrow.
-        feature: The feature that the lists are of, or its name.
+        column: The column, a `Series` or an Arrow array.
+        feature: The feature of the lists, or its name.
     """
     try:
         lists = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
@@ -263,7 +285,7 @@ def list_column(name: str, column, feature):
             f"Column {name!r} must hold {_lists_of(feature)}. "
             f"Received: {_first_other(column) or error}."
         ) from None
-    if lists.null_count == len(lists):  # Of any type, or none.
+    if lists.null_count == len(lists):  # A column of nulls may have any type.
         return np.zeros(len(lists), np.int64), pa.nulls(0)
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
@@ -277,12 +299,12 @@ def list_column(name: str, column, feature):
 
 
 def _lists_of(feature) -> str:
-    """What a list column of a feature holds."""
+    """Describes the content of a list column of a feature, for errors."""
     return "lists" if isinstance(feature, str) else f"lists of {_WORDS[feature.raw_dtype]}"
 
 
 def _first_other(column) -> str:
-    """The first cell that is no list, in words."""
+    """Describes the first cell that is not a list, for errors."""
     cells = column.to_pylist() if isinstance(column, pa.Array) else column
     for row, cell in enumerate(cells):
         if isinstance(cell, (list, tuple, np.ndarray)) or pd.isna(cell):
@@ -292,13 +314,13 @@ def _first_other(column) -> str:
 
 
 def _numpy(values) -> np.ndarray:
-    # As floats, large integers beside missing ones would fall together.
+    # As floats, large integers in a column with missing values would be rounded.
     if not isinstance(values, pa.Array):
         is_integer = pd.api.types.is_integer_dtype(values.dtype) and values.hasnans
         return values.to_numpy(object, na_value=None) if is_integer else values.to_numpy()
     if values.null_count and pa.types.is_integer(values.type):
         return np.array(values.to_pylist(), object)
-    # Arrow knows no type of no values.
+    # An empty Arrow array may have no type.
     return values.to_numpy(zero_copy_only=False) if len(values) else np.zeros(0, np.int32)
 
 

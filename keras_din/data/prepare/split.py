@@ -1,4 +1,4 @@
-"""Which part a row belongs to: training, validation or test."""
+"""Splits of rows into training, validation and test."""
 
 import dataclasses
 import datetime
@@ -16,13 +16,19 @@ TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 
 @dataclasses.dataclass(frozen=True)
 class LeaveOneOut:
-    """Each user's last rows are the test, those before them validation.
+    """Uses each user's last rows as the test, and the rows before them as validation.
 
-    The DIN paper's protocol is `LeaveOneOut(valid=0)`.
+    The DIN paper uses `LeaveOneOut(valid=0)`.
 
     Args:
-        valid: Rows of each user for validation.
-        test: Rows of each user for the test.
+        valid: Rows per user for validation.
+        test: Rows per user for the test.
+
+    Example:
+
+    ```python
+    split = kd.data.LeaveOneOut(valid=0)  # The `split` of `prepare_interactions`, for example.
+    ```
     """
 
     valid: int = 1
@@ -47,12 +53,18 @@ class LeaveOneOut:
 
 @dataclasses.dataclass(frozen=True)
 class ByUser:
-    """Whole users, drawn at random; a fraction above 0 is one user at least.
+    """Splits by whole users, drawn at random. A fraction above 0 is at least one user.
 
     Args:
         valid: Fraction of the users for validation.
         test: Fraction of the users for the test.
         seed: Seed of the draw.
+
+    Example:
+
+    ```python
+    split = kd.data.ByUser(valid=0, test=0.2, seed=1)
+    ```
     """
 
     valid: float = 0.1
@@ -71,7 +83,7 @@ class ByUser:
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         users = int(user.max(initial=-1)) + 1
-        test, held_out = _numbers(self.valid, self.test, users)
+        test, held_out = _held_out_counts(self.valid, self.test, users)
         place = np.random.default_rng(self.seed).permutation(users)
         part = np.select([place < test, place < held_out], [TEST, VALID], TRAIN)
         return part.astype(np.int8)[user]
@@ -79,19 +91,26 @@ class ByUser:
 
 @dataclasses.dataclass(frozen=True)
 class ByTime:
-    """Everyone's past is the training, everyone's future the test.
+    """Splits at moments: rows before them are the training, rows after them the test.
 
     Args:
-        valid_from: First moment of validation: an ISO 8601 string, a `datetime` or a number. Or
-            `None`: no validation.
-        test_from: First moment of the test, or `None`: no test.
+        valid_from: First moment of validation: an ISO 8601 string, a `datetime` or a number.
+            `None` means no validation.
+        test_from: First moment of the test. `None` means no test.
         end: First moment that is left out, or `None`.
-        time_unit: Unit of numbers, as of a log; that of a log with an `order` is `"order"`.
-        time_format: Format of strings and of numbers such as 20220408, as of a log. Strings may
-            be ISO 8601 beside it.
+        time_unit: Unit of numbers, same as in `prepare_impressions`. For a log with an `order` it
+            is `"order"`.
+        time_format: Format of strings and of numbers such as 20220408, same as in
+            `prepare_impressions`. ISO 8601 strings are always accepted.
 
     Raises:
-        ValueError: When one of them is no time, or they are not in this order.
+        ValueError: If one of them is not a time, or they are not in this order.
+
+    Example:
+
+    ```python
+    split = kd.data.ByTime(valid_from="2022-05-04", test_from="2022-05-05")
+    ```
     """
 
     valid_from: object = None
@@ -109,7 +128,7 @@ class ByTime:
             )
 
     def _bounds(self) -> list:
-        """The three moments in microseconds; what is `None` begins where the next one does."""
+        """The three moments in microseconds. `None` is the same moment as the next one."""
         bounds: list[int] = []
         later = int(np.iinfo(np.int64).max)
         for word in ("end", "test_from", "valid_from"):
@@ -132,12 +151,12 @@ class ByTime:
             with_format = "" if self.time_format is None else f", {self.time_format!r}"
             raise ValueError(
                 f"`{word}` must be a time. Received: {word}={value!r}{with_format}. A time is a "
-                "date, ISO 8601, a number since 1970, or of `time_format`."
+                "date, an ISO 8601 string, a number since 1970, or text in `time_format`."
             )
         return int(times[0])
 
     def _refuse_digits(self, word: str, value) -> None:
-        """Raises a `ValueError` where a number is the digits of a date, such as 20220401."""
+        """Raises a `ValueError` if a number looks like a date, such as 20220401."""
         if self.time_format is not None or self.time_unit != "auto":
             return
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
@@ -150,7 +169,7 @@ class ByTime:
             raise ValueError(
                 f"`{word}` must be a time. Received: {word}={value}, which looks like a date: "
                 f"write {iso} (in Python {iso!r}). If it counts since 1970, name the `time_unit` "
-                "(`--time-unit`); if the log writes such numbers, its `time_format` "
+                "(`--time-unit`). If the log contains such numbers, name its `time_format` "
                 f"(`--time-format`), {' or '.join(map(repr, formats))}."
             )
 
@@ -169,13 +188,19 @@ class ByTime:
 
 @dataclasses.dataclass(frozen=True)
 class LastFraction:
-    """The last rows of all users together, by time: `ByTime` where the moments are not known.
+    """Uses the last rows of all users by time: a `ByTime` with unknown moments.
 
-    Rows of one time are in one part, the later one. A fraction above 0 is one row at least.
+    Rows of equal time are in the same part, the later one. A fraction above 0 is at least one row.
 
     Args:
         valid: Fraction of the rows for validation.
-        test: Fraction of the rows for the test, the last.
+        test: Fraction of the rows for the test, which are the last rows.
+
+    Example:
+
+    ```python
+    split = kd.data.LastFraction(valid=0, test=0.2)
+    ```
     """
 
     valid: float = 0.1
@@ -192,7 +217,7 @@ class LastFraction:
     def __call__(self, user, position, count, time):
         """The part of each row, int8 `(rows,)`; see `part_of`."""
         in_order = np.sort(time)
-        test, held_out = _numbers(self.valid, self.test, len(time))
+        test, held_out = _held_out_counts(self.valid, self.test, len(time))
         part = np.zeros(len(time), np.int8)
         if self.valid:
             part[time >= in_order[-held_out]] = VALID
@@ -205,19 +230,19 @@ def _parts(valid, test) -> tuple:
     return (TRAIN, *([VALID] if valid else []), *([TEST] if test else []))
 
 
-def _numbers(valid: float, test: float, of: int):
-    """How many are in the test, and how many in both; each part that is wanted has one."""
-    in_test, in_both = _number(test, of), _number(test + valid, of)
-    return in_test, min(max(in_both, in_test + 1), of) if valid else in_both
+def _held_out_counts(valid: float, test: float, total: int):
+    """The number of rows or users in the test, and in both parts. Each part has at least one."""
+    in_test, in_both = _count(test, total), _count(test + valid, total)
+    return in_test, min(max(in_both, in_test + 1), total) if valid else in_both
 
 
-def _number(share: float, of: int) -> int:
-    """A fraction of a number, rounded up; 0.1 + 0.2 is more than 0.3, but 3 in 10."""
-    return math.ceil(share * of - 1e-6)
+def _count(share: float, total: int) -> int:
+    """`share * total`, rounded up. As floats, 0.1 + 0.2 exceeds 0.3, but must be 3 of 10."""
+    return math.ceil(share * total - 1e-6)
 
 
 def positions(user: np.ndarray):
-    """Of rows sorted by user: the position within the user's rows, and their number.
+    """For rows sorted by user: the position within the user's rows, and their number.
 
     Returns:
         `(position, count)`, int64 `(rows,)` each.

@@ -1,4 +1,4 @@
-"""The form in which the DIN authors kept their data: tuples with a history in each."""
+"""Prepares data in the DIN authors' form: tuples that contain a history each."""
 
 from itertools import chain
 
@@ -23,30 +23,38 @@ def prepare_tuples(
     dim=16,
     label_map: dict | None = None,
 ) -> PreparedData:
-    """The DIN authors' tuples as a data set.
+    """Converts the DIN authors' tuples to a data set.
 
-    Their ids start at 0, which is also their padding. Here they are the raw values of a
-    vocabulary, and indices start behind the two reserved ones.
+    Their ids start at 0, which is also their padding. Here the ids are the raw values of a
+    vocabulary, and indices start after the two reserved ones.
 
     Args:
         train: Tuples `(user, [items], item, label)`.
-        test: Tuples `(user, [items], (positive, negative))`, a request each.
-        categories: `categories[item]` is the item's category; ids of items and of categories
-            count from 0.
-        valid: Whether the last training position of each user, the rows with the longest
-            history, becomes the part `"valid"`.
-        max_length: The most behaviors that a model reads.
-        dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}`, 16 where one is
-            left out.
-        label_map: Other values of the labels -> 0 or 1, as `{-1: 0}`.
+        test: Tuples `(user, [items], (positive, negative))`, one per request.
+        categories: `categories[item]` is the item's category. Ids of items and of categories
+            start at 0.
+        valid: Whether each user's last training position, the rows with their longest history,
+            becomes the part `"valid"`.
+        max_length: The largest number of behaviors that a model reads.
+        dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}` with 16 as the
+            default of each.
+        label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`.
 
     Returns:
         A `PreparedData` with target `item_id` and `cate_id` and the sequence `hist` of both. A
-        history that begins another of the same user is stored with it, once.
+        history that is a prefix of the same user's longest one is not stored separately.
 
     Raises:
-        ValueError: When a tuple has another form, with its number; when an id is out of range,
-            or labels in training are all alike.
+        ValueError: If a tuple has another form (the error names its number), an id is out of
+            range, or all training labels are equal.
+
+    Example:
+
+    ```python
+    train = [(0, [1], 2, 1), (0, [1], 3, 0), (1, [2], 3, 1), (1, [2], 0, 0)]
+    test = [(0, [1, 2], (0, 3)), (1, [2, 3], (1, 0))]
+    data = kd.data.prepare_tuples(train, test, categories=[0, 0, 1, 1], dim=4)
+    ```
     """
     # Columns.
     categories = _check_categories(categories)
@@ -67,7 +75,7 @@ def prepare_tuples(
     label = require_labels("label", pd.Series([row[3] for row in train], dtype=object), label_map)
 
     # Point.
-    offsets, events, start = _shared(user, lengths, items)
+    offsets, events, start = _store_prefixes_once(user, lengths, items)
     end = start + lengths
     _, group = np.unique(user, return_inverse=True)
     # A test tuple is two rows; each tuple is a request.
@@ -92,8 +100,8 @@ def prepare_tuples(
         }
     if train and not len(parts["train"]):
         raise ValueError(
-            "`valid` must leave rows for training: it takes those with the longest history of "
-            f"each user. Received: valid=True, all {len(train)} tuples of `train`."
+            "`valid` must leave rows for training: it uses those with each user's longest "
+            f"history. Received: valid=True, all {len(train)} tuples of `train`."
         )
 
     # Encode.
@@ -136,8 +144,8 @@ def _check_categories(categories) -> np.ndarray:
 def _check_items(name: str, ids: np.ndarray, categories: np.ndarray) -> None:
     if ids.size and not (ids.min() >= 0 and ids.max() < len(categories)):
         raise ValueError(
-            f"The {name} must hold items from 0 to {len(categories) - 1}, those that "
-            f"`categories` has. Received: {ids.min()} to {ids.max()}."
+            f"The {name} must hold items from 0 to {len(categories) - 1}, which `categories` "
+            f"contains. Received: {ids.min()} to {ids.max()}."
         )
 
 
@@ -180,16 +188,17 @@ def _ids(word: str, values) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _shared(user, lengths, items):
-    """Stores histories that are the beginning of the user's longest one with it.
+def _store_prefixes_once(user, lengths, items):
+    """Stores each user's longest history once, together with its prefixes.
 
     Returns:
-        `(offsets, events, start)`: of the log, and where each row's history starts in it.
+        `(offsets, events, start)`: the offsets and events of the log, and the start of each row's
+        history in it.
     """
     place = np.cumsum(lengths) - lengths
     by_length = np.lexsort((lengths, user))
     last = np.append(user[by_length][1:] != user[by_length][:-1], True)
-    longest_of = by_length[last]  # A row for each user, by user.
+    longest_of = by_length[last]  # One row per user, by user.
     longest = longest_of[np.unique(user, return_inverse=True)[1]]
     row = np.repeat(np.arange(len(user)), lengths)
     within = np.arange(len(items)) - place[row]

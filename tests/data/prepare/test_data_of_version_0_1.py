@@ -20,7 +20,7 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-def test_it_is_read(folder):
+def test_data_of_version_0_1_is_read(folder):
     data = PreparedData.load(folder)
     item = Categorical("item", vocabulary=["b", "a"], dim=2)
     tags = Bag("tags", vocabulary=["x", "y"], dim=2)

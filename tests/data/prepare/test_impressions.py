@@ -32,7 +32,7 @@ def a_log(**changes):
     return pd.DataFrame({**columns, **changes})
 
 
-def test_by_hand():
+def test_histories_are_the_clicks_before():
     data = prepare_impressions(a_log(), **COLUMNS, split=LeaveOneOut(valid=0))
     assert raw(data, "train", "item") == ["x", "y", "z", "x"]
     assert histories(data, "train") == [[], ["x"], ["x"], []]
@@ -57,7 +57,7 @@ events = st.lists(
 
 @hypothesis.given(events, st.booleans(), st.randoms())
 @hypothesis.settings(max_examples=60, deadline=None)
-def test_against_a_slow_loop(rows, by_request, random):
+def test_histories_match_a_slow_loop(rows, by_request, random):
     frame = pd.DataFrame(rows, columns=["user", "time", "item", "click"])
     frame["request"] = [random.randrange(6) for _ in rows]
     frame = frame.drop_duplicates(["user", "item", "time", "request"], ignore_index=True)
@@ -417,7 +417,7 @@ def test_files_of_every_form(tmp_path, form):
         ({"source": 3}, "A table must be a DataFrame .* Received: builtins.int"),
     ],
 )
-def test_what_must_hold(options, message):
+def test_invalid_arguments_raise(options, message):
     source = options.get("source", a_log())
     options = {name: value for name, value in options.items() if name != "source"}
     with pytest.raises(ValueError, match=message):

@@ -29,7 +29,7 @@ def a_log(**changes):
     return pd.DataFrame({**columns, **changes})
 
 
-def test_by_hand():
+def test_positives_and_negatives():
     data = prepare_interactions(a_log(), **COLUMNS)
     positives = {part: raw(data, part, "item")[::2] for part in data.parts}
     assert positives == {"train": ["i1"], "valid": ["i2", "i4"], "test": ["i3", "i5"]}
@@ -55,7 +55,7 @@ behaviors = st.lists(
 
 @hypothesis.given(behaviors, st.sampled_from(["exclude", "order"]), st.integers(1, 3))
 @hypothesis.settings(max_examples=60, deadline=None)
-def test_against_a_slow_loop(rows, ties, negatives):
+def test_histories_match_a_slow_loop(rows, ties, negatives):
     frame = pd.DataFrame(rows, columns=["user", "time", "item"]).drop_duplicates(ignore_index=True)
     frame["item"] = [f"i{i}" for i in frame["item"]]
     hypothesis.assume((frame["user"].value_counts() > 1).any())
@@ -240,7 +240,7 @@ def test_bad_rows_and_duplicates():
         ),
     ],
 )
-def test_what_must_hold(options, message):
+def test_invalid_arguments_raise(options, message):
     with pytest.raises(ValueError, match=message):
         prepare_interactions(a_log(), **(COLUMNS | options))
 

@@ -46,7 +46,7 @@ def test_columns_of_the_labels_of_a_spec():
         (["a", kd.Label("a", output="b")], r"The names of the labels must be unique"),
     ],
 )
-def test_errors(label, message):
+def test_invalid_labels_raise(label, message):
     with pytest.raises(ValueError, match=message):
         label_columns(label)
 
@@ -103,7 +103,9 @@ def test_a_label_that_is_always_the_same_is_refused():
 
 
 def test_fewer_negatives_of_several_labels_are_refused():
-    with pytest.raises(ValueError, match=r"needs samples with one label.*Received: labels \['cli"):
+    with pytest.raises(
+        ValueError, match=r"requires samples with one label.*Received: labels \['cli"
+    ):
         prepared().downsample_negatives(0.5)
 
 

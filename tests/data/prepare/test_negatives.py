@@ -87,11 +87,11 @@ def test_a_user_who_met_everything():
             {"popularity": [1, 2]},
             r"`popularity` must hold 5 finite weights.*Received: shape \(2,\)",
         ),
-        ({"popularity": [1, 2, 3, 4, -1]}, "none negative"),
+        ({"popularity": [1, 2, 3, 4, -1]}, "finite non-negative weights"),
         ({"user": [0.5]}, "`user` must be a vector of integers"),
     ],
 )
-def test_what_must_hold(changes, message):
+def test_invalid_arguments_raise(changes, message):
     arguments = {"user": [0], "items": 5, "seen_user": [0], "seen_item": [0]} | changes
     with pytest.raises(ValueError, match=message):
         sample_negatives(**arguments, rng=np.random.default_rng(0))

@@ -69,7 +69,9 @@ def test_an_empty_part_of_an_order():
 
 def test_an_order_has_no_days():
     data = prepare_impressions(a_log(), **COLUMNS, label="click", split=LeaveOneOut(valid=0))
-    with pytest.raises(ValueError, match=r"needs times.* Received: data whose rows have an order"):
+    with pytest.raises(
+        ValueError, match=r"requires times.* Received: data whose rows have an order"
+    ):
         data.weight_by_recency(3)
 
 

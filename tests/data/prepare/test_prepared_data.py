@@ -73,7 +73,7 @@ def of_requests(requests=400, candidates=5):
     return PreparedData(spec, {}, {"train": samples, "valid": samples})
 
 
-def test_thinned():
+def test_downsample_negatives():
     data = of_requests()
     thin = data.downsample_negatives(0.25)
     kept = thin.parts["train"]
@@ -97,7 +97,7 @@ def test_thinned():
 
 
 @pytest.mark.parametrize("rate", [0, -0.5, 1.5, float("nan")])
-def test_thinned_refuses(rate):
+def test_downsample_negatives_raises(rate):
     with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]. Received"):
         of_requests(2).downsample_negatives(rate)
 
@@ -112,7 +112,7 @@ def with_times(days, **changes):
     return dataclasses.replace(data, parts={"train": samples, "valid": samples[:2]})
 
 
-def test_weighted_by_age(tmp_path):
+def test_weight_by_recency(tmp_path):
     data = with_times([100, 104, 102, 96])
     weighted = data.weight_by_recency(4)
     assert weighted.report == {"half_life": 4.0}
@@ -139,10 +139,10 @@ def test_the_loss_of_weighted_rows():
     assert model.evaluate(of_nothing.dataset("train"), verbose=0) == 0
 
 
-def test_weighted_by_age_refuses():
+def test_weight_by_recency_raises():
     with pytest.raises(ValueError, match=r"`half_life` must be a positive number. Received: .*=0"):
         with_times([1, 2]).weight_by_recency(0)
-    with pytest.raises(ValueError, match=r"'train' must have times to be weighted by. Received"):
+    with pytest.raises(ValueError, match=r"'train' must have times to weight its rows. Received"):
         of_requests(2).weight_by_recency(3)
 
 
@@ -228,7 +228,7 @@ def test_an_interrupted_save_leaves_the_old_data(tmp_path, monkeypatch):
     assert PreparedData.load(tmp_path / "data").parts["train"].label[0] == 0
 
 
-def test_loading_what_is_not_ours(tmp_path):
+def test_loading_other_folders_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must be one that `PreparedData.save` wrote"):
         PreparedData.load(tmp_path)
     prepared().save(tmp_path / "data")
@@ -237,7 +237,7 @@ def test_loading_what_is_not_ours(tmp_path):
         PreparedData.load(tmp_path / "data")
 
 
-def test_what_must_hold():
+def test_invalid_parts_raise():
     data = prepared()
     with pytest.raises(ValueError, match=r"a log for each sequence: \['hist'\]\. Received: \[\]"):
         PreparedData(data.spec, {}, data.parts)

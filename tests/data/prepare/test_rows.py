@@ -163,7 +163,7 @@ def test_types_are_taken():
         ),
     ],
 )
-def test_what_must_hold(changes, options, message):
+def test_invalid_rows_raise(changes, options, message):
     with pytest.raises(ValueError, match=message):
         prepare_rows(a_frame(**changes), **COLUMNS, **options)
 

@@ -57,7 +57,7 @@ def test_weights():
         ValueError, match=r"Weights 'weight' must be numbers .* Received: '-' in row"
     ):
         rows_dataset(frame, SPEC, "click", weight="weight")
-    with pytest.raises(ValueError, match=r"missing are \['w'\]"):
+    with pytest.raises(ValueError, match=r"\['w'\] are missing"):
         rows_dataset(frame, SPEC, "click", weight="w")
 
 
@@ -130,7 +130,7 @@ def test_the_index_of_the_frame_says_nothing():
         ({"click": [0, 1, 2]}, "must be 0 or 1 in every row. Received: 2 in row 2"),
     ],
 )
-def test_what_must_hold(changes, message):
+def test_invalid_rows_raise(changes, message):
     with pytest.raises(ValueError, match=message):
         rows_dataset(a_frame(**changes), SPEC, "click")
 
@@ -192,7 +192,7 @@ def test_words_for_a_missing_number_are_those_of_prepare_rows(capsys):
     assert x["age"].numpy().tolist() == [7.5] * 6  # The mean of the one number.
     assert capsys.readouterr().out == (
         "Column 'age': without a value: '-' 2, 'n/a' 1, 'old' 1, 'nan' 1. "
-        "The feature's mean stands for them.\n"
+        "They are replaced by the feature's mean.\n"
     )
     price = Numeric("price", mean=3)
     spec = FeatureSpec(
@@ -205,7 +205,7 @@ def test_words_for_a_missing_number_are_those_of_prepare_rows(capsys):
 
 
 def test_columns_that_are_missing():
-    message = r"missing are \['hist_item', 'clicked', 'who'\]\. Received columns: \['age', 'item'"
+    message = r"\['hist_item', 'clicked', 'who'\] are missing\. Received columns: \['age', 'item'"
     with pytest.raises(ValueError, match=message):
         rows_dataset(a_frame().drop(columns="hist_item"), SPEC, "clicked", group="who")
 

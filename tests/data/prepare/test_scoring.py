@@ -69,7 +69,7 @@ def histories(log):
 
 
 @pytest.mark.parametrize("loaded", [True, False])
-def test_histories_by_hand(tmp_path, loaded):
+def test_histories_are_the_behaviors_before(tmp_path, loaded):
     data = prepared(tmp_path, loaded)
     log = log_to_samples(
         new_log(), SPEC, data, **COLUMNS, sequences={"hist": "click"}, time_unit="s"
@@ -137,7 +137,7 @@ def test_a_row_is_scored_as_it_is_prepared():
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-def test_what_is_refused(tmp_path):
+def test_invalid_arguments_raise(tmp_path):
     data = prepared(tmp_path)
     score = lambda log, data=data, **more: log_to_samples(  # noqa: E731
         log, SPEC, data, **COLUMNS, time_unit="s", **more

@@ -187,7 +187,7 @@ def test_wrong_results_of_a_function(result, message):
 
 
 @pytest.mark.parametrize("split", [LeaveOneOut, "leave_one_out", None, 3])
-def test_what_is_no_split(split):
+def test_invalid_split_raises(split):
     message = (
         r"must be LeaveOneOut\(\), ByUser\(\), ByTime\(\), .* or a function\. Received: split="
     )
@@ -225,7 +225,7 @@ def test_what_is_no_split(split):
         (lambda: ByTime(1, time_unit="h"), "`time_unit` must be one of"),
     ],
 )
-def test_what_must_hold(build, message):
+def test_invalid_arguments_raise(build, message):
     with pytest.raises(ValueError, match=message):
         build()
 
@@ -278,7 +278,7 @@ def test_moments_of_a_format():
         assert split._bounds() == expected._bounds()
     with pytest.raises(ValueError, match=r"`valid_from` must.*20220408, which.*'%Y%m%d'"):
         ByTime(20220408)
-    message = "`end` must be a time. Received: end='soon', '%Y%m%d'. A time is a date, ISO 8601"
+    message = "`end` must be a time. Received: end='soon', '%Y%m%d'. A time is a date, an ISO"
     with pytest.raises(ValueError, match=message):
         ByTime(end="soon", time_format="%Y%m%d")
 

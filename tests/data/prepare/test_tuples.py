@@ -71,7 +71,7 @@ def test_a_pair_is_one_request():
         (TRAIN, TEST, [0, -1], r"ids from 0\. Received: -1 for item 1\."),
     ],
 )
-def test_what_must_hold(train, test, categories, message):
+def test_invalid_tuples_raise(train, test, categories, message):
     with pytest.raises(ValueError, match=message):
         prepare_tuples(train, test, categories)
 
