@@ -308,9 +308,9 @@ def test_added_columns_avoid_feature_names(tmp_path):
     data = kd.data.prepare_impressions(
         log, user="who", time="ts", label="click", target=["line", "time", "label"]
     )
-    from keras_din.cli.predict import _known
+    from keras_din.cli.predict import _table_of_part
 
-    table = _known(data, "train")
+    table = _table_of_part(data, "train")
     assert table.column_names == ["line_", "who", "line", "time", "label", "time_", "label_"]
     rows = log.iloc[table["line_"].to_numpy()]
     assert table["line"].to_pylist() == rows["line"].tolist()

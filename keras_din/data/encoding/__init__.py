@@ -1,1 +1,1 @@
-"""Raw values to indices and numbers."""
+"""Converts raw values to indices and numbers, and learns features from training values."""

@@ -1,4 +1,4 @@
-"""Cells with several raw values as `Bags` of indices, and the vocabulary learned from them."""
+"""Converts cells with several raw values to `Bags` of indices, and learns their vocabulary."""
 
 from itertools import chain
 
@@ -16,28 +16,28 @@ from keras_din.features import Bag
 
 
 def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) -> Bag:
-    """A `Bag` with the vocabulary of the training values, each counted as often as it stands."""
+    """Learns a `Bag` with the vocabulary of the training values, where each occurrence counts."""
     feature = fit_feature(name, bag_values(values, separator), dim, min_count)
     return Bag(name, table=feature.table)
 
 
 def bag_values(values, separator: str | None):
     """All values of cells `(rows,)`, each as often as it occurs."""
-    place, lengths, flat = _different(values, separator)
+    place, lengths, flat = _distinct_bags(values, separator)
     return flat.repeat(np.repeat(np.bincount(place, minlength=len(lengths)), lengths))
 
 
 @to_column.register
 def _(feature: Bag, values, separator: str | None = None):
-    """The bags of cells; a missing cell is an empty bag, and so counts as no missing value."""
-    place, lengths, flat = _different(values, separator)
+    """Converts cells to bags. A missing cell is an empty bag and is not counted as missing."""
+    place, lengths, flat = _distinct_bags(values, separator)
     check_none_is_padding(feature, flat)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return Bags(place, offsets, to_indices(feature, flat)), 0
 
 
-def _different(values, separator: str | None):
-    """The bags that differ: `(place (rows,), lengths (bags,), all their values)`; 0 is empty."""
+def _distinct_bags(values, separator: str | None):
+    """Finds the distinct bags: `(place (rows,), lengths (bags,), all values)`. Bag 0 is empty."""
     values = pd.Series(values)
     place, cells = pd.factorize(values.to_numpy(object))
     bags = [cell if isinstance(cell, tuple) else _split(cell, separator) for cell in cells]

@@ -1,4 +1,4 @@
-"""Raw columns to the columns of a data set: features learned from training, values to indices."""
+"""Learns features from training values, and converts raw columns to columns of a data set."""
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,12 @@ from keras_din.features import OOV_INDEX, Bag, Feature, FeatureSpec, Sequence, T
 
 
 def feature_name(feature) -> str:
-    """The name of the column of a feature, which may be given as this name alone."""
+    """The column name of a feature, which may be given as a feature or as this name."""
     return feature.name if isinstance(feature, Feature) else feature
 
 
 def checked_features(word: str, features) -> list:
-    """`features` as a list of column names and features, or a `ValueError`."""
+    """Returns `features` as a list of column names and features, or raises a `ValueError`."""
     if isinstance(features, (str, Feature)):
         features = [features]
     features = list(features)
@@ -34,12 +34,12 @@ def checked_features(word: str, features) -> list:
 
 
 def features_to_type(features) -> list:
-    """The names of features of which values decide the type, or that must hold numbers."""
+    """The names of features whose type is detected, or that must be numbers."""
     return [feature_name(f) for f in features if isinstance(f, str) or f.takes_numbers]
 
 
 def behavior_features(of, target: list) -> list:
-    """`of` as such a list, by default all of `target`, of which each must be."""
+    """Returns `of` as a list of features of `target`, by default all of them."""
     if of is None:
         return target
     of, names = checked_features("of", of), [feature_name(feature) for feature in target]
@@ -49,33 +49,34 @@ def behavior_features(of, target: list) -> list:
 
 
 def known_tables(features) -> dict:
-    """Name -> `Table`, of the features that have one."""
+    """Name -> `Table`, for the features that have one."""
     tables = [getattr(feature, "table", None) for feature in features]
     return {table.name: table for table in tables if isinstance(table, Table)}
 
 
 def learns_table(feature, tables: dict) -> bool:
-    """Whether a feature has the table of a column whose values are not known yet."""
+    """Whether a feature shares the table of a column whose values are not known yet."""
     table = getattr(feature, "table", None)
     return isinstance(table, str) and table not in tables
 
 
 def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
-    """What is known of columns before they are read.
+    """Collects the declared types of columns before they are read.
 
     Args:
-        features: Names of columns and features.
-        item: Name of the item, which is categorical whatever it looks like.
+        features: Names of columns, and features.
+        item: Name of the item, which is always categorical.
         others: Names of other columns of ids.
         numeric: Names of features that are amounts.
         categorical: Names of features that are ids or categories.
 
     Returns:
-        `(options, reasons)`: options of `read_table`, and name of the feature -> why it is known.
+        `(options, reasons)`: options of `read_table`, and name of the feature -> the reason of its
+        declared type.
 
     Raises:
-        ValueError: When `numeric` or `categorical` names something else than a feature given by
-            its name, or both name the same.
+        ValueError: If `numeric` or `categorical` names anything but a feature that is given by
+            name, or both name the same feature.
     """
     known = [feature for feature in features if not isinstance(feature, str)]
     named = [feature for feature in features if isinstance(feature, str)]
@@ -97,45 +98,45 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
                 why = {"the item": "the item", "ids": "a column of ids"}
                 raise ValueError(
                     f"`numeric` and `categorical` must name different features, and `numeric` "
-                    f"none of ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
+                    f"must not name ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
                 )
             kinds[name], reasons[name] = word, f"named in `{word}`"
     reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
-    told = [f.with_table(tables) for f in known if not learns_table(f, tables)]
-    text = {f.name for f in told if f.raw_dtype == "string"}
+    typed = [f.with_table(tables) for f in known if not learns_table(f, tables)]
+    text = {f.name for f in typed if f.raw_dtype == "string"}
     return {"text": text, "numbers": set(), "kinds": kinds, "found": {}}, reasons
 
 
 def coerce_item_ids(column: str | Feature, values: pd.Series) -> pd.Series:
-    """The column of items: as integers where they are floats, all whole.
+    """Converts a column of items that are whole floats to integers.
 
     Raises:
-        ValueError: When they are other floats, of which a `Numeric` would be made.
+        ValueError: If the items are other floats, which would become a `Numeric`.
     """
     values = whole_as_integers(values)
     if isinstance(column, str) and pd.api.types.is_float_dtype(values.dtype):
         raise ValueError(
-            "The item, the first of `target`, must be of strings or integers. "
+            "The item, the first of `target`, must have strings or integers. "
             f"Received: column {column!r} of {values.dtype}."
         )
     return values
 
 
 class Features:
-    """The features of a log, learned from the values that training sees.
+    """The features of a log, learned from the training values.
 
     Args:
-        features: Names of columns, or features that are known already.
-        values: A function from the name of a column to the values that training sees of it.
+        features: Names of columns, or given features.
+        values: A function from the name of a column to its training values.
         dim: Width of the embeddings: a number, or name -> number.
-        min_count: How often a value must occur in training to have a row of its own.
-        separators: The result of `check_separators`. By default no column holds bags.
+        min_count: How often a value must occur in training to have its own embedding.
+        separators: The result of `check_separators`. By default no column contains bags.
         options: The options of `csv_hints`, after the columns were read. By default types are
-            found in the values.
+            detected from the values.
         reasons: The reasons of `csv_hints`.
 
-    `types` says of each feature what a report does: its `type`, the `reason`, an `example` and
-    how often each token for a missing value stands in the column, `missing`.
+    `types` has the report of each feature: its `type`, the `reason`, an `example`, and as
+    `missing` how often each token for a missing value occurs in the column.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Features:
         self.missing: dict[str, int] = {}
         self.bags: dict = {}
         # Names of the features that mark padding of candidates or behaviors.
-        self._marking: set[str] = set()
+        self._padding_markers: set[str] = set()
         self._separators = separators or {}
         options = options or {"kinds": {}, "found": {}}
         declared, found = options["kinds"], options["found"]
@@ -185,9 +186,9 @@ class Features:
         self.by_name = {name: f.with_table(tables) for name, f in self.by_name.items()}
 
     def _fit(self, feature, training, shared: list, dim: int, min_count: int, kind: str | None):
-        """A feature, learned where it is the name of a column.
+        """Returns a given feature unchanged, and learns one that is the name of a column.
 
-        The values of features that share its table are learned with its own.
+        Its table also contains the values of the features that share it.
         """
         if not isinstance(feature, str):
             return feature
@@ -200,17 +201,17 @@ class Features:
             return fit_bag(feature, values, separator, dim, min_count)
         if others:
             values, kind = concat_series([values, *others]), "categorical"
-        # Those of the training part may all be whole where the column has others.
+        # The training values may all be whole while other values of the column are not.
         return fit_feature(feature, values, dim, min_count, whole_are_integers=False, kind=kind)
 
     def _single_values(self, feature, values):
-        """The values of a column, one per row, also where cells have several."""
+        """All values of a column, one per row, even if a cell has several."""
         if has_several_values(feature):
             return bag_values(values, self._separators.get(feature.name))
         return values
 
     def _type(self, name: str, facts: dict) -> dict:
-        """What a report says of the type of a feature."""
+        """The report of a feature's type."""
         feature, separator = self.by_name[name], self._separators.get(name)
         if feature.axes:
             facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
@@ -219,13 +220,13 @@ class Features:
         return {"type": kind, **kept, "missing": facts.get("missing", {})}
 
     def __getitem__(self, feature):
-        """The feature of a name, or of a feature known already."""
+        """The learned feature of a name or of a given feature."""
         return self.by_name[feature_name(feature)]
 
     def column(self, feature, values) -> np.ndarray | Bags:
-        """The indices or numbers of raw values `(rows,)`; values that are missing are counted."""
+        """Converts raw values `(rows,)` to indices or numbers, and counts missing values."""
         feature = self[feature]
-        if feature.name in self._marking:
+        if feature.name in self._padding_markers:
             check_none_is_padding(feature, values)
         column, missing = to_column(feature, values, self._separators.get(feature.name))
         if missing:
@@ -246,7 +247,7 @@ class Features:
 
     @property
     def of_bags(self) -> dict:
-        """What a report says of bags, nothing where there are none."""
+        """The report of bags; empty if there are none."""
         separators = {
             name: separator
             for name, separator in self._separators.items()
@@ -259,7 +260,7 @@ class Features:
         }
 
     def spec(self, target, context, sequences: dict, side_features, max_length: int) -> FeatureSpec:
-        """The `FeatureSpec`; `sequences` is name of the sequence -> its features of the target."""
+        """Creates the `FeatureSpec`. `sequences` is sequence name -> its target features."""
         spec = FeatureSpec(
             context=[self[feature] for feature in context],
             target=[self[feature] for feature in target],
@@ -274,16 +275,16 @@ class Features:
             ],
         )
         groups = [spec.target, *(sequence.of for sequence in spec.sequences)]
-        self._marking = {id_feature(features).name for features in groups}
+        self._padding_markers = {id_feature(features).name for features in groups}
         return spec
 
 
 def count_parts(parts: dict, spec: FeatureSpec) -> dict:
-    """What a report says of each part: its rows, clicks, and rows with an unseen value."""
+    """The report of each part: its rows, clicks, and rows with an unseen value."""
     report = {}
     for part, samples in parts.items():
         unseen = {
-            name: int(_having(samples.columns[name], OOV_INDEX).sum())
+            name: int(_contains(samples.columns[name], OOV_INDEX).sum())
             for name, info in spec.inputs.items()
             if info.role != "behavior" and info.feature.table is not None
         }
@@ -299,20 +300,20 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
 
 
 def _positives(samples) -> dict:
-    """How many rows have each label: `clicks` where there is one label."""
+    """How many rows have each label; the key is `clicks` if there is one label."""
     counts = {name: int(values.sum()) for name, values in samples.labels.items()}
     if len(counts) == 1:
         return {"clicks": next(iter(counts.values()))}
     return {"positives": counts}
 
 
-def _having(column, index: int) -> np.ndarray:
-    """Which rows hold an index: bool `(rows,)`."""
+def _contains(column, index: int) -> np.ndarray:
+    """Which rows contain an index: bool `(rows,)`."""
     return column.contains(index) if isinstance(column, Bags) else column == index
 
 
 def concat_series(values: list) -> pd.Series:
-    """Columns one below the other, whatever their types."""
+    """Concatenates columns of any types along rows."""
     values = [pd.Series(v) for v in values]
     values = [v for v in values if len(v)] or values[:1]
     return values[0] if len(values) == 1 else pd.concat(values, ignore_index=True)

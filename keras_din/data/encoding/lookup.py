@@ -1,4 +1,4 @@
-"""Raw values to indices, and features learned from the values of the training part."""
+"""Converts raw values to indices, and learns features from training values."""
 
 import itertools
 import math
@@ -29,14 +29,14 @@ from keras_din.features import (
 )
 
 _AT_ONCE = 2**16
-_LONGEST = 20  # Of the digits of a 64-bit integer, with a sign.
+_LONGEST = 20  # The most characters of a 64-bit integer, with its sign.
 
 
 def vocabulary_of(values, min_count: int = 1) -> tuple:
-    """The values of a column, the most frequent first; of equally frequent, the smaller first.
+    """The values of a column, the most frequent first. Ties are sorted by value.
 
     Args:
-        values: Strings or integers `(rows,)`. Missing values do not count.
+        values: Strings or integers `(rows,)`. Missing values are ignored.
         min_count: How often a value must occur.
 
     Returns:
@@ -44,8 +44,8 @@ def vocabulary_of(values, min_count: int = 1) -> tuple:
     """
     min_count = positive_integer("min_count", min_count)
     check_exact_ids("values", values)
-    array, nothing, kind = raw_values("values", values)
-    array = array[~nothing]
+    array, missing, kind = raw_values("values", values)
+    array = array[~missing]
     if kind == "float" and len(array):
         raise ValueError(f"A vocabulary must be of strings or integers. Received: {array[0]}.")
     return _by_frequency(array, min_count)
@@ -69,24 +69,25 @@ def fit_feature(
     whole_are_integers: bool = True,
     kind: str | None = None,
 ):
-    """A feature with what it needs to know of the training values.
+    """Learns a feature from training values.
 
     Args:
-        feature: The name of the column, or a `Categorical` or `Numeric`, which passes through.
-        values: The training values `(rows,)`. Strings, integers and booleans make a
-            `Categorical` with their vocabulary; floats make a `Numeric` with their mean and
-            standard deviation.
+        feature: The name of the column, or a `Categorical` or `Numeric`, which is returned
+            unchanged.
+        values: The training values `(rows,)`. Strings, integers and booleans become a
+            `Categorical` with their vocabulary, floats a `Numeric` with their mean and standard
+            deviation.
         dim: Width of the embedding of a `Categorical`.
         min_count: How often a value must occur to be in the vocabulary.
         whole_are_integers: Whether floats that are all whole numbers, with some missing, count
-            as integers: pandas holds integers with gaps so.
-        kind: `"numeric"` or `"categorical"`, whatever the values look like.
+            as integers, because pandas stores integers with missing values as floats.
+        kind: The declared kind, `"numeric"` or `"categorical"`, or `None` to detect it.
 
     Returns:
         A `Categorical` or `Numeric`.
 
     Raises:
-        ValueError: When no value is left to learn from.
+        ValueError: If no value is left to learn from.
     """
     if not isinstance(feature, str):
         return feature
@@ -95,8 +96,8 @@ def fit_feature(
         array = array[np.abs(array) <= LARGEST_FLOAT]
         found = "float"
     else:
-        array, nothing, found = raw_values(feature, values, whole_are_integers)
-        array = array[~nothing]
+        array, missing, found = raw_values(feature, values, whole_are_integers)
+        array = array[~missing]
     if not len(array):
         what = "numbers" if kind == "numeric" else "values"
         raise ValueError(
@@ -106,13 +107,13 @@ def fit_feature(
         broken = array[array != np.floor(array)]
         if len(broken):
             raise ValueError(
-                f"Column {feature!r} must hold strings or integers to be categorical: make text "
-                f"of it. Received: {broken[0]}."
+                f"Column {feature!r} must hold strings or integers to be categorical; convert it "
+                f"to text. Received: {broken[0]}."
             )
         array, found = array.astype(np.int64), "int64"
     if found == "float":
         low, high = array.min(), array.max()
-        # The standard deviation of equal values is not always 0, but may be 1e-17.
+        # The computed standard deviation of equal values may be 1e-17 instead of 0.
         mean, std = (low, 1.0) if low == high else _moments(array)
         return Numeric(feature, mean=float(mean), std=float(std))
     vocabulary = _by_frequency(array, positive_integer("min_count", min_count))
@@ -125,13 +126,13 @@ def fit_feature(
 
 
 def _moments(values: np.ndarray):
-    """The mean and the standard deviation, to the last digit the same in any order of values."""
+    """The mean and the standard deviation, exactly equal for any order of the values."""
     mean = _exact_sum(values) / len(values)
     return mean, math.sqrt(_exact_sum(np.square(values - mean)) / len(values))
 
 
 def _exact_sum(values: np.ndarray) -> float:
-    # A piece at a time: as Python numbers, values take four times the memory.
+    # In pieces, because Python numbers take four times the memory.
     pieces = (
         values[start : start + _AT_ONCE].tolist() for start in range(0, len(values), _AT_ONCE)
     )
@@ -140,17 +141,17 @@ def _exact_sum(values: np.ndarray) -> float:
 
 @per_kind
 def to_column(feature, values, separator: str | None = None):
-    """The column that a log or samples hold of a feature.
+    """Converts raw values of a feature to a column of a log or samples.
 
     Args:
         feature: The feature.
         values: Raw values `(rows,)`.
-        separator: The separator of text with several values, of kinds with axes.
+        separator: The separator of text with several values, for kinds with axes.
 
     Returns:
-        `(column, missing)`: int32 indices of a `Categorical`, float32 values of a `Numeric`,
-        `(rows,)`, or `Bags`; and how many rows had no value. Those are out-of-vocabulary, or the
-        feature's mean.
+        `(column, missing)`: int32 indices of a `Categorical` `(rows,)`, float32 values of a
+        `Numeric` `(rows,)`, or `Bags`; and how many rows have no value. Missing values become
+        out-of-vocabulary, or the feature's mean.
     """
 
 
@@ -162,64 +163,64 @@ def _(feature: Categorical, values, separator: str | None = None):
 @to_column.register
 def _(feature: Numeric, values, separator: str | None = None):
     column = numbers(feature.name, values)
-    nothing = ~(np.abs(column) <= LARGEST_FLOAT)
-    return np.where(nothing, feature.mean, column).astype(np.float32), int(nothing.sum())
+    missing = ~(np.abs(column) <= LARGEST_FLOAT)
+    return np.where(missing, feature.mean, column).astype(np.float32), int(missing.sum())
 
 
 def to_indices(feature, values) -> np.ndarray:
-    """Indices of raw values: known ones from 2, missing and unknown ones 1.
+    """Converts raw values to indices: known values from 2, missing and unknown ones 1.
 
     Args:
-        feature: A feature with a table. With `hash_buckets`, values are hashed as
-            `tf.strings.to_hash_bucket_fast` does, integers as their decimal form. With
-            `vocabulary_size` alone, values are indices. Of integers, `true` and `false` as text
-            are 1 and 0, as booleans are.
+        feature: A feature with a table. With `hash_buckets`, values are hashed with
+            `tf.strings.to_hash_bucket_fast`, integers in decimal form. With only a
+            `vocabulary_size`, values are indices. In features of integers, booleans and the text
+            `true` and `false` are 1 and 0.
         values: Raw values `(rows,)`.
 
     Returns:
         int32 `(rows,)`.
 
     Raises:
-        ValueError: When values that should be indices are not from 1 to `vocabulary_size - 1`.
+        ValueError: If values that must be indices are not from 1 to `vocabulary_size - 1`.
     """
     values = to_plain_series(values)
     check_exact_ids(feature.name, values)
-    array, nothing, kind = raw_values(feature.name, values)
+    array, missing, kind = raw_values(feature.name, values)
     if kind == "float":
-        wrong = ~nothing & ~((array == np.floor(array)) & (np.abs(array) < 2.0**63))
+        wrong = ~missing & ~((array == np.floor(array)) & (np.abs(array) < 2.0**63))
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(
                 f"Column {feature.name!r} must hold strings or integers for a Categorical. "
                 f"Received: {array[row]} in row {values.index[row]}."
             )
-        array, kind = np.where(nothing, 0, array).astype(np.int64), "int64"
+        array, kind = np.where(missing, 0, array).astype(np.int64), "int64"
     if feature.takes_indices:
-        return _checked_indices(feature, values, array, nothing, kind)
-    codes, raw = pd.factorize(array)  # Each value is looked at once.
+        return _checked_indices(feature, values, array, missing, kind)
+    codes, raw = pd.factorize(array)  # Each distinct value is looked up once.
     raw, known = _CASTS[feature.raw_dtype](np.asarray(raw))
     index, has_index = look_up(feature.values, raw)
     index = np.where(known & has_index, index + NUM_RESERVED, OOV_INDEX).astype(np.int32)
-    return np.where(nothing, np.int32(OOV_INDEX), index[codes])
+    return np.where(missing, np.int32(OOV_INDEX), index[codes])
 
 
 @per_kind
 def look_up(values, raw: np.ndarray):
-    """Places of raw values among the known ones, or their hash buckets.
+    """Looks up the positions of raw values among the known ones, or their hash buckets.
 
     Args:
         values: The `Values`.
         raw: Raw values `(rows,)`, int64 or strings as objects.
 
     Returns:
-        `(place, known)`: integers from 0, and whether each value has one.
+        `(position, known)`: integers from 0, and whether each value has one.
     """
 
 
 @look_up.register
 def _(values: Vocabulary, raw: np.ndarray):
-    place = pd.Index(np.array(values.entries, raw.dtype)).get_indexer(raw)
-    return place, place >= 0
+    position = pd.Index(np.array(values.entries, raw.dtype)).get_indexer(raw)
+    return position, position >= 0
 
 
 @look_up.register
@@ -230,14 +231,14 @@ def _(values: HashBuckets, raw: np.ndarray):
 
 
 def _text(raw):
-    """Values as strings, all of which are known to be strings."""
+    """Converts values to strings; all are valid."""
     return np.array([str(value) for value in raw], object), True
 
 
 def check_none_is_padding(feature, values) -> None:
-    """Raises a `ValueError` where a value would be padding when it is served.
+    """Raises a `ValueError` if a value would be treated as padding when it is served.
 
-    That is 0 of integers with hash buckets, in a feature that tells padding, or in a `Bag`.
+    This is 0 in a feature of hashed integers that marks padding, or in a `Bag` of hashed integers.
     """
     if feature.table is None or not feature.values.hashes_padding:
         return
@@ -245,14 +246,14 @@ def check_none_is_padding(feature, values) -> None:
     zero = numbers(feature.name, values) == 0
     if zero.any():
         raise ValueError(
-            f"Column {feature.name!r} must not hold 0, which is padding of integers with "
-            "`hash_buckets` where they are served: take dtype='string', which hashes the text. "
+            f"Column {feature.name!r} must not hold 0, which is the padding of integers with "
+            "`hash_buckets` in serving. Use dtype='string', which hashes the text. "
             f"Received: 0 in row {values.index[int(zero.argmax())]}."
         )
 
 
 def _integers(raw, words=types.MappingProxyType({})):
-    """Values as int64, and where they are 64-bit integers; `words` is text -> the integer of it."""
+    """Converts values to int64; returns also where they are valid. `words` is text -> integer."""
     if raw.dtype != object:
         return raw.astype(np.int64), np.ones(len(raw), bool)
     raw = [words.get(v, v) for v in raw]
@@ -268,17 +269,17 @@ def _integers_or_booleans(raw):
 _CASTS = {"string": _text, "int64": _integers_or_booleans}
 
 
-def _checked_indices(feature, values, array, nothing, kind) -> np.ndarray:
+def _checked_indices(feature, values, array, missing, kind) -> np.ndarray:
     known = True
     if kind == "string":
         array, known = _integers(np.asarray(array))
-    wrong = ~nothing & ~(known & (array >= OOV_INDEX) & (array < feature.vocabulary_size))
+    wrong = ~missing & ~(known & (array >= OOV_INDEX) & (array < feature.vocabulary_size))
     if wrong.any():
         row = int(wrong.argmax())
         (value,) = values.iloc[row : row + 1].tolist()
         raise ValueError(
             f"Column {feature.name!r} must hold indices from 1 to {feature.vocabulary_size - 1}, "
-            "since the feature has a `vocabulary_size` and no `vocabulary` (0 is padding, 1 "
+            "since the feature has a `vocabulary_size` and no `vocabulary` (0 is padding, 1 is "
             f"out-of-vocabulary). Received: {value!r} in row {values.index[row]}."
         )
-    return np.where(nothing, OOV_INDEX, array).astype(np.int32)
+    return np.where(missing, OOV_INDEX, array).astype(np.int32)

@@ -350,7 +350,7 @@ def test_indices(values, expected):
 def test_what_is_no_index(values, received):
     message = (
         r"Column 'item' must hold indices from 1 to 8, since the feature has a `vocabulary_size` "
-        r"and no `vocabulary` \(0 is padding, 1 out-of-vocabulary\)\. Received: "
+        r"and no `vocabulary` \(0 is padding, 1 is out-of-vocabulary\)\. Received: "
     )
     with pytest.raises(ValueError, match=message + received + r"\."):
         to_indices(Categorical("item", 9), values)

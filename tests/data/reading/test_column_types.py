@@ -376,8 +376,11 @@ def test_behaviors_from_before_the_log_have_the_types_of_the_log(tmp_path):
         ({"numeric": ["y"]}, r"`numeric` must name features .*\['item', 'x'\]\. Received: 'y'"),
         ({"categorical": "user"}, "`categorical` must name features .* Received: 'user'"),
         ({"numeric": "x", "categorical": ["x"]}, "different features.* Received: 'x', in both"),
-        ({"numeric": "item"}, "none of ids. Received: 'item', the item"),
-        ({"numeric": "user", "context": ["user"]}, "none of ids. Received: 'user', a column of"),
+        ({"numeric": "item"}, "must not name ids. Received: 'item', the item"),
+        (
+            {"numeric": "user", "context": ["user"]},
+            "must not name ids. Received: 'user', a column of",
+        ),
         ({"numeric": "x", "context": [Numeric("x")]}, "must name features .* Received: 'x'"),
     ],
 )
