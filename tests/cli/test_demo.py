@@ -37,7 +37,7 @@ def test_demo_runs_twice(quick, checked_by_one_process, tmp_path, monkeypatch, c
         "din",
         "best reachable",
         "GAUC",
-        "scored from the SavedModel",
+        "scored with the SavedModel",
     ):
         assert word in output
     for name in ("kuairand", "synthetic"):

@@ -105,4 +105,4 @@ def test_a_version_is_exported_inspected_and_checked(
     assert "test buy" in told
     assert "rank/buy" in told
     run("check-serving", tmp_path / "models", folder / "data", "--run", folder / "run")
-    assert "the version answers as the live model does" in capsys.readouterr().out
+    assert "the version and the live model give the same predictions" in capsys.readouterr().out

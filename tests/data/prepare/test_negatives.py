@@ -85,7 +85,7 @@ def test_a_user_who_met_everything():
         ({"seen_item": [5]}, "`seen_item` must hold items from 0 to 4. Received: 5 to 5"),
         (
             {"popularity": [1, 2]},
-            r"`popularity` must hold 5 finite weights.*Received: shape \(2,\)",
+            r"`popularity` must hold 5 finite non-negative weights.*Received: shape \(2,\)",
         ),
         ({"popularity": [1, 2, 3, 4, -1]}, "finite non-negative weights"),
         ({"user": [0.5]}, "`user` must be a vector of integers"),

@@ -121,4 +121,4 @@ def test_on_the_command_line(tmp_path, capsys):
     log = a_log(step=list(range(12)))
     log.to_csv(tmp_path / "log.csv", index=False)
     assert main([*words, "--time", "step", "--overwrite"]) == 0
-    assert "no times but an order, name it by `order` (--order)" in capsys.readouterr().out
+    assert "an order instead of times, name it in `order` (--order)" in capsys.readouterr().out
