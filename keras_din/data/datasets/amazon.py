@@ -19,6 +19,8 @@ from keras_din.data.reading.bad_rows import MAX_BAD
 from keras_din.data.reading.lines import LONGEST, read_lines
 from keras_din.data.reading.table import Table, bad_lines
 
+__all__ = ["load_amazon"]
+
 _FIRST_FIELD = re.compile(rb"""\{['"]asin['"]: ?['"](\w+)['"][,}]""")
 _NOT_READABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 

@@ -8,6 +8,8 @@ from keras_din import metrics
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.features import NUM_RESERVED
 
+__all__ = ["bayes_optimal_scores"]
+
 
 def bayes_optimal_scores(data: PreparedData, part: str) -> np.ndarray:
     """Computes the probability of a click given the history and the candidate.

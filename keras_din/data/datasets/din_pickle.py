@@ -9,6 +9,8 @@ from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.tuples import prepare_tuples
 from keras_din.data.reading.plain_pickle import load_plain
 
+__all__ = ["load_din_pickle"]
+
 _CONTENTS = ("training tuples", "test tuples", "categories", "counts")
 
 

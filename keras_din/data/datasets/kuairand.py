@@ -9,6 +9,8 @@ from keras_din.checks import local_path
 from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.prepared_data import PreparedData
 
+__all__ = ["load_kuairand"]
+
 FOLDER = pathlib.Path(__file__).parent / "kuairand_slice"
 _DATES = {
     "train": (20220425, 20220503),

@@ -17,6 +17,8 @@ from keras_din.data.reading.lines import read_lines
 from keras_din.data.reading.source import Table
 from keras_din.data.reading.table import bad_lines, read_table
 
+__all__ = ["load_movielens"]
+
 # The DIN paper tests on 38,493 of the 138,493 users of MovieLens-20M.
 PAPER_SPLIT = ByUser(valid=0, test=38_493 / 138_493)
 _FORMS = (("ratings.csv", "movies.csv"), ("ratings.dat", "movies.dat"), ("u.data", "u.item"))

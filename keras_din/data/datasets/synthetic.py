@@ -12,6 +12,8 @@ from keras_din.data.store.arrays import save_pieces, strip_prefix
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 
+__all__ = ["synthetic_log", "write_synthetic_log"]
+
 
 def synthetic_log(
     users: int = 4_000,

@@ -15,6 +15,8 @@ from keras_din.data.store.consistency import (
 )
 from keras_din.features import FeatureSpec
 
+__all__ = ["dataset"]
+
 
 def dataset(
     spec: FeatureSpec,

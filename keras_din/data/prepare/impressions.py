@@ -22,6 +22,8 @@ from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.order import number_requests
 from keras_din.data.store.samples import Samples
 
+__all__ = ["prepare_impressions"]
+
 
 def prepare_impressions(
     source,

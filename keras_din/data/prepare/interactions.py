@@ -18,6 +18,8 @@ from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
 from keras_din.features import DEFAULT_LABEL
 
+__all__ = ["prepare_interactions"]
+
 
 def prepare_interactions(
     source,

@@ -5,6 +5,8 @@ import numpy as np
 from keras_din.checks import positive_integer
 from keras_din.data.store.arrays import to_int64, to_int64_below
 
+__all__ = ["sample_negatives"]
+
 
 def sample_negatives(
     user,

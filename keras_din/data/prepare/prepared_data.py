@@ -18,6 +18,8 @@ from keras_din.data.store.feature_counts import count_features
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
+__all__ = ["PreparedData"]
+
 PARTS = ("train", "valid", "test")
 HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"

@@ -18,6 +18,8 @@ from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
 
+__all__ = ["prepare_rows"]
+
 
 def prepare_rows(
     source,

@@ -19,6 +19,8 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, id_feature, per_kind
 
+__all__ = ["rows_dataset", "rows_to_samples"]
+
 _WORDS = {
     "string": "strings",
     "int64": "integers",

@@ -11,6 +11,8 @@ from keras_din.checks import fraction, positive_integer
 from keras_din.data.reading.calendar_numbers import calendar_formats, count_digits
 from keras_din.data.reading.times import to_microseconds
 
+__all__ = ["ByTime", "ByUser", "LastFraction", "LeaveOneOut"]
+
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 
 

@@ -12,6 +12,8 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import DEFAULT_LABEL, NUM_RESERVED, Categorical, FeatureSpec, Sequence
 
+__all__ = ["prepare_tuples"]
+
 
 def prepare_tuples(
     train,

@@ -15,6 +15,8 @@ from keras_din.data.store.bags import Bags, to_columns
 from keras_din.data.store.order import argsort_events, stable_argsort
 from keras_din.data.store.saved_columns import SavedColumns
 
+__all__ = ["BehaviorLog"]
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class BehaviorLog(SavedColumns):

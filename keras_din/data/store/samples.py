@@ -16,6 +16,8 @@ from keras_din.data.store.bags import to_columns
 from keras_din.data.store.saved_columns import SavedColumns
 from keras_din.features import DEFAULT_LABEL
 
+__all__ = ["Samples"]
+
 _FIELDS = ("group", "request", "time", "weight", "line")
 _ONLY_LABEL = "label"  # The label file of version 0.1, which had one label.
 
