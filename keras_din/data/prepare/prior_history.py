@@ -60,7 +60,7 @@ def read_prior_history(
     Args:
         sources: Name of the sequence -> table.
         columns: The columns of the log, after it was read: a column has the same type here.
-        tables: Name of the table -> `(key column, source or None)`, same as of the log.
+        tables: Name of the table -> `(key column, source or None)`, same as for the log.
         users: The users of the log by their numbers, named as their column.
         first_time: The earliest time in the log. Rows without times are before it.
         time: Column of times, which a table may lack.

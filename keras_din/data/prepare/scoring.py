@@ -73,7 +73,7 @@ def log_to_samples(
         items: Table with one row per item, for columns that the log lacks.
         users: Table with one row per user, likewise.
         bags: Separators of columns of text with several values, as in `prepare_impressions`. By
-            default those of `data`, if it knows them, else `|`.
+            default those of `data`, if it has them, else `|`.
         time_unit: Unit of times that are numbers.
         time_format: Format of times that are no ISO 8601, as in `prepare_impressions`.
         sep: Separator of CSV files, here and in the other tables, as in `prepare_impressions`.
