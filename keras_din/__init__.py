@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from keras_din.version import __version__
 
@@ -44,9 +45,14 @@ if not _is_command():
         build_wide_deep,
     )
 
+if TYPE_CHECKING:
+    from keras_din import data, plots
+    from keras_din.evaluation import Evaluation, evaluate
+    from keras_din.serving import export
+
 # Modules that need pandas or TensorFlow are imported when they are first used, so that layers and
 # models can be used without them and with any Keras backend.
-_LAZY = {
+_LAZY: dict[str, Any] = {
     "Evaluation": "keras_din.evaluation",
     "data": None,
     "evaluate": "keras_din.evaluation",
@@ -58,7 +64,7 @@ _MODULES = ("layers", "losses", "metrics", "models", "optimizers")
 _OTHERS = ("keras_din.ctr_model", "keras_din.features", "keras_din.models")
 
 
-def __getattr__(name):
+def __getattr__(name: str):
     if name not in __all__:
         raise AttributeError(f"module 'keras_din' has no attribute {name!r}")
     if name in _MODULES or _LAZY.get(name, "") is None:

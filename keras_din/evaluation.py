@@ -3,10 +3,11 @@
 import contextlib
 import copy
 import operator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import ClickRates, click_rates
@@ -51,7 +52,7 @@ class Predictions(NamedTuple):
     sizes: np.ndarray
 
 
-def predict(model: keras.Model, dataset) -> Predictions:
+def predict(model: keras.Model, dataset: Any) -> Predictions:
     """Predicts a dataset, and returns predictions and labels without padding.
 
     Batches may have histories of different lengths and different numbers of candidates. On the
@@ -75,7 +76,9 @@ def predict(model: keras.Model, dataset) -> Predictions:
     return _collect(_forward(model, dataset), dataset)
 
 
-def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> dict:
+def evaluate(
+    model: keras.Model, dataset: Any, groups: ArrayLike | bool | None = None, *, raw: bool = False
+) -> dict:
     """Computes the metrics of a model on a dataset.
 
     The metrics are computed from click rates of the log, same as in `keras_din.export`: the
@@ -116,7 +119,9 @@ def evaluate(model: keras.Model, dataset, groups=None, *, raw: bool = False) -> 
     return evaluate_at(rates, model, dataset, groups)
 
 
-def evaluate_at(rates: ClickRates, model: keras.Model, dataset, groups=None) -> dict:
+def evaluate_at(
+    rates: ClickRates, model: keras.Model, dataset: Any, groups: ArrayLike | bool | None = None
+) -> dict:
     """Same as `evaluate`, but with given `ClickRates`, for example those of a run."""
     results = _evaluate(_forward(model, dataset), dataset, _groups(dataset, groups), rates)
     return prefixed_metrics({output: metrics for output, (metrics, _) in results.items()})
@@ -193,17 +198,17 @@ class Evaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset,
-        evaluate_freq="epoch",
+        dataset: Any,
+        evaluate_freq: int | str = "epoch",
         *,
-        groups=None,
+        groups: ArrayLike | bool | None = None,
         before_training: bool = True,
         prefix: str = "val_",
         restore_best_weights: bool = False,
         monitor: str | None = None,
         use_ema: bool = False,
         verbose: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         check_batches("dataset", dataset)
         self.dataset = dataset
@@ -245,15 +250,15 @@ class Evaluation(keras.callbacks.Callback):
         return self.prefix + self._prefixes[self._monitored] + self._rule
 
     @property
-    def best(self):
+    def best(self) -> float | None:
         return self._best.evaluation and self._best.evaluation.value
 
     @property
-    def best_step(self):
+    def best_step(self) -> int | None:
         return self._best.evaluation and self._best.evaluation.step
 
     @property
-    def best_epoch(self):
+    def best_epoch(self) -> int | None:
         return self._best.evaluation and self._best.evaluation.epoch
 
     def __deepcopy__(self, memo):

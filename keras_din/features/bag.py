@@ -1,10 +1,13 @@
 """`Bag`: a feature with several values."""
 
 import dataclasses
+import os
+from collections.abc import Iterable
 
 from keras_din.checks import one_of, positive_integer
 from keras_din.features.embedded_feature import EmbeddedFeature
 from keras_din.features.kind import register_kind
+from keras_din.features.table import Table
 
 POOLINGS = ("mean", "sum", "max")
 
@@ -41,8 +44,28 @@ class Bag(EmbeddedFeature):
     max_values: int  # type: ignore[misc]  # Per object here.
     axes = ("values",)
 
-    def __init__(self, name, vocabulary_size=None, *, pooling="mean", max_values=20, **table):
-        super().__init__(name, vocabulary_size, **table)
+    def __init__(
+        self,
+        name: str,
+        vocabulary_size: int | None = None,
+        *,
+        pooling: str = "mean",
+        max_values: int = 20,
+        dim: int | None = None,
+        vocabulary: Iterable[str | int] | os.PathLike[str] | None = None,
+        hash_buckets: int | None = None,
+        dtype: str | None = None,
+        table: Table | str | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            vocabulary_size,
+            dim=dim,
+            vocabulary=vocabulary,
+            hash_buckets=hash_buckets,
+            dtype=dtype,
+            table=table,
+        )
         size = positive_integer("max_values", max_values, owner=f"Bag {name!r}")
         object.__setattr__(self, "pooling", one_of("pooling", pooling, POOLINGS))
         object.__setattr__(self, "max_values", size)

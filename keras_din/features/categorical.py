@@ -1,9 +1,10 @@
 """`Categorical`: a feature with one value from a table of embeddings."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from keras_din.features.embedded_feature import EmbeddedFeature
-from keras_din.features.kind import register_kind
+from keras_din.features.kind import Feature, register_kind
 
 
 @register_kind
@@ -45,6 +46,6 @@ class Categorical(EmbeddedFeature):
     marks_padding = True
 
 
-def id_feature(features):
+def id_feature(features: Iterable[Feature]) -> Feature:
     """Returns the first feature that marks padding: index 0 means a padding position."""
     return next(feature for feature in features if feature.marks_padding)

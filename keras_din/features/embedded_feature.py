@@ -1,12 +1,14 @@
 """`EmbeddedFeature`: the base of features with a table of embeddings."""
 
 import dataclasses
+import os
+from collections.abc import Iterable
 
 from keras_din.checks import positive_integer
 from keras_din.features.kind import Feature
 from keras_din.features.names import check_name
 from keras_din.features.table import Table
-from keras_din.features.values import HashBuckets, Indices, Vocabulary, make_values
+from keras_din.features.values import HashBuckets, Indices, Values, Vocabulary, make_values
 
 _DIM = 16
 
@@ -21,15 +23,15 @@ class EmbeddedFeature(Feature):
 
     def __init__(
         self,
-        name,
-        vocabulary_size=None,
+        name: str,
+        vocabulary_size: int | None = None,
         *,
-        dim=None,
-        vocabulary=None,
-        hash_buckets=None,
-        dtype=None,
-        table=None,
-    ):
+        dim: int | None = None,
+        vocabulary: Iterable[str | int] | os.PathLike[str] | None = None,
+        hash_buckets: int | None = None,
+        dtype: str | None = None,
+        table: Table | str | None = None,
+    ) -> None:
         kind = type(self).__name__
         check_name(kind, name)
         owner = f"{kind} {name!r}"
@@ -55,7 +57,7 @@ class EmbeddedFeature(Feature):
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "table", table)
 
-    def with_table(self, tables: dict):
+    def with_table(self, tables: dict) -> "EmbeddedFeature":
         if isinstance(self.table, Table):
             return self
         if self.table not in tables:
@@ -75,7 +77,7 @@ class EmbeddedFeature(Feature):
         return self.table
 
     @property
-    def values(self):
+    def values(self) -> Values:
         """The raw values: a `Vocabulary`, `HashBuckets` or `Indices`."""
         return self._resolved_table.values
 
@@ -110,7 +112,7 @@ class EmbeddedFeature(Feature):
         return self.values.raw_dtype
 
     @property
-    def padding_value(self):
+    def padding_value(self) -> str | int:
         """The raw value at padding positions."""
         return self.values.padding_value
 
@@ -118,7 +120,7 @@ class EmbeddedFeature(Feature):
         return super().to_dict() | {"table": self.table.name}
 
     @classmethod
-    def from_dict(cls, entry: dict, tables: dict):
+    def from_dict(cls, entry: dict, tables: dict) -> "EmbeddedFeature":
         if "table" in entry:
             entry = entry | {"table": tables[entry["table"]]}
         return cls(**entry)  # Version 0.1 wrote no tables, but the short form.

@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import json
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from keras_din.features.names import check_name
 
@@ -82,7 +83,10 @@ class Feature:
         return json.loads(json.dumps(fields))  # With lists instead of tuples.
 
 
-def register_kind(kind):
+Kind = TypeVar("Kind", bound=Feature)
+
+
+def register_kind(kind: type[Kind]) -> type[Kind]:
     """Class decorator that makes a kind available to specs and to their JSON."""
     KINDS[kind.__name__] = kind
     return kind
@@ -107,7 +111,7 @@ def feature_tuple(owner: str, word: str, values: Any) -> tuple[Feature, ...]:
     return values
 
 
-def per_kind(function):
+def per_kind(function: Callable) -> Any:
     """Decorator for a function with one implementation per kind of feature or of values.
 
     The result is a `functools.singledispatch` function of the first argument. The body of the

@@ -1,6 +1,8 @@
 """`Table`: a table of embeddings that features can share."""
 
 import dataclasses
+import os
+from collections.abc import Iterable
 
 from keras_din.checks import positive_integer
 from keras_din.features.names import check_name
@@ -42,15 +44,15 @@ class Table:
 
     def __init__(
         self,
-        name,
-        vocabulary_size=None,
+        name: str,
+        vocabulary_size: int | None = None,
         *,
-        dim=16,
-        vocabulary=None,
-        hash_buckets=None,
-        dtype=None,
-        values=None,
-    ):
+        dim: int = 16,
+        vocabulary: Iterable[str | int] | os.PathLike[str] | None = None,
+        hash_buckets: int | None = None,
+        dtype: str | None = None,
+        values: Values | None = None,
+    ) -> None:
         check_name("Table", name)
         owner = f"Table {name!r}"
         value_arguments = {

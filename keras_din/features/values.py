@@ -118,11 +118,11 @@ class HashBuckets(Values):
         return self.buckets + NUM_RESERVED
 
     @property
-    def padding_value(self):
+    def padding_value(self) -> str | int:
         return "" if self.raw_dtype == "string" else 0
 
     @property
-    def missing_value(self):
+    def missing_value(self) -> str | int:
         return "" if self.raw_dtype == "string" else MISSING_INT64
 
     def to_dict(self) -> dict:

@@ -1,21 +1,24 @@
 """Embedding & MLP, the baseline of DIN."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.fields import pooled_behaviors
 from keras_din.head import ctr_model, label_heads
 
 
 def build_base(
-    spec,
+    spec: FeatureSpec,
     *,
-    pooling="mean",
-    hidden_units=(200, 80),
-    activation="relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="base",
+    pooling: str = "mean",
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "base",
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, v_U)`, `v_U = pool_j e_j`: one interest vector per user.
 

@@ -1,23 +1,26 @@
 """Behavior Sequence Transformer."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, label_heads
 from keras_din.layers import BehaviorTransformer
 
 
 def build_bst(
-    spec,
+    spec: FeatureSpec,
     *,
-    num_heads=8,
-    num_blocks=1,
-    max_positions=100,
-    hidden_units=(200, 80),
-    activation="leaky_relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="bst",
+    num_heads: int = 8,
+    num_blocks: int = 1,
+    max_positions: int = 100,
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "leaky_relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "bst",
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, F_A)`, `[F_1 ... F_n, F_A] = transformer([e_1 ... e_n, v_A])`.
 

@@ -1,9 +1,12 @@
 """Deep & Cross Network, version 2."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.fields import pooled_behaviors
 from keras_din.head import ctr_model, join, label_heads
 from keras_din.layers import MLP, CrossNetwork
@@ -11,17 +14,17 @@ from keras_din.layers.cross_network import checked_ranks
 
 
 def build_dcn(
-    spec,
+    spec: FeatureSpec,
     *,
-    cross_ranks=(None, None, None),
-    num_experts=1,
-    structure="stacked",
-    pooling="mean",
-    hidden_units=(200, 80),
-    activation="relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="dcn",
+    cross_ranks: Sequence[int | None] = (None, None, None),
+    num_experts: int = 1,
+    structure: str = "stacked",
+    pooling: str = "mean",
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "dcn",
 ) -> keras.Model:
     """Builds `ctr = f(x_L)`, `x_{l+1} = x_0 * (W_l x_l + b_l) + x_l`, `x_0 = [context, v_A, v_U]`.
 

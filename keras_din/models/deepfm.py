@@ -1,8 +1,11 @@
 """DeepFM: a factorization machine and an MLP on the same embeddings."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.fields import fields_of_one_width
 from keras_din.head import ctr_model, label_heads
 from keras_din.linear import linear
@@ -10,14 +13,14 @@ from keras_din.ops import sum_of_inner_products
 
 
 def build_deepfm(
-    spec,
+    spec: FeatureSpec,
     *,
-    pooling="mean",
-    hidden_units=(200, 80),
-    activation="relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="deepfm",
+    pooling: str = "mean",
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "deepfm",
 ) -> keras.Model:
     """Builds `ctr = sigmoid(y_FM + y_DNN)`, `y_FM = w x + sum_{i < j} <f_i, f_j>`.
 

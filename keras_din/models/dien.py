@@ -1,22 +1,25 @@
 """Deep Interest Evolution Network."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, label_heads
 from keras_din.layers import InterestEvolution, InterestExtractor
 
 
 def build_dien(
-    spec,
+    spec: FeatureSpec,
     *,
-    gru_type="AUGRU",
-    auxiliary_loss_weight=1.0,
-    hidden_units=(200, 80),
-    activation="relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="dien",
+    gru_type: str = "AUGRU",
+    auxiliary_loss_weight: float = 1.0,
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "dien",
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, h'_n(A))`, `h' = AUGRU(h, softmax(h W v_A))`, `h = GRU(e)`.
 

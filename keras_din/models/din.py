@@ -1,11 +1,13 @@
 """Deep Interest Network."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 
 from keras_din.checks import layer_sizes, one_of
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.head import bias_of_item, ctr_model, join, label_heads
 from keras_din.layers import Affine, AttentionSequencePoolingLayer
 
@@ -23,17 +25,17 @@ AUTHORS = {
 
 
 def build_din(
-    spec,
+    spec: FeatureSpec,
     *,
-    attention_units=(80, 40),
-    hidden_units=(200, 80),
-    activation="relu",
-    weight_normalization=True,
-    interaction="concat",
-    item_bias=False,
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="din",
+    attention_units: Sequence[int] = (80, 40),
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    weight_normalization: bool | str = True,
+    interaction: str = "concat",
+    item_bias: bool = False,
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "din",
 ) -> keras.Model:
     """Builds `ctr = f(context, v_A, v_U(A))`, `v_U(A) = sum_j w_j e_j`, `w = softmax a(e_j, v_A)`.
 

@@ -3,12 +3,19 @@
 import keras
 
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, only_output, probability
 from keras_din.layers import Bias
 from keras_din.linear import linear
 
 
-def build_lr(spec, *, pooling="mean", embeddings_initializer="zeros", name="lr") -> keras.Model:
+def build_lr(
+    spec: FeatureSpec,
+    *,
+    pooling: str = "mean",
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "zeros",
+    name: str = "lr",
+) -> keras.Model:
     """Builds `ctr = sigmoid(w x + b)`, where `x` is the multi-hot vector of all inputs.
 
     Each input has its own weights: the weight of an item in the history differs from its weight as

@@ -1,24 +1,27 @@
 """Product-based Neural Network."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.checks import one_of
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.fields import fields_of_one_width
 from keras_din.head import ctr_model, label_heads
 from keras_din.ops import inner_products, outer_product
 
 
 def build_pnn(
-    spec,
+    spec: FeatureSpec,
     *,
-    product="inner",
-    pooling="mean",
-    hidden_units=(200, 80),
-    activation="relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="pnn",
+    product: str = "inner",
+    pooling: str = "mean",
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "pnn",
 ) -> keras.Model:
     """Builds `ctr = f(z, p)`: an MLP on fields `z = [f_1, ...]` and their products `p`.
 

@@ -1,5 +1,7 @@
 """The click rate per item, a baseline for all other models."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -7,7 +9,7 @@ from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
 from keras_din.dataset_facts import spec_of
 from keras_din.embed import read_inputs, valid_mask
-from keras_din.features import OOV_INDEX, PADDING_INDEX, id_feature
+from keras_din.features import OOV_INDEX, PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.head import ctr_model, only_output, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint
@@ -17,7 +19,12 @@ PRIOR_STRENGTHS = tuple(step * 10.0**power for power in range(5) for step in (1,
 DEFAULT_STRENGTH = 10.0
 
 
-def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity") -> keras.Model:
+def build_popularity(
+    spec: FeatureSpec,
+    *,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "zeros",
+    name: str = "popularity",
+) -> keras.Model:
     """Builds `ctr_A = (c_A + k p) / (n_A + k)`: the smoothed click rate per item.
 
     `c_A` and `n_A` are the clicks and impressions of the candidate's item `A` in the training part,
@@ -59,7 +66,9 @@ def build_popularity(spec, *, embeddings_initializer="zeros", name="popularity")
     return ctr_model(inputs, ctr, name=name)
 
 
-def fit_popularity(model, train, valid=None, *, prior_strength=None) -> float:
+def fit_popularity(
+    model: keras.Model, train: Any, valid: Any = None, *, prior_strength: float | None = None
+) -> float:
     """Counts clicks and impressions per item, and stores the logits of the smoothed rates.
 
     The prior strength is the one of `PRIOR_STRENGTHS` with the lowest logloss on `valid`. For this

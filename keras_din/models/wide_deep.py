@@ -1,9 +1,12 @@
 """Wide & Deep: a linear model and an MLP, trained jointly."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
 from keras_din.checks import positive_integer
 from keras_din.embed import embed
+from keras_din.features import FeatureSpec
 from keras_din.fields import pooled_behaviors
 from keras_din.head import ctr_model, label_heads
 from keras_din.linear import crossed, linear
@@ -11,16 +14,16 @@ from keras_din.ops import sum_of_fields
 
 
 def build_wide_deep(
-    spec,
+    spec: FeatureSpec,
     *,
-    crosses=(),
-    cross_buckets=100_000,
-    pooling="mean",
-    hidden_units=(200, 80),
-    activation="relu",
-    dropout=0.3,
-    embeddings_initializer="uniform",
-    name="wide_deep",
+    crosses: Sequence[Sequence[str]] = (),
+    cross_buckets: int = 100_000,
+    pooling: str = "mean",
+    hidden_units: Sequence[int] = (200, 80),
+    activation: str | Callable | Sequence[str | Callable] = "relu",
+    dropout: float = 0.3,
+    embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+    name: str = "wide_deep",
 ) -> keras.Model:
     """Builds `ctr = sigmoid(w_wide [x, phi(x)] + w_deep a + b)`, `a = MLP(context, v_A, v_U)`.
 

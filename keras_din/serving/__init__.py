@@ -1,6 +1,12 @@
 """From a trained model to versions for TensorFlow Serving, and to files for other runtimes."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_din.serving.formats.litert import export_litert
+    from keras_din.serving.formats.onnx import export_onnx
+    from keras_din.serving.saved_model import export
 
 # What `keras-din export --format` accepts -> the function that writes it.
 FORMATS = {"savedmodel": "export", "onnx": "export_onnx", "litert": "export_litert"}
@@ -12,7 +18,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str):
     if name not in _MODULES:
         raise AttributeError(f"module 'keras_din.serving' has no attribute {name!r}")
     module = importlib.import_module(f"keras_din.serving.{_MODULES[name]}")

@@ -1,5 +1,7 @@
 """Writes a model as a version that TensorFlow Serving answers from."""
 
+import os
+import pathlib
 import warnings
 
 import keras
@@ -29,19 +31,19 @@ from keras_din.trace_context import tracing
 def export(
     model: keras.Model,
     spec: FeatureSpec,
-    path,
+    path: str | os.PathLike[str],
     *,
     metrics: dict | None = None,
     data_fingerprint: str | None = None,
     keep: int | None = None,
     tables: str = "float32",
-    test=None,
+    test: tf.data.Dataset | None = None,
     positive_weight: float | dict | None = None,
     negative_rate: float | dict | None = None,
     raw: bool = False,
     rates: ClickRates | None = None,
     order_by: str | None = None,
-):
+) -> pathlib.Path:
     """Writes a new version below `path`, whole or not at all.
 
     The version is a SavedModel that needs TensorFlow alone. Inputs are named as the spec names

@@ -1,11 +1,15 @@
 """A number by which a run recognizes the data it was started with."""
 
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from keras_din.data import PreparedData
 
-def fingerprint(data) -> str:
+
+def fingerprint(data: "PreparedData") -> str:
     """The same for two `PreparedData` with the same spec and the same rows, bags excepted."""
     code = zlib.crc32(data.spec.to_json().encode())
     for part, samples in sorted(data.parts.items()):

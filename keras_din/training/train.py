@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -35,11 +36,14 @@ from keras_din.training.run_folder import (
     write_run,
 )
 
+if TYPE_CHECKING:
+    from keras_din.data import PreparedData
+
 _EPOCHS = 10
 
 
 def train(
-    data,
+    data: "PreparedData",
     folder: str | os.PathLike,
     *,
     model: str = "din",

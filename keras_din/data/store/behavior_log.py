@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_din.data.store.arrays import (
     check_offsets,
@@ -78,7 +79,9 @@ class BehaviorLog(SavedColumns):
                 )
 
     @classmethod
-    def from_events(cls, user, columns: dict, time=None, users: int | None = None):
+    def from_events(
+        cls, user: ArrayLike, columns: dict, time: ArrayLike | None = None, users: int | None = None
+    ) -> "BehaviorLog":
         """Creates a log from events in any order.
 
         Events are sorted by user, then by time. Events of equal time keep their order.
@@ -115,7 +118,7 @@ class BehaviorLog(SavedColumns):
     def __len__(self):
         return int(self.offsets[-1])
 
-    def before(self, user, time):
+    def before(self, user: ArrayLike, time: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Finds the events of each user that are strictly earlier than a time.
 
         An event at exactly that time does not count, because it may be a consequence of the
@@ -151,7 +154,7 @@ class BehaviorLog(SavedColumns):
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: dict):
+    def from_arrays(cls, arrays: dict) -> "BehaviorLog":
         """Creates a log from the result of `arrays`."""
         return cls(arrays["offsets"], strip_prefix(arrays, "columns"), arrays.get("time"))
 

@@ -144,7 +144,7 @@ class Samples(SavedColumns):
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: dict):
+    def from_arrays(cls, arrays: dict) -> "Samples":
         """Creates samples from the result of `arrays`."""
         if _ONLY_LABEL in arrays:
             arrays = {**arrays, f"labels/{DEFAULT_LABEL}": arrays[_ONLY_LABEL]}

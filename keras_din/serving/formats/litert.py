@@ -1,5 +1,6 @@
 """A model as a LiteRT (TensorFlow Lite) file."""
 
+import os
 import pathlib
 
 import keras
@@ -14,7 +15,7 @@ from keras_din.serving.portable import FileFormat, export_file
 def export_litert(
     model: keras.Model,
     spec: FeatureSpec,
-    path,
+    path: str | os.PathLike[str],
     *,
     positive_weight: float | dict | None = None,
     negative_rate: float | dict | None = None,

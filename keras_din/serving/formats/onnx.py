@@ -1,5 +1,6 @@
 """A model as an ONNX file, for `onnxruntime`."""
 
+import os
 import pathlib
 
 import keras
@@ -14,7 +15,7 @@ _OPSET = 18
 def export_onnx(
     model: keras.Model,
     spec: FeatureSpec,
-    path,
+    path: str | os.PathLike[str],
     *,
     positive_weight: float | dict | None = None,
     negative_rate: float | dict | None = None,
