@@ -8,6 +8,7 @@ import json
 import os
 import re
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -29,10 +30,10 @@ def load_amazon(
     reviews: str | os.PathLike,
     meta: str | os.PathLike,
     *,
-    split=None,
+    split: Callable | str | None = None,
     k_core: int | None = None,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     max_bad: float = MAX_BAD,
     seed: int = 0,
 ) -> PreparedData:

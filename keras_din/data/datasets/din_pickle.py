@@ -19,7 +19,7 @@ def load_din_pickle(
     *,
     valid: bool = False,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     label_map: dict | None = None,
 ) -> PreparedData:
     """Loads the DIN authors' `dataset.pkl`.

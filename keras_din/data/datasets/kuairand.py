@@ -25,7 +25,7 @@ def load_kuairand(
     label: str = "is_click",
     user_id: bool = True,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     min_count: int = 1,
 ) -> PreparedData:
     """Loads the log of a video feed: train until 3 May 2022, valid on 4 May, test on 5 and 6 May.

@@ -3,6 +3,7 @@
 import array
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -33,10 +34,10 @@ def load_movielens(
     folder: str | os.PathLike,
     *,
     threshold: float = 4.0,
-    split=None,
+    split: Callable | str | None = None,
     user_id: bool = False,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     min_count: int = 1,
     max_bad: float = MAX_BAD,
 ) -> PreparedData:

@@ -13,6 +13,7 @@ from keras_din.data.store.consistency import (
     count_missing,
     request_starts,
 )
+from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
 __all__ = ["dataset"]
@@ -21,7 +22,7 @@ __all__ = ["dataset"]
 def dataset(
     spec: FeatureSpec,
     behaviors: dict,
-    samples,
+    samples: Samples,
     batch_size: int = 1024,
     *,
     shuffle: bool = False,

@@ -1,6 +1,8 @@
 """Prepares logs of impressions with and without clicks."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,39 +23,40 @@ from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.order import number_requests
 from keras_din.data.store.samples import Samples
+from keras_din.features import Feature, Label
 
 __all__ = ["prepare_impressions"]
 
 
 def prepare_impressions(
-    source,
+    source: Any,
     *,
     user: str,
     time: str | None = None,
     order: str | None = None,
-    label,
-    target,
-    context=(),
-    side_features=(),
-    of=None,
+    label: str | Label | Sequence[str | Label] | dict,
+    target: Sequence[str | Feature],
+    context: Sequence[str | Feature] = (),
+    side_features: Sequence[str | Feature] = (),
+    of: Sequence[str] | None = None,
     sequences: dict | None = None,
     prior_history: dict | None = None,
     request: str | None = None,
-    items=None,
-    users=None,
-    split=None,
+    items: Any = None,
+    users: Any = None,
+    split: Callable | str | None = None,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     min_count: int = 1,
-    bags=(),
-    numeric=(),
-    categorical=(),
+    bags: Sequence[str] | dict[str, str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
     time_unit: str = "auto",
     time_format: str | None = None,
     allow_empty_parts: bool = False,
     sep: str | None = None,
     header: bool | None = None,
-    names=None,
+    names: Sequence[str] | None = None,
     label_map: dict | None = None,
     duplicates: str | None = None,
     max_bad: float = MAX_BAD,

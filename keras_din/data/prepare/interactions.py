@@ -1,5 +1,8 @@
 """Prepares logs of behaviors without impressions; negatives are drawn."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from keras_din.checks import one_of, positive_integer
@@ -16,40 +19,40 @@ from keras_din.data.reading.bad_rows import MAX_BAD
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
-from keras_din.features import DEFAULT_LABEL
+from keras_din.features import DEFAULT_LABEL, Feature
 
 __all__ = ["prepare_interactions"]
 
 
 def prepare_interactions(
-    source,
+    source: Any,
     *,
     user: str,
     time: str | None = None,
     order: str | None = None,
-    target,
-    context=(),
-    side_features=(),
-    of=None,
-    items=None,
-    users=None,
-    split=None,
+    target: Sequence[str | Feature],
+    context: Sequence[str | Feature] = (),
+    side_features: Sequence[str | Feature] = (),
+    of: Sequence[str] | None = None,
+    items: Any = None,
+    users: Any = None,
+    split: Callable | str | None = None,
     negatives: int | str = 1,
     negatives_by: str = "uniform",
     ties: str = "exclude",
     sequence: str = "hist",
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     min_count: int = 1,
-    bags=(),
-    numeric=(),
-    categorical=(),
+    bags: Sequence[str] | dict[str, str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
     time_unit: str = "auto",
     time_format: str | None = None,
     allow_empty_parts: bool = False,
     sep: str | None = None,
     header: bool | None = None,
-    names=None,
+    names: Sequence[str] | None = None,
     duplicates: str | None = None,
     max_bad: float = MAX_BAD,
     strict: bool = False,

@@ -1,6 +1,9 @@
 """Negative sampling: draws items that a user has never met."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_din.checks import positive_integer
 from keras_din.data.store.arrays import to_int64, to_int64_below
@@ -9,15 +12,15 @@ __all__ = ["sample_negatives"]
 
 
 def sample_negatives(
-    user,
+    user: ArrayLike,
     items: int,
-    seen_user,
-    seen_item,
+    seen_user: ArrayLike,
+    seen_item: ArrayLike,
     rng: np.random.Generator,
     *,
     per_positive: int = 1,
-    popularity=None,
-    names=None,
+    popularity: ArrayLike | None = None,
+    names: Sequence | None = None,
 ) -> np.ndarray:
     """Draws items uniformly from the catalog, and again while they are in the user's list.
 

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = ["PreparedData"]
 
@@ -102,7 +106,7 @@ class PreparedData:
         seed: int = 0,
         by_request: bool = False,
         first_epoch: int = 0,
-    ):
+    ) -> "tf.data.Dataset":
         """Creates the `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
 
         All arguments are those of `keras_din.data.dataset`. The dataset has one more attribute,

@@ -1,6 +1,8 @@
 """Prepares rows that contain their histories; features are learned from the training rows."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,33 +19,34 @@ from keras_din.data.reading.bad_rows import MAX_BAD, check_max_bad
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
+from keras_din.features import Feature, Label
 
 __all__ = ["prepare_rows"]
 
 
 def prepare_rows(
-    source,
+    source: Any,
     *,
-    label,
-    target,
-    context=(),
-    side_features=(),
-    of=None,
-    sequences=("hist",),
+    label: str | Label | Sequence[str | Label] | dict,
+    target: Sequence[str | Feature],
+    context: Sequence[str | Feature] = (),
+    side_features: Sequence[str | Feature] = (),
+    of: Sequence[str] | None = None,
+    sequences: Sequence[str] = ("hist",),
     group: str | None = None,
     weight: str | None = None,
     split: str | None = None,
     separator: str | None = None,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     min_count: int = 1,
-    bags=(),
-    numeric=(),
-    categorical=(),
+    bags: Sequence[str] | dict[str, str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
     label_map: dict | None = None,
     sep: str | None = None,
     header: bool | None = None,
-    names=None,
+    names: Sequence[str] | None = None,
     max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> PreparedData:

@@ -1,5 +1,8 @@
 """Converts rows that contain their histories, as list columns, to samples and batches."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +22,9 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, id_feature, per_kind
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 __all__ = ["rows_dataset", "rows_to_samples"]
 
 _WORDS = {
@@ -30,14 +36,14 @@ _WORDS = {
 
 
 def rows_to_samples(
-    frame,
+    frame: Any,
     spec: FeatureSpec,
-    label=None,
+    label: str | Sequence[str] | dict[str, str] | None = None,
     *,
     group: str | None = None,
     weight: str | None = None,
     label_map: dict | None = None,
-):
+) -> tuple[dict[str, BehaviorLog], Samples]:
     """Converts rows with materialized histories to a behavior log and samples.
 
     Args:
@@ -139,9 +145,9 @@ def _weights(name: str, values) -> np.ndarray:
 
 
 def rows_dataset(
-    frame,
+    frame: Any,
     spec: FeatureSpec,
-    label=None,
+    label: str | Sequence[str] | dict[str, str] | None = None,
     batch_size: int = 1024,
     *,
     group: str | None = None,
@@ -150,7 +156,7 @@ def rows_dataset(
     shuffle: bool = False,
     seed: int = 0,
     first_epoch: int = 0,
-):
+) -> "tf.data.Dataset":
     """Creates a `tf.data.Dataset` of rows with materialized histories.
 
     Args:

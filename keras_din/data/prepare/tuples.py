@@ -1,9 +1,11 @@
 """Prepares data in the DIN authors' form: tuples that contain a history each."""
 
+from collections.abc import Sequence as SequenceOf
 from itertools import chain
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.prepared_data import PreparedData
@@ -16,13 +18,13 @@ __all__ = ["prepare_tuples"]
 
 
 def prepare_tuples(
-    train,
-    test,
-    categories,
+    train: SequenceOf[tuple],
+    test: SequenceOf[tuple],
+    categories: ArrayLike,
     *,
     valid: bool = False,
     max_length: int = 100,
-    dim=16,
+    dim: int | dict[str, int] = 16,
     label_map: dict | None = None,
 ) -> PreparedData:
     """Converts the DIN authors' tuples to a data set.
@@ -107,7 +109,7 @@ def prepare_tuples(
         )
 
     # Encode.
-    dims = {"item_id": 16, "cate_id": 16} | (
+    dims: dict = {"item_id": 16, "cate_id": 16} | (
         dim if isinstance(dim, dict) else {"item_id": dim, "cate_id": dim}
     )
     features = [
