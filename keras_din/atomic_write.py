@@ -8,6 +8,8 @@ import uuid
 
 from keras_din.checks import local_path
 
+__all__ = ["atomic_file", "atomic_folder"]
+
 
 @contextlib.contextmanager
 def atomic_file(file: pathlib.Path):

@@ -10,6 +10,8 @@ from keras_din.losses import BinaryCrossentropy
 from keras_din.outputs import by_output, like_outputs, loss_of
 from keras_din.recalibration import recalibrate_tensor
 
+__all__ = ["ASSUMED", "COMPILED", "ClickRates", "GIVEN", "OutputRate", "click_rates"]
+
 GIVEN, COMPILED, ASSUMED = "given", "the loss", "assumed"
 
 

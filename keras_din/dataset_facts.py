@@ -4,6 +4,8 @@
 `negative_rate`. A transformation such as `take` returns a new object without these attributes.
 """
 
+__all__ = ["groups_of", "negative_rate_of", "spec_of"]
+
 _NONE = object()
 
 

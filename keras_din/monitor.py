@@ -8,6 +8,17 @@ import numpy as np
 from keras_din.checks import one_of
 from keras_din.metrics import GroupAUC, mean_and_error
 
+__all__ = [
+    "GAUC_THEN_LOGLOSS",
+    "MONITORS",
+    "NEED_BOTH",
+    "NEED_GROUPS",
+    "SMALLEST_GAIN",
+    "Best",
+    "Evaluated",
+    "split_monitor",
+]
+
 GAUC_THEN_LOGLOSS = "gauc_then_logloss"
 _BETTER = {
     "gauc": operator.gt,

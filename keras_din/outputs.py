@@ -2,6 +2,15 @@
 
 import keras
 
+__all__ = [
+    "by_output",
+    "like_outputs",
+    "loss_of",
+    "metrics_by_output",
+    "name_of",
+    "prefixed_metrics",
+]
+
 
 def by_output(values, names) -> dict:
     """Returns a dict, name of the output -> its value, in the order of `names`.

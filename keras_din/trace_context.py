@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from keras_din.checks import one_of
 
+__all__ = ["FORMS", "TraceContext", "trace_context", "tracing"]
+
 FORMS = ("native", "static", "portable")
 
 

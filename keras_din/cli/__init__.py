@@ -81,4 +81,4 @@ def main(arguments=None) -> int:
 def _check_run(folder: str) -> None:
     """Raises an error if a folder is not a run, before Keras and TensorFlow are imported."""
     if not (local_path("folder", folder) / "run.json").is_file():
-        raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
+        raise FileNotFoundError(f"`folder` must be the folder of a run. Received: {folder}.")

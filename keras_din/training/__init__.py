@@ -1,4 +1,4 @@
-"""A training run: a folder from which training resumes exactly after the process was killed."""
+"""Training runs in a folder, from which training can resume with the same result."""
 
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.training.resume import check_resumed

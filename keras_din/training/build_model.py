@@ -1,4 +1,4 @@
-"""The model of a new run."""
+"""Creates the model of a new run."""
 
 import inspect
 import threading
@@ -10,12 +10,12 @@ from keras_din.losses import BinaryCrossentropy
 from keras_din.models import MODELS
 from keras_din.optimizers import LazyAdam
 
-# Keras draws initial values and the seeds of dropout from a generator of the whole process.
+# Keras draws initial values and dropout seeds from a random generator that all threads share.
 _generator_lock = threading.Lock()
 
 
 def build_model(data, arguments: dict) -> keras.Model:
-    """The model that the arguments of a run name, seeded and compiled for its data."""
+    """Builds and compiles the model of a run, with its seed, for its data."""
     with _generator_lock:
         keras.utils.set_random_seed(arguments["seed"])
         model = call_builder(data.spec, arguments)
@@ -23,14 +23,14 @@ def build_model(data, arguments: dict) -> keras.Model:
     if arguments["ema_momentum"]:
         keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}
     optimizer = LazyAdam(arguments["learning_rate"], **keywords)
-    optimizer.build(model.trainable_variables)  # So that it is saved before the first step too.
+    optimizer.build(model.trainable_variables)  # A model can be saved before the first step.
     loss = BinaryCrossentropy(arguments["positive_weight"], negative_rate=data.negative_rate)
     model.compile(optimizer, loss)
     return model
 
 
 def call_builder(spec, arguments: dict) -> keras.Model:
-    """The builder's model, not compiled, or a `ValueError` that names a wrong option."""
+    """Builds the model without compiling it, or raises a `ValueError` for a wrong option."""
     builder = MODELS[arguments["model"]]
     allowed = [name for name in inspect.signature(builder).parameters if name != "spec"]
     for name in arguments["options"]:
@@ -39,7 +39,7 @@ def call_builder(spec, arguments: dict) -> keras.Model:
 
 
 def _regularization(model, data, strength: float) -> dict:
-    """The arguments of `LazyAdam` for mini-batch aware regularization of the model's tables."""
+    """Returns the arguments of `LazyAdam` for mini-batch aware regularization of the tables."""
     if not strength:
         return {}
     tables = {getattr(variable, "feature", None) for variable in model.trainable_variables}

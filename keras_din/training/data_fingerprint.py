@@ -1,4 +1,4 @@
-"""A number by which a run recognizes the data it was started with."""
+"""The fingerprint of data, by which a run recognizes its own data."""
 
 import zlib
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def fingerprint(data: "PreparedData") -> str:
-    """The same for two `PreparedData` with the same spec and the same rows, bags excepted."""
+    """Returns a checksum of the spec and rows of a `PreparedData`, without the values of bags."""
     code = zlib.crc32(data.spec.to_json().encode())
     for part, samples in sorted(data.parts.items()):
         code = zlib.crc32(part.encode(), code)
         for name, array in sorted(samples.arrays().items()):
-            # The line of the log is not part of a row's content.
+            # The line in the log is not part of the content of a row.
             if isinstance(array, np.ndarray) and name != "line":
                 code = zlib.crc32(name.encode(), code)
                 code = zlib.crc32(np.ascontiguousarray(array).data, code)

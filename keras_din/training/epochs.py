@@ -1,4 +1,4 @@
-"""Training epoch by epoch, each with a `fit` of its own, so that a run resumes between any two."""
+"""Training with one call of `fit` per epoch, so that a run can resume between epochs."""
 
 import keras
 
@@ -17,16 +17,16 @@ def fit_epochs(
     progress: Progress,
     verbose,
 ) -> None:
-    """Trains from `progress` on until all epochs are done or validation stops getting better.
+    """Trains from `progress` until the last epoch or until validation does not improve.
 
     Args:
-        model: The model of a new run, or that of the checkpoint.
-        dataset: The training part, which must begin with the epoch `progress.epochs`. It is
+        model: The model of a new run or of the checkpoint.
+        dataset: The training part. Its first iteration must be the epoch `progress.epochs`. It is
             iterated once per epoch.
         evaluation: The evaluation on validation, or `None`.
         folder: The folder of the run.
         arguments: The arguments of the run.
-        progress: Its progress, which is kept up to date.
+        progress: The progress of the run, which is updated.
         verbose: Same as in `keras.Model.fit`.
     """
     recorder = _Recorder(folder, progress, evaluation)
@@ -37,7 +37,7 @@ def fit_epochs(
         model.fit(
             dataset.skip(progress.steps) if progress.steps else dataset,
             initial_epoch=progress.epochs,
-            epochs=arguments["epochs"],  # For the progress bar: `recorder` stops after one.
+            epochs=arguments["epochs"],  # For the progress bar. `recorder` stops after one epoch.
             callbacks=callbacks,
             shuffle=False,
             verbose=verbose,
@@ -45,9 +45,9 @@ def fit_epochs(
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Writes the run's folder during one epoch of training, and stops after it.
+    """Writes the files of a run during one epoch, and stops training after it.
 
-    It stands after the evaluation, and sees the weights that were evaluated.
+    In the list of callbacks it must follow the evaluation, to save the evaluated weights.
     """
 
     def __init__(self, folder, progress: Progress, evaluation: RunEvaluation | None):
@@ -56,7 +56,7 @@ class _Recorder(keras.callbacks.Callback):
         self.progress = progress
         self.evaluation = evaluation
         self.recorded = len(progress.rows)
-        self.first_step = 0  # Of this `fit`, counted from the start of the epoch.
+        self.first_step = 0  # The first step of this `fit` in its epoch.
         self.trained_weights = None
 
     def on_train_begin(self, logs=None):
@@ -82,7 +82,7 @@ class _Recorder(keras.callbacks.Callback):
         self.model.stop_training = True
 
     def on_train_end(self, logs=None):
-        # Keras has just overwritten the weights by their averages. The next epoch needs them.
+        # Keras has just replaced the weights by their averages. The next epoch needs the weights.
         if self.trained_weights is not None:
             for variable, value in zip(
                 self.model.trainable_variables, self.trained_weights, strict=True
@@ -91,7 +91,7 @@ class _Recorder(keras.callbacks.Callback):
             self.trained_weights = None
 
     def _record(self) -> bool:
-        """Writes a new evaluation to disk. Returns whether there was one."""
+        """Writes a new evaluation to disk. Returns whether there was a new one."""
         if self.evaluation is None or len(self.evaluation.history) == self.recorded:
             return False
         rows = self.evaluation.history

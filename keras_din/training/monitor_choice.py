@@ -1,4 +1,4 @@
-"""Which metric of validation a run can be monitored by."""
+"""Selects the metric of validation that a run monitors."""
 
 import numpy as np
 
@@ -7,17 +7,17 @@ from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_BOTH, NEED_GROUPS, split_m
 
 
 def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
-    """`monitor`, or by default the one that suits the samples of validation.
+    """Returns `monitor`, or the default for the samples of validation.
 
     Args:
-        monitor: One of `keras_din.monitor.MONITORS`, with or without the name of an output in
-            front, or `None`.
-        spec: The `FeatureSpec`, whose first label is monitored by default.
+        monitor: One of `keras_din.monitor.MONITORS`, with or without the name of an output as
+            prefix, or `None`.
+        spec: The `FeatureSpec`. By default its first label is monitored.
         samples: The `Samples` of validation.
-        verbose: Whether to print that a default is `"logloss"`.
+        verbose: Whether to print a notice if the default is `"logloss"`.
 
     Raises:
-        ValueError: When the metric is NaN on these samples.
+        ValueError: If the metric is NaN on these samples.
     """
     output, metric = split_monitor(monitor or GAUC_THEN_LOGLOSS, spec.outputs)
     (name,) = (label.name for label in spec.labels if label.output == output)
@@ -27,20 +27,20 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
     if monitor is None and not has_gauc:
         if verbose:
             print(
-                "No user of the part 'valid' has both a click and none: training is monitored by "
+                "No user of the part 'valid' has both labels 0 and 1, so training monitors the "
                 f"logloss. The part has {found}.",
                 flush=True,
             )
         return "logloss"
     if metric in NEED_BOTH and clicks in (0, len(samples)):
         raise ValueError(
-            f"`monitor={monitor!r}` needs both clicks and rows without one in the part 'valid': "
-            f"take 'logloss', or make a larger part. Received: {found}."
+            f"`monitor={monitor!r}` must be used with a part 'valid' with both labels 0 and 1: "
+            f"pass 'logloss', or prepare a larger part. Received: {found}."
         )
     if metric in NEED_GROUPS and not has_gauc:
         raise ValueError(
-            f"`monitor={monitor!r}` needs users of the part 'valid' with both a click and none: "
-            "take 'logloss' or 'auc'. Received: no such user."
+            f"`monitor={monitor!r}` must be used with users of the part 'valid' with both labels "
+            "0 and 1: pass 'logloss' or 'auc'. Received: no such user."
         )
     return monitor or GAUC_THEN_LOGLOSS
 

@@ -1,4 +1,4 @@
-"""The run of the model `"popularity"`, which is counted and takes no gradient steps."""
+"""Runs of the model `"popularity"`, which is computed from counts, without gradient steps."""
 
 import keras
 
@@ -11,16 +11,16 @@ POPULARITY = "popularity"
 
 
 def count_popularity(data, arguments: dict) -> tuple:
-    """`(model, prior strength)` of the smoothed click rates of the part `"train"`.
+    """Computes `(model, prior_strength)` from the counts of the part `"train"`.
 
     Raises:
-        ValueError: When an argument is given that has no effect on counts.
+        ValueError: If an argument has a value that has no effect on counts.
     """
     for name, neutral in (("positive_weight", 1), ("ema_momentum", 0)):
         if arguments[name] != neutral:
             raise ValueError(
-                f"`{name}` must be {neutral} for model={POPULARITY!r}, which is counted and takes "
-                f"no gradient steps. Received: {name}={arguments[name]!r}."
+                f"`{name}` must be {neutral} for model={POPULARITY!r}, which is computed from "
+                f"counts. Received: {name}={arguments[name]!r}."
             )
     model = call_builder(data.spec, arguments)
     parts = {
@@ -33,6 +33,6 @@ def count_popularity(data, arguments: dict) -> tuple:
     }
     train = parts[one_of("part", "train", tuple(parts))]
     strength = fit_popularity(model, train, parts.get("valid"))
-    # Saved with the model, so that exports and evaluations undo the rate of negatives.
+    # The loss is saved with the model, for the conversion to click rates of the log.
     model.compile(keras.optimizers.SGD(), BinaryCrossentropy(negative_rate=data.negative_rate))
     return model, strength

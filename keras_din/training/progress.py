@@ -1,4 +1,4 @@
-"""The progress of a run, written together with a checkpoint of its model."""
+"""The progress of a run, and checkpoints of its model."""
 
 import dataclasses
 import pathlib
@@ -13,16 +13,16 @@ from keras_din.training.run_folder import PROGRESS, read_json, save_model, write
 
 @dataclasses.dataclass
 class Progress:
-    """All that a run must remember, besides its model, to resume.
+    """The state of a run besides its model.
 
     Attributes:
         epochs: Number of complete epochs.
-        steps: Number of steps of the epoch that has begun.
-        rows: The evaluations so far, as in `Evaluation.history`.
+        steps: Number of complete steps of the current epoch.
+        rows: The evaluations, see `Evaluation.history`.
         best: The numbers of `Best.state()`.
-        running_loss: `[total, count]` of Keras' mean loss in the epoch that has begun.
-        checkpoint: Name of the file of the model, `None` before the first one.
-        random: The states of the random numbers of dropout, which Keras does not save.
+        running_loss: `[total, count]` of the mean loss of Keras in the current epoch.
+        checkpoint: Name of the model's file, `None` before the first checkpoint.
+        random: The states of the random generators of dropout, which Keras does not save.
     """
 
     epochs: int = 0
@@ -35,18 +35,18 @@ class Progress:
 
 
 def read_progress(folder: pathlib.Path) -> Progress:
-    """The progress of the run in a folder, that of a new run before its first checkpoint."""
+    """Reads the progress of a run. Before the first checkpoint it is that of a new run."""
     return Progress(**read_json(folder / PROGRESS, {}))
 
 
 def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progress, best) -> None:
-    """Writes the model and the progress. A run that is killed later resumes from here.
+    """Writes the model and the progress. A run that is killed later resumes from this point.
 
     Args:
         folder: The folder of the run.
         model: The model in training.
-        progress: Its progress. `best`, `checkpoint` and `random` are set here.
-        best: The `Best` so far, or `None` without validation.
+        progress: Its progress. This function sets `best`, `checkpoint` and `random`.
+        best: The `Best` evaluation, or `None` without validation.
     """
     name = f"epoch-{progress.epochs:04d}"
     if progress.steps:
@@ -60,7 +60,7 @@ def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progres
     progress.random = [
         keras.ops.convert_to_numpy(state).tolist() for state in _random_states(model)
     ]
-    # This write alone moves the run on. Until it succeeds the checkpoint before counts.
+    # Only this write makes the checkpoint valid. Until then the previous checkpoint is valid.
     write_json(folder / PROGRESS, dataclasses.asdict(progress), indent=None)
     for old in folder.glob("epoch-*"):
         if old.suffix in (".keras", ".npz") and old.stem != name:
@@ -68,7 +68,7 @@ def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progres
 
 
 def load_checkpoint(folder: pathlib.Path, progress: Progress) -> keras.Model:
-    """The model of the checkpoint, with its optimizer and random states."""
+    """Loads the model of the checkpoint, with its optimizer and random states."""
     assert progress.checkpoint is not None, "there is no checkpoint"
     model = keras.saving.load_model(folder / progress.checkpoint)
     for variable, state in zip(_random_states(model), progress.random, strict=True):
@@ -77,7 +77,7 @@ def load_checkpoint(folder: pathlib.Path, progress: Progress) -> keras.Model:
 
 
 def restore_best(folder: pathlib.Path, progress: Progress, best: Best) -> None:
-    """Sets `best` to the best evaluation up to the checkpoint, if there is one."""
+    """Sets `best` to the best evaluation before the checkpoint, if there is a checkpoint."""
     if progress.checkpoint is None:
         return
     arrays, file = {}, (folder / progress.checkpoint).with_suffix(".npz")

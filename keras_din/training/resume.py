@@ -1,4 +1,4 @@
-"""The arguments of a run that resumes: its own, which those of the call must not contradict."""
+"""The arguments of a run that resumes, and checks of the arguments of the call."""
 
 import os
 import pathlib
@@ -11,44 +11,45 @@ from keras_din.training.run_folder import RUN, read_run, write_json
 def resume_arguments(
     folder: pathlib.Path, data, arguments: dict, defaults: dict, epochs: int | None
 ) -> dict:
-    """The arguments of the run in `folder`. More `epochs` than before are written down for good.
+    """Returns the arguments of the run in `folder`. A larger `epochs` is written to `run.json`.
 
     Args:
         folder: The folder of the run.
-        data: Its data.
-        arguments: Those of this call. One that differs from its default was given.
-        defaults: The default of each.
+        data: The data of the run.
+        arguments: The arguments of this call. Those that are not the default are checked.
+        defaults: The default of each argument.
         epochs: The number of epochs of this call, or `None`.
 
     Raises:
-        ValueError: When the data or an argument that was given is not that of the run.
+        ValueError: If the data or a given argument differs from the run.
     """
     content = read_run(folder)
     if content["fingerprint"] != fingerprint(data):
         raise ValueError(
-            f"A run must resume with its own data, that of {content['data']}. "
+            f"A run must resume with its own data, of {content['data']}. "
             f"Received: other data for {folder}."
         )
     given = {name: value for name, value in arguments.items() if value != defaults[name]}
-    kept = check_resumed(folder, given)
-    if epochs is not None and epochs > kept["epochs"]:
-        kept = kept | {"epochs": epochs}
-        write_json(folder / RUN, content | {"arguments": kept})
-    return kept
+    run_arguments = check_resumed(folder, given)
+    if epochs is not None and epochs > run_arguments["epochs"]:
+        run_arguments = run_arguments | {"epochs": epochs}
+        write_json(folder / RUN, content | {"arguments": run_arguments})
+    return run_arguments
 
 
 def check_resumed(folder: str | os.PathLike, given: dict) -> dict:
-    """The arguments of the run in `folder`, or a `ValueError` that names one that differs.
+    """Returns the arguments of a run, or raises a `ValueError` for a given one that differs.
 
     Args:
         folder: The folder of the run.
-        given: Arguments of `train` that were given. `epochs` may differ.
+        given: The given arguments of `train`. `epochs` may differ.
     """
-    kept = read_run(local_path("folder", folder))["arguments"]
+    run_arguments = read_run(local_path("folder", folder))["arguments"]
     for name, value in given.items():
-        if name != "epochs" and json_values(name, value) != kept[name]:
+        if name != "epochs" and json_values(name, value) != run_arguments[name]:
             raise ValueError(
-                f"`{name}` must be that of the run when it resumes, {kept[name]!r}: leave it out, "
-                f"or train anew in another folder. Received: {name}={value!r} for {folder}."
+                f"`{name}` must be the same as in the run that resumes, {run_arguments[name]!r}: "
+                "leave it out, or train a new run in another folder. "
+                f"Received: {name}={value!r} for {folder}."
             )
-    return kept
+    return run_arguments

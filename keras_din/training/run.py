@@ -1,4 +1,4 @@
-"""A run that was trained, and how it is loaded."""
+"""`Run`, and functions that read a run from its folder."""
 
 import os
 import pathlib
@@ -20,8 +20,8 @@ class Run(NamedTuple):
         folder: The folder of the run.
         model: The model with the best weights.
         spec: The `FeatureSpec`.
-        result: Part -> metrics of the best weights, and `best_step`. The model `"popularity"`
-            also has `prior_strength`.
+        result: A dict, name of the part -> metrics of the best weights. It also has `best_step`,
+            and `prior_strength` for the model `"popularity"`.
     """
 
     folder: pathlib.Path
@@ -31,12 +31,12 @@ class Run(NamedTuple):
 
 
 def load_run(folder: str | os.PathLike) -> Run:
-    """The run in a folder: the best model so far, and the result, empty while it is training.
+    """Loads a run with its best model. The result is empty before the end of training.
 
     Raises:
-        FileNotFoundError: When there is no run, or no model in it yet.
-        ValueError: When keras_din 0.1 wrote the run, or the folder's spec is not the one that its
-            model was built from.
+        FileNotFoundError: If the folder has no run, or the run has no model yet.
+        ValueError: If keras_din 0.1 wrote the run, or the spec in the folder differs from the spec
+            of the model.
     """
     folder = local_path("folder", folder)
     read_run(folder)
@@ -51,17 +51,17 @@ def load_run(folder: str | os.PathLike) -> Run:
 
 
 def read_arguments(folder: str | os.PathLike) -> dict:
-    """The content of `run.json` of a run: its arguments, and the folder of its data.
+    """Reads `run.json` of a run: its arguments, the folder of its data, and so on.
 
     Raises:
-        FileNotFoundError: When there is no run.
-        ValueError: When keras_din 0.1 wrote the run.
+        FileNotFoundError: If the folder has no run.
+        ValueError: If keras_din 0.1 wrote the run.
     """
     return read_run(local_path("folder", folder))
 
 
 def run_click_rates(run: Run, raw: bool = False) -> ClickRates:
-    """The `positive_weight` and the rate of `data.downsample_negatives` that a run had."""
+    """Returns the `ClickRates` of a run: its positive weight and its negative rate."""
     content = read_arguments(run.folder)
     return click_rates(
         run.model,

@@ -1,4 +1,4 @@
-"""The evaluation on validation of a whole run."""
+"""`RunEvaluation`: the evaluation of a run on validation, over several calls of `fit`."""
 
 import pathlib
 
@@ -8,27 +8,27 @@ from keras_din.training.progress import Progress, restore_best
 
 
 class RunEvaluation(Evaluation):
-    """An `Evaluation` whose history spans all calls of `fit` of a run, in all its processes.
+    """An `Evaluation` with one history for all calls of `fit` of a run, also after resuming.
 
     Args:
         dataset: The part `"valid"`.
         folder: The folder of the run.
         progress: The progress of the run so far.
-        **kwargs: Those of `Evaluation`, without `before_training`.
+        **kwargs: See `Evaluation`. `before_training` is not an argument.
     """
 
     def __init__(self, dataset, folder: pathlib.Path, progress: Progress, **kwargs):
-        self._of_run = None
+        self._run_state = None
         super().__init__(dataset, **kwargs)
         restore_best(folder, progress, self._best)
-        self._of_run = list(progress.rows), self._best
+        self._run_state = list(progress.rows), self._best
         self._loss_of_checkpoint = progress.running_loss
         self._reset()
 
     def _reset(self):
         super()._reset()
-        if self._of_run is not None:
-            self.history, self._best = self._of_run
+        if self._run_state is not None:
+            self.history, self._best = self._run_state
         self.before_training = not self.history
 
     @property
@@ -37,9 +37,9 @@ class RunEvaluation(Evaluation):
         return self._best
 
     def is_over(self, epochs: int, patience: int) -> bool:
-        """Whether so many epochs have passed since that of the best evaluation.
+        """Returns whether `patience` epochs have passed since the best evaluation.
 
-        The first epoch always counts as better than no training.
+        The evaluation before training never counts as the best.
         """
         return epochs - (self.best_epoch or 1) >= patience
 

@@ -12,19 +12,19 @@ from keras_din.version import __version__
 
 RUN, PROGRESS, RESULT = "run.json", "progress.json", "result.json"
 SPEC, METRICS, BEST = "spec.json", "metrics.csv", "best.keras"
-# Runs of keras_din 0.1 have no format. Layers and arguments had other names then.
+# Runs of keras_din 0.1 have no format. Their layers and arguments have other names.
 _FORMAT = 2
 
 
 def check_new(folder: pathlib.Path) -> None:
-    """Refuses a folder that holds something."""
+    """Raises a `FileExistsError` if a folder is not empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        hint = " Continue it with resume=True." if (folder / RUN).exists() else ""
+        hint = " Pass resume=True to continue this run." if (folder / RUN).exists() else ""
         raise FileExistsError(f"`folder` must be new or empty. Received: {folder}.{hint}")
 
 
 def write_run(folder: pathlib.Path, data, arguments: dict, data_folder: str | None) -> None:
-    """Makes the folder of a new run: its spec and `run.json`."""
+    """Creates the folder of a new run with its spec and `run.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC).write_text(data.spec.to_json(), encoding="utf-8")
     content = {
@@ -39,26 +39,26 @@ def write_run(folder: pathlib.Path, data, arguments: dict, data_folder: str | No
 
 
 def read_run(folder: pathlib.Path) -> dict:
-    """The content of `run.json`.
+    """Returns the content of `run.json`.
 
     Raises:
-        FileNotFoundError: When `folder` holds no run.
-        ValueError: When a version of the library wrote it that this one does not read.
+        FileNotFoundError: If the folder has no run.
+        ValueError: If the run has another format.
     """
     if not (folder / RUN).is_file():
-        raise FileNotFoundError(f"`folder` must be that of a training run. Received: {folder}.")
+        raise FileNotFoundError(f"`folder` must be the folder of a run. Received: {folder}.")
     content = read_json(folder / RUN)
     if content.get("format") != _FORMAT:
         raise ValueError(
-            f"A run must be of format {_FORMAT}. Received: format={content.get('format')!r} in "
-            f"{folder}. Without a format it is of keras_din 0.1: train anew in another folder, or "
-            "use keras_din 0.1."
+            f"A run must have the format {_FORMAT}. Received: format={content.get('format')!r} in "
+            f"{folder}. A run without a format is of keras_din 0.1: train a new run in another "
+            "folder, or use keras_din 0.1."
         )
     return content
 
 
 def write_metrics(folder: pathlib.Path, rows: list) -> None:
-    """Writes `metrics.csv`: one line per evaluation, with all columns that a row has."""
+    """Writes `metrics.csv`: one line per evaluation, with the columns of all evaluations."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_file(folder / METRICS) as path, open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, columns)
@@ -79,5 +79,5 @@ def write_json(file: pathlib.Path, content, indent: int | None = 1) -> None:
 
 
 def read_json(file: pathlib.Path, default=None):
-    """The content of a JSON file, or `default` where there is none."""
+    """Returns the content of a JSON file, or `default` if there is no file."""
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else default

@@ -1,4 +1,4 @@
-"""Trains a model of the zoo in a folder from which training resumes."""
+"""`train`: trains a model of `keras_din.MODELS` in a folder, from which it can resume."""
 
 import inspect
 import os
@@ -63,64 +63,76 @@ def train(
     resume: bool = False,
     verbose: int | str = "auto",
 ) -> Run:
-    """Trains a model of the zoo until validation no longer gets better.
+    """Trains a model of `keras_din.MODELS` until validation does not improve.
 
-    The folder is written during training: `run.json` (the arguments), `spec.json`, `metrics.csv`
-    (one line per evaluation, epochs from 1), `best.keras` (the best on validation so far), a
-    checkpoint after each epoch and each evaluation, and at the end `result.json`. All metrics, and
-    what is exported, are of click rates of the log: `positive_weight` and the rate of
-    `data.downsample_negatives`, which `run.json` holds, are undone. When the process is killed,
-    `resume=True` continues from the last checkpoint and ends with the same weights as
-    uninterrupted training.
+    Training writes these files to the folder: `run.json` (the arguments), `spec.json`,
+    `metrics.csv` (one line per evaluation, epochs from 1), `best.keras` (the model with the best
+    evaluation), a checkpoint after each epoch and each evaluation, and at the end `result.json`.
+    If the process is killed, `resume=True` continues from the last checkpoint. The weights at the
+    end are the same as without the interruption.
 
-    The model `"popularity"` is counted by `keras_din.models.fit_popularity`, with the prior
-    strength that has the least logloss on validation, and takes no gradient steps: `epochs`,
-    `learning_rate`, `mini_batch_aware_l2`, `patience` and `evaluate_freq` have no effect,
-    `positive_weight` and `ema_momentum` are refused. `resume=True` counts again.
+    Metrics and exports of a run use click rates of the log: `positive_weight` and the rate of
+    `data.downsample_negatives`, which are in `run.json`, are undone.
+
+    The model `"popularity"` is computed by `keras_din.models.fit_popularity`, with the prior
+    strength that has the lowest logloss on validation, and without gradient steps: `epochs`,
+    `learning_rate`, `mini_batch_aware_l2`, `patience` and `evaluate_freq` have no effect, and
+    `positive_weight` and `ema_momentum` raise an error. `resume=True` computes it again.
 
     Args:
-        data: A `PreparedData` with a part `"train"`. Without `"valid"` all epochs are run and
-            the last weights are the best; `"test"` is evaluated once, at the end.
-        folder: A folder that does not exist, or with `resume` that of an earlier call.
-        model: A name in `keras_din.MODELS`. `"popularity"` is counted, see above.
-        options: Further arguments of its builder.
-        epochs: The largest number of epochs. Defaults to 10, and with `resume` to that of the run.
-        batch_size: Rows of a batch, or requests.
+        data: A `PreparedData` with a part `"train"`. Without a part `"valid"` training runs all
+            epochs, and the last weights are the best. A part `"test"` is evaluated at the end.
+        folder: A new or empty folder, or with `resume` the folder of an earlier call.
+        model: A name in `keras_din.MODELS`.
+        options: Other arguments of the model's builder.
+        epochs: The maximum number of epochs. Defaults to 10, or with `resume` to that of the run.
+        batch_size: Number of rows per batch, or of requests.
         learning_rate: Learning rate of `LazyAdam`.
-        mini_batch_aware_l2: Strength of its mini-batch aware regularization, with the counts of
-            the part `"train"`; 0 for none. It must be 0 under a `tf.distribute` strategy of
-            several replicas.
-        positive_weight: Weight of the loss of a click, see `BinaryCrossentropy`; of several
-            labels, that of the positives of each.
-        ema_momentum: Momentum of the average of the weights over steps, which is then evaluated
-            and kept; 0 for none. An average spans about `1 / (1 - ema_momentum)` steps. It
-            reads all of a table.
-        patience: Epochs without a better evaluation after which training stops.
-        monitor: The metric that decides which weights are kept and when training stops.
+        mini_batch_aware_l2: Strength of the mini-batch aware regularization of `LazyAdam`, with
+            the counts of the part `"train"`; 0 for none. It must be 0 under a `tf.distribute`
+            strategy with several replicas.
+        positive_weight: Weight of positives in the loss, see `BinaryCrossentropy`. With several
+            labels it applies to each of them.
+        ema_momentum: Momentum of averages of the weights over steps, which are evaluated and
+            kept; 0 for none. An average covers about `1 / (1 - ema_momentum)` steps. Each step
+            then reads all rows of a table.
+        patience: Number of epochs without a better evaluation after which training stops.
+        monitor: The metric that selects the best weights and stops training.
             `"gauc_then_logloss"`: of the evaluations whose GAUC is within the noise of the
-            highest, the one with the least logloss is best. The noise is one standard error of
-            the difference of the two GAUCs over the same users, and at least .001; see
-            `keras_din.monitor.Best`. Or one metric alone: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
-            `"ece"`. Defaults to `"gauc_then_logloss"`, and to `"logloss"`, which is printed then,
-            where no user of validation has both a click and none. Of several labels the first is
-            monitored, or the one whose output stands in front: `"cvr_gauc"`.
+            highest GAUC, the one with the lowest logloss is best. The noise is one standard error
+            of the difference of the two GAUCs over the same users, and at least .001; see
+            `keras_din.monitor.Best`. Or a single metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
+            `"ece"`. With several labels the metric belongs to the first output, unless it has the
+            name of an output: `"cvr_gauc"`. Defaults to `"gauc_then_logloss"`. If no user of
+            validation has both labels 0 and 1, the default is `"logloss"`, and a notice is
+            printed.
         evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
-        seed: Seed of the weights, the order of the rows and dropout.
-        data_folder: Where the data came from, for `run.json`.
-        resume: Whether to continue the run in `folder`. Its arguments are taken. Of this call's
-            arguments only `epochs` has an effect, where it is larger: `run.json` is updated then.
-            Another argument that is not the default must be that of the run.
-        verbose: Same as in `keras.Model.fit`.
+        seed: Seed of the weights, of the order of rows and of dropout.
+        data_folder: The source of the data, for `run.json`.
+        resume: Whether to continue the run in `folder` with its own arguments. A larger `epochs`
+            is accepted and written to `run.json`. Any other given argument must be the same as in
+            the run.
+        verbose: See `keras.Model.fit`.
 
     Returns:
         A `Run`.
 
     Raises:
-        FileExistsError: When `folder` is there already and `resume` is not set.
-        FileNotFoundError: When `resume` is set and `folder` is no run.
-        ValueError: When an argument is invalid, the data is not that of the run, or keras_din 0.1
-            wrote the run.
+        FileExistsError: If `folder` is not empty and `resume` is not set.
+        FileNotFoundError: If `resume` is set and `folder` is not the folder of a run.
+        ValueError: If an argument is invalid, if the data differs from the data of the run, or if
+            keras_din 0.1 wrote the run.
+
+    Example:
+
+    ```python
+    from keras_din.training import train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/lr", model="lr", epochs=1)
+    run.result["test"]["gauc"]
+    ```
     """
     folder = local_path("folder", folder)
     arguments = {
@@ -146,24 +158,26 @@ def train(
     else:
         check_new(folder)
         progress = Progress()
-    counted = arguments["model"] == POPULARITY
+    is_counted = arguments["model"] == POPULARITY
     if "valid" in data.parts and not resume:
         arguments["monitor"] = choose_monitor(
-            arguments["monitor"], data.spec, data.parts["valid"], verbose=not counted
+            arguments["monitor"], data.spec, data.parts["valid"], verbose=not is_counted
         )
     datasets = {
         part: _dataset(data, part, arguments) for part in ("valid", "test") if part in data.parts
     }
     result = {}
-    if counted:
+    if is_counted:
         network, result["prior_strength"] = count_popularity(data, arguments)
     else:
         rows = _dataset(data, "train", arguments, shuffle=True, first_epoch=progress.epochs)
-        begun = progress.checkpoint is not None
-        network = load_checkpoint(folder, progress) if begun else build_model(data, arguments)
-    if not resume:  # Not before: a call that is refused leaves no folder.
+        has_checkpoint = progress.checkpoint is not None
+        network = (
+            load_checkpoint(folder, progress) if has_checkpoint else build_model(data, arguments)
+        )
+    if not resume:  # Only after all checks, so that a call that raises creates no folder.
         write_run(folder, data, arguments, data_folder)
-    if counted:
+    if is_counted:
         save_model(network, folder / BEST)
     else:
         evaluation = _evaluation(datasets.get("valid"), folder, arguments, progress, verbose)
@@ -171,7 +185,7 @@ def train(
         network = keras.saving.load_model(folder / BEST)
     result = {"best_step": number(network.optimizer.iterations)} | result
     result |= {part: evaluate(network, dataset) for part, dataset in datasets.items()}
-    if counted and "valid" in result:
+    if is_counted and "valid" in result:
         write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     write_json(folder / RESULT, result)
     return Run(folder, network, data.spec, result)
@@ -179,7 +193,7 @@ def train(
 
 def _defaults() -> dict:
     parameters = inspect.signature(train).parameters
-    return {name: of.default for name, of in parameters.items()} | {"options": {}}
+    return {name: each.default for name, each in parameters.items()} | {"options": {}}
 
 
 def _evaluation(valid, folder, arguments, progress, verbose) -> RunEvaluation | None:

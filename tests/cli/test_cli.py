@@ -265,7 +265,7 @@ def test_resume(folder, tmp_path, capsys):
     arguments = read_arguments(tmp_path / "run")["arguments"]
     assert (arguments["mini_batch_aware_l2"], arguments["positive_weight"]) == (0.5, 2.0)
     assert main([*words, "2"]) == 1
-    assert "Continue it with" in capsys.readouterr().err
+    assert "to continue this run" in capsys.readouterr().err
     assert main([*words, "2", "--resume"]) == 0
     assert len(pd.read_csv(tmp_path / "run" / "metrics.csv")) == 3
     capsys.readouterr()
@@ -279,7 +279,9 @@ def test_resume(folder, tmp_path, capsys):
     ):
         assert main([*words[:3], "--resume", "--quiet", option, value]) == 1
         error = capsys.readouterr().err
-        assert f"`{word}` must be that of the run when it resumes, {of_run}: leave it out" in error
+        assert (
+            f"`{word}` must be the same as in the run that resumes, {of_run}: leave it out" in error
+        )
     assert main([*words[:3], "--resume", "--quiet"]) == 0
 
 
@@ -301,12 +303,12 @@ def test_resume(folder, tmp_path, capsys):
         (["train", "none", "x"], "must be one that `PreparedData.save` wrote"),
         (["train", "{data}", "x", "--option", "dropout"], "`--option` must be NAME=VALUE"),
         (["train", "{data}", "x", "--option", "units=3"], "`options` must be one of"),
-        (["evaluate", "{data}"], "must be that of a training run"),
+        (["evaluate", "{data}"], "must be the folder of a run"),
         (
             ["evaluate", "{run}", "--part", "tests"],
             "`part` must be one of 'train', 'valid', 'test'",
         ),
-        (["export", "none", "x"], "must be that of a training run"),
+        (["export", "none", "x"], "must be the folder of a run"),
         (["export", "{run}", "x", "--keep", "0"], "`keep` must be a positive integer"),
         (["export", "{run}", "x", "--format", "onnx", "--keep", "2"], "belong to `--format saved"),
         (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),

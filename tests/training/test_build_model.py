@@ -1,4 +1,4 @@
-"""The model of a run: its initial values depend on the seed alone."""
+"""Initial values of the model of a run depend only on the seed."""
 
 import concurrent.futures
 import threading
@@ -23,7 +23,7 @@ ARGUMENTS = {
 }
 
 
-def test_runs_that_begin_at_once_do_not_share_random_numbers(monkeypatch):
+def test_models_built_at_once_do_not_share_random_numbers(monkeypatch):
     first_is_building, second_is_building = threading.Event(), threading.Event()
 
     def build(spec, *, hidden_units):
@@ -31,7 +31,7 @@ def test_runs_that_begin_at_once_do_not_share_random_numbers(monkeypatch):
             second_is_building.set()
         else:
             first_is_building.set()
-            second_is_building.wait(1)  # In vain, as the second run has to wait.
+            second_is_building.wait(1)  # Times out, because the second run waits.
         return kd.build_base(spec, hidden_units=hidden_units)
 
     def build_second():

@@ -1,4 +1,4 @@
-"""A run: what its folder holds, that it can be killed anywhere, and what it refuses."""
+"""Runs: their files, resuming after any interruption, monitors and errors."""
 
 import csv
 import dataclasses
@@ -47,14 +47,14 @@ def rows(folder):
 
 
 def progress(folder):
-    """What a run remembers, with the AUCs of users that the best evaluations had."""
+    """Returns the progress of a run, with the arrays of its best evaluations."""
     content = json.loads((folder / "progress.json").read_text())
     file = (folder / content["checkpoint"]).with_suffix(".npz")
     with np.load(file) as arrays:
         return content | {name: array.tolist() for name, array in arrays.items()}
 
 
-def test_what_the_folder_holds(run, data):
+def test_train_writes_the_files_of_a_run(run, data):
     assert {file.name for file in run.folder.iterdir()} == {
         "run.json",
         "spec.json",
@@ -77,7 +77,7 @@ def test_what_the_folder_holds(run, data):
     assert run.result["test"]["rows"] == 180
 
 
-def test_a_run_is_loaded(run, data):
+def test_load_run_returns_the_best_model(run, data):
     loaded = load_run(run.folder)
     assert loaded.spec == data.spec
     assert loaded.result == run.result
@@ -85,7 +85,7 @@ def test_a_run_is_loaded(run, data):
     np.testing.assert_array_equal(loaded.model.predict_on_batch(x), run.model.predict_on_batch(x))
 
 
-def test_seeded(run, data, tmp_path):
+def test_same_seed_gives_the_same_weights(run, data, tmp_path):
     again = train(data, tmp_path / "again", **SETTINGS)
     other = train(data, tmp_path / "other", **SETTINGS, seed=1)
     for a, b in zip(run.model.get_weights(), again.model.get_weights(), strict=True):
@@ -95,7 +95,7 @@ def test_seeded(run, data, tmp_path):
 
 
 class Killed(keras.callbacks.Callback):
-    """Ends training as a signal would, in the middle of an epoch."""
+    """Interrupts training in the middle of an epoch, like a signal."""
 
     def __init__(self, step):
         super().__init__()
@@ -107,7 +107,7 @@ class Killed(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("step", [0, 5, 10, 25])
-def test_an_interrupted_run_goes_on_to_the_same_end(run, data, tmp_path, monkeypatch, step):
+def test_interrupted_run_resumes_to_the_same_result(run, data, tmp_path, monkeypatch, step):
     folder = tmp_path / "run"
     fit = keras.Model.fit
 
@@ -126,7 +126,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(run, data, tmp_path, monkeyp
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
+def test_run_of_a_killed_process_resumes(tmp_path):
     script = """
 import sys
 from keras_din.data import synthetic_log
@@ -168,18 +168,18 @@ def test_more_epochs_and_a_finished_run(run, data, tmp_path):
     assert (folder / "best.keras").read_bytes() == before
 
 
-def test_a_run_goes_on_for_as_long_as_it_was_told(run, data, tmp_path):
+def test_resume_keeps_the_number_of_epochs_of_the_run(run, data, tmp_path):
     folder = tmp_path / "run"
     train(data, folder, **(SETTINGS | {"epochs": 1}))
     train(data, folder, resume=True, verbose=0)
-    assert len(rows(folder)) == 2  # Not the 10 that a new run has by default.
+    assert len(rows(folder)) == 2  # Not 10, the default of a new run.
     train(data, folder, resume=True, epochs=2, verbose=0)
     assert read_arguments(folder)["arguments"]["epochs"] == 2
     train(data, folder, resume=True, verbose=0)
     assert rows(folder) == rows(run.folder)[:3]
 
 
-def test_what_is_refused_leaves_no_folder(data, tmp_path):
+def test_call_that_raises_creates_no_folder(data, tmp_path):
     with pytest.raises(ValueError, match="by_request"):
         train(data, tmp_path / "run", **SETTINGS, by_request=True)
     parts = {"valid": data.parts["valid"]}
@@ -189,30 +189,32 @@ def test_what_is_refused_leaves_no_folder(data, tmp_path):
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_a_validation_part_of_one_class_is_monitored_by_logloss(data, tmp_path, capsys, label):
+def test_validation_with_one_class_monitors_logloss(data, tmp_path, capsys, label):
     valid = data.parts["valid"]
     valid = valid[valid.label == label]
     data = dataclasses.replace(data, parts=data.parts | {"valid": valid})
     settings = SETTINGS | {"model": "lr", "options": {}, "epochs": 1}
     found = f"{label * len(valid)} clicks in {len(valid)} rows"
     for monitor in ("gauc_then_logloss", "gauc", "auc", "ne"):
-        message = f"`monitor='{monitor}'` needs both clicks and .*: take 'logloss'.* {found}"
+        message = (
+            f"`monitor='{monitor}'` must be used with a part 'valid' .*: pass 'logloss'.* {found}"
+        )
         with pytest.raises(ValueError, match=message):
             train(data, tmp_path / "run", **settings, monitor=monitor)
     assert not (tmp_path / "run").exists()
     run = train(data, tmp_path / "run", **settings)
-    assert f"monitored by logloss. The part has {found}." in capsys.readouterr().out
+    assert f"monitors the logloss. The part has {found}." in capsys.readouterr().out
     assert read_arguments(run.folder)["arguments"]["monitor"] == "logloss"
     best = min(rows(run.folder), key=lambda row: float(row["logloss"]))
     assert run.result["best_step"] == int(best["step"])
-    train(data, tmp_path / "told", **settings, monitor="logloss")
-    assert rows(tmp_path / "told") == rows(run.folder)
+    train(data, tmp_path / "given", **settings, monitor="logloss")
+    assert rows(tmp_path / "given") == rows(run.folder)
     train(data, tmp_path / "counted", model="popularity")
-    assert capsys.readouterr().out.count("monitored by") == 0  # It was told, or is not trained.
+    assert capsys.readouterr().out.count("monitors the") == 0
 
 
 @pytest.mark.parametrize("of", ["history", "columns"])
-def test_other_histories_and_candidates_are_other_data(data, of):
+def test_data_fingerprint_depends_on_histories_and_candidates(data, of):
     train_part = data.parts["train"]
     if of == "history":
         start, end = train_part.history["hist"]
@@ -224,7 +226,7 @@ def test_other_histories_and_candidates_are_other_data(data, of):
     assert fingerprint(dataclasses.replace(data, parts=parts)) != fingerprint(data)
 
 
-def test_early_stopping_is_remembered(data, tmp_path):
+def test_resume_after_early_stopping_trains_no_epoch(data, tmp_path):
     options = SETTINGS | {"learning_rate": 1e-30, "epochs": 9, "patience": 2}
     train(data, tmp_path / "run", **options)
     assert len(rows(tmp_path / "run")) == 1 + 3
@@ -249,22 +251,24 @@ def test_mini_batch_aware_regularization(data, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_positives_may_count_more(data, tmp_path):
-    """Answers are higher, and a run that goes on keeps its loss."""
+def test_positive_weight(data, tmp_path):
+    """Outputs are higher, metrics are of click rates, and a resumed run has the same loss."""
     settings = {"model": "lr", "epochs": 3, "learning_rate": 0.1, "verbose": 0}
-    parts = {part: data.parts[part] for part in ("train", "test")}  # The last weights are kept.
+    parts = {part: data.parts[part] for part in ("train", "test")}  # The last weights are the best.
     data = dataclasses.replace(data, parts=parts)
     run = train(data, tmp_path / "run", **settings, positive_weight=3.0)
     assert run.model.loss.positive_weight == 3.0
     plain = train(data, tmp_path / "plain", **settings)
     answers = evaluate(run.model, data.dataset("test"), raw=True)
     assert answers["calibration"] > 1.05 * plain.result["test"]["calibration"]
-    assert run.result["test"]["calibration"] < answers["calibration"] / 1.05  # Undone there.
+    assert (
+        run.result["test"]["calibration"] < answers["calibration"] / 1.05
+    )  # Metrics of click rates.
     resumed = train(data, tmp_path / "run", resume=True, epochs=4, verbose=0)
     assert resumed.model.loss.positive_weight == 3.0
 
 
-def test_counts_of_features_without_a_trained_table_are_left_out(data, tmp_path, monkeypatch):
+def test_feature_counts_of_frozen_tables_are_left_out(data, tmp_path, monkeypatch):
     item, category = data.spec.target
 
     def without_categories(spec):
@@ -282,8 +286,8 @@ def test_counts_of_features_without_a_trained_table_are_left_out(data, tmp_path,
         np.testing.assert_array_equal(np.asarray(share)[2:], expected[2:])
 
 
-def test_popularity_is_counted(data, tmp_path):
-    """The smoothed click rate per item, by hand; one line of metrics, and the same when resumed."""
+def test_popularity_run(data, tmp_path):
+    """Smoothed click rates by hand, one line of metrics, and the same result when resumed."""
     run = train(data, tmp_path / "run", model="popularity", epochs=7, verbose=0)
     samples = data.parts["train"]
     items = samples.columns["item_id"]
@@ -326,43 +330,45 @@ def test_popularity_without_validation_and_with_weights(data, tmp_path):
 
 
 @pytest.mark.parametrize("word, value", [("positive_weight", 3.0), ("ema_momentum", 0.9)])
-def test_popularity_refuses_what_it_would_ignore(data, tmp_path, word, value):
+def test_popularity_raises_for_arguments_without_effect(data, tmp_path, word, value):
     with pytest.raises(ValueError, match=rf"`{word}` must be \d for model='popularity', which is"):
         train(data, tmp_path / "x", model="popularity", **{word: value})
     assert not (tmp_path / "x").exists()
 
 
-def test_a_run_of_0_1_is_refused(run, data, tmp_path):
+def test_run_of_version_0_1_raises(run, data, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run.folder, folder)
     content = json.loads((folder / "run.json").read_text())
     del content["format"]
     (folder / "run.json").write_text(json.dumps(content))
     for read in (load_run, read_arguments, lambda folder: train(data, folder, resume=True)):
-        with pytest.raises(ValueError, match=r"format 2. Received: .*None .*: train anew in"):
+        with pytest.raises(ValueError, match=r"format 2. Received: .*None .*: train a new run in"):
             read(folder)
 
 
-def test_the_least_logloss_is_kept(data, tmp_path):
+def test_monitor_logloss_keeps_the_lowest(data, tmp_path):
     run = train(data, tmp_path / "run", **SETTINGS, monitor="logloss")
     best = min(rows(run.folder), key=lambda row: float(row["logloss"]))
     assert run.result["best_step"] == int(best["step"])
     np.testing.assert_allclose(run.result["valid"]["logloss"], float(best["logloss"]))
 
 
-def test_where_no_user_has_both_classes_it_is_the_logloss(data, tmp_path):
+def test_validation_without_gauc_monitors_logloss(data, tmp_path):
     valid = data.parts["valid"]
     alone = dataclasses.replace(valid, group=np.arange(len(valid)))
     data = dataclasses.replace(data, parts=data.parts | {"valid": alone})
     settings = SETTINGS | {"epochs": 1}
     train(data, tmp_path / "run", **settings)
     assert read_arguments(tmp_path / "run")["arguments"]["monitor"] == "logloss"
-    with pytest.raises(ValueError, match="`monitor='gauc'` needs users of the part 'valid' with"):
+    with pytest.raises(
+        ValueError, match="`monitor='gauc'` must be used with users of the part 'valid'"
+    ):
         train(data, tmp_path / "other", **settings, monitor="gauc")
 
 
-def test_averaged_weights(data, tmp_path, monkeypatch):
-    """The best weights are averages over steps, and training is what it is without them."""
+def test_ema_momentum_keeps_averages(data, tmp_path, monkeypatch):
+    """The best weights are averages over steps. The trained weights do not change."""
     fit, seen = keras.Model.fit, {}
 
     def watched(self, *arguments, callbacks, **keywords):
@@ -382,11 +388,11 @@ def test_averaged_weights(data, tmp_path, monkeypatch):
     for weights in seen[0.8][1 : run.result["best_step"]]:
         average = [0.8 * a + 0.2 * w for a, w in zip(average, weights, strict=True)]
     assert run.result["best_step"] > 1
-    for kept, expected in zip(run.model.trainable_variables, average, strict=True):
-        np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-7)
+    for variable, expected in zip(run.model.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_every_so_many_steps(data, tmp_path):
+def test_evaluate_freq_in_steps(data, tmp_path):
     run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}), evaluate_freq=4)
     assert [int(row["step"]) for row in rows(run.folder)] == [0, 4, 8, 10]
 
@@ -401,9 +407,7 @@ def run_by_steps(request, data, tmp_path_factory):
 
 
 @pytest.mark.parametrize("step, checkpoint", [(5, 4), (19, 16)])
-def test_an_epoch_goes_on_where_it_was_evaluated(
-    run_by_steps, data, tmp_path, monkeypatch, step, checkpoint
-):
+def test_run_resumes_within_an_epoch(run_by_steps, data, tmp_path, monkeypatch, step, checkpoint):
     folder = tmp_path / "run"
     fit, steps = keras.Model.fit, []
     watching = [Killed(step)]
@@ -462,31 +466,31 @@ def test_without_validation(data, tmp_path, momentum):
         ({"options": {"dropout": 3}}, "`dropout` must be a number in"),
     ],
 )
-def test_what_must_hold(data, tmp_path, options, message):
+def test_invalid_arguments_raise(data, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         train(data, tmp_path / "x", **options)
     assert not (tmp_path / "x").exists()
 
 
-def test_folders_that_are_refused(run, data, tmp_path):
-    with pytest.raises(FileExistsError, match=r"new or empty.* Continue it with resume=True"):
+def test_invalid_folders_raise(run, data, tmp_path):
+    with pytest.raises(FileExistsError, match=r"new or empty.* Pass resume=True to continue"):
         train(data, run.folder)
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError, match="must be new or empty"):
         train(data, tmp_path)
     assert os.listdir(tmp_path) == ["file"]
-    with pytest.raises(FileNotFoundError, match="must be that of a training run"):
+    with pytest.raises(FileNotFoundError, match="must be the folder of a run"):
         train(data, tmp_path / "nothing", resume=True)
-    with pytest.raises(FileNotFoundError, match="must be that of a training run"):
+    with pytest.raises(FileNotFoundError, match="must be the folder of a run"):
         load_run(tmp_path)
 
 
-def test_other_data_is_refused(run):
+def test_resume_with_other_data_raises(run):
     other = synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4, seed=1)
     assert fingerprint(other) != fingerprint(
         synthetic_log(60, 16, interests=2, categories=10, held_out=3, dim=4)
     )
-    with pytest.raises(ValueError, match="A run must resume with its own data, that of there"):
+    with pytest.raises(ValueError, match="A run must resume with its own data, of there"):
         train(other, run.folder, resume=True)
 
 
@@ -507,20 +511,22 @@ def test_other_data_is_refused(run):
         {"seed": 1},
     ],
 )
-def test_a_run_that_goes_on_takes_no_other_arguments(run, data, other):
+def test_resume_with_other_arguments_raises(run, data, other):
     before = (run.folder / "run.json").read_bytes()
     (word,) = other
-    with pytest.raises(ValueError, match=f"`{word}` must be that of the run when it resumes, .*"):
+    with pytest.raises(
+        ValueError, match=f"`{word}` must be the same as in the run that resumes, .*"
+    ):
         train(data, run.folder, resume=True, verbose=0, **({"epochs": 9} | other))
-    assert (run.folder / "run.json").read_bytes() == before  # Nor is it told of more epochs.
+    assert (run.folder / "run.json").read_bytes() == before  # Nor does it have more epochs.
 
 
-def test_a_run_that_goes_on_takes_its_own_arguments(run, data):
+def test_resume_accepts_the_arguments_of_the_run(run, data):
     again = SETTINGS | {"options": {"hidden_units": (16,), "dropout": 0.3}}
     assert train(data, run.folder, resume=True, **again).result == run.result
 
 
-def test_the_rate_of_negatives_is_saved_with_the_loss(data, tmp_path):
+def test_negative_rate_is_saved_with_the_loss(data, tmp_path):
     thin, folder = data.downsample_negatives(0.5), tmp_path / "run"
     settings = SETTINGS | {"model": "lr", "options": {}}
     train(thin, folder, **(settings | {"epochs": 1}))
@@ -530,31 +536,31 @@ def test_the_rate_of_negatives_is_saved_with_the_loss(data, tmp_path):
 
 
 @keras.saving.register_keras_serializable(package="tests")
-class CountsTraces(keras.layers.Layer):
-    """Passes its inputs on, and counts how often Python runs it in training."""
+class TraceCounter(keras.layers.Layer):
+    """Identity that counts how often it is traced for training."""
 
     traces = 0
 
     def call(self, inputs, training=None):
-        CountsTraces.traces += bool(training)
+        TraceCounter.traces += bool(training)
         return inputs
 
 
-def test_a_fit_per_epoch_does_not_trace_the_training_step_again(data, tmp_path, monkeypatch):
+def test_training_step_is_traced_once_for_all_epochs(data, tmp_path, monkeypatch):
     def build(spec):
         model = MODELS["lr"](spec)
-        return keras.Model(model.inputs, CountsTraces()(model.output))
+        return keras.Model(model.inputs, TraceCounter()(model.output))
 
     monkeypatch.setitem(MODELS, "counting", build)
     traces = []
     for epochs in (1, 4):
-        CountsTraces.traces = 0
+        TraceCounter.traces = 0
         train(data, tmp_path / str(epochs), model="counting", epochs=epochs, patience=4, verbose=0)
-        traces.append(CountsTraces.traces)
+        traces.append(TraceCounter.traces)
     assert traces[0] == traces[1] > 0
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(run, data, tmp_path, monkeypatch):
+def test_previous_checkpoint_remains_if_the_disk_is_full(run, data, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     save = keras.Model.save
 
