@@ -1,4 +1,4 @@
-"""What every test may ask for: the shared real data, and quiet libraries."""
+"""What every test may use: the shared real data, one checking process, quiet libraries."""
 
 import gc
 import os
@@ -9,11 +9,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 from hypothesis import settings
 
+from tests.slow import is_slow
+
 # No test fails because it is slow: the machine may be busy.
 settings.register_profile("without_deadlines", settings(), deadline=None)
 settings.load_profile("without_deadlines")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the slow tests before `-m` selects."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if is_slow(item.nodeid, parameters):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_xdist_make_scheduler(config, log):

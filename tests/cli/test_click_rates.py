@@ -135,17 +135,6 @@ def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by
     assert "as it is (raw)" in told
 
 
-def test_a_run_of_an_older_version_uses_the_rate_of_its_data(folder, tmp_path):
-    old = shutil.copytree(folder / "run", tmp_path / "run")
-    content = json.loads((old / "run.json").read_text())
-    del content["negative_rate"]
-    (old / "run.json").write_text(json.dumps(content))
-    assert factor_of(run_click_rates(load_run(old))) == FACTOR
-    content["data"] = None
-    (old / "run.json").write_text(json.dumps(content))
-    assert factor_of(run_click_rates(load_run(old))) == FACTOR  # Its loss says so too.
-
-
 def test_popularity_of_downsampled_data(folder, tmp_path):
     """Popularity counts what is there: a quarter of the negatives, so odds four times as high."""
     data = PreparedData.load(folder / "data")
@@ -154,11 +143,7 @@ def test_popularity_of_downsampled_data(folder, tmp_path):
     expected = by_hand(counted.model, data, "test", 4)
     assert expected == pytest.approx(1, abs=0.4)
     assert counted.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
-    loaded = load_run(counted.folder).model
-    old = kd.build_popularity(data.spec)
-    old.set_weights(counted.model.get_weights())
-    old.save(counted.folder / "best.keras")  # As an older version did, which did not compile it.
-    for model in (counted.model, loaded, load_run(counted.folder).model):
+    for model in (counted.model, load_run(counted.folder).model):
         found = evaluate(model, data.dataset("test"))
         assert found == pytest.approx({**counted.result["test"]}, nan_ok=True)
         (rate,) = click_rates(model).of_outputs.values()
