@@ -28,10 +28,12 @@ PUBLIC_MODULES = [
     "keras_din.serving",
 ]
 # Public names whose docstrings have no example yet. Only ever remove names.
-WITHOUT_EXAMPLE = {
-    "export",
-    "serving.export_litert",
-    "serving.export_onnx",
+WITHOUT_EXAMPLE: set = set()
+# Examples that take seconds, and the packages of extras that they need.
+SLOW = {
+    "export": [],
+    "serving.export_litert": ["ai_edge_litert"],
+    "serving.export_onnx": ["tf2onnx", "onnxruntime"],
 }
 
 EXAMPLE = re.compile(r"^Examples?:\n(.*?)(?=^\w[\w ]*:\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -70,8 +72,17 @@ def test_every_public_name_has_an_example_or_is_listed():
     assert lacking == WITHOUT_EXAMPLE
 
 
-@pytest.mark.parametrize("name", [name for name, value in CALLABLES.items() if examples(value)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+        for name, value in CALLABLES.items()
+        if examples(value)
+    ],
+)
 def test_example_runs(name, tmp_path, monkeypatch):
+    for package in SLOW.get(name, []):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     for code in examples(CALLABLES[name]):
         exec(compile(code, f"<example of {name}>", "exec"), {"kd": kd, "keras": keras, "np": np})

@@ -1,4 +1,4 @@
-"""Writes a model as a version that TensorFlow Serving answers from."""
+"""`export`: writes a model as a SavedModel for TensorFlow Serving."""
 
 import os
 import pathlib
@@ -44,86 +44,94 @@ def export(
     rates: ClickRates | None = None,
     order_by: str | None = None,
 ) -> pathlib.Path:
-    """Writes a new version below `path`, whole or not at all.
+    """Writes a new version to a folder in `path`. A version is written completely or not at all.
 
-    The version is a SavedModel that needs TensorFlow alone. Inputs are named as the spec names
-    them and take the values of the log: strings or int64 of a feature with a vocabulary or hash
-    buckets, int32 indices of one with only a size, float32 numbers. Unknown values and indices
-    out of range are out-of-vocabulary. It answers two signatures:
+    The version is a SavedModel that needs only TensorFlow. Inputs have the names of the spec and
+    take the values of the log: strings or int64 if a feature has a vocabulary or hash buckets,
+    int32 indices if it has only a size, and float32 numbers. Unknown values and indices out of
+    range are out-of-vocabulary. There are two signatures:
 
     - `serving_default`, one row per candidate: context and target `(batch,)`, behaviors
       `(batch, time)` -> `ctr` `(batch,)`.
     - `rank`, one row per user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
-      `order`, int32 places of the candidates, the best first.
+      `order`, int32 positions of the candidates, the best first.
 
-    A spec with several labels has an output for each in place of `ctr`, and candidates are
-    ordered by the first, or by `order_by`.
+    A spec with several labels has one output per label instead of `ctr`. Candidates are ordered by
+    the first output, or by `order_by`.
 
-    A value that is missing is the empty string; of int64 hash buckets it is -2**63, since every
-    other number has a bucket.
+    The empty string is a missing value. With int64 hash buckets it is -2**63, since every other
+    number has a bucket.
 
-    Behaviors and candidates are padded, at either end, with the empty string or 0 in their
-    first `Categorical`. (Where 0 is in an int64 vocabulary, with the first of -1, -2, ... that
-    is not.) Padding candidates come last, with a `ctr` of 0. `(batch, 0)` is an empty history;
-    of one longer than `max_length` the most recent behaviors stay. A `Bag` has one axis more,
-    the last, with its values, padded anywhere alike; of more than `max_values` the first stay.
+    Behaviors and candidates are padded, at either end, with the empty string or 0 in their first
+    `Categorical`. If 0 is in an int64 vocabulary, padding is the first of -1, -2, ... that is not.
+    Padding candidates come last, with a `ctr` of 0. `(batch, 0)` is an empty history. Of a history
+    longer than `max_length` the most recent behaviors are used. A `Bag` has one more axis, the
+    last, with its values, padded at any position. Of a bag with more than `max_values` values the
+    first ones are used.
 
-    Before it is published, a process with TensorFlow alone scores sample rows through both and
-    must agree with the live model to 1e-5. `keras_din.json` beside the SavedModel says what it
-    is, and the differences found. With `tensorflow-serving-api` installed (the extra
-    `keras_din[serving]`) a version has warm-up requests, which a server answers itself before it
-    takes the version into service; without, a warning says that they are missing.
+    Before the version is published, a process with TensorFlow alone scores sample rows with both
+    signatures. It must agree with the model to 1e-5. `keras_din.json` in the folder describes the
+    version and contains the differences. If `tensorflow-serving-api` is installed (the extra
+    `keras_din[serving]`), a version has warm-up requests, which a server runs when it loads the
+    version. Otherwise a warning reports that they are missing.
 
-    `ctr` is the click rate of the log: what a `positive_weight` of the loss and
-    `data.downsample_negatives` did to the odds is undone in the version, in both signatures alike;
-    `order` is that of `ctr`. Both are read from the model's compiled
-    `keras_din.losses.BinaryCrossentropy`, unless they are given here. What is not given is taken as
-    1, and a line on the screen reports it. `raw=True` publishes what the model answers. `outputs`
-    in `keras_din.json` says all of it.
+    `ctr` is the click rate of the log: the changes of the odds by a `positive_weight` of the loss
+    and by `data.downsample_negatives` are undone. Both numbers are read from the model's compiled
+    `keras_din.losses.BinaryCrossentropy`, unless they are given. If one is unknown, it is assumed
+    to be 1, and a printed line reports this. `raw=True` exports the output of the model without a
+    change. `outputs` in `keras_din.json` describes each output.
 
-    A model of mixed precision is served in float32, and held to its own numbers in float32;
-    `half_precision` in `keras_din.json` says how far the live model is from them.
+    A model in mixed precision is exported in float32, and compared with its own results in
+    float32. `half_precision` in `keras_din.json` contains the difference to the results in mixed
+    precision.
 
-    Other threads may train and export other models meanwhile. The weights of this one must stay as
-    they are until the call returns.
+    Other threads may train and export other models at the same time. The weights of this model
+    must not change until the call returns.
 
     Args:
-        model: A model of the zoo, or any functional model with the spec's inputs and the output
-            `(batch, candidates)`.
-        spec: The `FeatureSpec` that the model was built from. A model of the zoo knows which
-            one that is; of one that you composed see `keras_din.CTRModel`.
-        path: Folder of the versions, such as `"exported_models/din"`. Made where it is missing.
-        metrics: What to remember of the model's quality, such as the result of `evaluate`.
-            What JSON takes, and numpy scalars; NaN and infinity are written as null.
-        data_fingerprint: What to remember of the data that the model was trained on.
-        keep: How many versions stay below `path`, with the new one; older ones are removed, and
-            a warning names those that can't be. By default all stay.
-        tables: `"float32"`, or `"int8"`: embeddings in int8 with a scale a row, of which the rows
-            that are asked for become floats. The live model stays as it is; the 1e-5 are to
-            that model with such tables, and `keras_din.json` says what they cost.
-        test: With int8 tables, a data set as of `keras_din.data.dataset`, not shuffled, on which
-            the loss of GAUC is measured.
-        positive_weight: That of the loss that the model was trained with; of several outputs a
+        model: A model of `keras_din.MODELS`, or any functional model with the spec's inputs and
+            the output `(batch, candidates)`.
+        spec: The `FeatureSpec` of the model. It is compared with the fingerprint in the model; for
+            your own models see `keras_din.CTRModel`.
+        path: Folder of the versions, such as `"exported_models/din"`. It is created if necessary.
+        metrics: Metrics of the model for `keras_din.json`, such as the result of `evaluate`: JSON
+            values and NumPy scalars. NaN and infinity are written as null.
+        data_fingerprint: A fingerprint of the training data for `keras_din.json`.
+        keep: Number of versions to keep in `path`, with the new one. Older versions are removed. A
+            warning lists versions that cannot be removed. By default all versions are kept.
+        tables: `"float32"`, or `"int8"` for embeddings in int8 with one scale per row, which are
+            converted to floats when they are looked up. The model itself does not change. The
+            version must agree to 1e-5 with the model with such tables, and `keras_din.json`
+            contains the differences to the model itself.
+        test: With int8 tables, a dataset of `keras_din.data.dataset` without shuffling, for
+            computing the difference of the GAUC.
+        positive_weight: The positive weight of the training loss. With several outputs it can be a
             dict by their names.
-        negative_rate: The fraction of the log's negatives that the model was trained on, such as
+        negative_rate: The fraction of the log's negatives in the training data, such as
             `data.negative_rate`.
-        raw: Whether `ctr` is the output of the model as it is.
-        rates: What a run knows of these three, in their place: `keras_din.training.run_click_rates`
-            of it. `keras_din.json` then says that they are known from the run.
-        order_by: Name of the output that `rank` orders candidates by. Defaults to that of the
-            first label.
+        raw: Whether `ctr` is the output of the model without a change.
+        rates: The `ClickRates` of a run, instead of these three arguments: the result of
+            `keras_din.training.run_click_rates`.
+        order_by: Name of the output by which `rank` orders candidates. Defaults to the output of
+            the first label.
 
     Returns:
-        The folder of the version, a `pathlib.Path`. Its name is a number that grows.
+        The folder of the version, a `pathlib.Path`. Its name is a number that increases.
 
     Raises:
-        ValueError: When the model does not take the inputs of the spec, or was built for other
-            values; each is named. When `path` is an address such as `gs://bucket/din`, or the
-            folder of a version. When a table that shall be in int8 is not finite, or another
-            argument is not as said here.
-        RuntimeError: When the SavedModel and the live model disagree, or on another backend
-            than TensorFlow. Nothing is published then.
-        OSError: When the folder can't be written. Older versions are untouched.
+        ValueError: If the inputs of the model differ from the spec, if the model was built with
+            other values, if `path` is an address such as `gs://bucket/din` or the folder of a
+            version, if a table for int8 is not finite, or if another argument is invalid.
+        RuntimeError: If the SavedModel and the model disagree, or if the backend is not
+            TensorFlow. Nothing is published.
+        OSError: If the folder cannot be written. Older versions do not change.
+
+    Example:
+
+    ```python
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100, dim=2)])
+    version = kd.export(kd.build_lr(spec), spec, "exported_models/lr", raw=True)
+    ```
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(

@@ -45,6 +45,13 @@ def export_litert(
         RuntimeError: When the extra `keras_din[litert]` is not installed, LiteRT lacks an operation
             of the model, or its interpreter fails or disagrees with the live model. Nothing is
             written then.
+
+    Example:
+
+    ```python
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100, dim=2)])
+    file = kd.serving.export_litert(kd.build_lr(spec), spec, "lr.tflite")
+    ```
     """
     file_format = FileFormat("litert", _write, open_litert)
     return export_file(file_format, model, spec, path, positive_weight, negative_rate, raw, rates)

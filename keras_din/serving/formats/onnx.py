@@ -54,6 +54,13 @@ def export_onnx(
         ValueError: When the inputs of the model are not those of the spec.
         RuntimeError: When the extra `keras_din[onnx]` is not installed, ONNX lacks an operation of
             the model, or `onnxruntime` fails or disagrees. Nothing is written then.
+
+    Example:
+
+    ```python
+    spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100, dim=2)])
+    file = kd.serving.export_onnx(kd.build_lr(spec), spec, "lr.onnx")
+    ```
     """
     file_format = FileFormat("onnx", _write, open_onnx)
     return export_file(file_format, model, spec, path, positive_weight, negative_rate, raw, rates)
