@@ -62,7 +62,13 @@ class BinaryCrossentropy(keras.losses.Loss):
     ```
     """
 
-    def __init__(self, positive_weight=1.0, name="binary_crossentropy", *, negative_rate=None):
+    def __init__(
+        self,
+        positive_weight: float = 1.0,
+        name: str = "binary_crossentropy",
+        *,
+        negative_rate: float | None = None,
+    ):
         super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
         self.positive_weight = positive_number("positive_weight", positive_weight)
         self._from_logits = False
@@ -88,7 +94,7 @@ class BinaryCrossentropy(keras.losses.Loss):
             return losses
         return losses * (1 + (self.positive_weight - 1) * ops.cast(y_true, losses.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"positive_weight": self.positive_weight, "name": self.name}
         return config | {"negative_rate": self.negative_rate}
 

@@ -1,6 +1,7 @@
 """The layer of DIN: attention pooling of a behavior sequence."""
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import keras
@@ -80,7 +81,13 @@ class AttentionSequencePoolingLayer(keras.layers.Layer):
         also differs from the paper in `weight_normalization="scaled"` and `activation="sigmoid"`.
     """
 
-    def __init__(self, units=(80, 40), activation="dice", weight_normalization=True, **kwargs):
+    def __init__(
+        self,
+        units: Sequence[int] = (80, 40),
+        activation: str | Callable | Sequence[str | Callable] = "dice",
+        weight_normalization: bool | str = True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units = layer_sizes("units", units, at_least_one=True)
         self.activation = checked_activation(activation)

@@ -43,7 +43,12 @@ class BagEmbedding(Embedding):
     """
 
     def __init__(
-        self, vocabulary_size, dim, embeddings_initializer="uniform", pooling="mean", **kwargs
+        self,
+        vocabulary_size: int,
+        dim: int,
+        embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
+        pooling: str = "mean",
+        **kwargs,
     ):
         super().__init__(vocabulary_size, dim, embeddings_initializer, **kwargs)
         self.pooling = one_of("pooling", pooling, POOLINGS)

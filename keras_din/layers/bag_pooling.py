@@ -69,7 +69,7 @@ class BagPooling(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, pooling="mean", **kwargs):
+    def __init__(self, pooling: str = "mean", **kwargs):
         super().__init__(**kwargs)
         self.pooling = one_of("pooling", pooling, POOLINGS)
         self.supports_jit = keras.backend.backend() != "tensorflow"

@@ -45,7 +45,7 @@ class BatchNormalization(MovingMoments):
         variance at inference, as in Keras.
     """
 
-    def __init__(self, epsilon=1e-3, momentum=0.99, **kwargs):
+    def __init__(self, epsilon: float = 1e-3, momentum: float = 0.99, **kwargs):
         super().__init__(epsilon, momentum, **kwargs)
 
     def build(self, inputs_shape):

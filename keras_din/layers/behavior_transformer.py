@@ -69,7 +69,14 @@ class BehaviorTransformer(keras.layers.Layer):
         (0.2 here) and the width of the feed-forward network (`key_dim` here).
     """
 
-    def __init__(self, num_heads=8, num_blocks=1, max_positions=100, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        num_heads: int = 8,
+        num_blocks: int = 1,
+        max_positions: int = 100,
+        dropout: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_heads = positive_integer("num_heads", num_heads)
         self.num_blocks = positive_integer("num_blocks", num_blocks)

@@ -1,5 +1,7 @@
 """The layer of DCN v2: explicit crosses of all units, one degree more per layer."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -47,7 +49,7 @@ class CrossNetwork(keras.layers.Layer):
         authors of the paper, has no experts.
     """
 
-    def __init__(self, ranks, num_experts=1, **kwargs):
+    def __init__(self, ranks: Sequence[int | None], num_experts: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.ranks = checked_ranks("ranks", ranks, num_experts)
         self.num_experts = positive_integer("num_experts", num_experts)

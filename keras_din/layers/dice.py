@@ -45,7 +45,7 @@ class Dice(MovingMoments):
         follows the paper.
     """
 
-    def __init__(self, epsilon=1e-8, momentum=0.99, **kwargs):
+    def __init__(self, epsilon: float = 1e-8, momentum: float = 0.99, **kwargs):
         super().__init__(epsilon, momentum, **kwargs)
 
     def build(self, inputs_shape):

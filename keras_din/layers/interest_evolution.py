@@ -64,7 +64,7 @@ class InterestEvolution(keras.layers.Layer):
         Eq. (8).
     """
 
-    def __init__(self, units, gru_type="AUGRU", **kwargs):
+    def __init__(self, units: int, gru_type: str = "AUGRU", **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.gru_type = one_of("gru_type", gru_type, GRU_TYPES)

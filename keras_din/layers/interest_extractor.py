@@ -1,5 +1,7 @@
 """The interest extractor of DIEN: a GRU over the behaviors, trained to predict the next one."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -70,7 +72,12 @@ class InterestExtractor(keras.layers.Layer):
     """
 
     def __init__(
-        self, units, auxiliary_loss_weight=1.0, auxiliary_units=(100, 50), seed=None, **kwargs
+        self,
+        units: int,
+        auxiliary_loss_weight: float = 1.0,
+        auxiliary_units: Sequence[int] = (100, 50),
+        seed: int | None = None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)

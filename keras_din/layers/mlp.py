@@ -1,5 +1,7 @@
 """A stack of dense layers with masked statistics."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 from keras import ops
 
@@ -41,7 +43,13 @@ class MLP(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, units, activation="dice", dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        units: Sequence[int],
+        activation: str | Callable | Sequence[str | Callable] = "dice",
+        dropout: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units = layer_sizes("units", units)
         self.activation = checked_activation(activation)

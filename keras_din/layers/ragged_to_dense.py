@@ -29,7 +29,7 @@ class RaggedToDense(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, fingerprint=None, **kwargs):
+    def __init__(self, fingerprint: str | None = None, **kwargs):
         # No autocast: numbers and indices must keep their precision.
         super().__init__(**{"autocast": False, **kwargs})
         self.fingerprint = fingerprint

@@ -38,7 +38,7 @@ class SequencePooling(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, pooling="mean", **kwargs):
+    def __init__(self, pooling: str = "mean", **kwargs):
         super().__init__(**kwargs)
         self.pooling = one_of("pooling", pooling, ("mean", "sum"))
         self.supports_masking = True

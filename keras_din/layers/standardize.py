@@ -39,7 +39,7 @@ class Standardize(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, mean=0.0, std=1.0, **kwargs):
+    def __init__(self, mean: float = 0.0, std: float = 1.0, **kwargs):
         super().__init__(**{"autocast": False, **kwargs})
         self.mean = float(mean)
         self.std = positive_number("std", std)
