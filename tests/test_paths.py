@@ -124,5 +124,7 @@ def test_the_folder_of_a_version_is_refused(tmp_path):
 
 @pytest.mark.parametrize("export", [export_onnx, export_litert])
 def test_a_file_is_not_written_over_a_folder(tmp_path, export):
-    with pytest.raises(ValueError, match=r"`path` must be that of a file\. Received: the folder"):
+    with pytest.raises(
+        ValueError, match=r"`path` must be the path of a file\. Received: the folder"
+    ):
         export(kd.build_popularity(SPEC), SPEC, tmp_path)

@@ -1,4 +1,4 @@
-"""What all files for runtimes without TensorFlow share: the graph, the check, the writing."""
+"""Export of a model as a file for a runtime without TensorFlow: graph, check and writing."""
 
 import dataclasses
 import os
@@ -38,11 +38,11 @@ class FileFormat(NamedTuple):
     """A file format.
 
     Attributes:
-        name: Name of the format, and of the extra of `keras_din` that it needs.
-        write: Function of a `tf.function`, from a dict of inputs to a dict of outputs, and of the
-            path of a file, to which it writes the graph.
-        open: Function from the path of a file to a function from a dict of arrays to a dict of
-            outputs, computed by the format's own runtime.
+        name: Name of the format and of the extra of `keras_din` that it needs.
+        write: Function that writes a graph. Its arguments are a `tf.function` from a dict of
+            inputs to a dict of outputs, and the path of a file.
+        open: Function that reads the file at a path with the runtime of the format. It returns a
+            function from a dict of arrays to a dict of outputs.
     """
 
     name: str
@@ -51,7 +51,7 @@ class FileFormat(NamedTuple):
 
 
 def index_spec(spec: FeatureSpec) -> FeatureSpec:
-    """The same features with indices as their raw values: a file has no lookup tables."""
+    """Returns the spec with indices as raw values, because a file has no lookup tables."""
     features = {name: index_feature(feature) for name, feature in spec.features.items()}
     named = lambda each: tuple(features[feature.name] for feature in each)  # noqa: E731
     return dataclasses.replace(
@@ -67,7 +67,7 @@ def index_spec(spec: FeatureSpec) -> FeatureSpec:
 
 @per_kind
 def index_feature(feature):
-    """The feature whose raw values are the inputs of the model."""
+    """Returns the feature with the inputs of the model as raw values."""
 
 
 @index_feature.register
@@ -91,11 +91,11 @@ def export_file(
     raw: bool = False,
     rates: ClickRates | None = None,
 ) -> pathlib.Path:
-    """Writes a model as a file, which replaces an existing one once its check has succeeded.
+    """Writes a model as a file. An existing file is replaced when the check has succeeded.
 
     Args:
         file_format: The format.
-        model: Same as in `keras_din.serving.export_onnx`, as all other arguments.
+        model: See `keras_din.serving.export_onnx`, also for the other arguments.
 
     Returns:
         `path`.
@@ -104,13 +104,13 @@ def export_file(
     check_order(f"export_{name}", model, spec, path)
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
-            "Exports need the TensorFlow backend. Received: KERAS_BACKEND="
-            f"{keras.backend.backend()}. Load the weights in a process with it."
+            "The backend of exports must be TensorFlow. Received: KERAS_BACKEND="
+            f"{keras.backend.backend()}. Load the weights in a process with that backend."
         )
     rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
     path = local_path("path", path)
     if path.is_dir():
-        raise ValueError(f"`path` must be that of a file. Received: the folder {path}.")
+        raise ValueError(f"`path` must be the path of a file. Received: the folder {path}.")
     check_model(model, spec)
     model = rates.model(model)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,18 +123,18 @@ def export_file(
             difference = _difference(score, index_spec(spec), float32_outputs(model))
         except ImportError as error:
             raise RuntimeError(
-                f"This export needs the packages of the extra {name!r}: "
-                f"pip install 'keras_din[{name}]' ({error})."
+                f"The packages of the extra {name!r} must be installed: "
+                f"pip install 'keras_din[{name}]'. Received: {error}."
             ) from error
-        except Exception as error:  # Converters and runtimes have types of their own.
+        except Exception as error:  # Converters and runtimes raise their own types.
             raise RuntimeError(
                 f"`export_{name}` can't write this model: its converter or its runtime failed. "
-                f"Nothing is written. Received: {model.name}. {error}"
+                f"No file was written. Received: {model.name}. {error}"
             ) from error
         if not difference <= TOLERANCE:
             raise RuntimeError(
-                f"The file must score as the live model does, within {TOLERANCE:g}. "
-                f"The largest difference was {difference:g}; nothing is written."
+                f"The scores of the file and of the model must agree to {TOLERANCE:g}. "
+                f"Received: a difference of {difference:g}. No file was written."
             )
         os.replace(file, path)
     if rates.is_assumed:
@@ -143,7 +143,7 @@ def export_file(
 
 
 def portable_graph(model: keras.Model, spec: FeatureSpec):
-    """The `tf.function` from a dict of inputs to a dict of outputs, its variables constants."""
+    """Returns a `tf.function` from a dict of inputs to a dict of outputs, without variables."""
     specs = {
         name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
         for name, tensor in build_inputs(spec).items()
@@ -155,7 +155,7 @@ def portable_graph(model: keras.Model, spec: FeatureSpec):
         return list(by_output(outputs, spec.outputs).values())
 
     with tracing(form="portable"), float32_inference(model):
-        # Converters know loops as functions, not as the jumps that they are lowered to.
+        # Converters support loops as functions, but not lowered to jumps.
         frozen = convert_variables_to_constants_v2(
             function.get_concrete_function(), lower_control_flow=False
         )
@@ -169,14 +169,14 @@ def portable_graph(model: keras.Model, spec: FeatureSpec):
 
 
 def _with_padding(spec: FeatureSpec, x: dict) -> dict:
-    """Cuts histories to the most recent behaviors, bags to the first values, and pads both by one.
+    """Truncates histories and bags to their maximum sizes, and pads both by one position.
 
-    Runtimes treat an axis of size 0 differently. With one more position no axis has this size.
+    Runtimes handle an axis of size 0 differently. With one more position no axis has this size.
     """
     for name, info in spec.inputs.items():
         if info.feature.max_values is not None:
-            kept = first_values(x[name], info.feature.max_values)
-            x[name] = _pad_by_one(tf.where(kept, x[name], PADDING_INDEX), axis=-1)
+            is_first = first_values(x[name], info.feature.max_values)
+            x[name] = _pad_by_one(tf.where(is_first, x[name], PADDING_INDEX), axis=-1)
     for sequence in spec.sequences:
         first = sequence.input_name(id_feature(sequence.of))
         x[first] = tf.where(most_recent(x[first], sequence.max_length), x[first], PADDING_INDEX)
@@ -192,13 +192,13 @@ def _pad_by_one(tensor, axis: int):
 
 
 def _difference(score, spec: FeatureSpec, live) -> float:
-    """The largest difference between the scores of a runtime and of `live` on sample rows."""
+    """Returns the largest difference between a runtime and `live` on sample rows."""
     largest = 0.0
     for options in ({}, {"rows": 4, "time": 0, "seed": 1}, {"rows": 1, "candidates": 1, "time": 3}):
         sample = sample_rows(spec, **options)
         real = sample.indices[id_feature(spec.target).name] != PADDING_INDEX
-        of_file = score(sample.raw)
+        scores = score(sample.raw)
         for name, values in by_output(live(sample.indices), spec.outputs).items():
-            difference = np.where(real, np.abs(of_file[name] - values), 0).max()
+            difference = np.where(real, np.abs(scores[name] - values), 0).max()
             largest = float(np.maximum(largest, difference))
     return largest

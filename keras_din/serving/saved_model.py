@@ -135,16 +135,17 @@ def export(
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
-            "`export` needs the TensorFlow backend. Received: KERAS_BACKEND="
-            f"{keras.backend.backend()}. Load the weights in a process with it."
+            "The backend of `export` must be TensorFlow. Received: KERAS_BACKEND="
+            f"{keras.backend.backend()}. Load the weights in a process with that backend."
         )
     if keep is not None:
         keep = positive_integer("keep", keep)
     one_of("tables", tables, ("float32", "int8"))
     if test is not None and (tables != "int8" or getattr(test, "groups", None) is None):
         raise ValueError(
-            '`test` belongs to `tables="int8"` and must be a data set with `groups`, as of '
-            f"`PreparedData.dataset` without `shuffle`. Received: tables={tables!r}, test={test!r}."
+            '`test` must be given with `tables="int8"`, and must be a dataset with `groups`, such '
+            "as `PreparedData.dataset` without `shuffle`. "
+            f"Received: tables={tables!r}, test={test!r}."
         )
     metrics = json_values("metrics", metrics, nulls=True)
     data_fingerprint = json_values("data_fingerprint", data_fingerprint, nulls=True)
@@ -183,7 +184,7 @@ def export(
         print(rates.describe(), flush=True)
     if warmup["file"] is None:
         warnings.warn(
-            f"{version.published} has no warm-up requests, so a server's first answers are slow: "
+            f"{version.published} has no warm-up requests, so first requests will be slow: "
             f"{warmup['missing']} is not installed (`pip install 'keras_din[serving]'`).",
             stacklevel=2,
         )

@@ -82,7 +82,7 @@ def test_what_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="The model's inputs must be those of the spec"):
         serving.export_onnx(kd.build_base(kd.FeatureSpec(target=SPEC.target)), SPEC, tmp_path / "x")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(RuntimeError, match="Exports need the TensorFlow backend"):
+    with pytest.raises(RuntimeError, match="The backend of exports must be TensorFlow"):
         serving.export_onnx(None, SPEC, tmp_path / "x")
 
 

@@ -199,7 +199,7 @@ def test_keep(tmp_path, unchecked):
 
 
 @pytest.mark.parametrize("output", ["dict", "one column", "three axes"])
-def test_an_output_that_is_no_ctr_is_refused(tmp_path, output):
+def test_output_of_another_form_raises(tmp_path, output):
     spec = kd.FeatureSpec(target=[ITEM])
     model = kd.build_base(spec, hidden_units=(4,))
     ctr = model.output
@@ -209,7 +209,10 @@ def test_an_output_that_is_no_ctr_is_refused(tmp_path, output):
         "three axes": ctr[..., None],
     }
     model = keras.Model(model.inputs, wrong[output])
-    with pytest.raises(ValueError, match=r"output must be one tensor `\(batch, candidates\)`"):
+    message = r"The model's output must be one tensor `\(batch, candidates\)`"
+    if output == "dict":
+        message = r"must have the names of the spec's outputs, \['ctr'\]\. .*\['ctr', 'other'\]"
+    with pytest.raises(ValueError, match=message):
         kd.export(model, spec, tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
@@ -291,7 +294,7 @@ def test_a_model_without_a_fingerprint_is_exported_with_a_warning(tmp_path, unch
 
 def test_another_backend_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(RuntimeError, match="`export` needs the TensorFlow backend"):
+    with pytest.raises(RuntimeError, match="The backend of `export` must be TensorFlow"):
         kd.export(None, SPEC, tmp_path)
 
 

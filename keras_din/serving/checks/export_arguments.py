@@ -58,7 +58,7 @@ def _check_outputs(outputs, spec: FeatureSpec) -> None:
     if not isinstance(outputs, dict) or set(outputs) != set(spec.outputs):
         names = list(outputs) if isinstance(outputs, dict) else repr(outputs)
         raise ValueError(
-            "The model's outputs must be a dict by those of the spec's labels, "
+            "The model's outputs must have the names of the spec's outputs, "
             f"{list(spec.outputs)}. Received: {names}."
         )
     for tensor in outputs.values():
@@ -71,7 +71,7 @@ def _check_outputs(outputs, spec: FeatureSpec) -> None:
 
 
 def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
-    """A model may have several tables of a feature, such as `lr`, one an input."""
+    """Checks the size of a table. A model such as `lr` has one table per input of a feature."""
     for name in {layer.feature, layer.name.removeprefix("embedding_")}:
         size = getattr(spec.features.get(name), "vocabulary_size", layer.vocabulary_size)
         if layer.vocabulary_size != size:

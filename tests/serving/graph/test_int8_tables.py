@@ -112,7 +112,7 @@ def test_what_is_lost():
 def test_what_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="`tables` must be one of 'float32', 'int8'"):
         kd.export(model, SPEC, tmp_path, tables="int4")
-    with pytest.raises(ValueError, match=r'`test` belongs to `tables="int8"` and must be a data'):
+    with pytest.raises(ValueError, match=r'`test` must be given with `tables="int8"`, and must'):
         kd.export(model, SPEC, tmp_path, test=tf.data.Dataset.range(3))
 
 
