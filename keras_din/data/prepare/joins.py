@@ -47,7 +47,7 @@ def read_log(
     Returns:
         `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
         needed column; `report` has, for each table used, as `items_table` its `rows`, its
-        `rows_aside` and how many rows of the log it says nothing of, `rows_not_found`.
+        `rows_aside` and how many rows of the log it has no row for, `rows_not_found`.
 
     Raises:
         ValueError: When a column is nowhere, or a table has a key twice or too many bad rows.

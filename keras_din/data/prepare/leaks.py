@@ -38,7 +38,7 @@ def check_no_feedback(labels: dict, target, context, side_features=(), sequences
         context: Names of features.
         side_features: Names of features of behaviors alone. What a user did with an earlier item is
             known, so that a label may be among them, unless it is 1 in all behaviors.
-        sequences: Name of a sequence -> the label that tells its behaviors.
+        sequences: Name of a sequence -> the label that selects its behaviors.
     """
     words = dict.fromkeys(context, "context") | dict.fromkeys(target, "target")
     check_known_before(labels, words)
@@ -48,14 +48,14 @@ def check_no_feedback(labels: dict, target, context, side_features=(), sequences
             raise ValueError(
                 f"`side_features` must hold what differs between behaviors. "
                 f"Received: {name!r}, which is 1 "
-                f"in all of them, since it tells the behaviors of {list(sequences)}."
+                f"in all of them, since it selects the behaviors of {list(sequences)}."
             )
 
 
 def telling_features(samples: Samples, spec: FeatureSpec) -> list:
     """Names of the features of context and target that tell a label nearly without exception.
 
-    A feature tells a label where one threshold, or a choice for each of at most 100 values,
+    A feature reveals a label where one threshold, or a choice for each of at most 100 values,
     parts the rows by label, but for a thousandth of the rarer class. Of fewer than 1000 rows, or
     rows of one class, none does.
     """

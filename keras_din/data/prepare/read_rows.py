@@ -45,7 +45,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
 
     Returns:
         `(frame, part, bad, counts)`: the rows, indexed by the line or row that each stood in; the
-        part of each, as `part_of` gives it; the rows that are aside; what a report says of them.
+        part of each, as `part_of` gives it; the rows kept aside; their entry in the report.
     """
     frames, parts, aside = [], [], []
     counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}}

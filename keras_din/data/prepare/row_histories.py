@@ -37,7 +37,7 @@ def read_histories(frame, sequences: list, columns: LogColumns, separator, train
         `(seen, missing)`: name of the feature -> its values in histories of training rows, one
         `Series` per sequence; name of the column -> how many of its values are missing.
     """
-    telling = _telling(columns.of, frame, columns.reading, columns.separators)
+    telling = _history_id_feature(columns.of, frame, columns.reading, columns.separators)
     seen: dict[str, list] = {name: [] for name in columns.of_behaviors}
     missing: dict[str, int] = {}
     for sequence in sequences:
@@ -67,8 +67,8 @@ def split_cells(cells: pd.Series, separator: str | None):
     return pd.Series(pd.arrays.ArrowExtensionArray(lists), cells.index)
 
 
-def _telling(of: list, frame, reading: dict, separators: dict):
-    """The feature that tells padding in histories, as `rows_to_samples` will find it, or `None`.
+def _history_id_feature(of: list, frame, reading: dict, separators: dict):
+    """The id feature of histories, whose padding value marks padding, or `None`.
 
     Of a name it is a `Categorical` whose `padding_value` will be that of the learned one.
     """
@@ -142,7 +142,7 @@ def _as_fields(text) -> pa.Array:
 def _seen(learned: dict, telling, training: np.ndarray) -> dict:
     """Of each feature `(values, seen, missing)`.
 
-    `seen` says which values stand in histories of training rows and are no padding; `is_missing` is
+    `seen` selects the values in histories of training rows that are not padding; `is_missing` is
     how many in those of all rows are no padding, and none.
     """
     _, first = next(iter(learned.values())) if telling is None else learned[telling.name]

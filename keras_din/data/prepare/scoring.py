@@ -67,7 +67,7 @@ def log_to_samples(
         data: The `PreparedData` whose behaviors stand before those of the log, or `None`.
         user: Column of users, as the log of `data` had them.
         time: Column of times.
-        sequences: Name of a sequence -> column of 0 and 1 that tells which rows of the log are
+        sequences: Name of a sequence -> column of 0 and 1 that selects the rows of the log that are
             its behaviors. A sequence that is not named has those of `data` alone.
         request: Column of impressions shown together: the earliest of their times counts for all.
         items: Table with one row per item, for columns that the log lacks.
@@ -184,8 +184,8 @@ def _good_rows(
         check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad)
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
-    told = time_unit != "auto" or time_format is not None
-    early = find_placeholders(time, at, is_time, unit, told, frame.index)
+    declared = time_unit != "auto" or time_format is not None
+    early = find_placeholders(time, at, is_time, unit, declared, frame.index)
     good = np.ones(len(frame), bool)
     for name, wrong in [
         (f"{user!r} is missing", is_missing(frame[user])),

@@ -29,16 +29,16 @@ def check_model(model, spec: FeatureSpec) -> None:
     if not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
     has = {tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in model.inputs}
-    wants = {
+    expected = {
         name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in build_inputs(spec).items()
     }
-    if has.keys() != wants.keys():
+    if has.keys() != expected.keys():
         raise ValueError(
             "The model's inputs must be those of the spec. "
-            f"The spec has, the model lacks: {sorted(wants.keys() - has.keys())}. "
-            f"The model has, the spec lacks: {sorted(has.keys() - wants.keys())}."
+            f"The spec has, the model lacks: {sorted(expected.keys() - has.keys())}. "
+            f"The model has, the spec lacks: {sorted(has.keys() - expected.keys())}."
         )
-    for name, wanted in wants.items():
+    for name, wanted in expected.items():
         if has[name] != wanted:
             raise ValueError(
                 f"The model's input {name!r} must be that of the spec, {wanted[0]} of shape "

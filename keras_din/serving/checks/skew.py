@@ -74,7 +74,7 @@ class Skew:
         values: Where the version's values are not those that the live model was built with, a
             sentence each: found also where no row shows it.
         without: When answers differ and no input does: feature or sequence -> the largest
-            difference that is left when it says nothing to both. One that leaves none explains
+            difference that is left when it is blanked for both. One that leaves none explains
             it.
     """
 
@@ -140,12 +140,12 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
         differ = not all(difference <= TOLERANCE for difference in largest.values())
         without = _without(loaded, spec, live, batches) if differ and not inputs else {}
     theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
-    told = (
+    details = (
         spec_differences(theirs, spec),
         without,
         differences(fingerprint(spec), theirs, "the version"),
     )
-    return Skew(rows, largest, _worst(answers), inputs, *told)
+    return Skew(rows, largest, _worst(answers), inputs, *details)
 
 
 def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
@@ -159,8 +159,8 @@ def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
                 found.append(f"{name}: {field} is {_told(has, ours)}")
     for sequence, of_version in zip(spec.sequences, theirs.sequences, strict=True):
         if sequence.max_length != of_version.max_length:
-            told = f"{of_version.max_length} in the version, {sequence.max_length} in the model"
-            found.append(f"{sequence.name}: max_length is {told}")
+            lengths = f"{of_version.max_length} in the version, {sequence.max_length} in the model"
+            found.append(f"{sequence.name}: max_length is {lengths}")
     return found
 
 
@@ -185,9 +185,9 @@ def _told(theirs, ours) -> str:
 def _check_signature(version, spec: FeatureSpec) -> None:
     signatures = read_description(version)["signatures"]
     has = {name: tensor["dtype"] for name, tensor in signatures["rank"]["inputs"].items()}
-    wants = {name: raw_dtype(info.feature).name for name, info in spec.inputs.items()}
-    if has != wants:
-        differ = sorted(dict(has.items() ^ wants.items()))
+    expected = {name: raw_dtype(info.feature).name for name, info in spec.inputs.items()}
+    if has != expected:
+        differ = sorted(dict(has.items() ^ expected.items()))
         raise ValueError(
             "The version must take the inputs of the model's spec, of the same types. "
             f"Received: {version}, which differs in {differ}."
@@ -321,7 +321,7 @@ def _to_python(value):
 
 
 def _without(loaded, spec, live, batches) -> dict:
-    """Feature or sequence -> the largest difference left when it says nothing, to both."""
+    """Feature or sequence -> the largest difference that is left when it is blanked for both."""
     left = {}
     for name, silence in _ablations(spec).items():
         largest = 0.0
@@ -337,7 +337,7 @@ def _without(loaded, spec, live, batches) -> dict:
 
 
 def _ablations(spec) -> dict:
-    """Feature or sequence -> a function that takes what it says out of `(raw, x)`."""
+    """Feature or sequence -> a function that blanks it in `(raw, x)`."""
 
     def of_feature(feature):
         names = [name for name, info in spec.inputs.items() if info.feature is feature]

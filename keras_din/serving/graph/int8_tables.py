@@ -101,7 +101,7 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
         spec: The features.
         live: Function from the model's inputs to its output, or to a dict of its outputs.
         int8: The same with int8 tables.
-        test: A data set as of `keras_din.data.dataset`, with `groups`, or `None`.
+        test: A dataset with `groups`, see `keras_din.data.dataset`, or `None`.
 
     Returns:
         `largest_difference` on sample rows; with `test` that on its rows too, both `gauc`s, and

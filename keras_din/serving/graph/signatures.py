@@ -66,7 +66,7 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
 
 
 def _of_these_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
-    """The inputs, checked to have as many axes as the signature says.
+    """The inputs, checked to have the number of axes of the signature.
 
     A server feeds what a client sends, whatever the graph promises. Unchecked, another operation
     would fail that names no input, or one would answer something.

@@ -1,4 +1,4 @@
-"""`keras_din.json`: what a version says of itself."""
+"""`keras_din.json`: the description of a version."""
 
 import datetime
 import json
@@ -97,7 +97,7 @@ def find_version(path) -> pathlib.Path:
 
 
 def read_description(version) -> dict:
-    """What `keras_din.json` of a version says; vocabulary files by their whole paths.
+    """The content of `keras_din.json` of a version, with whole paths of vocabulary files.
 
     `FeatureSpec.from_json(json.dumps(description["spec"]))` is the spec.
 

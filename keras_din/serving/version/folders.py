@@ -170,7 +170,7 @@ def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
 def _retire(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
     """Removes older versions; each vanishes at once, as a server that looks must see it.
 
-    The new one is published by now, so what can't be removed is told in a warning.
+    The new one is published by now, so a warning lists what can't be removed.
     """
     left = []
     older = [number for number in versions(version.parent) if number < int(version.name)]

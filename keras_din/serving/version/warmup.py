@@ -23,7 +23,7 @@ SIZES = {
 def warmup_requests(spec: FeatureSpec) -> list:
     """Pairs of a signature's name and its inputs, arrays of raw values by name.
 
-    The rows are those that the check of a version scores, over and over where more are asked
+    The rows are those that the check of a version scores, repeated where more are requested
     for, the longest histories first.
     """
     raw = sample_rows(spec).raw
@@ -47,7 +47,7 @@ def write_warmup(folder, spec: FeatureSpec) -> dict:
     A TFRecord file of `PredictionLog`, which a server reads when it loads the version.
 
     Returns:
-        What `keras_din.json` says of it: the file and the requests, each its signature and the
+        The entry in `keras_din.json`: the file and the requests, each its signature and the
         shape of a target's input. Without `tensorflow-serving-api` nothing is written, and the
         file is `None`.
     """
@@ -57,7 +57,7 @@ def write_warmup(folder, spec: FeatureSpec) -> dict:
 
     path = pathlib.Path(folder, FILE)
     path.parent.mkdir(exist_ok=True)
-    told = []
+    requests = []
     with tf.io.TFRecordWriter(str(path)) as file:
         for signature, inputs in warmup_requests(spec):
             log = prediction_log_pb2.PredictionLog()
@@ -66,5 +66,5 @@ def write_warmup(folder, spec: FeatureSpec) -> dict:
             for name, tensor in input_specs(spec, signature).items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(inputs[name], tensor.dtype))
             file.write(log.SerializeToString(deterministic=True))
-            told.append([signature, *inputs[id_feature(spec.target).name].shape])
-    return {"file": FILE, "requests": told}
+            requests.append([signature, *inputs[id_feature(spec.target).name].shape])
+    return {"file": FILE, "requests": requests}
