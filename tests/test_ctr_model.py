@@ -406,7 +406,10 @@ def test_data_and_models_as_wrong_arguments():
         (lambda: kd.models.fit_popularity(model, dataset, data), f"`valid` {prepared}"),
         (lambda: kd.models.fit_popularity(dataset, model), no_model),
         (lambda: kd.models.fit_popularity(model, model), f"`train` {a_model}"),
-        (lambda: kd.evaluate(dataset, model), f"{no_model}, and the dataset .*Received: a .*Data"),
+        (
+            lambda: kd.evaluate(dataset, model),
+            f"{no_model}, followed by the dataset. Received: a .*Data",
+        ),
         (lambda: predict(data, model), no_model),
         (lambda: kd.evaluate(model, data), f"`dataset` {prepared}"),
         (lambda: kd.evaluate(model, model), f"`dataset` {a_model}"),

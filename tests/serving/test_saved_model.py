@@ -162,7 +162,7 @@ def test_disagreement_publishes_nothing(tmp_path, monkeypatch):
     rounds = tf.config.experimental.tensor_float_32_execution_enabled
     before = rounds()
 
-    def disagree(folder, spec, live):
+    def disagree(folder, spec, live, order_by):
         assert (pathlib.Path(folder) / "saved_model.pb").is_file()
         assert (pathlib.Path(folder) / warmup.FILE).is_file()
         assert not rounds()

@@ -443,7 +443,7 @@ def test_one_item_that_is_missing_does_not_make_the_others_numbers(tmp_path, wri
 def test_items_that_are_floats():
     whole = prepare_impressions(a_log(item=[1.0, 2.0, 3.0, 1.0, 2.0, 1.0]), **COLUMNS)
     assert whole.spec.features["item"].vocabulary == (1, 2)
-    with pytest.raises(ValueError, match="The item, the first of `target`, must be of strings or"):
+    with pytest.raises(ValueError, match="The item, the first of `target`, must have strings or"):
         prepare_impressions(a_log(item=[1.5, 2.0, 3.0, 1.0, 2.0, 1.0]), **COLUMNS)
 
 

@@ -62,7 +62,7 @@ def test_a_version(model, tmp_path, monkeypatch):
         warnings.simplefilter("ignore")  # That there are no warm-up requests.
         version = kd.export(model, SPEC, tmp_path, tables="int8")
     sample = sample_rows(SPEC)
-    ((_, _, live),) = checked
+    ((_, _, live, _),) = checked
     np.testing.assert_array_equal(live(sample.indices), Int8Tables(model).outputs(sample.indices))
     told = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))["tables"]
     assert told["dtype"] == "int8"
