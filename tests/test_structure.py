@@ -3,6 +3,8 @@
 import ast
 import pathlib
 
+from tests.slow import SLOW
+
 ROOT = pathlib.Path(__file__).parent.parent
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "keras_din"
@@ -77,6 +79,16 @@ def test_the_list_of_covered_modules_is_current():
         assert (TESTS / test).is_file(), test
         assert (PACKAGE / name).exists(), name
         assert name.endswith("/") or not own_test(pathlib.Path(name)).is_file(), name
+
+
+def test_the_list_of_slow_tests_is_current():
+    for pattern in SLOW:
+        file, _, name = pattern.partition("::")
+        file = file.partition("*")[0]
+        assert (ROOT / file).exists(), pattern
+        if name:
+            function = name.partition("*")[0].partition("[")[0]
+            assert f"def {function}" in (ROOT / file).read_text(encoding="utf-8"), pattern
 
 
 def test_no_test_file_imports_another():

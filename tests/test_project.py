@@ -1,4 +1,4 @@
-"""The house: its floors, its style, its front door, and what an import costs."""
+"""The project: layers, style, public names, and what an import loads."""
 
 import pathlib
 import re
@@ -25,7 +25,7 @@ def test_ruff(words):
     assert code == 0, output
 
 
-def test_a_file_imports_lower_floors_only():
+def test_modules_import_lower_layers_only():
     code, output = run(
         "-c",
         "import sys; from importlinter.cli import lint_imports_command as c; c(sys.argv[1:])",
@@ -75,31 +75,31 @@ def test_public_names():
         _ = keras_din.build_dinn
 
 
-@pytest.mark.parametrize("room", ["data", "layers", "losses", "metrics", "models", "ops"])
-def test_rooms_say_what_they_offer(room):
-    module = __import__(f"keras_din.{room}", fromlist=["*"])
+@pytest.mark.parametrize("package", ["data", "layers", "losses", "metrics", "models", "ops"])
+def test_packages_have_the_names_of_their_all(package):
+    module = __import__(f"keras_din.{package}", fromlist=["*"])
     names = getattr(module, "__all__", [n for n in dir(module) if not n.startswith("_")])
     assert all(hasattr(module, name) for name in names)
 
 
-def test_import_opens_no_room_that_is_not_needed():
+def test_import_loads_no_module_that_is_not_needed():
     script = """
 import sys, keras_din
 print(sorted(name for name in sys.modules if name.startswith(("keras_din", "pandas", "pyarrow"))))
 """
     code, output = run("-c", script)
     assert code == 0, output
-    opened = next(line for line in output.splitlines() if line.startswith("["))
-    assert "'keras_din.models.din'" in opened
-    for room in ("data", "serving", "evaluation", "training", "plots", "cli"):
-        assert f"'keras_din.{room}'" not in opened
+    loaded = next(line for line in output.splitlines() if line.startswith("["))
+    assert "'keras_din.models.din'" in loaded
+    for package in ("data", "serving", "evaluation", "training", "plots", "cli"):
+        assert f"'keras_din.{package}'" not in loaded
 
 
-def test_public_things_have_docstrings():
+def test_public_names_have_docstrings():
     for name in keras_din.__all__:
-        thing = getattr(keras_din, name)
-        if not isinstance(thing, (str, dict)):
-            assert (thing.__doc__ or "").strip(), name
+        value = getattr(keras_din, name)
+        if not isinstance(value, (str, dict)):
+            assert (value.__doc__ or "").strip(), name
 
 
 def test_a_short_pyproject_and_no_pins():
