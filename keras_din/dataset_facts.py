@@ -1,4 +1,4 @@
-"""The spec, groups and negative rate of a dataset, also after transformations of `tf.data`.
+"""The spec, groups and rate of negatives of a dataset, found even after `take`, `map` and so on.
 
 `keras_din.data.dataset` sets the attributes `spec` and `groups`. `PreparedData.dataset` also sets
 `negative_rate`. A transformation such as `take` returns a new object without these attributes.

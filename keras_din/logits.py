@@ -1,4 +1,4 @@
-"""Passes the logits of probabilities to the loss, on every backend."""
+"""Keeps logits next to their probabilities, so that the loss can use them on every backend."""
 
 import contextlib
 import threading

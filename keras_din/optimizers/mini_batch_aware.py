@@ -1,4 +1,4 @@
-"""Mini-batch aware regularization: L2 on the rows of the batch, stronger for rare values."""
+"""Adds the mini-batch aware regularization of the DIN paper to the gradients of tables."""
 
 import math
 import types

@@ -1,4 +1,4 @@
-"""Rows that hold everything that a client may send, and what the model must take for each."""
+"""Random test rows: raw values that a client may send, and the model's input for each."""
 
 from typing import NamedTuple
 

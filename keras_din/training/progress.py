@@ -1,4 +1,4 @@
-"""The progress of a run, and checkpoints of its model."""
+"""The progress of a run: written at each checkpoint, read to continue after a kill."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""The arguments of a run that resumes, and checks of the arguments of the call."""
+"""When a run resumes: checks that the new arguments and the data are those of the run."""
 
 import os
 import pathlib

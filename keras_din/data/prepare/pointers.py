@@ -1,4 +1,4 @@
-"""The last step of preparing a log: behaviors as logs, samples as pointers into them."""
+"""Builds the behavior log of a sequence from behaviors of one or several sources."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Reading tables of rows that hold their histories: good rows, their parts, and rows aside."""
+"""Reads tables whose rows contain histories: the good rows, the part of each, the bad rows."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Splits of rows into training, validation and test."""
+"""The ways to split: by time, by user, the last fraction, or each user's last rows."""
 
 import dataclasses
 import datetime

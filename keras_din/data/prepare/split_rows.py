@@ -1,4 +1,4 @@
-"""The third step of preparing a log: the part of each row, training, validation or test."""
+"""The third step of preparing a log: applies a split and checks that no part is empty."""
 
 import dataclasses
 

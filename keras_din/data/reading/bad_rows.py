@@ -1,4 +1,4 @@
-"""The largest share of bad rows that is not an error."""
+"""The limit for bad rows: raises an error if too many rows are bad."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Packed histories: only the real positions of a batch, with the row that each belongs to.
+"""Functions on histories without padding: pack, gather, and sum, maximum and softmax per row.
 
 A history is given padded, `(batch, time)`. The packed form concatenates its real positions, row by
 row: values `(positions, ...)` and `rows` `(positions,)`. At batch 1024 most of a padded matrix is

@@ -1,4 +1,4 @@
-"""The check before a version is published: a process without Keras scores it the same."""
+"""The check before publishing: a version, run without Keras, scores as the live model does."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Checks multiply in float32: recent GPUs round factors to 10 bits by default (TensorFloat-32)."""
+"""Turns off TensorFloat-32 during checks, because it rounds products on recent GPUs."""
 
 import contextlib
 import threading

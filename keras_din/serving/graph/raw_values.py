@@ -1,4 +1,4 @@
-"""Raw values to indices and numbers inside a graph, the same as `keras_din.data` does it."""
+"""Makes the model's inputs from raw values in a graph, one function per kind of feature."""
 
 import pathlib
 

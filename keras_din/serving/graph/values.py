@@ -1,4 +1,4 @@
-"""The lookup from raw values to indices inside a graph."""
+"""Looks up raw values in a graph: one function per kind of values."""
 
 import pathlib
 

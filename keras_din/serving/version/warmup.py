@@ -1,4 +1,4 @@
-"""Requests that a server answers itself before a version takes its first from a client."""
+"""Warm-up requests: TensorFlow Serving runs them when it loads a version, before any client."""
 
 import importlib.util
 import pathlib
