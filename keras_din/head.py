@@ -101,7 +101,8 @@ def only_output(spec) -> str:
         raise ValueError(
             "A model with a bias, a linear part or counts must have a spec with one label. "
             f"Received: labels {[label.name for label in spec.labels]}. Create one spec per label "
-            "with `dataclasses.replace(spec, labels=[...])`."
+            "with `dataclasses.replace(spec, labels=[...])`, and its data with "
+            "`dataclasses.replace(data, spec=...)`; or prepare the log with one `label`."
         )
     return spec.outputs[0]
 

@@ -5,8 +5,15 @@ import json
 import math
 import zlib
 
-from keras_din.features import NUM_RESERVED, FeatureSpec, id_feature
+from keras_din.features import (
+    DEFAULT_LABEL,
+    DEFAULT_OUTPUT,
+    NUM_RESERVED,
+    FeatureSpec,
+    id_feature,
+)
 
+_DEFAULT_LABELS = {DEFAULT_OUTPUT: DEFAULT_LABEL}  # Not written into a fingerprint.
 _DESCRIPTIONS = {
     "vocabulary": "a vocabulary",
     "hash": "hash buckets",
@@ -20,7 +27,8 @@ def fingerprint(spec: FeatureSpec) -> str:
     """Returns a short JSON text with all that determines the meaning of a model's inputs.
 
     It contains the names of inputs, the kinds of features, their values in order, the mean and
-    standard deviation of a `Numeric`, and the features that determine padding. It does not contain
+    standard deviation of a `Numeric`, the features that determine padding, and the label of each
+    output unless these are the default ones. It does not contain
     `dim` and `pooling`, which the model has itself, and `max_length` and `max_values`, which
     concern only data.
     """
@@ -52,6 +60,9 @@ def differences(text: str, spec: FeatureSpec, what: str = "the spec") -> list:
             now = content["inputs"].get(name)
             has = "nothing" if now is None else f"feature {now!r}"
             found.append(f"input {name!r} is feature {was!r} in the model, {has} in {what}")
+    was, now = (each.get("labels", _DEFAULT_LABELS) for each in (model_content, content))
+    if was != now:
+        found.append(f"the labels by output are {was} in the model, {now} in {what}")
     for sequence, was in model_content["padding"].items():
         now = content["padding"].get(sequence)
         if now not in (None, was):
@@ -98,19 +109,21 @@ def refuse_differences(found: list, what: str) -> None:
     if found:
         raise ValueError(
             f"{what} must have the features that the model was built with, with the same values in "
-            "the same order: they are the rows of its tables. Received a different one: "
-            f"{'; '.join(found)}."
+            "the same order: they are the rows of its tables. It must have the same labels. "
+            f"Received a different one: {'; '.join(found)}."
         )
 
 
 def _content(spec) -> dict:
     padding = {"": id_feature(spec.target).name}
     padding |= {sequence.name: id_feature(sequence.of).name for sequence in spec.sequences}
-    return {
+    content = {
         "inputs": {name: info.feature.name for name, info in spec.inputs.items()},
         "padding": padding,
         "features": {name: _feature_content(feature) for name, feature in spec.features.items()},
     }
+    labels = {label.output: label.name for label in spec.labels}
+    return content if labels == _DEFAULT_LABELS else content | {"labels": labels}
 
 
 def _feature_content(feature) -> dict:

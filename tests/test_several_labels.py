@@ -199,9 +199,9 @@ def test_what_an_export_refuses(data, trained, tmp_path):
     with pytest.raises(ValueError, match=r"`order_by` must be one of 'ctr', 'cvr'\. Received"):
         kd.export(model, data.spec, tmp_path / "two", order_by="buy")
     one = kd.FeatureSpec(target=data.spec.target, sequences=data.spec.sequences)
-    with pytest.raises(ValueError, match=r"must be a dict by .*\['ctr'\]\. Received: \['ctr'"):
+    with pytest.raises(ValueError, match=r"must have the names of .*\['ctr'\]\. Received: \['ctr'"):
         kd.export(model, one, tmp_path / "two")
-    with pytest.raises(ValueError, match=r"must be a dict by .*'cvr'\]\. Received: <Keras"):
+    with pytest.raises(ValueError, match=r"must have the names of .*'cvr'\]\. Received: <Keras"):
         kd.export(kd.build_base(one), data.spec, tmp_path / "two")
     with pytest.raises(ValueError, match=r"`positive_weight` must be one of 'ctr', 'cvr'\. Rec"):
         kd.export(model, data.spec, tmp_path / "two", positive_weight={"buy": 2})

@@ -222,6 +222,26 @@ def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsy
         assert message in error
 
 
+def test_another_label_is_another_spec(tmp_path):
+    """Features are the same, so nothing else would refuse the purchases of a model of clicks."""
+    clicks = spec_of()
+    purchases = dataclasses.replace(clicks, labels=["buy"])
+    message = r"labels by output are \{'buy': 'buy'\} in the model, \{'ctr': 'click'\} in the spec"
+    assert differences(fingerprint(purchases), purchases) == []
+    model = kd.build_base(purchases, hidden_units=[2])
+    with pytest.raises(ValueError, match=message):
+        check_fingerprint(model, clicks)
+    with pytest.raises(ValueError, match=message):
+        kd.export(model, clicks, tmp_path / "din")
+    assert "labels" not in json.loads(fingerprint(clicks))
+    # A default spec is that of version 0.1, which had no labels.
+    (difference,) = differences(fingerprint(clicks), purchases)
+    assert "{'ctr': 'click'} in the model, {'buy': 'buy'}" in difference
+    swapped_outputs = [kd.Label("buy", output="ctr"), kd.Label("click", output="buy")]
+    both = dataclasses.replace(clicks, labels=["click", "buy"])
+    assert differences(fingerprint(both), dataclasses.replace(clicks, labels=swapped_outputs))
+
+
 def test_fingerprint_is_short_json():
     spec = spec_of([f"i{i}" for i in range(100_000)])
     text = fingerprint(spec)

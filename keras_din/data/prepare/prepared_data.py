@@ -166,15 +166,16 @@ class PreparedData:
         """
         negative_rate = rate("negative_rate", negative_rate)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
-        if len(train.labels) > 1:
+        if len(self.spec.labels) > 1:
             raise ValueError(
-                "`downsample_negatives` requires samples with one label: with several, no single "
+                "`downsample_negatives` requires a spec with one label: with several, no single "
                 "rate could undo its effect on each. Weight positives with `keras_din.losses."
                 "BinaryCrossentropy(positive_weight=...)`. "
-                f"Received: labels {list(train.labels)}."
+                f"Received: labels {[label.name for label in self.spec.labels]}."
             )
+        positive = train.labels[self.spec.labels[0].name] == 1
         draws = np.random.default_rng(seed).random(len(train), dtype="float32")
-        parts = self.parts | {"train": train[(train.label == 1) | (draws < negative_rate)]}
+        parts = self.parts | {"train": train[positive | (draws < negative_rate)]}
         report = self.report | {
             "negative_rate": self.report.get("negative_rate", 1.0) * negative_rate
         }
