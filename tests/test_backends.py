@@ -201,7 +201,7 @@ def a_step(build, padding):
     return before, model.get_weights()
 
 for name in sys.argv[2:]:
-    options = {"auxiliary_loss": 0} if name == "dien" else {}
+    options = {"auxiliary_loss_weight": 0} if name == "dien" else {}
     build = lambda spec: ZOO[name](spec, **options)
     before, clean = a_step(build, 1.7e9)
     for padding in (0.0, np.nan, np.inf):
