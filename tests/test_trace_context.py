@@ -28,6 +28,12 @@ def test_tracing_changes_settings_and_restores_them():
     assert before == TraceContext()
 
 
+def test_training_is_the_default():
+    default = TraceContext()
+    assert (default.form, default.custom_gradients, default.float32) == ("native", True, False)
+    assert dict(default.lookups) == {}
+
+
 def test_tracing_does_not_affect_other_threads():
     seen = []
     with tracing(form="portable"):
