@@ -104,7 +104,7 @@ def test_a_label_that_is_always_the_same_is_refused():
 
 def test_fewer_negatives_of_several_labels_are_refused():
     with pytest.raises(
-        ValueError, match=r"requires samples with one label.*Received: labels \['cli"
+        ValueError, match=r"requires a spec with one label.*Received: labels \['cli"
     ):
         prepared().downsample_negatives(0.5)
 
