@@ -87,8 +87,9 @@ def read_prior_history(
         at = np.full(len(frame), first_time - 1)
         if own_time:
             at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
-            declared = (time_unit, time_format) != ("auto", None)
-            good &= is_time & ~find_placeholders(time, at, is_time, unit, declared, frame.index)
+            good &= is_time & ~find_placeholders(
+                time, at, is_time, unit, time_unit, time_format, frame.index
+            )
         aside, unknown = len(bad) + int((~good).sum()), int((good & (number < 0)).sum())
         reason = "the row is bad, or has no item or time"
         total = len(bad) + len(frame)

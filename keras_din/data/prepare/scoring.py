@@ -184,8 +184,7 @@ def _good_rows(
         check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad)
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
-    declared = time_unit != "auto" or time_format is not None
-    early = find_placeholders(time, at, is_time, unit, declared, frame.index)
+    early = find_placeholders(time, at, is_time, unit, time_unit, time_format, frame.index)
     good = np.ones(len(frame), bool)
     for name, wrong in [
         (f"{user!r} is missing", is_missing(frame[user])),

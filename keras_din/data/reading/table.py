@@ -314,8 +314,7 @@ def clean_events(
     wrong = frame[time][~known & ~is_missing(frame[time])]
     if unit != ORDER and len(wrong):
         checks.remedies[f"{time!r} is not {what}"] = time_remedy(wrong, time_format)
-    is_declared = time_unit != "auto" or time_format is not None
-    early = find_placeholders(time, times, known, unit, is_declared, frame.index)
+    early = find_placeholders(time, times, known, unit, time_unit, time_format, frame.index)
     checks.set_aside(early, f"{time!r} {PLACEHOLDER}", time)
     checks.remedies[f"{time!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
     checks.check_labels(found)

@@ -78,7 +78,9 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
     return _from_numbers(name, values, unit)
 
 
-def find_placeholders(name, times, known, unit: str, is_declared: bool, lines) -> np.ndarray:
+def find_placeholders(
+    name, times, known, unit: str, time_unit: str, time_format: str | None, lines
+) -> np.ndarray:
     """Finds times such as 0 or -1 that are placeholders for a missing time.
 
     These are times up to 1970-01-02 in a column whose median is after 1980.
@@ -88,8 +90,9 @@ def find_placeholders(name, times, known, unit: str, is_declared: bool, lines) -
         times: Microseconds `(rows,)`, see `to_microseconds`.
         known: Where the times are known, see `to_microseconds`.
         unit: The detected unit, see `to_microseconds`.
-        is_declared: Whether the user gave the unit or the format. Then such times are kept, and
-            a message about them is printed.
+        time_unit: The unit that the user gave, or `"auto"`.
+        time_format: The format that the user gave, or `None`. If the user gave one of the two,
+            such times are kept, and a message about them is printed.
         lines: The line of each, `(rows,)`.
 
     Returns:
@@ -99,7 +102,7 @@ def find_placeholders(name, times, known, unit: str, is_declared: bool, lines) -
     if unit == ORDER or not known.any() or np.median(times[known]) < _YEAR_1980:
         return none
     early = known & (times <= _EARLIEST)
-    if not early.any() or not is_declared:
+    if not early.any() or (time_unit == "auto" and time_format is None):
         return early
     print(
         f"Column {name!r}: {early.sum():,} times are at or before 1970-01-02 and most are after "
