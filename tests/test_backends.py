@@ -16,6 +16,26 @@ from tests.specs import ZOO, random_batch
 
 ROOT = pathlib.Path(__file__).parent.parent
 
+
+def skip_if_missing(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+
+
+def run_in_backend(backend, script, *words, last_line):
+    """Runs a script in a process with this backend of Keras."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, backend, *map(str, words)],
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert last_line in done.stdout, done.stderr[-2000:]
+
+
 SCRIPT = """
 import sys
 import numpy as np, keras, keras_din
@@ -148,8 +168,7 @@ print("the same numbers")
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_same_numbers(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
+    skip_if_missing(backend)
     x = random_batch(SPEC, candidates=2)
     arrays = dict(x)
     for name, build in BUILDERS.items():
@@ -162,15 +181,7 @@ def test_the_same_numbers(backend, tmp_path):
     arrays |= {f"bags/{n}": values for n, values in x.items()}
     arrays["bags/ctr"] = model.predict_on_batch(x)
     np.savez(tmp_path / "arrays.npz", **arrays)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, backend, str(tmp_path / "arrays.npz")],
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "the same numbers" in done.stdout, done.stderr[-2000:]
+    run_in_backend(backend, SCRIPT, tmp_path / "arrays.npz", last_line="the same numbers")
 
 
 PADDING = """
@@ -218,18 +229,10 @@ print("as without padding")
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_what_stands_at_padding_is_not_trained_on(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    done = subprocess.run(
-        [sys.executable, "-c", PADDING, backend, "lr", "deepfm", "din", "dien", "bst"],
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
+    skip_if_missing(backend)
+    run_in_backend(
+        backend, PADDING, "lr", "deepfm", "din", "dien", "bst", last_line="as without padding"
     )
-    assert "as without padding" in done.stdout, done.stderr[-2000:]
 
 
 ACROSS = """
@@ -257,8 +260,7 @@ print("loaded and saved")
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_file_of_one_backend_is_loaded_by_another(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
+    skip_if_missing(backend)
     names = ["deepfm", "din", "bst"]
     x = random_batch(ACROSS_SPEC, candidates=2)
     for number, index in {"hist_price": "hist_item", "hist_time": "hist_item"}.items():
@@ -268,16 +270,7 @@ def test_a_file_of_one_backend_is_loaded_by_another(backend, tmp_path):
         model = randomized(ZOO[name](ACROSS_SPEC), scale=0.3)
         model.save(tmp_path / f"{name}-tensorflow.keras")
         np.save(tmp_path / f"{name}.npy", model.predict_on_batch(x))
-    done = subprocess.run(
-        [sys.executable, "-c", ACROSS, backend, str(tmp_path), *names],
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert "loaded and saved" in done.stdout, done.stderr[-2000:]
+    run_in_backend(backend, ACROSS, tmp_path, *names, last_line="loaded and saved")
     for name in names:
         model = keras.saving.load_model(tmp_path / f"{name}-{backend}.keras")
         np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""What no door may let through: a history that reaches the sample's own time."""
+"""Checks that no history reaches its sample's own time."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The door of impressions: histories are the clicks before, whatever the log looks like."""
+"""`prepare_impressions`: the history of a row contains only the clicks before it."""
 
 import hypothesis
 import hypothesis.strategies as st

@@ -1,4 +1,4 @@
-"""The door of behaviors: positives in order, negatives that the user never met."""
+"""`prepare_interactions`: positives in time order, negatives new to the user."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""Rows with materialized histories: the same batches through the second door."""
+"""Rows that contain their histories give the batches that the log gives."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""`Bags`, and the pipeline, the rows' door and the counts against slow loops over bags."""
+"""`Bags`, batches, `rows_dataset` and counts against slow loops over bags."""
 
 import hypothesis
 import hypothesis.strategies as st
