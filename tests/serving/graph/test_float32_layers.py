@@ -64,7 +64,9 @@ def test_a_model_of_float32_gives_its_own_numbers():
 )
 def test_an_export_is_held_to_float32(checked_by_one_process, tmp_path, policy, tables):
     with built_with(policy):
-        model = kd.build_bst(SPEC) if tables == "float32" else kd.build_din(SPEC, activation="relu")
+        model = (
+            kd.build_bst(SPEC) if tables == "float32" else kd.build_base(SPEC, hidden_units=(8,))
+        )
     version = kd.export(model, SPEC, tmp_path, tables=tables)
     told = read_description(version)
     assert max(told["largest_difference"].values()) <= 1e-5
