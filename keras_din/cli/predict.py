@@ -245,7 +245,7 @@ def _of_log(options, path):
     from keras_din.data import PreparedData, dataset
     from keras_din.data.prepare.joins import column_names
     from keras_din.data.prepare.scoring import log_to_samples
-    from keras_din.data.reading.bad_rows import MAX_BAD
+    from keras_din.data.reading.bad_share import MAX_BAD
     from keras_din.data.reading.source import ArrowSource, as_source
     from keras_din.training import load_run, read_arguments
 

@@ -16,9 +16,10 @@ import pandas as pd
 from keras_din.checks import positive_integer
 from keras_din.data.prepare.interactions import prepare_interactions
 from keras_din.data.prepare.prepared_data import PreparedData
-from keras_din.data.reading.bad_rows import MAX_BAD
+from keras_din.data.reading.bad_rows import Reason, bad_lines, not_utf8
+from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.lines import LONGEST, read_lines
-from keras_din.data.reading.table import Table, bad_lines
+from keras_din.data.reading.table import Table
 
 __all__ = ["load_amazon"]
 
@@ -114,7 +115,8 @@ def load_amazon(
         seed=seed,
     )
     assert data.bad_rows is not None
-    bad = pd.concat([data.bad_rows.assign(file="reviews"), items.bad.assign(file="meta")])
+    of_meta = items.bad.assign(reason=items.bad["reason"].map(str), file="meta")
+    bad = pd.concat([data.bad_rows.assign(file="reviews"), of_meta])
     bad = bad[["line", "reason", "file"]].reset_index(drop=True)
     return dataclasses.replace(data, report={**data.report, **report}, bad_rows=bad)
 
@@ -134,7 +136,7 @@ def read_reviews(path: str | os.PathLike) -> Table:
             if type(time) is not int or not 0 <= time < 1e11:
                 raise _BadRecordError("'unixReviewTime' is not seconds since 1970")
         except _BadRecordError as error:
-            bad.append((number, str(error)))
+            bad.append((number, error.reason))
             continue
         user_of.append(users.setdefault(user, len(users)))
         item_of.append(items.setdefault(item, len(items)))
@@ -171,7 +173,7 @@ def read_categories(path: str | os.PathLike, wanted) -> Table:
                     category[item] = _last_name(record)
                     lines.append(number)
             except _BadRecordError as error:
-                bad.append((number, str(error)))
+                bad.append((number, error.reason))
     frame = pd.DataFrame(
         {
             "item_id": np.array(list(category), object),
@@ -195,7 +197,11 @@ def k_core_rows(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
 
 
 class _BadRecordError(Exception):
-    """The reason why a line is not a valid record."""
+    """Raised for a line that is not a valid record. `reason` is a `Reason` or its text."""
+
+    def __init__(self, reason: Reason | str):
+        super().__init__(str(reason))
+        self.reason = reason if isinstance(reason, Reason) else Reason(reason)
 
 
 def _parse_record(line, form: str, *parsers) -> dict:
@@ -207,7 +213,8 @@ def _parse_record(line, form: str, *parsers) -> dict:
             record = parse(text)
             if isinstance(record, dict):
                 return record
-    raise _BadRecordError(f"not readable as {form}: {text.strip()[:80]}")
+    kind = f"not readable as {form}"
+    raise _BadRecordError(Reason(kind, f"{kind}: {text.strip()[:80]}"))
 
 
 def _required_text(name: str, value) -> str:
@@ -216,7 +223,7 @@ def _required_text(name: str, value) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _BadRecordError(f"{name!r} is not UTF-8") from None
+        raise _BadRecordError(not_utf8(name)) from None
     return value
 
 

@@ -12,11 +12,12 @@ from keras_din.checks import local_path
 from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.split import ByUser
-from keras_din.data.reading.bad_rows import MAX_BAD
+from keras_din.data.reading.bad_rows import Reason, bad_lines
+from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.columns import numbers
 from keras_din.data.reading.lines import read_lines
 from keras_din.data.reading.source import Table
-from keras_din.data.reading.table import bad_lines, read_table
+from keras_din.data.reading.table import read_table
 
 __all__ = ["load_movielens"]
 
@@ -127,7 +128,7 @@ def read_ratings(path: str | os.PathLike, separator: bytes) -> Table:
             if len(fields) != 4 or max(map(abs, row)) >= 2**62:
                 raise ValueError
         except (ValueError, IndexError):
-            bad.append((number, "not a user, a film, a rating and a time"))
+            bad.append((number, Reason("not a user, a film, a rating and a time")))
             continue
         user.append(row[0])
         movie.append(row[1])
@@ -183,7 +184,7 @@ def _movies(path: pathlib.Path, read) -> Table:
         try:
             found.append((number, *read(line or b"")))
         except (ValueError, IndexError):
-            bad.append((number, "not a film and its genres"))
+            bad.append((number, Reason("not a film and its genres")))
     frame = pd.DataFrame(found, columns=["line", "movie_id", "genres"]).set_index("line")
     genres = frame["genres"].mask(frame["genres"].isin(["", "(no genres listed)"]), None)
     return Table(frame.assign(genres=genres), bad_lines(bad))

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.encoding.features import concat_series, count_parts
+from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.label_columns import label_columns
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
-from keras_din.data.prepare.pointers import log_of
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
 from keras_din.data.prepare.split import TRAIN, LastFraction
 from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
-from keras_din.data.reading.bad_rows import MAX_BAD
+from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
@@ -321,4 +321,4 @@ def _log(events, is_behavior, encoded, features, prior, columns):
     if prior is not None:
         values = {name: features.column(name, prior.frame[name]) for name in columns.of_behaviors}
         pieces.insert(0, (prior.user, values, prior.time))
-    return log_of(pieces, len(events.users))
+    return build_behavior_log(pieces, len(events.users))

@@ -7,15 +7,15 @@ import numpy as np
 
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.encoding.features import count_parts
+from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.catalog import given_negatives, item_columns_in_log, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.negatives import sample_negatives
-from keras_din.data.prepare.pointers import log_of
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN, LeaveOneOut, positions
 from keras_din.data.prepare.split_rows import check_parts, split_rows
-from keras_din.data.reading.bad_rows import MAX_BAD
+from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
@@ -205,7 +205,7 @@ def prepare_interactions(
     # Point.
     held = {name: of_item[name][catalog.code] for name in feature_names(columns.of)}
     held |= {name: of_row[name] for name in feature_names(columns.side_features)}
-    log = log_of([(events.user, held, events.time)], len(events.users))
+    log = build_behavior_log([(events.user, held, events.time)], len(events.users))
     number, at = events.user[shown], events.time[shown]
     start, end = (log.offsets[number], shown) if ties == "order" else log.before(number, at)
     each = candidates.shape[1]

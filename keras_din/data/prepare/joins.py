@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from keras_din.data.reading.bad_rows import MAX_BAD, check_bad_share, check_max_bad
+from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
 from keras_din.data.reading.source import Table, as_source
 from keras_din.data.reading.table import read_table

@@ -8,7 +8,7 @@ import pandas as pd
 from keras_din.data.encoding.features import features_to_type
 from keras_din.data.prepare.joins import column_names, index_of, read_log
 from keras_din.data.prepare.log_columns import LogColumns
-from keras_din.data.reading.bad_rows import check_bad_share
+from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.times import find_placeholders, to_microseconds

@@ -15,7 +15,7 @@ from keras_din.data.prepare.read_rows import read_rows, sources_by_part
 from keras_din.data.prepare.row_histories import read_histories, split_cells
 from keras_din.data.prepare.rows_dataset import rows_to_samples
 from keras_din.data.prepare.split import TRAIN
-from keras_din.data.reading.bad_rows import MAX_BAD, check_max_bad
+from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes

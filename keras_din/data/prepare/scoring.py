@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.log_columns import log_columns
-from keras_din.data.prepare.pointers import concat_behaviors
-from keras_din.data.reading.bad_rows import MAX_BAD, check_bad_share, check_max_bad
+from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import format_value, label_remedy, to_labels
@@ -180,8 +180,10 @@ def _good_rows(
     """`(frame, times, reasons)`: the rows that can be scored, and reason -> how many others."""
     if len(bad):
         facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
-        reason = f"the line is no row ({bad['reason'].iloc[0]})"
-        check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad)
+        first = bad["reason"].iloc[0]
+        reason = f"the line is no row ({first})"
+        remedies = {reason: first.remedy}
+        check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad, remedies)
     reasons = {"the line is no row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
     early = find_placeholders(time, at, is_time, unit, time_unit, time_format, frame.index)

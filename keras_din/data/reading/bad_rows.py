@@ -1,50 +1,61 @@
-"""The limit for bad rows: raises an error if too many rows are bad."""
+"""Tables of bad rows, each with its line and the reason why it is kept aside."""
 
-import math
+import dataclasses
 
-from keras_din.checks import is_number
+import numpy as np
+import pandas as pd
 
-MAX_BAD = 0.01
-NOT_UTF8 = "is not UTF-8"
 ENCODING_REMEDY = (
     "If the file is in another encoding, such as Latin-1, convert it (`iconv -f latin1 -t utf-8 "
     'FILE > NEW`), or pass the DataFrame that `pandas.read_csv(..., encoding="latin-1")` returns.'
 )
 
 
-def check_max_bad(value) -> float:
-    """Returns `max_bad` as a float. Raises a `ValueError` unless it is in [0, 1]."""
-    if not is_number(value) or not 0 <= value <= 1:
-        raise ValueError(f"`max_bad` must be a number in [0, 1]. Received: max_bad={value!r}.")
-    return float(value)
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """Why a row is kept aside. Its text is that of `kind`, unless `text` is given.
 
-
-def check_bad_share(what: str, counts: dict, total: int, max_bad: float, remedies=None) -> None:
-    """Raises a `ValueError` if too many rows are kept aside for one reason.
-
-    Args:
-        what: The table that the rows belong to, such as `"the log"`.
-        counts: Reason -> its number of `rows`, optionally with `first_line` and `first_value`.
-        total: Number of rows, good and bad.
-        max_bad: The largest share of rows that may be kept aside for one reason.
-        remedies: Reason -> a sentence that tells the user what to do.
+    Attributes:
+        kind: The reason as reports count it, such as `"wrong number of fields"`.
+        text: The reason with the details of this row, such as `"2 fields, not 3: a,b"`.
+        remedy: A sentence that tells the user what to do.
     """
-    if not counts:
-        return
-    reason, worst = max(counts.items(), key=lambda item: item[1]["rows"])
-    rows = worst["rows"]
-    if rows <= max_bad * total:
-        return
-    first = f"; the first is {worst['first_value']}" if "first_value" in worst else "; the first is"
-    place = f"{first} in line {worst['first_line']}" if "first_line" in worst else ""
-    enough = f"{math.ceil(100 * rows / total) / 100:g}"
-    raise ValueError(
-        f"At most {100 * max_bad:g} % of the rows of {what} may be kept aside for one reason. "
-        f"Received: {rows:,} of {total:,} rows for this reason: {reason}{place}. "
-        f"{_remedy(reason, remedies or {})} To leave these rows out anyway, pass "
-        f"`max_bad={enough}` (on the command line `--max-bad {enough}`)."
+
+    kind: str
+    text: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return self.text or self.kind
+
+
+def not_utf8(name: str) -> Reason:
+    """The reason of a row whose column `name` is not UTF-8."""
+    return Reason(f"{name!r} is not UTF-8", remedy=ENCODING_REMEDY)
+
+
+def bad_lines(bad: list) -> pd.DataFrame:
+    """Converts a list of `(line, Reason)` to a frame with the columns `line` and `reason`."""
+    return pd.DataFrame(
+        {
+            "line": np.array([line for line, _ in bad], np.int64),
+            "reason": np.array([reason for _, reason in bad], object),
+        }
     )
 
 
-def _remedy(reason: str, remedies: dict) -> str:
-    return remedies.get(reason) or (ENCODING_REMEDY if NOT_UTF8 in reason else "Correct them.")
+def to_bad_rows(rows: pd.DataFrame, reasons) -> pd.DataFrame:
+    """Bad rows in their original form, with the columns `line` and `reason` in front.
+
+    `reasons` is one `Reason`, or an array of them `(rows,)`.
+    """
+    own = rows.astype(object).rename(columns={"line": "line_", "reason": "reason_"})
+    own.insert(0, "line", rows.index.to_numpy(np.int64))
+    own.insert(1, "reason", reasons)
+    return own
+
+
+def concat_bad_rows(bad: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Concatenates bad rows in the order of their lines."""
+    parts = [part for part in (bad, other) if len(part)] or [other]
+    return pd.concat(parts, ignore_index=True).sort_values("line", kind="stable", ignore_index=True)

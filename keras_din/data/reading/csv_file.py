@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from keras_din.data.reading.bad_rows import ENCODING_REMEDY, NOT_UTF8
+from keras_din.data.reading.bad_rows import ENCODING_REMEDY, Reason
 from keras_din.data.reading.columns import check_columns
 from keras_din.data.reading.file_format import Unpacked, open_bytes
 from keras_din.data.reading.text_types import NULLS
@@ -92,7 +92,7 @@ def csv_hint(file: CsvFile, lacking) -> str:
             )
     names = csv_names(file)
     if any("\udc80" <= letter <= "\udcff" for name in names for letter in name):
-        return f" Its first line {NOT_UTF8}. {ENCODING_REMEDY}"
+        return f" Its first line is not UTF-8. {ENCODING_REMEDY}"
     if file.names is None and any(_is_number(name) for name in names):
         return (
             " If its first line is not a header, name its columns with `names=[...]` (on the "
@@ -133,7 +133,7 @@ def read_csv(file: CsvFile, columns: list, text=()):
     Returns:
         `(table, lines, bad)`: the good rows as an Arrow table, whose columns are dates or the
         binary fields of the file; the line in which each row begins, int64 `(rows,)`; a list of
-        `(line, reason)` of the bad lines.
+        `(line, Reason)` of the bad lines.
 
     Raises:
         ValueError: If there is no header or a column is missing.
@@ -189,7 +189,8 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
             fields = _split_line(source.lines[at], delimiter)
             if fields is None:
                 line = _truncate(source.lines[at])
-                bad.append((at + 1, f"not readable as CSV: {error}: {line}"))
+                kind = "not readable as CSV"
+                bad.append((at + 1, Reason(kind, f"{kind}: {error}: {line}")))
                 continue
         if _is_blank(fields):
             continue
@@ -197,7 +198,8 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
             in_header = False
         elif len(fields) != width:
             line = _truncate(source.lines[at])
-            bad.append((at + 1, f"{len(fields)} fields, not {width}: {line}"))
+            text = f"{len(fields)} fields, not {width}: {line}"
+            bad.append((at + 1, Reason("wrong number of fields", text)))
             consumed = source.lines[at + 1 : source.at]
             if any(len(_split_line(each, delimiter) or ()) == width for each in consumed):
                 source.at = at + 1  # The record of a stray quote included good lines.

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from keras_din.data.reading.bad_rows import ENCODING_REMEDY, NOT_UTF8, check_bad_share
+from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
+from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import format_value, label_remedy, to_labels
 
@@ -75,30 +76,33 @@ class RowChecks:
             strict: Whether a bad row is an error.
 
         Returns:
-            `(bad, counts)`. `counts` is reason -> `rows`, the `first_line` and its `first_value`.
+            `(bad, counts)`. The reasons in `bad` are text. `counts` is kind of the reason ->
+            `rows`, the `first_line` and its `first_value`.
         """
         code = self._code
-        own = to_bad_rows(self._frame[code > 0], np.array(self._reasons, object)[code[code > 0]])
+        found = np.array([reason and Reason(reason) for reason in self._reasons], object)
+        own = to_bad_rows(self._frame[code > 0], found[code[code > 0]])
         bad = concat_bad_rows(bad, own)
         values = self._values
+        for reason in set(bad["reason"]):
+            if reason.remedy:
+                self.remedies[reason.kind] = reason.remedy
         if strict and len(bad):
             line, reason = bad["line"].iloc[0], bad["reason"].iloc[0]
-            value = f": {values[reason]}" if reason in values else ""
-            hint = f" {ENCODING_REMEDY}" if NOT_UTF8 in reason else ""
+            value = f": {values[reason.kind]}" if reason.kind in values else ""
+            remedy = f" {reason.remedy}" if reason.remedy else ""
             raise ValueError(
                 f"Every row must be good when `strict`. Received in line {line}: {reason}{value}."
-                f"{hint}"
+                f"{remedy}"
             )
-        # Remove the details of single lines, to group the reasons.
-        kinds = bad["reason"].str.replace(
-            r"(?s)^\d+ fields, .*", "wrong number of fields", regex=True
-        )
-        kinds = kinds.str.replace(r"(?s)^(not readable as \w+): .*", r"\1", regex=True)
-        counts = {
-            reason: {"rows": len(part), "first_line": int(part.iloc[0])}
-            | ({"first_value": values[reason]} if reason in values else {})
-            for reason, part in bad["line"].groupby(kinds)
-        }
+        kinds = np.array([reason.kind for reason in bad["reason"]], object)
+        bad["reason"] = np.array([str(reason) for reason in bad["reason"]], object)
+        counts: dict[str, dict] = {}
+        for kind in sorted(set(kinds)):
+            of_kind = bad["line"][kinds == kind]
+            counts[kind] = {"rows": len(of_kind), "first_line": int(of_kind.iloc[0])}
+            if kind in values:
+                counts[kind]["first_value"] = values[kind]
         return bad, counts
 
     def check(self, what: str, bad, counts: dict, max_bad: float, unlimited=()) -> None:
@@ -112,9 +116,8 @@ class RowChecks:
             unlimited: Reasons without a limit, because the user requested them.
         """
         if not self.good.any():
-            hints = [self.remedies[reason] for reason in counts if reason in self.remedies]
-            hints += [ENCODING_REMEDY] * any(NOT_UTF8 in reason for reason in counts)
-            hint = " ".join(hints)
+            remedies = [self.remedies[reason] for reason in counts if reason in self.remedies]
+            hint = " ".join(dict.fromkeys(remedies))
             raise ValueError(
                 f"{what[0].upper()}{what[1:]} must hold at least one good row. Received: "
                 f"{len(bad)} rows, kept aside for these reasons: {counts}."
@@ -123,17 +126,3 @@ class RowChecks:
         checked = {reason: part for reason, part in counts.items() if reason not in unlimited}
         total = len(bad) + int(self.good.sum())
         check_bad_share(what, checked, total, max_bad, self.remedies)
-
-
-def to_bad_rows(rows: pd.DataFrame, reasons) -> pd.DataFrame:
-    """Bad rows in their original form, with the columns `line` and `reason` in front."""
-    own = rows.astype(object).rename(columns={"line": "line_", "reason": "reason_"})
-    own.insert(0, "line", rows.index.to_numpy(np.int64))
-    own.insert(1, "reason", reasons)
-    return own
-
-
-def concat_bad_rows(bad: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """Concatenates bad rows in the order of their lines."""
-    parts = [part for part in (bad, other) if len(part)] or [other]
-    return pd.concat(parts, ignore_index=True).sort_values("line", kind="stable", ignore_index=True)

@@ -8,7 +8,14 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.checks import one_of
-from keras_din.data.reading.bad_rows import MAX_BAD, NOT_UTF8, check_max_bad
+from keras_din.data.reading.bad_rows import (
+    Reason,
+    bad_lines,
+    concat_bad_rows,
+    not_utf8,
+    to_bad_rows,
+)
+from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
 from keras_din.data.reading.bag_cells import bag_cells
 from keras_din.data.reading.column_types import from_csv, from_series
 from keras_din.data.reading.columns import (
@@ -20,7 +27,7 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.csv_file import read_csv
-from keras_din.data.reading.row_checks import RowChecks, concat_bad_rows, to_bad_rows
+from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import ArrowSource, Table, as_source
 from keras_din.data.reading.times import (
     ORDER,
@@ -76,10 +83,10 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
         header is line 1, or else the row number from 0. `bad` has the columns `line` and
-        `reason`, then those of `frame`. It holds lines of a CSV file with unbalanced quotes or a
-        number of fields that differs from the header's, rows with text that is not UTF-8, and
-        rows whose bag contains anything but strings or integers. Empty lines are skipped. In a
-        column with integers and strings, all values become strings.
+        `reason`, a `Reason`, then those of `frame`. It holds lines of a CSV file with unbalanced
+        quotes or a number of fields that differs from the header's, rows with text that is not
+        UTF-8, and rows whose bag contains anything but strings or integers. Empty lines are
+        skipped. In a column with integers and strings, all values become strings.
 
     Raises:
         ValueError: If there is no header, a column is missing or occurs twice, or a column that
@@ -107,7 +114,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
             frame[name] = convert_column(name, frame[name])
         _add_lines(frame, found)
         return _check_cells(frame, source.bad, bags)
-    bad, not_utf8 = [], None
+    bad, bad_text = [], None
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
         series, lines = {name: convert_column(name, source[name]) for name in columns}, None
@@ -119,7 +126,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
         # Only times and columns without a declared type may be dates.
         text = [name for name in columns if declared.get(name, "number") != "number"]
         table, lines, bad = read_csv(source, columns, text)
-        table, lines, not_utf8 = _split_off_bad_text(table, lines)
+        table, lines, bad_text = _split_off_bad_text(table, lines)
         series = {name: convert_column(name, table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
@@ -128,7 +135,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
     frame.index.name = "line"
     _add_lines(frame, found)
     bad = bad_lines(bad)
-    return _check_cells(frame, bad if not_utf8 is None else concat_bad_rows(bad, not_utf8), bags)
+    return _check_cells(frame, bad if bad_text is None else concat_bad_rows(bad, bad_text), bags)
 
 
 def _split_off_bad_text(table: pa.Table, lines: np.ndarray):
@@ -146,7 +153,7 @@ def _split_off_bad_text(table: pa.Table, lines: np.ndarray):
         except pa.ArrowInvalid:
             cells = _decode(pd.Series(table[name].to_pylist(), dtype=object))
             wrong = cells[1] & pd.isna(reasons)
-            reasons[wrong] = f"{name!r} {NOT_UTF8}"
+            reasons[wrong] = not_utf8(name)
     wrong = ~pd.isna(reasons)
     if not wrong.any():
         return table, lines, None
@@ -184,15 +191,14 @@ def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
             text = _decode if isinstance(first, bytes) else _align_types
             frame[name], wrong = text(frame[name])
             if wrong.any():
-                bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], f"{name!r} {NOT_UTF8}"))
+                bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], not_utf8(name)))
                 frame = frame[~wrong].copy()
         first = _first(frame[name])
         several = isinstance(first, (list, tuple, dict, set, np.ndarray))
         if name in bags and (several or bags[name] is not None):
             frame[name], wrong = bag_cells(frame[name], bags[name])
-            bad = concat_bad_rows(
-                bad, to_bad_rows(frame[wrong], f"{name!r} holds no strings or integers")
-            )
+            reason = Reason(f"{name!r} holds no strings or integers")
+            bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], reason))
             frame = frame[~wrong].copy()
         elif several:
             raise ValueError(
@@ -200,16 +206,6 @@ def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
                 f"Received: {type(first).__name__} {first!r}."
             )
     return Table(frame, bad)
-
-
-def bad_lines(bad: list) -> pd.DataFrame:
-    """Converts a list of `(line, reason)` to a frame with these columns."""
-    return pd.DataFrame(
-        {
-            "line": np.array([line for line, _ in bad], np.int64),
-            "reason": np.array([reason for _, reason in bad], object),
-        }
-    )
 
 
 def _first(values: pd.Series):

@@ -11,7 +11,7 @@ from keras_din.data import (
     prepare_tuples,
     rows_to_samples,
 )
-from keras_din.data.reading.bad_rows import check_bad_share
+from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.labels import check_both_classes, require_labels, to_labels
 
 LOG = {"user": "user", "time": "time", "target": ["item"], "allow_empty_parts": True}

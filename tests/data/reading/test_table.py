@@ -14,6 +14,8 @@ import pyarrow.parquet
 import pytest
 
 from keras_din.data import prepare_impressions
+from keras_din.data.reading.bad_rows import Reason, bad_lines
+from keras_din.data.reading.source import Table
 from keras_din.data.reading.table import clean_events, read_table
 
 LARGE = 2**53 + 1  # As a float it would be 2**53.
@@ -32,7 +34,7 @@ def cells(frame) -> list:
 
 
 def aside(bad) -> list:
-    return list(zip(bad["line"], bad["reason"], strict=True))
+    return list(zip(bad["line"], map(str, bad["reason"]), strict=True))
 
 
 # CSV
@@ -153,7 +155,7 @@ def test_a_stray_quote_makes_only_its_line_bad(tmp_path):
     assert cells(frame) == [(1, "x"), (3, "z"), (4, "t"), (6, "u")]
     assert frame.index.tolist() == [2, 4, 5, 7]
     assert bad["line"].tolist() == [3, 6]
-    assert bad["reason"].str.startswith("not readable as CSV: ").all()
+    assert all(str(reason).startswith("not readable as CSV: ") for reason in bad["reason"])
 
 
 def test_quotes_that_close_on_a_later_line_keep_good_lines(tmp_path):
@@ -166,7 +168,7 @@ def test_quotes_that_close_on_a_later_line_keep_good_lines(tmp_path):
 
 def test_a_long_line_is_cut_in_its_reason(tmp_path):
     _, bad = read_csv(tmp_path, "a,b\n" + "1,x," + "y" * 100 + "\n")
-    assert bad["reason"].tolist() == ["3 fields, not 2: 1,x," + "y" * 73 + "..."]
+    assert aside(bad) == [(2, "3 fields, not 2: 1,x," + "y" * 73 + "...")]
 
 
 @hypothesis.given(
@@ -564,6 +566,18 @@ def test_unreadable_csv_lines_count_as_one_reason(tmp_path):
         "'item' is not UTF-8": {"rows": 1, "first_line": 5},
         "not readable as CSV": {"rows": 2, "first_line": 3},
     }
+
+
+def test_the_remedy_of_a_reason_does_not_depend_on_names_of_columns():
+    frame = a_log().rename(columns={"item": "is not UTF-8"})
+    bad = Table(frame, bad_lines([(0, Reason("9 fields, not 4: x", remedy="Mend it."))] * 9))
+    frame, bad = read_table(bad, list(frame))
+    assert [reason.kind for reason in bad["reason"]] == ["9 fields, not 4: x"] * 9
+    with pytest.raises(ValueError, match=r"9 of 14 rows .*: 9 fields, not 4: x; .* Mend it\. To l"):
+        clean_events(frame, bad, "user", "time")
+    frame.loc[:2, "is not UTF-8"] = None
+    with pytest.raises(ValueError, match=r"reason: 'is not UTF-8' is missing; .* Correct them"):
+        clean_events(frame, bad[:0], "user", "time", required=["is not UTF-8"])
 
 
 @pytest.mark.parametrize("wrong", [None, np.nan, "", 2, -1, "yes", 0.999999999, np.inf, "1;0"])
