@@ -4,6 +4,7 @@ With --format, export it as an ONNX or LiteRT file instead, which takes indices.
 
   keras-din export runs/din exported_models/din
   keras-din export runs/din exported_models/din --keep 3 --tables int8
+  keras-din export runs/din exported_models/din --order-by cvr
   keras-din export runs/din din.onnx --format onnx
 """
 
@@ -40,13 +41,25 @@ def add_arguments(parser):
         help="dtype of the embedding tables; for int8 the loss of GAUC on the run's test part is "
         "measured if its data exists (default float32)",
     )
+    parser.add_argument(
+        "--order-by",
+        metavar="OUTPUT",
+        help="the output by which the signature `rank` orders candidates, for a model with "
+        "several (default: that of the first label)",
+    )
 
 
 def run(options) -> None:
     """Exports the best model of a run and prints the path of the version or file."""
     portable_format = options.format != "savedmodel"
-    if portable_format and (options.keep is not None or options.tables != "float32"):
-        raise ValueError("`--keep` and `--tables` belong to `--format savedmodel`.")
+    of_versions = {"keep": None, "tables": "float32", "order_by": None}
+    given = [name for name, default in of_versions.items() if getattr(options, name) != default]
+    if portable_format and given:
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(
+            "`--keep`, `--tables` and `--order-by` belong to `--format savedmodel`. "
+            f"Received: {words} and --format {options.format}."
+        )
     from keras_din.training import load_run, read_arguments, run_click_rates
 
     run = load_run(options.run)
@@ -69,6 +82,7 @@ def run(options) -> None:
         tables=options.tables,
         test=_test_data(options.run, arguments) if options.tables == "int8" else None,
         rates=rates,
+        order_by=options.order_by,
     )
     print(f"{rates_line}written: {version}")
 

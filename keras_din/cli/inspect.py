@@ -53,6 +53,8 @@ def screen(version, description: dict, sizes: dict) -> str:
         ("warm-up", f"{len(description['warmup']['requests'])} requests"),
         *((name, _output(facts)) for name, facts in description["outputs"].items()),
     ]
+    if len(description["outputs"]) > 1:
+        facts.append(("order", f"of the signature rank: by {description['order_by']}"))
     sections = [
         _aligned(facts),
         _aligned(_inputs(description)),

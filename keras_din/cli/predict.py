@@ -2,7 +2,8 @@
 
 The input is a raw log, rows that contain their histories, or prepared data. All columns of a file
 are copied unchanged, and `ctr` is added as the last column. For a model with several labels, one
-column per output is added.
+column per output is added. If a copied column has the name of an output, such as a label `buy` with
+the output `buy`, the scores are in `buy_`.
 
 A raw log (CSV, Parquet, Arrow or ORC) has one row per impression, like the log that was prepared.
 The history of a row consists of the user's behaviors in the run's data and of the log's clicks
@@ -130,8 +131,9 @@ def run(options) -> None:
         rates, table, scores = _of_rows(options, source)
     else:
         rates, table, scores = _of_log(options, source)
+    columns = _score_columns(scores, table.column_names)
     for name, values in scores.items():
-        table = table.append_column(name, values)
+        table = table.append_column(columns[name], values)
     _write(table, output)
     print(rates.describe())
     missing = next(iter(scores.values())).null_count
@@ -139,7 +141,7 @@ def run(options) -> None:
     line += f", {missing:,} of them not scored" if missing else ""
     for name, values in scores.items():
         mean = pc.mean(values).as_py()
-        line += "" if mean is None else f", mean {name} {mean:.4f}"
+        line += "" if mean is None else f", mean {columns[name]} {mean:.4f}"
     print(line)
 
 
@@ -164,20 +166,30 @@ def _check_words(options, source) -> None:
         )
 
 
-def _copied_columns(options, names: list, outputs) -> list:
+def _copied_columns(options, names: list) -> list:
     """The columns of the input to copy, checked before rows are scored."""
     copied = names if options.columns is None else options.columns
     if lacking := [name for name in copied if name not in names]:
         raise ValueError(
             f"`--columns` must name columns of the input: {names}. Received: {lacking}."
         )
-    for output in outputs:
-        if output in copied:
-            raise ValueError(
-                f"The input must have no column `{output}`, or `--columns` must leave it out. "
-                f"Received columns: {copied}."
-            )
     return copied
+
+
+def _score_columns(outputs, copied: list) -> dict:
+    """Returns the name of each output -> the name of its column, and prints names that differ."""
+    from keras_din.features.names import unused_name
+
+    columns: dict[str, str] = {}
+    for output in outputs:
+        others = {*outputs, *columns.values()} - {output}
+        columns[output] = unused_name(output, {*copied, *others})
+        if columns[output] != output:
+            print(
+                f"the scores of the output {output!r} are in the column {columns[output]!r}, "
+                f"because the input has a column {output!r}"
+            )
+    return columns
 
 
 def _scores(options, run, dataset):
@@ -201,7 +213,7 @@ def _of_prepared(options, folder):
     run, data = load(options.run, folder)
     part = one_of("part", options.part or "test", tuple(data.parts))
     table = _table_of_part(data, part)
-    table = table.select(_copied_columns(options, table.column_names, run.spec.outputs))
+    table = table.select(_copied_columns(options, table.column_names))
     rates, scores = _scores(options, run, data.dataset(part, options.batch_size))
     return rates, table, {n: pa.array(values, pa.float32()) for n, values in scores.items()}
 
@@ -226,7 +238,7 @@ def _of_rows(options, path):
             f"missing. A raw log requires `--user` and `--time`. "
             f"Received columns: {source.names}."
         )
-    copied = _copied_columns(options, source.names, run.spec.outputs)
+    copied = _copied_columns(options, source.names)
     frame = to_frame(source.read(list(run.spec.inputs)))
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
@@ -251,7 +263,7 @@ def _of_log(options, path):
 
     source = as_source(path, options.sep, names=options.names)
     run = load_run(options.run)
-    copied = _copied_columns(options, column_names(source), run.spec.outputs)
+    copied = _copied_columns(options, column_names(source))
     folder = options.data or read_arguments(options.run)["data"]
     if folder is None and not options.log_only:
         raise ValueError(
@@ -377,17 +389,16 @@ def _table_of_part(data, part: str):
     import pyarrow as pa
 
     from keras_din.cli.raw_columns import raw_column
+    from keras_din.features.names import unused_name
 
-    samples, users, columns = data.parts[part], data.user_values, {}
+    samples, users = data.parts[part], data.user_values
+    columns: dict = {}
     used_names = {feature.name for feature in (*data.spec.context, *data.spec.target)}
-    used_names |= set(data.spec.outputs)
     used_names |= set() if users is None or users.name is None else {str(users.name)}
 
     def unique(name: str) -> str:
-        """Appends `_` to the name of an added column until no feature or output has it."""
-        while name in used_names:
-            name += "_"
-        return name
+        """The name of an added column, which no feature and no other column has."""
+        return unused_name(name, used_names | columns.keys())
 
     if samples.line is not None:
         columns[unique("line")] = pa.array(samples.line)
@@ -407,9 +418,10 @@ def _table_of_part(data, part: str):
         columns[unique("order")] = pa.array(samples.time)
     elif samples.time is not None:
         columns[unique("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
-    several = len(samples.labels) > 1
-    for name, values in samples.labels.items():
-        columns[unique(name if several else "label")] = pa.array(values.astype("int8"))
+    names = [label.name for label in data.spec.labels]
+    for name in names:
+        column = unique(name if len(names) > 1 else "label")
+        columns[column] = pa.array(samples.labels[name].astype("int8"))
     return pa.table(columns)
 
 

@@ -1,4 +1,4 @@
-"""Checks of the names of features, sequences and inputs."""
+"""Checks of the names of features, sequences and inputs, and names of added columns."""
 
 import keyword
 import re
@@ -33,3 +33,10 @@ def check_unique(what: str, names: list) -> None:
     duplicate = first_duplicate(names)
     if duplicate is not None:
         raise ValueError(f"The names of {what} must be unique. Received: {duplicate!r} twice.")
+
+
+def unused_name(name: str, used) -> str:
+    """Appends `_` to the name of an added column until no other column has it."""
+    while name in used:
+        name += "_"
+    return name

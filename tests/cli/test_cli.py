@@ -311,6 +311,11 @@ def test_resume(folder, tmp_path, capsys):
         (["export", "none", "x"], "must be the folder of a run"),
         (["export", "{run}", "x", "--keep", "0"], "`keep` must be a positive integer"),
         (["export", "{run}", "x", "--format", "onnx", "--keep", "2"], "belong to `--format saved"),
+        (
+            ["export", "{run}", "x", "--format", "onnx", "--order-by", "ctr"],
+            r"belong to `--format savedmodel`\. Received: --order-by and --format onnx\.",
+        ),
+        (["export", "{run}", "x", "--order-by", "buy"], "`order_by` must be one of 'ctr'"),
         (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),
         (["evaluate", "{run}", "--json", "no/m.json"], "`--json` must be a file in a folder that"),
         (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),

@@ -150,6 +150,29 @@ def test_columns_of_rows_are_copied(folder, tmp_path, capsys):
     assert json.loads(raw["hist_item"][2]) == rows["hist_item"][2]
 
 
+def test_columns_of_the_input_keep_their_names(folder, tmp_path, capsys):
+    log = a_log().assign(ctr=7, ctr_="x")
+    log.to_csv(tmp_path / "log.csv", index=False)
+    found, printed = predict(folder, capsys, tmp_path / "log.csv", tmp_path / "out.csv", *LOG)
+    assert list(found) == [*log, "ctr__"]
+    pd.testing.assert_frame_equal(found[list(log)], log)
+    notice = "the scores of the output 'ctr' are in the column 'ctr__', because the input has"
+    assert f"{notice} a column 'ctr'\n" in printed
+    assert f"mean ctr__ {found['ctr__'].mean():.4f}" in printed
+    words = [*LOG, "--columns", "id,ctr_"]
+    expected, printed = predict(folder, capsys, tmp_path / "log.csv", tmp_path / "o.csv", *words)
+    assert list(expected) == ["id", "ctr_", "ctr"]
+    assert "are in the column" not in printed
+    assert expected["ctr"].tolist() == found["ctr__"].tolist()
+    # Rows that contain their histories.
+    rows = ready_rows().assign(ctr=[1, 0] * 3)
+    rows.to_parquet(tmp_path / "rows.parquet", index=False)
+    output = tmp_path / "rows_out.parquet"
+    found, _ = predict(folder, capsys, tmp_path / "rows.parquet", output)
+    assert list(found) == [*rows, "ctr_"]
+    assert found["ctr"].tolist() == [1, 0] * 3
+
+
 def test_data_of_an_older_version(folder, tmp_path, capsys):
     data = PreparedData.load(folder / "data")
     parts = {
@@ -181,7 +204,6 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
         ("log.csv", [], "A raw log, which may be CSV, requires `--user` and `--time`"),
         ("log.parquet", [], "['hist_item', 'hist_price'] are missing. A raw log requires `--user`"),
         ("log.csv", [*LOG, "--columns", "id,x"], "must name columns of the input: ['id', 'who'"),
-        ("ctr.csv", LOG, "must have no column `ctr`, or `--columns` must leave it out"),
         ("log.csv", [*LOG, "--sequences", "x=click"], "must name sequences of the model: ['hist'"),
         ("log.csv", [*LOG, "--data", "gs://b/data"], "must be a path of a local file system"),
         ("log.csv", [*LOG, "--part", "test"], "`--part` requires prepared data"),
@@ -197,7 +219,6 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
 )
 def test_invalid_arguments_fail(folder, tmp_path, capsys, source, words, message):
     a_log().to_parquet(tmp_path / "log.parquet")
-    a_log().assign(ctr=1).to_csv(tmp_path / "ctr.csv")
     source = tmp_path / source if (tmp_path / source).exists() else folder / source
     words = [str(folder / "run"), str(source), str(tmp_path / "out.csv"), *words]
     assert main(["predict", *words]) == 1

@@ -1,6 +1,7 @@
 """All commands on a log with two labels."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -82,24 +83,35 @@ def test_each_is_evaluated(folder, capsys, tmp_path):
 def test_each_is_predicted(folder, capsys, tmp_path):
     run("predict", folder / "run", folder / "data", tmp_path / "of_data.csv")
     of_data = pd.read_csv(tmp_path / "of_data.csv")
-    # The label `buy` gives way to the output of this name.
-    assert list(of_data) == ["line", "user", "item", "time", "buy_", "click", "ctr", "buy"]
+    assert list(of_data) == ["line", "user", "item", "time", "click", "buy", "ctr", "buy_"]
+    assert set(of_data["buy"]) == {0, 1}  # The label; its output has the same name.
+    assert "the output 'buy' are in the column 'buy_'" in capsys.readouterr().out
     words = ["--user", "user", "--time", "time", "--label", "click", "--log-only"]
     run("predict", folder / "run", folder / "log.csv", tmp_path / "of_log.csv", *words)
     of_log = pd.read_csv(tmp_path / "of_log.csv")
     assert list(of_log) == ["user", "item", "time", "click", "bought", "ctr", "buy"]
     by_line = of_log.set_index(of_log.index + 2)
-    for name in ("ctr", "buy"):
-        np.testing.assert_allclose(by_line.loc[of_data["line"], name], of_data[name], atol=1e-6)
+    for name, in_data in (("ctr", "ctr"), ("buy", "buy_")):
+        found, expected = by_line.loc[of_data["line"], name], of_data[in_data]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
     assert "mean ctr" in capsys.readouterr().out
+    # A log whose label has the name of its output.
+    log = a_log().rename(columns={"bought": "buy"})
+    log.to_csv(tmp_path / "log.csv", index=False)
+    run("predict", folder / "run", tmp_path / "log.csv", tmp_path / "named.csv", *words)
+    named = pd.read_csv(tmp_path / "named.csv")
+    pd.testing.assert_frame_equal(named[list(log)], log)
+    assert list(named) == [*log, "ctr", "buy_"]
+    assert named["buy_"].tolist() == of_log["buy"].tolist()
 
 
 def test_a_version_is_exported_inspected_and_checked(
     folder, capsys, tmp_path, checked_by_one_process
 ):
-    run("export", folder / "run", tmp_path / "models")
+    run("export", folder / "run", tmp_path / "models", "--order-by", "buy")
     run("inspect", tmp_path / "models")
     told = capsys.readouterr().out
+    assert re.search("^order +of the signature rank: by buy$", told, re.MULTILINE)
     assert "buy: the click rate of the log" in told
     assert "buy float32 (batch,) (batch, candidates)" in " ".join(told.split())
     assert "test buy" in told

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from keras_din.features.names import unused_name
+
 ENCODING_REMEDY = (
     "If the file is in another encoding, such as Latin-1, convert it (`iconv -f latin1 -t utf-8 "
     'FILE > NEW`), or pass the DataFrame that `pandas.read_csv(..., encoding="latin-1")` returns.'
@@ -47,9 +49,16 @@ def bad_lines(bad: list) -> pd.DataFrame:
 def to_bad_rows(rows: pd.DataFrame, reasons) -> pd.DataFrame:
     """Bad rows in their original form, with the columns `line` and `reason` in front.
 
-    `reasons` is one `Reason`, or an array of them `(rows,)`.
+    Own columns with these names are renamed to `line_` and `reason_`, or `line__` if the rows have
+    a column `line_`. `reasons` is one `Reason`, or an array of them `(rows,)`.
     """
-    own = rows.astype(object).rename(columns={"line": "line_", "reason": "reason_"})
+    names: list[str] = list(rows.columns)
+    renamed = {
+        name: unused_name(name, {*names, "line", "reason"})
+        for name in ("line", "reason")
+        if name in names
+    }
+    own = rows.astype(object).rename(columns=renamed)
     own.insert(0, "line", rows.index.to_numpy(np.int64))
     own.insert(1, "reason", reasons)
     return own

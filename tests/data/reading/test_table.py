@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from keras_din.data import prepare_impressions
-from keras_din.data.reading.bad_rows import Reason, bad_lines
+from keras_din.data.reading.bad_rows import Reason, bad_lines, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.source import Table
 from keras_din.data.reading.table import clean_events, read_table
 
@@ -649,6 +649,12 @@ def test_columns_may_be_called_line_and_reason():
     assert events.frame["line"].tolist() == [8]
     assert list(events.bad.columns) == ["line", "reason", "user", "time", "line_", "reason_"]
     assert cells(events.bad) == [(1, "'user' is missing", None, 2, 9, "y")]
+    both = pd.DataFrame({"user": ["a", None, 5], "line": [8, 9, 7], "line_": ["x", "y", "z"]})
+    frame, bad = read_table(both.assign(time=1), ["user", "time", *both])
+    bad = concat_bad_rows(bad, to_bad_rows(frame[2:], Reason("as a test")))
+    bad = clean_events(frame[:2], bad, "user", "time", max_bad=1).bad
+    assert list(bad.columns) == ["line", "reason", "user", "time", "line__", "line_"]
+    assert bad[["line__", "line_"]].to_numpy().tolist() == [[9, "y"], [7, "z"]]
 
 
 def test_duplicates():
