@@ -26,7 +26,6 @@ on the odds are undone. With --raw they are not.
   keras-din predict runs/din data ctr.csv --part test
 """
 
-import argparse
 import json
 
 from keras_din.cli import tables
@@ -42,6 +41,7 @@ LOG_DEFAULTS |= {
     "separator": None,
     "sep": None,
     "names": None,
+    "header": None,
 }
 LOG_DEFAULTS |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
 LOG_DEFAULTS |= {"data": None, "log_only": False}
@@ -74,7 +74,7 @@ def add_arguments(parser):
     )
     log.add_argument(
         "--sequences",
-        type=_sequence,
+        type=tables.sequence_and_value,
         action="append",
         default=[],
         metavar="SEQUENCE=COLUMN",
@@ -261,7 +261,7 @@ def _of_log(options, path):
     from keras_din.data.reading.source import ArrowSource, as_source
     from keras_din.training import load_run, read_arguments
 
-    source = as_source(path, options.sep, names=options.names)
+    source = as_source(path, options.sep, options.header, options.names)
     run = load_run(options.run)
     copied = _copied_columns(options, column_names(source))
     folder = options.data or read_arguments(options.run)["data"]
@@ -295,6 +295,7 @@ def _of_log(options, path):
         time_unit=options.time_unit,
         time_format=options.time_format,
         sep=options.sep,
+        header=options.header,
         names=options.names,
         label_map=options.label_map,
         max_bad=MAX_BAD if options.max_bad is None else options.max_bad,
@@ -445,10 +446,3 @@ def _write(table, output) -> None:
                 ]
                 table = table.set_column(i, field.name, pa.array(text, pa.string()))
         pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
-
-
-def _sequence(text: str) -> tuple:
-    name, equals, column = text.partition("=")
-    if not (name and equals and column):
-        raise argparse.ArgumentTypeError(f"must be SEQUENCE=COLUMN. Received: {text!r}.")
-    return name, column

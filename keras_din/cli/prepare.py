@@ -7,13 +7,22 @@ behaviors, and negatives are drawn as in the DIN paper.
       --target video_id,author_id --context tab
   keras-din prepare reviews.parquet data --user user_id --time ts --target item_id,category \\
       --items items.parquet
+  keras-din prepare impressions.csv data --user user_id --time ts --label click,buy \\
+      --target video_id --sequences clicked=click --sequences bought=buy
 
 The detected type of each column is printed with the reason. Whole numbers count as ids; name
 amounts with --numeric price. --categorical, --hash device=100000 and --bags set other types.
 """
 
+import argparse
+
 from keras_din.cli import tables, types
 from keras_din.cli.show import report
+
+# The options that apply only with, or only without, --label, and their defaults.
+_WITH_LABEL: dict = {"request": None, "label_map": {}, "sequences": [], "prior_history": []}
+_WITHOUT_LABEL: dict = {"negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
+_WITHOUT_LABEL |= {"sequence": "hist"}
 
 
 def add_arguments(parser):
@@ -57,6 +66,39 @@ def add_arguments(parser):
     )
     columns.add_argument("--request", help="the request of an impression (with --label)")
     types.add_arguments(parser)
+    histories = parser.add_argument_group("histories")
+    histories.add_argument(
+        "--of",
+        type=tables.names,
+        metavar="A,B",
+        help="the features of --target that behaviors have too (default all)",
+    )
+    histories.add_argument(
+        "--sequences",
+        type=tables.sequence_and_value,
+        action="append",
+        default=[],
+        metavar="SEQUENCE=COLUMN",
+        help="with --label: a sequence and the column of 0 and 1 that selects its behaviors; "
+        "repeatable (default: hist, by the first label)",
+    )
+    histories.add_argument(
+        "--prior-history",
+        type=tables.sequence_and_value,
+        action="append",
+        default=[],
+        metavar="SEQUENCE=FILE",
+        help="with --label: a table of behaviors from before the log; repeatable",
+    )
+    histories.add_argument(
+        "--sequence",
+        default="hist",
+        metavar="NAME",
+        help="without --label: the name of the sequence (default hist)",
+    )
+    histories.add_argument(
+        "--max-length", type=int, default=100, help="longest history (default 100)"
+    )
     others = parser.add_argument_group("tables with features that are not in the log")
     others.add_argument("--items", metavar="FILE", help="one row per item")
     others.add_argument("--users", metavar="FILE", help="one row per user")
@@ -68,12 +110,25 @@ def add_arguments(parser):
         help="leave-one-out (default without --label), last-fraction (default with --label), "
         "by-user, by-time, or the name of a column that holds train, valid, test",
     )
+    for part, words in (("valid", "validation"), ("test", "the test")):
+        split.add_argument(
+            f"--{part}-size",
+            type=_number,
+            metavar="SIZE",
+            help=f"size of {words}: rows per user with leave-one-out (default 1), a fraction with "
+            "last-fraction and by-user (default 0.1)",
+        )
     split.add_argument("--valid-from", metavar="TIME", help="with by-time: start of validation")
     split.add_argument("--test-from", metavar="TIME", help="with by-time: start of the test")
+    split.add_argument("--end", metavar="TIME", help="with by-time: leave out rows from here on")
     split.add_argument("--allow-empty-parts", action="store_true", help="accept parts without rows")
     drawn = parser.add_argument_group("negatives (without --label)")
     drawn.add_argument(
-        "--negatives", type=int, default=1, metavar="N", help="number per positive (default 1)"
+        "--negatives",
+        type=_count_or_column,
+        default=1,
+        metavar="N|COLUMN",
+        help="number per positive, or the column of the log with one negative (default 1)",
     )
     drawn.add_argument("--negatives-by", choices=("uniform", "popularity"), default="uniform")
     drawn.add_argument(
@@ -87,8 +142,13 @@ def add_arguments(parser):
         "--seed", type=int, default=0, help="seed of negatives and of the split by-user"
     )
     tables.add_times(parser)
-    parser.add_argument("--max-length", type=int, default=100, help="longest history (default 100)")
-    parser.add_argument("--dim", type=int, default=16, help="width of the embeddings (default 16)")
+    parser.add_argument(
+        "--dim",
+        type=_dim,
+        default=16,
+        metavar="DIM|NAME=DIM,...",
+        help="width of the embeddings, or that of each named feature (default 16)",
+    )
     parser.add_argument(
         "--min-count",
         type=int,
@@ -124,6 +184,7 @@ def run(options) -> None:
 
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
+    _check_kind(options)
     shared = {
         "user": options.user,
         "time": options.time,
@@ -131,8 +192,10 @@ def run(options) -> None:
         **types.features_and_types(options),
         "items": options.items,
         "users": options.users,
+        "of": options.of,
         "split": _split(options),
         "sep": options.sep,
+        "header": options.header,
         "names": options.names,
         "time_unit": options.time_unit,
         "time_format": options.time_format,
@@ -148,19 +211,11 @@ def run(options) -> None:
             options.log,
             label=options.label,
             request=options.request,
+            sequences=dict(options.sequences) or None,
+            prior_history=dict(options.prior_history),
             label_map=options.label_map,
             duplicates=options.duplicates,
             **shared,
-        )
-    elif options.request:
-        raise ValueError(
-            "`--request` requires impressions; name their `--label` too. "
-            f"Received: --request {options.request}."
-        )
-    elif options.label_map:
-        raise ValueError(
-            "`--label-map` requires impressions; name their `--label` too. "
-            f"Received: {options.label_map}."
         )
     else:
         data = prepare_interactions(
@@ -168,6 +223,7 @@ def run(options) -> None:
             negatives=options.negatives,
             negatives_by=options.negatives_by,
             ties=options.ties,
+            sequence=options.sequence,
             seed=options.seed,
             duplicates=options.duplicates,
             **shared,
@@ -191,31 +247,79 @@ def _label(text: str):
     return words[0] if len(words) == 1 else words
 
 
+def _check_kind(options) -> None:
+    """Raises a `ValueError` if an option does not apply to this kind of log."""
+    for name, default in (_WITHOUT_LABEL if options.label else _WITH_LABEL).items():
+        value = getattr(options, name)
+        if value == default:
+            continue
+        word = f"--{name.replace('_', '-')}"
+        required = (
+            "a log of behaviors; it does not apply with `--label`"
+            if options.label
+            else "impressions; name their `--label` too"
+        )
+        raise ValueError(f"`{word}` requires {required}. Received: {word} {value}.")
+
+
 def _split(options):
     from keras_din.data import ByTime, ByUser, LastFraction, LeaveOneOut
 
-    if options.split != "by-time" and (options.valid_from or options.test_from):
-        raise ValueError(
-            "`--valid-from` and `--test-from` require `--split by-time`. "
-            f"Received: split={options.split!r}, valid_from={options.valid_from!r}, "
-            f"test_from={options.test_from!r}."
-        )
-    if options.split == "by-time":
-        if not options.test_from:
-            raise ValueError(
-                "`--split by-time` requires `--test-from`. "
-                f"Received: only valid_from={options.valid_from!r}."
-            )
-        moments = [_moment(text) for text in (options.valid_from, options.test_from)]
-        unit = "order" if options.order else options.time_unit
-        return ByTime(*moments, None, unit, options.time_format)
-    splits = {
-        None: None,
-        "leave-one-out": LeaveOneOut(),
-        "last-fraction": LastFraction(),
-        "by-user": ByUser(seed=options.seed),
+    split = options.split or ("last-fraction" if options.label else "leave-one-out")
+    moments = {
+        "valid_from": options.valid_from,
+        "test_from": options.test_from,
+        "end": options.end,
     }
-    return splits.get(options.split, options.split)
+    sizes = {"valid": options.valid_size, "test": options.test_size}
+    sizes = {part: size for part, size in sizes.items() if size is not None}
+    if split != "by-time" and any(moments.values()):
+        raise ValueError(
+            "`--valid-from`, `--test-from` and `--end` require `--split by-time`. "
+            f"Received: split={split!r}, {_listed(moments)}."
+        )
+    if split == "by-time" and not options.test_from:
+        raise ValueError(f"`--split by-time` requires `--test-from`. Received: {_listed(moments)}.")
+    of_sizes = {"leave-one-out": LeaveOneOut, "last-fraction": LastFraction, "by-user": ByUser}
+    if sizes and split not in of_sizes:
+        raise ValueError(
+            f"`--valid-size` and `--test-size` require `--split` to be one of {list(of_sizes)}. "
+            f"Received: split={split!r}, {_listed(sizes)}."
+        )
+    if split == "by-time":
+        unit = "order" if options.order else options.time_unit
+        times = {word: _moment(text) for word, text in moments.items()}
+        return ByTime(**times, time_unit=unit, time_format=options.time_format)
+    if split == "by-user":
+        sizes["seed"] = options.seed
+    return of_sizes[split](**sizes) if split in of_sizes else split
+
+
+def _listed(values: dict) -> str:
+    return ", ".join(f"{word}={value!r}" for word, value in values.items() if value is not None)
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.isdecimal() else float(text)
+
+
+def _count_or_column(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _dim(text: str) -> int | dict:
+    """Parses a width, or `NAME=DIM,...` as a dict."""
+    pairs = [word.rpartition("=") for word in tables.names(text)]
+    if not pairs or not all(dim.isdecimal() for _, _, dim in pairs):
+        raise argparse.ArgumentTypeError(
+            f"must be a width, or NAME=DIM, as in item=32,shop=8. Received: {text!r}."
+        )
+    if len(pairs) == 1 and not pairs[0][0]:
+        return int(pairs[0][2])
+    return {name: int(dim) for name, _, dim in pairs}
 
 
 def _moment(text):

@@ -13,6 +13,12 @@ def add_csv(parser) -> None:
     parser.add_argument(
         "--names", type=names, metavar="A,B", help="column names of a CSV file without a header"
     )
+    parser.add_argument(
+        "--header",
+        action="store_true",
+        default=None,
+        help="the CSV file has a header, which --names replaces",
+    )
 
 
 def add_labels(parser) -> None:
@@ -39,6 +45,14 @@ def add_times(parser) -> None:
 def names(text: str) -> list:
     """Parses `A,B` as a list."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def sequence_and_value(text: str) -> tuple:
+    """Parses `SEQUENCE=VALUE` as a pair."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"must be SEQUENCE=VALUE. Received: {text!r}.")
+    return name, value
 
 
 def labels(text: str) -> dict:

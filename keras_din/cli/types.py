@@ -104,12 +104,17 @@ def features_and_types(options) -> dict:
         elif "bag" in kind:
             bags[name] = kind["bag"]
         else:
-            known[name] = Categorical(name, hash_buckets=kind["hash"], dim=options.dim)
+            known[name] = Categorical(name, hash_buckets=kind["hash"], dim=_dim(options, name))
     features_of = {
         word: [known.get(name, name) for name in getattr(options, word)]
         for word in ("target", "context", "side_features")
     }
     return by_kind | {"bags": bags} | features_of
+
+
+def _dim(options, name: str) -> int | None:
+    """The width of a feature; `None` is the default."""
+    return options.dim.get(name) if isinstance(options.dim, dict) else options.dim
 
 
 def _read(path: str):

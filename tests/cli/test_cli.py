@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import keras_din as kd
 from keras_din.cli import COMMANDS, main
 from keras_din.cli import train as train_command
-from keras_din.data import PreparedData
+from keras_din.data import PreparedData, prepare_impressions, prepare_interactions
 from keras_din.features import Bag
 from keras_din.models import MODELS
 from keras_din.monitor import MONITORS
@@ -102,7 +103,7 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
     assert "must be VALUE=0 or VALUE=1" in capsys.readouterr().err
     assert main([*words[:-2], "--label-map", "no=0"]) == 1
     error = capsys.readouterr().err
-    assert "`--label-map` requires impressions; name their `--label` too. Received: {" in error
+    assert "`--label-map` requires impressions; name their `--label` too. Received: --l" in error
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,16 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
         (["--split", "by-time", "--test-from", "2023-11-15T12:13:20"], {"test": 60 * 6 * 2}),
         (["--split", "by-time", "--test-from", "1700050400"], {"test": 60 * 6 * 2}),
         (["--label", "click", "--split", "leave-one-out"], {"test": 60}),
+        (["--valid-size", "0", "--test-size", "2"], {"train": 60 * 17 * 2, "test": 240}),
+        (
+            ["--label", "click", "--valid-size", "0", "--test-size", "0.25"],
+            {"train": 900, "test": 300},
+        ),
+        (["--split", "by-user", "--test-size", "0.5"], {"test": 30 * 19 * 2}),
+        (
+            ["--split", "by-time", "--test-from", "1700050400", "--end", "1700057600"],
+            {"test": 60 * 2 * 2},
+        ),
     ],
 )
 def test_prepare_with_other_splits(tmp_path, words, parts):
@@ -125,6 +136,69 @@ def test_prepare_with_other_splits(tmp_path, words, parts):
     assert main(["prepare", log, data, *PREPARE, *words]) == 0
     prepared = PreparedData.load(data)
     assert {part: len(prepared.parts[part]) for part in parts} == parts
+
+
+def same(data, expected):
+    """Whether two `PreparedData` are equal."""
+    assert data.spec == expected.spec
+    assert data.report == expected.report
+    assert data.parts.keys() == expected.parts.keys()
+    for part, samples in data.parts.items():
+        for name, array in samples.arrays().items():
+            np.testing.assert_array_equal(array, expected.parts[part].arrays()[name], str(name))
+    for name, log in data.behaviors.items():
+        np.testing.assert_array_equal(log.offsets, expected.behaviors[name].offsets)
+        assert log.columns.keys() == expected.behaviors[name].columns.keys()
+
+
+def test_all_arguments_of_impressions_have_options(tmp_path):
+    log = a_log().assign(liked=lambda log: (log["item"] % 5 < 2).astype(int))
+    log.to_csv(tmp_path / "log.csv", index=False, sep=";")
+    prior = log[:90].assign(ts=1_600_000_000)
+    prior.to_csv(tmp_path / "prior.csv", index=False, sep=";")
+    names = ["user", "item", "ts", "device", "shop", "is_click", "is_liked"]
+    words = ["--user", "user", "--time", "ts", "--target", "item,shop", "--label", "is_click"]
+    words += ["--of", "item", "--sequences", "clicked=is_click", "--sequences", "liked=is_liked"]
+    words += ["--prior-history", f"liked={tmp_path / 'prior.csv'}", "--dim", "item=8,shop=4"]
+    words += ["--sep", ";", "--header", "--names", ",".join(names)]
+    assert main(["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *words]) == 0
+    expected = prepare_impressions(
+        tmp_path / "log.csv",
+        user="user",
+        time="ts",
+        label="is_click",
+        target=["item", "shop"],
+        of=["item"],
+        sequences={"clicked": "is_click", "liked": "is_liked"},
+        prior_history={"liked": tmp_path / "prior.csv"},
+        dim={"item": 8, "shop": 4},
+        sep=";",
+        header=True,
+        names=names,
+    )
+    same(PreparedData.load(tmp_path / "data"), expected)
+    assert expected.report["behaviors"]["liked"] > log["liked"].sum()
+    assert [feature.dim for feature in expected.spec.target] == [8, 4]
+
+
+def test_all_arguments_of_behaviors_have_options(tmp_path):
+    log = a_log().assign(item=lambda log: log.index, other=lambda log: log["item"].to_numpy()[::-1])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    words = ["--user", "user", "--time", "ts", "--target", "item", "--negatives", "other"]
+    words += ["--sequence", "bought", "--side-features", "device", "--hash", "device=10"]
+    words += ["--dim", "device=3"]
+    assert main(["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *words]) == 0
+    expected = prepare_interactions(
+        tmp_path / "log.csv",
+        user="user",
+        time="ts",
+        target=["item"],
+        side_features=[kd.Categorical("device", hash_buckets=10, dim=3)],
+        negatives="other",
+        sequence="bought",
+    )
+    same(PreparedData.load(tmp_path / "data"), expected)
+    assert [sequence.name for sequence in expected.spec.sequences] == ["bought"]
 
 
 def test_prepare_with_half_life(tmp_path, capsys):
@@ -295,11 +369,23 @@ def test_resume(folder, tmp_path, capsys):
         ),
         (
             ["prepare", "{log}", "x", *PREPARE, "--test-from", "3"],
-            "Received: split=None, valid_from=None, test_from='3'",
+            "Received: split='leave-one-out', test_from='3'",
         ),
         (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "requires `--test-from`"),
         (["prepare", "{log}", "x", *PREPARE, "--split", "week"], r"Columns \['week'\] must be in"),
         (["prepare", "{log}", "x", *PREPARE, "--half-life", "0"], "`--half-life` must be a posi"),
+        (
+            ["prepare", "{log}", "x", *PREPARE, "--sequences", "a=click"],
+            "`--sequences` requires impressions; name their `--label` too",
+        ),
+        (
+            ["prepare", "{log}", "x", *PREPARE, "--label", "click", "--negatives", "4"],
+            r"`--negatives` requires a log of behaviors; .*Received: --negatives 4\.",
+        ),
+        (
+            ["prepare", "{log}", "x", *PREPARE, "--split", "ts", "--test-size", "2"],
+            r"`--test-size` require `--split` to be one of .*Received: split='ts', test=2\.",
+        ),
         (["train", "none", "x"], "must be one that `PreparedData.save` wrote"),
         (["train", "{data}", "x", "--option", "dropout"], "`--option` must be NAME=VALUE"),
         (["train", "{data}", "x", "--option", "units=3"], "`options` must be one of"),
@@ -376,6 +462,7 @@ def test_as_a_module():
 
 COMMAND = """
 import sys
+import keras_din as kd
 from keras_din.cli import COMMANDS, main
 
 refused = [

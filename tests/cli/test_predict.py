@@ -313,6 +313,10 @@ def test_logs_that_prepare_reads(folder, tmp_path, capsys):
     words += ["--items", tmp_path / "items.csv"]
     found, _ = predict(folder, capsys, tmp_path / "log.csv", tmp_path / "b.csv", *words)
     assert list(found) == [*names, "ctr"]
+    # The same with a header, which `--names` replaces.
+    log[names].to_csv(tmp_path / "h.csv", index=False, header=list("abcde"), sep=";")
+    again, _ = predict(folder, capsys, tmp_path / "h.csv", tmp_path / "d.csv", *words, "--header")
+    pd.testing.assert_frame_equal(again, found)
     log["click"] = log["click"].map({"yes": 1, "no": 0})
     log.to_csv(tmp_path / "whole.csv", index=False)
     expected, _ = predict(folder, capsys, tmp_path / "whole.csv", tmp_path / "c.csv", *LOG)
