@@ -76,7 +76,7 @@ def shared_data() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def one_process():
-    """The process that checks the exports of a test session, for `asked`."""
+    """The process that checks the exports of a test session, for `check_exports_with`."""
     from tests.serving.one_process import checking_process
 
     with checking_process() as run:
@@ -86,7 +86,7 @@ def one_process():
 @pytest.fixture
 def checked_by_one_process(one_process):
     """Has `kd.export` ask that process: to open one of its own takes seconds."""
-    from tests.serving.one_process import asked
+    from tests.serving.one_process import check_exports_with
 
-    with asked(one_process):
+    with check_exports_with(one_process):
         yield

@@ -12,7 +12,7 @@ from keras_din.cli import main
 from keras_din.data.store.arrays import load_arrays, save_arrays
 from keras_din.serving import export_litert, export_onnx
 from keras_din.serving.version.description import find_version
-from keras_din.serving.version.folders import folder_of_versions
+from keras_din.serving.version.folders import check_versions_folder
 from keras_din.training import load_run, read_arguments, train
 
 ADDRESS = "gs://bucket/din"
@@ -114,12 +114,12 @@ def test_the_folder_of_a_version_is_refused(tmp_path):
         with pytest.raises(
             ValueError, match=r"`path` must be the folder of the versions, .*/din\."
         ):
-            folder_of_versions(path)
+            check_versions_folder(path)
     with pytest.raises(ValueError, match="the folder of a version"):
         kd.export(kd.build_popularity(SPEC), SPEC, version)
     assert [file.name for file in version.iterdir()] == ["saved_model.pb"]
     for path in (tmp_path / "din", tmp_path / "2024", tmp_path / "din" / "other"):
-        assert folder_of_versions(path) == path
+        assert check_versions_folder(path) == path
 
 
 @pytest.mark.parametrize("export", [export_onnx, export_litert])

@@ -51,7 +51,7 @@ COVERED_BY = {
     "recalibration.py": "test_click_rates.py",
     "serving/checks/export_arguments.py": "serving/test_saved_model.py",
     "serving/checks/parity_process.py": "serving/checks/test_parity.py",
-    "serving/graph/values.py": "serving/graph/test_raw_values.py",
+    "serving/graph/lookup_tables.py": "serving/graph/test_encoding.py",
     "training/": "training/test_train.py",
     "version.py": "cli/test_cli.py",
 }

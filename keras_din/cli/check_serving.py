@@ -105,11 +105,11 @@ def report(skew, rows) -> str:
     if skew.spec:
         lines.append("\ndifferences between the spec of the version and that of the run")
         lines += [f"  {sentence}" for sentence in skew.spec]
-    if skew.without:
+    if skew.explained_by:
         lines.append("\nlargest difference that remains after one of these is corrected")
-        for name, left in sorted(skew.without.items(), key=lambda item: item[1]):
+        for name, left in sorted(skew.explained_by.items(), key=lambda item: item[1]):
             lines.append(f"  {name}: {left:.3g}{': it explains all' * (left <= TOLERANCE)}")
-        if min(skew.without.values()) > TOLERANCE:
+        if min(skew.explained_by.values()) > TOLERANCE:
             lines.append("  None explains it alone: the weights may be those of another model.")
     if not skew.found:
         lines.append("the version and the live model give the same predictions")

@@ -21,7 +21,7 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
         as NaN, any other missing value as an out-of-vocabulary value. A missing item of a
         behavior, and a missing value of a feature of several values, is sent as padding.
     """
-    from keras_din.serving.graph.raw_values import raw_dtype
+    from keras_din.serving.graph.encoding import raw_dtype
     from keras_din.serving.graph.signatures import input_specs
 
     sent = {}

@@ -24,10 +24,10 @@ from keras_din.features import (
     per_kind,
 )
 from keras_din.outputs import by_output
-from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
+from keras_din.serving.checks.export_arguments import check_model, check_order, resolve_click_rates
 from keras_din.serving.checks.parity import TOLERANCE
+from keras_din.serving.graph.encoding import first_values
 from keras_din.serving.graph.float32_layers import float32_inference, float32_outputs
-from keras_din.serving.graph.raw_values import first_values
 from keras_din.serving.graph.signatures import most_recent
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.folders import remove_stale_writers, temporary_folder
@@ -107,7 +107,7 @@ def export_file(
             "The backend of exports must be TensorFlow. Received: KERAS_BACKEND="
             f"{keras.backend.backend()}. Load the weights in a process with that backend."
         )
-    rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
+    rates = resolve_click_rates(model, spec, positive_weight, negative_rate, raw, rates)
     path = local_path("path", path)
     if path.is_dir():
         raise ValueError(f"`path` must be the path of a file. Received: the folder {path}.")

@@ -21,7 +21,7 @@ from keras_din.features import (
     per_kind,
 )
 
-LONGEST, _MOST = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.
+MAX_TIME, _MAX_VALUES = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.
 
 
 class SampleRows(NamedTuple):
@@ -65,19 +65,19 @@ def sample_rows(
     raw, indices = {}, {}
 
     for feature in spec.context:
-        raw[feature.name], indices[feature.name] = draw(feature, rng, (rows,), values)
+        raw[feature.name], indices[feature.name] = sample_feature(feature, rng, (rows,), values)
     real = rng.random((rows, candidates)) < 0.85
     for feature in spec.target:
-        drawn, index = draw(feature, rng, real.shape, values)
+        drawn, index = sample_feature(feature, rng, real.shape, values)
         if feature is id_feature(spec.target):
             drawn[~real], index[~real] = feature.padding_value, PADDING_INDEX
         raw[feature.name], indices[feature.name] = drawn, index
     for sequence in spec.sequences:
-        width = min(sequence.max_length + 10, LONGEST) if time is None else time
+        width = min(sequence.max_length + 10, MAX_TIME) if time is None else time
         real = rng.random((rows, width)) < np.linspace(0, 1, rows)[:, None]
         kept = real & (real[:, ::-1].cumsum(axis=1)[:, ::-1] <= sequence.max_length)
         for feature in sequence.features:
-            drawn, index = draw(feature, rng, real.shape, values)
+            drawn, index = sample_feature(feature, rng, real.shape, values)
             if feature is id_feature(sequence.of):
                 drawn[~real] = feature.padding_value
             index[~kept] = PADDING_INDEX
@@ -86,7 +86,7 @@ def sample_rows(
     return SampleRows(raw, indices)
 
 
-def one_candidate_a_row(spec: FeatureSpec, rows: dict) -> dict:
+def one_candidate_per_row(spec: FeatureSpec, rows: dict) -> dict:
     """Rows of `rank` as rows of `serving_default`: `(rows * candidates,)`, a history repeated."""
     (candidates,) = {rows[feature.name].shape[1] for feature in spec.target}
     return {
@@ -98,7 +98,7 @@ def one_candidate_a_row(spec: FeatureSpec, rows: dict) -> dict:
 
 
 @per_kind
-def draw(feature, rng, shape, values: int | None = None):
+def sample_feature(feature, rng, shape, values: int | None = None):
     """Random raw values of a feature, and the model's input for them.
 
     Args:
@@ -109,21 +109,21 @@ def draw(feature, rng, shape, values: int | None = None):
     """
 
 
-@draw.register
+@sample_feature.register
 def _(feature: Categorical, rng, shape, values: int | None = None):
-    return draw_values(feature.values, rng, shape)
+    return sample_values(feature.values, rng, shape)
 
 
-@draw.register
+@sample_feature.register
 def _(feature: Numeric, rng, shape, values: int | None = None):
     numbers = rng.normal(feature.mean, feature.std, shape).astype(np.float32)
     return numbers, numbers.copy()
 
 
-@draw.register
+@sample_feature.register
 def _(feature: Bag, rng, shape, values: int | None = None):
-    width = min(feature.max_values + 3, _MOST) if values is None else values
-    drawn, index = draw_values(feature.values, rng, (*shape, width))
+    width = min(feature.max_values + 3, _MAX_VALUES) if values is None else values
+    drawn, index = sample_values(feature.values, rng, (*shape, width))
     real = rng.random(index.shape) < rng.choice([0, 0.3, 0.9, 1], shape)[..., None]
     drawn[~real] = feature.padding_value
     index[~real | (real.cumsum(axis=-1) > feature.max_values)] = PADDING_INDEX
@@ -131,17 +131,17 @@ def _(feature: Bag, rng, shape, values: int | None = None):
 
 
 @per_kind
-def draw_values(values, rng, shape):
+def sample_values(values, rng, shape):
     """Random raw values of `Values`, and their indices; none is padding."""
 
 
-@draw_values.register
+@sample_values.register
 def _(values: Vocabulary, rng, shape):
     index = rng.integers(OOV_INDEX, values.size, shape, np.int32)
     return raw_values_of(values, index), index
 
 
-@draw_values.register
+@sample_values.register
 def _(values: HashBuckets, rng, shape):
     numbers = rng.integers(1, 2**62, shape)
     text = numbers.astype(str).astype(object)
@@ -150,7 +150,7 @@ def _(values: HashBuckets, rng, shape):
     return raw, (bucket + NUM_RESERVED).astype(np.int32)
 
 
-@draw_values.register
+@sample_values.register
 def _(values: Indices, rng, shape):
     raw = rng.integers(1, values.size + 3, shape, np.int32)
     return raw, np.where(raw < values.size, raw, np.int32(OOV_INDEX))

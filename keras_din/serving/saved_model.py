@@ -10,19 +10,19 @@ import tensorflow as tf
 from keras_din.checks import json_values, local_path, one_of, positive_integer
 from keras_din.click_rates import ClickRates
 from keras_din.features import FeatureSpec
-from keras_din.serving.checks.export_arguments import check_model, check_order, checked_rates
+from keras_din.serving.checks.export_arguments import check_model, check_order, resolve_click_rates
 from keras_din.serving.checks.parity import check_parity
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph import signatures
+from keras_din.serving.graph.encoding import FeatureEncoder
 from keras_din.serving.graph.float32_layers import (
     float32_inference,
     float32_outputs,
-    half_precision,
+    half_precision_report,
 )
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
-from keras_din.serving.graph.raw_values import RawValues
 from keras_din.serving.version.description import write_description
-from keras_din.serving.version.folders import folder_of_versions, new_version
+from keras_din.serving.version.folders import check_versions_folder, new_version
 from keras_din.serving.version.warmup import write_warmup
 from keras_din.spec_fingerprint import check_fingerprint
 from keras_din.trace_context import tracing
@@ -150,23 +150,23 @@ def export(
     metrics = json_values("metrics", metrics, nulls=True)
     data_fingerprint = json_values("data_fingerprint", data_fingerprint, nulls=True)
     check_order("export", model, spec, path)
-    path = folder_of_versions(local_path("path", path))
+    path = check_versions_folder(local_path("path", path))
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
     order_by = spec.outputs[0] if order_by is None else one_of("order_by", order_by, spec.outputs)
-    rates = checked_rates(model, spec, positive_weight, negative_rate, raw, rates)
+    rates = resolve_click_rates(model, spec, positive_weight, negative_rate, raw, rates)
     model = rates.model(model)
     int8 = Int8Tables(model) if tables == "int8" else None
-    in_floats = float32_outputs(model)
-    live = in_floats if int8 is None else int8.outputs
+    live_float32 = float32_outputs(model)
+    live = live_float32 if int8 is None else int8.outputs
     with new_version(path, keep) as version:
         with float32_inference(model) if int8 is None else int8.in_use():
             write(model, spec, version.folder, version.scratch, order_by)
         warmup = write_warmup(version.folder, spec)
         with without_tensor_float32():
             parity = check_parity(version.folder, spec, live, order_by)
-            lost = {} if int8 is None else quantization_report(spec, in_floats, live, test)
-            half = half_precision(model, spec, in_floats)
+            lost = {} if int8 is None else quantization_report(spec, live_float32, live, test)
+            half = half_precision_report(model, spec, live_float32)
         write_description(
             version.folder,
             model,
@@ -204,11 +204,11 @@ def write(
         order_by: Name of the output that `rank` orders by. Defaults to the first.
     """
     module = tf.Module()
-    module.raw_values = RawValues(spec, scratch)
+    module.encoder = FeatureEncoder(spec, scratch)
     variables: dict = {}
     functions = {
-        "serving_default": signatures.serving_default(model, spec, module.raw_values),
-        "rank": signatures.rank(model, spec, module.raw_values, order_by),
+        "serving_default": signatures.serving_default(model, spec, module.encoder),
+        "rank": signatures.rank(model, spec, module.encoder, order_by),
     }
     for name, function in functions.items():
         inputs = signatures.input_specs(spec, name)
@@ -223,7 +223,7 @@ def write(
         }
     module.weights = list(variables.values())
     # What the version makes of raw values, for `serving.skew`; a server does not offer it.
-    encode = tf.function(lambda **inputs: signatures.model_inputs(spec, module.raw_values, inputs))
+    encode = tf.function(lambda **inputs: signatures.model_inputs(spec, module.encoder, inputs))
     module.encode = encode.get_concrete_function(**signatures.input_specs(spec, "rank"))
     # Gradients of functions would be saved with them.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

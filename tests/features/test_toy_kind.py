@@ -35,10 +35,10 @@ from keras_din.features import (
     register_kind,
 )
 from keras_din.linear import weight_layer
-from keras_din.serving.checks.skew import comparable, find_skew, raw_rows, without_information
-from keras_din.serving.graph.raw_values import model_input
+from keras_din.serving.checks.skew import ablate_feature, align_inputs, find_skew, raw_rows
+from keras_din.serving.graph.encoding import model_input
 from keras_din.serving.portable import index_feature
-from keras_din.serving.sample_rows import draw, raw_from_input, raw_values_of
+from keras_din.serving.sample_rows import raw_from_input, raw_values_of, sample_feature
 from keras_din.spec_fingerprint import differences, fingerprint
 
 
@@ -101,12 +101,12 @@ def _(feature: Bucketized, embeddings_initializer, options):
 
 
 @model_input.register
-def _(feature: Bucketized, values, raw_values):
+def _(feature: Bucketized, values, encoder):
     index = tf.raw_ops.Bucketize(input=values, boundaries=list(feature.boundaries)) + NUM_RESERVED
     return tf.where(tf.math.is_nan(values), OOV_INDEX, index)
 
 
-@draw.register
+@sample_feature.register
 def _(feature: Bucketized, rng, shape, values=None):
     raw = rng.uniform(0, feature.boundaries[-1] + 2, shape).astype(np.float32)
     return raw, buckets(feature, raw)
@@ -123,12 +123,12 @@ def _(feature: Bucketized, values):
     return raw_from_input(feature, values)
 
 
-@comparable.register
+@align_inputs.register
 def _(feature: Bucketized, ours, theirs):
     return np.asarray(ours), np.asarray(theirs)
 
 
-@without_information.register
+@ablate_feature.register
 def _(feature: Bucketized, raw, x):
     return np.full_like(raw, np.nan), np.where(x == PADDING_INDEX, x, OOV_INDEX)
 
@@ -199,14 +199,14 @@ FUNCTIONS_OF_FEATURES = [
     (feature_layer, ({},)),
     (weight_layer, ("zeros", {})),
     (model_input, (None, None)),
-    (draw, (None, (3,))),
+    (sample_feature, (None, (3,))),
     (raw_from_input, (None,)),
     (raw_column, (None,)),
-    (comparable, (None, None)),
-    (without_information, (None, None)),
+    (align_inputs, (None, None)),
+    (ablate_feature, (None, None)),
     (index_feature, ()),
 ]
-FUNCTIONS_OF_VALUES = {"look_up", "lookup_in_graph", "draw_values", "raw_values_of"}
+FUNCTIONS_OF_VALUES = {"look_up", "lookup_in_graph", "sample_values", "raw_values_of"}
 
 
 @pytest.mark.parametrize("function, arguments", FUNCTIONS_OF_FEATURES)

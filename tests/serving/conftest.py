@@ -6,11 +6,11 @@ import pytest
 
 import keras_din as kd
 from tests.models.shared import compiled, randomized
-from tests.serving.one_process import asked
+from tests.serving.one_process import check_exports_with
 from tests.serving.specs import SPEC
 from tests.specs import ZOO
 
-BY_A_PROCESS_EACH = ["din", "dien"]  # As users export; one process checks all others.
+OWN_PROCESS = ["din", "dien"]  # As users export; one process checks all others.
 
 
 class Exports(dict):
@@ -23,7 +23,7 @@ class Exports(dict):
     def __missing__(self, name):
         # Small enough that sums over a history do not saturate the sigmoid.
         model = compiled(randomized(ZOO[name](SPEC), scale=0.2), "adam")
-        with contextlib.nullcontext() if name in BY_A_PROCESS_EACH else asked(self.run):
+        with contextlib.nullcontext() if name in OWN_PROCESS else check_exports_with(self.run):
             version = kd.export(model, SPEC, self.parent / name, metrics={"gauc": 0.5})
         return self.setdefault(name, (model, version))
 

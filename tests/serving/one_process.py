@@ -31,7 +31,7 @@ for line in sys.stdin:
 def checking_process():
     """A process that checks exports, isolated and with TensorFlow alone as their own is.
 
-    Gives a function in the place of `subprocess.run`, for `asked`.
+    Gives a function in the place of `subprocess.run`, for `check_exports_with`.
     """
     with subprocess.Popen(
         [sys.executable, "-I", "-c", SCRIPT, parity_process.__file__],
@@ -52,7 +52,7 @@ def checking_process():
 
 
 @contextlib.contextmanager
-def asked(run):
+def check_exports_with(run):
     """Has `kd.export` ask that process. What is asked, compared and published stays as it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))

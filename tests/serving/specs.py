@@ -6,7 +6,7 @@ import pandas as pd
 import keras_din as kd
 from keras_din.data import rows_dataset
 from keras_din.features import id_feature
-from keras_din.serving.sample_rows import one_candidate_a_row
+from keras_din.serving.sample_rows import one_candidate_per_row
 
 ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)
 SHOP = kd.Categorical("shop", vocabulary=[0, -1, 2**62 + 1, *range(5, 12)], dim=6)
@@ -38,8 +38,8 @@ def through_the_pipeline(spec, sample):
 
     Returns `(inputs, real)`; rows whose candidate is padding are left out.
     """
-    raw = one_candidate_a_row(spec, sample.raw)
-    indices = one_candidate_a_row(spec, sample.indices)
+    raw = one_candidate_per_row(spec, sample.raw)
+    indices = one_candidate_per_row(spec, sample.indices)
     real = indices[id_feature(spec.target).name] != 0
     columns = {}
     for name, info in spec.inputs.items():

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.serving.graph import signatures
-from keras_din.serving.graph.raw_values import RawValues
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.graph.encoding import FeatureEncoder
+from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import read_description
 from tests.models.shared import randomized
-from tests.serving.one_process import asked
+from tests.serving.one_process import check_exports_with
 from tests.serving.specs import ITEM, through_the_pipeline
 
 GENRES = kd.Bag("genres", vocabulary=["Action", "Comedy", "Drama"], dim=4, max_values=2)
@@ -32,7 +32,7 @@ SPEC = kd.FeatureSpec(
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, one_process):
     model = randomized(kd.build_din(SPEC), scale=0.2)
-    with asked(one_process):
+    with check_exports_with(one_process):
         return model, kd.export(model, SPEC, tmp_path_factory.mktemp("bags"))
 
 
@@ -43,7 +43,7 @@ def test_rows_of_every_kind():
     assert (sample.indices["genres"] != 0).sum(-1).max() == 2
     assert (sample.raw["genres"][..., 0] == "").any()
     assert sample.raw["hist_genres"].shape == (24, 14, 5)
-    one = one_candidate_a_row(SPEC, sample.raw)
+    one = one_candidate_per_row(SPEC, sample.raw)
     assert one["genres"].shape == (72, 5)
     assert one["hist_genres"].shape == (72, 14, 5)
     assert sample_rows(SPEC, time=0, values=0).raw["hist_marks"].shape == (24, 0, 0)
@@ -56,7 +56,7 @@ def test_an_export_passes_the_check_and_answers_as_the_pipeline(exported):
     loaded = tf.saved_model.load(str(version)).signatures
     for time, values in ((None, None), (3, 1), (0, 0), (2, 0)):
         sample = sample_rows(SPEC, rows=30, time=time, values=values, seed=5)
-        one, many = one_candidate_a_row(SPEC, sample.raw), sample.raw
+        one, many = one_candidate_per_row(SPEC, sample.raw), sample.raw
         ctr = {}
         for name, rows in (("serving_default", one), ("rank", many)):
             rows = {n: tf.constant(v) for n, v in rows.items()}
@@ -99,7 +99,7 @@ def test_inputs_of_the_model_by_hand(tmp_path):
     }
     specs = signatures.input_specs(SPEC, "rank")
     raw = {name: tf.constant(values, specs[name].dtype) for name, values in raw.items()}
-    x = signatures.model_inputs(SPEC, RawValues(SPEC, tmp_path), raw)
+    x = signatures.model_inputs(SPEC, FeatureEncoder(SPEC, tmp_path), raw)
     assert x["words"].numpy().tolist() == [[0, 0, 0]]
     assert x["ids"].numpy().tolist() == [[0, 1, 3]]
     assert x["genres"].numpy().tolist() == [[[0, 4, 0, 1, 0], [3, 0, 0, 0, 0]]]

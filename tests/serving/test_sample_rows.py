@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.features import MISSING_INT64
-from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, sample_rows
+from keras_din.serving.sample_rows import one_candidate_per_row, raw_from_indices, sample_rows
 from tests.serving.specs import ITEM, SHOP, SPEC, through_the_pipeline
 
 
@@ -28,7 +28,7 @@ def test_rows_of_every_kind():
 def test_indices_are_those_of_the_pipeline(seed):
     sample = sample_rows(SPEC, seed=seed)
     x, real = through_the_pipeline(SPEC, sample)
-    indices = one_candidate_a_row(SPEC, sample.indices)
+    indices = one_candidate_per_row(SPEC, sample.indices)
     for name, info in SPEC.inputs.items():
         ours = indices[name][real]
         if info.role == "target":
@@ -41,10 +41,10 @@ def test_indices_are_those_of_the_pipeline(seed):
                 np.testing.assert_array_equal(row[: there.sum()], mine[there])
 
 
-def test_one_candidate_a_row():
+def test_one_candidate_per_row():
     spec = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
     rows = {"item": np.array([[1, 2], [3, 4]]), "hist_item": np.array([[5], [6]])}
-    rows = one_candidate_a_row(spec, rows)
+    rows = one_candidate_per_row(spec, rows)
     np.testing.assert_array_equal(rows["item"], [1, 2, 3, 4])
     np.testing.assert_array_equal(rows["hist_item"], [[5], [5], [6], [6]])
 

@@ -17,7 +17,7 @@ import keras_din as kd
 from keras_din import serving
 from keras_din.embed import build_inputs
 from keras_din.serving import saved_model
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version import warmup
 from keras_din.serving.version.folders import versions
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
@@ -46,7 +46,7 @@ def test_log_values_through_both_signatures_as_through_the_pipeline(exports, nam
         sample = sample_rows(SPEC, rows=40, time=time_, seed=7)
         x, real = through_the_pipeline(SPEC, sample)
         live = model.predict_on_batch(x)[:, 0]
-        one = ask(signatures["serving_default"], one_candidate_a_row(SPEC, sample.raw))["ctr"]
+        one = ask(signatures["serving_default"], one_candidate_per_row(SPEC, sample.raw))["ctr"]
         np.testing.assert_allclose(one[real], live, rtol=0, atol=1e-5)
         many = ask(signatures["rank"], sample.raw)
         np.testing.assert_allclose(many["ctr"].reshape(-1), one, rtol=0, atol=1e-5)
@@ -314,7 +314,7 @@ def test_two_exports_at_once_give_two_versions(tmp_path):
     assert [exporter.wait() for exporter in exporters] == [0, 0]
     assert len(versions(tmp_path)) == 2
     assert len(list(tmp_path.iterdir())) == 2
-    sample = one_candidate_a_row(SPEC, sample_rows(SPEC, rows=3).raw)
+    sample = one_candidate_per_row(SPEC, sample_rows(SPEC, rows=3).raw)
     for number in versions(tmp_path):
         signatures = tf.saved_model.load(str(tmp_path / str(number))).signatures
         ctr = ask(signatures["serving_default"], sample)["ctr"]

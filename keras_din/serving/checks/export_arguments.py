@@ -81,7 +81,7 @@ def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
             )
 
 
-def checked_rates(
+def resolve_click_rates(
     model, spec: FeatureSpec, positive_weight, negative_rate, raw: bool, rates
 ) -> ClickRates:
     """`rates`, or what is given and known of the model; a `ValueError` where both are given."""

@@ -12,7 +12,7 @@ import numpy as np
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.outputs import by_output, name_of
 from keras_din.serving.checks import parity_process
-from keras_din.serving.sample_rows import LONGEST, one_candidate_a_row, sample_rows
+from keras_din.serving.sample_rows import MAX_TIME, one_candidate_per_row, sample_rows
 
 TOLERANCE = 1e-5
 
@@ -36,11 +36,11 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
     """
     samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, values=0, seed=1)]
     longest = max((sequence.max_length for sequence in spec.sequences), default=0)
-    if longest >= LONGEST:  # Two users of such width: one without a history, one with a full one.
+    if longest >= MAX_TIME:  # Two users of such width: one without a history, one with a full one.
         samples.append(sample_rows(spec, rows=2, time=longest + 10, seed=2))
     cases = []
     for sample in samples:
-        cases.append(("serving_default", one_candidate_a_row(spec, sample.raw)))
+        cases.append(("serving_default", one_candidate_per_row(spec, sample.raw)))
         cases.append(("rank", sample.raw))
     found: dict[str, float] = {}
     outputs, in_order = spec.outputs, True

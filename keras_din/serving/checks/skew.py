@@ -23,14 +23,14 @@ from keras_din.features import (
 from keras_din.outputs import by_output, name_of
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
-from keras_din.serving.graph.raw_values import raw_dtype
+from keras_din.serving.graph.encoding import raw_dtype
 from keras_din.serving.graph.signatures import SIGNATURES
-from keras_din.serving.sample_rows import one_candidate_a_row, raw_from_indices, raw_from_input
+from keras_din.serving.sample_rows import one_candidate_per_row, raw_from_indices, raw_from_input
 from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
 
 _FIELDS_OF_TABLES = ("vocabulary_size", "dim", "vocabulary", "hash_buckets", "dtype")
-_WORST = 5  # Rows that a report names.
+_NUM_WORST = 5  # Rows that a report names.
 
 
 class Answer(NamedTuple):
@@ -73,7 +73,7 @@ class Skew:
         spec: Where the version's spec is not that of the live model, a sentence each.
         values: Where the version's values are not those that the live model was built with, a
             sentence each: found also where no row shows it.
-        without: When answers differ and no input does: feature or sequence -> the largest
+        explained_by: When answers differ and no input does: feature or sequence -> the largest
             difference that is left when it is blanked for both. One that leaves none explains
             it.
     """
@@ -83,7 +83,7 @@ class Skew:
     worst: list
     inputs: dict
     spec: list
-    without: dict
+    explained_by: dict
     values: list = dataclasses.field(default_factory=list)
 
     @property
@@ -126,7 +126,7 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
     answers, rows = [], 0
     with without_tensor_float32():
         for raw, x in batches:
-            served, expected = _ask(loaded, spec, raw), _live(live, spec, x)
+            served, expected = _served_outputs(loaded, spec, raw), _live_outputs(live, spec, x)
             for signature, output in itertools.product(SIGNATURES, spec.outputs):
                 of_live, of_version = expected[output], served[signature][output]
                 difference = np.abs(of_version - of_live)
@@ -135,14 +135,14 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
                 for place in _largest_of_rows(difference):
                     pair = float(of_live[place]), float(of_version[place])
                     answers.append(Answer(rows + place[0], place[1], signature, output, *pair))
-            _compare_inputs(inputs, rows, spec, raw, x, _encoded(loaded, raw))
+            _compare_inputs(inputs, rows, spec, raw, x, _served_inputs(loaded, raw))
             rows += len(next(iter(expected.values())))
         differ = not all(difference <= TOLERANCE for difference in largest.values())
-        without = _without(loaded, spec, live, batches) if differ and not inputs else {}
+        explained_by = _explained_by(loaded, spec, live, batches) if differ and not inputs else {}
     theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
     details = (
         spec_differences(theirs, spec),
-        without,
+        explained_by,
         differences(fingerprint(spec), theirs, "the version"),
     )
     return Skew(rows, largest, _worst(answers), inputs, *details)
@@ -156,7 +156,7 @@ def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
         for field in _fields(feature):
             ours, has = getattr(feature, field, None), getattr(other, field, None)
             if ours != has:
-                found.append(f"{name}: {field} is {_told(has, ours)}")
+                found.append(f"{name}: {field} is {_describe_difference(has, ours)}")
     for sequence, of_version in zip(spec.sequences, theirs.sequences, strict=True):
         if sequence.max_length != of_version.max_length:
             lengths = f"{of_version.max_length} in the version, {sequence.max_length} in the model"
@@ -170,7 +170,7 @@ def _fields(feature) -> list:
     return fields if feature.table is None else [*_FIELDS_OF_TABLES, *fields]
 
 
-def _told(theirs, ours) -> str:
+def _describe_difference(theirs, ours) -> str:
     if not (isinstance(theirs, tuple) and isinstance(ours, tuple)):
         return f"{theirs!r} in the version, {ours!r} in the model"
     pairs = zip(theirs, ours, strict=False)
@@ -200,15 +200,15 @@ def _check_signature(version, spec: FeatureSpec) -> None:
         )
 
 
-def _ask(loaded, spec, raw) -> dict:
+def _served_outputs(loaded, spec, raw) -> dict:
     """Signature -> name of the output -> its values `(batch, candidates)`."""
     many = _call(loaded.signatures["rank"], raw)
-    one = _call(loaded.signatures["serving_default"], one_candidate_a_row(spec, raw))
+    one = _call(loaded.signatures["serving_default"], one_candidate_per_row(spec, raw))
     one = {name: values.reshape(many[name].shape) for name, values in one.items()}
     return {"serving_default": one, "rank": many}
 
 
-def _encoded(loaded, raw) -> dict:
+def _served_inputs(loaded, raw) -> dict:
     """What the version makes of raw values before its model sees them."""
     return _call(loaded.encode, raw)
 
@@ -218,7 +218,7 @@ def _call(function, inputs) -> dict:
     return {name: values.numpy() for name, values in answers.items()}
 
 
-def _live(live, spec, x) -> dict:
+def _live_outputs(live, spec, x) -> dict:
     """Name of the output -> its values `(batch, candidates)`, 0 on padding."""
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     outputs = by_output(live(x), spec.outputs)
@@ -229,7 +229,7 @@ def _largest_of_rows(difference) -> list:
     """`(row, candidate)` of the largest difference of the rows where it is largest."""
     candidate = np.nan_to_num(difference, nan=np.inf).argmax(axis=1)
     worst = np.nan_to_num(difference[np.arange(len(candidate)), candidate], nan=np.inf)
-    rows = np.argsort(-worst, kind="stable")[:_WORST]
+    rows = np.argsort(-worst, kind="stable")[:_NUM_WORST]
     return [(int(row), int(candidate[row])) for row in rows if worst[row] > 0]
 
 
@@ -238,7 +238,7 @@ def _worst(answers) -> list:
     size = lambda a: np.nan_to_num(abs(a.served - a.live), nan=np.inf)  # noqa: E731
     for answer in sorted(answers, key=size, reverse=True):
         by_row.setdefault(answer.row, answer)
-    return list(by_row.values())[:_WORST]
+    return list(by_row.values())[:_NUM_WORST]
 
 
 def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, served: dict) -> None:
@@ -246,7 +246,7 @@ def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, serve
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     for name, info in spec.inputs.items():
         if info.role != "behavior":
-            ours, theirs = comparable(info.feature, x[name], served[name])
+            ours, theirs = align_inputs(info.feature, x[name], served[name])
             differ = _differ(info.feature, ours, theirs) & (real if info.role == "target" else True)
             rows, places = np.nonzero(differ)[0], np.nonzero(differ)
             _count(found, name, first_row, rows, raw[name][places], theirs[places], ours[places])
@@ -267,28 +267,28 @@ def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
     rows = np.nonzero(ours)[0]
     for feature in sequence.features:
         name = sequence.input_name(feature)
-        pipelines, versions = comparable(feature, np.asarray(x[name])[ours], served[name][theirs])
+        pipelines, versions = align_inputs(feature, np.asarray(x[name])[ours], served[name][theirs])
         differ = _differ(feature, pipelines, versions)
         examples = raw[name][theirs][differ], versions[differ], pipelines[differ]
         _count(found, name, first_row, rows[differ], *examples)
 
 
 @per_kind
-def comparable(feature, ours, theirs):
+def align_inputs(feature, ours, theirs):
     """The inputs of two models as arrays of one shape, whose entries are to be equal."""
 
 
-@comparable.register
+@align_inputs.register
 def _(feature: Categorical, ours, theirs):
     return np.asarray(ours), np.asarray(theirs)
 
 
-@comparable.register
+@align_inputs.register
 def _(feature: Numeric, ours, theirs):
     return np.asarray(ours), np.asarray(theirs)
 
 
-@comparable.register
+@align_inputs.register
 def _(feature: Bag, ours, theirs):
     """Of a bag the values come first, and padding after them."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
@@ -320,15 +320,15 @@ def _to_python(value):
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
-def _without(loaded, spec, live, batches) -> dict:
+def _explained_by(loaded, spec, live, batches) -> dict:
     """Feature or sequence -> the largest difference that is left when it is blanked for both."""
     left = {}
     for name, silence in _ablations(spec).items():
         largest = 0.0
         for raw, x in batches:
             raw, x = silence(dict(raw), {name: np.asarray(values) for name, values in x.items()})
-            expected = _live(live, spec, x)
-            for served in _ask(loaded, spec, raw).values():
+            expected = _live_outputs(live, spec, x)
+            for served in _served_outputs(loaded, spec, raw).values():
                 for output, values in expected.items():
                     difference = np.abs(served[output] - values).max()
                     largest = float(np.maximum(largest, difference))
@@ -343,7 +343,7 @@ def _ablations(spec) -> dict:
         names = [name for name, info in spec.inputs.items() if info.feature is feature]
 
         def ablate(raw, x):
-            ablated = {name: without_information(feature, raw[name], x[name]) for name in names}
+            ablated = {name: ablate_feature(feature, raw[name], x[name]) for name in names}
             raw |= {name: values for name, (values, _) in ablated.items()}
             x |= {name: values for name, (_, values) in ablated.items()}
             return raw, x
@@ -369,11 +369,11 @@ def _ablations(spec) -> dict:
 
 
 @per_kind
-def without_information(feature, raw, x):
+def ablate_feature(feature, raw, x):
     """Raw values, and inputs of a model, with one value in the place of all that are real."""
 
 
-@without_information.register
+@ablate_feature.register
 def _(feature: EmbeddedFeature, raw, x):
     # Out-of-vocabulary; integers have a hash bucket each, so there the first one.
     index = NUM_RESERVED if feature.values.hashes_padding else OOV_INDEX
@@ -382,6 +382,6 @@ def _(feature: EmbeddedFeature, raw, x):
     return raw, np.where(x != PADDING_INDEX, np.int32(index), x)
 
 
-@without_information.register
+@ablate_feature.register
 def _(feature: Numeric, raw, x):
     return np.full_like(raw, np.nan), np.full_like(x, feature.mean)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 # Most bytes of constants per graph: a graph holds 2 GB, and each signature has its own.
-MOST = 2**27
+MAX_BYTES = 2**27
 
 
 def call_with_constants(model: keras.Model, x: dict):
@@ -24,7 +24,7 @@ def call_with_constants(model: keras.Model, x: dict):
         for weight in model.weights
         if weight.dtype.startswith("float") and not getattr(weight, "is_embedding_table", False)
     ]
-    if sum(4 * math.prod(weight.shape) for weight in weights) > MOST:
+    if sum(4 * math.prod(weight.shape) for weight in weights) > MAX_BYTES:
         return model(x, training=False)
     with tf.init_scope():  # Out of the graph, to read them.
         values = [weight.numpy() for weight in weights]

@@ -92,13 +92,13 @@ def traced_once(model: keras.Model):
     return tf.function(lambda x: model(x, training=False), input_signature=[inputs])
 
 
-def half_precision(model: keras.Model, spec: FeatureSpec, in_floats) -> dict | None:
+def half_precision_report(model: keras.Model, spec: FeatureSpec, live_float32) -> dict | None:
     """How far a model of half precision is from what is served, for `keras_din.json`.
 
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
-        in_floats: What `float32_outputs` gives of it.
+        live_float32: What `float32_outputs` gives of it.
 
     Returns:
         `dtypes` in which its layers compute, and `largest_difference` of the live model's outputs
@@ -110,11 +110,11 @@ def half_precision(model: keras.Model, spec: FeatureSpec, in_floats) -> dict | N
     x = sample_rows(spec).indices
     real = x[id_feature(spec.target).name] != PADDING_INDEX
     live = by_output(model.predict_on_batch(x), spec.outputs)
-    in_floats = by_output(in_floats(x), spec.outputs)
+    live_float32 = by_output(live_float32(x), spec.outputs)
     return {
         "dtypes": sorted({layer.compute_dtype for layer in layers}),
         "largest_difference": max(
-            float(np.abs(live[name] - values)[real].max()) for name, values in in_floats.items()
+            float(np.abs(live[name] - values)[real].max()) for name, values in live_float32.items()
         ),
     }
 

@@ -16,7 +16,7 @@ from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import tracing
 
 
-def quantized(table) -> tuple:
+def quantize_rows(table) -> tuple:
     """`round(127 x / max|x|)` of each row, and what to multiply it with.
 
     Args:
@@ -47,7 +47,7 @@ class Int8Tables:
         self.tables = []
         for layer in model._flatten_layers():
             if isinstance(layer, Embedding):
-                values, scales = quantized(_finite(layer))
+                values, scales = quantize_rows(_finite(layer))
                 values = tf.Variable(values, trainable=False, name="int8_values")
                 scales = tf.Variable(scales, trainable=False, name="int8_scales")
                 self.tables.append((layer, values, scales))

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.outputs import by_output
 from keras_din.serving.graph.constants import call_with_constants
-from keras_din.serving.graph.raw_values import RawValues, raw_dtype
+from keras_din.serving.graph.encoding import FeatureEncoder, raw_dtype
 
 SIGNATURES = ("serving_default", "rank")
 
@@ -41,7 +41,7 @@ def most_recent(indices, max_length: int):
     return real & (behind <= max_length)
 
 
-def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict:
+def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> dict:
     """What clients send, with target `(batch, candidates)`, as what the model takes.
 
     A candidate is padding where the first `Categorical` of the target is, a behavior where that
@@ -54,14 +54,14 @@ def model_inputs(spec: FeatureSpec, raw_values: RawValues, inputs: dict) -> dict
     inputs = _of_as_many_rows(first.name, inputs)
     x = {}
     for feature in (*spec.context, *spec.target):
-        x[feature.name] = raw_values(feature, inputs[feature.name])
-    x[first.name] = raw_values.with_padding(first, inputs[first.name])
+        x[feature.name] = encoder(feature, inputs[feature.name])
+    x[first.name] = encoder.with_padding(first, inputs[first.name])
     shape = tf.shape(x[first.name])
     for feature in spec.target:
         if feature is not first:
             x[feature.name] = _of_shape(shape, first.name, feature.name, x[feature.name])
     for sequence in spec.sequences:
-        x |= _behaviors(sequence, raw_values, inputs)
+        x |= _behaviors(sequence, encoder, inputs)
     return x
 
 
@@ -99,17 +99,17 @@ def _of_as_many_rows(first: str, inputs: dict) -> dict:
         return {name: tf.identity(values) for name, values in inputs.items()}
 
 
-def _behaviors(sequence, raw_values: RawValues, inputs: dict) -> dict:
+def _behaviors(sequence, encoder: FeatureEncoder, inputs: dict) -> dict:
     first = id_feature(sequence.of)
     name = sequence.input_name(first)
-    indices = raw_values.with_padding(first, inputs[name])
+    indices = encoder.with_padding(first, inputs[name])
     shape = tf.shape(indices)
     keep = most_recent(indices, sequence.max_length)
     x = {name: tf.where(keep, indices, PADDING_INDEX)}
     for feature in sequence.features:
         if feature is not first:
             other = sequence.input_name(feature)
-            values = raw_values(feature, inputs[other])
+            values = encoder(feature, inputs[other])
             values = _of_shape(shape, name, other, values)
             kept = keep[(..., *[tf.newaxis] * len(feature.axes))]
             x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
@@ -128,7 +128,7 @@ def _of_shape(shape, first: str, name: str, values):
         return tf.identity(values)
 
 
-def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
+def serving_default(model, spec: FeatureSpec, encoder: FeatureEncoder):
     """The function of the signature `serving_default`, with one row per candidate.
 
     It returns each output of the model by its name, `(batch,)`.
@@ -138,13 +138,13 @@ def serving_default(model, spec: FeatureSpec, raw_values: RawValues):
         inputs = _of_these_axes(spec, "serving_default", inputs)
         for feature in spec.target:
             inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
-        outputs, _ = _score(model, spec, raw_values, inputs)
+        outputs, _ = _score(model, spec, encoder, inputs)
         return {name: values[:, 0] for name, values in outputs.items()}
 
     return function
 
 
-def rank(model, spec: FeatureSpec, raw_values: RawValues, order_by: str | None = None):
+def rank(model, spec: FeatureSpec, encoder: FeatureEncoder, order_by: str | None = None):
     """The function of the signature `rank`, with one row per user and their candidates.
 
     It returns each output of the model by its name, `(batch, candidates)`, and `order`, int32 of
@@ -154,14 +154,14 @@ def rank(model, spec: FeatureSpec, raw_values: RawValues, order_by: str | None =
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
-        raw_values: The lookup tables of the spec.
+        encoder: The lookup tables of the spec.
         order_by: Name of the output that candidates are ordered by. Defaults to the first.
     """
     order_by = spec.outputs[0] if order_by is None else order_by
 
     def function(**inputs):
         inputs = _of_these_axes(spec, "rank", inputs)
-        outputs, real = _score(model, spec, raw_values, inputs)
+        outputs, real = _score(model, spec, encoder, inputs)
         # The output of a real candidate may be 0 too, or less in a user's own model.
         sorted_by = tf.where(real, outputs[order_by], -np.inf)
         order = tf.math.top_k(sorted_by, tf.shape(real)[1]).indices
@@ -170,9 +170,9 @@ def rank(model, spec: FeatureSpec, raw_values: RawValues, order_by: str | None =
     return function
 
 
-def _score(model, spec: FeatureSpec, raw_values: RawValues, inputs: dict):
+def _score(model, spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict):
     """Outputs by name, and which candidates are real, all `(batch, candidates)`."""
-    x = model_inputs(spec, raw_values, inputs)
+    x = model_inputs(spec, encoder, inputs)
     real = x[id_feature(spec.target).name] != PADDING_INDEX
     outputs = by_output(call_with_constants(model, x), spec.outputs)
     outputs = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}

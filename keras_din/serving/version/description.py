@@ -10,8 +10,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values, local_path
 from keras_din.features import DEFAULT_LABEL, DEFAULT_OUTPUT, FeatureSpec, id_feature
+from keras_din.serving.graph.lookup_tables import vocabulary_file
 from keras_din.serving.graph.signatures import SIGNATURES
-from keras_din.serving.graph.values import asset
 from keras_din.serving.version.folders import versions
 from keras_din.version import __version__
 
@@ -68,7 +68,7 @@ def write_description(
         "spec": json.loads(spec.to_json()),
     }
     for entry in content["spec"]["tables"]:
-        name = asset(spec.tables[entry["name"]])
+        name = vocabulary_file(spec.tables[entry["name"]])
         if name is not None:
             entry["vocabulary"] = f"assets/{name}"
     # A loss of GAUC may be of no group.

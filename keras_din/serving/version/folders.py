@@ -43,7 +43,7 @@ def versions(parent) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
-def folder_of_versions(path) -> pathlib.Path:
+def check_versions_folder(path) -> pathlib.Path:
     """`path` as the folder that holds versions, or a `ValueError`.
 
     A version written into another version is one that no server finds, and a folder named by a
@@ -83,7 +83,7 @@ def new_version(parent, keep: int | None = None):
         ValueError: When `parent` is the folder of a version.
         OSError: When `parent` can't be written.
     """
-    parent = folder_of_versions(parent)
+    parent = check_versions_folder(parent)
     with contextlib.ExitStack() as stack:
         try:
             parent.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from keras_din.features import FeatureSpec, id_feature
 from keras_din.serving.graph.signatures import input_specs
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 
 FILE = "assets.extra/tf_serving_warmup_requests"  # TensorFlow Serving looks there.
-NEEDS = "tensorflow-serving-api"
+PACKAGE = "tensorflow-serving-api"
 
 # Users and candidates of a user, of each request.
 SIZES = {
@@ -29,7 +29,7 @@ def warmup_requests(spec: FeatureSpec) -> list:
     raw = sample_rows(spec).raw
     found = []
     for signature, sizes in SIZES.items():
-        source = raw if signature == "rank" else one_candidate_a_row(spec, raw)
+        source = raw if signature == "rank" else one_candidate_per_row(spec, raw)
         for rows, candidates in sizes:
             inputs = {}
             for name, values in source.items():
@@ -52,7 +52,7 @@ def write_warmup(folder, spec: FeatureSpec) -> dict:
         file is `None`.
     """
     if importlib.util.find_spec("tensorflow_serving") is None:
-        return {"file": None, "requests": [], "missing": NEEDS}
+        return {"file": None, "requests": [], "missing": PACKAGE}
     from tensorflow_serving.apis import prediction_log_pb2
 
     path = pathlib.Path(folder, FILE)

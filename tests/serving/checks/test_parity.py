@@ -5,8 +5,8 @@ import pytest
 
 import keras_din as kd
 from keras_din.serving.checks import parity
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
-from tests.serving.one_process import asked
+from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
+from tests.serving.one_process import check_exports_with
 from tests.serving.specs import SPEC
 
 
@@ -15,7 +15,7 @@ def test_functions_and_session_answer_the_same(exports):
     sample = sample_rows(SPEC, rows=5, seed=3)
     cases = [
         ("rank", sample.raw),
-        ("serving_default", one_candidate_a_row(SPEC, sample.raw)),
+        ("serving_default", one_candidate_per_row(SPEC, sample.raw)),
     ]
     live = model.predict_on_batch(sample.indices)
     for answers in parity.score_in_another_process(version, cases):
@@ -50,7 +50,7 @@ def test_that_process_tells_what_went_wrong(tmp_path):
 def test_one_process_for_many_exports_answers_and_fails_as_its_own(exports, one_process, tmp_path):
     sample = sample_rows(SPEC, rows=4, seed=3)
     cases = [("rank", sample.raw)]
-    with asked(one_process):
+    with check_exports_with(one_process):
         for name in ("base", "lr"):
             for (answers,) in parity.score_in_another_process(exports[name][1], cases):
                 live = exports[name][0].predict_on_batch(sample.indices)

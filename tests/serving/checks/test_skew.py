@@ -47,7 +47,7 @@ def test_no_skew(version, live):
     skew = skew_of(version, live)
     assert skew.rows == 60
     assert not skew.found
-    assert (skew.inputs, skew.spec, skew.without) == ({}, [], {})
+    assert (skew.inputs, skew.spec, skew.explained_by) == ({}, [], {})
 
 
 def test_no_skew_in_rows_of_the_pipeline(version, live):
@@ -105,8 +105,8 @@ def test_other_values_are_found_where_no_row_shows_them(version, live, tmp_path)
 def test_a_history_in_another_order(live, tmp_path, monkeypatch):
     honest = signatures.model_inputs
 
-    def reversed_history(spec, raw_values, inputs):
-        x = honest(spec, raw_values, inputs)
+    def reversed_history(spec, encoder, inputs):
+        x = honest(spec, encoder, inputs)
         return x | {name: x[name][:, ::-1] for name in x if name.startswith("hist_")}
 
     monkeypatch.setattr(signatures, "model_inputs", reversed_history)
@@ -137,7 +137,7 @@ def test_another_mean(live, tmp_path):
     assert skew.found
     assert skew.inputs == {}
     assert skew.spec == ["age: mean is 1.5 in the version, 1.0 in the model"]
-    assert [name for name, left in skew.without.items() if left <= 1e-5] == ["age"]
+    assert [name for name, left in skew.explained_by.items() if left <= 1e-5] == ["age"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_another_row_of_a_table(version, live, table, named):
     finally:
         live.set_weights(weights)
     assert (skew.inputs, skew.spec) == ({}, [])
-    assert [name for name, left in skew.without.items() if left <= 1e-5] == named
+    assert [name for name, left in skew.explained_by.items() if left <= 1e-5] == named
 
 
 def test_no_number(version, live):

@@ -27,7 +27,7 @@ def test_tables_alone_are_read_as_variables():
 def test_very_large_weights_stay_variables(monkeypatch):
     model, x = kd.build_din(SPEC), random_batch(SPEC)
     weights = 4 * sum(np.prod(weight.shape) for weight in model.weights) - 4 * 20 * 4
-    monkeypatch.setattr(constants, "MOST", weights - 1)
+    monkeypatch.setattr(constants, "MAX_BYTES", weights - 1)
     assert traced(model, x)[1] == len(model.weights)
-    monkeypatch.setattr(constants, "MOST", weights)
+    monkeypatch.setattr(constants, "MAX_BYTES", weights)
     assert traced(model, x)[1] == 1

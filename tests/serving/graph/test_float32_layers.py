@@ -12,7 +12,7 @@ from keras_din.serving import saved_model
 from keras_din.serving.graph.float32_layers import (
     float32_inference,
     float32_outputs,
-    half_precision,
+    half_precision_report,
 )
 from keras_din.serving.graph.int8_tables import Int8Tables
 from keras_din.serving.sample_rows import sample_rows
@@ -47,10 +47,10 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     with float32_inference(half):
         np.testing.assert_allclose(half(X), ctr(X), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(half.predict_on_batch(X), before)
-    told = half_precision(half, SPEC, ctr)
+    told = half_precision_report(half, SPEC, ctr)
     assert told["dtypes"] == [POLICIES[policy]]
     assert 1e-5 < told["largest_difference"] < 1e-2
-    assert half_precision(floats, SPEC, ctr) is None
+    assert half_precision_report(floats, SPEC, ctr) is None
 
 
 def test_a_model_of_float32_gives_its_own_numbers():
@@ -83,7 +83,7 @@ def test_the_model_is_half_again_when_an_export_fails(tmp_path, monkeypatch):
     with built_with("mixed_bfloat16"):
         model = kd.build_base(SPEC, hidden_units=(4,))
     before = [layer.dtype_policy for layer in model.layers]
-    monkeypatch.setattr(saved_model, "RawValues", None)  # Fails when it is called.
+    monkeypatch.setattr(saved_model, "FeatureEncoder", None)  # Fails when it is called.
     with pytest.raises(TypeError):
         kd.export(model, SPEC, tmp_path)
     assert [layer.dtype_policy for layer in model.layers] == before
@@ -123,4 +123,7 @@ def test_layers_of_a_user():
         assert half == [model.name, "whole"]  # Those that hold variables of half precision.
     assert all(a is b._dtype_policy for a, b in zip(policies, layers, strict=True))
     assert len(model.get_layer("mapped").dtype_policy) == 0
-    assert half_precision(model, spec, float32_outputs(model))["dtypes"] == ["bfloat16", "float16"]
+    assert half_precision_report(model, spec, float32_outputs(model))["dtypes"] == [
+        "bfloat16",
+        "float16",
+    ]

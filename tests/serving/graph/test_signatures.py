@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 import keras_din as kd
 from keras_din.serving import saved_model
 from keras_din.serving.graph import signatures
-from keras_din.serving.graph.raw_values import RawValues
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.graph.encoding import FeatureEncoder
+from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from tests.models.shared import randomized
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
 from tests.specs import ZOO, specs
 
 
 def answer(model, spec, signature, rows, scratch):
-    function = getattr(signatures, signature)(model, spec, RawValues(spec, scratch))
+    function = getattr(signatures, signature)(model, spec, FeatureEncoder(spec, scratch))
     inputs = {name: tf.constant(values) for name, values in rows.items()}
     return {name: values.numpy() for name, values in function(**inputs).items()}
 
@@ -32,7 +32,7 @@ def test_both_score_as_the_pipeline_and_the_live_model(tmp_path_factory, name, s
     scratch = tmp_path_factory.mktemp("scratch")
     sample = sample_rows(spec, rows=8, candidates=2, time=(0, None)[seed % 2], seed=seed)
     x, real = through_the_pipeline(spec, sample)
-    one = answer(model, spec, "serving_default", one_candidate_a_row(spec, sample.raw), scratch)
+    one = answer(model, spec, "serving_default", one_candidate_per_row(spec, sample.raw), scratch)
     many = answer(model, spec, "rank", sample.raw, scratch)
     np.testing.assert_allclose(one["ctr"], many["ctr"].reshape(-1), rtol=0, atol=1e-5)
     np.testing.assert_array_equal(one["ctr"][~real], 0)
@@ -141,7 +141,7 @@ def test_inputs_of_two_numbers_of_rows_are_refused(signature, written):
     """Such as one history for several candidates, whose others would have none."""
     rows = sample_rows(SPEC, rows=3, candidates=1, time=4).raw
     if signature == "serving_default":
-        rows = one_candidate_a_row(SPEC, rows)
+        rows = one_candidate_per_row(SPEC, rows)
     odd, messages = [], []
     for name in ("age", "hist", "shops"):  # All inputs of a sequence alike.
         odd.append({key: v[:1] if key.startswith(name) else v for key, v in rows.items()})

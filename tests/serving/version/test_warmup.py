@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.serving import saved_model
-from keras_din.serving.sample_rows import one_candidate_a_row, sample_rows
+from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import read_description
 from keras_din.serving.version.warmup import FILE, warmup_requests, write_warmup
 from tests.serving.specs import SPEC
@@ -51,7 +51,7 @@ def test_a_version_answers_its_requests_as_the_live_model_does(exports):
         answer = signatures[signature](
             **{name: tf.constant(values) for name, values in inputs.items()}
         )
-        source = indices if candidates else one_candidate_a_row(SPEC, indices)
+        source = indices if candidates else one_candidate_per_row(SPEC, indices)
         last = [-1 - i % len(source["item"]) for i in range(rows)]
         x = {name: values[last] for name, values in source.items()}
         for name in ("item", "shop", "price"):

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from keras_din.data.encoding.lookup import to_indices
 from keras_din.features import MISSING_INT64, Categorical, FeatureSpec, Numeric
-from keras_din.serving.graph.raw_values import RawValues, raw_dtype
-from keras_din.serving.graph.values import asset
+from keras_din.serving.graph.encoding import FeatureEncoder, raw_dtype
+from keras_din.serving.graph.lookup_tables import vocabulary_file
 
 LARGE = 2**53 + 1
 
 
 def in_a_graph(feature, values, scratch, padding=False):
     item = Categorical("only_for_the_spec", 9)
-    raw_values = RawValues(FeatureSpec(context=[feature], target=[item]), scratch)
-    look_up = raw_values.with_padding if padding else raw_values
+    encoder = FeatureEncoder(FeatureSpec(context=[feature], target=[item]), scratch)
+    look_up = encoder.with_padding if padding else encoder
     signature = tf.TensorSpec([None], raw_dtype(feature))
     function = tf.function(lambda values: look_up(feature, values), input_signature=[signature])
     return function(tf.constant(values, raw_dtype(feature))).numpy()
@@ -62,7 +62,7 @@ def test_odd_strings(more, tmp_path):
     values = [*feature.vocabulary, "lead", "tail", "a", "ab", "\x00\x00", ""]
     found = in_a_graph(feature, values, tmp_path)
     np.testing.assert_array_equal(found, to_indices(feature, pd.Series(values, dtype=object)))
-    assert (asset(feature.table) is None) == bool(more)
+    assert (vocabulary_file(feature.table) is None) == bool(more)
 
 
 @hypothesis.given(

@@ -12,7 +12,7 @@ from keras_din.features import (
     Numeric,
     per_kind,
 )
-from keras_din.serving.graph.values import lookup_in_graph
+from keras_din.serving.graph.lookup_tables import lookup_in_graph
 
 
 def raw_dtype(feature) -> tf.DType:
@@ -20,7 +20,7 @@ def raw_dtype(feature) -> tf.DType:
     return tf.as_dtype(feature.raw_dtype)
 
 
-class RawValues(tf.Module):
+class FeatureEncoder(tf.Module):
     """The lookups of a spec, one per table.
 
     A vocabulary is a text file among the assets of a SavedModel. One with line breaks in its
@@ -66,23 +66,23 @@ class RawValues(tf.Module):
 
 
 @per_kind
-def model_input(feature, values, raw_values: RawValues):
-    """The input of a model for raw values of a feature, see `RawValues.__call__`."""
+def model_input(feature, values, encoder: FeatureEncoder):
+    """The input of a model for raw values of a feature, see `FeatureEncoder.__call__`."""
 
 
 @model_input.register
-def _(feature: Categorical, values, raw_values: RawValues):
-    return raw_values.indices(feature, values)
+def _(feature: Categorical, values, encoder: FeatureEncoder):
+    return encoder.indices(feature, values)
 
 
 @model_input.register
-def _(feature: Bag, values, raw_values: RawValues):
-    indices = raw_values.with_padding(feature, values)
+def _(feature: Bag, values, encoder: FeatureEncoder):
+    indices = encoder.with_padding(feature, values)
     return tf.where(first_values(indices, feature.max_values), indices, PADDING_INDEX)
 
 
 @model_input.register
-def _(feature: Numeric, values, raw_values: RawValues):
+def _(feature: Numeric, values, encoder: FeatureEncoder):
     return tf.where(tf.math.is_finite(values), values, feature.mean)
 
 

@@ -41,7 +41,7 @@ def _(values: Indices, name: str, scratch: pathlib.Path) -> tf.Module:
     return _Indices(values)
 
 
-def asset(table: Table) -> str | None:
+def vocabulary_file(table: Table) -> str | None:
     """Name of the text file of a table's vocabulary, one value per line; `None` without one."""
     entries = getattr(table.values, "entries", None)
     if entries is None or any(isinstance(v, str) and ("\n" in v or "\r" in v) for v in entries):
@@ -52,7 +52,7 @@ def asset(table: Table) -> str | None:
 class _Vocabulary(tf.Module):
     def __init__(self, values: Vocabulary, name: str, scratch: pathlib.Path):
         super().__init__()
-        file = asset(Table(name, values=values))
+        file = vocabulary_file(Table(name, values=values))
         if file is None:
             initializer = tf.lookup.KeyValueTensorInitializer(
                 tf.constant(values.entries), tf.range(NUM_RESERVED, values.size, dtype=tf.int64)
