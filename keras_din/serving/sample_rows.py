@@ -1,4 +1,4 @@
-"""Random test rows: raw values that a client may send, and the model's input for each."""
+"""Random test rows: raw values that a client may send, and the inputs of the model for them."""
 
 from typing import NamedTuple
 
@@ -21,15 +21,18 @@ from keras_din.features import (
     per_kind,
 )
 
-MAX_TIME, _MAX_VALUES = 500, 30  # Of a drawn history, and of a bag: a check takes seconds.
+MAX_TIME, _MAX_VALUES = 500, 30  # Sizes of random histories and bags, so that checks are fast.
 
 
 class SampleRows(NamedTuple):
-    """Rows as the signature `rank` takes them, twice.
+    """Rows for the signature `rank`.
 
-    `raw` is what a client sends, `indices` what the pipeline of training makes of it. Both are
-    dicts by the spec's input names, of arrays of the same shapes: context `(rows,)`, target
-    `(rows, candidates)`, behaviors `(rows, time)`, each with the axis `values` of a `Bag`.
+    Shapes: context `(rows,)`, target `(rows, candidates)`, behaviors `(rows, time)`. A `Bag` has
+    one more axis, its values.
+
+    Attributes:
+        raw: Input name -> raw values, as a client sends them.
+        indices: Input name -> the same values, as the training pipeline encodes them.
     """
 
     raw: dict
@@ -44,11 +47,11 @@ def sample_rows(
     values: int | None = None,
     seed: int = 0,
 ) -> SampleRows:
-    """Random rows: known and unknown values, histories from empty to longer than `max_length`.
+    """Returns random rows, with known and unknown values.
 
-    Padding stands anywhere, also among the candidates and in bags, which are empty to longer than
-    `max_values`; other features have values there too.
-    The indices come from no lookup table: they are drawn, and raw values chosen for them.
+    Histories are empty up to longer than `max_length`, bags up to longer than `max_values`.
+    Padding can be at any position of histories, candidates and bags; other features have values
+    there. No lookup table is used: indices are drawn, then raw values are chosen for them.
 
     Args:
         spec: The features.
@@ -56,7 +59,7 @@ def sample_rows(
         candidates: Candidates of each row.
         time: Width of the histories. Defaults to 10 more than `max_length`, at most 500.
         values: Width of the bags. Defaults to 3 more than `max_values`, at most 30.
-        seed: Seed of all.
+        seed: Random seed.
 
     Returns:
         `SampleRows`.
@@ -87,7 +90,10 @@ def sample_rows(
 
 
 def one_candidate_per_row(spec: FeatureSpec, rows: dict) -> dict:
-    """Rows of `rank` as rows of `serving_default`: `(rows * candidates,)`, a history repeated."""
+    """Converts rows for `rank` to rows for `serving_default`, `(rows * candidates,)`.
+
+    Context and histories are repeated for each candidate.
+    """
     (candidates,) = {rows[feature.name].shape[1] for feature in spec.target}
     return {
         name: values.reshape(len(values) * candidates, *values.shape[2:])
@@ -99,13 +105,13 @@ def one_candidate_per_row(spec: FeatureSpec, rows: dict) -> dict:
 
 @per_kind
 def sample_feature(feature, rng, shape, values: int | None = None):
-    """Random raw values of a feature, and the model's input for them.
+    """Returns random raw values of a feature, and the input of the model for them.
 
     Args:
         feature: The feature.
-        rng: The generator.
+        rng: The random generator.
         shape: Shape without the axes of one value.
-        values: Width of the bags, or `None` for that of `sample_rows`.
+        values: Width of the bags. `None` means the default of `sample_rows`.
     """
 
 
@@ -132,7 +138,7 @@ def _(feature: Bag, rng, shape, values: int | None = None):
 
 @per_kind
 def sample_values(values, rng, shape):
-    """Random raw values of `Values`, and their indices; none is padding."""
+    """Returns random raw values of `Values`, and their indices. None of them is padding."""
 
 
 @sample_values.register
@@ -158,7 +164,7 @@ def _(values: Indices, rng, shape):
 
 @per_kind
 def raw_from_input(feature, values):
-    """Raw values for which the model's input is `values`."""
+    """Returns raw values that are encoded as the input `values` of the model."""
 
 
 @raw_from_input.register
@@ -172,17 +178,17 @@ def _(feature: Numeric, values) -> np.ndarray:
 
 
 def raw_from_indices(feature, indices) -> np.ndarray:
-    """Raw values that have these indices, of a feature with a table.
+    """Returns raw values that have these indices, for a feature with a table.
 
-    Index 0 is the padding value, and 1 a value that is not in the vocabulary; of hash buckets of
-    strings the empty one, of integers `MISSING_INT64`.
+    Index 0 gives the padding value. Index 1 gives a value that is not in the vocabulary. With hash
+    buckets this is the empty string or `MISSING_INT64`.
     """
     return raw_values_of(feature.values, np.asarray(indices))
 
 
 @per_kind
 def raw_values_of(values, indices: np.ndarray):
-    """Raw values of `Values` that have these indices."""
+    """Returns raw values of `Values` that have these indices."""
 
 
 @raw_values_of.register
@@ -194,32 +200,32 @@ def _(values: Indices, indices: np.ndarray) -> np.ndarray:
 def _(values: Vocabulary, indices: np.ndarray) -> np.ndarray:
     distinct, where = np.unique(indices, return_inverse=True)
     known = {i: values.entries[i - NUM_RESERVED] for i in distinct if i >= NUM_RESERVED}
-    return _chosen(values, known, distinct, where, indices.shape)
+    return _raw_array(values, known, distinct, where, indices.shape)
 
 
 @raw_values_of.register
 def _(values: HashBuckets, indices: np.ndarray) -> np.ndarray:
     distinct, where = np.unique(indices, return_inverse=True)
     known = _values_of_buckets(values, distinct[distinct >= NUM_RESERVED])
-    return _chosen(values, known, distinct, where, indices.shape)
+    return _raw_array(values, known, distinct, where, indices.shape)
 
 
-def _chosen(values, known: dict, distinct, where, shape) -> np.ndarray:
+def _raw_array(values, known: dict, distinct, where, shape) -> np.ndarray:
     known |= {PADDING_INDEX: values.padding_value, OOV_INDEX: values.missing_value}
     dtype = {"string": object, "int64": np.int64}[values.raw_dtype]
     return np.array([known[i] for i in distinct], dtype)[where.ravel()].reshape(shape)
 
 
 def _values_of_buckets(values: HashBuckets, indices) -> dict:
-    """Index -> the first of the numbers 1, 2, ... that has its bucket."""
+    """Returns index -> the first of the numbers 1, 2, ... whose hash is in its bucket."""
     found: dict[int, int] = {}
-    number, at_once = 1, 2**16
+    number, chunk_size = 1, 2**16
     while not all(index in found for index in indices):
-        numbers = np.arange(number, number + at_once)
+        numbers = np.arange(number, number + chunk_size)
         text = tf.strings.as_string(tf.constant(numbers))
         buckets = tf.strings.to_hash_bucket_fast(text, values.buckets).numpy() + NUM_RESERVED
         for index, first in zip(*np.unique(buckets, return_index=True), strict=True):
             found.setdefault(index, numbers[first])
-        number += at_once
+        number += chunk_size
     as_value = {"string": str, "int64": int}[values.raw_dtype]
     return {index: as_value(found[index]) for index in indices}

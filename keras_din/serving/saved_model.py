@@ -194,14 +194,14 @@ def export(
 def write(
     model: keras.Model, spec: FeatureSpec, folder, scratch, order_by: str | None = None
 ) -> None:
-    """Writes the SavedModel: both signatures, the variables that they read and the vocabularies.
+    """Writes the SavedModel: both signatures, the variables that they read, and vocabularies.
 
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
-        folder: Where the SavedModel goes.
-        scratch: A folder for files that are needed while it is written.
-        order_by: Name of the output that `rank` orders by. Defaults to the first.
+        folder: Folder for the SavedModel.
+        scratch: Folder for files that are needed only while it is written.
+        order_by: Name of the output by which `rank` orders candidates. Defaults to the first.
     """
     module = tf.Module()
     module.encoder = FeatureEncoder(spec, scratch)
@@ -214,7 +214,7 @@ def write(
         inputs = signatures.input_specs(spec, name)
         with tracing(custom_gradients=False):
             functions[name] = tf.function(function).get_concrete_function(**inputs)
-        # Of the variables that were read while it was traced, those that are still read.
+        # Of the variables that were read during tracing, keep those that the graph still reads.
         read = {id(handle) for handle in functions[name].captured_inputs}
         variables |= {
             id(variable): variable
@@ -222,9 +222,9 @@ def write(
             if id(variable.handle) in read
         }
     module.weights = list(variables.values())
-    # What the version makes of raw values, for `serving.skew`; a server does not offer it.
+    # The encoded inputs, for `find_skew`. This function is not a signature of the server.
     encode = tf.function(lambda **inputs: signatures.model_inputs(spec, module.encoder, inputs))
     module.encode = encode.get_concrete_function(**signatures.input_specs(spec, "rank"))
-    # Gradients of functions would be saved with them.
+    # Otherwise the gradients of the functions would be saved too.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), functions, options)

@@ -91,5 +91,7 @@ def test_what_is_given_and_what_is_assumed(tmp_path, checked_by_one_process, cap
     assert known == {"positive_weight": "given", "negative_rate": "assumed"}
     with pytest.raises(ValueError, match=r"`negative_rate` must be in \(0, 1\]"):
         kd.export(model, SPEC, tmp_path / "din", negative_rate=0)
-    with pytest.raises(ValueError, match=r"`rates` stands in place of .* Received: rates=Click"):
+    with pytest.raises(
+        ValueError, match=r"`rates` must not be given with .* Received: rates=Click"
+    ):
         kd.export(model, SPEC, tmp_path / "din", rates=click_rates(model), raw=True)

@@ -1,1 +1,1 @@
-"""Whether a served version gives the same numbers as the model it was made from."""
+"""Checks that a served version gives the same numbers as the model that it was made from."""

@@ -1,4 +1,4 @@
-"""Checks of what every export receives: model, spec, path and rates, before any work is done."""
+"""Checks the arguments that all exports share: model, spec, path and click rates."""
 
 import keras
 
@@ -11,7 +11,7 @@ from keras_din.spec_fingerprint import check_fingerprint
 
 
 def check_order(function: str, model, spec, path) -> None:
-    """Raises a `ValueError` when the arguments of an export stand in another order."""
+    """Raises a `ValueError` if the arguments of an export are in another order."""
     if isinstance(spec, FeatureSpec) and not isinstance(model, FeatureSpec):
         return
     names = [type(argument).__name__ for argument in (model, spec, path)]
@@ -22,9 +22,9 @@ def check_order(function: str, model, spec, path) -> None:
 
 
 def check_model(model, spec: FeatureSpec) -> None:
-    """Raises a `ValueError` that names where model and spec differ, or the output.
+    """Raises a `ValueError` that names the input, output or table in which model and spec differ.
 
-    Warns where nothing can tell whether the spec has the values that the model was built with.
+    Warns if the model has no fingerprint, so that the feature values cannot be compared.
     """
     if not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
@@ -71,7 +71,7 @@ def _check_outputs(outputs, spec: FeatureSpec) -> None:
 
 
 def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
-    """Checks the size of a table. A model such as `lr` has one table per input of a feature."""
+    """Checks the number of rows of a table. Models such as `lr` have one table per input."""
     for name in {layer.feature, layer.name.removeprefix("embedding_")}:
         size = getattr(spec.features.get(name), "vocabulary_size", layer.vocabulary_size)
         if layer.vocabulary_size != size:
@@ -84,12 +84,16 @@ def _check_table(layer: Embedding, spec: FeatureSpec) -> None:
 def resolve_click_rates(
     model, spec: FeatureSpec, positive_weight, negative_rate, raw: bool, rates
 ) -> ClickRates:
-    """`rates`, or what is given and known of the model; a `ValueError` where both are given."""
+    """Returns `rates`, or the click rates from the other arguments and the compiled model.
+
+    Raises:
+        ValueError: If `rates` and one of the other arguments are given.
+    """
     if rates is None:
         return click_rates(model, positive_weight, negative_rate, raw, outputs=spec.outputs)
     if positive_weight is not None or negative_rate is not None or raw:
         raise ValueError(
-            "`rates` stands in place of `positive_weight`, `negative_rate` and `raw`. Received: "
+            "`rates` must not be given with `positive_weight`, `negative_rate` or `raw`. Received: "
             f"rates={rates!r}, {positive_weight=}, {negative_rate=}, {raw=}."
         )
     return rates

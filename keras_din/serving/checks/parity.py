@@ -1,4 +1,4 @@
-"""The check before publishing: a version, run without Keras, scores as the live model does."""
+"""The check before publishing: a version without Keras gives the scores of the live model."""
 
 import json
 import os
@@ -18,25 +18,26 @@ TOLERANCE = 1e-5
 
 
 def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -> dict:
-    """Compares what the SavedModel in `folder` answers with the live model, on rows of all kinds.
+    """Compares the outputs of a SavedModel with those of the live model on sample rows.
 
     Args:
-        folder: The SavedModel.
+        folder: Folder of the SavedModel.
         spec: The features.
-        live: Function from the model's inputs to its output `(batch, candidates)`, or to a dict
-            of its outputs.
-        order_by: Name of the output that `rank` orders by. Defaults to the first.
+        live: Function from the inputs of the model to its output `(batch, candidates)`, or to a
+            dict of its outputs.
+        order_by: Name of the output by which `rank` orders candidates. Defaults to the first.
 
     Returns:
-        The largest differences: of each signature from the live model, and of the two from each
-        other. Where there are several outputs, of each, such as `"rank/cvr"`.
+        Dict of the largest differences: `"serving_default"` and `"rank"` from the live model, and
+        `"between_signatures"`. With several outputs there is one entry per output, such as
+        `"rank/cvr"`.
 
     Raises:
-        RuntimeError: When one is above 1e-5 or not a number, or `order` is not that of the output.
+        RuntimeError: If a difference is above 1e-5 or NaN, or if `order` does not sort the output.
     """
     samples = [sample_rows(spec), sample_rows(spec, rows=4, time=0, values=0, seed=1)]
     longest = max((sequence.max_length for sequence in spec.sequences), default=0)
-    if longest >= MAX_TIME:  # Two users of such width: one without a history, one with a full one.
+    if longest >= MAX_TIME:  # One user has no history, the other one a full history.
         samples.append(sample_rows(spec, rows=2, time=longest + 10, seed=2))
     cases = []
     for sample in samples:
@@ -77,18 +78,18 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
 
 
 def score_in_another_process(folder, cases: list) -> tuple:
-    """What a Python process with TensorFlow alone gets from the SavedModel in `folder`.
+    """Computes outputs of a SavedModel in a new Python process that has TensorFlow only.
 
     Args:
-        folder: The SavedModel.
-        cases: Pairs of a signature's name and its inputs, arrays by name.
+        folder: Folder of the SavedModel.
+        cases: List of `(signature, inputs)`. `inputs` are arrays by name.
 
     Returns:
-        `(functions, session)`, each the outputs of every case, arrays by name: from
-        `tf.saved_model.load`, and from the graph in a session of TensorFlow 1.
+        `(functions, session)`, two lists with the outputs of each case, arrays by name. The first
+        comes from `tf.saved_model.load`, the second from a session of TensorFlow 1.
 
     Raises:
-        RuntimeError: With that process' own words when it fails.
+        RuntimeError: If the process fails. The message contains the end of its error output.
     """
     job = {
         "path": [entry for entry in sys.path if entry],
@@ -102,9 +103,9 @@ def score_in_another_process(folder, cases: list) -> tuple:
         job_file, answers_file = pathlib.Path(scratch, "job"), pathlib.Path(scratch, "answers")
         job_file.write_text(json.dumps(job), encoding="utf-8")
         done = subprocess.run(
-            # Isolated: neither the current folder nor the user's settings change what is run.
+            # -I: the current folder and the settings of the user have no effect.
             [sys.executable, "-I", parity_process.__file__, str(job_file), str(answers_file)],
-            # This process may have taken the memory of the GPUs.
+            # The parent process may have allocated the memory of the GPUs.
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
             capture_output=True,
             text=True,
@@ -128,11 +129,11 @@ def _array_to_json(array: np.ndarray) -> dict:
 
 
 def _larger(so_far: float, values, expected) -> float:
-    """The larger of a difference and the largest one here; NaN wins."""
+    """Returns the maximum of a difference and those of two arrays, or NaN if one is NaN."""
     return float(np.maximum(so_far, np.abs(values - expected).max(initial=0.0)))
 
 
 def _is_order(order, ctr, real) -> bool:
-    """Whether `order` sorts `ctr`: the best first, of equal ones the first first, padding last."""
+    """Whether `order` sorts `ctr` in descending order. The sort is stable, padding comes last."""
     expected = np.argsort(np.where(real, -ctr, np.inf), axis=1, kind="stable")
     return np.array_equal(order, expected)

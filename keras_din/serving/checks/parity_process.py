@@ -1,8 +1,6 @@
-"""A process of its own: scores rows with TensorFlow alone, as a server would.
+"""A script that scores rows with TensorFlow only, like a server. Keras cannot be imported.
 
-Keras can't be imported in it.
-
-Arguments: a file with what to do (JSON), and where the answers go (JSON).
+Arguments: the path of a JSON file with the job, and the path for a JSON file with the outputs.
 """
 
 import json
@@ -12,10 +10,10 @@ import sys
 def main(job_file: str, answers_file: str) -> None:
     with open(job_file, encoding="utf-8") as file:
         job = json.load(file)
-    sys.path[:] = job["path"]  # TensorFlow is where the asking process has it.
-    # A server has neither. TensorFlow opens Keras where it can, which is half of its own start.
+    sys.path[:] = job["path"]  # The parent process finds TensorFlow there.
+    # A server has neither package. TensorFlow would import Keras, which doubles its start-up time.
     for name in ("keras", "keras_din"):
-        sys.modules[name] = None  # type: ignore[assignment]  # Python refuses to import it.
+        sys.modules[name] = None  # type: ignore[assignment]  # An import of it raises an error.
     cases = [(signature, read(inputs)) for signature, inputs in job["cases"]]
     answers = {"functions": by_functions(job["folder"], cases)}
     answers["session"] = by_session(job["folder"], cases)
@@ -24,7 +22,7 @@ def main(job_file: str, answers_file: str) -> None:
 
 
 def read(inputs: dict) -> dict:
-    """Arrays by name of `{"dtype": ..., "shape": ..., "values": ...}`."""
+    """Converts `{name: {"dtype": ..., "shape": ..., "values": ...}}` to arrays by name."""
     import numpy as np
 
     return {
@@ -34,7 +32,7 @@ def read(inputs: dict) -> dict:
 
 
 def by_functions(folder: str, cases: list) -> list:
-    """The outputs of each case from `tf.saved_model.load`."""
+    """Returns the outputs of each case, computed by the functions of `tf.saved_model.load`."""
     import tensorflow as tf
 
     signatures = tf.saved_model.load(folder).signatures
@@ -50,7 +48,7 @@ def by_functions(folder: str, cases: list) -> list:
 
 
 def by_session(folder: str, cases: list) -> list:
-    """The outputs of each case from a graph in a session, inputs and outputs by tensor name."""
+    """Returns the outputs of each case, computed by a session. Tensors are found by name."""
     import tensorflow as tf
 
     v1 = tf.compat.v1

@@ -1,4 +1,4 @@
-"""Skew: where a published version does not answer as the live model and its pipeline do."""
+"""Training-serving skew: where a published version differs from the live model and pipeline."""
 
 import dataclasses
 import itertools
@@ -30,11 +30,11 @@ from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
 
 _FIELDS_OF_TABLES = ("vocabulary_size", "dim", "vocabulary", "hash_buckets", "dtype")
-_NUM_WORST = 5  # Rows that a report names.
+_NUM_WORST = 5  # Number of rows in a report.
 
 
-class Answer(NamedTuple):
-    """An output for a candidate `(row, candidate)` of the log, live and served."""
+class OutputSkew(NamedTuple):
+    """One output for one candidate of the log, from the live model and from the version."""
 
     row: int
     candidate: int
@@ -46,10 +46,15 @@ class Answer(NamedTuple):
 
 @dataclasses.dataclass
 class InputSkew:
-    """One input of the model that the version makes something else of than the pipeline.
+    """One input of the model that the version and the training pipeline encode differently.
 
-    `values` and `rows` count where; of the first, `row`, the `raw` value and what the two make of
-    it. Where a row's number of behaviors differs, `raw` is `None` and they are the numbers.
+    Attributes:
+        row: Number of the first row with a difference.
+        raw: The raw value in that row, or `None` if the number of behaviors differs.
+        served: The encoded value in the version, or its number of behaviors.
+        pipeline: The encoded value in the pipeline, or its number of behaviors.
+        values: Number of values that differ.
+        rows: Number of rows with a difference.
     """
 
     row: int
@@ -62,20 +67,20 @@ class InputSkew:
 
 @dataclasses.dataclass
 class Skew:
-    """What `find_skew` found.
+    """The result of `find_skew`.
 
     Attributes:
-        rows: Rows that were replayed.
-        largest: Signature -> largest difference from the live model. Where there are several
-            outputs, of each, such as `"rank/cvr"`.
-        worst: `Answer`s of the rows with the largest differences, the largest first.
-        inputs: Input name -> `InputSkew`, of those that differ.
-        spec: Where the version's spec is not that of the live model, a sentence each.
-        values: Where the version's values are not those that the live model was built with, a
-            sentence each: found also where no row shows it.
-        explained_by: When answers differ and no input does: feature or sequence -> the largest
-            difference that is left when it is blanked for both. One that leaves none explains
-            it.
+        rows: Number of rows that were compared.
+        largest: Signature -> largest difference from the live model. With several outputs there
+            is one entry per output, such as `"rank/cvr"`.
+        worst: `OutputSkew`s of the rows with the largest differences, the largest first.
+        inputs: Input name -> `InputSkew`, only for inputs that differ.
+        spec: Differences between the specs of version and live model, one sentence each.
+        explained_by: If outputs differ and no input differs: feature or sequence -> the largest
+            difference that remains when it is ablated in both. A feature that leaves no
+            difference explains the skew.
+        values: Differences between the feature values of the version and those that the live
+            model was built with, one sentence each. They are found even if no row shows them.
     """
 
     rows: int
@@ -88,32 +93,32 @@ class Skew:
 
     @property
     def found(self) -> bool:
-        """Whether an answer differs by more than 1e-5 or is no number, an input or a value does."""
+        """Whether an output differs by more than 1e-5 or is NaN, or an input or value differs."""
         answers = not all(d <= TOLERANCE for d in self.largest.values())
         return answers or bool(self.inputs) or bool(self.values)
 
 
 def raw_rows(spec: FeatureSpec, x: dict) -> dict:
-    """Raw values, as `rank` takes them, that the pipeline makes `x` of."""
+    """Returns raw values for the signature `rank`, which the pipeline would encode as `x`."""
     return {name: raw_from_input(info.feature, x[name]) for name, info in spec.inputs.items()}
 
 
 def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
-    """Asks a version and the live model about the same rows and compares all that they say.
+    """Scores the same rows with a version and the live model, and compares inputs and outputs.
 
     Args:
         version: Folder of the version.
         spec: The features of the live model.
-        live: Function from the model's inputs to its output `(batch, candidates)`, or to a dict
-            of its outputs.
-        batches: Iterable of `(raw, x)`: raw values as the signature `rank` takes them, and what
-            the pipeline of training makes of the same rows, with target `(batch, candidates)`.
+        live: Function from the inputs of the model to its output `(batch, candidates)`, or to a
+            dict of its outputs.
+        batches: Iterable of `(raw, x)`: raw values for the signature `rank`, and the same rows
+            encoded by the training pipeline, with target `(batch, candidates)`.
 
     Returns:
         A `Skew`.
 
     Raises:
-        ValueError: When the version has other inputs or outputs than the spec, or there are no
+        ValueError: If the version has other inputs or outputs than the spec, or if there are no
             rows.
     """
     _check_signature(version, spec)
@@ -123,7 +128,7 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
     loaded = tf.saved_model.load(str(version))
     largest: dict[str, float] = {}
     inputs: dict[str, InputSkew] = {}
-    answers, rows = [], 0
+    outputs, rows = [], 0
     with without_tensor_float32():
         for raw, x in batches:
             served, expected = _served_outputs(loaded, spec, raw), _live_outputs(live, spec, x)
@@ -134,7 +139,7 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
                 largest[name] = float(np.maximum(largest.get(name, 0.0), difference.max()))
                 for place in _largest_of_rows(difference):
                     pair = float(of_live[place]), float(of_version[place])
-                    answers.append(Answer(rows + place[0], place[1], signature, output, *pair))
+                    outputs.append(OutputSkew(rows + place[0], place[1], signature, output, *pair))
             _compare_inputs(inputs, rows, spec, raw, x, _served_inputs(loaded, raw))
             rows += len(next(iter(expected.values())))
         differ = not all(difference <= TOLERANCE for difference in largest.values())
@@ -145,11 +150,11 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
         explained_by,
         differences(fingerprint(spec), theirs, "the version"),
     )
-    return Skew(rows, largest, _worst(answers), inputs, *details)
+    return Skew(rows, largest, _worst(outputs), inputs, *details)
 
 
 def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
-    """Where the spec of a version is not this one: a sentence a feature or sequence."""
+    """Describes the differences between two specs, one sentence per field that differs."""
     found = []
     for name, feature in spec.features.items():
         other = theirs.features[name]
@@ -165,12 +170,13 @@ def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
 
 
 def _fields(feature) -> list:
-    """Names of what two features of one name may differ in."""
+    """Returns the names of the fields to compare for two features of the same name."""
     fields = [field.name for field in dataclasses.fields(feature) if field.name != "table"]
     return fields if feature.table is None else [*_FIELDS_OF_TABLES, *fields]
 
 
 def _describe_difference(theirs, ours) -> str:
+    """Describes two values of a field. Of two vocabularies it names the first difference."""
     if not (isinstance(theirs, tuple) and isinstance(ours, tuple)):
         return f"{theirs!r} in the version, {ours!r} in the model"
     pairs = zip(theirs, ours, strict=False)
@@ -201,7 +207,7 @@ def _check_signature(version, spec: FeatureSpec) -> None:
 
 
 def _served_outputs(loaded, spec, raw) -> dict:
-    """Signature -> name of the output -> its values `(batch, candidates)`."""
+    """Returns signature -> output name -> values `(batch, candidates)` of the version."""
     many = _call(loaded.signatures["rank"], raw)
     one = _call(loaded.signatures["serving_default"], one_candidate_per_row(spec, raw))
     one = {name: values.reshape(many[name].shape) for name, values in one.items()}
@@ -209,7 +215,7 @@ def _served_outputs(loaded, spec, raw) -> dict:
 
 
 def _served_inputs(loaded, raw) -> dict:
-    """What the version makes of raw values before its model sees them."""
+    """Returns the inputs that the version computes from raw values for its model."""
     return _call(loaded.encode, raw)
 
 
@@ -219,30 +225,30 @@ def _call(function, inputs) -> dict:
 
 
 def _live_outputs(live, spec, x) -> dict:
-    """Name of the output -> its values `(batch, candidates)`, 0 on padding."""
+    """Returns output name -> values `(batch, candidates)` of the live model, 0 at padding."""
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     outputs = by_output(live(x), spec.outputs)
     return {name: np.where(real, values, 0) for name, values in outputs.items()}
 
 
 def _largest_of_rows(difference) -> list:
-    """`(row, candidate)` of the largest difference of the rows where it is largest."""
+    """Returns `(row, candidate)` of the largest difference in each of the worst rows."""
     candidate = np.nan_to_num(difference, nan=np.inf).argmax(axis=1)
     worst = np.nan_to_num(difference[np.arange(len(candidate)), candidate], nan=np.inf)
     rows = np.argsort(-worst, kind="stable")[:_NUM_WORST]
     return [(int(row), int(candidate[row])) for row in rows if worst[row] > 0]
 
 
-def _worst(answers) -> list:
-    by_row: dict[int, Answer] = {}
+def _worst(outputs) -> list:
+    by_row: dict[int, OutputSkew] = {}
     size = lambda a: np.nan_to_num(abs(a.served - a.live), nan=np.inf)  # noqa: E731
-    for answer in sorted(answers, key=size, reverse=True):
-        by_row.setdefault(answer.row, answer)
+    for skew in sorted(outputs, key=size, reverse=True):
+        by_row.setdefault(skew.row, skew)
     return list(by_row.values())[:_NUM_WORST]
 
 
 def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, served: dict) -> None:
-    """Counts, input by input, where the version made something else of the raw values."""
+    """Counts the values of each input that version and pipeline encode differently."""
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     for name, info in spec.inputs.items():
         if info.role != "behavior":
@@ -255,7 +261,7 @@ def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, serve
 
 
 def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
-    """The same of behaviors: the real ones of each row, wherever padding stands."""
+    """Compares the valid behaviors of each row. The positions of padding may differ."""
     first = sequence.input_name(id_feature(sequence.of))
     ours, theirs = (np.asarray(each[first]) != PADDING_INDEX for each in (x, served))
     lengths = ours.sum(axis=1), theirs.sum(axis=1)
@@ -275,7 +281,7 @@ def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
 
 @per_kind
 def align_inputs(feature, ours, theirs):
-    """The inputs of two models as arrays of one shape, whose entries are to be equal."""
+    """Returns the inputs of two models as arrays of the same shape, to compare their entries."""
 
 
 @align_inputs.register
@@ -290,7 +296,7 @@ def _(feature: Numeric, ours, theirs):
 
 @align_inputs.register
 def _(feature: Bag, ours, theirs):
-    """Of a bag the values come first, and padding after them."""
+    """Moves the padding of bags to the end and pads them to the same width."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     width = max(ours.shape[-1], theirs.shape[-1])
 
@@ -321,12 +327,12 @@ def _to_python(value):
 
 
 def _explained_by(loaded, spec, live, batches) -> dict:
-    """Feature or sequence -> the largest difference that is left when it is blanked for both."""
+    """Returns feature or sequence -> largest difference that remains when it is ablated."""
     left = {}
-    for name, silence in _ablations(spec).items():
+    for name, ablate in _ablations(spec).items():
         largest = 0.0
         for raw, x in batches:
-            raw, x = silence(dict(raw), {name: np.asarray(values) for name, values in x.items()})
+            raw, x = ablate(dict(raw), {name: np.asarray(values) for name, values in x.items()})
             expected = _live_outputs(live, spec, x)
             for served in _served_outputs(loaded, spec, raw).values():
                 for output, values in expected.items():
@@ -337,7 +343,7 @@ def _explained_by(loaded, spec, live, batches) -> dict:
 
 
 def _ablations(spec) -> dict:
-    """Feature or sequence -> a function that blanks it in `(raw, x)`."""
+    """Returns feature or sequence -> function that ablates it in `(raw, x)`."""
 
     def of_feature(feature):
         names = [name for name, info in spec.inputs.items() if info.feature is feature]
@@ -370,12 +376,12 @@ def _ablations(spec) -> dict:
 
 @per_kind
 def ablate_feature(feature, raw, x):
-    """Raw values, and inputs of a model, with one value in the place of all that are real."""
+    """Returns raw values and inputs of a model, with the same value at all valid positions."""
 
 
 @ablate_feature.register
 def _(feature: EmbeddedFeature, raw, x):
-    # Out-of-vocabulary; integers have a hash bucket each, so there the first one.
+    # The out-of-vocabulary index. Every integer has a hash bucket, so there it is the first bucket.
     index = NUM_RESERVED if feature.values.hashes_padding else OOV_INDEX
     is_real = raw != feature.padding_value
     raw = np.where(is_real, raw_from_indices(feature, index), raw)

@@ -6,17 +6,17 @@ import threading
 import tensorflow as tf
 
 _lock = threading.Lock()
-_blocks = 0  # How many blocks run.
-_before = None  # The setting before the first of them.
+_blocks = 0  # Number of active blocks.
+_before = None  # The setting before the first block.
 
 
 @contextlib.contextmanager
 def without_tensor_float32():
-    """A block in which products of float32 are exact.
+    """A context in which products of float32 are not rounded to TensorFloat-32.
 
-    TensorFlow has one setting for all threads of the process. So it is switched when the first of
-    several blocks begins, and back when the last one ends. Other threads compute more exactly
-    meanwhile, and more slowly on such a GPU.
+    TensorFlow has one setting for all threads of the process. The first active context changes
+    it, and the last one restores it. In between, other threads also compute in full float32,
+    which is slower on such a GPU.
     """
     global _blocks, _before
     config = tf.config.experimental

@@ -41,10 +41,10 @@ def export_litert(
         `path`.
 
     Raises:
-        ValueError: When the inputs of the model are not those of the spec.
-        RuntimeError: When the extra `keras_din[litert]` is not installed, LiteRT lacks an operation
-            of the model, or its interpreter fails or disagrees with the live model. Nothing is
-            written then.
+        ValueError: If the inputs of the model are not those of the spec.
+        RuntimeError: If the extra `keras_din[litert]` is not installed, if LiteRT lacks an
+            operation of the model, or if its interpreter fails or disagrees with the live model.
+            No file is written then.
 
     Example:
 
@@ -68,7 +68,7 @@ def _write(function, file) -> None:
 
 
 def open_litert(file):
-    """The function from a dict of inputs to a dict of outputs that a file computes."""
+    """Returns the function of a file, from a dict of inputs to a dict of outputs."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=str(file)).get_signature_runner("serving_default")

@@ -51,9 +51,9 @@ def export_onnx(
         `path`.
 
     Raises:
-        ValueError: When the inputs of the model are not those of the spec.
-        RuntimeError: When the extra `keras_din[onnx]` is not installed, ONNX lacks an operation of
-            the model, or `onnxruntime` fails or disagrees. Nothing is written then.
+        ValueError: If the inputs of the model are not those of the spec.
+        RuntimeError: If the extra `keras_din[onnx]` is not installed, if ONNX lacks an operation
+            of the model, or if `onnxruntime` fails or disagrees. No file is written then.
 
     Example:
 
@@ -76,7 +76,7 @@ def _write(function, file) -> None:
 
 
 def open_onnx(file):
-    """The function from a dict of inputs to a dict of outputs that a file computes."""
+    """Returns the function of a file, from a dict of inputs to a dict of outputs."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -1,1 +1,1 @@
-"""What a served version computes: functions of a TensorFlow graph."""
+"""The TensorFlow graph of a served version."""

@@ -1,11 +1,11 @@
-"""The weights of a model as constants of its graph, so that TensorFlow folds them."""
+"""Weights as constants of the graph, so that TensorFlow computes with them only once."""
 
 import math
 
 import keras
 import tensorflow as tf
 
-# Most bytes of constants per graph: a graph holds 2 GB, and each signature has its own.
+# A graph can have at most 2 GB, and each signature has its own constants.
 MAX_BYTES = 2**27
 
 
@@ -26,7 +26,7 @@ def call_with_constants(model: keras.Model, x: dict):
     ]
     if sum(4 * math.prod(weight.shape) for weight in weights) > MAX_BYTES:
         return model(x, training=False)
-    with tf.init_scope():  # Out of the graph, to read them.
+    with tf.init_scope():  # Eager, because values are read.
         values = [weight.numpy() for weight in weights]
     constants = [(w, tf.constant(value)) for w, value in zip(weights, values, strict=True)]
     with keras.StatelessScope(state_mapping=constants):

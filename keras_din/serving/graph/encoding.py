@@ -1,4 +1,4 @@
-"""Makes the model's inputs from raw values in a graph, one function per kind of feature."""
+"""Encodes raw values as inputs of the model in a graph, one function per feature kind."""
 
 import pathlib
 
@@ -16,19 +16,19 @@ from keras_din.serving.graph.lookup_tables import lookup_in_graph
 
 
 def raw_dtype(feature) -> tf.DType:
-    """The type of a feature's raw values: strings, int64, int32 indices or float32 numbers."""
+    """Returns the dtype of the raw values: string, int64, int32 (indices) or float32 (numbers)."""
     return tf.as_dtype(feature.raw_dtype)
 
 
 class FeatureEncoder(tf.Module):
-    """The lookups of a spec, one per table.
+    """Encodes raw values with one lookup per embedding table.
 
-    A vocabulary is a text file among the assets of a SavedModel. One with line breaks in its
-    values is a part of the graph.
+    A vocabulary is stored as a text file in the assets of the SavedModel. If its values contain
+    line breaks, it is stored in the graph instead.
 
     Args:
         spec: The features.
-        scratch: Folder for the text files, which must exist until the SavedModel is written.
+        scratch: Folder for the text files. It must exist until the SavedModel is written.
     """
 
     def __init__(self, spec: FeatureSpec, scratch):
@@ -39,26 +39,26 @@ class FeatureEncoder(tf.Module):
         }
 
     def __call__(self, feature, values):
-        """The input of a model for raw values.
+        """Returns the input of a model for raw values.
 
         Args:
             feature: A feature of the spec.
             values: Tensor of `raw_dtype(feature)`, of any shape.
 
         Returns:
-            int32 indices, of the same shape: unknown values, empty strings, `MISSING_INT64` of hash
-            buckets and indices out of range are out-of-vocabulary. Of a `Bag` the first
-            `max_values` values, and padding elsewhere. Of a `Numeric` float32, its mean where it is
-            not finite.
+            Tensor of the same shape. Features with a table give int32 indices: unknown values,
+            empty strings, `MISSING_INT64` of hash buckets and indices out of range are
+            out-of-vocabulary. After the first `max_values` values of a `Bag` all is padding. A
+            `Numeric` gives float32, with its mean for values that are not finite.
         """
         return model_input(feature, values, self)
 
     def indices(self, feature, values):
-        """The indices of the raw values of a feature with a table."""
+        """Returns the indices of raw values, for a feature with a table."""
         return self.lookups[feature.table.name](values)
 
     def with_padding(self, feature, values):
-        """The same, and `PADDING_INDEX` where the raw value is padding."""
+        """Returns the indices, with `PADDING_INDEX` if the raw value is padding."""
         index = self.indices(feature, values)
         if feature.takes_indices:
             return index
@@ -67,7 +67,7 @@ class FeatureEncoder(tf.Module):
 
 @per_kind
 def model_input(feature, values, encoder: FeatureEncoder):
-    """The input of a model for raw values of a feature, see `FeatureEncoder.__call__`."""
+    """Returns the input of a model for raw values of a feature, see `FeatureEncoder.__call__`."""
 
 
 @model_input.register
@@ -87,6 +87,6 @@ def _(feature: Numeric, values, encoder: FeatureEncoder):
 
 
 def first_values(indices, max_values: int):
-    """Which values `(..., values)` are among the first `max_values` real ones of their bag."""
+    """Returns a bool mask `(..., values)` of the first `max_values` valid values of each bag."""
     real = indices != PADDING_INDEX
     return real & (tf.cumsum(tf.cast(real, tf.int32), axis=-1) <= max_values)

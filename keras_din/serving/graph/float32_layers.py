@@ -1,4 +1,4 @@
-"""Models that were trained in mixed precision compute in float32 where they are served."""
+"""Exports models of mixed precision in float32."""
 
 import contextlib
 import threading
@@ -13,22 +13,22 @@ from keras_din.outputs import by_output
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import trace_context, tracing
 
-_lock = threading.Lock()  # Held while policies of layers are replaced.
+_lock = threading.Lock()  # Protects the dtype policies of layers while they are replaced.
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class TraceDTypePolicy(keras.DTypePolicy):
-    """A dtype policy that is float32 where the `TraceContext` requires it.
+    """A dtype policy that computes in float32 if the `TraceContext` requires it.
 
-    Keras reads the dtypes of a layer from its policy, so the policy has to read the context. Where
-    the context does not require float32, it equals the policy that it stands for.
+    Keras reads the dtypes of a layer from its policy, so the policy has to read the context. If
+    the context does not require float32, it equals the policy that it replaces.
 
     Args:
-        name: Name of the policy that it stands for, such as `"mixed_bfloat16"`.
+        name: Name of the policy that it replaces, such as `"mixed_bfloat16"`.
     """
 
-    replaced = None  # The policy of the layer.
-    blocks = 0  # How many blocks of `float32_inference` use it.
+    replaced = None  # The original policy of the layer.
+    blocks = 0  # Number of active contexts of `float32_inference` that use it.
 
     @property
     def compute_dtype(self):
@@ -36,17 +36,18 @@ class TraceDTypePolicy(keras.DTypePolicy):
 
     @classmethod
     def from_config(cls, config):
-        # A model that another thread saves meanwhile is loaded without it.
+        # Another thread may save the model now. It must be loaded with the original policy.
         return keras.DTypePolicy(**config)
 
 
 @contextlib.contextmanager
 def float32_inference(model: keras.Model):
-    """A block in which the calling thread traces or calls a model in float32.
+    """A context in which the calling thread traces or calls a model in float32.
 
-    Variables of mixed precision are float32 already, so the numbers are those of a model that was
-    built in float32. A layer with variables of half precision stays as it is, and so does what was
-    traced before. Other threads may train the model meanwhile, in its own dtypes.
+    Variables of mixed precision are float32 already, so the outputs are those of a model that was
+    built in float32. Layers with variables of half precision do not change, and neither do
+    functions that are already traced. Other threads may train the model in its own dtypes at the
+    same time.
     """
     with _lock:
         layers = _half_layers(model)
@@ -54,7 +55,7 @@ def float32_inference(model: keras.Model):
             if not isinstance(layer._dtype_policy, TraceDTypePolicy):
                 policy = TraceDTypePolicy(_policy_of(layer).name)
                 policy.replaced = layer._dtype_policy
-                # Not by its setter, which would change a `DTypePolicyMap`.
+                # The public setter would change a `DTypePolicyMap`.
                 layer._dtype_policy = policy
             layer._dtype_policy.blocks += 1
     try:
@@ -76,7 +77,7 @@ def _policy_of(layer) -> keras.DTypePolicy:
 
 
 def float32_outputs(model: keras.Model):
-    """Returns the function from inputs to the output, or the dict of outputs, in float32."""
+    """Returns a function from inputs to the output, or the dict of outputs, in float32."""
     function = traced_once(model)
 
     def outputs(x):
@@ -87,22 +88,22 @@ def float32_outputs(model: keras.Model):
 
 
 def traced_once(model: keras.Model):
-    """Returns the model at inference as a function that is traced once, for all sizes of inputs."""
+    """Returns inference of the model as a function that is traced once for all input sizes."""
     inputs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
     return tf.function(lambda x: model(x, training=False), input_signature=[inputs])
 
 
 def half_precision_report(model: keras.Model, spec: FeatureSpec, live_float32) -> dict | None:
-    """How far a model of half precision is from what is served, for `keras_din.json`.
+    """Returns the difference between half precision and float32, for `keras_din.json`.
 
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
-        live_float32: What `float32_outputs` gives of it.
+        live_float32: The function `float32_outputs(model)`.
 
     Returns:
-        `dtypes` in which its layers compute, and `largest_difference` of the live model's outputs
-        on sample rows from those in float32; `None` of a model of float32.
+        `None` for a model in float32. Otherwise a dict of `dtypes`, in which layers compute, and
+        `largest_difference` between both precisions on sample rows.
     """
     layers = _half_layers(model)
     if not layers:
@@ -120,7 +121,7 @@ def half_precision_report(model: keras.Model, spec: FeatureSpec, live_float32) -
 
 
 def _half_layers(model: keras.Model) -> list:
-    """Returns all layers, nested ones too, that compute in half precision with other variables."""
+    """Returns all layers, also nested, that compute in half precision with float32 variables."""
     return [
         layer
         for layer in model._flatten_layers()

@@ -17,14 +17,14 @@ from keras_din.trace_context import tracing
 
 
 def quantize_rows(table) -> tuple:
-    """`round(127 x / max|x|)` of each row, and what to multiply it with.
+    """Quantizes each row as `round(127 x / max|x|)`.
 
     Args:
         table: Float array `(rows, dim)`.
 
     Returns:
-        `(values, scales)`: int8 `(rows, dim)` and float32 `(rows,)`; `values * scales` differs
-        from the table by at most half a scale. A row of zeros stays one.
+        `(values, scales)`: int8 `(rows, dim)` and float32 `(rows,)`. `values * scales` differs
+        from the table by at most half of the scale. A row of zeros gives zeros.
     """
     table = np.asarray(table, np.float32)
     scales = np.abs(table).max(axis=1) / np.float32(127)
@@ -33,13 +33,13 @@ def quantize_rows(table) -> tuple:
 
 
 class Int8Tables:
-    """The tables of a model as they are now, in int8.
+    """Copies of the current embedding tables of a model, in int8.
 
     Args:
-        model: A functional model. Its weights stay as they are.
+        model: A functional model. Its weights do not change.
 
     Raises:
-        ValueError: When a table holds NaN or infinity, or there is no table.
+        ValueError: If a table contains NaN or infinity, or if there is no table.
     """
 
     def __init__(self, model: keras.Model):
@@ -60,9 +60,10 @@ class Int8Tables:
 
     @contextlib.contextmanager
     def in_use(self):
-        """A block in which the calling thread traces or calls the model with these tables.
+        """A context in which the calling thread traces or calls the model with these tables.
 
-        Only the rows of the batch become floats. What was traced before stays as it is.
+        Only the rows of the batch are converted to floats. Functions that are already traced do
+        not change.
         """
         lookups = {
             layer: functools.partial(_gather, values, scales)
@@ -72,13 +73,13 @@ class Int8Tables:
             yield
 
     def outputs(self, x):
-        """The output, or the dict of outputs, of the model with these tables."""
+        """Returns the output, or the dict of outputs, of the model with these tables."""
         with self.in_use():
             return tf.nest.map_structure(lambda values: values.numpy(), self._function(x))
 
 
 def _finite(layer) -> np.ndarray:
-    """The table of a layer, or a `ValueError` that names it."""
+    """Returns the table of a layer. Raises a `ValueError` if it contains NaN or infinity."""
     table = np.asarray(layer.embeddings.numpy(), np.float32)
     (rows,) = np.nonzero(~np.isfinite(table).all(axis=1))
     if len(rows):
@@ -95,18 +96,19 @@ def _gather(values, scales, rows):
 
 
 def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
-    """How far int8 tables are from the floats, for `keras_din.json`.
+    """Returns the differences between int8 tables and float tables, for `keras_din.json`.
 
     Args:
         spec: The features.
-        live: Function from the model's inputs to its output, or to a dict of its outputs.
-        int8: The same with int8 tables.
+        live: Function from the inputs of the model to its output, or to a dict of its outputs.
+        int8: The same function with int8 tables.
         test: A dataset with `groups`, see `keras_din.data.dataset`, or `None`.
 
     Returns:
-        `largest_difference` on sample rows; with `test` that on its rows too, both `gauc`s, and
-        `gauc_loss`, the one less the other. Of several outputs the last three begin with the name
-        of the output.
+        Dict of `largest_difference` on sample rows. With `test` it also contains
+        `largest_difference_on_test`, `gauc_float32`, `gauc_int8` and `gauc_loss`, which is the
+        decrease of the GAUC. With several outputs, the last three keys start with the name of
+        the output.
     """
     x = sample_rows(spec).indices
     real = x[id_feature(spec.target).name] != PADDING_INDEX
@@ -139,7 +141,7 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
 
 
 def _real_outputs(outputs, spec: FeatureSpec, real) -> dict:
-    """Name of the output -> its values of the real candidates."""
+    """Returns output name -> values of the valid candidates."""
     by_name = by_output(outputs, spec.outputs)
     return {name: np.asarray(values)[real] for name, values in by_name.items()}
 

@@ -1,4 +1,4 @@
-"""Looks up raw values in a graph: one function per kind of values."""
+"""Looks up the indices of raw values in a graph, one function per kind of `Values`."""
 
 import pathlib
 
@@ -17,12 +17,12 @@ from keras_din.features import (
 
 @per_kind
 def lookup_in_graph(values, name: str, scratch: pathlib.Path) -> tf.Module:
-    """The lookup of a table: a module from raw values, of any shape, to int32 indices.
+    """Returns a module that maps raw values of any shape to int32 indices.
 
     Args:
-        values: The `Values`.
+        values: The `Values` of an embedding table.
         name: Name of the table.
-        scratch: Folder for text files, which must exist until the SavedModel is written.
+        scratch: Folder for text files. It must exist until the SavedModel is written.
     """
 
 
@@ -42,7 +42,7 @@ def _(values: Indices, name: str, scratch: pathlib.Path) -> tf.Module:
 
 
 def vocabulary_file(table: Table) -> str | None:
-    """Name of the text file of a table's vocabulary, one value per line; `None` without one."""
+    """Returns the name of the vocabulary's text file, one value per line, or `None`."""
     entries = getattr(table.values, "entries", None)
     if entries is None or any(isinstance(v, str) and ("\n" in v or "\r" in v) for v in entries):
         return None

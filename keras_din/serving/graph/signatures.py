@@ -1,4 +1,4 @@
-"""What a served model answers: functions of tensors, by the names of the spec."""
+"""The signatures of a served model. Inputs and outputs have the names of the spec."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +12,11 @@ SIGNATURES = ("serving_default", "rank")
 
 
 def input_specs(spec: FeatureSpec, signature: str) -> dict:
-    """The tensors that a signature takes, by name.
+    """Returns name -> `tf.TensorSpec` for the inputs of a signature.
 
-    Context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` of `serving_default` and
-    `(batch, candidates)` of `rank`, and of a `Bag` one axis more, its values; each of the type
-    of the feature's raw values.
+    Shapes: context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` in `serving_default`
+    and `(batch, candidates)` in `rank`. A `Bag` has one more axis, its values. The dtype is that
+    of the raw values.
     """
     return {
         name: tf.TensorSpec([None] * len(names), raw_dtype(spec.inputs[name].feature), name)
@@ -25,7 +25,7 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
 
 
 def axes(spec: FeatureSpec, signature: str) -> dict:
-    """Input name -> the names of its axes in a signature."""
+    """Returns input name -> names of its axes in a signature."""
     of_role = {
         "context": ("batch",),
         "behavior": ("batch", "time"),
@@ -35,23 +35,23 @@ def axes(spec: FeatureSpec, signature: str) -> dict:
 
 
 def most_recent(indices, max_length: int):
-    """Which positions `(batch, time)` are among the last `max_length` real ones of their row."""
+    """Returns a bool mask `(batch, time)` of the last `max_length` valid positions of each row."""
     real = indices != PADDING_INDEX
-    behind = tf.cumsum(tf.cast(real, tf.int32), axis=1, reverse=True)
-    return real & (behind <= max_length)
+    count_from_end = tf.cumsum(tf.cast(real, tf.int32), axis=1, reverse=True)
+    return real & (count_from_end <= max_length)
 
 
 def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> dict:
-    """What clients send, with target `(batch, candidates)`, as what the model takes.
+    """Encodes raw inputs, with target `(batch, candidates)`, as inputs of the model.
 
-    A candidate is padding where the first `Categorical` of the target is, a behavior where that
-    of its sequence is, whatever the other features say there. Of a history longer than
-    `max_length` the most recent stay, of a bag of more than `max_values` the first. Inputs of
-    different numbers of rows, candidates or behaviors are an `InvalidArgumentError` that names
-    one.
+    A candidate is padding if the first `Categorical` of the target is padding. A behavior is
+    padding if the first `Categorical` of its sequence is padding. Other features do not matter
+    there. Of a history longer than `max_length` the most recent behaviors are used, of a bag with
+    more than `max_values` values the first ones. If the numbers of rows, candidates or behaviors
+    differ between inputs, an `InvalidArgumentError` names one of them.
     """
     first = id_feature(spec.target)
-    inputs = _of_as_many_rows(first.name, inputs)
+    inputs = _check_row_counts(first.name, inputs)
     x = {}
     for feature in (*spec.context, *spec.target):
         x[feature.name] = encoder(feature, inputs[feature.name])
@@ -59,20 +59,20 @@ def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> di
     shape = tf.shape(x[first.name])
     for feature in spec.target:
         if feature is not first:
-            x[feature.name] = _of_shape(shape, first.name, feature.name, x[feature.name])
+            x[feature.name] = _check_shape(shape, first.name, feature.name, x[feature.name])
     for sequence in spec.sequences:
         x |= _behaviors(sequence, encoder, inputs)
     return x
 
 
-def _of_these_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
-    """The inputs, checked to have the number of axes of the signature.
+def _check_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
+    """Returns the inputs, and fails in the graph if one has another number of axes.
 
-    A server feeds what a client sends, whatever the graph promises. Unchecked, another operation
-    would fail that names no input, or one would answer something.
+    A server does not compare requests with the shapes of the graph. Without this check, a later
+    operation would fail without the name of the input, or would compute a wrong output.
     """
     return {
-        # The error names the tensor, and this operation.
+        # The error message contains the names of the tensor and of this operation.
         name: tf.raw_ops.EnsureShape(
             input=inputs[name],
             shape=tf.TensorShape([None] * len(names)),
@@ -82,10 +82,11 @@ def _of_these_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
     }
 
 
-def _of_as_many_rows(first: str, inputs: dict) -> dict:
-    """The inputs, checked to have as many rows as the `first`.
+def _check_row_counts(first: str, inputs: dict) -> dict:
+    """Returns the inputs, and fails in the graph if one has another number of rows than `first`.
 
-    Else a history sent once for several candidates would be that of the first alone.
+    Without this check, a single history for several candidates would be used for the first
+    candidate only.
     """
     rows = tf.shape(inputs[first])[0]
     checks = [
@@ -110,16 +111,16 @@ def _behaviors(sequence, encoder: FeatureEncoder, inputs: dict) -> dict:
         if feature is not first:
             other = sequence.input_name(feature)
             values = encoder(feature, inputs[other])
-            values = _of_shape(shape, name, other, values)
+            values = _check_shape(shape, name, other, values)
             kept = keep[(..., *[tf.newaxis] * len(feature.axes))]
             x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
     return x
 
 
-def _of_shape(shape, first: str, name: str, values):
-    """The values, checked to have two axes as long as those of the `first`.
+def _check_shape(shape, first: str, name: str, values):
+    """Returns the values, and fails in the graph if their first two axes differ from `first`.
 
-    Else rows of other lengths could be taken for one another, and one value for all.
+    Without this check, rows of other lengths could be mixed up, and one value broadcast to all.
     """
     check = tf.debugging.assert_equal(
         tf.shape(values)[:2], shape, f"{name} must have the shape of {first}"
@@ -129,13 +130,13 @@ def _of_shape(shape, first: str, name: str, values):
 
 
 def serving_default(model, spec: FeatureSpec, encoder: FeatureEncoder):
-    """The function of the signature `serving_default`, with one row per candidate.
+    """Returns the function of the signature `serving_default`, with one row per candidate.
 
-    It returns each output of the model by its name, `(batch,)`.
+    The function returns output name -> values `(batch,)`.
     """
 
     def function(**inputs):
-        inputs = _of_these_axes(spec, "serving_default", inputs)
+        inputs = _check_axes(spec, "serving_default", inputs)
         for feature in spec.target:
             inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
         outputs, _ = _score(model, spec, encoder, inputs)
@@ -145,24 +146,24 @@ def serving_default(model, spec: FeatureSpec, encoder: FeatureEncoder):
 
 
 def rank(model, spec: FeatureSpec, encoder: FeatureEncoder, order_by: str | None = None):
-    """The function of the signature `rank`, with one row per user and their candidates.
+    """Returns the function of the signature `rank`, with one row per user and their candidates.
 
-    It returns each output of the model by its name, `(batch, candidates)`, and `order`, int32 of
-    the same shape: the places of the candidates, the best first, of equal ones the first first,
-    and padding last.
+    The function returns output name -> values `(batch, candidates)`, and `order`, int32 of the
+    same shape: the positions of the candidates, sorted by descending output. The sort is stable,
+    and padding comes last.
 
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
-        encoder: The lookup tables of the spec.
-        order_by: Name of the output that candidates are ordered by. Defaults to the first.
+        encoder: The `FeatureEncoder` of the spec.
+        order_by: Name of the output by which candidates are ordered. Defaults to the first.
     """
     order_by = spec.outputs[0] if order_by is None else order_by
 
     def function(**inputs):
-        inputs = _of_these_axes(spec, "rank", inputs)
+        inputs = _check_axes(spec, "rank", inputs)
         outputs, real = _score(model, spec, encoder, inputs)
-        # The output of a real candidate may be 0 too, or less in a user's own model.
+        # The output of a valid candidate can also be 0, or negative in models of users.
         sorted_by = tf.where(real, outputs[order_by], -np.inf)
         order = tf.math.top_k(sorted_by, tf.shape(real)[1]).indices
         return {**outputs, "order": order}
@@ -171,7 +172,7 @@ def rank(model, spec: FeatureSpec, encoder: FeatureEncoder, order_by: str | None
 
 
 def _score(model, spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict):
-    """Outputs by name, and which candidates are real, all `(batch, candidates)`."""
+    """Returns the outputs by name, and a mask of valid candidates, all `(batch, candidates)`."""
     x = model_inputs(spec, encoder, inputs)
     real = x[id_feature(spec.target).name] != PADDING_INDEX
     outputs = by_output(call_with_constants(model, x), spec.outputs)

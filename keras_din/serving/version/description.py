@@ -17,7 +17,7 @@ from keras_din.version import __version__
 
 FILE = "keras_din.json"
 _FORMAT = 2
-_FORMAT_WITHOUT_OUTPUTS = 1  # Of 0.1, whose only output was `ctr`.
+_FORMAT_WITHOUT_OUTPUTS = 1  # The format of 0.1, whose only output was `ctr`.
 
 
 def write_description(
@@ -34,9 +34,9 @@ def write_description(
     outputs: dict,
     order_by: str | None = None,
 ) -> None:
-    """Writes `keras_din.json` into a version that holds its SavedModel already.
+    """Writes `keras_din.json` into a version that already contains its SavedModel.
 
-    A vocabulary that is a file among the assets is named, not repeated. NaN is written as null.
+    A vocabulary that is stored in the assets is referenced by its file. NaN is written as null.
     """
     content = {
         "format": _FORMAT,
@@ -71,17 +71,17 @@ def write_description(
         name = vocabulary_file(spec.tables[entry["name"]])
         if name is not None:
             entry["vocabulary"] = f"assets/{name}"
-    # A loss of GAUC may be of no group.
+    # GAUC is NaN if no group has both classes.
     content = json_values("content", content, nulls=True)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (pathlib.Path(folder) / FILE).write_text(text, encoding="utf-8")
 
 
 def find_version(path) -> pathlib.Path:
-    """The version at `path`: itself, or the newest of a folder of versions.
+    """Returns `path` if it is a version, or the newest version in it.
 
     Raises:
-        FileNotFoundError: When there is neither.
+        FileNotFoundError: If there is no version.
     """
     path = local_path("version", path)
     folder = path
@@ -97,18 +97,18 @@ def find_version(path) -> pathlib.Path:
 
 
 def read_description(version) -> dict:
-    """The content of `keras_din.json` of a version, with whole paths of vocabulary files.
+    """Returns the content of `keras_din.json`, with full paths of vocabulary files.
 
     `FeatureSpec.from_json(json.dumps(description["spec"]))` is the spec.
 
     Raises:
-        ValueError: When the file is not as `export` wrote it.
+        ValueError: If the file differs from what `export` writes.
     """
     version = pathlib.Path(version)
     try:
         content = json.loads((version / FILE).read_text(encoding="utf-8"))
         if content["format"] == _FORMAT_WITHOUT_OUTPUTS:
-            content["outputs"] = _only_output(content.pop("ctr", None))
+            content["outputs"] = _outputs_of_0_1(content.pop("ctr", None))
             content["order_by"] = DEFAULT_OUTPUT
         elif content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']!r}")
@@ -117,7 +117,7 @@ def read_description(version) -> dict:
             f"{version / FILE} must be as `export` of this version of keras_din wrote it. "
             f"Received text in which this is wrong: {error!r}."
         ) from error
-    # Version 0.1 wrote vocabularies into features, and another name of a field.
+    # 0.1 wrote vocabularies into features, and used another field name.
     for sequence in content["spec"]["sequences"]:
         if "side" in sequence:
             sequence["side_features"] = sequence.pop("side")
@@ -127,8 +127,11 @@ def read_description(version) -> dict:
     return content
 
 
-def _only_output(ctr: dict | None) -> dict:
-    """The entry `outputs` of a version that 0.1 wrote; the first such versions undid nothing."""
+def _outputs_of_0_1(ctr: dict | None) -> dict:
+    """Returns the entry `outputs` of a version that 0.1 wrote.
+
+    If there is no entry `ctr`, the version does not correct the click rate.
+    """
     if ctr is None:
         ctr = {
             "is": "the output of the model",
@@ -141,7 +144,7 @@ def _only_output(ctr: dict | None) -> dict:
 
 
 def _padding(spec: FeatureSpec) -> dict:
-    """Input name -> the value that makes a candidate, a behavior or a place in a bag padding."""
+    """Returns input name -> padding value of candidates, behaviors and values of bags."""
     first = id_feature(spec.target)
     found = {first.name: first.padding_value}
     for sequence in spec.sequences:
@@ -153,19 +156,17 @@ def _padding(spec: FeatureSpec) -> dict:
 
 
 def _signatures(folder) -> dict:
-    """Signature -> inputs and outputs -> type, shape and the name of the graph's tensor."""
+    """Returns dtype, shape and tensor name of all inputs and outputs, by signature."""
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
     (graph,) = saved.meta_graphs
     return {
         signature: {
-            side_features: {
+            direction: {
                 name: _tensor(info)
-                for name, info in sorted(
-                    getattr(graph.signature_def[signature], side_features).items()
-                )
+                for name, info in sorted(getattr(graph.signature_def[signature], direction).items())
             }
-            for side_features in ("inputs", "outputs")
+            for direction in ("inputs", "outputs")
         }
         for signature in SIGNATURES
     }

@@ -1,4 +1,4 @@
-"""Version folders: written whole or not at all, by any number of writers. Standard library only."""
+"""Version folders: written atomically, by any number of writers. Standard library only."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import warnings
 
 try:
     import fcntl
-except ModuleNotFoundError:  # Windows: what killed writers leave stays there.
+except ModuleNotFoundError:  # On Windows, temporary folders of killed writers are not removed.
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_PREFIX = ".writing-"
@@ -21,9 +21,9 @@ class NewVersion:
     """A version that is being written.
 
     Attributes:
-        folder: Where its files go; what is there becomes the version.
-        scratch: A folder for files that are needed while it is written.
-        published: Where the version is, once it is; `None` before.
+        folder: Folder for the files of the version.
+        scratch: Folder for files that are needed only while it is written.
+        published: Folder of the version after publishing; `None` before.
     """
 
     def __init__(self, temporary: pathlib.Path):
@@ -35,7 +35,7 @@ class NewVersion:
 
 
 def versions(parent) -> list[int]:
-    """The version numbers below `parent`, the oldest first."""
+    """Returns the version numbers in `parent`, the oldest first."""
     parent = pathlib.Path(parent)
     if not parent.is_dir():
         return []
@@ -44,10 +44,10 @@ def versions(parent) -> list[int]:
 
 
 def check_versions_folder(path) -> pathlib.Path:
-    """`path` as the folder that holds versions, or a `ValueError`.
+    """Returns `path`. Raises a `ValueError` if it is a version instead of a folder of versions.
 
-    A version written into another version is one that no server finds, and a folder named by a
-    number beside versions is one that a server takes for a version.
+    A server would not find a version inside of a version. It would load a folder whose name is a
+    number, next to versions, as a version.
     """
     path = pathlib.Path(path)
     inside = next((p for p in (path, *path.parents) if (p / "saved_model.pb").is_file()), None)
@@ -64,24 +64,24 @@ def check_versions_folder(path) -> pathlib.Path:
 
 @contextlib.contextmanager
 def new_version(parent, keep: int | None = None):
-    """Gives a folder beside the versions to write to, and publishes it when the block succeeds.
+    """Yields a temporary folder next to the versions, and publishes it if the block succeeds.
 
-    The folder is renamed to a number that is the current Unix time, or one more than the newest
-    version where that is later; two writers at once get two numbers. When the block fails,
-    nothing has changed. What writers left that were killed is removed first.
+    The folder is renamed to a number: the current Unix time, or one more than the newest version
+    if that is larger. Two writers at the same time get two numbers. If the block fails, there is
+    no new version. Temporary folders of killed writers are removed first.
 
     Args:
-        parent: The folder of versions; made where it is missing.
-        keep: How many versions stay, with the new one, once it is published; the oldest go.
-            Versions newer than it stay in any case. By default all stay. A warning names those
-            that can't be removed.
+        parent: The folder of versions. It is created if it is missing.
+        keep: Number of versions to keep, with the new one. The oldest ones are removed after
+            publishing. Versions with a larger number are always kept. By default all versions are
+            kept. A warning lists versions that cannot be removed.
 
     Yields:
         A `NewVersion`.
 
     Raises:
-        ValueError: When `parent` is the folder of a version.
-        OSError: When `parent` can't be written.
+        ValueError: If `parent` is the folder of a version.
+        OSError: If `parent` cannot be written.
     """
     parent = check_versions_folder(parent)
     with contextlib.ExitStack() as stack:
@@ -100,15 +100,15 @@ def new_version(parent, keep: int | None = None):
         _flush(version.folder)
         published = version.published = _publish(version.folder, parent)
         if keep is not None:
-            _retire(published, keep, temporary)
+            _remove_old_versions(published, keep, temporary)
 
 
 @contextlib.contextmanager
 def temporary_folder(parent: pathlib.Path):
-    """A folder below `parent` whose lock is held as long as the block runs; then it is removed.
+    """Yields a new folder in `parent`, which is locked during the block and then removed.
 
-    The system lets go of the lock of a process that dies, however it dies: a folder whose lock
-    can be had is nobody's.
+    The system releases the lock when the process ends, also when it is killed. So a folder
+    without a lock has no writer.
     """
     while True:
         folder = pathlib.Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
@@ -121,26 +121,26 @@ def temporary_folder(parent: pathlib.Path):
                 ours = os.path.samestat(os.stat(folder / _LOCK), os.fstat(lock.fileno()))
             except FileNotFoundError:
                 ours = False
-            if not ours:  # Another writer removed the folder before it was locked.
+            if not ours:  # Another writer removed the folder before the lock was taken.
                 continue
             yield folder
             return
 
 
 def remove_stale_writers(parent: pathlib.Path) -> None:
-    """Removes the temporary folders below `parent` that no living process has locked."""
+    """Removes the temporary folders in `parent` that no running process has locked."""
     if not fcntl:
         return
     for folder in parent.glob(f"{TEMPORARY_PREFIX}*"):
-        # The lock is held, or the folder is gone by now or not ours to remove.
+        # An error means that a writer has the lock, or that the folder cannot be removed.
         with contextlib.suppress(OSError), open(folder / _LOCK, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder)
 
 
 def _flush(folder: pathlib.Path) -> None:
-    """Has all that is below `folder` on the disk before its name is."""
-    windows = os.name == "nt"  # It opens no folders, and flushes what it may write.
+    """Flushes all files in `folder` to the disk, so that they exist before it is renamed."""
+    windows = os.name == "nt"  # Windows cannot open folders, and flushes writable files only.
     for path in [folder, *folder.rglob("*")]:
         if windows and path.is_dir():
             continue
@@ -156,8 +156,8 @@ def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
     while True:
         version = parent / str(number)
         try:
-            # A folder that holds something is never replaced: of two writers who choose the same
-            # number the second gets an error here, and takes the next one.
+            # `rename` never replaces a folder that is not empty. If two writers choose the same
+            # number, the second one gets an error and takes the next number.
             folder.rename(version)
         except OSError:
             if not version.exists():
@@ -167,10 +167,10 @@ def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
             return version
 
 
-def _retire(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
-    """Removes older versions; each vanishes at once, as a server that looks must see it.
+def _remove_old_versions(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
+    """Removes older versions. Each one is renamed first, so that no server sees a part of it.
 
-    The new one is published by now, so a warning lists what can't be removed.
+    The new version is already published. So a warning lists versions that cannot be removed.
     """
     left = []
     older = [number for number in versions(version.parent) if number < int(version.name)]
@@ -178,7 +178,7 @@ def _retire(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
         try:
             (version.parent / str(number)).rename(temporary / f"retired-{number}")
         except FileNotFoundError:
-            continue  # Another writer was first.
+            continue  # Another writer removed it.
         except OSError as error:
             left.append(f"{number} ({error.strerror})")
     if left:

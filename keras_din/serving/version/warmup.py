@@ -10,10 +10,10 @@ from keras_din.features import FeatureSpec, id_feature
 from keras_din.serving.graph.signatures import input_specs
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 
-FILE = "assets.extra/tf_serving_warmup_requests"  # TensorFlow Serving looks there.
+FILE = "assets.extra/tf_serving_warmup_requests"  # The path that TensorFlow Serving reads.
 PACKAGE = "tensorflow-serving-api"
 
-# Users and candidates of a user, of each request.
+# Signature -> numbers of rows and of candidates per row, one pair per request.
 SIZES = {
     "serving_default": ((1, None), (8, None), (64, None)),
     "rank": ((1, 1), (1, 10), (1, 100), (8, 10), (64, 10)),
@@ -21,10 +21,10 @@ SIZES = {
 
 
 def warmup_requests(spec: FeatureSpec) -> list:
-    """Pairs of a signature's name and its inputs, arrays of raw values by name.
+    """Returns pairs of a signature and its inputs, arrays of raw values by name.
 
-    The rows are those that the check of a version scores, repeated where more are requested
-    for, the longest histories first.
+    The rows are those of `sample_rows`, the longest histories first. They are repeated if a
+    request has more rows.
     """
     raw = sample_rows(spec).raw
     found = []
@@ -42,14 +42,14 @@ def warmup_requests(spec: FeatureSpec) -> list:
 
 
 def write_warmup(folder, spec: FeatureSpec) -> dict:
-    """Writes the warm-up requests into a version that holds its SavedModel.
+    """Writes the warm-up requests into a version that already contains its SavedModel.
 
-    A TFRecord file of `PredictionLog`, which a server reads when it loads the version.
+    The file is a TFRecord file of `PredictionLog`. A server reads it when it loads the version.
 
     Returns:
-        The entry in `keras_din.json`: the file and the requests, each its signature and the
-        shape of a target's input. Without `tensorflow-serving-api` nothing is written, and the
-        file is `None`.
+        The entry in `keras_din.json`: the file, and the requests, each with its signature and the
+        shape of a target's input. If `tensorflow-serving-api` is not installed, no file is
+        written and `file` is `None`.
     """
     if importlib.util.find_spec("tensorflow_serving") is None:
         return {"file": None, "requests": [], "missing": PACKAGE}

@@ -123,7 +123,5 @@ def test_layers_of_a_user():
         assert half == [model.name, "whole"]  # Those that hold variables of half precision.
     assert all(a is b._dtype_policy for a, b in zip(policies, layers, strict=True))
     assert len(model.get_layer("mapped").dtype_policy) == 0
-    assert half_precision_report(model, spec, float32_outputs(model))["dtypes"] == [
-        "bfloat16",
-        "float16",
-    ]
+    report = half_precision_report(model, spec, float32_outputs(model))
+    assert report["dtypes"] == ["bfloat16", "float16"]

@@ -73,8 +73,8 @@ def test_tensors_of_the_graph(exports):
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version))
         for signature in read_description(version)["signatures"].values():
-            for side_features in ("inputs", "outputs"):
-                for told in signature[side_features].values():
+            for direction in ("inputs", "outputs"):
+                for told in signature[direction].values():
                     tensor = graph.get_tensor_by_name(told["tensor"])
                     assert tensor.dtype.name == told["dtype"]
                     assert len(told["shape"]) in (1, 2)
