@@ -1,4 +1,4 @@
-"""What every test may use: the shared real data, one checking process, quiet libraries."""
+"""Fixtures and hooks for all tests: real data, one process for export checks, slow tests."""
 
 import gc
 import os
@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from tests.slow import is_slow
 
-# No test fails because it is slow: the machine may be busy.
+# The machine may be busy, so no example has a deadline.
 settings.register_profile("without_deadlines", settings(), deadline=None)
 settings.load_profile("without_deadlines")
 
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Marks the slow tests before `-m` selects."""
+    """Marks the slow tests, before `-m` selects tests."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if is_slow(item.nodeid, parameters):
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """A file goes to one process; all of tests/serving go to the same, for they share exports."""
+    """Runs each file in one process. All files of tests/serving share a process and exports."""
     from xdist.scheduler import LoadFileScheduling
 
     if config.getoption("dist") != "loadfile":
@@ -44,9 +44,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="module", autouse=True)
 def collected():
-    """Before a file, what others left is collected, and what stays is not looked through again.
+    """Collects garbage before each file, and excludes the remaining objects from collections.
 
-    That was a sixth of the time of all tests: each collection went through TensorFlow and Keras.
+    Otherwise each collection visits all objects of TensorFlow and Keras, a sixth of the test time.
     """
     gc.collect()
     gc.freeze()
@@ -54,9 +54,9 @@ def collected():
 
 @pytest.fixture(scope="module", autouse=True)
 def graph_optimizer(request):
-    """Optimizes the graphs of exports and of the slow part alone.
+    """Disables TensorFlow's graph optimizer, except for exports and in the slow part.
 
-    For models as small as these, TensorFlow's graph optimizer takes a fifth of the time of a fit.
+    For small models, the optimizer takes a fifth of the time of `fit`.
     """
     import tensorflow as tf
 
@@ -67,7 +67,7 @@ def graph_optimizer(request):
 
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:
-    """The folder of real data sets beside the project; skips where it is not there."""
+    """The folder of real data sets. Skips the test if there is none."""
     folder = pathlib.Path(os.environ.get("KERAS_DIN_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data: neither KERAS_DIN_DATA nor {folder} is a folder")
@@ -76,7 +76,7 @@ def shared_data() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def one_process():
-    """The process that checks the exports of a test session, for `check_exports_with`."""
+    """The process that checks all exports of a test session, for `check_exports_with`."""
     from tests.serving.one_process import checking_process
 
     with checking_process() as run:
@@ -85,7 +85,7 @@ def one_process():
 
 @pytest.fixture
 def checked_by_one_process(one_process):
-    """Has `kd.export` ask that process: to open one of its own takes seconds."""
+    """Makes `kd.export` use this process, because starting a new one takes seconds."""
     from tests.serving.one_process import check_exports_with
 
     with check_exports_with(one_process):

@@ -1,13 +1,13 @@
-"""Which tests are slow: exhaustive variants and whole programs, `python -m pytest -m slow`.
+"""The list of slow tests: exhaustive variants and whole programs, `python -m pytest -m slow`.
 
-The fast part checks every capability once: each formula, each layer, one or two models through the
-model contract, one export of each kind, one run that is interrupted. A test that is always slow is
-listed here or marked with `pytest.mark.slow`.
+The fast part checks every capability once: each formula, each layer, the model contract for one or
+two models, one export of each kind, one interrupted run. Slow tests are listed here or marked with
+`pytest.mark.slow`.
 """
 
 import fnmatch
 
-# Tests of all models run these in the fast part: attention over packed histories, and no history.
+# In the fast part, tests of all models run these two: with attention, and without a history.
 FAST_MODELS = {"din", "lr"}
 OVER_ALL_MODELS = (
     "tests/models/test_contract.py",
@@ -57,8 +57,8 @@ SLOW = (
     "tests/optimizers/test_mini_batch_aware.py::test_training_continues*RowwiseAdagrad]",
     "tests/optimizers/test_optimizers.py::test_save_load_and_continue*lambda>[1-9]*",
     "tests/optimizers/test_replicas.py*",
-    "tests/serving/checks/test_parity.py::test_functions_and_session*",
-    "tests/serving/checks/test_parity.py::test_one_process_for_many*",
+    "tests/serving/checks/test_parity.py::test_functions_and_session_agree*",
+    "tests/serving/checks/test_parity.py::test_one_process_for_many_exports*",
     "tests/serving/checks/test_skew.py::test_another_mean*",
     "tests/serving/formats/test_litert.py*test_bags[[]din]",
     "tests/serving/formats/test_onnx.py*test_bags[[]din]",
@@ -66,14 +66,14 @@ SLOW = (
     "tests/serving/formats/test_onnx.py*test_two_sequences",
     "tests/serving/formats/test_litert.py*test_click_rates_of_the_log",
     "tests/serving/graph/test_float32_layers.py*bfloat16*",
-    "tests/serving/graph/test_float32_layers.py::test_an_export_is_held*",
-    "tests/serving/graph/test_float32_layers.py::test_a_model_of_float32*",
-    "tests/serving/graph/test_int8_tables.py::test_floats_are_not*",
+    "tests/serving/graph/test_float32_layers.py::test_export_is_compared_with_float32*",
+    "tests/serving/graph/test_float32_layers.py::test_float32_model_does_not_change*",
+    "tests/serving/graph/test_int8_tables.py::test_a_version_is_compared_with_int8_tables*",
     "tests/serving/test_c_program.py*",
     "tests/serving/test_clients.py*",
     "tests/serving/test_saved_model.py::test_a_killed_exporter*",
     "tests/serving/test_saved_model.py::test_keep*",
-    "tests/serving/test_saved_model.py::test_log_values*[[]lr]",
+    "tests/serving/test_saved_model.py::test_log_values_give_the_outputs_of_the_pipeline*[[]lr]",
     "tests/serving/test_saved_model.py::test_two_exports_at_once*",
     "tests/serving/test_threads.py*",
     "tests/test_backends.py*",
@@ -104,7 +104,7 @@ SLOW = (
 
 
 def is_slow(nodeid: str, parameters: dict) -> bool:
-    """Whether a test belongs to the slow part.
+    """Returns whether a test belongs to the slow part.
 
     Args:
         nodeid: The node id of the test.

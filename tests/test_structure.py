@@ -8,7 +8,7 @@ from tests.slow import SLOW
 ROOT = pathlib.Path(__file__).parent.parent
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "keras_din"
-# Modules, and packages with a `/`, without a test file of their own -> the test that covers them.
+# Modules without a test file, and packages (with a `/`) -> the test file that covers them.
 COVERED_BY = {
     "__main__.py": "cli/test_cli.py",
     "atomic_write.py": "data/prepare/test_prepared_data.py",

@@ -1,4 +1,4 @@
-"""A real TensorFlow Serving for the tests: one that they start, or one whose address is given."""
+"""Runs TensorFlow Serving for tests, or connects to a server at a given address."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ PROGRAM = "tensorflow_model_server"
 
 
 def why_not() -> str | None:
-    """Why no server can be asked here; `None` where one can."""
+    """Returns why no server can be used here, or `None`."""
     if os.environ.get(ADDRESS):
         if os.environ.get(FOLDER):
             return None
@@ -31,9 +31,9 @@ def why_not() -> str | None:
 
 @contextlib.contextmanager
 def model_server(name, version, scratch):
-    """Has the server load a version as the model `name`: yields its gRPC and REST addresses.
+    """Yields gRPC and REST address of a server that has loaded a version as the model `name`.
 
-    The REST address is `None` where the one that was given names no such port.
+    The REST address is `None` if only the gRPC address was given.
     """
     if os.environ.get(ADDRESS):
         host, port, *rest = os.environ[ADDRESS].split(":")
@@ -71,7 +71,7 @@ def _free_port() -> int:
 
 
 def _wait(address, name, version, seconds, server=None):
-    """Waits until the server answers from that version."""
+    """Waits until the server responds with this version."""
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = name
     end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""One process for the checks of many exports: to open TensorFlow anew takes seconds each time."""
+"""One process that checks many exports, because importing TensorFlow takes seconds each time."""
 
 import contextlib
 import json
@@ -29,9 +29,9 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def checking_process():
-    """A process that checks exports, isolated and with TensorFlow alone as their own is.
+    """Starts a process that checks exports, isolated and with TensorFlow only.
 
-    Gives a function in the place of `subprocess.run`, for `check_exports_with`.
+    Yields a replacement of `subprocess.run`, for `check_exports_with`.
     """
     with subprocess.Popen(
         [sys.executable, "-I", "-c", SCRIPT, parity_process.__file__],
@@ -53,7 +53,7 @@ def checking_process():
 
 @contextlib.contextmanager
 def check_exports_with(run):
-    """Has `kd.export` ask that process. What is asked, compared and published stays as it is."""
+    """A context in which `kd.export` uses this process. The checks themselves do not change."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity, "subprocess", types.SimpleNamespace(run=run))
         yield

@@ -1,4 +1,4 @@
-"""A spec with every kind of feature, and rows as training's pipeline reads them."""
+"""A spec with all feature kinds, and its rows as the training pipeline encodes them."""
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,9 @@ SPEC = kd.FeatureSpec(
 
 
 def through_the_pipeline(spec, sample):
-    """The rows of `serving_default` of a sample as inputs of the model, made by `rows_dataset`.
+    """Encodes rows for `serving_default` with `rows_dataset`.
 
-    Returns `(inputs, real)`; rows whose candidate is padding are left out.
+    Returns `(inputs, real)`. Rows with a padding candidate are left out.
     """
     raw = one_candidate_per_row(spec, sample.raw)
     indices = one_candidate_per_row(spec, sample.indices)
@@ -45,7 +45,7 @@ def through_the_pipeline(spec, sample):
     for name, info in spec.inputs.items():
         values = raw[name]
         if getattr(info.feature, "dtype", "") is None:
-            # What training refuses, an index out of range, is 1 there already.
+            # An index out of range raises an error in training. It is already 1 here.
             values = np.where(values < info.feature.vocabulary_size, values, 1)
         values = values[real]
         if isinstance(info.feature, kd.Bag):
@@ -65,7 +65,7 @@ def through_the_pipeline(spec, sample):
 
 
 def bags(values, padding):
-    """An array `(..., values)` as lists of what is no padding."""
+    """Converts an array `(..., values)` to lists without padding."""
     if values.ndim == 1:
         return [value for value in values.tolist() if value != padding]
     return [bags(each, padding) for each in values]

@@ -1,9 +1,9 @@
-"""A stand-in for TensorFlow Serving in this process: Predict over gRPC and REST, on loopback.
+"""A simple replacement of TensorFlow Serving: Predict over gRPC and REST, on localhost.
 
-It answers from the SavedModel with TensorFlow alone. JSON becomes tensors by the rules of the
+It runs the SavedModel with TensorFlow only. JSON is converted to tensors by the rules of the
 server's REST API (https://www.tensorflow.org/tfx/serving/api_rest, and `json_tensor.cc` of
-TensorFlow Serving where that page is silent): the type of an input is that of the signature, a
-list must have the length of its neighbors, whole numbers where the type is whole.
+TensorFlow Serving for details): the dtype of an input is that of the signature, lists must have
+equal lengths, and integer inputs must be integers.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 
 class Refused(Exception):
-    """What a server answers with INVALID_ARGUMENT or 400."""
+    """A request that a server rejects with INVALID_ARGUMENT or 400."""
 
 
 class Served:
-    """One model: its signatures and the inputs that they take."""
+    """One model: its signatures and their inputs."""
 
     def __init__(self, name, version):
         self.name = name
         self.signatures = tf.saved_model.load(str(version)).signatures
-        self.requests = []  # What came, arrays by name.
+        self.requests = []  # The received requests, arrays by name.
 
     def inputs(self, signature):
         if signature not in self.signatures:
@@ -36,36 +36,36 @@ class Served:
         return self.signatures[signature].structured_input_signature[1]
 
     def run(self, signature, inputs):
-        told = self.inputs(signature)
-        if inputs.keys() != told.keys():
-            raise Refused(f"Missing or extra inputs: {sorted(inputs.keys() ^ told.keys())}")
+        specs = self.inputs(signature)
+        if inputs.keys() != specs.keys():
+            raise Refused(f"Missing or extra inputs: {sorted(inputs.keys() ^ specs.keys())}")
         for name, values in inputs.items():
-            if values.dtype != told[name].dtype or values.ndim != told[name].shape.rank:
-                raise Refused(f"{name} must be {told[name]}, got {values.dtype} {values.shape}")
+            if values.dtype != specs[name].dtype or values.ndim != specs[name].shape.rank:
+                raise Refused(f"{name} must be {specs[name]}, got {values.dtype} {values.shape}")
         self.requests.append({name: values.numpy() for name, values in inputs.items()})
         answer = self.signatures[signature](**inputs)
         return {name: values.numpy() for name, values in answer.items()}
 
 
-def tensors_from_json(content, told):
-    """The tensors of the body of `:predict`, and the key of the answer."""
+def tensors_from_json(content, specs):
+    """Returns the tensors in the body of `:predict`, and the key of the response."""
     if ("instances" in content) == ("inputs" in content):
         raise Refused("Expecting one of 'inputs' or 'instances'")
     if "inputs" in content:
         columns = content["inputs"]
         if not isinstance(columns, dict):
             raise Refused("inputs is a plain value/list, but expecting an object")
-        if not told.keys() <= columns.keys():
-            raise Refused(f"Missing named inputs: {sorted(told.keys() - columns.keys())}")
-        return {name: _tensor(columns[name], told[name].dtype) for name in told}, "outputs"
+        if not specs.keys() <= columns.keys():
+            raise Refused(f"Missing named inputs: {sorted(specs.keys() - columns.keys())}")
+        return {name: _tensor(columns[name], specs[name].dtype) for name in specs}, "outputs"
     rows = content["instances"]
     if not isinstance(rows, list) or not rows:
         raise Refused("Expecting 'instances' to be a list with values")
     for row in rows:
-        if not isinstance(row, dict) or row.keys() != told.keys():
-            raise Refused(f"keys must be equal to: {list(told)}")
-    columns = {name: [row[name] for row in rows] for name in told}
-    return {name: _tensor(columns[name], told[name].dtype) for name in told}, "predictions"
+        if not isinstance(row, dict) or row.keys() != specs.keys():
+            raise Refused(f"keys must be equal to: {list(specs)}")
+    columns = {name: [row[name] for row in rows] for name in specs}
+    return {name: _tensor(columns[name], specs[name].dtype) for name in specs}, "predictions"
 
 
 def _tensor(value, dtype):
@@ -95,7 +95,7 @@ def _collect(value, shape, dtype, flat):
 
 
 def json_from_tensors(answer, key):
-    """The body of the answer: by rows or by outputs, without a name where there is one output."""
+    """Returns the body of the response, by rows or by outputs. A single output has no name."""
     answer = {name: values.tolist() for name, values in answer.items()}
     if key == "predictions":
         rows = [

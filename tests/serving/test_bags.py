@@ -1,4 +1,4 @@
-"""Bags in an export: strings and int64 in context, target and behaviors, as in training."""
+"""Bags in an export: strings and int64 in context, target and behaviors."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_rows_of_every_kind():
     assert sample_rows(SPEC, time=0, values=0).raw["hist_marks"].shape == (24, 0, 0)
 
 
-def test_an_export_passes_the_check_and_answers_as_the_pipeline(exported):
+def test_version_agrees_with_the_pipeline(exported):
     model, version = exported
     description = read_description(version)
     assert max(description["largest_difference"].values()) < 1e-5
@@ -68,7 +68,7 @@ def test_an_export_passes_the_check_and_answers_as_the_pipeline(exported):
         assert ctr["rank"][real].std() > 0.02
 
 
-def test_what_a_version_says_of_its_bags(exported):
+def test_description_of_bags(exported):
     description = read_description(exported[1])
     inputs = description["signatures"]
     assert inputs["serving_default"]["inputs"]["genres"]["shape"] == [-1, -1]
@@ -104,11 +104,11 @@ def test_inputs_of_the_model_by_hand(tmp_path):
     assert x["ids"].numpy().tolist() == [[0, 1, 3]]
     assert x["genres"].numpy().tolist() == [[[0, 4, 0, 1, 0], [3, 0, 0, 0, 0]]]
     assert x["tags"].numpy().tolist() == [[[3, 0, 2], [1, 4, 0]]]
-    assert x["hist_genres"].numpy().tolist() == [[[0], [2]]]  # No behavior, no genres.
+    assert x["hist_genres"].numpy().tolist() == [[[0], [2]]]  # Padding behaviors have no genres.
     assert x["hist_marks"].numpy().tolist() == [[[0, 0, 0], [0, 0, 0]]]
 
 
-def test_bags_of_two_lengths_of_history_are_refused(exported):
+def test_bags_of_different_history_lengths_raise(exported):
     rank = tf.saved_model.load(str(exported[1])).signatures["rank"]
     rows = dict(sample_rows(SPEC, rows=2, time=3).raw)
     rows["hist_marks"] = rows["hist_marks"][:, :2]

@@ -1,4 +1,4 @@
-"""The C program of the examples: a version answers without Python."""
+"""The C program of the examples scores rows without Python."""
 
 import os
 import pathlib
@@ -37,7 +37,7 @@ def score(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def checked(score):
-    """The program with AddressSanitizer; starting it takes seconds."""
+    """The program with AddressSanitizer, which takes seconds to start."""
     program, words = score
     sanitizer = _sanitizer(words[0], program.parent)
     if not sanitizer:
@@ -49,7 +49,7 @@ def checked(score):
 
 
 def run(words):
-    # Of TensorFlow's own memory at the end of the process nothing is asked.
+    # Leaks of TensorFlow at the end of the process are ignored.
     environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0"}
     return subprocess.run(
         list(map(str, words)),
@@ -63,7 +63,7 @@ def run(words):
 
 
 def _sanitizer(compiler, folder):
-    """The words for AddressSanitizer, none where the compiler can't make such a program run."""
+    """Returns the compiler options for AddressSanitizer, or none if it does not work here."""
     (folder / "empty.c").write_text("int main(void) { return 0; }\n")
     words = ["-g", "-fsanitize=address", "-fno-omit-frame-pointer"]
     made = run([compiler, folder / "empty.c", "-o", folder / "empty", *words])
@@ -98,14 +98,14 @@ def test_a_row_is_scored_without_python(exports, score):
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
     inputs = signature.structured_input_signature[1]
     ctr = signature(**{name: read(text, inputs[name]) for name, text in ROW.items()})["ctr"]
-    told = read_description(version)["signatures"]["serving_default"]["outputs"]["ctr"]["tensor"]
-    words = [score[0], str(version), told, *(f"{name}={text}" for name, text in ROW.items())]
+    tensor = read_description(version)["signatures"]["serving_default"]["outputs"]["ctr"]["tensor"]
+    words = [score[0], str(version), tensor, *(f"{name}={text}" for name, text in ROW.items())]
     done = run(words)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(float(ctr[0]), abs=1e-6)
 
 
-def test_what_is_wrong_is_told(exports, score):
+def test_errors_are_reported(exports, score):
     version = exports["din"][1]
     for words, message in [
         ([str(version.parent), "x:0", "a=b"], "no version could be loaded: Could not find"),
@@ -132,8 +132,8 @@ def bags(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_model, "check_parity", lambda *arguments: {})
         version = kd.export(model, spec, tmp_path_factory.mktemp("bags"))
-    told = read_description(version)["signatures"]["serving_default"]["outputs"]["ctr"]["tensor"]
-    return version, tf.saved_model.load(str(version)).signatures["serving_default"], told
+    tensor = read_description(version)["signatures"]["serving_default"]["outputs"]["ctr"]["tensor"]
+    return version, tf.saved_model.load(str(version)).signatures["serving_default"], tensor
 
 
 NO_ROW = {
@@ -160,7 +160,7 @@ ONE_EMPTY_BAG = NO_ROW | {
 
 
 def as_words(row):
-    """What the program is given for a row."""
+    """Returns the command-line arguments for a row."""
 
     def bag(values):
         return ",".join(str(value) for value in values if value not in ("", -1))
@@ -178,8 +178,8 @@ def as_words(row):
 
 @pytest.mark.parametrize("row", [NO_ROW, ROW_OF_BAGS, ONE_EMPTY_BAG], ids=["no", "bags", "empty"])
 def test_bags_in_behaviors(bags, score, row):
-    version, signature, told = bags
-    done = run([score[0], version, told, *as_words(row)])
+    version, signature, tensor = bags
+    done = run([score[0], version, tensor, *as_words(row)])
     assert done.returncode == 0, done.stderr
     types = signature.structured_input_signature[1]
     expected = signature(**{k: tf.constant(v, types[k].dtype) for k, v in row.items()})["ctr"]
@@ -187,11 +187,11 @@ def test_bags_in_behaviors(bags, score, row):
 
 
 def test_the_memory_of_the_program(bags, checked):
-    """Bags of behaviors once were written beyond a shape of two axes."""
-    version, _, told = bags
-    done = run([checked, version, told, *as_words(ROW_OF_BAGS)])
+    """Bags of behaviors were once written out of bounds."""
+    version, _, tensor = bags
+    done = run([checked, version, tensor, *as_words(ROW_OF_BAGS)])
     assert done.returncode == 0, done.stderr
-    done = run([checked, version, told, f"marks={'1' * 300}"])
+    done = run([checked, version, tensor, f"marks={'1' * 300}"])
     assert done.returncode == 1
     assert "AddressSanitizer" not in done.stderr
     assert "a number must have fewer than 64 characters" in done.stderr

@@ -1,4 +1,4 @@
-"""`ctr` of a version is the click rate of the log, in both signatures."""
+"""In both signatures, `ctr` is the click rate of the log."""
 
 import json
 
@@ -17,7 +17,7 @@ INDICES = {"item": np.array([[2, 0, 4]], "int32"), "hist_item": np.array([[3, 2]
 
 
 def a_model(logits=(1.0, 3.0), **loss):
-    """A model whose logits of the two candidates are those given."""
+    """Returns a model whose logits for the two candidates are `logits`."""
     keras.utils.set_random_seed(0)
     model = kd.build_base(SPEC, hidden_units=(8,), activation="relu")
     model.compile("adam", kd.losses.BinaryCrossentropy(**loss))
@@ -33,7 +33,7 @@ def a_model(logits=(1.0, 3.0), **loss):
 
 
 def by_hand(model, factor):
-    """`p / (p + factor (1 - p))` in float64, of what the live model answers."""
+    """Returns `p / (p + factor (1 - p))` in float64, for the output `p` of the live model."""
     p = model.predict_on_batch(INDICES).astype("float64")
     return p / (p + factor * (1 - p))
 
@@ -47,7 +47,7 @@ def served(version, signature="rank"):
 
 
 @pytest.mark.parametrize("tables", ["float32", "int8"])
-def test_both_signatures_answer_click_rates(tmp_path, checked_by_one_process, capsys, tables):
+def test_both_signatures_return_click_rates(tmp_path, checked_by_one_process, capsys, tables):
     model = a_model(positive_weight=20, negative_rate=0.5)
     version = kd.export(model, SPEC, tmp_path / "din", tables=tables)
     assert capsys.readouterr().out == ""  # Nothing was assumed.
@@ -82,7 +82,7 @@ def test_raw(tmp_path, checked_by_one_process, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_is_given_and_what_is_assumed(tmp_path, checked_by_one_process, capsys):
+def test_given_and_assumed_rates(tmp_path, checked_by_one_process, capsys):
     model = a_model()
     version = kd.export(model, SPEC, tmp_path / "din", positive_weight=5)
     np.testing.assert_allclose(served(version)["ctr"], by_hand(model, 5), atol=1e-5)

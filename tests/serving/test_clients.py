@@ -1,4 +1,4 @@
-"""The clients of the examples: raw values of users in, candidates best first out."""
+"""The clients of the examples: from raw values of users to sorted candidates."""
 
 import contextlib
 import http.client
@@ -56,7 +56,7 @@ def description(exports, clients):
 
 @pytest.fixture(scope="module", params=["stand-in", "TensorFlow Serving"])
 def addresses(request, exports, tmp_path_factory):
-    """The gRPC and the REST address of a server that has the version."""
+    """The gRPC and REST addresses of a server with the version."""
     version = exports["din"][1]
     if request.param == "stand-in":
         with stand_in("din", version) as (_, over_grpc, over_rest):
@@ -69,7 +69,7 @@ def addresses(request, exports, tmp_path_factory):
 
 
 def users_and_ctr(model, rows=24, seed=5):
-    """Users as the log has them, without padding, and what the live model says of each."""
+    """Returns users in raw values, without padding, and the live model's scores for each."""
     raw, indices = sample_rows(SPEC, rows=rows, seed=seed)
     live = model.predict_on_batch(indices)
     real = {"target": indices[id_feature(SPEC.target).name] != 0}
@@ -98,7 +98,7 @@ def check(clients, users, answer, expected):
 
 
 def asks(clients, addresses, description):
-    """Each way to ask: a function of users."""
+    """Yields the functions that rank users, one per protocol and form."""
     over_grpc, over_rest = addresses
     with clients.grpc_client.connect(over_grpc) as service:
         yield lambda users: clients.grpc_client.rank(service, "din", description, users)
@@ -110,7 +110,7 @@ def asks(clients, addresses, description):
                 )
 
 
-def test_users_are_ranked_as_the_live_model_does(exports, clients, description, addresses):
+def test_ranking_agrees_with_the_live_model(exports, clients, description, addresses):
     users, expected = users_and_ctr(exports["din"][0])
     lengths = [len(user["hist_item"]) for user in users]
     assert min(lengths) == 0
@@ -121,7 +121,7 @@ def test_users_are_ranked_as_the_live_model_does(exports, clients, description, 
         check(clients, users[-1:], ask(users[-1:]), expected[-1:])
 
 
-def test_a_user_without_any_behavior(exports, clients, description, addresses):
+def test_user_without_behaviors(exports, clients, description, addresses):
     users, expected = users_and_ctr(exports["din"][0])
     (i,) = [i for i, user in enumerate(users) if not user["hist_item"]][:1]
     assert not users[i]["shops_shop"]
@@ -129,7 +129,7 @@ def test_a_user_without_any_behavior(exports, clients, description, addresses):
         check(clients, [users[i]], ask([users[i]]), [expected[i]])
 
 
-def test_what_a_server_refuses_is_told(clients, description, addresses):
+def test_errors_of_a_server_are_reported(clients, description, addresses):
     over_grpc, over_rest = addresses
     users, _ = users_and_ctr(kd.build_popularity(SPEC), rows=2)
     refused = pytest.raises(grpc.RpcError, match="NOT_FOUND")
@@ -145,7 +145,7 @@ def test_what_a_server_refuses_is_told(clients, description, addresses):
             clients.rest_client.rank(connection, "din", description, wrong)
 
 
-def test_what_a_client_refuses(clients, description):
+def test_invalid_users(clients, description):
     (user, other), _ = users_and_ctr(kd.build_popularity(SPEC), rows=2)
     inputs = clients.rank_request.rank_inputs
     with pytest.raises(ValueError, match=r"user 1 must have the inputs \['age', .*Received"):
@@ -165,7 +165,7 @@ def test_what_a_client_refuses(clients, description):
         inputs(description, [other | {"price": [1.0, 2.0, 3.0], "item": ["a", "b"]}])
 
 
-def test_lists_are_padded_to_one_shape(clients):
+def test_lists_are_padded_to_the_same_shape(clients):
     tensors = {
         "age": ("float32", [-1]),
         "tags": ("string", [-1, -1]),
@@ -197,15 +197,15 @@ def test_lists_are_padded_to_one_shape(clients):
 
 
 @pytest.mark.parametrize("client_pads_in_front", [True, False])
-def test_requests_that_a_server_pads_and_joins(exports, clients, description, client_pads_in_front):
-    """`pad_variable_length_inputs` repeats the first value of a request's input at its end."""
+def test_requests_that_a_server_batches(exports, clients, description, client_pads_in_front):
+    """`pad_variable_length_inputs` pads a request at its end with its first value."""
     model, version = exports["din"]
     users, expected = users_and_ctr(model)
     users, expected = users[::4], expected[::4]
     requests = [clients.rank_request.rank_inputs(description, [user]) for user in users]
-    told = description["signatures"]["rank"]["inputs"]
+    specs = description["signatures"]["rank"]["inputs"]
     joined = {}
-    for name, tensor in told.items():
+    for name, tensor in specs.items():
         arrays = [np.array(request[name], object) for request in requests]
         if not client_pads_in_front and SPEC.inputs[name].role == "behavior":
             arrays = [array[:, 1:] if array.shape[1] > 1 else array for array in arrays]
@@ -223,8 +223,8 @@ def test_requests_that_a_server_pads_and_joins(exports, clients, description, cl
             check(clients, users, answer, expected)
 
 
-def test_json_becomes_tensors_as_the_server_makes_them():
-    told = {
+def test_json_is_converted_to_tensors_as_by_the_server():
+    specs = {
         "item": tf.TensorSpec([None, None], tf.string),
         "shop": tf.TensorSpec([None, None], tf.int64),
         "age": tf.TensorSpec([None], tf.float32),
@@ -232,7 +232,7 @@ def test_json_becomes_tensors_as_the_server_makes_them():
     columns = {"item": [["té", ""]], "shop": [[2**62 + 1, -1]], "age": [30]}
     rows = [{"item": ["té", ""], "shop": [2**62 + 1, -1], "age": 30}]
     for content, key in [({"inputs": columns}, "outputs"), ({"instances": rows}, "predictions")]:
-        tensors, found = tensors_from_json(json.loads(json.dumps(content)), told)
+        tensors, found = tensors_from_json(json.loads(json.dumps(content)), specs)
         assert found == key
         assert tensors["item"].numpy().tolist() == [["té".encode(), b""]]
         assert tensors["shop"].numpy().tolist() == [[2**62 + 1, -1]]
@@ -248,7 +248,7 @@ def test_json_becomes_tensors_as_the_server_makes_them():
         ({"inputs": {"age": [1]}}, "Missing named inputs: .*item"),
     ]:
         with pytest.raises(Refused, match=message):
-            tensors_from_json(content, told)
+            tensors_from_json(content, specs)
 
 
 def test_one_output_has_no_name_over_rest(exports):
@@ -274,7 +274,7 @@ def test_one_output_has_no_name_over_rest(exports):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A version of the small log of the README, which users.json belongs to."""
+    """A version for the small log of the README and users.json."""
     log = pd.DataFrame(
         {
             "user": ["ann", "ann", "ann", "bob", "bob", "bob"],
@@ -294,7 +294,7 @@ def shop(tmp_path_factory):
 @pytest.mark.parametrize(
     "words", [["grpc_client.py"], ["rest_client.py"], ["rest_client.py", "--form", "instances"]]
 )
-def test_the_commands_print_candidates_best_first(shop, words):
+def test_commands_print_sorted_candidates(shop, words):
     with stand_in("shop", shop) as (_, over_grpc, over_rest):
         address = over_grpc if words[0] == "grpc_client.py" else over_rest
         options = [str(shop / "keras_din.json"), "users.json", "--model", "shop"]
@@ -348,7 +348,7 @@ def test_load_counts(clients):
 
 
 def batching_parameters():
-    """The message `BatchingParameters` of `session_bundle_config.proto`, which no package has."""
+    """The message `BatchingParameters` of `session_bundle_config.proto`, which is in no package."""
     file = descriptor_pb2.FileDescriptorProto(name="batching.proto", package="batching")
     file.syntax = "proto3"
     file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
@@ -365,11 +365,11 @@ def batching_parameters():
     return message_factory.GetMessageClass(found)()
 
 
-def test_batching_parameters_are_what_the_server_reads():
+def test_batching_parameters():
     text = (EXAMPLES / "batching_parameters.txt").read_text(encoding="utf-8")
     parameters = text_format.Parse(text, batching_parameters())
     assert parameters.pad_variable_length_inputs
-    # A server refuses a version of whose warm-up requests one has more rows.
+    # A server rejects a version if one of its warm-up requests has more rows.
     assert parameters.max_batch_size.value >= max(rows for _, rows, *_ in warmup_sizes())
 
 
@@ -377,7 +377,7 @@ def warmup_sizes():
     return [[signature, *inputs["item"].shape] for signature, inputs in warmup_requests(SPEC)]
 
 
-def test_models_config_is_what_the_server_reads():
+def test_models_config():
     text = (EXAMPLES / "models.config").read_text(encoding="utf-8")
     config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     (model,) = config.model_config_list.config

@@ -1,4 +1,4 @@
-"""What files for other runtimes share: their graph, their folder, what they refuse."""
+"""Files for other runtimes: graph, folder, arguments."""
 
 import keras
 import numpy as np
@@ -28,8 +28,8 @@ def test_formats_of_the_command():
         _ = serving.export_x
 
 
-def test_versions_and_files_are_written_beside_each_other(tmp_path):
-    """Neither removes what the other is writing; what a dead writer left is removed."""
+def test_versions_and_files_in_the_same_folder(tmp_path):
+    """Neither removes what the other one is writing. Files of a killed writer are removed."""
     (tmp_path / ".writing-dead").mkdir()
 
     def write(function, file):
@@ -78,7 +78,7 @@ def test_a_model_of_mixed_precision_computes_in_float32(tmp_path):
     assert "DT_BFLOAT16" not in str(nodes)
 
 
-def test_what_is_refused(tmp_path, monkeypatch):
+def test_invalid_arguments(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="The model's inputs must be those of the spec"):
         serving.export_onnx(kd.build_base(kd.FeatureSpec(target=SPEC.target)), SPEC, tmp_path / "x")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")

@@ -1,4 +1,4 @@
-"""Sample rows: every kind of value, and indices that training's pipeline agrees with."""
+"""Sample rows: all kinds of values, with the indices of the training pipeline."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_rows_of_every_kind():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_indices_are_those_of_the_pipeline(seed):
+def test_indices_agree_with_the_pipeline(seed):
     sample = sample_rows(SPEC, seed=seed)
     x, real = through_the_pipeline(SPEC, sample)
     indices = one_candidate_per_row(SPEC, sample.indices)

@@ -1,4 +1,4 @@
-"""Exports: TensorFlow alone answers as the live model does, and nothing else is in them."""
+"""Exports: TensorFlow alone gives the outputs of the live model, and nothing else is stored."""
 
 import dataclasses
 import pathlib
@@ -29,7 +29,7 @@ every_model = pytest.mark.parametrize("name", kd.MODELS)
 
 @pytest.fixture
 def unchecked(monkeypatch):
-    """Exports without the process that checks them, which takes seconds."""
+    """Exports without the check in another process, which takes seconds."""
     monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: {})
 
 
@@ -39,7 +39,7 @@ def ask(signature, rows):
 
 
 @every_model
-def test_log_values_through_both_signatures_as_through_the_pipeline(exports, name):
+def test_log_values_give_the_outputs_of_the_pipeline(exports, name):
     model, version = exports[name]
     signatures = tf.saved_model.load(str(version)).signatures
     for time_ in (None, 0, 1):
@@ -58,7 +58,7 @@ def test_log_values_through_both_signatures_as_through_the_pipeline(exports, nam
 
 
 @every_model
-def test_every_operation_is_tensorflows(exports, name):
+def test_all_operations_are_from_tensorflow(exports, name):
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((exports[name][1] / "saved_model.pb").read_bytes())
     (graph,) = saved.meta_graphs
@@ -66,7 +66,7 @@ def test_every_operation_is_tensorflows(exports, name):
     functions = {function.signature.name for function in library.function}
     nodes = [*graph.graph_def.node, *(n for f in library.function for n in f.node_def)]
     used = {node.op for node in nodes}
-    # TensorFlow warns of those when the version is loaded: their functions were not saved.
+    # TensorFlow warns about missing functions of gradients when it loads a version.
     assert not [node.name for node in nodes if "_gradient_op_type" in node.attr]
     assert "StatefulPartitionedCall" in used
     for operation in used - functions:
@@ -78,13 +78,13 @@ def test_every_operation_is_tensorflows(exports, name):
 
 
 @every_model
-def test_the_weights_and_nothing_more(exports, name):
+def test_stored_variables(exports, name):
     model, version = exports[name]
     assert model.optimizer.variables
     file = str(version / "variables" / "variables")
     shapes = sorted(shape for key, shape in tf.train.list_variables(file) if key != OBJECT_GRAPH)
     tables = [weight for weight in model.weights if getattr(weight, "is_embedding_table", False)]
-    assert shapes == sorted(list(table.shape) for table in tables)  # The others are constants.
+    assert shapes == sorted(list(table.shape) for table in tables)  # Others are constants.
     numbers = 4 * sum(int(np.prod(shape)) for shape in shapes)
     size = sum(path.stat().st_size for path in (version / "variables").iterdir())
     assert numbers <= size < numbers + 20_000
@@ -103,7 +103,7 @@ def test_the_version_folder(exports):
         "variables",
     }
     assert [entry.name for entry in version.parent.iterdir()] == [version.name]
-    # The vocabulary with line breaks inside travels in the graph.
+    # A vocabulary with line breaks in its values is stored in the graph.
     assert {file.name for file in (version / "assets").iterdir()} == {"item.txt", "shop.txt"}
 
 
@@ -137,7 +137,7 @@ def test_names_and_types_of_the_signatures(exports):
     }
 
 
-def test_unknown_values_are_one_and_the_same(exports):
+def test_unknown_values_are_equivalent(exports):
     rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
     rows = sample_rows(SPEC, rows=2).raw
     answers = []
@@ -150,7 +150,7 @@ def test_unknown_values_are_one_and_the_same(exports):
     assert answers[0].min() > 0
 
 
-def test_numbers_that_are_none_are_the_mean(exports):
+def test_numbers_that_are_not_finite_are_the_mean(exports):
     rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
     rows = sample_rows(SPEC, rows=3).raw
     mean = ask(rank, {**rows, "age": np.ones(3, np.float32)})["ctr"]
@@ -158,7 +158,7 @@ def test_numbers_that_are_none_are_the_mean(exports):
     np.testing.assert_array_equal(none, mean)
 
 
-def test_disagreement_publishes_nothing(tmp_path, monkeypatch):
+def test_no_version_if_outputs_differ(tmp_path, monkeypatch):
     rounds = tf.config.experimental.tensor_float_32_execution_enabled
     before = rounds()
 
@@ -175,7 +175,7 @@ def test_disagreement_publishes_nothing(tmp_path, monkeypatch):
     assert rounds() == before
 
 
-def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, unchecked):
+def test_no_version_if_the_disk_is_full(tmp_path, monkeypatch, unchecked):
     old = kd.export(kd.build_popularity(SPEC), SPEC, tmp_path)
     save = tf.saved_model.save
 
@@ -199,7 +199,7 @@ def test_keep(tmp_path, unchecked):
 
 
 @pytest.mark.parametrize("output", ["dict", "one column", "three axes"])
-def test_output_of_another_form_raises(tmp_path, output):
+def test_invalid_outputs(tmp_path, output):
     spec = kd.FeatureSpec(target=[ITEM])
     model = kd.build_base(spec, hidden_units=(4,))
     ctr = model.output
@@ -217,7 +217,7 @@ def test_output_of_another_form_raises(tmp_path, output):
     assert not (tmp_path / "x").exists()
 
 
-def test_a_model_of_another_spec_is_refused(tmp_path):
+def test_model_of_another_spec(tmp_path):
     other = kd.FeatureSpec(target=SPEC.target)
     with pytest.raises(ValueError, match=r"the model lacks: \['age', 'city', 'hist_action'"):
         kd.export(kd.build_base(other), SPEC, tmp_path / "x")
@@ -244,7 +244,7 @@ def test_a_model_of_another_spec_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("build", [kd.build_lr, kd.build_popularity, kd.build_din])
-def test_every_table_must_be_of_the_spec(tmp_path, build):
+def test_tables_must_match_the_spec(tmp_path, build):
     more = kd.Categorical("item", vocabulary=[*ITEM.vocabulary, "new"], dim=8)
     ours, theirs = (
         kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
@@ -257,7 +257,7 @@ def test_every_table_must_be_of_the_spec(tmp_path, build):
 
 
 def in_another_order(spec):
-    """The spec with the first two items in each other's place."""
+    """Returns the spec with the first two items swapped."""
     first, second, *others = ITEM.vocabulary
     item = kd.Categorical("item", vocabulary=[second, first, *others], dim=8)
     replaced = lambda features: [item if f is ITEM else f for f in features]  # noqa: E731
@@ -266,7 +266,7 @@ def in_another_order(spec):
 
 
 @pytest.mark.parametrize("export", [kd.export, serving.export_onnx, serving.export_litert])
-def test_the_same_values_in_another_order_are_refused(tmp_path, export):
+def test_vocabulary_in_another_order(tmp_path, export):
     model = kd.build_lr(SPEC)
     message = (
         r"`spec` must have the features .*'item': the same values in another order; they first "
@@ -279,8 +279,8 @@ def test_the_same_values_in_another_order_are_refused(tmp_path, export):
     assert not (tmp_path / "x").exists()
 
 
-def test_a_model_without_a_fingerprint_is_exported_with_a_warning(tmp_path, unchecked):
-    """Composed by hand on the inputs alone; and what gives it one."""
+def test_model_without_fingerprint_warns(tmp_path, unchecked):
+    """A functional model has no fingerprint, unless `CTRModel` makes it."""
     spec = kd.FeatureSpec(target=[ITEM])
     inputs = build_inputs(spec)
     ctr = keras.layers.Embedding(32, 1)(inputs["item"])[..., 0]
@@ -292,7 +292,7 @@ def test_a_model_without_a_fingerprint_is_exported_with_a_warning(tmp_path, unch
         kd.export(model, in_another_order(spec), tmp_path)
 
 
-def test_another_backend_is_refused(monkeypatch, tmp_path):
+def test_other_backends(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match="The backend of `export` must be TensorFlow"):
         kd.export(None, SPEC, tmp_path)

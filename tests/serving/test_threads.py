@@ -1,4 +1,4 @@
-"""Threads that export do not change what other threads train, export and predict."""
+"""Exports in one thread do not change training, export and prediction in other threads."""
 
 import concurrent.futures
 import contextlib
@@ -35,7 +35,7 @@ def built(build, policy="float32", seed=0, **options):
 
 
 def trained():
-    """A model whose layers have custom gradients, before its first step."""
+    """A model whose layers have custom gradients, before its first training step."""
     model = built(kd.build_dien, "mixed_bfloat16")
     model.compile(kd.optimizers.LazyAdam(0.01), kd.losses.BinaryCrossentropy())
     return model
@@ -49,7 +49,7 @@ def weights_after_training(model):
 
 @custom_gradient(lambda upstream, x: (-upstream,))
 def square(x):
-    """With a gradient that is wrong on purpose."""
+    """Returns the square. Its custom gradient is wrong on purpose."""
     return (x * x,)
 
 
@@ -62,7 +62,7 @@ def derivative_of_square():
 
 
 class Pause(keras.layers.Layer):
-    """Waits within a trace until it may go on."""
+    """Waits during tracing until it may continue."""
 
     def __init__(self):
         super().__init__(dtype="float32")
@@ -89,7 +89,7 @@ def trace_file(model, folder):
 
 @contextlib.contextmanager
 def paused_export(export, model, folder):
-    """A block during which another thread is within the trace of an export."""
+    """A context during which another thread is tracing an export."""
     pause = Pause()
     model = keras.Model(model.input, pause(model.output))
     with concurrent.futures.ThreadPoolExecutor(1) as threads:
@@ -119,13 +119,13 @@ def test_during_the_trace_of_an_export(tmp_path, export):
     assert all(one is other for one, other in zip(policies, after, strict=True))
 
 
-def test_a_model_that_is_saved_during_its_export_has_its_own_policies(tmp_path):
+def test_saving_during_an_export_keeps_the_policies(tmp_path):
     model = built(kd.build_base, "mixed_bfloat16")
     with paused_export(trace_file, model, tmp_path):
         model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for layer, other in zip(model.layers, loaded.layers, strict=True):
-        if not isinstance(layer, keras.layers.InputLayer):  # Keras does not save its policy.
+        if not isinstance(layer, keras.layers.InputLayer):  # Its policy is not saved.
             assert layer.dtype_policy == other.dtype_policy
 
 

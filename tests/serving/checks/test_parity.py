@@ -1,4 +1,4 @@
-"""The check by another process: it sees a difference, and tells what went wrong."""
+"""The parity check in another process finds differences and reports errors."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.serving.one_process import check_exports_with
 from tests.serving.specs import SPEC
 
 
-def test_functions_and_session_answer_the_same(exports):
+def test_functions_and_session_agree(exports):
     model, version = exports["din"]
     sample = sample_rows(SPEC, rows=5, seed=3)
     cases = [
@@ -42,12 +42,12 @@ def test_a_history_longer_than_max_length_is_scored(monkeypatch, max_length):
     assert max_length < max(seen) <= max_length + 10
 
 
-def test_that_process_tells_what_went_wrong(tmp_path):
+def test_error_of_the_process_is_reported(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)could not score '.*nothing': ?.*SavedModel"):
         parity.score_in_another_process(tmp_path / "nothing", [])
 
 
-def test_one_process_for_many_exports_answers_and_fails_as_its_own(exports, one_process, tmp_path):
+def test_one_process_for_many_exports(exports, one_process, tmp_path):
     sample = sample_rows(SPEC, rows=4, seed=3)
     cases = [("rank", sample.raw)]
     with check_exports_with(one_process):
@@ -71,7 +71,7 @@ def test_one_process_for_many_exports_answers_and_fails_as_its_own(exports, one_
     ],
 )
 @pytest.mark.parametrize("way", [0, 1])
-def test_a_difference_is_seen(monkeypatch, change, message, way):
+def test_differences_are_found(monkeypatch, change, message, way):
     live = lambda x: np.full(x["item"].shape, 0.5)  # noqa: E731
 
     def fake(folder, cases):

@@ -1,4 +1,4 @@
-"""Skew that is planted is found, and named by the input that it is in."""
+"""The check for skew finds planted differences and names the inputs that differ."""
 
 import dataclasses
 import shutil
@@ -17,9 +17,9 @@ from tests.serving.specs import SPEC
 
 
 def export(model, spec, path):
-    """A version, without the process that checks it."""
+    """Exports a version without the check in another process."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        warnings.simplefilter("ignore")  # The warning about missing warm-up requests.
         patch.setattr(saved_model, "check_parity", lambda *arguments: {})
         return kd.export(model, spec, path)
 
@@ -52,7 +52,7 @@ def test_no_skew(version, live):
 
 def test_no_skew_in_rows_of_the_pipeline(version, live):
     x = sample_rows(SPEC, rows=30, seed=5).indices
-    # Every integer has a bucket: there is no other raw value for out-of-vocabulary.
+    # Every integer has a bucket, so no other raw value is out-of-vocabulary.
     assert (x["hist_action"] != 1).all()
     assert not find_skew(version, SPEC, live.predict_on_batch, [(raw_rows(SPEC, x), x)]).found
 
@@ -67,12 +67,12 @@ def test_a_vocabulary_in_another_order(version, live, tmp_path):
     skew = skew_of(changed, live)
     assert skew.found
     assert set(skew.inputs) == {"item", "hist_item"}
-    told = skew.inputs["item"]
+    found = skew.inputs["item"]
     raw = np.concatenate([sample_rows(SPEC, rows=30, seed=seed).raw["item"] for seed in (3, 4)])
     moved = np.isin(raw, ["té 4", "té 5"])
-    assert (told.values, told.rows) == (moved.sum(), moved.any(axis=1).sum())
-    assert raw[told.row][moved[told.row]][0] == told.raw
-    assert told.pipeline == {"té 4": 6, "té 5": 7}[told.raw] == 13 - told.served
+    assert (found.values, found.rows) == (moved.sum(), moved.any(axis=1).sum())
+    assert raw[found.row][moved[found.row]][0] == found.raw
+    assert found.pipeline == {"té 4": 6, "té 5": 7}[found.raw] == 13 - found.served
     assert skew.spec == [
         "item: vocabulary is another; first at index 6: 'té 5' in the version, 'té 4' in the model"
     ]
@@ -81,7 +81,7 @@ def test_a_vocabulary_in_another_order(version, live, tmp_path):
     assert max(skew.largest.values()) > 1e-3
 
 
-def test_other_values_are_found_where_no_row_shows_them(version, live, tmp_path):
+def test_other_values_are_found_even_if_no_row_shows_them(version, live, tmp_path):
     changed = shutil.copytree(version, tmp_path / "1")
     file = changed / "assets" / "item.txt"
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -112,7 +112,7 @@ def test_a_history_in_another_order(live, tmp_path, monkeypatch):
     monkeypatch.setattr(signatures, "model_inputs", reversed_history)
     skew = skew_of(export(live, SPEC, tmp_path), live)
     assert skew.found
-    assert max(skew.largest.values()) < 1e-5  # To a mean the order is nothing.
+    assert max(skew.largest.values()) < 1e-5  # A mean does not depend on the order.
     assert set(skew.inputs) == {"hist_item", "hist_shop", "hist_action", "hist_s"}
 
 
@@ -121,9 +121,9 @@ def test_histories_of_another_length(live, tmp_path):
     spec = dataclasses.replace(SPEC, sequences=[SPEC.sequences[0], shorter])
     skew = skew_of(export(live, spec, tmp_path), live)
     assert list(skew.inputs) == ["shops_shop"]
-    told = skew.inputs["shops_shop"]
-    assert (told.raw, told.served) == (None, 3)
-    assert told.pipeline in (4, 5)
+    found = skew.inputs["shops_shop"]
+    assert (found.raw, found.served) == (None, 3)
+    assert found.pipeline in (4, 5)
     assert skew.spec == ["shops: max_length is 3 in the version, 5 in the model"]
 
 
@@ -146,7 +146,7 @@ def test_another_mean(live, tmp_path):
 def test_another_row_of_a_table(version, live, table, named):
     weights = live.get_weights()
     rows = live.get_layer(f"embedding_{table}").get_weights()[0]
-    rows[3:] += 1.0  # Behind the row of the first hash bucket, which silence is.
+    rows[3:] += 1.0  # Not the row of the first hash bucket, which ablated values use.
     live.get_layer(f"embedding_{table}").set_weights([rows])
     try:
         skew = skew_of(version, live)
@@ -156,7 +156,7 @@ def test_another_row_of_a_table(version, live, table, named):
     assert [name for name, left in skew.explained_by.items() if left <= 1e-5] == named
 
 
-def test_no_number(version, live):
+def test_nan(version, live):
     def none(x):
         ctr = live.predict_on_batch(x)
         ctr[2] = np.nan
@@ -168,7 +168,7 @@ def test_no_number(version, live):
     assert skew.worst[0].row == 2
 
 
-def test_what_is_refused(version, live):
+def test_invalid_arguments(version, live):
     other = kd.FeatureSpec(target=SPEC.target, context=SPEC.context[1:])
     with pytest.raises(ValueError, match=r"which differs in \['hist_action', .*'segment'"):
         find_skew(version, other, live.predict_on_batch, [])

@@ -1,4 +1,4 @@
-"""The setting of TensorFloat-32 is back when the last check has ended."""
+"""The setting of TensorFloat-32 is restored after the last check."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ def enabled():
     return tf.config.experimental.tensor_float_32_execution_enabled()
 
 
-def test_checks_of_two_threads_that_overlap():
+def test_overlapping_checks_of_two_threads():
     assert enabled()
     first, second = contextlib.ExitStack(), contextlib.ExitStack()
     first.enter_context(without_tensor_float32())
@@ -24,13 +24,13 @@ def test_checks_of_two_threads_that_overlap():
     assert enabled()
 
 
-def test_a_check_that_fails():
+def test_setting_is_restored_after_an_error():
     with pytest.raises(KeyError), without_tensor_float32():
         raise KeyError
     assert enabled()
 
 
-def test_the_setting_of_the_user_stays():
+def test_setting_of_the_user_is_restored():
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         with without_tensor_float32():

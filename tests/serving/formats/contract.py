@@ -1,4 +1,4 @@
-"""What every file format must fulfil: its files score as the live model does."""
+"""Contract tests of file formats: a file gives the scores of the live model."""
 
 import dataclasses
 import importlib.util
@@ -34,11 +34,11 @@ def needs(*modules):
 
 
 class FormatContract:
-    """Tests of a format. A test class of a format inherits them.
+    """Tests of a file format. The test class of each format inherits them.
 
     Attributes:
         export: The function that writes a file, as a `staticmethod`.
-        open: The function that reads it, as a `staticmethod`.
+        open: The function that reads a file, as a `staticmethod`.
     """
 
     @pytest.mark.parametrize("name", kd.MODELS)
@@ -56,7 +56,7 @@ class FormatContract:
         np.testing.assert_array_equal(ctr, np.tile(ctr[3], (4, 1)))
         assert np.isfinite(ctr).all()
 
-    # `din` reads bags as embeddings, and `lr` as weights.
+    # `din` looks up embeddings of bags, and `lr` looks up weights.
     @pytest.mark.parametrize("name", ["lr", "din"])
     def test_bags(self, tmp_path, name):
         self.check(tmp_path, kd.MODELS[name](BAGS), BAGS)
@@ -65,7 +65,7 @@ class FormatContract:
         self.check(tmp_path, kd.build_din(SPEC), SPEC)
 
     def test_several_labels(self, tmp_path):
-        spec = dataclasses.replace(ITEMS, labels=["view", "buy", "click"])  # In no order of names.
+        spec = dataclasses.replace(ITEMS, labels=["view", "buy", "click"])  # Not sorted by name.
         self.check(tmp_path, kd.build_base(spec), spec)
 
     @pytest.mark.parametrize("name", OTHER_GRAPHS)
@@ -74,7 +74,7 @@ class FormatContract:
         self.check(tmp_path, kd.MODELS[model](ITEMS, **options), ITEMS)
 
     def check(self, tmp_path, model, spec):
-        """A file is written, alone in its folder, and scores as the model does."""
+        """Writes a file. It is alone in its folder, and gives the scores of the model."""
         model = randomized(model, scale=0.2)
         path = self.export(model, spec, tmp_path / "a folder" / "model")
         assert [entry.name for entry in path.parent.iterdir()] == ["model"]
@@ -114,7 +114,7 @@ class FormatContract:
         assert list(tmp_path.iterdir()) == []
 
     def test_click_rates_of_the_log(self, tmp_path):
-        """`p / (p + 2000 (1 - p))`, and `p` itself where it is raw."""
+        """The output is `p / (p + 2000 (1 - p))`, or `p` with `raw=True`."""
         model = randomized(kd.build_base(SPEC, hidden_units=(8,), activation="relu"), scale=0.2)
         logit = model.get_layer("logit")
         kernel, bias = logit.get_weights()

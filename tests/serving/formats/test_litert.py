@@ -1,4 +1,4 @@
-"""LiteRT files score as the live model does."""
+"""LiteRT files give the scores of the live model."""
 
 import sys
 
@@ -12,7 +12,7 @@ from tests.serving.specs import SPEC
 
 
 @needs("ai_edge_litert")
-@pytest.mark.filterwarnings("ignore")  # Deprecations in the converter.
+@pytest.mark.filterwarnings("ignore")  # Deprecation warnings of the converter.
 class TestLiteRT(FormatContract):
     export = staticmethod(export_litert)
     open = staticmethod(open_litert)

@@ -1,4 +1,4 @@
-"""ONNX files score as the live model does."""
+"""ONNX files give the scores of the live model."""
 
 import sys
 
@@ -12,7 +12,7 @@ from tests.serving.specs import SPEC
 
 
 @needs("tf2onnx", "onnx", "onnxruntime")
-@pytest.mark.filterwarnings("ignore")  # Deprecations in the converter.
+@pytest.mark.filterwarnings("ignore")  # Deprecation warnings of the converter.
 class TestONNX(FormatContract):
     export = staticmethod(export_onnx)
     open = staticmethod(open_onnx)

@@ -1,4 +1,4 @@
-"""Weights as constants of the graph: the numbers stay, reading them at each call goes."""
+"""Weights as constants of the graph: outputs are equal, and only tables are read as variables."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,19 +12,19 @@ SPEC = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
 
 
 def traced(model, x):
-    """The `ctr` and how many variables a graph reads."""
+    """Returns the `ctr`, and the number of variables that the graph reads."""
     function = tf.function(lambda x: constants.call_with_constants(model, x))
     return function(x).numpy(), len(function.get_concrete_function(x).captured_inputs)
 
 
-def test_tables_alone_are_read_as_variables():
+def test_only_tables_are_variables():
     model, x = kd.build_din(SPEC), random_batch(SPEC)
     ctr, read = traced(model, x)
     np.testing.assert_allclose(ctr, model(x, training=False), atol=1e-6)
     assert read == 1
 
 
-def test_very_large_weights_stay_variables(monkeypatch):
+def test_very_large_weights_are_variables(monkeypatch):
     model, x = kd.build_din(SPEC), random_batch(SPEC)
     weights = 4 * sum(np.prod(weight.shape) for weight in model.weights) - 4 * 20 * 4
     monkeypatch.setattr(constants, "MAX_BYTES", weights - 1)

@@ -1,4 +1,4 @@
-"""Raw values in a graph: the indices that training's pipeline gives them."""
+"""Raw values get the same indices in a graph as in the training pipeline."""
 
 import hypothesis
 import numpy as np
@@ -46,12 +46,12 @@ def test_by_hand(feature, values, expected, tmp_path):
     np.testing.assert_array_equal(in_a_graph(feature, values, tmp_path), expected)
 
 
-# pandas before 3 takes strings for equal that differ behind a NUL.
+# pandas before version 3 treats strings as equal if they only differ after a NUL.
 NUL_ENDS_STRINGS = int(pd.__version__.split(".")[0]) < 3
 CHARACTERS = st.characters(
     exclude_categories=["Cs"], exclude_characters="\0" if NUL_ENDS_STRINGS else ""
 )
-# What a line of text could lose: spaces, separators, zero bytes, marks at the start of a file.
+# Values that a text file could change: spaces, separators, NUL, byte order marks.
 ODD = [" lead", "tail ", "\t", "\x00", "a\x00b", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\ufeff"]
 
 
@@ -70,7 +70,7 @@ def test_odd_strings(more, tmp_path):
     st.lists(st.text(CHARACTERS, max_size=3)),
 )
 @hypothesis.settings(max_examples=40, deadline=None)
-def test_strings_are_found_as_in_training(tmp_path_factory, vocabulary, others):
+def test_strings_get_the_indices_of_training(tmp_path_factory, vocabulary, others):
     values = pd.Series([*vocabulary, *others, ""], dtype=object)
     for ways in ({"vocabulary": vocabulary}, {"hash_buckets": 50}):
         feature = Categorical("f", **ways)
@@ -83,7 +83,7 @@ INT64 = st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))
 
 @hypothesis.given(st.lists(INT64, min_size=1, unique=True), st.lists(INT64))
 @hypothesis.settings(max_examples=40, deadline=None)
-def test_integers_are_found_as_in_training(tmp_path_factory, vocabulary, others):
+def test_integers_get_the_indices_of_training(tmp_path_factory, vocabulary, others):
     values = np.array([*vocabulary, *others, 0], np.int64)
     for ways in ({"vocabulary": vocabulary}, {"hash_buckets": 50, "dtype": "int64"}):
         feature = Categorical("f", **ways)
@@ -111,7 +111,7 @@ def test_padding(feature, padding, tmp_path):
     assert index[1] == in_a_graph(feature, [other], tmp_path)[0] > 1
 
 
-def test_where_padding_means_nothing_it_is_a_value(tmp_path):
+def test_padding_value_is_a_value_in_other_features(tmp_path):
     feature = Categorical("f", hash_buckets=9, dtype="int64")
     assert in_a_graph(feature, [0], tmp_path)[0] == to_indices(feature, [0])[0] > 1
 

@@ -1,4 +1,4 @@
-"""Models of mixed precision: served in float32, and left as they are."""
+"""Models of mixed precision are exported in float32, and do not change."""
 
 import contextlib
 
@@ -37,7 +37,7 @@ def built_with(policy):
 @pytest.mark.parametrize(
     "name, policy", [*((name, "mixed_bfloat16") for name in TRAINED), ("din", "mixed_float16")]
 )
-def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
+def test_outputs_equal_those_of_a_float32_model(name, policy):
     with built_with(policy):
         half = randomized(ZOO[name](SPEC), scale=0.2)
     floats = randomized(ZOO[name](SPEC), scale=0.2)
@@ -47,13 +47,13 @@ def test_the_numbers_are_those_of_a_model_of_float32(name, policy):
     with float32_inference(half):
         np.testing.assert_allclose(half(X), ctr(X), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(half.predict_on_batch(X), before)
-    told = half_precision_report(half, SPEC, ctr)
-    assert told["dtypes"] == [POLICIES[policy]]
-    assert 1e-5 < told["largest_difference"] < 1e-2
+    report = half_precision_report(half, SPEC, ctr)
+    assert report["dtypes"] == [POLICIES[policy]]
+    assert 1e-5 < report["largest_difference"] < 1e-2
     assert half_precision_report(floats, SPEC, ctr) is None
 
 
-def test_a_model_of_float32_gives_its_own_numbers():
+def test_float32_model_does_not_change():
     model = randomized(kd.build_din(SPEC), scale=0.2)
     before = model.predict_on_batch(X)
     np.testing.assert_allclose(float32_outputs(model)(X), before, rtol=0, atol=1e-6)
@@ -62,35 +62,35 @@ def test_a_model_of_float32_gives_its_own_numbers():
 @pytest.mark.parametrize(
     "policy, tables", [("mixed_bfloat16", "float32"), ("mixed_float16", "int8")]
 )
-def test_an_export_is_held_to_float32(checked_by_one_process, tmp_path, policy, tables):
+def test_export_is_compared_with_float32(checked_by_one_process, tmp_path, policy, tables):
     with built_with(policy):
         model = (
             kd.build_bst(SPEC) if tables == "float32" else kd.build_base(SPEC, hidden_units=(8,))
         )
     version = kd.export(model, SPEC, tmp_path, tables=tables)
-    told = read_description(version)
-    assert max(told["largest_difference"].values()) <= 1e-5
-    assert told["half_precision"]["dtypes"] == [POLICIES[policy]]
-    assert told["half_precision"]["largest_difference"] > 1e-5
-    assert told["tables"]["dtype"] == tables
+    description = read_description(version)
+    assert max(description["largest_difference"].values()) <= 1e-5
+    assert description["half_precision"]["dtypes"] == [POLICIES[policy]]
+    assert description["half_precision"]["largest_difference"] > 1e-5
+    assert description["tables"]["dtype"] == tables
     live = float32_outputs(model) if tables == "float32" else Int8Tables(model).outputs
     rows = {name: tf.constant(values) for name, values in sample_rows(SPEC).raw.items()}
     ctr = tf.saved_model.load(str(version)).signatures["rank"](**rows)["ctr"]
     np.testing.assert_allclose(ctr, np.where(X["item"] != 0, live(X), 0), rtol=0, atol=1e-5)
 
 
-def test_the_model_is_half_again_when_an_export_fails(tmp_path, monkeypatch):
+def test_policies_are_restored_after_an_error(tmp_path, monkeypatch):
     with built_with("mixed_bfloat16"):
         model = kd.build_base(SPEC, hidden_units=(4,))
     before = [layer.dtype_policy for layer in model.layers]
-    monkeypatch.setattr(saved_model, "FeatureEncoder", None)  # Fails when it is called.
+    monkeypatch.setattr(saved_model, "FeatureEncoder", None)  # Calling it raises an error.
     with pytest.raises(TypeError):
         kd.export(model, SPEC, tmp_path)
     assert [layer.dtype_policy for layer in model.layers] == before
 
 
 class Own(keras.layers.Layer):
-    """A layer of a user, whose sublayers stand in a dict."""
+    """A layer of a user, with sublayers in a dict."""
 
     def __init__(self, units):
         super().__init__()
@@ -101,7 +101,7 @@ class Own(keras.layers.Layer):
 
 
 def own_model(item):
-    """A model inside a model, called twice, layers with a map of policies and of half variables."""
+    """A model with a nested model that is called twice, a map of policies and half variables."""
     inner = keras.Input((None, 8))
     inner = keras.Model(inner, keras.layers.Dense(8, activation="tanh")(inner))
     x = inner(inner(keras.layers.Embedding(9, 8)(item)))
@@ -112,7 +112,7 @@ def own_model(item):
     return keras.Model({"item": item}, ctr[..., 0])
 
 
-def test_layers_of_a_user():
+def test_layers_of_users():
     spec = kd.FeatureSpec(target=[kd.Categorical("item", 9, dim=8)])
     with built_with("mixed_bfloat16"):
         model = randomized(own_model(keras.Input((None,), dtype="int32", name="item")))
@@ -120,7 +120,7 @@ def test_layers_of_a_user():
     policies = [layer._dtype_policy for layer in layers]
     with float32_inference(model):
         half = [layer.name for layer in layers if layer.compute_dtype != "float32"]
-        assert half == [model.name, "whole"]  # Those that hold variables of half precision.
+        assert half == [model.name, "whole"]  # Both have variables of half precision.
     assert all(a is b._dtype_policy for a, b in zip(policies, layers, strict=True))
     assert len(model.get_layer("mapped").dtype_policy) == 0
     report = half_precision_report(model, spec, float32_outputs(model))

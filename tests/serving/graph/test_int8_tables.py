@@ -1,4 +1,4 @@
-"""int8 tables: by hand, in a version, and what they cost."""
+"""int8 tables: by hand, in a version, and their differences."""
 
 import json
 import warnings
@@ -24,7 +24,7 @@ def test_by_hand():
     np.testing.assert_allclose(scales, [1, 2 / 127, 1, 1e-30 / 127], rtol=1e-6)
 
 
-def test_at_most_half_a_scale_away():
+def test_rounding_error_is_at_most_half_a_scale():
     table = np.random.default_rng(0).normal(size=(50, 7)).astype("float32")
     values, scales = quantize_rows(table)
     away = np.abs(values * scales[:, None] - table)
@@ -37,7 +37,7 @@ def model():
     return randomized(kd.build_din(SPEC, attention_units=(4,), hidden_units=(8,)), scale=0.2)
 
 
-def test_the_model_is_that_of_rounded_tables_and_stays_as_it_is(model):
+def test_outputs_are_those_of_rounded_tables_and_the_model_does_not_change(model):
     x = sample_rows(SPEC).indices
     before = model.predict_on_batch(x)
     int8 = Int8Tables(model)
@@ -59,14 +59,14 @@ def test_a_version(model, tmp_path, monkeypatch):
     checked = []
     monkeypatch.setattr(saved_model, "check_parity", lambda *given: checked.append(given) or {})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        warnings.simplefilter("ignore")  # The warning about missing warm-up requests.
         version = kd.export(model, SPEC, tmp_path, tables="int8")
     sample = sample_rows(SPEC)
     ((_, _, live, _),) = checked
     np.testing.assert_array_equal(live(sample.indices), Int8Tables(model).outputs(sample.indices))
-    told = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))["tables"]
-    assert told["dtype"] == "int8"
-    assert 1e-5 < told["largest_difference"] < 0.1
+    entry = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))["tables"]
+    assert entry["dtype"] == "int8"
+    assert 1e-5 < entry["largest_difference"] < 0.1
 
     rank = tf.saved_model.load(str(version)).signatures["rank"]
     ctr = rank(**{name: tf.constant(values) for name, values in sample.raw.items()})["ctr"]
@@ -82,7 +82,7 @@ def test_a_version(model, tmp_path, monkeypatch):
     floats = [shape for name, shape in saved.items() if name not in int8]
     assert not any(list(shape) in floats for shape in shapes)
 
-    # Rows are gathered before they become floats.
+    # Rows are gathered before they are converted to floats.
     inputs = [op.inputs[0] for op in _operations(rank) if op.type == "Cast"]
     assert [len(each.shape) for each in inputs if each.dtype == tf.int8]
     assert not [each for each in inputs if each.dtype == tf.int8 and each.shape in shapes]
@@ -94,7 +94,7 @@ def _operations(function):
     return [operation for graph in graphs for operation in graph.get_operations()]
 
 
-def test_what_is_lost():
+def test_quantization_report():
     spec = kd.FeatureSpec(target=[kd.Categorical("item", 9)])
     x = {"item": np.array([[2], [3], [4], [5]])}
     y = np.array([[1], [0], [1], [0]], "float32")
@@ -102,21 +102,21 @@ def test_what_is_lost():
     test.groups = np.array([0, 0, 1, 1])
     floats = lambda x: 1 / np.maximum(x["item"], 1)  # noqa: E731
     ints = lambda x: np.where(x["item"] == 2, 0.25, floats(x))  # noqa: E731
-    told = quantization_report(spec, floats, ints, test)
-    # The first user's click now stands behind what he did not click.
-    assert told["gauc_float32"] == 1
-    assert told["gauc_int8"] == told["gauc_loss"] == 0.5
-    assert told["largest_difference_on_test"] == 0.25
+    report = quantization_report(spec, floats, ints, test)
+    # With int8 tables, the click of the first user is ranked below the other item.
+    assert report["gauc_float32"] == 1
+    assert report["gauc_int8"] == report["gauc_loss"] == 0.5
+    assert report["largest_difference_on_test"] == 0.25
 
 
-def test_what_is_refused(model, tmp_path):
+def test_invalid_arguments(model, tmp_path):
     with pytest.raises(ValueError, match="`tables` must be one of 'float32', 'int8'"):
         kd.export(model, SPEC, tmp_path, tables="int4")
     with pytest.raises(ValueError, match=r'`test` must be given with `tables="int8"`, and must'):
         kd.export(model, SPEC, tmp_path, test=tf.data.Dataset.range(3))
 
 
-def test_tables_within_a_layer_are_found_and_none_is_an_error():
+def test_tables_of_sublayers_and_a_model_without_tables():
     spec = kd.FeatureSpec(target=[kd.Categorical("item", 12, dim=4)])
     inner = kd.build_base(spec, hidden_units=(4,))
     x = keras.Input((None,), dtype="int32", name="item")
@@ -128,7 +128,7 @@ def test_tables_within_a_layer_are_found_and_none_is_an_error():
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
-def test_a_table_that_is_not_finite_is_named(tmp_path, value):
+def test_tables_must_be_finite(tmp_path, value):
     model = kd.build_base(SPEC, hidden_units=(4,))
     table = model.get_layer("embedding_item").embeddings
     values = table.numpy()
@@ -140,7 +140,7 @@ def test_a_table_that_is_not_finite_is_named(tmp_path, value):
     assert not (tmp_path / "x").exists()
 
 
-def test_floats_are_not_what_such_a_version_is_held_to(model, tmp_path, monkeypatch):
+def test_a_version_is_compared_with_int8_tables(model, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "check_parity", lambda *given: {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

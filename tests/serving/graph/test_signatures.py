@@ -1,4 +1,4 @@
-"""Signatures: the live model's numbers for raw values, whatever a client sends."""
+"""Signatures give the outputs of the live model for raw values, or an error."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def answer(model, spec, signature, rows, scratch):
 @pytest.mark.parametrize("name", kd.MODELS)
 @settings(max_examples=3, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 99))
-def test_both_score_as_the_pipeline_and_the_live_model(tmp_path_factory, name, spec, seed):
+def test_both_signatures_agree_with_pipeline_and_live_model(tmp_path_factory, name, spec, seed):
     keras.backend.clear_session()
     model = randomized(ZOO[name](spec), seed, scale=0.2)
     scratch = tmp_path_factory.mktemp("scratch")
@@ -40,14 +40,14 @@ def test_both_score_as_the_pipeline_and_the_live_model(tmp_path_factory, name, s
     np.testing.assert_allclose(one["ctr"][real], live, rtol=0, atol=1e-5)
 
 
-def test_of_a_longer_history_the_most_recent_stay():
+def test_most_recent_behaviors_of_a_long_history_are_used():
     indices = tf.constant([[3, 0, 4, 5, 0], [0, 0, 0, 0, 6], [0, 0, 0, 0, 0]])
     keep = signatures.most_recent(indices, 2).numpy()
     np.testing.assert_array_equal(indices * keep, [[0, 0, 4, 5, 0], [0, 0, 0, 0, 6], [0] * 5])
 
 
 class Scores:
-    """A model whose `ctr` is told by the item: "té i" scores `scores[i]`."""
+    """A model whose `ctr` depends on the item only: "té i" has the score `scores[i]`."""
 
     weights = ()
 
@@ -63,7 +63,7 @@ def test_order(tmp_path):
     model = Scores(0.5, 0.0, 0.9, 0.5)
     rows = {"item": [["té 1", "", "té 0", "té 3", "té 2"], ["", "", "té 1", "", "?"], [""] * 5]}
     answers = answer(model, spec, "rank", rows, tmp_path)
-    # Equal ones in their order; a real candidate of 0 stands before padding, which scores 0.
+    # Ties keep their order. A valid candidate comes before padding.
     expected = [[4, 2, 3, 0, 1], [4, 2, 0, 1, 3], [0, 1, 2, 3, 4]]
     np.testing.assert_array_equal(answers["order"], expected)
     assert answers["order"].dtype == np.int32
@@ -75,7 +75,7 @@ def test_order(tmp_path):
 
 
 def test_order_of_any_scores(tmp_path):
-    """A user's own model may end in logits."""
+    """A model of a user may return logits."""
     rows = {"item": [["té 1", "", "té 0", "té 3", "té 2"]]}
     model, spec = Scores(-1.9, -3.0, 2.0, -0.9), kd.FeatureSpec(target=[ITEM])
     answers = answer(model, spec, "rank", rows, tmp_path)
@@ -92,7 +92,7 @@ def test_no_rows_and_no_candidates(name, shape, tmp_path):
     assert answers["ctr"].shape == answers["order"].shape == shape
 
 
-def test_the_model_reads_the_history_once(tmp_path):
+def test_the_model_runs_once_per_user(tmp_path):
     shapes = []
 
     def model(x, training):
@@ -108,7 +108,7 @@ def test_the_model_reads_the_history_once(tmp_path):
 
 
 @pytest.mark.parametrize("width", [1, 8])
-def test_histories_of_two_lengths_are_refused(width, tmp_path):
+def test_histories_of_different_lengths_raise(width, tmp_path):
     rows = sample_rows(SPEC, rows=4, time=9).raw
     rows["hist_shop"] = rows["hist_shop"][:, :width]
     message = "hist_shop must have the shape of hist_item"
@@ -118,8 +118,8 @@ def test_histories_of_two_lengths_are_refused(width, tmp_path):
 
 @pytest.mark.parametrize("name", ["lr", "din"])
 @pytest.mark.parametrize("other", ["shop", "price"])
-def test_candidates_of_two_numbers_are_refused(name, other, tmp_path):
-    """One value would be that of all."""
+def test_different_numbers_of_candidates_raise(name, other, tmp_path):
+    """A single value would be broadcast to all candidates."""
     rows = sample_rows(SPEC, rows=4, candidates=3, time=9).raw
     rows[other] = rows[other][:, :1]
     message = f"{other} must have the shape of item"
@@ -129,7 +129,7 @@ def test_candidates_of_two_numbers_are_refused(name, other, tmp_path):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The folder of a version of a small model, without its checks."""
+    """The folder of a version of a small model, written without checks."""
     folder = tmp_path_factory.mktemp("written")
     model = kd.build_base(SPEC, hidden_units=(4,))
     saved_model.write(model, SPEC, folder / "version", tmp_path_factory.mktemp("scratch"))
@@ -137,13 +137,13 @@ def written(tmp_path_factory):
 
 
 @pytest.mark.parametrize("signature", signatures.SIGNATURES)
-def test_inputs_of_two_numbers_of_rows_are_refused(signature, written):
-    """Such as one history for several candidates, whose others would have none."""
+def test_different_numbers_of_rows_raise(signature, written):
+    """With one history for several candidates, the other candidates would have no history."""
     rows = sample_rows(SPEC, rows=3, candidates=1, time=4).raw
     if signature == "serving_default":
         rows = one_candidate_per_row(SPEC, rows)
     odd, messages = [], []
-    for name in ("age", "hist", "shops"):  # All inputs of a sequence alike.
+    for name in ("age", "hist", "shops"):  # All inputs of a sequence together.
         odd.append({key: v[:1] if key.startswith(name) else v for key, v in rows.items()})
         messages.append(rf"{name}\w* must have as many rows as item")
     loaded = tf.saved_model.load(written)
@@ -180,19 +180,19 @@ def items_alone(tmp_path_factory):
 
 
 @pytest.mark.parametrize("signature, rows, message", WRONG_AXES)
-def test_another_number_of_axes_is_refused_by_the_name_of_the_input(
+def test_wrong_number_of_axes_raises_with_the_name_of_the_input(
     items_alone, signature, rows, message
 ):
     rows = {name: np.array(values, object) for name, values in (BATCH | rows).items()}
     loaded = tf.saved_model.load(str(items_alone)).signatures[signature]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         loaded(**{name: tf.constant(values) for name, values in rows.items()})
-    # As a server does: what a client sends is fed whatever the graph promises, so not by `run`.
+    # A server feeds requests of any shape. `tf.function` would check the shape first.
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph, v1.Session() as session:
-        told = v1.saved_model.loader.load(session, ["serve"], str(items_alone)).signature_def
+        defs = v1.saved_model.loader.load(session, ["serve"], str(items_alone)).signature_def
         output = lambda info: graph.get_tensor_by_name(info.name)._as_tf_output()  # noqa: E731
-        inputs, outputs = told[signature].inputs, told[signature].outputs
+        inputs, outputs = defs[signature].inputs, defs[signature].outputs
         feed = {output(inputs[name]): values for name, values in rows.items()}
         session._extend_graph()
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):

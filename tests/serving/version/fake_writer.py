@@ -1,7 +1,7 @@
-"""A process that publishes versions of two files, without TensorFlow.
+"""A script that publishes versions with two files, without TensorFlow.
 
-Arguments: the file of `keras_din.serving.version.folders`, the folder of the versions, how many
-versions there shall be, and how many stay.
+Arguments: the path of `keras_din/serving/version/folders.py`, the folder of versions, the number
+of versions to write, and the number to keep.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""`keras_din.json`: enough to know what a version is and how to ask it."""
+"""`keras_din.json` describes a version: its signatures, spec and metrics."""
 
 import json
 
@@ -12,7 +12,7 @@ from keras_din.serving.version.description import read_description, write_descri
 from tests.serving.specs import SPEC
 
 
-def test_what_a_version_says(exports):
+def test_content(exports):
     model, version = exports["din"]
     description = read_description(version)
     assert description["model"] == "din"
@@ -49,10 +49,10 @@ def test_metrics_are_numbers_or_null(tmp_path, monkeypatch):
         raise AssertionError(name)
 
     text = (version / "keras_din.json").read_text(encoding="utf-8")
-    told = json.loads(text, parse_constant=refuse)["metrics"]
+    written = json.loads(text, parse_constant=refuse)["metrics"]
     expected = {"valid": {"auc": 0.5, "gauc": None}, "ne": [None]}
-    assert told == expected | {"rows": 3, "best": True, "of": None}
-    # A loss of GAUC may be of no group.
+    assert written == expected | {"rows": 3, "best": True, "of": None}
+    # GAUC is NaN if no group has both classes.
     tables = {"dtype": "int8", "gauc_loss": np.nan}
     outputs = {"ctr": {"is": "the output of the model", "raw": True}}
     write_description(version, model, SPEC, parity={}, warmup={}, tables=tables, outputs=outputs)
@@ -61,8 +61,8 @@ def test_metrics_are_numbers_or_null(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("word", ["metrics", "data_fingerprint"])
 @pytest.mark.parametrize("value", [{"auc": np.zeros(2)}, {("valid", "auc"): 0.5}, {"of": {1}}])
-def test_what_json_does_not_take_is_refused_first(tmp_path, monkeypatch, word, value):
-    monkeypatch.setattr(saved_model, "check_model", None)  # Nothing is done before.
+def test_values_that_json_does_not_support(tmp_path, monkeypatch, word, value):
+    monkeypatch.setattr(saved_model, "check_model", None)  # Must not be called.
     with pytest.raises(ValueError, match=f"`{word}` must be JSON serializable. Received: "):
         kd.export(kd.build_popularity(SPEC), SPEC, tmp_path / "x", **{word: value})
     assert not (tmp_path / "x").exists()
@@ -74,7 +74,7 @@ def test_tensors_of_the_graph(exports):
         tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version))
         for signature in read_description(version)["signatures"].values():
             for direction in ("inputs", "outputs"):
-                for told in signature[direction].values():
-                    tensor = graph.get_tensor_by_name(told["tensor"])
-                    assert tensor.dtype.name == told["dtype"]
-                    assert len(told["shape"]) in (1, 2)
+                for info in signature[direction].values():
+                    tensor = graph.get_tensor_by_name(info["tensor"])
+                    assert tensor.dtype.name == info["dtype"]
+                    assert len(info["shape"]) in (1, 2)

@@ -1,4 +1,4 @@
-"""Version folders: whole or not at all, also when writers are killed or meet each other."""
+"""Version folders are complete or missing, even if writers are killed or run at the same time."""
 
 import contextlib
 import fcntl
@@ -44,7 +44,7 @@ def test_the_number_is_the_time(tmp_path):
     assert before <= int(write(tmp_path / "a" / "b").name) <= time.time()
 
 
-def test_only_the_folder_is_published_and_others_may_read_it(tmp_path):
+def test_only_the_version_is_published_with_default_permissions(tmp_path):
     mask = os.umask(0o022)
     try:
         published = write(tmp_path)
@@ -55,8 +55,8 @@ def test_only_the_folder_is_published_and_others_may_read_it(tmp_path):
     assert names(tmp_path) == {published.name}
 
 
-def test_without_locks_a_version_is_written_and_nothing_of_others_removed(tmp_path, monkeypatch):
-    """As on Windows, which has no `fcntl`."""
+def test_writing_without_locks(tmp_path, monkeypatch):
+    """Windows has no `fcntl`."""
     monkeypatch.setattr(publishing, "fcntl", None)
     (tmp_path / ".writing-other").mkdir()
     assert names(write(tmp_path)) == {"file"}
@@ -86,7 +86,7 @@ def test_a_full_disk_before_anything_is_written(tmp_path, monkeypatch):
     assert names(tmp_path) == set()
 
 
-def test_a_folder_that_can_not_be_written(tmp_path, monkeypatch):
+def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     message = "`path` must be a folder that can be written"
     for parent in (tmp_path / "file", tmp_path / "file" / "din"):
@@ -101,7 +101,7 @@ def test_a_folder_that_can_not_be_written(tmp_path, monkeypatch):
         write(tmp_path)
 
 
-def test_a_folder_without_the_right_to_write(tmp_path):
+def test_folder_without_write_permission(tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     tmp_path.chmod(0o500)
@@ -117,13 +117,13 @@ def test_keep(tmp_path):
     assert names(tmp_path) == {"7", "9", new}
     newest = write(tmp_path, keep=1).name
     assert names(tmp_path) == {newest}
-    (tmp_path / "0012").mkdir()  # TensorFlow Serving reads it as 12; it is not ours.
+    (tmp_path / "0012").mkdir()  # A server reads it as 12, but `export` did not write it.
     last = write(tmp_path, keep=1).name
     assert names(tmp_path) == {"0012", last}
     assert write(tmp_path).name in names(tmp_path) > {last}
 
 
-def test_a_version_that_can_not_be_removed_is_told(tmp_path, monkeypatch):
+def test_warning_for_versions_that_cannot_be_removed(tmp_path, monkeypatch):
     for number in ("5", "7", "9"):
         (tmp_path / number).mkdir()
     rename = pathlib.Path.rename
@@ -141,8 +141,8 @@ def test_a_version_that_can_not_be_removed_is_told(tmp_path, monkeypatch):
     assert names(tmp_path) == {"5", "9", new.name}
 
 
-def test_a_version_that_goes_vanishes_at_once(tmp_path, monkeypatch):
-    """What is removed was renamed out of sight before."""
+def test_old_versions_are_renamed_before_they_are_removed(tmp_path, monkeypatch):
+    """A server never sees a part of a version."""
     old = write(tmp_path)
     removed = []
     rmtree = publishing.shutil.rmtree
@@ -156,7 +156,7 @@ def test_a_version_that_goes_vanishes_at_once(tmp_path, monkeypatch):
     assert removed == [(True, False)]
 
 
-def test_what_a_dead_writer_left_is_removed_and_a_living_one_is_left_alone(tmp_path):
+def test_folders_of_killed_writers_are_removed(tmp_path):
     for name, files in {"a": [], "b": ["lock"], "c": ["lock", "version/file"], "d": ["x"]}.items():
         for file in files:
             (tmp_path / f".writing-{name}" / file).parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def test_what_a_dead_writer_left_is_removed_and_a_living_one_is_left_alone(tmp_p
 
 
 def test_a_folder_removed_before_it_was_locked(tmp_path, monkeypatch):
-    """Another writer may see a folder in the moment before its lock is there."""
+    """Another writer may see a folder before its lock is taken."""
     flock, seen = fcntl.flock, []
 
     def late(file, how):
@@ -189,7 +189,7 @@ def test_a_folder_removed_before_it_was_locked(tmp_path, monkeypatch):
 
 @contextlib.contextmanager
 def two_writers(parent, count, keep):
-    """Two processes that write at once; killed where the block ends before they do."""
+    """Starts two writers at once, which are killed at the end of the block if they still run."""
     words = [sys.executable, "-I", str(FAKE_WRITER), publishing.__file__, str(parent)]
     words += [str(count), str(keep)]
     writers = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(2)]
@@ -211,7 +211,7 @@ def test_writers_at_once(tmp_path):
 
 
 def test_killed_at_any_point(tmp_path):
-    """Fifty writers, two at a time: never half a version, and the last one goes through."""
+    """Runs fifty writers, two at a time. No version is incomplete, and the last writer succeeds."""
     chance = random.Random(0)
     interrupted = newest = 0
     for _ in range(25):

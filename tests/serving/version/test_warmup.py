@@ -1,4 +1,4 @@
-"""Warm-up requests: what a server replays when it loads a version, and the version answers all."""
+"""Warm-up requests: a server runs them when it loads a version, and they succeed."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ REQUESTS = [
 
 
 def read_requests(version):
-    """Pairs of a signature and its tensors, as a server reads them."""
+    """Reads pairs of a signature and its tensors, like a server."""
     prediction_log_pb2 = pytest.importorskip(
         "tensorflow_serving.apis.prediction_log_pb2",
         reason="tensorflow-serving-api is not installed",
@@ -40,7 +40,7 @@ def read_requests(version):
         yield request.model_spec.signature_name, inputs
 
 
-def test_a_version_answers_its_requests_as_the_live_model_does(exports):
+def test_requests_give_the_outputs_of_the_live_model(exports):
     model, version = exports["din"]
     signatures = tf.saved_model.load(str(version)).signatures
     indices = sample_rows(SPEC).indices
@@ -62,10 +62,10 @@ def test_a_version_answers_its_requests_as_the_live_model_does(exports):
         assert np.isfinite(answer["ctr"].numpy()).all()
         np.testing.assert_allclose(answer["ctr"], live, rtol=0, atol=1e-5)
     assert found == REQUESTS
-    assert len(found) <= 1000  # More, and a server refuses the version.
+    assert len(found) <= 1000  # A server rejects a version with more requests.
 
 
-def test_the_description_tells(exports):
+def test_entry_in_the_description(exports):
     assert read_description(exports["din"][1])["warmup"] == {"file": FILE, "requests": REQUESTS}
 
 
@@ -89,12 +89,12 @@ def test_the_same_spec_gives_the_same_file(tmp_path):
     assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
 
 
-def test_without_the_package_an_export_says_so(tmp_path, monkeypatch):
+def test_without_the_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
     monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: {})
     message = r"\d+ has no warm-up requests.*: tensorflow-serving-api is not installed"
     with pytest.warns(UserWarning, match=message):
         version = kd.export(kd.build_popularity(SPEC), SPEC, tmp_path)
-    told = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))["warmup"]
-    assert told == {"file": None, "requests": [], "missing": "tensorflow-serving-api"}
+    warmup = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))["warmup"]
+    assert warmup == {"file": None, "requests": [], "missing": "tensorflow-serving-api"}
     assert not (version / "assets.extra").exists()
