@@ -185,7 +185,7 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
     assert "the data has only numbers of users" in printed
     words = [str(folder / "run"), str(folder / "log.csv"), str(tmp_path / "x.csv"), *LOG]
     assert main(["predict", *words, "--data", str(tmp_path / "old")]) == 1
-    assert "must know which user of the log" in capsys.readouterr().err
+    assert "must contain the raw values of its users" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""All items of a log of behaviors, with their features."""
+"""The catalog: all items of a log and of the table of items, with their features."""
 
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ from keras_din.data.prepare.log_columns import LogColumns
 
 
 class Catalog(NamedTuple):
-    """The items.
+    """All items, with their features.
 
     Attributes:
-        items: The items, each once.
-        code: Index of each behavior's item `(behaviors,)`.
-        features: Name of each feature of the target -> its raw values `(items,)`.
-        report: Counts of the table of items, if there is one.
+        items: The distinct items.
+        code: Index in `items` of each behavior's item, `(behaviors,)`.
+        features: Name of each feature of the target -> raw values `(items,)`.
+        report: Counts for the table of items, if there is one.
     """
 
     items: pd.Index
@@ -33,16 +33,16 @@ class Catalog(NamedTuple):
 
 
 def item_columns_in_log(columns: LogColumns, items) -> list:
-    """Names of the features of the item that the log holds: those that `items` lacks."""
+    """Returns the names of item features that are read from the log, because `items` lacks them."""
     in_table = [] if items is None else column_names(items)
     names = [feature_name(feature) for feature in columns.target[1:]]
     return [name for name in names if name not in in_table]
 
 
 def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Catalog:
-    """The items of a log and of the table of items.
+    """Builds the catalog from a log and the table of items.
 
-    The features of an item are those of its first behavior in time, or those in the table.
+    A feature of an item is read from the table, or else from the first behavior with the item.
 
     Args:
         rows: The behaviors.
@@ -50,6 +50,9 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
         columns: The columns of the log.
         items: A table with one row per item, or `None`.
         max_bad: The largest share of rows of the table that may be kept aside.
+
+    Returns:
+        A `Catalog`.
     """
     item, from_log = columns.item, item_columns_in_log(columns, items)
     from_table = [feature_name(feature) for feature in columns.target[1:]]
@@ -76,14 +79,14 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
         features |= {name: take_or_missing(table[name], row) for name in from_table}
     if from_log:
         first, latest_first = np.full(len(catalog), -1), np.argsort(time, kind="stable")[::-1]
-        first[code[latest_first]] = latest_first  # Of several assignments the last one stays.
+        first[code[latest_first]] = latest_first  # NumPy keeps the last of several assignments.
         features |= {name: take_or_missing(rows[name], first) for name in from_log}
     features[item] = pd.Series(catalog)
     return Catalog(catalog, code, features, report)
 
 
-def given_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.ndarray:
-    """The indices in the catalog of the negatives of a column, `(rows, 1)`."""
+def look_up_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.ndarray:
+    """Returns the indices in the catalog of a column of negatives, `(rows, 1)`."""
     catalog, given = align_key_types(catalog, pd.Index(values))
     index = catalog.get_indexer(given)
     if (index < 0).any():

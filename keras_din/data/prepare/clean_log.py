@@ -1,4 +1,4 @@
-"""The second step of preparing a log: it is read, bad rows are kept aside, the rest is sorted."""
+"""The second step of preparing a log: reads it, keeps bad rows aside and sorts the others."""
 
 from keras_din.data.encoding.features import coerce_item_ids
 from keras_din.data.prepare.joins import read_log
@@ -9,12 +9,12 @@ from keras_din.data.reading.table import Events, clean_events
 def clean_log(
     source, columns: LogColumns, needed: list, tables: dict, max_bad: float, **cleaning
 ) -> tuple:
-    """The good rows of a log.
+    """Reads a log and returns its good rows.
 
     Args:
-        source: The log, as `as_source` returns it.
-        columns: Its columns.
-        needed: Names of all columns that are read.
+        source: The log, as returned by `as_source`.
+        columns: The columns of the log.
+        needed: Names of all columns to read.
         tables: Name of the table -> `(key column, source or None)`, for columns that the log lacks.
         max_bad: The largest share of rows that may be kept aside for one reason.
         **cleaning: Further arguments of `clean_events`.

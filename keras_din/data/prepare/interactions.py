@@ -8,7 +8,7 @@ import numpy as np
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
-from keras_din.data.prepare.catalog import given_negatives, item_columns_in_log, make_catalog
+from keras_din.data.prepare.catalog import item_columns_in_log, look_up_negatives, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.negatives import sample_negatives
@@ -190,7 +190,7 @@ def prepare_interactions(
     check_parts(split, part, events.time, allow_empty_parts, time_unit)
     shown = np.flatnonzero(part != LEFT_OUT)
     if isinstance(negatives, str):
-        drawn = given_negatives(events.frame[negatives].iloc[shown], catalog.items, negatives)
+        drawn = look_up_negatives(events.frame[negatives].iloc[shown], catalog.items, negatives)
     else:
         drawn = _draw(events, catalog, shown, part, negatives, negatives_by, seed)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)

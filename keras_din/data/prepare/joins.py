@@ -1,4 +1,4 @@
-"""A log with what other tables say of its items and users."""
+"""Joins a log with tables of its items and users."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from keras_din.data.reading.table import read_table
 
 
 def column_names(source) -> list:
-    """The names of the columns of a table, as `as_source` takes it."""
+    """Returns the column names of a table. `source` is an argument of `as_source`."""
     source = as_source(source)
     if isinstance(source, pd.DataFrame):
         return list(source.columns)
@@ -31,37 +31,39 @@ def read_log(
     kinds=None,
     found=None,
 ):
-    """Reads a log; columns that it lacks are taken from tables with one row a key.
+    """Reads a log. Columns that it lacks are read from tables with one row per key.
 
     Args:
-        source: The log, as `read_table` takes it.
-        needed: Names of all columns needed.
+        source: The log, same as in `read_table`.
+        needed: Names of all columns to read.
         tables: Name of the table -> `(key column, source or None)`.
-        bags: Same as in `read_table`, of the log and the tables.
+        bags: Same as in `read_table`, for the log and the tables.
         max_bad: The largest share of the rows of a table that may be kept aside.
-        text: Likewise.
-        numbers: Likewise.
-        kinds: Likewise.
-        found: Likewise; of a key it holds what was found in the log.
+        text: Same as in `read_table`.
+        numbers: Same as in `read_table`.
+        kinds: Same as in `read_table`.
+        found: Same as in `read_table`. For a key column it has the facts of the log.
 
     Returns:
-        `(frame, bad, report)`. `frame` and `bad` are those of `read_table`, `frame` with every
-        needed column; `report` has, for each table used, as `items_table` its `rows`, its
-        `rows_aside` and how many rows of the log it has no row for, `rows_not_found`.
+        `(frame, bad, report)`. `frame` has all needed columns, and `bad` the bad rows of the log.
+        `report` has an entry such as `items_table` for each table that was used: its number of
+        `rows`, of `rows_aside`, and of rows of the log without a row in the table,
+        `rows_not_found`.
 
     Raises:
-        ValueError: When a column is nowhere, or a table has a key twice or too many bad rows.
+        ValueError: If a column is missing everywhere, or a table has duplicate keys or too many
+            bad rows.
     """
-    source, there = as_source(source), column_names(source)
+    source, names_in_log = as_source(source), column_names(source)
     tables = {name: (key, as_source(of)) for name, (key, of) in tables.items() if of is not None}
     needed = list(dict.fromkeys(needed))
-    elsewhere = _columns_of_tables(source, there, needed, tables)
+    to_join = _columns_of_tables(source, names_in_log, needed, tables)
     keys = {key for key, _ in tables.values()}
-    own = [name for name in there if name in needed or name in keys]
+    own = [name for name in names_in_log if name in needed or name in keys]
     options = {"bags": bags, "text": text, "numbers": numbers, "kinds": kinds, "found": found}
     frame, bad = read_table(source, own, **options)
     report = {}
-    for name, columns in elsewhere.items():
+    for name, columns in to_join.items():
         key, table = tables[name]
         frame, report[f"{name}_table"] = _join(
             frame, key, table, columns, name, max_bad=max_bad, **options
@@ -69,9 +71,13 @@ def read_log(
     return frame, bad, report
 
 
-def _columns_of_tables(source, there: list, needed: list, tables: dict) -> dict:
-    """Name of the table -> the columns that the log lacks and the first such table has."""
-    found, lacking = {}, [name for name in needed if name not in there]
+def _columns_of_tables(source, names_in_log: list, needed: list, tables: dict) -> dict:
+    """Returns name of the table -> columns to read from it. The first table with a column is used.
+
+    Raises:
+        ValueError: If neither the log nor a table has a column.
+    """
+    found, lacking = {}, [name for name in needed if name not in names_in_log]
     for name, (key, table) in tables.items():
         held = column_names(table) if lacking else []
         if columns := [column for column in lacking if column in held and column != key]:
@@ -81,7 +87,7 @@ def _columns_of_tables(source, there: list, needed: list, tables: dict) -> dict:
         raise ValueError(
             f"Columns {lacking} must be in the log"
             f"{''.join(f', or in `{name}`' for name in tables)}. "
-            f"Received columns of the log: {there}."
+            f"Received columns of the log: {names_in_log}."
             f"{csv_hint(source, lacking) if isinstance(source, CsvFile) else ''}"
         )
     return found
@@ -89,22 +95,35 @@ def _columns_of_tables(source, there: list, needed: list, tables: dict) -> dict:
 
 def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **options):
     table, aside = read_keyed(source, key, columns, name, **options)
-    place = index_of(table.index, frame[key], name)
+    row = index_of(table.index, frame[key], name)
     added = {
-        column: take_or_missing(table[column], place).set_axis(frame.index) for column in columns
+        column: take_or_missing(table[column], row).set_axis(frame.index) for column in columns
     }
     report = {
         "rows": len(table),
         "rows_aside": aside,
-        "rows_not_found": int((place < 0).sum()),
+        "rows_not_found": int((row < 0).sum()),
     }
     return frame.assign(**added), report
 
 
 def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_BAD, **options):
-    """A table indexed by its key, and how many of its rows were no rows or had no key.
+    """Reads a table with a key.
 
-    `options` are those of `read_table`. More rows aside than `max_bad` of all are an error.
+    Args:
+        source: The table.
+        key: Name of the key column.
+        columns: Names of the other columns.
+        name: Name of the table, for errors.
+        max_bad: The largest share of rows that may be kept aside.
+        **options: Options of `read_table`.
+
+    Returns:
+        `(table, rows_aside)`: the table with the key as its index, and the number of rows that
+        are bad or have no key.
+
+    Raises:
+        ValueError: If a key has two rows, or too many rows are kept aside.
     """
     found = {} if options.get("found") is None else options["found"]
     new: dict[str, dict] = {}
@@ -116,30 +135,33 @@ def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_
     total = len(table) + len(bad)
     check_bad_share(f"`{name}`", {reason: {"rows": aside}}, total, check_max_bad(max_bad))
     table = table[~keyless].set_index(key)
-    twice = table.index.duplicated()
-    if twice.any():
+    is_duplicate = table.index.duplicated()
+    if is_duplicate.any():
         raise ValueError(
             f"`{name}` must have one row for each {key!r}. "
-            f"Received: {table.index[twice.argmax()]!r} twice."
+            f"Received: {table.index[is_duplicate.argmax()]!r} twice."
         )
     return table, aside
 
 
 def index_of(keys: pd.Index, values, name: str) -> np.ndarray:
-    """Where each value stands among keys, -1 where it does not; an error when none does."""
+    """Returns the index of each value in `keys`, or -1. Raises a `ValueError` if all are -1."""
     name_of_keys = keys.name
     keys, values = align_key_types(keys, pd.Index(values))
-    place = keys.get_indexer(values)
-    if len(values) and not (place >= 0).any():
+    index = keys.get_indexer(values)
+    if len(values) and not (index >= 0).any():
         raise ValueError(
             f"`{name}` must have rows for the values of {name_of_keys!r} in the log. Received: "
             f"values of type {keys.dtype} there and {values.dtype} in the log, none in common."
         )
-    return place
+    return index
 
 
 def align_key_types(*keys: pd.Index) -> list:
-    """Keys as text where some of them are text: a CSV file with no `007` in it holds integers."""
+    """Converts integer keys to text if other keys are text.
+
+    Keys such as `007` are read as text from one CSV file, and `7` as integers from another one.
+    """
     kinds = [pd.api.types.infer_dtype(each, skipna=True) for each in keys]
     if "string" not in kinds:
         return list(keys)
@@ -149,8 +171,8 @@ def align_key_types(*keys: pd.Index) -> list:
     ]
 
 
-def take_or_missing(values: pd.Series, place: np.ndarray) -> pd.Series:
-    """A column at places, without a value where the place is -1."""
+def take_or_missing(values: pd.Series, index: np.ndarray) -> pd.Series:
+    """Returns the values at positions. At -1 the value is missing."""
     if pd.api.types.is_integer_dtype(values.dtype):
-        values = values.astype("Int64")  # As floats, large ids would fall together.
-    return pd.Series(values.array.take(place, allow_fill=True))
+        values = values.astype("Int64")  # Floats would round large ids.
+    return pd.Series(values.array.take(index, allow_fill=True))

@@ -1,19 +1,19 @@
-"""Which column of a table holds which label."""
+"""Maps labels to the columns of a table."""
 
 from keras_din.features import FeatureSpec, Label
 from keras_din.features.labels import label_tuple
 
 
 def label_columns(label) -> dict:
-    """`Label` -> the column that holds it, for a table whose labels become those of a spec.
+    """Returns `Label` -> name of its column, for data whose labels are not in a spec yet.
 
     Args:
-        label: Name of the column of the only label, which is `click` whatever its column is
-            named. Or a list of names and `Label` objects, each the name of its column, or a dict
-            of these -> column.
+        label: Name of the column of the only label, which is named `click`. Or a list of names
+            and `Label` objects with the names of their columns, or a dict of names or `Label`
+            objects -> column.
 
     Raises:
-        ValueError: When it is something else, or two labels or outputs have one name.
+        ValueError: If it is something else, or two labels or two outputs have the same name.
     """
     if isinstance(label, str):
         return {Label(): label}
@@ -31,15 +31,15 @@ def label_columns(label) -> dict:
 
 
 def columns_of_spec(label, spec: FeatureSpec) -> dict:
-    """Name of each label of a spec -> the column that holds it.
+    """Returns name of each label of a spec -> name of its column.
 
     Args:
-        label: Name of the column of the only label. Or a list of the names of labels that are
-            columns, or a dict, name of a label -> column.
+        label: Name of the column of the only label. Or a list of names of labels that are also
+            the names of the columns, or a dict of name of a label -> column.
         spec: The features and labels.
 
     Raises:
-        ValueError: When a label of the spec has no column, or a column no label.
+        ValueError: If a label of the spec has no column, or a column has no label.
     """
     wanted = [each.name for each in spec.labels]
     if isinstance(label, str):

@@ -1,4 +1,4 @@
-"""Features that tell the label: what is known only after the impression must be no input."""
+"""Target leakage: finds features that are known only after the impression."""
 
 import warnings
 
@@ -8,40 +8,40 @@ from keras_din.data.store.bags import Bags
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
-_ROWS = 1000  # Of fewer, a feature may tell the label by chance.
-_MOST_ROWS = 200_000
-_VALUES = 100
-_EXCEPTIONS = 0.001  # Of the rarer class.
+_MIN_ROWS = 1000  # With fewer rows, a feature may predict the label by chance.
+_MAX_ROWS = 200_000
+_MAX_VALUES = 100
+_MAX_ERRORS = 0.001  # As a fraction of the rarer class.
 
 
-def check_known_before(labels: dict, words: dict) -> None:
-    """Raises a `ValueError` where an input is a label.
+def check_known_before(labels: dict, arguments: dict) -> None:
+    """Raises a `ValueError` if an input is a label.
 
     Args:
-        labels: Name of each column that is known only after the impression -> what it is.
-        words: Name of each input -> the argument that names it, such as `"target"`.
+        labels: Name of each column that is known only after the impression -> its description.
+        arguments: Name of each input -> the argument that names it, such as `"target"`.
     """
-    for name, word in words.items():
+    for name, argument in arguments.items():
         if name in labels:
             raise ValueError(
-                f"`{word}` must hold what is known before the impression: a model that sees "
+                f"`{argument}` must hold what is known before the impression: a model that sees "
                 f"its own label predicts nothing. Received: {name!r}, which is {labels[name]}."
             )
 
 
 def check_no_feedback(labels: dict, target, context, side_features=(), sequences=None) -> None:
-    """Raises a `ValueError` where a feature is a label.
+    """Raises a `ValueError` if a feature is a label.
 
     Args:
-        labels: Name of each column that is known only after the impression -> what it is.
+        labels: Name of each column that is known only after the impression -> its description.
         target: Names of features.
         context: Names of features.
-        side_features: Names of features of behaviors alone. What a user did with an earlier item is
-            known, so that a label may be among them, unless it is 1 in all behaviors.
+        side_features: Names of features that only behaviors have. Labels of earlier impressions
+            are known, so they may be side features, unless they are 1 in all behaviors.
         sequences: Name of a sequence -> the label that selects its behaviors.
     """
-    words = dict.fromkeys(context, "context") | dict.fromkeys(target, "target")
-    check_known_before(labels, words)
+    arguments = dict.fromkeys(context, "context") | dict.fromkeys(target, "target")
+    check_known_before(labels, arguments)
     of_behaviors = set((sequences or {}).values())
     for name in side_features:
         if of_behaviors == {name}:
@@ -52,25 +52,25 @@ def check_no_feedback(labels: dict, target, context, side_features=(), sequences
             )
 
 
-def telling_features(samples: Samples, spec: FeatureSpec) -> list:
-    """Names of the features of context and target that tell a label nearly without exception.
+def leaking_features(samples: Samples, spec: FeatureSpec) -> list:
+    """Returns the names of features of context and target that predict a label by themselves.
 
-    A feature reveals a label where one threshold, or a choice for each of at most 100 values,
-    parts the rows by label, but for a thousandth of the rarer class. Of fewer than 1000 rows, or
-    rows of one class, none does.
+    A feature predicts a label if one threshold, or one class per value with at most 100 values,
+    is wrong in at most a thousandth as many rows as the rarer class has. With fewer than 1000
+    rows, or rows of one class, no feature is returned.
     """
-    step = max(1, len(samples) // _MOST_ROWS)
+    step = max(1, len(samples) // _MAX_ROWS)
     of_labels = [
-        _telling_features(samples, spec, np.asarray(samples.labels[label.name][::step]) == 1, step)
+        _leaking_features(samples, spec, np.asarray(samples.labels[label.name][::step]) == 1, step)
         for label in spec.labels
     ]
     return [name for name in spec.inputs if any(name in found for found in of_labels)]
 
 
-def _telling_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -> list:
-    """The same of one label, of every `step`-th row."""
-    fewer = min(clicked.sum(), (~clicked).sum())
-    if len(clicked) < _ROWS or not fewer:
+def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -> list:
+    """Returns the names of features that predict one label, from every `step`-th row."""
+    rarer = min(clicked.sum(), (~clicked).sum())
+    if len(clicked) < _MIN_ROWS or not rarer:
         return []
     found = []
     for name, info in spec.inputs.items():
@@ -79,45 +79,45 @@ def _telling_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -
         values = np.asarray(samples.columns[name][::step])
         wrong = _wrong_by_value(values, clicked)
         if info.feature.is_numeric:
-            # A number that only clicked rows have is the fill value in all others.
+            # If only clicked rows have a number, all other rows have the fill value.
             is_filled = values == np.float32(info.feature.fill_value)
             wrong = min(wrong, _wrong_by_threshold(values, clicked))
             wrong = min(wrong, _wrong_by_value(is_filled, clicked))
-        if wrong <= _EXCEPTIONS * fewer:
+        if wrong <= _MAX_ERRORS * rarer:
             found.append(name)
     return found
 
 
 def warn_of_leaks(parts: dict, spec: FeatureSpec) -> list:
-    """Warns of `telling_features` of the part `"train"`; gives their names, for the report."""
-    found = telling_features(parts["train"], spec) if "train" in parts else []
+    """Warns about `leaking_features` of the part `"train"`. Returns their names for the report."""
+    found = leaking_features(parts["train"], spec) if "train" in parts else []
     if found:
         warnings.warn(
-            f"Features {found} tell the label of nearly every training row. If they are known only "
-            "after the impression, as clicks and dwell times are, leave them out: a model can't "
-            "have them when it is served.",
+            f"Features {found} predict the label of nearly every training row. If they are known "
+            "only after the impression, such as clicks and dwell times, leave them out: they are "
+            "not available when the model is served.",
             stacklevel=3,
         )
     return found
 
 
 def _wrong_by_value(values, clicked) -> float:
-    """How many rows have another label than most rows of their value."""
-    different, code = np.unique(values, return_inverse=True)
-    if len(different) > _VALUES:
+    """Returns the number of errors if each value predicts the label of most of its rows."""
+    distinct, code = np.unique(values, return_inverse=True)
+    if len(distinct) > _MAX_VALUES:
         return np.inf
-    counts = np.bincount(code, minlength=len(different))
-    clicks = np.bincount(code[clicked], minlength=len(different))
+    counts = np.bincount(code, minlength=len(distinct))
+    clicks = np.bincount(code[clicked], minlength=len(distinct))
     return int(np.minimum(clicks, counts - clicks).sum())
 
 
 def _wrong_by_threshold(values, clicked) -> int:
-    """How many rows are on the wrong side of the best threshold."""
+    """Returns the number of errors if the best threshold predicts the label."""
     order = np.argsort(values, kind="stable")
     values, clicked = values[order], clicked[order]
     below = np.cumsum(clicked)[np.append(values[1:] != values[:-1], True)]
     rows = np.flatnonzero(np.append(values[1:] != values[:-1], True)) + 1
     clicks = int(clicked.sum())
-    # Clicked rows below the threshold and others above it are wrong, or the other way round.
+    # Clicked rows below the threshold and others above it are wrong, or vice versa.
     wrong = below + (len(values) - rows) - (clicks - below)
     return int(np.minimum(wrong, len(values) - wrong).min())

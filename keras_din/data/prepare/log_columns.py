@@ -1,4 +1,4 @@
-"""The first step of preparing a log: its columns by their role, checked before it is read."""
+"""The first step of preparing a log: checks the names and roles of its columns."""
 
 from typing import NamedTuple
 
@@ -16,15 +16,15 @@ from keras_din.features import FeatureSpec
 
 
 class LogColumns(NamedTuple):
-    """The features of a log, each a name of a column or a feature object.
+    """The features of a log. Each is the name of a column or a feature object.
 
     Attributes:
         target: Features of the candidate, the item first.
         context: Features of the user and the request.
         side_features: Features that only behaviors have.
-        of: Those of `target` that behaviors have too.
+        of: Features of `target` that behaviors have too.
         separators: The result of `check_separators`.
-        reading: Options of `read_table`. Reading adds what it `found` in each column.
+        reading: Options of `read_table`. Reading adds its facts about each column to `found`.
         reasons: Name of the feature -> why its type is known before reading.
     """
 
@@ -63,17 +63,17 @@ class LogColumns(NamedTuple):
 
     @property
     def learned(self) -> list:
-        """Names of the features that are learned from the training part."""
+        """Names of the features that are learned from the training part, not given as objects."""
         return [feature for feature in self.features if isinstance(feature, str)]
 
     def kinds(self) -> dict:
-        """Name -> `"numeric"` or `"categorical"`, after reading; see `kinds_of`."""
+        """Returns name -> `"numeric"` or `"categorical"`, after reading; see `kinds_of`."""
         return kinds_of(
             features_to_type(self.features), self.reading["found"], self.reading["kinds"]
         )
 
     def fit(self, training_values, dim, min_count: int) -> Features:
-        """The features, learned from the values of the training part; see `Features`."""
+        """Learns the features from the values of the training part; see `Features`."""
         return Features(
             self.features,
             training_values,
@@ -85,7 +85,7 @@ class LogColumns(NamedTuple):
         )
 
     def spec(self, features: Features, sequences, max_length: int) -> FeatureSpec:
-        """The spec of fitted features, with the same features in each of the `sequences`."""
+        """Returns the spec of fitted features. All `sequences` have the same features."""
         sequences = dict.fromkeys(sequences, self.of)
         return features.spec(self.target, self.context, sequences, self.side_features, max_length)
 
@@ -107,22 +107,23 @@ def log_columns(
     """Checks the arguments that name the columns of a log.
 
     Args:
-        target: An argument of `prepare_impressions`, and so are `context`, `side_features`, `of`,
-            `time`, `time_format`, `bags`, `numeric` and `categorical`.
-        context: See `target`.
-        side_features: See `target`.
-        of: See `target`.
+        target: Same as in `prepare_impressions`.
+        context: Same as in `prepare_impressions`.
+        side_features: Same as in `prepare_impressions`.
+        of: Same as in `prepare_impressions`.
         ids: Names of other columns of ids, such as users.
-        time: See `target`.
-        time_format: See `target`.
+        time: Same as in `prepare_impressions`.
+        time_format: Same as in `prepare_impressions`.
         numbers: Names of other columns of numbers, such as labels.
-        bags: See `target`.
-        numeric: See `target`.
-        categorical: See `target`.
+        bags: Same as in `prepare_impressions`.
+        numeric: Same as in `prepare_impressions`.
+        categorical: Same as in `prepare_impressions`.
+
+    Returns:
+        The `LogColumns`.
 
     Raises:
-        ValueError: When one of them is invalid, or names a column in two roles that exclude each
-            other.
+        ValueError: If an argument is invalid, or a column has two roles that exclude each other.
     """
     target, context = checked_features("target", target), checked_features("context", context)
     side_features = checked_features("side_features", side_features)
@@ -137,5 +138,5 @@ def log_columns(
 
 
 def feature_names(features) -> list:
-    """The name of each feature."""
+    """Returns the name of each feature."""
     return [feature_name(feature) for feature in features]

@@ -47,7 +47,7 @@ def read_report(folder) -> dict:
 
 
 def cut_into_parts(samples: Samples, part) -> dict:
-    """Name of each part with rows -> its samples. `part` is `(rows,)`, see `part_of`."""
+    """Name of each part with rows -> its samples. `part` is `(rows,)`, see `assign_parts`."""
     return {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}
 
 

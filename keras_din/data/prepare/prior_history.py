@@ -1,4 +1,4 @@
-"""Behaviors from before a log, in tables of their own."""
+"""The prior history: behaviors before the log, in separate tables."""
 
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ from keras_din.data.reading.times import find_placeholders, to_microseconds
 
 
 class PriorHistory(NamedTuple):
-    """The good rows of such a table, and how many others there were.
+    """The good rows of a table of prior behaviors.
 
     Attributes:
-        frame: The rows of users of the log.
-        user: Their numbers `(rows,)`.
+        frame: The rows of users who are in the log.
+        user: Numbers of the users `(rows,)`.
         time: Microseconds `(rows,)`.
         unknown_users: Number of rows of other users.
         aside: Number of rows that are bad, or have no item or time.
@@ -33,7 +33,7 @@ class PriorHistory(NamedTuple):
 
 
 def check_prior_history(prior_history: dict | None, sequences: dict) -> dict:
-    """`prior_history` as a dict, or a `ValueError` where it names no sequence."""
+    """Returns `prior_history` as a dict. Raises a `ValueError` for names of no sequence."""
     prior_history = dict(prior_history or {})
     if set(prior_history) - set(sequences):
         raise ValueError(
@@ -55,15 +55,15 @@ def read_prior_history(
     time_format: str | None,
     max_bad: float,
 ) -> dict:
-    """The behaviors from before a log.
+    """Reads the behaviors before a log.
 
     Args:
         sources: Name of the sequence -> table.
-        columns: The columns of the log, after it was read: a column has the same type here.
+        columns: The columns of the log, after reading. A column has the same type here.
         tables: Name of the table -> `(key column, source or None)`, same as for the log.
-        users: The users of the log by their numbers, named as their column.
-        first_time: The earliest time in the log. Rows without times are before it.
-        time: Column of times, which a table may lack.
+        users: The users of the log by number. The index has the name of their column.
+        first_time: The earliest time in the log. In a table without times, all rows are before it.
+        time: Column of times, which is optional in a table.
         time_unit: Unit of times that are numbers.
         time_format: Format of times.
         max_bad: The largest share of rows of a table that may be kept aside.

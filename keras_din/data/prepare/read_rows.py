@@ -1,4 +1,4 @@
-"""Reads tables whose rows contain histories: the good rows, the part of each, the bad rows."""
+"""Reads tables whose rows contain histories, and separates good rows from bad rows."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pyarrow as pa
 from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.prepared_data import PARTS
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN
-from keras_din.data.prepare.split_rows import part_of_column
+from keras_din.data.prepare.split_rows import parts_of_column
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_series
 from keras_din.data.reading.csv_file import CsvFile
@@ -17,7 +17,7 @@ from keras_din.data.reading.table import read_table
 
 
 def sources_by_part(source, split, options) -> dict:
-    """Name of the part -> table as `as_source` gives it, with its options of CSV files."""
+    """Returns name of the part -> table, read by `as_source` with the options of CSV files."""
     if isinstance(source, dict):
         if split is not None or not source or set(source) - set(PARTS):
             raise ValueError(
@@ -30,22 +30,22 @@ def sources_by_part(source, split, options) -> dict:
 
 
 def read_rows(source: dict, columns, lists, split, names: list, separators, reading, checks: dict):
-    """The good rows of all tables, one below the other.
+    """Reads all tables and concatenates their good rows.
 
     Args:
         source: Name of the part -> table.
-        columns: Names of the columns that are no histories.
-        lists: Names of the columns of histories.
-        split: Column that holds the part, or `None`.
-        names: Of the features of which a column may have a type that only the user can tell.
+        columns: Names of the columns without histories.
+        lists: Names of the columns with histories.
+        split: Column with the part of each row, or `None`.
+        names: Names of features whose type is detected, see `kinds_of`.
         separators: The result of `check_separators`.
         reading: Options of `read_table`.
-        checks: What must hold of a row: the columns that are `required`, the `labels` and their
-            `label_map`, `max_bad` and `strict`.
+        checks: Checks of rows: the `required` columns, the `labels` and their `label_map`,
+            `max_bad` and `strict`.
 
     Returns:
-        `(frame, part, bad, counts)`: the rows, indexed by the line or row that each stood in; the
-        part of each, as `part_of` gives it; the rows kept aside; their entry in the report.
+        `(frame, part, bad, counts)`: the good rows, indexed by line or row; their parts, see
+        `assign_parts`; the rows that are kept aside; their counts for the report.
     """
     frames, parts, aside = [], [], []
     counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
@@ -54,7 +54,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         if not len(frame) + len(bad) and len(source) > 1:
             raise ValueError(f"The table of each part must have rows. Received: none of {name!r}.")
         kinds = kinds_of(names, reading["found"], reading["kinds"])
-        # A column is of one type, that of the first table.
+        # A column has the same type in all tables, that of the first table.
         reading = {**reading, "kinds": reading["kinds"] | kinds, "found": {}}
         frame, bad, reasons = _good(frame, bad, name if len(source) > 1 else None, **checks)
         counts["rows"] += len(frame) + len(bad)
@@ -64,7 +64,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         aside.append(bad)
     frame, part = pd.concat(frames), np.concatenate(parts)
     if split is not None:
-        part = part_of_column(split, frame[split])
+        part = parts_of_column(split, frame[split])
         counts["rows_in_no_part"] = int((part == LEFT_OUT).sum())
         frame, part = frame[part != LEFT_OUT], part[part != LEFT_OUT]
     counts["rows_kept"] = len(frame)
@@ -77,9 +77,9 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
 
 
 def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, strict):
-    """The good rows of a table, all that are aside, and reason -> how many and the first.
+    """Returns the good rows of a table, its bad rows, and the counts of each reason.
 
-    Reasons name the part, where tables have one: lines are of one table.
+    With one table per part, reasons contain the name of the part.
     """
     checks = RowChecks(frame, label_map)
     checks.check_labels(checks.check_values(required, labels))
@@ -93,7 +93,7 @@ def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, st
 
 
 def _read_one(source, columns: list, lists: list, separators, reading):
-    """The same as `read_table`, with the columns of histories as they are."""
+    """Reads one table with `read_table`. Columns of histories are not converted."""
     check_columns("the rows", column_names(source), [*columns, *lists])
     if isinstance(source, CsvFile):
         text = {*reading["text"], *lists}
@@ -105,7 +105,7 @@ def _read_one(source, columns: list, lists: list, separators, reading):
         if table is None:
             cells = to_plain_series(source[name]).to_numpy(object)[rows]
             frame[name] = pd.Series(cells, frame.index, dtype=object)
-        elif _stays(table[name].type):
+        elif _is_list_or_text(table[name].type):
             frame[name] = pd.arrays.ArrowExtensionArray(table[name].take(rows))
         else:
             cells = from_arrow(table[name]).to_numpy(object)[rows]
@@ -113,7 +113,7 @@ def _read_one(source, columns: list, lists: list, separators, reading):
     return frame, bad
 
 
-def _stays(kind: pa.DataType) -> bool:
-    """Whether cells of a type of Arrow are histories as they are, or text to split."""
+def _is_list_or_text(kind: pa.DataType) -> bool:
+    """Whether the cells of an Arrow type are lists, or text that is split later."""
     tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_string, pa.types.is_large_string)
     return any(test(kind) for test in tests)

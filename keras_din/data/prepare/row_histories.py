@@ -1,4 +1,4 @@
-"""Histories that stand in the rows of a table: their types, and the values that training reads."""
+"""Converts the histories in rows to typed lists, and collects their training values."""
 
 import itertools
 
@@ -24,39 +24,43 @@ from keras_din.features import Categorical, id_feature
 
 
 def read_histories(frame, sequences: list, columns: LogColumns, separator, training) -> tuple:
-    """Puts the histories of all sequences into their types.
+    """Converts the histories of all sequences to typed lists.
 
     Args:
-        frame: The rows, whose columns of histories become lists of such values.
+        frame: The rows. Their columns of histories are replaced by typed lists.
         sequences: Names of the sequences.
-        columns: The columns of the rows, after they were read.
+        columns: The columns of the rows, after reading.
         separator: Separator of histories that are text, or `None`.
-        training: Whether a row is of the part `"train"`, bool `(rows,)`.
+        training: Whether a row is in the part `"train"`, bool `(rows,)`.
 
     Returns:
         `(seen, missing)`: name of the feature -> its values in histories of training rows, one
-        `Series` per sequence; name of the column -> how many of its values are missing.
+        `Series` per sequence; name of the column -> number of missing values.
     """
-    telling = _history_id_feature(columns.of, frame, columns.reading, columns.separators)
+    id_of_history = _history_id_feature(columns.of, frame, columns.reading, columns.separators)
     seen: dict[str, list] = {name: [] for name in columns.of_behaviors}
     missing: dict[str, int] = {}
     for sequence in sequences:
         names = {name: f"{sequence}_{name}" for name in columns.of_behaviors}
         features = [*columns.of, *columns.side_features]
-        learned = _histories(frame, names, features, columns.reading, separator)
-        for name, (values, wanted, nothing) in _seen(learned, telling, training).items():
-            seen[name].append(values[wanted])
-            missing[names[name]] = nothing
+        histories = _histories(frame, names, features, columns.reading, separator)
+        in_training = _training_values(histories, id_of_history, training)
+        for name, (values, is_seen, num_missing) in in_training.items():
+            seen[name].append(values[is_seen])
+            missing[names[name]] = num_missing
     return seen, missing
 
 
 def split_cells(cells: pd.Series, separator: str | None):
-    """Text as lists, of Arrow where no cell is a list; an empty cell is an empty list."""
+    """Splits text into lists. An empty cell is an empty list.
+
+    The result is an Arrow array, or an object array if some cells are already lists.
+    """
     if separator is None:
         return cells
     try:
         text = pa.array(cells, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # Lists are among them.
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # Some cells are lists.
         lists = [_split_one(c, separator) if isinstance(c, str) else c for c in cells]
         return pd.Series(lists, cells.index, dtype=object)
     if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
@@ -68,9 +72,9 @@ def split_cells(cells: pd.Series, separator: str | None):
 
 
 def _history_id_feature(of: list, frame, reading: dict, separators: dict):
-    """The id feature of histories, whose padding value marks padding, or `None`.
+    """Returns the feature whose padding value marks padding in histories, or `None`.
 
-    Of a name it is a `Categorical` whose `padding_value` will be that of the learned one.
+    For a feature that is learned later, it is a `Categorical` with the same `padding_value`.
     """
     found = []
     for feature in of:
@@ -83,7 +87,7 @@ def _history_id_feature(of: list, frame, reading: dict, separators: dict):
             if not pd.api.types.is_numeric_dtype(to_plain_series(values).dtype):
                 found.append(Categorical(name, hash_buckets=1))
                 continue
-            # 0 is padding unless it is a value of the candidates, then -1, and so on.
+            # The padding value is the first of 0, -1, -2, ... that no candidate has.
             values = numbers(name, values)
             values = set(values[values <= 0].tolist())
             own = tuple(itertools.takewhile(values.__contains__, itertools.count(0, -1)))
@@ -92,20 +96,20 @@ def _history_id_feature(of: list, frame, reading: dict, separators: dict):
 
 
 def _histories(frame, columns: dict, features: list, reading: dict, separator) -> dict:
-    """Puts histories into their types.
+    """Converts the histories of one sequence to typed lists.
 
     Args:
-        frame: The rows, whose columns of histories become lists of such values.
+        frame: The rows. Their columns of histories are replaced by typed lists.
         columns: Name of the feature -> its column.
         features: The features, in this order.
-        reading: The options of `csv_hints`; takes what was found of features that only behaviors
-            have.
+        reading: The result of `csv_hints`. Facts about features that only behaviors have are
+            added to `found`.
         separator: Separator of histories that are text, or `None`.
 
     Returns:
-        Name of the feature -> `(lengths, values)`, of all rows.
+        Name of the feature -> `(lengths, values)` of all rows.
     """
-    learned = {}
+    histories = {}
     for feature in features:
         name, column = feature_name(feature), columns[feature_name(feature)]
         lengths, flat = list_column(column, split_cells(frame[column], separator), feature)
@@ -130,36 +134,40 @@ def _histories(frame, columns: dict, features: list, reading: dict, separator) -
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]))
         cells = pa.LargeListArray.from_arrays(offsets, flat)
         frame[column] = pd.arrays.ArrowExtensionArray(pa.chunked_array([cells]))
-        learned[name] = lengths, values
-    return learned
+        histories[name] = lengths, values
+    return histories
 
 
 def _as_fields(text) -> pa.Array:
-    """Text of Arrow as the fields of a CSV file, where nothing is an empty field."""
+    """Converts Arrow text to the fields of a CSV file. Null becomes an empty field."""
     return pc.fill_null(text.cast(pa.string()), "").cast(pa.binary())
 
 
-def _seen(learned: dict, telling, training: np.ndarray) -> dict:
-    """Of each feature `(values, seen, missing)`.
+def _training_values(histories: dict, id_of_history, training: np.ndarray) -> dict:
+    """Returns name of the feature -> `(values, is_seen, num_missing)`.
 
-    `seen` selects the values in histories of training rows that are not padding; `is_missing` is
-    how many in those of all rows are no padding, and none.
+    `is_seen` selects the values in histories of training rows that are not padding. `num_missing`
+    counts the missing values in histories of all rows that are not padding.
     """
-    _, first = next(iter(learned.values())) if telling is None else learned[telling.name]
-    real = np.ones(len(first), bool) if telling is None else is_real(first, telling)
+    if id_of_history is None:
+        _, first = next(iter(histories.values()))
+        real = np.ones(len(first), bool)
+    else:
+        _, first = histories[id_of_history.name]
+        real = is_real(first, id_of_history)
     found = {}
-    for name, (length, values) in learned.items():
-        of_training = np.repeat(training, length)
-        # Lists of another length are an error that is found later.
-        there = real if len(real) == len(values) else np.ones(len(values), bool)
-        nothing = int((is_missing(values) & there).sum())
-        found[name] = values, of_training & there, nothing
+    for name, (length, values) in histories.items():
+        in_training = np.repeat(training, length)
+        # A later check raises an error for lists of different lengths.
+        valid = real if len(real) == len(values) else np.ones(len(values), bool)
+        num_missing = int((is_missing(values) & valid).sum())
+        found[name] = values, in_training & valid, num_missing
     return found
 
 
 def _first(values: pd.Series):
-    there = values.dropna()
-    return there.iloc[0] if len(there) else None
+    present = values.dropna()
+    return present.iloc[0] if len(present) else None
 
 
 def _split_one(text: str, separator: str) -> list:

@@ -1,4 +1,4 @@
-"""A raw log to be scored: each row with the history that its user had at that moment."""
+"""Converts a raw log to samples for scoring, each with the user's history at its time."""
 
 from typing import NamedTuple
 
@@ -22,15 +22,16 @@ from keras_din.features import FeatureSpec
 
 
 class ScoredLog(NamedTuple):
-    """What `log_to_samples` makes of a log.
+    """The result of `log_to_samples`.
 
     Attributes:
-        behaviors: Sequence name -> `BehaviorLog` of the log's users: what the prepared data
-            holds of them, and the behaviors of the log.
-        samples: `Samples`, a row of each good row of the log, in its order; `line` is its place.
+        behaviors: Sequence name -> `BehaviorLog` of the log's users, with their behaviors in the
+            prepared data and in the log.
+        samples: `Samples` with one row per good row of the log, in the order of the log. `line`
+            is the position in the log.
         report: Counts: `rows`, `rows_aside` (reason -> rows), `users`, `users_without_data`,
-            `behaviors` (sequence -> those of the log that are new), `behaviors_in_data`
-            (sequence -> those that the data holds already), `values_missing`.
+            `behaviors` (sequence -> new behaviors of the log), `behaviors_in_data` (sequence ->
+            behaviors of the log that the prepared data already contains), `values_missing`.
     """
 
     behaviors: dict
@@ -58,39 +59,42 @@ def log_to_samples(
     label_map: dict | None = None,
     max_bad: float = MAX_BAD,
 ) -> ScoredLog:
-    """Rows of a raw log as samples, with histories of what happened strictly before each.
+    """Converts rows of a raw log to samples. A history has the behaviors strictly before the row.
 
     Args:
-        source: The log, as `prepare_impressions` takes it: a column for each feature of context
-            and target, and in rows that are behaviors for those that only behaviors have.
+        source: The log, same as in `prepare_impressions`. It has a column for each feature of
+            context and target. Features that only behaviors have need values in rows that are
+            behaviors.
         spec: The features of the model.
-        data: The `PreparedData` whose behaviors stand before those of the log, or `None`.
-        user: Column of users, as the log of `data` had them.
+        data: The `PreparedData` with earlier behaviors, or `None`.
+        user: Column of users, with the same values as in the log of `data`.
         time: Column of times.
-        sequences: Name of a sequence -> column of 0 and 1 that selects the rows of the log that are
-            its behaviors. A sequence that is not named has those of `data` alone.
-        request: Column of impressions shown together: the earliest of their times counts for all.
+        sequences: Name of a sequence -> column of 0 and 1; the rows with 1 are its behaviors.
+            Other sequences have only the behaviors of `data`.
+        request: Column of requests: impressions that were shown together. The time of a request
+            is the earliest of its times.
         items: Table with one row per item, for columns that the log lacks.
-        users: Table with one row per user, likewise.
-        bags: Separators of columns of text with several values, as in `prepare_impressions`. By
-            default those of `data`, if it has them, else `|`.
+        users: Table with one row per user, for columns that the log lacks.
+        bags: Separators of columns of text with several values, same as in `prepare_impressions`.
+            Defaults to the separators of `data`, or else `|`.
         time_unit: Unit of times that are numbers.
-        time_format: Format of times that are no ISO 8601, as in `prepare_impressions`.
-        sep: Separator of CSV files, here and in the other tables, as in `prepare_impressions`.
-        header: Whether the log, a CSV file, has a header line, likewise.
-        names: Names of the columns of the log, a CSV file, likewise.
-        label_map: Other values of those columns -> 0 or 1, likewise.
-        max_bad: The largest share of the log's lines that may be no rows, and of the rows of
-            another table that may be kept aside.
+        time_format: Format of times that are not ISO 8601, same as in `prepare_impressions`.
+        sep: Same as in `prepare_impressions`.
+        header: Same as in `prepare_impressions`.
+        names: Same as in `prepare_impressions`.
+        label_map: Other values of the columns in `sequences` -> 0 or 1, such as `{-1: 0}`.
+        max_bad: The largest share of the log's lines that may be bad, and of the rows of another
+            table that may be kept aside.
 
     Returns:
-        `ScoredLog`. Rows without a user, a time or an item, and lines that are no rows, are not
-        scored; each reason is counted. A behavior that `data` holds already (the same user, time
-        and values) counts once.
+        A `ScoredLog`. Bad lines, and rows without a user, a time or an item, are not scored. They
+        are counted by reason. A behavior that `data` already contains (the same user, time and
+        values) is counted once.
 
     Raises:
-        ValueError: When a column is nowhere, no row is good, too many lines are no rows, a
-            behavior is neither 0 nor 1, or `data` does not know its users or when they did what.
+        ValueError: If a column is missing, no row is good, too many lines are bad, a column of
+            `sequences` has other values than 0 and 1, or `data` has no raw values of users or no
+            times of behaviors.
     """
     # Columns.
     max_bad, sequences = check_max_bad(max_bad), dict(sequences or {})
@@ -126,48 +130,50 @@ def log_to_samples(
     frame, at, reasons = _good_rows(
         frame, bad, user, columns.item, time, time_unit, time_format, max_bad
     )
-    who, values = pd.factorize(frame[user])
-    number = _numbers(data, pd.Index(values, name=user))
+    user_number, values = pd.factorize(frame[user])
+    number_in_data = _numbers_in_data(data, pd.Index(values, name=user))
 
     # Encode.
     features = columns.fit(lambda name: frame[name], 16, 1)
     encoded = {f.name: features.column(f.name, frame[f.name]) for f in of_log}
 
     # Point.
-    logs, new, twice = {}, {}, {}
+    logs, new, duplicates = {}, {}, {}
     for name, sequence in of_model.items():
-        did = np.zeros(len(frame), bool)
+        is_behavior = np.zeros(len(frame), bool)
         if name in sequences:
-            did = _flags(sequences[name], frame, label_map)
-        places = [_of_data(data, name, number)] if data is not None else []
-        if did.any():
-            held = {feature.name: encoded[feature.name][did] for feature in sequence.features}
-            places.append((who[did], held, at[did]))
-        logs[name], twice[name] = _log(sequence, places, len(values))
-        new[name] = int(did.sum()) - twice[name]
-    when = number_requests(who, pd.factorize(frame[request])[0], at)[1] if request else at
+            is_behavior = _flags(sequences[name], frame, label_map)
+        parts = [_behaviors_of_data(data, name, number_in_data)] if data is not None else []
+        if is_behavior.any():
+            held = {f.name: encoded[f.name][is_behavior] for f in sequence.features}
+            parts.append((user_number[is_behavior], held, at[is_behavior]))
+        logs[name], duplicates[name] = _log(sequence, parts, len(values))
+        new[name] = int(is_behavior.sum()) - duplicates[name]
+    shown_at = at
+    if request:
+        _, shown_at = number_requests(user_number, pd.factorize(frame[request])[0], at)
     samples = Samples(
         columns={feature.name: encoded[feature.name] for feature in (*spec.context, *spec.target)},
-        history={name: log.before(who, when) for name, log in logs.items()},
+        history={name: log.before(user_number, shown_at) for name, log in logs.items()},
         labels={label.name: np.zeros(len(frame), np.float32) for label in spec.labels},
-        group=who,
-        time=when,
+        group=user_number,
+        time=shown_at,
         line=frame.index.to_numpy(),
     )
     report = {
         "rows": rows,
         "rows_aside": reasons,
         "users": len(values),
-        "users_without_data": int((number < 0).sum()),
+        "users_without_data": int((number_in_data < 0).sum()),
         "behaviors": new,
-        "behaviors_in_data": twice,
+        "behaviors_in_data": duplicates,
         "values_missing": features.missing,
     }
     return ScoredLog(logs, samples, report)
 
 
 def _separators(bags, data, features: list) -> dict:
-    """Name of the column of text with several values -> its separator: given, or that of `data`."""
+    """Returns name of the column -> separator, from `bags` or else from `data`."""
     bags = [bags] if isinstance(bags, str) else bags
     bags = dict(bags) if isinstance(bags, dict) else dict.fromkeys(bags, SEPARATOR)
     of_data = {} if data is None else data.report.get("separators", {})
@@ -177,14 +183,14 @@ def _separators(bags, data, features: list) -> dict:
 def _good_rows(
     frame, bad, user: str, item: str, time: str, time_unit: str, time_format, max_bad: float
 ) -> tuple:
-    """`(frame, times, reasons)`: the rows that can be scored, and reason -> how many others."""
+    """Returns `(frame, times, reasons)`: the good rows, and reason -> number of other rows."""
     if len(bad):
         facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
         first = bad["reason"].iloc[0]
-        reason = f"the line is no row ({first})"
+        reason = f"the line is not a row ({first})"
         remedies = {reason: first.remedy}
         check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad, remedies)
-    reasons = {"the line is no row": len(bad)} if len(bad) else {}
+    reasons = {"the line is not a row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
     early = find_placeholders(time, at, is_time, unit, time_unit, time_format, frame.index)
     good = np.ones(len(frame), bool)
@@ -205,71 +211,74 @@ def _good_rows(
     return frame[good], at[good], reasons
 
 
-def _numbers(data, values: pd.Index) -> np.ndarray:
-    """The number in `data` of each user of the log, -1 of one that it does not know."""
+def _numbers_in_data(data, values: pd.Index) -> np.ndarray:
+    """Returns the number in `data` of each user of the log, or -1."""
     if data is None:
         return np.full(len(values), -1)
     users = data.user_values
     if users is None:
         raise ValueError(
-            "`data` must know which user of the log each of its users is. Received: data that "
-            "an older version prepared, or whose loader numbers users. Prepare it again, or score "
-            "with the behaviors of the log alone."
+            "`data` must contain the raw values of its users. Received: data of an older version, "
+            "or of a loader that numbers users. Prepare it again, or score with the behaviors of "
+            "the log only."
         )
     users, values = align_key_types(users, values)
     return users.get_indexer(values)
 
 
 def _flags(column: str, frame: pd.DataFrame, label_map) -> np.ndarray:
-    """Which rows are behaviors, by a column of 0 and 1; nothing there is no behavior."""
+    """Returns which rows are behaviors, from a column of 0 and 1. A missing value means 0."""
     values, _, wrong = to_labels(column, frame[column], label_map)
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"Column {column!r} must be 0, 1 or nothing. Received: "
+            f"Column {column!r} must be 0, 1 or missing. Received: "
             f"{format_value(frame[column].iloc[row])} in line {frame.index[row]}. "
             f"{label_remedy(frame[column][wrong])}"
         )
     return values == 1
 
 
-def _of_data(data, name: str, number: np.ndarray) -> tuple:
-    """`(user, columns, time)` of the behaviors that `data` holds of the log's users."""
+def _behaviors_of_data(data, name: str, number: np.ndarray) -> tuple:
+    """Returns `(user, columns, time)` of the behaviors in `data` of the log's users."""
     log = data.behaviors[name]
     if log.time is None or data.report.get("time_unit") == "order":
         raise ValueError(
             "`data` must hold the times of its behaviors. "
-            f"Received: a sequence {name!r} without times. Score rows that hold their histories."
+            f"Received: a sequence {name!r} without times. Score rows that contain their histories."
         )
     users = np.flatnonzero(number >= 0)
     start, end = log.offsets[number[users]], log.offsets[number[users] + 1]
     size = end - start
-    place = ranges(start, size)
-    columns = {column: values[place] for column, values in log.columns.items()}
-    return np.repeat(users, size), columns, np.asarray(log.time)[place]
+    rows = ranges(start, size)
+    columns = {column: values[rows] for column, values in log.columns.items()}
+    return np.repeat(users, size), columns, np.asarray(log.time)[rows]
 
 
 def _log(sequence, parts: list, users: int) -> tuple:
-    """The log of all behaviors, those that two parts hold once, and how many these are."""
+    """Returns the log of all behaviors without duplicates, and the number of duplicates.
+
+    A duplicate is a behavior of the second part that is also in the first part.
+    """
     if not parts:
-        empty = {feature.name: _nothing(feature) for feature in sequence.features}
+        empty = {feature.name: _empty_column(feature) for feature in sequence.features}
         return BehaviorLog.from_events(np.zeros(0, int), empty, np.zeros(0, int), users), 0
-    who, held, at = concat_behaviors(parts)
+    user, held, at = concat_behaviors(parts)
     if len(parts) == 1:
-        return BehaviorLog.from_events(who, held, at, users), 0
-    key = pd.DataFrame({"user": who, "time": at})
+        return BehaviorLog.from_events(user, held, at, users), 0
+    key = pd.DataFrame({"user": user, "time": at})
     for name, values in held.items():
         key[name] = values.bag_ids() if isinstance(values, Bags) else values
     index = pd.MultiIndex.from_frame(key)
     first = len(parts[0][0])
-    twice = np.append(np.zeros(first, bool), index[first:].isin(index[:first]))
-    kept = np.flatnonzero(~twice)
+    is_duplicate = np.append(np.zeros(first, bool), index[first:].isin(index[:first]))
+    kept = np.flatnonzero(~is_duplicate)
     held = {name: values[kept] for name, values in held.items()}
-    return BehaviorLog.from_events(who[kept], held, at[kept], users), int(twice.sum())
+    return BehaviorLog.from_events(user[kept], held, at[kept], users), int(is_duplicate.sum())
 
 
-def _nothing(feature):
-    """A column without a row."""
+def _empty_column(feature):
+    """Returns a column without rows."""
     if feature.axes:
         return Bags(np.zeros(0, int), np.zeros(1, int), np.zeros(0, np.int32))
     return np.zeros(0, feature.input_dtype)

@@ -46,7 +46,7 @@ class LeaveOneOut:
         return _parts(self.valid, self.test)
 
     def __call__(self, user, position, count, time):
-        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        """The part of each row, int8 `(rows,)`; see `assign_parts`."""
         left = count - position
         return np.select(
             [left <= self.test, left <= self.test + self.valid], [TEST, VALID], TRAIN
@@ -83,7 +83,7 @@ class ByUser:
         return _parts(self.valid, self.test)
 
     def __call__(self, user, position, count, time):
-        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        """The part of each row, int8 `(rows,)`; see `assign_parts`."""
         users = int(user.max(initial=-1)) + 1
         test, held_out = _held_out_counts(self.valid, self.test, users)
         place = np.random.default_rng(self.seed).permutation(users)
@@ -181,7 +181,7 @@ class ByTime:
         return _parts(self.valid_from is not None, self.test_from is not None)
 
     def __call__(self, user, position, count, time):
-        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        """The part of each row, int8 `(rows,)`; see `assign_parts`."""
         valid, test, end = self._bounds()
         return np.select(
             [time < valid, time < test, time < end], [TRAIN, VALID, TEST], LEFT_OUT
@@ -217,7 +217,7 @@ class LastFraction:
         return _parts(self.valid, self.test)
 
     def __call__(self, user, position, count, time):
-        """The part of each row, int8 `(rows,)`; see `part_of`."""
+        """The part of each row, int8 `(rows,)`; see `assign_parts`."""
         in_order = np.sort(time)
         test, held_out = _held_out_counts(self.valid, self.test, len(time))
         part = np.zeros(len(time), np.int8)

@@ -16,56 +16,58 @@ from keras_din.data.prepare.split import (
 from keras_din.data.reading.times import ORDER, time_range
 
 _NAMES = ("train", "valid", "test")
-_ALIKE = dict.fromkeys(["train", "training"], "train")
-_ALIKE |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "eval"], "valid")
-_ALIKE |= dict.fromkeys(["test", "testing"], "test")
+_SYNONYMS = dict.fromkeys(["train", "training"], "train")
+_SYNONYMS |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "eval"], "valid")
+_SYNONYMS |= dict.fromkeys(["test", "testing"], "test")
 
 
 def split_rows(split, events, time: np.ndarray, unit: str, requests=None) -> np.ndarray:
-    """The part of each row of a clean log.
+    """Returns the part of each row of a clean log.
 
     Args:
-        split: A split, a function, or the name of a column; see `part_of` and `part_of_column`.
+        split: A split, a function, or the name of a column; see `assign_parts` and
+            `parts_of_column`.
         events: The `Events`.
         time: Microseconds `(rows,)`, by which rows are split.
-        unit: `"order"` where `time` are no times.
-        requests: Number of the request of each row `(rows,)`, or `None`. A request is in one part.
+        unit: `"order"` if `time` has positions in an order instead of times.
+        requests: Number of the request of each row `(rows,)`, or `None`. All rows of a request
+            are in the same part.
     """
-    split = with_unit(split, unit)
+    split = use_order_unit(split, unit)
     if isinstance(split, str):
-        return part_of_column(split, events.frame[split])
+        return parts_of_column(split, events.frame[split])
     if requests is None:
-        return part_of(split, events.user, time, unit)
+        return assign_parts(split, events.user, time, unit)
     _, first, which = np.unique(requests, return_index=True, return_inverse=True)
     kept = np.sort(first)
-    part = part_of(split, events.user[kept], time[kept], unit)
+    part = assign_parts(split, events.user[kept], time[kept], unit)
     return part[np.searchsorted(kept, first)[which]]
 
 
-def with_unit(split, unit: str):
-    """A split whose moments are numbers of the log's order, where the log has one."""
+def use_order_unit(split, unit: str):
+    """Returns the split. If the log has an order, the moments of a `ByTime` are numbers in it."""
     if unit == ORDER and isinstance(split, ByTime) and split.time_unit == "auto":
         return dataclasses.replace(split, time_unit=ORDER)
     return split
 
 
-def part_of(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
-    """The part of each row: 0 training, 1 validation, 2 test, -1 left out.
+def assign_parts(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
+    """Returns the part of each row: 0 training, 1 validation, 2 test, -1 left out.
 
     Args:
         split: `LeaveOneOut`, `ByUser`, `ByTime`, `LastFraction`, or any function of `(user,
-            position, count, time)` that gives the part of each row: users' numbers, position
-            among the user's rows in order of time, the number of the user's rows, and
-            microseconds.
+            position, count, time)` that returns the part of each row. Its arguments are the
+            users' numbers, the position among the user's rows in order of time, the number of the
+            user's rows, and microseconds.
         user: Sorted numbers of users `(rows,)`.
         time: Microseconds `(rows,)`.
-        unit: `"order"` where `time` are no times, for errors.
+        unit: `"order"` if `time` has positions in an order, for errors.
 
     Returns:
         int8 `(rows,)`.
 
     Raises:
-        ValueError: When the split gives something else, or no training rows.
+        ValueError: If the split returns something else, or there are no training rows.
     """
     if not callable(split) or isinstance(split, type):
         raise ValueError(
@@ -86,16 +88,18 @@ def part_of(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.n
     return part.astype(np.int8)
 
 
-def part_of_column(name: str, values) -> np.ndarray:
-    """The part of each row from a column of `"train"`, `"valid"`, `"test"`; others are left out.
+def parts_of_column(name: str, values) -> np.ndarray:
+    """Returns the part of each row, from a column with `"train"`, `"valid"` or `"test"`.
+
+    Rows with other values are left out.
 
     Raises:
-        ValueError: When no row is in a part, or one is another word for a part.
+        ValueError: If no row is in a part, or a value is another word for a part.
     """
     code, distinct = pd.factorize(pd.Series(values), use_na_sentinel=False)
     words = np.array([str(value) for value in distinct], object)
     for value in words:
-        meant = _ALIKE.get(value.strip().lower(), value)
+        meant = _SYNONYMS.get(value.strip().lower(), value)
         if meant != value:
             raise ValueError(
                 f"Column {name!r} must hold 'train', 'valid' or 'test'; rows of another value are "
@@ -115,15 +119,15 @@ def part_of_column(name: str, values) -> np.ndarray:
 def check_parts(
     split, part: np.ndarray, time: np.ndarray, allow_empty: bool = False, unit: str = "us"
 ) -> None:
-    """Raises a `ValueError` where a part that the split names has no rows.
+    """Raises a `ValueError` if a part that the split names has no rows.
 
     Args:
-        split: As `part_of` takes it. `split.parts` are the parts that must have rows; a function
-            or the name of a column has none.
-        part: Of each row `(rows,)`, as `part_of` gives it.
+        split: Same as in `assign_parts`. `split.parts` are the parts that must have rows. A
+            function or the name of a column has no `parts`.
+        part: The part of each row `(rows,)`, the result of `assign_parts`.
         time: Microseconds `(rows,)`.
-        allow_empty: Whether a part of validation or test may be empty.
-        unit: `"order"` where `time` are no times, for the error.
+        allow_empty: Whether validation or test may be empty.
+        unit: `"order"` if `time` has positions in an order, for the error.
     """
     empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
     if empty and not allow_empty:
@@ -142,10 +146,10 @@ def _times(time: np.ndarray, unit: str) -> str:
 
 
 def check_training(split, part: np.ndarray, learned: list) -> None:
-    """Raises a `ValueError` where columns are to be learned and there are no rows for training."""
+    """Raises a `ValueError` if features must be learned and there are no rows for training."""
     if learned and not (part == TRAIN).any():
         raise ValueError(
             f"`split` must leave rows for training, from which the features {learned} are learned. "
-            f"Received: none from {split!r}. Rows of validation and test alone need features that "
-            "are known, such as those of `data.spec` of the training's data."
+            f"Received: none from {split!r}. Without training rows, all features must be given as "
+            "objects, such as those of `data.spec` of the training data."
         )

@@ -1,8 +1,8 @@
-"""Histories and raw values of prepared data, read back from it."""
+"""Reads histories and raw values from prepared data."""
 
 
 def histories(data, part, column="item", sequence="hist"):
-    """The raw values in each sample's history."""
+    """Returns the raw values of each sample's history."""
     samples, log = data.parts[part], data.behaviors[sequence]
     feature = data.spec.features[column]
     values = (None, "?", *feature.vocabulary)

@@ -9,7 +9,7 @@ import pytest
 from keras_din.data import PreparedData, dataset
 from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, Sequence
 
-# `prepare_impressions` and `save` of commit 927255a, on five rows of two users.
+# `prepare_impressions` and `save` of commit 927255a, with five rows of two users.
 ARCHIVE = pathlib.Path(__file__).parent / "prepared_by_0_1.tar.xz"
 
 
@@ -36,7 +36,7 @@ def test_data_of_version_0_1_is_read(folder):
     assert x["hist_item"].tolist() == [[0], [3], [0]]
     assert x["hist_tags"].tolist() == [[[0, 0]], [[2, 3]], [[0, 0]]]
     np.testing.assert_array_equal(x["hist_dwell"], [[0], [0.5], [0]])
-    # Written again, it is of this version.
+    # Saving again writes the current format.
     data.save(folder.parent / "again")
     assert (folder.parent / "again" / "behaviors" / "hist").is_dir()
     assert PreparedData.load(folder.parent / "again").spec == data.spec

@@ -75,7 +75,9 @@ def test_histories_match_a_slow_loop(rows, by_request, random):
     samples = data.parts["train"]
     assert len(samples) == len(frame)
     if by_request:
-        data.dataset("train", by_request=True, batch_size=2)  # Refuses requests that are apart.
+        data.dataset(
+            "train", by_request=True, batch_size=2
+        )  # Raises if a request is not contiguous.
     for row, items in zip(
         samples.columns["row"].astype(int), histories(data, "train"), strict=True
     ):
@@ -84,14 +86,14 @@ def test_histories_match_a_slow_loop(rows, by_request, random):
         if by_request:
             time = mine.loc[mine["request"] == request, "time"].min()
         clicked = mine[mine["click"] & (mine["time"] < time)]
-        # Of one time, the order is that of the log, or of requests.
+        # At equal times, the order is that of the log, or of requests.
         assert sorted(items) == sorted(clicked["item"])
         times = [clicked["time"][clicked["item"] == item].tolist() for item in items]
         if all(len(found) == 1 for found in times):
             assert times == sorted(times)
 
 
-def test_a_request_is_in_one_part():
+def test_requests_are_not_split():
     log = a_log(user=["a"] * 6, time=[1, 2, 3, 4, 5, 6], request=[1, 1, 2, 2, 3, 3])
     data = prepare_impressions(log, **COLUMNS, request="request", split=LeaveOneOut())
     assert {part: len(samples) for part, samples in data.parts.items()} == {
@@ -99,7 +101,7 @@ def test_a_request_is_in_one_part():
         "valid": 2,
         "test": 2,
     }
-    # The click at 3 is of the same request as the impression at 4.
+    # The click at 3 is in the same request as the impression at 4.
     assert histories(data, "valid") == [["x"], ["x"]]
     ((x, y),) = data.dataset("test", by_request=True)
     assert x["item"].shape == y.shape == (1, 2)
@@ -129,7 +131,7 @@ def test_several_sequences_side_and_context():
     assert histories(data, "test", "hour", "clicked") == [[1, 3], [4]]
     x, _ = next(iter(data.dataset("test")))
     assert x["price"].numpy().tolist() == [[5], [4]]
-    assert data.spec.features["price"].mean == pytest.approx(7 / 4)  # Of training alone.
+    assert data.spec.features["price"].mean == pytest.approx(7 / 4)  # Only of training.
 
 
 def test_items_and_users_come_from_tables(tmp_path):
@@ -151,7 +153,7 @@ def test_items_and_users_come_from_tables(tmp_path):
     assert data.report["values_missing"] == {"brand": 2}
 
 
-def test_behaviors_from_before_the_log():
+def test_prior_history():
     prior_history = pd.DataFrame({"user": ["b", "a", "a", "c"], "item": ["z", "y", "q", "x"]})
     options = {**COLUMNS, "split": LeaveOneOut(valid=0)}
     data = prepare_impressions(a_log(), **options, prior_history={"hist": prior_history})
@@ -163,7 +165,7 @@ def test_behaviors_from_before_the_log():
     check_no_leakage(data)
 
 
-def test_earlier_behaviors_have_a_unit_of_their_own_and_may_be_bad():
+def test_prior_history_with_another_unit_and_bad_rows():
     log = a_log(time=[1_700_000_000 + t for t in (10, 20, 30, 10, 20, 40)])
     prior_history = pd.DataFrame(
         {
@@ -184,7 +186,7 @@ def test_earlier_behaviors_have_a_unit_of_their_own_and_may_be_bad():
     assert data.report["values_missing"] == {}
 
 
-def test_what_training_never_saw_is_out_of_vocabulary():
+def test_values_that_are_not_in_training_are_out_of_vocabulary():
     log = a_log(item=["x", "y", "z", "x", "new", "newer"])
     data = prepare_impressions(log, **COLUMNS, split=LeaveOneOut(valid=0))
     assert sorted(data.spec.features["item"].vocabulary) == ["x", "y", "z"]
@@ -192,26 +194,26 @@ def test_what_training_never_saw_is_out_of_vocabulary():
     assert data.report["parts"]["test"]["rows_with_unseen"] == {"item": 2}
 
 
-def test_a_known_feature_is_taken_as_it_is():
+def test_given_feature_is_used_unchanged():
     feature = Categorical("item", vocabulary=["y", "x"], dim=3)
     data = prepare_impressions(a_log(), **(COLUMNS | {"target": [feature]}))
     assert data.spec.target == (feature,)
 
 
-def test_integers_beside_strings_are_the_same_users_and_items(tmp_path):
+def test_integers_and_strings_are_the_same_ids(tmp_path):
     log = a_log(user=[1, "1", 1.0, "b", "b", "1"], item=[7, "7", "z", 7, "y", 7])
     data = prepare_impressions(log, **COLUMNS, split=LeaveOneOut(valid=0))
     assert data.report["users"] == 2
     assert raw(data, "train", "item") == ["7", "7", "z", "7"]
     assert histories(data, "test") == [["7", "z"], ["7"]]
-    # A table of items, in which all are integers.
+    # In the table of items, all ids are integers.
     items = pd.DataFrame({"item": [7, 8], "brand": ["A", "B"]})
     columns = COLUMNS | {"target": ["item", "brand"]}
     data = prepare_impressions(log, **columns, items=items, split=LeaveOneOut(valid=0))
     assert raw(data, "train", "brand") == ["A", "A", "?", "A"]
 
 
-def test_ids_of_a_file_are_as_they_are_written(tmp_path):
+def test_ids_of_a_csv_file_keep_leading_zeros(tmp_path):
     log = a_log(user=["007", "7", "007", "7", "7", "007"], item=["01", "1", "2", "01", "1", "2"])
     log.to_csv(tmp_path / "log.csv", index=False)
     data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, split=LeaveOneOut(valid=0))
@@ -230,7 +232,7 @@ def test_ids_of_a_file_are_as_they_are_written(tmp_path):
         Categorical("what", vocabulary=["1.50", "2.00"]),
     ],
 )
-def test_a_known_feature_of_strings_reads_a_file_as_text(tmp_path, feature):
+def test_given_feature_of_strings_reads_csv_as_text(tmp_path, feature):
     values = {"true": ["true", "false"], "1.50": ["1.50", "2.00"]}.get(
         (feature.vocabulary or ("",))[0], ["07000", "08000"]
     )
@@ -241,43 +243,43 @@ def test_a_known_feature_of_strings_reads_a_file_as_text(tmp_path, feature):
     expected = prepare_impressions(log, **options).parts["train"].columns["what"]
     assert of_file.tolist() == expected.tolist()
     assert (of_file > 1).all()
-    # The same from the table of users.
+    # The same with the table of users.
     users = pd.DataFrame({"user": ["a", "b"], "what": values})
     users.to_csv(tmp_path / "users.csv", index=False)
     data = prepare_impressions(a_log(), **options, users=tmp_path / "users.csv")
     assert (data.parts["train"].columns["what"] > 1).all()
 
 
-def test_a_known_feature_of_integers_takes_them_as_they_are_written(tmp_path):
+def test_given_feature_of_integers_in_a_csv_file(tmp_path):
     large = 2**53 + 1
     log = a_log(item=["007", "7", str(large), "007", "7.0", str(large - 1)])
     log.to_csv(tmp_path / "log.csv", index=False)
     feature = Categorical("item", vocabulary=[7, large, large - 1])
     columns = COLUMNS | {"target": [feature]}
     data = prepare_impressions(tmp_path / "log.csv", **columns, split=LeaveOneOut(valid=0))
-    assert raw(data, "train", "item") == ["?", 7, large, "?"]  # `007` is another item than `7`.
+    assert raw(data, "train", "item") == ["?", 7, large, "?"]  # `007` is not the item `7`.
     assert data.report["parts"]["train"]["rows_with_unseen"] == {"item": 2}
     assert raw(data, "test", "item")[0] == large - 1
 
 
-def test_floats_that_training_sees_as_whole_numbers_stay_floats():
+def test_whole_floats_in_training_stay_floats():
     log = a_log(price=[3.0, None, 4.0, 3.0, 2.5, 2.5])
     columns = COLUMNS | {"target": ["item", "price"]}
     data = prepare_impressions(log, **columns, split=LeaveOneOut(valid=0))
     assert isinstance(data.spec.features["price"], Numeric)
     assert data.parts["test"].columns["price"].tolist() == [2.5, 2.5]
-    # Nor does an item that the table lacks make categories of prices.
+    # A missing item in the table does not change the type either.
     items = pd.DataFrame({"item": ["x", "y"], "price": [3.0, 20.0]})
     data = prepare_impressions(a_log(), **columns, items=items, split=LeaveOneOut(valid=0))
     assert isinstance(data.spec.features["price"], Numeric)
 
 
-def test_there_is_a_target():
+def test_target_must_have_an_item():
     with pytest.raises(ValueError, match=r"`target` must hold the item. Received: target=\[\]"):
         prepare_impressions(a_log(), **(COLUMNS | {"target": []}))
 
 
-def test_integers_with_hash_buckets_may_not_be_padding():
+def test_hashed_integers_must_not_contain_padding():
     hashed = {"hash_buckets": 8, "dtype": "int64"}
     log = a_log(item=[1, 2, 0, 1, 2, 1], other=[0, 1, 2, 0, 1, 2])
     columns = COLUMNS | {"target": [Categorical("item", **hashed)]}
@@ -287,7 +289,7 @@ def test_integers_with_hash_buckets_may_not_be_padding():
     log = log.assign(item=log["item"] + 1, tags=[[1], [0, 2], [], [3], [4], [5]])
     with pytest.raises(ValueError, match=r"'tags' must not hold 0, .* 0 in row 1\."):
         prepare_impressions(log, **columns, context=[tags])
-    # Other features do not tell padding: 0 is a value there.
+    # 0 is a valid value of other features.
     data = prepare_impressions(log, **columns, context=[Categorical("other", **hashed)])
     assert (data.parts["train"].columns["other"] >= 2).all()
 
@@ -301,7 +303,7 @@ def test_splits():
         "test": 2,
     }
     assert data.report["rows_in_histories_only"] == 1
-    # The click of "other" is in a history, its item unknown to training.
+    # The click of "other" is in a history. Its item is not in training.
     assert histories(data, "test") == [["x", "?"], ["x"]]
     by_time = prepare_impressions(a_log(), **COLUMNS, split=ByTime(test_from=30), time_unit="s")
     assert by_time.parts["test"].time.tolist() == [30_000_000, 40_000_000]
@@ -312,7 +314,7 @@ def test_splits():
     assert default.parts["test"].time.tolist() == same.parts["test"].time.tolist() == [41_000_000]
 
 
-def test_rows_of_the_test_alone():
+def test_split_with_only_test_rows():
     known = prepare_impressions(a_log(), **COLUMNS, split=LeaveOneOut(valid=0)).spec
     log = a_log(item=["x", "new", "y", "x", "y", "x"], part="test")
     columns = COLUMNS | {"target": list(known.target)}
@@ -320,12 +322,14 @@ def test_rows_of_the_test_alone():
     assert list(data.parts) == ["test"]
     assert data.spec == known
     assert raw(data, "test", "item")[1] == "?"
-    message = r"from which the features \['item'\] are learned\. Received: none from 'part'\. Rows"
+    message = (
+        r"from which the features \['item'\] are learned\. Received: none from 'part'\. Without"
+    )
     with pytest.raises(ValueError, match=message):
         prepare_impressions(log, **COLUMNS, split="part")
 
 
-def test_the_order_of_the_log_decides_nothing():
+def test_result_does_not_depend_on_the_order_of_the_log():
     rng = np.random.default_rng(0)
     log = pd.DataFrame(
         {
@@ -375,7 +379,7 @@ def test_bad_rows_are_kept_aside(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv", "parquet"])
-def test_files_of_every_form(tmp_path, form):
+def test_file_formats(tmp_path, form):
     path = tmp_path / f"log.{form}"
     if form == "parquet":
         a_log().to_parquet(path)
@@ -425,7 +429,7 @@ def test_invalid_arguments_raise(options, message):
 
 
 @pytest.mark.parametrize("write", ["csv", "parquet", None])
-def test_one_item_that_is_missing_does_not_make_the_others_numbers(tmp_path, write):
+def test_missing_item_does_not_change_the_type(tmp_path, write):
     log = a_log(item=[1, 2, 3, 1, None, 1], shop=[5, 6, 5, 5, 6, None])
     if write:
         getattr(log, f"to_{write}")(tmp_path / f"log.{write}", index=False)
@@ -434,25 +438,25 @@ def test_one_item_that_is_missing_does_not_make_the_others_numbers(tmp_path, wri
     options = {"categorical": ["shop"], "split": LeaveOneOut(valid=0), "max_bad": 0.2}
     data = prepare_impressions(log, **columns, **options)
     assert data.spec.features["item"].vocabulary == (1, 2, 3)
-    assert data.spec.features["shop"].vocabulary == (5, 6)  # Its gap is in the test part.
+    assert data.spec.features["shop"].vocabulary == (5, 6)  # The missing value is in the test part.
     assert data.report["rows_aside"] == {
         "'item' is missing": {"rows": 1, "first_line": 4 + 2 * (write == "csv")}
     }
 
 
-def test_items_that_are_floats():
+def test_float_items():
     whole = prepare_impressions(a_log(item=[1.0, 2.0, 3.0, 1.0, 2.0, 1.0]), **COLUMNS)
     assert whole.spec.features["item"].vocabulary == (1, 2)
     with pytest.raises(ValueError, match="The item, the first of `target`, must have strings or"):
         prepare_impressions(a_log(item=[1.5, 2.0, 3.0, 1.0, 2.0, 1.0]), **COLUMNS)
 
 
-def test_of_must_be_of_the_target():
+def test_of_must_name_features_of_the_target():
     with pytest.raises(ValueError, match=r"`of` must hold features of `target`: \['item'\]. Rec"):
         prepare_impressions(a_log(brand=1), **COLUMNS, of=["item", "brand"])
 
 
-def test_earlier_behaviors_of_other_users_alone():
+def test_prior_history_of_unknown_users_only():
     prior_history = pd.DataFrame({"user": [1, 2], "item": ["x", "y"]})
     with pytest.raises(ValueError, match=r"`prior_history` must have rows .* none in common"):
         prepare_impressions(a_log(), **COLUMNS, prior_history={"hist": prior_history})

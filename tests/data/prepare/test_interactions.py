@@ -1,4 +1,4 @@
-"""`prepare_interactions`: positives in time order, negatives new to the user."""
+"""`prepare_interactions`: positives in time order, and negatives that the user never met."""
 
 from itertools import chain
 
@@ -14,7 +14,7 @@ from tests.data.prepare.leakage import check_no_leakage
 from tests.data.prepare.shared import histories, raw
 
 ITEMS = [f"i{i}" for i in range(12)]
-# Knows all items: what is out of vocabulary has a test of its own.
+# Contains all items. Another test covers out-of-vocabulary items.
 ITEM = Categorical("item", vocabulary=ITEMS, dim=2)
 COLUMNS = {"user": "user", "time": "time", "target": [ITEM]}
 
@@ -42,8 +42,8 @@ def test_positives_and_negatives():
     check_no_leakage(data)
 
 
-def test_the_din_protocol_counts():
-    """A user of n behaviors: positions 1 to n - 2 are training, n - 1 is the test."""
+def test_number_of_rows_in_the_din_protocol():
+    """Of n behaviors of a user, positions 1 to n - 2 are training and n - 1 is the test."""
     data = prepare_interactions(a_log(), **COLUMNS, split=LeaveOneOut(valid=0))
     assert {part: len(samples) for part, samples in data.parts.items()} == {"train": 6, "test": 4}
 
@@ -91,7 +91,7 @@ def test_histories_match_a_slow_loop(rows, ties, negatives):
     )
 
 
-def test_a_positive_and_its_negatives_are_one_request():
+def test_requests_of_positives_and_negatives():
     data = prepare_interactions(a_log(), **COLUMNS, negatives=3)
     ((x, y),) = data.dataset("test", by_request=True)
     assert x["item"].shape == (2, 4)
@@ -107,14 +107,14 @@ def test_ties():
     assert [len(h) for h in histories(order, "test")[::2]] == [6, 7]
 
 
-def test_features_of_an_item_are_those_of_its_first_behavior_or_of_the_table():
+def test_item_features_are_from_the_first_behavior_or_the_table():
     target = {**COLUMNS, "target": [ITEM, "shop"]}
     data = prepare_interactions(a_log(), **target, split=LeaveOneOut(valid=0))
     shop = dict(zip(raw(data, "train", "item"), raw(data, "train", "shop"), strict=True))
     shop |= dict(zip(raw(data, "test", "item"), raw(data, "test", "shop"), strict=True))
     by_time = a_log().sort_values("time", kind="stable").drop_duplicates("item")
     first = dict(zip(by_time["item"], by_time["shop"], strict=True))
-    assert first["i3"] == 1  # Of b at 1; a's is at 4.
+    assert first["i3"] == 1  # Of b at time 1. That of a is at 4.
     assert shop == {item: first[item] for item in shop}
     table = pd.DataFrame({"item": ITEMS, "shop": range(100, 112)})
     data = prepare_interactions(a_log(), **target, items=table)
@@ -124,8 +124,8 @@ def test_features_of_an_item_are_those_of_its_first_behavior_or_of_the_table():
         assert all(shop == "?" or f"i{shop - 100}" == item for item, shop in pairs)
 
 
-def test_large_ids_of_the_log_and_bad_rows_of_the_table_are_kept():
-    large = 2**60 + 1 + 2 * np.arange(8)  # Floats would round each of them.
+def test_large_ids_and_bad_rows_of_the_table():
+    large = 2**60 + 1 + 2 * np.arange(8)  # Floats would round them.
     log = a_log(shop=large, brand=["x"] * 8)
     table = pd.DataFrame({"item": [*ITEMS[:9], None], "brand": ["y"] * 10})
     columns = COLUMNS | {"target": [ITEM, "shop", "brand"]}
@@ -138,7 +138,7 @@ def test_large_ids_of_the_log_and_bad_rows_of_the_table_are_kept():
         prepare_interactions(log, **columns, items=table)
 
 
-def test_given_negatives():
+def test_negatives_of_a_column():
     log = a_log(other=[None, "i9", "i8", "i7", None, "i9", "i6", None])
     items = pd.DataFrame({"item": ITEMS})
     data = prepare_interactions(log, **COLUMNS, items=items, negatives="other")
@@ -163,7 +163,7 @@ def test_negatives_by_popularity():
     assert share["popularity"] > 0.45
 
 
-def test_seeded():
+def test_seed_determines_the_negatives():
     def draw(seed):
         items = pd.DataFrame({"item": ITEMS})
         data = prepare_interactions(a_log(), **COLUMNS, items=items, seed=seed, negatives=5)
@@ -173,7 +173,7 @@ def test_seeded():
     assert (draw(1) != draw(2)).any()
 
 
-def test_context_and_side():
+def test_context_and_side_features():
     log = a_log(device=["phone", "tv"] * 4)
     data = prepare_interactions(
         log, **COLUMNS, context=["device"], side_features=["shop"], split=LeaveOneOut(valid=0)
@@ -193,14 +193,14 @@ def test_split_by_time_and_by_column():
     assert len(histories(data, "test")[0]) == 3
 
 
-def test_what_training_never_saw_is_out_of_vocabulary():
+def test_values_that_are_not_in_training_are_out_of_vocabulary():
     log = pd.concat([a_log(), a_log(user=[f"{u}2" for u in a_log()["user"]])], ignore_index=True)
     late = a_log(item=["n0", "n1", "n2", "n3"] * 2, user=["a"] * 8, time=range(20, 28))
     options = COLUMNS | {"target": ["item"]}
     data = prepare_interactions(
         pd.concat([log, late]), **options, split=ByTime(test_from=20), time_unit="s", seed=1
     )
-    # What training saw: its positives, their histories, and its negatives.
+    # Training contains its positives, their histories, and its negatives.
     items = {*raw(data, "train", "item"), *chain.from_iterable(histories(data, "train"))}
     assert set(data.spec.features["item"].vocabulary) == items
     assert "?" not in items
@@ -245,7 +245,7 @@ def test_invalid_arguments_raise(options, message):
         prepare_interactions(a_log(), **(COLUMNS | options))
 
 
-def test_a_user_who_met_everything():
+def test_user_who_met_all_items_raises():
     log = a_log(user=["a"] * 8)
     message = r"Received: 1 users who met all 7 items .* user 'a'\. Leave .*`items`.*`negatives='c"
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Which column holds which label, and logs and rows with several labels."""
+"""Columns of labels, and logs and rows with several labels."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import keras_din as kd
 from keras_din.cli.show import report
 from keras_din.data import PreparedData, prepare_impressions, prepare_rows, rows_dataset
 from keras_din.data.prepare.label_columns import columns_of_spec, label_columns
-from keras_din.data.prepare.leaks import telling_features
+from keras_din.data.prepare.leaks import leaking_features
 
 CLICK, BUY = kd.Label("click"), kd.Label("buy", output="cvr")
 
@@ -22,11 +22,11 @@ CLICK, BUY = kd.Label("click"), kd.Label("buy", output="cvr")
         ({"click": "is_click", BUY: "is_buy"}, {CLICK: "is_click", BUY: "is_buy"}),
     ],
 )
-def test_columns_of_labels(label, expected):
+def test_label_columns(label, expected):
     assert label_columns(label) == expected
 
 
-def test_columns_of_the_labels_of_a_spec():
+def test_columns_of_spec():
     item = kd.Categorical("item", 5)
     one = kd.FeatureSpec(target=[item])
     two = kd.FeatureSpec(target=[item], labels=[CLICK, BUY])
@@ -52,7 +52,7 @@ def test_invalid_labels_raise(label, message):
 
 
 def a_log():
-    """Four impressions of each of three users; of the last one no one knows if it was bought."""
+    """Four impressions of each of three users. For the last user, `is_buy` is missing."""
     click = [1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1]
     buy = [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, np.nan]
     user, time = np.divmod(np.arange(12), 4)
@@ -66,10 +66,10 @@ def prepared(log=None, **changes):
     return prepare_impressions(a_log() if log is None else log, **(words | changes))
 
 
-def test_a_log_with_two_labels(tmp_path):
+def test_log_with_two_labels(tmp_path):
     data = prepared()
     assert data.spec.labels == (CLICK, BUY)
-    # A row must have all labels.
+    # Rows with a missing label are bad.
     assert data.bad_rows["reason"].tolist() == ["'is_buy' is missing"]
     rows = np.concatenate([samples.line for samples in data.parts.values()])
     for name, column in (("click", "is_click"), ("buy", "is_buy")):
@@ -85,31 +85,31 @@ def test_a_log_with_two_labels(tmp_path):
     assert y["cvr"].numpy().tolist() == [[0], [0], [0]]
 
 
-def test_one_label_is_the_click_whatever_its_column():
+def test_single_label_is_named_click():
     data = prepared(label="is_buy")
     assert data.spec.outputs == ("ctr",)
     assert list(data.parts["train"].labels) == ["click"]
 
 
-def test_a_label_is_no_feature():
+def test_label_as_feature_raises():
     with pytest.raises(ValueError, match=r"`context` must hold what is known before .* 'is_buy'"):
         prepared(context=["is_buy"])
 
 
-def test_a_label_that_is_always_the_same_is_refused():
+def test_constant_label_raises():
     log = a_log().assign(is_buy=0)
     with pytest.raises(ValueError, match=r"all with label 0 in column 'is_buy'"):
         prepared(log)
 
 
-def test_fewer_negatives_of_several_labels_are_refused():
+def test_downsampling_with_several_labels_raises():
     with pytest.raises(
         ValueError, match=r"requires a spec with one label.*Received: labels \['cli"
     ):
         prepared().downsample_negatives(0.5)
 
 
-def test_a_feature_that_tells_one_of_the_labels_is_found():
+def test_leaking_feature_of_the_second_label_is_found():
     rows = 2000
     rng = np.random.default_rng(0)
     buy = rng.integers(0, 2, rows)
@@ -121,9 +121,9 @@ def test_a_feature_that_tells_one_of_the_labels_is_found():
     )
     item, paid = kd.Categorical("item", 9), kd.Categorical("paid", 4)
     spec = kd.FeatureSpec(target=[item], context=[paid], labels=["click"])
-    assert telling_features(samples, spec) == []
+    assert leaking_features(samples, spec) == []
     spec = kd.FeatureSpec(target=[item], context=[paid], labels=["click", "buy"])
-    assert telling_features(samples, spec) == ["paid"]
+    assert leaking_features(samples, spec) == ["paid"]
 
 
 def test_rows_with_two_labels():
@@ -145,5 +145,5 @@ def test_rows_with_two_labels():
     for shuffle in (False, True):
         ((_, y),) = rows_dataset(frame, data.spec, of_names, shuffle=shuffle)
         assert y["cvr"].numpy().sum() == 1
-    ((_, y),) = rows_dataset(frame, data.spec)  # Without labels, to predict.
+    ((_, y),) = rows_dataset(frame, data.spec)  # Without labels, for prediction.
     assert {name: values.numpy().sum() for name, values in y.items()} == {"ctr": 0, "cvr": 0}

@@ -1,4 +1,4 @@
-"""Features that tell the label are refused where they are it, and else warned of."""
+"""Target leakage: labels as features raise, and features that predict a label warn."""
 
 import numpy as np
 import pandas as pd
@@ -47,15 +47,15 @@ def test_a_label_among_the_features(words, message):
         prepare_impressions(a_log(), **WORDS, **words)
 
 
-def test_what_a_user_did_earlier_is_known():
+def test_labels_of_earlier_impressions_as_side_features():
     words = {"target": "item", "side_features": "click", "sequences": {"seen": "like"}}
     data = prepare_impressions(a_log(), **WORDS, **words)
     assert [feature.name for feature in data.spec.sequences[0].side_features] == ["click"]
-    # No label of this data set: whether it leaks, nobody can tell of twelve rows.
+    # Not a label of this data set. Twelve rows are too few to detect a leak.
     prepare_impressions(a_log(), **WORDS, target="item", context="like")
 
 
-def test_a_label_among_the_features_of_rows():
+def test_label_among_the_features_of_rows():
     frame = a_log(hist_item=[["a"]] * 12)
     with pytest.raises(ValueError, match=r"`context` must.*'click', which is the label"):
         prepare_rows(frame, label="click", target="item", context="click")
@@ -78,7 +78,7 @@ LEAKS = {
     "a score": lambda y, rng: np.where(y == 1, -1, 1) * rng.uniform(1, 9, len(y)),
     "one exception": lambda y, rng: np.where(np.arange(len(y)) == 5, 1 - y, y),
 }
-HONEST = {
+NO_LEAKS = {
     "noise": lambda y, rng: rng.uniform(size=len(y)),
     "a constant": lambda y, rng: np.full(len(y), "x"),
     "a good feature": lambda y, rng: np.where(rng.uniform(size=len(y)) < 0.99, y, 1 - y),
@@ -88,43 +88,43 @@ HONEST = {
 
 @pytest.mark.parametrize("word", ["target", "context"])
 @pytest.mark.parametrize("make", LEAKS.values(), ids=LEAKS)
-def test_features_that_tell_the_label(make, word):
+def test_leaking_features(make, word):
     frame = a_log(4000, leak=make(clicks(), np.random.default_rng(1)))
     words = {"target": ["item"], "context": []}
     words[word] = [*words[word], "leak"]
-    with pytest.warns(UserWarning, match=r"Features \['leak'\] tell the label of nearly every"):
+    with pytest.warns(UserWarning, match=r"Features \['leak'\] predict the label of nearly every"):
         data = prepare_impressions(frame, **WORDS, **words)
     assert data.report["features_that_tell_the_label"] == ["leak"]
 
 
-@pytest.mark.parametrize("make", HONEST.values(), ids=HONEST)
-def test_features_that_do_not(make):
+@pytest.mark.parametrize("make", NO_LEAKS.values(), ids=NO_LEAKS)
+def test_other_features(make):
     frame = a_log(4000, fine=make(clicks(), np.random.default_rng(1)))
     data = prepare_impressions(frame, **WORDS, target="item", context="fine")
     assert data.report["features_that_tell_the_label"] == []
 
 
-def test_few_rows_and_bags_are_not_judged():
+def test_few_rows_and_bags_are_not_checked():
     frame = a_log(900, leak=clicks(900), bag=[["x"] if y else ["z"] for y in clicks(900)])
     data = prepare_impressions(frame, **WORDS, target="item", context=["leak", "bag"])
     assert isinstance(data.spec.context[1], Bag)
     assert data.report["features_that_tell_the_label"] == []
 
 
-def test_rows_that_tell_the_label():
+def test_leaking_feature_in_rows():
     frame = a_log(4000, leak=clicks(), hist_item=[["a"]] * 4000)
-    with pytest.warns(UserWarning, match=r"Features \['leak'\] tell the label"):
+    with pytest.warns(UserWarning, match=r"Features \['leak'\] predict the label"):
         prepare_rows(frame, label="click", target="item", context="leak")
 
 
-def test_on_the_command_line(tmp_path, capsys):
+def test_leaks_on_the_command_line(tmp_path, capsys):
     frame = a_log(4000, leak=clicks())
     frame.to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), "--user", "user"]
     words += ["--time", "time", "--label", "click", "--target"]
     assert main([*words, "item,click"]) == 1
     assert "'click', which is the label" in capsys.readouterr().err
-    with pytest.warns(UserWarning, match="tell the label"):
+    with pytest.warns(UserWarning, match="predict the label"):
         assert main([*words, "item", "--context", "leak"]) == 0
     assert (
         "warning: feature 'leak' alone predicts the label of nearly every"

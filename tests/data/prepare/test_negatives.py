@@ -1,4 +1,4 @@
-"""Negatives: never met, uniform, seeded, and an error where none is left."""
+"""Negatives are uniform, seeded, and never met by the user."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from keras_din.data import sample_negatives
 
 
-def test_never_an_item_of_the_user_s_whole_list():
+def test_negatives_are_not_in_the_list_of_the_user():
     rng = np.random.default_rng(0)
     seen_user = rng.integers(50, size=4000)
     seen_item = rng.integers(100, size=4000)
@@ -25,12 +25,12 @@ def chi_square(counts, expected):
     return ((counts - expected) ** 2 / expected).sum()
 
 
-def test_uniform_over_what_is_left():
+def test_uniform_over_remaining_items():
     rows = 90_000
     drawn = sample_negatives(np.zeros(rows, int), 10, [0], [3], np.random.default_rng(1))
     counts = np.bincount(drawn.ravel(), minlength=10)
     assert counts[3] == 0
-    # 8 degrees of freedom: above 26.1 once in a thousand.
+    # With 8 degrees of freedom, it exceeds 26.1 with probability 0.001.
     assert chi_square(np.delete(counts, 3), rows / 9) < 26.1
 
 
@@ -41,7 +41,7 @@ def test_by_popularity():
     )
     counts = np.bincount(drawn.ravel(), minlength=4)
     assert counts[1] == counts[3] == 0
-    # 1 degree of freedom: above 10.8 once in a thousand.
+    # With 1 degree of freedom, it exceeds 10.8 with probability 0.001.
     assert chi_square(counts[[0, 2]], rows * np.array([0.25, 0.75])) < 10.8
 
 
@@ -53,19 +53,19 @@ def test_seeded():
     assert (draw(5) != draw(6)).any()
 
 
-def test_a_user_outside_the_lists_and_no_lists_at_all():
+def test_user_without_a_list():
     rng = np.random.default_rng(0)
     assert sample_negatives([9], 3, [0], [0], rng).shape == (1, 1)
     assert sample_negatives([9], 3, [], [], rng).shape == (1, 1)
     assert sample_negatives([], 3, [0], [0], rng).shape == (0, 1)
 
 
-def test_the_only_item_left():
+def test_only_one_item_left():
     drawn = sample_negatives([4] * 20, 5, [4] * 5, [0, 1, 3, 4, 4], np.random.default_rng(0))
     assert set(drawn.ravel()) == {2}
 
 
-def test_a_user_who_met_everything():
+def test_user_who_met_all_items_raises():
     rng = np.random.default_rng(0)
     message = "Received: 1 users who met all 2 items that can be drawn, the first of them user 4"
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Logs without times: an order is an order, and no date is invented."""
+"""Logs with an order instead of times: reports and splits show the order, not dates."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ def a_log(**changes):
 
 
 @pytest.mark.parametrize("form", ["csv", "frame"])
-def test_an_order_is_reported_as_such(tmp_path, form):
+def test_report_of_an_order(tmp_path, form):
     log = a_log()
     if form == "csv":
         log.to_csv(tmp_path / "log.csv", index=False)
@@ -43,20 +43,20 @@ def test_an_order_is_reported_as_such(tmp_path, form):
         assert data.parts["test"].time.tolist()[0] == 2**53 + 1
     data = prepare_impressions(log, **COLUMNS, label="click", split=split)
     test = data.parts["test"]
-    (user,) = np.flatnonzero(test.label == 0)  # Of a: clicks at 1, 3, 5 and 7.
+    (user,) = np.flatnonzero(test.label == 0)  # Of user a, with clicks at 1, 3, 5 and 7.
     start, end = (bounds[user] for bounds in test.history["hist"])
     names = (None, "?", *data.spec.features["item"].vocabulary)
     history = [names[i] for i in data.behaviors["hist"].columns["item"][start:end]]
     assert history == ["x", "z", "z", "x"]
 
 
-def test_a_split_of_an_order():
+def test_split_of_an_order():
     split = ByTime(test_from=7)
     data = prepare_impressions(a_log(), **COLUMNS, label="click", split=split)
     assert sorted(data.parts["test"].time.tolist()) == [7, 7, 9, 9, 2**53 + 1, 2**53 + 1]
 
 
-def test_an_empty_part_of_an_order():
+def test_empty_part_of_an_order():
     log, words = a_log(), {**COLUMNS, "label": "click"}
     message = rf"none for \['valid'\].*; the rows are in the order 1 to {2**53 + 1}\."
     with pytest.raises(ValueError, match=message):
@@ -67,7 +67,7 @@ def test_an_empty_part_of_an_order():
         prepare_impressions(log, **words, split=ByTime(test_from=0))
 
 
-def test_an_order_has_no_days():
+def test_order_has_no_days():
     data = prepare_impressions(a_log(), **COLUMNS, label="click", split=LeaveOneOut(valid=0))
     with pytest.raises(
         ValueError, match=r"requires times.* Received: data whose rows have an order"
@@ -79,7 +79,7 @@ def test_an_order_has_no_days():
     "step, first",
     [([*range(11), 1.5], r"1\.5 in line 11"), ([*map(str, range(11)), "x"], "'x' in line 11")],
 )
-def test_an_order_is_of_whole_numbers(step, first):
+def test_order_must_be_whole_numbers(step, first):
     log = a_log(step=step)
     with pytest.raises(ValueError, match=f"'step' is not a whole number, as an order is.* {first}"):
         prepare_impressions(log, **COLUMNS, label="click")
@@ -102,14 +102,14 @@ def test_an_order_is_of_whole_numbers(step, first):
         ),
     ],
 )
-def test_either_times_or_an_order(options, message):
+def test_time_and_order_exclude_each_other(options, message):
     for prepare in (prepare_impressions, prepare_interactions):
         label = {"label": "click"} if prepare is prepare_impressions else {}
         with pytest.raises(ValueError, match=message):
             prepare(a_log(), **(COLUMNS | label | options))
 
 
-def test_on_the_command_line(tmp_path, capsys):
+def test_order_on_the_command_line(tmp_path, capsys):
     a_log().to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), "--user", "user"]
     words += ["--label", "click", "--target", "item", "--split", "by-time", "--test-from", "7"]

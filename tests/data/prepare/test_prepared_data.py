@@ -1,4 +1,4 @@
-"""`PreparedData`: all or nothing on disk, and the same data back."""
+"""`PreparedData`: atomic saves, and loading gives the same data."""
 
 import dataclasses
 import os
@@ -48,7 +48,7 @@ def test_save_and_load(tmp_path):
     assert repr(loaded) == "PreparedData(rows of {train: 2, test: 1}, events of {hist: 2})"
 
 
-def test_bad_rows_come_back_as_they_are(tmp_path):
+def test_bad_rows_are_saved_and_loaded(tmp_path):
     data = prepared()
     texts = ["p\rq", "p\r12", "a\nb", 'a "b"', "", "é,", "NA"]
     bad = pd.DataFrame({"line": range(7), "reason": "the row is bad", "user": texts, "time": None})
@@ -59,7 +59,7 @@ def test_bad_rows_come_back_as_they_are(tmp_path):
 
 
 def of_requests(requests=400, candidates=5):
-    """Requests of one positive and its negatives; the item tells the row."""
+    """Requests of one positive and its negatives. The item is the number of the row."""
     rows = np.arange(requests * candidates)
     item = kd.Categorical("item", len(rows) + 2, dim=4)
     samples = Samples(
@@ -78,7 +78,7 @@ def test_downsample_negatives():
     thin = data.downsample_negatives(0.25)
     kept = thin.parts["train"]
     items = kept.columns["item"]
-    assert (np.diff(items) > 0).all()  # The rows that stay are in their order, and as they were.
+    assert (np.diff(items) > 0).all()  # Kept rows are unchanged and in their order.
     rows = items - 2
     np.testing.assert_array_equal(kept.label, rows % 5 == 0)
     np.testing.assert_array_equal(kept.request, rows // 5)
@@ -146,14 +146,14 @@ def test_weight_by_recency_raises():
         of_requests(2).weight_by_recency(3)
 
 
-def test_others_may_read_what_the_umask_allows(tmp_path):
+def test_permissions_follow_the_umask(tmp_path):
     (tmp_path / "by_hand").mkdir()
     prepared().save(tmp_path / "data")
     mode = lambda name: stat.S_IMODE((tmp_path / name).stat().st_mode)  # noqa: E731
     assert mode("data") == mode("by_hand")
 
 
-def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
+def test_save_to_an_empty_or_a_full_folder(tmp_path):
     (tmp_path / "data").mkdir()
     prepared().save(tmp_path / "data")
     with pytest.raises(FileExistsError, match=r"must be new or empty\. .* overwrite=True"):
@@ -163,7 +163,7 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
     assert only(tmp_path) == ["data"]
 
 
-def test_a_link_leads_to_the_folder(tmp_path):
+def test_save_to_a_symbolic_link(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to("there")
     prepared().save(tmp_path / "link")
@@ -174,7 +174,7 @@ def test_a_link_leads_to_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_something_else_is_never_replaced(tmp_path, overwrite):
+def test_other_folders_are_never_replaced(tmp_path, overwrite):
     (tmp_path / "thesis.txt").write_text("years")
     with pytest.raises(FileExistsError, match="`folder` must be"):
         prepared().save(tmp_path, overwrite=overwrite)
@@ -184,7 +184,7 @@ def test_something_else_is_never_replaced(tmp_path, overwrite):
 
 
 def fails_at(number, function):
-    """`function`, which raises at its call of that number instead, once."""
+    """Returns `function`, except that its call with this number raises, once."""
     calls = 0
 
     def call(*args, **kwargs):
@@ -206,7 +206,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, number):
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_save_that_fails_at_a_rename_leaves_the_old_data(tmp_path, monkeypatch, number):
+def test_failed_rename_keeps_the_old_data(tmp_path, monkeypatch, number):
     prepared(label=0).save(tmp_path / "data")
     monkeypatch.setattr(os, "rename", fails_at(number, os.rename))
     with pytest.raises(OSError, match="No space left on device"):
@@ -215,7 +215,7 @@ def test_a_save_that_fails_at_a_rename_leaves_the_old_data(tmp_path, monkeypatch
     assert PreparedData.load(tmp_path / "data").parts["train"].label[0] == 0
 
 
-def test_an_interrupted_save_leaves_the_old_data(tmp_path, monkeypatch):
+def test_interrupted_save_keeps_the_old_data(tmp_path, monkeypatch):
     prepared(label=0).save(tmp_path / "data")
 
     def interrupt(*args, **kwargs):

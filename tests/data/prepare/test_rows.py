@@ -33,7 +33,7 @@ def a_frame(**changes):
 
 
 def as_text(frame):
-    """The frame with its histories as text."""
+    """Returns the frame with its histories as text."""
     text = {
         name: [None if cell is None else "|".join(map(str, cell)) for cell in frame[name]]
         for name in frame
@@ -64,7 +64,7 @@ def from_frame_of_text(tmp_path):
 def test_features_are_learned_from_training_rows(tmp_path, form):
     source, separator = form(tmp_path)
     data = prepare_rows(source, **COLUMNS, split="part", separator=separator, dim=4, group="user")
-    # Of training rows: y, x, y shown; x, z, x in a history.
+    # Values of training rows: candidates y, x, y, and x, z, x in a history.
     item = Categorical("item", vocabulary=["x", "y", "z"], dim=4)
     numbers = [1.5, 2.5, 2.0, 2.5, 3.5, 2.0]
     price = Numeric("price", mean=np.mean(numbers), std=np.std(numbers))
@@ -90,7 +90,7 @@ def test_features_are_learned_from_training_rows(tmp_path, form):
     assert PreparedData.load(tmp_path / "data").spec == data.spec
 
 
-def test_tables_by_part_and_rows_that_come_later():
+def test_tables_by_part_and_later_rows():
     frame = a_frame()
     tables = {"test": frame[3:], "train": frame[:3]}
     data = prepare_rows(tables, **COLUMNS, group="user")
@@ -101,7 +101,7 @@ def test_tables_by_part_and_rows_that_come_later():
 
 
 @pytest.mark.parametrize("shown, padding", [([5, 7, 5, 9], True), ([5, 0, 5, 9], False)])
-def test_padding_of_histories_is_no_value(shown, padding):
+def test_padding_of_histories_is_not_learned(shown, padding):
     histories = [[0, 5, 7], [0, 0, 0], None, [9, 0, 0]]
     frame = a_frame(item=shown, hist_item=histories, hist_action=histories).drop(
         columns="hist_price"
@@ -128,7 +128,7 @@ def test_bags():
     assert "separators" not in prepare_rows(lists, **columns).report
 
 
-def test_types_are_taken():
+def test_declared_types():
     frame = a_frame(price=[1, 2, 3, 4], hist_price=[[1, 2, 3], [], None, [4, 5]])
     assert isinstance(prepare_rows(frame, **COLUMNS).spec.features["price"], Categorical)
     data = prepare_rows(frame, **COLUMNS, numeric=["price", "action"])
@@ -168,7 +168,7 @@ def test_invalid_rows_raise(changes, options, message):
         prepare_rows(a_frame(**changes), **COLUMNS, **options)
 
 
-def test_a_later_table_has_the_types_of_the_first():
+def test_types_of_the_first_table_apply_to_later_tables():
     frame = a_frame().drop(columns=["part"])
     later = frame.assign(price=["3", "4", "5", "6"])
     data = prepare_rows({"train": frame, "test": later}, **COLUMNS)
@@ -179,7 +179,7 @@ def test_a_later_table_has_the_types_of_the_first():
         )
 
 
-def test_parts_have_names():
+def test_unknown_parts_raise():
     for source, options in (
         ({"valid": a_frame()}, {}),
         ({}, {}),
@@ -191,14 +191,14 @@ def test_parts_have_names():
             prepare_rows(source, **COLUMNS, **options)
 
 
-def test_a_part_without_rows():
+def test_part_without_rows_raises():
     tables = {"train": a_frame(), "valid": a_frame().iloc[:0]}
     with pytest.raises(ValueError, match=r"The table of each part must have rows.*none of 'valid'"):
         prepare_rows(tables, label="click", target="item")
 
 
 def many_rows():
-    """200 rows of two users, a history each."""
+    """200 rows of two users, with a history each."""
     rows = [
         {"user": f"u{i % 2}", "item": i % 5 + 1, "hist_item": f"{i % 3 + 1}|2", "click": i % 2}
         for i in range(200)
@@ -234,7 +234,7 @@ def test_bad_rows_are_kept_aside_and_counted(tmp_path):
         prepare_rows(tmp_path / "rows.csv", **words, split="part", strict=True)
 
 
-def test_many_bad_rows_are_an_error(tmp_path):
+def test_many_bad_rows_raise(tmp_path):
     frame = many_rows()
     frame.to_csv(tmp_path / "rows.csv", index=False)
     with open(tmp_path / "rows.csv", "a") as file:
@@ -257,7 +257,7 @@ def test_many_bad_rows_are_an_error(tmp_path):
         prepare_rows(frame, **words, max_bad=2)
 
 
-def test_values_that_are_missing_are_counted():
+def test_missing_values_are_counted():
     frame = a_frame(device=["tv", None, "tv", "pad"], price=[1.5, None, 2.0, 9.5])
     frame["hist_price"] = [[2.5, None, 2.0], [], None, [1.5, 8.0]]
     frame["hist_action"] = [[1, 2, None], [], None, [None, 7]]
@@ -269,7 +269,7 @@ def test_values_that_are_missing_are_counted():
 
 
 @pytest.mark.parametrize("of", [["price", "item"], ["item", "price"]])
-def test_padding_is_that_of_the_first_category(of):
+def test_padding_follows_the_first_categorical(of):
     frame = a_frame(
         price=[1.5, 0.5, 0.25, 0.0],
         item=[5, 6, 5, 6],
@@ -283,7 +283,7 @@ def test_padding_is_that_of_the_first_category(of):
     assert data.behaviors["hist"].columns["price"].tolist() == [0.0, 1.0, 0.0]
 
 
-def test_an_unclear_history_is_shown_with_its_line_and_column():
+def test_unclear_type_of_a_history_is_shown_with_its_line():
     frame = many_rows().drop(columns="hist_item").assign(hist_dwell=[[1.0, 2.0]] * 200)
     frame["hist_item"] = [[1, 2]] * 200
     frame.at[150, "hist_dwell"] = [3.0, None]
@@ -303,4 +303,4 @@ def test_tables_of_text_and_bags_by_part():
     assert data.parts["train"].line.tolist() == [0, 1, 2]
     assert data.parts["test"].line.tolist() == [0, 1]
     ((x, _),) = data.dataset("test")
-    np.testing.assert_array_equal(x["genres"], [[[3, 2]], [[2, 0]]])  # B is there three times.
+    np.testing.assert_array_equal(x["genres"], [[[3, 2]], [[2, 0]]])  # B occurs three times.

@@ -1,4 +1,4 @@
-"""Rows that contain their histories give the batches that the log gives."""
+"""Rows that contain their histories give the same batches as the log."""
 
 import dataclasses
 
@@ -105,7 +105,7 @@ def test_without_a_label_all_labels_are_0_and_each_row_is_a_group():
     np.testing.assert_array_equal(samples.group, [0, 1, 2])
 
 
-def test_the_index_of_the_frame_says_nothing():
+def test_index_of_the_frame_is_ignored():
     frame = a_frame().set_index(pd.Index([9, 9, 3]))
     ((x, _),) = rows_dataset(frame, SPEC)
     np.testing.assert_array_equal(x["hist_item"], [[5, 6, 0], [0, 0, 0], [8, 9, 10]])
@@ -136,7 +136,7 @@ def test_invalid_rows_raise(changes, message):
 
 
 @pytest.mark.parametrize("values, what", [(["x", "y"], "strings"), ([5, 7], "integers")])
-def test_what_lists_must_hold_is_named_by_the_feature(values, what):
+def test_error_names_the_raw_type_of_lists(values, what):
     item = Categorical("item", vocabulary=values)
     genres = Bag("genres", vocabulary=values)
     spec = FeatureSpec(target=[item, genres], sequences=[Sequence("hist", of=[item])])
@@ -179,8 +179,8 @@ def test_missing_numbers_are_the_mean(none):
             rows_dataset(frame.assign(age=words), spec)
 
 
-def test_words_for_a_missing_number_are_those_of_prepare_rows(capsys):
-    words = ["-", "n/a", "old", "7.5", "-", "nan"]  # The last is NaN to pandas.
+def test_missing_tokens_are_those_of_prepare_rows(capsys):
+    words = ["-", "n/a", "old", "7.5", "-", "nan"]  # pandas reads the last one as NaN.
     frame = pd.DataFrame({"age": words, "item": ["a"] * 6, "click": [0, 1] * 3})
     prepared = prepare_rows(
         frame, label="click", target="item", context="age", sequences=(), numeric="age"
@@ -189,7 +189,7 @@ def test_words_for_a_missing_number_are_those_of_prepare_rows(capsys):
     rows = rows_dataset(frame.drop(columns="click"), prepared.spec)
     assert rows.values_missing == {"age": 5} == prepared.report["values_missing"]
     ((x, _),) = rows
-    assert x["age"].numpy().tolist() == [7.5] * 6  # The mean of the one number.
+    assert x["age"].numpy().tolist() == [7.5] * 6  # The mean of the only number.
     assert capsys.readouterr().out == (
         "Column 'age': without a value: '-' 2, 'n/a' 1, 'old' 1, 'nan' 1. "
         "They are replaced by the feature's mean.\n"
@@ -204,13 +204,13 @@ def test_words_for_a_missing_number_are_those_of_prepare_rows(capsys):
     assert "Column 'hist_price': without a value: '-' 1." in capsys.readouterr().out
 
 
-def test_columns_that_are_missing():
+def test_missing_columns_raise():
     message = r"\['hist_item', 'clicked', 'who'\] are missing\. Received columns: \['age', 'item'"
     with pytest.raises(ValueError, match=message):
         rows_dataset(a_frame().drop(columns="hist_item"), SPEC, "clicked", group="who")
 
 
-def test_raw_values_where_the_spec_has_a_vocabulary(tmp_path):
+def test_raw_values_of_a_vocabulary(tmp_path):
     item = Categorical("item", vocabulary=["x", "y"], dim=2)
     shop = Categorical("shop", vocabulary=[2**60, 7], dim=2)
     spec = FeatureSpec(target=[item, shop], sequences=[Sequence("hist", of=[item, shop])])
@@ -241,7 +241,7 @@ def test_padding_of_integers_is_that_of_the_server(vocabulary, padding):
 
 
 @pytest.mark.parametrize("user", [["b", None, "b"], [1.0, np.nan, 2.0], ["b", "", "b"]])
-def test_every_row_has_a_group(user):
+def test_missing_group_raises(user):
     message = r"'user' must have a value in every row.* Received: no value in row 1\."
     with pytest.raises(ValueError, match=message):
         rows_to_samples(a_frame(user=user), SPEC, "click", group="user")

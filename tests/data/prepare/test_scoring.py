@@ -1,4 +1,4 @@
-"""Raw logs to be scored: histories by hand, from prepared data and from the log itself."""
+"""Raw logs for scoring: histories from prepared data and from the log itself."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ COLUMNS = {"user": "who", "time": "t"}
 
 
 def old_log():
-    """Ann clicked a at 10 and c at 30; Bob b at 20; Eve nothing."""
+    """Ann clicked a at 10 and c at 30. Bob clicked b at 20. Eve clicked nothing."""
     return pd.DataFrame(
         {
             "who": ["ann", "bob", "ann", "eve"],
@@ -49,7 +49,7 @@ def prepared(tmp_path, loaded=True):
 
 
 def new_log():
-    """Rows in no order; the first is one that the data has."""
+    """Rows in random order. The data already contains the first one."""
     return pd.DataFrame(
         {
             "who": ["ann", "dan", "ann", "bob", "ann", None, "dan", "bob"],
@@ -75,7 +75,7 @@ def test_histories_are_the_behaviors_before(tmp_path, loaded):
         new_log(), SPEC, data, **COLUMNS, sequences={"hist": "click"}, time_unit="s"
     )
     assert log.samples.line.tolist() == [0, 1, 2, 3, 4, 6]
-    # Ann's c at 30 stands in both and counts once; what happens at the row's own time does not.
+    # Ann's c at 30 is in both and counts once. Behaviors at the time of the row do not count.
     assert histories(log) == [["a"], [], ["a", "c", "b"], [], ["a", "c"], ["b"]]
     assert log.samples.columns["item"].tolist() == [4, 3, 1, 2, 3, 4]
     assert log.samples.columns["age"].tolist() == [1, 5, 1, 2, 1, 3]
@@ -107,7 +107,7 @@ def test_without_labels_and_without_data(tmp_path):
 
 
 def test_a_request_has_one_time(tmp_path):
-    """Ann's rows at 30 to 60 were shown together: what she clicked among them is not before."""
+    """Ann's rows at 30 to 60 were shown together, so her clicks among them are not earlier."""
     shown = new_log().assign(page=[1, 2, 1, 3, 1, 4, 5, 6])
     log = log_to_samples(
         shown, SPEC, None, **COLUMNS, sequences={"hist": "click"}, request="page", time_unit="s"
@@ -115,8 +115,8 @@ def test_a_request_has_one_time(tmp_path):
     assert histories(log) == [[], [], [], [], [], ["b"]]
 
 
-def test_a_row_is_scored_as_it_is_prepared():
-    """The prepared part and the raw log give the same batches."""
+def test_scored_rows_equal_prepared_rows():
+    """Prepared data and the raw log give the same batches."""
     log = old_log()
     data = kd.data.prepare_impressions(
         log,
@@ -144,7 +144,7 @@ def test_invalid_arguments_raise(tmp_path):
     )
     with pytest.raises(ValueError, match=r"must name sequences of the model: \['hist'\]"):
         score(new_log(), sequences={"likes": "click"})
-    with pytest.raises(ValueError, match=r"'click' must be 0, 1 or nothing.* 'yes' in line 1"):
+    with pytest.raises(ValueError, match=r"'click' must be 0, 1 or missing.* 'yes' in line 1"):
         score(new_log().assign(click=[1, "yes", *[0] * 6]), sequences={"hist": "click"})
     with pytest.raises(ValueError, match=r"Columns \['age'\] must be in the log"):
         score(new_log().drop(columns="age"))
@@ -153,7 +153,7 @@ def test_invalid_arguments_raise(tmp_path):
     ):
         score(new_log().assign(who=None))
     without = kd.data.PreparedData(SPEC, data.behaviors, data.parts)
-    with pytest.raises(ValueError, match="`data` must know which user of the log each"):
+    with pytest.raises(ValueError, match="`data` must contain the raw values of its users"):
         score(new_log(), without)
     log = data.behaviors["hist"]
     timeless = {"hist": kd.data.BehaviorLog(log.offsets, log.columns)}

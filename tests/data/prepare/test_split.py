@@ -1,4 +1,4 @@
-"""Splits: exactly at their boundaries, by slow loops, and what they refuse."""
+"""Splits: exact boundaries, comparisons with slow loops, and errors."""
 
 import datetime
 import re
@@ -16,7 +16,7 @@ from keras_din.data.prepare.split import (
     LeaveOneOut,
     positions,
 )
-from keras_din.data.prepare.split_rows import check_parts, part_of, part_of_column
+from keras_din.data.prepare.split_rows import assign_parts, check_parts, parts_of_column
 
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 SECOND = 1_000_000
@@ -25,7 +25,7 @@ SECOND = 1_000_000
 def parts(split, user, time=None) -> list:
     user = np.array(user, np.int64)
     time = np.arange(len(user)) if time is None else np.array(time, np.int64)
-    part = part_of(split, user, time)
+    part = assign_parts(split, user, time)
     assert part.dtype == np.int8
     return part.tolist()
 
@@ -36,7 +36,7 @@ def test_positions():
     assert count.tolist() == [3, 3, 3, 1, 2, 2]
 
 
-# Users of 1, 2, 3 and 4 rows.
+# Users with 1, 2, 3 and 4 rows.
 @pytest.mark.parametrize(
     "split, expected",
     [
@@ -55,7 +55,7 @@ def test_leave_one_out(split, expected):
     st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(0, 2), st.integers(0, 2)
 )
 @hypothesis.settings(max_examples=60, deadline=None)
-def test_leave_one_out_against_a_slow_loop(counts, valid, test):
+def test_leave_one_out_matches_a_slow_loop(counts, valid, test):
     expected = []
     for count in counts:
         expected += ([TRAIN] * count + [VALID] * valid + [TEST] * test)[-count:]
@@ -68,7 +68,7 @@ def test_leave_one_out_against_a_slow_loop(counts, valid, test):
 
 
 def users_of(split, users) -> list:
-    """How many users are in training, validation and test, each with two rows."""
+    """Returns the numbers of users in training, validation and test. Each user has two rows."""
     part = np.array(parts(split, np.repeat(np.arange(users), 2))).reshape(users, 2)
     assert (part[:, 0] == part[:, 1]).all()
     return np.bincount(part[:, 0], minlength=3).tolist()
@@ -78,7 +78,7 @@ def users_of(split, users) -> list:
     "valid, test, users, expected",
     [
         (0.1, 0.1, 100, [80, 10, 10]),
-        (0.1, 0.2, 10, [7, 1, 2]),  # As floats, 0.1 + 0.2 is more than 0.3.
+        (0.1, 0.2, 10, [7, 1, 2]),  # As floats, 0.1 + 0.2 exceeds 0.3.
         (0.2, 0.1, 10, [7, 2, 1]),
         (0, 0, 10, [10, 0, 0]),
         (0.5, 0, 10, [5, 5, 0]),
@@ -94,7 +94,7 @@ def test_users_are_drawn_by_the_seed():
     user = np.arange(1000)
     assert parts(ByUser(seed=1), user) == parts(ByUser(seed=1), user)
     assert parts(ByUser(seed=1), user) != parts(ByUser(seed=2), user)
-    # Not the first nor the last users: in each tenth of them is a tenth of the test.
+    # Users are drawn at random: each tenth of them has a tenth of the test.
     tenths = (np.array(parts(ByUser(), user)) == TEST).reshape(10, 100).sum(axis=1)
     assert tenths.min() > 0
     assert tenths.max() < 30
@@ -131,7 +131,7 @@ def test_moments(moment):
     assert parts(ByTime(test_from=moment), [0, 0], time) == [0, 2]
 
 
-def test_a_day_begins_at_midnight_and_a_year_is_no_number():
+def test_dates_begin_at_midnight_and_a_year_is_not_a_number():
     midnight = 1_577_836_800 * SECOND
     for moment in ("2020-01-01", datetime.date(2020, 1, 1), "2020"):
         assert parts(ByTime(test_from=moment), [0, 0], [midnight - 1, midnight]) == [0, 2]
@@ -147,12 +147,12 @@ def test_last_fraction():
     assert parts(LastFraction(0.3, 0), [0] * 10) == [0] * 7 + [1] * 3
     assert parts(LastFraction(0, 0.01), [0] * 10) == [0] * 9 + [2]
     assert parts(LastFraction(0, 0), [0] * 10) == [0] * 10
-    # By time, whoever the user is; rows of one time together, in the later part.
+    # By time of all users. Rows of equal time are all in the later part.
     user, time = [0, 0, 0, 1, 1, 1, 1, 1, 1, 1], [5, 8, 9, 1, 2, 3, 4, 8, 8, 9]
     assert parts(LastFraction(0.2, 0.1), user, time) == [0, 1, 2, 0, 0, 0, 0, 1, 1, 2]
 
 
-def test_a_function_is_a_split():
+def test_function_as_a_split():
     def by_hand(user, position, count, time):
         assert user.tolist() == [0, 0, 0, 2]
         assert position.tolist() == [0, 1, 2, 0]
@@ -239,29 +239,29 @@ def test_invalid_arguments_raise(build, message):
         pd.Series(["train", "valid", "test", None, None], dtype="string"),
     ],
 )
-def test_a_column_says_the_part(values):
-    part = part_of_column("part", values)
+def test_parts_of_column(values):
+    part = parts_of_column("part", values)
     assert part.dtype == np.int8
     assert part.tolist() == [TRAIN, VALID, TEST, LEFT_OUT, LEFT_OUT]
 
 
-def test_each_word_of_a_column_of_parts_is_looked_at_once():
+def test_each_distinct_value_is_converted_once():
     class Word(str):
-        looked = 0
+        converted = 0
 
         def __str__(self):
-            Word.looked += 1
+            Word.converted += 1
             return super().__str__()
 
     words = pd.Series([Word("train"), Word("test")] * 50, dtype=object)
-    assert part_of_column("part", words).tolist() == [TRAIN, TEST] * 50
-    assert Word.looked == 2
+    assert parts_of_column("part", words).tolist() == [TRAIN, TEST] * 50
+    assert Word.converted == 2
 
 
 @pytest.mark.parametrize("values", [["x", None, "Tests"], [0, 1, 2], pd.Series(["x", np.nan, "y"])])
-def test_a_column_without_parts(values):
+def test_column_without_parts_raises(values):
     with pytest.raises(ValueError, match=r"Column 'part' must hold 'train', 'valid' or 'test'"):
-        part_of_column("part", values)
+        parts_of_column("part", values)
 
 
 def test_splits_of_equal_arguments_are_equal():
@@ -271,7 +271,7 @@ def test_splits_of_equal_arguments_are_equal():
     )
 
 
-def test_moments_of_a_format():
+def test_moments_with_a_format():
     expected = ByTime("2022-04-08 13:00", "2022-04-09")
     for moments in ((2022040813, 2022040900), ("2022040813", "2022-04-09")):
         split = ByTime(*moments, time_format="%Y%m%d%H")
@@ -301,16 +301,16 @@ def test_moments_of_a_format():
         ("column", []),
     ],
 )
-def test_parts_that_have_no_rows(split, empty):
+def test_empty_parts_raise(split, empty):
     user = np.zeros(4, np.int64)
     time = np.arange("2020-01-01", "2020-01-05", dtype="datetime64[D]").astype("M8[us]")
     time = time.astype(np.int64)
     if empty == ["train"]:
         message = r"rows for training.*the rows are from 2020-01-01T00:00:00.000000 to 2020-01-04"
         with pytest.raises(ValueError, match=message):
-            part_of(split, user, time)
+            assign_parts(split, user, time)
         return
-    part = np.zeros(4, np.int8) if split == "column" else part_of(split, user, time)
+    part = np.zeros(4, np.int8) if split == "column" else assign_parts(split, user, time)
     check_parts(split, part, time, allow_empty=True)
     if not empty:
         return check_parts(split, part, time)
@@ -319,15 +319,15 @@ def test_parts_that_have_no_rows(split, empty):
         check_parts(split, part, time)
 
 
-def test_rows_of_one_time_leave_a_part_empty():
+def test_rows_of_equal_time_can_leave_a_part_empty():
     time = np.array([0, 1, 1, 1])
     split = LastFraction(0.25, 0.25)
-    part = part_of(split, np.zeros(4, np.int64), time)
+    part = assign_parts(split, np.zeros(4, np.int64), time)
     with pytest.raises(ValueError, match=r"none for \['valid'\] from LastFraction"):
         check_parts(split, part, time)
 
 
 @pytest.mark.parametrize("word", ["val", "Validation", "dev", "TEST", "training", " train"])
-def test_another_word_for_a_part(word):
+def test_synonyms_of_parts_raise(word):
     with pytest.raises(ValueError, match=f"in no part. Received: '{word}', which looks like"):
-        part_of_column("part", ["train", word, "other"])
+        parts_of_column("part", ["train", word, "other"])

@@ -1,4 +1,4 @@
-"""Times and splits of whole logs: what is refused, in Python and on the command line."""
+"""Times and splits of whole logs: errors in Python and on the command line."""
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ def prepared(frame, label="click", **options) -> PreparedData:
 
 
 @pytest.mark.parametrize("label", ["click", None])
-def test_calendar_numbers_need_a_format(label, tmp_path):
+def test_calendar_numbers_require_a_format(label, tmp_path):
     log().to_csv(tmp_path / "log.csv", index=False)
     for source in (log(), log(day=[str(day) for day in DAYS]), tmp_path / "log.csv"):
         with pytest.raises(
@@ -53,13 +53,13 @@ def test_calendar_numbers_need_a_format(label, tmp_path):
         assert data.report["time_unit"] == "date"
 
 
-def test_zeros_before_a_number_stay(tmp_path):
+def test_leading_zeros_are_kept(tmp_path):
     log(day=["040408", "040409", "040501", "040502", "040503"]).to_csv(tmp_path / "log.csv")
     data = prepared(tmp_path / "log.csv", time_format="%y%m%d")
     assert moments(data)[0] == "2004-04-08"
 
 
-def test_the_format_is_that_of_earlier_too():
+def test_format_applies_to_prior_history():
     before = {"hist": pd.DataFrame({"user": [7], "item": ["c"], "day": [20220407]})}
     data = prepared(log(), time_format="%Y%m%d", prior_history=before)
     assert data.behaviors["hist"].time[0] == np.datetime64("2022-04-07", "us").astype(int)
@@ -69,7 +69,7 @@ def test_the_format_is_that_of_earlier_too():
 @pytest.mark.parametrize(
     "split", [ByTime("2022-05-02", "2023-01-01"), LastFraction(0.2, 0.2), ByUser(0.1, 0.1)]
 )
-def test_a_part_without_rows(label, split):
+def test_part_without_rows_raises(label, split):
     frame = log(day=DATES)
     if isinstance(split, LastFraction):
         frame["day"] = frame["day"].where(frame["day"] < "2022-05-01", frame["day"].max())
@@ -98,20 +98,20 @@ def test_a_part_without_rows(label, split):
         (DAYS, {"time_format": "%Y-%m-%d"}, "'day' is not a time.*to `time_format='%Y-%m-%d'`"),
     ],
 )
-def test_what_is_no_time_is_shown_with_a_remedy(day, options, message):
+def test_invalid_times_have_a_remedy(day, options, message):
     for label in ("click", None):
         with pytest.raises(ValueError, match=message):
             prepared(log(day=day), label, **options)
 
 
-def test_a_part_of_which_only_first_behaviors_are():
+def test_part_with_only_first_behaviors_raises():
     frame = log(user=[1, 1, 1, 2, 2], day=DATES)
     split = ByTime(valid_from="2022-05-02", test_from="2022-05-03")
     with pytest.raises(ValueError, match=r"none for \['valid'\]"):
         prepared(frame, None, split=split)
 
 
-def test_on_the_command_line(tmp_path, capsys):
+def test_times_on_the_command_line(tmp_path, capsys):
     log().to_csv(tmp_path / "log.csv", index=False)
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *OPTIONS]
     assert main(words) == 1
@@ -134,14 +134,14 @@ RECENT = [1_600_000_000 + 86_400 * day for day in range(5)]
 @pytest.mark.parametrize("placeholder", [0, -1, 86_400])
 @pytest.mark.parametrize("factor", [1, 1000])
 @pytest.mark.parametrize("label", ["click", None])
-def test_times_that_stand_for_none(placeholder, factor, label, capsys):
+def test_placeholders_among_times(placeholder, factor, label, capsys):
     if placeholder > 1:
         placeholder *= factor
     times = [factor * moment for moment in RECENT]
     times[3] = placeholder
     reason = "'day' is a placeholder for a missing time: it is decades before the others"
     unit = {1: "s", 1000: "ms"}[factor]
-    if placeholder > 1 and factor > 1:  # Then its unit is another.
+    if placeholder > 1 and factor > 1:  # Another unit is detected then.
         with pytest.raises(ValueError, match="must hold times of one unit"):
             prepared(log(day=times), label)
         return
@@ -164,7 +164,7 @@ def test_times_that_stand_for_none(placeholder, factor, label, capsys):
     )
 
 
-def test_dates_that_stand_for_none():
+def test_placeholder_dates():
     dates = DATES.strftime("%Y-%m-%d").tolist()
     for early in ("1970-01-01", "0001-01-01"):
         day = [early, *dates[1:]]
@@ -173,13 +173,13 @@ def test_dates_that_stand_for_none():
         assert prepared(log(day=day), time_format="%Y-%m-%d").report["time_from"][:10] == early
 
 
-def test_numbers_of_early_days_are_times():
-    """Without a date, some logs count seconds from the first event."""
+def test_small_numbers_are_times():
+    """Some logs without dates count seconds from the first event."""
     assert prepared(log(day=[0, 5, 9, 20, 30])).report["time_from"].startswith("1970-01-01")
     assert prepared(log(day=[0, 5, 9, 20, 30]), time_unit="s").report["rows_kept"] == 5
 
 
-def test_earlier_behaviors_without_a_time():
+def test_prior_history_without_times():
     prior_history = pd.DataFrame({"user": 7, "item": list("abc"), "day": [0, RECENT[0], RECENT[1]]})
     frame = log(day=[moment + 86_400 * 9 for moment in RECENT])
     with pytest.raises(ValueError, match="1 of 3 rows for this reason: the row is bad, or has no"):

@@ -1,4 +1,4 @@
-"""The authors' tuples: the same samples, each user's history stored once."""
+"""Tuples of the DIN authors: the same samples, with each user's history stored once."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from keras_din.data import prepare_tuples
 from tests.data.prepare.tuple_rows import CATEGORIES, TEST, TRAIN, as_rows
 
 
-def test_the_same_samples():
+def test_samples_equal_the_tuples():
     data = prepare_tuples(TRAIN, TEST, CATEGORIES)
     assert as_rows(data, "train") == [row[1:] for row in TRAIN]
     assert as_rows(data, "test") == [
@@ -19,9 +19,9 @@ def test_the_same_samples():
     assert data.parts["test"].group.tolist() == [2, 2, 0, 0]
 
 
-def test_a_history_is_stored_once():
+def test_histories_are_stored_once():
     data = prepare_tuples(TRAIN, TEST, CATEGORIES)
-    # [1, 2, 3] of user 7, [0, 1] and [4] of user 3.
+    # [1, 2, 3] of user 7, and [0, 1] and [4] of user 3.
     assert len(data.behaviors["hist"]) == 6
     assert data.report["users"] == 3
 
@@ -37,13 +37,13 @@ def test_random_tuples():
 
 def test_validation_is_the_last_training_position():
     data = prepare_tuples(TRAIN, TEST, CATEGORIES, valid=True)
-    # Of users whose only rows are their last none is left for training.
+    # Users whose only rows are their last ones have none left for training.
     assert as_rows(data, "train") == [row[1:] for row in TRAIN[:2]]
     assert as_rows(data, "valid") == [row[1:] for row in TRAIN[2:]]
     assert as_rows(data, "test") == as_rows(prepare_tuples(TRAIN, TEST, CATEGORIES), "test")
 
 
-def test_a_pair_is_one_request():
+def test_pairs_are_requests():
     data = prepare_tuples(TRAIN, TEST, CATEGORIES)
     (element,) = data.dataset("test", by_request=True)
     assert element[0]["item_id"].shape == (2, 2)
@@ -76,7 +76,7 @@ def test_invalid_tuples_raise(train, test, categories, message):
         prepare_tuples(train, test, categories)
 
 
-def test_a_width_may_be_left_out():
+def test_dim_of_one_feature():
     data = prepare_tuples(TRAIN, TEST, CATEGORIES, dim={"item_id": 3})
     assert [feature.dim for feature in data.spec.target] == [3, 16]
 
