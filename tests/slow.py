@@ -29,7 +29,7 @@ SLOW = (
     "tests/cli/test_predict.py::test_separators*",
     "tests/cli/test_several_labels.py::test_a_run_goes_on*",
     "tests/data/datasets/test_real_data.py*",
-    "tests/data/datasets/test_synthetic.py::test_target_attention*",
+    "tests/data/datasets/test_synthetic.py::test_target_attention_is_better_than_a_mean*",
     "tests/data/pipeline/test_batches.py::test_batches_by_request*",
     "tests/data/pipeline/test_batches.py::test_memory_mapped*",
     "tests/data/prepare/test_impressions.py::test_histories_match_a_slow_loop*",

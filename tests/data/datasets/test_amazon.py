@@ -1,4 +1,4 @@
-"""The published files: their records become a log, and lines that are none stand aside."""
+"""The published files: records become a log, and invalid lines are kept aside."""
 
 import ast
 import gzip
@@ -63,7 +63,7 @@ def raw(data, name, index):
     return [(None, None, *data.spec.features[name].vocabulary)[i] for i in index]
 
 
-def test_the_protocol(tmp_path):
+def test_protocol_of_the_paper(tmp_path):
     data = load(tmp_path, split=LeaveOneOut(valid=0))
     assert [feature.name for feature in data.spec.target] == ["item_id", "category"]
     log = data.behaviors["hist"]
@@ -76,7 +76,7 @@ def test_the_protocol(tmp_path):
                 (part, history, *raw(data, "item_id", samples.columns["item_id"][i : i + 1]))
             )
             assert samples.label[i : i + 2].tolist() == [1, 0]
-    # Of one day, reviews stay as in the file. What only the test has is unseen in training.
+    # Reviews of one day keep the order of the file. Items of the test only are out-of-vocabulary.
     assert rows == [
         ("train", ["B2"], "B1"),
         ("train", ["B2", "B1"], "B3"),
@@ -85,7 +85,7 @@ def test_the_protocol(tmp_path):
         ("test", ["B2", "B4"], "B1"),
     ]
     assert data.report["users_with_one_behavior"] == 1
-    assert data.report["items"] == 5  # Not B9, which nobody bought.
+    assert data.report["items"] == 5  # Without B9, which nobody bought.
     assert len(data.bad_rows) == 0
     categories = raw(data, "category", log.columns["category"])
     assert categories[:-1] == ["Games", "Balls", "Balls", "Games", "Games", "Games", "Balls"]
@@ -159,7 +159,7 @@ def test_invalid_items_are_bad_rows(tmp_path):
         "{'categories': [['x']]}",
         "{'asin': 'B1', 'categories': {[]: 1}}",
         "{'asin': 'B1', 'categories': [['\\ud800']]}",
-        "{'asin': 'B9', " + "1+" * 130_000,  # Passed over.
+        "{'asin': 'B9', " + "1+" * 130_000,  # Longer than the limit of a line.
         "{'title': 'x', 'asin': 'B1', 'x': " + "1+" * 100_000 + "1}",
         "[" * 200_000,
         "-" * 200_000 + "1",
@@ -223,7 +223,7 @@ def test_bad_lines_are_reported(tmp_path):
     )
 
 
-def test_an_item_without_a_category(tmp_path):
+def test_item_without_a_category(tmp_path):
     data = load(tmp_path, meta=META[1:])
     assert data.report["items_table"]["rows_not_found"] == 2
     assert data.report["values_missing"]["category"] > 0
@@ -251,7 +251,7 @@ def test_truncated_file_raises(tmp_path):
 
 
 def test_k_core(tmp_path):
-    # B3 and B5 have one review; without them eve has none, and the others two or more.
+    # B3 and B5 have one review. Without them, eve has none and the others have two or more.
     more = [review(user, item_, 1) for user in ("kim", "lee") for item_ in ("B6", "B1")]
     data = load(tmp_path, [*REVIEWS, *more], k_core=2, split=LeaveOneOut(valid=0))
     assert data.report["rows_outside_core"] == 2

@@ -1,4 +1,4 @@
-"""The authors' file: what it holds becomes samples, and what it lacks is said."""
+"""The authors' file is converted to samples. Other content raises."""
 
 import pickle
 
@@ -20,7 +20,7 @@ def write(tmp_path, *held, protocol=2):
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_samples_equal_those_of_prepare_tuples(tmp_path, protocol):
-    # The users of `groupby` are numpy's numbers.
+    # `groupby` gives users as NumPy integers.
     train = [(np.int64(user), *rest) for user, *rest in TRAIN]
     data = load_din_pickle(write(tmp_path, train, TEST, CATES, COUNTS, protocol=protocol))
     assert as_rows(data, "train") == [row[1:] for row in TRAIN]
@@ -28,7 +28,7 @@ def test_samples_equal_those_of_prepare_tuples(tmp_path, protocol):
     assert as_rows(data, "test") == as_rows(same, "test")
     assert data.spec == same.spec
     assert data.report == same.report
-    # The authors' item 0 is no padding: it stands behind the reserved indices.
+    # The authors' item 0 is not padding here: its index comes after the reserved ones.
     assert data.parts["train"].columns["item_id"].min() == 2
 
 

@@ -1,4 +1,4 @@
-"""MovieLens in each of its forms: the same ratings give the same samples."""
+"""MovieLens in all editions: the same ratings give the same samples."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_all_editions(tmp_path, write):
     assert isinstance(genres, Bag)
     assert movie.vocabulary == (10, 20, 30)
     assert sorted(genres.vocabulary) == ["Comedy", "Drama", "Horror", "Sci-Fi"]
-    # A rating of 3 is no like. Films of one moment are not in each other's history.
+    # A rating of 3 is not a like. Films rated at the same time are not in each other's history.
     assert as_rows(data, "train") == [
         (10, [], 1),
         (20, [10], 0),
@@ -92,7 +92,7 @@ def test_all_editions(tmp_path, write):
         (10, [], 1),
         (20, [], 1),
     ]
-    # Film 40 is not seen in training.
+    # Film 40 is not in training.
     assert as_rows(data, "test") == [(None, [10, 20], 0), (20, [], 1)]
     assert data.report["bags"]["genres"]["empty"] == 1
     assert data.report["rows_aside"] == {}
@@ -104,7 +104,7 @@ def test_all_editions(tmp_path, write):
 def test_threshold_of_a_like(tmp_path):
     write_1m(tmp_path)
     data = load_movielens(tmp_path, threshold=5, split=LeaveOneOut(valid=0))
-    # Of user 3 there is one rating: the test.
+    # User 3 has one rating, which is the test.
     assert as_rows(data, "test") == [(None, [10], 0), (None, [20], 0), (20, [], 0)]
     with pytest.raises(ValueError, match=r"label 0\. Received: 4 rows, all with label 1 in column"):
         load_movielens(tmp_path, threshold=3, split=LeaveOneOut(valid=0))
@@ -117,11 +117,11 @@ def test_split_by_user(tmp_path):
     assert len(test) == 1
     assert train | test == {0, 1, 2}
     assert not train & test
-    # The users of the test are unknown to the context's feature.
+    # The users of the test are out-of-vocabulary in the context.
     assert set(data.parts["test"].columns["user_id"].tolist()) == {1}
 
 
-def test_the_split_of_the_paper(tmp_path):
+def test_split_of_the_paper(tmp_path):
     part = PAPER_SPLIT(np.arange(138_493), None, None, None)
     assert np.bincount(part).tolist() == [100_000, 0, 38_493]
     write_1m(tmp_path)

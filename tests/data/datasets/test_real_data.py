@@ -1,4 +1,4 @@
-"""The loaders on the real logs: the sizes that their descriptions state, and no leakage."""
+"""The loaders on the real logs: the sizes that their descriptions give, and no leakage."""
 
 import gzip
 import json
@@ -36,7 +36,7 @@ def check_kuairand(data):
     assert 0.015 < empty / 193_580 < 0.025
 
 
-def test_the_slice_of_kuairand():
+def test_slice_of_kuairand():
     data = load_kuairand()
     check_kuairand(data)
     assert [feature.name for feature in data.spec.target] == ["video_id", "author_id", "tag"]
@@ -50,10 +50,8 @@ def test_the_slice_of_kuairand():
         ("sports", 100, 0.6758, 0.6742, 0.6545),
     ],
 )
-def test_popularity_has_the_figures_of_an_independent_count(
-    request, name, strength, gauc, auc, logloss
-):
-    """Those of the smoothed click rate that stand beside the figures of other libraries' DIN."""
+def test_popularity_equals_an_independent_count(request, name, strength, gauc, auc, logloss):
+    """The figures of the smoothed click rate that benchmarks compare with other libraries' DIN."""
     if name == "kuairand":
         data = load_kuairand()
     else:
@@ -68,7 +66,7 @@ def test_popularity_has_the_figures_of_an_independent_count(
         assert found[metric] == pytest.approx(value, abs=6e-5), metric
 
 
-def test_a_history_of_kuairand_is_what_was_watched_and_then_clicked():
+def test_history_of_kuairand():
     data = load_kuairand()
     samples, log = data.parts["test"], data.behaviors["hist"]
     row = int(np.argmax(samples.time))
@@ -101,7 +99,7 @@ def test_amazon(shared_data, category, rows, users):
     drawn = load_recut_amazon(shared_data / "amazon2014", category, given_negatives=False)
     assert sizes(drawn) == sizes(data)
     for one in (data, drawn):
-        # Each row's history is everything before its position, ties by the order of the log.
+        # The history has all rows before this position. Ties keep the order of the log.
         samples, log = one.parts["test"], one.behaviors["hist"]
         start, end = samples.history["hist"]
         np.testing.assert_array_equal(start, log.offsets[samples.group])
@@ -114,7 +112,7 @@ def test_amazon(shared_data, category, rows, users):
     np.testing.assert_array_equal(*raw)
 
 
-def test_the_published_form_of_amazon_gives_the_same(shared_data, tmp_path):
+def test_published_amazon_files_give_the_same(shared_data, tmp_path):
     log = pd.read_parquet(shared_data / "amazon2014" / "beauty_reviews.parquet")
     log = log[log["user_id"] <= 400]
     items = pd.read_parquet(shared_data / "amazon2014" / "beauty_items.parquet")
@@ -157,7 +155,7 @@ def test_negatives_of_the_hour():
             "ts": rng.integers(5 * 3600, size=rows),
         }
     )
-    log["item_id"] += 100 * (log["ts"] // 3600)  # Every hour has its own articles.
+    log["item_id"] += 100 * (log["ts"] // 3600)  # Articles differ from hour to hour.
     negatives = hour_negatives(log, rng)
     np.testing.assert_array_equal(negatives // 100, log["ts"] // 3600)
     met = set(zip(log["user_id"], log["item_id"], strict=True))

@@ -1,4 +1,4 @@
-"""The synthetic log: its law holds, and its best scores are the probabilities they claim to be."""
+"""The synthetic log: its click law, and the Bayes-optimal scores."""
 
 import itertools
 
@@ -30,7 +30,7 @@ def test_shapes_and_parts():
     assert y.shape == (8, 1)
 
 
-def test_a_smaller_log_is_a_prefix_of_a_larger_one():
+def test_smaller_log_is_a_prefix_of_a_larger_one():
     small, again, large, other = (
         synthetic_log(users, 10, seed=seed) for users, seed in [(20, 1), (20, 1), (30, 1), (20, 2)]
     )
@@ -40,7 +40,7 @@ def test_a_smaller_log_is_a_prefix_of_a_larger_one():
     assert item(small).tolist() != item(other).tolist()
 
 
-def test_a_history_is_the_user_s_clicks_before():
+def test_histories_are_earlier_clicks():
     data = synthetic_log(30, 12, held_out=2)
     rows = []
     for part, samples in data.parts.items():
@@ -81,15 +81,15 @@ def test_click_law():
     np.testing.assert_array_equal((item - 2) // 4, cate - 2)
     np.testing.assert_allclose(np.bincount((item - 2) % 4) / len(item), 0.25, atol=0.01)
     np.testing.assert_allclose(np.bincount(cate - 2) / len(cate), 1 / 12, atol=0.01)
-    # A click: an interest is shown, 1/2 + 1/2 * 3/12, and it is clicked.
+    # A click requires that an interest is shown (1/2 + 1/2 * 3/12), and that it is clicked.
     np.testing.assert_allclose(label.mean(), 0.625 * 0.8, atol=0.01)
     clicked = np.zeros((5000, 12), int)
     np.add.at(clicked, (group[label == 1], cate[label == 1] - 2), 1)
-    assert (clicked > 0).sum(axis=1).max() == 3  # Never more than the interests.
+    assert (clicked > 0).sum(axis=1).max() == 3  # At most as many as there are interests.
 
 
 def brute_best(seen, candidate, interests, categories, click):
-    """The posterior by listing every possible set of interests."""
+    """Returns the posterior by enumeration of all sets of interests."""
     met = total = 0.0
     for subset in itertools.combinations(range(categories), interests):
         if not set(seen) <= set(subset):
@@ -122,10 +122,10 @@ def test_best_scores_are_calibrated():
     data = synthetic_log(20_000, 12, interests=4, categories=30, held_out=1, seed=3)
     scores, label = bayes_optimal_scores(data, "train"), data.parts["train"].label
     values, which = np.unique(scores.round(9), return_inverse=True)
-    assert 4 < len(values) < 10  # One for what was seen, and one for each number of interests.
+    assert 4 < len(values) < 10  # Seen, and by number of interests.
     counts = np.bincount(which)
     rates = np.bincount(which, label) / counts
-    # Within four standard errors, for each value of the score.
+    # Within four standard errors, for each score.
     error = np.sqrt(values * (1 - values) / counts)
     assert (np.abs(rates - values) <= 4 * error).all()
 
@@ -212,11 +212,11 @@ def test_log_is_written_completely_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_undefined_metrics_are_none():
-    data = synthetic_log(30, 8, held_out=1)  # One test row a user: no GAUC.
+    data = synthetic_log(30, 8, held_out=1)  # One test row per user, so GAUC is undefined.
     assert data.report["best_reachable"]["test"]["gauc"] is None
 
 
-def test_target_attention_beats_a_mean():
+def test_target_attention_is_better_than_a_mean():
     data = synthetic_log(12_000, 32, interests=8, items_per_category=5)
     auc = {}
     for build, options in [(build_din, {"attention_units": (32,)}), (build_base, {})]:

@@ -1,4 +1,4 @@
-"""Raw values to indices: as a dictionary would, and as the exported graph will."""
+"""Raw values to indices: the same as with a dictionary and as in the exported graph."""
 
 import collections
 import datetime
@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_din.data.encoding.lookup import fit_feature, to_column, to_indices, vocabulary_of
 from keras_din.features import Categorical, Numeric
 
-LARGE = 2**53 + 1  # As a float it would be 2**53.
+LARGE = 2**53 + 1  # As a float it would be rounded to 2**53.
 
 
 def indices(values, **ways) -> list:
@@ -35,7 +35,7 @@ def indices(values, **ways) -> list:
     "values, expected",
     [
         (["b", "a", "b", "c"], ("b", "a", "c")),
-        (["b", "a", "Z", "é", "aa"], ("Z", "a", "aa", "b", "é")),  # Of equals the smaller first.
+        (["b", "a", "Z", "é", "aa"], ("Z", "a", "aa", "b", "é")),  # Ties are sorted by value.
         ([3, 1, 10, 1, 2, 2], (1, 2, 3, 10)),
         (["10", "9"], ("10", "9")),
         ([-1, 0, 5], (-1, 0, 5)),
@@ -63,7 +63,7 @@ def test_vocabulary(values, expected):
     st.lists(st.sampled_from(["a", "b", "B", "ab", "é", "10", "9", "", None])), st.integers(1, 3)
 )
 @hypothesis.settings(max_examples=60, deadline=None)
-def test_vocabulary_against_a_slow_loop(values, min_count):
+def test_vocabulary_matches_a_slow_loop(values, min_count):
     counts = collections.Counter(value for value in values if value)
     often = [value for value, count in counts.items() if count >= min_count]
     expected = sorted(often, key=lambda value: (-counts[value], value))
@@ -77,7 +77,7 @@ def test_min_count(min_count):
         vocabulary_of(["a"], min_count)
 
 
-def test_floats_have_no_vocabulary():
+def test_floats_raise_for_a_vocabulary():
     with pytest.raises(ValueError, match=r"must be of strings or integers\. Received: 0\.5"):
         vocabulary_of([0.5, 1.5])
 
@@ -115,7 +115,7 @@ def test_categorical_from_values(values, expected):
         (pd.Series([1.5, None, 2.5], dtype="Float64"), 2.0, 0.5),
         (pd.Series([1.5, None, 2.5], dtype=pd.ArrowDtype(pa.float32())), 2.0, 0.5),
         (pd.Series([1.5, "", 2.5], dtype=object), 2.0, 0.5),
-        ([1e300, 1.5, 2.5], 2.0, 0.5),  # Not a float32: counts as missing.
+        ([1e300, 1.5, 2.5], 2.0, 0.5),  # Too large for float32, so it counts as missing.
         ([0.1, 0.1, 0.1], 0.1, 1.0),
         ([0.5], 0.5, 1.0),
         ([0.0, 0.0], 0.0, 1.0),
@@ -127,14 +127,14 @@ def test_numeric_from_values(values, mean, std):
     assert (feature.mean, feature.std) == pytest.approx((mean, std), rel=1e-12)
 
 
-def test_a_constant_is_0_after_normalization():
+def test_constant_is_0_after_normalization():
     feature = fit_feature("age", [0.1] * 7)
     column, _ = to_column(feature, [0.1])
     assert abs(column[0] - feature.mean) / feature.std < 1e-6
 
 
 @pytest.mark.parametrize("feature", [Numeric("age"), Categorical("item", 9)])
-def test_a_feature_that_is_known_passes_through(feature):
+def test_given_feature_is_returned_unchanged(feature):
     assert fit_feature(feature, [None]) is feature
 
 
@@ -154,7 +154,7 @@ def test_a_feature_that_is_known_passes_through(feature):
         ([decimal.Decimal("1.5")], "must hold strings.* Received: decimal"),
     ],
 )
-def test_values_that_make_no_feature(values, message):
+def test_invalid_values_raise(values, message):
     with pytest.raises(ValueError, match=message):
         fit_feature("item", values, min_count=2)
 
@@ -181,7 +181,7 @@ def test_values_that_make_no_feature(values, message):
         ([None], [1]),
     ],
 )
-def test_a_vocabulary_of_strings(values, expected):
+def test_lookup_in_a_vocabulary_of_strings(values, expected):
     assert indices(values, vocabulary=["b", "a", "5", "nan"]) == expected
 
 
@@ -191,7 +191,7 @@ def test_a_vocabulary_of_strings(values, expected):
         ([7, 5, 0, -3, 9], [2, 3, 1, 5, 1]),
         (["7", "5", "-3", "x", "", None], [2, 3, 5, 1, 1, 1]),
         (["007", "5.0", " 5", "+5", "5e0", "\N{ARABIC-INDIC DIGIT FIVE}"], [1, 1, 1, 1, 1, 1]),
-        (["-0", "-3", "-03", "9" * 5000], [1, 5, 1, 1]),  # `007` is not `7`, as in a log.
+        (["-0", "-3", "-03", "9" * 5000], [1, 5, 1, 1]),  # `007` is not `7`, same as in a log.
         ([7.0, np.nan], [2, 1]),
         ([7.0, 5.0], [2, 3]),
         (["7", 5, None], [2, 3, 1]),
@@ -207,7 +207,7 @@ def test_a_vocabulary_of_strings(values, expected):
         (pd.Series([], dtype="str"), []),
     ],
 )
-def test_a_vocabulary_of_integers(values, expected):
+def test_lookup_in_a_vocabulary_of_integers(values, expected):
     vocabulary = [7, 5, LARGE, -3, 2**63 - 1, -(2**63)]
     assert indices(values, vocabulary=vocabulary) == expected
 
@@ -220,7 +220,7 @@ def test_a_vocabulary_of_integers(values, expected):
     ],
 )
 @pytest.mark.parametrize("ways", [{"vocabulary": [5]}, {"hash_buckets": 9}, {"vocabulary_size": 9}])
-def test_floats_are_no_categories(values, received, ways):
+def test_floats_raise_for_categories(values, received, ways):
     message = r"Column 'item' must hold strings or integers for a Categorical\. Received: "
     with pytest.raises(ValueError, match=message + received):
         to_indices(Categorical("item", **ways), values)
@@ -235,7 +235,7 @@ def test_floats_are_no_categories(values, received, ways):
     st.lists(st.text(min_size=1, max_size=3), min_size=1, unique=True),
 )
 @hypothesis.settings(max_examples=80, deadline=None)
-def test_strings_against_a_dictionary(values, vocabulary):
+def test_strings_match_a_dictionary(values, vocabulary):
     places = {value: place for place, value in enumerate(vocabulary, 2)}
     expected = [places.get(value, 1) for value in values]
     assert indices(pd.Series(values, dtype=object), vocabulary=vocabulary) == expected
@@ -247,7 +247,7 @@ def test_strings_against_a_dictionary(values, vocabulary):
     st.sampled_from(["Int64", "object", "strings"]),
 )
 @hypothesis.settings(max_examples=80, deadline=None)
-def test_integers_against_a_dictionary(values, vocabulary, form):
+def test_integers_match_a_dictionary(values, vocabulary, form):
     places = {value: place for place, value in enumerate(vocabulary, 2)}
     expected = [places.get(value, 1) for value in values]
     if form == "strings":
@@ -256,7 +256,7 @@ def test_integers_against_a_dictionary(values, vocabulary, form):
     assert indices(values, vocabulary=vocabulary) == expected
 
 
-def test_what_is_learned_is_found_again():
+def test_learned_values_have_known_indices():
     for values in (["b", "a", "b", None], [LARGE, LARGE - 1, LARGE], [2**64 - 1, 5], [1.0, np.nan]):
         feature = fit_feature("item", values)
         known = [i for i, value in enumerate(values) if not pd.isna(value)]
@@ -277,13 +277,13 @@ def hashed_in_a_graph(values, buckets):
 
 @pytest.mark.parametrize("dtype", ["string", "int64"])
 @pytest.mark.parametrize("buckets", [1, 7, 1_000_000])
-def test_hashed_integers_are_those_of_the_graph(dtype, buckets):
+def test_hashed_integers_equal_those_of_the_graph(dtype, buckets):
     values = np.array([0, 1, -1, 12345, LARGE, 2**63 - 1, -(2**63)])
     expected = hashed_in_a_graph(tf.constant(values), buckets).numpy().tolist()
     as_strings = tf.constant([str(value) for value in values])
     assert hashed_in_a_graph(as_strings, buckets).numpy().tolist() == expected
     ways = {"hash_buckets": buckets, "dtype": dtype}
-    if dtype == "int64":  # The smallest says that there is none.
+    if dtype == "int64":  # The smallest int64 is the missing value.
         expected[-1] = 1
     assert indices(values, **ways) == expected
     assert indices([str(value) for value in values], **ways) == expected
@@ -291,7 +291,7 @@ def test_hashed_integers_are_those_of_the_graph(dtype, buckets):
     assert indices(np.array([5.0, np.nan]), **ways) == [indices([5], **ways)[0], 1]
 
 
-def test_hashed_strings_are_those_of_the_graph():
+def test_hashed_strings_equal_those_of_the_graph():
     values = ["a", "é", "日本", "5", " ", "nan", "x" * 1000]
     expected = hashed_in_a_graph(tf.constant(values), 1000).numpy().tolist()
     assert indices([*values, "", None], hash_buckets=1000) == [*expected, 1, 1]
@@ -300,22 +300,22 @@ def test_hashed_strings_are_those_of_the_graph():
         assert indices(pd.Series(values, dtype=dtype), hash_buckets=1000) == expected
 
 
-def test_integers_that_64_bits_do_not_hold_are_hashed_as_strings():
+def test_integers_beyond_64_bits_are_hashed_as_strings():
     expected = indices([str(2**64 - 1), "5"], hash_buckets=1000)
     assert indices(np.array([2**64 - 1, 5], np.uint64), hash_buckets=1000) == expected
 
 
-def test_what_is_no_integer_is_unknown_where_integers_are_hashed():
+def test_non_integers_are_out_of_vocabulary_of_hashed_integers():
     assert indices(["x", "5.0", str(2**63), ""], hash_buckets=9, dtype="int64") == [1] * 4
 
 
 @pytest.mark.parametrize("values", [[], pd.Series([], dtype="str"), np.zeros(0, int), [None]])
 @pytest.mark.parametrize("dtype", ["string", "int64"])
-def test_nothing_to_hash(values, dtype):
+def test_missing_values_have_no_hash(values, dtype):
     assert indices(values, hash_buckets=9, dtype=dtype) == [1] * len(values)
 
 
-# Values that are indices already
+# Indices as raw values
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_indices(values, expected):
         (pd.Series([3, None, 10], dtype="Int64"), "10 in row 2"),
     ],
 )
-def test_what_is_no_index(values, received):
+def test_invalid_indices_raise(values, received):
     message = (
         r"Column 'item' must hold indices from 1 to 8, since the feature has a `vocabulary_size` "
         r"and no `vocabulary` \(0 is padding, 1 is out-of-vocabulary\)\. Received: "
@@ -396,6 +396,6 @@ def test_numbers(values, expected, missing):
         pd.period_range("2020-01", "2020-02", freq="M"),
     ],
 )
-def test_dates_are_no_numbers(values):
+def test_dates_raise_for_a_numeric(values):
     with pytest.raises(ValueError, match=r"'age' must hold numbers\. Received: (date|time|period)"):
         to_column(Numeric("age"), values)

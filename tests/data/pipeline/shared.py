@@ -1,4 +1,4 @@
-"""Batches of a dataset as NumPy arrays."""
+"""Converts the batches of a dataset to NumPy arrays."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The pipeline against slow loops: histories, orders, requests and what it refuses."""
+"""The pipeline matches slow loops: histories, orders, requests; and invalid input raises."""
 
 import dataclasses
 import pathlib
@@ -42,7 +42,7 @@ def a_log(lengths, seed=0):
 
 
 def some_samples(behaviors, users, requests=None, seed=0):
-    """A row for each of `users`, with as much of the user's history as chance has it."""
+    """A row for each of `users`, with random slices of their histories."""
     rng = np.random.default_rng(seed)
     users, rows = np.asarray(users, np.int64), len(users)
     offsets = behaviors["hist"].offsets
@@ -67,12 +67,12 @@ def some_samples(behaviors, users, requests=None, seed=0):
 
 
 def order_of(data):
-    """The row numbers of an epoch: `age` is the row's number."""
+    """Returns the row numbers of an epoch. `age` is the row's number."""
     return np.concatenate([x["age"] for x, *_ in numpy_batches(data)]).astype(int)
 
 
 def check_histories(x, behaviors, samples, rows, max_length):
-    """By a slow loop: exactly the slice, its most recent part, then zeros."""
+    """Checks by a slow loop that histories are the most recent part of the slice, then zeros."""
     start, end = samples.history["hist"]
     slices = [range(start[row], end[row])[-max_length:] for row in rows]
     width = max((len(positions) for positions in slices), default=0)
@@ -129,7 +129,7 @@ def test_pointwise_batches(lengths, max_length, batch_size, shuffle, data):
 @hypothesis.settings(max_examples=40, deadline=None)
 def test_batches_by_request(sizes, batch_size, shuffle):
     behaviors = a_log([3, 0, 7])
-    numbers = np.random.default_rng(0).permutation(len(sizes))  # In no order, but adjacent.
+    numbers = np.random.default_rng(0).permutation(len(sizes))  # Not sorted, but adjacent.
     requests = np.repeat(numbers, sizes)
     users = np.repeat(numbers % 3, sizes)
     samples = some_samples(behaviors, users, requests)
@@ -139,7 +139,7 @@ def test_batches_by_request(sizes, batch_size, shuffle):
     firsts = np.cumsum([0, *sizes])
     seen = []
     for x, y, *weights in elements:
-        rows = x["age"].astype(int)  # Of the first candidate of each request.
+        rows = x["age"].astype(int)  # The first candidate of each request.
         of_row = [sizes[np.flatnonzero(firsts == row)[0]] for row in rows]
         seen += rows.tolist()
         check_histories(x, behaviors, samples, rows, max_length=4)
@@ -180,7 +180,7 @@ def test_weights_are_in_the_batches(sizes, by_request):
     np.testing.assert_array_equal(got, expected)
 
 
-def test_two_sequences_have_their_own_logs():
+def test_two_sequences_use_their_own_logs():
     spec = FeatureSpec(
         target=[ITEM],
         sequences=[Sequence("bought", of=[ITEM]), Sequence("seen", of=[ITEM], max_length=1)],
@@ -246,11 +246,11 @@ def test_order_depends_on_seed_and_epoch():
     assert epochs(1, seed=4) != [first]
 
 
-def test_first_epoch_continues_uninterrupted_training():
+def test_first_epoch_continues_interrupted_training():
     assert epochs(4, seed=3)[2:] == epochs(2, seed=3, first_epoch=2)
 
 
-def test_an_epoch_of_fit_is_one_epoch():
+def test_epoch_of_fit():
     behaviors = a_log([5] * 10)
     data = dataset(
         a_spec(),
@@ -266,7 +266,7 @@ def test_an_epoch_of_fit_is_one_epoch():
     assert order_of(data).tolist() == epochs(3, seed=3)[2]
 
 
-def test_repeat_counts_epochs_too():
+def test_repeat_advances_the_epoch():
     behaviors = a_log([5] * 10)
     samples = some_samples(behaviors, np.arange(100) % 10)
     data = dataset(a_spec(), behaviors, samples, 16, shuffle=True, seed=3).repeat(2)
@@ -276,27 +276,27 @@ def test_repeat_counts_epochs_too():
 
 
 @pytest.mark.parametrize("seed, epoch", [(0, 0), (3, 2)])
-def test_an_order_is_the_permutation_of_its_seed_and_epoch(seed, epoch):
+def test_order_is_the_permutation_of_its_seed_and_epoch(seed, epoch):
     (order,) = epochs(1, seed=seed, first_epoch=epoch)
     assert order == np.random.default_rng([seed, epoch]).permutation(100).tolist()
 
 
-def test_an_order_is_any_permutation():
+def test_order_is_uniform():
     behaviors = a_log([2] * 5)
     samples = some_samples(behaviors, range(5))
     data = dataset(a_spec(), behaviors, samples, 8, shuffle=True).repeat(400)
     orders = order_of(data).reshape(400, 5)
-    # Each row at each place 80 times; 16 degrees of freedom: above 39.3 once in a thousand.
+    # Each row 80 times per position. With 16 degrees of freedom, 39.3 has probability 0.001.
     counts = (orders[:, :, None] == np.arange(5)).sum(axis=0)
     assert ((counts - 80) ** 2 / 80).sum() < 39.3
 
 
 def test_iterators_have_no_autotuner():
-    """Of batches that took a minute to read, its tuner would let go a minute later."""
+    """With autotuning, `fit` would end late, because iterators are destroyed late."""
     behaviors = a_log([3])
     data = dataset(a_spec(), behaviors, some_samples(behaviors, [0] * 7))
     assert data.options().autotune.enabled is False
-    assert data.repeat().prefetch(1).options().autotune.enabled is False  # As users go on.
+    assert data.repeat().prefetch(1).options().autotune.enabled is False  # As users continue.
 
 
 def test_drop_remainder():
@@ -327,7 +327,7 @@ def test_fit_traces_once_for_all_lengths():
     behaviors = a_log(lengths)
     samples = some_samples(behaviors, np.arange(399))
     data = dataset(a_spec(60), behaviors, samples, 2, shuffle=True)
-    assert data.cardinality() == 200  # The last is smaller.
+    assert data.cardinality() == 200  # The last batch is smaller.
     model = build_din(a_spec(60))
     traces, step = [], model.train_step
     model.train_step = lambda batch: traces.append(1) or step(batch)
@@ -338,7 +338,7 @@ def test_fit_traces_once_for_all_lengths():
     assert len(traces) == 1
 
 
-def test_missing_numbers_are_the_mean_and_counted():
+def test_missing_numbers_are_the_mean_and_are_counted():
     item, age = Categorical("item", 9), Numeric("age", mean=40, std=10)
     spec = FeatureSpec(
         context=[age],
@@ -357,7 +357,7 @@ def test_missing_numbers_are_the_mean_and_counted():
     ((x, _),) = batches
     assert x["age"].numpy().tolist() == [40, 30, 40]
     assert x["hist_dwell"].numpy().tolist() == [[2.5, 1, 2.5], [2.5, 1, 0], [0, 0, 0]]
-    # The live model makes the same of what it is fed by hand.
+    # The live model gives the same for raw NaN.
     model = build_base(spec, hidden_units=(4,))
     raw = {n: values.numpy() for n, values in x.items()}
     by_hand = raw | {"age": np.array([np.nan, 30, np.inf], "float32")}
@@ -449,7 +449,7 @@ def test_inconsistent_input_raises(message, changes, rows_at_once, monkeypatch):
     refused(message, **changes)
 
 
-def test_samples_without_a_batch_raise():
+def test_no_samples_raise():
     behaviors = a_log([3])
     samples = some_samples(behaviors, [0, 0])
     with pytest.raises(ValueError, match=r"fill at least one batch\. Received: 0 rows with batch"):
@@ -505,7 +505,7 @@ def test_memory_mapped_columns_stay_on_disk(tmp_path):
     data.save(tmp_path / "data")
     words = [sys.executable, "-c", _MEMORY, str(tmp_path / "data")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    # The columns that it reads are 28 bytes a row, and the order is 4 to 8.
+    # The columns that it reads take 28 bytes per row, and the order takes 4 to 8.
     assert int(done.stdout) < 14 * rows
 
 

@@ -1,4 +1,4 @@
-"""Columns as tensors: shared with the file where that is sound, else copied."""
+"""Columns as tensors: shared with the memory-mapped file where possible, else copied."""
 
 import gc
 import weakref
@@ -28,12 +28,12 @@ def test_a_memory_mapped_column_is_shared(tmp_path, dtype):
         assert tensor.dtype == dtype
         assert tensor.device.endswith("CPU:0")
         np.testing.assert_array_equal(tensor, values[:rows])
-    write_zeros(tmp_path)  # What is shared shows it.
+    write_zeros(tmp_path)  # A shared tensor changes with the file.
     for tensor in tensors:
         assert not tensor.numpy().any()
 
 
-def test_the_file_stays_open_while_the_tensor_exists(tmp_path):
+def test_file_stays_open_while_the_tensor_exists(tmp_path):
     column = on_disk(tmp_path, np.arange(100))
     lives = weakref.ref(column)
     tensor = column_tensor(column)

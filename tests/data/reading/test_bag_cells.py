@@ -1,4 +1,4 @@
-"""Bags from lists and from text, through both doors, and what is refused."""
+"""Bags from lists and from text, in impressions and interactions, and errors."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def a_log(genres=LISTS, **changes):
 
 
 def bags(data, column, feature="genres"):
-    """The raw values of each row."""
+    """Returns the raw values of each row."""
     names = (None, "?", *data.spec.features[feature].vocabulary)
     return [[names[i] for i in column.values_of(row)] for row in range(len(column))]
 
@@ -87,7 +87,7 @@ def from_csv(tmp_path):
 def test_impressions_with_bags(source, tmp_path):
     log, words = source(tmp_path)
     data = prepare_impressions(log, **COLUMNS, bags=words, dim={"genres": 3})
-    # Comedy 3 times in training, Action 2, Drama 1.
+    # In training, Comedy occurs 3 times, Action 2 times and Drama once.
     expected = kd.Bag("genres", vocabulary=["Comedy", "Action", "Drama"], dim=3)
     assert data.spec.features["genres"] == expected
     assert data.spec.sequences[0].of == data.spec.target
@@ -104,7 +104,7 @@ def test_impressions_with_bags(source, tmp_path):
     np.testing.assert_array_equal(x["hist_genres"], [[[3, 2, 0], [0, 0, 0], [0, 0, 0], [4, 2, 3]]])
 
 
-def test_integers_stay_integers_and_text_stays_text(tmp_path):
+def test_integers_and_text_keep_their_type(tmp_path):
     large = 2**60 + 1
     lists = [[large, 5], [5, None], [5], [], None, [large]]
     data = prepare_impressions(a_log(lists), **COLUMNS)
@@ -114,13 +114,13 @@ def test_integers_stay_integers_and_text_stays_text(tmp_path):
     data = prepare_impressions(tmp_path / "log.parquet", **COLUMNS)
     assert data.spec.features["genres"].vocabulary == (5, large)
     assert bags(data, data.parts["train"].columns["genres"]) == [[large, 5], [5], [5], [], []]
-    # Of text, all are strings, though each row has one number.
+    # Split text gives strings, even if each row has one number.
     a_log(["05", "05", "7", "7", "05", "05"]).to_csv(tmp_path / "log.csv", index=False)
     data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, bags=["genres"])
     assert data.spec.features["genres"].vocabulary == ("05", "7")
 
 
-def test_behaviors_with_bags_of_the_items_table_the_log_and_the_users(tmp_path):
+def test_behaviors_with_bags_of_several_tables(tmp_path):
     log = a_log().drop(columns="genres").assign(marks=[["m"], [], ["n", "m"], ["n"], [], []])
     items = pd.DataFrame(
         {"item": ["x", "y", "z", "w", "v"], "genres": ["A|B", "B", "", None, "C|A"]}
@@ -181,7 +181,7 @@ def test_prior_history_with_bags():
     assert held == [["Pop"], ["Action"], *(KNOWN[row] for row in (0, 1, 3, 4, 5))]
 
 
-def test_a_bag_feature_instead_of_a_name():
+def test_given_bag_feature():
     genres = kd.Bag("genres", vocabulary=["Drama", "Comedy"], pooling="max", max_values=2)
     columns = COLUMNS | {"target": ["item", genres]}
     for log in (a_log(LISTS), a_log(TEXT)):
@@ -220,13 +220,13 @@ def test_bad_cells_are_bad_rows(tmp_path):
     assert len(data.parts["train"]) == 2
     with pytest.raises(ValueError, match="Received in line 1: 'genres' holds no strings"):
         prepare_impressions(log, **COLUMNS, strict=True)
-    data = prepare_impressions(log, **COLUMNS, bags="genres", max_bad=1)  # Then text is a bag too.
+    data = prepare_impressions(log, **COLUMNS, bags="genres", max_bad=1)  # Now text is a bag.
     assert data.bad_rows["line"].tolist() == [1, 2, 3, 5]
     data.save(tmp_path / "data")
     assert PreparedData.load(tmp_path / "data").bad_rows["line"].tolist() == [1, 2, 3, 5]
 
 
-def test_text_that_is_not_utf_8_is_a_bad_row(tmp_path):
+def test_invalid_utf_8_is_a_bad_row(tmp_path):
     text = a_log(TEXT).to_csv(index=False).encode().replace(b"Western", b"West\xff")
     (tmp_path / "log.csv").write_bytes(text)
     data = prepare_impressions(tmp_path / "log.csv", **COLUMNS, bags=["genres"], max_bad=0.2)

@@ -1,4 +1,4 @@
-"""Types of columns: found on the whole column, said with their reason, and overruled."""
+"""Types of columns: detected from the whole column, reported with a reason, or declared."""
 
 import decimal
 import re
@@ -14,12 +14,12 @@ from keras_din.data.encoding.lookup import to_indices
 from keras_din.data.reading.text_types import first_inexact_float
 from keras_din.features import Categorical, Numeric
 
-LARGE = 2**53 + 1  # As a float it would be 2**53.
-SHARP = [f"1871520000.175470000{i}" for i in (1, 2)]  # One float.
+LARGE = 2**53 + 1  # As a float it would be rounded to 2**53.
+SHARP = [f"1871520000.175470000{i}" for i in (1, 2)]  # The same as floats.
 
 
 def a_log(values, rows=40):
-    """A log with a column `x` of these values, again and again."""
+    """A log with a column `x` that repeats these values."""
     return pd.DataFrame(
         {
             "user": [f"u{row % 4}" for row in range(rows)],
@@ -32,7 +32,7 @@ def a_log(values, rows=40):
 
 
 def write(log, folder, form):
-    """The log as a source; the text of a CSV file is that of the values."""
+    """Writes the log as a source. A CSV file contains the text of the values."""
     if form == "csv":
         log.to_csv(folder / "log.csv", index=False, na_rep="")
         return folder / "log.csv"
@@ -52,7 +52,7 @@ def prepared(source, **options) -> PreparedData:
 
 
 def values_of(data, name="x") -> set:
-    """The raw values or numbers of all parts."""
+    """Returns the raw values, or numbers, of all parts."""
     feature = data.spec.features[name]
     columns = [part.columns[name] for part in data.parts.values()]
     if isinstance(feature, Numeric):
@@ -61,7 +61,7 @@ def values_of(data, name="x") -> set:
     return {names[index] for column in columns for index in column}
 
 
-# Found
+# Detected types
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
@@ -106,17 +106,17 @@ def test_columns_detected_as_numbers(tmp_path, form, values, expected, tokens):
     assert isinstance(feature, Numeric)
     expected = {round(feature.mean, 4) if value == "mean" else value for value in expected}
     assert values_of(data) == expected
-    told = data.report["columns"]["x"]
-    assert (told["type"], told["missing"]) == ("numeric", tokens)
-    # The mean is that of the numbers alone.
+    found = data.report["columns"]["x"]
+    assert (found["type"], found["missing"]) == ("numeric", tokens)
+    # The mean of the numbers only.
     train = [float(v) for v in a_log(values)["x"][:36] if str(v)[0].isdigit()]
     assert feature.mean == pytest.approx(np.mean(train))
 
 
 def test_missing_words_of_pandas_are_counted_as_written(tmp_path):
     path = write(a_log(["1.5", "NA", "null", "-", "", "2.5"], 60), tmp_path, "csv")
-    told = prepared(path).report["columns"]["x"]
-    assert told["missing"] == {"NA": 10, "null": 10, "-": 10, "": 10}
+    found = prepared(path).report["columns"]["x"]
+    assert found["missing"] == {"NA": 10, "null": 10, "-": 10, "": 10}
     path = write(a_log([5, "?", 7, "NA"]), tmp_path, "csv")
     data = prepared(path)
     assert data.report["columns"]["x"]["missing"] == {"NA": 10, "?": 10}
@@ -161,9 +161,13 @@ def test_words_of_users_and_items_are_values(tmp_path):
 def test_other_notations_of_numbers_are_text(tmp_path, form, values):
     source = write(a_log(values), tmp_path, form)
     data = prepared(source)
-    told = data.report["columns"]["x"]
+    found = data.report["columns"]["x"]
     expected = f"text, which looks like numbers written as {values[0]}; write them as 1234.5"
-    assert (told["type"], told["reason"], told["example"]) == ("categorical", expected, values[0])
+    assert (found["type"], found["reason"], found["example"]) == (
+        "categorical",
+        expected,
+        values[0],
+    )
     message = rf"must hold numbers written as in 1234\.5, .*Received: '{re.escape(values[0])}' in l"
     for options in ({"numeric": ["x"]}, {"context": [Numeric("x", mean=1.0, std=1.0)]}):
         with pytest.raises(ValueError, match=message):
@@ -179,8 +183,8 @@ def test_numeric_column_without_numbers_raises(tmp_path):
 
 @pytest.mark.parametrize("values", [["12.5.2022", "1.6.2022"], ["10.0.0.1", "10.0.0.2"], ["a,5"]])
 def test_columns_detected_as_text(tmp_path, values):
-    told = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
-    assert "looks like" not in told["reason"]
+    found = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
+    assert "looks like" not in found["reason"]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
@@ -190,8 +194,8 @@ def test_infinity_is_missing(tmp_path, form, first):
     counts = {"inf": 10}
     if first != 2.5:
         counts = {"inf": 20} if first > 0 else {"inf": 10, "-inf": 10}
-    told = data.report["columns"]["x"]
-    assert (told["type"], told["missing"]) == ("numeric", counts)
+    found = data.report["columns"]["x"]
+    assert (found["type"], found["missing"]) == ("numeric", counts)
     assert data.report["values_missing"] == {"x": sum(counts.values())}
     assert np.isfinite(data.parts["train"].columns["x"]).all()
     data.save(tmp_path / "data")
@@ -211,8 +215,8 @@ def test_true_and_false_as_text_are_booleans_of_any_source(tmp_path):
 def test_one_token_among_999_prices(tmp_path):
     prices = [f"{price / 4:.2f}" for price in range(4, 1003)]
     log = a_log([*prices[:500], "-", *prices[500:]], 1000)
-    told = prepared(write(log, tmp_path, "csv")).report["columns"]["x"]
-    assert told == {
+    found = prepared(write(log, tmp_path, "csv")).report["columns"]["x"]
+    assert found == {
         "type": "numeric",
         "reason": "decimal numbers",
         "example": "1.00",
@@ -233,8 +237,8 @@ def test_one_token_among_999_prices(tmp_path):
     ],
 )
 def test_reason_of_the_detected_type(tmp_path, values, reason, example):
-    told = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
-    assert {**told, "reason": told["reason"].replace("68%", "67%").replace("65%", "67%")} == {
+    found = prepared(write(a_log(values), tmp_path, "csv")).report["columns"]["x"]
+    assert {**found, "reason": found["reason"].replace("68%", "67%").replace("65%", "67%")} == {
         "type": "categorical",
         "reason": reason,
         "example": example,
@@ -247,7 +251,7 @@ def test_report_lists_the_type_of_every_feature(tmp_path):
     options = {"context": ["x", "tags", Numeric("age"), Categorical("zip", 9)], "numeric": "x"}
     data = prepared(log, **options)
     columns = {
-        name: (told["type"], told["reason"]) for name, told in data.report["columns"].items()
+        name: (found["type"], found["reason"]) for name, found in data.report["columns"].items()
     }
     assert columns == {
         "item": ("categorical", "the item"),
@@ -260,7 +264,7 @@ def test_report_lists_the_type_of_every_feature(tmp_path):
     assert PreparedData.load(tmp_path / "data").report == data.report
 
 
-def test_a_price_that_is_not_utf_8_keeps_the_column_numeric(tmp_path):
+def test_price_that_is_not_utf_8_keeps_the_column_numeric(tmp_path):
     a_log(["1.5", "2.5"]).to_csv(tmp_path / "log.csv", index=False)
     content = (tmp_path / "log.csv").read_bytes().replace(b",1.5\n", b",\xa31.5\n", 1)
     (tmp_path / "log.csv").write_bytes(content)
@@ -277,12 +281,12 @@ def test_decimals_that_floats_round_stay_text(tmp_path):
         assert isinstance(prepared(tmp_path / "log.parquet").spec.features["x"], kind)
 
 
-# Refused
+# Errors
 
 
 @pytest.mark.parametrize("form", ["csv", "frame"])
 @pytest.mark.parametrize("token", ["1,234", "$5", "12%", "1.2.3"])
-def test_a_token_that_may_be_a_number_is_refused(tmp_path, form, token):
+def test_token_that_may_be_a_number_raises(tmp_path, form, token):
     source = write(a_log(["1.5", "2.5"] * 10 + [token]), tmp_path, form)
     line = 20 + 2 * (form == "csv")
     message = f"'x' must hold numbers .* Received: '{token}' in line {line}, among .* `categorical`"
@@ -309,13 +313,13 @@ def test_whole_floats_with_gaps_require_a_declaration(tmp_path, form):
     assert set(data.spec.features["x"].vocabulary) == {3, 20}
 
 
-def test_whole_floats_of_a_table_are_no_ids_where_it_lacks_an_item():
+def test_whole_floats_of_a_table_with_missing_items_are_not_ids():
     items = pd.DataFrame({"item": [f"i{i}" for i in range(6)], "price": [3.0, 20.0] * 3})
     data = prepared(a_log([1]), context=["price"], items=items)
     assert isinstance(data.spec.features["price"], Numeric)
 
 
-def test_lists_of_whole_floats_are_no_ids_unless_they_are_named():
+def test_lists_of_whole_floats_require_a_declaration():
     log = a_log([[3.0, 5.0], [7.0]])
     message = r"Lists of column 'x' must hold .* `bags` .* Received: \[3\.0, 5\.0\] in line 0\."
     with pytest.raises(ValueError, match=message):
@@ -325,11 +329,11 @@ def test_lists_of_whole_floats_are_no_ids_unless_they_are_named():
     assert set(whole.spec.features["x"].vocabulary) == {3, 5, 7}
 
 
-# Overruled
+# Declared types
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "frame"])
-def test_whole_prices_are_numbers_where_they_are_named(tmp_path, form):
+def test_whole_prices_declared_as_numeric(tmp_path, form):
     source = write(a_log([3, 20, 100]), tmp_path, form)
     data = prepared(source, numeric=["x"])
     assert values_of(data) == {3, 20, 100}
@@ -339,7 +343,7 @@ def test_whole_prices_are_numbers_where_they_are_named(tmp_path, form):
     assert with_gaps.spec.features["x"].mean == pytest.approx(11.5, abs=0.5)
 
 
-def test_numbers_are_categories_as_they_are_written(tmp_path):
+def test_numbers_declared_as_categorical_stay_as_written(tmp_path):
     source = write(a_log(["1.50", "2.00", "-"]), tmp_path, "csv")
     assert values_of(prepared(source, categorical=["x"])) == {"1.50", "2.00", "?"}
 
@@ -355,7 +359,7 @@ def test_interactions_accept_declared_types(tmp_path):
     assert data.report["columns"]["size"]["reason"] == "named in `numeric`"
 
 
-def test_behaviors_from_before_the_log_have_the_types_of_the_log(tmp_path):
+def test_prior_history_has_the_types_of_the_log(tmp_path):
     earlier = pd.DataFrame({"user": ["u0", "u1"], "item": ["i1", "i2"], "x": [3, 4]})
     earlier.to_csv(tmp_path / "earlier.csv", index=False)
     options = {
@@ -396,7 +400,7 @@ def test_declared_numbers_without_a_number_raise(tmp_path):
         prepared(a_log([1.5]), categorical="x")
 
 
-# What a float gives back
+# Exact floats
 
 
 @pytest.mark.parametrize(
@@ -409,7 +413,7 @@ def test_declared_numbers_without_a_number_raise(tmp_path):
         ("12345.6789012345", True),
         ("1871520000.1754700001", False),
         ("12.33333333333333333333", False),
-        ("0.1000000000000000055511151231257827", True),  # All digits of the float itself.
+        ("0.1000000000000000055511151231257827", True),  # All digits of the float.
         ("9007199254740993", False),
         ("9007199254740992", True),
         ("007.5", False),
@@ -420,7 +424,7 @@ def test_first_inexact_float(text, expected):
     assert (first_inexact_float(pa.array(["1.5", text])) is None) == expected
 
 
-def test_dates_as_a_category(tmp_path):
+def test_dates_declared_as_categorical(tmp_path):
     days = ["2022-04-08", "2022-04-09"]
     log = a_log(days)
     assert values_of(prepared(write(log, tmp_path, "csv"), categorical=["x"])) == set(days)

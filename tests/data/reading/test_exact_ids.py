@@ -1,4 +1,4 @@
-"""Ids in floats that round them are refused, with the type named."""
+"""Ids in floats that cannot hold them exactly raise an error with the type."""
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def test_ids_of_a_log(column, values, kind):
             prepare_interactions(frame, max_bad=1, **WORDS)
 
 
-def test_amounts_may_be_large():
+def test_large_amounts_are_allowed():
     frame = a_log(shop=[BIG, BIG * 8, 1.0, 2.0], place=[BIG + 2, 0.5, 1.0, 2.0])
     data = prepare_impressions(frame, label="click", numeric="shop", max_bad=1, **WORDS)
     assert data.report["columns"]["shop"]["type"] == "numeric"
@@ -91,7 +91,7 @@ def test_ids_of_rows():
         to_indices(item, pd.Series([BIG, np.nan]))
     with pytest.raises(ValueError, match="Column 'values' must hold ids of a type"):
         vocabulary_of([BIG, np.nan])
-    # A table of Arrow keeps its integers also where some are missing.
+    # In an Arrow table, integers with missing values stay integers.
     _, samples = rows_to_samples(pa.table({"item": [2**53 + 1, None]}), spec)
     assert samples.columns["item"].tolist() == [3, 1]
     bags = FeatureSpec(target=[item], context=[Bag("bag", vocabulary=item.vocabulary, dim=2)])
@@ -109,7 +109,7 @@ def test_ids_that_a_spreadsheet_wrote(tmp_path, column):
         prepare_impressions(
             tmp_path / "log.csv", label="click", request="request", max_bad=1, **WORDS
         )
-    # Some ids may look so.
+    # Some ids may look like this.
     a_log(**{column: ["1E+5", "abc", "x", "7"]}).to_csv(tmp_path / "log.csv")
     prepare_impressions(tmp_path / "log.csv", label="click", request="request", max_bad=1, **WORDS)
 
@@ -121,5 +121,5 @@ def test_ids_that_a_spreadsheet_wrote(tmp_path, column):
         np.array([2**24 - 1], np.float32),
     ],
 )  # fmt: skip
-def test_columns_that_tell_ids_apart(values):
+def test_exact_ids_are_allowed(values):
     check_exact_ids("values", values)

@@ -1,4 +1,4 @@
-"""Labels that are not 0 and 1: an error that says what to write, and `label_map`."""
+"""Labels other than 0 and 1: errors with a remedy, and `label_map`."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ LOG = {"user": "user", "time": "time", "target": ["item"], "allow_empty_parts": 
 
 
 def a_log(click, rows=200):
-    """Few columns and coarse times: most rows repeat another."""
+    """A log with few columns and coarse times, so that most rows are duplicates of another."""
     return pd.DataFrame(
         {
             "user": [f"u{i % 5}" for i in range(rows)],
@@ -88,7 +88,7 @@ def test_remedy_for_wrong_labels(values, message):
         require_labels("click", values)
 
 
-def test_labels_that_are_mostly_wrong_are_an_error():
+def test_many_wrong_labels_raise():
     log = a_log([-1, -1, 1, -1])
     message = (
         r"At most 1 % of the rows of the log .* Received: 150 of 200 rows for this reason: 'click' "
@@ -105,10 +105,10 @@ def test_labels_that_are_mostly_wrong_are_an_error():
         prepare_impressions(log, **LOG, label="click", max_bad=0.75)
 
 
-def test_equal_impressions_are_impressions():
+def test_equal_impressions_are_kept():
     data = prepare_impressions(a_log([1, 0]), **LOG, label="click")
     assert data.report["rows_kept"] == 200
-    assert data.report["rows_repeated"] == 120  # Of 4 hours, 20 pairs of user and item.
+    assert data.report["rows_repeated"] == 120  # 20 distinct rows in each of 4 hours.
     clicks = sum(part.label.sum() for part in data.parts.values())
     assert clicks / 200 == 0.5
     dropped = prepare_impressions(a_log([1, 0]), **LOG, label="click", duplicates="drop")
@@ -119,7 +119,7 @@ def test_equal_impressions_are_impressions():
     )
 
 
-def test_an_impression_twice_in_one_request_is_a_duplicate():
+def test_equal_impressions_of_one_request_are_duplicates():
     log = a_log([1, 0]).assign(request=range(200))
     again = pd.concat([log, log[:1]], ignore_index=True)
     options = {**LOG, "label": "click", "request": "request"}

@@ -1,4 +1,4 @@
-"""Lines of files: numbered, bounded, and none of a damaged file taken for the whole."""
+"""Lines of files are numbered and limited in length. Damaged files raise."""
 
 import gzip
 
@@ -28,7 +28,7 @@ def test_yields_numbered_lines(tmp_path_factory, content):
 
 
 @pytest.mark.parametrize("size, whole", [(4, True), (5, True), (6, False), (30, False)])
-def test_a_too_long_line_is_none(tmp_path, monkeypatch, size, whole):
+def test_too_long_line_is_none(tmp_path, monkeypatch, size, whole):
     monkeypatch.setattr(lines, "LONGEST", 6)
     long = b"x" * size + b"\n"
     (tmp_path / "log").write_bytes(b"a\n" + long + b"b\n" + long[:-1])

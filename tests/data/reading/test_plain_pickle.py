@@ -1,4 +1,4 @@
-"""Plain data comes out of a pickle as it went in; nothing that a pickle names is called."""
+"""Plain data is unpickled unchanged. No function in a pickle is called."""
 
 import io
 import pickle
@@ -62,7 +62,7 @@ def test_numbers_of_numpy(number, protocol):
 
 
 def test_pickles_of_python_2():
-    """`pickle.dumps((np.array([1, 258], "<i4"), np.int64(5), "caf\\xe9"), 2)` of Python 2."""
+    """Python 2 made it: `pickle.dumps((np.array([1, 258], "<i4"), np.int64(5), "caf\\xe9"), 2)`."""
 
     def text(value):
         return b"U" + bytes([len(value)]) + value
@@ -94,7 +94,7 @@ def test_several_pickles_in_one_file():
 
 
 class Calls:
-    """What a pickle has called when it is read: `function(*args)`."""
+    """An object whose pickle calls `function(*args)` when it is loaded."""
 
     def __init__(self, function, *args):
         self.call = function, args
@@ -104,7 +104,7 @@ class Calls:
 
 
 def of_names(module: str, name: str, *args) -> bytes:
-    """A pickle that calls a function by its name, which needs not be there when it is written."""
+    """Returns a pickle that calls a function by name. The function need not exist here."""
     head = b"c" + f"{module}\n{name}\n".encode()
     return b"\x80\x02" + head + pickle.dumps(args, 2)[2:-1] + b"R."
 
@@ -155,7 +155,7 @@ def test_other_names_raise(tmp_path, module, name, args):
     content = of_names(module, name, *put(args))
     with pytest.raises(ValueError, match=rf"Received: one that names {module}\.{name}\."):
         loaded(content)
-    # As protocol 4 names things, and as protocol 0 makes instances.
+    # Protocol 4 uses other opcodes for names, and protocol 0 for instances.
     words = pickle.dumps(module, 4)[2:-1] + pickle.dumps(name, 4)[2:-1]
     with pytest.raises(ValueError, match=rf"names {module}\.{name}\."):
         loaded(b"\x80\x04" + words + b"\x93.")
@@ -164,15 +164,15 @@ def test_other_names_raise(tmp_path, module, name, args):
     assert not made.exists()
 
 
-def test_the_test_can_fail(tmp_path):
-    """Python's own unpickler runs what the one here refuses."""
+def test_pickle_of_python_calls_the_function(tmp_path):
+    """Python's own unpickler runs the pickles that must raise here."""
     made = tmp_path / "made"
     pickle.loads(of_names("io", "open", str(made), "w")).close()
     assert made.exists()
 
 
 def state_of(array, state) -> bytes:
-    """A pickle of an array with another state."""
+    """Returns a pickle of an array with another state."""
     head = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
     return head + pickle.dumps(state, 2)[2:-1] + b"b."
 
@@ -201,10 +201,10 @@ INT4 = np.dtype("i4")
         (state_of(INT4, (1, (2**62, 4), INT4, False, b"")), "do not fill"),
         (state_of(INT4, (1, (1,), "O", False, b"1234")), "no attribute 'dtype'"),
         (of_names("numpy.core.multiarray", "scalar", INT4, b"123"), "a number with the value"),
-        # A state for a function, which would change it for the next pickle.
+        # A state for a function would change it for later pickles.
         (b"\x80\x02c_codecs\nencode\n}U\x04callNsb.", "one that changes a function"),
         (b"\x80\x02c_codecs\nencode\nN}U\x04callNs\x86b.", "one that changes a function"),
-        # The state of a type: fields, and an order that is none.
+        # The state of a dtype with fields and an invalid byte order.
         (b"\x80\x02cnumpy\ndtype\nU\x02i4\x85R(K\x03U\x01<N(U\x01at}tb.", "with the type"),
         (b"\x80\x02cnumpy\ndtype\nU\x02i4\x85R(K\x03U\x01xNNNtb.", "with the type"),
         (b"\x80\x02U\x01aQ.", "persistent"),

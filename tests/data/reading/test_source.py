@@ -1,4 +1,4 @@
-"""Tables of other libraries and files of any format, told by their first bytes."""
+"""Tables of other libraries, and files whose format is detected from their first bytes."""
 
 import bz2
 import gc
@@ -53,7 +53,7 @@ def arrow() -> pa.Table:
 
 
 class OfArrow:
-    """A table of another library that Arrow takes."""
+    """A table of another library that supports the Arrow protocol."""
 
     def __init__(self, table: pa.Table):
         self.table = table
@@ -63,7 +63,7 @@ class OfArrow:
 
 
 class OfInterchange:
-    """A table of another library with the older protocol."""
+    """A table of another library that supports the older interchange protocol."""
 
     def __init__(self, table):
         self.table = table
@@ -176,7 +176,7 @@ def test_polars():
         "list_view",
     ],
 )  # fmt: skip
-def test_the_newest_types_of_arrow(kind):
+def test_new_types_of_arrow(kind):
     text = pa.array(["a", None, "b"])
     if not hasattr(pa, kind.split(" ")[0]):
         pytest.skip(f"this pyarrow has no {kind}")
@@ -197,14 +197,14 @@ def test_the_newest_types_of_arrow(kind):
 
 
 class Session:
-    """Stands for a lazy frame of another library."""
+    """Like a lazy frame of another library."""
 
     def toPandas(self):
         return a_log()
 
 
 class DataFrame:
-    """Of another library, with no protocol."""
+    """A frame of another library without a protocol."""
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_truncated_files_raise(tmp_path):
         column_names(path)
 
 
-def test_a_folder_raises(tmp_path):
+def test_folder_raises(tmp_path):
     with pytest.raises(ValueError, match=r"a folder. If it holds Parquet.*`pyarrow.parquet.read"):
         column_names(tmp_path)
 
@@ -365,7 +365,7 @@ def test_one_separator_for_all_files(tmp_path):
     words = WORDS | {"target": ["item", "color"], "label": "click", "sep": ";"}
     data = prepare_impressions(log, items=items, **words)
     assert data.report["items_table"]["rows_not_found"] == 0
-    # A table that is no file has no separator.
+    # A separator does not apply to a table in memory.
     frame = pd.DataFrame({"item": ["tea", "pot", "cup"], "color": ["red", "blue", "red"]})
     assert prepare_impressions(log, items=frame, **words).spec == data.spec
 
@@ -431,7 +431,7 @@ def test_rows_of_other_libraries():
 
 @pytest.mark.parametrize("kind", ["xz", "zip"])
 def test_format_of_a_compressed_file_needs_its_first_bytes_only(tmp_path, monkeypatch, kind):
-    """All of it is never read at once: neither for the first bytes, nor to unpack it."""
+    """The file is never read completely, neither to detect its format nor to unpack it."""
     read, path = [], tmp_path / "log"
     content = csv() * 9
     path.write_bytes(lzma.compress(content) if kind == "xz" else zipped(content))
@@ -454,7 +454,7 @@ def test_compressed_csv_file_is_unpacked_once(tmp_path, monkeypatch, kind):
     else:
         path.write_bytes(zipped(content) if kind == "zip" else by_arrow(kind, content))
     source = as_source(path)
-    path.write_bytes(b"another file")  # It is not read again.
+    path.write_bytes(b"another file")  # It must not be read again.
     source = as_source(source, names=["c", "d"], header=True)
     for _ in range(2):
         assert column_names(source) == ["c", "d"]

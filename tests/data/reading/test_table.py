@@ -1,4 +1,4 @@
-"""Tables from anywhere: every row good or aside, each with the line that it stands in."""
+"""Tables from all sources: each row is good or kept aside, with its line."""
 
 import datetime
 import decimal
@@ -18,7 +18,7 @@ from keras_din.data.reading.bad_rows import Reason, bad_lines, concat_bad_rows, 
 from keras_din.data.reading.source import Table
 from keras_din.data.reading.table import clean_events, read_table
 
-LARGE = 2**53 + 1  # As a float it would be 2**53.
+LARGE = 2**53 + 1  # As a float it would be rounded to 2**53.
 
 
 def read_csv(tmp_path, content, columns=("a", "b"), name="log.csv"):
@@ -28,7 +28,7 @@ def read_csv(tmp_path, content, columns=("a", "b"), name="log.csv"):
 
 
 def cells(frame) -> list:
-    """The rows of a frame as Python values, `None` where one is missing."""
+    """Returns the rows of a frame as Python values, with `None` for missing values."""
     rows = frame.astype(object).itertuples(index=False)
     return [tuple(None if pd.isna(value) else value for value in row) for row in rows]
 
@@ -142,14 +142,14 @@ def test_lines_of_a_file_written_by_hand(tmp_path, lines, end):
     assert aside(bad) == [(line, reason) for line, reason, _ in lines if isinstance(reason, str)]
 
 
-def test_a_carriage_return_alone_ends_a_line(tmp_path):
-    # As many newlines as records, and yet not one each.
+def test_carriage_return_ends_a_line(tmp_path):
+    # As many newlines as records, but not one per record.
     frame, _ = read_csv(tmp_path, 'a,b\n1,"x\ny"\n2,z\r3,t\n')
     assert cells(frame) == [(1, "x\ny"), (2, "z"), (3, "t")]
     assert frame.index.tolist() == [2, 4, 5]
 
 
-def test_a_stray_quote_makes_only_its_line_bad(tmp_path):
+def test_stray_quote_makes_only_its_line_bad(tmp_path):
     content = 'a,b\n1,x\n2,"y\n3,"z"\n4,t\n5,"""\n6,u\n'
     frame, bad = read_csv(tmp_path, content)
     assert cells(frame) == [(1, "x"), (3, "z"), (4, "t"), (6, "u")]
@@ -166,7 +166,7 @@ def test_quotes_that_close_on_a_later_line_keep_good_lines(tmp_path):
     assert bad["line"].tolist() == [2]
 
 
-def test_a_long_line_is_cut_in_its_reason(tmp_path):
+def test_long_line_is_cut_in_its_reason(tmp_path):
     _, bad = read_csv(tmp_path, "a,b\n" + "1,x," + "y" * 100 + "\n")
     assert aside(bad) == [(2, "3 fields, not 2: 1,x," + "y" * 73 + "...")]
 
@@ -206,7 +206,7 @@ def test_lines_match_a_slow_loop(tmp_path_factory, kinds, end, last):
 @pytest.mark.parametrize("with_short_lines", [False, True])
 @pytest.mark.parametrize("title", ["plain and plain and plain", '"quoted, quoted"', '"two\nlines"'])
 def test_lines_of_a_large_file(tmp_path, title, with_short_lines):
-    # Arrow reads it in several blocks of a million bytes. Each row says its line.
+    # Arrow reads it in several blocks of a million bytes. Each row contains its line number.
     lines, line, short = ["line,title,type"], 2, []
     for number in range(100_000):
         if number % 1000 == 7:
@@ -225,7 +225,7 @@ def test_lines_of_a_large_file(tmp_path, title, with_short_lines):
     np.testing.assert_array_equal(frame.index, frame["line"])
     assert frame["title"].value_counts().to_dict() == {title.strip('"'): 100_000}
     assert bad["line"].tolist() == short
-    # A column that turns out to be text is text from its beginning, as it was written.
+    # If a later value is text, the whole column is text as it was written.
     assert frame["type"].value_counts().to_dict() == {"7": 99_000, "007": 500, "x": 500}
 
 
@@ -249,7 +249,7 @@ def test_missing_in_csv_is_missing_in_pandas(tmp_path):
     expected = pd.read_csv(tmp_path / "log.csv")
     np.testing.assert_array_equal(frame[["a", "c"]].isna(), expected[["a", "c"]].isna())
     assert cells(frame[["c"]]) == cells(expected[["c"]])
-    # In text only an empty field is missing.
+    # In text, only an empty field is missing.
     text = [None if w == "" else w.strip('"') for w in words]
     assert cells(frame[["b"]]) == [("x",), *((w,) for w in text), ("no",)]
     assert frame["a"].dropna().tolist() == [1, 2]
@@ -291,7 +291,7 @@ def test_text_that_is_not_utf_8(tmp_path, spanning):
     frame, bad = read_csv(tmp_path, content)
     assert cells(frame)[:2] == [(1, "x"), (4, "café")]
     assert aside(bad) == [(3, "'b' is not UTF-8"), (4, "1 fields, not 2: 3")]
-    assert bad["a"].tolist()[0] == "2"  # As it stands in the file.
+    assert bad["a"].tolist()[0] == "2"  # Unchanged from the file.
     assert bad["b"].tolist()[0] == b"caf\xe9"
 
 
@@ -401,7 +401,7 @@ def test_binary_parquet_that_is_not_utf_8(tmp_path):
     assert aside(bad) == [(0, "'c' is not UTF-8"), (1, "'b' is not UTF-8")]
 
 
-def test_a_column_is_found_by_its_whole_name(tmp_path):
+def test_column_names_must_match_completely(tmp_path):
     pyarrow.parquet.write_table(pa.table({"a.b": [1], "a": [2]}), tmp_path / "LOG.PARQUET")
     for columns in (["a"], ["a.b"], ["a", "a.b"], ["a", "a"]):
         frame, _ = read_table(tmp_path / "LOG.PARQUET", columns)
@@ -613,7 +613,7 @@ def test_dates_are_not_labels():
         clean(a_log(click=pd.Timestamp("2020-01-01")))
 
 
-def test_a_row_is_bad_once_for_its_first_reason():
+def test_a_bad_row_has_one_reason():
     events = clean(a_log(user=[None, "a", "b", "a", "b"], click=[7, 0, 0, 1, 1]))
     assert aside(events.bad) == [(0, "'user' is missing")]
 
@@ -626,7 +626,7 @@ def test_a_row_is_bad_once_for_its_first_reason():
         pd.Series([LARGE, LARGE - 1, None, LARGE, LARGE + 1], dtype=pd.ArrowDtype(pa.int64())),
     ],
 )
-def test_large_users_with_gaps_stay_apart(users):
+def test_large_user_ids_are_distinguished(users):
     events = clean(a_log(user=pd.Series(users, dtype=getattr(users, "dtype", object))))
     assert events.users.tolist() == [LARGE - 1, LARGE, LARGE + 1]
 
@@ -668,7 +668,7 @@ def test_duplicates():
     assert kept.report["rows_repeated"] == 1
     with pytest.raises(ValueError, match="Received in line 1: the row is a duplicate"):
         clean(log, duplicates="drop", strict=True)
-    # What is dropped on demand is no reason to stop; what an id tells is.
+    # Duplicates only count against `max_bad` if the user did not ask to drop them.
     assert clean(log, duplicates="drop", max_bad=0.1).report["rows_kept"] == 4
     with pytest.raises(ValueError, match=r"1 of 5 rows .* duplicate; .*`duplicates='keep'`"):
         clean(log, duplicates=None, max_bad=0.1)

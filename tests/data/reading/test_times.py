@@ -1,4 +1,4 @@
-"""Times in every form, as microseconds since 1970."""
+"""Times in all formats are converted to microseconds since 1970."""
 
 import datetime
 import decimal
@@ -19,7 +19,7 @@ DAY = 1_599_955_200  # 2020-09-13.
 
 
 def times(values, unit="auto"):
-    """What is known as it is, what is no time as `None`; and the unit."""
+    """Returns the times, with `None` for invalid ones, and the unit."""
     microseconds, known, unit = to_microseconds("when", values, unit)
     assert (microseconds.dtype, known.dtype) == (np.int64, bool)
     return [int(t) if k else None for t, k in zip(microseconds, known, strict=True)], unit
@@ -63,7 +63,7 @@ def test_fractions_of_a_second():
 
 
 def test_strings_with_and_without_a_zone_do_not_mix():
-    # pandas 2 gives a string without a zone that of the string before it.
+    # pandas 2 would use the zone of the previous string.
     text = ["2020-09-13 14:26:40+02:00", "2020-09-13 12:26:40.5", None, "2020-09-13", "later"]
     expected = [MOMENT * SECOND, MOMENT * SECOND + 500_000, None, DAY * SECOND, None]
     assert times(text) == (expected, "date")
@@ -81,7 +81,7 @@ def test_columns_of_dates(unit, zone, form):
     assert times(values) == ([MOMENT * SECOND, None, -SECOND], "date")
 
 
-def test_nanoseconds_of_dates_are_rounded_down():
+def test_nanoseconds_are_rounded_down():
     values = np.array([1001, 999, 0, -1, -1000, -1001], "datetime64[ns]")
     assert times(values)[0] == [1, 0, 0, -1, -1, -2]
 
@@ -130,7 +130,7 @@ def test_invalid_numbers_are_unknown():
 
 
 def test_unit_depends_on_the_whole_column():
-    # Only the first thousand look like numbers.
+    # Only the first thousand values look like numbers.
     values = ["20200913"] * 1000 + ["2020-09-13"] * 9000
     assert times(values) == ([DAY * SECOND] * 10_000, "date")
 
@@ -142,7 +142,7 @@ def test_negative_numbers():
 
 
 @pytest.mark.parametrize("values", [[], [None, None], [np.nan], ["", None]])
-def test_nothing_known(values):
+def test_no_valid_time(values):
     assert times(values)[0] == [None] * len(values)
 
 
@@ -184,7 +184,7 @@ def test_times_beyond_64_bits(values, unit):
     values = np.array(values, np.uint64 if unit == "ns" else float)
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         times(values, unit)
-    # Where others can be held, one that cannot is a bad row.
+    # With other times in range, one beyond 64 bits is a bad row.
     assert times(np.append(values, values.dtype.type(5000)), unit)[0][-1] is not None
     assert times(np.append(values, values.dtype.type(5000)), unit)[0][:-1] == [None] * len(values)
 
@@ -257,7 +257,7 @@ def test_two_digits_of_a_year_and_minutes():
     numbers = [2204081305, 2204090001, 2204292359]
     with pytest.raises(ValueError, match=r"2204081305, which looks like a date.*'%y%m%d%H%M'"):
         times(numbers)
-    # Seconds since 1970, of which some look like such moments, never all.
+    # Seconds since 1970, some of which look like such numbers, but not all.
     assert times(1_612_010_000 + np.arange(200))[1] == "s"
     assert times([1_612_010_000])[1] == "s"
 
@@ -299,13 +299,13 @@ def test_text_of_a_format(text, time_format, date):
     assert (microseconds[0], known.tolist(), unit) == (expected, [True, False, False], "date")
 
 
-def test_a_time_format():
+def test_time_format():
     for wrong in ("YYYYMMDD", "%Q", "%", 8):
         with pytest.raises(ValueError, match=r"`time_format` must be a format of `datetime.strp"):
             to_microseconds("when", [1], time_format=wrong)
     with pytest.raises(ValueError, match="`time_format` must be given without `time_unit`"):
         to_microseconds("when", [1], "s", "%Y")
-    # Dates are dates already, and a number of other digits is none.
+    # Columns of dates are accepted. Numbers with another count of digits are invalid.
     assert to_microseconds("when", pd.to_datetime(["2022"]), time_format="%d")[1].all()
     assert not to_microseconds("when", [2022048, 0.5, -1], time_format="%Y%m%d")[1].any()
 
@@ -376,7 +376,7 @@ STARTS = 1_649_423_101 + np.random.default_rng(0).integers(0, 10**6, 50)
         ([f"{value:.5E}" for value in STARTS * 1000] + [""], 10_000_000),
     ],
 )
-def test_times_that_were_rounded(values, step):
+def test_rounded_times_raise(values, step):
     message = (
         rf"'when' must hold times with all their digits.*all of them multiples of {step}\. This"
     )
@@ -386,15 +386,15 @@ def test_times_that_were_rounded(values, step):
 
 
 @pytest.mark.parametrize("step", [1, 60, 300, 3600, 86400, 7 * 86400])
-def test_times_of_whole_minutes_hours_and_days(step):
+def test_whole_minutes_hours_and_days(step):
     assert times(STARTS // step * step)[1] == "s"
     assert times(STARTS // step * step * 1000.0)[1] == "ms"
-    assert times((np.arange(50) + 1) * 1000)[1] == "s"  # No times since 1973.
+    assert times((np.arange(50) + 1) * 1000)[1] == "s"  # Too small for milliseconds.
     assert times([1_649_423_104] * 50)[1] == "s"
     assert times(STARTS + 0.5)[1] == "s"
 
 
 @pytest.mark.parametrize("apart", [60, 3600, 86_400])
 def test_times_of_a_coarse_clock_are_not_rounded(apart):
-    """Also where the first one has a divisor that no clock has: 1.7e9 and 3600 share 400."""
+    """The first divisor may also be one that no clock has: 1.7e9 and 3600 have the divisor 400."""
     assert times(1_700_000_000 + apart * np.arange(20))[1] == "s"

@@ -1,4 +1,4 @@
-"""Arrays on disk: in pieces as in one, and checks that look at some rows at a time."""
+"""Arrays on disk: written in pieces or at once, and checked in chunks of rows."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from keras_din.data.store import arrays
 
 
-def test_pieces_are_the_files_of_the_whole(tmp_path):
+def test_arrays_written_in_pieces_equal_the_whole(tmp_path):
     whole = {
         "a": np.arange(1_000_003, dtype=np.int32),
         "deep/b": np.linspace(0, 1, 7, dtype=np.float32),
@@ -22,12 +22,12 @@ def test_pieces_are_the_files_of_the_whole(tmp_path):
     assert list(arrays.load_arrays(tmp_path / "pieces")) == sorted(whole)
 
 
-def test_pieces_that_are_not_in_one_block_of_memory(tmp_path):
+def test_pieces_that_are_not_contiguous(tmp_path):
     arrays.save_pieces(tmp_path, [{"a": np.arange(6)[::2]}, {"a": np.arange(3)}])
     np.testing.assert_array_equal(arrays.load_arrays(tmp_path)["a"], [0, 2, 4, 0, 1, 2])
 
 
-def test_pieces_keep_their_type_and_replace_nothing(tmp_path):
+def test_pieces_keep_their_type_and_replace_no_file(tmp_path):
     pieces = [{"a": np.zeros(2, np.int32)}, {"a": np.zeros(2, np.int64)}]
     with pytest.raises(
         ValueError, match=r"All pieces of 'a' must have one dtype, int32\. Received: int64\."

@@ -1,4 +1,4 @@
-"""`Bags`, batches, `rows_dataset` and counts against slow loops over bags."""
+"""`Bags` in batches, `rows_dataset` and counts match slow loops."""
 
 import hypothesis
 import hypothesis.strategies as st
@@ -46,7 +46,7 @@ def some_bags(rng, rows, distinct=4):
     return of_lists(table)[rng.integers(distinct, size=rows)]
 
 
-def test_rows_share_their_bags():
+def test_equal_bags_are_stored_once():
     bags = of_lists([[3, 4], [], [5]])
     assert as_lists(bags) == [[3, 4], [], [5]]
     assert as_lists(bags[[2, 0, 0]]) == [[5], [3, 4], [3, 4]]
@@ -110,7 +110,7 @@ def some_data(lengths, users, requests=None, seed=0):
 
 
 def padded(rows):
-    """Rows of entries of values as an array, 0 after their values."""
+    """Converts rows of entries of values to an array, padded with 0."""
     width = max((len(values) for row in rows for values in row), default=0)
     array = np.zeros((len(rows), max(map(len, rows)), width), int)
     for i, row in enumerate(rows):
@@ -169,7 +169,7 @@ def test_batches_by_request_with_bags(sizes):
             here = genres.values_of(at + candidate)[:2].tolist() if candidate < size else []
             assert found == here
         at += size
-    # Equal bags may have several numbers, others differ.
+    # Rows of a request must share values of the context. Equal bags may have several numbers.
     equal = of_lists([[5, 6]] * 4)
     columns = samples.columns | {"words": equal}
     again = Samples(columns, samples.history, samples.label, samples.group, requests)
@@ -236,7 +236,7 @@ def test_rows_dataset_with_bags():
     np.testing.assert_array_equal(x["hist_item"], [[5, 6], [0, 0]])
     np.testing.assert_array_equal(x["hist_genres"], [[[1, 2], [0, 0]], [[0, 0], [0, 0]]])
     np.testing.assert_array_equal(x["hist_marks"], [[[0], [4]], [[0], [0]]])
-    # Numbers that stand in the parquet file that pandas wrote are arrays of arrays.
+    # pandas reads nested lists of a Parquet file as arrays of arrays.
     frame["hist_genres"] = [np.array([np.array([1]), np.array([2, 3]), None], object), None]
     ((x, _),) = rows_dataset(frame, a_spec())
     np.testing.assert_array_equal(x["hist_genres"][0], [[1], [0]])

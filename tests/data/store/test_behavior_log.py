@@ -1,4 +1,4 @@
-"""`BehaviorLog`: its checks, its order, and what is earlier than a time."""
+"""`BehaviorLog`: validation, order, and behaviors before a time."""
 
 import hypothesis
 import hypothesis.strategies as st
@@ -80,13 +80,13 @@ def test_from_events_raises_for_unknown_users():
 @hypothesis.given(st.data())
 @hypothesis.settings(max_examples=60, deadline=None)
 def test_before_is_strictly_before(data):
-    numbers = st.integers(0, 6)  # Few times: ties everywhere.
+    numbers = st.integers(0, 6)  # Few distinct times, so there are many ties.
     events = data.draw(st.lists(st.tuples(st.integers(0, 3), numbers), max_size=30))
     queries = data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 7)), max_size=10))
     user, time = np.array(events, np.int64).reshape(-1, 2).T
     log = BehaviorLog.from_events(user, {"item": np.arange(len(user))}, time, users=4)
-    asked, at = np.array(queries, np.int64).reshape(-1, 2).T
-    start, end = log.before(asked, at)
+    users, at = np.array(queries, np.int64).reshape(-1, 2).T
+    start, end = log.before(users, at)
     for i, (who, when) in enumerate(queries):
         history = log.columns["item"][start[i] : end[i]]
         expected = sorted((t, k) for k, (u, t) in enumerate(events) if u == who and t < when)
@@ -114,7 +114,7 @@ def test_save_and_load(log, tmp_path):
         np.testing.assert_array_equal(loaded.time, log.time)
 
 
-def test_a_loaded_log_stays_on_disk(tmp_path):
+def test_loaded_log_stays_on_disk(tmp_path):
     a_log().save(tmp_path / "log")
     column = BehaviorLog.load(tmp_path / "log").columns["item"]
     while not isinstance(column, np.memmap):

@@ -1,4 +1,4 @@
-"""How often indices occur: by hand, and against the batches that a model really gets."""
+"""Counts of indices: by hand, and compared with the batches of a model."""
 
 import hypothesis
 import hypothesis.strategies as st
@@ -27,22 +27,22 @@ def a_spec(max_length):
     )
 
 
-def test_every_occurrence_counts():
-    """One user, four events, three samples; histories cut to the last two events."""
+def test_all_occurrences_are_counted():
+    """One user with four events and three samples. Histories are cut to the last two events."""
     spec = FeatureSpec(
         context=[SEGMENT], target=[ITEM], sequences=[Sequence("hist", of=[ITEM], max_length=2)]
     )
     log = BehaviorLog([0, 4], {"item": [2, 3, 3, 4]})
     samples = Samples(
         columns={"segment": [0, 2, 2], "item": [3, 5, 3]},
-        history={"hist": ([0, 0, 0], [0, 3, 4])},  # Read are no item, then 3 3, then 3 4.
+        history={"hist": ([0, 0, 0], [0, 3, 4])},  # A model reads none, 3 3, and 3 4.
         labels=[1, 0, 1],
         group=[0, 0, 0],
     )
     data = PreparedData(spec, {"hist": log}, {"train": samples, "test": samples[:1]})
     counts = data.feature_counts()
     assert list(counts) == ["segment", "item"]
-    assert counts["segment"].tolist() == [0, 0, 2, 0]  # Index 0 is padding, and counts nothing.
+    assert counts["segment"].tolist() == [0, 0, 2, 0]  # Index 0 is padding and is not counted.
     assert counts["item"].tolist() == [0, 0, 0, 2 + 3, 1, 1, 0, 0]
     assert all(values.dtype == np.int64 for values in counts.values())
     assert data.feature_counts("test")["item"].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]

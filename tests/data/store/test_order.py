@@ -1,4 +1,4 @@
-"""Sorting by digits gives what NumPy's own sorts give."""
+"""Sorting by digits equals NumPy's sort."""
 
 import numpy as np
 import pytest
@@ -17,19 +17,19 @@ def test_order_equals_a_stable_sort(highest, rows):
     times = rng.integers(-5, 5, size=rows)
     order = argsort_events(times, codes)
     np.testing.assert_array_equal(order, np.lexsort((times, codes)))
-    # What is in order stays as it is.
+    # Sorted rows are not moved.
     again = argsort_events(times[order], codes[order])
     np.testing.assert_array_equal(again, np.arange(rows))
 
 
-def test_ranges_are_concatenated():
+def test_concatenated_ranges():
     found = ranges(np.array([7, 0, 3]), np.array([2, 0, 3]))
     assert found.tolist() == [7, 8, 3, 4, 5]
     assert ranges(np.zeros(0, int), np.zeros(0, int)).tolist() == []
 
 
-def test_rows_of_one_request_have_its_earliest_time():
-    """Users 0 and 1 have a request of one number each; a row without a number is by itself."""
+def test_requests_have_their_earliest_time():
+    """Users 0 and 1 have requests of equal number. A row without a number is its own request."""
     user, code = np.array([0, 1, 0, 0, 0, 1]), np.array([5, 5, 5, -1, -1, 0])
     number, time = number_requests(user, code, np.array([30, 9, 20, 50, 40, 60]))
     assert number.tolist() == [0, 4, 0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""`Samples`: their checks, selection, and the way to disk and back."""
+"""`Samples`: validation, selection, saving and loading."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_selection(rows):
     assert chosen == {name: [values[row] for row in where] for name, values in all_.items()}
 
 
-def test_every_row_is_checked(monkeypatch):
+def test_all_rows_are_checked(monkeypatch):
     monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", 2)
     with pytest.raises(ValueError, match=r"`label` must be 0 or 1\. Received: 3 in row 2\."):
         some_samples(labels=[0, 1, 3])
@@ -128,7 +128,7 @@ def test_several_labels(tmp_path):
         _ = samples.label
 
 
-def test_the_label_of_version_0_1_is_read(tmp_path):
+def test_label_of_version_0_1_is_read(tmp_path):
     some_samples().save(tmp_path / "samples")
     (tmp_path / "samples/labels/click.npy").rename(tmp_path / "samples/label.npy")
     (tmp_path / "samples/labels").rmdir()

@@ -103,10 +103,10 @@ def test_other_values_are_found_even_if_no_row_shows_them(version, live, tmp_pat
 
 
 def test_a_history_in_another_order(live, tmp_path, monkeypatch):
-    honest = signatures.model_inputs
+    original = signatures.model_inputs
 
     def reversed_history(spec, encoder, inputs):
-        x = honest(spec, encoder, inputs)
+        x = original(spec, encoder, inputs)
         return x | {name: x[name][:, ::-1] for name in x if name.startswith("hist_")}
 
     monkeypatch.setattr(signatures, "model_inputs", reversed_history)
