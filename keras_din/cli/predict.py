@@ -33,8 +33,12 @@ from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
 # The options of a raw log and their defaults.
-LOG_DEFAULTS: dict = {"user": None, "time": None, "label": None, "sequences": [], "request": None}
-LOG_DEFAULTS |= {
+LOG_DEFAULTS: dict = {
+    "user": None,
+    "time": None,
+    "label": None,
+    "sequences": [],
+    "request": None,
     "items": None,
     "users": None,
     "bags": [],
@@ -42,9 +46,14 @@ LOG_DEFAULTS |= {
     "sep": None,
     "names": None,
     "header": None,
+    "label_map": {},
+    "label_map_of": [],
+    "time_unit": "auto",
+    "time_format": None,
+    "max_bad": None,
+    "data": None,
+    "log_only": False,
 }
-LOG_DEFAULTS |= {"label_map": {}, "max_bad": None, "time_unit": "auto", "time_format": None}
-LOG_DEFAULTS |= {"data": None, "log_only": False}
 
 
 def add_arguments(parser):
@@ -297,7 +306,7 @@ def _of_log(options, path):
         sep=options.sep,
         header=options.header,
         names=options.names,
-        label_map=options.label_map,
+        label_map=tables.label_map(options),
         max_bad=MAX_BAD if options.max_bad is None else options.max_bad,
     )
     _print_log(log.report)

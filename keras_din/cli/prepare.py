@@ -20,7 +20,8 @@ from keras_din.cli import tables, types
 from keras_din.cli.show import report
 
 # The options that apply only with, or only without, --label, and their defaults.
-_WITH_LABEL: dict = {"request": None, "label_map": {}, "sequences": [], "prior_history": []}
+_WITH_LABEL: dict = {"request": None, "label_map": {}, "label_map_of": []}
+_WITH_LABEL |= {"sequences": [], "prior_history": []}
 _WITHOUT_LABEL: dict = {"negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
 _WITHOUT_LABEL |= {"sequence": "hist"}
 
@@ -213,7 +214,7 @@ def run(options) -> None:
             request=options.request,
             sequences=dict(options.sequences) or None,
             prior_history=dict(options.prior_history),
-            label_map=options.label_map,
+            label_map=tables.label_map(options),
             duplicates=options.duplicates,
             **shared,
         )

@@ -74,6 +74,10 @@ def report(data) -> str:
                 f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
                 + (f": {part['first_value']}" if "first_value" in part else "")
             )
+        for name, filled in counts.get("labels_filled", {}).items():
+            lines.append(
+                f"  missing values of {name!r} that count as {filled['label']}: {filled['rows']:,}"
+            )
         if counts.get("rows_repeated"):
             lines.append(
                 f"  kept: {counts['rows_repeated']:,} rows that repeat another in every column "

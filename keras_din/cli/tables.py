@@ -22,13 +22,21 @@ def add_csv(parser) -> None:
 
 
 def add_labels(parser) -> None:
-    """Adds the option for labels that are not 0 and 1."""
+    """Adds the options for labels that are not 0 and 1."""
     parser.add_argument(
         "--label-map",
         type=labels,
         default={},
         metavar="VALUE=LABEL,...",
         help="map other values of the label: -1=0, or no=0,yes=1; =0 maps a missing label",
+    )
+    parser.add_argument(
+        "--label-map-of",
+        type=_labels_of,
+        action="append",
+        default=[],
+        metavar="LABEL:VALUE=LABEL,...",
+        help="same as --label-map for one of several labels, as in buy:=0; repeatable",
     )
 
 
@@ -53,6 +61,29 @@ def sequence_and_value(text: str) -> tuple:
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"must be SEQUENCE=VALUE. Received: {text!r}.")
     return name, value
+
+
+def label_map(options) -> dict:
+    """Returns the argument `label_map` of both options."""
+    by_label: dict[str, dict] = {}
+    for name, of_label in options.label_map_of:
+        by_label[name] = by_label.get(name, {}) | of_label
+    if by_label and options.label_map:
+        raise ValueError(
+            "`--label-map` must not be given with `--label-map-of`. Received: "
+            f"{options.label_map} and {by_label}."
+        )
+    return by_label or options.label_map
+
+
+def _labels_of(text: str) -> tuple:
+    """Parses `LABEL:VALUE=LABEL,...` as the name of a label and a dict."""
+    name, colon, pairs = text.partition(":")
+    if not name or not colon:
+        raise argparse.ArgumentTypeError(
+            f"must be the name of a label and its values, as in buy:=0. Received: {text!r}."
+        )
+    return name, labels(pairs)
 
 
 def labels(text: str) -> dict:

@@ -51,6 +51,30 @@ def test_the_words_of_the_label():
     assert _label("click,buy=bought") == {"click": "click", "buy": "bought"}
 
 
+def test_a_map_for_one_label(tmp_path, capsys):
+    log = a_log()
+    log["bought"] = log["bought"].astype(object).where(log["bought"] == 1, None)
+    log["click"] = log["click"].map({0: -1, 1: 1})
+    log.to_csv(tmp_path / "log.csv", index=False)
+    words = ["prepare", tmp_path / "log.csv", tmp_path / "data", "--user", "user", "--time", "time"]
+    words = [*map(str, words), "--target", "item", "--label", "click,buy=bought"]
+    words += ["--label-map-of", "click:-1=0"]
+    assert main(words) == 1
+    (remedy,) = re.findall(r"`--label-map-of (\S+)`", capsys.readouterr().err)
+    assert main([*words, "--label-map-of", remedy]) == 0
+    filled = (log["bought"] != 1).sum()
+    assert f"missing values of 'bought' that count as 0: {filled}" in capsys.readouterr().out
+    data = PreparedData.load(tmp_path / "data")
+    for name, column in (("click", "click"), ("buy", "bought")):
+        positives = sum(part.labels[name].sum() for part in data.parts.values())
+        assert positives == a_log()[column].sum()
+    assert main([*words, "--label-map", "=0"]) == 1
+    assert "`--label-map` must not be given with `--label-map-of`" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--label-map-of", "=0"])
+    assert "must be the name of a label and its values" in capsys.readouterr().err
+
+
 def test_a_run_has_metrics_of_each(folder):
     spec = PreparedData.load(folder / "data").spec
     assert spec.outputs == ("ctr", "buy")

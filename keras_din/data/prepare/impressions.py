@@ -10,7 +10,7 @@ import pandas as pd
 from keras_din.data.encoding.features import concat_series, count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.clean_log import clean_log
-from keras_din.data.prepare.label_columns import label_columns
+from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
@@ -78,7 +78,8 @@ def prepare_impressions(
             the rows. `report` then has `order_from` and `order_to` instead of dates.
         label: Column of 0 and 1, the click. For several labels, a list of columns, or a dict of
             label -> column. A `keras_din.Label` instead of a name also names the output of the
-            model. Each row must have all labels.
+            model. Each row must have all labels: a row without one of them is kept aside, so it is
+            in no history either, unless `label_map` replaces the missing label.
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
             a `Numeric`. `report["columns"]` has the detected types and the reasons. `numeric`,
@@ -122,7 +123,10 @@ def prepare_impressions(
             `names` is given.
         names: Names of the columns of the log, a CSV file, in their order.
         label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}` or
-            `{"no": 0, "yes": 1}`. The key `None` is a missing label.
+            `{"no": 0, "yes": 1}`. The key `None` is a missing label; `report["labels_filled"]`
+            counts how many were replaced in each column. For several labels, optionally a dict of
+            label -> such a dict, such as `{"purchase": {None: 0}}`; a column of `sequences` that
+            is not a label has its own name.
         duplicates: Whether to `"keep"` or `"drop"` rows that repeat another in every column named
             here. By default they are kept and counted, as equal impressions. With `request`,
             which distinguishes impressions, they are dropped.
@@ -171,6 +175,8 @@ def prepare_impressions(
     source = as_source(source, sep, header, names)
     items, users, prior_history = as_sources((items, users, prior_history), sep)
     flags = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
+    flag_names = {flag: flag for flag in sequences.values()}
+    flag_names |= {each.name: column for each, column in of_label.items()}
     columns = log_columns(
         target,
         context,
@@ -202,7 +208,7 @@ def prepare_impressions(
         required=[columns.item, *([request] if request else [])],
         time_unit=time_unit,
         time_format=time_format,
-        label_map=label_map,
+        label_map=label_map_by_column(label_map, flag_names),
         duplicates="keep" if duplicates is None and request is None else duplicates,
         strict=strict,
     )

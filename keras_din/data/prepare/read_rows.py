@@ -48,7 +48,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         `assign_parts`; the rows that are kept aside; their counts for the report.
     """
     frames, parts, aside = [], [], []
-    counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
+    counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}, "labels_filled": {}}
     for name in [name for name in PARTS if name in source]:
         frame, bad = _read_one(source[name], columns, lists, separators, reading)
         if not len(frame) + len(bad) and len(source) > 1:
@@ -56,9 +56,13 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         kinds = kinds_of(names, reading["found"], reading["kinds"])
         # A column has the same type in all tables, that of the first table.
         reading = {**reading, "kinds": reading["kinds"] | kinds, "found": {}}
-        frame, bad, reasons = _good(frame, bad, name if len(source) > 1 else None, **checks)
+        frame, bad, reasons, filled = _good(frame, bad, name if len(source) > 1 else None, **checks)
         counts["rows"] += len(frame) + len(bad)
         counts["rows_aside"] |= reasons
+        for label, of_label in filled.items():
+            before = counts["labels_filled"].get(label, {"rows": 0})
+            rows = before["rows"] + of_label["rows"]
+            counts["labels_filled"][label] = of_label | {"rows": rows}
         frames.append(frame)
         parts.append(np.full(len(frame), PARTS.index(name)))
         aside.append(bad)
@@ -77,7 +81,7 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
 
 
 def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, strict):
-    """Returns the good rows of a table, its bad rows, and the counts of each reason.
+    """Returns the good rows of a table, its bad rows, the counts of each reason and filled labels.
 
     With one table per part, reasons contain the name of the part.
     """
@@ -89,7 +93,7 @@ def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, st
     if name is not None:
         bad["reason"] += f", in {what}"
         counts = {f"{reason}, in {what}": count for reason, count in counts.items()}
-    return frame[checks.good].copy(), bad, counts
+    return frame[checks.good].copy(), bad, counts, checks.labels_filled
 
 
 def _read_one(source, columns: list, lists: list, separators, reading):

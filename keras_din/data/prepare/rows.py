@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_din.data.encoding.features import concat_series, count_parts, features_to_type
-from keras_din.data.prepare.label_columns import label_columns
+from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
@@ -79,7 +79,8 @@ def prepare_rows(
         bags: Same as in `prepare_impressions`.
         numeric: Same as in `prepare_impressions`.
         categorical: Same as in `prepare_impressions`.
-        label_map: Other values of the label -> 0 or 1, such as `{-1: 0}`.
+        label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`, or label -> such a
+            dict, same as in `prepare_impressions`.
         sep: The separator of a CSV file, same as in `prepare_impressions`.
         header: Same as in `prepare_impressions`.
         names: Same as in `prepare_impressions`.
@@ -113,7 +114,8 @@ def prepare_rows(
     # Columns.
     sequences = [sequences] if isinstance(sequences, str) else list(sequences)
     of_label = label_columns(label)
-    labels = list(dict.fromkeys(of_label.values()))
+    labels = list(of_label.values())
+    of_name = {each.name: column for each, column in of_label.items()}
     ids, weights = [[] if name is None else [name] for name in (group, weight)]
     columns = log_columns(
         target,
@@ -143,7 +145,7 @@ def prepare_rows(
         {
             "required": [*ids, *labels, columns.item],
             "labels": labels,
-            "label_map": label_map,
+            "label_map": label_map_by_column(label_map, of_name),
             "max_bad": check_max_bad(max_bad),
             "strict": strict,
         },
@@ -168,7 +170,6 @@ def prepare_rows(
             missing[name] = int(is_missing(to_plain_series(frame[name])).sum())
 
     # Point.
-    of_name = {each.name: column for each, column in of_label.items()}
     behaviors, samples = rows_to_samples(
         frame, spec, of_name, group=group, weight=weight, label_map=label_map
     )

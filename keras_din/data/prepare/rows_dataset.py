@@ -10,17 +10,22 @@ import pyarrow.compute as pc
 
 from keras_din.data.encoding.lookup import to_indices
 from keras_din.data.pipeline import batches as pipeline
-from keras_din.data.prepare.label_columns import columns_of_spec
+from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_column
 from keras_din.data.prepare.leaks import check_known_before
 from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
-from keras_din.data.reading.labels import check_both_classes, format_value, require_labels
+from keras_din.data.reading.labels import (
+    check_both_classes,
+    format_value,
+    label_map_of,
+    require_labels,
+)
 from keras_din.data.reading.source import to_frame
 from keras_din.data.reading.text_types import is_missing_among_numbers, is_missing_token
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.features import Bag, Categorical, FeatureSpec, Numeric, id_feature, per_kind
+from keras_din.features import Bag, Categorical, FeatureSpec, Label, Numeric, id_feature, per_kind
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,7 +43,7 @@ _WORDS = {
 def rows_to_samples(
     frame: Any,
     spec: FeatureSpec,
-    label: str | Sequence[str] | dict[str, str] | None = None,
+    label: str | Label | Sequence[str | Label] | dict | None = None,
     *,
     group: str | None = None,
     weight: str | None = None,
@@ -58,13 +63,14 @@ def rows_to_samples(
             that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
             out too.
         spec: The features.
-        label: Column of 0 and 1. For a spec with several labels, a list of columns with their
-            names, or a dict, name of the label -> column. `None` sets all labels to 0, because
-            `predict` does not use them.
+        label: Column of 0 and 1. For a spec with several labels, a list of names and `Label`
+            objects, each the name of its column, or a dict of these -> column. `None` sets all
+            labels to 0, because `predict` does not use them.
         group: Column whose values are GAUC's groups, without missing values. By default each row
             is a group.
         weight: Column with the weight of each row in the loss, without missing values.
-        label_map: Other values of the label -> 0 or 1, such as `{-1: 0}`.
+        label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`, or label -> such a
+            dict, same as in `prepare_impressions`.
 
     Returns:
         `(behaviors, samples)`: a dict of `BehaviorLog`, in which every row is a user, and
@@ -94,6 +100,7 @@ def rows_to_samples(
             dict.fromkeys(of_label.values(), "the label"),
             {n: words.get(r, r) for n, r in roles.items()},
         )
+    label_map = label_map_by_column(label_map, of_label)
     wanted = [*spec.inputs, *of_label.values()]
     wanted += [name for name in (group, weight) if name is not None]
     lacking = [name for name in wanted if name not in frame.columns]
@@ -120,7 +127,7 @@ def rows_to_samples(
         },
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
         labels={
-            each.name: require_labels(of_label[each.name], frame[of_label[each.name]], label_map)
+            each.name: _labels(frame, of_label, each.name, label_map)
             if of_label
             else np.zeros(len(frame))
             for each in spec.labels
@@ -129,6 +136,12 @@ def rows_to_samples(
         weight=None if weight is None else _weights(weight, frame[weight]),
     )
     return behaviors, samples
+
+
+def _labels(frame: pd.DataFrame, of_label: dict, name: str, label_map) -> np.ndarray:
+    """The values of a label, float32 `(rows,)`."""
+    column, of_several = of_label[name], len(of_label) > 1
+    return require_labels(column, frame[column], label_map_of(column, label_map), of_several)
 
 
 def _weights(name: str, values) -> np.ndarray:
@@ -147,7 +160,7 @@ def _weights(name: str, values) -> np.ndarray:
 def rows_dataset(
     frame: Any,
     spec: FeatureSpec,
-    label: str | Sequence[str] | dict[str, str] | None = None,
+    label: str | Label | Sequence[str | Label] | dict | None = None,
     batch_size: int = 1024,
     *,
     group: str | None = None,

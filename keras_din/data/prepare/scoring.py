@@ -7,11 +7,12 @@ import pandas as pd
 
 from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.joins import align_key_types, read_log
+from keras_din.data.prepare.label_columns import label_map_by_column
 from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
 from keras_din.data.reading.columns import is_missing
-from keras_din.data.reading.labels import format_value, label_remedy, to_labels
+from keras_din.data.reading.labels import format_value, label_map_of, label_remedy, to_labels
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import PLACEHOLDER, find_placeholders, to_microseconds
 from keras_din.data.store.bags import Bags
@@ -82,7 +83,8 @@ def log_to_samples(
         sep: Same as in `prepare_impressions`.
         header: Same as in `prepare_impressions`.
         names: Same as in `prepare_impressions`.
-        label_map: Other values of the columns in `sequences` -> 0 or 1, such as `{-1: 0}`.
+        label_map: Other values of the columns in `sequences` -> 0 or 1, such as `{-1: 0}`, or
+            sequence -> such a dict.
         max_bad: The largest share of the log's lines that may be bad, and of the rows of another
             table that may be kept aside.
 
@@ -104,6 +106,7 @@ def log_to_samples(
             f"`sequences` must name sequences of the model: {list(of_model)}. "
             f"Received: {list(sequences)}."
         )
+    label_map = label_map_by_column(label_map, sequences)
     read_by_name = {name: of_model[name] for name in sequences}
     of_log = [f for f in spec.features.values() if f in (*spec.context, *spec.target)]
     of_log += [f for each in read_by_name.values() for f in each.features if f not in of_log]
@@ -142,7 +145,8 @@ def log_to_samples(
     for name, sequence in of_model.items():
         is_behavior = np.zeros(len(frame), bool)
         if name in sequences:
-            is_behavior = _flags(sequences[name], frame, label_map)
+            of_several = len(set(sequences.values())) > 1
+            is_behavior = _flags(sequences[name], frame, label_map, of_several)
         parts = [_behaviors_of_data(data, name, number_in_data)] if data is not None else []
         if is_behavior.any():
             held = {f.name: encoded[f.name][is_behavior] for f in sequence.features}
@@ -226,15 +230,15 @@ def _numbers_in_data(data, values: pd.Index) -> np.ndarray:
     return users.get_indexer(values)
 
 
-def _flags(column: str, frame: pd.DataFrame, label_map) -> np.ndarray:
+def _flags(column: str, frame: pd.DataFrame, label_map, of_several: bool) -> np.ndarray:
     """Returns which rows are behaviors, from a column of 0 and 1. A missing value means 0."""
-    values, _, wrong = to_labels(column, frame[column], label_map)
+    values, _, wrong = to_labels(column, frame[column], label_map_of(column, label_map))
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
             f"Column {column!r} must be 0, 1 or missing. Received: "
             f"{format_value(frame[column].iloc[row])} in line {frame.index[row]}. "
-            f"{label_remedy(frame[column][wrong])}"
+            f"{label_remedy(frame[column][wrong], column if of_several else None)}"
         )
     return values == 1
 

@@ -29,6 +29,16 @@ def check_label_map(label_map) -> dict:
     return label_map
 
 
+def is_by_label(label_map) -> bool:
+    """Returns whether a `label_map` has one map per label, name -> map."""
+    return isinstance(label_map, dict) and any(isinstance(v, dict) for v in label_map.values())
+
+
+def label_map_of(name: str, label_map) -> dict:
+    """Returns the map of one column: the `label_map` itself, or its entry `name`."""
+    return check_label_map(label_map.get(name) if is_by_label(label_map) else label_map)
+
+
 def to_labels(name: str, values, label_map=None):
     """Converts a column of labels to numbers.
 
@@ -61,8 +71,14 @@ def to_labels(name: str, values, label_map=None):
     return labels, nothing, ~nothing & (labels != 0) & (labels != 1)
 
 
-def require_labels(name: str, values, label_map=None) -> np.ndarray:
+def require_labels(name: str, values, label_map=None, of_several: bool = False) -> np.ndarray:
     """Converts a column of labels to float32 `(rows,)`.
+
+    Args:
+        name: Name of the column, for errors.
+        values: Raw values `(rows,)`, see `to_labels`.
+        label_map: Other values -> 0 or 1, see `to_labels`.
+        of_several: Whether there are other labels, so that the remedy names this one.
 
     Raises:
         ValueError: If a label is missing or wrong. The error names its row, its value and a
@@ -76,7 +92,7 @@ def require_labels(name: str, values, label_map=None) -> np.ndarray:
         raise ValueError(
             f"Label {name!r} must be 0 or 1 in every row. "
             f"Received: {format_value(values.iloc[row])} in row {values.index[row]}. "
-            f"{label_remedy(values)}"
+            f"{label_remedy(values, name if of_several else None)}"
         )
     return labels.astype(np.float32)
 
@@ -91,11 +107,12 @@ def check_both_classes(labels, what: str) -> None:
         )
 
 
-def label_remedy(values: pd.Series) -> str:
+def label_remedy(values: pd.Series, name: str | None = None) -> str:
     """Suggests a `label_map` for a column with wrong labels, as a sentence.
 
-    `values` are all raw values. Of two numbers, the larger is 1. With more numbers, only the user
-    can decide, so the sentence has an example.
+    `values` are all raw values. `name` is the name of the column if there are several labels. Of
+    two numbers, the larger is 1. With more numbers, only the user can decide, so the sentence has
+    an example.
     """
     distinct = [
         None if pd.isna(value) or value == "" else _to_python(value) for value in values.unique()
@@ -110,19 +127,17 @@ def label_remedy(values: pd.Series) -> str:
     elif len(amounts) > 2:
         middle = (amounts[0] + amounts[-1]) / 2
         some = by_number if len(by_number) <= _MAX_NUMBERS else [by_number[0], by_number[-1]]
-        return _example_remedy({value: int(numbers[value] > middle) for value in some})
+        return _example_remedy({value: int(numbers[value] > middle) for value in some}, name)
     meant = {value: label for value, label in guess.items() if now[value] != label}
     if len(meant) > _MAX_VALUES or len(set(guess.values())) < min(2, len(guess)):
         some = list(meant)[:_MAX_VALUES]
-        return _example_remedy({value: int(value != some[0]) for value in some})
-    return f"Map the values with {_format_label_map(meant)}."
+        return _example_remedy({value: int(value != some[0]) for value in some}, name)
+    return f"Map the values with {format_label_map(meant, name)}."
 
 
-def _example_remedy(label_map: dict) -> str:
-    return (
-        f"Map each value with {_format_label_map(label_map)}, for example, or convert the column "
-        "to 0 and 1."
-    )
+def _example_remedy(label_map: dict, name: str | None) -> str:
+    words = format_label_map(label_map, name)
+    return f"Map each value with {words}, for example, or convert the column to 0 and 1."
 
 
 def _default_label(value) -> float | None:
@@ -138,9 +153,13 @@ def format_value(value) -> str:
     )
 
 
-def _format_label_map(label_map: dict) -> str:
+def format_label_map(label_map: dict, name: str | None = None) -> str:
+    """Formats a `label_map`, of the label `name` if given, as an argument and an option."""
     words = ",".join(f"{'' if v is None else v}={label}" for v, label in label_map.items())
-    return f"`label_map={label_map!r}` (on the command line `--label-map {words}`)"
+    if name is None:
+        return f"`label_map={label_map!r}` (on the command line `--label-map {words}`)"
+    argument = f"label_map={ {name: label_map}!r}"
+    return f"`{argument}` (on the command line `--label-map-of {name}:{words}`)"
 
 
 def _guess_label(value) -> int:

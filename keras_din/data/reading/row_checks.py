@@ -5,8 +5,14 @@ import pandas as pd
 
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.bad_share import check_bad_share
-from keras_din.data.reading.columns import is_missing
-from keras_din.data.reading.labels import format_value, label_remedy, to_labels
+from keras_din.data.reading.columns import is_missing, to_plain_series
+from keras_din.data.reading.labels import (
+    format_label_map,
+    format_value,
+    label_map_of,
+    label_remedy,
+    to_labels,
+)
 
 
 class RowChecks:
@@ -14,7 +20,7 @@ class RowChecks:
 
     Args:
         frame: The frame that `read_table` returns.
-        label_map: Values of labels -> 0 or 1, see `to_labels`.
+        label_map: Values of labels -> 0 or 1, see `to_labels`, or column -> such a dict.
 
     `good` is bool `(rows,)`, `True` where no check has failed. `remedies` is reason -> a sentence
     that tells the user what to do.
@@ -25,6 +31,7 @@ class RowChecks:
         self._frame, self._label_map = frame, label_map
         self._reasons: list[str | None] = [None]
         self._values: dict[str, str] = {}
+        self._filled: dict[str, tuple] = {}
         self._code = np.zeros(len(frame), np.int16)
 
     @property
@@ -49,15 +56,19 @@ class RowChecks:
         Returns:
             Name of the label -> the result of `to_labels`, for `check_labels`.
         """
-        found = {name: to_labels(name, self._frame[name], self._label_map) for name in labels}
+        found = {}
+        for name in labels:
+            label_map = label_map_of(name, self._label_map)
+            found[name] = to_labels(name, self._frame[name], label_map)
+            if None in label_map:
+                missing = is_missing(to_plain_series(self._frame[name]))
+                self._filled[name] = missing, int(label_map[None])
         for name in dict.fromkeys(required):
             nothing = found[name][1] if name in found else is_missing(self._frame[name])
             self.set_aside(nothing, f"{name!r} is missing")
             if name in found:
-                self.remedies[f"{name!r} is missing"] = (
-                    "If they mean 0, pass `label_map={None: 0}` (on the command line "
-                    "`--label-map =0`)."
-                )
+                remedy = format_label_map({None: 0}, name if len(found) > 1 else None)
+                self.remedies[f"{name!r} is missing"] = f"If they mean 0, pass {remedy}."
         return found
 
     def check_labels(self, found: dict) -> None:
@@ -66,7 +77,21 @@ class RowChecks:
             reason = f"{name!r} is neither 0 nor 1"
             self.set_aside(wrong, reason, name)
             if wrong.any():
-                self.remedies[reason] = label_remedy(self._frame[name].dropna())
+                values = self._frame[name].dropna()
+                self.remedies[reason] = label_remedy(values, name if len(found) > 1 else None)
+
+    @property
+    def labels_filled(self) -> dict:
+        """Column -> the number of good `rows` whose missing label `label_map` replaced by `label`.
+
+        Columns without such rows are absent.
+        """
+        counts = {}
+        for name, (missing, label) in self._filled.items():
+            rows = int((missing & self.good).sum())
+            if rows:
+                counts[name] = {"rows": rows, "label": label}
+        return counts
 
     def finish(self, bad: pd.DataFrame, strict: bool = False):
         """Returns all bad rows, and their number for each reason.

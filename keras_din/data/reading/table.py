@@ -284,7 +284,7 @@ def clean_events(
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
         time_format: Format of times, see `to_microseconds`.
-        label_map: Values of the labels -> 0 or 1, see `to_labels`.
+        label_map: Values of the labels -> 0 or 1, see `to_labels`, or column -> such a dict.
         duplicates: Whether to `"keep"` or `"drop"` rows that repeat an earlier row in every
             column of `frame`. `None` drops them too, and counts them as bad rows.
         max_bad: The largest share of rows that may be kept aside for one reason.
@@ -293,6 +293,7 @@ def clean_events(
     Returns:
         `Events`. `report` has `rows`, `rows_kept`, `rows_repeated` (duplicates that are kept),
         `rows_aside` (reason -> `rows`, the `first_line` and its `first_value`),
+        `labels_filled` (see `RowChecks`),
         `rows_out_of_order`, `time_unit`, `time_from` and `time_to` (for an order, `order_from`
         and `order_to`) and `users`.
 
@@ -342,6 +343,7 @@ def clean_events(
         "rows_kept": len(rows),
         "rows_repeated": int(repeated.sum()),
         "rows_aside": counts,
+        "labels_filled": checks.labels_filled,
         "rows_out_of_order": out_of_order,
         "time_unit": unit,
         **time_range(times[rows], unit),

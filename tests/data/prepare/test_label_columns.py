@@ -33,9 +33,30 @@ def test_columns_of_spec():
     assert columns_of_spec("is_click", one) == {"click": "is_click"}
     assert columns_of_spec(["buy", "click"], two) == {"click": "click", "buy": "buy"}
     assert columns_of_spec({"buy": "b", "click": "c"}, two) == {"click": "c", "buy": "b"}
-    for label in ("click", ["click"], {"click": "c", "buy": "b", "like": "d"}):
-        with pytest.raises(ValueError, match=r"a column for each label of the spec, .*'buy'\]"):
+    assert columns_of_spec([BUY, "click"], two) == {"click": "click", "buy": "buy"}
+    assert columns_of_spec({BUY: "b", CLICK: "c"}, two) == {"click": "c", "buy": "b"}
+    assert columns_of_spec(CLICK, one) == {"click": "click"}
+    wrong = ("click", ["click"], CLICK, {"click": "c", "buy": "b", "like": "d"})
+    wrong += (["click", kd.Label("buy")], {"click": "c", BUY: "b", "buy": "d"})
+    message = (
+        r"a column for each label of the spec, \[Label\('click', output='ctr'\), Label\('buy', "
+        r"output='cvr'\)\], for example label=\{'click': 'COLUMN', 'buy': 'COLUMN'\}\. Received: l"
+    )
+    for label in wrong:
+        with pytest.raises(ValueError, match=message):
             columns_of_spec(label, two)
+    with pytest.raises(ValueError, match=r"must be the name of a column, a list .*label=3\."):
+        columns_of_spec(3, one)
+
+
+def test_labels_with_the_same_column_raise():
+    label = {"click": "c", "buy": "c"}
+    message = r"a different column for each label, .* Received: 'c' twice in label=\{'click': 'c'"
+    with pytest.raises(ValueError, match=message):
+        label_columns(label)
+    spec = kd.FeatureSpec(target=[kd.Categorical("item", 5)], labels=[CLICK, BUY])
+    with pytest.raises(ValueError, match=message):
+        columns_of_spec(label, spec)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +104,63 @@ def test_log_with_two_labels(tmp_path):
     assert loaded.spec == data.spec
     ((_, y),) = loaded.dataset("test")
     assert y["cvr"].numpy().tolist() == [[0], [0], [0]]
+
+
+def test_missing_label_is_filled_for_one_label():
+    log = a_log()
+    log.loc[8, "is_click"] = np.nan
+    both = prepared(log, label_map={None: 0})
+    assert both.report["labels_filled"] == {
+        "is_click": {"rows": 1, "label": 0},
+        "is_buy": {"rows": 1, "label": 0},
+    }
+    for label_map in ({"buy": {None: 0}}, {"is_buy": {None: 0}}):
+        data = prepared(log, label_map=label_map)
+        assert data.bad_rows["reason"].tolist() == ["'is_click' is missing"]
+        assert data.report["labels_filled"] == {"is_buy": {"rows": 1, "label": 0}}
+        assert "missing values of 'is_buy' that count as 0: 1" in report(data)
+    # The row with the filled label is in the histories, the row that is kept aside is not.
+    assert len(data.behaviors["hist"]) == log["is_click"].sum()
+    assert data.parts["test"].labels["buy"].tolist() == [0, 0, 0]
+    assert prepared().report["labels_filled"] == {}
+
+
+def test_label_map_per_label():
+    log = a_log().fillna(2)
+    log["is_click"] = log["is_click"].map({0: "no", 1: "yes"})
+    label_map = {"click": {"no": 0, "yes": 1}, BUY.name: {2: 0}, "liked": {5: 1}}
+    log["liked"] = a_log()["is_click"] * 5
+    sequences = {"clicked": "is_click", "liked": "liked"}
+    data = prepared(log, label_map=label_map, sequences=sequences)
+    assert data.report["rows_kept"] == 12
+    assert len(data.behaviors["clicked"]) == len(data.behaviors["liked"]) == 7
+
+
+@pytest.mark.parametrize(
+    "label_map, message",
+    [
+        ({"bought": {None: 0}}, r"the labels are \['is_click', 'click', 'buy'\]\. Received: 'bou"),
+        ({"buy": {None: 0}, -1: 0}, r"each label to such a dict; .* Received: -1: 0\."),
+        ({"buy": {None: 0}, "is_buy": {2: 0}}, r"each label once\. .* the column 'is_buy' twice"),
+        ({"buy": {None: 3}}, r"to 0 or 1\. Received: None: 3"),
+    ],
+)
+def test_invalid_label_maps_raise(label_map, message):
+    with pytest.raises(ValueError, match=message):
+        prepared(label_map=label_map)
+
+
+def test_remedy_names_the_label():
+    log = a_log().assign(is_buy=[1, None, 0, None] * 3)
+    message = (
+        r"mean 0, pass `label_map=\{'is_buy': \{None: 0\}\}` \(.* `--label-map-of is_buy:=0`\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        prepared(log)
+    message = r"'is_buy': \{-1: 0\}\}` \(on the command line `--label-map-of is_buy:-1=0`\)"
+    with pytest.raises(ValueError, match=message):
+        prepared(a_log().assign(is_buy=[1, -1] * 6))
+    assert prepared(log, label_map={"is_buy": {None: 0}}).report["rows_kept"] == 12
 
 
 def test_single_label_is_named_click():
@@ -145,5 +223,17 @@ def test_rows_with_two_labels():
     for shuffle in (False, True):
         ((_, y),) = rows_dataset(frame, data.spec, of_names, shuffle=shuffle)
         assert y["cvr"].numpy().sum() == 1
+    ((_, y),) = rows_dataset(frame, data.spec, {CLICK: "click", BUY: "is_buy"})
+    assert y["cvr"].numpy().sum() == 1
+    ((_, y),) = rows_dataset(frame.rename(columns={"is_buy": "buy"}), data.spec, [CLICK, BUY])
+    assert y["cvr"].numpy().sum() == 1
+    frame["is_buy"] = [None, 0, 1]
+    data = prepare_rows(frame, label=label, target=["item"], label_map={"buy": {None: 0}})
+    assert data.report["labels_filled"] == {"is_buy": {"rows": 1, "label": 0}}
+    assert len(data.parts["train"]) == 3
+    ((_, y),) = rows_dataset(frame, data.spec, of_names, label_map={"buy": {None: 1}})
+    assert y["cvr"].numpy().tolist() == [[1], [0], [1]]
+    with pytest.raises(ValueError, match=r"`label_map=\{'is_buy': \{None: 0\}\}` \(on the command"):
+        rows_dataset(frame, data.spec, of_names)
     ((_, y),) = rows_dataset(frame, data.spec)  # Without labels, for prediction.
     assert {name: values.numpy().sum() for name, values in y.items()} == {"ctr": 0, "cvr": 0}

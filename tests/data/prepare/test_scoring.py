@@ -146,6 +146,11 @@ def test_invalid_arguments_raise(tmp_path):
         score(new_log(), sequences={"likes": "click"})
     with pytest.raises(ValueError, match=r"'click' must be 0, 1 or missing.* 'yes' in line 1"):
         score(new_log().assign(click=[1, "yes", *[0] * 6]), sequences={"hist": "click"})
+    words = new_log().assign(click=[1, "yes", 0, 0, 1, 1, 0, 1])
+    mapped = score(words, sequences={"hist": "click"}, label_map={"hist": {"yes": 1}})
+    assert mapped.report == score(new_log(), sequences={"hist": "click"}).report
+    with pytest.raises(ValueError, match=r"`label_map` must map .* the labels are \['hist'\]"):
+        score(words, sequences={"hist": "click"}, label_map={"item": {"yes": 1}})
     with pytest.raises(ValueError, match=r"Columns \['age'\] must be in the log"):
         score(new_log().drop(columns="age"))
     with pytest.raises(
