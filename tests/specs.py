@@ -1,4 +1,4 @@
-"""Random specs and random batches of them, for hypothesis."""
+"""Random specs and batches for hypothesis, and builders of all models."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from keras_din.features import POOLINGS, Bag, Categorical, FeatureSpec, Numeric,
 
 
 def one_width(spec, dim=8):
-    """The same spec with all embeddings of one width, as models that multiply them need it."""
+    """Returns the spec with the same width for all embeddings, for models that multiply them."""
     if not isinstance(spec, FeatureSpec):
         return spec
     wide = {
@@ -34,23 +34,23 @@ def of_one_width(build):
 
 
 def for_contract(build):
-    """The builder with Dice, whose statistics padding could change, and without random numbers."""
+    """Returns the builder with Dice, whose statistics padding could change, and without dropout."""
     known = inspect.signature(build).parameters
     defaults = {"activation": "dice", "dropout": 0.0}
     defaults = {name: value for name, value in defaults.items() if name in known}
     return functools.wraps(build)(lambda spec, **options: build(spec, **(defaults | options)))
 
 
-# The builders of the zoo, each of any spec.
+# Builders of all models, for any spec.
 ZOO = {name: for_contract(build) for name, build in MODELS.items()}
 ZOO |= {name: of_one_width(ZOO[name]) for name in ("pnn", "deepfm")}
-# Those that take gradient steps. Popularity is counted: tests/models/test_popularity.py.
+# Models with gradient steps. For popularity see tests/models/test_popularity.py.
 TRAINED = {name: build for name, build in ZOO.items() if name != "popularity"}
 
 
 @st.composite
 def specs(draw):
-    """A `FeatureSpec` of a few features and up to two sequences."""
+    """A `FeatureSpec` with few features and up to two sequences."""
     size = st.integers(3, 9)
     dim = st.integers(1, 4)
 
@@ -94,7 +94,7 @@ def specs(draw):
 
 
 def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6, values_of_a_bag=3):
-    """Inputs by name: real values everywhere but at padding, which stands anywhere."""
+    """Returns inputs by name: random valid values, and padding at random positions."""
     rng = np.random.default_rng(seed)
     masks = {sequence.name: rng.random((batch, time)) < real for sequence in spec.sequences}
     shapes = {"context": (batch,), "target": (batch, candidates), "behavior": (batch, time)}

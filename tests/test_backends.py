@@ -1,4 +1,4 @@
-"""Other Keras backends: the padded form gives the numbers that TensorFlow's packed form gives."""
+"""Other Keras backends: their padded form gives the same numbers as TensorFlow's packed form."""
 
 import importlib.util
 import os
@@ -23,7 +23,7 @@ def skip_if_missing(backend):
 
 
 def run_in_backend(backend, script, *words, last_line):
-    """Runs a script in a process with this backend of Keras."""
+    """Runs a script in a new process with this backend of Keras."""
     done = subprocess.run(
         [sys.executable, "-c", script, backend, *map(str, words)],
         cwd=ROOT,
@@ -167,7 +167,7 @@ print("the same numbers")
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_the_same_numbers(backend, tmp_path):
+def test_numbers_agree_between_backends(backend, tmp_path):
     skip_if_missing(backend)
     x = random_batch(SPEC, candidates=2)
     arrays = dict(x)
@@ -228,7 +228,7 @@ print("as without padding")
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_what_stands_at_padding_is_not_trained_on(backend):
+def test_values_at_padding_are_not_trained_on(backend):
     skip_if_missing(backend)
     run_in_backend(
         backend, PADDING, "lr", "deepfm", "din", "dien", "bst", last_line="as without padding"
@@ -259,7 +259,7 @@ print("loaded and saved")
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_file_of_one_backend_is_loaded_by_another(backend, tmp_path):
+def test_files_of_tensorflow_are_loaded_by_other_backends(backend, tmp_path):
     skip_if_missing(backend)
     names = ["deepfm", "din", "bst"]
     x = random_batch(ACROSS_SPEC, candidates=2)

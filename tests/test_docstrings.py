@@ -1,4 +1,4 @@
-"""The examples in the docstrings of public names: each one runs."""
+"""The examples in the docstrings of public names run."""
 
 import importlib
 import inspect
@@ -29,7 +29,7 @@ PUBLIC_MODULES = [
 ]
 # Public names whose docstrings have no example yet. Only ever remove names.
 WITHOUT_EXAMPLE: set = set()
-# Examples that take seconds, and the packages of extras that they need.
+# Examples that take seconds -> packages of extras that they need.
 SLOW = {
     "export": [],
     "serving.export_litert": ["ai_edge_litert"],
@@ -41,7 +41,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def public_callables():
-    """Public functions and classes by their shortest public path, each once."""
+    """Returns public functions and classes by their shortest public path, without duplicates."""
     found = {}
     for path in PUBLIC_MODULES:
         module = importlib.import_module(path)
@@ -53,7 +53,7 @@ def public_callables():
 
 
 def examples(value):
-    """The code blocks under `Example:` of a docstring."""
+    """Returns the code blocks under `Example:` of a docstring."""
     sections = EXAMPLE.findall(inspect.getdoc(value) or "")
     return [textwrap.dedent(code) for section in sections for code in CODE.findall(section)]
 

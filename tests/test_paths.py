@@ -1,4 +1,4 @@
-"""An address such as `gs://bucket/din` is refused wherever a path is taken: no folder `gs:`."""
+"""Addresses such as `gs://bucket/din` raise for every path, so no folder `gs:` is created."""
 
 import pathlib
 
@@ -52,7 +52,7 @@ LOADERS = {
 
 @pytest.mark.parametrize("take", LOADERS)
 @pytest.mark.parametrize("form", [str, pathlib.Path])
-def test_an_address_is_refused(tmp_path, monkeypatch, take, form):
+def test_addresses_raise(tmp_path, monkeypatch, take, form):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"must be a path of a local file system.*Received: the "):
         LOADERS[take](form(ADDRESS))
@@ -73,7 +73,7 @@ def test_an_address_is_refused(tmp_path, monkeypatch, take, form):
         ["predict", "run", "s3://bucket/rows.parquet", "ctr.csv"],
     ],
 )
-def test_so_do_the_commands(tmp_path, monkeypatch, capsys, words):
+def test_addresses_raise_in_commands(tmp_path, monkeypatch, capsys, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
@@ -82,7 +82,7 @@ def test_so_do_the_commands(tmp_path, monkeypatch, capsys, words):
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
-def test_what_is_a_path(tmp_path):
+def test_valid_paths(tmp_path):
     assert local_path("path", tmp_path) == tmp_path
     for text in ("C:/models/din", "a:b/c", "models/din", "/x/file.tar.gz"):
         assert local_path("path", text) == pathlib.Path(text)
@@ -91,7 +91,7 @@ def test_what_is_a_path(tmp_path):
 
 
 @pytest.mark.parametrize("export", [kd.export, export_onnx, export_litert])
-def test_arguments_in_another_order_are_named(tmp_path, export):
+def test_arguments_in_another_order_raise(tmp_path, export):
     model = kd.build_popularity(SPEC)
     for arguments, names in [
         ((SPEC, model, tmp_path), "FeatureSpec, CTRModel, PosixPath"),
@@ -106,7 +106,7 @@ def test_arguments_in_another_order_are_named(tmp_path, export):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_a_version_is_refused(tmp_path):
+def test_folder_of_a_version_raises(tmp_path):
     version = tmp_path / "din" / "17"
     version.mkdir(parents=True)
     (version / "saved_model.pb").touch()
@@ -123,7 +123,7 @@ def test_the_folder_of_a_version_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("export", [export_onnx, export_litert])
-def test_a_file_is_not_written_over_a_folder(tmp_path, export):
+def test_folder_instead_of_a_file_raises(tmp_path, export):
     with pytest.raises(
         ValueError, match=r"`path` must be the path of a file\. Received: the folder"
     ):

@@ -1,4 +1,4 @@
-"""The project: layers, style, public names, and what an import loads."""
+"""The project: layers, style, public names, and modules that an import loads."""
 
 import pathlib
 import re
@@ -76,13 +76,13 @@ def test_public_names():
 
 
 @pytest.mark.parametrize("package", ["data", "layers", "losses", "metrics", "models", "ops"])
-def test_packages_have_the_names_of_their_all(package):
+def test_all_of_packages_exists(package):
     module = __import__(f"keras_din.{package}", fromlist=["*"])
     names = getattr(module, "__all__", [n for n in dir(module) if not n.startswith("_")])
     assert all(hasattr(module, name) for name in names)
 
 
-def test_import_loads_no_module_that_is_not_needed():
+def test_import_loads_only_needed_modules():
     script = """
 import sys, keras_din
 print(sorted(name for name in sys.modules if name.startswith(("keras_din", "pandas", "pyarrow"))))
@@ -102,7 +102,7 @@ def test_public_names_have_docstrings():
             assert (value.__doc__ or "").strip(), name
 
 
-def test_a_short_pyproject_and_no_pins():
+def test_short_pyproject_without_pins():
     text = (ROOT / "setup.cfg").read_text()
     assert not re.search(r"==", text.split("[tool:pytest]")[0])
     assert len((ROOT / "pyproject.toml").read_text().splitlines()) < 30

@@ -1,4 +1,4 @@
-"""A model of two labels, made by hand: trained, evaluated, exported and served."""
+"""A model with two labels that a user builds: training, evaluation, export and serving."""
 
 import json
 
@@ -21,7 +21,7 @@ OUTPUTS = ("ctr", "cvr")
 
 
 def two_headed(spec):
-    """Attention pooling as in DIN, and an MLP per label on top of it."""
+    """Builds attention pooling as in DIN, with an MLP per label on top."""
     x = embed(spec)
     pool = AttentionSequencePoolingLayer((8,), "relu", True, name="interest_hist")
     (b,) = x.behaviors
@@ -35,7 +35,7 @@ def two_headed(spec):
 
 @pytest.fixture(scope="module")
 def data():
-    """Items 0 to 4 are clicked more often than others, odd ones bought more often."""
+    """Items 0 to 4 are clicked more often than others. Odd items are bought more often."""
     rng = np.random.default_rng(0)
     user = np.repeat(np.arange(40), 12)
     item = rng.integers(0, 10, len(user))
@@ -69,7 +69,7 @@ def trained(data):
 
 
 def gauc(y_true, y_pred, groups):
-    """By scikit-learn, user by user."""
+    """Computes GAUC with scikit-learn, user by user."""
     of_users = [
         (roc_auc_score(y_true[mine], y_pred[mine]), mine.sum())
         for mine in (groups == group for group in np.unique(groups))
@@ -87,20 +87,20 @@ def test_both_labels_are_learned(data, trained):
     )
     result = kd.evaluate(model, data.dataset("valid"))
     of_training = kd.evaluate(model, data.dataset("train"))
-    for output in OUTPUTS:  # The law has a normalized entropy of .88 and .72.
+    for output in OUTPUTS:  # The Bayes-optimal normalized entropies are .88 and .72.
         assert of_training[f"{output}_ne"] < 0.92
     assert history["val_cvr_gauc"][-1] == result["cvr_gauc"]
     assert evaluation.best == max(entry["cvr_gauc"] for entry in evaluation.history)
 
 
-def test_each_is_evaluated_as_an_independent_library_does(data, trained):
+def test_metrics_agree_with_scikit_learn(data, trained):
     model, *_ = trained
     samples = data.parts["test"]
     scores = predict(model, data.dataset("test")).predictions
     result = kd.evaluate(model, data.dataset("test"))
     for output, label in (("ctr", "click"), ("cvr", "buy")):
         y, p = samples.labels[label], scores[output].astype("float64")
-        if output == "cvr":  # Whose positives counted three times.
+        if output == "cvr":  # Its positives have weight 3.
             p = p / (p + 3 * (1 - p))
         assert result[f"{output}_gauc"] == pytest.approx(gauc(y, p, samples.group))
         assert result[f"{output}_logloss"] == pytest.approx(log_loss(y, p), rel=1e-6)
@@ -135,7 +135,7 @@ def indices(spec):
 
 
 @pytest.mark.parametrize("options", [{}, {"order_by": "cvr", "tables": "int8"}])
-def test_a_version_answers_both_in_both_signatures(data, trained, tmp_path, options, capsys):
+def test_version_has_both_outputs_in_both_signatures(data, trained, tmp_path, options, capsys):
     model, *_ = trained
     test = data.dataset("test") if "tables" in options else None
     version = kd.export(model, data.spec, tmp_path / "two", test=test, **options)
@@ -161,9 +161,9 @@ def test_a_version_answers_both_in_both_signatures(data, trained, tmp_path, opti
     assert len(differences) == 6
     assert differences["rank/cvr"] <= 1e-5
     assert kd.FeatureSpec.from_json(json.dumps(description["spec"])).outputs == OUTPUTS
-    told = capsys.readouterr().out
-    assert "ctr: the click rate of the log; assumed: training saw all negatives" in told
-    assert "cvr: the click rate of the log, the model's output with positive_weight=3" in told
+    printed = capsys.readouterr().out
+    assert "ctr: the click rate of the log; assumed: training saw all negatives" in printed
+    assert "cvr: the click rate of the log, the model's output with positive_weight=3" in printed
     if "tables" in options:
         labels = data.parts["test"].labels["buy"]
         scores = predict(model, data.dataset("test")).predictions["cvr"]
@@ -171,7 +171,7 @@ def test_a_version_answers_both_in_both_signatures(data, trained, tmp_path, opti
         assert found == pytest.approx(gauc(labels, scores, data.parts["test"].group), abs=1e-3)
 
 
-def test_a_difference_of_any_output_is_found(data, trained, tmp_path):
+def test_difference_of_any_output_is_found(data, trained, tmp_path):
     model, *_ = trained
     version = kd.export(model, data.spec, tmp_path / "two", raw=True)
     batches = [(raw_rows(data.spec, x), x) for x, _ in data.dataset("test").as_numpy_iterator()]
@@ -194,7 +194,7 @@ def test_a_difference_of_any_output_is_found(data, trained, tmp_path):
         find_skew(version, one, other, batches)
 
 
-def test_what_an_export_refuses(data, trained, tmp_path):
+def test_invalid_exports(data, trained, tmp_path):
     model, *_ = trained
     with pytest.raises(ValueError, match=r"`order_by` must be one of 'ctr', 'cvr'\. Received"):
         kd.export(model, data.spec, tmp_path / "two", order_by="buy")
@@ -207,7 +207,7 @@ def test_what_an_export_refuses(data, trained, tmp_path):
         kd.export(model, data.spec, tmp_path / "two", positive_weight={"buy": 2})
 
 
-def test_a_plain_keras_model_of_two_outputs_works_too(data):
+def test_plain_keras_model_with_two_outputs(data):
     built = two_headed(data.spec)
     model = keras.Model(built.inputs, built.output)
     model.compile("adam", dict.fromkeys(OUTPUTS, kd.losses.BinaryCrossentropy()))

@@ -175,7 +175,7 @@ def reordered(data):
     return dataclasses.replace(data, spec=spec)
 
 
-def test_data_sets_of_another_spec_are_refused(data):
+def test_data_of_another_spec_raises(data):
     model = kd.build_lr(data.spec)
     model.compile("sgd", "binary_crossentropy")
     mine, other = data.dataset("train"), reordered(data).dataset("train")
@@ -197,7 +197,7 @@ def test_data_sets_of_another_spec_are_refused(data):
             use()
 
 
-def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsys):
+def test_run_of_another_spec_raises_in_every_command(data, tmp_path, capsys):
     data.save(tmp_path / "data")
     train(data, tmp_path / "run", model="popularity", epochs=1, verbose=0)
     reordered(data).save(tmp_path / "other")
@@ -223,7 +223,7 @@ def test_a_run_of_another_spec_is_refused_by_every_command(data, tmp_path, capsy
 
 
 def test_another_label_is_another_spec(tmp_path):
-    """Features are the same, so nothing else would refuse the purchases of a model of clicks."""
+    """The features are the same, so only the label distinguishes purchases from clicks."""
     clicks = spec_of()
     purchases = dataclasses.replace(clicks, labels=["buy"])
     message = r"labels by output are \{'buy': 'buy'\} in the model, \{'ctr': 'click'\} in the spec"
@@ -234,7 +234,7 @@ def test_another_label_is_another_spec(tmp_path):
     with pytest.raises(ValueError, match=message):
         kd.export(model, clicks, tmp_path / "din")
     assert "labels" not in json.loads(fingerprint(clicks))
-    # A default spec is that of version 0.1, which had no labels.
+    # The default spec is equal to that of version 0.1, which had no labels.
     (difference,) = differences(fingerprint(clicks), purchases)
     assert "{'ctr': 'click'} in the model, {'buy': 'buy'}" in difference
     swapped_outputs = [kd.Label("buy", output="ctr"), kd.Label("click", output="buy")]

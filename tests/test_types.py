@@ -1,4 +1,4 @@
-"""Types: mypy passes on the package and on the code of the README, and it finds wrong calls."""
+"""Types: mypy passes on the package and on the code of the README, and finds wrong calls."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-# All that call mypy; without it they would be the slowest of the fast tests.
+# These tests are slow, because they run mypy.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="needs mypy"),
@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def mypy(tmp_path_factory):
-    """Runs mypy with the settings of `setup.cfg`; returns its exit status and its output."""
+    """Runs mypy with the settings of `setup.cfg`. Returns its exit status and output."""
     cache = tmp_path_factory.mktemp("mypy")
 
     def run(*arguments):
@@ -36,12 +36,12 @@ def mypy(tmp_path_factory):
     return run
 
 
-def test_the_package(mypy):
+def test_package(mypy):
     status, output = mypy()
     assert status == 0, output
 
 
-def test_the_code_of_the_readme(mypy, tmp_path):
+def test_code_of_the_readme(mypy, tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert len(blocks) > 1

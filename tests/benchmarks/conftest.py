@@ -1,4 +1,4 @@
-"""The modules below `benchmarks/` can be imported, as when `run.py` runs as a script."""
+"""Makes the modules in `benchmarks/` importable, as if `run.py` ran as a script."""
 
 import pathlib
 import sys

@@ -1,4 +1,4 @@
-"""The drawn log and its data sets: sizes, positives, and lengths of skewed batches."""
+"""The random log and its data sets: sizes, positives, and lengths of skewed batches."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_sizes_of_electronics():
     assert (end - start).min() == 1
 
 
-def test_the_positive_of_a_request_is_the_behavior_after_its_history():
+def test_positive_of_a_request_is_the_next_behavior():
     from harness.data_sets import electronics
 
     data = electronics(users=50, candidates=3)
@@ -34,7 +34,7 @@ def test_lengths_of_a_power_law_by_hand():
 
     assert power_law(6, rows=3, total=11).tolist() == [6, 3, 2]  # 6 / rank
     assert power_law(9, rows=3, total=12).tolist() == [9, 2, 1]
-    assert power_law(2, rows=3, total=5).tolist() == [2, 2, 1]  # 2, 1, 1, and one left over.
+    assert power_law(2, rows=3, total=5).tolist() == [2, 2, 1]  # 2, 1, 1, and one more.
     for longest in (20, 100, 430, 1000):
         lengths = power_law(longest, rows=256, total=2560)
         assert lengths.sum() == 2560

@@ -1,4 +1,4 @@
-"""What the benchmarks share: operations, time, memory and processes."""
+"""Shared modules of the benchmarks: operations, time, memory and processes."""
 
 import time
 
@@ -17,20 +17,20 @@ def test_training_operations_by_hand():
 def test_ranking_operations_by_hand():
     from harness.roofline import ranking_operations
 
-    # Of each of two users 3 candidates and 2 behaviors: a key once per behavior 4*3 = 12, a query
-    # once per candidate 12, a pair 12 + 3*2 + 2*1 = 20.
+    # Each of two users has 3 candidates and 2 behaviors. Operations: a key once per behavior
+    # 4*3 = 12, a query once per candidate 12, a pair 12 + 3*2 + 2*1 = 20.
     one_user = 2 * 12 + 3 * (12 + 45 + 2 * 20)
     assert ranking_operations(2, 2, 3, 4, attention=(3, 2), top=(5,)) == 2 * 2 * one_user
 
 
-def test_seconds_per_step_leave_out_the_warm_up(monkeypatch):
+def test_seconds_per_step_exclude_the_warm_up(monkeypatch):
     from harness import timing
 
     now, calls = [0.0], []
 
     def steps(number):
         calls.append(number)
-        now[0] += number * (0.1 if len(calls) > 1 else 60)  # The first ones compile.
+        now[0] += number * (0.1 if len(calls) > 1 else 60)  # The first steps compile.
 
     monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
     assert timing.seconds_per_step(steps, seconds=2.0) == pytest.approx(0.1)
@@ -40,7 +40,7 @@ def test_seconds_per_step_leave_out_the_warm_up(monkeypatch):
     assert taken == pytest.approx([0.1, 0.2])
 
 
-def test_latencies_take_turns(monkeypatch):
+def test_latencies_are_measured_alternately(monkeypatch):
     from harness import timing
 
     now, calls = [0.0], []
@@ -68,7 +68,7 @@ def test_memory_of_an_array():
     with PeakAnonymousMemory() as peak:
         held = np.ones(size // 8)
         assert resident_memory() - resident > size * 0.9
-        for _ in range(1000):  # The memory is read every 10 ms.
+        for _ in range(1000):  # Memory is sampled every 10 ms.
             if peak.bytes - anonymous > size * 0.9:
                 break
             time.sleep(0.01)
@@ -77,7 +77,7 @@ def test_memory_of_an_array():
     assert peak_memory() - resident > size * 0.9
 
 
-def test_a_process_that_fails_has_a_reason():
+def test_failed_process_has_a_reason():
     from harness.process import TaskFailed, run_task
 
     with pytest.raises(TaskFailed, match="No module named nothing"):

@@ -1,4 +1,4 @@
-"""Each side gets the same samples, and its steps run: ours, ours on padded batches, plain Keras."""
+"""All models get the same samples, and their steps run: ours, also padded, and plain Keras."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_peers_get_the_same_samples_in_the_same_order(tmp_path):
             assert arrays[f"hist_{name}"][at].tolist() == history + [0] * (5 - len(history))
 
 
-def test_steps_of_ours_and_of_the_plain_keras_peer(tmp_path):
+def test_steps_of_our_model_and_of_plain_keras(tmp_path):
     from harness.batch_file import write
     from harness.data_sets import electronics
     from harness.our_din import predict, train
@@ -47,7 +47,7 @@ def test_steps_of_ours_and_of_the_plain_keras_peer(tmp_path):
     assert "Keras" in result["versions"]
 
 
-def test_padded_batches_reach_our_model(tmp_path):
+def test_padded_batches_of_our_model(tmp_path):
     from harness.batch_file import read, write
     from harness.data_sets import electronics
     from harness.our_padded_din import RepeatedBatches, build
@@ -81,7 +81,7 @@ def test_rank_of_an_export_by_strings(tmp_path, monkeypatch):
         assert (rows["hist_item_id"][row] == inputs["hist_item_id"][row // 3]).all()
 
 
-def test_an_environment_that_was_not_made_has_a_reason(tmp_path, capsys):
+def test_missing_environment_has_a_reason(tmp_path, capsys):
     import sys
 
     from peers import install, python_of
@@ -95,7 +95,7 @@ def test_an_environment_that_was_not_made_has_a_reason(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("task, accesses, passes", [("train", 6, 3), ("predict", 1, 1)])
-def test_the_roofline_on_a_gpu_by_hand(task, accesses, passes):
+def test_gpu_roofline_by_hand(task, accesses, passes):
     from accelerator import DIM, roofline
     from harness.roofline import ranking_operations
 

@@ -1,4 +1,4 @@
-"""The rows of the table: what each compares, with known figures, and the measurements of some."""
+"""The rows of the table: comparisons with known measurements, and some real measurements."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ RESULT = {"versions": {}, "memory": 0}
 
 
 class KnownFigures:
-    """A `Runner` whose figures are known: a list of steps for ours, and one for a peer or none."""
+    """A `Runner` with known measurements: a list of steps for ours, and one for a peer or none."""
 
     quick, folder, seconds = False, pathlib.Path("nowhere"), 0.01
     pythons = {}  # noqa: RUF012
@@ -63,7 +63,7 @@ def test_vocabulary_compares_the_largest_with_the_smallest():
     lines = {line.case: line for line in vocabulary.lines(runner)}
     line = lines["step, 63,001 to 10,000,000"]
     assert (line.ours, line.peers, line.met) == ("1.31x", {"DeepCTR": "1.00x"}, False)
-    assert lines["10,000,000 items, peak memory, GB"].met  # Nothing was held.
+    assert lines["10,000,000 items, peak memory, GB"].met  # The change of memory is 0.
 
 
 def test_history_compares_the_largest_with_the_shortest():
@@ -93,7 +93,7 @@ def test_long_compares_with_short_histories_and_without_padding(monkeypatch):
 
     def run_task(module, task, **options):
         received.append(options)
-        # 7 us per behavior and 1 ms per call; 10,000 positions of padding take another 0.1 ms.
+        # 7 us per behavior and 1 ms per call. 10,000 positions of padding take 0.1 ms more.
         call = 7e-6 * options.get("history", 0) + 1e-3 + 1e-8 * options.get("padding", 0)
         return {"version": "v", "call": call, "memory": 2e6}
 
@@ -109,7 +109,7 @@ def test_long_compares_with_short_histories_and_without_padding(monkeypatch):
     assert {options["batch_size"] for options in runner.received} == {256, 20, 2}
 
 
-def test_inference_is_a_rate():
+def test_inference_is_in_rows_per_second():
     from rows import inference
 
     line, made = inference.lines(KnownFigures([0.01, 0.0125], [0.08]))
@@ -164,7 +164,7 @@ def test_steps_with_and_without_the_pipeline(tmp_path):
     assert min(taken.values()) > 0
 
 
-def test_a_log_is_written_and_prepared(tmp_path):
+def test_log_is_written_and_prepared(tmp_path):
     from rows.prepare import prepare, write
 
     rows = write(str(tmp_path), users=200)["rows"]
@@ -175,7 +175,7 @@ def test_a_log_is_written_and_prepared(tmp_path):
     assert 200 * 5 <= rows < 200 * 20
 
 
-def test_a_log_is_written_and_read_in_batches(tmp_path):
+def test_log_is_written_and_read_in_batches(tmp_path):
     from rows.streamed import read, write
 
     folder = str(tmp_path / "log")
@@ -184,7 +184,7 @@ def test_a_log_is_written_and_read_in_batches(tmp_path):
 
 
 @pytest.mark.parametrize("data", ["kuairand", "synthetic"])
-def test_the_first_step_is_timed(data, monkeypatch):
+def test_first_step_is_timed(data, monkeypatch):
     from rows.start import first_step
 
     import keras_din as kd

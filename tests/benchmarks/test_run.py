@@ -1,12 +1,12 @@
-"""The command: its table has what failed and what was not measured."""
+"""The command prints a table, also with failed and missing measurements."""
 
 
-def test_the_table_has_failures_and_peers_that_were_not_measured(tmp_path, monkeypatch, capsys):
+def test_table_with_failures_and_without_peers(tmp_path, monkeypatch, capsys):
     import run
     from harness.process import TaskFailed
 
     class Broken:
-        """What it is."""
+        """A row that fails."""
 
         @staticmethod
         def lines(runner):
@@ -23,11 +23,11 @@ def test_the_table_has_failures_and_peers_that_were_not_measured(tmp_path, monke
     assert "| DeepCTR " in text
     assert "not measured: no --peers FOLDER" in text
     assert "200 GFLOP/s" in text
-    assert "What it is." in text
+    assert "A row that fails." in text
     assert capsys.readouterr().out.strip() in text
 
 
-def test_every_row_has_a_module_of_its_name():
+def test_every_row_has_a_module():
     import run
 
     for name, module in run.ROWS.items():

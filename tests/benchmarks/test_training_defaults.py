@@ -1,10 +1,10 @@
-"""The table of the runs of `training_defaults.py`, by hand, and the settings."""
+"""The table of `training_defaults.py` by hand, and its settings."""
 
 import inspect
 import json
 
 
-def test_the_table_of_two_runs_by_hand(tmp_path, capsys):
+def test_table_of_two_runs_by_hand(tmp_path, capsys):
     import training_defaults
 
     def line(seed, gauc):
@@ -26,7 +26,7 @@ def test_the_table_of_two_runs_by_hand(tmp_path, capsys):
     assert cells[7:] == ["1.1000 ± 0.0000", "0.1000 ± 0.0000", "1 of 2/1 of 2"]
 
 
-def test_the_settings_are_arguments_of_train():
+def test_settings_are_arguments_of_train():
     import accuracy
     import training_defaults
 

@@ -1,4 +1,4 @@
-"""`keras-din check-serving`: a planted skew is named, and the exit code tells of it."""
+"""`keras-din check-serving` finds planted skew and sets the exit status."""
 
 import shutil
 import warnings
@@ -31,7 +31,7 @@ def a_log(rows=600, seed=0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Prepared data, a run, and a version that no other process has checked."""
+    """Prepared data, a run, and a version that was exported without the check in a process."""
     folder = tmp_path_factory.mktemp("check serving")
     columns = {"user": "user", "time": "time", "label": "click", "request": "request"}
     data = kd.data.prepare_impressions(a_log(), **columns, target=["item"], context=["age"], dim=4)
@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     options = {"hidden_units": [8], "attention_units": [4]}
     run = train(data, folder / "run", options=options, epochs=1, batch_size=64, verbose=0)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        warnings.simplefilter("ignore")  # The warning about missing warm-up requests.
         patch.setattr(saved_model, "check_parity", lambda *arguments: {})
         kd.export(run.model, run.spec, folder / "din")
     return folder
@@ -52,7 +52,7 @@ def check(folder, capsys, *words, version=None):
 
 
 def swapped(folder, tmp_path):
-    """A copy of the version in which two items have changed places."""
+    """A copy of the version with two items of the vocabulary swapped."""
     (version,) = (folder / "din").iterdir()
     version = shutil.copytree(version, tmp_path / "1")
     file = version / "assets" / "item.txt"
@@ -127,7 +127,7 @@ def test_other_weights_are_found(folder, tmp_path, capsys):
     assert "the weights may be those of another model" in printed
 
 
-def test_a_run_of_mixed_precision_is_scored_in_float32(folder, tmp_path, capsys, monkeypatch):
+def test_mixed_precision_is_compared_in_float32(folder, tmp_path, capsys, monkeypatch):
     data = PreparedData.load(folder / "data")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

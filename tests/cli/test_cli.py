@@ -1,4 +1,4 @@
-"""The command line, as a person types it."""
+"""The commands of `keras-din`, called as on the command line."""
 
 import json
 import os
@@ -47,7 +47,7 @@ SMALL = ["--option", "hidden_units=[8]", "--batch-size", "64", "--quiet"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a log, prepared data and a run: what the commands made of each other."""
+    """A folder with a log, prepared data and a run, each made by its command."""
     folder = tmp_path_factory.mktemp("cli with spaces")
     a_log().to_csv(folder / "log.csv", index=False)
     words = [*PREPARE, "--label", "click", "--context", "device"]
@@ -92,12 +92,12 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
     assert main(words) == 1
     error = capsys.readouterr().err
     assert not (tmp_path / "data").exists()
-    # The error says what to write.
+    # The error contains the remedy.
     (remedy,) = re.findall(r"`--label-map (\S+)`", error)
     assert main([*words, "--label-map", remedy]) == 0
     of_log = PreparedData.load(tmp_path / "data")
     assert sum(part.label.sum() for part in of_log.parts.values()) == a_log()["click"].sum()
-    assert main([*words, "--overwrite", "--max-bad", "1"]) == 1  # One class is left, or none.
+    assert main([*words, "--overwrite", "--max-bad", "1"]) == 1  # At most one class is left.
     with pytest.raises(SystemExit):
         main([*words, "--label-map", "no"])
     assert "must be VALUE=0 or VALUE=1" in capsys.readouterr().err
@@ -128,7 +128,7 @@ def test_labels_of_other_values(tmp_path, capsys, no, yes):
     ],
 )
 def test_prepare_with_other_splits(tmp_path, words, parts):
-    # Each user meets few of the items, so that negatives are left.
+    # Each user has few of the items, so that there are negatives.
     a_log().assign(item=lambda log: log.index // 20 * 100 + log["item"]).to_parquet(
         tmp_path / "log.parquet"
     )
@@ -139,7 +139,7 @@ def test_prepare_with_other_splits(tmp_path, words, parts):
 
 
 def same(data, expected):
-    """Whether two `PreparedData` are equal."""
+    """Returns whether two `PreparedData` are equal."""
     assert data.spec == expected.spec
     assert data.report == expected.report
     assert data.parts.keys() == expected.parts.keys()
@@ -347,7 +347,7 @@ def test_resume(folder, tmp_path, capsys):
         ("--model", "din", "model", "'lr'"),
         ("--option", "l2=0.1", "options", "{}"),
         ("--learning-rate", "0.1", "learning_rate", "0.001"),
-        ("--batch-size", "1024", "batch_size", "64"),  # What would be the default of a new run.
+        ("--batch-size", "1024", "batch_size", "64"),  # The default of a new run.
         ("--positive-weight", "1", "positive_weight", "2.0"),
         ("--seed", "3", "seed", "0"),
     ):
@@ -417,7 +417,7 @@ def test_errors_leave_no_files(folder, tmp_path, monkeypatch, capsys, words, mes
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_of_another_spec_is_refused(folder, tmp_path, capsys):
+def test_data_of_another_spec_raises(folder, tmp_path, capsys):
     data = str(tmp_path / "data")
     words = ["prepare", str(folder / "log.csv"), data, *PREPARE, "--label", "click"]
     assert main(words) == 0
@@ -439,7 +439,7 @@ def test_help_has_examples(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     output = capsys.readouterr().out
-    # An example to copy stands before the list of words.
+    # The examples come before the list of options.
     lines = [line.strip() for line in output.split("options:")[0].splitlines()]
     assert any(line.startswith(f"keras-din {command}") for line in lines)
 
@@ -453,7 +453,7 @@ def test_interrupted(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_as_a_module():
+def test_run_as_a_module():
     done = subprocess.run(
         [sys.executable, "-m", "keras_din", "--version"], capture_output=True, text=True, check=True
     )
@@ -490,7 +490,7 @@ assert keras_din.build_din is keras_din.models.build_din
 
 
 def test_help_and_invalid_arguments_do_not_import_tensorflow(tmp_path):
-    """In a script of the name that pip gives to the command."""
+    """In a script with the name that pip gives to the command."""
     script = tmp_path / "keras-din"
     script.write_text(COMMAND)
     words = {"capture_output": True, "text": True, "cwd": ROOT, "timeout": 300}

@@ -1,4 +1,4 @@
-"""Commands on a run with a positive weight and thinned data: click rates of the log, all alike."""
+"""Commands on a run with a positive weight and downsampled negatives use click rates."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ FACTOR = 20 / 0.25
 
 
 def a_log(rows=4000, seed=0):
-    """One click in ten, whatever is shown to whom."""
+    """One row in ten is a click, independent of user and item."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("click rates")
     columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
     data = kd.data.prepare_impressions(a_log(), **columns)
-    # Twice, through a folder: .5 * .5 of the negatives.
+    # Downsampled twice, with a save in between: .5 * .5 of the negatives.
     data.downsample_negatives(0.5).save(folder / "once")
     PreparedData.load(folder / "once").downsample_negatives(0.5, seed=1).save(folder / "data")
     words = ["train", str(folder / "data"), str(folder / "run"), "--model", "lr", "--quiet"]
@@ -51,7 +51,7 @@ def run(capsys, *words):
 
 
 def by_hand(model, data, part, factor):
-    """Clicks promised for each click, by `p / (p + factor (1 - p))` in float64."""
+    """Returns the calibration of `p / (p + factor (1 - p))`, computed in float64."""
     p, labels, _ = predict(model, data.dataset(part))
     p = p.astype("float64")
     return np.sum(p / (p + factor * (1 - p))) / labels.sum()
@@ -81,62 +81,63 @@ def test_reported_metrics_are_calibrated(folder, tmp_path, capsys):
     assert run_.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
     assert run_.result["test"]["gauc"] == pytest.approx(raw["gauc"], abs=1e-3)
     file = tmp_path / "metrics.json"
-    code, told, _ = run(capsys, "evaluate", folder / "run", "--json", file)
+    code, printed, _ = run(capsys, "evaluate", folder / "run", "--json", file)
     assert code == 0
-    assert "positive_weight=20 and negative_rate=0.25 undone" in told
+    assert "positive_weight=20 and negative_rate=0.25 undone" in printed
     assert json.loads(file.read_text()) == pytest.approx(run_.result["test"], abs=1e-3)
     run(capsys, "evaluate", folder / "run", "--raw", "--json", file)
     assert json.loads(file.read_text()) == pytest.approx(raw)
-    # The training part has a quarter of the negatives, and so have its labels.
+    # In the training part, labels have a quarter of the negatives too.
     run(capsys, "evaluate", folder / "run", "--part", "train", "--json", file)
     found = json.loads(file.read_text())["calibration"]
     assert found == pytest.approx(by_hand(run_.model, data, "train", 20), rel=1e-3)
 
 
-def test_the_exported_version_and_its_check(folder, tmp_path, capsys, checked_by_one_process):
+def test_export_and_check_serving(folder, tmp_path, capsys, checked_by_one_process):
     models = tmp_path / "models"
-    code, told, error = run(capsys, "export", folder / "run", models)
+    code, printed, error = run(capsys, "export", folder / "run", models)
     assert code == 0, error
-    assert "ctr: the click rate of the log, the model's output with positive_weight=20" in told
-    assert "assumed" not in told
+    assert "ctr: the click rate of the log, the model's output with positive_weight=20" in printed
+    assert "assumed" not in printed
     (version,) = models.iterdir()
     description = json.loads((version / "keras_din.json").read_text())
     ctr = description["outputs"]["ctr"]
     assert (ctr["positive_weight"], ctr["negative_rate"]) == (20, 0.25)
     assert description["metrics"]["test"] == load_run(folder / "run").result["test"]
     check = ["check-serving", models, folder / "data", "--run", folder / "run", "--rows", "200"]
-    code, told, error = run(capsys, *check)
+    code, printed, error = run(capsys, *check)
     assert code == 0, error
-    assert "positive_weight=20 and negative_rate=0.25 undone" in told
-    code, told, _ = run(capsys, "inspect", models)
+    assert "positive_weight=20 and negative_rate=0.25 undone" in printed
+    code, printed, _ = run(capsys, "inspect", models)
     assert (
         "the click rate of the log: positive_weight 20 (the run), negative_rate 0.25 (the run)"
-        in told
+        in printed
     )
-    # A version that says that it undid something else has other predictions than the run.
+    # If the version undoes other numbers, its predictions differ from those of the run.
     ctr["positive_weight"] = 10.0
     (version / "keras_din.json").write_text(json.dumps(description))
-    code, told, error = run(capsys, *check)
+    code, printed, error = run(capsys, *check)
     assert code == 1
     assert "must give the same predictions" in error
-    assert "the version undoes positive_weight=10, negative_rate=0.25, the run was trained" in told
-    # One of an older version undid nothing, and says nothing.
+    expected = "the version undoes positive_weight=10, negative_rate=0.25, the run was trained"
+    assert expected in printed
+    # A version in the older format has no entry, and undoes nothing.
     shutil.rmtree(version)
     assert run(capsys, "export", folder / "run", models, "--raw")[0] == 0
     (version,) = models.iterdir()
     description = json.loads((version / "keras_din.json").read_text())
     assert description.pop("outputs")["ctr"]["raw"] is True
     description["format"] = 1
-    code, told, _ = run(capsys, *check)
+    code, printed, _ = run(capsys, *check)
     assert code == 0
     (version / "keras_din.json").write_text(json.dumps(description))
-    code, told, _ = run(capsys, *check)
+    code, printed, _ = run(capsys, *check)
     assert code == 0
-    assert "as it is (raw)" in told
+    assert "as it is (raw)" in printed
 
 
 def test_popularity_of_downsampled_data(folder, tmp_path):
-    """Popularity counts what is there: a quarter of the negatives, so odds four times as high."""
+    """Popularity counts a quarter of the negatives, so its odds are four times as high."""
     data = PreparedData.load(folder / "data")
     counted = train(data, tmp_path / "run", model="popularity", verbose=0)
     assert factor_of(run_click_rates(counted)) == 4
@@ -151,8 +152,8 @@ def test_popularity_of_downsampled_data(folder, tmp_path):
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_downsampled_part_is_evaluated_equally_by_both(folder, tmp_path, capsys, raw):
-    """Labels of a quarter of the negatives: 20 of the odds are undone there, and not 80."""
+def test_evaluation_of_a_downsampled_part(folder, tmp_path, capsys, raw):
+    """The labels have a quarter of the negatives, so only the factor 20 is undone, not 80."""
     run_, data = load_run(folder / "run"), PreparedData.load(folder / "data")
     expected = by_hand(run_.model, data, "train", 1 if raw else 20)
     found = evaluate(run_.model, data.dataset("train"), raw=raw)

@@ -1,4 +1,4 @@
-"""The demo, on less than its own data."""
+"""The demo, with smaller data."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from keras_din.data import PreparedData, load_kuairand, synthetic_log
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Small data and one epoch: the way is the same."""
+    """Uses small data and one epoch. The steps are the same."""
 
     def few(*arguments, **keywords):
         data = load_kuairand()

@@ -1,4 +1,4 @@
-"""`keras-din inspect`: what a person sees of a version."""
+"""`keras-din inspect` prints the summary of a version."""
 
 import json
 import shutil
@@ -17,9 +17,9 @@ DIFFERENCES = {"serving_default": 1.25e-7, "rank": 0.0}
 
 @pytest.fixture(scope="module")
 def version(tmp_path_factory):
-    """A version that no other process has checked, which takes seconds."""
+    """A version that was exported without the check in a process, which takes seconds."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        warnings.simplefilter("ignore")  # The warning about missing warm-up requests.
         patch.setattr(saved_model, "check_parity", lambda *arguments: DIFFERENCES)
         path = tmp_path_factory.mktemp("exports")
         return kd.export(kd.build_popularity(SPEC), SPEC, path, metrics={"gauc": 0.5})
@@ -42,16 +42,16 @@ def test_summary_of_a_version(version, capsys):
     assert lines["age"][1:] == ["a", "number,", "mean", "1,", "std", "2", "context"]
     assert lines["city"][1:6] == ["string", "in", "hash", "buckets", "9"]
     assert lines["hist_s"] == ["hist_s", "float32", "(batch,", "time)", "(batch,", "time)"]
-    told = [" ".join(line.split()) for line in text.splitlines()]
-    assert "item string (batch,) (batch, candidates) ''" in told
-    assert "shops_shop int64 (batch, time) (batch, time) -2" in told
-    assert "order int32 - (batch, candidates)" in told
-    assert "item string of a vocabulary 32 8 target, hist (at most 12)" in told
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "item string (batch,) (batch, candidates) ''" in rows
+    assert "shops_shop int64 (batch, time) (batch, time) -2" in rows
+    assert "order int32 - (batch, candidates)" in rows
+    assert "item string of a vocabulary 32 8 target, hist (at most 12)" in rows
     assert "metrics: gauc 0.5" in text
     assert "from the live model: serving_default 1.25e-07, rank 0" in text
 
 
-def test_the_axes_of_bags(tmp_path, capsys, monkeypatch):
+def test_axes_of_bags(tmp_path, capsys, monkeypatch):
     item, tags = kd.Categorical("item", 9), kd.Bag("tags", 9)
     spec = kd.FeatureSpec(
         context=[kd.Bag("words", 9)],
@@ -60,18 +60,18 @@ def test_the_axes_of_bags(tmp_path, capsys, monkeypatch):
     )
     monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: DIFFERENCES)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That there are no warm-up requests.
+        warnings.simplefilter("ignore")  # The warning about missing warm-up requests.
         version = kd.export(kd.build_popularity(spec), spec, tmp_path)
     text = screen_of(capsys, version)
-    told = [" ".join(line.split()) for line in text.splitlines()]
-    assert "words int32 (batch, values) (batch, values) 0" in told
-    assert "item int32 (batch,) (batch, candidates) 0" in told
-    assert "tags int32 (batch, values) (batch, candidates, values) 0" in told
-    assert "hist_tags int32 (batch, time, values) (batch, time, values) 0" in told
-    assert "ctr float32 (batch,) (batch, candidates)" in told
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "words int32 (batch, values) (batch, values) 0" in rows
+    assert "item int32 (batch,) (batch, candidates) 0" in rows
+    assert "tags int32 (batch, values) (batch, candidates, values) 0" in rows
+    assert "hist_tags int32 (batch, time, values) (batch, time, values) 0" in rows
+    assert "ctr float32 (batch,) (batch, candidates)" in rows
 
 
-def test_a_folder_of_versions_shows_the_newest(version, tmp_path, capsys):
+def test_newest_version_is_shown(version, tmp_path, capsys):
     for name in ("9", "10"):
         shutil.copytree(version, tmp_path / name)
     assert str(tmp_path / "10") in screen_of(capsys, tmp_path)
@@ -88,15 +88,15 @@ def test_sizes_and_metrics_of_parts(version, tmp_path, capsys):
     assert "assets 3.0 MB" in text
     assert "test 0.6123 0.7000" in text
     assert "best_step 7" in text
-    told = json.loads(screen_of(capsys, version, "--json"))
-    assert told["spec"]["features"][-1]["name"] == "s"
-    assert told["bytes"]["assets"] == sum(f.stat().st_size for f in (version / "assets").iterdir())
+    found = json.loads(screen_of(capsys, version, "--json"))
+    assert found["spec"]["features"][-1]["name"] == "s"
+    assert found["bytes"]["assets"] == sum(f.stat().st_size for f in (version / "assets").iterdir())
 
 
-def test_a_version_of_0_1_shows_the_same(version, tmp_path, capsys):
-    """Its description has the values of tables in features, and `side`."""
+def test_version_of_0_1_has_the_same_summary(version, tmp_path, capsys):
+    """In 0.1, the description has the values of tables in features, and the name `side`."""
 
-    def told(folder):
+    def summary(folder):
         lines = screen_of(capsys, folder).replace(str(folder), "").splitlines()
         return [line for line in lines if "keras_din.json" not in line]  # Its size differs.
 
@@ -110,7 +110,7 @@ def test_a_version_of_0_1_shows_the_same(version, tmp_path, capsys):
     for sequence in spec["sequences"]:
         sequence["side"] = sequence.pop("side_features")
     (old / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
-    assert told(old) == told(version)
+    assert summary(old) == summary(version)
     again, here = (
         kd.FeatureSpec.from_json(json.dumps(read_description(folder)["spec"]))
         for folder in (old, version)
@@ -128,12 +128,12 @@ def test_metrics_that_are_null(version, tmp_path, capsys):
     assert "valid - 0.5000" in " ".join(text.split())
 
 
-def test_a_model_of_mixed_precision(version, tmp_path, capsys):
+def test_mixed_precision_is_shown(version, tmp_path, capsys):
     version = shutil.copytree(version, tmp_path / "v")
     description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
     assert description.pop("half_precision") is None
     (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
-    assert "served in float32" not in screen_of(capsys, version)  # Nor of an older version.
+    assert "served in float32" not in screen_of(capsys, version)  # A float32 model.
     description["half_precision"] = {"dtypes": ["bfloat16"], "largest_difference": 0.00123}
     (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
     message = (

@@ -1,4 +1,4 @@
-"""`keras-din predict`: the rows come back as they were, with `ctr` beside them."""
+"""`keras-din predict` copies the rows unchanged and adds `ctr`."""
 
 import csv
 import json
@@ -56,24 +56,24 @@ def predict(folder, capsys, source, output, *words):
     return read(output, **options), printed.out
 
 
-def test_prepared_data_is_joined_back(folder, tmp_path, capsys):
+def test_prepared_data_has_its_columns(folder, tmp_path, capsys):
     found, printed = predict(folder, capsys, folder / "data", tmp_path / "ctr.csv")
     assert list(found) == ["line", "who", "item", "price", "time", "label", "ctr"]
     assert "the model's output with positive_weight=20 undone" in printed
     log = pd.read_csv(folder / "log.csv", dtype={"who": str}).set_index(np.arange(2, 202))
     of_log = log.loc[found["line"]]
-    assert found["who"].tolist() == of_log["who"].tolist()  # 007, and no number of ours.
+    assert found["who"].tolist() == of_log["who"].tolist()  # Raw values.
     assert found["label"].tolist() == of_log["click"].tolist()
     assert found["price"].to_numpy() == pytest.approx(of_log["price"].to_numpy(), rel=1e-6)
-    # A value outside the vocabulary is nothing, and not another one.
+    # A value outside the vocabulary is missing.
     vocabulary = PreparedData.load(folder / "data").spec.features["item"].vocabulary
     known = of_log["item"].where(of_log["item"].isin(vocabulary))
     assert 0 < known.isna().sum() < len(known)
     assert found["item"].fillna("-").tolist() == known.fillna("-").tolist()
 
 
-def test_a_raw_log_is_scored_as_prepared_data(folder, tmp_path, capsys):
-    """The log that was prepared, with its own clicks and those of the data: each counts once."""
+def test_raw_log_has_the_scores_of_prepared_data(folder, tmp_path, capsys):
+    """Clicks of the prepared log are in the data too. Each counts once."""
     expected, _ = predict(folder, capsys, folder / "data", tmp_path / "data.csv")
     found, printed = predict(folder, capsys, folder / "log.csv", tmp_path / "ctr.csv", *LOG)
     log = pd.read_csv(folder / "log.csv", dtype={"who": str})
@@ -83,7 +83,7 @@ def test_a_raw_log_is_scored_as_prepared_data(folder, tmp_path, capsys):
     clicks = int(log["click"].sum())
     assert f"behaviors of 'hist' in the log: 0, and {clicks} that the data already" in printed
     assert "read 200 rows of 12 users" in printed
-    # Rows after the data, by the data and their own clicks, or by neither.
+    # Rows after the data: with the clicks of both, of the log only, or of the data only.
     later = tmp_path / "later.parquet"
     a_log()[200:].to_parquet(later, index=False)
     both, _ = predict(folder, capsys, later, tmp_path / "both.parquet", *LOG)
@@ -249,7 +249,7 @@ def test_outputs_are_checked_before_rows_are_scored(
 
 
 def test_rows_with_large_ids_beside_missing_ones(tmp_path, capsys):
-    """Integers above 2**53 in lists: as floats they would fall together, and are refused."""
+    """Floats would round integers above 2**53 in lists, so they raise an error."""
     large = 2**60
     item = kd.Categorical("item", vocabulary=[large, large + 1], dim=2)
     spec = kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
@@ -272,7 +272,7 @@ def test_rows_with_large_ids_beside_missing_ones(tmp_path, capsys):
 
 
 def test_fields_of_a_csv_are_copied_unchanged(folder, tmp_path, capsys):
-    """Also such that pandas takes for missing, and bytes that are no text."""
+    """Fields include words that pandas reads as missing, and invalid UTF-8."""
     log = a_log()[200:230].reset_index(drop=True)
     log.insert(1, "country", ["NA", "NULL", "None", "\\N", "nan", "x,y"] * 5)
     log["zip"] = "007"
@@ -299,7 +299,7 @@ def test_fields_of_a_csv_are_copied_unchanged(folder, tmp_path, capsys):
 
 
 def test_logs_that_prepare_reads(folder, tmp_path, capsys):
-    """Separators of all tables, labels by other words, columns without a header."""
+    """Separators of all tables, other words for labels, columns without a header."""
     log = a_log()[200:].reset_index(drop=True)
     log.to_csv(tmp_path / "log.csv", index=False)
     expected, _ = predict(folder, capsys, tmp_path / "log.csv", tmp_path / "a.csv", *LOG)
@@ -328,7 +328,7 @@ def test_logs_that_prepare_reads(folder, tmp_path, capsys):
 
 
 def test_added_columns_avoid_feature_names(tmp_path):
-    """A feature may be named as what prepared data says of a row."""
+    """A feature may have the name of a column that prepared data adds."""
     log = a_log(40).rename(columns={"item": "line", "price": "time"}).assign(label=a_log(40)["who"])
     data = kd.data.prepare_impressions(
         log, user="who", time="ts", label="click", target=["line", "time", "label"]
@@ -345,7 +345,7 @@ def test_added_columns_avoid_feature_names(tmp_path):
 
 @pytest.fixture(scope="module")
 def genres(tmp_path_factory):
-    """Data whose genres are separated by commas, of another's spec, and a run."""
+    """Data with genres that are separated by commas, with the spec of other data, and a run."""
     folder = tmp_path_factory.mktemp("genres")
     log = a_log().drop(columns="price")
     log["genres"] = ["Action;Comedy", "Drama", "Drama;Action", "", "Comedy"] * 48

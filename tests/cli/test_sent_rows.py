@@ -1,4 +1,4 @@
-"""Rows as a client sends them."""
+"""Rows in the form that a client sends."""
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def test_values_missing_values_and_padding():
     }
     assert sent["segment"].tolist() == [3, 1]
     np.testing.assert_array_equal(sent["age"], np.float32([1.5, np.nan]))
-    # A candidate is there, even if nobody knows which.
+    # A candidate with a missing value is not padding.
     assert sent["item"].tolist() == [["12"], ["unknown"]]
     assert sent["shop"].tolist() == [[7], [-2]]
     assert sent["hist_item"].tolist() == [["tea", "", "12"], ["", "", ""]]

@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_the_words_of_the_label():
+def test_label_arguments():
     assert _label("click") == "click"
     assert _label("click,like") == ["click", "like"]
     assert _label("click,buy=bought") == {"click": "click", "buy": "bought"}
@@ -75,7 +75,7 @@ def test_a_map_for_one_label(tmp_path, capsys):
     assert "must be the name of a label and its values" in capsys.readouterr().err
 
 
-def test_a_run_has_metrics_of_each(folder):
+def test_run_has_metrics_of_each_label(folder):
     spec = PreparedData.load(folder / "data").spec
     assert spec.outputs == ("ctr", "buy")
     run_ = load_run(folder / "run")
@@ -85,18 +85,18 @@ def test_a_run_has_metrics_of_each(folder):
     assert {"ctr_auc", "buy_auc"} <= set(run_.result["test"])
 
 
-def test_a_run_goes_on(folder, tmp_path):
+def test_run_is_resumed(folder, tmp_path):
     words = ["--model", "base", "--option", "hidden_units=[8]", "--quiet", "--monitor", "buy_gauc"]
     run("train", folder / "data", tmp_path / "run", *words, "--epochs", "1")
     run("train", folder / "data", tmp_path / "run", "--resume", "--epochs", "2", "--quiet")
     assert len(pd.read_csv(tmp_path / "run/metrics.csv")) == 3
 
 
-def test_each_is_evaluated(folder, capsys, tmp_path):
+def test_each_label_is_evaluated(folder, capsys, tmp_path):
     run("evaluate", folder / "run", "--json", tmp_path / "metrics.json")
-    told = capsys.readouterr().out
-    assert "test ctr" in told
-    assert "buy: 120 rows" in told
+    printed = capsys.readouterr().out
+    assert "test ctr" in printed
+    assert "buy: 120 rows" in printed
     found = json.loads((tmp_path / "metrics.json").read_text())
     data, run_ = PreparedData.load(folder / "data"), load_run(folder / "run")
     scores = predict(run_.model, data.dataset("test")).predictions["buy"]
@@ -104,7 +104,7 @@ def test_each_is_evaluated(folder, capsys, tmp_path):
     assert found["buy_auc"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_each_is_predicted(folder, capsys, tmp_path):
+def test_each_output_is_predicted(folder, capsys, tmp_path):
     run("predict", folder / "run", folder / "data", tmp_path / "of_data.csv")
     of_data = pd.read_csv(tmp_path / "of_data.csv")
     assert list(of_data) == ["line", "user", "item", "time", "click", "buy", "ctr", "buy_"]
@@ -129,16 +129,14 @@ def test_each_is_predicted(folder, capsys, tmp_path):
     assert named["buy_"].tolist() == of_log["buy"].tolist()
 
 
-def test_a_version_is_exported_inspected_and_checked(
-    folder, capsys, tmp_path, checked_by_one_process
-):
+def test_export_inspect_and_check_serving(folder, capsys, tmp_path, checked_by_one_process):
     run("export", folder / "run", tmp_path / "models", "--order-by", "buy")
     run("inspect", tmp_path / "models")
-    told = capsys.readouterr().out
-    assert re.search("^order +of the signature rank: by buy$", told, re.MULTILINE)
-    assert "buy: the click rate of the log" in told
-    assert "buy float32 (batch,) (batch, candidates)" in " ".join(told.split())
-    assert "test buy" in told
-    assert "rank/buy" in told
+    printed = capsys.readouterr().out
+    assert re.search("^order +of the signature rank: by buy$", printed, re.MULTILINE)
+    assert "buy: the click rate of the log" in printed
+    assert "buy float32 (batch,) (batch, candidates)" in " ".join(printed.split())
+    assert "test buy" in printed
+    assert "rank/buy" in printed
     run("check-serving", tmp_path / "models", folder / "data", "--run", folder / "run")
     assert "the version and the live model give the same predictions" in capsys.readouterr().out

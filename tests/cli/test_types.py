@@ -1,4 +1,4 @@
-"""Types of columns, as `keras-din prepare` prints them and takes them."""
+"""Types of columns that `keras-din prepare` prints, and options that declare them."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def test_types_of_a_file(tmp_path):
     assert isinstance(features["price"], Numeric)
     assert features["device"].hash_buckets == 50
     assert isinstance(features["genres"], Bag)
-    # What is typed counts more.
+    # Options take precedence over the file.
     features = prepare(tmp_path, "--spec", str(tmp_path / "types.json"), "--categorical", "price")
     assert isinstance(features["price"], Categorical)
 
@@ -80,7 +80,7 @@ def test_features_of_a_spec_are_used_unchanged(tmp_path):
     write_log(tmp_path)
     first = prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres")
     (tmp_path / "spec.json").write_bytes((tmp_path / "data" / "spec.json").read_bytes())
-    write_log(tmp_path, rows=64)  # Other frequencies, another mean.
+    write_log(tmp_path, rows=64)  # With other frequencies and another mean.
     assert (
         prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres") != first
     )

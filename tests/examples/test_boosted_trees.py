@@ -1,4 +1,4 @@
-"""Boosted trees on counts: features by hand, and that no row sees its own label."""
+"""Boosted trees on counts: features by hand, and no row uses its own label."""
 
 import dataclasses
 import itertools
@@ -23,7 +23,7 @@ SPEC = FeatureSpec(
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Threads that wait for each other make small trees slow where tests share the cores."""
+    """With several threads, small trees are slow if tests share the cores."""
     with threadpoolctl.threadpool_limits(1):
         yield
 
@@ -38,7 +38,7 @@ def bags(rows):
 
 
 def a_log(label=(1, 0, 0, 1), time=(10, 20, 20, 30)):
-    """Items 2, 2, 3, 2 at these times; one test row. The history of all is 3, 2, 3, 4."""
+    """A log with items 2, 2, 3, 2 at these times, one test row, and the history 3, 2, 3, 4."""
     log = BehaviorLog(
         [0, 4],
         {"item": np.array([3, 2, 3, 4], "int32"), "tags": bags([[2], [2], [3], [4]])},
@@ -68,18 +68,18 @@ def test_features_by_hand():
     one, two = np.log1p(1), np.log1p(2)
     found = features(a_log(), "train")
     rate, frequency = found[:, 1], found[:, 2]
-    # Item 2: nothing before; a click before; item 3: nothing; item 2: 1 of 2.
+    # Item 2 without earlier rows; with one click; item 3 without earlier rows; item 2: 1 of 2.
     np.testing.assert_allclose(rate, [0.5, (1 + prior) / 11, 0.5, (1 + prior) / 12], rtol=1e-6)
-    # Rows before: 0, 1, 1, 3. The two rows of one moment do not see each other.
+    # Earlier rows: 0, 1, 1, 3. Two rows at the same time do not count each other.
     expected = [0, one - one, 0 - one, two - np.log1p(3)]
     np.testing.assert_allclose(frequency, expected, rtol=1e-6, atol=1e-7)
-    # Tags: the mean over 2 (1 of 1) and 3 (none); no tag at all.
+    # Tags: the mean of tag 2 (1 of 1) and tag 3 (0 of 0); a row without tags.
     tags = [0.5, ((1 + prior) / 11 + 0.5) / 2, 0.5, 0.5]
     np.testing.assert_allclose(found[:, 3], tags, rtol=1e-6)
     user = [0.5, (1 + prior) / 11, (1 + prior) / 11, (1 + prior) / 13]
     np.testing.assert_allclose(found[:, 5], user, rtol=1e-6)
     np.testing.assert_array_equal(found[:, 0], [0, 1, 2, 3])
-    # The last three of 3, 2, 3, 4.
+    # From the last three behaviors of 3, 2, 3, 4.
     np.testing.assert_array_equal(found[:, 7], [0, 1, 3, 3])
     np.testing.assert_array_equal(found[:, 8], [0, 0, 1, 1])
     np.testing.assert_allclose(found[:, 9], [0, 0, 1 / 3, 1 / 3], rtol=1e-6)
@@ -87,14 +87,14 @@ def test_features_by_hand():
 
     (row,) = features(a_log(), "test")
     np.testing.assert_allclose(row[1:3], [(2 + prior) / 13, np.log1p(3) - np.log1p(4)], rtol=1e-6)
-    # Tag 2 has 1 click of 2, tag 4 none at all.
+    # Tag 2 has 1 click of 2, tag 4 has no rows.
     np.testing.assert_allclose(row[3], ((1 + prior) / 12 + 0.5) / 2, rtol=1e-6)
     np.testing.assert_allclose(row[5:7], [0.5, 0], rtol=1e-6)
     np.testing.assert_array_equal(features(a_log(), "train", np.array([1, 3])), found[[1, 3]])
 
 
 @pytest.mark.parametrize("time", [(10, 20, 20, 30), None])
-def test_a_row_sees_neither_its_own_label_nor_those_of_later_rows(time):
+def test_rows_use_neither_their_own_label_nor_later_ones(time):
     labels = np.array([1, 0, 0, 1])
     plain = features(a_log(labels, time), "train")
     for row in range(4):
@@ -103,7 +103,7 @@ def test_a_row_sees_neither_its_own_label_nor_those_of_later_rows(time):
         mean = labels.mean() - other.mean()
         found = features(a_log(other, time), "train")
         rates = [1, 3, 5]
-        # The mean click rate is that of the part: take its share of each rate away.
+        # Rates are smoothed by the mean of the part. Subtract its effect from each rate.
         shown = {1: [0, 1, 0, 2], 3: None, 5: [0, 1, 1, 3] if time else [0, 1, 2, 3]}
         for column in rates:
             if shown[column] is not None:
@@ -115,8 +115,8 @@ def test_a_row_sees_neither_its_own_label_nor_those_of_later_rows(time):
         np.testing.assert_array_equal(np.delete(found, rates, 1), np.delete(plain, rates, 1))
 
 
-def test_trees_learn_no_more_than_there_is():
-    """Labels that are drawn without any reason: the answers are near the mean."""
+def test_random_labels_are_not_learned():
+    """With random labels, predictions are near the mean."""
     rng = np.random.default_rng(0)
 
     def part(rows, first):
@@ -146,7 +146,7 @@ def test_trees_learn_no_more_than_there_is():
     assert outcome["auc"] > 0.95
 
 
-def test_nothing_differs():
+def test_constant_features_raise():
     spec = FeatureSpec(target=[Categorical("item", 3, dim=4)])
     samples = Samples({"item": np.full(4, 2, "int32")}, {}, [1, 0, 1, 0], [1] * 4, time=[1] * 4)
     data = PreparedData(spec, {}, {"train": samples, "valid": samples})

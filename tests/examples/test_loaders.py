@@ -1,4 +1,4 @@
-"""The loaders of our own files, on a few rows."""
+"""The loaders of example files, on a few rows."""
 
 import zlib
 
@@ -12,7 +12,7 @@ from examples.loaders.recut_amazon import load_recut_amazon
 
 @pytest.fixture
 def clicks(tmp_path):
-    """Ten users with four clicks each in two hours; every article is clicked by some users."""
+    """Ten users with four clicks each in two hours. Each article is clicked by some users."""
     user, place = np.divmod(np.arange(40), 4)
     item = 1 + (user + place) % 10
     log = pd.DataFrame({"user_id": user, "item_id": item, "category_id": item % 3})
@@ -25,7 +25,7 @@ def clicks(tmp_path):
 @pytest.mark.parametrize("negatives", ["uniform", "hour"])
 def test_globo_holds_out_the_last_two_clicks(clicks, tmp_path, negatives):
     data = load_globo(tmp_path, negatives=negatives, dim=4)
-    # Of four clicks the first is history alone; each of the others has one negative.
+    # The first of four clicks is only in histories. Each other click has one negative.
     assert {part: len(rows) for part, rows in data.parts.items()} == {
         "train": 20,
         "valid": 20,

@@ -1,4 +1,4 @@
-"""The notebook: its cells run, and it is committed with what they print and draw."""
+"""The notebook: its cells run, and it is committed with its outputs."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ CELLS = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    """Few rows of the same data sets, figures without a screen, the version in `tmp_path`."""
+    """Uses few rows of the same data sets, no display, and `tmp_path` for the version."""
     whole, law = kd.data.load_kuairand, kd.data.synthetic_log
 
     def few_rows():
@@ -35,7 +35,7 @@ def few(monkeypatch, tmp_path):
     logging.disable(logging.NOTSET)
 
 
-def test_the_cells_run(few):
+def test_cells_run(few):
     names = {}
     for number, cell in enumerate(CELLS):
         exec(compile("".join(cell["source"]), f"code cell {number}", "exec"), names)
@@ -47,23 +47,23 @@ def test_the_cells_run(few):
     assert names["served"] == pytest.approx(names["evaluated"], abs=1e-5)
 
 
-def test_it_was_run_from_the_first_cell_to_the_last():
+def test_cells_were_run_in_order():
     assert [cell["execution_count"] for cell in CELLS] == list(range(1, len(CELLS) + 1))
     assert NOTEBOOK["metadata"]["kernelspec"]["name"] == "python3"
-    for cell in CELLS[1:]:  # The first imports.
+    for cell in CELLS[1:]:  # The first cell imports.
         assert cell["outputs"], "".join(cell["source"])
 
 
-def test_its_outputs_are_those_of_the_cells():
+def test_outputs_are_complete():
     outputs = [output for cell in CELLS for output in cell["outputs"]]
     types = {output["output_type"] for output in outputs}
-    assert types == {"stream", "execute_result", "display_data"}  # No "error".
+    assert types == {"stream", "execute_result", "display_data"}  # No error.
     assert {output.get("name", "stdout") for output in outputs} == {"stdout"}  # No warning.
     figures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(figures) == 5
 
 
-def test_it_is_readable_anywhere():
+def test_file_is_small_and_has_no_local_paths():
     assert FILE.stat().st_size < 600_000
     text = [output.get("text", "") for cell in CELLS for output in cell["outputs"]]
     assert not re.search(r"/(tmp|home|root|Users|usr|opt|work|var)/", json.dumps(text))

@@ -30,7 +30,7 @@ def small(few, monkeypatch):
     monkeypatch.setitem(reproduce.SOURCES, "kuairand", source)
 
 
-def test_the_command(small, tmp_path, capsys):
+def test_command(small, tmp_path, capsys):
     folder = tmp_path / "kuairand" / "honest"
     words = ["--data", "kuairand", "--epochs", "1", "--budget", "1", "--runs", str(tmp_path)]
     reproduce.main([*words, "--models", "popularity,no_history", "--seeds", "1", "--speed"])
@@ -42,11 +42,11 @@ def test_the_command(small, tmp_path, capsys):
     assert list(runs["model"]) == ["popularity", "no_history"]
     assert (runs["parameters"] > 0).all()
     assert (runs.loc[1, ["samples/s", "s/epoch"]] > 0).all()
-    assert runs.loc[0, ["samples/s", "s/epoch"]].isna().all()  # It takes no steps.
+    assert runs.loc[0, ["samples/s", "s/epoch"]].isna().all()  # It has no training steps.
     assert runs.loc[0, "setting"].startswith("prior_strength ")
     written = {file: file.stat().st_mtime_ns for file in folder.rglob("best.keras")}
     assert len(written) == 2
-    # What is there is not trained again; given settings are taken, and none is searched.
+    # Finished runs are not repeated, and given settings replace the search.
     words += ["--models", "no_history,popularity", "--settings", str(folder / "chosen.json")]
     reproduce.main([*words, "--seeds", "2"])
     output = capsys.readouterr().out
@@ -59,11 +59,11 @@ def test_the_command(small, tmp_path, capsys):
     assert list(zip(runs["model"], runs["seed"], strict=True)) == [
         ("no_history", 0),
         ("no_history", 1),
-        ("popularity", 0),  # The same with any seed.
+        ("popularity", 0),  # Independent of the seed.
     ]
 
 
-def test_the_papers_protocol(small, few, tmp_path, capsys):
+def test_protocol_of_the_paper(small, few, tmp_path, capsys):
     data = load(reproduce.SOURCES["kuairand"], None, "paper")
     assert {part: len(samples) for part, samples in data.parts.items()} == {
         "train": 3000,
@@ -83,7 +83,7 @@ def test_the_papers_protocol(small, few, tmp_path, capsys):
     assert line["gauc"] == pytest.approx(max(seen))
 
 
-def test_the_authors_file(tmp_path):
+def test_file_of_the_authors(tmp_path):
     path = tmp_path / "dataset.pkl"
     train = [(0, [1], 2, 1), (0, [1], 0, 0), (0, [1, 2], 3, 1), (0, [1, 2], 0, 0)]
     with open(path, "wb") as file:
@@ -93,10 +93,10 @@ def test_the_authors_file(tmp_path):
     assert [len(honest.parts[part]) for part in ("train", "valid", "test")] == [2, 2, 2]
     paper = load(SOURCES["din-pickle"], path, "paper")
     assert [len(paper.parts[part]) for part in ("train", "valid")] == [4, 2]
-    assert anchors.anchors("din-pickle", paper) == {}  # It is not Electronics.
+    assert anchors.anchors("din-pickle", paper) == {}  # It is not the Electronics data.
 
 
-def test_anchors_stand_beside_their_own_data_alone():
+def test_anchors_belong_to_their_data():
     class Data:
         parts = {}  # noqa: RUF012
         report = {"rows": 20_000_263}  # noqa: RUF012
@@ -118,23 +118,23 @@ def test_anchors_stand_beside_their_own_data_alone():
         (["--data", "kuairand", "--models", "dinn"], r"Received: \['dinn'\]"),
     ],
 )
-def test_what_is_refused(words, message, capsys):
+def test_invalid_arguments_exit(words, message, capsys):
     with pytest.raises(SystemExit):
         reproduce.main(words)
     assert pd.Series(capsys.readouterr().err).str.contains(message).all()
 
 
-def test_raw_amazon_needs_its_two_files(tmp_path):
+def test_raw_amazon_requires_both_files(tmp_path):
     with pytest.raises(ValueError, match=r"must contain one file reviews_\*\.json\*"):
         load(SOURCES["raw-amazon"], tmp_path, "honest")
 
 
-def test_every_model_of_the_zoo_has_a_line():
+def test_every_model_has_a_line():
     assert {entry.model for entry in ENTRIES.values()} == {*MODELS, "boosted_trees"}
     assert {name for pair in EXPECTED for name in pair} == set(ENTRIES)
 
 
-def test_all_models_try_the_same_settings():
+def test_all_models_have_the_same_settings():
     tried = tuning.settings(4, dropout=0.3)
     assert tried[0] == {"learning_rate": 1e-3, "dropout": 0.3, "mini_batch_aware_l2": 0.0}
     assert len({tuple(one.values()) for one in tried}) == 4
@@ -142,7 +142,7 @@ def test_all_models_try_the_same_settings():
     assert len(tuning.settings(100)) == 3 * 3 * 2
 
 
-def test_the_best_setting():
+def test_best_setting():
     assert tuning.best([({"a": 1}, math.nan), ({"a": 2}, 0.6), ({"a": 3}, 0.6)]) == {"a": 2}
 
 
@@ -173,7 +173,7 @@ def test_summary_by_hand():
 
 
 def test_order_by_hand():
-    """Two users of two rows: base is right on the first one, DIN on both."""
+    """Two users with two rows: base is right for the first one, DIN for both."""
     rows = {"labels": np.array([1, 0, 1, 0]), "groups": np.array([1, 1, 2, 2])}
     half = rows | {"predictions": np.array([0.9, 0.1, 0.1, 0.9])}
     right = rows | {"predictions": np.array([0.9, 0.1, 0.9, 0.1])}
@@ -181,7 +181,7 @@ def test_order_by_hand():
     (pair,) = pairs.to_dict("records")
     assert (pair["less"], pair["more"]) == ("base", "din")
     assert pair["difference"] == 0.5
-    # Both users weigh 2: d_g are 0 and 1, sqrt(2 / (2 - 1) * 2 * (2 * .5)^2) / 4.
+    # Both users have weight 2. d_g is 0 and 1: sqrt(2 / (2 - 1) * 2 * (2 * .5)^2) / 4.
     assert pair["over users"] == pytest.approx(0.5)
     assert pair["deviations"] == pytest.approx(1)
     both = report.order(

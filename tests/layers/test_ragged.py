@@ -165,7 +165,7 @@ def test_functional_model_with_ragged_inputs(tmp_path):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
-def test_the_door_keeps_what_is_not_ragged():
+def test_ragged_to_dense_keeps_other_tensors():
     numbers = tf.constant([[1.0, 2.0]])
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
@@ -184,7 +184,7 @@ def test_the_door_keeps_what_is_not_ragged():
     assert RaggedToDense.from_config(layer.get_config()).autocast is False
 
 
-def test_a_mask_longer_than_what_it_is_of_is_an_error():
+def test_mask_longer_than_its_tensor_raises():
     values = np.array([[1, 2], [3, 4]])
     mask = np.array([[True, True, True], [True, False, False]])
     with pytest.raises(tf.errors.InvalidArgumentError, match="indices"):

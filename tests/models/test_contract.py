@@ -1,4 +1,4 @@
-"""The model contract: what holds for every model of `MODELS`."""
+"""The model contract: properties of all models in `MODELS`."""
 
 import dataclasses
 from functools import partial
@@ -500,8 +500,8 @@ OF_ONE_LABEL = ("deepfm", "lr", "popularity", "wide_deep")
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in OF_ONE_LABEL])
-def test_a_head_per_label(name):
-    """Each output has a head of its own on shared embeddings; the first is named as always."""
+def test_one_head_per_label(name):
+    """Each output has its own head on shared embeddings. The first head keeps its layer names."""
     spec = dataclasses.replace(SPEC, labels=["click", "buy"])
     model, one = ZOO[name](spec), ZOO[name](SPEC)
     assert set(model.output) == {"ctr", "buy"}
@@ -514,7 +514,7 @@ def test_a_head_per_label(name):
 
 
 @pytest.mark.parametrize("name", OF_ONE_LABEL)
-def test_models_of_one_label_refuse_several(name):
+def test_models_for_one_label_raise_for_several(name):
     spec = dataclasses.replace(SPEC, labels=["click", "buy"])
     message = r"must (be of|have) a spec with one label\. Received: labels \['click', 'buy'\]"
     with pytest.raises(ValueError, match=message):

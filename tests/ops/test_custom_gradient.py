@@ -1,4 +1,4 @@
-"""Custom gradients are in graphs that are trained, and not in those that are served."""
+"""Custom gradients are in graphs for training, and not in served graphs."""
 
 import gc
 import weakref
@@ -12,7 +12,7 @@ from keras_din.trace_context import tracing
 
 @custom_gradient(lambda of_square, x: (-of_square,))
 def square(x):
-    """With a gradient that is wrong on purpose."""
+    """Returns the square. Its custom gradient is wrong on purpose."""
     return (x * x,)
 
 
@@ -24,14 +24,14 @@ def derivative():
     return y.numpy(), tape.gradient(y, x).numpy()
 
 
-def test_the_value_stays_and_the_gradient_goes():
+def test_custom_gradients_can_be_disabled():
     assert derivative() == (9.0, -1.0)
     with tracing(custom_gradients=False):
         assert derivative() == (9.0, 6.0)
     assert derivative() == (9.0, -1.0)
 
 
-def test_a_graph_keeps_what_it_was_traced_with():
+def test_traced_graph_keeps_its_custom_gradient():
     with tracing(custom_gradients=False):
         function = tf.function(square).get_concrete_function(tf.TensorSpec((), tf.float32))
     nodes = function.graph.as_graph_def().node
@@ -42,8 +42,8 @@ def test_a_graph_keeps_what_it_was_traced_with():
     assert any("_gradient_op_type" in node.attr for node in nodes)
 
 
-def test_no_graph_is_kept():
-    """`tf.custom_gradient` would hold the graph, and with it the variable, for ever."""
+def test_graphs_are_released():
+    """`tf.custom_gradient` would keep the graph, and with it the variable, in memory."""
     variable = tf.Variable(3.0)
     traced = tf.function(lambda: square(variable)).get_concrete_function()
     graph = weakref.ref(traced.graph)
@@ -53,8 +53,8 @@ def test_no_graph_is_kept():
     assert graph() is None
 
 
-def test_where_a_graph_is_differentiated():
-    """A function is differentiated as a graph, as are the branches and loops in it."""
+def test_gradients_in_functions_branches_and_loops():
+    """A function is differentiated as a graph, and so are its branches and loops."""
     x = tf.constant(3.0)
 
     @tf.function

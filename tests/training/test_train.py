@@ -172,7 +172,7 @@ def test_resume_keeps_the_number_of_epochs_of_the_run(run, data, tmp_path):
     folder = tmp_path / "run"
     train(data, folder, **(SETTINGS | {"epochs": 1}))
     train(data, folder, resume=True, verbose=0)
-    assert len(rows(folder)) == 2  # Not 10, the default of a new run.
+    assert len(rows(folder)) == 2  # The default of a new run is 10.
     train(data, folder, resume=True, epochs=2, verbose=0)
     assert read_arguments(folder)["arguments"]["epochs"] == 2
     train(data, folder, resume=True, verbose=0)
@@ -518,7 +518,7 @@ def test_resume_with_other_arguments_raises(run, data, other):
         ValueError, match=f"`{word}` must be the same as in the run that resumes, .*"
     ):
         train(data, run.folder, resume=True, verbose=0, **({"epochs": 9} | other))
-    assert (run.folder / "run.json").read_bytes() == before  # Nor does it have more epochs.
+    assert (run.folder / "run.json").read_bytes() == before  # Same epochs.
 
 
 def test_resume_accepts_the_arguments_of_the_run(run, data):
