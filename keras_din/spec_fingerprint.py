@@ -26,11 +26,11 @@ _DESCRIPTIONS = {
 def fingerprint(spec: FeatureSpec) -> str:
     """Returns a short JSON text with all that determines the meaning of a model's inputs.
 
-    It contains the names of inputs, the kinds of features, their values in order, the mean and
-    standard deviation of a `Numeric`, the features that determine padding, and the label of each
-    output unless these are the default ones. It does not contain
-    `dim` and `pooling`, which the model has itself, and `max_length` and `max_values`, which
-    concern only data.
+    It contains the names of inputs, the kinds of features, their values in order with the spare
+    rows, the mean and standard deviation of a `Numeric`, the features that determine padding, and
+    the label of each output unless these are the default ones. It does not contain `dim` and
+    `pooling`, which the model has itself, and `max_length` and `max_values`, which concern only
+    data.
     """
     content = _content(spec)
     for name, entry in content["features"].items():
@@ -144,7 +144,8 @@ def _unordered_checksum(feature) -> int:
     """Returns a checksum of the values that does not depend on their order; cached."""
     cache = vars(feature.table.values)
     if "_unordered" not in cache:
-        texts = list(map(str, feature.vocabulary))
+        _, values = feature.table.values.known
+        texts = list(map(str, values))
         try:
             encoded = list(map(str.encode, texts))  # `map` is faster for millions of values.
         except UnicodeEncodeError:  # A lone surrogate.
@@ -213,14 +214,17 @@ def _number(value) -> str:
 def _vocabulary_difference(was: dict, now: dict, feature, what: str, unordered) -> str:
     """Describes whether two vocabularies have the same values, and their first difference."""
     values = feature.vocabulary
-    same_values = was["size"] == now["size"] and unordered == _unordered_checksum(feature)
-    sizes = f"{was['size']:,} in the model, {now['size']:,} in {what}"
+    if was["digests"] == now["digests"]:
+        return f"its capacity is {was['size']:,} in the model, {now['size']:,} in {what}"
+    entries, others = (each.get("entries", each["size"]) for each in (was, now))
+    same_values = entries == others and unordered == _unordered_checksum(feature)
+    sizes = f"{entries:,} in the model, {others:,} in {what}"
     how = "the same values in another order" if same_values else f"other values ({sizes})"
-    ends = _ends(was["size"])
+    ends = _ends(entries)
     pairs = zip(was["digests"], _digests(values, ends), strict=False)
     first_different = next((i for i, (a, b) in enumerate(pairs) if a != b), len(ends))
     if first_different == len(ends):
-        return f"{how}; {what} has more, from index {was['size'] + NUM_RESERVED} on"
+        return f"{how}; {what} has more, from index {entries + NUM_RESERVED} on"
     start = ends[first_different - 1] if first_different else 0
     end = min(ends[first_different], len(values) + 1)  # One of the two may end here.
     where = f"at index {start + NUM_RESERVED}"

@@ -60,11 +60,12 @@ def specs(draw):
         if kind == "hash":
             return {"hash_buckets": draw(size), "dtype": "int64"}
         count = draw(size)
-        return {
-            "vocabulary": [f"é{i}" for i in range(count)]
-            if kind == "strings"
-            else range(5, 5 + count)
-        }
+        values = [f"é{i}" if kind == "strings" else 5 + i for i in range(count)]
+        if draw(st.booleans()):
+            return {"vocabulary": values}
+        removed = draw(st.sets(st.integers(0, count - 1), max_size=count - 1))
+        entries = [None if i in removed else value for i, value in enumerate(values)]
+        return {"vocabulary": entries, "capacity": count + draw(st.integers(0, 3))}
 
     def feature(name, first=False):
         kinds = ["size", "strings", "integers", "hash"]

@@ -27,7 +27,8 @@ WORDS = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
 def spec_of(vocabulary=WORDS, price=(3.0, 2.0), item="item", **kind):
-    kind = kind or {"vocabulary": vocabulary}
+    if kind.keys() <= {"capacity"}:
+        kind = {"vocabulary": vocabulary} | kind
     item = kd.Categorical(item, **kind, dim=2)
     price = kd.Numeric("price", mean=price[0], std=price[1])
     return kd.FeatureSpec(target=[item, price], sequences=[kd.Sequence("hist", of=[item])])
@@ -94,6 +95,32 @@ def test_difference_is_described(other, message):
     model = keras.Sequential([kd.layers.RaggedToDense(fingerprint(spec_of()))])
     with pytest.raises(ValueError, match=rf"`spec` must have the features that .*{message}"):
         check_fingerprint(model, other)
+
+
+def test_fingerprint_of_a_full_vocabulary_is_that_of_older_models():
+    values = {"kind": "Categorical", "way": "vocabulary", "dtype": "string", "size": 3}
+    digests = ["2757634b7f53cf25", "65c1f6a114f742d6", "6092a39fd7750011"]
+    expected = {**values, "digests": digests, "unordered": 5925539243}
+    for capacity in (None, 3):
+        item = kd.Categorical("item", vocabulary=["a", "b", "c"], capacity=capacity)
+        content = json.loads(fingerprint(kd.FeatureSpec(target=[item])))
+        assert content["features"] == {"item": expected}
+
+
+@pytest.mark.parametrize(
+    "entries, capacity, message",
+    [
+        (WORDS, 40, "'item': its capacity is 32 in the model, 40 in the spec"),
+        ([None, *WORDS[1:]], 32, r"other values .*\); they first differ at index 2, .* has None"),
+        ([*WORDS, "Z"], 32, OTHER.format(27) + r"\); the spec has more, from index 28 on"),
+        (WORDS[:4], 32, OTHER.format(4) + r"\); .* at index 6, where the spec has nothing"),
+    ],
+)
+def test_difference_of_vocabularies_with_spare_rows(entries, capacity, message):
+    model = keras.Sequential([kd.layers.RaggedToDense(fingerprint(spec_of(WORDS, capacity=32)))])
+    check_fingerprint(model, spec_of(WORDS, capacity=32))
+    with pytest.raises(ValueError, match=message):
+        check_fingerprint(model, spec_of(entries, capacity=capacity))
 
 
 @pytest.mark.parametrize("kind", [{"hash_buckets": 8}, {"vocabulary_size": 10}])

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
-from keras_din.features import OOV_INDEX, Bag, Categorical, Numeric, per_kind
+from keras_din.features import Bag, Categorical, Numeric, per_kind
 from keras_din.serving.sample_rows import raw_from_indices
 
 
@@ -16,8 +16,7 @@ def raw_column(feature, values):
 
 @raw_column.register
 def _(feature: Categorical, values):
-    unknown = (values == OOV_INDEX) & (not feature.takes_indices)
-    return pa.array(raw_from_indices(feature, values), mask=unknown)
+    return _with_nulls(feature, values)
 
 
 @raw_column.register
@@ -30,6 +29,11 @@ def _(feature: Bag, values: Bags):
     size = values.lengths[values.place]
     offsets = np.concatenate([[0], np.cumsum(size)])
     indices = np.asarray(values.values)[ranges(values.offsets[values.place], size)]
-    unknown = (indices == OOV_INDEX) & (not feature.takes_indices)
-    raw = pa.array(raw_from_indices(feature, indices), mask=unknown)
+    raw = _with_nulls(feature, indices)
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)
+
+
+def _with_nulls(feature, indices):
+    raw = raw_from_indices(feature, indices)
+    unknown = (raw == feature.values.missing_value) & (not feature.takes_indices)
+    return pa.array(raw, mask=unknown)

@@ -27,7 +27,8 @@ class Bag(EmbeddedFeature):
         pooling: `"mean"`, `"sum"` or `"max"`.
         max_values: The maximum number of values in data sets and exported versions. Of a longer
             bag the first values are kept. The model itself has no limit.
-        **table: `dim`, `vocabulary`, `hash_buckets`, `dtype` and `table`, see `Categorical`.
+        **table: `dim`, `vocabulary`, `hash_buckets`, `dtype`, `capacity` and `table`, see
+            `Categorical`.
 
     Raises:
         ValueError: When an argument is invalid.
@@ -55,6 +56,7 @@ class Bag(EmbeddedFeature):
         vocabulary: Iterable[str | int] | os.PathLike[str] | None = None,
         hash_buckets: int | None = None,
         dtype: str | None = None,
+        capacity: int | None = None,
         table: Table | str | None = None,
     ) -> None:
         super().__init__(
@@ -64,6 +66,7 @@ class Bag(EmbeddedFeature):
             vocabulary=vocabulary,
             hash_buckets=hash_buckets,
             dtype=dtype,
+            capacity=capacity,
             table=table,
         )
         size = positive_integer("max_values", max_values, owner=f"Bag {name!r}")

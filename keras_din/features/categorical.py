@@ -21,10 +21,14 @@ class Categorical(EmbeddedFeature):
             are indices already.
         dim: Width of the embedding. Defaults to 16.
         vocabulary: The known raw values, all strings or all integers: a list, or the path of a
-            text file with one value per line. The first value has index 2.
+            text file with one value per line. The first value has index 2. With a `capacity`, an
+            entry may be `None`: its value was removed, and its row is spare.
         hash_buckets: Number of buckets into which raw values are hashed.
         dtype: Type of the raw values, `"string"` or `"int64"`. Required only for integers in a
             file or with hash buckets.
+        capacity: Number of entries of the vocabulary for which the table has rows. It must be at
+            least the number of entries. Rows of no entry are spare: `keras_din.grow` can use them
+            for new values without another size of the table. Defaults to the entries given.
         table: A `Table`, or the name of a table of the same spec, to share the embeddings of
             another feature. It is given without `dim` and `dtype`. Without `table` the feature
             has its own table with the feature's name.

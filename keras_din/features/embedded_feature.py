@@ -30,6 +30,7 @@ class EmbeddedFeature(Feature):
         vocabulary: Iterable[str | int] | os.PathLike[str] | None = None,
         hash_buckets: int | None = None,
         dtype: str | None = None,
+        capacity: int | None = None,
         table: Table | str | None = None,
     ) -> None:
         kind = type(self).__name__
@@ -40,6 +41,7 @@ class EmbeddedFeature(Feature):
             "vocabulary": vocabulary,
             "hash_buckets": hash_buckets,
             "dtype": dtype,
+            "capacity": capacity,
         }
         given = {key: value for key, value in value_arguments.items() if value is not None}
         if dim is not None:
@@ -50,6 +52,9 @@ class EmbeddedFeature(Feature):
             # `dataclasses.replace` passes the feature's own table.
             if "hash_buckets" in given and table.values.raw_dtype != "int32":
                 given.setdefault("dtype", table.values.raw_dtype)
+            capacity = getattr(table.values, "capacity", None)
+            if "vocabulary" in given and capacity is not None:
+                given.setdefault("capacity", capacity)
             values = make_values(owner, **given) if given else table.values
             table = Table(name, values=values, dim=dim or table.dim)
         else:
@@ -93,8 +98,13 @@ class EmbeddedFeature(Feature):
 
     @property
     def vocabulary(self) -> tuple | None:
-        """The known raw values in the order of their indices, or `None`."""
+        """The entries in the order of their indices, see `Categorical`, or `None`."""
         return self.values.entries if isinstance(self.values, Vocabulary) else None
+
+    @property
+    def capacity(self) -> int | None:
+        """The number of values for which the table of a vocabulary has rows, or `None`."""
+        return self.values.capacity if isinstance(self.values, Vocabulary) else None
 
     @property
     def hash_buckets(self) -> int | None:

@@ -20,6 +20,7 @@ class Table:
         vocabulary: The known raw values, see `Categorical`.
         hash_buckets: Number of buckets, see `Categorical`.
         dtype: Type of the raw values, see `Categorical`.
+        capacity: Number of values for which the table has rows, see `Categorical`.
         values: A `Vocabulary`, `HashBuckets` or `Indices`, instead of the other arguments that
             define the values.
 
@@ -51,6 +52,7 @@ class Table:
         vocabulary: Iterable[str | int] | os.PathLike[str] | None = None,
         hash_buckets: int | None = None,
         dtype: str | None = None,
+        capacity: int | None = None,
         values: Values | None = None,
     ) -> None:
         check_name("Table", name)
@@ -60,6 +62,7 @@ class Table:
             "vocabulary": vocabulary,
             "hash_buckets": hash_buckets,
             "dtype": dtype,
+            "capacity": capacity,
         }
         if values is None:
             values = make_values(owner, **value_arguments)

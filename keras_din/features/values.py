@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import itertools
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras_din.checks import positive_integer
@@ -136,28 +136,55 @@ class HashBuckets(Values):
 class Vocabulary(Values):
     """A list of known raw values, all strings or all integers.
 
+    A vocabulary with a `capacity` can grow without another size of the table, see
+    `keras_din.grow`. Its table has spare rows: those of no entry, and those whose entry is `None`
+    because their value was removed. No raw value has the index of a spare row.
+
     Args:
         entries: The values in the order of their indices, or the path of a text file with one
-            value per line.
+            value per line. With a `capacity`, an entry may be `None`.
         dtype: `"string"` or `"int64"`. Required only for integers in a file.
+        capacity: Number of entries for which the table has rows, or `None` for the entries given.
         owner: Name of the owner in errors.
     """
 
     entries: tuple
     dtype: dataclasses.InitVar[str | None] = None
+    capacity: int | None = None
     owner: dataclasses.InitVar[str] = "a Vocabulary"
     way: ClassVar[str] = "vocabulary"
 
     def __post_init__(self, dtype, owner):
-        object.__setattr__(self, "entries", _check_entries(self.entries, dtype, owner))
+        has_capacity = self.capacity is not None
+        entries = _check_entries(self.entries, dtype, owner, has_capacity)
+        object.__setattr__(self, "entries", entries)
+        if not has_capacity:
+            return
+        capacity = positive_integer("capacity", self.capacity, owner=owner)
+        if capacity < len(entries):
+            raise ValueError(
+                f"`capacity` of {owner} must be at least the number of its entries, "
+                f"{len(entries)}. Received: capacity={capacity}."
+            )
+        object.__setattr__(self, "capacity", capacity)
 
     @property
-    def raw_dtype(self) -> str:
-        return "string" if isinstance(self.entries[0], str) else "int64"
+    def known(self) -> tuple[Sequence[int], Sequence]:
+        """`(indices, values)`: the index of each known value, and the value, in this order."""
+        if None not in self.entries:
+            return range(NUM_RESERVED, NUM_RESERVED + len(self.entries)), self.entries
+        known = [(i, v) for i, v in enumerate(self.entries, NUM_RESERVED) if v is not None]
+        indices, values = zip(*known, strict=True)
+        return indices, values
+
+    @functools.cached_property
+    def raw_dtype(self) -> str:  # type: ignore[override]  # Read-only.
+        value = next(value for value in self.entries if value is not None)
+        return "string" if isinstance(value, str) else "int64"
 
     @property
     def size(self) -> int:
-        return len(self.entries) + NUM_RESERVED
+        return (self.capacity or len(self.entries)) + NUM_RESERVED
 
     @functools.cached_property
     def padding_value(self):
@@ -175,16 +202,28 @@ class Vocabulary(Values):
         return next(value for value in candidates if value not in self.entries)
 
     def to_dict(self) -> dict:
-        return {"vocabulary": list(self.entries), "dtype": self.raw_dtype}
+        capacity = {} if self.capacity is None else {"capacity": self.capacity}
+        return {"vocabulary": list(self.entries), "dtype": self.raw_dtype} | capacity
+
+    def identity(self) -> dict:
+        identity = super().identity()
+        is_full = identity["size"] == len(self.entries)
+        return identity if is_full else identity | {"entries": len(self.entries)}
 
     def __str__(self):
-        return f"vocabulary={shortened(self.entries)}"
+        capacity = "" if self.capacity is None else f", capacity={self.capacity}"
+        return f"vocabulary={shortened(self.entries)}{capacity}"
 
     __repr__ = __str__
 
 
 def make_values(
-    owner: str, vocabulary_size=None, vocabulary=None, hash_buckets=None, dtype=None
+    owner: str,
+    vocabulary_size=None,
+    vocabulary=None,
+    hash_buckets=None,
+    dtype=None,
+    capacity=None,
 ) -> Values:
     """Returns the `Values` that exactly one of three arguments defines.
 
@@ -202,7 +241,12 @@ def make_values(
             f"vocabulary={shortened(vocabulary)}, hash_buckets={hash_buckets!r}."
         )
     if vocabulary is not None:
-        return Vocabulary(vocabulary, dtype, owner)
+        return Vocabulary(vocabulary, dtype, capacity, owner)
+    if capacity is not None:
+        raise ValueError(
+            f"`capacity` of {owner} must be given with `vocabulary`: only a vocabulary can grow. "
+            f"Received: capacity={capacity!r}."
+        )
     if hash_buckets is not None:
         return HashBuckets(hash_buckets, dtype or "string", owner)
     if dtype is not None:
@@ -217,12 +261,14 @@ def shortened(vocabulary) -> str:
     """Returns a vocabulary as a short text for errors."""
     if vocabulary is None or isinstance(vocabulary, (str, os.PathLike)):
         return repr(vocabulary)
-    kind = "integers" if len(vocabulary) and not isinstance(vocabulary[0], str) else "strings"
-    return f"<{len(vocabulary)} {kind}>"
+    values = [value for value in vocabulary if value is not None]
+    kind = "integers" if values and not isinstance(values[0], str) else "strings"
+    removed = f", {len(vocabulary) - len(values)} removed" if len(values) < len(vocabulary) else ""
+    return f"<{len(values)} {kind}{removed}>"
 
 
-def _check_entries(vocabulary, dtype: str | None, owner: str) -> tuple:
-    """Returns the values of a vocabulary as a tuple, or raises a `ValueError`."""
+def _check_entries(vocabulary, dtype: str | None, owner: str, may_be_none: bool) -> tuple:
+    """Returns the entries of a vocabulary as a tuple, or raises a `ValueError`."""
     if isinstance(vocabulary, (str, os.PathLike)):
         vocabulary = read_lines(vocabulary, dtype)
     elif isinstance(vocabulary, bytes | Set) or not isinstance(vocabulary, Iterable):
@@ -232,14 +278,17 @@ def _check_entries(vocabulary, dtype: str | None, owner: str) -> tuple:
         )
     else:
         vocabulary = tuple(map(plain_value, vocabulary))
+    entries = vocabulary
+    if may_be_none and None in entries:
+        vocabulary = tuple(value for value in entries if value is not None)
     if not vocabulary:
         raise ValueError(f"`vocabulary` of {owner} must not be empty. Received: no values.")
     kinds = {type(value) for value in vocabulary}
     if kinds != {str} and kinds != {int}:
         names = sorted(kind.__name__ for kind in kinds)
         raise ValueError(
-            f"`vocabulary` of {owner} must contain only strings or only integers. "
-            f"Received: values of type {', '.join(names)}."
+            f"`vocabulary` of {owner} must contain only strings or only integers, or, with a "
+            f"`capacity`, None for a removed value. Received: values of type {', '.join(names)}."
         )
     kind = "string" if kinds == {str} else "int64"
     if dtype not in (None, kind):
@@ -262,4 +311,4 @@ def _check_entries(vocabulary, dtype: str | None, owner: str) -> tuple:
             f"`vocabulary` of {owner} must contain 64-bit integers. "
             f"Received: {min(vocabulary)} to {max(vocabulary)}."
         )
-    return vocabulary
+    return entries

@@ -143,7 +143,9 @@ def sample_values(values, rng, shape):
 
 @sample_values.register
 def _(values: Vocabulary, rng, shape):
-    index = rng.integers(OOV_INDEX, values.size, shape, np.int32)
+    indices, known = values.known
+    drawn = rng.integers(OOV_INDEX, len(known) + NUM_RESERVED, shape, np.int32)
+    index = np.array([PADDING_INDEX, OOV_INDEX, *indices], np.int32)[drawn]
     return raw_values_of(values, index), index
 
 
@@ -180,8 +182,8 @@ def _(feature: Numeric, values) -> np.ndarray:
 def raw_from_indices(feature, indices) -> np.ndarray:
     """Returns raw values that have these indices, for a feature with a table.
 
-    Index 0 gives the padding value. Index 1 gives a value that is not in the vocabulary. With hash
-    buckets this is the empty string or `MISSING_INT64`.
+    Index 0 gives the padding value. Index 1 and the index of a spare row give a value that is not
+    in the vocabulary. With hash buckets this is the empty string or `MISSING_INT64`.
     """
     return raw_values_of(feature.values, np.asarray(indices))
 
@@ -199,7 +201,10 @@ def _(values: Indices, indices: np.ndarray) -> np.ndarray:
 @raw_values_of.register
 def _(values: Vocabulary, indices: np.ndarray) -> np.ndarray:
     distinct, where = np.unique(indices, return_inverse=True)
-    known = {i: values.entries[i - NUM_RESERVED] for i in distinct if i >= NUM_RESERVED}
+    spare = [values.missing_value] * (values.size - NUM_RESERVED - len(values.entries))
+    entries = (*values.entries, *spare)
+    known = {i: entries[i - NUM_RESERVED] for i in distinct if i >= NUM_RESERVED}
+    known = {i: values.missing_value if v is None else v for i, v in known.items()}
     return _raw_array(values, known, distinct, where, indices.shape)
 
 

@@ -1,8 +1,18 @@
 """The raw values of a table: type, size, padding value, missing value, JSON."""
 
+import dataclasses
+
 import pytest
 
-from keras_din.features import MISSING_INT64, HashBuckets, Indices, Table, Vocabulary
+from keras_din.features import (
+    MISSING_INT64,
+    Bag,
+    Categorical,
+    HashBuckets,
+    Indices,
+    Table,
+    Vocabulary,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,12 +25,51 @@ from keras_din.features import MISSING_INT64, HashBuckets, Indices, Table, Vocab
         (Vocabulary([7, 8]), "int64", 4, 0, -1),
         # If 0 is in the vocabulary, padding is the first of -1, -2, ... that is not.
         (Vocabulary([0, -1, -3]), "int64", 5, -2, -4),
+        (Vocabulary(["a"], capacity=3), "string", 5, "", "unknown"),
+        # Removed values.
+        (Vocabulary([None, "a", None], capacity=3), "string", 5, "", "unknown"),
+        (Vocabulary([None, 0], "int64", 2), "int64", 4, -1, -2),
     ],
 )
 def test_raw_dtype_size_padding_value_and_missing_value(values, raw_dtype, size, padding, missing):
     assert (values.raw_dtype, values.size) == (raw_dtype, size)
     assert (values.padding_value, values.missing_value) == (padding, missing)
     assert Table.from_dict(Table("t", values=values).to_dict()) == Table("t", values=values)
+
+
+def test_known_values_of_a_vocabulary_with_spare_rows():
+    indices, values = Vocabulary(["a", None, "b", None], capacity=6).known
+    assert (list(indices), list(values)) == ([2, 4], ["a", "b"])
+    indices, values = Vocabulary([7, 5], capacity=6).known
+    assert (list(indices), list(values)) == ([2, 3], [7, 5])
+
+
+def test_capacity_is_kept_by_replace_and_absent_from_json_without_one():
+    assert Vocabulary(["a"]).to_dict() == {"vocabulary": ["a"], "dtype": "string"}
+    feature = Categorical("f", vocabulary=["a", None], capacity=3, dim=2)
+    assert repr(feature) == "Categorical('f', vocabulary=<1 strings, 1 removed>, capacity=3, dim=2)"
+    assert (feature.capacity, feature.vocabulary_size) == (3, 5)
+    wider = dataclasses.replace(feature, vocabulary=["a", "b", "c"])
+    assert wider == Categorical("f", vocabulary=["a", "b", "c"], capacity=3, dim=2)
+    assert dataclasses.replace(feature, dim=2) == feature
+    assert Bag("f", vocabulary=["a"], capacity=3).capacity == 3
+    assert Categorical("f", 5).capacity is None
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ({"vocabulary": ["a", "b"], "capacity": 1}, "at least .* entries, 2. Received: capacity=1"),
+        ({"vocabulary": ["a"], "capacity": 1.5}, "`capacity` of .* must be a positive integer"),
+        ({"vocabulary_size": 5, "capacity": 9}, "given with `vocabulary`.* Received: capacity=9"),
+        ({"vocabulary": ["a", None]}, "with a `capacity`, None .* Received: .* NoneType, str"),
+        ({"vocabulary": [None], "capacity": 3}, "must not be empty"),
+        ({"vocabulary": ["a", None, "a"], "capacity": 3}, "each value once. Received: 'a' twice"),
+    ],
+)
+def test_wrong_capacity_raises(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        Categorical("f", **arguments)
 
 
 def test_table_takes_the_short_form_or_values():

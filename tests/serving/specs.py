@@ -9,7 +9,10 @@ from keras_din.features import id_feature
 from keras_din.serving.sample_rows import one_candidate_per_row
 
 ITEM = kd.Categorical("item", vocabulary=[f"té {i}" for i in range(30)], dim=8)
-SHOP = kd.Categorical("shop", vocabulary=[0, -1, 2**62 + 1, *range(5, 12)], dim=6)
+# A value was removed, and a row is spare.
+SHOP = kd.Categorical(
+    "shop", vocabulary=[0, -1, 2**62 + 1, 5, None, *range(7, 11)], capacity=10, dim=6
+)
 SPEC = kd.FeatureSpec(
     context=[
         kd.Categorical("segment", 5, dim=3),

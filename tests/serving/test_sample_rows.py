@@ -54,6 +54,8 @@ def test_raw_from_indices():
         raw_from_indices(ITEM, [[0, 1], [2, 4]]), [["", "unknown"], ["té 0", "té 2"]]
     )
     np.testing.assert_array_equal(raw_from_indices(SHOP, [0, 1, 4]), [-2, -3, 2**62 + 1])
+    spare = raw_from_indices(SHOP, [5, 6, 7, 10, 11])  # A removed value, and a row of no entry.
+    np.testing.assert_array_equal(spare, [5, -3, 7, 10, -3])
     np.testing.assert_array_equal(raw_from_indices(kd.Categorical("i", 9), [0, 8]), [0, 8])
     taken = kd.Categorical("f", vocabulary=["unknown"])
     assert raw_from_indices(taken, [1]).tolist() == ["unknown?"]

@@ -219,8 +219,9 @@ def look_up(values, raw: np.ndarray):
 
 @look_up.register
 def _(values: Vocabulary, raw: np.ndarray):
-    position = pd.Index(np.array(values.entries, raw.dtype)).get_indexer(raw)
-    return position, position >= 0
+    indices, entries = values.known
+    position = pd.Index(np.array(entries, raw.dtype)).get_indexer(raw)
+    return np.asarray(indices)[position] - NUM_RESERVED, position >= 0
 
 
 @look_up.register

@@ -29,7 +29,14 @@ from keras_din.serving.sample_rows import one_candidate_per_row, raw_from_indice
 from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
 
-_FIELDS_OF_TABLES = ("vocabulary_size", "dim", "vocabulary", "hash_buckets", "dtype")
+_FIELDS_OF_TABLES = (
+    "vocabulary_size",
+    "dim",
+    "vocabulary",
+    "capacity",
+    "hash_buckets",
+    "dtype",
+)
 _NUM_WORST = 5  # Number of rows in a report.
 
 

@@ -42,9 +42,11 @@ def _(values: Indices, name: str, scratch: pathlib.Path) -> tf.Module:
 
 
 def vocabulary_file(table: Table) -> str | None:
-    """Returns the name of the vocabulary's text file, one value per line, or `None`."""
-    entries = getattr(table.values, "entries", None)
-    if entries is None or any(isinstance(v, str) and ("\n" in v or "\r" in v) for v in entries):
+    """Returns the name of the text file of the known values, one per line, or `None`."""
+    if not isinstance(table.values, Vocabulary):
+        return None
+    _, known = table.values.known
+    if any(isinstance(v, str) and ("\n" in v or "\r" in v) for v in known):
         return None
     return f"{table.name}.txt"
 
@@ -53,26 +55,32 @@ class _Vocabulary(tf.Module):
     def __init__(self, values: Vocabulary, name: str, scratch: pathlib.Path):
         super().__init__()
         file = vocabulary_file(Table(name, values=values))
+        indices, known = values.known
+        self.index_of_line = None
         if file is None:
             initializer = tf.lookup.KeyValueTensorInitializer(
-                tf.constant(values.entries), tf.range(NUM_RESERVED, values.size, dtype=tf.int64)
+                tf.constant(known), tf.constant(list(indices), tf.int64)
             )
         else:
+            if None in values.entries:  # The lines have no gaps, but the indices have.
+                index_of_line = tf.constant([*range(NUM_RESERVED), *indices], tf.int32)
+                self.index_of_line = tf.Variable(index_of_line, trainable=False)
             with open(scratch / file, "w", encoding="utf-8", newline="\n") as lines:
-                lines.writelines(f"{value}\n" for value in values.entries)
+                lines.writelines(f"{value}\n" for value in known)
             initializer = tf.lookup.TextFileInitializer(
                 str(scratch / file),
                 tf.as_dtype(values.raw_dtype),
                 tf.lookup.TextFileIndex.WHOLE_LINE,
                 tf.int64,
                 tf.lookup.TextFileIndex.LINE_NUMBER,
-                vocab_size=len(values.entries),
+                vocab_size=len(known),
                 value_index_offset=NUM_RESERVED,
             )
         self.table = tf.lookup.StaticHashTable(initializer, OOV_INDEX)
 
     def __call__(self, raw):
-        return tf.cast(self.table.lookup(raw), tf.int32)
+        index = tf.cast(self.table.lookup(raw), tf.int32)
+        return index if self.index_of_line is None else tf.gather(self.index_of_line, index)
 
 
 class _HashBuckets(tf.Module):

@@ -9,7 +9,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values, local_path
-from keras_din.features import DEFAULT_LABEL, DEFAULT_OUTPUT, FeatureSpec, id_feature
+from keras_din.features import (
+    DEFAULT_LABEL,
+    DEFAULT_OUTPUT,
+    FeatureSpec,
+    Vocabulary,
+    id_feature,
+)
 from keras_din.serving.graph.lookup_tables import vocabulary_file
 from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.version.folders import versions
@@ -36,7 +42,8 @@ def write_description(
 ) -> None:
     """Writes `keras_din.json` into a version that already contains its SavedModel.
 
-    A vocabulary that is stored in the assets is referenced by its file. NaN is written as null.
+    A vocabulary that is stored in the assets is referenced by its file. `removed` lists the
+    positions of its removed values, which are not in the file. NaN is written as null.
     """
     content = {
         "format": _FORMAT,
@@ -70,6 +77,8 @@ def write_description(
     for entry in content["spec"]["tables"]:
         name = vocabulary_file(spec.tables[entry["name"]])
         if name is not None:
+            removed = [i for i, value in enumerate(entry["vocabulary"]) if value is None]
+            entry |= {"removed": removed} if removed else {}
             entry["vocabulary"] = f"assets/{name}"
     # GAUC is NaN if no group has both classes.
     content = json_values("content", content, nulls=True)
@@ -124,7 +133,17 @@ def read_description(version) -> dict:
     for entry in [*content["spec"].get("tables", ()), *content["spec"]["features"]]:
         if isinstance(entry.get("vocabulary"), str):
             entry["vocabulary"] = str(version / entry["vocabulary"])
+            if "removed" in entry:
+                entry["vocabulary"] = _with_removed(entry, entry.pop("removed"))
     return content
+
+
+def _with_removed(entry: dict, removed: list) -> list:
+    """Returns the entries of a vocabulary from its file and the positions of removed values."""
+    known = Vocabulary(entry["vocabulary"], entry["dtype"]).entries
+    positions, values = set(removed), iter(known)
+    size = len(known) + len(removed)
+    return [None if position in positions else next(values) for position in range(size)]
 
 
 def _outputs_of_0_1(ctr: dict | None) -> dict:

@@ -212,6 +212,13 @@ def test_lookup_in_a_vocabulary_of_integers(values, expected):
     assert indices(values, vocabulary=vocabulary) == expected
 
 
+@pytest.mark.parametrize("capacity", [3, 9])
+def test_a_vocabulary_with_removed_values(capacity):
+    values = ["b", "a", "None", None]
+    assert indices(values, vocabulary=[None, "a", "b"], capacity=capacity) == [4, 3, 1, 1]
+    assert indices([5, 0, 7], vocabulary=[None, 5, None], capacity=capacity) == [3, 1, 1]
+
+
 @pytest.mark.parametrize(
     "values, received",
     [

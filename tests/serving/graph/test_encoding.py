@@ -38,6 +38,14 @@ def in_a_graph(feature, values, scratch, padding=False):
             [3, 2, 4, 1, 1],
         ),
         (Categorical("f", vocabulary=[5, -3, LARGE, 0]), [0, LARGE, LARGE - 1, -3], [5, 4, 1, 3]),
+        # With a removed value, in a file and in the graph.
+        (
+            Categorical("f", vocabulary=["b", None, "a", None], capacity=9),
+            ["a", "b", "None", ""],
+            [4, 2, 1, 1],
+        ),
+        (Categorical("f", vocabulary=["b", None, "\n"], capacity=9), ["\n", "b", ""], [4, 2, 1]),
+        (Categorical("f", vocabulary=[None, 5, None, 0], capacity=4), [0, 5, 1], [5, 3, 1]),
         (Categorical("f", 5), [0, 1, 4, 5, -1, 2**31 - 1, -(2**31)], [0, 1, 4, 1, 1, 1, 1]),
         (Numeric("f", mean=2.5), [1.5, np.nan, np.inf, -np.inf], [1.5, 2.5, 2.5, 2.5]),
     ],

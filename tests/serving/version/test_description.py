@@ -35,6 +35,12 @@ def test_the_spec_with_its_vocabularies(exports):
     vocabularies = {t["name"]: t.get("vocabulary") for t in plain["spec"]["tables"]}
     assert vocabularies["item"] == "assets/item.txt"
     assert vocabularies["words"] == ["two\nlines", "\r", "one"]
+    removed = {
+        table["name"]: table["removed"] for table in plain["spec"]["tables"] if "removed" in table
+    }
+    assert (vocabularies["shop"], removed) == ("assets/shop.txt", {"shop": [4]})
+    known = "0\n-1\n4611686018427387905\n5\n7\n8\n9\n10\n"
+    assert (version / "assets" / "shop.txt").read_text(encoding="utf-8") == known
 
 
 def test_metrics_are_numbers_or_null(tmp_path, monkeypatch):

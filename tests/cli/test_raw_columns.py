@@ -1,0 +1,18 @@
+"""Columns of prepared data as raw values."""
+
+import numpy as np
+
+from keras_din.cli.raw_columns import raw_column
+from keras_din.data.store.bags import Bags
+from keras_din.features import Bag, Categorical
+
+VALUES = {"vocabulary": ["a", None, "b"], "capacity": 4}
+
+
+def test_unknown_values_and_spare_rows_are_null():
+    column = raw_column(Categorical("f", **VALUES), np.array([2, 1, 3, 4, 5], np.int32))
+    assert column.to_pylist() == ["a", None, None, "b", None]
+    assert raw_column(Categorical("f", 5), np.array([1, 4], np.int32)).to_pylist() == [1, 4]
+    bags = Bags(place=[0, 1, 2], offsets=[0, 3, 3, 4], values=[4, 3, 1, 2])
+    column = raw_column(Bag("f", **VALUES), bags)
+    assert column.to_pylist() == [["b", None, None], [], ["a"]]
