@@ -1,4 +1,4 @@
-"""Measures DIN on a GPU: ours on JAX and on PyTorch beside FuxiCTR's on PyTorch.
+"""Measures DIN on a GPU: ours on JAX and on PyTorch, and FuxiCTR's on PyTorch.
 
     python benchmarks/accelerator.py prepare FOLDER   # writes the batches; needs TensorFlow
     python benchmarks/accelerator.py measure FOLDER   # on the machine with the GPU
@@ -107,9 +107,9 @@ def _print_case(steps: dict, size: int, task: str, lengths: dict, limits: dict) 
 def roofline(size: int, task: str, positions: float, limits: dict) -> tuple:
     """Returns the seconds that a step needs at least, by operations and by bytes.
 
-    Counted are the bytes of the rows of the tables: in prediction each is read once; in training
-    the row and its two moments are read and written. The forward pass is a third of the operations
-    of training.
+    The bytes are those of the rows of the tables. In prediction each row is read once. In training
+    the row and its two moments are read and written. The forward pass has a third of the
+    operations of training.
 
     Args:
         size: Batch size.

@@ -1,4 +1,4 @@
-"""Measures the GAUC of DIN on fixed splits, beside that of other libraries on the same rows.
+"""Measures the GAUC of DIN on fixed splits, and compares it with other libraries.
 
     python -m benchmarks.accuracy kuairand --seeds 1
     python -m benchmarks.accuracy beauty --folder AMAZON2014

@@ -2,13 +2,13 @@
 
     python benchmarks/run.py                                    # all rows
     python benchmarks/run.py --quick                            # a minute: few cases, short runs
-    python benchmarks/run.py --peers FOLDER                     # beside DeepCTR and FuxiCTR
+    python benchmarks/run.py --peers FOLDER                     # with DeepCTR and FuxiCTR
     python benchmarks/run.py --rows training start              # some rows
 
-FOLDER is made by peers/install.py. Each measurement runs in a process of its own, one after the
-other, ours and the peers' of one case next to each other. Each is the median of three runs after a
-warm-up. The model is DIN with 64 dimensions for item and for category, attention units 80-40, top
-80-40, sigmoids, float32, on the CPU. The speed of a machine drifts: compare figures of one run.
+peers/install.py makes FOLDER. Each measurement runs in a new process, one after the other. Ours
+and the peers' of one case are adjacent. Each is the median of three runs after a warm-up. The
+model is DIN with 64 dimensions for item and for category, attention units 80-40, top 80-40,
+sigmoids, float32, on the CPU. The speed of a machine drifts: compare figures of one run.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def main(arguments=None) -> int:
 def measure(name: str, runner: Runner) -> list:
     """Returns the lines of a row and prints each to the standard error when it is measured.
 
-    A failure ends the row: it is its last line.
+    After a failure, the row ends with a line that describes it.
     """
     lines = []
     try:

@@ -1,4 +1,4 @@
-"""Makes the slice of KuaiRand that comes with the package: the columns of the demo, some users.
+"""Makes the slice of KuaiRand in the package: the columns of the demo, for some users.
 
     python examples/cut_kuairand_slice.py KUAIRAND_FOLDER keras_din/data/datasets/kuairand_slice
 

@@ -146,7 +146,7 @@ def click_rates(
         outputs: Names of the outputs, in order. Defaults to the outputs of the model.
 
     Raises:
-        ValueError: When an argument is invalid.
+        ValueError: If an argument is invalid.
     """
     outputs = _output_names(model) if outputs is None else list(outputs)
     given = {"positive_weight": positive_weight, "negative_rate": negative_rate}

@@ -1,1 +1,1 @@
-"""What the benchmarks share: data, processes, timing, our DIN, the table."""
+"""Shared modules of the benchmarks: data, processes, timing, our DIN, the table."""

@@ -1,6 +1,6 @@
 """A file of padded batches, for libraries that do not read our data: same samples, same order.
 
-`read` needs NumPy alone; `write` needs keras_din.
+`read` requires only NumPy. `write` requires keras_din.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import numpy as np
 from harness.process import task_main
 
 FEATURES = ("item_id", "cate_id", "hist_item_id", "hist_cate_id")
-# The most padded positions and the most batches of a file. Who reads it repeats the batches.
+# Limits of padded positions and of batches in a file. A benchmark repeats the batches.
 MAX_POSITIONS = 2**23
 MAX_BATCHES = 64
 

@@ -1,4 +1,4 @@
-"""A log with the sizes of Amazon Electronics, as the DIN paper used it, and drawn content.
+"""A random log with the sizes of Amazon Electronics, as in the DIN paper.
 
 192,403 users, 63,001 items, 801 categories and 1.69 million behaviors. The number of behaviors per
 user has a Pareto tail (longest 431); the popularity of items is Zipf-like.
@@ -59,7 +59,7 @@ def draw_events(rng, lengths: np.ndarray, items: int = ITEMS) -> Events:
 def power_law(longest: int, rows: int, total: int) -> np.ndarray:
     """Returns lengths `longest / rank ** a`, at least 1, with the `a` that makes their sum `total`.
 
-    What rounding leaves over is added to the first of the shorter lengths, one each.
+    The remainder of rounding is added to the first of the shorter lengths, 1 to each.
     """
     rank = np.arange(1, rows + 1)
 

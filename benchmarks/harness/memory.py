@@ -6,17 +6,17 @@ import threading
 
 
 def resident_memory() -> int:
-    """Memory that the process holds now."""
+    """Returns the current memory of the process."""
     return _status("VmRSS")
 
 
 def peak_memory() -> int:
-    """The most memory that the process has held so far."""
+    """Returns the peak of the process so far."""
     return _status("VmHWM")
 
 
 def anonymous_memory() -> int:
-    """Memory that the process holds now, without the pages of files that it has mapped.
+    """Returns the current memory of the process, without the pages of mapped files.
 
     The system can take the pages of files back at any time.
     """
@@ -43,7 +43,7 @@ class PeakAnonymousMemory:
 
 
 def _status(field: str) -> int:
-    """A field of `/proc/self/status`. Without `/proc`, the peak so far for all fields."""
+    """Returns a field of `/proc/self/status`, or the peak so far if there is no `/proc`."""
     file = pathlib.Path("/proc/self/status")
     if not file.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -41,7 +41,7 @@ def train(
     shuffle: bool = True,
     by_request: bool = False,
 ) -> dict:
-    """Measures a step of the function that `fit` calls, with the pipeline that makes its batches.
+    """Measures a step of the function that `fit` calls, including the input pipeline.
 
     Returns:
         A dict with `step` in seconds, `memory` in bytes and `versions`.
@@ -90,8 +90,8 @@ def predict(data: str, batch_size: int, seconds: float, cached_batches: int = 0)
         data: Folder of prepared data.
         batch_size: Rows per batch.
         seconds: About how long a run takes.
-        cached_batches: With 0 the pipeline makes each batch. Otherwise the first so many batches
-            are ready in memory and are used again and again.
+        cached_batches: With 0 the pipeline makes each batch. Otherwise this number of batches is
+            kept in memory and repeated.
 
     Returns:
         The same as `train`.

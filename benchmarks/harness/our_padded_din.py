@@ -1,7 +1,7 @@
-"""Our DIN on any backend of Keras, on padded batches. It imports no TensorFlow of its own.
+"""Our DIN on any backend of Keras, on padded batches. It does not import TensorFlow itself.
 
-The batches come from a file of `batch_file.py`. Each step is one of `fit` or `predict`, with all
-that Keras does around it, and takes its batch from the memory of the host.
+The batches come from a file of `batch_file.py`. Each step is one of `fit` or `predict`, including
+the overhead of Keras, and takes its batch from the memory of the host.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Runs each measurement in a process of its own, so that its peak of memory is its own."""
+"""Runs each measurement in a new process, so that the peak of memory is that of one measurement."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def run_task(
         **options: Arguments of the task, as JSON values.
 
     Raises:
-        TaskFailed: When the process ends without a result.
+        TaskFailed: If the process ends without a result.
     """
     defaults = {
         "TF_CPP_MIN_LOG_LEVEL": "3",

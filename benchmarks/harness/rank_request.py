@@ -1,4 +1,4 @@
-"""A request of the signature `rank`: users with their histories and candidates. NumPy alone."""
+"""A request of the signature `rank`: users with histories and candidates. Requires only NumPy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The roofline of a step: the operations that it needs over the rate that the machine reaches."""
+"""The roofline of a step: its number of operations over the peak rate of the machine."""
 
 import time
 
@@ -10,9 +10,9 @@ from harness.process import task_main
 def training_operations(history: float, dim: int, attention=(80, 40), top=(80, 40)) -> float:
     """Returns the floating-point operations of one training sample with one candidate.
 
-    Counted are matrix products alone, for valid behaviors alone, with the first attention layer
-    split into the parts of query, key and product. A multiply-add is two operations. Forward and
-    backward together are three times forward.
+    Only matrix products for valid behaviors are counted, with the first attention layer split into
+    the parts of query, key and product. A multiply-add is two operations. Forward and backward
+    together are three times forward.
 
     Args:
         history: Mean number of behaviors.
@@ -26,7 +26,7 @@ def training_operations(history: float, dim: int, attention=(80, 40), top=(80, 4
 def ranking_operations(
     users: int, history: float, candidates: int, dim: int, attention=(80, 40), top=(80, 40)
 ) -> float:
-    """Returns the operations of scoring candidates, forward alone; see `training_operations`.
+    """Returns the operations of scoring candidates, forward only; see `training_operations`.
 
     The key's part of the first layer is computed once per behavior, the product's part once per
     pair of behavior and candidate.

@@ -12,8 +12,8 @@ COLUMNS = ("row", "case", "ours", *ENVIRONMENTS, "result", "goal", "met")
 class Line(NamedTuple):
     """A line of the table.
 
-    `peers` maps the name of a peer to its cell. A peer that is missing was not measured. `met` is
-    `None` where there is no goal.
+    `peers` maps the name of a peer to its cell. A missing peer was not measured. `met` is `None`
+    if there is no goal.
     """
 
     row: str

@@ -1,4 +1,4 @@
-"""How times are measured, ours and the peers' alike. It needs NumPy and the standard library."""
+"""Measures times of our models and of the peers. Requires only NumPy."""
 
 import time
 

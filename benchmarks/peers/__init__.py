@@ -1,6 +1,6 @@
-"""The other libraries: each in an environment of its own, its DIN in a module `din_...`.
+"""The other libraries. Each has its own environment, and its DIN is in a module `din_...`.
 
-No module here imports keras_din. Those named `din_...` run where it is not installed.
+No module here imports keras_din. Modules named `din_...` run in environments without it.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""The tasks of a peer, on padded batches that are ready in memory. It needs NumPy alone."""
+"""The tasks of a peer, on padded batches that are ready in memory. Requires only NumPy."""
 
 from harness.batch_file import read
 from harness.memory import peak_memory, resident_memory

@@ -40,7 +40,7 @@ def lines(runner):
 
 
 def _save_peers(runner, history: int) -> dict:
-    """Peer -> the result of its task `"save"`, or the `TaskFailed`."""
+    """Returns peer -> the result of its task `"save"`, or the `TaskFailed`."""
     return {
         peer: runner.peer(
             peer,

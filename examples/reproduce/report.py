@@ -94,7 +94,7 @@ def _difference(more: dict, less: dict) -> tuple:
 
 
 def _verdict(deviations: float) -> str:
-    """A difference counts from twice its error on."""
+    """Returns whether the order is as expected. A difference below twice its error is "equal"."""
     if deviations >= 2:
         return "yes"
     return "no" if deviations <= -2 else "equal"

@@ -1,4 +1,4 @@
-"""One run: trains, scores the test part and keeps both, so that nothing is computed twice."""
+"""One run: trains, scores the test part, and saves both, so that a repeated command reads them."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ _OUTCOME, _SCORES = "outcome.json", "scores.npz"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is run.
+    """The model, data and seed of a run.
 
     Args:
         name: Name of the line of the table.

@@ -1,4 +1,4 @@
-"""The search: the same few settings for every model, drawn with a seed, judged on validation."""
+"""The search: the same few random settings for every model, compared on validation."""
 
 import itertools
 

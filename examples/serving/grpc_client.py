@@ -2,8 +2,8 @@
 
 python grpc_client.py exported_models/shop/1795578995/keras_din.json users.json --model shop
 
-It needs tensorflow-serving-api. keras_din.json describes the inputs. That of any version of the
-model will do, as long as the features are the same: the model that the server has loaded answers.
+It requires tensorflow-serving-api. keras_din.json describes the inputs. It may be that of another
+version with the same features: the server uses the version that it has loaded.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def rank(service, model: str, description: dict, users: list, timeout: float = 1
     """Returns the outputs, such as `ctr`, and `order` of each user's candidates as nested lists.
 
     Raises:
-        grpc.RpcError: With the server's error, or when the answer takes longer than `timeout`
+        grpc.RpcError: With the error of the server, or if the response takes longer than `timeout`
             seconds.
     """
     request = predict_pb2.PredictRequest()

@@ -21,8 +21,8 @@ from rank_request import read_description
 def measure(connect, users: list, threads: int, seconds: float) -> dict:
     """Sends requests from `threads` threads for `seconds`.
 
-    `with connect() as rank` gives each thread a connection of its own, and `rank(user)` sends one
-    request. The first request of each thread is not counted. An error in a thread is raised.
+    `with connect() as rank` opens one connection per thread, and `rank(user)` sends one request.
+    The first request of each thread is not counted. An error in a thread is raised.
 
     Returns:
         A dict with `requests`, `requests_per_second`, and `p50_ms` and `p99_ms`, the median and

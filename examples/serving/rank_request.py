@@ -1,14 +1,15 @@
-"""What the clients share: users as inputs of the signature `rank`, and the answer, best first.
+"""Shared by the clients: converts users to inputs of the signature `rank`, and prints rankings.
 
 A user is a dict with the names of the spec: a value for each feature of the context, lists for the
 candidates and for the behaviors, the most recent behavior last.
 
     {"segment": "new", "item": ["tea", "pot"], "hist_item": ["cup", "tea"]}
 
-A request has one or more users, and all lists of an input get the same length: candidates are
-padded at the end, all else in front, with one value more than the longest needs. So no history is
-ever empty, and its first value is always padding. That matters for a server that pads requests
-itself (`pad_variable_length_inputs`): it repeats the first value of each input.
+A request has one or more users, and all lists of an input are padded to the same length.
+Candidates are padded at the end. All other lists are padded in front, with one value more than the
+longest needs. So no history is empty, and its first value is always padding. This is necessary if
+the server also pads requests (`pad_variable_length_inputs`): it repeats the first value of each
+input.
 """
 
 import json
@@ -21,12 +22,11 @@ def read_description(file) -> dict:
 
 
 def rank_inputs(description: dict, users: list) -> dict:
-    """Returns input name -> nested lists, padded to one shape.
+    """Returns input name -> nested lists, padded to the same shape.
 
     Raises:
-        ValueError: When a user lacks an input or has an unknown one, when an input has another
-            number of axes, or when the lists of the candidates, or of a sequence, have different
-            lengths.
+        ValueError: If a user lacks an input or has an unknown one, if an input has another number
+            of axes, or if the lists of the candidates, or of a sequence, have different lengths.
     """
     inputs = description["signatures"]["rank"]["inputs"]
     for i, user in enumerate(users):
@@ -63,8 +63,8 @@ def output_names(description: dict) -> list:
 def best_first(user: dict, candidates_name: str, order: list) -> list:
     """Returns the indices of a user's candidates, the best first, from their row of `order`.
 
-    The row is longer than the user's candidates where another user had more. The additional
-    indices are left out.
+    If another user of the request has more candidates, the row has additional indices, which are
+    left out.
     """
     count = len(user[candidates_name])
     return [index for index in order if index < count]

@@ -2,7 +2,7 @@
 
 python rest_client.py exported_models/shop/1795578995/keras_din.json users.json --model shop
 
-It needs the standard library alone. A request has one of two forms: `inputs`, with one list per
+It requires only the standard library. A request has one of two forms: `inputs`, with one list per
 input, or `instances`, with one object per user.
 """
 
@@ -15,7 +15,7 @@ from rank_request import print_ranking, rank_inputs, read_description
 
 
 def connect(address: str, timeout: float = 10.0):
-    """Opens a connection to `host:port`, for one thread. It stays open between requests."""
+    """Opens a connection to `host:port`, for one thread. It is reused for all requests."""
     return contextlib.closing(http.client.HTTPConnection(address, timeout=timeout))
 
 

@@ -31,7 +31,7 @@ class Bag(EmbeddedFeature):
             `Categorical`.
 
     Raises:
-        ValueError: When an argument is invalid.
+        ValueError: If an argument is invalid.
 
     Example:
 

@@ -34,7 +34,7 @@ class Categorical(EmbeddedFeature):
             has its own table with the feature's name.
 
     Raises:
-        ValueError: When an argument is invalid.
+        ValueError: If an argument is invalid.
 
     Example:
 

@@ -19,7 +19,7 @@ class Label:
             `"cvr"`. Defaults to `"ctr"` for the label `"click"`, and to `name` for other labels.
 
     Raises:
-        ValueError: When a name is not valid in TensorFlow.
+        ValueError: If a name is not valid in TensorFlow.
 
     Example:
 

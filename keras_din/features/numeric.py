@@ -17,7 +17,7 @@ class Numeric(Feature):
         std: Standard deviation of the training values.
 
     Raises:
-        ValueError: When `mean` is not finite, or `std` is not finite and positive.
+        ValueError: If `mean` is not finite, or `std` is not finite and positive.
 
     Example:
 

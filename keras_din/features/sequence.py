@@ -22,7 +22,7 @@ class Sequence:
             versions. Of a longer history the most recent are kept. The model itself has no limit.
 
     Raises:
-        ValueError: When an argument is invalid.
+        ValueError: If an argument is invalid.
 
     Example:
 

@@ -189,7 +189,7 @@ class FeatureSpec:
         """Reads a spec from the text that `to_json` returned. Texts of version 0.1 are accepted.
 
         Raises:
-            ValueError: When the text is not valid.
+            ValueError: If the text is not valid.
         """
         try:
             return cls(**spec_arguments(json.loads(text.removeprefix("\ufeff"))))

@@ -25,7 +25,7 @@ class Table:
             define the values.
 
     Raises:
-        ValueError: When an argument is invalid.
+        ValueError: If an argument is invalid.
 
     Example:
 

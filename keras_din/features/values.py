@@ -228,7 +228,7 @@ def make_values(
     """Returns the `Values` that exactly one of three arguments defines.
 
     Raises:
-        ValueError: When an argument is invalid. The error contains `owner`.
+        ValueError: If an argument is invalid. The error contains `owner`.
     """
     if dtype not in (None, "string", "int64"):
         raise ValueError(

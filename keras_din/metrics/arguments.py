@@ -11,7 +11,7 @@ def check_scores(y_true, y_pred) -> tuple:
         y_pred: `(rows,)` or `(rows, 1)` of finite numbers.
 
     Raises:
-        ValueError: When a value is not allowed, or the lengths differ.
+        ValueError: If a value is not allowed, or the lengths differ.
     """
     y_true, y_pred = _column("y_true", y_true), _column("y_pred", y_pred)
     if len(y_true) != len(y_pred):

@@ -50,7 +50,7 @@ def calibration_bins(y_true, y_pred, bins: int = 10) -> CalibrationBins:
         `CalibrationBins`. Without rows its arrays are empty.
 
     Raises:
-        ValueError: When the arrays do not fit together, or `bins` is not a positive integer.
+        ValueError: If the arrays do not fit together, or `bins` is not a positive integer.
 
     Example:
 

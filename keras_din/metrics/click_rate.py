@@ -70,7 +70,7 @@ def recalibrate(y_pred, positive_weight: float = 1.0, negative_rate: float = 1.0
         An array or tensor of the same shape; for the output of a model float32.
 
     Raises:
-        ValueError: When a number is out of its range.
+        ValueError: If a number is out of its range.
 
     Example:
 

@@ -64,7 +64,7 @@ def gauc(y_true, y_pred, groups, weight: str = "impressions") -> float:
         The GAUC; NaN if no group has both classes.
 
     Raises:
-        ValueError: When the arrays do not fit together.
+        ValueError: If the arrays do not fit together.
 
     Example:
 
@@ -93,7 +93,7 @@ def group_auc(y_true, y_pred, groups) -> GroupAUC:
         A `GroupAUC`.
 
     Raises:
-        ValueError: When the arrays do not fit together.
+        ValueError: If the arrays do not fit together.
 
     Example:
 
