@@ -32,6 +32,7 @@ SLOW = (
     "tests/data/datasets/test_synthetic.py::test_target_attention_is_better_than_a_mean*",
     "tests/data/pipeline/test_batches.py::test_batches_by_request*",
     "tests/data/pipeline/test_batches.py::test_memory_mapped*",
+    "tests/data/prepare/test_days_folder.py::test_an_append_that_is_killed*",
     "tests/data/prepare/test_impressions.py::test_histories_match_a_slow_loop*",
     "tests/data/store/test_feature_counts.py::test_counts_match_the_batches*",
     "tests/examples/*",

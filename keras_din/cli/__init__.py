@@ -5,12 +5,23 @@ import re
 import sys
 
 from keras_din.checks import local_path
-from keras_din.cli import check_serving, demo, evaluate, export, inspect, predict, prepare, train
+from keras_din.cli import (
+    append,
+    check_serving,
+    demo,
+    evaluate,
+    export,
+    inspect,
+    predict,
+    prepare,
+    train,
+)
 from keras_din.version import __version__
 
 COMMANDS = {
     "demo": demo,
     "prepare": prepare,
+    "append": append,
     "train": train,
     "evaluate": evaluate,
     "export": export,
@@ -20,7 +31,7 @@ COMMANDS = {
 }
 
 # Commands that do not read a run.
-_WITHOUT_RUN = ("demo", "prepare", "train", "inspect")
+_WITHOUT_RUN = ("demo", "prepare", "append", "train", "inspect")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -69,11 +69,7 @@ def report(data) -> str:
             lines.append(
                 "  if these numbers are an order instead of times, name it in `order` (--order)"
             )
-        for reason, part in counts["rows_aside"].items():
-            lines.append(
-                f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
-                + (f": {part['first_value']}" if "first_value" in part else "")
-            )
+        lines += _rows_aside(counts)
         for name, filled in counts.get("labels_filled", {}).items():
             lines.append(
                 f"  missing values of {name!r} that count as {filled['label']}: {filled['rows']:,}"
@@ -125,13 +121,49 @@ def report(data) -> str:
         )
     if "half_life" in counts:
         lines.append(f"after {counts['half_life']:g} days the weight of a training row is half")
+    lines += _parts(counts)
+    return "\n".join(lines)
+
+
+def day_report(day) -> str:
+    """Formats the report of an appended day."""
+    counts = day.report
+    lines = [
+        f"day {day.number}: read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
+        f"{counts['users']:,} users"
+    ]
+    lines += _rows_aside(counts)
+    if counts["rows_late"]:
+        lines.append(f"  earlier than the last time before: {counts['rows_late']:,} rows")
+    for name, of_table in counts["vocabularies"].items():
+        lines.append(
+            f"  values of {name!r}: {of_table['admitted']:,} new, {of_table['evicted']:,} removed, "
+            f"{of_table['waiting']:,} seen too rarely"
+        )
+    for name, missing in counts["values_missing"].items():
+        lines.append(f"  without a value: {missing:,} of {name!r}")
+    lines += [f"  behaviors of {name!r}: {n:,}" for name, n in counts["behaviors"].items()]
+    lines += _parts(counts)
+    return "\n".join(lines)
+
+
+def _rows_aside(counts: dict) -> list:
+    return [
+        f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
+        + (f": {part['first_value']}" if "first_value" in part else "")
+        for reason, part in counts["rows_aside"].items()
+    ]
+
+
+def _parts(counts: dict) -> list:
+    lines = []
     for part, of_part in counts.get("parts", {}).items():
         unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
         lines.append(
             f"{part}: {of_part['rows']:,} rows, {_positives(of_part)}"
             + (f"; values that are not in training: {unseen}" if unseen else "")
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _positives(of_part: dict) -> str:

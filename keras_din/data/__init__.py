@@ -10,7 +10,7 @@ from keras_din.data.pipeline.batches import dataset
 from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.interactions import prepare_interactions
 from keras_din.data.prepare.negatives import sample_negatives
-from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.prepare.prepared_data import PreparedData, append_to_folder
 from keras_din.data.prepare.rows import prepare_rows
 from keras_din.data.prepare.rows_dataset import rows_dataset, rows_to_samples
 from keras_din.data.prepare.split import ByTime, ByUser, LastFraction, LeaveOneOut
@@ -26,6 +26,7 @@ __all__ = [
     "LeaveOneOut",
     "PreparedData",
     "Samples",
+    "append_to_folder",
     "bayes_optimal_scores",
     "dataset",
     "load_din_pickle",

@@ -11,6 +11,7 @@ from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec_json import spec_arguments, spec_to_dict
 from keras_din.features.table import Table
+from keras_din.features.values import Values
 
 
 class InputInfo(NamedTuple):
@@ -179,6 +180,39 @@ class FeatureSpec:
         """All tables of embeddings, each once: name -> `Table`."""
         tables = [feature.table for feature in self._all_features()]
         return {table.name: table for table in tables if table is not None}
+
+    def with_values(self, values: dict[str, Values]) -> "FeatureSpec":
+        """Returns the spec with other raw values in some tables, such as grown vocabularies.
+
+        Args:
+            values: Name of the table -> its `Vocabulary`, `HashBuckets` or `Indices`.
+
+        Raises:
+            ValueError: If there is no table of such a name.
+        """
+        if lacking := [name for name in values if name not in self.tables]:
+            raise ValueError(
+                f"`values` must name tables of the spec: {list(self.tables)}. Received: {lacking}."
+            )
+        changed = {
+            name: dataclasses.replace(feature, table=feature.table.with_values(values[table]))
+            for name, feature in self.features.items()
+            if feature.table is not None and (table := feature.table.name) in values
+        }
+        replaced = lambda features: tuple(changed.get(f.name, f) for f in features)  # noqa: E731
+        return FeatureSpec(
+            target=replaced(self.target),
+            sequences=[
+                dataclasses.replace(
+                    sequence,
+                    of=replaced(sequence.of),
+                    side_features=replaced(sequence.side_features),
+                )
+                for sequence in self.sequences
+            ],
+            context=replaced(self.context),
+            labels=self.labels,
+        )
 
     def to_json(self) -> str:
         """Returns the spec as JSON text, with the vocabularies."""

@@ -77,6 +77,10 @@ class Table:
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "dim", positive_integer("dim", dim, owner=owner))
 
+    def with_values(self, values: Values) -> "Table":
+        """Returns the table with other raw values."""
+        return Table(self.name, dim=self.dim, values=values)
+
     def to_dict(self) -> dict:
         """Returns the table as a dict of JSON values."""
         return {"name": self.name, "dim": self.dim} | self.values.to_dict()

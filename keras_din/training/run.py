@@ -10,7 +10,7 @@ from keras_din.checks import local_path
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.features import FeatureSpec
 from keras_din.spec_fingerprint import check_fingerprint
-from keras_din.training.run_folder import BEST, RESULT, SPEC, read_json, read_run
+from keras_din.training.run_folder import RESULT, read_json, read_run, read_updates
 
 
 class Run(NamedTuple):
@@ -21,7 +21,7 @@ class Run(NamedTuple):
         model: The model with the best weights.
         spec: The `FeatureSpec`.
         result: A dict, name of the part -> metrics of the best weights. It also has `best_step`,
-            and `prior_strength` for the model `"popularity"`.
+            `prior_strength` for the model `"popularity"`, and `updates` after `update`.
     """
 
     folder: pathlib.Path
@@ -29,9 +29,16 @@ class Run(NamedTuple):
     spec: FeatureSpec
     result: dict
 
+    @property
+    def updates(self) -> list:
+        """The metrics of each day that the run was updated with, before it was."""
+        return self.result.get("updates", [])
+
 
 def load_run(folder: str | os.PathLike) -> Run:
-    """Loads a run with its best model. The result is empty before the end of training.
+    """Loads a run with its best model, or the model of its last update.
+
+    The result is empty before the end of training.
 
     Raises:
         FileNotFoundError: If the folder has no run, or the run has no model yet.
@@ -40,14 +47,17 @@ def load_run(folder: str | os.PathLike) -> Run:
     """
     folder = local_path("folder", folder)
     read_run(folder)
-    if not (folder / BEST).is_file():
+    model_file, spec_file, updates = read_updates(folder)
+    if not model_file.is_file():
         raise FileNotFoundError(
-            f"The run must have finished an evaluation. Received: {folder}, without {BEST}."
+            f"The run must have finished an evaluation. Received: {folder}, without "
+            f"{model_file.name}."
         )
-    spec = FeatureSpec.from_json((folder / SPEC).read_text(encoding="utf-8"))
-    model = keras.saving.load_model(folder / BEST)
-    check_fingerprint(model, spec, f"{folder / SPEC}")
-    return Run(folder, model, spec, read_json(folder / RESULT, {}))
+    spec = FeatureSpec.from_json(spec_file.read_text(encoding="utf-8"))
+    model = keras.saving.load_model(model_file)
+    check_fingerprint(model, spec, f"{spec_file}")
+    result = read_json(folder / RESULT, {}) | ({"updates": updates} if updates else {})
+    return Run(folder, model, spec, result)
 
 
 def read_arguments(folder: str | os.PathLike) -> dict:

@@ -12,6 +12,7 @@ from keras_din.version import __version__
 
 RUN, PROGRESS, RESULT = "run.json", "progress.json", "result.json"
 SPEC, METRICS, BEST = "spec.json", "metrics.csv", "best.keras"
+UPDATES, UPDATES_TABLE = "updates.json", "updates.csv"
 # Runs of keras_din 0.1 have no format. Their layers and arguments have other names.
 _FORMAT = 2
 
@@ -59,11 +60,55 @@ def read_run(folder: pathlib.Path) -> dict:
 
 def write_metrics(folder: pathlib.Path, rows: list) -> None:
     """Writes `metrics.csv`: one line per evaluation, with the columns of all evaluations."""
+    _write_table(folder / METRICS, rows)
+
+
+def _write_table(file: pathlib.Path, rows: list) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_file(folder / METRICS) as path, open(path, "w", newline="") as file:
+    with atomic_file(file) as path, open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def read_updates(folder: pathlib.Path) -> tuple:
+    """Returns `(model, spec, updates)`: the files of the run's model and spec, and its updates."""
+    content = read_json(folder / UPDATES, {"model": None, "updates": []})
+    name = content["model"]
+    if name is None:
+        return folder / BEST, folder / SPEC, []
+    return folder / f"{name}.keras", folder / f"{name}.json", content["updates"]
+
+
+def write_updates(folder: pathlib.Path, updates: list) -> None:
+    """Writes `updates.csv`: one line per day that a run was updated with."""
+    rows = []
+    for update in updates:
+        row = {}
+        for name, value in update.items():
+            names = (
+                {f"{name}_{key}": v for key, v in value.items()}
+                if isinstance(value, dict)
+                else {name: value}
+            )
+            row |= names
+        rows.append(row)
+    _write_table(folder / UPDATES_TABLE, rows)
+
+
+def check_has_result(folder: pathlib.Path) -> None:
+    """Raises a `ValueError` if the training of a run has not ended."""
+    if not (folder / RESULT).is_file():
+        raise ValueError(
+            "The training of the run must have ended. Received: a run that was interrupted in "
+            f"{folder}. Pass resume=True to `train` (on the command line `--resume`) to end it."
+        )
+
+
+def save_spec(spec, file: pathlib.Path) -> None:
+    """Writes a spec."""
+    with atomic_file(file) as path:
+        path.write_text(spec.to_json(), encoding="utf-8")
 
 
 def save_model(model: keras.Model, file: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from keras_din.atomic_write import atomic_folder
 from keras_din.data.datasets.bayes_optimal import BestReachable
 from keras_din.data.datasets.synthetic_law import SyntheticLaw
+from keras_din.data.prepare.days_folder import save_growth
 from keras_din.data.prepare.prepared_data import HEADER, PARTS, PreparedData, save_header
 from keras_din.data.store.arrays import save_pieces, strip_prefix
 from keras_din.data.store.behavior_log import BehaviorLog
@@ -139,7 +140,8 @@ def write_synthetic_log(
     with atomic_folder(folder, HEADER, overwrite) as partial:
         best = _new_best()
         save_pieces(partial, _pieces(law, best))
-        save_header(partial, law.spec, list(PARTS), _report(law, best))
+        save_growth(partial, law.spec, {})
+        save_header(partial, list(PARTS), _report(law, best))
 
 
 def _pieces(law: SyntheticLaw, best: dict):

@@ -204,6 +204,20 @@ def to_indices(feature, values) -> np.ndarray:
     return np.where(missing, np.int32(OOV_INDEX), index[codes])
 
 
+def to_raw(feature, values) -> np.ndarray:
+    """Converts the raw values of a column to the type of a feature's values, without missing ones.
+
+    Args:
+        feature: A feature with a vocabulary.
+        values: Raw values `(rows,)`.
+
+    Returns:
+        int64 or strings as objects, at most `(rows,)`.
+    """
+    array, missing, _ = raw_values(feature.name, values)
+    return _CASTS[feature.raw_dtype](np.asarray(array)[~missing])[0]
+
+
 @per_kind
 def look_up(values, raw: np.ndarray):
     """Looks up the positions of raw values among the known ones, or their hash buckets.

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from keras_din.data.encoding.features import concat_series, count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
@@ -13,15 +12,18 @@ from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
+from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
+from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.split import TRAIN, LastFraction
 from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
+from keras_din.data.prepare.value_counts import count_encoded
+from keras_din.data.prepare.vocabulary_state import VocabularyState
 from keras_din.data.reading.bad_share import MAX_BAD
-from keras_din.data.reading.labels import check_both_classes
+from keras_din.data.reading.labels import check_both_classes, label_map_of
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import time_or_order
-from keras_din.data.store.order import number_requests
 from keras_din.data.store.samples import Samples
 from keras_din.features import Feature, Label
 
@@ -168,6 +170,7 @@ def prepare_impressions(
     ```
     """
     # Columns.
+    duplicates = "keep" if duplicates is None and request is None else duplicates
     time, time_unit = time_or_order(time, order, time_unit, time_format)
     of_label = label_columns(label)
     sequences = {"hist": next(iter(of_label.values()))} if sequences is None else dict(sequences)
@@ -177,6 +180,7 @@ def prepare_impressions(
     flags = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
     flag_names = {flag: flag for flag in sequences.values()}
     flag_names |= {each.name: column for each, column in of_label.items()}
+    label_map = label_map_by_column(label_map, flag_names)
     columns = log_columns(
         target,
         context,
@@ -208,11 +212,11 @@ def prepare_impressions(
         required=[columns.item, *([request] if request else [])],
         time_unit=time_unit,
         time_format=time_format,
-        label_map=label_map_by_column(label_map, flag_names),
-        duplicates="keep" if duplicates is None and request is None else duplicates,
+        label_map=label_map,
+        duplicates=duplicates,
         strict=strict,
     )
-    events, requests, shown_at = _by_request(events, request)
+    events, requests, shown_at = sort_by_request(events, request)
 
     # Split.
     split = LastFraction() if split is None else split
@@ -270,7 +274,34 @@ def prepare_impressions(
         "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }
-    return PreparedData(spec, behaviors, parts, report, events.bad, events.users)
+    log_format = LogFormat(
+        user,
+        time,
+        events.report["time_unit"],
+        time_format,
+        {each.name: column for each, column in of_label.items()},
+        sequences,
+        request,
+        columns.separators,
+        sep,
+        header,
+        None if names is None else list(names),
+        {column: label_map_of(column, label_map) for column in flags},
+        duplicates,
+        max_bad,
+        min_count,
+    )
+    vocabularies = _vocabularies(spec, columns, events, encoded)
+    return PreparedData(
+        spec,
+        behaviors,
+        parts,
+        report,
+        events.bad,
+        events.users,
+        log_format=log_format,
+        vocabularies=vocabularies,
+    )
 
 
 def _check_feedback(columns, of_label: dict, sequences: dict) -> None:
@@ -286,27 +317,6 @@ def _check_feedback(columns, of_label: dict, sequences: dict) -> None:
     )
 
 
-def _by_request(events, request: str | None) -> tuple:
-    """Sorts rows so that those of one request are adjacent.
-
-    Returns:
-        `(events, requests, time)`: the sorted events; the request number of each row, or `None`
-        without requests; the earliest time of its request.
-    """
-    if request is None:
-        return events, None, events.time
-    code, _ = pd.factorize(events.frame[request])
-    number, at = number_requests(events.user, code, events.time)
-    order = np.lexsort((number, at, events.user))
-    ordered = events._replace(
-        frame=events.frame.iloc[order],
-        user=events.user[order],
-        time=events.time[order],
-        labels={name: values[order] for name, values in events.labels.items()},
-    )
-    return ordered, number[order], at[order]
-
-
 def _training_values(events, part, columns, earlier: dict):
     """Returns the function from the name of a feature to its values in training."""
     rows = np.flatnonzero(part == TRAIN)
@@ -317,6 +327,17 @@ def _training_values(events, part, columns, earlier: dict):
         return concat_series([own, *(table.frame[name] for table in tables)])
 
     return values
+
+
+def _vocabularies(spec, columns, events, encoded) -> dict:
+    """Name of each table whose vocabulary was learned -> its `VocabularyState`."""
+    learned = [spec.features[name].table for name in columns.learned]
+    tables = {table.name: table for table in learned if table is not None}
+    counts = count_encoded(spec, tables, events.frame, columns.separators, encoded)
+    return {
+        name: VocabularyState.of_prepared(table.values, *counts[name], int(events.time.max()))
+        for name, table in tables.items()
+    }
 
 
 def _log(events, is_behavior, encoded, features, prior, columns):

@@ -1,18 +1,43 @@
 """A prepared data set: the spec, the users' behaviors, and train, valid and test samples."""
 
-import csv
 import dataclasses
 import json
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from keras_din.atomic_write import atomic_folder
-from keras_din.checks import json_values, local_path, one_of, positive_number, rate
+from keras_din.checks import (
+    json_values,
+    local_path,
+    one_of,
+    positive_integer,
+    positive_number,
+    rate,
+)
 from keras_din.data.pipeline import batches as pipeline
+from keras_din.data.prepare.append import append_log
+from keras_din.data.prepare.day import (
+    load_bad_rows,
+    load_users,
+    save_bad_rows,
+    save_users,
+    update_columns,
+)
+from keras_din.data.prepare.days_folder import (
+    append_day,
+    append_lock,
+    load_days,
+    load_growth,
+    save_days,
+    save_growth,
+)
+from keras_din.data.prepare.joined_days import join_days, take_rows
+from keras_din.data.prepare.log_format import LogFormat
+from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.times import ORDER
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
@@ -22,19 +47,19 @@ from keras_din.features import FeatureSpec
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["PreparedData"]
+__all__ = ["PreparedData", "append_to_folder"]
 
 PARTS = ("train", "valid", "test")
 HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"
 _USERS = "users.parquet"
 _FORMAT = 1
-_MICROSECONDS_PER_DAY = 86_400_000_000
+_LOG_FORMAT = "log_format.json"
+_DAY = 86_400_000_000
 
 
-def save_header(folder: pathlib.Path, spec: FeatureSpec, parts: list, report: dict) -> None:
-    """Writes the spec and the header, which `PreparedData.load` reads."""
-    (folder / "spec.json").write_text(spec.to_json(), encoding="utf-8")
+def save_header(folder: pathlib.Path, parts: list, report: dict) -> None:
+    """Writes the header, which `PreparedData.load` reads."""
     header = {"format": _FORMAT, "parts": parts, "report": report}
     text = json.dumps(header, indent=1, ensure_ascii=False)
     (folder / HEADER).write_text(text, encoding="utf-8")
@@ -64,6 +89,10 @@ class PreparedData:
             front, or `None`.
         users: `Index` of the users' raw values by number, or `None`. For loaded data, the path of
             a Parquet file. `user_values` is the `Index` in both cases.
+        log_format: The `LogFormat`, by which `append` reads further logs, or `None`.
+        vocabularies: Name of each table whose vocabulary grows -> its `VocabularyState`.
+        days: The `Day`s that `append` added, the first one first.
+        deliveries: What identifies the appended logs.
 
     Raises:
         ValueError: If `behaviors` or `parts` have other names, or JSON does not support `report`.
@@ -83,6 +112,10 @@ class PreparedData:
     report: dict = dataclasses.field(default_factory=dict)
     bad_rows: pd.DataFrame | None = None
     users: pd.Index | pathlib.Path | None = None
+    log_format: LogFormat | None = None
+    vocabularies: dict = dataclasses.field(default_factory=dict)
+    days: tuple = ()
+    deliveries: list = dataclasses.field(default_factory=list)
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -195,8 +228,192 @@ class PreparedData:
         """
         if not isinstance(self.users, pathlib.Path):
             return self.users
-        values = pd.read_parquet(self.users)
-        return pd.Index(values.iloc[:, 0], name=values.columns[0])
+        return load_users(self.users)
+
+    @property
+    def last_time(self) -> int:
+        """The last time of a row or behavior, with those of `days`: microseconds since 1970."""
+        logs = [*self.behaviors.values(), *(log for d in self.days for log in d.behaviors.values())]
+        samples = [*self.parts.values(), *(day.samples for day in self.days)]
+        times = [each.time for each in (*logs, *samples) if each.time is not None]
+        return max((int(time.max()) for time in times if len(time)), default=np.iinfo("int64").min)
+
+    def append(
+        self,
+        source: Any,
+        *,
+        items: Any = None,
+        users: Any = None,
+        late: str = "insert",
+        max_age: float | None = None,
+        max_values: int | None = None,
+        evict: str = "least_recent",
+    ) -> "PreparedData":
+        """Returns the data with a further log, such as that of the next day, as a new `Day`.
+
+        The log is read like the one that `prepare_impressions` prepared: the same columns, units
+        and types. The histories of its rows contain the behaviors of all days before. Rows that
+        are there already, and their histories, do not change. The cost depends on the length of
+        the log and of the vocabularies, and not on the number of events before.
+
+        Vocabularies that `prepare_impressions` learned grow. A value is admitted when it was seen
+        `min_count` times in all logs. It gets the next index, or that of an evicted value; no
+        other value moves. Until then it is out-of-vocabulary. `keras_din.grow` makes the model of
+        the new `spec`.
+
+        Args:
+            source: The log, see `prepare_impressions`.
+            items: Table with one row per item, for columns that are not in the log.
+            users: Table with one row per user, for columns that are not in the log.
+            late: What happens to rows that are earlier than the last time of the data: `"insert"`
+                gives them the history of their own time, and inserts their behaviors in the
+                histories of rows that are appended now and later; `"refuse"` raises an error.
+            max_age: Days after which a value that was not seen leaves its vocabulary, or `None`.
+            max_values: The largest number of values of a vocabulary, or `None`.
+            evict: Which values leave first if there are more: `"least_recent"`, those that were
+                not seen for the longest time, or `"least_frequent"`. Values of the log stay.
+
+        Returns:
+            A `PreparedData` with one more `Day`. If the same log was appended before, this data,
+            and a notice is printed.
+
+        Raises:
+            ValueError: If `prepare_impressions` of this version did not prepare the data, a column
+                is missing or has another type than before, too many rows are bad, or there are
+                late rows with `late="refuse"`.
+
+        Example:
+
+        ```python
+        import pandas as pd
+
+        def log(day):
+            hours = np.arange(24) + 24 * day
+            items = [f"item {h % 5 + day}" for h in hours]
+            clicks = hours % 2
+            columns = {"user": hours % 3, "time": hours * 3600, "item": items, "click": clicks}
+            return pd.DataFrame(columns)
+
+        columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+        data = kd.data.prepare_impressions(log(400), **columns, dim=4)
+        data = data.append(log(401))
+        data.day(0).dataset("train", batch_size=8)
+        ```
+        """
+        eviction = Eviction(
+            None if max_age is None else int(positive_number("max_age", max_age) * _DAY),
+            None if max_values is None else positive_integer("max_values", max_values),
+            one_of("evict", evict, ("least_recent", "least_frequent")) == "least_frequent",
+        )
+        day, spec, vocabularies, delivery = append_log(
+            self, source, items=items, users=users, late=late, eviction=eviction
+        )
+        if day is None:
+            print(f"appended before, nothing changed: a log of {delivery[0]:,} rows", flush=True)
+            return self
+        data = self.updated(spec, vocabularies)
+        return dataclasses.replace(
+            data, days=(*data.days, day), deliveries=[*data.deliveries, delivery]
+        )
+
+    def updated(self, spec: FeatureSpec, vocabularies: dict) -> "PreparedData":
+        """Returns the data with a grown spec. Values that were evicted are out-of-vocabulary."""
+        behaviors, parts = update_columns(spec, vocabularies, 0, self.behaviors, self.parts)
+        return dataclasses.replace(
+            self,
+            spec=spec,
+            behaviors=behaviors,
+            parts=parts,
+            vocabularies=vocabularies,
+            days=tuple(day.updated(spec, vocabularies) for day in self.days),
+        )
+
+    def day(self, index: int) -> "PreparedData":
+        """Returns the rows of an appended day as data of their own, with the part `"train"`.
+
+        Args:
+            index: 0 for the first appended day, -1 for the last.
+        """
+        if not -len(self.days) <= index < len(self.days):
+            raise IndexError(
+                f"`index` must be the number of an appended day, of {len(self.days)}. "
+                f"Received: {index}."
+            )
+        day = self.days[index]
+        return PreparedData(
+            self.spec, day.behaviors, {"train": day.samples}, day.report, day.bad_rows, day.users
+        )
+
+    def day_before_growth(self, index: int, spec: FeatureSpec) -> "PreparedData":
+        """Returns an appended day as a model of the day before sees it.
+
+        Values that were admitted with this day or later are out-of-vocabulary.
+
+        Args:
+            index: See `day`.
+            spec: The spec of the model. It may have fewer values.
+        """
+        number = range(len(self.days))[index]  # The number of the append is one more.
+        behaviors, parts = update_columns(
+            self.spec, self.vocabularies, number, self.day(index).behaviors, self.day(index).parts
+        )
+        return dataclasses.replace(self.day(index), spec=spec, behaviors=behaviors, parts=parts)
+
+    def day_with_replay(self, index: int, replay: float, seed: int) -> "PreparedData":
+        """Returns an appended day with rows of the days before it, drawn at random.
+
+        Args:
+            index: See `day`.
+            replay: The share of these rows among all rows, in [0, 1).
+            seed: The seed of the draw.
+        """
+        index = range(len(self.days))[index]
+        day = self.days[index]
+        older = [(self.behaviors, self.parts.get("train"), self.user_values)]
+        older += [(each.behaviors, each.samples, each.users) for each in self.days[:index]]
+        older = [each for each in older if each[1] is not None]
+        lengths = [len(samples) for _, samples, _ in older]
+        count = min(round(len(day.samples) * replay / (1 - replay)), sum(lengths))
+        if not count:
+            return self.day(index)
+        drawn = np.random.default_rng([seed, index]).choice(sum(lengths), count, replace=False)
+        drawn.sort()
+        pieces, first = [(day.behaviors, {"train": day.samples}, day.users)], 0
+        for (behaviors, samples, users), length in zip(older, lengths, strict=True):
+            rows = drawn[(drawn >= first) & (drawn < first + length)] - first
+            behaviors, samples = take_rows(self.spec, behaviors, samples, rows)
+            pieces.append((behaviors, {"train": samples}, users))
+            first += length
+        behaviors, parts = join_days(pieces)
+        return PreparedData(self.spec, behaviors, parts, {"kind": "a day with replay"})
+
+    def joined(self, valid_days: int = 0) -> "PreparedData":
+        """Returns the data and its appended days as one, to train a model on all days anew.
+
+        The part `"train"` has the rows of all parts of the base data, and those of the days. Users
+        have no raw values, since a user of several days has a history in each.
+
+        Args:
+            valid_days: The last days that become the part `"valid"` instead.
+
+        Raises:
+            ValueError: If there are fewer than `valid_days` days, or users without raw values.
+        """
+        positive_integer("valid_days", valid_days, minimum=0)
+        if self.user_values is None or valid_days > len(self.days):
+            raise ValueError(
+                "`joined` requires data with the users' raw values and at least `valid_days` "
+                f"appended days. Received: valid_days={valid_days}, {self!r}."
+            )
+        pieces = [
+            (self.behaviors, {"train": part}, self.user_values) for part in self.parts.values()
+        ]
+        first_valid = len(self.days) - valid_days
+        for i, day in enumerate(self.days):
+            part = "train" if i < first_valid else "valid"
+            pieces.append((day.behaviors, {part: day.samples}, day.users))
+        behaviors, parts = join_days(pieces)
+        return PreparedData(self.spec, behaviors, parts, {"kind": "joined days"})
 
     def weight_by_recency(self, half_life: float) -> "PreparedData":
         """Returns the data with smaller weights for older training rows, for changing interests.
@@ -223,7 +440,7 @@ class PreparedData:
                 "`weight_by_recency` requires times, since it counts days. Received: data whose "
                 "rows have an order instead of times."
             )
-        age = (train.time.max() - train.time) / _MICROSECONDS_PER_DAY
+        age = (train.time.max() - train.time) / _DAY
         weight = np.exp2(-age / half_life)
         if train.weight is not None:
             weight *= train.weight
@@ -254,14 +471,16 @@ class PreparedData:
             log.save(folder / "behaviors" / name)
         for part, samples in self.parts.items():
             samples.save(folder / "parts" / part)
-        if self.bad_rows is not None and len(self.bad_rows):
-            # Quotes protect fields with a carriage return.
-            self.bad_rows.to_csv(folder / _BAD_ROWS, index=False, quoting=csv.QUOTE_ALL)
+        save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
         users = self.user_values
         if users is not None:
-            name = "user" if users.name is None else str(users.name)
-            pd.DataFrame({name: users}).to_parquet(folder / _USERS, index=False)
-        save_header(folder, self.spec, list(self.parts), self.report)
+            save_users(users, folder / _USERS)
+        if self.log_format is not None:
+            text = json.dumps(self.log_format.to_dict(), indent=1, ensure_ascii=False)
+            (folder / _LOG_FORMAT).write_text(text, encoding="utf-8")
+        save_growth(folder, self.spec, self.vocabularies)
+        save_days(folder, self)
+        save_header(folder, list(self.parts), self.report)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
@@ -277,15 +496,12 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
-        spec = FeatureSpec.from_json((folder / "spec.json").read_text(encoding="utf-8"))
+        growth, load, deliveries = load_days(folder)
+        spec, vocabularies = load_growth(growth)
         # Version 0.1 used the British spelling.
         behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
-        bad_rows = None
-        if (folder / _BAD_ROWS).is_file():
-            # The text of the log; only the line is always a number.
-            bad_rows = pd.read_csv(folder / _BAD_ROWS, dtype=str, keep_default_na=False)
-            bad_rows["line"] = bad_rows["line"].astype(int)
-        return cls(
+        log_format = folder / _LOG_FORMAT
+        data = cls(
             spec,
             {
                 sequence.name: BehaviorLog.load(folder / behaviors / sequence.name)
@@ -293,11 +509,70 @@ class PreparedData:
             },
             {part: Samples.load(folder / "parts" / part) for part in header["parts"]},
             header["report"],
-            bad_rows,
+            load_bad_rows(folder / _BAD_ROWS),
             folder / _USERS if (folder / _USERS).is_file() else None,
+            log_format=(
+                LogFormat.from_dict(json.loads(log_format.read_text(encoding="utf-8")))
+                if log_format.is_file()
+                else None
+            ),
+            days=load(spec, vocabularies),
+            deliveries=deliveries,
         )
+        return data.updated(spec, vocabularies)
 
     def __repr__(self):
+        days = f", {len(self.days)} appended days" if self.days else ""
         parts = ", ".join(f"{part}: {len(samples):,}" for part, samples in self.parts.items())
         logs = ", ".join(f"{name}: {len(log):,}" for name, log in self.behaviors.items())
-        return f"PreparedData(rows of {{{parts}}}, events of {{{logs}}})"
+        return f"PreparedData(rows of {{{parts}}}, events of {{{logs}}}{days})"
+
+
+def append_to_folder(
+    folder: str | os.PathLike, source: Any, *, wait: bool = False, **options
+) -> PreparedData:
+    """Appends a log to saved data, completely or not at all; see `PreparedData.append`.
+
+    Only the new day is written. If the process is interrupted, the folder stays as it was. Two
+    processes never append to a folder at the same time.
+
+    Args:
+        folder: The folder of `PreparedData.save`.
+        source: The log.
+        wait: Whether to wait for another process that appends to the folder.
+        **options: Further arguments of `PreparedData.append`.
+
+    Returns:
+        The `PreparedData` with the day.
+
+    Raises:
+        BlockingIOError: If another process appends to the folder and `wait` is not set.
+        FileNotFoundError: If `folder` is not prepared data.
+        ValueError: See `PreparedData.append`.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    log = pd.DataFrame(
+        {
+            "user": [1, 2] * 10,
+            "time": range(20),
+            "item": list("abcde") * 4,
+            "click": [1, 0, 0, 0, 1] * 4,
+        }
+    )
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+    kd.data.prepare_impressions(log, **columns, dim=4).save("data")
+    data = kd.data.append_to_folder("data", log.assign(time=log["time"] + 20))
+    ```
+    """
+    PreparedData.load(folder)
+    folder = pathlib.Path(os.path.realpath(local_path("folder", folder)))
+    with append_lock(folder, wait):
+        before = PreparedData.load(folder)
+        data = before.append(source, **options)
+        if data is not before:
+            append_day(folder, data)
+    return data

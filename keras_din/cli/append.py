@@ -1,0 +1,67 @@
+"""Append a further log, such as that of the next day, to prepared data.
+
+The log has the columns, units and types of the log that was prepared. New values are added to the
+vocabularies; all other values keep their indices. If the same log was appended before, nothing
+changes. An interrupted append leaves the data as it was.
+
+  keras-din append data logs/2026-11-27.parquet
+  keras-din append data logs/2026-11-28.csv --items items.parquet --max-age 90
+"""
+
+from keras_din.cli.show import day_report
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command."""
+    parser.add_argument("data", help="prepared data")
+    parser.add_argument("log", help="the log, in the form of the log that was prepared")
+    parser.add_argument("--items", metavar="FILE", help="one row per item")
+    parser.add_argument("--users", metavar="FILE", help="one row per user")
+    parser.add_argument(
+        "--late",
+        choices=("insert", "refuse"),
+        default="insert",
+        help="rows that are earlier than the last time of the data: insert them where they belong, "
+        "or refuse the log (default insert)",
+    )
+    parser.add_argument(
+        "--max-age",
+        type=float,
+        metavar="DAYS",
+        help="remove values that were not seen for so many days (default: none)",
+    )
+    parser.add_argument(
+        "--max-values",
+        type=int,
+        metavar="N",
+        help="the largest number of values per vocabulary (default: no limit)",
+    )
+    parser.add_argument(
+        "--evict",
+        choices=("least_recent", "least_frequent"),
+        default="least_recent",
+        help="with --max-values: the values that are removed first (default least_recent)",
+    )
+    parser.add_argument(
+        "--wait", action="store_true", help="wait for another append to the same data to end"
+    )
+
+
+def run(options) -> None:
+    """Appends the log and prints what was read."""
+    from keras_din.data import append_to_folder
+
+    data = append_to_folder(
+        options.data,
+        options.log,
+        wait=options.wait,
+        items=options.items,
+        users=options.users,
+        late=options.late,
+        max_age=options.max_age,
+        max_values=options.max_values,
+        evict=options.evict,
+    )
+    if data.days:
+        print(day_report(data.days[-1]))
+    print(f"written: {options.data}, {len(data.days)} appended days")

@@ -1,0 +1,216 @@
+"""Appends another log, such as the next day's, to prepared data."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_din.checks import one_of
+from keras_din.data.encoding.features import count_parts
+from keras_din.data.prepare.clean_log import clean_log
+from keras_din.data.prepare.day import Day
+from keras_din.data.prepare.log_columns import log_columns
+from keras_din.data.prepare.log_format import LogFormat
+from keras_din.data.prepare.recent_behaviors import DayBehaviors, with_recent
+from keras_din.data.prepare.requests import sort_by_request
+from keras_din.data.prepare.value_counts import count_values, raw_column
+from keras_din.data.prepare.vocabulary_state import Eviction
+from keras_din.data.reading.columns import is_missing, numbers
+from keras_din.data.reading.labels import format_value
+from keras_din.data.reading.raw_values import raw_values
+from keras_din.data.reading.source import as_source, as_sources
+from keras_din.data.store.samples import Samples
+from keras_din.features import Vocabulary
+
+LATE = ("insert", "refuse")
+
+
+def append_log(
+    data, source: Any, *, items: Any, users: Any, late: str, eviction: Eviction
+) -> tuple:
+    """Reads another log of impressions like the one of prepared data.
+
+    See `PreparedData.append` for the arguments.
+
+    Returns:
+        `(day, spec, vocabularies, delivery)`: the `Day`, the spec and the states of vocabularies
+        after it, and what identifies the log. `day` is `None` if the log was appended before.
+    """
+    log_format = _log_format(data)
+    one_of("late", late, LATE)
+    number = len(data.days) + 1
+    events, of_tables, columns = _read(data, source, items, users, log_format)
+    delivery = _delivery(events)
+    if delivery in data.deliveries:
+        return None, data.spec, data.vocabularies, delivery
+    _check_types(data, events, columns)
+    events, requests, shown_at = sort_by_request(events, log_format.request)
+    first = np.full(len(events.users), np.iinfo(np.int64).max)
+    np.minimum.at(first, events.user, shown_at)
+    is_late = shown_at < data.last_time
+    if late == "refuse" and is_late.any():
+        row = int(is_late.argmax())
+        raise ValueError(
+            f"All rows must be at or after the last time of the data, {_date(data.last_time)}, "
+            f"with late='refuse'. Received: {int(is_late.sum()):,} earlier rows, such as "
+            f"{_date(shown_at[row])} in row {events.frame.index[row]}. Pass late='insert' (on the "
+            "command line `--late insert`) to insert them in the histories of later days."
+        )
+
+    vocabularies, of_vocabularies = {}, {}
+    seen = count_values(data.spec, data.vocabularies, events.frame, columns.separators)
+    for name, state in data.vocabularies.items():
+        vocabularies[name], of_vocabularies[name] = state.append(
+            seen[name], int(events.time.max()), number, log_format.min_count, eviction
+        )
+    spec = data.spec.with_values({name: state.values for name, state in vocabularies.items()})
+    features = _log_columns(spec, log_format).fit(lambda name: events.frame[name], 16, 1)
+    features.spec(spec.target, spec.context, {}, (), 1)  # Which features mark padding.
+    encoded = {name: features.column(name, events.frame[name]) for name in columns.names}
+
+    behaviors, is_own = {}, {}
+    known = data.updated(spec, vocabularies)
+    for sequence in spec.sequences:
+        of_day = events.labels[log_format.sequences[sequence.name]] == 1
+        new = (
+            events.user[of_day],
+            {f.name: encoded[f.name][of_day] for f in sequence.features},
+            events.time[of_day],
+        )
+        behaviors[sequence.name], is_own[sequence.name] = with_recent(
+            _days(known, sequence.name), events.users, first, new, sequence.max_length
+        )
+    samples = Samples(
+        columns={name: encoded[name] for name in columns.of_samples},
+        history={name: log.before(events.user, shown_at) for name, log in behaviors.items()},
+        labels={name: events.labels[column] for name, column in log_format.labels.items()},
+        group=events.user,
+        request=requests,
+        time=shown_at,
+        line=events.frame.index.to_numpy(),
+    )
+    report = {
+        "kind": "impressions",
+        **events.report,
+        **of_tables,
+        "rows_late": int(is_late.sum()),
+        "vocabularies": of_vocabularies,
+        "values_missing": features.missing,
+        **features.of_bags,
+        "behaviors": {name: int(own.sum()) for name, own in is_own.items()},
+        "parts": count_parts({"train": samples}, spec),
+    }
+    users = events.users.rename(log_format.user)
+    day = Day(number, behaviors, is_own, samples, users, report, events.bad)
+    return day, spec, vocabularies, delivery
+
+
+def _log_format(data) -> LogFormat:
+    if data.log_format is None:
+        raise ValueError(
+            "`append` requires data that `prepare_impressions` of this version prepared, since it "
+            f"reads a log in the same way. Received: {data.report.get('kind', 'other data')!r}. "
+            "Prepare the data again."
+        )
+    if data.user_values is None:
+        raise ValueError("`append` requires data with the users' raw values. Received: none.")
+    return data.log_format
+
+
+def _log_columns(spec, log_format: LogFormat):
+    of = dict.fromkeys(f for sequence in spec.sequences for f in sequence.of)
+    side_features = dict.fromkeys(f for each in spec.sequences for f in each.side_features)
+    ids = [log_format.user, *([log_format.request] if log_format.request else [])]
+    bags = {name: text for name, text in log_format.separators.items() if text is not None}
+    flags = dict.fromkeys([*log_format.labels.values(), *log_format.sequences.values()])
+    return log_columns(
+        spec.target,
+        spec.context,
+        list(side_features),
+        list(of),
+        ids=ids,
+        time=log_format.time,
+        time_format=log_format.time_format,
+        numbers=flags,
+        bags=bags,
+    )
+
+
+def _read(data, source, items, users, log_format: LogFormat) -> tuple:
+    """Returns `(events, report, columns)` of a log, read in the same way as the data's."""
+    columns = _log_columns(data.spec, log_format)
+    if raw_values(log_format.user, pd.Series(data.user_values)).kind == "string":
+        columns.reading["kinds"].pop(log_format.user)
+        columns.reading["text"].add(log_format.user)
+    source = as_source(source, log_format.sep, log_format.header, log_format.names)
+    items, users = as_sources((items, users), log_format.sep)
+    flags = list(dict.fromkeys([*log_format.labels.values(), *log_format.sequences.values()]))
+    needed = [log_format.user, log_format.time, *flags, *columns.names]
+    needed += [log_format.request] if log_format.request else []
+    events, report = clean_log(
+        source,
+        columns,
+        needed,
+        {"items": (columns.item, items), "users": (log_format.user, users)},
+        log_format.max_bad,
+        user=log_format.user,
+        time=log_format.time,
+        labels=flags,
+        required=[columns.item, *([log_format.request] if log_format.request else [])],
+        time_unit=log_format.time_unit,
+        time_format=log_format.time_format,
+        label_map=log_format.label_map,
+        duplicates=log_format.duplicates,
+    )
+    return events, report, columns
+
+
+def _delivery(events) -> list:
+    """Returns what identifies a log: its rows, and a checksum that ignores their order."""
+    frame = events.frame.reset_index(drop=True)
+    text = {name: frame[name].astype(str) for name in frame}
+    rows = pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy()
+    return [len(frame), f"{int(rows.sum(dtype=np.uint64)):016x}"]
+
+
+def _check_types(data, events, columns) -> None:
+    """Refuses users and values of another type than before: `"007"` is another value than 7."""
+    name = data.log_format.user
+    found, expected = (
+        raw_values(name, pd.Series(users)).kind for users in (events.users, data.user_values)
+    )
+    if found != expected:
+        raise _type_error(name, expected, found, events.users[0])
+    for feature in data.spec.features.values():
+        values = events.frame[feature.name]
+        if feature.is_numeric and not np.isfinite(numbers(feature.name, values)).any():
+            some = values[~is_missing(values)]
+            if len(some):
+                raise _type_error(feature.name, "float", "string", some.iloc[0])
+        if feature.table is None or not isinstance(feature.values, Vocabulary):
+            continue
+        values = raw_column(feature, values, columns.separators)
+        found, expected = raw_values(feature.name, values).kind, feature.values.raw_dtype
+        if len(values) and found != expected:
+            raise _type_error(feature.name, expected, found, values.iloc[0])
+
+
+def _type_error(name: str, expected: str, found: str, value) -> ValueError:
+    words = {"string": "text", "int64": "integers", "float": "numbers"}
+    return ValueError(
+        f"Column {name!r} must have the type that it had when the data was prepared, "
+        f"{words[expected]}, since '007' and 7 are different ids. Received: {words[found]}, such "
+        f"as {format_value(value)}. Convert the column, or prepare all days again."
+    )
+
+
+def _days(data, sequence: str) -> list:
+    base = DayBehaviors(data.user_values, data.behaviors[sequence], None)
+    return [
+        base,
+        *(DayBehaviors(d.users, d.behaviors[sequence], d.is_own[sequence]) for d in data.days),
+    ]
+
+
+def _date(time: int) -> str:
+    return str(pd.Timestamp(int(time), unit="us"))

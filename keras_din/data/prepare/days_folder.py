@@ -1,0 +1,129 @@
+"""The appended days in a folder of prepared data, and the lock of an append."""
+
+import contextlib
+import json
+import pathlib
+import shutil
+
+from keras_din.atomic_write import atomic_file
+from keras_din.data.prepare.day import Day
+from keras_din.data.prepare.vocabulary_state import VocabularyState
+from keras_din.features import FeatureSpec
+
+_DAYS, _HEADER, _LOCK = "days", "days.json", ".append.lock"
+_SPEC, VOCABULARIES = "spec.json", "vocabularies"
+
+
+def save_growth(folder: pathlib.Path, spec: FeatureSpec, vocabularies: dict) -> None:
+    """Writes a spec and the states of its vocabularies to a folder."""
+    (folder / _SPEC).write_text(spec.to_json(), encoding="utf-8")
+    for name, state in vocabularies.items():
+        state.save(folder / VOCABULARIES / name)
+
+
+def load_growth(folder: pathlib.Path) -> tuple:
+    """Reads what `save_growth` wrote: `(spec, vocabularies)`."""
+    spec = FeatureSpec.from_json((folder / _SPEC).read_text(encoding="utf-8"))
+    states = folder / VOCABULARIES
+    names = sorted(each.name for each in states.iterdir()) if states.is_dir() else []
+    return spec, {n: VocabularyState.load(states / n, spec.tables[n].values) for n in names}
+
+
+def save_days(folder: pathlib.Path, data) -> None:
+    """Writes all days of data to its new folder."""
+    if not data.days:
+        return
+    (folder / _DAYS).mkdir()
+    for day in data.days:
+        (folder / _DAYS / _name(day)).mkdir()
+        day.save(folder / _DAYS / _name(day))
+    _write_header(folder, data, None)
+
+
+def append_day(folder: pathlib.Path, data) -> None:
+    """Adds the last day of data to the folder of the other days.
+
+    The header is replaced at the end, so that an interrupted append changes nothing. What it left
+    is removed by the next one.
+    """
+    day = data.days[-1]
+    growth = f"growth-{day.number:06d}"
+    days = folder / _DAYS
+    days.mkdir(exist_ok=True)
+    before = _read_header(folder)
+    kept = [*before.get("days", []), before.get("growth"), _HEADER]
+    for entry in days.iterdir():
+        if entry.name not in kept:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    try:
+        for name, save in (
+            (_name(day), day.save),
+            (growth, lambda path: save_growth(path, data.spec, data.vocabularies)),
+        ):
+            (days / name).mkdir()
+            save(days / name)
+        _write_header(folder, data, growth)
+    except BaseException:
+        if _read_header(folder) == before:
+            for name in (_name(day), growth):
+                shutil.rmtree(days / name, ignore_errors=True)
+        raise
+    if before.get("growth"):
+        shutil.rmtree(days / before["growth"])
+
+
+def load_days(folder: pathlib.Path) -> tuple:
+    """Returns `(growth, days, deliveries)`: a folder for `load_growth`, a function, and a list.
+
+    The function takes the spec and the vocabularies and returns the `Day`s.
+    """
+    header = _read_header(folder)
+    growth = header.get("growth")
+
+    def load(spec, vocabularies):
+        names = header.get("days", [])
+        loaded = [Day.load(folder / _DAYS / name, spec) for name in names]
+        return tuple(day.updated(spec, vocabularies) for day in loaded)
+
+    where = folder if growth is None else folder / _DAYS / growth
+    return where, load, header.get("deliveries", [])
+
+
+@contextlib.contextmanager
+def append_lock(folder: pathlib.Path, wait: bool):
+    """Holds the lock of a folder, which the system releases if the process ends.
+
+    Raises:
+        BlockingIOError: If another process holds it and `wait` is not set.
+    """
+    import fcntl  # Not on Windows.
+
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"No other process may append to `folder` at the same time. Received: {folder}, "
+                "which another process appends to. Pass wait=True (on the command line `--wait`) "
+                "to wait for it."
+            ) from None
+        yield
+
+
+def _name(day: Day) -> str:
+    return f"{day.number:06d}"
+
+
+def _read_header(folder: pathlib.Path) -> dict:
+    file = folder / _DAYS / _HEADER
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _write_header(folder: pathlib.Path, data, growth: str | None) -> None:
+    header = {
+        "days": [_name(day) for day in data.days],
+        "growth": growth,
+        "deliveries": data.deliveries,
+    }
+    with atomic_file(folder / _DAYS / _HEADER) as partial:
+        partial.write_text(json.dumps(header, indent=1), encoding="utf-8")

@@ -1,0 +1,65 @@
+"""How a log was read, which prepared data keeps so that further days are read in the same way."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_din.checks import json_values
+
+
+@dataclasses.dataclass(frozen=True)
+class LogFormat:
+    """The arguments of `prepare_impressions` that say where things are in a log.
+
+    Attributes:
+        user: Column of users.
+        time: Column of times or of an order.
+        time_unit: The unit of its numbers, after it was detected.
+        time_format: The format of its text, or `None`.
+        labels: Name of each label -> its column.
+        sequences: Name of each sequence -> the column that selects its behaviors.
+        request: Column of requests, or `None`.
+        separators: Name of a column with several values -> its separator.
+        sep: Separator of CSV files, or `None`.
+        header: Whether CSV files have a header, or `None`.
+        names: Names of the columns of a CSV file, or `None`.
+        label_map: Name of the column of each label -> its other values -> 0 or 1.
+        duplicates: `"keep"`, `"drop"` or `None`.
+        max_bad: The largest share of bad rows.
+        min_count: How often a value must be seen to have its own embedding.
+    """
+
+    user: str
+    time: str
+    time_unit: str
+    time_format: str | None
+    labels: dict
+    sequences: dict
+    request: str | None
+    separators: dict
+    sep: str | None
+    header: bool | None
+    names: list | None
+    label_map: dict
+    duplicates: str | None
+    max_bad: float
+    min_count: int
+
+    def to_dict(self) -> dict:
+        """Returns the format as JSON values."""
+        fields = dataclasses.asdict(self)
+        fields["label_map"] = {  # The keys of a JSON object can only be text.
+            name: [[_plain(key), value] for key, value in of_label.items()]
+            for name, of_label in self.label_map.items()
+        }
+        return json_values("log_format", fields)
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> "LogFormat":
+        """Reads what `to_dict` returned."""
+        label_map = {name: dict(pairs) for name, pairs in fields["label_map"].items()}
+        return cls(**fields | {"label_map": label_map})
+
+
+def _plain(key):
+    return key.item() if isinstance(key, np.generic) else key

@@ -1,0 +1,85 @@
+"""The recent behaviors of users in earlier days, which the next day's histories start with."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.prepare.build_behavior_log import concat_behaviors
+from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.store.order import argsort_events, ranges
+
+
+class DayBehaviors(NamedTuple):
+    """The behaviors of one sequence in the base data or in one day.
+
+    Attributes:
+        users: The raw values of its users by number.
+        log: Their `BehaviorLog`.
+        is_own: Which events happened in this day, bool `(events,)`. The others were copied from
+            earlier days. `None` if all are its own.
+    """
+
+    users: pd.Index
+    log: BehaviorLog
+    is_own: np.ndarray | None
+
+
+def with_recent(
+    days: list, users: pd.Index, first: np.ndarray, new: tuple, max_length: int
+) -> tuple:
+    """Creates the behavior log of a day: recent behaviors of its users, and the day's own.
+
+    The histories of the day's rows are those of one log of all days. Of most users the last
+    `max_length` behaviors are copied from the last day that has them, so the cost depends on the
+    day and not on the log. Of users with late rows, which are earlier than a behavior that is
+    known already, all behaviors are copied.
+
+    Args:
+        days: `DayBehaviors` of the base data and of each day, the oldest first.
+        users: The raw values of the day's users by number.
+        first: int64 `(users,)`, the time of the first row of each.
+        new: `(user, columns, time)` of the day's own behaviors.
+        max_length: The largest number of behaviors that a model reads.
+
+    Returns:
+        `(log, is_own)`: the `BehaviorLog`, and which of its events are the day's own.
+    """
+    pieces = []
+    remaining, late = np.arange(len(users)), []
+    for day in reversed(days):
+        place = day.users.get_indexer(users[remaining])
+        found = place >= 0
+        number, place, remaining = remaining[found], place[found], remaining[~found]
+        start, end = day.log.offsets[place], day.log.offsets[place + 1]
+        some = end > start
+        number, start, end = number[some], start[some], end[some]
+        is_late = np.asarray(day.log.time)[end - 1] >= first[number]
+        late.append(number[is_late])
+        number, start, end = number[~is_late], start[~is_late], end[~is_late]
+        pieces.append(_events(day, number, np.maximum(start, end - max_length), end))
+    late = np.sort(np.concatenate(late)) if late else np.zeros(0, np.int64)
+    if len(late):
+        for day in days:
+            place = day.users.get_indexer(users[late])
+            number, place = late[place >= 0], place[place >= 0]
+            pieces.append(
+                _events(day, number, day.log.offsets[place], day.log.offsets[place + 1], own=True)
+            )
+    pieces.append(new)
+    user, columns, time = concat_behaviors(pieces)
+    is_own = np.zeros(len(user), bool)
+    is_own[len(user) - len(new[0]) :] = True
+    is_own = is_own[argsort_events(time, user)]  # The order of `from_events`.
+    return BehaviorLog.from_events(user, columns, time, len(users)), is_own
+
+
+def _events(day: DayBehaviors, number, start, end, own: bool = False) -> tuple:
+    """Returns `(user, columns, time)` of the events `start` to `end - 1` of each user."""
+    size = end - start
+    place, user = ranges(start, size), np.repeat(number, size)
+    if own and day.is_own is not None:
+        is_own = np.asarray(day.is_own)[place]
+        place, user = place[is_own], user[is_own]
+    columns = {name: values[place] for name, values in day.log.columns.items()}
+    return user, columns, np.asarray(day.log.time)[place]

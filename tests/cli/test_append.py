@@ -1,0 +1,47 @@
+"""`keras-din append`: what it prints and writes."""
+
+import pandas as pd
+
+from keras_din.cli import main
+from keras_din.data import PreparedData
+from tests.data.prepare.shared import a_day
+
+
+def test_days_are_appended(tmp_path, capsys):
+    for day in range(3):
+        a_day(day).to_csv(tmp_path / f"{day}.csv", index=False)
+    data = str(tmp_path / "data")
+    columns = ["--user", "user", "--time", "time", "--label", "click", "--target", "item,price"]
+    columns += ["--dim", "4", "--split", "by-time", "--test-from", str(a_day(0)["time"].max())]
+    assert main(["prepare", str(tmp_path / "0.csv"), data, *columns]) == 0
+    capsys.readouterr()
+    assert main(["append", data, str(tmp_path / "1.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert "day 1: read 16 rows, kept 16 of 4 users" in printed
+    assert "values of 'item': 2 new, 0 removed, 0 seen too rarely" in printed
+    assert f"written: {data}, 1 appended days" in printed
+    assert main(["append", data, str(tmp_path / "1.csv")]) == 0
+    assert "appended before, nothing changed: a log of 16 rows" in capsys.readouterr().out
+    assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5"]) == 0
+    assert "removed" in capsys.readouterr().out
+    assert len(PreparedData.load(data).days) == 2
+    words = ["append", data, str(tmp_path / "0.csv"), "--late", "refuse"]
+    assert main(words) == 1
+    assert "with late='refuse'. Received: 16 earlier rows" in capsys.readouterr().err
+
+
+def test_bad_logs_leave_the_data_as_it_was(tmp_path, capsys):
+    a_day(0).to_parquet(tmp_path / "0.parquet")
+    data = str(tmp_path / "data")
+    columns = ["--user", "user", "--time", "time", "--label", "click", "--target", "item"]
+    assert main(["prepare", str(tmp_path / "0.parquet"), data, *columns]) == 0
+    half = (tmp_path / "0.parquet").read_bytes()[:-100]
+    (tmp_path / "half.parquet").write_bytes(half)
+    a_day(1).iloc[:0].to_csv(tmp_path / "empty.csv", index=False)
+    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "other.csv", index=False)
+    for log in ("half.parquet", "empty.csv", "other.csv", "none.csv"):
+        assert main(["append", data, str(tmp_path / log)]) == 1, log
+        assert capsys.readouterr().err.startswith("keras-din: error: ")
+    assert PreparedData.load(data).days == ()
+    assert main(["append", str(tmp_path), str(tmp_path / "0.parquet")]) == 1
+    assert "must be one that `PreparedData.save` wrote" in capsys.readouterr().err

@@ -1,0 +1,151 @@
+"""An append to a folder that is killed, meets another one or finds a full disk."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from keras_din.data import PreparedData, append_to_folder, prepare_impressions
+from keras_din.data.prepare import days_folder
+from keras_din.data.prepare.day import Day
+from tests.data.prepare.shared import a_day
+
+COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 4}
+
+# Only its children use pandas and Arrow, whose threads do not survive a fork.
+KILLED = """
+import os, pathlib, signal, sys
+
+import numpy as np
+from keras_din.data import PreparedData, append_to_folder, prepare_impressions
+from tests.data.prepare.shared import a_day
+
+folder = pathlib.Path(sys.argv[1])
+columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 4}
+
+def contents(data):
+    rows = [len(day.samples) for day in data.days]
+    events = [len(day.behaviors["hist"]) for day in data.days]
+    entries = data.spec.features["item"].vocabulary
+    counts = data.vocabularies["item"].count.sum()
+    return rows, events, entries, int(counts), data.deliveries
+
+def in_a_child(function):
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(int(not function()))
+        except BaseException as error:
+            print(type(error).__name__, error, file=sys.stderr, flush=True)
+            os._exit(3)
+    return os.waitpid(child, 0)[1]
+
+def prepare():
+    prepare_impressions(a_day(0), **columns).save(folder / "data")
+    append_to_folder(folder / "data", a_day(1))
+    return True
+
+def append(kill_at):
+    # Dies at its n-th operation on files.
+    left = [kill_at]
+    def dies(function):
+        def call(*arguments, **options):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+        return call
+    np.save, os.replace, os.mkdir = dies(np.save), dies(os.replace), dies(os.mkdir)
+    pathlib.Path.write_text = dies(pathlib.Path.write_text)
+    os.rmdir, os.unlink = dies(os.rmdir), dies(os.unlink)
+    append_to_folder(folder / "data", a_day(2), max_values=6)
+    return True
+
+def check():
+    before = prepare_impressions(a_day(0), **columns).append(a_day(1))
+    after = before.append(a_day(2), max_values=6)
+    found = contents(PreparedData.load(folder / "data"))
+    assert found in (contents(before), contents(after)), found
+    return found == contents(after)
+
+assert in_a_child(prepare) == 0
+kills = 0
+while True:
+    kills += 1
+    status = in_a_child(lambda: append(kills))
+    done = in_a_child(check)
+    assert os.WIFEXITED(done) and os.WEXITSTATUS(done) in (0, 1), done
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0
+        break
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    if os.WEXITSTATUS(done) == 0:  # It had appended before it was killed: once more from before.
+        import shutil
+        shutil.rmtree(folder / "data")
+        assert in_a_child(prepare) == 0
+print(kills - 1)
+"""
+
+
+def test_an_append_that_is_killed_leaves_the_old_or_the_new_data(tmp_path):
+    words = [sys.executable, "-c", KILLED, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) >= 30
+
+
+@pytest.fixture
+def folder(tmp_path):
+    prepare_impressions(a_day(0), **COLUMNS).save(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("what", ["Day.save", "save_growth", "_write_header"])
+def test_a_full_disk_leaves_the_old_data(folder, monkeypatch, what):
+    append_to_folder(folder, a_day(1))
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+
+    def fails(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        owner = Day if what == "Day.save" else days_folder
+        patch.setattr(owner, what.rpartition(".")[2], fails)
+        with pytest.raises(OSError, match="No space left"):
+            append_to_folder(folder, a_day(2))
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+    assert len(PreparedData.load(folder).days) == 1
+    assert len(append_to_folder(folder, a_day(2)).days) == 2
+
+
+def test_two_appends_at_once(folder):
+    with days_folder.append_lock(folder, wait=False):
+        with pytest.raises(BlockingIOError, match=r"No other process may append .* wait=True"):
+            append_to_folder(folder, a_day(1))
+        assert PreparedData.load(folder).days == ()
+        words = ["-c", WAITING, str(folder)]
+        other = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+        try:
+            assert other.stdout.readline() == "waits\n"
+            assert len(PreparedData.load(folder).days) == 0
+        except BaseException:
+            other.kill()
+            raise
+    assert other.communicate(timeout=120)[0] == "1\n"
+    assert len(append_to_folder(folder, a_day(2)).days) == 2
+
+
+WAITING = """
+import sys
+from keras_din.data import append_to_folder
+from tests.data.prepare.shared import a_day
+print("waits", flush=True)
+print(len(append_to_folder(sys.argv[1], a_day(1), wait=True).days))
+"""
+
+
+def test_other_folders_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"PreparedData\.save"):
+        append_to_folder(tmp_path, a_day(1))
+    assert list(tmp_path.iterdir()) == []
