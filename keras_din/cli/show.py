@@ -179,4 +179,4 @@ def _type(facts: dict) -> str:
     if facts["missing"]:
         tokens = ", ".join(f"{token!r} {count:,}" for token, count in facts["missing"].items())
         line += f"; missing: {tokens}"
-    return line
+    return f"{line}; {facts['notice']}" if "notice" in facts else line

@@ -67,8 +67,9 @@ class EmbeddedFeature(Feature):
             return self
         if self.table not in tables:
             raise ValueError(
-                f"`table` of {type(self).__name__} {self.name!r} must be a table of the spec: "
-                f"{list(tables)}. Received: table={self.table!r}."
+                f"`table` of {type(self).__name__} {self.name!r} must be a `Table`, or the name of "
+                f"a table of the spec: {list(tables)}. A `Categorical` or `Bag` without `table` "
+                f"has a table of its own name. Received: table={self.table!r}."
             )
         return dataclasses.replace(self, table=tables[self.table])
 

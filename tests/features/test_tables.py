@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
+from keras_din.cli.show import report
 from keras_din.data import (
     BehaviorLog,
     PreparedData,
@@ -62,7 +63,7 @@ def test_spec_replaces_names_of_tables_by_tables():
         (lambda: Categorical("a", table="a"), "must be the table of another feature. .*table='a'"),
         (
             lambda: FeatureSpec(target=[ITEM], context=[Categorical("a", table="items")]),
-            r"`table` of Categorical 'a' must be a table of the spec: \['item'\]",
+            r"`table` of Categorical 'a' must be .* a table of the spec: \['item'\]\. A `Cat",
         ),
         (
             lambda: FeatureSpec(
@@ -149,16 +150,24 @@ def test_prepare_learns_a_vocabulary_from_all_features_of_a_table():
             "part": ["train", "train", "train", "test"],
         }
     )
-    data = prepare_impressions(
-        frame,
-        user="user",
-        time="time",
-        label="click",
-        target=["item"],
-        context=[Categorical("first", table="item"), Bag("liked", table="item")],
-        split="part",
-        dim=2,
+    notice = (
+        "no value in common with 'item', whose table it shares: 'z' in 'first', 'x', 'y' in 'item'"
     )
+    with pytest.warns(UserWarning, match=rf"^Column 'first' has {notice}\. If they do not"):
+        data = prepare_impressions(
+            frame,
+            user="user",
+            time="time",
+            label="click",
+            target=["item"],
+            context=[Categorical("first", table="item"), Bag("liked", table="item")],
+            split="part",
+            dim={"item": 2, "first": 2},
+        )
+    assert data.report["columns"]["first"]["notice"] == notice
+    assert "notice" not in data.report["columns"]["liked"]
+    line = "  first: categorical: given as a Categorical, such as 'z'; missing: 'null' 1"
+    assert f"{line}; {notice}" in report(data)
     first, liked = data.spec.context
     # Counts in training: w 4, x 3, z 2, y 1.
     assert data.spec.tables == {"item": Table("item", values=Vocabulary(list("wxzy")), dim=2)}
@@ -169,29 +178,6 @@ def test_prepare_learns_a_vocabulary_from_all_features_of_a_table():
     assert [train["liked"].values_of(row).tolist() for row in range(3)] == [[3, 2], [2, 2], [2]]
     assert test["first"].tolist() == [1]
     assert data.report["values_missing"] == {"first": 1}
-
-
-def test_unknown_table_raises_in_prepare():
-    frame = pd.DataFrame(
-        {
-            "user": [1, 1],
-            "time": [1, 2],
-            "item": ["x", "x"],
-            "first": ["z", "z"],
-            "click": [1, 0],
-            "part": ["train", "train"],
-        }
-    )
-    with pytest.raises(ValueError, match=r"`table` of Categorical 'first' must be a table of"):
-        prepare_impressions(
-            frame,
-            user="user",
-            time="time",
-            label="click",
-            target=["item"],
-            context=[Categorical("first", table="shop")],
-            split="part",
-        )
 
 
 def test_from_json_reads_formats_of_version_0_1():

@@ -6,11 +6,18 @@ import pandas as pd
 from keras_din.checks import positive_integer
 from keras_din.data.encoding.bags import bag_values, fit_bag
 from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_column
+from keras_din.data.encoding.shared_tables import (
+    check_dims,
+    check_table_names,
+    compare_columns,
+    known_tables,
+    learns_table,
+)
 from keras_din.data.reading.bag_cells import has_several_values, is_bag_column
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import whole_as_integers
 from keras_din.data.store.bags import Bags
-from keras_din.features import OOV_INDEX, Bag, Feature, FeatureSpec, Sequence, Table, id_feature
+from keras_din.features import OOV_INDEX, Bag, Feature, FeatureSpec, Sequence, id_feature
 
 
 def feature_name(feature) -> str:
@@ -48,18 +55,6 @@ def behavior_features(of, target: list) -> list:
     return of
 
 
-def known_tables(features) -> dict:
-    """Name -> `Table`, for the features that have one."""
-    tables = [getattr(feature, "table", None) for feature in features]
-    return {table.name: table for table in tables if isinstance(table, Table)}
-
-
-def learns_table(feature, tables: dict) -> bool:
-    """Whether a feature shares the table of a column whose values are not known yet."""
-    table = getattr(feature, "table", None)
-    return isinstance(table, str) and table not in tables
-
-
 def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
     """Collects the declared types of columns before they are read.
 
@@ -76,7 +71,7 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
 
     Raises:
         ValueError: If `numeric` or `categorical` names anything but a feature that is given by
-            name, or both name the same feature.
+            name, or both name the same feature, or if a feature shares a table that does not exist.
     """
     known = [feature for feature in features if not isinstance(feature, str)]
     named = [feature for feature in features if isinstance(feature, str)]
@@ -101,6 +96,8 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
                     f"must not name ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
                 )
             kinds[name], reasons[name] = word, f"named in `{word}`"
+    amounts = {name: reasons[name] for name in named if kinds.get(name) == "numeric"}
+    check_table_names(features, amounts)
     reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
     typed = [f.with_table(tables) for f in known if not learns_table(f, tables)]
     text = {f.name for f in typed if f.raw_dtype == "string"}
@@ -136,7 +133,8 @@ class Features:
         reasons: The reasons of `csv_hints`.
 
     `types` has the report of each feature: its `type`, the `reason`, an `example`, and as
-    `missing` how often each token for a missing value occurs in the column.
+    `missing` how often each token for a missing value occurs in the column. It also has a `notice`
+    if the feature shares the table of a column with which it has no value in common.
     """
 
     def __init__(
@@ -169,6 +167,10 @@ class Features:
         declared, found = options["kinds"], options["found"]
         kinds = kinds_of(features_to_type(features), found, declared)
         self.types = {}
+        self._notices: dict[str, str] = {}
+        why = {name: facts.get("reason", "") for name, facts in found.items()} | (reasons or {})
+        amounts = [name for name in names if kinds.get(name) == "numeric"]
+        check_table_names(features, {name: why.get(name, "") for name in amounts})
         tables = known_tables(features)
         sharing = [feature for feature in features if learns_table(feature, tables)]
         for feature in features:
@@ -184,6 +186,10 @@ class Features:
                 self.types[name] = self._type(name, facts)
         tables = known_tables(self.by_name.values())
         self.by_name = {name: f.with_table(tables) for name, f in self.by_name.items()}
+        for name, notice in self._notices.items():
+            self.types[name]["notice"] = notice
+        if isinstance(dim, dict):
+            check_dims(dim, self.by_name)
 
     def _fit(self, feature, training, shared: list, dim: int, min_count: int, kind: str | None):
         """Returns a given feature unchanged, and learns one that is the name of a column.
@@ -193,14 +199,17 @@ class Features:
         if not isinstance(feature, str):
             return feature
         values, separator = training(feature), self._separators.get(feature)
-        others = [self._single_values(f, training(f.name)) for f in shared]
+        others = {f.name: self._single_values(f, training(f.name)) for f in shared}
         if separator is not None or is_bag_column(values):
             if others:
-                values = concat_series([bag_values(values, separator), *others])
+                values = bag_values(values, separator)
+                self._notices |= compare_columns(feature, values, others)
+                values = concat_series([values, *others.values()])
                 return Bag(feature, table=fit_feature(feature, values, dim, min_count).table)
             return fit_bag(feature, values, separator, dim, min_count)
         if others:
-            values, kind = concat_series([values, *others]), "categorical"
+            self._notices |= compare_columns(feature, values, others)
+            values, kind = concat_series([values, *others.values()]), "categorical"
         # The training values may all be whole while other values of the column are not.
         return fit_feature(feature, values, dim, min_count, whole_are_integers=False, kind=kind)
 

@@ -86,7 +86,8 @@ def prepare_impressions(
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
             a `Numeric`. `report["columns"]` has the detected types and the reasons. `numeric`,
             `categorical` and `bags` override them. A `Categorical`, `Bag` or `Numeric` instead of
-            a name is used unchanged.
+            a name is used unchanged. `Categorical("last_item", table="item")` shares the table of
+            the column `item`; both columns must have values of one type.
         context: Columns of the user and the request, same as in `target`.
         side_features: Columns of the log that only behaviors have, same as in `target`.
         of: Columns of `target` that behaviors have too. Defaults to all.
@@ -105,7 +106,7 @@ def prepare_impressions(
             are no training rows, all features must be given, for instance those of a
             `PreparedData.spec`.
         max_length: The largest number of behaviors that a model reads.
-        dim: Width of the embeddings, or column -> width.
+        dim: Width of the embeddings, or column -> width, for columns with a table of their own.
         min_count: How often a value must occur in training to have its own embedding.
         bags: Columns of text with several values: name -> separator, or only names for the
             separator `|`. They become a `Bag`. Columns of lists become a `Bag` without being

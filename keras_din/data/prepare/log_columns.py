@@ -1,5 +1,6 @@
 """The first step of preparing a log: checks the names and roles of its columns."""
 
+import warnings
 from typing import NamedTuple
 
 from keras_din.data.encoding.features import (
@@ -73,8 +74,11 @@ class LogColumns(NamedTuple):
         )
 
     def fit(self, training_values, dim, min_count: int) -> Features:
-        """Learns the features from the values of the training part; see `Features`."""
-        return Features(
+        """Learns the features from the values of the training part; see `Features`.
+
+        Warns of features that have no value in common with the column whose table they share.
+        """
+        features = Features(
             self.features,
             training_values,
             dim,
@@ -83,6 +87,14 @@ class LogColumns(NamedTuple):
             self.reading,
             self.reasons,
         )
+        for name, facts in features.types.items():
+            if "notice" in facts:
+                warnings.warn(
+                    f"Column {name!r} has {facts['notice']}. If they do not hold the same kind of "
+                    "values, give each its own table.",
+                    stacklevel=3,
+                )
+        return features
 
     def spec(self, features: Features, sequences, max_length: int) -> FeatureSpec:
         """Returns the spec of fitted features. All `sequences` have the same features."""

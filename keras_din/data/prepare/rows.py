@@ -74,7 +74,7 @@ def prepare_rows(
             all rows of a single table are `"train"`.
         separator: Separator of histories that are text, such as `"|"`.
         max_length: The largest number of behaviors that a model reads.
-        dim: Width of the embeddings, or column -> width.
+        dim: Same as in `prepare_impressions`.
         min_count: How often a value must occur in training to have its own embedding.
         bags: Same as in `prepare_impressions`.
         numeric: Same as in `prepare_impressions`.
