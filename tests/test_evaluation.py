@@ -190,7 +190,7 @@ def test_different_lengths_and_candidates_share_one_trace():
     )
     layer.traces = 0
     found = predict(model, dataset)
-    assert layer.traces == 2  # It stands twice in the model.
+    assert layer.traces == 2  # The model has it twice.
     assert found.sizes.max() == 4
     assert found.sizes.sum() == len(found.labels)
 

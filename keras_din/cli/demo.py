@@ -90,7 +90,7 @@ def compare(name: str, seed: int) -> None:
 
 
 def query(version, data, candidates: int = 5) -> None:
-    """Scores candidates of one test user with the SavedModel and TensorFlow alone."""
+    """Scores candidates of one test user with the SavedModel and only TensorFlow."""
     import numpy as np
     import pandas as pd
     import tensorflow as tf

@@ -1,39 +1,40 @@
-"""Gradients of our own on TensorFlow, which keep no graph alive.
+"""Custom gradients on TensorFlow that do not keep graphs in memory.
 
-`tf.custom_gradient` registers a function for each call that is traced, and never forgets it. The
-function holds the tensors of the call, so the graph stays in memory, and with it the variables that
-the graph reads. Here a gradient is registered once, when its module is imported. All that it needs
-are the inputs of the operation whose gradient it is.
+`tf.custom_gradient` registers a function for each traced call, and never removes it. The function
+refers to the tensors of the call, so the graph and the variables that it reads stay in memory.
+Here a gradient is registered once, when its module is imported. It needs only the inputs of its
+operation.
 """
 
 import functools
 import uuid
 
 import tensorflow as tf
-from tensorflow.python.eager import record  # Of the public API only `tf.custom_gradient` records.
+from tensorflow.python.eager import record  # The public API has only `tf.custom_gradient`.
 
 from keras_din.trace_context import trace_context
 
 
 def custom_gradient(gradient):
-    """Decorator: gives a function of tensors a gradient that is written out.
+    """Decorator that gives a function of tensors a custom gradient.
 
-    The function takes tensors alone and returns `(result, *saved)`: its result, one tensor, and
-    the tensors that the gradient needs besides the arguments.
+    The function takes only tensors and returns `(result, *saved)`: its result, one tensor, and the
+    tensors that the gradient needs besides the arguments.
 
-    Where the thread's `TraceContext` has `custom_gradients=False`, TensorFlow differentiates the
+    If the thread's `TraceContext` has `custom_gradients=False`, TensorFlow differentiates the
     operations of the function itself.
 
     Args:
-        gradient: Function of the gradient of the result, then of the arguments, then of what was
-            saved, to a tuple: the gradients of the first arguments. The others have none.
+        gradient: Function that returns the gradients of the first arguments as a tuple; the other
+            arguments have none. Its arguments are the gradient of the result, the arguments of the
+            function, and the saved tensors.
 
     Returns:
-        The decorator. The function that it returns gives the result alone.
+        The decorator. The decorated function returns only the result.
     """
 
     def decorate(function):
-        # A module that is loaded again registers another name.
+        # A name can be registered only once, but a module may be loaded again.
         name = f"{function.__module__}.{function.__name__}.{uuid.uuid4().hex}"
 
         @tf.RegisterGradient(name)
@@ -54,11 +55,11 @@ def custom_gradient(gradient):
             if tf.executing_eagerly():
                 result = tf.identity(result)
             else:
-                # Read where a graph is differentiated: one of a function, a branch or a loop.
+                # For the differentiation of graphs: of functions, branches and loops.
                 graph = tf.compat.v1.get_default_graph()
                 with graph.gradient_override_map({"IdentityN": name}):
                     result, *_ = tf.identity_n([result, *inputs])
-            # Read by a tape, which holds it no longer than it is held itself.
+            # For tapes. A record is released together with its tape.
             record.record_operation(
                 name, [result], inputs, lambda of_result: of_inputs(of_result, inputs)
             )

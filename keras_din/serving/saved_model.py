@@ -69,7 +69,7 @@ def export(
     last, with its values, padded at any position. Of a bag with more than `max_values` values the
     first ones are used.
 
-    Before the version is published, a process with TensorFlow alone scores sample rows with both
+    Before the version is published, a process with only TensorFlow scores sample rows with both
     signatures. It must agree with the model to 1e-5. `keras_din.json` in the folder describes the
     version and contains the differences. If `tensorflow-serving-api` is installed (the extra
     `keras_din[serving]`), a version has warm-up requests, which a server runs when it loads the

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 
-class Refused(Exception):
+class InvalidRequest(Exception):
     """A request that a server rejects with INVALID_ARGUMENT or 400."""
 
 
@@ -32,16 +32,18 @@ class Served:
 
     def inputs(self, signature):
         if signature not in self.signatures:
-            raise Refused(f'Serving signature key "{signature}" not found.')
+            raise InvalidRequest(f'Serving signature key "{signature}" not found.')
         return self.signatures[signature].structured_input_signature[1]
 
     def run(self, signature, inputs):
         specs = self.inputs(signature)
         if inputs.keys() != specs.keys():
-            raise Refused(f"Missing or extra inputs: {sorted(inputs.keys() ^ specs.keys())}")
+            raise InvalidRequest(f"Missing or extra inputs: {sorted(inputs.keys() ^ specs.keys())}")
         for name, values in inputs.items():
             if values.dtype != specs[name].dtype or values.ndim != specs[name].shape.rank:
-                raise Refused(f"{name} must be {specs[name]}, got {values.dtype} {values.shape}")
+                raise InvalidRequest(
+                    f"{name} must be {specs[name]}, got {values.dtype} {values.shape}"
+                )
         self.requests.append({name: values.numpy() for name, values in inputs.items()})
         answer = self.signatures[signature](**inputs)
         return {name: values.numpy() for name, values in answer.items()}
@@ -50,20 +52,20 @@ class Served:
 def tensors_from_json(content, specs):
     """Returns the tensors in the body of `:predict`, and the key of the response."""
     if ("instances" in content) == ("inputs" in content):
-        raise Refused("Expecting one of 'inputs' or 'instances'")
+        raise InvalidRequest("Expecting one of 'inputs' or 'instances'")
     if "inputs" in content:
         columns = content["inputs"]
         if not isinstance(columns, dict):
-            raise Refused("inputs is a plain value/list, but expecting an object")
+            raise InvalidRequest("inputs is a plain value/list, but expecting an object")
         if not specs.keys() <= columns.keys():
-            raise Refused(f"Missing named inputs: {sorted(specs.keys() - columns.keys())}")
+            raise InvalidRequest(f"Missing named inputs: {sorted(specs.keys() - columns.keys())}")
         return {name: _tensor(columns[name], specs[name].dtype) for name in specs}, "outputs"
     rows = content["instances"]
     if not isinstance(rows, list) or not rows:
-        raise Refused("Expecting 'instances' to be a list with values")
+        raise InvalidRequest("Expecting 'instances' to be a list with values")
     for row in rows:
         if not isinstance(row, dict) or row.keys() != specs.keys():
-            raise Refused(f"keys must be equal to: {list(specs)}")
+            raise InvalidRequest(f"keys must be equal to: {list(specs)}")
     columns = {name: [row[name] for row in rows] for name in specs}
     return {name: _tensor(columns[name], specs[name].dtype) for name in specs}, "predictions"
 
@@ -82,15 +84,15 @@ def _tensor(value, dtype):
 def _collect(value, shape, dtype, flat):
     if isinstance(value, list):
         if not shape or len(value) != shape[0]:
-            raise Refused(f"Encountered list at unexpected size: {len(value)}")
+            raise InvalidRequest(f"Encountered list at unexpected size: {len(value)}")
         for item in value:
             _collect(item, shape[1:], dtype, flat)
         return
     if shape:
-        raise Refused("JSON Value found at incorrect level")
+        raise InvalidRequest("JSON Value found at incorrect level")
     types = {tf.string: str, tf.float32: (int, float)}.get(dtype, int)
     if not isinstance(value, types) or isinstance(value, bool):
-        raise Refused(f"JSON Value: {value!r} is not of expected type: {dtype.name}")
+        raise InvalidRequest(f"JSON Value: {value!r} is not of expected type: {dtype.name}")
     flat.append(value)
 
 
@@ -119,7 +121,7 @@ class _Predict(prediction_service_pb2_grpc.PredictionServiceServicer):
         signature = request.model_spec.signature_name or "serving_default"
         try:
             answer = self.served.run(signature, inputs)
-        except Refused as error:
+        except InvalidRequest as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         response = predict_pb2.PredictResponse()
         for name, values in answer.items():
@@ -142,7 +144,7 @@ def _handler(served):
                 signature = content.get("signature_name", "serving_default")
                 inputs, key = tensors_from_json(content, served.inputs(signature))
                 self.answer(200, json_from_tensors(served.run(signature, inputs), key))
-            except (Refused, json.JSONDecodeError) as error:
+            except (InvalidRequest, json.JSONDecodeError) as error:
                 self.answer(400, {"error": str(error)})
 
         def answer(self, status, content):

@@ -77,8 +77,8 @@ def test_raw(tmp_path, checked_by_one_process, capsys):
     model = a_model(positive_weight=20)
     version = kd.export(model, SPEC, tmp_path / "din", raw=True)
     np.testing.assert_allclose(served(version)["ctr"], model.predict_on_batch(INDICES), atol=1e-5)
-    says = json.loads((version / "keras_din.json").read_text())["outputs"]["ctr"]
-    assert (says["is"], says["raw"]) == ("the output of the model", True)
+    entry = json.loads((version / "keras_din.json").read_text())["outputs"]["ctr"]
+    assert (entry["is"], entry["raw"]) == ("the output of the model", True)
     assert capsys.readouterr().out == ""
 
 

@@ -35,7 +35,7 @@ from google.protobuf import (  # noqa: E402
 from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
 from tests.serving.model_server import EXAMPLES, model_server, why_not  # noqa: E402
-from tests.serving.stand_in import Refused, stand_in, tensors_from_json  # noqa: E402
+from tests.serving.stand_in import InvalidRequest, stand_in, tensors_from_json  # noqa: E402
 
 NAMES = ("rank_request", "grpc_client", "rest_client", "load")
 
@@ -97,7 +97,7 @@ def check(clients, users, answer, expected):
         assert values == sorted(values, reverse=True)
 
 
-def asks(clients, addresses, description):
+def rank_functions(clients, addresses, description):
     """Yields the functions that rank users, one per protocol and form."""
     over_grpc, over_rest = addresses
     with clients.grpc_client.connect(over_grpc) as service:
@@ -116,17 +116,17 @@ def test_ranking_agrees_with_the_live_model(exports, clients, description, addre
     assert min(lengths) == 0
     assert max(lengths) > 12
     assert {type(user["shop"][0]) for user in users if user["shop"]} == {int}
-    for ask in asks(clients, addresses, description):
-        check(clients, users, ask(users), expected)
-        check(clients, users[-1:], ask(users[-1:]), expected[-1:])
+    for rank in rank_functions(clients, addresses, description):
+        check(clients, users, rank(users), expected)
+        check(clients, users[-1:], rank(users[-1:]), expected[-1:])
 
 
 def test_user_without_behaviors(exports, clients, description, addresses):
     users, expected = users_and_ctr(exports["din"][0])
     (i,) = [i for i, user in enumerate(users) if not user["hist_item"]][:1]
     assert not users[i]["shops_shop"]
-    for ask in asks(clients, addresses, description):
-        check(clients, [users[i]], ask([users[i]]), [expected[i]])
+    for rank in rank_functions(clients, addresses, description):
+        check(clients, [users[i]], rank([users[i]]), [expected[i]])
 
 
 def test_errors_of_a_server_are_reported(clients, description, addresses):
@@ -247,7 +247,7 @@ def test_json_is_converted_to_tensors_as_by_the_server():
         ({"inputs": columns | {"age": ["30"]}}, "not of expected type: float32"),
         ({"inputs": {"age": [1]}}, "Missing named inputs: .*item"),
     ]:
-        with pytest.raises(Refused, match=message):
+        with pytest.raises(InvalidRequest, match=message):
             tensors_from_json(content, specs)
 
 

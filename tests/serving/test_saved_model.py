@@ -33,7 +33,7 @@ def unchecked(monkeypatch):
     monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: {})
 
 
-def ask(signature, rows):
+def call(signature, rows):
     answers = signature(**{name: tf.constant(values) for name, values in rows.items()})
     return {name: values.numpy() for name, values in answers.items()}
 
@@ -46,9 +46,9 @@ def test_log_values_give_the_outputs_of_the_pipeline(exports, name):
         sample = sample_rows(SPEC, rows=40, time=time_, seed=7)
         x, real = through_the_pipeline(SPEC, sample)
         live = model.predict_on_batch(x)[:, 0]
-        one = ask(signatures["serving_default"], one_candidate_per_row(SPEC, sample.raw))["ctr"]
+        one = call(signatures["serving_default"], one_candidate_per_row(SPEC, sample.raw))["ctr"]
         np.testing.assert_allclose(one[real], live, rtol=0, atol=1e-5)
-        many = ask(signatures["rank"], sample.raw)
+        many = call(signatures["rank"], sample.raw)
         np.testing.assert_allclose(many["ctr"].reshape(-1), one, rtol=0, atol=1e-5)
         by_order = np.take_along_axis(many["ctr"], many["order"], 1)
         assert (np.diff(by_order) <= 0).all()
@@ -146,7 +146,7 @@ def test_unknown_values_are_equivalent(exports):
     for item, shop, segment in [("x", 77, 1), ("日本", -(2**63), 99), ("Té 0", 2**62, -1)]:
         odd = {**rows, "item": np.full((2, 3), item, object), "shop": np.full((2, 3), shop)}
         odd["segment"] = np.full(2, segment, np.int32)
-        answers.append(ask(rank, odd)["ctr"])
+        answers.append(call(rank, odd)["ctr"])
     np.testing.assert_array_equal(answers[0], answers[1])
     np.testing.assert_array_equal(answers[0], answers[2])
     assert answers[0].min() > 0
@@ -155,8 +155,8 @@ def test_unknown_values_are_equivalent(exports):
 def test_numbers_that_are_not_finite_are_the_mean(exports):
     rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
     rows = sample_rows(SPEC, rows=3).raw
-    mean = ask(rank, {**rows, "age": np.ones(3, np.float32)})["ctr"]
-    none = ask(rank, {**rows, "age": np.array([np.nan, np.inf, -np.inf], np.float32)})["ctr"]
+    mean = call(rank, {**rows, "age": np.ones(3, np.float32)})["ctr"]
+    none = call(rank, {**rows, "age": np.array([np.nan, np.inf, -np.inf], np.float32)})["ctr"]
     np.testing.assert_array_equal(none, mean)
 
 
@@ -319,7 +319,7 @@ def test_two_exports_at_once_give_two_versions(tmp_path):
     sample = one_candidate_per_row(SPEC, sample_rows(SPEC, rows=3).raw)
     for number in versions(tmp_path):
         signatures = tf.saved_model.load(str(tmp_path / str(number))).signatures
-        ctr = ask(signatures["serving_default"], sample)["ctr"]
+        ctr = call(signatures["serving_default"], sample)["ctr"]
         np.testing.assert_array_equal(ctr > 0, sample["item"] != "")
         assert (tmp_path / str(number) / "keras_din.json").is_file()
 

@@ -35,7 +35,7 @@ def number_requests(user: np.ndarray, code: np.ndarray, time: np.ndarray) -> tup
     Args:
         user: Integers `(rows,)`, users numbered from 0.
         code: Integers `(rows,)`, requests numbered from 0. Rows with the same user and code are
-            one request. A row with -1 is a request of its own.
+            one request. A row with -1 is a separate request.
         time: Times `(rows,)`.
 
     Returns:
