@@ -8,13 +8,19 @@ changes. An interrupted append leaves the data as it was.
   keras-din append data logs/2026-11-28.csv --items items.parquet --max-age 90
 """
 
+from keras_din.cli import tables
 from keras_din.cli.show import day_report
 
 
 def add_arguments(parser):
     """Adds the arguments of the command."""
     parser.add_argument("data", help="prepared data")
-    parser.add_argument("log", help="the log, in the form of the log that was prepared")
+    parser.add_argument(
+        "log",
+        nargs="+",
+        help="the log, in the form of the log that was prepared: files, a folder or "
+        "a quoted pattern",
+    )
     parser.add_argument("--items", metavar="FILE", help="one row per item")
     parser.add_argument("--users", metavar="FILE", help="one row per user")
     parser.add_argument(
@@ -53,7 +59,7 @@ def run(options) -> None:
 
     data = append_to_folder(
         options.data,
-        options.log,
+        tables.one_or_many(options.log),
         wait=options.wait,
         items=options.items,
         users=options.users,

@@ -6,6 +6,8 @@ column per output is added. If a copied column has the name of an output, such a
 the output `buy`, the scores are in `buy_`.
 
 A raw log (CSV, Parquet, Arrow or ORC) has one row per impression, like the log that was prepared.
+It may be several files of one format, a quoted pattern or a folder. The output has their rows in
+the order of the names of the files.
 The history of a row consists of the user's behaviors in the run's data and of the log's clicks
 (see --label), strictly before the row. An invalid line of a CSV file, for instance with a wrong
 number of fields, is counted and left out of the output.
@@ -27,6 +29,7 @@ on the odds are undone. With --raw they are not.
 """
 
 import json
+import pathlib
 
 from keras_din.cli import tables
 from keras_din.cli.show import missing_numbers
@@ -59,7 +62,12 @@ LOG_DEFAULTS: dict = {
 def add_arguments(parser):
     """Adds the arguments of the command."""
     parser.add_argument("run", help="the folder of a run")
-    parser.add_argument("input", help="a CSV, Parquet, Arrow or ORC file, or prepared data")
+    parser.add_argument(
+        "input",
+        nargs="+",
+        help="CSV, Parquet, Arrow or ORC files, a folder or pattern of such files, or "
+        "prepared data",
+    )
     parser.add_argument("output", help="a .csv or .parquet file, one row per row of the input")
     parser.add_argument("--part", help="the part of prepared data (default test)")
     parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
@@ -128,13 +136,14 @@ def run(options) -> None:
 
     from keras_din.checks import local_path
 
-    output, source = local_path("output", options.output), local_path("input", options.input)
+    output, source = local_path("output", options.output), tables.one_or_many(options.input)
     if output.suffix not in OUTPUTS:
         raise ValueError(f"`output` must end in .csv or .parquet. Received: {output}.")
     if output.is_dir() or not output.parent.is_dir():
         raise ValueError(f"`output` must be a file in a folder that exists. Received: {output}.")
-    _check_words(options, source)
-    if source.is_dir():
+    is_prepared = _is_prepared(source)
+    _check_words(options, source, is_prepared)
+    if is_prepared:
         rates, table, scores = _of_prepared(options, source)
     elif options.user is None:
         rates, table, scores = _of_rows(options, source)
@@ -154,22 +163,29 @@ def run(options) -> None:
     print(line)
 
 
-def _check_words(options, source) -> None:
+def _is_prepared(source) -> bool:
+    """Whether the input is a folder of prepared data. Any other folder contains files."""
+    from keras_din.data.prepare.prepared_data import HEADER
+
+    return isinstance(source, str) and (pathlib.Path(source) / HEADER).is_file()
+
+
+def _check_words(options, source, is_prepared: bool) -> None:
     """Raises a `ValueError` if an option does not apply to this kind of input."""
     log_options = [
         name for name, default in LOG_DEFAULTS.items() if getattr(options, name) != default
     ]
     words = ", ".join(f"--{name.replace('_', '-')}" for name in log_options)
-    if source.is_dir() and log_options:
+    if is_prepared and log_options:
         raise ValueError(
-            "The options of a raw log require an input that is a file. "
-            f"Received: {words} and the folder {source}."
+            "The options of a raw log require a raw log as input. "
+            f"Received: {words} and the folder {source} of prepared data."
         )
     if log_options and options.user is None:
         raise ValueError(f"A raw log requires `--user` and `--time`. Received: only {words}.")
     if log_options and options.time is None:
         raise ValueError("A raw log requires `--user` and `--time`. Received: only --user.")
-    if options.part is not None and not source.is_dir():
+    if options.part is not None and not is_prepared:
         raise ValueError(
             f"`--part` requires prepared data, which is a folder. Received: --part and {source}."
         )
@@ -232,11 +248,11 @@ def _of_rows(options, path):
     import pyarrow as pa
 
     from keras_din.data import rows_dataset
-    from keras_din.data.reading.source import ArrowSource, as_source, to_frame
+    from keras_din.data.reading.source import as_source, is_csv, to_frame
     from keras_din.training import load_run
 
     run, source = load_run(options.run), as_source(path)
-    if not isinstance(source, ArrowSource):
+    if is_csv(source):
         raise ValueError(
             "Rows that contain their histories must be a Parquet, Arrow or ORC file. A raw log, "
             f"which may be CSV, requires `--user` and `--time`. Received: {path}."
@@ -267,7 +283,7 @@ def _of_log(options, path):
     from keras_din.data.prepare.joins import column_names
     from keras_din.data.prepare.scoring import log_to_samples
     from keras_din.data.reading.bad_share import MAX_BAD
-    from keras_din.data.reading.source import ArrowSource, as_source
+    from keras_din.data.reading.source import as_source, is_csv
     from keras_din.training import load_run, read_arguments
 
     source = as_source(path, options.sep, options.header, options.names)
@@ -291,7 +307,7 @@ def _of_log(options, path):
             )
         sequences = {run.spec.sequences[0].name: options.label} | sequences
     log = log_to_samples(
-        path,
+        source,
         run.spec,
         data,
         user=options.user,
@@ -312,7 +328,7 @@ def _of_log(options, path):
     _print_log(log.report)
     rows = dataset(run.spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
-    if isinstance(source, ArrowSource):
+    if not is_csv(source):
         table, line = source.read(copied), log.samples.line
     else:
         table, lines = _fields(source, copied)
@@ -358,12 +374,19 @@ def _fields(file, names: list):
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from keras_din.data.reading.csv_file import read_csv
+    from keras_din.data.reading.csv_file import CsvFile, read_csv
+    from keras_din.data.reading.file_lines import describe_place
 
-    table, lines, bad = read_csv(file, names, names)
+    read = None
+    if isinstance(file, CsvFile):
+        table, lines, bad = read_csv(file, names, names)
+    else:
+        read = file.read_rows(names, dict.fromkeys(names, "text"), only_utf8=False)
+        table, lines, bad = read.table, read.lines, read.bad_lines
     if bad:
         line, reason = bad[0]
-        print(f"left out {len(bad):,} invalid lines: line {line} has {reason}")
+        place = {"line": line} if read is None else read.files.place(line)
+        print(f"left out {len(bad):,} invalid lines: {describe_place(**place)} has {reason}")
     columns, wrong = {}, 0
     for name in names:
         column = table[name]

@@ -9,12 +9,18 @@ behaviors, and negatives are drawn as in the DIN paper.
       --items items.parquet
   keras-din prepare impressions.csv data --user user_id --time ts --label click,buy \\
       --target video_id --sequences clicked=click --sequences bought=buy
+  keras-din prepare 'logs/2026-11-2*.parquet' data --user user_id --time ts --label click \\
+      --target video_id
+
+Several files, also a folder such as `logs`, are one log: they have the same columns, and their
+order does not matter.
 
 The detected type of each column is printed with the reason. Whole numbers count as ids; name
 amounts with --numeric price. --categorical, --hash device=100000 and --bags set other types.
 """
 
 import argparse
+import os
 
 from keras_din.cli import tables, types
 from keras_din.cli.show import report
@@ -28,7 +34,12 @@ _WITHOUT_LABEL |= {"sequence": "hist"}
 
 def add_arguments(parser):
     """Adds the arguments of the command."""
-    parser.add_argument("log", help="a CSV, Parquet, Arrow or ORC file, compressed or not")
+    parser.add_argument(
+        "log",
+        nargs="+",
+        help="CSV, Parquet, Arrow or ORC files, compressed or not, or a folder or a quoted pattern "
+        "of such files",
+    )
     parser.add_argument("data", help="the folder to write")
     tables.add_csv(parser)
     columns = parser.add_argument_group("columns of the log")
@@ -186,6 +197,11 @@ def run(options) -> None:
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
     _check_kind(options)
+    if os.path.isfile(options.data):
+        raise ValueError(
+            f"The last of the paths must be the folder to write. Received: the file {options.data}."
+        )
+    log = tables.one_or_many(options.log)
     shared = {
         "user": options.user,
         "time": options.time,
@@ -209,7 +225,7 @@ def run(options) -> None:
     }
     if options.label:
         data = prepare_impressions(
-            options.log,
+            log,
             label=options.label,
             request=options.request,
             sequences=dict(options.sequences) or None,
@@ -220,7 +236,7 @@ def run(options) -> None:
         )
     else:
         data = prepare_interactions(
-            options.log,
+            log,
             negatives=options.negatives,
             negatives_by=options.negatives_by,
             ties=options.ties,

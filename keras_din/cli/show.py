@@ -65,6 +65,7 @@ def report(data) -> str:
             when += f"(times in {counts['time_unit']!r})"
         of_users = f" of {counts['users']:,} users, {when}" if "users" in counts else ""
         lines.append(f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,}{of_users}")
+        lines += _files(counts)
         if counts.get("time_to", "~") < "1973":
             lines.append(
                 "  if these numbers are an order instead of times, name it in `order` (--order)"
@@ -132,6 +133,7 @@ def day_report(day) -> str:
         f"day {day.number}: read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
         f"{counts['users']:,} users"
     ]
+    lines += _files(counts)
     lines += _rows_aside(counts)
     if counts["rows_late"]:
         lines.append(f"  earlier than the last time before: {counts['rows_late']:,} rows")
@@ -147,9 +149,18 @@ def day_report(day) -> str:
     return "\n".join(lines)
 
 
+def _files(counts: dict) -> list:
+    files = counts.get("files")
+    if not files:
+        return []
+    first, last = files[0]["file"], files[-1]["file"]
+    return [f"  of {len(files):,} files in the order of their names: {first} to {last}"]
+
+
 def _rows_aside(counts: dict) -> list:
     return [
         f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
+        + (f" of {part['first_file']}" if "first_file" in part else "")
         + (f": {part['first_value']}" if "first_value" in part else "")
         for reason, part in counts["rows_aside"].items()
     ]

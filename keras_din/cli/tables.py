@@ -50,6 +50,11 @@ def add_times(parser) -> None:
     )
 
 
+def one_or_many(paths: list):
+    """Returns the only path of a list, or the list: a table may be one file or several."""
+    return paths[0] if len(paths) == 1 else paths
+
+
 def names(text: str) -> list:
     """Parses `A,B` as a list."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -25,6 +25,19 @@ def test_days_are_appended(tmp_path, capsys):
     assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5"]) == 0
     assert "removed" in capsys.readouterr().out
     assert len(PreparedData.load(data).days) == 2
+    # The same rows in several files are the same log.
+    a_day(2)[8:].to_csv(tmp_path / "2b.csv", index=False)
+    a_day(2)[:8].to_csv(tmp_path / "2a.csv", index=False)
+    files = [str(tmp_path / f"2{half}.csv") for half in "ba"]
+    assert main(["append", data, *files, "--max-values", "5"]) == 0
+    assert "appended before, nothing changed: a log of 16 rows" in capsys.readouterr().out
+    a_day(3)[:8].to_csv(tmp_path / "3a.csv", index=False)
+    a_day(3)[8:].to_csv(tmp_path / "3b.csv", index=False)
+    assert main(["append", data, str(tmp_path / "3?.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        f"  of 2 files in the order of their names: {tmp_path}/3a.csv to {tmp_path}/3b" in printed
+    )
     words = ["append", data, str(tmp_path / "0.csv"), "--late", "refuse"]
     assert main(words) == 1
     assert "with late='refuse'. Received: 16 earlier rows" in capsys.readouterr().err

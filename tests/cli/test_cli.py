@@ -82,6 +82,34 @@ def test_prepare(folder, tmp_path, capsys):
     assert "kept aside 2: the row is a duplicate" in capsys.readouterr().out
 
 
+def test_prepare_several_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("logs")
+    log = a_log().assign(click=np.where(np.arange(1200) == 700, 7, a_log()["click"]))
+    for day, rows in enumerate(np.array_split(np.arange(1200), 3)):
+        log.iloc[rows].to_csv(f"logs/{day}.csv.gz", index=False)
+    pathlib.Path("logs/_SUCCESS").touch()
+    words = [*PREPARE, "--label", "click"]
+    files = ["logs/0.csv.gz", "logs/2.csv.gz", "logs/1.csv.gz", "logs/_SUCCESS"]
+    reports = []
+    for source in (["logs"], ["logs/[0-9]*"], files):
+        assert main(["prepare", *source, "data", *words, "--overwrite"]) == 0
+        output = capsys.readouterr().out
+        assert "of 3 files in the order of their names: logs/0.csv.gz to logs/2.csv.gz" in output
+        assert "1: 'click' is neither 0 nor 1, first in line 302 of logs/1.csv.gz: 7" in output
+        assert ("left out 1 hidden or marker files: logs/_SUCCESS" in output) == (
+            source != ["logs/[0-9]*"]
+        )
+        reports.append(PreparedData.load("data").report)
+    assert reports[0] == reports[1] == reports[2]
+    # The folder to write was forgotten.
+    assert main(["prepare", "logs/0.csv.gz", "logs/1.csv.gz", *words, "--overwrite"]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "last of the paths must be the folder to write. Received: the file logs/1.csv.gz" in error
+    )
+
+
 @pytest.mark.parametrize("no, yes", [(-1, 1), (0, 7), ("no", "yes"), (None, 1)])
 def test_labels_of_other_values(tmp_path, capsys, no, yes):
     log = a_log()

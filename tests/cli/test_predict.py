@@ -1,6 +1,7 @@
 """`keras-din predict` copies the rows unchanged and adds `ctr`."""
 
 import csv
+import gzip
 import json
 
 import numpy as np
@@ -93,6 +94,30 @@ def test_raw_log_has_the_scores_of_prepared_data(folder, tmp_path, capsys):
     assert np.abs(alone["ctr"] - both["ctr"]).max() > 1e-4
     shown, _ = predict(folder, capsys, later, tmp_path / "shown.csv", *LOG[:4])
     assert np.abs(shown["ctr"] - both["ctr"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("end", [".csv.gz", ".parquet"])
+def test_a_log_of_several_files(folder, tmp_path, capsys, end):
+    log = a_log()[200:].reset_index(drop=True)
+    log["who"] = log["who"].mask(log.index == 3)
+    (tmp_path / "logs").mkdir()
+    for name, rows in (("log", log), ("logs/a", log[:20]), ("logs/b", log[20:])):
+        to_file = rows.to_csv if end == ".csv.gz" else rows.to_parquet
+        to_file(tmp_path / f"{name}{end}", index=False)
+    if end == ".csv.gz":
+        with gzip.open(tmp_path / "logs/a.csv.gz", "ab") as file:
+            file.write(b"one\n")
+    words = [*LOG, "--max-bad", "0.5"]
+    whole, _ = predict(folder, capsys, tmp_path / f"log{end}", tmp_path / "whole.csv", *words)
+    found, printed = predict(folder, capsys, tmp_path / "logs", tmp_path / "ctr.csv", *words)
+    pd.testing.assert_frame_equal(found, whole)
+    assert found["ctr"].isna().tolist() == [row == 3 for row in range(len(log))]
+    if end == ".csv.gz":
+        assert f"left out 1 invalid lines: line 22 of {tmp_path}/logs/a.csv.gz has" in printed
+    files = [str(tmp_path / f"logs/{name}{end}") for name in "ba"]
+    output = str(tmp_path / "list.csv")
+    assert main(["predict", str(folder / "run"), *files, output, *words]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv(output, dtype={"who": str}), whole)
 
 
 def test_rows_without_a_score_are_kept(folder, tmp_path, capsys):
@@ -214,7 +239,7 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
             [*LOG[:4], "--label-map", "no=0"],
             "--user, --time, --label-map and the folder",
         ),
-        ("data", ["--separator", ","], "The options of a raw log require an input that is a file"),
+        ("data", ["--separator", ","], "The options of a raw log require a raw log as input"),
     ],
 )
 def test_invalid_arguments_fail(folder, tmp_path, capsys, source, words, message):

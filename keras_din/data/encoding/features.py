@@ -101,7 +101,9 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
     reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
     typed = [f.with_table(tables) for f in known if not learns_table(f, tables)]
     text = {f.name for f in typed if f.raw_dtype == "string"}
-    return {"text": text, "numbers": set(), "kinds": kinds, "found": {}}, reasons
+    options = {"text": text, "numbers": set(), "kinds": kinds, "found": {}}
+    options["named"] = {name for name in kinds if reasons.get(name) == "named in `categorical`"}
+    return options, reasons
 
 
 def coerce_item_ids(column: str | Feature, values: pd.Series) -> pd.Series:

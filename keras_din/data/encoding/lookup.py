@@ -16,6 +16,7 @@ from keras_din.data.reading.columns import (
     numbers,
     to_plain_series,
 )
+from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.raw_values import LARGEST_FLOAT, raw_values
 from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
 from keras_din.features import (
@@ -192,7 +193,7 @@ def to_indices(feature, values) -> np.ndarray:
             row = int(wrong.argmax())
             raise ValueError(
                 f"Column {feature.name!r} must hold strings or integers for a Categorical. "
-                f"Received: {array[row]} in row {values.index[row]}."
+                f"Received: {array[row]} in {describe_row(values, row, 'row')}."
             )
         array, kind = np.where(missing, 0, array).astype(np.int64), "int64"
     if feature.takes_indices:
@@ -263,7 +264,7 @@ def check_none_is_padding(feature, values) -> None:
         raise ValueError(
             f"Column {feature.name!r} must not hold 0, which is the padding of integers with "
             "`hash_buckets` in serving. Use dtype='string', which hashes the text. "
-            f"Received: 0 in row {values.index[int(zero.argmax())]}."
+            f"Received: 0 in {describe_row(values, int(zero.argmax()), 'row')}."
         )
 
 
@@ -295,6 +296,7 @@ def _checked_indices(feature, values, array, missing, kind) -> np.ndarray:
         raise ValueError(
             f"Column {feature.name!r} must hold indices from 1 to {feature.vocabulary_size - 1}, "
             "since the feature has a `vocabulary_size` and no `vocabulary` (0 is padding, 1 is "
-            f"out-of-vocabulary). Received: {value!r} in row {values.index[row]}."
+            f"out-of-vocabulary). Received: {value!r} in "
+            f"{describe_row(values, row, 'row')}."
         )
     return np.where(missing, OOV_INDEX, array).astype(np.int32)

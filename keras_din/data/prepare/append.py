@@ -16,6 +16,7 @@ from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.value_counts import count_values, raw_column
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.columns import is_missing, numbers
+from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import format_value
 from keras_din.data.reading.raw_values import raw_values
 from keras_din.data.reading.source import as_source, as_sources
@@ -53,8 +54,9 @@ def append_log(
         raise ValueError(
             f"All rows must be at or after the last time of the data, {_date(data.last_time)}, "
             f"with late='refuse'. Received: {int(is_late.sum()):,} earlier rows, such as "
-            f"{_date(shown_at[row])} in row {events.frame.index[row]}. Pass late='insert' (on the "
-            "command line `--late insert`) to insert them in the histories of later days."
+            f"{_date(shown_at[row])} in {describe_row(events.frame, row, 'row')}. "
+            "Pass late='insert' (on the command line `--late insert`) to insert them in the "
+            "histories of later days."
         )
 
     vocabularies, of_vocabularies = {}, {}

@@ -14,6 +14,7 @@ from keras_din.data.prepare.joins import (
     take_or_missing,
 )
 from keras_din.data.prepare.log_columns import LogColumns
+from keras_din.data.reading.file_lines import describe_row
 
 
 class Catalog(NamedTuple):
@@ -93,6 +94,6 @@ def look_up_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.nda
         row = int((index < 0).argmax())
         raise ValueError(
             f"Column {name!r} must hold an item of the catalog in every row with a history. "
-            f"Received: {values.iloc[row]!r} in row {values.index[row]}."
+            f"Received: {values.iloc[row]!r} in {describe_row(values, row, 'row')}."
         )
     return index[:, None]

@@ -73,7 +73,12 @@ def prepare_impressions(
     Args:
         source: The log with one impression per row, in any order: a `DataFrame` of pandas, Polars
             or another library, an Arrow table, or the path of a CSV, Parquet, Arrow or ORC file,
-            compressed or not.
+            compressed or not, or several such files of one format, in any order:
+            a list of paths, a pattern such as `"logs/2026-11-2*.parquet"`, or a folder. They must
+            have the same columns and types. Files whose names begin with `_` or `.`, and empty
+            ones, are left out, which is printed. `report["files"]` lists the files in the order
+            in which they are read, that of their names, with their `rows` and the `lines_before`
+            each: `Samples.line` counts through all files.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: Instead of `time`, for a log without times: a column of whole numbers that order
@@ -139,7 +144,8 @@ def prepare_impressions(
     Returns:
         A `PreparedData`. Its `report` counts what was read. Its `bad_rows` are the rows that lack
         a user, item, time or label, have a label other than 0 and 1, or a wrong number of fields,
-        each with its line and reason. They include dropped duplicates.
+        each with its line and reason, and its `file` if there are several. They include dropped
+        duplicates.
 
     Raises:
         ValueError: If a column does not exist, no good row is left, too many rows are bad for one

@@ -109,8 +109,8 @@ def prepare_interactions(
     Returns:
         A `PreparedData` whose samples have `request`. Its `report` counts what was read. Its
         `bad_rows` are the rows that lack a user, item or time or have a wrong number of fields,
-        each with its line and reason. They include dropped duplicates. A user with one behavior
-        has no sample and is counted in the report.
+        each with its line and reason, and its `file` if there are several. They include dropped
+        duplicates. A user with one behavior has no sample and is counted in the report.
 
     Raises:
         ValueError: If a column does not exist, no good row is left, too many rows are bad for one

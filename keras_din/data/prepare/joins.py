@@ -5,6 +5,8 @@ import pandas as pd
 
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
+from keras_din.data.reading.file_lines import get_file_lines
+from keras_din.data.reading.pieces import Pieces
 from keras_din.data.reading.source import Table, as_source
 from keras_din.data.reading.table import read_table
 
@@ -19,6 +21,13 @@ def column_names(source) -> list:
     return csv_names(source) if isinstance(source, CsvFile) else list(source.names)
 
 
+def _hint(source, lacking: list) -> str:
+    """The likely reason why a log lacks columns, if it is in CSV files."""
+    if isinstance(source, Pieces) and source.is_csv:
+        source = source.files[0]
+    return csv_hint(source, lacking) if isinstance(source, CsvFile) else ""
+
+
 def read_log(
     source,
     needed,
@@ -29,6 +38,7 @@ def read_log(
     text=(),
     numbers=(),
     kinds=None,
+    named=(),
     found=None,
 ):
     """Reads a log. Columns that it lacks are read from tables with one row per key.
@@ -42,13 +52,15 @@ def read_log(
         text: Same as in `read_table`.
         numbers: Same as in `read_table`.
         kinds: Same as in `read_table`.
+        named: Same as in `read_table`.
         found: Same as in `read_table`. For a key column it has the facts of the log.
 
     Returns:
         `(frame, bad, report)`. `frame` has all needed columns, and `bad` the bad rows of the log.
         `report` has an entry such as `items_table` for each table that was used: its number of
         `rows`, of `rows_aside`, and of rows of the log without a row in the table,
-        `rows_not_found`.
+        `rows_not_found`. With several files it also has `files`, the `rows` of each and the
+        `lines_before` it.
 
     Raises:
         ValueError: If a column is missing everywhere, or a table has duplicate keys or too many
@@ -60,9 +72,11 @@ def read_log(
     to_join = _columns_of_tables(source, names_in_log, needed, tables)
     keys = {key for key, _ in tables.values()}
     own = [name for name in names_in_log if name in needed or name in keys]
-    options = {"bags": bags, "text": text, "numbers": numbers, "kinds": kinds, "found": found}
+    options = {"bags": bags, "text": text, "numbers": numbers}
+    options |= {"kinds": kinds, "named": named, "found": found}
     frame, bad = read_table(source, own, **options)
-    report = {}
+    lines = get_file_lines(frame)
+    report: dict = {} if lines is None else {"files": lines.report()}
     for name, columns in to_join.items():
         key, table = tables[name]
         frame, report[f"{name}_table"] = _join(
@@ -88,7 +102,7 @@ def _columns_of_tables(source, names_in_log: list, needed: list, tables: dict) -
             f"Columns {lacking} must be in the log"
             f"{''.join(f', or in `{name}`' for name in tables)}. "
             f"Received columns of the log: {names_in_log}."
-            f"{csv_hint(source, lacking) if isinstance(source, CsvFile) else ''}"
+            f"{_hint(source, lacking)}"
         )
     return found
 

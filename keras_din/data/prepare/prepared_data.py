@@ -86,7 +86,7 @@ class PreparedData:
         parts: `"train"`, `"valid"`, `"test"` -> `Samples`; a part may be absent.
         report: Counts of what was read, kept and kept aside, as values that JSON supports.
         bad_rows: `DataFrame` of the rows kept aside, with the columns `line` and `reason` in
-            front, or `None`.
+            front, and `file` if there are several, or `None`.
         users: `Index` of the users' raw values by number, or `None`. For loaded data, the path of
             a Parquet file. `user_values` is the `Index` in both cases.
         log_format: The `LogFormat`, by which `append` reads further logs, or `None`.

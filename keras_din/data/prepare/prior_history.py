@@ -88,7 +88,7 @@ def read_prior_history(
         if own_time:
             at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
             good &= is_time & ~find_placeholders(
-                time, at, is_time, unit, time_unit, time_format, frame.index
+                time, at, is_time, unit, time_unit, time_format, frame
             )
         aside, unknown = len(bad) + int((~good).sum()), int((good & (number < 0)).sum())
         reason = "the row is bad, or has no item or time"

@@ -10,9 +10,10 @@ from keras_din.data.prepare.split import LEFT_OUT, TRAIN
 from keras_din.data.prepare.split_rows import parts_of_column
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_series
-from keras_din.data.reading.csv_file import CsvFile
+from keras_din.data.reading.file_lines import get_file_lines
+from keras_din.data.reading.pieces import Pieces
 from keras_din.data.reading.row_checks import RowChecks
-from keras_din.data.reading.source import ArrowSource, as_source
+from keras_din.data.reading.source import ArrowSource, as_source, is_csv
 from keras_din.data.reading.table import read_table
 
 
@@ -63,6 +64,8 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
             before = counts["labels_filled"].get(label, {"rows": 0})
             rows = before["rows"] + of_label["rows"]
             counts["labels_filled"][label] = of_label | {"rows": rows}
+        if (files := get_file_lines(frame)) is not None:
+            counts.setdefault("files", []).extend(files.report())
         frames.append(frame)
         parts.append(np.full(len(frame), PARTS.index(name)))
         aside.append(bad)
@@ -99,12 +102,12 @@ def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, st
 def _read_one(source, columns: list, lists: list, separators, reading):
     """Reads one table with `read_table`. Columns of histories are not converted."""
     check_columns("the rows", column_names(source), [*columns, *lists])
-    if isinstance(source, CsvFile):
+    if is_csv(source):
         text = {*reading["text"], *lists}
         return read_table(source, [*columns, *lists], separators, **reading | {"text": text})
     frame, bad = read_table(source, columns, separators, **reading)
     rows = frame.index.to_numpy()
-    table = source.read(lists) if isinstance(source, ArrowSource) else None
+    table = source.read(lists) if isinstance(source, (ArrowSource, Pieces)) else None
     for name in lists:
         if table is None:
             cells = to_plain_series(source[name]).to_numpy(object)[rows]

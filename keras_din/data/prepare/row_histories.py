@@ -125,7 +125,7 @@ def _histories(frame, columns: dict, features: list, reading: dict, separator) -
                 values, facts = from_csv(pa.chunked_array([_as_fields(flat)]), kind)
             else:
                 values, facts = from_series(values, kind)
-            add_line(facts, values, np.repeat(frame.index, lengths))
+            add_line(facts, values, frame, np.repeat(np.arange(len(frame)), lengths))
             kinds_of([name], {name: facts | {"column": column}}, {name: kind} if kind else {})
             reading["found"].setdefault(name, facts)
             if kind == "categorical":

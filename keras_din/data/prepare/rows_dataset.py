@@ -14,6 +14,7 @@ from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_c
 from keras_din.data.prepare.leaks import check_known_before
 from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
+from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import (
     check_both_classes,
     format_value,
@@ -115,7 +116,8 @@ def rows_to_samples(
         if missing.any():
             raise ValueError(
                 f"Column {group!r} must have a value in every row, since its values are the groups "
-                f"of GAUC. Received: no value in row {frame.index[int(missing.argmax())]}. Leave "
+                "of GAUC. Received: no value in "
+                f"{describe_row(frame, int(missing.argmax()), 'row')}. Leave "
                 "out such rows, or give each row its own value."
             )
     behaviors = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
@@ -152,7 +154,7 @@ def _weights(name: str, values) -> np.ndarray:
         row = int(wrong.argmax())
         raise ValueError(
             f"Weights {name!r} must be numbers in every row. "
-            f"Received: {format_value(values.iloc[row])} in row {values.index[row]}."
+            f"Received: {format_value(values.iloc[row])} in {describe_row(values, row, 'row')}."
         )
     return found.astype(np.float32)
 

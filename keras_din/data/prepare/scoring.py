@@ -12,6 +12,7 @@ from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
 from keras_din.data.reading.columns import is_missing
+from keras_din.data.reading.file_lines import describe_row, place
 from keras_din.data.reading.labels import format_value, label_map_of, label_remedy, to_labels
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import PLACEHOLDER, find_placeholders, to_microseconds
@@ -189,14 +190,15 @@ def _good_rows(
 ) -> tuple:
     """Returns `(frame, times, reasons)`: the good rows, and reason -> number of other rows."""
     if len(bad):
-        facts = {"rows": len(bad), "first_line": int(bad["line"].iloc[0])}
+        at_first = place(frame, bad["line"].iloc[0])
+        facts = {"rows": len(bad)} | {f"first_{word}": value for word, value in at_first.items()}
         first = bad["reason"].iloc[0]
         reason = f"the line is not a row ({first})"
         remedies = {reason: first.remedy}
         check_bad_share("the log", {reason: facts}, len(frame) + len(bad), max_bad, remedies)
     reasons = {"the line is not a row": len(bad)} if len(bad) else {}
     at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
-    early = find_placeholders(time, at, is_time, unit, time_unit, time_format, frame.index)
+    early = find_placeholders(time, at, is_time, unit, time_unit, time_format, frame)
     good = np.ones(len(frame), bool)
     for name, wrong in [
         (f"{user!r} is missing", is_missing(frame[user])),
@@ -237,7 +239,7 @@ def _flags(column: str, frame: pd.DataFrame, label_map, of_several: bool) -> np.
         row = int(wrong.argmax())
         raise ValueError(
             f"Column {column!r} must be 0, 1 or missing. Received: "
-            f"{format_value(frame[column].iloc[row])} in line {frame.index[row]}. "
+            f"{format_value(frame[column].iloc[row])} in {describe_row(frame, row)}. "
             f"{label_remedy(frame[column][wrong], column if of_several else None)}"
         )
     return values == 1

@@ -3,6 +3,7 @@
 import math
 
 from keras_din.checks import is_number
+from keras_din.data.reading.file_lines import describe_place
 
 MAX_BAD = 0.01
 
@@ -19,7 +20,8 @@ def check_bad_share(what: str, counts: dict, total: int, max_bad: float, remedie
 
     Args:
         what: The table that the rows belong to, such as `"the log"`.
-        counts: Reason -> its number of `rows`, optionally with `first_line` and `first_value`.
+        counts: Reason -> its number of `rows`, optionally with `first_line`, its
+            `first_file` if there are several, and `first_value`.
         total: Number of rows, good and bad.
         max_bad: The largest share of rows that may be kept aside for one reason.
         remedies: Reason -> a sentence that tells the user what to do.
@@ -31,7 +33,9 @@ def check_bad_share(what: str, counts: dict, total: int, max_bad: float, remedie
     if rows <= max_bad * total:
         return
     first = f"; the first is {worst['first_value']}" if "first_value" in worst else "; the first is"
-    place = f"{first} in line {worst['first_line']}" if "first_line" in worst else ""
+    place = ""
+    if "first_line" in worst:
+        place = f"{first} in {describe_place(worst['first_line'], worst.get('first_file'))}"
     enough = f"{math.ceil(100 * rows / total) / 100:g}"
     raise ValueError(
         f"At most {100 * max_bad:g} % of the rows of {what} may be kept aside for one reason. "

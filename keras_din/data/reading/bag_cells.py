@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.columns import check_exact_ids
+from keras_din.data.reading.file_lines import describe_row
 from keras_din.features import Feature
 
 SEPARATOR = "|"
@@ -85,7 +86,7 @@ def bag_cells(values: pd.Series, separator: str | None):
                 raise ValueError(
                     f"Lists of column {values.name!r} must hold strings or integers. Whole numbers "
                     "as floats count as ids only if `bags` (`--bags`) names the column. "
-                    f"Received: {list(cell)} in line {values.index[row]}."
+                    f"Received: {list(cell)} in {describe_row(values, row)}."
                 )
             if floats:
                 check_exact_ids(str(values.name), np.array(floats))

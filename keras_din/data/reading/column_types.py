@@ -11,6 +11,7 @@ from keras_din.data.reading.columns import (
     to_plain_series,
     whole_as_integers,
 )
+from keras_din.data.reading.file_lines import describe_place
 from keras_din.data.reading.text_types import (
     NULLS,
     NULLS_IN_TEXT,
@@ -186,8 +187,8 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
 
     Args:
         names: Names of the features.
-        found: Name -> facts, with the `line` of the `refused` or `unclear` value, and the `column`
-            if its name differs from the feature's.
+        found: Name -> facts, with the `line`, and the `file`, of the `refused` or `unclear` value,
+            and the `column` if its name differs from the feature's.
         declared: Name -> `"numeric"` or `"categorical"`, for declared features.
 
     Returns:
@@ -207,7 +208,7 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
             raise ValueError(
                 f"Column {facts.get('column', name)!r} must hold numbers written as in 1234.5, and "
                 f"words without a digit where a value is missing. Received: {facts['refused']!r} "
-                f"in line {facts['line']}{among}. If the column "
+                f"in {_place(facts)}{among}. If the column "
                 f"does not hold amounts, name {name!r} in `categorical` (`--categorical`)."
             )
         if facts.get("type") == "dates" and kind is None:
@@ -229,7 +230,11 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
             "`numeric` (`--numeric`) if they are amounts, or in `categorical` (`--categorical`) if "
             "they are ids: pandas converts integers with missing values to floats. "
             f"Received: {unclear}, "
-            f"with {facts['example']} in {facts.get('column', unclear[0])!r} and no value in line "
-            f"{facts['line']}."
+            f"with {facts['example']} in {facts.get('column', unclear[0])!r} and no value in "
+            f"{_place(facts)}."
         )
     return kinds
+
+
+def _place(facts: dict) -> str:
+    return describe_place(facts["line"], facts.get("file"))

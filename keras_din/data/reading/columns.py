@@ -34,7 +34,8 @@ def check_columns(owner: str, present, required, hint=None) -> None:
 
 def to_plain_series(values) -> pd.Series:
     """Converts a column of Arrow types or categories to pandas' own types."""
-    values = pd.Series(values)
+    if not isinstance(values, pd.Series):  # A copy would lose the lines of its files.
+        values = pd.Series(values)
     if isinstance(values.dtype, pd.ArrowDtype):
         column = from_arrow(values.array.__arrow_array__())
         return column.set_axis(values.index).rename(values.name)

@@ -78,39 +78,48 @@ class Unpacked:
 def _open_unpacked(path: str):
     """Opens the content of an xz, zip or other compressed file as a stream."""
     head = _head(path)
-    if not head.startswith((*_XZ, *_ZIP)):
-        with open_bytes(path) as stream:
-            yield stream
-        return
+    with complete(path), _open_stream(path, head) as file:
+        yield file
+
+
+def _open_stream(path: str, head: bytes):
+    if head.startswith(_XZ):
+        return lzma.open(path)
+    return _open_only_member(path) if head.startswith(_ZIP) else open_bytes(path)
+
+
+@contextlib.contextmanager
+def complete(path: str):
+    """Raises a `ValueError` that names the file if it is damaged or truncated."""
     try:
-        with lzma.open(path) if head.startswith(_XZ) else _open_only_member(path) as file:
-            yield file
-    except (lzma.LZMAError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        yield
+    except (
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        OSError,
+        pa.ArrowInvalid,
+    ) as error:
+        # Arrow's errors about a content have no number, unlike those of the operating system.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise ValueError(f"A file must be complete. Received: {path}: {error}.") from error
 
 
 def _read_unpacked(path: str, size: int = -1) -> bytes:
-    """Reads the first `size` bytes of the content of an xz or zip file, by default all."""
+    """Reads the first `size` bytes of the content of a file, by default all."""
     with _open_unpacked(path) as file:
         return file.read(size)
 
 
 def _unpacked_head(path: str) -> bytes:
     """The first bytes of a file's decompressed content, without reading the rest."""
-    head = _head(path)
-    if head.startswith((*_XZ, *_ZIP)):
-        return _read_unpacked(path, _HEAD)
-    with open_bytes(path) as stream:
-        return stream.read(_HEAD)
+    return _read_unpacked(path, _HEAD)
 
 
 def format_of(path: str):
     """Returns `(format, is_compressed)`. The format is `None` if it is not a columnar one."""
-    if os.path.isdir(path):
-        raise ValueError(
-            f"A table must be a file. Received: {path}, a folder. If it holds Parquet files, "
-            "pass `pyarrow.parquet.read_table(folder)`."
-        )
     head, is_compressed = _head(path), False
     if head.startswith((*_ARROW_CODECS, *_XZ, *_ZIP)):
         head, is_compressed = _unpacked_head(path), True

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.columns import is_missing, numbers, to_plain_series
+from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.text_types import FALSE, TRUE
 
 _NEGATIVE_WORDS = ("no", "n", "false", "f", "off", "none", "skip", "impression", "view", "")
@@ -91,7 +92,7 @@ def require_labels(name: str, values, label_map=None, of_several: bool = False) 
         row = int(bad.argmax())
         raise ValueError(
             f"Label {name!r} must be 0 or 1 in every row. "
-            f"Received: {format_value(values.iloc[row])} in row {values.index[row]}. "
+            f"Received: {format_value(values.iloc[row])} in {describe_row(values, row, 'row')}. "
             f"{label_remedy(values, name if of_several else None)}"
         )
     return labels.astype(np.float32)

@@ -6,6 +6,7 @@ import pandas as pd
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.columns import is_missing, to_plain_series
+from keras_din.data.reading.file_lines import describe_place, get_file_lines, with_files
 from keras_din.data.reading.labels import (
     format_label_map,
     format_value,
@@ -102,30 +103,34 @@ class RowChecks:
 
         Returns:
             `(bad, counts)`. The reasons in `bad` are text. `counts` is kind of the reason ->
-            `rows`, the `first_line` and its `first_value`.
+            `rows`, the `first_line`, its `first_file` if there are several, and its `first_value`.
+            With several files, `bad` has the line in the file and the column `file`.
         """
         code = self._code
         found = np.array([reason and Reason(reason) for reason in self._reasons], object)
         own = to_bad_rows(self._frame[code > 0], found[code[code > 0]])
-        bad = concat_bad_rows(bad, own)
+        files = get_file_lines(self._frame)
+        bad = with_files(concat_bad_rows(bad, own), files)
+        places = bad[["line"] if files is None else ["line", "file"]]
         values = self._values
         for reason in set(bad["reason"]):
             if reason.remedy:
                 self.remedies[reason.kind] = reason.remedy
         if strict and len(bad):
-            line, reason = bad["line"].iloc[0], bad["reason"].iloc[0]
+            reason = bad["reason"].iloc[0]
             value = f": {values[reason.kind]}" if reason.kind in values else ""
             remedy = f" {reason.remedy}" if reason.remedy else ""
             raise ValueError(
-                f"Every row must be good when `strict`. Received in line {line}: {reason}{value}."
-                f"{remedy}"
+                f"Every row must be good when `strict`. Received in "
+                f"{describe_place(*places.iloc[0])}: {reason}{value}.{remedy}"
             )
         kinds = np.array([reason.kind for reason in bad["reason"]], object)
         bad["reason"] = np.array([str(reason) for reason in bad["reason"]], object)
         counts: dict[str, dict] = {}
         for kind in sorted(set(kinds)):
-            of_kind = bad["line"][kinds == kind]
-            counts[kind] = {"rows": len(of_kind), "first_line": int(of_kind.iloc[0])}
+            first = int((kinds == kind).argmax())
+            counts[kind] = {"rows": int((kinds == kind).sum())}
+            counts[kind] |= {f"first_{word}": places[word].tolist()[first] for word in places}
             if kind in values:
                 counts[kind]["first_value"] = values[kind]
         return bad, counts

@@ -6,13 +6,21 @@ from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 
 from keras_din.checks import local_path
+from keras_din.data.reading.arrow_types import to_basic_types
 from keras_din.data.reading.columns import from_arrow
 from keras_din.data.reading.csv_file import CsvFile
-from keras_din.data.reading.file_format import Unpacked, check_is_text, format_of, open_bytes
+from keras_din.data.reading.file_format import (
+    Unpacked,
+    check_is_text,
+    complete,
+    format_of,
+    open_bytes,
+)
+from keras_din.data.reading.many_files import find_files, is_many_files
+from keras_din.data.reading.pieces import Pieces
 
 
 class Table(NamedTuple):
@@ -25,13 +33,19 @@ class Table(NamedTuple):
 class ArrowSource(NamedTuple):
     """A table whose columns Arrow reads.
 
-    `what` is its description for errors. `names` are its column names. `read(columns)` returns
-    some of its columns as a `pyarrow.Table`.
+    `what` is its description for errors. `schema` has its columns with their types, which
+    `to_basic_types` changes when they are read. `read(columns)` returns some of its columns as a
+    `pyarrow.Table`.
     """
 
     what: str
-    names: list
+    schema: pa.Schema
     read: Callable
+
+    @property
+    def names(self) -> list:
+        """The column names."""
+        return self.schema.names
 
 
 def as_source(table, sep: str | None = None, header: bool | None = None, names=None):
@@ -43,8 +57,9 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
             IPC (Feather) or ORC, compressed or not. The first bytes of the file decide its
             format. A compressed CSV file is unpacked once, into a temporary file (`TMPDIR`) of
             the unpacked size, which is removed when the result is no longer used. A compressed
-            file of another format is unpacked in memory. A result of this function is returned
-            unchanged.
+            file of another format is unpacked in memory. Or several files of one format: a list
+            of paths, a pattern or a folder, see `find_files`. Compressed CSV files among them are
+            unpacked one after another. A result of this function is returned unchanged.
         sep: The separator of a CSV file. By default a tab if its name contains `.tsv`, else a
             comma.
         header: Whether a CSV file has a header line. By default it has one unless `names` is
@@ -52,27 +67,34 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
         names: Names of the columns of a CSV file, in their order.
 
     Returns:
-        A pandas `DataFrame`, a `Table`, an `ArrowSource` or a `CsvFile`.
+        A pandas `DataFrame`, a `Table`, an `ArrowSource`, a `CsvFile` or `Pieces`.
 
     Raises:
         ValueError: If it is something else (the error names its type or the format of the file),
             or an option of CSV files is given for another table.
     """
     source = table
-    if not isinstance(table, (pd.DataFrame, Table, ArrowSource, CsvFile)):
-        source = (
-            _source_of_file(table)
-            if isinstance(table, (str, os.PathLike))
-            else _source_of_object(table)
-        )
+    if is_many_files(table):
+        source = _source_of_files(table)
+    elif isinstance(table, (str, os.PathLike)):
+        source = _source_of_file(table)
+    elif not isinstance(table, (pd.DataFrame, Table, ArrowSource, CsvFile, Pieces)):
+        source = _source_of_object(table)
     if sep is None and header is None and names is None:
         return source
-    if not isinstance(source, CsvFile):
+    if not is_csv(source):
         raise ValueError(
             "`sep`, `header` and `names` must not be given unless the table is a CSV file. "
             f"Received: {_describe(table)}."
         )
+    if isinstance(source, Pieces):
+        return source.map_files(lambda file: _with_options(file, sep, header, names))
     return _with_options(source, sep, header, names)
+
+
+def is_csv(source) -> bool:
+    """Whether a source is one CSV file, or several."""
+    return isinstance(source, CsvFile) or (isinstance(source, Pieces) and source.is_csv)
 
 
 def as_sources(tables, sep: str | None = None):
@@ -82,7 +104,7 @@ def as_sources(tables, sep: str | None = None):
         if table is None or isinstance(table, dict):
             return table and {name: open_one(each) for name, each in table.items()}
         source = as_source(table)
-        return as_source(source, sep) if isinstance(source, CsvFile) else source
+        return as_source(source, sep) if is_csv(source) else source
 
     return tuple(map(open_one, tables))
 
@@ -114,7 +136,7 @@ def to_frame(table) -> pd.DataFrame:
         table: Same as in `as_source`, except CSV files: use `read_table` for these.
     """
     source = as_source(table)
-    if isinstance(source, ArrowSource):
+    if isinstance(source, ArrowSource) or (isinstance(source, Pieces) and not source.is_csv):
         columns = source.read(source.names)
         return pd.DataFrame({name: from_arrow(columns[name]) for name in source.names})
     if not isinstance(source, pd.DataFrame):
@@ -146,9 +168,7 @@ def _source_of_object(table) -> ArrowSource:
             "can import) or the path of a CSV, Parquet, Arrow or ORC file. "
             f"Received: {_describe(table)}.{way}"
         )
-    return ArrowSource(
-        "the table", table.column_names, lambda names: _to_common_types(table.select(names))
-    )
+    return ArrowSource("the table", table.schema, lambda names: to_basic_types(table.select(names)))
 
 
 _EXPORT_METHODS = (
@@ -176,74 +196,83 @@ def _source_of_file(path) -> ArrowSource | CsvFile:
     if found is None:
         check_is_text(path)
         return CsvFile(path, unpacked=Unpacked(path) if is_compressed else None)
-    if is_compressed:
-        with open_bytes(path) as stream:
-            file = pa.BufferReader(stream.read())
-    else:
-        file = path
-    names, read = _OPENERS[found](file)
-    return ArrowSource(path, names, lambda names: _to_common_types(read(names)))
+    return _arrow_source(path, found, is_compressed)
 
 
-def _parquet(file):
-    return pa.parquet.read_schema(file).names, lambda names: _read_parquet(file, names)
+def _source_of_files(source) -> Pieces:
+    """Opens files, which must have one format."""
+    paths = find_files(source)
+    formats = {}
+    for path in paths:
+        formats[path] = format_of(path)
+        if formats[path][0] is None:
+            check_is_text(path)
+    one, (found, _) = next(iter(formats.items()))
+    for other, (kind, _) in formats.items():
+        if kind != found:
+            raise ValueError(
+                "All files of a table must have one format. "
+                f"Received: {one}, which is {found or 'CSV'}, and {other}, which is "
+                f"{kind or 'CSV'}."
+            )
+    what = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"{one}, ..."
+    if found is None:
+        return Pieces(what, [CsvFile(path) for path in paths], _unpacked)
+    return Pieces(what, [_arrow_source(path, *formats[path]) for path in paths])
 
 
-def _read_parquet(file, names):
+def _unpacked(file: CsvFile) -> CsvFile:
+    """A CSV file with its content unpacked, if it is compressed."""
+    _, is_compressed = format_of(file.path)
+    return file._replace(unpacked=Unpacked(file.path)) if is_compressed else file
+
+
+def _arrow_source(path: str, found: str, is_compressed: bool) -> ArrowSource:
+    schema, read = _READERS[found]
+
+    def of_file(function, *columns):
+        with complete(path):
+            if not is_compressed:
+                return function(path, *columns)
+            with open_bytes(path) as stream:
+                return function(pa.BufferReader(stream.read()), *columns)
+
+    read_columns = lambda columns: to_basic_types(of_file(read, columns))  # noqa: E731
+    return ArrowSource(path, of_file(schema), read_columns)
+
+
+def _parquet(file, columns):
     with pa.parquet.ParquetFile(file) as opened:
-        return opened.read(names)
+        return opened.read(columns)
 
 
-def _ipc_file(file):
-    table = pa.ipc.open_file(pa.memory_map(file) if isinstance(file, str) else file).read_all()
-    return table.column_names, table.select
+def _open_ipc_file(file):
+    return pa.ipc.open_file(pa.memory_map(file) if isinstance(file, str) else file)
 
 
-def _ipc_stream(file):
-    with pa.ipc.open_stream(pa.OSFile(file) if isinstance(file, str) else file) as opened:
-        table = opened.read_all()
-    return table.column_names, table.select
+def _open_ipc_stream(file):
+    return pa.ipc.open_stream(pa.OSFile(file) if isinstance(file, str) else file)
 
 
-def _orc(file):
+def _open_orc(file):
     import pyarrow.orc
 
-    opened = pyarrow.orc.ORCFile(file)
-    return opened.schema.names, lambda names: opened.read(names).select(names)
+    return pyarrow.orc.ORCFile(file)
 
 
-_OPENERS = {"Parquet": _parquet, "Arrow": _ipc_file, "Arrow stream": _ipc_stream, "ORC": _orc}
-
-
-def _to_common_types(table: pa.Table) -> pa.Table:
-    """Casts columns of Arrow's newest types, which few functions support, to basic types."""
-    for i, field in enumerate(table.schema):
-        if (kind := _common_type(field.type)) != field.type:
-            table = table.set_column(i, field.name, _cast(table.column(i), kind))
-    return table
-
-
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(column.type):
-        column = pa.chunked_array(
-            [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks], kind
-        )
-    if pa.types.is_run_end_encoded(column.type):
-        column = pc.run_end_decode(column)
-    if "list_view" in str(column.type):
-        # Arrow casts these lists wrongly if one of them is missing (pyarrow 26).
-        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
-    return column.cast(kind)
-
-
-def _common_type(kind: pa.DataType) -> pa.DataType:
-    views = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}
-    if str(kind) in views:
-        return views[str(kind)]
-    if pa.types.is_run_end_encoded(kind) or pa.types.is_dictionary(kind):
-        return _common_type(kind.value_type)
-    if str(kind).startswith(("list", "large_list", "fixed_size_list")):
-        value = _common_type(kind.value_type)
-        is_plain = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-        return kind if is_plain and value == kind.value_type else pa.large_list(value)
-    return kind
+# Format -> how to read the schema of a file, and some of its columns.
+_READERS = {
+    "Parquet": (pa.parquet.read_schema, _parquet),
+    "Arrow": (
+        lambda file: _open_ipc_file(file).schema,
+        lambda file, columns: _open_ipc_file(file).read_all().select(columns),
+    ),
+    "Arrow stream": (
+        lambda file: _open_ipc_stream(file).schema,
+        lambda file, columns: _open_ipc_stream(file).read_all().select(columns),
+    ),
+    "ORC": (
+        lambda file: _open_orc(file).schema,
+        lambda file, columns: _open_orc(file).read(columns).select(columns),
+    ),
+}

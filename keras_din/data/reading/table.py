@@ -27,6 +27,8 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.csv_file import read_csv
+from keras_din.data.reading.file_lines import place, set_file_lines
+from keras_din.data.reading.pieces import Pieces
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import ArrowSource, Table, as_source
 from keras_din.data.reading.times import (
@@ -38,6 +40,7 @@ from keras_din.data.reading.times import (
     time_remedy,
     to_microseconds,
 )
+from keras_din.data.reading.utf8 import decode, split_off_bad_text
 from keras_din.data.store.order import argsort_events, stable_argsort
 
 _DUPLICATE = "the row is a duplicate"
@@ -62,7 +65,9 @@ class Events(NamedTuple):
     bad: pd.DataFrame
 
 
-def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, found=None):
+def read_table(
+    source, columns, bags=None, *, text=(), numbers=(), kinds=None, named=(), found=None
+):
     """Reads columns of a table.
 
     Args:
@@ -77,20 +82,23 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
         kinds: Column -> its declared kind, `"numeric"` or `"categorical"`. The kind of all others
             is detected. In a CSV file, text is a number if a float reproduces it as written (not
             `007`), and words such as `-` among numbers are missing values.
+        named: The columns that the user named in `categorical`: whole numbers in one file and text
+            in another become text.
         found: A dict that receives the facts about each column, see
             `keras_din.data.reading.column_types`.
 
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
-        header is line 1, or else the row number from 0. `bad` has the columns `line` and
-        `reason`, a `Reason`, then those of `frame`. It holds lines of a CSV file with unbalanced
-        quotes or a number of fields that differs from the header's, rows with text that is not
-        UTF-8, and rows whose bag contains anything but strings or integers. Empty lines are
-        skipped. In a column with integers and strings, all values become strings.
+        header is line 1, or else the row number from 0. With several files it is the position
+        through all of them, see `FileLines`, which `frame` carries. `bad` has the columns `line`
+        and `reason`, a `Reason`, then those of `frame`. It holds lines of a CSV file with
+        unbalanced quotes or a number of fields that differs from the header's, rows with text
+        that is not UTF-8, and rows whose bag contains anything but strings or integers. Empty
+        lines are skipped. In a column with integers and strings, all values become strings.
 
     Raises:
-        ValueError: If there is no header, a column is missing or occurs twice, or a column that
-            is not in `bags` holds lists.
+        ValueError: If there is no header, a column is missing or occurs twice, a column that is
+            not in `bags` holds lists, or the types of a column in two files differ.
     """
     columns, bags, kinds = list(dict.fromkeys(columns)), bags or {}, kinds or {}
     source = as_source(source)
@@ -114,7 +122,7 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
             frame[name] = convert_column(name, frame[name])
         _add_lines(frame, found)
         return _check_cells(frame, source.bad, bags)
-    bad, bad_text = [], None
+    bad, bad_text, files = [], None, None
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
         series, lines = {name: convert_column(name, source[name]) for name in columns}, None
@@ -122,58 +130,47 @@ def read_table(source, columns, bags=None, *, text=(), numbers=(), kinds=None, f
         check_columns(source.what, source.names, columns)
         table, lines = source.read(columns), None
         series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
+    elif isinstance(source, Pieces):
+        table, lines, bad, bad_text, files = source.read_rows(columns, declared, named)
+        convert = (lambda values: values) if source.is_csv else from_arrow
+        series = {name: convert_column(name, convert(table[name])) for name in columns}
     else:
         # Only times and columns without a declared type may be dates.
         text = [name for name in columns if declared.get(name, "number") != "number"]
         table, lines, bad = read_csv(source, columns, text)
-        table, lines, bad_text = _split_off_bad_text(table, lines)
+        table, lines, bad_text = split_off_bad_text(table, lines)
         series = {name: convert_column(name, table[name]) for name in columns}
     frame = pd.DataFrame(
         {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
     )
     frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
     frame.index.name = "line"
+    set_file_lines(frame, files)
     _add_lines(frame, found)
     bad = bad_lines(bad)
     return _check_cells(frame, bad if bad_text is None else concat_bad_rows(bad, bad_text), bags)
 
 
-def _split_off_bad_text(table: pa.Table, lines: np.ndarray):
-    """Splits off rows with fields that are not UTF-8; returns `(table, lines, bad rows)`.
-
-    This happens before types are detected. Otherwise one such field would turn a column of
-    numbers into text.
-    """
-    reasons = np.full(len(lines), None, object)
-    for name in table.column_names:
-        if not pa.types.is_binary(table[name].type):
-            continue
-        try:
-            table[name].cast(pa.string())
-        except pa.ArrowInvalid:
-            cells = _decode(pd.Series(table[name].to_pylist(), dtype=object))
-            wrong = cells[1] & pd.isna(reasons)
-            reasons[wrong] = not_utf8(name)
-    wrong = ~pd.isna(reasons)
-    if not wrong.any():
-        return table, lines, None
-    rows = table.filter(pa.array(wrong)).to_pandas().set_axis(lines[wrong])
-    rows = rows.apply(lambda column: _decode(column)[0])
-    return table.filter(pa.array(~wrong)), lines[~wrong], to_bad_rows(rows, reasons[wrong])
-
-
 def _add_lines(frame: pd.DataFrame, found: dict) -> None:
-    """Adds to the facts of each column the line of the first cell whose type is ambiguous."""
+    """Adds to the facts of each column the place of the first cell whose type is ambiguous."""
     for name in frame.columns:
-        add_line(found[name], frame[name], frame.index)
+        add_line(found[name], frame[name], frame)
 
 
-def add_line(facts: dict, values: pd.Series, lines) -> None:
-    """Same as `_add_lines`, for one column; `lines` are the lines of its values."""
-    if "refused" in facts:
-        facts["line"] = int(lines[int((values == facts["refused"]).argmax())])
-    elif "unclear" in facts:
-        facts["line"] = int(lines[int(values.isna().argmax())])
+def add_line(facts: dict, values: pd.Series, frame: pd.DataFrame, row_of=None) -> None:
+    """Adds to the facts of a column the line, and the file, of the first ambiguous cell.
+
+    Args:
+        facts: The facts.
+        values: The values of the column.
+        frame: The rows that they are in.
+        row_of: The row of each value, if it is not its position.
+    """
+    if "refused" not in facts and "unclear" not in facts:
+        return
+    wrong = values == facts["refused"] if "refused" in facts else values.isna()
+    row = int(wrong.argmax())
+    facts |= place(frame, frame.index[row if row_of is None else row_of[row]])
 
 
 def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
@@ -188,7 +185,7 @@ def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
             frame[name] = whole_as_integers(frame[name])
         first = _first(frame[name])
         if isinstance(first, (bytes, str, int, float, np.number)):
-            text = _decode if isinstance(first, bytes) else _align_types
+            text = decode if isinstance(first, bytes) else _align_types
             frame[name], wrong = text(frame[name])
             if wrong.any():
                 bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], not_utf8(name)))
@@ -212,19 +209,6 @@ def _first(values: pd.Series):
     """The first value of a column of objects that is not missing, else `None`."""
     where = values.first_valid_index() if values.dtype == object else None
     return None if where is None else values.loc[where]
-
-
-def _decode(values: pd.Series):
-    """Converts bytes to text; returns the text and where a value is not UTF-8."""
-    wrong = np.zeros(len(values), bool)
-    text = values.to_numpy(object, copy=True)
-    for row, value in enumerate(text):
-        if isinstance(value, bytes):
-            try:
-                text[row] = value.decode()
-            except UnicodeDecodeError:
-                wrong[row] = True
-    return pd.Series(text, values.index), wrong
 
 
 def _align_types(values: pd.Series):
@@ -311,7 +295,7 @@ def clean_events(
     wrong = frame[time][~known & ~is_missing(frame[time])]
     if unit != ORDER and len(wrong):
         checks.remedies[f"{time!r} is not {what}"] = time_remedy(wrong, time_format)
-    early = find_placeholders(time, times, known, unit, time_unit, time_format, frame.index)
+    early = find_placeholders(time, times, known, unit, time_unit, time_format, frame)
     checks.set_aside(early, f"{time!r} {PLACEHOLDER}", time)
     checks.remedies[f"{time!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
     checks.check_labels(found)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from keras_din.checks import one_of
 from keras_din.data.reading.calendar_numbers import calendar_formats, count_digits
 from keras_din.data.reading.columns import is_missing, to_plain_series
+from keras_din.data.reading.file_lines import describe_row
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 ORDER = "order"  # The unit of whole numbers that order the rows but are not times.
@@ -79,7 +80,7 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
 
 
 def find_placeholders(
-    name, times, known, unit: str, time_unit: str, time_format: str | None, lines
+    name, times, known, unit: str, time_unit: str, time_format: str | None, frame
 ) -> np.ndarray:
     """Finds times such as 0 or -1 that are placeholders for a missing time.
 
@@ -93,7 +94,7 @@ def find_placeholders(
         time_unit: The unit that the user gave, or `"auto"`.
         time_format: The format that the user gave, or `None`. If the user gave one of the two,
             such times are kept, and a message about them is printed.
-        lines: The line of each, `(rows,)`.
+        frame: The rows that the times are in, for the message.
 
     Returns:
         Bool `(rows,)`.
@@ -106,7 +107,7 @@ def find_placeholders(
         return early
     print(
         f"Column {name!r}: {early.sum():,} times are at or before 1970-01-02 and most are after "
-        f"1980; the first is in line {lines[int(early.argmax())]}. They are kept, "
+        f"1980; the first is in {describe_row(frame, int(early.argmax()))}. They are kept, "
         "since `time_unit` or `time_format` is given.",
         flush=True,
     )

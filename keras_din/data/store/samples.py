@@ -39,7 +39,8 @@ class Samples(SavedColumns):
         weight: Floats `(rows,)`, the weight of each row in the loss, or `None` for equal weights.
             Metrics of this package ignore the weight, except that they leave out rows of weight 0.
         line: Integers `(rows,)`, the position of each row in the prepared log: the line of a CSV
-            file, or else the row number from 0. Or `None`.
+            file, or else the row number from 0. With several files, the `lines_before` its file
+            are added, which `report["files"]` of the prepared data lists. Or `None`.
 
     Raises:
         ValueError: If lengths differ, there is no label, a label is neither 0 nor 1, a weight is

@@ -308,11 +308,6 @@ def test_truncated_files_raise(tmp_path):
         column_names(path)
 
 
-def test_folder_raises(tmp_path):
-    with pytest.raises(ValueError, match=r"a folder. If it holds Parquet.*`pyarrow.parquet.read"):
-        column_names(tmp_path)
-
-
 def test_text_that_looks_like_something_else(tmp_path):
     for header in ("[user],{item}", "PK,user", '"{""user""}",item', "BZ,ORD"):
         path = tmp_path / "log.csv"
