@@ -13,7 +13,7 @@ behaviors, and negatives are drawn as in the DIN paper.
       --target video_id
 
 Several files, also a folder such as `logs`, are one log: they have the same columns, and their
-order does not matter.
+order does not matter. Files in folders such as `logs/date=2026-11-20` have a column `date`.
 
 The detected type of each column is printed with the reason. Whole numbers count as ids; name
 amounts with --numeric price. --categorical, --hash device=100000 and --bags set other types.

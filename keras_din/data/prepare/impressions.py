@@ -78,7 +78,9 @@ def prepare_impressions(
             have the same columns and types. Files whose names begin with `_` or `.`, and empty
             ones, are left out, which is printed. `report["files"]` lists the files in the order
             in which they are read, that of their names, with their `rows` and the `lines_before`
-            each: `Samples.line` counts through all files.
+            each: `Samples.line` counts through all files. A folder named `date=2026-11-20` gives
+            its files the column `date`, unless they have it: integers if all of its values are
+            integers, else text, which may be a time (`report["columns_of_folders"]`).
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: Instead of `time`, for a log without times: a column of whole numbers that order

@@ -23,8 +23,8 @@ def column_names(source) -> list:
 
 def _hint(source, lacking: list) -> str:
     """The likely reason why a log lacks columns, if it is in CSV files."""
-    if isinstance(source, Pieces) and source.is_csv:
-        source = source.files[0]
+    if isinstance(source, Pieces):
+        return source.hint(lacking)
     return csv_hint(source, lacking) if isinstance(source, CsvFile) else ""
 
 
@@ -60,7 +60,7 @@ def read_log(
         `report` has an entry such as `items_table` for each table that was used: its number of
         `rows`, of `rows_aside`, and of rows of the log without a row in the table,
         `rows_not_found`. With several files it also has `files`, the `rows` of each and the
-        `lines_before` it.
+        `lines_before` it, and `columns_of_folders`, the types of the columns that folders give.
 
     Raises:
         ValueError: If a column is missing everywhere, or a table has duplicate keys or too many
@@ -72,11 +72,16 @@ def read_log(
     to_join = _columns_of_tables(source, names_in_log, needed, tables)
     keys = {key for key, _ in tables.values()}
     own = [name for name in names_in_log if name in needed or name in keys]
+    found = {} if found is None else found
     options = {"bags": bags, "text": text, "numbers": numbers}
     options |= {"kinds": kinds, "named": named, "found": found}
     frame, bad = read_table(source, own, **options)
     lines = get_file_lines(frame)
     report: dict = {} if lines is None else {"files": lines.report()}
+    if isinstance(source, Pieces):
+        of_folders = [name for name in source.names_of_folders if name in own]
+        types = {name: found[name]["reason"] for name in of_folders}
+        report |= {"columns_of_folders": types} if types else {}
     for name, columns in to_join.items():
         key, table = tables[name]
         frame, report[f"{name}_table"] = _join(

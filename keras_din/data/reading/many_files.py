@@ -4,6 +4,7 @@ import fnmatch
 import glob
 import os
 import pathlib
+import urllib.parse
 
 from keras_din.checks import local_path
 
@@ -11,15 +12,20 @@ from keras_din.checks import local_path
 # a shell replaces a pattern by such a list.
 _MARKERS = (".*", "_SUCCESS", "_metadata", "_common_metadata", "*.crc")
 _HIDDEN = (".*", "_*", "*.crc")  # Left out of folders and patterns.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def is_many_files(source) -> bool:
-    """Whether this is a list of paths, a pattern or a folder, instead of the path of one file."""
+    """Whether this is a list of paths, a pattern or a folder, instead of the path of one file.
+
+    A file in a folder named `column=value` is read in the same way as several.
+    """
     if isinstance(source, (list, tuple)):
         return bool(source) and all(isinstance(each, (str, os.PathLike)) for each in source)
     if not isinstance(source, (str, os.PathLike)):
         return False
-    return os.path.isdir(source) or _is_pattern(os.fspath(source))
+    path = os.fspath(source)
+    return os.path.isdir(path) or _is_pattern(path) or bool(partition_of(path))
 
 
 def find_files(source) -> list:
@@ -62,6 +68,20 @@ def find_files(source) -> list:
             some = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
             print(f"left out {len(files):,} {what} files: {some}", flush=True)
     return found
+
+
+def partition_of(path: str) -> dict:
+    """The columns that folders named `column=value` give to a file, as in Hive and Spark.
+
+    Returns:
+        Name of the column -> its text, which is empty where Hive has no value.
+    """
+    pairs = [part.partition("=") for part in pathlib.Path(path).parts[:-1]]
+    found = {name: value for name, equals, value in pairs if name and equals}
+    return {
+        urllib.parse.unquote(name): "" if value == _NO_VALUE else urllib.parse.unquote(value)
+        for name, value in found.items()
+    }
 
 
 def _is_pattern(path: str) -> bool:

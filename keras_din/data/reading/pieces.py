@@ -1,8 +1,7 @@
 """Reads a table of several files, one after another."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,10 +21,10 @@ class PiecesRead(NamedTuple):
     """The result of `Pieces.read_rows`.
 
     Attributes:
-        table: The good rows, with the columns of CSV files as `read_csv` returns them.
+        table: The good rows. Binary columns are fields as in a CSV file.
         lines: The position of each through all files, int64 `(rows,)`, or `None` if all rows are
             there and positions are row numbers.
-        bad_lines: `(position, reason)` of the lines that are no rows.
+        bad_lines: `(position, Reason)` of the lines that are no rows.
         bad: The rows with text that is not UTF-8, or `None`.
         files: The lines of the files.
     """
@@ -37,50 +36,60 @@ class PiecesRead(NamedTuple):
     files: FileLines
 
 
-class _Piece(NamedTuple):
-    """The columns of a file. `lines` and `bad_lines` are lines in the file."""
+class Piece(NamedTuple):
+    """One file of a table.
 
-    file: str
-    table: pa.Table
-    lines: np.ndarray
-    bad_lines: list
-    bad: pd.DataFrame | None
+    Attributes:
+        source: A `CsvFile` or an `ArrowSource`.
+        folders: The columns that it gets from its folders -> their text, see `partition_of`.
+    """
+
+    source: Any
+    folders: dict = {}  # noqa: RUF012
 
     @property
-    def rows(self) -> int:
-        """How many rows the file has, good and bad."""
-        return len(self.lines) + len(self.bad_lines) + (0 if self.bad is None else len(self.bad))
-
-    def lines_from(self, first: int) -> int:
-        """How many lines there are from the first to that of the last row."""
-        last: list = [self.lines[-1:], [line for line, _ in self.bad_lines[-1:]]]
-        last += [] if self.bad is None else [self.bad["line"][-1:]]
-        return max((int(line) + 1 - first for lines in last for line in lines), default=0)
+    def name(self) -> str:
+        """The path."""
+        return self.source.path if isinstance(self.source, CsvFile) else self.source.what
 
 
 class Pieces:
     """A table of several files of one format, which are read one after another.
 
+    A column that folders give is read as a column of a CSV file, unless the file itself has it.
+
     Args:
         what: Its description for errors.
-        files: The files: each a `CsvFile`, or each an `ArrowSource`.
+        pieces: The files, all of them CSV files or none.
         open_csv: A function from a `CsvFile` to one whose content is not compressed.
     """
 
-    def __init__(self, what: str, files: list, open_csv: Callable = lambda file: file):
-        self.what, self.files, self._open_csv = what, files, open_csv
-        self.is_csv = isinstance(files[0], CsvFile)
-        self._names: dict[str, list] = {}
+    def __init__(self, what: str, pieces: list, open_csv: Callable = lambda file: file):
+        self.what, self.pieces, self._open_csv = what, pieces, open_csv
+        self.is_csv = isinstance(pieces[0].source, CsvFile)
+        self._names: list[list] = []
 
-    def map_files(self, function: Callable) -> "Pieces":
-        """The same table with the results of a function in place of its files."""
-        return Pieces(self.what, [function(file) for file in self.files], self._open_csv)
+    def map_sources(self, function: Callable) -> "Pieces":
+        """The same table with the results of a function in place of its sources."""
+        pieces = [piece._replace(source=function(piece.source)) for piece in self.pieces]
+        return Pieces(self.what, pieces, self._open_csv)
 
     @property
     def names(self) -> list:
-        """The columns that at least one file has."""
-        of_files = self._names_of_files().values()
+        """The columns that at least one file has, then those of folders."""
+        of_files = [*self._names_of_files(), *(piece.folders for piece in self.pieces)]
         return list(dict.fromkeys(name for names in of_files for name in names))
+
+    @property
+    def names_of_folders(self) -> list:
+        """The columns that at least one file gets from its folders."""
+        of_files = zip(self.pieces, self._names_of_files(), strict=True)
+        columns = (name for piece, own in of_files for name in piece.folders if name not in own)
+        return list(dict.fromkeys(columns))
+
+    def hint(self, lacking: list) -> str:
+        """The likely reason why the table lacks columns, or an empty string."""
+        return csv_hint(self.pieces[0].source, lacking) if self.is_csv else ""
 
     def read(self, columns) -> pa.Table:
         """Reads all rows of files that are not CSV files."""
@@ -102,29 +111,31 @@ class Pieces:
         """
         columns = list(columns)
         self._check_columns(columns)
-        if self.is_csv:
-            # Only times and columns without a declared type may be dates.
-            text = {name for name in columns if declared.get(name, "number") != "number"}
-            while (pieces := self._read_csv_files(columns, text, only_utf8)) is None:
-                pass
-        else:
+        if not self.is_csv:
             self._check_types(columns, declared, named)
-            pieces = [self._read_arrow(file, columns, only_utf8) for file in self.files]
-        return self._concat(pieces, columns, declared, named)
+            read = self._arrow_pieces(columns, only_utf8)
+            return _concat(read, columns, declared, named, 0)
+        # Only times and columns without a declared type may be dates.
+        text = {name for name in columns if declared.get(name, "number") != "number"}
+        while True:
+            try:
+                read = self._csv_pieces(columns, text, only_utf8)
+                return _concat(read, columns, declared, named, 1)
+            except _DatesAndTextError as error:
+                text.add(error.column)
 
-    def _names_of_files(self) -> dict:
-        """File -> its columns."""
+    def _names_of_files(self) -> list:
+        """The columns of each file itself."""
         if not self._names:
             if self.is_csv:
                 self._check_separators()
-                self._names = {file.path: csv_names(file) for file in self.files}
-            else:
-                self._names = {file.what: file.names for file in self.files}
+            of_source = csv_names if self.is_csv else lambda source: source.names
+            self._names = [of_source(piece.source) for piece in self.pieces]
         return self._names
 
     def _check_separators(self) -> None:
-        one = self.files[0]
-        for other in self.files:
+        one = self.pieces[0].source
+        for other in (piece.source for piece in self.pieces):
             if other.delimiter != one.delimiter:
                 raise ValueError(
                     "All files of a table must have one separator; pass it as `sep` (`--sep`). "
@@ -135,95 +146,117 @@ class Pieces:
     def _check_columns(self, columns: list) -> None:
         """Raises a `ValueError` unless each file has each column once."""
         of_files = self._names_of_files()
-        hint = partial(csv_hint, self.files[0]) if self.is_csv else None
-        check_columns(self.what, self.names, columns, hint)
-        for file, names in zip(self.files, of_files, strict=True):
-            lacking = [name for name in columns if name not in of_files[names]]
+        check_columns(self.what, self.names, columns, self.hint)
+        for piece, names in zip(self.pieces, of_files, strict=True):
+            lacking = [name for name in columns if name not in names and name not in piece.folders]
             if lacking:
-                one = next(each for each in of_files if lacking[0] in of_files[each])
-                why = csv_hint(file, lacking) if self.is_csv else ""
+                one = next(
+                    each.name
+                    for each, own in zip(self.pieces, of_files, strict=True)
+                    if lacking[0] in own or lacking[0] in each.folders
+                )
+                why = csv_hint(piece.source, lacking) if self.is_csv else ""
                 raise ValueError(
                     f"Columns {lacking} must be in every file. Received: {one} with {lacking[0]!r},"
-                    f" and {names} with the columns {of_files[names]}.{why}"
+                    f" and {piece.name} with the columns {names}.{why}"
                 )
-            check_columns(names, of_files[names], columns)
+            check_columns(piece.name, names, [name for name in columns if name in names])
 
     def _check_types(self, columns: list, declared: dict, named) -> None:
         for name in columns:
-            types = {file.what: file.schema.field(name).type for file in self.files}
+            types = {
+                piece.name: piece.source.schema.field(name).type
+                if name in piece.source.names
+                else pa.large_string()
+                for piece in self.pieces
+            }
             check_types(name, types, declared.get(name), name in named)
 
-    def _read_arrow(self, file, columns: list, only_utf8: bool) -> _Piece:
-        table = file.read(columns)
-        if not only_utf8:
-            return _Piece(file.what, table, np.arange(len(table)), [], None)
-        table, lines, bad = split_off_bad_text(table, np.arange(len(table)))
-        return _Piece(file.what, _bytes_to_text(table), lines, [], bad)
+    def _of_files(self, columns: list) -> set:
+        """The columns that at least one file itself has."""
+        return {name for names in self._names_of_files() for name in names}.intersection(columns)
 
-    def _read_csv_files(self, columns: list, text: set, only_utf8: bool) -> list | None:
-        """Reads CSV files; the columns of `text` stay text even if all their values are dates.
+    def _arrow_pieces(self, columns: list, only_utf8: bool):
+        as_text = self._of_files(columns) if only_utf8 else columns
+        for piece in self.pieces:
+            table = piece.source.read(_own_columns(columns, piece.source.names))
+            lines, bad = np.arange(len(table)), None
+            if only_utf8:
+                table, lines, bad = split_off_bad_text(table, lines)
+                table = _bytes_to_text(table)
+            table = _with_folders(table, piece.folders, columns, as_text)
+            yield _Read(piece.name, table, lines, [], bad)
 
-        Returns:
-            The pieces; or `None` if a column is dates in one file and not in another. It is added
-            to `text`, and the files must be read again.
-        """
-        pieces: list[_Piece] = []
+    def _csv_pieces(self, columns: list, text, only_utf8: bool):
+        """Reads CSV files; the columns of `text` stay text even if all their values are dates."""
         kinds: dict[str, pa.DataType] = {}
-        for file in self.files:
-            table, lines, bad_lines = read_csv(self._open_csv(file), columns, list(text))
+        for piece, names in zip(self.pieces, self._names_of_files(), strict=True):
+            file, own = self._open_csv(piece.source), _own_columns(columns, names)
+            table, lines, bad_lines = read_csv(file, own, [name for name in own if name in text])
             bad = None
             if only_utf8:
                 table, lines, bad = split_off_bad_text(table, lines)
+            table = _with_folders(table, piece.folders, columns)
             for name in columns:
                 kind = table[name].type
                 if is_bytes(kind) and _has_only_nulls(table[name]):
                     continue
                 common = widest_type(kinds.get(name, kind), kind)
                 if common is None:
-                    text.add(name)
-                    return None
+                    raise _DatesAndTextError(name)
                 kinds[name] = common
-            pieces.append(_Piece(file.path, table, lines, bad_lines, bad))
-        for i, piece in enumerate(pieces):
-            for name in columns:
-                if is_bytes(piece.table[name].type) and not is_bytes(kinds.get(name, pa.binary())):
-                    nothing = pa.nulls(len(piece.table))
-                    table = piece.table.set_column(columns.index(name), name, nothing)
-                    pieces[i] = piece = piece._replace(table=table)
-        return pieces
+            yield _Read(piece.name, table, lines, bad_lines, bad)
 
-    def _concat(self, pieces: list, columns: list, declared: dict, named) -> PiecesRead:
-        # The number of the first line of a file.
-        first = 1 if self.is_csv else 0
-        positions, bad_lines, bad, before = [], [], [], [0]
-        for piece in pieces:
-            positions.append(piece.lines + before[-1])
-            bad_lines += [(line + before[-1], reason) for line, reason in piece.bad_lines]
-            if piece.bad is not None:
-                bad.append(piece.bad.assign(line=piece.bad["line"] + before[-1]))
-            before.append(before[-1] + piece.lines_from(first))
-        table = {
-            name: to_one_type(
-                name,
-                [(piece.file, piece.table[name]) for piece in pieces],
-                declared.get(name),
-                name in named,
-            )
-            for name in columns
-        }
-        all_good = not self.is_csv and not bad
-        return PiecesRead(
-            pa.table(table),
-            None if all_good else np.concatenate(positions),
-            bad_lines,
-            pd.concat(bad, ignore_index=True) if bad else None,
-            FileLines(
-                [piece.file for piece in pieces],
-                [piece.rows for piece in pieces],
-                before[:-1],
-                first,
-            ),
-        )
+
+class _DatesAndTextError(Exception):
+    """A column is dates in one CSV file and not in another. All must be read as text."""
+
+    def __init__(self, column: str):
+        super().__init__(column)
+        self.column = column
+
+
+class _Read(NamedTuple):
+    """The columns of a file. `lines` and `bad_lines` are lines in the file."""
+
+    file: str
+    table: pa.Table
+    lines: np.ndarray
+    bad_lines: list
+    bad: pd.DataFrame | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the file has, good and bad."""
+        return len(self.lines) + len(self.bad_lines) + (0 if self.bad is None else len(self.bad))
+
+    def lines_from(self, first: int) -> int:
+        """How many lines there are from the first to that of the last row."""
+        last: list = [self.lines[-1:], [line for line, _ in self.bad_lines[-1:]]]
+        last += [] if self.bad is None else [self.bad["line"][-1:]]
+        return max((int(line) + 1 - first for lines in last for line in lines), default=0)
+
+
+def _own_columns(columns: list, names: list) -> list:
+    """The columns that a file itself has; if it has none, its first one, to count the rows."""
+    return [name for name in columns if name in names] or names[:1]
+
+
+def _with_folders(table: pa.Table, folders: dict, columns: list, as_text=()) -> pa.Table:
+    """Adds the columns of folders, as the fields of a CSV file or `as_text`, and sorts columns."""
+    for name, value in folders.items():
+        if name in columns and name not in table.column_names:
+            kind = pa.large_string() if name in as_text else pa.binary()
+            table = table.append_column(name, pa.repeat(pa.scalar(value, kind), len(table)))
+    return table.select(columns)
+
+
+def _bytes_to_text(table: pa.Table) -> pa.Table:
+    """Casts binary columns, which are valid UTF-8, to text."""
+    for i, field in enumerate(table.schema):
+        if is_bytes(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.large_string()))
+    return table
 
 
 def _has_only_nulls(column: pa.ChunkedArray) -> bool:
@@ -235,9 +268,30 @@ def _has_only_nulls(column: pa.ChunkedArray) -> bool:
     )
 
 
-def _bytes_to_text(table: pa.Table) -> pa.Table:
-    """Casts binary columns, which are valid UTF-8, to text."""
-    for i, field in enumerate(table.schema):
-        if is_bytes(field.type):
-            table = table.set_column(i, field.name, table.column(i).cast(pa.large_string()))
-    return table
+def _concat(read: Iterable, columns: list, declared: dict, named, first: int) -> PiecesRead:
+    """Concatenates what was read of each file. `first` is the number of its first line."""
+    files, rows, before = [], [], [0]
+    lines, bad_lines, bad = [], [], []
+    parts: dict[str, list] = {name: [] for name in columns}
+    for each in read:
+        files.append(each.file)
+        rows.append(each.rows)
+        lines.append(each.lines + before[-1])
+        bad_lines += [(line + before[-1], reason) for line, reason in each.bad_lines]
+        if each.bad is not None:
+            bad.append(each.bad.assign(line=each.bad["line"] + before[-1]))
+        before.append(before[-1] + each.lines_from(first))
+        for name in columns:
+            parts[name].append((each.file, each.table[name]))
+    table = {
+        name: to_one_type(name, parts.pop(name), declared.get(name), name in named)
+        for name in columns
+    }
+    are_row_numbers = first == 0 and not bad
+    return PiecesRead(
+        pa.table(table),
+        None if are_row_numbers else np.concatenate(lines),
+        bad_lines,
+        pd.concat(bad, ignore_index=True) if bad else None,
+        FileLines(files, rows, before[:-1], first),
+    )

@@ -19,8 +19,8 @@ from keras_din.data.reading.file_format import (
     format_of,
     open_bytes,
 )
-from keras_din.data.reading.many_files import find_files, is_many_files
-from keras_din.data.reading.pieces import Pieces
+from keras_din.data.reading.many_files import find_files, is_many_files, partition_of
+from keras_din.data.reading.pieces import Piece, Pieces
 
 
 class Table(NamedTuple):
@@ -88,7 +88,7 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
             f"Received: {_describe(table)}."
         )
     if isinstance(source, Pieces):
-        return source.map_files(lambda file: _with_options(file, sep, header, names))
+        return source.map_sources(lambda file: _with_options(file, sep, header, names))
     return _with_options(source, sep, header, names)
 
 
@@ -217,8 +217,8 @@ def _source_of_files(source) -> Pieces:
             )
     what = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"{one}, ..."
     if found is None:
-        return Pieces(what, [CsvFile(path) for path in paths], _unpacked)
-    return Pieces(what, [_arrow_source(path, *formats[path]) for path in paths])
+        return Pieces(what, [Piece(CsvFile(p), partition_of(p)) for p in paths], _unpacked)
+    return Pieces(what, [Piece(_arrow_source(p, *formats[p]), partition_of(p)) for p in paths])
 
 
 def _unpacked(file: CsvFile) -> CsvFile:

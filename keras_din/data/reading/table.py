@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.checks import one_of
+from keras_din.data.reading.arrow_types import is_bytes
 from keras_din.data.reading.bad_rows import (
     Reason,
     bad_lines,
@@ -132,8 +133,14 @@ def read_table(
         series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
     elif isinstance(source, Pieces):
         table, lines, bad, bad_text, files = source.read_rows(columns, declared, named)
-        convert = (lambda values: values) if source.is_csv else from_arrow
-        series = {name: convert_column(name, convert(table[name])) for name in columns}
+        # Binary columns are fields of CSV files, or come from the names of folders.
+        as_fields = [n for n in columns if source.is_csv or is_bytes(table[n].type)]
+        series = {
+            name: convert_column(
+                name, table[name] if name in as_fields else from_arrow(table[name])
+            )
+            for name in columns
+        }
     else:
         # Only times and columns without a declared type may be dates.
         text = [name for name in columns if declared.get(name, "number") != "number"]

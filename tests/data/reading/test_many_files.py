@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from keras_din.data.reading.many_files import find_files, is_many_files
+from keras_din.data.reading.many_files import find_files, is_many_files, partition_of
 
 
 @pytest.fixture
@@ -97,3 +97,19 @@ def test_what_raises(folder, source, message):
 def test_a_file_that_does_not_exist_raises(folder):
     with pytest.raises(FileNotFoundError, match=r"none\.csv"):
         find_files(["one.csv", "none.csv"])
+
+
+@pytest.mark.parametrize(
+    "path, columns",
+    [
+        ("logs/part-0.parquet", {}),
+        ("logs/date=2026-11-20/hour=7/part-0.parquet", {"date": "2026-11-20", "hour": "7"}),
+        ("logs/a=b=c/x=y.csv", {"a": "b=c"}),
+        ("logs/city=New%20York/x.csv", {"city": "New York"}),
+        ("logs/city=__HIVE_DEFAULT_PARTITION__/x.csv", {"city": ""}),
+        ("logs/=b/x.csv", {}),
+    ],
+)
+def test_columns_of_folders(path, columns):
+    assert partition_of(path) == columns
+    assert is_many_files(path) == bool(columns)

@@ -11,6 +11,7 @@ import pyarrow.orc
 import pyarrow.parquet
 import pytest
 
+from keras_din.cli.show import report
 from keras_din.data import (
     LastFraction,
     PreparedData,
@@ -89,9 +90,9 @@ def check_equal(data: PreparedData, expected: PreparedData) -> None:
     if expected.users is not None:
         pd.testing.assert_index_equal(data.users, expected.users)
     reports = [dict(data.report), dict(expected.report)]
-    for report in reports:
-        report.pop("files", None)
-        for facts in report["rows_aside"].values():
+    for counts in reports:
+        counts.pop("files", None)
+        for facts in counts["rows_aside"].values():
             facts.pop("first_line", None)
             facts.pop("first_file", None)
     assert reports[0] == reports[1]
@@ -460,3 +461,57 @@ def test_to_frame_of_files(tmp_path):
     pd.testing.assert_frame_equal(frame, log, check_dtype=False)
     with pytest.raises(ValueError, match="A table must be a DataFrame, or a Parquet"):
         to_frame(write_days(tmp_path / "csv", log))
+
+
+@pytest.mark.parametrize("end", [".csv", ".csv.gz", ".parquet"])
+def test_folders_give_columns(tmp_path, end):
+    log = a_log(40).assign(
+        date=np.repeat(["2026-11-20", "2026-11-21"], 20),
+        hour=np.tile(np.repeat([7, 8], 10), 2),
+        part=np.repeat(["train", "train", "valid", "test"], 10),
+    )
+    keys = ["date", "hour", "part"]
+    for (date, hour, part), rows in log.groupby(keys):
+        name = f"date={date}/hour={hour}/part={part}/0{end}"
+        write(tmp_path / "log" / name, rows.drop(columns=keys))
+    words = WORDS | {"context": ["hour"], "split": "part", "allow_empty_parts": True}
+    for columns in ({"time": "time"}, {"time": "date"}):
+        whole = write(tmp_path / f"whole{end}", log)
+        expected = prepare_impressions(whole, **words | columns)
+        data = prepare_impressions(tmp_path / "log", **words | columns)
+        data.report.pop("columns_of_folders")
+        # In a Parquet file the hours are integers, here they are found to be.
+        for of_data in (data, expected):
+            of_data.report["columns"]["hour"].pop("example")
+        check_equal(data, expected)
+    data = prepare_impressions(tmp_path / "log", **words | {"time": "date"})
+    types = data.report["columns_of_folders"]
+    assert types["date"] == types["part"] == "text"
+    assert types["hour"].startswith("whole numbers")
+    assert "from the names of folders: 'date', text\n" in report(data)
+    # One file is read in the same way.
+    (path,) = tmp_path.glob(f"log/date=2026-11-20/hour=7/*/0{end}")
+    frame, _ = read_table(path, ["user", "hour", "date"])
+    assert set(frame["hour"]) == {7}
+    assert set(frame["date"]) == {"2026-11-20"}
+
+
+def test_columns_of_files_and_folders(tmp_path):
+    log = a_log(8)
+    for folder, rows in (("device=1", log[:4]), ("device=2", log[4:])):
+        write(tmp_path / folder / "a.parquet", rows)
+    frame, _ = read_table(tmp_path, ["device"])
+    assert frame["device"].tolist() == log["device"].tolist()
+    # Without a value, and with a leading zero.
+    for value in ("__HIVE_DEFAULT_PARTITION__", "07", "x%2Fy"):
+        write(tmp_path / "other" / f"zip={value}" / "a.parquet", log[:1])
+    frame, _ = read_table(tmp_path / "other", ["user", "zip"])
+    assert sorted(frame["zip"].fillna("-")) == ["-", "07", "x/y"]
+    assert to_frame(tmp_path / "other")["zip"].tolist() == ["07", "", "x/y"]
+    write(tmp_path / "other" / "b.parquet", log[:1])
+    message = r"\['zip'\] must be in every file\. Received: .*zip=07.* with 'zip', and .*b\.parquet"
+    with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / "other", ["user", "zip"])
+    write(tmp_path / "other" / "b.parquet", log[:1].assign(zip=7))
+    with pytest.raises(ValueError, match=r"'zip' must have one type.* in .* and .* in "):
+        read_table(tmp_path / "other", ["user", "zip"])
