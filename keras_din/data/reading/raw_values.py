@@ -40,6 +40,8 @@ def raw_values(name: str, values, whole_are_integers: bool = True) -> RawValues:
     """
     values = to_plain_series(values)
     missing = is_missing(values)
+    # The columns of `read_table` have a definite type, so nothing is inferred for them. Histories
+    # in rows, values of several columns together and integers of more than 64 bits are objects.
     if not pd.api.types.is_numeric_dtype(values.dtype):
         if isinstance(values.dtype, pd.StringDtype):
             # Not as objects, because Arrow looks up its own strings much faster.

@@ -219,17 +219,22 @@ def _first(values: pd.Series):
 
 
 def _align_types(values: pd.Series):
-    """Converts integers in a column of strings to strings.
+    """Converts a column of objects to the type that a file with its values has.
+
+    Integers in a column of strings become strings. A column with anything but strings, integers
+    or booleans, or with larger integers, stays one of objects.
 
     Returns the column and where a string cannot be encoded as UTF-8.
     """
     kind = pd.api.types.infer_dtype(values, skipna=True)
-    if kind == "string":
-        with contextlib.suppress(UnicodeEncodeError):
-            pa.array(values, from_pandas=True)  # Checks all strings at once, which is fast.
-            return values, np.zeros(len(values), bool)
-    elif kind in ("mixed", "mixed-integer") and any(isinstance(value, str) for value in values):
+    if kind in ("mixed", "mixed-integer") and any(isinstance(value, str) for value in values):
         values = pd.Series(map(_whole_to_text, values), values.index, dtype=object)
+        kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind in ("string", "integer", "boolean"):
+        with contextlib.suppress(UnicodeEncodeError, OverflowError, pa.ArrowInvalid):
+            array = pa.array(values, from_pandas=True)
+            array = pa.chunked_array([array]) if isinstance(array, pa.Array) else array
+            return from_arrow(array).set_axis(values.index), np.zeros(len(values), bool)
     return values, values.map(_is_not_utf8).to_numpy(bool)
 
 

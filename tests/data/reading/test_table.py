@@ -37,6 +37,25 @@ def aside(bad) -> list:
     return list(zip(bad["line"], map(str, bad["reason"]), strict=True))
 
 
+def test_columns_of_objects_have_the_types_of_a_file(tmp_path):
+    """Types are decided once, when a table is read."""
+    columns = {
+        "text": ["a", None, "c"],
+        "whole": [2**60 + 1, None, 3],
+        "flag": [True, None, False],
+        "both": [7, "x", None],
+    }
+    objects = pd.DataFrame(columns, dtype=object)
+    frame, _ = read_table(objects, list(columns))
+    objects.assign(both=["7", "x", None]).to_parquet(tmp_path / "log.parquet")
+    of_file, _ = read_table(tmp_path / "log.parquet", list(columns))
+    pd.testing.assert_frame_equal(frame, of_file)
+    assert frame["whole"].dtype == "Int64"
+    assert frame["flag"].dtype == "boolean"
+    large, _ = read_table(objects.assign(whole=[2**70, 1, None]), ["whole"])
+    assert cells(large) == [(2**70,), (1,), (None,)]
+
+
 # CSV
 
 

@@ -394,6 +394,11 @@ def test_whole_minutes_hours_and_days(step):
     assert times(STARTS + 0.5)[1] == "s"
 
 
+def test_times_of_a_regular_log_are_not_rounded():
+    """Every hundredth time, of which a sample consists, is a multiple of 100 seconds."""
+    assert times(1_700_000_000 + np.arange(100_000))[1] == "s"
+
+
 @pytest.mark.parametrize("apart", [60, 3600, 86_400])
 def test_times_of_a_coarse_clock_are_not_rounded(apart):
     """The first divisor may also be one that no clock has: 1.7e9 and 3600 have the divisor 400."""
