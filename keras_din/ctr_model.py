@@ -1,5 +1,6 @@
 """The class of all models of this library: a functional Keras model of click-through rates."""
 
+import contextlib
 import inspect
 import warnings
 
@@ -7,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_din import logits
+from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, spec_of
 from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
 from keras_din.outputs import loss_of
@@ -19,7 +21,7 @@ _MEANS = ("sum_over_batch_size", "mean")
 class CTRModel(keras.Model):
     """A functional model whose losses and metrics treat each candidate as a sample.
 
-    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with four differences. With several
+    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with five differences. With several
     labels a model has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`, and the
     following holds for each output.
 
@@ -35,6 +37,12 @@ class CTRModel(keras.Model):
       the remedy. So does `class_weight`. Use `BinaryCrossentropy(positive_weight=...)` instead,
       which is saved with the model. `keras_din.evaluate` and `keras_din.export` undo its effect on
       the odds.
+    - `compile` builds the losses and metrics, so it raises their errors. With several outputs it
+      takes one loss or a dict of losses by the names of the outputs; a dict of `loss_weights`,
+      where an output without an entry has weight 1; and one list of metrics for all outputs or a
+      dict of lists. A list per output is an error, because Keras assigns it to the outputs in
+      alphabetical order. After an error in `fit` or `evaluate`, the next call works without
+      another `compile`.
 
     A model built with `keras_din.embed.embed` always has the fingerprint. Pass `spec` for other
     models; a clone does not keep it.
@@ -78,8 +86,42 @@ class CTRModel(keras.Model):
         if spec not in fingerprints_of(self):
             self.fingerprint = spec
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
-        super().compile(optimizer, KerasBinaryCrossentropy.in_place_of(loss), *args, **kwargs)
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        *args,
+        **kwargs,
+    ):
+        outputs = self.output if isinstance(self.output, dict) else ()
+        arguments = compile_arguments(outputs, loss, loss_weights, metrics, weighted_metrics)
+        arguments["loss"] = KerasBinaryCrossentropy.in_place_of(arguments["loss"])
+        super().compile(optimizer, *arguments.values(), *args, **kwargs)
+        self._build_losses_and_metrics()
+
+    def _build_losses_and_metrics(self):
+        """Builds the compiled losses and metrics, so that `compile` raises their errors.
+
+        Keras builds them from the first batch. An error in that batch leaves them half-built.
+        """
+        rows = keras.tree.map_structure(lambda _: keras.KerasTensor((None, 1)), self.output)
+        with self._variables_scope():
+            for compiled in (self._compile_loss, self._compile_metrics):
+                if compiled is not None and not compiled.built:
+                    compiled.build(rows, rows)
+
+    def _build_optimizer(self):
+        """Builds the optimizer before the first step, which may fail after it was built."""
+        if self.compiled and self.optimizer is not None and not self.optimizer.built:
+            with self._variables_scope():
+                self.optimizer.build(self.trainable_variables)
+
+    def _variables_scope(self):
+        strategy = getattr(self, "distribute_strategy", None)  # Only on TensorFlow.
+        return contextlib.nullcontext() if strategy is None else strategy.scope()
 
     def compile_from_config(self, config):
         # Keras' own method does nothing if `compile` is overridden.
@@ -116,6 +158,8 @@ class CTRModel(keras.Model):
         is_real = [ops.cast(ops.not_equal(weight, 0), weight.dtype) for weight in weights]
         unweighted, weighted = compiled._flat_metrics, compiled._flat_weighted_metrics
         for metrics, metric_weights in ((unweighted, is_real), (weighted, weights)):
+            if not any(metrics):  # Then Keras 3.12 has one `None` for all outputs.
+                continue
             for metric, *values in zip(metrics, labels, predictions, metric_weights, strict=True):
                 if metric is not None:
                     metric.update_state(*values)
@@ -127,19 +171,52 @@ class CTRModel(keras.Model):
         self._check_data("validation_data", arguments.get("validation_data"))
         _refuse_class_weight(arguments.get("class_weight"))
         _check_negative_rate(self.loss, negative_rate_of(x))
-        return super().fit(x, y, *args, **kwargs)
+        with self._functions_dropped_after_an_error():
+            self._build_optimizer()
+            return super().fit(x, y, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         _refuse_class_weight(class_weight)
-        return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
+        with self._functions_dropped_after_an_error():
+            self._build_optimizer()
+            return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
 
     def evaluate(self, x=None, *args, **kwargs):
         self._check_data("x", x)
-        return super().evaluate(x, *args, **kwargs)
+        with self._functions_dropped_after_an_error():
+            return super().evaluate(x, *args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        with self._functions_dropped_after_an_error():
+            return super().test_on_batch(*args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         self._check_data("x", x)
-        return super().predict(x, *args, **kwargs)
+        with self._functions_dropped_after_an_error():
+            return super().predict(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        with self._functions_dropped_after_an_error():
+            return super().predict_on_batch(x)
+
+    def _purge_model_variables(self, **kwargs):
+        """Keeps the weights on JAX. Keras drops them before a step, and loses them if it fails.
+
+        The step donates their buffers, so they need no more memory.
+        """
+
+    @contextlib.contextmanager
+    def _functions_dropped_after_an_error(self):
+        """Lets the next call trace new functions if this one fails.
+
+        TensorFlow keeps what it has traced of a function that failed, such as the rank of wrong
+        labels, and allows new variables in the first trace only.
+        """
+        try:
+            yield
+        except Exception:
+            self.train_function = self.test_function = self.predict_function = None
+            raise
 
     def save(self, filepath, *args, **kwargs):
         if str(filepath).endswith((".h5", ".hdf5")):
@@ -206,13 +283,14 @@ def one_row_per_candidate(y, y_pred, sample_weight):
         weight = _matrix(ops.convert_to_tensor(sample_weight, dtype="float32"))
         weight = weight * ops.ones_like(predictions, dtype="float32")
         sample_weight = ops.reshape(weight, (-1,))
+    y = ops.reshape(y, (-1, 1))  # A loss would broadcast `(batch, candidates)` to `(batch, 1)`.
     if len(y_pred.shape) == 2 and y_pred.shape[1] == 1:
         return y, y_pred, sample_weight
     rows = ops.reshape(predictions, (-1, 1))
     attached = logits.logits_of(y_pred)
     if attached is not None:
         logits.attach_logits(rows, ops.reshape(attached, (-1, 1)))
-    return ops.reshape(y, (-1, 1)), rows, sample_weight
+    return y, rows, sample_weight
 
 
 def _outputs_one_row_per_candidate(y, y_pred: dict, sample_weight) -> tuple:

@@ -97,6 +97,17 @@ for name, expected in c.EXPECTED.items():
     np.testing.assert_allclose(found[name], expected, rtol=1e-5, err_msg=name)
     np.testing.assert_allclose(again[name], expected, rtol=1e-5, err_msg=name)
 assert np.isfinite(model.fit(*batch[:2], sample_weight=batch[2], verbose=0).history["loss"]).all()
+weights = model.get_weights()
+for method in (model.fit, model.evaluate, model.train_on_batch):
+    try:
+        method(batch[0], c.Y[:, 0])
+    except ValueError as error:
+        assert "`y` must have the shape" in str(error)
+    else:
+        raise AssertionError
+    for one, other in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+model.train_on_batch(*batch)
 assert keras_din.spec_fingerprint.fingerprints_of(BUILDERS["din"](SPEC))
 try:
     model.fit(__import__("pandas").DataFrame({"x": [1.0]}))

@@ -160,6 +160,11 @@ def test_labels_of_another_shape_are_refused():
     model.compile("sgd", "binary_crossentropy")
     with pytest.raises(ValueError, match=r"`y` must have the shape .*\(4, 1\) and \(4, 4\)"):
         model.test_on_batch({"x": LOGITS}, Y[:, 0])
+    x = keras.Input((1,), name="x")
+    one_candidate = kd.CTRModel({"x": x}, keras.ops.sigmoid(x))
+    one_candidate.compile("sgd", "mse")
+    with pytest.raises(tf_error(), match="Incompatible shapes"):  # Keras would broadcast.
+        evaluated(one_candidate, LOGITS[:, :1], Y)
 
 
 def test_requests_of_different_sizes_with_standard_keras_losses():
@@ -306,22 +311,101 @@ BCE_2 = (WEIGHTS * -np.log(np.where(LABELS_2 == 1, 1 - P, P))).sum() / len(EACH)
 
 
 @pytest.mark.parametrize(
-    "loss, weights",
+    "loss", [{"ctr": "binary_crossentropy", "cvr": "binary_crossentropy"}, "bce"]
+)
+@pytest.mark.parametrize(
+    "metrics",
     [
-        ({"ctr": "binary_crossentropy", "cvr": "binary_crossentropy"}, {"ctr": 2.0, "cvr": 0.5}),
-        (["bce", "bce"], [2.0, 0.5]),
+        {"ctr": [keras.metrics.AUC(name="AUC")], "cvr": ["accuracy"]},
+        [keras.metrics.AUC(name="AUC"), "accuracy"],
     ],
 )
-def test_each_output_has_its_loss_weight_and_metrics(loss, weights):
+def test_each_output_has_its_loss_weight_and_metrics(loss, metrics):
     model = model_of_two()
-    metrics = {"ctr": [keras.metrics.AUC(name="AUC")], "cvr": ["accuracy"]}
-    model.compile("sgd", loss, loss_weights=weights, metrics=metrics)
+    model.compile("sgd", loss, loss_weights={"ctr": 2.0, "cvr": 0.5}, metrics=metrics)
     found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
     assert found["loss"] == pytest.approx(2 * BCE + 0.5 * BCE_2, rel=1e-5)
     assert found["ctr_loss"] == pytest.approx(BCE, rel=1e-5)
     assert found["cvr_loss"] == pytest.approx(BCE_2, rel=1e-5)
     assert found["ctr_AUC"] == pytest.approx(roc_auc_score(LABELS, P), abs=1e-3)
     assert found["cvr_accuracy"] == pytest.approx(accuracy_score(LABELS_2, P < 0.5))
+
+
+def test_weighted_metrics_of_several_outputs():
+    model = model_of_two()
+    model.compile("sgd", "bce", weighted_metrics=["mse"])
+    found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
+    assert found["ctr_mse"] == pytest.approx(MSE / WEIGHTS.sum(), rel=1e-5)
+    error = (WEIGHTS * (LABELS_2 - (1 - P)) ** 2).sum() / WEIGHTS.sum()
+    assert found["cvr_mse"] == pytest.approx(error, rel=1e-5)
+
+
+def test_compile_raises_the_errors_of_losses_and_metrics():
+    """They need no batch."""
+    model = model_of_two()
+    with pytest.raises(ValueError, match=r"`loss` of a model with several outputs must be one"):
+        model.compile("sgd", ["bce", "mse"])
+    with pytest.raises(ValueError, match="a_metric"):
+        model.compile("sgd", "bce", metrics=["a_metric"])
+    with pytest.raises(ValueError, match="a_loss"):
+        model_of().compile("sgd", "a_loss")
+
+
+def test_right_labels_train_after_an_error_of_wrong_labels():
+    expected, model = model_of_two(), model_of_two()
+    for each in (expected, model):
+        each.compile(keras.optimizers.Adam(0.1), "bce", metrics=["mse"])
+    other_names, other_shape = {"ctr": Y, "like": Y}, {"ctr": Y, "cvr": Y[:, 0]}
+    for name, wrong in (
+        ("fit", other_shape),
+        ("evaluate", other_names),
+        ("train_on_batch", other_shape),
+        ("test_on_batch", Y),
+    ):
+        words = {"verbose": 0} if name in ("fit", "evaluate") else {}
+        with pytest.raises(ValueError, match="`y` must"):
+            getattr(model, name)({"x": LOGITS}, wrong, **words)
+        for each in (expected, model):
+            getattr(each, name)({"x": LOGITS}, {"ctr": Y, "cvr": Y_2}, **words)
+    np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+
+
+def test_right_labels_train_after_an_error_in_a_graph():
+    """The shapes of these batches are unknown in the graph, so its first step fails."""
+    model = model_of()
+    model.compile("adam", "bce", metrics=["mse"])
+    with pytest.raises(tf_error(), match="shape"):
+        model.fit(as_dataset(LOGITS, Y[:, 0]), verbose=0, shuffle=False)
+    model.fit(as_dataset(LOGITS, Y), verbose=0, shuffle=False)
+
+
+def tf_error():
+    import tensorflow as tf
+
+    return tf.errors.InvalidArgumentError
+
+
+def test_right_inputs_are_predicted_after_an_error_of_wrong_inputs():
+    model = model_of()
+    expected = model_of().predict({"x": LOGITS}, verbose=0)
+    wrong = {"x": LOGITS[0]}
+    for predict_with in (model.predict_on_batch, lambda x: model.predict(x, verbose=0)):
+        with pytest.raises(ValueError, match=r"incompatible|shape|rank"):
+            predict_with(wrong)
+        np.testing.assert_allclose(predict_with({"x": LOGITS}), expected)
+
+
+def test_an_optimizer_survives_a_step_that_fails_after_it():
+    def failing(y_true, y_pred):
+        raise ValueError("This metric fails.")
+
+    model, optimizer = model_of(), keras.optimizers.Adam(0.1)
+    model.compile(optimizer, "mse", metrics=[failing])
+    with pytest.raises(ValueError, match="This metric fails"):
+        model.fit({"x": LOGITS}, Y, verbose=0)
+    model.compile(optimizer, "mse", metrics=["mae"])
+    model.fit({"x": LOGITS}, Y, verbose=0)
+    assert int(optimizer.iterations) == 1
 
 
 def test_losses_of_several_outputs_have_their_own_divisor():
