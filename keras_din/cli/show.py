@@ -154,7 +154,7 @@ def _files(counts: dict) -> list:
     if not files:
         return []
     first, last = files[0]["file"], files[-1]["file"]
-    lines = [f"  of {len(files):,} files in the order of their names: {first} to {last}"]
+    lines = [f"  of {len(files):,} files, read in this order: {first} to {last}"]
     for name, reason in counts.get("columns_of_folders", {}).items():
         lines.append(f"  from the names of folders: {name!r}, {reason}")
     return lines

@@ -35,9 +35,7 @@ def test_days_are_appended(tmp_path, capsys):
     a_day(3)[8:].to_csv(tmp_path / "3b.csv", index=False)
     assert main(["append", data, str(tmp_path / "3?.csv")]) == 0
     printed = capsys.readouterr().out
-    assert (
-        f"  of 2 files in the order of their names: {tmp_path}/3a.csv to {tmp_path}/3b" in printed
-    )
+    assert f"  of 2 files, read in this order: {tmp_path}/3a.csv to {tmp_path}/3b" in printed
     words = ["append", data, str(tmp_path / "0.csv"), "--late", "refuse"]
     assert main(words) == 1
     assert "with late='refuse'. Received: 16 earlier rows" in capsys.readouterr().err

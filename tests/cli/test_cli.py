@@ -95,7 +95,7 @@ def test_prepare_several_files(tmp_path, monkeypatch, capsys):
     for source in (["logs"], ["logs/[0-9]*"], files):
         assert main(["prepare", *source, "data", *words, "--overwrite"]) == 0
         output = capsys.readouterr().out
-        assert "of 3 files in the order of their names: logs/0.csv.gz to logs/2.csv.gz" in output
+        assert "of 3 files, read in this order: logs/0.csv.gz to logs/2.csv.gz" in output
         assert "1: 'click' is neither 0 nor 1, first in line 302 of logs/1.csv.gz: 7" in output
         assert ("left out 1 hidden or marker files: logs/_SUCCESS" in output) == (
             source != ["logs/[0-9]*"]

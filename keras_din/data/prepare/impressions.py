@@ -73,14 +73,14 @@ def prepare_impressions(
     Args:
         source: The log with one impression per row, in any order: a `DataFrame` of pandas, Polars
             or another library, an Arrow table, or the path of a CSV, Parquet, Arrow or ORC file,
-            compressed or not, or several such files of one format, in any order:
-            a list of paths, a pattern such as `"logs/2026-11-2*.parquet"`, or a folder. They must
-            have the same columns and types. Files whose names begin with `_` or `.`, and empty
-            ones, are left out, which is printed. `report["files"]` lists the files in the order
-            in which they are read, that of their names, with their `rows` and the `lines_before`
-            each: `Samples.line` counts through all files. A folder named `date=2026-11-20` gives
-            its files the column `date`, unless they have it: integers if all of its values are
-            integers, else text, which may be a time (`report["columns_of_folders"]`).
+            compressed or not. Or several files of one format, which have the same columns: a list
+            of paths, a pattern such as `"logs/2026-11-2*.parquet"`, or a folder. They are read in
+            the order of their names; `report["files"]` has the `rows` of each and the
+            `lines_before` it, since `Samples.line` counts through all. Empty files, and files
+            whose names begin with `_` or `.`, are left out, which is printed. A folder named
+            `date=2026-11-20` gives its files the column `date`, unless they have it: integers if
+            all of its values are integers, else text, which may be a time. Or an iterable of
+            `DataFrame`s or Arrow batches, which are read in its order.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: Instead of `time`, for a log without times: a column of whole numbers that order

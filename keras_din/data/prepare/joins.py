@@ -6,8 +6,7 @@ import pandas as pd
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
 from keras_din.data.reading.file_lines import get_file_lines
-from keras_din.data.reading.pieces import Pieces
-from keras_din.data.reading.source import Table, as_source
+from keras_din.data.reading.source import SEVERAL, Table, as_source
 from keras_din.data.reading.table import read_table
 
 
@@ -23,7 +22,7 @@ def column_names(source) -> list:
 
 def _hint(source, lacking: list) -> str:
     """The likely reason why a log lacks columns, if it is in CSV files."""
-    if isinstance(source, Pieces):
+    if isinstance(source, SEVERAL):
         return source.hint(lacking)
     return csv_hint(source, lacking) if isinstance(source, CsvFile) else ""
 
@@ -78,7 +77,7 @@ def read_log(
     frame, bad = read_table(source, own, **options)
     lines = get_file_lines(frame)
     report: dict = {} if lines is None else {"files": lines.report()}
-    if isinstance(source, Pieces):
+    if isinstance(source, SEVERAL):
         of_folders = [name for name in source.names_of_folders if name in own]
         types = {name: found[name]["reason"] for name in of_folders}
         report |= {"columns_of_folders": types} if types else {}

@@ -11,9 +11,9 @@ from keras_din.data.prepare.split_rows import parts_of_column
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_series
 from keras_din.data.reading.file_lines import get_file_lines
-from keras_din.data.reading.pieces import Pieces
+from keras_din.data.reading.iterated_tables import IteratedTables
 from keras_din.data.reading.row_checks import RowChecks
-from keras_din.data.reading.source import ArrowSource, as_source, is_csv
+from keras_din.data.reading.source import SEVERAL, ArrowSource, as_source, is_csv
 from keras_din.data.reading.table import read_table
 
 
@@ -105,9 +105,11 @@ def _read_one(source, columns: list, lists: list, separators, reading):
     if is_csv(source):
         text = {*reading["text"], *lists}
         return read_table(source, [*columns, *lists], separators, **reading | {"text": text})
+    if isinstance(source, IteratedTables):
+        source = source.kept([*columns, *lists])
     frame, bad = read_table(source, columns, separators, **reading)
     rows = frame.index.to_numpy()
-    table = source.read(lists) if isinstance(source, (ArrowSource, Pieces)) else None
+    table = source.read(lists) if isinstance(source, (ArrowSource, *SEVERAL)) else None
     for name in lists:
         if table is None:
             cells = to_plain_series(source[name]).to_numpy(object)[rows]

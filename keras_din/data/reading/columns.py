@@ -75,6 +75,14 @@ def _from_decimals(column):
         return column.cast(pa.string())
 
 
+def whole_to_text(value):
+    """Converts whole numbers to text, for a column that has text too. Other values stay."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return str(value) if is_whole else value
+
+
 def is_missing(values: pd.Series) -> np.ndarray:
     """Where a column is null or an empty string. Bool `(rows,)`."""
     nothing = values.isna().to_numpy(bool)

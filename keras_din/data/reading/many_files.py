@@ -49,8 +49,8 @@ def find_files(source) -> list:
     """
     is_list = isinstance(source, (list, tuple))
     found, left_out = [], []
-    for each in source if is_list else [source]:
-        files, hidden = _expand(os.fspath(local_path("source", each)), is_list)
+    for path in [local_path("source", each) for each in (source if is_list else [source])]:
+        files, hidden = _expand(os.fspath(path), is_list)
         found += files
         left_out += hidden
     empty = [file for file in found if not os.path.getsize(file)]

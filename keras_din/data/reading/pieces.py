@@ -26,14 +26,14 @@ class PiecesRead(NamedTuple):
             there and positions are row numbers.
         bad_lines: `(position, Reason)` of the lines that are no rows.
         bad: The rows with text that is not UTF-8, or `None`.
-        files: The lines of the files.
+        files: The lines of the files, or `None` if the pieces are one table.
     """
 
     table: pa.Table
     lines: np.ndarray | None
     bad_lines: list
     bad: pd.DataFrame | None
-    files: FileLines
+    files: FileLines | None
 
 
 class Piece(NamedTuple):
@@ -113,14 +113,15 @@ class Pieces:
         self._check_columns(columns)
         if not self.is_csv:
             self._check_types(columns, declared, named)
-            read = self._arrow_pieces(columns, only_utf8)
-            return _concat(read, columns, declared, named, 0)
+            as_text = self._of_files(columns) if only_utf8 else columns
+            read = read_arrow(self.pieces, columns, only_utf8, as_text)
+            return concat_pieces(read, columns, declared, named, 0)
         # Only times and columns without a declared type may be dates.
         text = {name for name in columns if declared.get(name, "number") != "number"}
         while True:
             try:
                 read = self._csv_pieces(columns, text, only_utf8)
-                return _concat(read, columns, declared, named, 1)
+                return concat_pieces(read, columns, declared, named, 1)
             except _DatesAndTextError as error:
                 text.add(error.column)
 
@@ -176,17 +177,6 @@ class Pieces:
         """The columns that at least one file itself has."""
         return {name for names in self._names_of_files() for name in names}.intersection(columns)
 
-    def _arrow_pieces(self, columns: list, only_utf8: bool):
-        as_text = self._of_files(columns) if only_utf8 else columns
-        for piece in self.pieces:
-            table = piece.source.read(_own_columns(columns, piece.source.names))
-            lines, bad = np.arange(len(table)), None
-            if only_utf8:
-                table, lines, bad = split_off_bad_text(table, lines)
-                table = _bytes_to_text(table)
-            table = _with_folders(table, piece.folders, columns, as_text)
-            yield _Read(piece.name, table, lines, [], bad)
-
     def _csv_pieces(self, columns: list, text, only_utf8: bool):
         """Reads CSV files; the columns of `text` stay text even if all their values are dates."""
         kinds: dict[str, pa.DataType] = {}
@@ -237,6 +227,25 @@ class _Read(NamedTuple):
         return max((int(line) + 1 - first for lines in last for line in lines), default=0)
 
 
+def read_arrow(pieces: Iterable, columns: list, only_utf8: bool, as_text):
+    """Reads columns of `Piece`s that are not CSV files, for `concat_pieces`.
+
+    Args:
+        pieces: The `Piece`s.
+        columns: Names of the columns.
+        only_utf8: See `Pieces.read_rows`.
+        as_text: The columns that are text, instead of fields of a CSV file, if a folder has them.
+    """
+    for piece in pieces:
+        table = piece.source.read(_own_columns(columns, piece.source.names))
+        lines, bad = np.arange(len(table)), None
+        if only_utf8:
+            table, lines, bad = split_off_bad_text(table, lines)
+            table = _bytes_to_text(table)
+        table = _with_folders(table, piece.folders, columns, as_text)
+        yield _Read(piece.name, table, lines, [], bad)
+
+
 def _own_columns(columns: list, names: list) -> list:
     """The columns that a file itself has; if it has none, its first one, to count the rows."""
     return [name for name in columns if name in names] or names[:1]
@@ -268,7 +277,7 @@ def _has_only_nulls(column: pa.ChunkedArray) -> bool:
     )
 
 
-def _concat(read: Iterable, columns: list, declared: dict, named, first: int) -> PiecesRead:
+def concat_pieces(read: Iterable, columns: list, declared, named, first: int) -> PiecesRead:
     """Concatenates what was read of each file. `first` is the number of its first line."""
     files, rows, before = [], [], [0]
     lines, bad_lines, bad = [], [], []

@@ -1,9 +1,11 @@
 """Opens tables: frames of any library, and files whose format their first bytes show."""
 
+import io
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
@@ -19,8 +21,12 @@ from keras_din.data.reading.file_format import (
     format_of,
     open_bytes,
 )
+from keras_din.data.reading.iterated_tables import FrameSource, IteratedTables
 from keras_din.data.reading.many_files import find_files, is_many_files, partition_of
 from keras_din.data.reading.pieces import Piece, Pieces
+
+# Sources of a table in several pieces.
+SEVERAL = (Pieces, IteratedTables)
 
 
 class Table(NamedTuple):
@@ -59,7 +65,8 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
             the unpacked size, which is removed when the result is no longer used. A compressed
             file of another format is unpacked in memory. Or several files of one format: a list
             of paths, a pattern or a folder, see `find_files`. Compressed CSV files among them are
-            unpacked one after another. A result of this function is returned unchanged.
+            unpacked one after another. Or an iterable of paths, or of such tables, which are one
+            table; an iterator can be read once. A result of this function is returned unchanged.
         sep: The separator of a CSV file. By default a tab if its name contains `.tsv`, else a
             comma.
         header: Whether a CSV file has a header line. By default it has one unless `names` is
@@ -67,7 +74,8 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
         names: Names of the columns of a CSV file, in their order.
 
     Returns:
-        A pandas `DataFrame`, a `Table`, an `ArrowSource`, a `CsvFile` or `Pieces`.
+        A pandas `DataFrame`, a `Table`, an `ArrowSource`, a `CsvFile`, `Pieces` or
+        `IteratedTables`.
 
     Raises:
         ValueError: If it is something else (the error names its type or the format of the file),
@@ -78,8 +86,10 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
         source = _source_of_files(table)
     elif isinstance(table, (str, os.PathLike)):
         source = _source_of_file(table)
-    elif not isinstance(table, (pd.DataFrame, Table, ArrowSource, CsvFile, Pieces)):
-        source = _source_of_object(table)
+    elif _is_iterable(table):
+        source = _source_of_iterable(table)
+    elif not isinstance(table, (pd.DataFrame, Table, ArrowSource, CsvFile, *SEVERAL)):
+        source = _source_of_object("the table", table)
     if sep is None and header is None and names is None:
         return source
     if not is_csv(source):
@@ -94,7 +104,7 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
 
 def is_csv(source) -> bool:
     """Whether a source is one CSV file, or several."""
-    return isinstance(source, CsvFile) or (isinstance(source, Pieces) and source.is_csv)
+    return isinstance(source, CsvFile) or (isinstance(source, SEVERAL) and source.is_csv)
 
 
 def as_sources(tables, sep: str | None = None):
@@ -136,7 +146,7 @@ def to_frame(table) -> pd.DataFrame:
         table: Same as in `as_source`, except CSV files: use `read_table` for these.
     """
     source = as_source(table)
-    if isinstance(source, ArrowSource) or (isinstance(source, Pieces) and not source.is_csv):
+    if isinstance(source, ArrowSource) or (isinstance(source, SEVERAL) and not source.is_csv):
         columns = source.read(source.names)
         return pd.DataFrame({name: from_arrow(columns[name]) for name in source.names})
     if not isinstance(source, pd.DataFrame):
@@ -147,7 +157,43 @@ def to_frame(table) -> pd.DataFrame:
     return source
 
 
-def _source_of_object(table) -> ArrowSource:
+def _is_iterable(table) -> bool:
+    """Whether this yields tables or paths, instead of being a table of some library."""
+    if isinstance(table, pa.RecordBatchReader):
+        return True
+    if isinstance(table, (Table, ArrowSource, CsvFile, str, bytes, dict, np.ndarray, io.IOBase)):
+        return False
+    of_libraries = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__", *_EXPORT_METHODS)
+    return hasattr(type(table), "__iter__") and not any(hasattr(table, n) for n in of_libraries)
+
+
+def _source_of_iterable(table):
+    """Opens the tables, or the files, that an iterable yields."""
+    iterator = iter(table)
+    try:
+        first = next(iterator)
+    except StopIteration:
+        if isinstance(table, pa.RecordBatchReader):
+            return _source_of_object("the table", table.schema.empty_table())
+        raise ValueError(
+            "An iterable of tables must yield at least one. "
+            f"Received: {_describe(table)} without any."
+        ) from None
+    if isinstance(first, (str, os.PathLike)):
+        return _source_of_files([first, *iterator])
+    is_one = isinstance(table, pa.RecordBatchReader)
+    what = _describe(table)
+    return IteratedTables(what, table, _source_of_piece, (first, iterator), is_one)
+
+
+def _source_of_piece(what: str, table):
+    """Opens a table that an iterable yields."""
+    if isinstance(table, pd.DataFrame):
+        return FrameSource(what, table)
+    return _source_of_object(what, table)
+
+
+def _source_of_object(what: str, table) -> ArrowSource:
     if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
         try:
             table = pa.table(table)
@@ -166,9 +212,9 @@ def _source_of_object(table) -> ArrowSource:
         raise ValueError(
             "A table must be a DataFrame (of pandas, Polars or any library whose tables Arrow "
             "can import) or the path of a CSV, Parquet, Arrow or ORC file. "
-            f"Received: {_describe(table)}.{way}"
+            f"Received: {_describe(table)}{'' if what == 'the table' else f', {what}'}.{way}"
         )
-    return ArrowSource("the table", table.schema, lambda names: to_basic_types(table.select(names)))
+    return ArrowSource(what, table.schema, lambda names: to_basic_types(table.select(names)))
 
 
 _EXPORT_METHODS = (

@@ -26,12 +26,12 @@ from keras_din.data.reading.columns import (
     from_arrow,
     is_missing,
     whole_as_integers,
+    whole_to_text,
 )
 from keras_din.data.reading.csv_file import read_csv
 from keras_din.data.reading.file_lines import place, set_file_lines
-from keras_din.data.reading.pieces import Pieces
 from keras_din.data.reading.row_checks import RowChecks
-from keras_din.data.reading.source import ArrowSource, Table, as_source
+from keras_din.data.reading.source import SEVERAL, ArrowSource, Table, as_source
 from keras_din.data.reading.times import (
     ORDER,
     PLACEHOLDER,
@@ -131,7 +131,7 @@ def read_table(
         check_columns(source.what, source.names, columns)
         table, lines = source.read(columns), None
         series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
-    elif isinstance(source, Pieces):
+    elif isinstance(source, SEVERAL):
         table, lines, bad, bad_text, files = source.read_rows(columns, declared, named)
         # Binary columns are fields of CSV files, or come from the names of folders.
         as_fields = [n for n in columns if source.is_csv or is_bytes(table[n].type)]
@@ -228,7 +228,7 @@ def _align_types(values: pd.Series):
     """
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind in ("mixed", "mixed-integer") and any(isinstance(value, str) for value in values):
-        values = pd.Series(map(_whole_to_text, values), values.index, dtype=object)
+        values = pd.Series(map(whole_to_text, values), values.index, dtype=object)
         kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind in ("string", "integer", "boolean"):
         with contextlib.suppress(UnicodeEncodeError, OverflowError, pa.ArrowInvalid):
@@ -236,13 +236,6 @@ def _align_types(values: pd.Series):
             array = pa.chunked_array([array]) if isinstance(array, pa.Array) else array
             return from_arrow(array).set_axis(values.index), np.zeros(len(values), bool)
     return values, values.map(_is_not_utf8).to_numpy(bool)
-
-
-def _whole_to_text(value):
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return str(value) if is_whole else value
 
 
 def _is_not_utf8(value) -> bool:

@@ -212,7 +212,8 @@ class DataFrame:
     [
         (DataFrame(), r"Received: tests\.data\.reading\.test_source\.DataFrame\.$"),
         (Session(), r"test_source\.Session\. Pass the result of its `\.toPandas\(\)`\."),
-        ([1], r"Received: builtins\.list\.$"),
+        ([1], r"Received: builtins\.int, table 1\.$"),
+        (io.StringIO("user\n1"), r"Received: _io\.StringIO\.$"),
         ({"user": [1]}, r"Received: builtins\.dict\.$"),
         (OfArrow(pa.chunked_array([[1]])), r"or the path of a file\. Received: .*OfArrow: "),
     ],
