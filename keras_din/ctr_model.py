@@ -11,6 +11,7 @@ from keras_din import logits
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, spec_of
 from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
+from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
@@ -33,10 +34,10 @@ class CTRModel(keras.Model):
       backend if `ctr` is the output of `keras_din.layers.ClickProbability`.
     - The model has the fingerprint of its spec, also after saving, loading and cloning.
       `keras_din.export`, `evaluate`, `fit` and the commands refuse another spec.
-    - Inputs that `fit` cannot read, and file formats that cannot be loaded, raise errors that name
-      the remedy. So does `class_weight`. Use `BinaryCrossentropy(positive_weight=...)` instead,
-      which is saved with the model. `keras_din.evaluate` and `keras_din.export` undo its effect on
-      the odds.
+    - Inputs that `fit` cannot read, file formats that cannot be loaded, and files of keras_din 0.1
+      raise errors that name the remedy. So does `class_weight`. Use
+      `BinaryCrossentropy(positive_weight=...)` instead, which is saved with the model.
+      `keras_din.evaluate` and `keras_din.export` undo its effect on the odds.
     - `compile` builds the losses and metrics, so it raises their errors. With several outputs it
       takes one loss or a dict of losses by the names of the outputs; a dict of `loss_weights`,
       where an output without an entry has weight 1; and one list of metrics for all outputs or a
@@ -222,6 +223,11 @@ class CTRModel(keras.Model):
         if str(filepath).endswith((".h5", ".hdf5")):
             _refuse_hdf5(filepath)
         return super().save(filepath, *args, **kwargs)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        refuse_unknown_layers(config, custom_objects)
+        return super().from_config(config, custom_objects)
 
     def get_config(self):
         config = super().get_config()

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import positive_integer
+from keras_din.old_saved_models import refuse_old_argument
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -105,6 +106,11 @@ class CrossNetwork(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape):
         return tuple(inputs_shape)
+
+    @classmethod
+    def from_config(cls, config):
+        refuse_old_argument(cls.__name__, config, "experts")
+        return super().from_config(config)
 
     def get_config(self):
         return {

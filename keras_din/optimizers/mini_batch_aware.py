@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_din.checks import is_number
+from keras_din.old_saved_models import refuse_old_argument
 from keras_din.optimizers.row_sparse import RowSparse, is_table, touched_rows
 
 if keras.backend.backend() == "tensorflow":
@@ -77,6 +78,7 @@ class MiniBatchAware(RowSparse):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Creates the optimizer of a config. Its counts are loaded with its saved state."""
+        refuse_old_argument(cls.__name__, config, "mini_batch_aware")
         config = dict(config)
         strength = config.pop("mini_batch_aware_l2", None)
         optimizer = super().from_config(config, custom_objects)
