@@ -31,6 +31,7 @@ if not _is_command():
         Sequence,
         Table,
     )
+    from keras_din.growth import grow
     from keras_din.models import (
         MODELS,
         build_base,
@@ -61,7 +62,12 @@ _LAZY: dict[str, Any] = {
 }
 # In a command all others are too.
 _MODULES = ("layers", "losses", "metrics", "models", "optimizers")
-_OTHERS = ("keras_din.ctr_model", "keras_din.features", "keras_din.models")
+_OTHERS = (
+    "keras_din.ctr_model",
+    "keras_din.features",
+    "keras_din.growth",
+    "keras_din.models",
+)
 
 
 def __getattr__(name: str):
@@ -104,6 +110,7 @@ __all__ = [
     "data",
     "evaluate",
     "export",
+    "grow",
     "layers",
     "losses",
     "metrics",

@@ -3,8 +3,15 @@
 import keras
 from keras import ops
 
-from keras_din.features import NUM_RESERVED, OOV_INDEX, Bag, Categorical, Numeric, per_kind
-from keras_din.layers import BagEmbedding, Embedding, GatherRows, PackSequence, SequencePooling
+from keras_din.features import NUM_RESERVED, Bag, Categorical, Numeric, per_kind
+from keras_din.layers import (
+    BagEmbedding,
+    Embedding,
+    GatherRows,
+    KnownIndices,
+    PackSequence,
+    SequencePooling,
+)
 from keras_din.ops import cross_hash, sum_of_fields
 
 
@@ -105,17 +112,18 @@ def _cross_weights(spec, x, names, buckets, pooling):
     mask = next((masks[info.sequence.name] for info in infos if info.sequence), None)
     pack, gather_rows = PackSequence(name=f"pack_{name}"), GatherRows(name=f"take_rows_{name}")
 
-    def expand(indices, info):
+    def expand(indices, info, input_name):
         """Reshapes to `(rows, candidates or 1)`; rows are positions if the cross has behaviors."""
-        known = ops.logical_and(indices >= 0, indices < info.feature.table.values.size)
-        indices = ops.where(known, indices, OOV_INDEX)
+        table = info.feature.table
+        known = KnownIndices(table.values.size, table.name, name=f"known_{input_name}_{name}")
+        indices = known(indices)
         if info.role == "behavior":
             return ops.expand_dims(pack(indices, mask), -1)
         if info.role == "context":
             indices = ops.expand_dims(indices, -1)
         return indices if mask is None else gather_rows(indices, mask)
 
-    combination = cross_hash([expand(x.values[n], spec.inputs[n]) for n in names], buckets)
+    combination = cross_hash([expand(x.values[n], spec.inputs[n], n) for n in names], buckets)
     table = Embedding(buckets + NUM_RESERVED, 1, "zeros", dtype="float32", name=f"weight_{name}")
     weights = table(combination)
     if mask is None:

@@ -81,6 +81,19 @@ def differences(text: str, spec: FeatureSpec, what: str = "the spec") -> list:
     return found
 
 
+def grown_fingerprint(text: str, new_spec: FeatureSpec) -> str:
+    """Returns the fingerprint of a model for a spec whose vocabularies have grown.
+
+    Args:
+        text: The fingerprint of the model before.
+        new_spec: The spec after, see `keras_din.spec_growth`. It may have more features than the
+            model.
+    """
+    content, new_content = json.loads(text), json.loads(fingerprint(new_spec))
+    content["features"] = {name: new_content["features"][name] for name in content["features"]}
+    return json.dumps(content, ensure_ascii=False)
+
+
 def fingerprints_of(model) -> list:
     """Returns the distinct fingerprints of a model and its layers, at any depth."""
     found = [getattr(layer, "fingerprint", None) for layer in model._flatten_layers()]

@@ -17,6 +17,7 @@ OVER_ALL_MODELS = (
     "tests/serving/graph/test_signatures.py",
     "tests/serving/formats/",
     "tests/serving/graph/test_float32_layers.py",
+    "tests/test_growth.py",
 )
 SLOW = (
     "tests/benchmarks/*",

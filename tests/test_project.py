@@ -61,6 +61,7 @@ def test_public_names():
         "data",
         "evaluate",
         "export",
+        "grow",
         "layers",
         "losses",
         "metrics",

@@ -15,6 +15,7 @@ from keras_din.layers.gather_rows import GatherRows
 from keras_din.layers.interest_evolution import InterestEvolution
 from keras_din.layers.interest_extractor import InterestExtractor
 from keras_din.layers.item_logits import ItemLogits
+from keras_din.layers.known_indices import KnownIndices
 from keras_din.layers.mlp import MLP
 from keras_din.layers.pack_sequence import PackSequence
 from keras_din.layers.ragged_to_dense import RaggedToDense
@@ -37,6 +38,7 @@ __all__ = [
     "InterestEvolution",
     "InterestExtractor",
     "ItemLogits",
+    "KnownIndices",
     "MLP",
     "PackBag",
     "PackSequence",

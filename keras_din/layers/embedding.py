@@ -1,8 +1,10 @@
 """An embedding table whose lookup and gradient touch only the rows of the batch."""
 
 import warnings
+import zlib
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_din.checks import positive_integer
@@ -12,6 +14,17 @@ from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
+
+_BLOCK = 1024  # Rows that `initial_rows` draws at once.
+# Initializers of Keras whose values do not depend on the shape.
+_INDEPENDENT_OF_SHAPE = (
+    keras.initializers.Constant,
+    keras.initializers.Ones,
+    keras.initializers.RandomNormal,
+    keras.initializers.RandomUniform,
+    keras.initializers.TruncatedNormal,
+    keras.initializers.Zeros,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -113,6 +126,32 @@ class Embedding(keras.layers.Layer):
         oov_row = ops.zeros_like(values[:1])
         return ops.concatenate([values[:OOV_INDEX], oov_row, values[OOV_INDEX + 1 :]], axis=0)
 
+    def initial_rows(self, rows, seed: int = 0) -> np.ndarray:
+        """Draws initial values of some rows, as `keras_din.grow` uses them.
+
+        The values of a row depend on the seed, the name of the layer and the index of the row
+        only. With an initializer that depends on the shape, such as `"glorot_uniform"`, they depend
+        on the size of the table too.
+
+        Args:
+            rows: Integers `(n,)`, from 2 on and increasing.
+            seed: The seed.
+
+        Returns:
+            Float array `(n, dim)`.
+        """
+        rows = np.asarray(rows, np.int64)
+        initializer = self.embeddings_initializer
+        size = _BLOCK if isinstance(initializer, _INDEPENDENT_OF_SHAPE) else self.vocabulary_size
+        blocks = rows // size
+        drawn = [np.zeros((0, self.dim), self.variable_dtype)]
+        for part in np.split(rows, np.flatnonzero(np.diff(blocks)) + 1) if len(rows) else ():
+            block = int(part[0]) // size
+            key = zlib.crc32(f"{seed} {self.name} {block}".encode())
+            values = _with_seed(initializer, key)((size, self.dim), dtype=self.variable_dtype)
+            drawn.append(ops.convert_to_numpy(values)[part - block * size])
+        return np.concatenate(drawn)
+
     def call(self, indices, training=False):
         if is_ragged(indices):
             return indices.with_flat_values(self.call(indices.flat_values, training))
@@ -156,6 +195,13 @@ class Embedding(keras.layers.Layer):
             "embeddings_regularizer": regularizer,
             "feature": self.feature,
         }
+
+
+def _with_seed(initializer, seed: int):
+    """Returns an initializer with another seed, or the initializer itself if it is not random."""
+    if not hasattr(initializer, "seed"):
+        return initializer
+    return type(initializer).from_config({**initializer.get_config(), "seed": seed})
 
 
 def _signed(indices):

@@ -1,7 +1,9 @@
 """The logits of items, which are counted, not trained."""
 
 import keras
+import numpy as np
 
+from keras_din.features import PADDING_INDEX
 from keras_din.layers.embedding import Embedding
 
 
@@ -55,6 +57,11 @@ class ItemLogits(Embedding):
                 "Received: a call with training=True."
             )
         return super().call(indices)
+
+    def initial_rows(self, rows, seed: int = 0) -> np.ndarray:
+        """Returns the logit of an item without impressions, which is also that of padding."""
+        logits = keras.ops.convert_to_numpy(self.embeddings)
+        return np.repeat(logits[PADDING_INDEX : PADDING_INDEX + 1], len(rows), axis=0)
 
     def get_config(self):
         config = super().get_config()

@@ -111,21 +111,7 @@ class MiniBatchAware(RowSparse):
                     "`keras_din.training.train`."
                 )
         given = self._given_feature_counts or {}
-        tables = [variable for variable in variables if is_table(variable)]
-        unknown = set(given) - {table.feature for table in tables}
-        if unknown:
-            raise ValueError(
-                "Each feature of `feature_counts` must have a trainable table, one of "
-                f"{sorted({table.feature for table in tables})}. "
-                f"Received: {sorted(unknown)}."
-            )
-        for table in tables:
-            if table.feature in given and len(given[table.feature]) != table.shape[0]:
-                raise ValueError(
-                    f"`feature_counts` of {table.feature!r} must have one entry for each of the "
-                    f"{table.shape[0]} rows of its table. "
-                    f"Received: {len(given[table.feature])} entries."
-                )
+        _check_tables(given, [variable for variable in variables if is_table(variable)])
         self._feature_counts = [
             self.add_variable(
                 shape=variable.shape[:1],
@@ -139,13 +125,43 @@ class MiniBatchAware(RowSparse):
         ]
         self._given_feature_counts = None
 
+    def set_feature_counts(self, feature_counts):
+        """Replaces the counts of the given features, for example after a day of log was appended.
+
+        Args:
+            feature_counts: Feature name -> integers `(vocabulary_size,)`, see
+                `PreparedData.feature_counts`.
+
+        Raises:
+            ValueError: If the optimizer has no `mini_batch_aware_l2` or has not been built, if a
+                feature has no table, or its table has another number of rows.
+        """
+        if self.mini_batch_aware_l2 is None or not self.built:
+            raise ValueError(
+                "`set_feature_counts` must be called on an optimizer that has a "
+                "`mini_batch_aware_l2` and has been built: pass `feature_counts` to a new one. "
+                f"Received: mini_batch_aware_l2={self.mini_batch_aware_l2}, built={self.built}."
+            )
+        counts = {name: _checked_counts(name, values) for name, values in feature_counts.items()}
+        pairs = zip(self._trainable_variables, self._feature_counts, strict=True)
+        tables = [(variable, row_counts) for variable, row_counts in pairs if is_table(variable)]
+        _check_tables(counts, [table for table, _ in tables])
+        for table, row_counts in tables:
+            if table.feature in counts:
+                row_counts.assign(_row_counts(counts[table.feature]))
+        self.has_feature_counts()
+
     def load_own_variables(self, store):
         super().load_own_variables(store)
         if len(store.keys()) == len(self.variables):  # Otherwise Keras warns and loads nothing.
-            self._lacks_feature_counts = False
+            self.has_feature_counts()
 
     def set_weights(self, weights):
         super().set_weights(weights)
+        self.has_feature_counts()
+
+    def has_feature_counts(self):
+        """Marks that the variables of the counts have their values."""
         self._lacks_feature_counts = False
 
     def _backend_apply_gradients(self, grads, trainable_variables):
@@ -200,10 +216,33 @@ def _checked_counts(name: str, values) -> np.ndarray:
     return values
 
 
-def _initializer(counts):
-    """Returns the initializer of a table's counts: at least 1, except 0 for padding."""
-    if counts is None:
-        return "zeros"
+def _check_tables(feature_counts: Mapping[str, np.ndarray], tables: list) -> None:
+    """Raises a `ValueError` unless each feature has a table with one row per count."""
+    unknown = set(feature_counts) - {table.feature for table in tables}
+    if unknown:
+        raise ValueError(
+            "Each feature of `feature_counts` must have a trainable table, one of "
+            f"{sorted({table.feature for table in tables})}. "
+            f"Received: {sorted(unknown)}."
+        )
+    for table in tables:
+        name = table.feature
+        if name in feature_counts and len(feature_counts[name]) != table.shape[0]:
+            raise ValueError(
+                f"`feature_counts` of {name!r} must have one entry for each of the "
+                f"{table.shape[0]} rows of its table. "
+                f"Received: {len(feature_counts[name])} entries."
+            )
+
+
+def _row_counts(counts: np.ndarray) -> np.ndarray:
+    """Returns the counts of the rows of a table: at least 1, except 0 for padding."""
     counts = np.maximum(counts, 1).astype("float32")
     counts[0] = 0
-    return lambda shape, dtype: ops.convert_to_tensor(counts, dtype)
+    return counts
+
+
+def _initializer(counts):
+    if counts is None:
+        return "zeros"
+    return lambda shape, dtype: ops.convert_to_tensor(_row_counts(counts), dtype)

@@ -103,6 +103,30 @@ def test_two_tables_of_one_feature_share_its_counts():
         np.testing.assert_array_equal(variable.numpy(), [0, 1, 3, 1, 2, 5, 40, 9, 6])
 
 
+def test_counts_are_replaced():
+    other = Embedding(4, DIM, feature="other")
+    other.build()
+    tables, kernel = [a_table(), a_table(), other.embeddings], keras.Variable(np.ones((2, 2)))
+    optimizer = LazyAdam(RATE, **MBA)
+    with pytest.raises(ValueError, match=r"has been built.* Received: .*=0.5, built=False"):
+        optimizer.set_feature_counts({"item": np.arange(ROWS)})
+    optimizer.build([*tables, kernel])
+    optimizer.set_feature_counts({"item": np.arange(ROWS) * 10})
+    *of_item, of_other, of_kernel = optimizer._feature_counts
+    for variable in of_item:
+        np.testing.assert_array_equal(variable, [0, 10, 20, 30, 40, 50, 60, 70, 80])
+    np.testing.assert_array_equal(of_other, np.zeros(4))
+    assert of_kernel is None
+    with pytest.raises(ValueError, match=r"must have a trainable table.* Received: \['no'\]"):
+        optimizer.set_feature_counts({"no": np.arange(3)})
+    with pytest.raises(ValueError, match=r"each of the 9 rows of its table. Received: 3 entries"):
+        optimizer.set_feature_counts({"item": np.arange(3)})
+    loaded = LazyAdam.from_config(optimizer.get_config())
+    loaded.build(tables)
+    loaded.set_feature_counts({"item": np.arange(ROWS)})
+    loaded.apply([slices([1], np.ones((1, DIM), "float32"))] * 3, tables)  # It has counts.
+
+
 @pytest.mark.parametrize("build", ALL)
 def test_training_continues_after_save_and_load(build, tmp_path):
     x, y = some_rows()

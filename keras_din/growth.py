@@ -1,0 +1,224 @@
+"""`grow`: the model of a spec whose vocabularies have grown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_din.ctr_model import warn_without_fingerprint
+from keras_din.features import FeatureSpec
+from keras_din.layers import Embedding, ItemLogits, KnownIndices
+from keras_din.optimizers.row_state import copy_state, row_state, with_rows
+from keras_din.spec_fingerprint import check_fingerprint, grown_fingerprint
+from keras_din.spec_growth import TableGrowth, spec_growth
+
+__all__ = ["grow"]
+
+INITIALIZER = "initializer"
+
+
+def grow(
+    model: keras.Model,
+    spec: FeatureSpec,
+    new_spec: FeatureSpec,
+    *,
+    new_rows: str | Mapping[str, Any] = INITIALIZER,
+    seed: int = 0,
+) -> keras.Model:
+    """Returns the model of a spec whose vocabularies have grown, with all that was learned.
+
+    A row that keeps its value keeps its weights, and the optimizer's state for it: moments,
+    accumulators, averages. All other weights, the step count, the statistics of Dice and batch
+    normalization and the states of dropout are kept too. So the outputs for known values are
+    equal before and after. A row with a new value starts again, without state of the optimizer. So
+    does the row of a removed value.
+
+    If no table changes its size, since the vocabularies have a `capacity`, this is the same model,
+    changed in place: the compiled training step is kept, and nothing is traced again. Otherwise it
+    is a new model, compiled alike, and the given model does not change.
+
+    The tables are the layers `keras_din.layers.Embedding` whose `feature` is a table or feature of
+    the spec. Other layers do not change. The weights of the crosses of `wide_deep` are shared by
+    hashing, so the row of a new value that replaces a removed one has the crosses of the latter.
+    With mini-batch aware regularization, a new row has a count of 1: pass the counts of all samples
+    to `set_feature_counts` of the optimizer.
+
+    Args:
+        model: A functional model that was built from `spec`. The optimizer may have any state.
+        spec: The `FeatureSpec` of the model.
+        new_spec: The same spec with grown vocabularies: known values keep their indices, new ones
+            are appended or replace a removed one (`None`), see `Categorical`. With a
+            `vocabulary_size`, the size grows.
+        new_rows: How rows of new values start. `"initializer"`: from the initializer of their
+            table; each row has values of its own, which depend on the seed only. Or a dict: name
+            of a table -> integers `(vocabulary_size,)`, the group of each row of the grown table,
+            such as the index of each item's category, or a negative number for none. Then a new
+            row is the mean of the rows of its group that keep their value, in each layer of the
+            table. Rows of a group without such rows, and other tables, start from the initializer.
+        seed: Seed of the initializer.
+
+    Returns:
+        The grown model. Use it with `new_spec`.
+
+    Raises:
+        ValueError: If `model` was not built from `spec`, if the specs have a difference that is
+            not growth, such as another `dim`, or if another argument is invalid. The model does
+            not change then.
+
+    Example:
+
+    ```python
+    def spec_of(items):
+        item = kd.Categorical("item_id", vocabulary=items, capacity=1000, dim=4)
+        return kd.FeatureSpec(target=[item], sequences=[kd.Sequence("hist", of=[item])])
+
+    spec, new_spec = spec_of(["tea", "pot"]), spec_of(["tea", "pot", "cup"])
+    model = kd.build_din(spec)
+    model.compile(kd.optimizers.LazyAdam(), kd.losses.BinaryCrossentropy())
+    model = kd.grow(model, spec, new_spec)  # The same model: "cup" gets a spare row.
+    ```
+    """
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
+    growth = spec_growth(spec, new_spec)
+    if not check_fingerprint(model, spec):
+        warn_without_fingerprint(stacklevel=2)
+    _check_sizes(model, spec, growth)
+    groups = _checked_groups(new_rows, growth)
+    if any(each.size != each.old_size for each in growth.values()):
+        model = _resized(model, spec, growth)
+    _reset_rows(model, spec, growth, groups, seed)
+    for layer in model._flatten_layers():
+        if isinstance(getattr(layer, "fingerprint", None), str):
+            layer.fingerprint = grown_fingerprint(layer.fingerprint, new_spec)
+    return model
+
+
+def _table_of(layer, spec: FeatureSpec) -> str | None:
+    """Returns the name of the table of the spec that a layer has rows or indices of, or `None`."""
+    if not isinstance(layer, (Embedding, KnownIndices)):
+        return None
+    feature = spec.features.get(layer.feature)
+    if layer.feature in spec.tables and not (isinstance(layer, ItemLogits) and feature):
+        return layer.feature
+    return None if feature is None or feature.table is None else feature.table.name
+
+
+def _tables(model, spec: FeatureSpec) -> list:
+    """Returns the layers with a size of a table of the spec: `(layer, name of the table)`."""
+    found = [(layer, _table_of(layer, spec)) for layer in model._flatten_layers()]
+    return [(layer, name) for layer, name in found if name is not None]
+
+
+def _check_sizes(model, spec: FeatureSpec, growth: dict[str, TableGrowth]) -> None:
+    for layer, name in _tables(model, spec):
+        if layer.vocabulary_size != growth[name].old_size:
+            raise ValueError(
+                f"The layer {layer.name!r} of table {name!r} must have as many rows as the table "
+                f"in `spec`, {growth[name].old_size}. Received: {layer.vocabulary_size} rows."
+            )
+
+
+def _checked_groups(new_rows, growth: dict[str, TableGrowth]) -> dict[str, np.ndarray]:
+    """Returns the group of each row: name of a table -> int64 `(size,)`."""
+    if isinstance(new_rows, str) and new_rows == INITIALIZER:
+        return {}
+    if not isinstance(new_rows, Mapping) or not new_rows.keys() <= growth.keys():
+        received = list(new_rows) if isinstance(new_rows, Mapping) else new_rows
+        raise ValueError(
+            f"`new_rows` must be {INITIALIZER!r} or a dict with the groups of the rows of tables, "
+            f"from {list(growth)}. Received: new_rows={received!r}."
+        )
+    groups = {name: np.asarray(values) for name, values in new_rows.items()}
+    for name, values in groups.items():
+        if values.shape != (growth[name].size,) or values.dtype.kind not in "iu":
+            raise ValueError(
+                f"`new_rows` of table {name!r} must be one integer for each of the "
+                f"{growth[name].size} rows of the grown table, see `Categorical`. "
+                f"Received: {values.dtype} of shape {values.shape}."
+            )
+    return groups
+
+
+def _resized(model, spec: FeatureSpec, growth: dict[str, TableGrowth]) -> keras.Model:
+    """Returns a new model whose tables have the new sizes. Added rows are zeros."""
+    sizes = {layer.name: growth[name].size for layer, name in _tables(model, spec)}
+    config = model.get_config()
+    _set_sizes(config, sizes)
+    # Classes that are not registered are found by name.
+    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    with keras.saving.custom_object_scope(classes):
+        grown = type(model).from_config(config)
+        if model.compiled:
+            grown.compile_from_config(model.get_compile_config())
+    for old, new in zip(model.variables, grown.variables, strict=True):
+        new.assign(with_rows(old, new.shape))
+    if model.compiled and model.optimizer is not None:
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        copy_state(model.optimizer, grown.optimizer)
+    return grown
+
+
+def _set_sizes(entry, sizes: dict[str, int]) -> None:
+    """Sets `vocabulary_size` in the configs of layers, at any depth."""
+    if isinstance(entry, dict):
+        if "vocabulary_size" in entry and entry.get("name") in sizes:
+            entry["vocabulary_size"] = sizes[entry["name"]]
+        entry = entry.values()
+    elif not isinstance(entry, (list, tuple)):
+        return
+    for each in entry:
+        _set_sizes(each, sizes)
+
+
+def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], groups, seed) -> None:
+    """Sets new rows and rows of removed values to initial values, and their state too."""
+    optimizer = model.optimizer if model.compiled else None
+    state = row_state(optimizer) if optimizer is not None and optimizer.built else {}
+    for layer, name in _tables(model, spec):
+        rows = np.flatnonzero(growth[name].new | growth[name].removed)
+        if not isinstance(layer, Embedding) or not len(rows):
+            continue
+        values = layer.initial_rows(rows, seed)
+        if name in groups:
+            of_group = np.where(growth[name].new, groups[name], -1)[rows]
+            kept = np.flatnonzero(growth[name].kept)
+            table = ops.convert_to_numpy(layer.embeddings)
+            values = _group_means(table, kept, groups[name][kept], of_group, values)
+        _assign_rows(layer.embeddings, rows, values)
+        for variable, initial in state.get(id(layer.embeddings), ()):
+            if initial is None:
+                _assign_rows(variable, rows, values)
+            else:
+                shape = (len(rows), *variable.shape[1:])
+                _assign_rows(variable, rows, np.broadcast_to(initial, shape))
+
+
+def _group_means(table, rows, group_of_row, groups, otherwise) -> np.ndarray:
+    """Returns the mean of the rows of each group.
+
+    Args:
+        table: Float array `(size, dim)`.
+        rows: Integers `(n,)`, the rows that have a group.
+        group_of_row: Integers `(n,)`.
+        groups: Integers `(m,)`, the groups. A negative number has no rows.
+        otherwise: Float array `(m, dim)`, the result for groups without rows.
+    """
+    distinct, which = np.unique(groups, return_inverse=True)
+    place = np.searchsorted(distinct, group_of_row)
+    place = np.minimum(place, len(distinct) - 1)
+    member = (distinct[place] == group_of_row) & (group_of_row >= 0)
+    rows, place = rows[member], place[member]
+    counts = np.bincount(place, minlength=len(distinct))
+    columns = [np.bincount(place, column[rows], len(distinct)) for column in table.T]
+    means = np.stack(columns, axis=1) / np.maximum(counts, 1)[:, None]
+    return np.where((counts > 0)[which, None], means[which], otherwise).astype(otherwise.dtype)
+
+
+def _assign_rows(variable, rows, values) -> None:
+    values = ops.convert_to_tensor(values, variable.dtype)
+    table = ops.convert_to_tensor(variable)
+    variable.assign(ops.scatter_update(table, rows[:, None], values))
