@@ -15,6 +15,7 @@ __all__ = [
     "attention",
     "attention_weights",
     "calibration",
+    "days",
     "gauc_by_history_length",
     "learning_curve",
 ]
@@ -265,6 +266,57 @@ def calibration(y_true, y_pred, bins: int = 10, ax=None):
     ax.set_xlabel(f"mean prediction ({len(rows)} bins of {_range(rows.min(), rows.max())} rows)")
     ax.legend(frameon=False, loc="upper left")
     return _without_frame(ax)
+
+
+def days(updates: list, prefix: str = "") -> list:
+    """Draws the metrics of a run by day, see `keras_din.training.update`.
+
+    Args:
+        updates: `run.days` of a run that was updated.
+        prefix: Prefix of the names of the metrics, such as `"cvr_"`, if there are several outputs.
+
+    Returns:
+        The Axes of GAUC, of logloss and calibration, of the shares of rows with an unknown value,
+        and of the number of values per table.
+
+    Example:
+
+    ```python
+    day = {"day": 1, "gauc": 0.61, "logloss": 0.31, "calibration": 1.02}
+    day |= {"unknown": {"item": 0.05}, "values": {"item": 900}}
+    axes = kd.plots.days([day, day | {"day": 2, "gauc": 0.62}])
+    ```
+    """
+    import matplotlib.pyplot as plt
+
+    if not updates:
+        raise ValueError("`updates` must have at least one day. Received: none.")
+    number = [update["day"] for update in updates]
+    _, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained", sharex=True)
+    by_day = lambda name: [update.get(f"{prefix}{name}", np.nan) for update in updates]  # noqa: E731
+    gauc, losses, unknown, sizes = axes.ravel()
+    gauc.plot(number, by_day("gauc"), color=_COLORS[0], marker="o")
+    gauc.set_ylabel("GAUC of the day, before training on it")
+    losses.plot(number, by_day("logloss"), color=_COLORS[0], marker="o", label="logloss (nats)")
+    losses.plot(number, by_day("calibration"), color=_COLORS[1], marker="s", label="calibration")
+    losses.axhline(1, color=_GREY, linewidth=0.8)
+    losses.set_ylabel("logloss, and predicted / observed clicks")
+    losses.legend()
+    for ax, key, label in (
+        (unknown, "unknown", "share of rows with an unknown value"),
+        (sizes, "values", "number of values in the table"),
+    ):
+        for i, name in enumerate(updates[-1].get(key, {})):
+            values = [update.get(key, {}).get(name, np.nan) for update in updates]
+            style = {"color": _COLORS[i % len(_COLORS)], "marker": _MARKERS[i % len(_MARKERS)]}
+            ax.plot(number, values, label=name, **style)
+        ax.set_ylabel(label)
+        ax.set_xlabel("appended day")
+        ax.set_ylim(bottom=0)
+        if ax.lines:
+            ax.legend()
+    gauc.xaxis.get_major_locator().set_params(integer=True)
+    return list(axes.ravel())
 
 
 def gauc_by_history_length(y_true, y_pred, groups, lengths, edges=None, ax=None):

@@ -14,7 +14,10 @@ from keras_din.cli import (
     inspect,
     predict,
     prepare,
+    report,
+    rollback,
     train,
+    update,
 )
 from keras_din.version import __version__
 
@@ -23,15 +26,18 @@ COMMANDS = {
     "prepare": prepare,
     "append": append,
     "train": train,
+    "update": update,
+    "report": report,
     "evaluate": evaluate,
     "export": export,
+    "rollback": rollback,
     "inspect": inspect,
     "check-serving": check_serving,
     "predict": predict,
 }
 
 # Commands that do not read a run.
-_WITHOUT_RUN = ("demo", "prepare", "append", "train", "inspect")
+_WITHOUT_RUN = ("demo", "prepare", "append", "train", "inspect", "rollback")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -71,6 +71,12 @@ def check_data(run, folder, data, data_folder) -> None:
     """Raises a `ValueError` with the differences if data and a run have different features."""
     from keras_din.spec_fingerprint import differences, fingerprint, refuse_differences
 
+    if len(data.days) > len(run.days):
+        raise ValueError(
+            "The run must have learned from all appended days of the data: call `keras-din update "
+            f"{folder} {data_folder}`. Received: {len(data.days)} appended days, of which the run "
+            f"knows {len(run.days)}."
+        )
     refuse_differences(differences(fingerprint(run.spec), data.spec), f"The data in {data_folder}")
     if data.spec != run.spec:
         raise ValueError(

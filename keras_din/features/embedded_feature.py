@@ -73,6 +73,9 @@ class EmbeddedFeature(Feature):
             )
         return dataclasses.replace(self, table=tables[self.table])
 
+    def with_values(self, values: Values) -> "EmbeddedFeature":
+        return dataclasses.replace(self, table=self._resolved_table.with_values(values))
+
     @property
     def _resolved_table(self) -> Table:
         if isinstance(self.table, str):

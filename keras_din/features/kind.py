@@ -67,6 +67,10 @@ class Feature:
         """Returns the feature with the `Table` instead of the table's name."""
         return self
 
+    def with_values(self, values) -> "Feature":
+        """Returns the feature with other `Values` in its table."""
+        raise TypeError(f"{type(self).__name__} {self.name!r} has no table.")
+
     def to_dict(self) -> dict:
         """Returns the feature as a dict of JSON values."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

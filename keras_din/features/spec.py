@@ -195,9 +195,9 @@ class FeatureSpec:
                 f"`values` must name tables of the spec: {list(self.tables)}. Received: {lacking}."
             )
         changed = {
-            name: dataclasses.replace(feature, table=feature.table.with_values(values[table]))
+            name: feature.with_values(values[feature.table.name])
             for name, feature in self.features.items()
-            if feature.table is not None and (table := feature.table.name) in values
+            if feature.table is not None and feature.table.name in values
         }
         replaced = lambda features: tuple(changed.get(f.name, f) for f in features)  # noqa: E731
         return FeatureSpec(

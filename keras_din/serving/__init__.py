@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from keras_din.serving.formats.litert import export_litert
     from keras_din.serving.formats.onnx import export_onnx
     from keras_din.serving.saved_model import export
+    from keras_din.serving.version.rollback import rollback
 
 # What `keras-din export --format` accepts -> the function that writes it.
 FORMATS = {"savedmodel": "export", "onnx": "export_onnx", "litert": "export_litert"}
@@ -15,6 +16,7 @@ _MODULES = {
     "export": "saved_model",
     "export_litert": "formats.litert",
     "export_onnx": "formats.onnx",
+    "rollback": "version.rollback",
 }
 
 
@@ -26,4 +28,4 @@ def __getattr__(name: str):
     return globals()[name]
 
 
-__all__ = ["FORMATS", "export", "export_litert", "export_onnx"]
+__all__ = ["FORMATS", "export", "export_litert", "export_onnx", "rollback"]

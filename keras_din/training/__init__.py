@@ -2,8 +2,9 @@
 
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.training.resume import check_resumed
-from keras_din.training.run import Run, load_run, read_arguments, run_click_rates
+from keras_din.training.run import Run, load_run, read_arguments, read_days, run_click_rates
 from keras_din.training.train import train
+from keras_din.training.update import update
 
 __all__ = [
     "Run",
@@ -11,6 +12,8 @@ __all__ = [
     "fingerprint",
     "load_run",
     "read_arguments",
+    "read_days",
     "run_click_rates",
     "train",
+    "update",
 ]

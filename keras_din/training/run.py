@@ -21,7 +21,7 @@ class Run(NamedTuple):
         model: The model with the best weights.
         spec: The `FeatureSpec`.
         result: A dict, name of the part -> metrics of the best weights. It also has `best_step`,
-            `prior_strength` for the model `"popularity"`, and `updates` after `update`.
+            `prior_strength` for the model `"popularity"`, and `days` after `update`.
     """
 
     folder: pathlib.Path
@@ -30,9 +30,9 @@ class Run(NamedTuple):
     result: dict
 
     @property
-    def updates(self) -> list:
-        """The metrics of each day that the run was updated with, before it was."""
-        return self.result.get("updates", [])
+    def days(self) -> list:
+        """The metrics of each day that the run has learned from by `update`, before it did."""
+        return self.result.get("days", [])
 
 
 def load_run(folder: str | os.PathLike) -> Run:
@@ -47,7 +47,7 @@ def load_run(folder: str | os.PathLike) -> Run:
     """
     folder = local_path("folder", folder)
     read_run(folder)
-    model_file, spec_file, updates = read_updates(folder)
+    model_file, spec_file, days = read_updates(folder)
     if not model_file.is_file():
         raise FileNotFoundError(
             f"The run must have finished an evaluation. Received: {folder}, without "
@@ -56,8 +56,19 @@ def load_run(folder: str | os.PathLike) -> Run:
     spec = FeatureSpec.from_json(spec_file.read_text(encoding="utf-8"))
     model = keras.saving.load_model(model_file)
     check_fingerprint(model, spec, f"{spec_file}")
-    result = read_json(folder / RESULT, {}) | ({"updates": updates} if updates else {})
+    result = read_json(folder / RESULT, {}) | ({"days": days} if days else {})
     return Run(folder, model, spec, result)
+
+
+def read_days(folder: str | os.PathLike) -> list:
+    """Reads the metrics of each day that a run has learned from by `update`.
+
+    Raises:
+        FileNotFoundError: If the folder has no run.
+    """
+    folder = local_path("folder", folder)
+    read_run(folder)
+    return read_updates(folder)[2]
 
 
 def read_arguments(folder: str | os.PathLike) -> dict:

@@ -65,27 +65,27 @@ def write_metrics(folder: pathlib.Path, rows: list) -> None:
 
 def _write_table(file: pathlib.Path, rows: list) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_file(file) as path, open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
+    with atomic_file(file) as path, open(path, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(rows)
 
 
 def read_updates(folder: pathlib.Path) -> tuple:
-    """Returns `(model, spec, updates)`: the files of the run's model and spec, and its updates."""
-    content = read_json(folder / UPDATES, {"model": None, "updates": []})
+    """Returns `(model, spec, days)`: the files of the run's model and spec, and its days."""
+    content = read_json(folder / UPDATES, {"model": None, "days": []})
     name = content["model"]
     if name is None:
         return folder / BEST, folder / SPEC, []
-    return folder / f"{name}.keras", folder / f"{name}.json", content["updates"]
+    return folder / f"{name}.keras", folder / f"{name}.json", content["days"]
 
 
-def write_updates(folder: pathlib.Path, updates: list) -> None:
+def write_updates(folder: pathlib.Path, days: list) -> None:
     """Writes `updates.csv`: one line per day that a run was updated with."""
     rows = []
-    for update in updates:
-        row = {}
-        for name, value in update.items():
+    for day in days:
+        row: dict = {}
+        for name, value in day.items():
             names = (
                 {f"{name}_{key}": v for key, v in value.items()}
                 if isinstance(value, dict)

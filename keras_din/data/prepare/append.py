@@ -11,7 +11,7 @@ from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.prepare.log_format import LogFormat
-from keras_din.data.prepare.recent_behaviors import DayBehaviors, with_recent
+from keras_din.data.prepare.recent_behaviors import with_recent
 from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.value_counts import count_values, raw_column
 from keras_din.data.prepare.vocabulary_state import Eviction
@@ -80,7 +80,7 @@ def append_log(
             events.time[of_day],
         )
         behaviors[sequence.name], is_own[sequence.name] = with_recent(
-            _days(known, sequence.name), events.users, first, new, sequence.max_length
+            known.day_behaviors(sequence.name), events.users, first, new, sequence.max_length
         )
     samples = Samples(
         columns={name: encoded[name] for name in columns.of_samples},
@@ -204,14 +204,6 @@ def _type_error(name: str, expected: str, found: str, value) -> ValueError:
         f"{words[expected]}, since '007' and 7 are different ids. Received: {words[found]}, such "
         f"as {format_value(value)}. Convert the column, or prepare all days again."
     )
-
-
-def _days(data, sequence: str) -> list:
-    base = DayBehaviors(data.user_values, data.behaviors[sequence], None)
-    return [
-        base,
-        *(DayBehaviors(d.users, d.behaviors[sequence], d.is_own[sequence]) for d in data.days),
-    ]
 
 
 def _date(time: int) -> str:

@@ -343,9 +343,10 @@ def _vocabularies(spec, columns, events, encoded) -> dict:
     learned = [spec.features[name].table for name in columns.learned]
     tables = {table.name: table for table in learned if table is not None}
     counts = count_encoded(spec, tables, events.frame, columns.separators, encoded)
+    last = int(events.time.max())
     return {
-        name: VocabularyState.of_prepared(table.values, *counts[name], int(events.time.max()))
-        for name, table in tables.items()
+        name: VocabularyState.of_prepared(tables[name].values, count, unknown, last)
+        for name, (count, unknown) in counts.items()
     }
 
 

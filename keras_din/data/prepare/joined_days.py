@@ -23,8 +23,9 @@ def join_days(pieces: list) -> tuple:
         its user among all users.
     """
     logs, users = [each[0] for each in pieces], [each[2] for each in pieces]
-    codes, _ = pd.factorize(pd.concat([pd.Series(np.asarray(u, object)) for u in users]), sort=True)
-    codes = np.split(codes, np.cumsum([len(each) for each in users])[:-1])
+    raw = pd.concat([pd.Series(np.asarray(each, object)) for each in users])
+    numbers, _ = pd.factorize(raw, sort=True)
+    codes = np.split(numbers, np.cumsum([len(each) for each in users])[:-1])
     behaviors, start = {}, {}
     for name in logs[0]:
         of_name = [each[name] for each in logs]

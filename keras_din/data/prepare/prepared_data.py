@@ -37,6 +37,7 @@ from keras_din.data.prepare.days_folder import (
 )
 from keras_din.data.prepare.joined_days import join_days, take_rows
 from keras_din.data.prepare.log_format import LogFormat
+from keras_din.data.prepare.recent_behaviors import DayBehaviors
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.times import ORDER
 from keras_din.data.store.behavior_log import BehaviorLog
@@ -344,20 +345,31 @@ class PreparedData:
             self.spec, day.behaviors, {"train": day.samples}, day.report, day.bad_rows, day.users
         )
 
-    def day_before_growth(self, index: int, spec: FeatureSpec) -> "PreparedData":
-        """Returns an appended day as a model of the day before sees it.
+    def day_behaviors(self, sequence: str) -> list[DayBehaviors]:
+        """Returns the `DayBehaviors` of the base data and of each day, the oldest first."""
+        assert self.user_values is not None, "checked before"
+        base = DayBehaviors(self.user_values, self.behaviors[sequence], None)
+        days = [
+            DayBehaviors(day.users, day.behaviors[sequence], day.is_own[sequence])
+            for day in self.days
+        ]
+        return [base, *days]
 
-        Values that were admitted with this day or later are out-of-vocabulary.
+    def unseen_day(self, index: int, spec: FeatureSpec, learned_days: int) -> "PreparedData":
+        """Returns an appended day as a model sees it that has not learned from the day.
+
+        Values that were admitted after the days that the model knows are out-of-vocabulary.
 
         Args:
             index: See `day`.
             spec: The spec of the model. It may have fewer values.
+            learned_days: The number of appended days that the model knows.
         """
-        number = range(len(self.days))[index]  # The number of the append is one more.
+        day = self.day(index)
         behaviors, parts = update_columns(
-            self.spec, self.vocabularies, number, self.day(index).behaviors, self.day(index).parts
+            self.spec, self.vocabularies, learned_days, day.behaviors, day.parts
         )
-        return dataclasses.replace(self.day(index), spec=spec, behaviors=behaviors, parts=parts)
+        return dataclasses.replace(day, spec=spec, behaviors=behaviors, parts=parts)
 
     def day_with_replay(self, index: int, replay: float, seed: int) -> "PreparedData":
         """Returns an appended day with rows of the days before it, drawn at random.
@@ -369,9 +381,9 @@ class PreparedData:
         """
         index = range(len(self.days))[index]
         day = self.days[index]
-        older = [(self.behaviors, self.parts.get("train"), self.user_values)]
-        older += [(each.behaviors, each.samples, each.users) for each in self.days[:index]]
-        older = [each for each in older if each[1] is not None]
+        older = [(each.behaviors, each.samples, each.users) for each in self.days[:index]]
+        if "train" in self.parts:
+            older.insert(0, (self.behaviors, self.parts["train"], self.user_values))
         lengths = [len(samples) for _, samples, _ in older]
         count = min(round(len(day.samples) * replay / (1 - replay)), sum(lengths))
         if not count:

@@ -45,8 +45,8 @@ def with_recent(
     Returns:
         `(log, is_own)`: the `BehaviorLog`, and which of its events are the day's own.
     """
-    pieces = []
-    remaining, late = np.arange(len(users)), []
+    pieces, late_users = [], [np.zeros(0, np.int64)]
+    remaining = np.arange(len(users))
     for day in reversed(days):
         place = day.users.get_indexer(users[remaining])
         found = place >= 0
@@ -55,23 +55,33 @@ def with_recent(
         some = end > start
         number, start, end = number[some], start[some], end[some]
         is_late = np.asarray(day.log.time)[end - 1] >= first[number]
-        late.append(number[is_late])
+        late_users.append(number[is_late])
         number, start, end = number[~is_late], start[~is_late], end[~is_late]
         pieces.append(_events(day, number, np.maximum(start, end - max_length), end))
-    late = np.sort(np.concatenate(late)) if late else np.zeros(0, np.int64)
+    late = np.sort(np.concatenate(late_users))
     if len(late):
         for day in days:
-            place = day.users.get_indexer(users[late])
-            number, place = late[place >= 0], place[place >= 0]
-            pieces.append(
-                _events(day, number, day.log.offsets[place], day.log.offsets[place + 1], own=True)
-            )
+            place = np.full(len(users), -1)
+            place[late] = day.users.get_indexer(users[late])
+            pieces.append(own_behaviors(day, place))
     pieces.append(new)
     user, columns, time = concat_behaviors(pieces)
     is_own = np.zeros(len(user), bool)
     is_own[len(user) - len(new[0]) :] = True
     is_own = is_own[argsort_events(time, user)]  # The order of `from_events`.
     return BehaviorLog.from_events(user, columns, time, len(users)), is_own
+
+
+def own_behaviors(day: DayBehaviors, place: np.ndarray) -> tuple:
+    """Returns `(user, columns, time)` of what happened in a day.
+
+    Args:
+        day: The day.
+        place: The number in the day of each user `(users,)`, or -1.
+    """
+    number = np.flatnonzero(place >= 0)
+    start, end = day.log.offsets[place[number]], day.log.offsets[place[number] + 1]
+    return _events(day, number, start, end, own=True)
 
 
 def _events(day: DayBehaviors, number, start, end, own: bool = False) -> tuple:

@@ -9,6 +9,7 @@ from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.label_columns import label_map_by_column
 from keras_din.data.prepare.log_columns import log_columns
+from keras_din.data.prepare.recent_behaviors import own_behaviors
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
 from keras_din.data.reading.columns import is_missing
@@ -18,7 +19,7 @@ from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import PLACEHOLDER, find_placeholders, to_microseconds
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
-from keras_din.data.store.order import number_requests, ranges
+from keras_din.data.store.order import number_requests
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
@@ -135,7 +136,7 @@ def log_to_samples(
         frame, bad, user, columns.item, time, time_unit, time_format, max_bad
     )
     user_number, values = pd.factorize(frame[user])
-    number_in_data = _numbers_in_data(data, pd.Index(values, name=user))
+    numbers = _numbers_in_data(data, pd.Index(values, name=user))
 
     # Encode.
     features = columns.fit(lambda name: frame[name], 16, 1)
@@ -148,7 +149,7 @@ def log_to_samples(
         if name in sequences:
             of_several = len(set(sequences.values())) > 1
             is_behavior = _flags(sequences[name], frame, label_map, of_several)
-        parts = [_behaviors_of_data(data, name, number_in_data)] if data is not None else []
+        parts = [_behaviors_of_data(data, name, numbers)] if data is not None else []
         if is_behavior.any():
             held = {f.name: encoded[f.name][is_behavior] for f in sequence.features}
             parts.append((user_number[is_behavior], held, at[is_behavior]))
@@ -169,7 +170,7 @@ def log_to_samples(
         "rows": rows,
         "rows_aside": reasons,
         "users": len(values),
-        "users_without_data": int((number_in_data < 0).sum()),
+        "users_without_data": int((np.max(numbers, axis=0) < 0).sum()),
         "behaviors": new,
         "behaviors_in_data": duplicates,
         "values_missing": features.missing,
@@ -217,19 +218,21 @@ def _good_rows(
     return frame[good], at[good], reasons
 
 
-def _numbers_in_data(data, values: pd.Index) -> np.ndarray:
-    """Returns the number in `data` of each user of the log, or -1."""
+def _numbers_in_data(data, values: pd.Index) -> list:
+    """Returns the number of each user of the log, or -1: in the base data, and in each day."""
     if data is None:
-        return np.full(len(values), -1)
-    users = data.user_values
-    if users is None:
+        return [np.full(len(values), -1)]
+    if data.user_values is None:
         raise ValueError(
             "`data` must contain the raw values of its users. Received: data of an older version, "
             "or of a loader that numbers users. Prepare it again, or score with the behaviors of "
             "the log only."
         )
-    users, values = align_key_types(users, values)
-    return users.get_indexer(values)
+    found = []
+    for of_day in (data.user_values, *(day.users for day in data.days)):
+        users, wanted = align_key_types(of_day, values)
+        found.append(users.get_indexer(wanted))
+    return found
 
 
 def _flags(column: str, frame: pd.DataFrame, label_map, of_several: bool) -> np.ndarray:
@@ -245,20 +248,15 @@ def _flags(column: str, frame: pd.DataFrame, label_map, of_several: bool) -> np.
     return values == 1
 
 
-def _behaviors_of_data(data, name: str, number: np.ndarray) -> tuple:
+def _behaviors_of_data(data, name: str, numbers: list) -> tuple:
     """Returns `(user, columns, time)` of the behaviors in `data` of the log's users."""
-    log = data.behaviors[name]
-    if log.time is None or data.report.get("time_unit") == "order":
+    if data.behaviors[name].time is None or data.report.get("time_unit") == "order":
         raise ValueError(
             "`data` must hold the times of its behaviors. "
             f"Received: a sequence {name!r} without times. Score rows that contain their histories."
         )
-    users = np.flatnonzero(number >= 0)
-    start, end = log.offsets[number[users]], log.offsets[number[users] + 1]
-    size = end - start
-    rows = ranges(start, size)
-    columns = {column: values[rows] for column, values in log.columns.items()}
-    return np.repeat(users, size), columns, np.asarray(log.time)[rows]
+    days = data.day_behaviors(name)
+    return concat_behaviors([own_behaviors(d, n) for d, n in zip(days, numbers, strict=True)])
 
 
 def _log(sequence, parts: list, users: int) -> tuple:

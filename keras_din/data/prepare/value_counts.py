@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.encoding.bags import bag_values
-from keras_din.data.encoding.lookup import to_raw
+from keras_din.data.encoding.lookup import look_up, to_raw
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.store.bags import Bags
-from keras_din.features import OOV_INDEX, FeatureSpec
+from keras_din.features import OOV_INDEX, FeatureSpec, Values
 
 
 def count_values(spec: FeatureSpec, tables, frame: pd.DataFrame, separators: dict) -> dict:
@@ -56,7 +56,7 @@ def count_encoded(
         if feature.table is None or feature.table.name not in tables:
             continue
         name, column = feature.table.name, encoded[feature.name]
-        size, rows = feature.values.size, frame[feature.name]
+        size, rows = feature.table.values.size, frame[feature.name]
         if isinstance(column, Bags):
             of_bag = np.bincount(column.place, minlength=len(column.lengths))
             weights = of_bag[column.bag_ids_of_values()]
@@ -66,19 +66,21 @@ def count_encoded(
             count = np.bincount(column, minlength=size)
             rows = rows[column == OOV_INDEX]
         counts[name] = counts.get(name, 0) + count
-        raw = to_raw(feature, raw_column(feature, rows, separators)) if len(rows) else []
-        unknown.setdefault(name, []).append(pd.Index(raw))
+        if len(rows):
+            raw = to_raw(feature, raw_column(feature, rows, separators))
+            unknown.setdefault(name, []).extend(raw.tolist())
     return {
-        name: (counts[name], _unknown(spec.tables[name].values, unknown[name])) for name in counts
+        name: (counts[name], _unknown(spec.tables[name].values, unknown.get(name, [])))
+        for name in counts
     }
 
 
-def _unknown(values, columns: list) -> pd.Series:
-    raw = [value for column in columns for value in column]
-    known = set(values.entries) if raw else set()
+def _unknown(values: Values, raw: list) -> pd.Series:
+    """Counts those of some raw values that are not in a vocabulary."""
     dtype = object if values.raw_dtype == "string" else np.int64
-    raw = np.array([value for value in raw if value not in known], dtype)
-    return pd.Series(raw).value_counts(sort=False)
+    found = np.array(raw, dtype)
+    _, known = look_up(values, found)
+    return pd.Series(found[~known]).value_counts(sort=False)
 
 
 def raw_column(feature, values: pd.Series, separators: dict) -> pd.Series:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from keras_din.data.encoding.lookup import look_up
 from keras_din.data.store.arrays import load_arrays, save_arrays
-from keras_din.features import NUM_RESERVED, OOV_INDEX, Vocabulary
+from keras_din.features import NUM_RESERVED, OOV_INDEX, Values, Vocabulary
 
 _WAITING = "waiting.parquet"
 _NEVER = np.iinfo(np.int64).min
@@ -73,7 +73,8 @@ class VocabularyState:
         """Counts the values of another log, admits new values and evicts old ones.
 
         A value is admitted when it was seen `min_count` times in all logs, and at least once in
-        this one. It takes the row of an evicted value, or the next row. No other value moves.
+        this one. It takes the row of an evicted value, or the next row. No other value moves. The
+        padding value of the vocabulary is never admitted, such as 0 if it was not there before.
 
         Args:
             seen: Raw values of the log -> in how many rows they are.
@@ -94,6 +95,8 @@ class VocabularyState:
         today[position[known]] = True
 
         new = waiting[waiting.index.isin(seen.index) & (waiting["count"] >= min_count)]
+        # Clients send this value as padding, such as 0 if no item is 0.
+        new = new[new.index != self.values.padding_value]
         # By value and then by count, so that the order of the rows of a log changes nothing.
         new = new.sort_index().sort_values("count", ascending=False, kind="stable")
         leaves = np.zeros(len(entries), bool)
@@ -178,8 +181,9 @@ class VocabularyState:
         self.waiting.to_parquet(folder / _WAITING)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike, values: Vocabulary) -> "VocabularyState":
+    def load(cls, folder: str | os.PathLike, values: Values) -> "VocabularyState":
         """Loads what `save` wrote."""
+        assert isinstance(values, Vocabulary), "only vocabularies grow"
         arrays = load_arrays(folder)
         return cls(values, **arrays, waiting=pd.read_parquet(pathlib.Path(folder) / _WAITING))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import keras_din as kd
 from keras_din.data import PreparedData, append_to_folder, prepare_impressions
+from keras_din.data.prepare.scoring import log_to_samples
 from keras_din.data.store.bags import Bags
 from tests.data.prepare.shared import DAY, a_day
 
@@ -271,3 +272,23 @@ def test_csv_files_keep_text_as_it_was(tmp_path):
     data = prepared(tmp_path / "0.csv").append(tmp_path / "1.csv")
     assert data.spec.features["item"].vocabulary[-1] == "100"
     assert list(data.days[0].users) == ["7"]
+
+
+def test_a_log_is_scored_with_the_behaviors_of_all_days(two_days):
+    log = a_day(2)
+    data = two_days.append(log)
+    scored = log_to_samples(
+        log.drop(columns="click"), data.spec, two_days, user="user", time="time", bags=["tags"]
+    )
+    rows, entries = scored.samples, data.spec.features["item"].vocabulary
+    start, end = rows.history["hist"]
+    known = [set(prepared(a_day(0)).spec.features["item"].vocabulary), set(entries)]
+    for row in range(len(rows)):
+        expected = []
+        for day in (0, 1):
+            clicks = a_day(day)[lambda log: log["click"] == 1]
+            clicks = clicks[clicks["user"] == log["user"].iloc[rows.line[row]]]
+            expected += [item if item in known[day] else OOV for item in clicks["item"]]
+        items = scored.behaviors["hist"].columns["item"][start[row] : end[row]]
+        assert [OOV if i == 1 else entries[i - 2] for i in items] == expected
+    assert scored.report["users_without_data"] == 0

@@ -1,0 +1,68 @@
+"""Draw the metrics of a run by day: a PNG image and an HTML page.
+
+The metrics are those of `keras-din update`: GAUC, logloss and calibration of each day before the
+model learned from it, the share of rows with unknown values and the number of values per table.
+
+  keras-din report runs/din
+  keras-din report runs/din --output report.html
+"""
+
+import base64
+import html
+import pathlib
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command."""
+    parser.add_argument("run", help="the folder of a run")
+    parser.add_argument(
+        "--output", help="the HTML page; the image is written next to it (default RUN/report.html)"
+    )
+
+
+def run(options) -> None:
+    """Draws the plots and writes both files."""
+    from keras_din.checks import local_path
+    from keras_din.plots import days as plot_days
+    from keras_din.training import read_days
+
+    page = local_path("output", options.output or pathlib.Path(options.run) / "report.html")
+    if page.suffix != ".html" or not page.parent.is_dir():
+        raise ValueError(
+            f"`--output` must end in .html and be in a folder that exists. Received: {page}."
+        )
+    days = read_days(options.run)
+    if not days:
+        raise ValueError(
+            "The run must have learned from appended days, see `keras-din update`. "
+            f"Received: {options.run} without an update."
+        )
+    image = page.with_suffix(".png")
+    plot_days(days)[0].figure.savefig(image, dpi=120)
+    page.write_text(_page(options.run, days, image), encoding="utf-8")
+    print(f"written: {page}, {image}")
+
+
+def _page(name: str, days: list, image: pathlib.Path) -> str:
+    """The HTML page, which contains the image."""
+    columns = [key for key in days[-1] if not isinstance(days[-1][key], dict)]
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_cell(day.get(c)))}</td>" for c in columns) + "</tr>\n"
+        for day in days
+    )
+    data = base64.b64encode(image.read_bytes()).decode()
+    title = html.escape(f"Run {name}: metrics by day")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        "<style>body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
+        "td,th{padding:.2em .6em;text-align:right;border-bottom:1px solid #ccc}"
+        "img{max-width:100%}</style></head>\n"
+        f"<body><h1>{title}</h1>\n<p>Each day was evaluated before the model learned from it.</p>\n"
+        f'<img alt="{title}" src="data:image/png;base64,{data}">\n'
+        f"<table><tr>{head}</tr>\n{rows}</table></body></html>\n"
+    )
+
+
+def _cell(value) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

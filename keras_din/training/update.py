@@ -1,0 +1,168 @@
+"""`update`: a run learns from the days that were appended to its data."""
+
+import os
+import pathlib
+import time as clock
+from typing import TYPE_CHECKING
+
+import keras
+
+from keras_din.checks import fraction, local_path, positive_integer, positive_number
+from keras_din.evaluation import evaluate
+from keras_din.growth import grow
+from keras_din.training.popularity import POPULARITY
+from keras_din.training.run import Run, load_run
+from keras_din.training.run_folder import (
+    UPDATES,
+    check_has_result,
+    read_run,
+    save_model,
+    save_spec,
+    write_json,
+    write_updates,
+)
+
+if TYPE_CHECKING:
+    from keras_din.data import PreparedData
+
+
+def update(
+    run: "Run | str | os.PathLike",
+    data: "PreparedData",
+    *,
+    epochs: int = 1,
+    learning_rate: float | None = None,
+    replay: float = 0.0,
+    verbose: int | str = "auto",
+) -> Run:
+    """Trains a run on the days that were appended to its data, one after another.
+
+    Each day is evaluated before the model learns from it (progressive validation): these metrics
+    are those of a system in production that is updated once a day. For them, values that were new
+    on this day are out-of-vocabulary. Then `keras_din.grow` adds the new values, and the model is
+    trained on the day. Days of earlier calls are not repeated.
+
+    The run's folder receives `updates.json` and `updates.csv` (one line per day: the metrics, the
+    share of rows with an unknown value, the sizes of the tables, the seconds of training) and the
+    model after the last day. If the process is killed, the next call continues with the day that
+    was not finished, with the same result.
+
+    Args:
+        run: A `Run` of `train`, or its folder.
+        data: The `PreparedData` of the run, with appended days.
+        epochs: How often the model sees a day.
+        learning_rate: Learning rate of these days. Defaults to that of the run.
+        replay: The share of older rows, drawn from all days before, in the rows of an epoch: in
+            [0, 1).
+        verbose: See `keras.Model.fit`.
+
+    Returns:
+        The `Run` with the model of the last day. `run.days` has the metrics of each day.
+
+    Raises:
+        ValueError: If an argument is invalid, the data is not that of the run, or the run is of
+            the model `"popularity"`.
+
+    Example:
+
+    ```python
+    import pandas as pd
+    from keras_din.training import train, update
+
+    def log(day):
+        hours = np.arange(48)
+        columns = {"user": hours % 4, "time": (day * 48 + hours) * 1800}
+        return pd.DataFrame(columns | {"item": hours % 5 + day, "click": hours // 4 % 2})
+
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+    data = kd.data.prepare_impressions(log(500), **columns, dim=2)
+    run = train(data, "runs/daily", model="lr", epochs=1, verbose=0)
+    run = update(run, data.append(log(501)), verbose=0)
+    run.days[0]["logloss"]
+    ```
+    """
+    folder = local_path("run", run.folder if isinstance(run, Run) else run)
+    arguments = read_run(folder)["arguments"]
+    positive_integer("epochs", epochs)
+    replay = fraction("replay", replay)
+    if learning_rate is not None:
+        positive_number("learning_rate", learning_rate)
+    check_has_result(folder)
+    if arguments["model"] == POPULARITY:
+        raise ValueError(
+            "`update` requires a model that is trained by gradient steps. Received: a run of "
+            "'popularity'. Train it again on `data.joined()`, which takes seconds."
+        )
+    run = load_run(folder)
+    for index in range(len(run.days), len(data.days)):
+        run = _update(run, data, index, arguments, epochs, learning_rate, replay, verbose)
+    return run
+
+
+def _update(
+    run: Run,
+    data,
+    index: int,
+    arguments: dict,
+    epochs: int,
+    learning_rate: float | None,
+    replay: float,
+    verbose,
+) -> Run:
+    """Evaluates and trains one day, and writes the result to the run's folder."""
+    batch_size, by_request = arguments["batch_size"], arguments["by_request"]
+    day = data.days[index]
+    before = data.unseen_day(index, run.spec, len(run.days))
+    metrics = evaluate(run.model, before.dataset("train", batch_size, by_request=by_request))
+    seed = arguments["seed"] + day.number
+    keras.utils.set_random_seed(seed)
+    model = grow(run.model, run.spec, data.spec, seed=seed)
+    if learning_rate is not None:
+        model.optimizer.learning_rate = learning_rate
+    rows = data.day_with_replay(index, replay, seed).dataset(
+        "train", batch_size, shuffle=True, seed=seed, by_request=by_request
+    )
+    start = clock.perf_counter()
+    model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
+    entry = {
+        "day": day.number,
+        "time_from": day.report.get("time_from"),
+        "time_to": day.report.get("time_to"),
+        **metrics,
+        "unknown": _unknown(before, data.vocabularies),
+        "sizes": {name: table.values.size for name, table in data.spec.tables.items()},
+        "values": {name: _known(state.values) for name, state in data.vocabularies.items()},
+        "seconds": clock.perf_counter() - start,
+    }
+    name = f"update-{day.number:06d}"
+    save_model(model, run.folder / f"{name}.keras")
+    save_spec(data.spec, run.folder / f"{name}.json")
+    days = [*run.days, entry]
+    # Only this write makes the update valid. Until then the run is that of the day before.
+    write_json(run.folder / UPDATES, {"model": name, "days": days})
+    write_updates(run.folder, days)
+    _remove_older(run.folder, name)
+    return load_run(run.folder)
+
+
+def _unknown(before, vocabularies) -> dict:
+    """Name of a feature of the target or context -> the share of rows with an unknown value."""
+    from keras_din.data.encoding.features import count_parts
+
+    unseen = count_parts(before.parts, before.spec)["train"]["rows_with_unseen"]
+    rows = len(before.parts["train"])
+    return {
+        feature.name: unseen.get(feature.name, 0) / rows
+        for feature in (*before.spec.context, *before.spec.target)
+        if feature.table is not None and feature.table.name in vocabularies
+    }
+
+
+def _known(values) -> int:
+    return sum(value is not None for value in values.entries)
+
+
+def _remove_older(folder: pathlib.Path, name: str) -> None:
+    for file in folder.glob("update-*"):
+        if file.stem != name:
+            file.unlink()

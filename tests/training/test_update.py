@@ -1,0 +1,177 @@
+"""`update`: days that are evaluated before the model learns from them; exact after a kill."""
+
+import importlib
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.cli import main
+from keras_din.data import append_to_folder, prepare_impressions
+from keras_din.training import load_run, read_days, train, update
+from tests.data.prepare.shared import a_day
+
+update_module = importlib.import_module("keras_din.training.update")
+COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Data with two appended days, and a run that knows none of them."""
+    folder = tmp_path_factory.mktemp("update")
+    base = prepare_impressions(a_day(0, rows=40), **COLUMNS)
+    run = train(base, folder / "run", model="lr", epochs=1, batch_size=8, verbose=0)
+    return base.append(a_day(1, rows=40)).append(a_day(2, rows=40)), run
+
+
+def copied(run, tmp_path, name="run"):
+    """The run in another folder."""
+    folder = tmp_path / name
+    folder.mkdir()
+    for file in run.folder.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    return load_run(folder)
+
+
+def weights(run):
+    return [
+        *run.model.get_weights(),
+        *map(keras.ops.convert_to_numpy, run.model.optimizer.variables),
+    ]
+
+
+def test_days_are_evaluated_before_they_are_learned(trained, tmp_path):
+    data, run = trained
+    before = copied(run, tmp_path)
+    after = update(before, data, verbose=0)
+    assert [day["day"] for day in after.days] == [1, 2]
+    assert after.spec == data.spec
+    assert after.model.optimizer.iterations.numpy() > run.model.optimizer.iterations.numpy()
+    # By hand: the old model on the first day, where the two new items are out-of-vocabulary.
+    old = run.spec.features["item"].vocabulary
+    log = a_day(1, rows=40)
+    assert after.days[0]["unknown"]["item"] == pytest.approx(1 - log["item"].isin(old).mean())
+    rows = kd.data.rows_dataset(histories_of(log, data), run.spec, label="click")
+    expected = kd.evaluate(run.model, rows, groups=False)
+    for name in ("logloss", "auc", "calibration"):
+        assert after.days[0][name] == pytest.approx(expected[name], rel=1e-5)
+    table = pd.read_csv(after.folder / "updates.csv")
+    assert table["logloss"].tolist() == pytest.approx([day["logloss"] for day in after.days])
+    assert table["sizes_item"].tolist() == [day["sizes"]["item"] for day in after.days]
+    again = update(after, data, verbose=0)
+    for one, other in zip(weights(again), weights(after), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def histories_of(log, data):
+    """The rows of the first day with their histories as lists of raw items."""
+    day = data.days[0]
+    entries = (None, None, *data.spec.features["item"].vocabulary)
+    start, end = day.samples.history["hist"]
+    items = day.behaviors["hist"].columns["item"]
+    histories = [[entries[i] for i in items[s:e]] for s, e in zip(start, end, strict=True)]
+    rows = log.iloc[day.samples.line]
+    return rows[["item", "click"]].assign(hist_item=histories).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"replay": 0.5, "epochs": 2, "learning_rate": 0.01}])
+def test_one_call_per_day_and_one_for_all_days_are_equal(trained, tmp_path, options):
+    data, run = trained
+    whole = update(copied(run, tmp_path, "whole"), data, verbose=0, **options)
+    by_day = copied(run, tmp_path, "by day")
+    base = prepare_impressions(a_day(0, rows=40), **COLUMNS)
+    one_day = base.append(a_day(1, rows=40))
+    update(by_day, one_day, verbose=0, **options)
+    by_day = update(by_day.folder, one_day.append(a_day(2, rows=40)), verbose=0, **options)
+    for key in ("logloss", "auc", "gauc", "unknown"):
+        assert [d[key] for d in by_day.days] == [d[key] for d in whole.days]
+    for one, other in zip(weights(by_day), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("where", ["fit", "save_model", "save_spec", "write_json"])
+def test_an_interrupted_update_goes_on_with_the_same_result(trained, tmp_path, monkeypatch, where):
+    data, run = trained
+    whole = update(copied(run, tmp_path, "whole"), data, verbose=0)
+    cut = copied(run, tmp_path, "cut")
+
+    class Interrupted(Exception):
+        pass
+
+    calls = []
+
+    def interrupted(function):
+        def call(*arguments, **keywords):
+            calls.append(1)
+            if len(calls) == 2:  # On the second day.
+                raise Interrupted
+            return function(*arguments, **keywords)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        owner = kd.CTRModel if where == "fit" else update_module
+        patch.setattr(owner, where, interrupted(getattr(owner, where)))
+        with pytest.raises(Interrupted):
+            update(cut, data, verbose=0)
+    assert len(read_days(cut.folder)) == 1
+    assert len(load_run(cut.folder).days) == 1
+    resumed = update(cut.folder, data, verbose=0)
+    for one, other in zip(weights(resumed), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+    files = sorted(path.name for path in cut.folder.iterdir())
+    assert [name for name in files if name.startswith("update-")] == [
+        "update-000002.json",
+        "update-000002.keras",
+    ]
+
+
+def test_runs_that_can_not_be_updated(trained, tmp_path):
+    data, run = trained
+    other = prepare_impressions(a_day(0).assign(item="x"), **COLUMNS).append(
+        a_day(1).assign(item="y")
+    )
+    with pytest.raises(ValueError, match="item"):
+        update(copied(run, tmp_path), other, verbose=0)
+    with pytest.raises(ValueError, match="`replay` must be"):
+        update(run, data, replay=1.0)
+    counted = train(
+        prepare_impressions(a_day(0), **COLUMNS),
+        tmp_path / "counted",
+        model="popularity",
+        verbose=0,
+    )
+    with pytest.raises(ValueError, match="of 'popularity'"):
+        update(counted, data)
+    (counted.folder / "result.json").unlink()
+    with pytest.raises(ValueError, match="must have ended"):
+        update(counted, data)
+
+
+def test_commands(tmp_path, capsys):
+    data, run = str(tmp_path / "data"), str(tmp_path / "run")
+    base = prepare_impressions(a_day(0, rows=40), **COLUMNS)
+    base.save(data)
+    train(base, run, model="lr", epochs=1, data_folder=data, verbose=0)
+    assert main(["update", run]) == 0
+    assert "no new days" in capsys.readouterr().out
+    assert main(["report", run]) == 1
+    assert "must have learned from appended days" in capsys.readouterr().err
+    append_to_folder(data, a_day(1, rows=40))
+    assert main(["evaluate", run]) == 1
+    assert f"call `keras-din update {run} {data}`" in capsys.readouterr().err
+    assert main(["update", run, "--quiet", "--replay", "0.2"]) == 0
+    printed = capsys.readouterr().out
+    assert "metrics of each day before the model learned from it:" in printed
+    assert "day 1: trained in" in printed
+    assert main(["evaluate", run]) == 0
+    assert main(["report", run]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<td>2020-09-14" in page
+    assert (tmp_path / "run" / "report.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads((tmp_path / "run" / "updates.json").read_text())["model"] == "update-000001"
+    assert main(["export", run, str(tmp_path / "models")]) == 0
