@@ -78,6 +78,7 @@ SLOW = (
     "tests/serving/test_saved_model.py::test_log_values_give_the_outputs_of_the_pipeline*[[]lr]",
     "tests/serving/test_saved_model.py::test_two_exports_at_once*",
     "tests/serving/test_threads.py*",
+    "tests/serving/version/test_rollback.py::test_a_copy_answers*",
     "tests/test_backends.py*",
     "tests/test_click_rates.py::test_loaded_model_can_be_recalibrated_twice*",
     "tests/test_evaluation.py::test_evaluation_under_distribution*",
@@ -102,6 +103,10 @@ SLOW = (
     "tests/training/test_train.py::test_training_step_is_traced*",
     "tests/training/test_train.py::test_validation_with_one_class*[[]1]",
     "tests/training/test_train.py::test_without_validation*0.8]",
+    "tests/training/test_update.py::test_an_interrupted*[[]fit]",
+    "tests/training/test_update.py::test_an_interrupted*[[]save_spec]",
+    "tests/training/test_update.py::test_an_interrupted*[[]write_json]",
+    "tests/training/test_update.py::test_one_call*options0]",
 )
 
 
