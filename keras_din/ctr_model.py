@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_din import logits
 from keras_din.compile_arguments import compile_arguments
-from keras_din.dataset_facts import negative_rate_of, spec_of
+from keras_din.dataset_facts import negative_rate_of, specs_of
 from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
 from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.outputs import loss_of
@@ -238,7 +238,8 @@ class CTRModel(keras.Model):
 
     def _check_data(self, name, data):
         check_batches(name, data)
-        check_fingerprint(self, spec_of(data), f"`{name}`")
+        for spec in specs_of(data):
+            check_fingerprint(self, spec, f"`{name}`")
 
 
 def _is_output(tensor) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import check_batches
-from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
+from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of, specs_of
 from keras_din.features import DEFAULT_OUTPUT
 from keras_din.metrics import metrics_and_groups, recalibrate
 from keras_din.metrics.arguments import check_groups
@@ -444,7 +444,8 @@ def _forward(model, dataset):
             f"Received: a {type(model).__name__}."
         )
     check_batches("dataset", dataset)
-    check_fingerprint(model, spec_of(dataset), "`dataset`")
+    for spec in specs_of(dataset):
+        check_fingerprint(model, spec, "`dataset`")
     spec = getattr(dataset, "element_spec", None)
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise ValueError(
@@ -536,6 +537,8 @@ def _concatenate(batches):
 
 def _evaluate(forward, dataset, groups, rates: ClickRates) -> dict:
     """Returns a dict, name of the output -> `(metrics, GroupAUC)`."""
+    # Data with downsampled negatives has a higher click rate than the log.
+    negative_rate = 1.0 if rates.raw else negative_rate_of(dataset)
     predictions, labels, sizes = _collect(forward, dataset)
     if groups is not None and groups.shape != sizes.shape:
         raise ValueError(
@@ -546,8 +549,7 @@ def _evaluate(forward, dataset, groups, rates: ClickRates) -> dict:
     results = {}
     labels = by_output(labels, rates.of_outputs)
     for output, values in by_output(predictions, rates.of_outputs).items():
-        # Data with downsampled negatives has a higher click rate than the log.
-        factor = rates.of_outputs[output].factor * negative_rate_of(dataset)
+        factor = rates.of_outputs[output].factor * negative_rate
         if not rates.raw and factor != 1:
             values = recalibrate(values.astype("float64"), factor)
         results[output] = metrics_and_groups(labels[output], values, candidate_groups)

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
-from keras_din.dataset_facts import spec_of
+from keras_din.dataset_facts import specs_of
 from keras_din.embed import read_inputs, valid_mask
 from keras_din.features import OOV_INDEX, PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.head import ctr_model, only_output, probability
@@ -111,7 +111,8 @@ def fit_popularity(
         )
     for word, batches in (("train", train), ("valid", valid)):
         check_batches(word, batches)
-        check_fingerprint(model, spec_of(batches), f"`{word}`")
+        for spec in specs_of(batches):
+            check_fingerprint(model, spec, f"`{word}`")
     clicks, impressions = _count(layer, train, weighted=True)
     if not 0 < clicks.sum() < impressions.sum():
         raise ValueError(

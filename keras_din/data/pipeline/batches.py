@@ -14,6 +14,7 @@ from keras_din.data.store.consistency import (
     request_starts,
 )
 from keras_din.data.store.samples import Samples
+from keras_din.dataset_facts import record_in_graph
 from keras_din.features import FeatureSpec
 
 __all__ = ["dataset"]
@@ -67,7 +68,8 @@ def dataset(
         infinite); they are replaced with the feature's mean. Transformations such as `take` and
         `prefetch` return a dataset without these attributes. Then `fit`, `keras_din.evaluate` and
         `keras_din.Evaluation` find the spec in the original dataset, and raise an error if groups
-        are needed but not given.
+        are needed but not given. `keras_din.dataset_facts` describes where they search, and which
+        datasets need the attributes `spec` and `negative_rate` of their own.
 
     Raises:
         ValueError: If samples, logs and spec are inconsistent.
@@ -130,6 +132,8 @@ def dataset(
     if not shuffle:
         firsts = slice(rows) if bounds is None else bounds[:rows]
         result.groups = samples.group[firsts][: batches * batch_size]
+    if not tf.executing_eagerly():
+        record_in_graph(result, tf.compat.v1.get_default_graph())
     return result
 
 
