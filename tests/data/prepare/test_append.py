@@ -292,3 +292,37 @@ def test_a_log_is_scored_with_the_behaviors_of_all_days(two_days):
         items = scored.behaviors["hist"].columns["item"][start[row] : end[row]]
         assert [OOV if i == 1 else entries[i - 2] for i in items] == expected
     assert scored.report["users_without_data"] == 0
+
+
+@pytest.mark.parametrize(
+    "times, options",
+    [
+        (lambda time: pd.to_datetime(time, unit="s"), {}),
+        (lambda time: pd.to_datetime(time, unit="s").astype(str), {}),
+        (lambda time: pd.to_datetime(time, unit="s").dt.tz_localize("UTC"), {}),
+        (
+            lambda time: pd.to_datetime(time, unit="s").dt.strftime("%d.%m.%Y %H:%M:%S"),
+            {"time_format": "%d.%m.%Y %H:%M:%S"},
+        ),
+        (lambda time: time * 1000, {}),
+        (lambda time: time * 1000, {"time_unit": "ms"}),
+        (lambda time: time, {"order": "time", "time": None}),
+    ],
+)
+@pytest.mark.parametrize("file", [None, "csv", "parquet"])
+def test_times_of_every_form(times, options, file, tmp_path, two_days):
+    def log(day):
+        frame = a_day(day).assign(time=lambda log: times(log["time"]))
+        if file is None:
+            return frame
+        getattr(frame, f"to_{file}")(tmp_path / f"{day}.{file}", index=False)
+        return tmp_path / f"{day}.{file}"
+
+    data = prepared(log(0), **options).append(log(1))
+    np.testing.assert_array_equal(
+        data.days[0].samples.columns["item"], two_days.days[0].samples.columns["item"]
+    )
+    unit = 1 if "order" in options else 1_000_000
+    assert sorted(data.days[0].samples.time // unit) == a_day(1)["time"].tolist()
+    data.save(tmp_path / "data")
+    assert len(append_to_folder(tmp_path / "data", log(2)).days) == 2
