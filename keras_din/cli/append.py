@@ -55,8 +55,9 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Appends the log and prints what was read."""
-    from keras_din.data import append_to_folder
+    from keras_din.data import PreparedData, append_to_folder
 
+    before = len(PreparedData.load(options.data).days)
     data = append_to_folder(
         options.data,
         tables.one_or_many(options.log),
@@ -68,6 +69,6 @@ def run(options) -> None:
         max_values=options.max_values,
         evict=options.evict,
     )
-    if data.days:
+    if len(data.days) > before:
         print(day_report(data.days[-1]))
-    print(f"written: {options.data}, {len(data.days)} appended days")
+        print(f"written: {options.data}, {len(data.days)} appended days")

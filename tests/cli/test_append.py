@@ -21,7 +21,8 @@ def test_days_are_appended(tmp_path, capsys):
     assert "values of 'item': 2 new, 0 removed, 0 seen too rarely" in printed
     assert f"written: {data}, 1 appended days" in printed
     assert main(["append", data, str(tmp_path / "1.csv")]) == 0
-    assert "appended before, nothing changed: a log of 16 rows" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed == "appended before, nothing changed: a log of 16 rows\n"
     assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5"]) == 0
     assert "removed" in capsys.readouterr().out
     assert len(PreparedData.load(data).days) == 2
@@ -30,7 +31,8 @@ def test_days_are_appended(tmp_path, capsys):
     a_day(2)[:8].to_csv(tmp_path / "2a.csv", index=False)
     files = [str(tmp_path / f"2{half}.csv") for half in "ba"]
     assert main(["append", data, *files, "--max-values", "5"]) == 0
-    assert "appended before, nothing changed: a log of 16 rows" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed == "appended before, nothing changed: a log of 16 rows\n"
     a_day(3)[:8].to_csv(tmp_path / "3a.csv", index=False)
     a_day(3)[8:].to_csv(tmp_path / "3b.csv", index=False)
     assert main(["append", data, str(tmp_path / "3?.csv")]) == 0
