@@ -1,4 +1,4 @@
-"""Draw the metrics of a run by day: a PNG image and an HTML page.
+"""Draw the metrics of a run by day: a PNG image per output and an HTML page.
 
 The metrics are those of `keras-din update`: GAUC, logloss and calibration of each day before the
 model learned from it, the share of rows with unknown values and the number of values per table.
@@ -37,29 +37,37 @@ def run(options) -> None:
             "The run must have learned from appended days, see `keras-din update`. "
             f"Received: {options.run} without an update."
         )
-    image = page.with_suffix(".png")
-    plot_days(days)[0].figure.savefig(image, dpi=120)
-    page.write_text(_page(options.run, days, image), encoding="utf-8")
-    print(f"written: {page}, {image}")
+    images = []
+    # With several outputs, each has a logloss with its name in front.
+    for prefix in [name.removesuffix("logloss") for name in days[-1] if name.endswith("logloss")]:
+        end = f"_{prefix.rstrip('_')}" if prefix else ""
+        images.append(page.with_name(f"{page.stem}{end}.png"))
+        plot_days(days, prefix)[0].figure.savefig(images[-1], dpi=120)
+    page.write_text(_page(options.run, days, images), encoding="utf-8")
+    print(f"written: {', '.join(map(str, [page, *images]))}")
 
 
-def _page(name: str, days: list, image: pathlib.Path) -> str:
-    """The HTML page, which contains the image."""
+def _page(name: str, days: list, images: list) -> str:
+    """The HTML page, which contains the images."""
     columns = [key for key in days[-1] if not isinstance(days[-1][key], dict)]
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     rows = "".join(
         "<tr>" + "".join(f"<td>{html.escape(_cell(day.get(c)))}</td>" for c in columns) + "</tr>\n"
         for day in days
     )
-    data = base64.b64encode(image.read_bytes()).decode()
     title = html.escape(f"Run {name}: metrics by day")
+    figures = "".join(
+        f'<img alt="{html.escape(image.stem)}" src="data:image/png;base64,'
+        f'{base64.b64encode(image.read_bytes()).decode()}">\n'
+        for image in images
+    )
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         "<style>body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
         "td,th{padding:.2em .6em;text-align:right;border-bottom:1px solid #ccc}"
         "img{max-width:100%}</style></head>\n"
         f"<body><h1>{title}</h1>\n<p>Each day was evaluated before the model learned from it.</p>\n"
-        f'<img alt="{title}" src="data:image/png;base64,{data}">\n'
+        f"{figures}"
         f"<table><tr>{head}</tr>\n{rows}</table></body></html>\n"
     )
 

@@ -37,6 +37,8 @@ def update(
 ) -> Run:
     """Trains a run on the days that were appended to its data, one after another.
 
+    A run of downsampled data learns from as large a share of the negatives of each day.
+
     Each day is evaluated before the model learns from it (progressive validation): these metrics
     are those of a system in production that is updated once a day. For them, values that were new
     on this day are out-of-vocabulary. Then `keras_din.grow` adds the new values, and the model is
@@ -82,7 +84,8 @@ def update(
     ```
     """
     folder = local_path("run", run.folder if isinstance(run, Run) else run)
-    arguments = read_run(folder)["arguments"]
+    content = read_run(folder)
+    arguments = content["arguments"]
     positive_integer("epochs", epochs)
     replay = fraction("replay", replay)
     if learning_rate is not None:
@@ -93,7 +96,15 @@ def update(
             "`update` requires a model that is trained by gradient steps. Received: a run of "
             "'popularity'. Train it again on `data.joined()`, which takes seconds."
         )
+    if replay and data.negative_rate != 1:
+        raise ValueError(
+            "`replay` requires data with all negatives: rows of the days before would lose "
+            "negatives twice. Prepare the data without `downsample_negatives`; `update` then keeps "
+            "the same share of negatives as the run. "
+            f"Received: replay={replay} and data of negative_rate={data.negative_rate:g}."
+        )
     run = load_run(folder)
+    arguments |= {"negative_rate": content["negative_rate"]}
     for index in range(len(run.days), len(data.days)):
         run = _update(run, data, index, arguments, epochs, learning_rate, replay, verbose)
     return run
@@ -119,9 +130,10 @@ def _update(
     model = grow(run.model, run.spec, data.spec, seed=seed)
     if learning_rate is not None:
         model.optimizer.learning_rate = learning_rate
-    rows = data.day_with_replay(index, replay, seed).dataset(
-        "train", batch_size, shuffle=True, seed=seed, by_request=by_request
-    )
+    learned = data.day_with_replay(index, replay, seed)
+    if arguments["negative_rate"] < 1:
+        learned = learned.downsample_negatives(arguments["negative_rate"], seed)
+    rows = learned.dataset("train", batch_size, shuffle=True, seed=seed, by_request=by_request)
     start = clock.perf_counter()
     model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
     entry = {

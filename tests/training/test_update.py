@@ -130,6 +130,26 @@ def test_an_interrupted_update_goes_on_with_the_same_result(trained, tmp_path, m
     ]
 
 
+def test_negatives_of_a_day_are_downsampled_like_those_of_the_run(tmp_path, monkeypatch):
+    base = prepare_impressions(a_day(0, rows=40), **COLUMNS)
+    less = base.downsample_negatives(0.25)
+    run = train(less, tmp_path / "run", model="lr", epochs=1, verbose=0)
+    learned, fit = [], kd.CTRModel.fit
+
+    def counted(model, dataset, **options):
+        learned.append(sum(len(labels) for _, labels in dataset))
+        return fit(model, dataset, **options)
+
+    monkeypatch.setattr(kd.CTRModel, "fit", counted)
+    data = base.append(a_day(1, rows=40))
+    after = update(run, data, verbose=0)
+    labels = data.day(-1).parts["train"].label
+    assert labels.sum() < learned[0] < labels.sum() + 0.6 * (labels == 0).sum()
+    assert after.model.loss.negative_rate == 0.25
+    with pytest.raises(ValueError, match="`replay` requires data with all negatives"):
+        update(run, less.append(a_day(1, rows=40)), replay=0.5)
+
+
 def test_runs_that_can_not_be_updated(trained, tmp_path):
     data, run = trained
     other = prepare_impressions(a_day(0).assign(item="x"), **COLUMNS).append(

@@ -91,7 +91,13 @@ def _moved(samples: Samples, users: np.ndarray, start: dict, requests: int) -> d
 
 
 def _concatenated(samples: list) -> Samples:
-    """Joins arrays of samples; a field that one of them lacks is left out."""
+    """Joins arrays of samples. Rows without a weight have the weight 1.
+
+    Another field that one of them lacks is left out.
+    """
+    if any("weight" in each for each in samples):
+        ones = [np.ones(len(each["group"]), np.float32) for each in samples]
+        samples = [{"weight": one} | each for one, each in zip(ones, samples, strict=True)]
     names = [name for name in samples[0] if all(name in each for each in samples)]
     return Samples.from_arrays(
         {

@@ -64,3 +64,10 @@ def test_requests_stay_apart():
     joined = data.append(later).joined()
     _, sizes = np.unique(joined.parts["train"].request, return_counts=True)
     assert sizes.tolist() == [4] * 8
+
+
+def test_rows_without_a_weight_have_the_weight_1():
+    data = prepared(a_day(0)).weight_by_recency(0.1)
+    parts = len(data.parts["valid"]) + len(data.parts["test"])
+    joined = data.append(a_day(1)).joined().parts["train"]
+    assert joined.weight.tolist() == [*data.parts["train"].weight, *np.ones(16 + parts)]
