@@ -63,7 +63,11 @@ def test_addresses_raise(tmp_path, monkeypatch, take, form):
     "words",
     [
         ["prepare", ADDRESS, "data", "--user", "u", "--time", "t", "--target", "item"],
+        ["append", ADDRESS, "log.csv"],
         ["train", ADDRESS, "new"],
+        ["update", ADDRESS, "data"],
+        ["report", ADDRESS],
+        ["rollback", ADDRESS],
         ["evaluate", ADDRESS],
         ["export", ADDRESS, "models"],
         ["inspect", ADDRESS],

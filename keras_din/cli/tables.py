@@ -51,7 +51,15 @@ def add_times(parser) -> None:
 
 
 def one_or_many(paths: list):
-    """Returns the only path of a list, or the list: a table may be one file or several."""
+    """Returns the only path of a list, or the list: a table may be one file or several.
+
+    Raises:
+        ValueError: If one of them is an address such as `s3://bucket/log.csv`.
+    """
+    from keras_din.checks import local_path
+
+    for path in paths:
+        local_path("source", path)
     return paths[0] if len(paths) == 1 else paths
 
 
