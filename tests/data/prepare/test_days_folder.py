@@ -119,11 +119,18 @@ def test_a_full_disk_leaves_the_old_data(folder, monkeypatch, what):
     assert len(append_to_folder(folder, a_day(2)).days) == 2
 
 
-def test_two_appends_at_once(folder):
+def test_a_second_append_at_the_same_time_is_refused(folder):
+    message = r"No other process may append .* wait=True"
+    with (
+        days_folder.append_lock(folder, wait=False),
+        pytest.raises(BlockingIOError, match=message),
+    ):
+        append_to_folder(folder, a_day(1))
+    assert len(append_to_folder(folder, a_day(1)).days) == 1
+
+
+def test_a_second_append_waits_for_the_first(folder):
     with days_folder.append_lock(folder, wait=False):
-        with pytest.raises(BlockingIOError, match=r"No other process may append .* wait=True"):
-            append_to_folder(folder, a_day(1))
-        assert PreparedData.load(folder).days == ()
         words = ["-c", WAITING, str(folder)]
         other = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
         try:
