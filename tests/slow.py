@@ -98,6 +98,7 @@ SLOW = (
     "tests/test_dataset_facts.py::test_evaluation_raises*[[]several]",
     "tests/test_dataset_facts.py::test_evaluation_raises*[[]skip]",
     "tests/test_docstrings.py*serving.rollback]",
+    "tests/test_growth.py::test_state_of_optimizers*in_place*",
     "tests/test_evaluation.py::test_evaluation_under_distribution*",
     "tests/test_growth.py::test_known_values*[[]din-in_place]",
     "tests/test_growth.py::test_known_values*[[]lr-resized]",

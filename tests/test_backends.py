@@ -304,35 +304,35 @@ y = np.array([[1, 0], [1, 0]], "float32")
 spec = spec_of(["a", "b", "c"], 5)
 counts = {"mini_batch_aware_l2": 0.1, "feature_counts": {"item": np.arange(7)}}
 dropout = 0.3 if sys.argv[1] == "jax" else 0.0  # PyTorch has one generator for all models.
-for optimizer in (
-    lambda: kd.optimizers.LazyAdam(0.1, **counts),
-    lambda: kd.optimizers.RowwiseAdagrad(0.1),
-    lambda: keras.optimizers.Adam(0.1),
+in_place, larger = spec_of(["a", "b", None, "d"], 5), spec_of(["a", "b", "e", "d"], 8)
+for optimizer, new_spec in (
+    (lambda: kd.optimizers.LazyAdam(0.1, **counts), in_place),
+    (lambda: kd.optimizers.RowwiseAdagrad(0.1), larger),
 ):
-    for new_spec in (spec_of(["a", "b", None, "d"], 5), spec_of(["a", "b", "e", "d"], 8)):
-        models = []
-        for _ in range(2):
-            keras.utils.set_random_seed(0)
-            models.append(kd.build_din(spec, activation="dice", hidden_units=(4,), dropout=dropout))
-            models[-1].compile(optimizer(), kd.losses.BinaryCrossentropy())
-            models[-1].fit(x, y, epochs=2, verbose=0, shuffle=False)
-        reference, model = models
-        function = model.train_function
-        grown = kd.grow(model, spec, new_spec)
-        assert (grown is model) == (new_spec.target[0].capacity == 5)
-        assert grown is not model or grown.train_function is function
-        table = lambda m: keras.ops.convert_to_numpy(m.get_layer("embedding_item").embeddings)
-        assert (table(grown)[[4, 5]] != table(reference)[[4, 5]]).all()
-        for step in range(2):
-            outputs = [m.predict_on_batch(x) for m in (grown, reference)]
-            np.testing.assert_allclose(*outputs, rtol=0, atol=1e-6 * step)
-            rows = [table(m)[:4] for m in (grown, reference)]
-            np.testing.assert_allclose(*rows, rtol=0, atol=1e-6 * step)
-            for m in (grown, reference):
-                m.fit(x, y, verbose=0, shuffle=False)
-        before = table(grown)
-        grown.fit(new, y, verbose=0)
-        assert (table(grown)[[4, 5]] != before[[4, 5]]).all()
+    models = []
+    for _ in range(2):
+        keras.utils.set_random_seed(0)
+        model = kd.build_din(spec, activation="dice", hidden_units=(4,), dropout=dropout)
+        model.compile(optimizer(), kd.losses.BinaryCrossentropy())
+        model.fit(x, y, epochs=2, verbose=0, shuffle=False)
+        models.append(model)
+    reference, model = models
+    function = model.train_function
+    grown = kd.grow(model, spec, new_spec)
+    assert (grown is model) == (new_spec is in_place)
+    assert grown is not model or grown.train_function is function
+    table = lambda m: keras.ops.convert_to_numpy(m.get_layer("embedding_item").embeddings)
+    assert (table(grown)[[4, 5]] != table(reference)[[4, 5]]).all()
+    for step in range(2):
+        outputs = [m.predict_on_batch(x) for m in (grown, reference)]
+        np.testing.assert_allclose(*outputs, rtol=0, atol=1e-6 * step)
+        rows = [table(m)[:4] for m in (grown, reference)]
+        np.testing.assert_allclose(*rows, rtol=0, atol=1e-6 * step)
+        for m in (grown, reference):
+            m.fit(x, y, verbose=0, shuffle=False)
+    before = table(grown)
+    grown.fit(new, y, verbose=0)
+    assert (table(grown)[[4, 5]] != before[[4, 5]]).all()
 print("grown")
 """
 
