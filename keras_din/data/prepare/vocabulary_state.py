@@ -74,7 +74,9 @@ class VocabularyState:
 
         A value is admitted when it was seen `min_count` times in all logs, and at least once in
         this one. It takes the row of an evicted value, or the next row. No other value moves. The
-        padding value of the vocabulary is never admitted, such as 0 if it was not there before.
+        padding value of the vocabulary is never admitted, such as 0 if it was not there before, and
+        a value whose removal would change the padding value stays, such as 0 if it was there. If
+        no value would be left, all stay.
 
         Args:
             seen: Raw values of the log -> in how many rows they are.
@@ -99,15 +101,18 @@ class VocabularyState:
         new = new[new.index != self.values.padding_value]
         # By value and then by count, so that the order of the rows of a log changes nothing.
         new = new.sort_index().sort_values("count", ascending=False, kind="stable")
+        may_leave = is_value & ~today & ~self._determines_padding()
         leaves = np.zeros(len(entries), bool)
         if eviction.max_age is not None:
             oldest = time - eviction.max_age
-            leaves = is_value & ~today & (last_seen[NUM_RESERVED:][: len(entries)] < oldest)
+            leaves = may_leave & (last_seen[NUM_RESERVED:][: len(entries)] < oldest)
             waiting = waiting[waiting["last_seen"] >= oldest]
         if eviction.max_values is not None:
             new, leaves = self._within(
-                eviction, new, leaves, is_value & ~today, count, last_seen, int(is_value.sum())
+                eviction, new, leaves, may_leave, count, last_seen, int(is_value.sum())
             )
+        if not len(new) and not (is_value & ~leaves).any():
+            leaves[:] = False
         waiting = waiting.drop(new.index)
 
         free = np.flatnonzero(leaves | ~is_value)
@@ -135,6 +140,13 @@ class VocabularyState:
         last_seen[admitted + NUM_RESERVED] = new["last_seen"]
         report = {"admitted": len(admitted), "evicted": len(evicted), "waiting": len(waiting)}
         return VocabularyState(values, count, last_seen, since, waiting), report
+
+    def _determines_padding(self) -> np.ndarray:
+        """Which entries are among 0, -1, -2, ... before the padding value: bool `(entries,)`."""
+        padding = self.values.padding_value
+        if isinstance(padding, str):
+            return np.zeros(len(self.values.entries), bool)
+        return np.array([v is not None and padding < v <= 0 for v in self.values.entries], bool)
 
     def _seen(self, seen: pd.Series, time: int) -> tuple:
         """Returns `count`, `last_seen` and `waiting` with the values of one more log."""

@@ -30,7 +30,7 @@ class WholeLog:
     def see(self, log):
         for value in log["item"]:
             self.count[value] = self.count.get(value, 0) + 1
-            self.last[value] = log["time"].max()
+            self.last[value] = max(log["time"].max(), self.last.get(value, 0))  # Days may be late.
         for row in log.itertuples():
             self.order += 1
             if row.click:
@@ -55,6 +55,8 @@ class WholeLog:
             while rest and len(known) - len(leave) + len(new) > max_values:
                 leave.add(rest.pop(0))
             new = new[: max(0, max_values - len(known) + len(leave))]
+        if not new and leave == set(known):
+            leave = set()
         for value in leave:
             self.entries[self.entries.index(value)] = None
             del self.count[value], self.last[value]
