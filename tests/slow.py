@@ -103,7 +103,6 @@ SLOW = (
     "tests/test_growth.py::test_known_values*[[]din-in_place]",
     "tests/test_growth.py::test_known_values*[[]lr-resized]",
     "tests/test_growth.py::test_state_of_optimizers*[[]Adam-in_place]",
-    "tests/test_growth.py::test_state_of_optimizers*[[]LazyAdamW-resized]",
     "tests/test_growth.py::test_state_of_optimizers*[[]RowwiseAdagrad*",
     "tests/test_readme.py::test_python_blocks*",
     "tests/test_several_labels.py::test_difference_of_any_output_is_found*",
