@@ -16,6 +16,7 @@ of a dataset always replace those of its sources.
 """
 
 import inspect
+from typing import Any
 
 __all__ = ["groups_of", "negative_rate_of", "record_in_graph", "spec_of", "specs_of"]
 
@@ -109,7 +110,7 @@ def _sources(dataset) -> list:
 
 def _sources_in_function(dataset) -> list:
     """Returns the datasets that the function of `flat_map` or `interleave` reads."""
-    mapped = getattr(dataset, "_map_func", None)
+    mapped: Any = getattr(dataset, "_map_func", None)
     if type(getattr(mapped, "output_structure", None)).__name__ != "DatasetSpec":
         return []
     recorded = getattr(mapped.function.graph, _RECORDED, [])
