@@ -55,9 +55,11 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Appends the log and prints what was read."""
-    from keras_din.data import PreparedData, append_to_folder
+    from keras_din.checks import local_path
+    from keras_din.data import append_to_folder
+    from keras_din.data.prepare.days_folder import count_days
 
-    before = len(PreparedData.load(options.data).days)
+    before = count_days(local_path("data", options.data))
     data = append_to_folder(
         options.data,
         tables.one_or_many(options.log),

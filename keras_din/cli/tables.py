@@ -2,6 +2,8 @@
 
 import argparse
 
+from keras_din.checks import local_path
+
 
 def add_csv(parser) -> None:
     """Adds the options for the format of CSV files."""
@@ -56,8 +58,6 @@ def one_or_many(paths: list):
     Raises:
         ValueError: If one of them is an address such as `s3://bucket/log.csv`.
     """
-    from keras_din.checks import local_path
-
     for path in paths:
         local_path("source", path)
     return paths[0] if len(paths) == 1 else paths

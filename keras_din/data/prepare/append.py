@@ -34,8 +34,8 @@ def append_log(
     See `PreparedData.append` for the arguments.
 
     Returns:
-        `(day, spec, vocabularies, delivery)`: the `Day`, the spec and the states of vocabularies
-        after it, and what identifies the log. `day` is `None` if the log was appended before.
+        `(day, data, delivery)`: the `Day`, the data before it with the grown vocabularies, and what
+        identifies the log. `day` is `None` if the log was appended before.
     """
     log_format = _log_format(data)
     one_of("late", late, LATE)
@@ -43,16 +43,17 @@ def append_log(
     events, of_tables, columns = _read(data, source, items, users, log_format)
     delivery = _delivery(events)
     if delivery in data.deliveries:
-        return None, data.spec, data.vocabularies, delivery
+        return None, data, delivery
     _check_types(data, events, columns)
     events, requests, shown_at = sort_by_request(events, log_format.request)
     first = np.full(len(events.users), np.iinfo(np.int64).max)
     np.minimum.at(first, events.user, shown_at)
-    is_late = shown_at < data.last_time
+    last_time = data.last_time  # Looks at all times.
+    is_late = shown_at < last_time
     if late == "refuse" and is_late.any():
         row = int(is_late.argmax())
         raise ValueError(
-            f"All rows must be at or after the last time of the data, {_date(data.last_time)}, "
+            f"All rows must be at or after the last time of the data, {_date(last_time)}, "
             f"with late='refuse'. Received: {int(is_late.sum()):,} earlier rows, such as "
             f"{_date(shown_at[row])} in {describe_row(events.frame, row, 'row')}. "
             "Pass late='insert' (on the command line `--late insert`) to insert them in the "
@@ -104,7 +105,7 @@ def append_log(
     }
     users = events.users.rename(log_format.user)
     day = Day(number, behaviors, is_own, samples, users, report, events.bad)
-    return day, spec, vocabularies, delivery
+    return day, known, delivery
 
 
 def _log_format(data) -> LogFormat:
@@ -122,18 +123,16 @@ def _log_format(data) -> LogFormat:
 def _log_columns(spec, log_format: LogFormat):
     of = dict.fromkeys(f for sequence in spec.sequences for f in sequence.of)
     side_features = dict.fromkeys(f for each in spec.sequences for f in each.side_features)
-    ids = [log_format.user, *([log_format.request] if log_format.request else [])]
     bags = {name: text for name, text in log_format.separators.items() if text is not None}
-    flags = dict.fromkeys([*log_format.labels.values(), *log_format.sequences.values()])
     return log_columns(
         spec.target,
         spec.context,
         list(side_features),
         list(of),
-        ids=ids,
+        ids=log_format.ids,
         time=log_format.time,
         time_format=log_format.time_format,
-        numbers=flags,
+        numbers=log_format.flags,
         bags=bags,
     )
 
@@ -146,9 +145,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         columns.reading["text"].add(log_format.user)
     source = as_source(source, log_format.sep, log_format.header, log_format.names)
     items, users = as_sources((items, users), log_format.sep)
-    flags = list(dict.fromkeys([*log_format.labels.values(), *log_format.sequences.values()]))
-    needed = [log_format.user, log_format.time, *flags, *columns.names]
-    needed += [log_format.request] if log_format.request else []
+    needed = [*log_format.ids, log_format.time, *log_format.flags, *columns.names]
     events, report = clean_log(
         source,
         columns,
@@ -157,8 +154,8 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         log_format.max_bad,
         user=log_format.user,
         time=log_format.time,
-        labels=flags,
-        required=[columns.item, *([log_format.request] if log_format.request else [])],
+        labels=log_format.flags,
+        required=[columns.item, *log_format.ids[1:]],
         time_unit=log_format.time_unit,
         time_format=log_format.time_format,
         label_map=log_format.label_map,

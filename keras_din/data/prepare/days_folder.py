@@ -89,6 +89,11 @@ def load_days(folder: pathlib.Path) -> tuple:
     return where, load, header.get("deliveries", [])
 
 
+def count_days(folder: pathlib.Path) -> int:
+    """Returns the number of appended days in a folder, without loading them."""
+    return len(_read_header(folder).get("days", []))
+
+
 @contextlib.contextmanager
 def append_lock(folder: pathlib.Path, wait: bool):
     """Holds the lock of a folder, which the system releases if the process ends.

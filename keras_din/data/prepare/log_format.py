@@ -45,6 +45,16 @@ class LogFormat:
     max_bad: float
     min_count: int
 
+    @property
+    def ids(self) -> list:
+        """The columns of ids that are no features: the user, and the request if there is one."""
+        return [self.user] if self.request is None else [self.user, self.request]
+
+    @property
+    def flags(self) -> list:
+        """The columns of labels and of the behaviors of sequences, each once."""
+        return list(dict.fromkeys([*self.labels.values(), *self.sequences.values()]))
+
     def to_dict(self) -> dict:
         """Returns the format as JSON values."""
         fields = dataclasses.asdict(self)

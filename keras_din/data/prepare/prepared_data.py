@@ -1,6 +1,7 @@
 """A prepared data set: the spec, the users' behaviors, and train, valid and test samples."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -75,6 +76,15 @@ def read_report(folder) -> dict:
 def cut_into_parts(samples: Samples, part) -> dict:
     """Name of each part with rows -> its samples. `part` is `(rows,)`, see `assign_parts`."""
     return {name: samples[part == i] for i, name in enumerate(PARTS) if (part == i).any()}
+
+
+def _check_saved(folder: str | os.PathLike) -> None:
+    """Raises a `FileNotFoundError` unless `PreparedData.save` wrote a folder."""
+    folder = local_path("folder", folder)
+    if not (folder / HEADER).is_file():
+        raise FileNotFoundError(
+            f"`folder` must be one that `PreparedData.save` wrote. Received: {folder}."
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -220,7 +230,7 @@ class PreparedData:
         """The fraction of training negatives that `downsample_negatives` kept, 1 without it."""
         return float(self.report.get("negative_rate", 1.0))
 
-    @property
+    @functools.cached_property
     def user_values(self) -> pd.Index | None:
         """The users' raw values by number, named as their column, or `None`.
 
@@ -306,13 +316,12 @@ class PreparedData:
             None if max_values is None else positive_integer("max_values", max_values),
             one_of("evict", evict, ("least_recent", "least_frequent")) == "least_frequent",
         )
-        day, spec, vocabularies, delivery = append_log(
+        day, data, delivery = append_log(
             self, source, items=items, users=users, late=late, eviction=eviction
         )
         if day is None:
             print(f"appended before, nothing changed: a log of {delivery[0]:,} rows", flush=True)
             return self
-        data = self.updated(spec, vocabularies)
         return dataclasses.replace(
             data, days=(*data.days, day), deliveries=[*data.deliveries, delivery]
         )
@@ -498,10 +507,7 @@ class PreparedData:
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
         """Loads what `save` wrote, also that of version 0.1, with memory-mapped arrays."""
         folder = local_path("folder", folder)
-        if not (folder / HEADER).is_file():
-            raise FileNotFoundError(
-                f"`folder` must be one that `PreparedData.save` wrote. Received: {folder}."
-            )
+        _check_saved(folder)
         header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
         if header.get("format") != _FORMAT:
             raise ValueError(
@@ -580,7 +586,7 @@ def append_to_folder(
     data = kd.data.append_to_folder("data", log.assign(time=log["time"] + 20))
     ```
     """
-    PreparedData.load(folder)
+    _check_saved(folder)
     folder = pathlib.Path(os.path.realpath(local_path("folder", folder)))
     with append_lock(folder, wait):
         before = PreparedData.load(folder)
