@@ -1,8 +1,11 @@
 """The class of all models of this library: a functional Keras model of click-through rates."""
 
 import contextlib
+import functools
 import inspect
 import warnings
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import keras
 from keras import ops
@@ -15,7 +18,21 @@ from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
+_Init = TypeVar("_Init", bound=Callable)
 _MEANS = ("sum_over_batch_size", "mean")
+
+
+def _any_arguments(init: _Init) -> _Init:
+    """Wraps `__init__`, because Keras 3.12 saves only models whose `__init__` is wrapped like this.
+
+    `inspect.signature` still shows the arguments.
+    """
+
+    @functools.wraps(init)
+    def wrapper(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+
+    return cast(_Init, wrapper)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -70,6 +87,7 @@ class CTRModel(keras.Model):
     ```
     """
 
+    @_any_arguments
     def __init__(self, inputs, outputs, name=None, *, spec=None, **kwargs):
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
             outputs = outputs[0]
