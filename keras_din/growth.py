@@ -42,8 +42,8 @@ def grow(
     The tables are the layers `keras_din.layers.Embedding` whose `feature` is a table or feature of
     the spec. Other layers do not change. The weights of the crosses of `wide_deep` are shared by
     hashing, so the row of a new value that replaces a removed one has the crosses of the latter.
-    With mini-batch aware regularization, a new row has a count of 1: pass the counts of all samples
-    to `set_feature_counts` of the optimizer.
+    With mini-batch aware regularization, a new row has a count of 1: pass the counts of the new
+    samples to `add_feature_counts` of the optimizer.
 
     Args:
         model: A functional model that was built from `spec`. The optimizer may have any state.

@@ -136,20 +136,40 @@ class MiniBatchAware(RowSparse):
             ValueError: If the optimizer has no `mini_batch_aware_l2` or has not been built, if a
                 feature has no table, or its table has another number of rows.
         """
+        for row_counts, counts in self._counts_of_tables("set_feature_counts", feature_counts):
+            row_counts.assign(_row_counts(counts))
+        self.has_feature_counts()
+
+    def add_feature_counts(self, feature_counts):
+        """Adds the counts of further samples, for example of the next day of the log.
+
+        A row without an occurrence has a count of 1, so its next count is too large by 1.
+
+        Args:
+            feature_counts: Feature name -> integers `(vocabulary_size,)`, see
+                `PreparedData.feature_counts`.
+
+        Raises:
+            ValueError: See `set_feature_counts`.
+        """
+        for row_counts, counts in self._counts_of_tables("add_feature_counts", feature_counts):
+            added = ops.convert_to_tensor(counts, "float32")
+            is_padding = ops.arange(len(counts)) == 0
+            row_counts.assign_add(ops.where(is_padding, 0.0, added))
+
+    def _counts_of_tables(self, method: str, feature_counts) -> list:
+        """Returns `(variable of the counts, given counts)` of each given feature's tables."""
         if self.mini_batch_aware_l2 is None or not self.built:
             raise ValueError(
-                "`set_feature_counts` must be called on an optimizer that has a "
-                "`mini_batch_aware_l2` and has been built: pass `feature_counts` to a new one. "
+                f"`{method}` must be called on an optimizer that has a `mini_batch_aware_l2` and "
+                "has been built: pass `feature_counts` to a new one. "
                 f"Received: mini_batch_aware_l2={self.mini_batch_aware_l2}, built={self.built}."
             )
-        counts = {name: _checked_counts(name, values) for name, values in feature_counts.items()}
+        given = {name: _checked_counts(name, values) for name, values in feature_counts.items()}
         pairs = zip(self._trainable_variables, self._feature_counts, strict=True)
         tables = [(variable, row_counts) for variable, row_counts in pairs if is_table(variable)]
-        _check_tables(counts, [table for table, _ in tables])
-        for table, row_counts in tables:
-            if table.feature in counts:
-                row_counts.assign(_row_counts(counts[table.feature]))
-        self.has_feature_counts()
+        _check_tables(given, [table for table, _ in tables])
+        return [(row, given[table.feature]) for table, row in tables if table.feature in given]
 
     def load_own_variables(self, store):
         super().load_own_variables(store)

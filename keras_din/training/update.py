@@ -133,6 +133,7 @@ def _update(
     learned = data.day_with_replay(index, replay, seed)
     if arguments["negative_rate"] < 1:
         learned = learned.downsample_negatives(arguments["negative_rate"], seed)
+    _add_feature_counts(model, data.day(index) if replay else learned)
     rows = learned.dataset("train", batch_size, shuffle=True, seed=seed, by_request=by_request)
     start = clock.perf_counter()
     model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
@@ -155,6 +156,14 @@ def _update(
     write_updates(run.folder, days)
     _remove_older(run.folder, name)
     return load_run(run.folder)
+
+
+def _add_feature_counts(model, day) -> None:
+    """Adds the counts of the day to those of mini-batch aware regularization."""
+    if getattr(model.optimizer, "mini_batch_aware_l2", None) is not None:
+        tables = {getattr(variable, "feature", None) for variable in model.trainable_variables}
+        counts = day.feature_counts("train")
+        model.optimizer.add_feature_counts({n: c for n, c in counts.items() if n in tables})
 
 
 def _unknown(before, vocabularies) -> dict:

@@ -117,6 +117,12 @@ def test_counts_are_replaced():
         np.testing.assert_array_equal(variable, [0, 10, 20, 30, 40, 50, 60, 70, 80])
     np.testing.assert_array_equal(of_other, np.zeros(4))
     assert of_kernel is None
+    optimizer.add_feature_counts({"item": np.full(ROWS, 3)})
+    for variable in of_item:
+        np.testing.assert_array_equal(variable, [0, 13, 23, 33, 43, 53, 63, 73, 83])
+    np.testing.assert_array_equal(of_other, np.zeros(4))
+    with pytest.raises(ValueError, match=r"`add_feature_counts` must .*=None, built=False"):
+        LazyAdam().add_feature_counts({})
     with pytest.raises(ValueError, match=r"must have a trainable table.* Received: \['no'\]"):
         optimizer.set_feature_counts({"no": np.arange(3)})
     with pytest.raises(ValueError, match=r"each of the 9 rows of its table. Received: 3 entries"):

@@ -67,6 +67,21 @@ def test_days_are_evaluated_before_they_are_learned(trained, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("replay", [0.0, 0.5])
+def test_counts_of_regularization_grow_by_those_of_each_day(trained, tmp_path, replay):
+    data, run = trained
+    after = update(copied(run, tmp_path), data, replay=replay, verbose=0)
+    expected = np.maximum(data.feature_counts("train")["item"], 1)
+    for index in range(2):
+        expected += data.day(index).feature_counts("train")["item"]
+    expected[0] = 0
+    variables = after.model.optimizer.variables
+    found = [each for each in variables if each.name == "item_feature_counts"]
+    assert found
+    for variable in found:
+        np.testing.assert_array_equal(variable, expected)
+
+
 def histories_of(log, data):
     """The rows of the first day with their histories as lists of raw items."""
     day = data.days[0]
