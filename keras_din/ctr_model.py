@@ -1,8 +1,10 @@
 """The class of all models of this library: a functional Keras model of click-through rates."""
 
+import collections.abc
 import contextlib
 import functools
 import inspect
+import types
 import warnings
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -149,6 +151,11 @@ class CTRModel(keras.Model):
             self.optimizer.build(self.trainable_variables)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if y is None and self._compile_loss is not None:
+            raise ValueError(
+                "`y` must be given: the loss compares it with the output. Pass `x` and `y`, "
+                "or a dataset of (x, y). Received: no labels."
+            )
         y, y_pred, sample_weight = one_row_per_candidate(y, y_pred, sample_weight)
         if isinstance(sample_weight, dict):
             sample_weight = {
@@ -256,6 +263,7 @@ class CTRModel(keras.Model):
 
     def _check_data(self, name, data):
         check_batches(name, data)
+        _refuse_iterators(name, data)
         for spec in specs_of(data):
             check_fingerprint(self, spec, f"`{name}`")
 
@@ -354,6 +362,23 @@ def check_batches(name: str, data) -> None:
             f"`{name}` must be one part of the data, in batches. Received: a "
             f'{type(data).__name__}. Pass `data.dataset("train", shuffle=True)` to `fit`, and '
             '`data.dataset("valid")` or `data.dataset("test")` for evaluation.'
+        )
+
+
+def _refuse_iterators(name: str, data) -> None:
+    """Refuses iterators and lists of batches, which Keras does not read."""
+    is_generator = isinstance(data, types.GeneratorType)
+    if isinstance(data, collections.abc.Iterator) and not is_generator:
+        raise ValueError(
+            f"`{name}` must be a dataset, which can be read several times. Pass the dataset, not "
+            f"an iterator of it. Received: an iterator, {type(data).__name__}."
+        )
+    is_list = isinstance(data, (list, tuple)) and len(data) > 0
+    if is_list and all(isinstance(batch, tuple) for batch in data):
+        raise ValueError(
+            f"`{name}` must be a dataset or arrays. For a list of batches, pass "
+            "`tf.data.Dataset.from_generator(lambda: batches, output_signature=...)`. "
+            f"Received: a {type(data).__name__} of {len(data)} batches."
         )
 
 

@@ -210,7 +210,7 @@ class Evaluation(keras.callbacks.Callback):
         verbose: bool = True,
     ) -> None:
         super().__init__()
-        check_batches("dataset", dataset)
+        _check_dataset(dataset)
         self.dataset = dataset
         self.evaluate_freq = epoch_or_steps("evaluate_freq", evaluate_freq)
         self.groups = _groups(dataset, groups)
@@ -227,7 +227,7 @@ class Evaluation(keras.callbacks.Callback):
             raise ValueError(
                 f'`monitor="{self.monitor}"` must be used with groups: pass `groups`, or a dataset '
                 "with the attribute `groups` (shuffling and transformations lose it), or "
-                f'monitor="{prefix}logloss". Received: groups=None and a dataset without `groups`.'
+                f'monitor="{self._logloss}". Received: groups=None and a dataset without `groups`.'
             )
         self._reset()
 
@@ -248,6 +248,11 @@ class Evaluation(keras.callbacks.Callback):
     def monitor(self) -> str:
         """The name of the monitored metric in the logs."""
         return self.prefix + self._prefixes[self._monitored] + self._rule
+
+    @property
+    def _logloss(self) -> str:
+        """The name of the logloss of the monitored output in the logs."""
+        return f"{self.prefix}{self._prefixes[self._monitored]}logloss"
 
     @property
     def best(self) -> float | None:
@@ -344,7 +349,7 @@ class Evaluation(keras.callbacks.Callback):
         required = "groups of `dataset`" if self._rule in NEED_GROUPS else "a `dataset`"
         raise ValueError(
             f"`monitor={self.monitor!r}` must be used with {required} with both labels 0 and 1: "
-            f"pass monitor='{self.prefix}logloss', or a larger dataset. Received: {found}."
+            f"pass monitor='{self._logloss}', or a larger dataset. Received: {found}."
         )
 
     def _print(self, entry):
@@ -443,17 +448,10 @@ def _forward(model, dataset):
             "`model` must be a Keras model, followed by the dataset. "
             f"Received: a {type(model).__name__}."
         )
-    check_batches("dataset", dataset)
+    _check_dataset(dataset)
     for spec in specs_of(dataset):
         check_fingerprint(model, spec, "`dataset`")
-    spec = getattr(dataset, "element_spec", None)
-    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
-        raise ValueError(
-            "`dataset` must be a tf.data.Dataset of (x, y) or (x, y, sample_weight). "
-            f"Received: {dataset!r}."
-        )
-    if dataset.cardinality() == -1:
-        raise ValueError("`dataset` must be finite. Received: a dataset that repeats forever.")
+    spec = dataset.element_spec
     if keras.backend.backend() != "tensorflow":
         return lambda x: model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
     # Traces are stored in the model. A global registry would keep the model alive.
@@ -467,6 +465,23 @@ def _forward(model, dataset):
     function = tf.function(lambda x: model(x, training=False), input_signature=[spec[0]])
     traces[:] = [*traces[1 - _MAX_TRACES :], _Trace(spec[0], objects, function)]
     return function
+
+
+def _check_dataset(dataset) -> None:
+    """Raises a `ValueError` unless `dataset` is a finite `tf.data.Dataset` with labels."""
+    check_batches("dataset", dataset)
+    required = "`dataset` must be a tf.data.Dataset of (x, y) or (x, y, sample_weight)"
+    if not hasattr(dataset, "element_spec") or not hasattr(dataset, "cardinality"):
+        raise ValueError(
+            f'{required}, such as `data.dataset("valid")`, not an iterator of it. For other '
+            "batches, pass `tf.data.Dataset.from_generator(lambda: batches, "
+            f"output_signature=...)`. Received: a {type(dataset).__name__}."
+        )
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(f"{required}. Received: a dataset of {spec}.")
+    if dataset.cardinality() == -1:
+        raise ValueError("`dataset` must be finite. Received: a dataset that repeats forever.")
 
 
 class _Trace(NamedTuple):

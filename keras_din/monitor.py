@@ -1,5 +1,6 @@
 """Selects the best evaluation of a training."""
 
+import difflib
 import operator
 from typing import NamedTuple
 
@@ -50,13 +51,42 @@ def split_monitor(monitor: str, outputs, prefix: str = "") -> tuple:
         `(output, monitor)`.
 
     Raises:
-        ValueError: When `monitor` is not valid.
+        ValueError: When `monitor` is not valid. The error names the nearest valid names.
     """
     outputs = list(outputs)
     names = {prefix + name: (outputs[0], name) for name in MONITORS}
     if len(outputs) > 1:
         names |= {f"{prefix}{o}_{name}": (o, name) for o in outputs for name in MONITORS}
-    return names[one_of("monitor", monitor, tuple(names))]
+    if monitor not in tuple(names):  # A tuple: a list has no hash.
+        nearest = _nearest(monitor, outputs, prefix, names) if isinstance(monitor, str) else []
+        hint = f" Nearest: {_quoted(nearest)}." if nearest else ""
+        raise ValueError(
+            f"`monitor` must be one of {_quoted(names)}.{hint} Received: monitor={monitor!r}."
+        )
+    return names[monitor]
+
+
+def _nearest(text: str, outputs: list, prefix: str, names) -> list:
+    """Returns the valid names of the metric at the end of `text`, of the output before it.
+
+    If there is another word before it, these are the names of the metric for each output. If there
+    is no metric, they are the most similar names.
+    """
+    by_length = sorted(MONITORS, key=len, reverse=True)
+    metric = next((name for name in by_length if f"_{text}".endswith(f"_{name}")), None)
+    if metric is None:
+        return difflib.get_close_matches(text, names)
+    if len(outputs) == 1 or text == metric:
+        return [prefix + metric]
+    start = f"_{text}".removesuffix(metric)
+    of_output = [output for output in outputs if start.endswith(f"_{output}_")]
+    if of_output:
+        return [f"{prefix}{max(of_output, key=len)}_{metric}"]
+    return [prefix + metric, *(f"{prefix}{output}_{metric}" for output in outputs)]
+
+
+def _quoted(names) -> str:
+    return ", ".join(map(repr, names))
 
 
 class Evaluated(NamedTuple):

@@ -294,6 +294,33 @@ def test_tables_and_prepared_data_are_refused_with_the_remedy(method):
         model.fit({"x": LOGITS}, Y, validation_data=data)
 
 
+def test_iterators_and_lists_of_batches_are_refused():
+    """Keras reads generators and a `PyDataset`, but none of these."""
+    model = model_of()
+    model.compile("sgd", "mse")
+    batch, dataset = ({"x": LOGITS}, Y), as_dataset(LOGITS, Y)
+    iterator = "must be a dataset, .* not an iterator of it. Received: an iterator, "
+    batches = r"must be a dataset or arrays\. .*from_generator\(lambda: .* Received: a .* of 2 batc"
+    for use in (model.fit, model.evaluate, model.predict):
+        for x in (iter(dataset), dataset.as_numpy_iterator(), zip([1], [2], strict=True)):
+            with pytest.raises(ValueError, match=f"`x` {iterator}{type(x).__name__}"):
+                use(x)
+        for x in ([batch, batch], (batch, batch)):
+            with pytest.raises(ValueError, match=f"`x` {batches}"):
+                use(x)
+    with pytest.raises(ValueError, match=f"`validation_data` {iterator}"):
+        model.fit(*batch, validation_data=iter(dataset))
+    model.fit((batch for _ in range(2)), steps_per_epoch=2, verbose=0, shuffle=False)
+
+
+def test_missing_labels_are_refused():
+    model = model_of()
+    model.compile("sgd", "mse")
+    for use in (lambda x: model.fit(x, verbose=0), model.test_on_batch):
+        with pytest.raises(ValueError, match=r"`y` must be given: .* Received: no labels"):
+            use({"x": LOGITS})
+
+
 def model_of_two():
     """Builds a model whose logits are the inputs for `ctr` and their negation for `cvr`."""
     x = keras.Input((None,), name="x")

@@ -288,9 +288,12 @@ def test_evaluation_callback_does_not_change_metrics_of_keras():
     [
         (
             tf.data.Dataset.range(3),
-            r"`dataset` must be a tf.data.Dataset of .*y, sample_weight\). Received: <_Range",
+            r"`dataset` must be a tf.data.Dataset of .*y, sample_weight\)\. Received: a dataset",
         ),
-        (np.zeros((2, 3)), r"`dataset` must be a tf.data.Dataset of \(x, y\) .* Received: array"),
+        (
+            np.zeros((2, 3)),
+            r"`dataset` must be a tf.data.Dataset of \(x, .* Received: a ndarray",
+        ),
         (
             item_data().repeat(),
             r"`dataset` must be finite. Received: a dataset that repeats forever",
@@ -316,6 +319,42 @@ def test_evaluation_callback_does_not_change_metrics_of_keras():
 def test_invalid_datasets_raise(dataset, message):
     with pytest.raises(ValueError, match=message):
         predict(item_model(), dataset)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches as Keras reads them."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return ITEMS, CLICKS
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        lambda: iter(item_data()),
+        lambda: item_data().as_numpy_iterator(),
+        lambda: (batch for batch in item_data()),
+        lambda: list(item_data()),
+        Batches,
+    ],
+    ids=["iterator", "NumPy iterator", "generator", "list", "PyDataset"],
+)
+def test_other_batches_are_refused_with_the_remedy(batches):
+    kind = type(batches()).__name__
+    message = (
+        r"`dataset` must be a tf\.data\.Dataset of \(x, y\) .* not an iterator of it\. For other "
+        rf"batches, pass `tf\.data\.Dataset\.from_generator\(.*Received: a {kind}\."
+    )
+    for call in (
+        lambda: predict(item_model(), batches()),
+        lambda: evaluate(item_model(), batches()),
+        lambda: Evaluation(batches()),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 @pytest.mark.parametrize("groups", [USERS[:4], USERS[:, None]])
@@ -850,6 +889,18 @@ def test_monitor_with_the_name_of_an_output(capsys):
         assert callback.best == result[f"{output}_logloss"]
         assert logs["val_cvr_gauc"] == [result["cvr_gauc"]]
     assert f"cvr_gauc {result['cvr_gauc']:.4f}" in capsys.readouterr().out
+
+
+def test_remedies_name_the_logloss_of_the_monitored_output():
+    with pytest.raises(ValueError, match=r'groups: .* or monitor="val_cvr_logloss"\. Received'):
+        Evaluation(data_of_two_labels(groups=None), monitor="val_cvr_gauc")
+    model = two_outputs()
+    model.compile("sgd", "binary_crossentropy")
+    labels = {"ctr": CLICKS, "cvr": 0 * BOUGHT}
+    dataset = tf.data.Dataset.from_tensors((ITEMS, labels))
+    callback = Evaluation(dataset, groups=USERS, monitor="val_cvr_auc")
+    with pytest.raises(ValueError, match=r"pass monitor='val_cvr_logloss', or a larger"):
+        model.fit(dataset, callbacks=[callback], verbose=0, shuffle=False)
 
 
 def test_labels_of_other_outputs_raise():

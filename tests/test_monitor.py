@@ -122,8 +122,33 @@ def test_split_monitor_finds_the_output():
     assert split_monitor("cvr_gauc_then_logloss", outputs) == ("cvr", GAUC_THEN_LOGLOSS)
     with pytest.raises(ValueError, match=r"`monitor` must be one of .*'cvr_ece'.* Received: .*cvr"):
         split_monitor("cvr", outputs)
-    with pytest.raises(ValueError, match=r"`monitor` must be one of .*'ece'\. Received: .*ctr_auc"):
+    with pytest.raises(ValueError, match=r"must be one of .*'ece'\. .* Received: .*ctr_auc"):
         split_monitor("ctr_auc", ["ctr"])
+
+
+@pytest.mark.parametrize(
+    "monitor, outputs, prefix, nearest",
+    [
+        ("val_buy_gauc_then_logloss", ["ctr", "buy"], "", "'buy_gauc_then_logloss'"),
+        ("buy_auc", ["ctr", "buy"], "val_", "'val_buy_auc'"),
+        ("gauc", ["ctr", "buy"], "val_", "'val_gauc'"),
+        ("val_buy_now_ne", ["ctr", "now", "buy_now"], "", "'buy_now_ne'"),
+        ("test_ece", ["ctr"], "val_", "'val_ece'"),
+        ("ctr_auc", ["ctr"], "", "'auc'"),
+        ("val_auc", ["ctr", "buy"], "", "'auc', 'ctr_auc', 'buy_auc'"),
+        ("bui_ece", ["ctr", "buy"], "val_", "'val_ece', 'val_ctr_ece', 'val_buy_ece'"),
+        ("val_loglos", ["ctr"], "val_", "'val_logloss'"),
+    ],
+)
+def test_errors_name_the_nearest_monitors(monitor, outputs, prefix, nearest):
+    with pytest.raises(ValueError, match=f"`monitor` must be one of .* Nearest: {nearest}.* Rec"):
+        split_monitor(monitor, outputs, prefix)
+
+
+@pytest.mark.parametrize("monitor", ["xyz", None, 3, ["auc"]])
+def test_monitors_that_resemble_none_are_refused(monitor):
+    with pytest.raises(ValueError, match=r"`monitor` must be one of 'gauc_then_.*'ece'\. Received"):
+        split_monitor(monitor, ["ctr"])
 
 
 def test_best_uses_the_metrics_of_its_output():

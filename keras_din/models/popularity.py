@@ -155,7 +155,8 @@ def _count(layer, batches, weighted: bool) -> tuple:
     """Counts clicks and impressions per item, float64 `(items,)` each, without padding."""
     size = layer.vocabulary_size
     clicks, impressions = np.zeros(size), np.zeros(size)
-    for x, y, *weight in [batches] if isinstance(batches, tuple) else batches:
+    is_one = isinstance(batches, tuple) and isinstance(batches[0], dict)
+    for x, y, *weight in [batches] if is_one else batches:
         items, labels = np.asarray(x[layer.feature]), np.asarray(y)
         weights = np.asarray(weight[0] if weight else 1.0, "float64")
         if weights.ndim == items.ndim - 1 and weights.ndim:

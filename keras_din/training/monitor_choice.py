@@ -20,6 +20,7 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
         ValueError: If the metric is NaN on these samples.
     """
     output, metric = split_monitor(monitor or GAUC_THEN_LOGLOSS, spec.outputs)
+    of_output = (monitor or metric).removesuffix(metric)  # Such as `cvr_`.
     (name,) = (label.name for label in spec.labels if label.output == output)
     labels = samples.labels[name]
     clicks, has_gauc = int(labels.sum()), _has_gauc(labels, samples.group)
@@ -35,12 +36,12 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
     if metric in NEED_BOTH and clicks in (0, len(samples)):
         raise ValueError(
             f"`monitor={monitor!r}` must be used with a part 'valid' with both labels 0 and 1: "
-            f"pass 'logloss', or prepare a larger part. Received: {found}."
+            f"pass '{of_output}logloss', or prepare a larger part. Received: {found}."
         )
     if metric in NEED_GROUPS and not has_gauc:
         raise ValueError(
             f"`monitor={monitor!r}` must be used with users of the part 'valid' with both labels "
-            "0 and 1: pass 'logloss' or 'auc'. Received: no such user."
+            f"0 and 1: pass '{of_output}logloss' or '{of_output}auc'. Received: no such user."
         )
     return monitor or GAUC_THEN_LOGLOSS
 

@@ -33,6 +33,7 @@ def rates(model, items):
     [
         ({"item_id": ITEMS}, LABELS),
         [({"item_id": ITEMS[:5]}, LABELS[:5]), ({"item_id": ITEMS[5:]}, LABELS[5:])],
+        (({"item_id": ITEMS[:5]}, LABELS[:5]), ({"item_id": ITEMS[5:]}, LABELS[5:])),
         # Requests with padding by index, and with padding by weight only.
         [({"item_id": np.append(ITEMS[:, 0], 0)[None]}, np.append(LABELS[:, 0], 1)[None])],
         (
@@ -47,7 +48,7 @@ def rates(model, items):
         ),
         tf.data.Dataset.from_tensor_slices(({"item_id": ITEMS}, LABELS)).batch(3),
     ],
-    ids=["arrays", "batches", "requests", "weight 0", "weights", "dataset"],
+    ids=["arrays", "batches", "tuple", "requests", "weight 0", "weights", "dataset"],
 )
 def test_rates_are_smoothed_counts(batches):
     model = kd.build_popularity(SPEC)

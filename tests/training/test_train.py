@@ -15,10 +15,12 @@ import keras
 import numpy as np
 import pytest
 
+import keras_din as kd
 from keras_din.data import synthetic_log
 from keras_din.evaluation import evaluate
 from keras_din.models import MODELS
 from keras_din.training import fingerprint, load_run, read_arguments, train
+from keras_din.training.monitor_choice import choose_monitor
 
 OPTIONS = {"hidden_units": [16], "dropout": 0.3}
 SETTINGS = {
@@ -365,6 +367,19 @@ def test_validation_without_gauc_monitors_logloss(data, tmp_path):
         ValueError, match="`monitor='gauc'` must be used with users of the part 'valid'"
     ):
         train(data, tmp_path / "other", **settings, monitor="gauc")
+
+
+def test_remedies_name_the_monitored_output():
+    labels = [kd.Label("click"), kd.Label("buy")]
+    spec = kd.FeatureSpec(target=[kd.Categorical("item", 3, dim=1)], labels=labels)
+    none, mixed = np.zeros(4, int), np.array([0, 1, 0, 1])
+    for buys, groups, remedy in (
+        (none, none, r"'buy_logloss', or prepare a larger part"),
+        (mixed, np.arange(4), r"'buy_logloss' or 'buy_auc'\. Received: no such user"),
+    ):
+        samples = kd.data.Samples({"item": none + 2}, {}, {"click": mixed, "buy": buys}, groups)
+        with pytest.raises(ValueError, match=f"must be used with .* pass {remedy}"):
+            choose_monitor("buy_gauc", spec, samples, verbose=False)
 
 
 def test_ema_momentum_keeps_averages(data, tmp_path, monkeypatch):
