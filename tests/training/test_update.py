@@ -78,7 +78,7 @@ def test_counts_of_regularization_grow_by_those_of_each_day(trained, tmp_path, r
     variables = after.model.optimizer.variables
     found = [each for each in variables if each.name == "item_feature_counts"]
     assert found
-    indices, _ = data.spec.tables["item"].values.known()
+    indices, _ = data.spec.tables["item"].values.known
     for variable in found:  # A spare row gets a count together with its value.
         np.testing.assert_array_equal(variable[: max(indices) + 1], expected[: max(indices) + 1])
 
