@@ -29,6 +29,7 @@ from rows import (
     inference,
     input,
     long,
+    many_files,
     prepare,
     serving,
     start,
@@ -48,6 +49,7 @@ ROWS = {
     "serving": serving,
     "input": input,
     "prepare": prepare,
+    "many_files": many_files,
     "streamed": streamed,
     "start": start,
 }

@@ -382,7 +382,7 @@ def _fields(file, names: list):
         table, lines, bad = read_csv(file, names, names)
     else:
         read = file.read_rows(names, dict.fromkeys(names, "text"), only_utf8=False)
-        table, lines, bad = read.table, read.lines, read.bad_lines
+        table, lines, bad = pa.table(read.columns), read.lines, read.bad_lines
     if bad:
         line, reason = bad[0]
         place = {"line": line} if read is None else read.files.place(line)

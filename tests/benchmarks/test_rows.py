@@ -193,3 +193,14 @@ def test_first_step_is_timed(data, monkeypatch):
     monkeypatch.setattr(kd.data, "load_kuairand", lambda: few)
     monkeypatch.setattr(kd.data, "synthetic_log", lambda: few)
     assert first_step(data)["seconds"] > 0
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_log_of_several_files_is_written_and_read(tmp_path, kind):
+    from rows.many_files import one_frame, prepare, read, write
+
+    folder = str(tmp_path / "log")
+    write(folder, kind, rows=3000, files=3)
+    assert len(list((tmp_path / "log").iterdir())) == 3
+    for task in (read, prepare, *([one_frame] if kind == "parquet" else [])):
+        assert task(folder)["seconds"] > 0

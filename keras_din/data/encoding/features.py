@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from keras_din.checks import positive_integer
 from keras_din.data.encoding.bags import bag_values, fit_bag
@@ -15,7 +16,11 @@ from keras_din.data.encoding.shared_tables import (
 )
 from keras_din.data.reading.bag_cells import has_several_values, is_bag_column
 from keras_din.data.reading.column_types import kinds_of
-from keras_din.data.reading.columns import whole_as_integers
+from keras_din.data.reading.columns import (
+    is_text_categories,
+    to_plain_series,
+    whole_as_integers,
+)
 from keras_din.data.store.bags import Bags
 from keras_din.features import OOV_INDEX, Bag, Feature, FeatureSpec, Sequence, id_feature
 
@@ -327,4 +332,8 @@ def concat_series(values: list) -> pd.Series:
     """Concatenates columns of any types along rows."""
     values = [pd.Series(v) for v in values]
     values = [v for v in values if len(v)] or values[:1]
-    return values[0] if len(values) == 1 else pd.concat(values, ignore_index=True)
+    if len(values) == 1:
+        return values[0]
+    if all(is_text_categories(v.dtype) for v in values):
+        return pd.Series(union_categoricals(values, sort_categories=True))
+    return pd.concat([to_plain_series(v) for v in values], ignore_index=True)

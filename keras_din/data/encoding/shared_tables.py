@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from keras_din.data.reading.columns import to_plain_index
 from keras_din.data.reading.raw_values import raw_values
 from keras_din.features import Feature, Table
 
@@ -123,7 +124,7 @@ def _examples(values: pd.Index, most: int = 3) -> str:
 def _distinct(name: str, values) -> tuple[pd.Index, str]:
     """Returns the distinct values of a column that are not missing, and their type."""
     array, missing, kind = raw_values(name, values)
-    distinct = pd.Index(pd.unique(pd.Series(array)[~missing]))
+    distinct = to_plain_index(pd.unique(pd.Series(array)[~missing]))
     if kind != "float":
         return distinct, kind
     broken = distinct[distinct != np.floor(distinct)]

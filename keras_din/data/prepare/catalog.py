@@ -14,6 +14,7 @@ from keras_din.data.prepare.joins import (
     take_or_missing,
 )
 from keras_din.data.prepare.log_columns import LogColumns
+from keras_din.data.reading.columns import to_plain_index
 from keras_din.data.reading.file_lines import describe_row
 
 
@@ -59,7 +60,7 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
     from_table = [feature_name(feature) for feature in columns.target[1:]]
     from_table = [name for name in from_table if name not in from_log]
     code, catalog = pd.factorize(rows[item])
-    catalog = pd.Index(catalog)
+    catalog = to_plain_index(catalog)
     features: dict = {}
     report: dict = {}
     if items is not None:
@@ -88,8 +89,9 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
 
 def look_up_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.ndarray:
     """Returns the indices in the catalog of a column of negatives, `(rows, 1)`."""
-    catalog, given = align_key_types(catalog, pd.Index(values))
-    index = catalog.get_indexer(given)
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    catalog, given = align_key_types(catalog, pd.Index(distinct))
+    index = catalog.get_indexer(given)[codes]
     if (index < 0).any():
         row = int((index < 0).argmax())
         raise ValueError(

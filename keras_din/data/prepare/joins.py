@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
+from keras_din.data.reading.columns import is_text_categories, to_plain_index
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
 from keras_din.data.reading.file_lines import get_file_lines
 from keras_din.data.reading.source import SEVERAL, Table, as_source
@@ -115,7 +116,8 @@ def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **opt
     table, aside = read_keyed(source, key, columns, name, **options)
     row = index_of(table.index, frame[key], name)
     added = {
-        column: take_or_missing(table[column], row).set_axis(frame.index) for column in columns
+        column: take_or_missing(_stored_once(table[column]), row).set_axis(frame.index)
+        for column in columns
     }
     report = {
         "rows": len(table),
@@ -123,6 +125,11 @@ def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **opt
         "rows_not_found": int((row < 0).sum()),
     }
     return frame.assign(**added), report
+
+
+def _stored_once(values: pd.Series) -> pd.Series:
+    """Text as categories, since many rows of a log have the same."""
+    return values.astype("category") if isinstance(values.dtype, pd.StringDtype) else values
 
 
 def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_BAD, **options):
@@ -165,9 +172,14 @@ def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_
 def index_of(keys: pd.Index, values, name: str) -> np.ndarray:
     """Returns the index of each value in `keys`, or -1. Raises a `ValueError` if all are -1."""
     name_of_keys = keys.name
-    keys, values = align_key_types(keys, pd.Index(values))
-    index = keys.get_indexer(values)
-    if len(values) and not (index >= 0).any():
+    if is_text_categories(values.dtype):  # Each of them is looked up once.
+        distinct, codes = values.cat.categories, values.cat.codes.to_numpy()
+        keys, distinct = align_key_types(keys, distinct)
+        values, index = distinct, np.append(keys.get_indexer(distinct), -1)[codes]
+    else:
+        keys, values = align_key_types(keys, pd.Index(values))
+        index = keys.get_indexer(values)
+    if len(index) and not (index >= 0).any():
         raise ValueError(
             f"`{name}` must have rows for the values of {name_of_keys!r} in the log. Received: "
             f"values of type {keys.dtype} there and {values.dtype} in the log, none in common."
@@ -176,10 +188,11 @@ def index_of(keys: pd.Index, values, name: str) -> np.ndarray:
 
 
 def align_key_types(*keys: pd.Index) -> list:
-    """Converts integer keys to text if other keys are text.
+    """Converts integer keys to text if other keys are text, and categories to their values.
 
     Keys such as `007` are read as text from one CSV file, and `7` as integers from another one.
     """
+    keys = tuple(map(to_plain_index, keys))
     kinds = [pd.api.types.infer_dtype(each, skipna=True) for each in keys]
     if "string" not in kinds:
         return list(keys)

@@ -104,10 +104,13 @@ def _read_one(source, columns: list, lists: list, separators, reading):
     check_columns("the rows", column_names(source), [*columns, *lists])
     if is_csv(source):
         text = {*reading["text"], *lists}
-        return read_table(source, [*columns, *lists], separators, **reading | {"text": text})
+        options = reading | {"text": text}
+        frame, bad = read_table(source, [*columns, *lists], separators, **options)
+        return _plain(frame), bad
     if isinstance(source, IteratedTables):
         source = source.kept([*columns, *lists])
     frame, bad = read_table(source, columns, separators, **reading)
+    frame = _plain(frame)
     rows = frame.index.to_numpy()
     table = source.read(lists) if isinstance(source, (ArrowSource, *SEVERAL)) else None
     for name in lists:
@@ -126,3 +129,11 @@ def _is_list_or_text(kind: pa.DataType) -> bool:
     """Whether the cells of an Arrow type are lists, or text that is split later."""
     tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_string, pa.types.is_large_string)
     return any(test(kind) for test in tests)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns a frame with text instead of categories of text."""
+    frame = frame.copy(deep=False)
+    for name in frame:
+        frame[name] = to_plain_series(frame[name])
+    return frame

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from keras_din.data.reading.arrow_types import is_bytes, is_text
 from keras_din.data.reading.columns import (
     from_arrow,
     is_missing,
@@ -27,14 +28,15 @@ _DATES = ("datetime64", "datetime", "date", "time", "timedelta64", "timedelta", 
 _CONTAINERS = (list, tuple, dict, set, np.ndarray)
 
 
-def from_csv(column: pa.ChunkedArray, declared: str | None):
+def from_csv(column: pa.ChunkedArray, declared: str | None, rows=None):
     """Converts a column of a CSV file to its detected type.
 
     Args:
-        column: The fields as written in the file, as UTF-8 bytes; or dates.
+        column: The fields as written in the file, as text or UTF-8 bytes; or dates.
         declared: The declared type: `"numeric"` or `"categorical"` for features, `"text"` for a
             column that stays text, `"number"` for times and labels (a later step reports the
             words in them), or `None`.
+        rows: If `column` has each value once, how often each occurs, an array of Arrow.
 
     Returns:
         `(values, facts)`: a `Series`, and a dict for the report: `type`, `reason`, `example`, and
@@ -43,18 +45,18 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
         the user can decide, the dict also has `refused`, a token that may be a number, or
         `unclear`, for whole numbers as floats with gaps.
     """
-    if not pa.types.is_binary(column.type):
-        return from_arrow(column), _facts("dates", str(column.type))
-    column = column.cast(pa.string())
+    if not is_text(column.type):
+        if not is_bytes(column.type):
+            return from_arrow(column), _facts("dates", str(column.type))
+        column = column.cast(pa.string())
     if declared == "text":
-        column, nothing = _nullify(column, [""])
+        column, nothing = _nullify(column, [""], rows)
         return from_arrow(column), _facts("categorical", "text", None, nothing)
-    values = column.filter(pc.invert(pc.is_in(column, pa.array(NULLS))))
-    found = type_of_text(values, declared in ("numeric", "number"))
+    found = _type_without(NULLS, column, rows, declared in ("numeric", "number"))
     if declared == "categorical" and found.kind == "nothing":  # Only words such as NA.
-        found = type_of_text(column.filter(pc.invert(pc.is_in(column, pa.array(NULLS_IN_TEXT)))))
-    is_text = found.kind == "text" and declared in (None, "categorical")
-    column, nothing = _nullify(column, NULLS_IN_TEXT if is_text else NULLS)
+        found = _type_without(NULLS_IN_TEXT, column, rows)
+    stays_text = found.kind == "text" and declared in (None, "categorical")
+    column, nothing = _nullify(column, NULLS_IN_TEXT if stays_text else NULLS, rows)
     if declared == "number" and found.missing:
         return from_arrow(column), _facts("text", "text", None, nothing)
     if declared == "number":  # A later step reports wrong times and labels.
@@ -64,21 +66,30 @@ def from_csv(column: pa.ChunkedArray, declared: str | None):
         counts = found.missing or {}
         tokens = {token: n for token, n in counts.items() if is_missing_token(token)}
         found = found._replace(kind=kind, missing=tokens, refused=None, whole=False)
-    return _typed(column, found, nothing)
+    return _typed(column, found, nothing, rows)
 
 
-def _nullify(column, words: list):
+def _type_without(words: list, column, rows, as_numbers: bool = False) -> TextType:
+    """The type of a column without the fields that are one of `words`."""
+    kept = pc.invert(pc.is_in(column, pa.array(words, column.type)))
+    return type_of_text(
+        column.filter(kept), as_numbers, None if rows is None else rows.filter(kept)
+    )
+
+
+def _nullify(column, words: list, rows):
     """Replaces the fields that are one of `words` by null, and counts each of these words."""
-    nulls = pc.is_in(column, pa.array(words))
-    nothing = count_values(column.filter(nulls))
+    nulls = pc.is_in(column, pa.array(words, column.type))
+    nothing = count_values(column.filter(nulls), None if rows is None else rows.filter(nulls))
     return (pc.if_else(nulls, pa.scalar(None, column.type), column) if nothing else column), nothing
 
 
-def from_series(values: pd.Series, declared: str | None):
+def from_series(values: pd.Series, declared: str | None, rows=None):
     """Converts a column of a `DataFrame` or a Parquet file to its type. See `from_csv`.
 
     Text with whole numbers stays text, because the source has typed it. Text with decimal numbers
-    becomes numbers, because pandas keeps a column as text if one of its numbers is a `-`.
+    becomes numbers, because pandas keeps a column as text if one of its numbers is a `-`. `rows` is
+    how often each value occurs, an array of Arrow, if `values` has each text once.
     """
     values = to_plain_series(values)
     kinds = {"b": "boolean", "i": "integer", "u": "integer", "f": "floating", "m": "timedelta"}
@@ -89,7 +100,10 @@ def from_series(values: pd.Series, declared: str | None):
     example = _first(values)
     if isinstance(example, _CONTAINERS) or (kind == "mixed" and _has_containers(values)):
         return values, _facts("bag", "lists")
-    missing = int(is_missing(values).sum())
+    nulls = is_missing(values)
+    missing = int(
+        nulls.sum() if rows is None else pc.sum(rows.filter(pa.array(nulls))).as_py() or 0
+    )
     nothing = {"null": missing} if missing else {}
     if kind in ("boolean", "integer"):
         reason = _IDS if kind == "integer" else "true or false"
@@ -106,24 +120,27 @@ def from_series(values: pd.Series, declared: str | None):
     empty = pc.equal(text, "")
     if pc.any(empty).as_py():
         text = pc.if_else(empty, pa.scalar(None, text.type), text)
-    found = type_of_text(pc.drop_null(text), declared == "numeric")
+    known = None if rows is None else rows.filter(pc.is_valid(text))
+    found = type_of_text(pc.drop_null(text), declared == "numeric", known)
     if found.kind != "numbers" and declared != "numeric":
         tokens = ", ".join(map(repr, found.missing or ()))
         reason = f"text, all of it whole numbers except {tokens}" if tokens else "text"
         reason = found.reason if found.looks_like_numbers else reason
         return values, _facts("categorical", reason, found.example, nothing)
-    series, facts = _typed(text, found, nothing)
+    series, facts = _typed(text, found, nothing, rows)
     return series.set_axis(values.index).rename(values.name), facts
 
 
-def _typed(column, found: TextType, nothing: dict):
+def _typed(column, found: TextType, nothing: dict, rows):
     kind = {"numbers": "numeric", "nothing": "nothing"}.get(found.kind, "categorical")
     reason = _IDS if found.kind == "integers" else found.reason
     if found.refused is None:
         nothing = nothing | (found.missing or {})
     values = from_arrow(convert(column, found))
     if found.kind == "numbers" and found.refused is None:
-        nothing = nothing | count_values(column.filter(pa.array(_is_infinite(values))))
+        infinite = pa.array(_is_infinite(values))
+        counts = None if rows is None else rows.filter(infinite)
+        nothing = nothing | count_values(column.filter(infinite), counts)
     facts = _facts(kind, reason, found.example, nothing)
     if found.refused is not None:
         facts["refused"] = found.refused

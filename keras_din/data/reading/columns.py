@@ -7,6 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from keras_din.data.reading.arrow_types import is_bytes, is_text
+
 # Columns with missing values. As floats, large ids would be rounded to the same value. As objects,
 # booleans would lose their type.
 _WITH_GAPS = {pa.bool_(): pd.BooleanDtype(), pa.uint64(): pd.UInt64Dtype()}
@@ -33,15 +35,39 @@ def check_columns(owner: str, present, required, hint=None) -> None:
 
 
 def to_plain_series(values) -> pd.Series:
-    """Converts a column of Arrow types or categories to pandas' own types."""
+    """Converts a column of Arrow types or categories to pandas' own types.
+
+    Categories of text, as `read_table` returns them, become the text.
+    """
     if not isinstance(values, pd.Series):  # A copy would lose the lines of its files.
         values = pd.Series(values)
     if isinstance(values.dtype, pd.ArrowDtype):
         column = from_arrow(values.array.__arrow_array__())
         return column.set_axis(values.index).rename(values.name)
+    if is_text_categories(values.dtype):
+        text = values.array.categories.array.take(values.array.codes, allow_fill=True)
+        plain = pd.Series(text, values.index, name=values.name)
+        plain.attrs = values.attrs
+        return plain
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.astype(object)
     return values
+
+
+def is_text_categories(dtype) -> bool:
+    """Whether the values of a type are categories of text."""
+    return (
+        isinstance(dtype, pd.CategoricalDtype)
+        and pd.api.types.infer_dtype(dtype.categories) == "string"
+    )
+
+
+def to_plain_index(values) -> pd.Index:
+    """Converts values, which may be categories, to an index of pandas' own types."""
+    index = pd.Index(values)
+    if not isinstance(index.dtype, pd.CategoricalDtype):
+        return index
+    return pd.Index(to_plain_series(pd.Series(index)), name=index.name)
 
 
 def from_arrow(column: pa.ChunkedArray) -> pd.Series:
@@ -117,9 +143,9 @@ def check_written_ids(name: str, column: pa.ChunkedArray) -> None:
 
     A spreadsheet writes long numbers this way and drops their last digits.
     """
-    if not pa.types.is_binary(column.type):
+    if not (is_bytes(column.type) or is_text(column.type)):
         return
-    some = column.slice(0, 1000)
+    some = column.slice(0, 1000).cast(pa.large_binary())
     some = some.filter(pc.greater(pc.binary_length(some), 0))
     rounded = pc.match_substring_regex(some, _SCIENTIFIC)
     if 2 * (pc.sum(rounded).as_py() or 0) > len(some):

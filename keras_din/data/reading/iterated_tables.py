@@ -90,14 +90,14 @@ class IteratedTables:
 
     def read(self, columns) -> pa.Table:
         """Reads all rows."""
-        return self.read_rows(columns, {}, only_utf8=False).table
+        return pa.table(self.read_rows(columns, {}, only_utf8=False).columns)
 
     def read_rows(self, columns, declared: dict, named=(), only_utf8: bool = True) -> PiecesRead:
         """Reads columns, see `Pieces.read_rows`. An iterator can be read once."""
         columns = list(columns)
         check_columns(self.what, self.names, columns)
         pieces = read_arrow(self._pieces(columns), columns, only_utf8, columns)
-        read = concat_pieces(pieces, columns, declared, named, 0)
+        read = concat_pieces(pieces, columns, declared, named, 0, only_utf8)
         return read._replace(files=None) if self._is_one else read
 
     def _pieces(self, columns: list):

@@ -37,19 +37,13 @@ def to_one_type(name: str, pieces: list, declared: str | None, is_named: bool) -
 
     Args:
         name: Name of the column.
-        pieces: `(file, column)`, in order. A binary column next to dates has only words for
-            missing values.
+        pieces: `(file, column)`, in order.
         declared: See `check_types`.
         is_named: See `check_types`.
 
     Raises:
         ValueError: If the types cannot become one. It names two files and a remedy.
     """
-    if any(pa.types.is_temporal(column.type) for _, column in pieces):
-        pieces = [
-            (file, pa.chunked_array([pa.nulls(len(column))]) if is_bytes(column.type) else column)
-            for file, column in pieces
-        ]
     types = {file: column.type for file, column in pieces if not pa.types.is_null(column.type)}
     common = _common_type(types.values())
     targets = [common] if common is not None else _targets(types.values(), declared, is_named)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.data.reading.arrow_types import is_bytes, widest_type
+from keras_din.data.reading.column_pieces import ColumnPieces
 from keras_din.data.reading.columns import check_columns
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names, read_csv
 from keras_din.data.reading.file_lines import FileLines
@@ -21,7 +22,8 @@ class PiecesRead(NamedTuple):
     """The result of `Pieces.read_rows`.
 
     Attributes:
-        table: The good rows. Binary columns are fields as in a CSV file.
+        columns: Name of each column -> its good rows, as `ColumnPieces` returns them; columns of
+            Arrow if not `only_utf8`.
         lines: The position of each through all files, int64 `(rows,)`, or `None` if all rows are
             there and positions are row numbers.
         bad_lines: `(position, Reason)` of the lines that are no rows.
@@ -29,7 +31,7 @@ class PiecesRead(NamedTuple):
         files: The lines of the files, or `None` if the pieces are one table.
     """
 
-    table: pa.Table
+    columns: dict
     lines: np.ndarray | None
     bad_lines: list
     bad: pd.DataFrame | None
@@ -93,7 +95,7 @@ class Pieces:
 
     def read(self, columns) -> pa.Table:
         """Reads all rows of files that are not CSV files."""
-        return self.read_rows(columns, {}, only_utf8=False).table
+        return pa.table(self.read_rows(columns, {}, only_utf8=False).columns)
 
     def read_rows(self, columns, declared: dict, named=(), only_utf8: bool = True) -> PiecesRead:
         """Reads columns.
@@ -115,13 +117,13 @@ class Pieces:
             self._check_types(columns, declared, named)
             as_text = self._of_files(columns) if only_utf8 else columns
             read = read_arrow(self.pieces, columns, only_utf8, as_text)
-            return concat_pieces(read, columns, declared, named, 0)
+            return concat_pieces(read, columns, declared, named, 0, only_utf8)
         # Only times and columns without a declared type may be dates.
         text = {name for name in columns if declared.get(name, "number") != "number"}
         while True:
             try:
                 read = self._csv_pieces(columns, text, only_utf8)
-                return concat_pieces(read, columns, declared, named, 1)
+                return concat_pieces(read, columns, declared, named, 1, only_utf8)
             except _DatesAndTextError as error:
                 text.add(error.column)
 
@@ -207,11 +209,11 @@ class _DatesAndTextError(Exception):
 
 
 class _Read(NamedTuple):
-    """The columns of a file. `lines` and `bad_lines` are lines in the file."""
+    """Some rows of a file. `lines` and `bad_lines` are lines in the file."""
 
     file: str
     table: pa.Table
-    lines: np.ndarray
+    lines: np.ndarray | range
     bad_lines: list
     bad: pd.DataFrame | None
 
@@ -237,13 +239,20 @@ def read_arrow(pieces: Iterable, columns: list, only_utf8: bool, as_text):
         as_text: The columns that are text, instead of fields of a CSV file, if a folder has them.
     """
     for piece in pieces:
-        table = piece.source.read(_own_columns(columns, piece.source.names))
-        lines, bad = np.arange(len(table)), None
-        if only_utf8:
-            table, lines, bad = split_off_bad_text(table, lines)
-            table = _bytes_to_text(table)
-        table = _with_folders(table, piece.folders, columns, as_text)
-        yield _Read(piece.name, table, lines, [], bad)
+        start = 0
+        for table in _batches(piece.source, _own_columns(columns, piece.source.names)):
+            lines, bad = range(start, start + len(table)), None
+            start += len(table)
+            if only_utf8:
+                table, lines, bad = split_off_bad_text(table, lines)
+                table = _bytes_to_text(table)
+            table = _with_folders(table, piece.folders, columns, as_text)
+            yield _Read(piece.name, table, lines, [], bad)
+
+
+def _batches(source, columns: list):
+    batches = getattr(source, "batches", None)
+    return [source.read(columns)] if batches is None else batches(columns)
 
 
 def _own_columns(columns: list, names: list) -> list:
@@ -277,30 +286,57 @@ def _has_only_nulls(column: pa.ChunkedArray) -> bool:
     )
 
 
-def concat_pieces(read: Iterable, columns: list, declared, named, first: int) -> PiecesRead:
-    """Concatenates what was read of each file. `first` is the number of its first line."""
-    files, rows, before = [], [], [0]
+def concat_pieces(
+    read: Iterable, columns: list, declared: dict, named, first: int, is_compact: bool
+) -> PiecesRead:
+    """Concatenates what was read of each file.
+
+    Args:
+        read: What `read_arrow` yields.
+        columns: See `Pieces.read_rows`, and also `declared` and `named`.
+        declared: See `columns`.
+        named: See `columns`.
+        first: The number of the first line of a file.
+        is_compact: Whether text is stored once, see `ColumnPieces`.
+    """
+    files: list[str] = []
+    rows: list[int] = []
+    before = [0]  # The lines before each file, and before the next one.
     lines, bad_lines, bad = [], [], []
-    parts: dict[str, list] = {name: [] for name in columns}
+    make = ColumnPieces if is_compact else _PlainPieces
+    parts = {name: make(name, declared.get(name), name in named) for name in columns}
     for each in read:
-        files.append(each.file)
-        rows.append(each.rows)
-        lines.append(each.lines + before[-1])
-        bad_lines += [(line + before[-1], reason) for line, reason in each.bad_lines]
+        if not files or each.file != files[-1]:
+            files.append(each.file)
+            rows.append(0)
+            before.append(before[-1])
+        start = before[-2]
+        rows[-1] += each.rows
+        lines.append((each.lines, start))
+        bad_lines += [(line + start, reason) for line, reason in each.bad_lines]
         if each.bad is not None:
-            bad.append(each.bad.assign(line=each.bad["line"] + before[-1]))
-        before.append(before[-1] + each.lines_from(first))
+            bad.append(each.bad.assign(line=each.bad["line"] + start))
+        before[-1] = max(before[-1], start + each.lines_from(first))
         for name in columns:
-            parts[name].append((each.file, each.table[name]))
-    table = {
-        name: to_one_type(name, parts.pop(name), declared.get(name), name in named)
-        for name in columns
-    }
-    are_row_numbers = first == 0 and not bad
+            parts[name].add(each.file, each.table[name])
+    are_row_numbers = first == 0 and all(isinstance(each, range) for each, _ in lines)
     return PiecesRead(
-        pa.table(table),
-        None if are_row_numbers else np.concatenate(lines),
+        {name: parts.pop(name).finish() for name in columns},
+        None if are_row_numbers else np.concatenate([np.asarray(e) + s for e, s in lines]),
         bad_lines,
         pd.concat(bad, ignore_index=True) if bad else None,
         FileLines(files, rows, before[:-1], first),
     )
+
+
+class _PlainPieces:
+    """Collects the pieces of a column as they are. Same arguments as `ColumnPieces`."""
+
+    def __init__(self, *words):
+        (self._name, *self._words), self._pieces = words, []
+
+    def add(self, file: str, column: pa.ChunkedArray) -> None:
+        self._pieces.append((file, column))
+
+    def finish(self) -> pa.ChunkedArray:
+        return to_one_type(self._name, self._pieces, *self._words)

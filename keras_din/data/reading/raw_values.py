@@ -5,7 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from keras_din.data.reading.columns import is_missing, to_plain_series, whole_as_integers
+from keras_din.data.reading.columns import (
+    is_missing,
+    is_text_categories,
+    to_plain_series,
+    whole_as_integers,
+)
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)  # Larger numbers count as missing.
 
@@ -14,7 +19,8 @@ class RawValues(NamedTuple):
     """The values of a column in one type.
 
     Attributes:
-        array: `(rows,)`. Strings may be a pandas array. A missing string is "".
+        array: `(rows,)`. Strings may be a pandas array, also of categories. A missing string is
+            "".
         missing: Whether a row has no value, bool `(rows,)`.
         kind: `"string"`, `"int64"` or `"float"`.
     """
@@ -38,6 +44,9 @@ def raw_values(name: str, values, whole_are_integers: bool = True) -> RawValues:
     Raises:
         ValueError: If the values have another type.
     """
+    if isinstance(values, pd.Series) and is_text_categories(values.dtype):
+        missing = is_missing(values)
+        return RawValues(_without_gaps(values, missing), missing, "string")
     values = to_plain_series(values)
     missing = is_missing(values)
     # The columns of `read_table` have a definite type, so nothing is inferred for them. Histories
@@ -69,6 +78,18 @@ def raw_values(name: str, values, whole_are_integers: bool = True) -> RawValues:
     if whole_are_integers and is_nan.any() and whole_as_integers(values).dtype == "Int64":
         return RawValues(np.where(is_nan, 0, array).astype(np.int64), is_nan, "int64")
     return RawValues(array, ~(np.abs(array) <= LARGEST_FLOAT), "float")
+
+
+def _without_gaps(values: pd.Series, missing: np.ndarray) -> pd.Categorical:
+    """Categories of text with "" for missing values."""
+    if not missing.any():
+        return values.array
+    categories, codes = values.cat.categories, values.cat.codes.to_numpy()
+    empty = np.flatnonzero(categories == "")
+    place = int(empty[0]) if len(empty) else len(categories)
+    if not len(empty):
+        categories = categories.append(pd.Index([""]))
+    return pd.Categorical.from_codes(np.where(missing, place, codes), categories)
 
 
 def _to_decimal_text(values, missing):

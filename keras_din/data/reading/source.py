@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from keras_din.data.reading.iterated_tables import FrameSource, IteratedTables
 from keras_din.data.reading.many_files import find_files, is_many_files, partition_of
 from keras_din.data.reading.pieces import Piece, Pieces
 
+_BATCH = 1 << 19  # The rows of a Parquet file that are read at once.
+
 # Sources of a table in several pieces.
 SEVERAL = (Pieces, IteratedTables)
 
@@ -41,12 +44,13 @@ class ArrowSource(NamedTuple):
 
     `what` is its description for errors. `schema` has its columns with their types, which
     `to_basic_types` changes when they are read. `read(columns)` returns some of its columns as a
-    `pyarrow.Table`.
+    `pyarrow.Table`, and `batches(columns)`, if it is given, yields the same in pieces.
     """
 
     what: str
     schema: pa.Schema
     read: Callable
+    batches: Callable | None = None
 
     @property
     def names(self) -> list:
@@ -284,7 +288,19 @@ def _arrow_source(path: str, found: str, is_compressed: bool) -> ArrowSource:
                 return function(pa.BufferReader(stream.read()), *columns)
 
     read_columns = lambda columns: to_basic_types(of_file(read, columns))  # noqa: E731
+    if found == "Parquet" and not is_compressed:
+        return ArrowSource(path, of_file(schema), read_columns, partial(_parquet_batches, path))
     return ArrowSource(path, of_file(schema), read_columns)
+
+
+def _parquet_batches(path: str, columns):
+    with complete(path), pa.parquet.ParquetFile(path) as file:
+        rows = 0
+        for batch in file.iter_batches(_BATCH, columns=columns):
+            rows += len(batch)
+            yield to_basic_types(pa.Table.from_batches([batch]).select(columns))
+        if not rows:
+            yield to_basic_types(file.read(columns))
 
 
 def _parquet(file, columns):

@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.checks import one_of
-from keras_din.data.reading.arrow_types import is_bytes
 from keras_din.data.reading.bad_rows import (
     Reason,
     bad_lines,
@@ -18,6 +17,7 @@ from keras_din.data.reading.bad_rows import (
 )
 from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
 from keras_din.data.reading.bag_cells import bag_cells
+from keras_din.data.reading.column_pieces import convert_pieces
 from keras_din.data.reading.column_types import from_csv, from_series
 from keras_din.data.reading.columns import (
     check_columns,
@@ -25,6 +25,8 @@ from keras_din.data.reading.columns import (
     check_written_ids,
     from_arrow,
     is_missing,
+    is_text_categories,
+    to_plain_index,
     whole_as_integers,
     whole_to_text,
 )
@@ -91,11 +93,12 @@ def read_table(
     Returns:
         `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
         header is line 1, or else the row number from 0. With several files it is the position
-        through all of them, see `FileLines`, which `frame` carries. `bad` has the columns `line`
-        and `reason`, a `Reason`, then those of `frame`. It holds lines of a CSV file with
-        unbalanced quotes or a number of fields that differs from the header's, rows with text
-        that is not UTF-8, and rows whose bag contains anything but strings or integers. Empty
-        lines are skipped. In a column with integers and strings, all values become strings.
+        through all of them, see `FileLines`, which `frame` carries, and text is categorical, with
+        sorted categories. `bad` has the columns `line` and `reason`, a `Reason`, then those of
+        `frame`. It holds lines of a CSV file with unbalanced quotes or a number of fields that
+        differs from the header's, rows with text that is not UTF-8, and rows whose bag contains
+        anything but strings or integers. Empty lines are skipped. In a column with integers and
+        strings, all values become strings.
 
     Raises:
         ValueError: If there is no header, a column is missing or occurs twice, a column that is
@@ -132,24 +135,19 @@ def read_table(
         table, lines = source.read(columns), None
         series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
     elif isinstance(source, SEVERAL):
-        table, lines, bad, bad_text, files = source.read_rows(columns, declared, named)
-        # Binary columns are fields of CSV files, or come from the names of folders.
-        as_fields = [n for n in columns if source.is_csv or is_bytes(table[n].type)]
-        series = {
-            name: convert_column(
-                name, table[name] if name in as_fields else from_arrow(table[name])
-            )
-            for name in columns
-        }
+        pieces, lines, bad, bad_text, files = source.read_rows(columns, declared, named)
+        series = {}
+        for name in columns:
+            series[name], found[name] = convert_pieces(name, pieces.pop(name), declared.get(name))
     else:
         # Only times and columns without a declared type may be dates.
         text = [name for name in columns if declared.get(name, "number") != "number"]
         table, lines, bad = read_csv(source, columns, text)
         table, lines, bad_text = split_off_bad_text(table, lines)
         series = {name: convert_column(name, table[name]) for name in columns}
-    frame = pd.DataFrame(
-        {name: values.reset_index(drop=True) for name, values in series.items()}, copy=False
-    )
+    # One after another, so that no more than one column is there twice.
+    series = {name: series.pop(name).reset_index(drop=True) for name in columns}
+    frame = pd.DataFrame(series, copy=False)
     frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
     frame.index.name = "line"
     set_file_lines(frame, files)
@@ -199,6 +197,8 @@ def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict) -> Table:
                 frame = frame[~wrong].copy()
         first = _first(frame[name])
         several = isinstance(first, (list, tuple, dict, set, np.ndarray))
+        if is_text_categories(frame[name].dtype):  # Text of bags stays unchanged.
+            continue
         if name in bags and (several or bags[name] is not None):
             frame[name], wrong = bag_cells(frame[name], bags[name])
             reason = Reason(f"{name!r} holds no strings or integers")
@@ -326,7 +326,7 @@ def clean_events(
     bad, counts = checks.finish(bad, strict)
     unlimited = (_DUPLICATE,) if duplicates == "drop" else ()
     checks.check("the log", bad, counts, max_bad, unlimited)
-    users = pd.Index(frame[user].iloc[rows[np.diff(number, prepend=-1) > 0]])
+    users = to_plain_index(frame[user].iloc[rows[np.diff(number, prepend=-1) > 0]])
     report = {
         "rows": total,
         "rows_kept": len(rows),

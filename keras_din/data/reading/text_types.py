@@ -51,20 +51,21 @@ class TextType(NamedTuple):
     looks_like_numbers: bool = False
 
 
-def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False) -> TextType:
+def type_of_text(column: pa.ChunkedArray, as_numbers: bool = False, rows=None) -> TextType:
     """Detects the type of a column of text.
 
     Args:
         column: The values of the column, without missing ones.
         as_numbers: Whether the column is declared as numbers. Then their notation does not matter,
             and any word without a digit is a missing value.
+        rows: If `column` has each value once, how often each occurs, an array of Arrow.
 
     Returns:
         A `TextType`. Integers are whole numbers of 64 bits, all in standard notation. Numbers are
         decimal numbers that a float reproduces as written. Among numbers, known words for a
         missing value (`-`, `?`, `NA`) and a few others without a digit are missing.
     """
-    found = _type_of_text(column, as_numbers)
+    found = _type_of_text(column, as_numbers, rows)
     if found.kind != "text":
         return found
     if as_numbers:
@@ -88,7 +89,7 @@ def _first_other_notation(column) -> str | None:
     return _first_not_matching(_NUMBER, pc.utf8_trim_whitespace(numbers))
 
 
-def _type_of_text(column: pa.ChunkedArray, as_numbers: bool) -> TextType:
+def _type_of_text(column: pa.ChunkedArray, as_numbers: bool, rows) -> TextType:
     if not len(column):
         return TextType("nothing", "no value")
     text = pc.utf8_trim_whitespace(column)
@@ -99,7 +100,9 @@ def _type_of_text(column: pa.ChunkedArray, as_numbers: bool) -> TextType:
         return TextType("text", "text", column[0].as_py())
     numbers, tokens = text, {}
     if not pc.all(is_number).as_py():
-        numbers, tokens = text.filter(is_number), count_values(column.filter(pc.invert(is_number)))
+        other = pc.invert(is_number)
+        tokens = count_values(column.filter(other), None if rows is None else rows.filter(other))
+        numbers = text.filter(is_number)
     others = [token for token in tokens if not is_missing_token(token)]
     refused = next(filter(_has_digit, others), None)
     not_digits = _first_not_matching(_DIGITS, numbers)
@@ -113,7 +116,7 @@ def _type_of_text(column: pa.ChunkedArray, as_numbers: bool) -> TextType:
             return TextType("text", "text among whole numbers", others[0])
         return _type_of_whole_numbers(numbers, tokens)
     share = sum(tokens[token] for token in others)
-    share /= share + len(numbers)
+    share /= share + (len(numbers) if rows is None else pc.sum(rows.filter(is_number)).as_py())
     if share > _MAX_OTHER_WORDS:
         return TextType("text", f"text in {share:.0%} of the cells", others[0])
     if (inexact := first_inexact_float(numbers)) is not None:
@@ -187,8 +190,13 @@ def _to_floats(numbers):
     return pc.replace_substring_regex(numbers, r"^\+", "").cast(pa.float64())
 
 
-def count_values(column: pa.ChunkedArray) -> dict:
-    """Value -> how often it occurs in a column."""
+def count_values(column: pa.ChunkedArray, rows=None) -> dict:
+    """Value -> how often it occurs in a column.
+
+    `rows` is how often each value occurs, an array of Arrow, if `column` has each value once.
+    """
+    if rows is not None:
+        return dict(zip(column.to_pylist(), rows.to_pylist(), strict=True))
     pairs = column.value_counts()
     return dict(
         zip(pairs.field("values").to_pylist(), pairs.field("counts").to_pylist(), strict=True)

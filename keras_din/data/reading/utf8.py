@@ -8,7 +8,7 @@ from keras_din.data.reading.arrow_types import is_bytes
 from keras_din.data.reading.bad_rows import not_utf8, to_bad_rows
 
 
-def split_off_bad_text(table: pa.Table, lines: np.ndarray):
+def split_off_bad_text(table: pa.Table, lines: np.ndarray | range):
     """Splits off rows with fields that are not UTF-8; returns `(table, lines, bad rows)`.
 
     This happens before types are detected. Otherwise one such field would turn a column of
@@ -27,6 +27,7 @@ def split_off_bad_text(table: pa.Table, lines: np.ndarray):
             reasons[wrong] = not_utf8(name)
     if reasons is None:
         return table, lines, None
+    lines = np.asarray(lines)
     wrong = ~pd.isna(reasons)
     rows = table.filter(pa.array(wrong)).to_pandas().set_axis(lines[wrong])
     rows = rows.apply(lambda column: decode(column)[0])
