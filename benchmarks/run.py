@@ -24,6 +24,7 @@ from harness.process import TaskFailed
 from harness.runner import Runner
 from harness.table import Line, markdown
 from rows import (
+    append,
     grouped,
     history,
     inference,
@@ -50,6 +51,7 @@ ROWS = {
     "input": input,
     "prepare": prepare,
     "many_files": many_files,
+    "append": append,
     "streamed": streamed,
     "start": start,
 }

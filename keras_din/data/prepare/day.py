@@ -71,28 +71,23 @@ class Day:
 
     def updated(self, spec: FeatureSpec, vocabularies: dict[str, VocabularyState]) -> "Day":
         """Returns the day in which evicted values are out-of-vocabulary; see `update_columns`."""
-        behaviors, samples = update_columns(
-            spec, vocabularies, self.number, self.behaviors, {"": self.samples}
-        )
+        evicted = {name: state.evicted_after(self.number) for name, state in vocabularies.items()}
+        behaviors, samples = update_columns(spec, evicted, self.behaviors, {"": self.samples})
         return dataclasses.replace(self, behaviors=behaviors, samples=samples[""])
 
 
-def update_columns(
-    spec: FeatureSpec, vocabularies: dict, number: int, behaviors: dict, parts: dict
-) -> tuple:
-    """Returns behaviors and samples in which values that were evicted later are unknown.
+def update_columns(spec: FeatureSpec, changed: dict, behaviors: dict, parts: dict) -> tuple:
+    """Returns behaviors and samples in which some indices are out-of-vocabulary.
 
     Args:
         spec: The features.
-        vocabularies: Name of the table -> `VocabularyState`.
-        number: The number of the append that wrote the columns, 0 for the base data.
+        changed: Name of the table -> which indices, bool `(size,)`.
         behaviors: Sequence name -> `BehaviorLog`.
         parts: Name -> `Samples`.
 
     Returns:
-        `(behaviors, parts)`. Columns without such values are the same arrays.
+        `(behaviors, parts)`. Columns without such indices are the same arrays.
     """
-    changed = {name: state.changed_after(number) for name, state in vocabularies.items()}
     changed = {name: rows for name, rows in changed.items() if rows.any()}
     if not changed:
         return behaviors, parts

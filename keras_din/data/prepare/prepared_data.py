@@ -328,7 +328,8 @@ class PreparedData:
 
     def updated(self, spec: FeatureSpec, vocabularies: dict) -> "PreparedData":
         """Returns the data with a grown spec. Values that were evicted are out-of-vocabulary."""
-        behaviors, parts = update_columns(spec, vocabularies, 0, self.behaviors, self.parts)
+        evicted = {name: state.evicted_after(0) for name, state in vocabularies.items()}
+        behaviors, parts = update_columns(spec, evicted, self.behaviors, self.parts)
         return dataclasses.replace(
             self,
             spec=spec,
@@ -375,9 +376,8 @@ class PreparedData:
             learned_days: The number of appended days that the model knows.
         """
         day = self.day(index)
-        behaviors, parts = update_columns(
-            self.spec, self.vocabularies, learned_days, day.behaviors, day.parts
-        )
+        unknown = {n: state.changed_after(learned_days) for n, state in self.vocabularies.items()}
+        behaviors, parts = update_columns(self.spec, unknown, day.behaviors, day.parts)
         return dataclasses.replace(day, spec=spec, behaviors=behaviors, parts=parts)
 
     def day_with_replay(self, index: int, replay: float, seed: int) -> "PreparedData":

@@ -39,7 +39,9 @@ class VocabularyState:
         count: int64 `(size,)`: in how many rows of the log the value of each index was seen.
         last_seen: int64 `(size,)`: the last time of the last log that has the value, microseconds.
         since: int32 `(size,)`: the number of the append that last changed the value of each index,
-            0 for `prepare`. Columns that are older do not mean this value.
+            0 for `prepare`. A model that is older does not know this value.
+        evicted: int32 `(size,)`: the number of the append that last evicted a value of each index,
+            0 for none. In columns that are older, the index means the evicted value.
         waiting: Values that were seen fewer than `min_count` times: a `DataFrame` with the index
             `value` and the columns `count` and `last_seen`.
     """
@@ -48,6 +50,7 @@ class VocabularyState:
     count: np.ndarray
     last_seen: np.ndarray
     since: np.ndarray
+    evicted: np.ndarray
     waiting: pd.DataFrame
 
     @classmethod
@@ -63,8 +66,8 @@ class VocabularyState:
             time: The last time of the log.
         """
         last_seen = np.where(count > 0, np.int64(time), _NEVER)
-        since = np.zeros(values.size, np.int32)
-        state = cls(values, count, last_seen, since, _no_values(values))
+        never = np.zeros(values.size, np.int32)
+        state = cls(values, count, last_seen, never, never, _no_values(values))
         return dataclasses.replace(state, waiting=state._waiting(unknown, time))
 
     def append(
@@ -133,13 +136,15 @@ class VocabularyState:
             _extended(last_seen, values.size, _NEVER),
         )
         since = _extended(self.since, values.size, 0)
+        of_evicted = _extended(self.evicted, values.size, 0)
+        of_evicted[evicted + NUM_RESERVED] = number
         for rows in (evicted, admitted):
             since[rows + NUM_RESERVED] = number
             count[rows + NUM_RESERVED], last_seen[rows + NUM_RESERVED] = 0, _NEVER
         count[admitted + NUM_RESERVED] = new["count"]
         last_seen[admitted + NUM_RESERVED] = new["last_seen"]
         report = {"admitted": len(admitted), "evicted": len(evicted), "waiting": len(waiting)}
-        return VocabularyState(values, count, last_seen, since, waiting), report
+        return VocabularyState(values, count, last_seen, since, of_evicted, waiting), report
 
     def _determines_padding(self) -> np.ndarray:
         """Which entries are among 0, -1, -2, ... before the padding value: bool `(entries,)`."""
@@ -183,13 +188,17 @@ class VocabularyState:
         return new.iloc[: max(0, eviction.max_values - stay)], leaves
 
     def changed_after(self, number: int) -> np.ndarray:
-        """Which indices have meant another value in columns of an append: bool `(size,)`."""
+        """Which indices mean another value, or none, than at an append: bool `(size,)`."""
         return self.since > number
+
+    def evicted_after(self, number: int) -> np.ndarray:
+        """Which indices mean an evicted value in columns of an append: bool `(size,)`."""
+        return self.evicted > number
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the state to a new folder. The vocabulary is part of the spec."""
-        arrays = {"count": self.count, "last_seen": self.last_seen, "since": self.since}
-        save_arrays(folder, arrays)
+        names = ("count", "last_seen", "since", "evicted")
+        save_arrays(folder, {name: getattr(self, name) for name in names})
         self.waiting.to_parquet(folder / _WAITING)
 
     @classmethod

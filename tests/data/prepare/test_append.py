@@ -197,13 +197,23 @@ def test_old_rows_and_indices_do_not_change(two_days):
     assert two_days.spec.features["price"] == before.spec.features["price"]
 
 
+def test_columns_are_not_read_again_unless_values_were_evicted():
+    before = prepared(a_day(0))
+    grown = before.append(a_day(1))
+    assert grown.spec != before.spec
+    assert grown.behaviors is before.behaviors and grown.parts is before.parts
+    assert grown.append(a_day(2)).days[0].samples is grown.days[0].samples
+    evicted = grown.append(a_day(2), max_values=5)
+    assert evicted.behaviors is not before.behaviors
+
+
 def test_a_saved_folder_grows_like_the_data(tmp_path, two_days):
     prepared(a_day(0), target=["item", "tags", "price"], bags=["tags"]).save(tmp_path / "data")
     append_to_folder(tmp_path / "data", a_day(1))
     loaded = PreparedData.load(tmp_path / "data")
     assert same(loaded, two_days)
     after = append_to_folder(tmp_path / "data", a_day(2), max_values=7)
-    assert after.vocabularies["item"].changed_after(0).any()
+    assert after.vocabularies["item"].evicted_after(0).any()
     loaded = PreparedData.load(tmp_path / "data")
     assert same(loaded, after)
     assert same(loaded, two_days.append(a_day(2), max_values=7))

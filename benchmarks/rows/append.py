@@ -1,0 +1,111 @@
+"""append: one day of 1 million rows appended to prepared logs of 10 and of 100 million rows.
+
+The base data is one log of 10 million rows. Further logs of 10 million rows are appended as days.
+Users, items and categories are strings of 12 letters. There are a user and an item for a hundred rows of the
+base data, and new items come every day. A task appends one day to the folder, from the Parquet file to the written day, in a
+process of its own. In short, all numbers of rows are a hundredth of that.
+"""
+
+import pathlib
+import shutil
+import time
+
+import numpy as np
+from harness.memory import peak_memory, resident_memory
+from harness.process import run_task, task_main
+from harness.table import Line
+
+BASE, DAY, TIMES = 10_000_000, 1_000_000, 10
+COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item", "category"]}
+
+
+def lines(runner):
+    share = 100 if runner.quick else 1
+    base, day = BASE // share, DAY // share
+    folder = runner.folder / "append"
+    results = []
+    for times in (1, TIMES):
+        run_task("rows.append", "grow", folder=folder, rows=base, times=times, timeout=7200)
+        result = run_task("rows.append", "append", folder=folder, rows=day, timeout=3600)
+        results.append(result["seconds"])
+        yield Line(
+            "append",
+            f"{day:,} rows onto {base * times:,}, s",
+            f"{result['seconds']:.1f}",
+            result=f"{result['bytes'] / day:.0f} bytes per row of the day",
+        )
+    ratio = results[1] / results[0]
+    yield Line(
+        "append",
+        f"onto {base * TIMES:,} over onto {base:,}",
+        f"{ratio:.2f}x",
+        goal="at most 1.3x",
+        met=ratio <= 1.3,
+    )
+
+
+def grow(folder: str, rows: int, times: int) -> dict:
+    """Makes the data of one log of `rows` rows, and appends such logs until there are `times`."""
+    from keras_din.data import append_to_folder, prepare_impressions
+
+    folder = pathlib.Path(folder)
+    log, data = folder / "log.parquet", folder / "data"
+    for number in range(times):
+        if data.exists() and number == 0:
+            continue
+        log.parent.mkdir(exist_ok=True)
+        write_log(log, rows, number, users=rows // 100)
+        if number:
+            append_to_folder(data, log)
+        else:
+            prepare_impressions(log, **COLUMNS).save(data)
+    return {}
+
+
+def append(folder: str, rows: int) -> dict:
+    """Measures the append of a day to a copy of the folder, whose files are links."""
+    from keras_din.data import append_to_folder
+
+    folder = pathlib.Path(folder)
+    log, data = folder / "day.parquet", folder / "copy"
+    write_log(log, rows, TIMES, users=rows // DAY * BASE // 100)
+    shutil.copytree(folder / "data", data, copy_function=lambda a, b: pathlib.Path(b).hardlink_to(a))
+    before, start = resident_memory(), time.perf_counter()
+    append_to_folder(data, log)
+    seconds = time.perf_counter() - start
+    shutil.rmtree(data)
+    return {"seconds": seconds, "bytes": peak_memory() - before}
+
+
+def write_log(file: pathlib.Path, rows: int, number: int, users: int) -> None:
+    """Writes the log of a day: users and items by a power law, a hundredth of the items is new."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    rng = np.random.default_rng(number)
+    items = users
+    user = (users * rng.random(rows) ** 2).astype(np.int64)
+    item = (items * rng.random(rows) ** 2).astype(np.int64) + items * number // 100
+    table = pa.table(
+        {
+            "user": _names("u", user),
+            "item": _names("i", item),
+            "category": _names("c", item % 1000),
+            "time": np.sort(rng.integers(0, 86_400, rows)) + 1_700_000_000 + number * 86_400,
+            "click": rng.integers(0, 2, rows),
+        }
+    )
+    pa.parquet.write_table(table, file)
+
+
+def _names(prefix: str, numbers):
+    """Strings of 12 letters."""
+    import pyarrow as pa
+
+    distinct, index = np.unique(numbers, return_inverse=True)
+    names = pa.array(np.char.mod(f"{prefix}%011x", distinct * 2_654_435_761 % 2**44))
+    return names.take(pa.array(index))
+
+
+if __name__ == "__main__":
+    task_main(grow=grow, append=append)
