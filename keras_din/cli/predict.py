@@ -5,15 +5,16 @@ are copied unchanged, and `ctr` is added as the last column. For a model with se
 column per output is added. If a copied column has the name of an output, such as a label `buy` with
 the output `buy`, the scores are in `buy_`.
 
-A raw log (CSV, Parquet, Arrow or ORC) has one row per impression, like the log that was prepared.
+A raw log (CSV, JSON lines, Parquet, Arrow or ORC) has one row per impression, like the log that was
+prepared.
 It may be several files of one format, a quoted pattern or a folder. The output has their rows in
 the order of the names of the files.
 The history of a row consists of the user's behaviors in the run's data and of the log's clicks
 (see --label), strictly before the row. An invalid line of a CSV file, for instance with a wrong
 number of fields, is counted and left out of the output.
 
-Rows that contain their histories are a Parquet, Arrow or ORC file with one column per input of the
-model. Histories are list columns.
+Rows that contain their histories are a JSON lines, Parquet, Arrow or ORC file with one column per
+input of the model. Histories are list columns.
 
 For prepared data the output has `line` (the position of the row in the prepared log), the user,
 and the context and candidate features. A value outside the vocabulary is empty, because the data
@@ -65,7 +66,7 @@ def add_arguments(parser):
     parser.add_argument(
         "input",
         nargs="+",
-        help="CSV, Parquet, Arrow or ORC files, a folder or pattern of such files, or "
+        help="CSV, JSON lines, Parquet, Arrow or ORC files, a folder or pattern of such files, or "
         "prepared data",
     )
     parser.add_argument("output", help="a .csv or .parquet file, one row per row of the input")
@@ -254,8 +255,9 @@ def _of_rows(options, path):
     run, source = load_run(options.run), as_source(path)
     if is_csv(source):
         raise ValueError(
-            "Rows that contain their histories must be a Parquet, Arrow or ORC file. A raw log, "
-            f"which may be CSV, requires `--user` and `--time`. Received: {path}."
+            "Rows that contain their histories must be a JSON lines, Parquet, Arrow or ORC file. "
+            "A raw log, which may be CSV, requires `--user` and `--time`. "
+            f"Received: {path}."
         )
     if lacking := [name for name in run.spec.inputs if name not in source.names]:
         raise ValueError(
@@ -328,17 +330,17 @@ def _of_log(options, path):
     _print_log(log.report)
     rows = dataset(run.spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
-    if not is_csv(source):
-        table, line = source.read(copied), log.samples.line
-    else:
-        table, lines = _fields(source, copied)
-        line = pd.Index(lines).get_indexer(log.samples.line)
+    table, lines = _fields(source, copied) if is_csv(source) else _typed(source, copied)
+    line = log.samples.line
+    line = line if lines is None else pd.Index(lines).get_indexer(line)
+    is_copied = line >= 0  # A line of JSON may be bad only because of another column.
+    line = line[is_copied]
     known = np.zeros(len(table), bool)
     known[line] = True
     columns = {}
     for name, of_rows in scores.items():
         values = np.zeros(len(table), np.float32)
-        values[line] = of_rows
+        values[line] = of_rows[is_copied]
         columns[name] = pa.array(values, pa.float32(), mask=~known)
     return rates, table, columns
 
@@ -375,7 +377,6 @@ def _fields(file, names: list):
     import pyarrow.compute as pc
 
     from keras_din.data.reading.csv_file import CsvFile, read_csv
-    from keras_din.data.reading.file_lines import describe_place
 
     read = None
     if isinstance(file, CsvFile):
@@ -383,10 +384,7 @@ def _fields(file, names: list):
     else:
         read = file.read_rows(names, dict.fromkeys(names, "text"), only_utf8=False)
         table, lines, bad = pa.table(read.columns), read.lines, read.bad_lines
-    if bad:
-        line, reason = bad[0]
-        place = {"line": line} if read is None else read.files.place(line)
-        print(f"left out {len(bad):,} invalid lines: {describe_place(**place)} has {reason}")
+    _print_bad_lines(bad, None if read is None else read.files)
     columns, wrong = {}, 0
     for name in names:
         column = table[name]
@@ -400,6 +398,34 @@ def _fields(file, names: list):
     if wrong:
         print(f"fields that are not UTF-8, with a replacement for each wrong byte: {wrong:,}")
     return pa.table(columns), lines
+
+
+def _typed(source, names: list) -> tuple:
+    """Reads columns of a table that is not CSV, and the line of each row, `None` for its number.
+
+    The numbers of bad lines are printed.
+    """
+    import pyarrow as pa
+
+    from keras_din.data.reading.source import ArrowSource
+
+    if isinstance(source, ArrowSource):
+        table, lines, bad = source.read_lines(names)
+        _print_bad_lines(bad, None)
+        return table, lines
+    read = source.read_rows(names, {}, only_utf8=False)
+    _print_bad_lines(read.bad_lines, read.files)
+    return pa.table(read.columns), read.lines
+
+
+def _print_bad_lines(bad: list, files) -> None:
+    """Prints how many lines are no rows, and the first of them. `files` are several files."""
+    from keras_din.data.reading.file_lines import describe_place
+
+    if bad:
+        line, reason = bad[0]
+        place = {"line": line} if files is None else files.place(line)
+        print(f"left out {len(bad):,} invalid lines: {describe_place(**place)} has {reason}")
 
 
 def _print_log(report: dict) -> None:

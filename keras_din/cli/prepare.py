@@ -37,8 +37,8 @@ def add_arguments(parser):
     parser.add_argument(
         "log",
         nargs="+",
-        help="CSV, Parquet, Arrow or ORC files, compressed or not, or a folder or a quoted pattern "
-        "of such files",
+        help="CSV, JSON lines, Parquet, Arrow or ORC files, compressed or not, or a folder or a "
+        "quoted pattern of such files",
     )
     parser.add_argument("data", help="the folder to write")
     tables.add_csv(parser)

@@ -72,15 +72,17 @@ def prepare_impressions(
 
     Args:
         source: The log with one impression per row, in any order: a `DataFrame` of pandas, Polars
-            or another library, an Arrow table, or the path of a CSV, Parquet, Arrow or ORC file,
-            compressed or not. Or several files of one format, which have the same columns: a list
-            of paths, a pattern such as `"logs/2026-11-2*.parquet"`, or a folder. They are read in
-            the order of their names; `report["files"]` has the `rows` of each and the
-            `lines_before` it, since `Samples.line` counts through all. Empty files, and files
-            whose names begin with `_` or `.`, are left out, which is printed. A folder named
-            `date=2026-11-20` gives its files the column `date`, unless they have it: integers if
-            all of its values are integers, else text, which may be a time. Or an iterable of
-            `DataFrame`s or Arrow batches, which are read in its order.
+            or another library, an Arrow table, or the path of a CSV, JSON lines, Parquet, Arrow or
+            ORC file, compressed or not. A file of JSON lines has one object per line, such as
+            `{"user": "ann", "item": {"id": 7}}` with the columns `user` and `item_id`. Or several
+            files of one format, which have the same columns: a list of paths, a pattern such as
+            `"logs/2026-11-2*.parquet"`, or a folder. They are read in the order of their names;
+            `report["files"]` has the `rows` of each and the `lines_before` it, since `Samples.line`
+            counts through all. Empty files, and files whose names begin with `_` or `.`, are left
+            out, which is printed. A folder named `date=2026-11-20` gives its files the column
+            `date`, unless they have it: integers if all of its values are integers, else text,
+            which may be a time. Or an iterable of `DataFrame`s or Arrow batches, which are read in
+            its order.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: Instead of `time`, for a log without times: a column of whole numbers that order

@@ -7,7 +7,7 @@ from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max
 from keras_din.data.reading.columns import is_text_categories, to_plain_index
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
 from keras_din.data.reading.file_lines import get_file_lines
-from keras_din.data.reading.source import SEVERAL, Table, as_source
+from keras_din.data.reading.source import SEVERAL, ArrowSource, Table, as_source
 from keras_din.data.reading.table import read_table
 
 
@@ -22,8 +22,8 @@ def column_names(source) -> list:
 
 
 def _hint(source, lacking: list) -> str:
-    """The likely reason why a log lacks columns, if it is in CSV files."""
-    if isinstance(source, SEVERAL):
+    """The likely reason why a log lacks columns, if it is in files of text."""
+    if isinstance(source, (ArrowSource, *SEVERAL)):
         return source.hint(lacking)
     return csv_hint(source, lacking) if isinstance(source, CsvFile) else ""
 

@@ -13,7 +13,7 @@ from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_s
 from keras_din.data.reading.file_lines import get_file_lines
 from keras_din.data.reading.iterated_tables import IteratedTables
 from keras_din.data.reading.row_checks import RowChecks
-from keras_din.data.reading.source import SEVERAL, ArrowSource, as_source, is_csv
+from keras_din.data.reading.source import SEVERAL, ArrowSource, as_source, is_csv, read_lines
 from keras_din.data.reading.table import read_table
 
 
@@ -112,7 +112,10 @@ def _read_one(source, columns: list, lists: list, separators, reading):
     frame, bad = read_table(source, columns, separators, **reading)
     frame = _plain(frame)
     rows = frame.index.to_numpy()
-    table = source.read(lists) if isinstance(source, (ArrowSource, *SEVERAL)) else None
+    table = None
+    if isinstance(source, (ArrowSource, *SEVERAL)):
+        table, lines = read_lines(source, lists)
+        rows = rows if lines is None else pd.Index(lines).get_indexer(rows)
     for name in lists:
         if table is None:
             cells = to_plain_series(source[name]).to_numpy(object)[rows]

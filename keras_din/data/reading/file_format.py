@@ -4,6 +4,7 @@ import contextlib
 import json
 import lzma
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -20,6 +21,7 @@ _XZ = (b"\xfd7zXZ\x00", b"\x5d\x00\x00\x80\x00")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TABLE_FORMATS = {b"PAR1": "Parquet", b"ARROW1": "Arrow", b"\xff\xff\xff\xff": "Arrow stream"}
 _TABLE_FORMATS[b"ORC"] = "ORC"
+JSON_LINES = "JSON lines"
 
 _AS_PARQUET = "save it as Parquet or CSV"
 _UNPACK = "unpack it and pass the path of the log"
@@ -119,11 +121,13 @@ def _unpacked_head(path: str) -> bytes:
 
 
 def format_of(path: str):
-    """Returns `(format, is_compressed)`. The format is `None` if it is not a columnar one."""
+    """Returns `(format, is_compressed)`. The format is `None` for CSV and what is no table."""
     head, is_compressed = _head(path), False
     if head.startswith((*_ARROW_CODECS, *_XZ, *_ZIP)):
         head, is_compressed = _unpacked_head(path), True
     found = next((name for magic, name in _TABLE_FORMATS.items() if head.startswith(magic)), None)
+    if found is None and _is_json_lines(head):
+        found = JSON_LINES
     return found, is_compressed
 
 
@@ -131,27 +135,40 @@ def check_is_text(path: str) -> None:
     """Raises a `ValueError` if a file is not a table as text; it names the format and a remedy."""
     head = _unpacked_head(path)
     found = next((entry for magic, entry in _UNSUPPORTED.items() if head.startswith(magic)), None)
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    line = start.split(b"\n", 1)[0]
+    line = _first_line(head)
     if found is None and head[257:262] == b"ustar":
         found = ("a tar archive", _UNPACK)
     elif found is None and b"\x00" in line:
         found = (f"not text and begins with {head[:8]!r}", _AS_PARQUET)
-    elif found is None and start[:14].lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+    elif found is None and line[:14].lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
         found = ("a page of HTML or XML", "check whether the download failed")
-    elif found is None and start[:1] in (b"{", b"[") and _is_json(line):
-        found = ("JSON", "read it with `pandas.read_json` (`lines=True`) and pass the DataFrame")
+    elif found is None and line[:1] in (b"{", b"[") and _is_json(line):
+        remedy = "write one object per line, or pass the DataFrame that `pandas.read_json` returns"
+        found = ("JSON that is not one object per line", remedy)
     if found is not None:
         what, remedy = found
         raise ValueError(
-            f"A table must be a CSV, Parquet, Arrow or ORC file. Received: {path}, which is "
-            f"{what}: {remedy}."
+            "A table must be a CSV, JSON lines, Parquet, Arrow or ORC file. "
+            f"Received: {path}, which is {what}: {remedy}."
         )
 
 
 def _head(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read(_HEAD)
+
+
+def _first_line(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+
+
+def _is_json_lines(head: bytes) -> bool:
+    """Whether a file begins with an object, and one of its first lines is a whole object."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not re.match(rb'\{[ \t]*["}]', start):
+        return False
+    is_long = len(head) == _HEAD and b"\n" not in start
+    return is_long or re.search(rb"^\{.*\}\s*$", start, re.MULTILINE) is not None
 
 
 def _is_json(line: bytes) -> bool:
@@ -182,6 +199,6 @@ def _open_only_member(path: str) -> IO[bytes]:
         return archive.open(names[0])
     archive.close()
     raise ValueError(
-        f"A table must be a CSV, Parquet, Arrow or ORC file. Received: {path}, which is {what}: "
-        f"{remedy}."
+        "A table must be a CSV, JSON lines, Parquet, Arrow or ORC file. "
+        f"Received: {path}, which is {what}: {remedy}."
     )

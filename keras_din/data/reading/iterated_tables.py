@@ -27,6 +27,10 @@ class FrameSource:
         """Reads columns."""
         return to_basic_types(pa.table({name: self._column(name) for name in columns}))
 
+    def read_lines(self, columns: list) -> tuple:
+        """Reads columns, see `ArrowSource.read_lines`."""
+        return self.read(columns), None, []
+
     def _column(self, name: str):
         values = self._frame[name]
         try:

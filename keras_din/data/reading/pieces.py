@@ -69,6 +69,7 @@ class Pieces:
     def __init__(self, what: str, pieces: list, open_csv: Callable = lambda file: file):
         self.what, self.pieces, self._open_csv = what, pieces, open_csv
         self.is_csv = isinstance(pieces[0].source, CsvFile)
+        self.is_json = not self.is_csv and pieces[0].source.json_lines is not None
         self._names: list[list] = []
 
     def map_sources(self, function: Callable) -> "Pieces":
@@ -91,7 +92,8 @@ class Pieces:
 
     def hint(self, lacking: list) -> str:
         """The likely reason why the table lacks columns, or an empty string."""
-        return csv_hint(self.pieces[0].source, lacking) if self.is_csv else ""
+        first = self.pieces[0].source
+        return csv_hint(first, lacking) if self.is_csv else first.hint(lacking)
 
     def read(self, columns) -> pa.Table:
         """Reads all rows of files that are not CSV files."""
@@ -117,7 +119,7 @@ class Pieces:
             self._check_types(columns, declared, named)
             as_text = self._of_files(columns) if only_utf8 else columns
             read = read_arrow(self.pieces, columns, only_utf8, as_text)
-            return concat_pieces(read, columns, declared, named, 0, only_utf8)
+            return concat_pieces(read, columns, declared, named, int(self.is_json), only_utf8)
         # Only times and columns without a declared type may be dates.
         text = {name for name in columns if declared.get(name, "number") != "number"}
         while True:
@@ -152,7 +154,7 @@ class Pieces:
         check_columns(self.what, self.names, columns, self.hint)
         for piece, names in zip(self.pieces, of_files, strict=True):
             lacking = [name for name in columns if name not in names and name not in piece.folders]
-            if lacking:
+            if lacking and not self.is_json:  # An object may lack a field.
                 one = next(
                     each.name
                     for each, own in zip(self.pieces, of_files, strict=True)
@@ -166,6 +168,8 @@ class Pieces:
             check_columns(piece.name, names, [name for name in columns if name in names])
 
     def _check_types(self, columns: list, declared: dict, named) -> None:
+        if self.is_json:  # These types are known after reading.
+            return
         for name in columns:
             types = {
                 piece.name: piece.source.schema.field(name).type
@@ -239,20 +243,27 @@ def read_arrow(pieces: Iterable, columns: list, only_utf8: bool, as_text):
         as_text: The columns that are text, instead of fields of a CSV file, if a folder has them.
     """
     for piece in pieces:
-        start = 0
-        for table in _batches(piece.source, _own_columns(columns, piece.source.names)):
-            lines, bad = range(start, start + len(table)), None
-            start += len(table)
+        own = _own_columns(columns, piece.source.names)
+        for table, lines, bad_lines in _batches(piece.source, own):
+            bad = None
             if only_utf8:
                 table, lines, bad = split_off_bad_text(table, lines)
                 table = _bytes_to_text(table)
             table = _with_folders(table, piece.folders, columns, as_text)
-            yield _Read(piece.name, table, lines, [], bad)
+            yield _Read(piece.name, table, lines, bad_lines, bad)
 
 
 def _batches(source, columns: list):
+    """Yields `(table, lines, bad lines)`; lines from 0 are a range."""
     batches = getattr(source, "batches", None)
-    return [source.read(columns)] if batches is None else batches(columns)
+    if batches is None:
+        table, lines, bad_lines = source.read_lines(columns)
+        yield table, range(len(table)) if lines is None else lines, bad_lines
+        return
+    start = 0
+    for table in batches(columns):
+        yield table, range(start, start + len(table)), []
+        start += len(table)
 
 
 def _own_columns(columns: list, names: list) -> list:
@@ -266,6 +277,9 @@ def _with_folders(table: pa.Table, folders: dict, columns: list, as_text=()) -> 
         if name in columns and name not in table.column_names:
             kind = pa.large_string() if name in as_text else pa.binary()
             table = table.append_column(name, pa.repeat(pa.scalar(value, kind), len(table)))
+    for name in columns:
+        if name not in table.column_names:  # A field that no object of this file has.
+            table = table.append_column(name, pa.nulls(len(table)))
     return table.select(columns)
 
 

@@ -16,6 +16,7 @@ from keras_din.data.reading.arrow_types import to_basic_types
 from keras_din.data.reading.columns import from_arrow
 from keras_din.data.reading.csv_file import CsvFile
 from keras_din.data.reading.file_format import (
+    JSON_LINES,
     Unpacked,
     check_is_text,
     complete,
@@ -23,6 +24,7 @@ from keras_din.data.reading.file_format import (
     open_bytes,
 )
 from keras_din.data.reading.iterated_tables import FrameSource, IteratedTables
+from keras_din.data.reading.json_lines import JsonLines
 from keras_din.data.reading.many_files import find_files, is_many_files, partition_of
 from keras_din.data.reading.pieces import Piece, Pieces
 
@@ -44,18 +46,33 @@ class ArrowSource(NamedTuple):
 
     `what` is its description for errors. `schema` has its columns with their types, which
     `to_basic_types` changes when they are read. `read(columns)` returns some of its columns as a
-    `pyarrow.Table`, and `batches(columns)`, if it is given, yields the same in pieces.
+    `pyarrow.Table`, and `batches(columns)`, if it is given, yields the same in pieces. A file of
+    lines, some of which may be bad, is given by `json_lines` too.
     """
 
     what: str
     schema: pa.Schema
     read: Callable
     batches: Callable | None = None
+    json_lines: JsonLines | None = None
 
     @property
     def names(self) -> list:
         """The column names."""
         return self.schema.names
+
+    def hint(self, lacking: list) -> str:
+        """The likely reason why the table lacks columns, or an empty string."""
+        return "" if self.json_lines is None else self.json_lines.hint(lacking)
+
+    def read_lines(self, columns: list) -> tuple:
+        """Returns `(table, lines, bad)`, same as `JsonLines.read`.
+
+        `lines` is `None` if all rows are good and their lines are their numbers from 0.
+        """
+        if self.json_lines is not None:
+            return self.json_lines.read(columns)
+        return self.read(columns), None, []
 
 
 def as_source(table, sep: str | None = None, header: bool | None = None, names=None):
@@ -63,14 +80,15 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
 
     Args:
         table: A `DataFrame` of pandas, Polars or any library whose tables Arrow can import
-            (`__arrow_c_stream__`, `__dataframe__`), or the path of a file: CSV, Parquet, Arrow
-            IPC (Feather) or ORC, compressed or not. The first bytes of the file decide its
-            format. A compressed CSV file is unpacked once, into a temporary file (`TMPDIR`) of
-            the unpacked size, which is removed when the result is no longer used. A compressed
-            file of another format is unpacked in memory. Or several files of one format: a list
-            of paths, a pattern or a folder, see `find_files`. Compressed CSV files among them are
-            unpacked one after another. Or an iterable of paths, or of such tables, which are one
-            table; an iterator can be read once. A result of this function is returned unchanged.
+            (`__arrow_c_stream__`, `__dataframe__`), or the path of a file: CSV, JSON lines (see
+            `JsonLines`), Parquet, Arrow IPC (Feather) or ORC, compressed or not. The first bytes of
+            the file decide its format. A compressed CSV file is unpacked once, into a temporary
+            file (`TMPDIR`) of the unpacked size, which is removed when the result is no longer
+            used. A compressed file of another format is unpacked in memory. Or several files of one
+            format: a list of paths, a pattern or a folder, see `find_files`. Compressed CSV files
+            among them are unpacked one after another. Or an iterable of paths, or of such tables,
+            which are one table; an iterator can be read once. A result of this function is returned
+            unchanged.
         sep: The separator of a CSV file. By default a tab if its name contains `.tsv`, else a
             comma.
         header: Whether a CSV file has a header line. By default it has one unless `names` is
@@ -109,6 +127,19 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
 def is_csv(source) -> bool:
     """Whether a source is one CSV file, or several."""
     return isinstance(source, CsvFile) or (isinstance(source, SEVERAL) and source.is_csv)
+
+
+def read_lines(source, columns: list) -> tuple:
+    """Reads columns of an `ArrowSource`, or of several tables that are not CSV files.
+
+    Returns:
+        `(table, lines)`: the good rows and their lines, see `ArrowSource.read_lines`; for several
+        files the positions through all.
+    """
+    if isinstance(source, ArrowSource):
+        return source.read_lines(columns)[:2]
+    read = source.read_rows(columns, {}, only_utf8=False)
+    return pa.table(read.columns), read.lines
 
 
 def as_sources(tables, sep: str | None = None):
@@ -155,7 +186,7 @@ def to_frame(table) -> pd.DataFrame:
         return pd.DataFrame({name: from_arrow(columns[name]) for name in source.names})
     if not isinstance(source, pd.DataFrame):
         raise ValueError(
-            "A table must be a DataFrame, or a Parquet, Arrow or ORC file. "
+            "A table must be a DataFrame, or a Parquet, Arrow, ORC or JSON lines file. "
             f"Received: {_describe(table)}."
         )
     return source
@@ -215,7 +246,7 @@ def _source_of_object(what: str, table) -> ArrowSource:
         way = f" Pass the result of its {' or '.join(ways)}." if ways else ""
         raise ValueError(
             "A table must be a DataFrame (of pandas, Polars or any library whose tables Arrow "
-            "can import) or the path of a CSV, Parquet, Arrow or ORC file. "
+            "can import) or the path of a CSV, JSON lines, Parquet, Arrow or ORC file. "
             f"Received: {_describe(table)}{'' if what == 'the table' else f', {what}'}.{way}"
         )
     return ArrowSource(what, table.schema, lambda names: to_basic_types(table.select(names)))
@@ -278,6 +309,14 @@ def _unpacked(file: CsvFile) -> CsvFile:
 
 
 def _arrow_source(path: str, found: str, is_compressed: bool) -> ArrowSource:
+    if found == JSON_LINES:
+        json_lines = JsonLines(path)
+        return ArrowSource(
+            path,
+            json_lines.schema,
+            lambda columns: json_lines.read(columns)[0],
+            json_lines=json_lines,
+        )
     schema, read = _READERS[found]
 
     def of_file(function, *columns):

@@ -91,14 +91,14 @@ def read_table(
             `keras_din.data.reading.column_types`.
 
     Returns:
-        `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose
-        header is line 1, or else the row number from 0. With several files it is the position
-        through all of them, see `FileLines`, which `frame` carries, and text is categorical, with
-        sorted categories. `bad` has the columns `line` and `reason`, a `Reason`, then those of
-        `frame`. It holds lines of a CSV file with unbalanced quotes or a number of fields that
-        differs from the header's, rows with text that is not UTF-8, and rows whose bag contains
-        anything but strings or integers. Empty lines are skipped. In a column with integers and
-        strings, all values become strings.
+        `(frame, bad)`. The index of `frame`, named `line`, is the line of a CSV file, whose header
+        is line 1, or of a file of JSON lines, or else the row number from 0. With several files it
+        is the position through all of them, see `FileLines`, which `frame` carries, and text is
+        categorical, with sorted categories. `bad` has the columns `line` and `reason`, a `Reason`,
+        then those of `frame`. It holds lines of a CSV file with unbalanced quotes or a number of
+        fields that differs from the header's, rows with text that is not UTF-8, and rows whose bag
+        contains anything but strings or integers. Empty lines are skipped. In a column with
+        integers and strings, all values become strings.
 
     Raises:
         ValueError: If there is no header, a column is missing or occurs twice, a column that is
@@ -131,8 +131,8 @@ def read_table(
         check_columns("the frame", source.columns, columns)
         series, lines = {name: convert_column(name, source[name]) for name in columns}, None
     elif isinstance(source, ArrowSource):
-        check_columns(source.what, source.names, columns)
-        table, lines = source.read(columns), None
+        check_columns(source.what, source.names, columns, source.hint)
+        table, lines, bad = source.read_lines(columns)
         series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
     elif isinstance(source, SEVERAL):
         pieces, lines, bad, bad_text, files = source.read_rows(columns, declared, named)

@@ -321,7 +321,7 @@ def test_formats_of_one_list_must_be_one(tmp_path):
     (tmp_path / "a.csv").write_text("user\titem\nann\ttea\n", encoding="utf-8")
     assert len(read_table(as_source(files, sep="tab"), ["user"]).frame) == 2
     (tmp_path / "e.json").write_text('{"user": 1}\n', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"e\.json, which is JSON"):
+    with pytest.raises(ValueError, match=r"CSV, and .*e\.json, which is JSON lines"):
         as_source([tmp_path / "a.csv", tmp_path / "e.json"])
 
 

@@ -275,11 +275,14 @@ REFUSED = {
     "SQLite": (lambda: b"SQLite format 3\x00\x10", "SQLite: read it with `pandas.read_sql`"),
     "Avro": (lambda: b"Obj\x01\x04", "Avro: save it as Parquet or CSV"),
     "Feather 1": (lambda: b"FEA1\x00", "Feather of version 1: save it as Parquet"),
-    "JSON lines": (
-        lambda: json.dumps({"user": 1}).encode() + b"\n",
-        "JSON: read it with.*read_json",
+    "JSON": (
+        lambda: json.dumps([{"user": 1}], indent=1).encode(),
+        "JSON that is not one object per line: write one.*read_json",
     ),
-    "JSON": (lambda: json.dumps([{"user": 1}], indent=1).encode(), "JSON: read it with.*read_json"),
+    "JSON object": (
+        lambda: json.dumps({"user": [1, 2]}, indent=1).encode(),
+        "JSON that is not one object per line: write one.*read_json",
+    ),
     "HTML": (lambda: b"<!DOCTYPE html>\n<html>", "a page of HTML or XML: check whether"),
     "UTF-16": (lambda: "user,item\n".encode("utf-16"), "UTF-16 text: save it as UTF-8"),
     "LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer: download"),
@@ -292,7 +295,8 @@ REFUSED = {
 def test_unsupported_files_raise(tmp_path, make, message):
     path = tmp_path / "log.csv"
     path.write_bytes(make())
-    start = f"A table must be a CSV, Parquet, Arrow or ORC file. Received: {path}, which is "
+    start = "A table must be a CSV, JSON lines, Parquet, Arrow or ORC file. "
+    start += f"Received: {path}, which is "
     for read in (column_names, lambda path: read_table(path, ["user"])):
         with pytest.raises(ValueError, match=re.escape(start) + f".*{message}"):
             read(path)
