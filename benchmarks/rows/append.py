@@ -1,9 +1,10 @@
 """append: one day of 1 million rows appended to prepared logs of 10 and of 100 million rows.
 
 The base data is one log of 10 million rows. Further logs of 10 million rows are appended as days.
-Users, items and categories are strings of 12 letters. There are a user and an item for a hundred rows of the
-base data, and new items come every day. A task appends one day to the folder, from the Parquet file to the written day, in a
-process of its own. In short, all numbers of rows are a hundredth of that.
+Users, items and categories are strings of 12 letters. There are a user and an item for a hundred
+rows of the base data, and new items come every day. A task appends one day to the folder, from the
+Parquet file to the written day, in a process of its own. In short, all numbers of rows are a
+hundredth of that.
 """
 
 import pathlib
@@ -69,7 +70,8 @@ def append(folder: str, rows: int) -> dict:
     folder = pathlib.Path(folder)
     log, data = folder / "day.parquet", folder / "copy"
     write_log(log, rows, TIMES, users=rows // DAY * BASE // 100)
-    shutil.copytree(folder / "data", data, copy_function=lambda a, b: pathlib.Path(b).hardlink_to(a))
+    link = lambda a, b: pathlib.Path(b).hardlink_to(a)  # noqa: E731
+    shutil.copytree(folder / "data", data, copy_function=link)
     before, start = resident_memory(), time.perf_counter()
     append_to_folder(data, log)
     seconds = time.perf_counter() - start

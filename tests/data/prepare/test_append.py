@@ -201,7 +201,8 @@ def test_columns_are_not_read_again_unless_values_were_evicted():
     before = prepared(a_day(0))
     grown = before.append(a_day(1))
     assert grown.spec != before.spec
-    assert grown.behaviors is before.behaviors and grown.parts is before.parts
+    assert grown.behaviors is before.behaviors
+    assert grown.parts is before.parts
     assert grown.append(a_day(2)).days[0].samples is grown.days[0].samples
     evicted = grown.append(a_day(2), max_values=5)
     assert evicted.behaviors is not before.behaviors
