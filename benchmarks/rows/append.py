@@ -1,10 +1,10 @@
 """append: one day of 1 million rows appended to prepared logs of 10 and of 100 million rows.
 
 The base data is one log of 10 million rows. Further logs of 10 million rows are appended as days.
-Users, items and categories are strings of 12 letters. There are a user and an item for a hundred
-rows of the base data, and new items come every day. A task appends one day to the folder, from the
-Parquet file to the written day, in a process of its own. In short, all numbers of rows are a
-hundredth of that.
+Users, items and categories are strings of 12 letters. There are a user and an item for each hundred
+rows of the base data, and new items come every day. Histories have 20 behaviors. A task appends one
+day to the folder, from the Parquet file to the written day, in a process of its own. In short, all
+numbers of rows are a hundredth of that.
 """
 
 import pathlib
@@ -12,12 +12,14 @@ import shutil
 import time
 
 import numpy as np
-from harness.memory import peak_memory, resident_memory
 from harness.process import run_task, task_main
 from harness.table import Line
 
 BASE, DAY, TIMES = 10_000_000, 1_000_000, 10
-COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item", "category"]}
+COLUMNS = {
+    **{"user": "user", "time": "time", "label": "click", "target": ["item", "category"]},
+    "max_length": 20,
+}
 
 
 def lines(runner):
@@ -33,7 +35,6 @@ def lines(runner):
             "append",
             f"{day:,} rows onto {base * times:,}, s",
             f"{result['seconds']:.1f}",
-            result=f"{result['bytes'] / day:.0f} bytes per row of the day",
         )
     ratio = results[1] / results[0]
     yield Line(
@@ -50,11 +51,9 @@ def grow(folder: str, rows: int, times: int) -> dict:
     from keras_din.data import append_to_folder, prepare_impressions
 
     folder = pathlib.Path(folder)
+    folder.mkdir(exist_ok=True)
     log, data = folder / "log.parquet", folder / "data"
-    for number in range(times):
-        if data.exists() and number == 0:
-            continue
-        log.parent.mkdir(exist_ok=True)
+    for number in range(int(data.exists()), times):
         write_log(log, rows, number, users=rows // 100)
         if number:
             append_to_folder(data, log)
@@ -69,14 +68,14 @@ def append(folder: str, rows: int) -> dict:
 
     folder = pathlib.Path(folder)
     log, data = folder / "day.parquet", folder / "copy"
-    write_log(log, rows, TIMES, users=rows // DAY * BASE // 100)
+    write_log(log, rows, TIMES, users=rows * (BASE // DAY) // 100)
     link = lambda a, b: pathlib.Path(b).hardlink_to(a)  # noqa: E731
     shutil.copytree(folder / "data", data, copy_function=link)
-    before, start = resident_memory(), time.perf_counter()
+    start = time.perf_counter()
     append_to_folder(data, log)
     seconds = time.perf_counter() - start
     shutil.rmtree(data)
-    return {"seconds": seconds, "bytes": peak_memory() - before}
+    return {"seconds": seconds}
 
 
 def write_log(file: pathlib.Path, rows: int, number: int, users: int) -> None:

@@ -204,3 +204,17 @@ def test_log_of_several_files_is_written_and_read(tmp_path, kind):
     assert len(list((tmp_path / "log").iterdir())) == 3
     for task in (read, prepare, *([one_frame] if kind == "parquet" else [])):
         assert task(folder)["seconds"] > 0
+
+
+def test_a_day_is_appended_to_logs_of_two_sizes(tmp_path):
+    from rows.append import append, grow
+
+    from keras_din.data import PreparedData
+
+    folder = str(tmp_path)
+    for times in (1, 3):
+        grow(folder, rows=1000, times=times)
+        assert append(folder, rows=100)["seconds"] > 0
+        data = PreparedData.load(tmp_path / "data")
+        assert len(data.days) == times - 1
+        assert not (tmp_path / "copy").exists()

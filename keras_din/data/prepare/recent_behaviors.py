@@ -68,8 +68,10 @@ def with_recent(
     user, columns, time = concat_behaviors(pieces)
     is_own = np.zeros(len(user), bool)
     is_own[len(user) - len(new[0]) :] = True
-    is_own = is_own[argsort_events(time, user)]  # The order of `from_events`.
-    return BehaviorLog.from_events(user, columns, time, len(users)), is_own
+    order = argsort_events(time, user)
+    columns = {name: values[order] for name, values in columns.items()}
+    log = BehaviorLog.from_events(user[order], columns, time[order], len(users))
+    return log, is_own[order]
 
 
 def own_behaviors(day: DayBehaviors, place: np.ndarray) -> tuple:

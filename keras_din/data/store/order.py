@@ -17,9 +17,12 @@ def stable_argsort(codes: np.ndarray) -> np.ndarray:
 
 def argsort_events(times: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """`np.lexsort((times, codes))`: by code, then by time. Ties keep their order."""
-    later = np.diff(codes)
-    if not ((later < 0) | ((later == 0) & (np.diff(times) < 0))).any():
-        return np.arange(len(codes))
+    is_sorted = not (codes[1:] < codes[:-1]).any()
+    by_code = np.arange(len(codes)) if is_sorted else stable_argsort(codes)
+    sorted_codes, sorted_times = codes[by_code], times[by_code]
+    is_earlier = sorted_times[1:] < sorted_times[:-1]
+    if not (is_earlier & (sorted_codes[1:] == sorted_codes[:-1])).any():
+        return by_code  # The times of each code are in order, as they are in most logs.
     by_time = np.argsort(times, kind="stable")
     return by_time[stable_argsort(codes[by_time])]
 

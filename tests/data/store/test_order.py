@@ -20,6 +20,9 @@ def test_order_equals_a_stable_sort(highest, rows):
     # Sorted rows are not moved.
     again = argsort_events(times[order], codes[order])
     np.testing.assert_array_equal(again, np.arange(rows))
+    # Rows in the order of time, with ties.
+    times = np.arange(rows) // 3
+    np.testing.assert_array_equal(argsort_events(times, codes), np.lexsort((times, codes)))
 
 
 def test_concatenated_ranges():
