@@ -85,6 +85,7 @@ SLOW = (
     "tests/serving/test_saved_model.py::test_log_values_give_the_outputs_of_the_pipeline*[[]lr]",
     "tests/serving/test_saved_model.py::test_two_exports_at_once*",
     "tests/serving/test_threads.py*",
+    "tests/serving/version/test_delta.py::test_a_sequence_of_exports*",
     "tests/serving/version/test_rollback.py::test_a_copy_answers*",
     "tests/test_backends.py*",
     "tests/test_click_rates.py::test_loaded_model_can_be_recalibrated_twice*",

@@ -32,6 +32,8 @@ WITHOUT_EXAMPLE: set = set()
 # Examples that take seconds -> packages of extras that they need.
 SLOW = {
     "export": [],
+    "serving.apply_delta": [],
+    "serving.make_delta": [],
     "serving.export_litert": ["ai_edge_litert"],
     "serving.export_onnx": ["tf2onnx", "onnxruntime"],
 }

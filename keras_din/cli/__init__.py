@@ -7,6 +7,7 @@ import sys
 from keras_din.checks import local_path
 from keras_din.cli import (
     append,
+    apply_delta,
     check_serving,
     demo,
     evaluate,
@@ -30,6 +31,7 @@ COMMANDS = {
     "report": report,
     "evaluate": evaluate,
     "export": export,
+    "apply-delta": apply_delta,
     "rollback": rollback,
     "inspect": inspect,
     "check-serving": check_serving,
@@ -37,7 +39,7 @@ COMMANDS = {
 }
 
 # Commands that do not read a run.
-_WITHOUT_RUN = ("demo", "prepare", "append", "train", "inspect", "rollback")
+_WITHOUT_RUN = ("demo", "prepare", "append", "train", "apply-delta", "inspect", "rollback")
 
 
 def parser() -> argparse.ArgumentParser:

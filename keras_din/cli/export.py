@@ -1,16 +1,24 @@
 """Export a trained model as a new version for TensorFlow Serving.
 
-With --format, export it as an ONNX or LiteRT file instead, which takes indices.
+With --delta, also write a file with only what differs from an earlier version, for servers that
+have that version, see keras-din apply-delta. With --format, export an ONNX or LiteRT file instead,
+which takes indices.
 
   keras-din export runs/din exported_models/din
   keras-din export runs/din exported_models/din --keep 3 --tables int8
   keras-din export runs/din exported_models/din --order-by cvr
+  keras-din export runs/din exported_models/din --delta
+  keras-din export runs/din exported_models/din --delta 1795599111
   keras-din export runs/din din.onnx --format onnx
 """
 
 import os
+import pathlib
 
 from keras_din import serving
+from keras_din.cli.show import delta_report
+
+_NEWEST = ""  # What `--delta` without a version is.
 
 
 def add_arguments(parser):
@@ -47,19 +55,28 @@ def add_arguments(parser):
         help="the output by which the signature `rank` orders candidates, for a model with "
         "several (default: that of the first label)",
     )
+    parser.add_argument(
+        "--delta",
+        nargs="?",
+        const=_NEWEST,
+        metavar="VERSION",
+        help="also write the file PATH/NUMBER.delta: what differs from VERSION, the number or the "
+        "folder of an earlier version (--delta alone: from the newest)",
+    )
 
 
 def run(options) -> None:
     """Exports the best model of a run and prints the path of the version or file."""
     portable_format = options.format != "savedmodel"
-    of_versions = {"keep": None, "tables": "float32", "order_by": None}
+    of_versions = {"keep": None, "tables": "float32", "order_by": None, "delta": None}
     given = [name for name, default in of_versions.items() if getattr(options, name) != default]
     if portable_format and given:
         words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(
-            "`--keep`, `--tables` and `--order-by` belong to `--format savedmodel`. "
+            "`--keep`, `--tables`, `--order-by` and `--delta` belong to `--format savedmodel`. "
             f"Received: {words} and --format {options.format}."
         )
+    base = None if options.delta is None else _base(options)
     from keras_din.training import load_run, read_arguments, run_click_rates
 
     run = load_run(options.run)
@@ -85,6 +102,36 @@ def run(options) -> None:
         order_by=options.order_by,
     )
     print(f"{rates_line}written: {version}")
+    if base is not None:
+        from keras_din.serving.version.delta import read_delta
+
+        delta = serving.make_delta(base, version)
+        print(delta_report(delta, read_delta(delta)))
+
+
+def _base(options) -> pathlib.Path:
+    """Returns the folder of the version that `--delta` names."""
+    from keras_din.checks import local_path
+    from keras_din.serving.version.delta import version_folder
+    from keras_din.serving.version.folders import versions
+
+    path, given = local_path("path", options.path), options.delta
+    present = versions(path)
+    if given == _NEWEST and not present:
+        raise ValueError(
+            "`--delta` requires an earlier version: export the first one without it. "
+            f"Received: {path}, without a version."
+        )
+    name = str(present[-1]) if given == _NEWEST else given
+    base = version_folder("--delta", path / name if name.isdecimal() else name)
+    newer = sum(number >= int(base.name) for number in present)
+    is_beside = base.parent.resolve() == path.resolve()
+    if options.keep is not None and is_beside and options.keep <= newer:
+        raise ValueError(
+            f"`--keep` must be {newer + 1} or more, so that the version of `--delta` stays. "
+            f"Received: --keep {options.keep} and --delta {base.name}."
+        )
+    return base
 
 
 def _test_data(run, arguments):

@@ -6,7 +6,7 @@ keras-din inspect exported_models/din/1795599111 --json
 
 import json
 
-from keras_din.cli.show import metrics_table
+from keras_din.cli.show import format_bytes, metrics_table
 
 _AXES = {"context": ("batch",), "behavior": ("batch", "time")}
 
@@ -43,13 +43,13 @@ def file_sizes(version) -> dict:
 def screen(version, description: dict, sizes: dict) -> str:
     """Formats the whole summary as text, one section per topic."""
     made_with = ", ".join(f"{name} {number}" for name, number in description["versions"].items())
-    parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sizes.items())
+    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in sizes.items())
     facts = [
         ("version", str(version)),
         ("model", f"{description['model']}, {description['parameters']:,} parameters"),
         ("written", f"{description['created']} with {made_with}"),
         ("trained on", f"data of fingerprint {description['data_fingerprint'] or 'unknown'}"),
-        ("size", f"{_bytes(sum(sizes.values()))}: {parts}"),
+        ("size", f"{format_bytes(sum(sizes.values()))}: {parts}"),
         ("warm-up", f"{len(description['warmup']['requests'])} requests"),
         *((name, _output(facts)) for name, facts in description["outputs"].items()),
     ]
@@ -197,16 +197,6 @@ def _half_precision(half: dict | None) -> str:
     largest = _listed({"largest_difference": half["largest_difference"]})
     dtypes = " and ".join(half["dtypes"])
     return f"served in float32, compared with the live model in {dtypes}: {largest}"
-
-
-def _bytes(size: float) -> str:
-    if size < 1000:
-        return f"{size:.0f} bytes"
-    for unit in ("kB", "MB"):
-        size /= 1000
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} GB"
 
 
 def _aligned(rows: list) -> str:

@@ -194,3 +194,37 @@ def _type(facts: dict) -> str:
         tokens = ", ".join(f"{token!r} {count:,}" for token, count in facts["missing"].items())
         line += f"; missing: {tokens}"
     return f"{line}; {facts['notice']}" if "notice" in facts else line
+
+
+def delta_report(delta, facts: dict) -> str:
+    """Formats what a delta changes, and the size that it saves.
+
+    Args:
+        delta: The file.
+        facts: The result of `read_delta`.
+    """
+    sizes = [facts["bytes"], facts["bytes_of_version"]]
+    lines = [
+        f"delta {delta} from version {facts['base']} to version {facts['version']}: "
+        f"{format_bytes(sizes[0])}, {sizes[0] / sizes[1]:.1%} of the {format_bytes(sizes[1])} of "
+        "the full version"
+    ]
+    for name, count in facts["tables"].items():
+        lines.append(
+            f"  rows of {name!r}: {count['changed']:,} changed, {count['added']:,} added, of "
+            f"{count['rows']:,}"
+        )
+    for name, count in facts["values"].items():
+        lines.append(f"  values of {name!r}: {count['new']:,} new, {count['removed']:,} removed")
+    return "\n".join(lines)
+
+
+def format_bytes(size: float) -> str:
+    """Formats a size with its unit."""
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    for unit in ("kB", "MB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} GB"

@@ -97,8 +97,9 @@ def export(
         metrics: Metrics of the model for `keras_din.json`, such as the result of `evaluate`: JSON
             values and NumPy scalars. NaN and infinity are written as null.
         data_fingerprint: A fingerprint of the training data for `keras_din.json`.
-        keep: Number of versions to keep in `path`, with the new one. Older versions are removed. A
-            warning lists versions that cannot be removed. By default all versions are kept.
+        keep: Number of versions to keep in `path`, with the new one. Older versions are removed,
+            with their deltas. A warning lists versions that cannot be removed. By default all
+            versions are kept.
         tables: `"float32"`, or `"int8"` for embeddings in int8 with one scale per row, which are
             converted to floats when they are looked up. The model itself does not change. The
             version must agree to 1e-5 with the model with such tables, and `keras_din.json`

@@ -48,8 +48,9 @@ class Int8Tables:
         for layer in model._flatten_layers():
             if isinstance(layer, Embedding):
                 values, scales = quantize_rows(_finite(layer))
-                values = tf.Variable(values, trainable=False, name="int8_values")
-                scales = tf.Variable(scales, trainable=False, name="int8_scales")
+                names = (f"{layer.name}/int8_values", f"{layer.name}/int8_scales")
+                values = tf.Variable(values, trainable=False, name=names[0])
+                scales = tf.Variable(scales, trainable=False, name=names[1])
                 self.tables.append((layer, values, scales))
         if not self.tables:
             raise ValueError(

@@ -14,6 +14,7 @@ except ModuleNotFoundError:  # On Windows, temporary folders of killed writers a
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_PREFIX = ".writing-"
+DELTA_SUFFIX = ".delta"  # Of the file next to a version that `make_delta` writes.
 _LOCK = "lock"
 
 
@@ -63,7 +64,7 @@ def check_versions_folder(path) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def new_version(parent, keep: int | None = None):
+def new_version(parent, keep: int | None = None, number: int | None = None):
     """Yields a temporary folder next to the versions, and publishes it if the block succeeds.
 
     The folder is renamed to a number: the current Unix time, or one more than the newest version
@@ -73,14 +74,16 @@ def new_version(parent, keep: int | None = None):
     Args:
         parent: The folder of versions. It is created if it is missing.
         keep: Number of versions to keep, with the new one. The oldest ones are removed after
-            publishing. Versions with a larger number are always kept. By default all versions are
-            kept. A warning lists versions that cannot be removed.
+            publishing, with their deltas. Versions with a larger number are always kept. By
+            default all versions are kept. A warning lists versions that cannot be removed.
+        number: The number of the version, if it is already known.
 
     Yields:
         A `NewVersion`.
 
     Raises:
         ValueError: If `parent` is the folder of a version.
+        FileExistsError: If there is a version with `number`.
         OSError: If `parent` cannot be written.
     """
     parent = check_versions_folder(parent)
@@ -98,7 +101,7 @@ def new_version(parent, keep: int | None = None):
         remove_stale_writers(parent)
         yield version
         _flush(version.folder)
-        published = version.published = _publish(version.folder, parent)
+        published = version.published = _publish(version.folder, parent, number)
         if keep is not None:
             _remove_old_versions(published, keep, temporary)
 
@@ -151,24 +154,32 @@ def _flush(folder: pathlib.Path) -> None:
             os.close(descriptor)
 
 
-def _publish(folder: pathlib.Path, parent: pathlib.Path) -> pathlib.Path:
-    number = max([int(time.time()), *(newest + 1 for newest in versions(parent))])
+def _publish(folder: pathlib.Path, parent: pathlib.Path, given: int | None) -> pathlib.Path:
+    number = given
+    if number is None:
+        number = max([int(time.time()), *(newest + 1 for newest in versions(parent))])
     while True:
         version = parent / str(number)
         try:
             # `rename` never replaces a folder that is not empty. If two writers choose the same
             # number, the second one gets an error and takes the next number.
             folder.rename(version)
-        except OSError:
+        except OSError as error:
             if not version.exists():
                 raise
+            if given is not None:
+                raise FileExistsError(
+                    error.errno, "a version must not exist yet", str(version)
+                ) from error
             number += 1
         else:
             return version
 
 
 def _remove_old_versions(version: pathlib.Path, keep: int, temporary: pathlib.Path) -> None:
-    """Removes older versions. Each one is renamed first, so that no server sees a part of it.
+    """Removes older versions and their deltas.
+
+    Each version is renamed first, so that no server sees a part of it.
 
     The new version is already published. So a warning lists versions that cannot be removed.
     """
@@ -176,6 +187,7 @@ def _remove_old_versions(version: pathlib.Path, keep: int, temporary: pathlib.Pa
     older = [number for number in versions(version.parent) if number < int(version.name)]
     for number in older[: max(0, len(older) - keep + 1)]:
         try:
+            (version.parent / f"{number}{DELTA_SUFFIX}").unlink(missing_ok=True)
             (version.parent / str(number)).rename(temporary / f"retired-{number}")
         except FileNotFoundError:
             continue  # Another writer removed it.
