@@ -13,8 +13,8 @@ The history of a row consists of the user's behaviors in the run's data and of t
 (see --label), strictly before the row. An invalid line of a CSV file, for instance with a wrong
 number of fields, is counted and left out of the output.
 
-Rows that contain their histories are a JSON lines, Parquet, Arrow or ORC file with one column per
-input of the model. Histories are list columns.
+Rows that contain their histories, or have none, have one column per input of the model. Histories
+are list columns, or text with the separator of the data (or --history-separator).
 
 For prepared data the output has `line` (the position of the row in the prepared log), the user,
 and the context and candidate features. A value outside the vocabulary is empty, because the data
@@ -57,7 +57,11 @@ LOG_DEFAULTS: dict = {
     "max_bad": None,
     "data": None,
     "log_only": False,
+    "history_separator": None,
 }
+# Those of them that rows with histories accept.
+ROWS_OPTIONS = {"sequences", "bags", "separator", "sep", "names", "header", "max_bad", "data"}
+ROWS_OPTIONS |= {"history_separator"}
 
 
 def add_arguments(parser):
@@ -81,6 +85,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--raw", action="store_true", help="write the model's raw output, with nothing undone"
     )
+    rows = parser.add_argument_group("rows that contain their histories")
+    rows.add_argument(
+        "--history-separator",
+        metavar="TEXT",
+        help="the separator of histories that are text (default: that of the data)",
+    )
     log = parser.add_argument_group("a raw log")
     log.add_argument("--user", metavar="COLUMN", help="the user; required for a raw log")
     log.add_argument("--time", metavar="COLUMN", help="the time; required for a raw log")
@@ -96,7 +106,8 @@ def add_arguments(parser):
         action="append",
         default=[],
         metavar="SEQUENCE=COLUMN",
-        help="same as --label, for a sequence by its name; repeatable",
+        help="same as --label, for a sequence by its name; repeatable. For rows that contain their "
+        "histories, an input and its column, as in hist_item=clicked (default: that of the data)",
     )
     log.add_argument("--request", metavar="COLUMN", help="the request of an impression")
     log.add_argument("--items", metavar="FILE", help="one row per item, with its features")
@@ -182,9 +193,15 @@ def _check_words(options, source, is_prepared: bool) -> None:
             "The options of a raw log require a raw log as input. "
             f"Received: {words} and the folder {source} of prepared data."
         )
-    if log_options and options.user is None:
+    is_log = {"user", "time", "label", "request"} & {*log_options}
+    if options.user is None and not {*log_options} <= ROWS_OPTIONS:
         raise ValueError(f"A raw log requires `--user` and `--time`. Received: only {words}.")
-    if log_options and options.time is None:
+    if is_log and "history_separator" in log_options:
+        raise ValueError(
+            "`--history-separator` is for rows that contain their histories, without `--user`. "
+            f"Received: {words}."
+        )
+    if is_log and options.time is None:
         raise ValueError("A raw log requires `--user` and `--time`. Received: only --user.")
     if options.part is not None and not is_prepared:
         raise ValueError(
@@ -246,46 +263,81 @@ def _of_prepared(options, folder):
 
 def _of_rows(options, path):
     """Scores rows that contain their histories; returns `(rates, table, scores)`."""
-    import pyarrow as pa
-
     from keras_din.data import rows_dataset
-    from keras_din.data.reading.source import as_source, is_csv, to_frame
-    from keras_din.training import load_run
+    from keras_din.data.prepare.joins import column_names
+    from keras_din.data.prepare.later_rows import is_text, read_later_rows
+    from keras_din.data.reading.bad_share import MAX_BAD
+    from keras_din.data.reading.source import as_source, to_frame
+    from keras_din.training import load_run, read_arguments
 
-    run, source = load_run(options.run), as_source(path)
-    if is_csv(source):
-        raise ValueError(
-            "Rows that contain their histories must be a JSON lines, Parquet, Arrow or ORC file. "
-            "A raw log, which may be CSV, requires `--user` and `--time`. "
-            f"Received: {path}."
-        )
-    if lacking := [name for name in run.spec.inputs if name not in source.names]:
+    source = as_source(path, options.sep, options.header, options.names)
+    run, names = load_run(options.run), column_names(source)
+    folder = options.data or read_arguments(options.run)["data"]
+    sequences, separator = _histories(options, run.spec, folder)
+    inputs = {name: name for name in run.spec.inputs}
+    for sequence in run.spec.sequences:
+        for feature, column in sequences.get(sequence.name, {}).items():
+            inputs[f"{sequence.name}_{feature}"] = column
+    if lacking := [column for column in inputs.values() if column not in names]:
         raise ValueError(
             f"Rows that contain their histories must have a column for each input; {lacking} are "
             f"missing. A raw log requires `--user` and `--time`. "
-            f"Received columns: {source.names}."
+            f"Received columns: {names}."
         )
-    copied = _copied_columns(options, source.names)
-    frame = to_frame(source.read(list(run.spec.inputs)))
+    copied = _copied_columns(options, names)
+    if is_text(source) or separator is not None or sequences:
+        bags = _separators(options, run.spec, dict.fromkeys(map(_name, run.spec.sequences)), folder)
+        max_bad = MAX_BAD if options.max_bad is None else options.max_bad
+        frame = read_later_rows(source, run.spec, sequences, separator, bags, max_bad)
+    else:
+        frame = to_frame(source.read(list(run.spec.inputs)))
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)
-    scores = {name: pa.array(values, pa.float32()) for name, values in scores.items()}
-    return rates, source.read(copied), scores
+    return rates, *_beside_rows(source, copied, frame.index.to_numpy(), scores)
+
+
+def _name(sequence) -> str:
+    return sequence.name
+
+
+def _histories(options, spec, folder) -> tuple:
+    """Where the histories of rows are; what is not given is that of the data in a folder.
+
+    Returns:
+        `(sequences, separator)`: name of a sequence -> name of a feature -> its column, and the
+        separator of text, or `None`.
+    """
+    from keras_din.data.prepare.prepared_data import read_report
+
+    of_data = {} if folder is None else read_report(folder).get("histories", {})
+    separator = options.history_separator
+    separator = of_data.get("separator") if separator is None else separator
+    sequences: dict[str, dict] = {}
+    for sequence in spec.sequences:
+        for feature, column in of_data.get("columns", {}).get(sequence.name, {}).items():
+            if column != f"{sequence.name}_{feature}":
+                sequences.setdefault(sequence.name, {})[feature] = column
+    for name, column in options.sequences:
+        found = [each for each in spec.sequences if name.startswith(f"{each.name}_")]
+        if not found:
+            raise ValueError(
+                "For rows that contain their histories, `--sequences` must name an input of "
+                f"behaviors and its column, such as hist_item=clicked. Received: {name}={column}."
+            )
+        feature = name.removeprefix(f"{found[0].name}_")
+        sequences.setdefault(found[0].name, {})[feature] = column
+    return sequences, separator
 
 
 def _of_log(options, path):
     """Scores a raw log; returns `(rates, table, scores)`, with null for rows without a score."""
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
-
     from keras_din.cli.evaluate import check_data
     from keras_din.data import PreparedData, dataset
     from keras_din.data.prepare.joins import column_names
     from keras_din.data.prepare.scoring import log_to_samples
     from keras_din.data.reading.bad_share import MAX_BAD
-    from keras_din.data.reading.source import as_source, is_csv
+    from keras_din.data.reading.source import as_source
     from keras_din.training import load_run, read_arguments
 
     source = as_source(path, options.sep, options.header, options.names)
@@ -330,8 +382,25 @@ def _of_log(options, path):
     _print_log(log.report)
     rows = dataset(run.spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
+    return rates, *_beside_rows(source, copied, log.samples.line, scores)
+
+
+def _beside_rows(source, copied: list, line, scores: dict) -> tuple:
+    """Returns `(table, scores)`: columns of the input, and the scores of its rows, null if none.
+
+    Args:
+        source: The input.
+        copied: Names of the columns.
+        line: The line, or the row number, of each scored row `(rows,)`.
+        scores: Name of each output -> `(rows,)`.
+    """
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    from keras_din.data.reading.source import is_csv
+
     table, lines = _fields(source, copied) if is_csv(source) else _typed(source, copied)
-    line = log.samples.line
     line = line if lines is None else pd.Index(lines).get_indexer(line)
     is_copied = line >= 0  # A line of JSON may be bad only because of another column.
     line = line[is_copied]
@@ -342,7 +411,7 @@ def _of_log(options, path):
         values = np.zeros(len(table), np.float32)
         values[line] = of_rows[is_copied]
         columns[name] = pa.array(values, pa.float32(), mask=~known)
-    return rates, table, columns
+    return table, columns
 
 
 def _separators(options, spec, sequences, folder) -> dict:

@@ -12,6 +12,13 @@ behaviors, and negatives are drawn as in the DIN paper.
   keras-din prepare 'logs/2026-11-2*.parquet' data --user user_id --time ts --label click \\
       --target video_id
 
+With --rows, each row contains its own history as a list or as text, or there are no histories. Such
+rows need neither users nor times.
+
+  keras-din prepare rows.csv data --rows --label click --target item_id --history-separator ^
+  keras-din prepare train.csv data --rows --no-history --label click --target site_id,banner \\
+      --test-file test.csv
+
 Several files, also a folder such as `logs`, are one log: they have the same columns, and their
 order does not matter. Files in folders such as `logs/date=2026-11-20` have a column `date`.
 
@@ -30,6 +37,12 @@ _WITH_LABEL: dict = {"request": None, "label_map": {}, "label_map_of": []}
 _WITH_LABEL |= {"sequences": [], "prior_history": []}
 _WITHOUT_LABEL: dict = {"negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
 _WITHOUT_LABEL |= {"sequence": "hist"}
+# The options that apply only with, or only without, --rows, and their defaults.
+_WITH_ROWS: dict = {"history_separator": None, "no_history": False, "weight": None}
+_WITH_ROWS |= {"valid_file": None, "test_file": None}
+_WITHOUT_ROWS: dict = {"request": None, "prior_history": [], "items": None, "users": None}
+_WITHOUT_ROWS |= {"duplicates": None, "negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
+_WITHOUT_ROWS |= {"allow_empty_parts": False}
 
 
 def add_arguments(parser):
@@ -43,7 +56,7 @@ def add_arguments(parser):
     parser.add_argument("data", help="the folder to write")
     tables.add_csv(parser)
     columns = parser.add_argument_group("columns of the log")
-    columns.add_argument("--user", required=True, help="the user")
+    columns.add_argument("--user", help="the user; optional with --rows")
     columns.add_argument("--time", help="the time: dates, ISO 8601 or numbers since 1970")
     columns.add_argument(
         "--order", help="instead of --time: whole numbers that give the order of the rows"
@@ -77,6 +90,7 @@ def add_arguments(parser):
         help="features of behaviors only",
     )
     columns.add_argument("--request", help="the request of an impression (with --label)")
+    columns.add_argument("--weight", help="with --rows: the weight of each row in the loss")
     types.add_arguments(parser)
     histories = parser.add_argument_group("histories")
     histories.add_argument(
@@ -92,7 +106,21 @@ def add_arguments(parser):
         default=[],
         metavar="SEQUENCE=COLUMN",
         help="with --label: a sequence and the column of 0 and 1 that selects its behaviors; "
-        "repeatable (default: hist, by the first label)",
+        "repeatable (default: hist, by the first label). With --rows: a history such as hist_item "
+        "and its column, if that has another name",
+    )
+    histories.add_argument(
+        "--rows",
+        action="store_true",
+        help="each row contains its histories, in columns such as hist_item, or has none",
+    )
+    histories.add_argument(
+        "--history-separator",
+        metavar="TEXT",
+        help="with --rows: the separator of histories that are text, as in a^b^c",
+    )
+    histories.add_argument(
+        "--no-history", action="store_true", help="with --rows: rows without histories"
     )
     histories.add_argument(
         "--prior-history",
@@ -106,7 +134,8 @@ def add_arguments(parser):
         "--sequence",
         default="hist",
         metavar="NAME",
-        help="without --label: the name of the sequence (default hist)",
+        help="without --label: the name of the sequence; with --rows: A,B for several (default "
+        "hist)",
     )
     histories.add_argument(
         "--max-length", type=int, default=100, help="longest history (default 100)"
@@ -133,6 +162,13 @@ def add_arguments(parser):
     split.add_argument("--valid-from", metavar="TIME", help="with by-time: start of validation")
     split.add_argument("--test-from", metavar="TIME", help="with by-time: start of the test")
     split.add_argument("--end", metavar="TIME", help="with by-time: leave out rows from here on")
+    for part in ("valid", "test"):
+        split.add_argument(
+            f"--{part}-file",
+            metavar="FILE",
+            help=f"with --rows: the rows of the part {part!r}, instead of --split; a file, a "
+            "folder or a pattern",
+        )
     split.add_argument("--allow-empty-parts", action="store_true", help="accept parts without rows")
     drawn = parser.add_argument_group("negatives (without --label)")
     drawn.add_argument(
@@ -192,7 +228,7 @@ def add_arguments(parser):
 def run(options) -> None:
     """Prepares and saves the data, and prints a report."""
     from keras_din.checks import positive_number
-    from keras_din.data import prepare_impressions, prepare_interactions
+    from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
 
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
@@ -203,12 +239,9 @@ def run(options) -> None:
         )
     log = tables.one_or_many(options.log)
     shared = {
-        "user": options.user,
         "time": options.time,
         "order": options.order,
         **types.features_and_types(options),
-        "items": options.items,
-        "users": options.users,
         "of": options.of,
         "split": _split(options),
         "sep": options.sep,
@@ -216,14 +249,31 @@ def run(options) -> None:
         "names": options.names,
         "time_unit": options.time_unit,
         "time_format": options.time_format,
-        "allow_empty_parts": options.allow_empty_parts,
         "max_length": options.max_length,
         "dim": options.dim,
         "min_count": options.min_count,
         "max_bad": options.max_bad,
         "strict": options.strict,
     }
-    if options.label:
+    of_log = {
+        "user": options.user,
+        "items": options.items,
+        "users": options.users,
+        "allow_empty_parts": options.allow_empty_parts,
+        "duplicates": options.duplicates,
+    }
+    if options.rows:
+        data = prepare_rows(
+            _tables_by_part(options, log),
+            label=options.label,
+            group=options.user,
+            weight=options.weight,
+            sequences=_sequences_of_rows(options),
+            separator=options.history_separator,
+            label_map=tables.label_map(options),
+            **shared,
+        )
+    elif options.label:
         data = prepare_impressions(
             log,
             label=options.label,
@@ -231,7 +281,7 @@ def run(options) -> None:
             sequences=dict(options.sequences) or None,
             prior_history=dict(options.prior_history),
             label_map=tables.label_map(options),
-            duplicates=options.duplicates,
+            **of_log,
             **shared,
         )
     else:
@@ -242,7 +292,7 @@ def run(options) -> None:
             ties=options.ties,
             sequence=options.sequence,
             seed=options.seed,
-            duplicates=options.duplicates,
+            **of_log,
             **shared,
         )
     if options.half_life is not None:
@@ -266,7 +316,11 @@ def _label(text: str):
 
 def _check_kind(options) -> None:
     """Raises a `ValueError` if an option does not apply to this kind of log."""
-    for name, default in (_WITHOUT_LABEL if options.label else _WITH_LABEL).items():
+    _check_rows(options)
+    others = _WITHOUT_LABEL if options.label else _WITH_LABEL
+    for name, default in others.items():
+        if options.rows and name == "sequence":
+            continue
         value = getattr(options, name)
         if value == default:
             continue
@@ -279,9 +333,58 @@ def _check_kind(options) -> None:
         raise ValueError(f"`{word}` requires {required}. Received: {word} {value}.")
 
 
+def _check_rows(options) -> None:
+    """Raises a `ValueError` if an option does not apply to rows, or to other logs."""
+    for name, default in (_WITHOUT_ROWS if options.rows else _WITH_ROWS).items():
+        if (value := getattr(options, name)) != default:
+            word = f"--{name.replace('_', '-')}"
+            what = "must not be given with" if options.rows else "requires"
+            raise ValueError(f"`{word}` {what} `--rows`. Received: {word} {value}.")
+    if options.rows and not options.label:
+        raise ValueError("`--rows` requires `--label`. Received: no --label.")
+    if not options.rows and options.user is None:
+        raise ValueError(
+            "`--user` must name the column of users, unless each row contains its history, or none "
+            "has one (`--rows`). Received: no --user."
+        )
+
+
+def _tables_by_part(options, log):
+    """The rows, or the rows of each part if there is a file for each."""
+    files = {"valid": options.valid_file, "test": options.test_file}
+    files = {part: file for part, file in files.items() if file is not None}
+    return {"train": log} | files if files else log
+
+
+def _sequences_of_rows(options) -> dict:
+    """Returns name of each sequence -> name of a feature -> the column of its histories."""
+    found: dict[str, dict] = {name: {} for name in tables.names(options.sequence)}
+    if options.no_history:
+        found = {}
+    for name, column in options.sequences:
+        sequence = next((each for each in found if name.startswith(f"{each}_")), None)
+        if sequence is None:
+            raise ValueError(
+                "With `--rows`, `--sequences` must name a history, SEQUENCE_FEATURE=COLUMN, of the "
+                f"sequences of `--sequence`: {list(found)}. Received: {name}={column}."
+            )
+        found[sequence][name.removeprefix(f"{sequence}_")] = column
+    return found
+
+
 def _split(options):
     from keras_din.data import ByTime, ByUser, LastFraction, LeaveOneOut
 
+    if options.valid_file or options.test_file:
+        chosen = {"split": options.split, "valid_size": options.valid_size}
+        chosen |= {"test_size": options.test_size, "valid_from": options.valid_from}
+        chosen |= {"test_from": options.test_from, "end": options.end}
+        if any(value is not None for value in chosen.values()):
+            raise ValueError(
+                "`--valid-file` and `--test-file` must be given without the options of `--split`. "
+                f"Received: {_listed(chosen)}."
+            )
+        return None
     split = options.split or ("last-fraction" if options.label else "leave-one-out")
     moments = {
         "valid_from": options.valid_from,

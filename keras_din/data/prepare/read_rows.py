@@ -1,5 +1,7 @@
 """Reads tables whose rows contain histories, and separates good rows from bad rows."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,7 +9,12 @@ import pyarrow as pa
 from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.prepared_data import PARTS
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN
-from keras_din.data.prepare.split_rows import parts_of_column
+from keras_din.data.prepare.split_rows import (
+    assign_parts,
+    check_parts,
+    parts_of_column,
+    use_order_unit,
+)
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_series
 from keras_din.data.reading.file_lines import get_file_lines
@@ -15,6 +22,7 @@ from keras_din.data.reading.iterated_tables import IteratedTables
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import SEVERAL, ArrowSource, as_source, is_csv, read_lines
 from keras_din.data.reading.table import read_table
+from keras_din.data.reading.times import ORDER, time_range
 
 
 def sources_by_part(source, split, options) -> dict:
@@ -30,25 +38,51 @@ def sources_by_part(source, split, options) -> dict:
     return {part: as_source(table, *options) for part, table in source.items()}
 
 
-def read_rows(source: dict, columns, lists, split, names: list, separators, reading, checks: dict):
+class RowsRead(NamedTuple):
+    """The result of `read_rows`.
+
+    Attributes:
+        frame: The good rows, indexed by line or row.
+        part: The part of each, see `assign_parts`.
+        time: The time of each in microseconds, or its position in the order; `None` without a
+            column of these.
+        bad: The rows that are kept aside.
+        counts: Their counts for the report.
+    """
+
+    frame: pd.DataFrame
+    part: np.ndarray
+    time: np.ndarray | None
+    bad: pd.DataFrame
+    counts: dict
+
+
+def read_rows(
+    source: dict,
+    columns,
+    lists,
+    split,
+    names: list,
+    separators,
+    reading,
+    checks: dict,
+    group: str | None = None,
+) -> RowsRead:
     """Reads all tables and concatenates their good rows.
 
     Args:
         source: Name of the part -> table.
         columns: Names of the columns without histories.
         lists: Names of the columns with histories.
-        split: Column with the part of each row, or `None`.
+        split: Column with the part of each row, a split such as `LastFraction()`, or `None`.
         names: Names of features whose type is detected, see `kinds_of`.
         separators: The result of `check_separators`.
         reading: Options of `read_table`.
         checks: Checks of rows: the `required` columns, the `labels` and their `label_map`,
-            `max_bad` and `strict`.
-
-    Returns:
-        `(frame, part, bad, counts)`: the good rows, indexed by line or row; their parts, see
-        `assign_parts`; the rows that are kept aside; their counts for the report.
+            `max_bad`, `strict`, and as `time` the column, unit and format of times, or `None`.
+        group: Column of the users by which a split divides rows. By default each row is a user.
     """
-    frames, parts, aside = [], [], []
+    frames, parts, aside, times, unit = [], [], [], [], ORDER
     counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}, "labels_filled": {}}
     for name in [name for name in PARTS if name in source]:
         frame, bad = _read_one(source[name], columns, lists, separators, reading)
@@ -57,7 +91,9 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         kinds = kinds_of(names, reading["found"], reading["kinds"])
         # A column has the same type in all tables, that of the first table.
         reading = {**reading, "kinds": reading["kinds"] | kinds, "found": {}}
-        frame, bad, reasons, filled = _good(frame, bad, name if len(source) > 1 else None, **checks)
+        table = name if len(source) > 1 else None
+        frame, bad, reasons, filled, (at, unit) = _good(frame, bad, table, **checks)
+        times.append(at)
         counts["rows"] += len(frame) + len(bad)
         counts["rows_aside"] |= reasons
         for label, of_label in filled.items():
@@ -69,34 +105,55 @@ def read_rows(source: dict, columns, lists, split, names: list, separators, read
         frames.append(frame)
         parts.append(np.full(len(frame), PARTS.index(name)))
         aside.append(bad)
-    frame, part = pd.concat(frames), np.concatenate(parts)
+    frame, part, time = pd.concat(frames), np.concatenate(parts), np.concatenate(times)
     if split is not None:
-        part = parts_of_column(split, frame[split])
+        users = np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0]
+        part = _parts(split, frame, users, time, unit)
         counts["rows_in_no_part"] = int((part == LEFT_OUT).sum())
-        frame, part = frame[part != LEFT_OUT], part[part != LEFT_OUT]
+        kept = part != LEFT_OUT
+        frame, part, time = frame[kept], part[kept], time[kept]
     counts["rows_kept"] = len(frame)
+    if checks["time"] is not None:
+        counts |= {"time_unit": unit, **time_range(time, unit)}
     if not (part == TRAIN).any():
         raise ValueError(
             "There must be rows of the part 'train' to learn from. "
             f"Received: {len(frame)} rows, none of them of 'train'."
         )
-    return frame, part, pd.concat(aside, ignore_index=True), counts
+    bad = pd.concat(aside, ignore_index=True)
+    return RowsRead(frame, part, None if checks["time"] is None else time, bad, counts)
 
 
-def _good(frame, bad, name: str | None, required, labels, label_map, max_bad, strict):
-    """Returns the good rows of a table, its bad rows, the counts of each reason and filled labels.
+def _parts(split, frame: pd.DataFrame, user: np.ndarray, time: np.ndarray, unit: str):
+    """The part of each row, see `assign_parts`. Rows without a time are in their order."""
+    if isinstance(split, str):
+        return parts_of_column(split, frame[split])
+    split = use_order_unit(split, unit)
+    order = np.lexsort((time, user))
+    part = np.empty(len(frame), np.int8)
+    part[order] = assign_parts(split, user[order], time[order], unit)
+    check_parts(split, part, time, unit=unit)
+    return part
 
-    With one table per part, reasons contain the name of the part.
+
+def _good(frame, bad, name: str | None, required, labels, label_map, time, max_bad, strict):
+    """Returns the good rows of a table, its bad rows, the counts of each reason, filled labels.
+
+    Last are `(times, unit)`, without a column of times the row numbers, which are an order. With
+    one table per part, reasons contain the name of the part.
     """
     checks = RowChecks(frame, label_map)
-    checks.check_labels(checks.check_values(required, labels))
+    found = checks.check_values([*required, *([] if time is None else time[:1])], labels)
+    times, unit = (np.arange(len(frame)), ORDER) if time is None else checks.check_times(*time)
+    checks.check_labels(found)
     bad, counts = checks.finish(bad, strict)
     what = "the table" if name is None else f"the table of {name!r}"
     checks.check(what, bad, counts, max_bad)
     if name is not None:
         bad["reason"] += f", in {what}"
         counts = {f"{reason}, in {what}": count for reason, count in counts.items()}
-    return frame[checks.good].copy(), bad, counts, checks.labels_filled
+    times = times[checks.good], unit
+    return frame[checks.good].copy(), bad, counts, checks.labels_filled, times
 
 
 def _read_one(source, columns: list, lists: list, separators, reading):

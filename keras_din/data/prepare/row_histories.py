@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.data.encoding.features import feature_name
+from keras_din.data.prepare.list_columns import is_real, list_column
 from keras_din.data.prepare.log_columns import LogColumns
-from keras_din.data.prepare.rows_dataset import is_real, list_column
 from keras_din.data.reading.bag_cells import bag_cells, has_several_values
 from keras_din.data.reading.column_types import from_csv, from_series, kinds_of
 from keras_din.data.reading.columns import (
@@ -23,12 +23,37 @@ from keras_din.data.reading.table import add_line
 from keras_din.features import Categorical, id_feature
 
 
-def read_histories(frame, sequences: list, columns: LogColumns, separator, training) -> tuple:
+def history_columns(sequences, features: list) -> dict:
+    """Returns name of each sequence -> name of each of its features -> the column of histories.
+
+    Args:
+        sequences: Names of sequences, or name of a sequence -> name of a feature -> its column.
+            By default the column is `{sequence}_{feature}`.
+        features: Names of the features of each sequence.
+    """
+    if isinstance(sequences, str):
+        sequences = [sequences]
+    if not isinstance(sequences, dict):
+        sequences = {name: {} for name in sequences}
+    found = {}
+    for sequence, given in sequences.items():
+        is_dict = isinstance(given, dict)
+        if not is_dict or (set(given) - set(features)):
+            raise ValueError(
+                "`sequences` must hold names of sequences, or for each a dict, feature -> column "
+                f"of its histories, of the features {features}. "
+                f"Received: {given!r} for {sequence!r}."
+            )
+        found[sequence] = {name: given.get(name, f"{sequence}_{name}") for name in features}
+    return found
+
+
+def read_histories(frame, sequences: dict, columns: LogColumns, separator, training) -> tuple:
     """Converts the histories of all sequences to typed lists.
 
     Args:
-        frame: The rows. Their columns of histories are replaced by typed lists.
-        sequences: Names of the sequences.
+        frame: The rows. For each history it gets a column of typed lists, `{sequence}_{feature}`.
+        sequences: The result of `history_columns`.
         columns: The columns of the rows, after reading.
         separator: Separator of histories that are text, or `None`.
         training: Whether a row is in the part `"train"`, bool `(rows,)`.
@@ -40,10 +65,10 @@ def read_histories(frame, sequences: list, columns: LogColumns, separator, train
     id_of_history = _history_id_feature(columns.of, frame, columns.reading, columns.separators)
     seen: dict[str, list] = {name: [] for name in columns.of_behaviors}
     missing: dict[str, int] = {}
-    for sequence in sequences:
+    for sequence, of_sequence in sequences.items():
         names = {name: f"{sequence}_{name}" for name in columns.of_behaviors}
         features = [*columns.of, *columns.side_features]
-        histories = _histories(frame, names, features, columns.reading, separator)
+        histories = to_lists(frame, names, of_sequence, features, columns.reading, separator)
         in_training = _training_values(histories, id_of_history, training)
         for name, (values, is_seen, num_missing) in in_training.items():
             seen[name].append(values[is_seen])
@@ -95,12 +120,13 @@ def _history_id_feature(of: list, frame, reading: dict, separators: dict):
     return id_feature(found) if any(f.marks_padding for f in found) else None
 
 
-def _histories(frame, columns: dict, features: list, reading: dict, separator) -> dict:
+def to_lists(frame, inputs: dict, columns: dict, features: list, reading: dict, separator) -> dict:
     """Converts the histories of one sequence to typed lists.
 
     Args:
-        frame: The rows. Their columns of histories are replaced by typed lists.
-        columns: Name of the feature -> its column.
+        frame: The rows. For each history it gets a column of typed lists.
+        inputs: Name of the feature -> the name of that column.
+        columns: Name of the feature -> the column of its histories.
         features: The features, in this order.
         reading: The result of `csv_hints`. Facts about features that only behaviors have are
             added to `found`.
@@ -114,18 +140,19 @@ def _histories(frame, columns: dict, features: list, reading: dict, separator) -
         name, column = feature_name(feature), columns[feature_name(feature)]
         lengths, flat = list_column(column, split_cells(frame[column], separator), feature)
         values = from_arrow(pa.chunked_array([flat]))
-        first = _first(values)
+        first, line = _first(values), np.repeat(np.arange(len(frame)), lengths)
         if isinstance(first, (list, tuple, np.ndarray)):
-            values = values.set_axis(np.repeat(frame.index, lengths)).rename(column)
+            values = values.set_axis(frame.index[line]).rename(column)
             values, _ = bag_cells(values, "|" if has_several_values(feature) else None)
             reading["found"].setdefault(name, {"type": "bag", "missing": {}})
         elif not has_several_values(feature):
             kind = reading["kinds"].get(name)
+            declared = "text" if name in reading["text"] else kind
             if separator is not None and isinstance(first, str):
-                values, facts = from_csv(pa.chunked_array([_as_fields(flat)]), kind)
+                values, facts = from_csv(pa.chunked_array([_as_fields(flat)]), declared)
             else:
                 values, facts = from_series(values, kind)
-            add_line(facts, values, frame, np.repeat(np.arange(len(frame)), lengths))
+            add_line(facts, values, frame, line)
             kinds_of([name], {name: facts | {"column": column}}, {name: kind} if kind else {})
             reading["found"].setdefault(name, facts)
             if kind == "categorical":
@@ -133,7 +160,7 @@ def _histories(frame, columns: dict, features: list, reading: dict, separator) -
             flat = pa.array(values, from_pandas=True)
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]))
         cells = pa.LargeListArray.from_arrays(offsets, flat)
-        frame[column] = pd.arrays.ArrowExtensionArray(pa.chunked_array([cells]))
+        frame[inputs[name]] = pd.arrays.ArrowExtensionArray(pa.chunked_array([cells]))
         histories[name] = lengths, values
     return histories
 

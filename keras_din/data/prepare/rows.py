@@ -1,7 +1,7 @@
 """Prepares rows that contain their histories; features are learned from the training rows."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.read_rows import read_rows, sources_by_part
-from keras_din.data.prepare.row_histories import read_histories, split_cells
+from keras_din.data.prepare.row_histories import history_columns, read_histories, split_cells
 from keras_din.data.prepare.rows_dataset import rows_to_samples
 from keras_din.data.prepare.split import TRAIN
 from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
+from keras_din.data.reading.times import time_or_order
 from keras_din.features import Feature, Label
 
 __all__ = ["prepare_rows"]
@@ -32,10 +33,12 @@ def prepare_rows(
     context: Sequence[str | Feature] = (),
     side_features: Sequence[str | Feature] = (),
     of: Sequence[str] | None = None,
-    sequences: Sequence[str] = ("hist",),
+    sequences: Sequence[str] | dict[str, dict[str, str]] = ("hist",),
     group: str | None = None,
     weight: str | None = None,
-    split: str | None = None,
+    time: str | None = None,
+    order: str | None = None,
+    split: Callable | str | None = None,
     separator: str | None = None,
     max_length: int = 100,
     dim: int | dict[str, int] = 16,
@@ -43,6 +46,8 @@ def prepare_rows(
     bags: Sequence[str] | dict[str, str] = (),
     numeric: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    time_unit: str = "auto",
+    time_format: str | None = None,
     label_map: dict | None = None,
     sep: str | None = None,
     header: bool | None = None,
@@ -50,35 +55,44 @@ def prepare_rows(
     max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> PreparedData:
-    """Converts rows with materialized histories to a data set, with learned vocabularies and means.
+    """Converts rows that contain their histories, or have none, to a data set.
 
-    The columns of a history are named `{sequence}_{feature}`, such as `hist_item`. They contain
-    lists, the most recent behavior last, or text that `separator` splits. Features are learned
-    from the candidates and histories of the training rows, same as in `prepare_impressions`. Read
-    later rows with `rows_dataset` and `data.spec`, from any table except a CSV file, with their
-    histories as lists.
+    The columns of a history are named `{sequence}_{feature}`, such as `hist_item`, unless
+    `sequences` names them. They contain lists, the most recent behavior last, or text that
+    `separator` splits. Features are learned from the candidates and histories of the training
+    rows, same as in `prepare_impressions`. Read later rows with `rows_dataset` and `data.spec`.
+
+    A log without users and times has no histories: `sequences=()`.
 
     Args:
         source: A table, same as in `prepare_impressions`, or a dict of tables by part: `{"train":
             ..., "valid": ..., "test": ...}`.
         label: Column of 0 and 1, the click, or several labels, same as in `prepare_impressions`.
-        target: Columns of the candidate, the item first, same as in `prepare_impressions`.
+        target: Columns of the candidate, the item first, same as in `prepare_impressions`. Without
+            sequences the item may be missing, as any other value.
         context: Columns of the user and the request, same as in `prepare_impressions`.
         side_features: Features that only behaviors have.
         of: Features of `target` that behaviors have too. Defaults to all.
-        sequences: Names of the sequences.
+        sequences: Names of the sequences. Or name of a sequence -> name of a feature -> the column
+            of its histories: `{"hist": {"item": "clicked"}}`. No sequences: `()`.
         group: Column whose values are GAUC's groups, such as the user. Rows without a value are
             kept aside.
         weight: Column with the weight of each row in the loss.
-        split: Column with `"train"`, `"valid"` or `"test"`; other rows are left out. By default
-            all rows of a single table are `"train"`.
-        separator: Separator of histories that are text, such as `"|"`.
+        time: Column of times, by which `split` divides the rows; see `prepare_impressions`.
+        order: Column of whole numbers instead of `time`. Without both, rows are in their order.
+        split: `LastFraction()`, `ByTime()` or `ByUser()`, by the users of `group`. Without a
+            `group`, `ByUser()` draws single rows. Or a column with `"train"`, `"valid"` or
+            `"test"`. Rows in no part are left out. By default all rows of a single table are
+            `"train"`.
+        separator: Separator of histories that are text, such as `"^"`.
         max_length: The largest number of behaviors that a model reads.
         dim: Same as in `prepare_impressions`.
         min_count: How often a value must occur in training to have its own embedding.
         bags: Same as in `prepare_impressions`.
         numeric: Same as in `prepare_impressions`.
         categorical: Same as in `prepare_impressions`.
+        time_unit: Same as in `prepare_impressions`.
+        time_format: Same as in `prepare_impressions`.
         label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`, or label -> such a
             dict, same as in `prepare_impressions`.
         sep: The separator of a CSV file, same as in `prepare_impressions`.
@@ -112,7 +126,9 @@ def prepare_rows(
     ```
     """
     # Columns.
-    sequences = [sequences] if isinstance(sequences, str) else list(sequences)
+    time_column = None
+    if any(each is not None for each in (time, order, time_format)) or time_unit != "auto":
+        time_column, time_unit = time_or_order(time, order, time_unit, time_format)
     of_label = label_columns(label)
     labels = list(of_label.values())
     of_name = {each.name: column for each, column in of_label.items()}
@@ -123,6 +139,8 @@ def prepare_rows(
         side_features,
         of,
         ids=ids,
+        time=time_column,
+        time_format=time_format,
         numbers=[*labels, *weights],
         bags=bags,
         numeric=numeric,
@@ -131,37 +149,41 @@ def prepare_rows(
     own = feature_names([*columns.target, *columns.context])
     of_target, of_context = map(feature_names, (columns.target, columns.context))
     check_no_feedback(dict.fromkeys(labels, "the label"), of_target, of_context)
+    histories = history_columns(sequences, columns.of_behaviors)
 
     # Clean and split.
     names_of_types = features_to_type([*columns.target, *columns.context])
-    frame, part, bad, counts = read_rows(
+    others = [name for name in (time_column, split) if isinstance(name, str)]
+    frame, part, at, bad, counts = read_rows(
         sources_by_part(source, split, (sep, header, names)),
-        [*own, *labels, *ids, *weights, *([] if split is None else [split])],
-        [f"{sequence}_{name}" for sequence in sequences for name in columns.of_behaviors],
+        [*own, *labels, *ids, *weights, *others],
+        [column for names in histories.values() for column in names.values()],
         split,
         names_of_types,
         columns.separators,
         columns.reading,
         {
-            "required": [*ids, *labels, columns.item],
+            "required": [*ids, *labels, *([columns.item] if histories else [])],
             "labels": labels,
             "label_map": label_map_by_column(label_map, of_name),
             "max_bad": check_max_bad(max_bad),
             "strict": strict,
+            "time": None if time_column is None else (time_column, time_unit, time_format),
         },
+        group,
     )
     reading = columns.reading
     reading["kinds"] |= kinds_of(names_of_types, reading["found"], reading["kinds"])
 
     # Encode.
-    seen, missing = read_histories(frame, sequences, columns, separator, part == TRAIN)
+    seen, missing = read_histories(frame, histories, columns, separator, part == TRAIN)
 
     def training_values(name):
         values = [frame[name][part == TRAIN]] if name in own else []
         return concat_series([*values, *seen.get(name, ())])
 
     features = columns.fit(training_values, dim, min_count)
-    spec = columns.spec(features, sequences, max_length)
+    spec = columns.spec(features, histories, max_length)
     spec = dataclasses.replace(spec, labels=tuple(of_label))
     for name in own:
         if spec.features[name].axes:
@@ -173,13 +195,14 @@ def prepare_rows(
     behaviors, samples = rows_to_samples(
         frame, spec, of_name, group=group, weight=weight, label_map=label_map
     )
-    samples = dataclasses.replace(samples, line=frame.index.to_numpy())
+    samples = dataclasses.replace(samples, time=at, line=frame.index.to_numpy())
     parts = cut_into_parts(samples, part)
     for name, column in of_name.items():
         check_both_classes(parts["train"].labels[name], f"column {column!r}")
     report = {
         "kind": "rows",
         **counts,
+        "histories": {"columns": histories, "separator": separator},
         "columns": features.types,
         **features.of_bags,
         "values_missing": _missing(spec, samples, behaviors, missing),

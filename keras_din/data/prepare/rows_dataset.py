@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from keras_din.data.encoding.lookup import to_indices
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_column
+from keras_din.data.prepare.later_rows import is_text, read_later_rows
 from keras_din.data.prepare.leaks import check_known_before
+from keras_din.data.prepare.list_columns import is_real, list_column
+from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
 from keras_din.data.reading.file_lines import describe_row
@@ -21,7 +23,7 @@ from keras_din.data.reading.labels import (
     label_map_of,
     require_labels,
 )
-from keras_din.data.reading.source import to_frame
+from keras_din.data.reading.source import as_source, to_frame
 from keras_din.data.reading.text_types import is_missing_among_numbers, is_missing_token
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
@@ -33,13 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["rows_dataset", "rows_to_samples"]
 
-_WORDS = {
-    "string": "strings",
-    "int64": "integers",
-    "int32": "integer indices",
-    "float32": "numbers",
-}
-
 
 def rows_to_samples(
     frame: Any,
@@ -49,13 +44,20 @@ def rows_to_samples(
     group: str | None = None,
     weight: str | None = None,
     label_map: dict | None = None,
+    sequences: dict | None = None,
+    separator: str | None = None,
+    bags: Sequence[str] | dict[str, str] = (),
+    sep: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    max_bad: float = MAX_BAD,
 ) -> tuple[dict[str, BehaviorLog], Samples]:
     """Converts rows with materialized histories to a behavior log and samples.
 
     Args:
-        frame: A `DataFrame` or another table (see `prepare_impressions`) except a CSV file, with
-            one column per input of the spec, of the same name. Values are raw values if a feature
-            has a vocabulary or hash buckets, and indices if it has only a size. A missing number
+        frame: A `DataFrame` or another table (see `prepare_impressions`), with one column per
+            input of the spec, of the same name. Values are raw values if a feature has a
+            vocabulary or hash buckets, and indices if it has only a size. A missing number
             of a `Numeric` is replaced by the feature's mean, and counted in `values_missing` of
             the data set. Words among numbers, such as `-`, are missing values too, and are
             printed. Behaviors are lists or arrays, the most recent last. `None` or NaN is an empty
@@ -72,6 +74,15 @@ def rows_to_samples(
         weight: Column with the weight of each row in the loss, without missing values.
         label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`, or label -> such a
             dict, same as in `prepare_impressions`.
+        sequences: Name of a sequence -> name of a feature -> the column of its histories, if it is
+            not `{sequence}_{feature}`, same as in `prepare_rows`.
+        separator: Separator of histories that are text, such as `"^"`.
+        bags: Separators of text with several values, same as in `prepare_impressions`.
+        sep: The separator of a CSV file, same as in `prepare_impressions`.
+        header: Same as in `prepare_impressions`.
+        names: Same as in `prepare_impressions`.
+        max_bad: The largest share of invalid lines of a file of text. They are left out, and their
+            number is printed.
 
     Returns:
         `(behaviors, samples)`: a dict of `BehaviorLog`, in which every row is a user, and
@@ -92,8 +103,14 @@ def rows_to_samples(
     behaviors, samples = kd.data.rows_to_samples(rows, spec, "click")
     ```
     """
-    frame = to_frame(frame)
     of_label = {} if label is None else columns_of_spec(label, spec)
+    source = as_source(frame, sep, header, names)
+    if is_text(source) or separator is not None or sequences or bags:
+        others = {"ids": [group], "numbers": [*of_label.values(), weight]}
+        others = {kind: [n for n in columns if n is not None] for kind, columns in others.items()}
+        frame = read_later_rows(source, spec, sequences, separator, bags, max_bad, **others)
+    else:
+        frame = to_frame(source)
     if of_label:
         roles = {name: info.role for name, info in spec.inputs.items()}
         words = {"behavior": "sequences"}
@@ -168,6 +185,13 @@ def rows_dataset(
     group: str | None = None,
     weight: str | None = None,
     label_map: dict | None = None,
+    sequences: dict | None = None,
+    separator: str | None = None,
+    bags: Sequence[str] | dict[str, str] = (),
+    sep: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    max_bad: float = MAX_BAD,
     shuffle: bool = False,
     seed: int = 0,
     first_epoch: int = 0,
@@ -182,6 +206,13 @@ def rows_dataset(
         group: Same as in `rows_to_samples`.
         weight: Same as in `rows_to_samples`.
         label_map: Same as in `rows_to_samples`.
+        sequences: Same as in `rows_to_samples`.
+        separator: Same as in `rows_to_samples`.
+        bags: Same as in `rows_to_samples`.
+        sep: Same as in `rows_to_samples`.
+        header: Same as in `rows_to_samples`.
+        names: Same as in `rows_to_samples`.
+        max_bad: Same as in `rows_to_samples`.
         shuffle: Whether each epoch has its own order, for training. Then the labels must not all
             be equal.
         seed: Seed of the orders.
@@ -202,7 +233,19 @@ def rows_dataset(
     ```
     """
     behaviors, samples = rows_to_samples(
-        frame, spec, label, group=group, weight=weight, label_map=label_map
+        frame,
+        spec,
+        label,
+        group=group,
+        weight=weight,
+        label_map=label_map,
+        sequences=sequences,
+        separator=separator,
+        bags=bags,
+        sep=sep,
+        header=header,
+        names=names,
+        max_bad=max_bad,
     )
     if shuffle and label is not None:
         for name, column in columns_of_spec(label, spec).items():
@@ -241,13 +284,6 @@ def _(feature: Bag, name: str, values):
     row = np.repeat(np.arange(len(values)), lengths)[real]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(values)))])
     return Bags(np.arange(len(values)), offsets, _indices(name, flat[real], feature))
-
-
-def is_real(values, feature) -> np.ndarray:
-    """Which raw values of a feature are not padding: bool `(values,)`."""
-    values = pd.Series(values)
-    is_padding = (values == feature.padding_value).fillna(False).to_numpy(bool)
-    return ~is_missing(values) & ~is_padding
 
 
 def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
@@ -291,49 +327,6 @@ def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
             )
     counts = ", ".join(f"{word!r} {count:,}" for word, count in words.value_counts().items())
     print(f"Column {name!r}: without a value: {counts}. They are replaced by the feature's mean.")
-
-
-def list_column(name: str, column, feature):
-    """Splits a list column into lengths `(rows,)` and an Arrow array of all its values.
-
-    Args:
-        name: Name of the column, for errors.
-        column: The column, a `Series` or an Arrow array.
-        feature: The feature of the lists, or its name.
-    """
-    try:
-        lists = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise ValueError(
-            f"Column {name!r} must hold {_lists_of(feature)}. "
-            f"Received: {_first_other(column) or error}."
-        ) from None
-    if lists.null_count == len(lists):  # A column of nulls may have any type.
-        return np.zeros(len(lists), np.int64), pa.nulls(0)
-    if isinstance(lists, pa.ChunkedArray):
-        lists = lists.combine_chunks()
-    if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
-        raise ValueError(
-            f"Column {name!r} must hold {_lists_of(feature)}. "
-            f"Received: values of type {lists.type}, {_first_other(column)}."
-        )
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    return lengths, lists.flatten()
-
-
-def _lists_of(feature) -> str:
-    """Describes the content of a list column of a feature, for errors."""
-    return "lists" if isinstance(feature, str) else f"lists of {_WORDS[feature.raw_dtype]}"
-
-
-def _first_other(column) -> str:
-    """Describes the first cell that is not a list, for errors."""
-    cells = column.to_pylist() if isinstance(column, pa.Array) else column
-    for row, cell in enumerate(cells):
-        if isinstance(cell, (list, tuple, np.ndarray)) or pd.isna(cell):
-            continue
-        return f"{cell!r} in row {row}"
-    return ""
 
 
 def _numpy(values) -> np.ndarray:

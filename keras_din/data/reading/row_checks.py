@@ -14,6 +14,14 @@ from keras_din.data.reading.labels import (
     label_remedy,
     to_labels,
 )
+from keras_din.data.reading.times import (
+    ORDER,
+    PLACEHOLDER,
+    find_placeholders,
+    placeholder_remedy,
+    time_remedy,
+    to_microseconds,
+)
 
 
 class RowChecks:
@@ -80,6 +88,24 @@ class RowChecks:
             if wrong.any():
                 values = self._frame[name].dropna()
                 self.remedies[reason] = label_remedy(values, name if len(found) > 1 else None)
+
+    def check_times(self, name: str, time_unit: str, time_format: str | None) -> tuple:
+        """Sets aside rows whose time is invalid or a placeholder; see `to_microseconds`.
+
+        Returns:
+            `(times, unit)`: int64 `(rows,)`, and the detected unit.
+        """
+        values = self._frame[name]
+        times, known, unit = to_microseconds(name, values, time_unit, time_format)
+        what = "a whole number, as an order is" if unit == ORDER else "a time"
+        self.set_aside(~known, f"{name!r} is not {what}", name)
+        wrong = values[~known & ~is_missing(values)]
+        if unit != ORDER and len(wrong):
+            self.remedies[f"{name!r} is not {what}"] = time_remedy(wrong, time_format)
+        early = find_placeholders(name, times, known, unit, time_unit, time_format, self._frame)
+        self.set_aside(early, f"{name!r} {PLACEHOLDER}", name)
+        self.remedies[f"{name!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
+        return times, unit
 
     @property
     def labels_filled(self) -> dict:

@@ -129,6 +129,13 @@ def is_csv(source) -> bool:
     return isinstance(source, CsvFile) or (isinstance(source, SEVERAL) and source.is_csv)
 
 
+def has_lines(source) -> bool:
+    """Whether a source is one file of JSON lines, or several."""
+    if isinstance(source, Pieces):
+        return source.is_json
+    return isinstance(source, ArrowSource) and source.json_lines is not None
+
+
 def read_lines(source, columns: list) -> tuple:
     """Reads columns of an `ArrowSource`, or of several tables that are not CSV files.
 
@@ -179,10 +186,15 @@ def to_frame(table) -> pd.DataFrame:
 
     Args:
         table: Same as in `as_source`, except CSV files: use `read_table` for these.
+
+    Raises:
+        ValueError: If it is a CSV file, or a line of JSON is not an object.
     """
     source = as_source(table)
     if isinstance(source, ArrowSource) or (isinstance(source, SEVERAL) and not source.is_csv):
         columns = source.read(source.names)
+        if has_lines(source):
+            _check_lines(source)
         return pd.DataFrame({name: from_arrow(columns[name]) for name in source.names})
     if not isinstance(source, pd.DataFrame):
         raise ValueError(
@@ -190,6 +202,18 @@ def to_frame(table) -> pd.DataFrame:
             f"Received: {_describe(table)}."
         )
     return source
+
+
+def _check_lines(source) -> None:
+    """Raises a `ValueError` if a line of JSON is not an object."""
+    for one in [source] if isinstance(source, ArrowSource) else [p.source for p in source.pieces]:
+        _, _, bad = one.read_lines(one.names)
+        if bad:
+            line, reason = bad[0]
+            raise ValueError(
+                f"Every line must be a JSON object. Received: line {line} of {one.what} has "
+                f"{reason}."
+            )
 
 
 def _is_iterable(table) -> bool:

@@ -24,7 +24,6 @@ from keras_din.data.reading.columns import (
     check_exact_ids,
     check_written_ids,
     from_arrow,
-    is_missing,
     is_text_categories,
     to_plain_index,
     whole_as_integers,
@@ -34,15 +33,7 @@ from keras_din.data.reading.csv_file import read_csv
 from keras_din.data.reading.file_lines import place, set_file_lines
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import SEVERAL, ArrowSource, Table, as_source
-from keras_din.data.reading.times import (
-    ORDER,
-    PLACEHOLDER,
-    find_placeholders,
-    placeholder_remedy,
-    time_range,
-    time_remedy,
-    to_microseconds,
-)
+from keras_din.data.reading.times import time_range
 from keras_din.data.reading.utf8 import decode, split_off_bad_text
 from keras_din.data.store.order import argsort_events, stable_argsort
 
@@ -294,15 +285,7 @@ def clean_events(
     one_of("duplicates", duplicates, (None, "keep", "drop"))
     checks = RowChecks(frame, label_map)
     found = checks.check_values([user, time, *labels, *required], labels)
-    times, known, unit = to_microseconds(time, frame[time], time_unit, time_format)
-    what = "a whole number, as an order is" if unit == ORDER else "a time"
-    checks.set_aside(~known, f"{time!r} is not {what}", time)
-    wrong = frame[time][~known & ~is_missing(frame[time])]
-    if unit != ORDER and len(wrong):
-        checks.remedies[f"{time!r} is not {what}"] = time_remedy(wrong, time_format)
-    early = find_placeholders(time, times, known, unit, time_unit, time_format, frame)
-    checks.set_aside(early, f"{time!r} {PLACEHOLDER}", time)
-    checks.remedies[f"{time!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
+    times, unit = checks.check_times(time, time_unit, time_format)
     checks.check_labels(found)
 
     good = np.flatnonzero(checks.good)

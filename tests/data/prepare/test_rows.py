@@ -6,7 +6,7 @@ import pytest
 
 from keras_din import build_base
 from keras_din.cli import show
-from keras_din.data import PreparedData, prepare_rows, rows_dataset
+from keras_din.data import ByTime, ByUser, LastFraction, PreparedData, prepare_rows, rows_dataset
 from keras_din.features import Bag, Categorical, Numeric
 
 COLUMNS = {
@@ -304,3 +304,85 @@ def test_tables_of_text_and_bags_by_part():
     assert data.parts["test"].line.tolist() == [0, 1]
     ((x, _),) = data.dataset("test")
     np.testing.assert_array_equal(x["genres"], [[[3, 2]], [[2, 0]]])  # B occurs three times.
+
+
+def test_histories_in_columns_of_other_names():
+    frame = as_text(a_frame()).rename(columns={"hist_item": "clicked", "hist_action": "how"})
+    columns = {"hist": {"item": "clicked", "action": "how"}}
+    words = COLUMNS | {"separator": "|", "split": "part", "dim": 4}
+    data = prepare_rows(frame, **words, sequences=columns)
+    expected = prepare_rows(a_frame(), **words)
+    assert data.spec == expected.spec
+    assert data.report["histories"] == {
+        "columns": {"hist": columns["hist"] | {"price": "hist_price"}},
+        "separator": "|",
+    }
+    ((x, _),) = data.dataset("train")
+    ((y, _),) = expected.dataset("train")
+    for name in x:
+        np.testing.assert_array_equal(x[name], y[name])
+    with pytest.raises(
+        ValueError, match=r"feature -> column .* of the features \['item', 'price',"
+    ):
+        prepare_rows(frame, **words, sequences={"hist": {"device": "clicked"}})
+    with pytest.raises(
+        ValueError, match=r"Columns \['nowhere', 'hist_action'\] must be in the rows"
+    ):
+        prepare_rows(frame, **words, sequences={"hist": {"item": "nowhere"}})
+
+
+def no_histories(rows=40):
+    """Rows of 4 users in no order, of which some lack the item."""
+    return pd.DataFrame(
+        {
+            "user": [f"u{row % 4}" for row in range(rows)],
+            "item": [None if row == 5 else f"i{row % 3}" for row in range(rows)],
+            "time": [f"2026-01-{31 - row % 31:02}" for row in range(rows)],
+            "order": [(row * 7) % rows for row in range(rows)],
+            "click": [row // 2 % 2 for row in range(rows)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "words, test",
+    [
+        ({"split": LastFraction(valid=0, test=0.1)}, [36, 37, 38, 39]),
+        ({"split": LastFraction(valid=0, test=0.1), "order": "order"}, [11, 17, 28, 34]),
+        ({"split": ByTime(test_from="2026-01-31"), "time": "time"}, [0, 31]),
+        ({"split": ByUser(valid=0, test=0.25, seed=2), "group": "user"}, [*range(2, 40, 4)]),
+    ],
+)
+def test_splits_of_rows_without_histories(words, test):
+    data = prepare_rows(
+        no_histories(), label="click", target=["item"], sequences=(), dim=4, **words
+    )
+    assert data.parts["test"].line.tolist() == test
+    assert len(data.parts["train"]) == 40 - len(test)
+    # Without histories the item is a value like others.
+    assert data.report["values_missing"] == {"item": 1}
+    assert (data.parts["train"].time is None) == (not {"time", "order"} & words.keys())
+
+
+def test_single_rows_are_drawn_without_a_group():
+    words = {"label": "click", "target": ["item"], "sequences": (), "dim": 4}
+    parts = [
+        prepare_rows(no_histories(), **words, split=ByUser(valid=0.1, test=0.2, seed=seed)).parts
+        for seed in (0, 0, 1)
+    ]
+    assert [len(part) for part in parts[0].values()] == [28, 4, 8]
+    lines = [part["test"].line.tolist() for part in parts]
+    assert lines[0] == lines[1] != lines[2]
+
+
+def test_times_of_rows_are_checked():
+    words = {"label": "click", "target": ["item"], "sequences": (), "dim": 4, "max_bad": 0.1}
+    frame = no_histories()
+    frame.loc[3, "time"] = "soon"
+    data = prepare_rows(frame, **words, time="time", split=ByTime(test_from="2026-01-31"))
+    assert data.report["rows_aside"]["'time' is not a time"]["rows"] == 1
+    assert data.report["time_from"].startswith("2026-01-01")
+    with pytest.raises(ValueError, match="Either `time` or `order` must name a column"):
+        prepare_rows(frame, **words, time_format="%Y")
+    with pytest.raises(ValueError, match=r"Each part that `split` names.*\['test'\]"):
+        prepare_rows(frame, **words, time="time", split=ByTime(test_from="2027-01-31"))

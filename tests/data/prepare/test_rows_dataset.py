@@ -245,3 +245,49 @@ def test_missing_group_raises(user):
     message = r"'user' must have a value in every row.* Received: no value in row 1\."
     with pytest.raises(ValueError, match=message):
         rows_to_samples(a_frame(user=user), SPEC, "click", group="user")
+
+
+def text_rows(folder):
+    """Rows of text: histories with `^`, a bag with `,`, an empty history, and a line too short."""
+    path = folder / "rows.csv"
+    lines = ["item;hist_item;tags;click;w", "007;12^007;a,b;1;2", "12;;;0;1", "7;007^x^12;b;1;0.5"]
+    path.write_text("\n".join([*lines, "12;7"]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_rows_of_text(tmp_path, capsys):
+    item = Categorical("item", vocabulary=["007", "12"], dim=4)
+    tags = Bag("tags", vocabulary=["a", "b"], dim=4)
+    spec = FeatureSpec(target=[item, tags], sequences=[Sequence("hist", of=[item], max_length=3)])
+    words = {"separator": "^", "bags": {"tags": ","}, "sep": ";"}
+    path = text_rows(tmp_path)
+    batches = rows_dataset(path, spec, "click", weight="w", max_bad=0.3, **words)
+    assert "left out 1 rows: wrong number of fields, first in line 5\n" in capsys.readouterr().out
+    ((x, y, weight),) = batches
+    np.testing.assert_array_equal(x["item"], [[2], [3], [1]])
+    np.testing.assert_array_equal(x["hist_item"], [[3, 2, 0], [0, 0, 0], [2, 1, 3]])
+    np.testing.assert_array_equal(y, [[1], [0], [1]])
+    np.testing.assert_array_equal(weight, [[2], [1], [0.5]])
+    behaviors, samples = rows_to_samples(path, spec, max_bad=0.3, **words)
+    assert samples.columns["tags"].values.tolist() == [2, 3, 3]
+    with pytest.raises(ValueError, match="At most 1 %"):
+        rows_to_samples(path, spec, **words)
+    # The same rows of a DataFrame of text.
+    frame = pd.read_csv(path, sep=";", dtype=str, nrows=3)
+    again, of_frame = rows_to_samples(frame, spec, separator="^", bags={"tags": ","})
+    np.testing.assert_array_equal(again["hist"].columns["item"], behaviors["hist"].columns["item"])
+    np.testing.assert_array_equal(of_frame.columns["item"], samples.columns["item"])
+    other = frame.rename(columns={"hist_item": "clicked"})
+    given = {"hist": {"item": "clicked"}}
+    renamed, _ = rows_to_samples(other, spec, sequences=given, separator="^", bags={"tags": ","})
+    assert renamed["hist"].offsets.tolist() == [0, 2, 2, 5]
+    with pytest.raises(ValueError, match=r"sequences of the spec: \['hist'\]. Received: \['x'\]"):
+        rows_to_samples(other, spec, sequences={"x": {}})
+
+
+def test_text_without_a_separator_raises(tmp_path):
+    item = Categorical("item", vocabulary=["007", "12"], dim=4)
+    spec = FeatureSpec(target=[item], sequences=[Sequence("hist", of=[item], max_length=3)])
+    message = r"'hist_item' must hold lists.*'12\^007' in row 0.*name it in `separator`"
+    with pytest.raises(ValueError, match=message):
+        rows_to_samples(text_rows(tmp_path), spec, sep=";", max_bad=0.3)

@@ -173,6 +173,15 @@ def test_a_field_that_a_file_lacks_is_missing(tmp_path):
         read_table(files, ["color"])
 
 
+def test_a_frame_of_bad_lines_raises(tmp_path):
+    path = write(tmp_path / "a.json", ['{"user": 1}', "{", '{"user": 2}'])
+    for source in (path, [path]):
+        with pytest.raises(
+            ValueError, match=r"must be a JSON object. Received: line 2 of .*a\.json"
+        ):
+            to_frame(source)
+
+
 def test_options_of_csv_files_raise(tmp_path):
     path = write(tmp_path / "a.json", ['{"user": 1}'])
     with pytest.raises(ValueError, match="must not be given unless the table is a CSV file"):

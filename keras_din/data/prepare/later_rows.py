@@ -1,0 +1,98 @@
+"""Reads rows that contain their histories for a spec that is known, from any table."""
+
+import pandas as pd
+
+from keras_din.data.prepare.log_columns import feature_names, log_columns
+from keras_din.data.prepare.read_rows import read_rows
+from keras_din.data.prepare.row_histories import history_columns, split_cells, to_lists
+from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
+from keras_din.data.reading.source import has_lines, is_csv
+from keras_din.features import FeatureSpec
+
+
+def is_text(source) -> bool:
+    """Whether a table is read from lines of text, some of which may be bad."""
+    return is_csv(source) or has_lines(source)
+
+
+def read_later_rows(
+    source,
+    spec: FeatureSpec,
+    sequences: dict | None = None,
+    separator: str | None = None,
+    bags=(),
+    max_bad: float = MAX_BAD,
+    *,
+    ids=(),
+    numbers=(),
+) -> pd.DataFrame:
+    """Reads rows with one column per input of a spec.
+
+    Args:
+        source: The result of `as_source`.
+        spec: The features.
+        sequences: See `rows_to_samples`.
+        separator: Separator of histories that are text, or `None`.
+        bags: Separators of text with several values, see `check_separators`.
+        max_bad: The largest share of lines that may be bad. Their number is printed.
+        ids: Names of other columns of ids.
+        numbers: Names of other columns of numbers.
+
+    Returns:
+        A frame with the other columns and a column per input, indexed by line or row. Histories
+        and bags are lists.
+    """
+    given = dict(sequences or {})
+    if other := set(given) - {sequence.name for sequence in spec.sequences}:
+        raise ValueError(
+            "`sequences` must name sequences of the spec: "
+            f"{[sequence.name for sequence in spec.sequences]}. Received: {sorted(other)}."
+        )
+    of_sequences = {
+        each.name: history_columns(
+            {each.name: given.get(each.name, {})}, feature_names(each.features)
+        )[each.name]
+        for each in spec.sequences
+    }
+    of_behaviors = {f.name: f for each in spec.sequences for f in each.features}
+    own = [*spec.context, *spec.target]
+    side_features = [f for f in of_behaviors.values() if f not in own]
+    columns = log_columns(
+        spec.target,
+        [*spec.context, *side_features],
+        (),
+        None,
+        ids=ids,
+        numbers=numbers,
+        bags=bags,
+    )
+    read = read_rows(
+        {"train": source},
+        [*feature_names(own), *ids, *numbers],
+        [column for names in of_sequences.values() for column in names.values()],
+        None,
+        [],
+        columns.separators,
+        columns.reading,
+        {
+            "required": [],
+            "labels": [],
+            "label_map": {},
+            "time": None,
+            "max_bad": check_max_bad(max_bad),
+            "strict": False,
+        },
+    )
+    for reason, facts in read.counts["rows_aside"].items():
+        print(f"left out {facts['rows']:,} rows: {reason}, first in line {facts['first_line']}")
+    frame = read.frame
+    for each in spec.sequences:
+        names = {feature.name: each.input_name(feature) for feature in each.features}
+        features = list(each.features)
+        to_lists(frame, names, of_sequences[each.name], features, columns.reading, separator)
+    for feature in own:
+        if feature.axes:
+            frame[feature.name] = split_cells(
+                frame[feature.name], columns.separators.get(feature.name)
+            )
+    return frame
