@@ -10,7 +10,7 @@ def add_csv(parser) -> None:
     parser.add_argument(
         "--sep",
         metavar="TEXT",
-        help="separator of CSV files, such as `;` or `tab` (default: by file name)",
+        help="separator of CSV files, such as `;`, `::` or `tab` (default: by file name)",
     )
     parser.add_argument(
         "--names", type=names, metavar="A,B", help="column names of a CSV file without a header"

@@ -141,6 +141,38 @@ def test_rows_with_times_but_without_users(tmp_path):
     assert prepared.spec.features["hour"].vocabulary[0] == "14102100"
 
 
+def test_files_without_header(tmp_path, capsys):
+    """MovieLens separates fields by `::`. Taobao has behaviors of several types."""
+    lines = [f"{1 + n % 4}::{n * 3 % 17}::{1 + n % 5}::{978300760 + 60 * n}" for n in range(40)]
+    lines[20:20] = ["1::2", "", "1::2::3::never"]
+    ratings, data = write(tmp_path / "ratings.dat", lines), str(tmp_path / "data")
+    words = ["--sep", "::", "--names", "user,item,rating,ts", "--max-bad", "0.1", "--dim", "4"]
+    words += ["--user", "user", "--time", "ts", "--target", "item"]
+    assert main(["prepare", ratings, data, *words]) == 0
+    assert PreparedData.load(data).bad_rows["reason"].tolist() == [
+        "2 fields, not 4: 1::2",
+        "'ts' is not a time",
+    ]
+    liked = ["--label", "rating", "--label-map", "1=0,2=0,3=0,4=1,5=1", "--context", "rating"]
+    assert main(["prepare", ratings, data, *words, *liked, "--overwrite"]) != 0
+    assert "'rating'" in capsys.readouterr().err  # The label is not a feature.
+    assert main(["prepare", ratings, data, *words, *liked[:-2], "--overwrite"]) == 0
+    prepared = PreparedData.load(data)
+    assert prepared.bad_rows["line"].tolist() == [21, 23]
+    assert sum(part.label.sum() for part in prepared.parts.values()) == 16
+    kinds = ["pv", "buy", "pv", "cart", "pv", "fav"]
+    lines = [
+        f"{1 + n % 3},{n * 5 % 23},{n * 5 % 23 % 4},{kinds[n % 6]},{1511544070 + n}"
+        for n in range(60)
+    ]
+    behaviors = write(tmp_path / "UserBehavior.csv", [*lines, "1,2,3"])
+    words = ["--names", "user,item,category,action,ts", "--user", "user", "--time", "ts"]
+    words += ["--target", "item,category", "--side-features", "action", "--max-bad", "0.1"]
+    assert main(["prepare", behaviors, data, *words, "--dim", "4", "--overwrite"]) == 0
+    spec = PreparedData.load(data).spec
+    assert set(spec.sequences[0].side_features[0].vocabulary) == {"pv", "buy", "cart", "fav"}
+
+
 @pytest.mark.parametrize(
     "words, message",
     [

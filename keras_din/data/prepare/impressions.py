@@ -128,8 +128,8 @@ def prepare_impressions(
             placeholders, and their rows are kept aside.
         time_format: Format of times that are neither ISO 8601 nor since 1970, see
             `datetime.strptime`: `"%Y%m%d"` for 20220408.
-        allow_empty_parts: Whether a part that `split` names may have no rows.
-        sep: The separator of CSV files, here and in the other tables. By default a tab if the
+        allow_empty_parts: Whether a part that `split` names may have no rows. sep: The separator of
+        CSV files, here and in the other tables, such as `"::"`. By default a tab if the
             name of the file contains `.tsv`, else a comma.
         header: Whether the log, a CSV file, has a header line. By default it has one unless
             `names` is given.

@@ -14,15 +14,18 @@ import pyarrow.csv
 from keras_din.data.reading.bad_rows import ENCODING_REMEDY, Reason
 from keras_din.data.reading.columns import check_columns
 from keras_din.data.reading.file_format import Unpacked, open_bytes
+from keras_din.data.reading.replaced_bytes import replace_bytes
 from keras_din.data.reading.text_types import NULLS
 
+UNIT = "\x1f"  # The unit separator of ASCII, which occurs in no text.
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 class CsvFile(NamedTuple):
     """A text file of separated values.
 
-    `sep` is the separator, `None` to infer it from the file name. `names` are the column names,
+    `sep` is the separator, `None` to infer it from the file name. If it has several characters,
+    `UNIT` stands for it in what `open` returns. `names` are the column names,
     `None` to read them from the first line. `header` is whether the file has such a line.
     `unpacked` is the content of a compressed file, which is unpacked once and read several times.
     """
@@ -36,14 +39,18 @@ class CsvFile(NamedTuple):
     def open(self):
         """Opens the content of the file as a binary stream."""
         if self.unpacked is None:
-            return open_bytes(self.path)
-        return pa.input_stream(self.unpacked.path, compression=None)
+            stream = open_bytes(self.path)
+        else:
+            stream = pa.input_stream(self.unpacked.path, compression=None)
+        if self.sep is None or len(self.sep) == 1:
+            return stream
+        return replace_bytes(stream, self.sep.encode(), UNIT.encode())
 
     @property
     def delimiter(self) -> str:
-        """The separator."""
+        """The separator in what `open` returns."""
         if self.sep is not None:
-            return self.sep
+            return self.sep if len(self.sep) == 1 else UNIT
         return "\t" if ".tsv" in os.path.basename(self.path).lower() else ","
 
 
@@ -64,19 +71,25 @@ def csv_names(file: CsvFile) -> list:
         raise ValueError(
             f"A CSV file must begin with a header line. Received: none in {file.path}."
         )
+    if len(first) == 1 and (file.names is None or len(file.names) > 1):
+        _check_separator(file, first[0])
     if file.names is not None and len(file.names) != len(first):
         raise ValueError(
             f"`names` must name each column of {file.path}, whose first line has {len(first)} "
             f"fields: {first[:8]}. Received: {len(file.names)} names, {list(file.names)[:8]}."
         )
-    if len(first) == 1 and (others := [sep for sep in ";\t|," if sep in first[0]]):
-        sep = max(others, key=first[0].count)
+    return first if file.names is None else list(file.names)
+
+
+def _check_separator(file: CsvFile, line: str) -> None:
+    """Raises a `ValueError` if a line of one field contains another separator."""
+    if others := [sep for sep in ("::", ";", "\t", "|", ",") if sep in line]:
+        sep = max(others, key=line.count)
         raise ValueError(
-            f"The columns of a CSV file must be separated by {file.delimiter!r}. Received: one "
-            f"column in {file.path}, {_truncate(first[0])!r}. Pass its separator, "
+            f"The columns of a CSV file must be separated by {file.sep or file.delimiter!r}. "
+            f"Received: one column in {file.path}, {_truncate(line)!r}. Pass its separator, "
             f"`sep={sep!r}` (on the command line `--sep {_shell_quote(sep)}`)."
         )
-    return first if file.names is None else list(file.names)
 
 
 def csv_hint(file: CsvFile, lacking) -> str:
@@ -188,7 +201,7 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
             source.at = at + 1
             fields = _split_line(source.lines[at], delimiter)
             if fields is None:
-                line = _truncate(source.lines[at])
+                line = _truncate(source.lines[at].replace(UNIT, file.sep or UNIT))
                 kind = "not readable as CSV"
                 bad.append((at + 1, Reason(kind, f"{kind}: {error}: {line}")))
                 continue
@@ -198,6 +211,7 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
             in_header = False
         elif len(fields) != width:
             line = _truncate(source.lines[at])
+            line = line if file.sep is None else line.replace(UNIT, file.sep)
             text = f"{len(fields)} fields, not {width}: {line}"
             bad.append((at + 1, Reason("wrong number of fields", text)))
             consumed = source.lines[at + 1 : source.at]

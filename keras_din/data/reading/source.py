@@ -89,8 +89,8 @@ def as_source(table, sep: str | None = None, header: bool | None = None, names=N
             among them are unpacked one after another. Or an iterable of paths, or of such tables,
             which are one table; an iterator can be read once. A result of this function is returned
             unchanged.
-        sep: The separator of a CSV file. By default a tab if its name contains `.tsv`, else a
-            comma.
+        sep: The separator of a CSV file, such as `";"` or `"::"`. By default a tab if its name
+            contains `.tsv`, else a comma.
         header: Whether a CSV file has a header line. By default it has one unless `names` is
             given.
         names: Names of the columns of a CSV file, in their order.
@@ -163,11 +163,11 @@ def as_sources(tables, sep: str | None = None):
 
 def _with_options(source: CsvFile, sep, header, names) -> CsvFile:
     sep = {"tab": "\t", "\\t": "\t", None: source.sep}.get(sep, sep)
-    if sep is not None and (not isinstance(sep, str) or len(sep) != 1 or sep in '"\r\n'):
+    if sep is not None and (not isinstance(sep, str) or not sep or {*sep} & {*'"\r\n'}):
         raise ValueError(
-            f"`sep` must be one character. Received: sep={sep!r}. Read a file with another "
-            "separator with `pandas.read_csv(..., sep=..., engine='python')` and pass the "
-            "DataFrame."
+            "`sep` must be text without quotes and line breaks, such as ';' or '::'. "
+            f"Received: sep={sep!r}. Read a file with another separator with "
+            "`pandas.read_csv(..., sep=..., engine='python')` and pass the DataFrame."
         )
     if names is not None:
         names = [names] if isinstance(names, str) else list(names)

@@ -329,11 +329,11 @@ def write(path: pathlib.Path, text: str) -> pathlib.Path:
     return path
 
 
-@pytest.mark.parametrize("sep", [";", "\t", "|", ",", "tab", "\\t", " "])
+@pytest.mark.parametrize("sep", [";", "\t", "|", ",", "tab", "\\t", " ", "::", "\x01", "|;|"])
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("bad_line", [False, True])
 def test_separators_and_headers(tmp_path, sep, header, bad_line):
-    text = separated({"tab": "\t", "\\t": "\t"}.get(sep, sep), header)
+    text = separated("\x02", header).replace("\x02", {"tab": "\t", "\\t": "\t"}.get(sep, sep))
     if bad_line:
         lines = text.splitlines(True)
         text = "".join([*lines[:3], "one\n", *lines[3:]])
@@ -380,8 +380,10 @@ def test_one_separator_for_all_files(tmp_path):
         ("user;item;time;click,shown\n", {}, r"separated by ';', pass `sep=';'`"),
         (separated(",", header=False), {}, "first line is not a header, name its columns with"),
         ("user, item, time, click\n", {}, r"blanks before or after the names of \['time'"),
-        (separated(","), {"sep": "::"}, r"must be one character\. Received: sep='::'\. .*read_csv"),
-        (separated(","), {"sep": ""}, "`sep` must be one character"),
+        (separated(","), {"sep": "::"}, r"must be separated by '::'\. .*`sep=','`"),
+        ("1::tea::9::1\n", {"names": [*"abcd"]}, r"separated by ','\. .*`sep='::'` .*`--sep '::'"),
+        (separated(","), {"sep": ""}, "`sep` must be text without quotes and line breaks"),
+        (separated(","), {"sep": ',"'}, r"must be text .*sep=',\"'\. .*read_csv"),
         (separated(","), {"names": ["user"]}, r"has 4 fields: \['user', .*1 names, \['user'\]"),
         (separated(","), {"names": [1]}, r"`names` must hold names of columns\. Received: .*\[1\]"),
         (separated(","), {"header": False}, r"`names` must name the columns of a file without"),
