@@ -29,6 +29,13 @@ def add_arguments(parser):
         metavar="SHARE",
         help="the share of older rows, drawn at random, in the rows of an epoch (default 0)",
     )
+    parser.add_argument(
+        "--new-rows",
+        default="initializer",
+        metavar="HOW",
+        help="how the row of a new item starts: 'initializer' (default), or 'mean_of:category' for "
+        "the mean of the items of the same category, or another feature of the target",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -47,6 +54,7 @@ def run(options) -> None:
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         replay=options.replay,
+        new_rows=options.new_rows,
         verbose=0 if options.quiet else "auto",
     )
     days = result.days[before:]

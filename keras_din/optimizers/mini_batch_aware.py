@@ -157,7 +157,7 @@ class MiniBatchAware(RowSparse):
             is_padding = ops.arange(len(counts)) == 0
             row_counts.assign_add(ops.where(is_padding, 0.0, added))
 
-    def _counts_of_tables(self, method: str, feature_counts) -> list:
+    def _counts_of_tables(self, method, feature_counts):
         """Returns `(variable of the counts, given counts)` of each given feature's tables."""
         if self.mini_batch_aware_l2 is None or not self.built:
             raise ValueError(

@@ -57,9 +57,7 @@ def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progres
         with atomic_file(folder / f"{name}.npz") as path:
             np.savez(path, **arrays)
     progress.checkpoint = f"{name}.keras"
-    progress.random = [
-        keras.ops.convert_to_numpy(state).tolist() for state in _random_states(model)
-    ]
+    progress.random = [keras.ops.convert_to_numpy(state).tolist() for state in random_states(model)]
     # Only this write makes the checkpoint valid. Until then the previous checkpoint is valid.
     write_json(folder / PROGRESS, dataclasses.asdict(progress), indent=None)
     for old in folder.glob("epoch-*"):
@@ -71,7 +69,7 @@ def load_checkpoint(folder: pathlib.Path, progress: Progress) -> keras.Model:
     """Loads the model of the checkpoint, with its optimizer and random states."""
     assert progress.checkpoint is not None, "there is no checkpoint"
     model = keras.saving.load_model(folder / progress.checkpoint)
-    for variable, state in zip(_random_states(model), progress.random, strict=True):
+    for variable, state in zip(random_states(model), progress.random, strict=True):
         variable.assign(state)
     return model
 
@@ -87,5 +85,6 @@ def restore_best(folder: pathlib.Path, progress: Progress, best: Best) -> None:
     best.restore(progress.best, arrays)
 
 
-def _random_states(model) -> list:
+def random_states(model) -> list:
+    """Returns the variables of the random generators of dropout, which Keras does not save."""
     return [v for v in model.variables if v.path.endswith("seed_generator_state")]

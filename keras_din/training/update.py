@@ -6,11 +6,13 @@ import time as clock
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from keras_din.checks import fraction, local_path, positive_integer, positive_number
 from keras_din.evaluation import evaluate
-from keras_din.growth import grow
+from keras_din.growth import INITIALIZER, grow
 from keras_din.training.popularity import POPULARITY
+from keras_din.training.progress import random_states
 from keras_din.training.run import Run, load_run
 from keras_din.training.run_folder import (
     UPDATES,
@@ -25,6 +27,8 @@ from keras_din.training.run_folder import (
 if TYPE_CHECKING:
     from keras_din.data import PreparedData
 
+_MEAN_OF = "mean_of:"
+
 
 def update(
     run: "Run | str | os.PathLike",
@@ -33,6 +37,7 @@ def update(
     epochs: int = 1,
     learning_rate: float | None = None,
     replay: float = 0.0,
+    new_rows: str = INITIALIZER,
     verbose: int | str = "auto",
 ) -> Run:
     """Trains a run on the days that were appended to its data, one after another.
@@ -56,6 +61,10 @@ def update(
         learning_rate: Learning rate of these days. Defaults to that of the run.
         replay: The share of older rows, drawn from all days before, in the rows of an epoch: in
             [0, 1).
+        new_rows: How the table's row of a new item starts: `"initializer"`, or `"mean_of:NAME"`
+            for the mean of the known items with the same value of the feature `NAME` of the target,
+            such as `"mean_of:category"`. Days that are learned in one call start from the means
+            before the first of them.
         verbose: See `keras.Model.fit`.
 
     Returns:
@@ -90,6 +99,7 @@ def update(
     replay = fraction("replay", replay)
     if learning_rate is not None:
         positive_number("learning_rate", learning_rate)
+    groups = _groups(data, new_rows)
     check_has_result(folder)
     if arguments["model"] == POPULARITY:
         raise ValueError(
@@ -106,7 +116,7 @@ def update(
     run = load_run(folder)
     arguments |= {"negative_rate": content["negative_rate"]}
     for index in range(len(run.days), len(data.days)):
-        run = _update(run, data, index, arguments, epochs, learning_rate, replay, verbose)
+        run = _update(run, data, index, arguments, epochs, learning_rate, replay, groups, verbose)
     return run
 
 
@@ -118,6 +128,7 @@ def _update(
     epochs: int,
     learning_rate: float | None,
     replay: float,
+    groups: "str | dict",
     verbose,
 ) -> Run:
     """Evaluates and trains one day, and writes the result to the run's folder."""
@@ -127,7 +138,11 @@ def _update(
     metrics = evaluate(run.model, before.dataset("train", batch_size, by_request=by_request))
     seed = arguments["seed"] + day.number
     keras.utils.set_random_seed(seed)
-    model = grow(run.model, run.spec, data.spec, seed=seed)
+    # With the seed of the run, a row starts alike whichever day its value is added.
+    model = grow(run.model, run.spec, data.spec, new_rows=groups, seed=arguments["seed"])
+    random = np.random.default_rng(seed)
+    for state in random_states(model):  # A loaded model has others each time.
+        state.assign(random.integers(2**31, size=tuple(state.shape)))
     if learning_rate is not None:
         model.optimizer.learning_rate = learning_rate
     learned = data.day_with_replay(index, replay, seed)
@@ -156,6 +171,18 @@ def _update(
     write_updates(run.folder, days)
     _remove_older(run.folder, name)
     return load_run(run.folder)
+
+
+def _groups(data, new_rows: str) -> "str | dict":
+    """Returns `new_rows` of `grow`."""
+    if isinstance(new_rows, str) and new_rows.startswith(_MEAN_OF):
+        return data.item_groups(new_rows.removeprefix(_MEAN_OF))
+    if new_rows != INITIALIZER:
+        raise ValueError(
+            f'`new_rows` must be "{INITIALIZER}" or "{_MEAN_OF}" and the name of a feature, such '
+            f'as "{_MEAN_OF}category". Received: new_rows={new_rows!r}.'
+        )
+    return new_rows
 
 
 def _add_feature_counts(model, day) -> None:

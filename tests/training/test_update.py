@@ -109,6 +109,45 @@ def test_one_call_per_day_and_one_for_all_days_are_equal(trained, tmp_path, opti
         np.testing.assert_array_equal(one, other)
 
 
+def test_new_rows_do_not_depend_on_the_day_they_are_added(tmp_path):
+    """With random initial values and dropout, which `lr` has not."""
+    base = prepare_impressions(a_day(0, rows=40), **COLUMNS)
+    options = {"model": "deepfm", "options": {"hidden_units": (4,)}}
+    run = train(base, tmp_path / "run", epochs=1, batch_size=8, verbose=0, **options)
+    one_day = base.append(a_day(1, rows=40))
+    two_days = one_day.append(a_day(2, rows=40))
+    whole = update(copied(run, tmp_path, "whole"), two_days, verbose=0)
+    by_day = update(copied(run, tmp_path, "by day"), one_day, verbose=0)
+    by_day = update(by_day, two_days, verbose=0)
+    for one, other in zip(weights(by_day), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_new_rows_start_from_the_mean_of_their_group(tmp_path, monkeypatch):
+    def log(day):
+        rows = a_day(day, rows=40)
+        return rows.assign(category=[f"c{item % 2}" for item in rows["item"]])
+
+    columns = COLUMNS | {"target": ["item", "category"]}
+    base = prepare_impressions(log(0), **columns)
+    options = {"hidden_units": (4,), "attention_units": (4,)}
+    run = train(base, tmp_path / "run", epochs=1, batch_size=8, verbose=0, options=options)
+    data = base.append(log(1))
+    before = keras.ops.convert_to_numpy(run.model.get_layer("embedding_item").embeddings)
+    monkeypatch.setattr(kd.CTRModel, "fit", lambda *_, **__: None)
+    after = update(copied(run, tmp_path, "copy"), data, new_rows="mean_of:category", verbose=0)
+    table = keras.ops.convert_to_numpy(after.model.get_layer("embedding_item").embeddings)
+    items = data.spec.features["item"].vocabulary
+    old = len(run.spec.features["item"].vocabulary)
+    assert len(items) > old
+    for row, item in enumerate(items[old:], 2 + old):
+        of_group = [2 + i for i, other in enumerate(items[:old]) if other % 2 == item % 2]
+        np.testing.assert_allclose(table[row], before[of_group].mean(axis=0), rtol=1e-5)
+    for wrong in ("mean_of:no", "mean_of:item", "mean", None):
+        with pytest.raises(ValueError, match=r"(group of an item|`new_rows`) must be .* Received"):
+            update(copied(run, tmp_path, f"wrong {wrong}"), data, new_rows=wrong)
+
+
 @pytest.mark.parametrize("where", ["fit", "save_model", "save_spec", "write_json"])
 def test_an_interrupted_update_goes_on_with_the_same_result(trained, tmp_path, monkeypatch, where):
     data, run = trained

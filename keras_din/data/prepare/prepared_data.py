@@ -36,6 +36,7 @@ from keras_din.data.prepare.days_folder import (
     save_days,
     save_growth,
 )
+from keras_din.data.prepare.item_groups import item_groups
 from keras_din.data.prepare.joined_days import join_days, take_rows
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.recent_behaviors import DayBehaviors
@@ -180,6 +181,26 @@ class PreparedData:
         """
         one_of("part", part, tuple(self.parts))
         return count_features(self.spec, self.behaviors, self.parts[part])
+
+    def item_groups(self, group: str) -> dict:
+        """Returns the group of each item, such as its category, for `new_rows` of `keras_din.grow`.
+
+        All rows and behaviors are looked at, with those of `days`. An item that has several groups
+        gets the last one.
+
+        Args:
+            group: Name of a feature of the target with one index per item.
+
+        Returns:
+            Name of the item's table -> int64 `(vocabulary_size,)`: the index of each item's group,
+            -1 for none.
+
+        Raises:
+            ValueError: If there is no such feature.
+        """
+        days = [(self.behaviors, self.parts)]
+        days += [(day.behaviors, {"train": day.samples}) for day in self.days]
+        return item_groups(self.spec, days, group)
 
     def downsample_negatives(self, negative_rate: float, seed: int = 0) -> "PreparedData":
         """Returns the data with fewer training negatives, for logs with few clicks.
