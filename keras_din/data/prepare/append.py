@@ -20,10 +20,18 @@ from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import format_value
 from keras_din.data.reading.raw_values import raw_values
 from keras_din.data.reading.source import as_source, as_sources
+from keras_din.data.reading.times import ORDER, times_have_zones
 from keras_din.data.store.samples import Samples
 from keras_din.features import Vocabulary
 
 LATE = ("insert", "refuse")
+# What `times_have_zones` returns.
+_TIMES = {
+    (): "numbers",
+    (False,): "dates without a time zone",
+    (True,): "dates with a time zone",
+    (False, True): "dates with and without a time zone",
+}
 
 
 def append_log(
@@ -180,6 +188,7 @@ def _check_types(data, events, columns) -> None:
     )
     if found != expected:
         raise _type_error(name, expected, found, events.users[0])
+    _check_times(data.log_format, events)
     for feature in data.spec.features.values():
         values = events.frame[feature.name]
         if feature.is_numeric and not np.isfinite(numbers(feature.name, values)).any():
@@ -192,6 +201,20 @@ def _check_types(data, events, columns) -> None:
         found, expected = raw_values(feature.name, values).kind, feature.values.raw_dtype
         if len(values) and found != expected:
             raise _type_error(feature.name, expected, found, values.iloc[0])
+
+
+def _check_times(log_format: LogFormat, events) -> None:
+    """Refuses times in another form than before: a time without a zone is read as UTC."""
+    if log_format.time_unit == ORDER or log_format.time_format is not None:
+        return
+    found, expected = times_have_zones(events.frame[log_format.time]), log_format.time_zones
+    if bool(found) != bool(expected) or not set(found) <= set(expected):
+        raise ValueError(
+            f"Column {log_format.time!r} must have times in the form that they had when the data "
+            f"was prepared, {_TIMES[expected]}, since dates without a time zone are read as UTC. "
+            f"Received: {_TIMES[found]}, such as "
+            f"{format_value(events.frame[log_format.time].iloc[0])}. Convert the column."
+        )
 
 
 def _type_error(name: str, expected: str, found: str, value) -> ValueError:

@@ -23,7 +23,7 @@ from keras_din.data.prepare.vocabulary_state import VocabularyState
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes, label_map_of
 from keras_din.data.reading.source import as_source, as_sources
-from keras_din.data.reading.times import ORDER, UNITS, time_or_order
+from keras_din.data.reading.times import ORDER, UNITS, time_or_order, times_have_zones
 from keras_din.data.store.samples import Samples
 from keras_din.features import Feature, Label
 
@@ -290,6 +290,7 @@ def prepare_impressions(
         time,
         unit if (unit := events.report["time_unit"]) in (*UNITS, ORDER) else "auto",
         time_format,
+        () if time_unit == ORDER or time_format else times_have_zones(events.frame[time]),
         {each.name: column for each, column in of_label.items()},
         sequences,
         request,

@@ -16,6 +16,7 @@ class LogFormat:
         time: Column of times or of an order.
         time_unit: The unit of its numbers, after it was detected.
         time_format: The format of its text, or `None`.
+        time_zones: Whether its dates have time zones, see `times_have_zones`.
         labels: Name of each label -> its column.
         sequences: Name of each sequence -> the column that selects its behaviors.
         request: Column of requests, or `None`.
@@ -33,6 +34,7 @@ class LogFormat:
     time: str
     time_unit: str
     time_format: str | None
+    time_zones: tuple
     labels: dict
     sequences: dict
     request: str | None
@@ -68,7 +70,8 @@ class LogFormat:
     def from_dict(cls, fields: dict) -> "LogFormat":
         """Reads what `to_dict` returned."""
         label_map = {name: dict(pairs) for name, pairs in fields["label_map"].items()}
-        return cls(**fields | {"label_map": label_map})
+        zones = tuple(fields["time_zones"])
+        return cls(**fields | {"label_map": label_map, "time_zones": zones})
 
 
 def _plain(key):

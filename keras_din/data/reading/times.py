@@ -225,6 +225,26 @@ def time_remedy(wrong: pd.Series, time_format: str | None) -> str:
     )
 
 
+def times_have_zones(values) -> tuple[bool, ...]:
+    """Whether times have a time zone.
+
+    Args:
+        values: Times as `to_microseconds` reads them without a `time_format`.
+
+    Returns:
+        `()` for numbers, which count from 1970 in UTC; for dates `(False,)` if none has a zone,
+        `(True,)` if all have one, else `(False, True)`.
+    """
+    values = to_plain_series(values)
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return (values.dt.tz is not None,)
+    values = values[~is_missing(values)]
+    if values.dtype.kind in "iuf" or _are_mostly_numbers(values):
+        return ()
+    text = values.astype("string[pyarrow]").str.replace(_UTC, "Z", regex=True)
+    return tuple(np.unique(_have_zone(text)).tolist())
+
+
 def _parse(text: pd.Series, time_format: str) -> pd.Series:
     return pd.to_datetime(text, format=time_format, errors="coerce", utc=True)
 
@@ -240,12 +260,17 @@ def _from_strings(values: pd.Series) -> pd.Series:
         return pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
 
     text = values.astype("string[pyarrow]").str.replace(_UTC, "Z", regex=True)
-    zoned = pc.fill_null(pc.match_substring_regex(pa.array(text), _ZONE), False)
-    zoned = np.asarray(zoned, bool)
+    zoned = _have_zone(text)
     if zoned.all() or not zoned.any():
         return parsed(text)
     # Separately: pandas 2 gives a string without a zone that of the preceding string.
     return pd.concat([parsed(text[zoned]), parsed(text[~zoned])]).sort_index()
+
+
+def _have_zone(text: pd.Series) -> np.ndarray:
+    """Which texts end with a time zone: bool `(rows,)`."""
+    zoned = pc.match_substring_regex(pa.array(text, pa.large_string()), _ZONE)
+    return np.asarray(pc.fill_null(zoned, False), bool)
 
 
 def _from_dates(dates: pd.Series):

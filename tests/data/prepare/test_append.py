@@ -307,6 +307,36 @@ def test_a_log_is_scored_with_the_behaviors_of_all_days(two_days):
     assert scored.report["users_without_data"] == 0
 
 
+NUMBERS, DATES = (lambda time: time), (lambda time: pd.to_datetime(time, unit="s").astype(str))
+ZONED = lambda time: pd.to_datetime(time, unit="s", utc=True)  # noqa: E731
+ELSEWHERE = lambda time: ZONED(time).dt.tz_convert("Asia/Tokyo").astype(str)  # noqa: E731
+BOTH = lambda time: DATES(time).where(time % 2 == 0, ELSEWHERE(time))  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    "before, after, error",
+    [
+        (DATES, DATES, None),
+        (DATES, ELSEWHERE, "dates without a time zone, .* Received: dates with a time zone, such"),
+        (DATES, ZONED, "dates without a time zone, .* Received: dates with a time zone, such as"),
+        (ZONED, DATES, "dates with a time zone, .* Received: dates without a time zone, such as"),
+        (ZONED, ELSEWHERE, None),
+        (DATES, BOTH, "without a time zone, .* Received: dates with and without a time zone, such"),
+        (BOTH, DATES, None),
+        (BOTH, NUMBERS, "dates with and without a time zone, .* Received: numbers, such as 16"),
+        (NUMBERS, DATES, "numbers, .* Received: dates without a time zone, such as '2020-"),
+    ],
+)
+def test_the_form_of_times_stays(before, after, error):
+    log = lambda day, times: a_day(day).assign(time=lambda log: times(log["time"]))  # noqa: E731
+    data = prepared(log(0, before))
+    if error is None:
+        assert len(data.append(log(1, after)).days) == 1
+    else:
+        with pytest.raises(ValueError, match=error):
+            data.append(log(1, after))
+
+
 @pytest.mark.parametrize(
     "times, options",
     [

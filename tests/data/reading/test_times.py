@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from keras_din.data.reading.times import time_remedy, to_microseconds
+from keras_din.data.reading.times import time_remedy, times_have_zones, to_microseconds
 
 SECOND = 1_000_000
 MOMENT = 1_600_000_000  # 2020-09-13 12:26:40 UTC.
@@ -403,3 +403,20 @@ def test_times_of_a_regular_log_are_not_rounded():
 def test_times_of_a_coarse_clock_are_not_rounded(apart):
     """The first divisor may also be one that no clock has: 1.7e9 and 3600 have the divisor 400."""
     assert times(1_700_000_000 + apart * np.arange(20))[1] == "s"
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ([1, 2], ()),
+        (["1", "2.5", None], ()),
+        ([None, None], ()),
+        (["2026-11-20 08:00", None], (False,)),
+        (["2026-11-20 08:00+01", "2026-11-20T08:00:00Z", "2026-11-20 08:00:00 UTC"], (True,)),
+        (["2026-11-20 08:00+01:00", "2026-11-20"], (False, True)),
+        (pd.to_datetime(["2026-11-20"]), (False,)),
+        (pd.to_datetime(["2026-11-20"], utc=True), (True,)),
+    ],
+)
+def test_whether_times_have_zones(values, expected):
+    assert times_have_zones(pd.Series(values)) == expected
