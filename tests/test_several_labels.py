@@ -112,9 +112,8 @@ def click_rates_of(model, x):
     return outputs | {"cvr": cvr / (cvr + 3 * (1 - cvr))}
 
 
-def served(version, signature, rows):
-    function = tf.saved_model.load(str(version)).signatures[signature]
-    answer = function(**{name: tf.constant(values) for name, values in rows.items()})
+def served(signature, rows):
+    answer = signature(**{name: tf.constant(values) for name, values in rows.items()})
     return {name: values.numpy() for name, values in answer.items()}
 
 
@@ -135,13 +134,15 @@ def indices(spec):
 
 
 @pytest.mark.parametrize("options", [{}, {"order_by": "cvr", "tables": "int8"}])
+@pytest.mark.usefixtures("checked_by_one_process")
 def test_version_has_both_outputs_in_both_signatures(data, trained, tmp_path, options, capsys):
     model, *_ = trained
     test = data.dataset("test") if "tables" in options else None
     version = kd.export(model, data.spec, tmp_path / "two", test=test, **options)
     expected = click_rates_of(model, indices(data.spec))
     real = RAW["item"] != ""
-    rank, one = served(version, "rank", RAW), served(version, "serving_default", one_per_row(RAW))
+    loaded = tf.saved_model.load(str(version)).signatures
+    rank, one = served(loaded["rank"], RAW), served(loaded["serving_default"], one_per_row(RAW))
     assert set(one) == {"ctr", "cvr"}
     for name in OUTPUTS:
         atol = 0.02 if "tables" in options else 1e-5

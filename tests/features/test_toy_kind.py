@@ -147,7 +147,7 @@ def a_log():
     )
 
 
-def test_new_kind_from_a_data_frame_to_an_exported_version(tmp_path):
+def test_new_kind_from_a_data_frame_to_an_exported_version(tmp_path, checked_by_one_process):
     price = Bucketized("price", (2.0, 4.5, 7.0))
     data = prepare_impressions(
         a_log().assign(price=lambda log: log["price"].mask(log.index == 7)),

@@ -72,7 +72,7 @@ def test_sum_is_weighted_by_scores():
     np.testing.assert_allclose(weights, [[20, 2, 0]], rtol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     batch=st.integers(1, 4),

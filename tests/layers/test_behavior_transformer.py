@@ -34,7 +34,7 @@ def expected(layer, query, keys, mask):
     return out
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     batch=st.integers(1, 4),

@@ -76,7 +76,7 @@ POOLS = {
 
 
 @pytest.mark.parametrize("name", POOLS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 999))
 def test_model_matches_numpy_on_random_specs(name, spec, seed):
     keras.backend.clear_session()

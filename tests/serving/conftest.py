@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+import tensorflow as tf
 
 import keras_din as kd
 from tests.models.shared import compiled, randomized
@@ -19,6 +20,7 @@ class Exports(dict):
     def __init__(self, parent, run):
         super().__init__()
         self.parent, self.run = parent, run
+        self._signatures = {}
 
     def __missing__(self, name):
         # Weights are small, so that sums over a history do not saturate the sigmoid.
@@ -26,6 +28,12 @@ class Exports(dict):
         with contextlib.nullcontext() if name in OWN_PROCESS else check_exports_with(self.run):
             version = kd.export(model, SPEC, self.parent / name, metrics={"gauc": 0.5})
         return self.setdefault(name, (model, version))
+
+    def signatures(self, name):
+        """Returns the signatures of a version, which is loaded at its first use."""
+        if name not in self._signatures:
+            self._signatures[name] = tf.saved_model.load(str(self[name][1])).signatures
+        return self._signatures[name]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from keras_din.serving.graph import signatures
 from keras_din.serving.graph.encoding import FeatureEncoder
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import read_description
-from tests.models.shared import randomized
+from tests.models.shared import randomized, score
 from tests.serving.one_process import check_exports_with
 from tests.serving.specs import ITEM, through_the_pipeline
 
@@ -33,7 +33,8 @@ SPEC = kd.FeatureSpec(
 def exported(tmp_path_factory, one_process):
     model = randomized(kd.build_din(SPEC), scale=0.2)
     with check_exports_with(one_process):
-        return model, kd.export(model, SPEC, tmp_path_factory.mktemp("bags"))
+        version = kd.export(model, SPEC, tmp_path_factory.mktemp("bags"))
+    return model, version, tf.saved_model.load(str(version)).signatures
 
 
 def test_rows_of_every_kind():
@@ -50,10 +51,9 @@ def test_rows_of_every_kind():
 
 
 def test_version_agrees_with_the_pipeline(exported):
-    model, version = exported
+    model, version, loaded = exported
     description = read_description(version)
     assert max(description["largest_difference"].values()) < 1e-5
-    loaded = tf.saved_model.load(str(version)).signatures
     for time, values in ((None, None), (3, 1), (0, 0), (2, 0)):
         sample = sample_rows(SPEC, rows=30, time=time, values=values, seed=5)
         one, many = one_candidate_per_row(SPEC, sample.raw), sample.raw
@@ -63,7 +63,7 @@ def test_version_agrees_with_the_pipeline(exported):
             ctr[name] = loaded[name](**rows)["ctr"].numpy().reshape(-1)
         np.testing.assert_allclose(ctr["serving_default"], ctr["rank"], rtol=0, atol=1e-6)
         x, real = through_the_pipeline(SPEC, sample)
-        live = model.predict_on_batch(x)[:, 0]
+        live = score(model, x)[:, 0]
         np.testing.assert_allclose(ctr["rank"][real], live, rtol=0, atol=1e-5)
         assert ctr["rank"][real].std() > 0.02
 
@@ -109,7 +109,7 @@ def test_inputs_of_the_model_by_hand(tmp_path):
 
 
 def test_bags_of_different_history_lengths_raise(exported):
-    rank = tf.saved_model.load(str(exported[1])).signatures["rank"]
+    rank = exported[2]["rank"]
     rows = dict(sample_rows(SPEC, rows=2, time=3).raw)
     rows["hist_marks"] = rows["hist_marks"][:, :2]
     with pytest.raises(tf.errors.InvalidArgumentError, match="hist_marks must have the shape of"):

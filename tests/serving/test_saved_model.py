@@ -20,6 +20,7 @@ from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version import warmup
 from keras_din.serving.version.folders import versions
+from tests.models.shared import score
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -40,12 +41,12 @@ def call(signature, rows):
 
 @every_model
 def test_log_values_give_the_outputs_of_the_pipeline(exports, name):
-    model, version = exports[name]
-    signatures = tf.saved_model.load(str(version)).signatures
+    model, _ = exports[name]
+    signatures = exports.signatures(name)
     for time_ in (None, 0, 1):
         sample = sample_rows(SPEC, rows=40, time=time_, seed=7)
         x, real = through_the_pipeline(SPEC, sample)
-        live = model.predict_on_batch(x)[:, 0]
+        live = score(model, x)[:, 0]
         one = call(signatures["serving_default"], one_candidate_per_row(SPEC, sample.raw))["ctr"]
         np.testing.assert_allclose(one[real], live, rtol=0, atol=1e-5)
         many = call(signatures["rank"], sample.raw)
@@ -110,7 +111,7 @@ def test_the_version_folder(exports):
 
 
 def test_names_and_types_of_the_signatures(exports):
-    signatures = tf.saved_model.load(str(exports["din"][1])).signatures
+    signatures = exports.signatures("din")
     assert set(signatures) == {"serving_default", "rank"}
     types = {
         "segment": tf.int32,
@@ -140,7 +141,7 @@ def test_names_and_types_of_the_signatures(exports):
 
 
 def test_unknown_values_are_equivalent(exports):
-    rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
+    rank = exports.signatures("din")["rank"]
     rows = sample_rows(SPEC, rows=2).raw
     answers = []
     for item, shop, segment in [("x", 77, 1), ("日本", -(2**63), 99), ("Té 0", 2**62, -1)]:
@@ -153,7 +154,7 @@ def test_unknown_values_are_equivalent(exports):
 
 
 def test_numbers_that_are_not_finite_are_the_mean(exports):
-    rank = tf.saved_model.load(str(exports["din"][1])).signatures["rank"]
+    rank = exports.signatures("din")["rank"]
     rows = sample_rows(SPEC, rows=3).raw
     mean = call(rank, {**rows, "age": np.ones(3, np.float32)})["ctr"]
     none = call(rank, {**rows, "age": np.array([np.nan, np.inf, -np.inf], np.float32)})["ctr"]

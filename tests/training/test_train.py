@@ -31,6 +31,7 @@ SETTINGS = {
     "learning_rate": 0.01,
     "verbose": 0,
 }
+LR = SETTINGS | {"model": "lr", "options": {}}  # For tests that do not depend on the model.
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,7 @@ def test_validation_with_one_class_monitors_logloss(data, tmp_path, capsys, labe
     valid = data.parts["valid"]
     valid = valid[valid.label == label]
     data = dataclasses.replace(data, parts=data.parts | {"valid": valid})
-    settings = SETTINGS | {"model": "lr", "options": {}, "epochs": 1}
+    settings = LR | {"epochs": 1}
     found = f"{label * len(valid)} clicks in {len(valid)} rows"
     for monitor in ("gauc_then_logloss", "gauc", "auc", "ne"):
         message = (
@@ -229,7 +230,7 @@ def test_data_fingerprint_depends_on_histories_and_candidates(data, of):
 
 
 def test_resume_after_early_stopping_trains_no_epoch(data, tmp_path):
-    options = SETTINGS | {"learning_rate": 1e-30, "epochs": 9, "patience": 2}
+    options = LR | {"learning_rate": 1e-30, "epochs": 9, "patience": 2}
     train(data, tmp_path / "run", **options)
     assert len(rows(tmp_path / "run")) == 1 + 3
     train(data, tmp_path / "run", resume=True, epochs=9, verbose=0)
@@ -350,7 +351,7 @@ def test_run_of_version_0_1_raises(run, data, tmp_path):
 
 
 def test_monitor_logloss_keeps_the_lowest(data, tmp_path):
-    run = train(data, tmp_path / "run", **SETTINGS, monitor="logloss")
+    run = train(data, tmp_path / "run", **LR, monitor="logloss")
     best = min(rows(run.folder), key=lambda row: float(row["logloss"]))
     assert run.result["best_step"] == int(best["step"])
     np.testing.assert_allclose(run.result["valid"]["logloss"], float(best["logloss"]))
@@ -360,7 +361,7 @@ def test_validation_without_gauc_monitors_logloss(data, tmp_path):
     valid = data.parts["valid"]
     alone = dataclasses.replace(valid, group=np.arange(len(valid)))
     data = dataclasses.replace(data, parts=data.parts | {"valid": alone})
-    settings = SETTINGS | {"epochs": 1}
+    settings = LR | {"epochs": 1}
     train(data, tmp_path / "run", **settings)
     assert read_arguments(tmp_path / "run")["arguments"]["monitor"] == "logloss"
     with pytest.raises(
@@ -408,7 +409,7 @@ def test_ema_momentum_keeps_averages(data, tmp_path, monkeypatch):
 
 
 def test_evaluate_freq_in_steps(data, tmp_path):
-    run = train(data, tmp_path / "run", **(SETTINGS | {"epochs": 1}), evaluate_freq=4)
+    run = train(data, tmp_path / "run", **(LR | {"epochs": 1}), evaluate_freq=4)
     assert [int(row["step"]) for row in rows(run.folder)] == [0, 4, 8, 10]
 
 
@@ -450,7 +451,7 @@ def test_run_resumes_within_an_epoch(run_by_steps, data, tmp_path, monkeypatch, 
 def test_without_validation(data, tmp_path, momentum):
     parts = {part: samples for part, samples in data.parts.items() if part != "valid"}
     data = type(data)(data.spec, data.behaviors, parts)
-    settings = SETTINGS | {"epochs": 2, "ema_momentum": momentum}
+    settings = LR | {"epochs": 2, "ema_momentum": momentum}
     run = train(data, tmp_path / "run", **settings)
     assert run.result["best_step"] == 20
     last = keras.saving.load_model(tmp_path / "run" / "epoch-0002.keras")
@@ -543,7 +544,7 @@ def test_resume_accepts_the_arguments_of_the_run(run, data):
 
 def test_negative_rate_is_saved_with_the_loss(data, tmp_path):
     thin, folder = data.downsample_negatives(0.5), tmp_path / "run"
-    settings = SETTINGS | {"model": "lr", "options": {}}
+    settings = LR
     train(thin, folder, **(settings | {"epochs": 1}))
     assert keras.saving.load_model(folder / "epoch-0001.keras").loss.negative_rate == 0.5
     train(thin, folder, resume=True, epochs=2, verbose=0)

@@ -227,7 +227,7 @@ def test_runs_that_can_not_be_updated(trained, tmp_path):
         update(counted, data)
 
 
-def test_commands(tmp_path, capsys):
+def test_commands(tmp_path, capsys, checked_by_one_process):
     data, run = str(tmp_path / "data"), str(tmp_path / "run")
     base = prepare_impressions(a_day(0, rows=40), **COLUMNS)
     base.save(data)

@@ -91,7 +91,7 @@ def check_histories(x, behaviors, samples, rows, max_length):
     st.booleans(),
     st.data(),
 )
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=15, deadline=None)
 def test_pointwise_batches(lengths, max_length, batch_size, shuffle, data):
     behaviors = a_log(lengths)
     user = st.integers(0, len(lengths) - 1)
@@ -126,7 +126,7 @@ def test_pointwise_batches(lengths, max_length, batch_size, shuffle, data):
     st.integers(1, 5),
     st.booleans(),
 )
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=15, deadline=None)
 def test_batches_by_request(sizes, batch_size, shuffle):
     behaviors = a_log([3, 0, 7])
     numbers = np.random.default_rng(0).permutation(len(sizes))  # Not sorted, but adjacent.

@@ -42,7 +42,15 @@ def test_a_history_longer_than_max_length_is_scored(monkeypatch, max_length):
     assert max_length < max(seen) <= max_length + 10
 
 
-def test_error_of_the_process_is_reported(tmp_path):
+def test_error_of_the_process_is_reported(tmp_path, monkeypatch):
+    script = tmp_path / "fails.py"
+    script.write_text("import sys; sys.exit(f'no memory for {sys.argv[1:]}')")
+    monkeypatch.setattr(parity.parity_process, "__file__", str(script))
+    with pytest.raises(RuntimeError, match=r"could not score '.*nothing':\nno memory for \['.*'\]"):
+        parity.score_in_another_process(tmp_path / "nothing", [])
+
+
+def test_error_of_tensorflow_is_reported(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)could not score '.*nothing': ?.*SavedModel"):
         parity.score_in_another_process(tmp_path / "nothing", [])
 

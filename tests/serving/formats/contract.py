@@ -89,7 +89,7 @@ class FormatContract:
         ):
             sample = sample_rows(spec, seed=9, **options)
             real = sample.indices[first] != 0
-            answer, live = score(sample.raw), model.predict_on_batch(sample.indices)
+            answer, live = score(sample.raw), model(sample.indices)  # Tracing takes longer.
             assert set(answer) == set(spec.outputs)
             for name, values in by_output(live, spec.outputs).items():
                 expected = np.where(real, values, 0)
@@ -115,16 +115,16 @@ class FormatContract:
 
     def test_click_rates_of_the_log(self, tmp_path):
         """The output is `p / (p + 2000 (1 - p))`, or `p` with `raw=True`."""
-        model = randomized(kd.build_base(SPEC, hidden_units=(8,), activation="relu"), scale=0.2)
+        model = randomized(kd.build_base(ITEMS, hidden_units=(8,), activation="relu"), scale=0.2)
         logit = model.get_layer("logit")
         kernel, bias = logit.get_weights()
         logit.set_weights([kernel, bias + 7.6])  # The log odds of 2000.
         model.compile("adam", kd.losses.BinaryCrossentropy(positive_weight=1000))
-        sample = sample_rows(index_spec(SPEC))
-        real = sample.indices["item"] != 0
-        p = model.predict_on_batch(sample.indices).astype("float64")
-        score = self.open(self.export(model, SPEC, tmp_path / "model", negative_rate=0.5))
+        sample = sample_rows(index_spec(ITEMS))
+        real = sample.indices["item_id"] != 0
+        p = np.asarray(model(sample.indices), "float64")
+        score = self.open(self.export(model, ITEMS, tmp_path / "model", negative_rate=0.5))
         expected = p / (p + 2000 * (1 - p))
         np.testing.assert_allclose(score(sample.raw)["ctr"][real], expected[real], atol=1e-4)
-        score = self.open(self.export(model, SPEC, tmp_path / "raw", raw=True))
+        score = self.open(self.export(model, ITEMS, tmp_path / "raw", raw=True))
         np.testing.assert_allclose(score(sample.raw)["ctr"][real], p[real], atol=1e-5)

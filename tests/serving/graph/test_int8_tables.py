@@ -34,7 +34,7 @@ def test_rounding_error_is_at_most_half_a_scale():
 
 @pytest.fixture(scope="module")
 def model():
-    return randomized(kd.build_din(SPEC, attention_units=(4,), hidden_units=(8,)), scale=0.2)
+    return randomized(kd.build_base(SPEC, hidden_units=(8,)), scale=0.2)
 
 
 def test_outputs_are_those_of_rounded_tables_and_the_model_does_not_change(model):

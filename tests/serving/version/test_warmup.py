@@ -12,6 +12,7 @@ from keras_din.serving import saved_model
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import read_description
 from keras_din.serving.version.warmup import FILE, warmup_requests, write_warmup
+from tests.models.shared import score
 from tests.serving.specs import SPEC
 
 REQUESTS = [
@@ -42,7 +43,7 @@ def read_requests(version):
 
 def test_requests_give_the_outputs_of_the_live_model(exports):
     model, version = exports["din"]
-    signatures = tf.saved_model.load(str(version)).signatures
+    signatures = exports.signatures("din")
     indices = sample_rows(SPEC).indices
     found = []
     for signature, inputs in read_requests(version):
@@ -57,7 +58,7 @@ def test_requests_give_the_outputs_of_the_live_model(exports):
         for name in ("item", "shop", "price"):
             x[name] = x[name][:, [i % 3 for i in range(candidates[0])] if candidates else None]
         real = x["item"] != 0
-        live = np.where(real, model.predict_on_batch(x), 0)
+        live = np.where(real, score(model, x), 0)
         live = live if candidates else live[:, 0]
         assert np.isfinite(answer["ctr"].numpy()).all()
         np.testing.assert_allclose(answer["ctr"], live, rtol=0, atol=1e-5)
