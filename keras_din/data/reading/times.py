@@ -27,7 +27,7 @@ _COMMON_FORMATS = [day + clock for day in _DAYS for clock in _CLOCKS]  # For rem
 _COMMON_FORMATS += ["%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"]
 _MIN_TIMES = 10  # With this many times, it is not chance if all are multiples of one number.
 _UTC = r"\s+(?:UTC|GMT)\s*$"  # The notation of BigQuery.
-_ZONE = r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$"
+_ZONE = r"(?:[zZ]|\d[Tt ]\d.*[+-]\d\d(?::?\d\d)?)\s*$"  # The day of a date is no zone.
 
 
 def to_microseconds(name: str, values, unit: str = "auto", time_format: str | None = None):
