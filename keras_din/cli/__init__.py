@@ -13,6 +13,7 @@ from keras_din.cli import (
     evaluate,
     export,
     inspect,
+    load,
     predict,
     prepare,
     report,
@@ -25,6 +26,7 @@ from keras_din.version import __version__
 COMMANDS = {
     "demo": demo,
     "prepare": prepare,
+    "load": load,
     "append": append,
     "train": train,
     "update": update,
@@ -39,7 +41,7 @@ COMMANDS = {
 }
 
 # Commands that do not read a run.
-_WITHOUT_RUN = ("demo", "prepare", "append", "train", "apply-delta", "inspect", "rollback")
+_WITHOUT_RUN = ("demo", "prepare", "load", "append", "train", "apply-delta", "inspect", "rollback")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from keras_din.data.datasets.amazon import load_amazon
 from keras_din.data.datasets.bayes_optimal import bayes_optimal_scores
 from keras_din.data.datasets.din_pickle import load_din_pickle
 from keras_din.data.datasets.kuairand import load_kuairand
+from keras_din.data.datasets.mind import load_mind
 from keras_din.data.datasets.movielens import load_movielens
 from keras_din.data.datasets.synthetic import synthetic_log, write_synthetic_log
 from keras_din.data.pipeline.batches import dataset
@@ -31,6 +32,7 @@ __all__ = [
     "dataset",
     "load_din_pickle",
     "load_kuairand",
+    "load_mind",
     "load_movielens",
     "load_amazon",
     "prepare_interactions",

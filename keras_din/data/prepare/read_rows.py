@@ -10,9 +10,8 @@ from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.prepared_data import PARTS
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN
 from keras_din.data.prepare.split_rows import (
-    assign_parts,
-    check_parts,
     parts_of_column,
+    split_in_any_order,
     use_order_unit,
 )
 from keras_din.data.reading.column_types import kinds_of
@@ -128,12 +127,7 @@ def _parts(split, frame: pd.DataFrame, user: np.ndarray, time: np.ndarray, unit:
     """The part of each row, see `assign_parts`. Rows without a time are in their order."""
     if isinstance(split, str):
         return parts_of_column(split, frame[split])
-    split = use_order_unit(split, unit)
-    order = np.lexsort((time, user))
-    part = np.empty(len(frame), np.int8)
-    part[order] = assign_parts(split, user[order], time[order], unit)
-    check_parts(split, part, time, unit=unit)
-    return part
+    return split_in_any_order(use_order_unit(split, unit), user, time, unit)
 
 
 def _good(frame, bad, name: str | None, required, labels, label_map, time, max_bad, strict):

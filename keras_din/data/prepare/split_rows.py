@@ -88,6 +88,15 @@ def assign_parts(split, user: np.ndarray, time: np.ndarray, unit: str = "us") ->
     return part.astype(np.int8)
 
 
+def split_in_any_order(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
+    """Same as `assign_parts` for rows in any order; each part that the split names has rows."""
+    order = np.lexsort((time, user))
+    part = np.empty(len(user), np.int8)
+    part[order] = assign_parts(split, user[order], time[order], unit)
+    check_parts(split, part, time, unit=unit)
+    return part
+
+
 def parts_of_column(name: str, values) -> np.ndarray:
     """Returns the part of each row, from a column with `"train"`, `"valid"` or `"test"`.
 
