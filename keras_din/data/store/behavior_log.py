@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from keras_din.data.store.arrays import (
     check_offsets,
+    chunks,
     first_pair_where,
     strip_prefix,
     to_int64,
@@ -134,16 +135,24 @@ class BehaviorLog(SavedColumns):
         if self.time is None:
             raise ValueError("`before` requires a log with `time`. Received: time=None.")
         user, time = to_int64_below("user", user, self.users), to_int64("time", time)
-        start, upper = self.offsets[user], self.offsets[user + 1]
-        lower = start.copy()
+        start = self.offsets[user]
+        end = np.empty_like(start)
+        for part in chunks(len(user)):
+            end[part] = self._end_before(user[part], time[part])
+        return start, end
+
+    def _end_before(self, user, time) -> np.ndarray:
+        """`end` of `before`, with ten temporary arrays."""
+        assert self.time is not None, "checked before"
+        lower, upper = self.offsets[user], self.offsets[user + 1]
         # Bisects all rows at once. The number of rounds is the bit length of the longest history.
-        rounds = int((upper - lower).max()).bit_length() if user.size else 0
+        rounds = int((upper - lower).max()).bit_length()
         last = len(self) - 1
         for _ in range(rounds):
             middle = (lower + upper) // 2
             earlier = (lower < upper) & (self.time[np.minimum(middle, last)] < time)
             lower, upper = np.where(earlier, middle + 1, lower), np.where(earlier, upper, middle)
-        return start, lower
+        return lower
 
     def arrays(self) -> dict:
         """Name of the saved file or folder -> its array or `Bags`."""
