@@ -185,7 +185,7 @@ def load_mind(
         "time_unit": "us",
         **time_range(log.time, "us"),
         "users": len(users),
-        "news_not_found": int((~np.isin(ids, categories.index)).sum()),
+        "news_not_found": int((~pd.Index(ids).isin(categories.index)).sum()),
         "histories": {"stored": len(histories), "of": sum(sizes)},
         "columns": features.types,
         "behaviors": {"hist": len(hist)},
