@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_din import evaluation, metrics
 from keras_din.evaluation import Evaluation, evaluate, predict
+from keras_din.evaluation.traces import TRACES
 from keras_din.losses import BinaryCrossentropy
 
 # Item 0 is clicked, items 1 to 3 are not; each user saw 0 and one of the others. When item `i`
@@ -252,11 +253,11 @@ def test_quantized_model_is_traced_again():
 
 
 def test_traces_are_limited_and_freed_with_their_model(monkeypatch):
-    monkeypatch.setattr(evaluation, "_MAX_TRACES", 2)
+    monkeypatch.setattr("keras_din.evaluation.traces._MAX_TRACES", 2)
     model = item_model()
     for size in (1, 2, 3, 4):
         evaluate(model, tf.data.Dataset.from_tensors((ITEMS[:size], CLICKS[:size])))
-    kept = vars(model)[evaluation._TRACES]
+    kept = vars(model)[TRACES]
     assert [trace.spec.shape[0] for trace in kept] == [3, 4]
     alive = [weakref.ref(model), *(weakref.ref(trace.function) for trace in kept)]
     del model, kept
@@ -272,7 +273,7 @@ def test_saved_and_copied_models_have_no_traces(tmp_path):
     other.load_weights(tmp_path / "all.weights.h5")
     assert evaluate(other, item_data()) == expected
     clone = keras.models.clone_model(model)
-    assert evaluation._TRACES not in vars(clone)
+    assert TRACES not in vars(clone)
     assert not any("keras_din" in name for name in model._trackable_children("savedmodel"))
 
 

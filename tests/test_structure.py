@@ -27,6 +27,7 @@ COVERED_BY = {
     "data/store/": "data/store/test_samples.py",
     "data/store/consistency.py": "data/pipeline/test_batches.py",
     "embed.py": "models/test_contract.py",
+    "evaluation/": "test_evaluation.py",
     "features/": "features/test_features.py",
     "fields.py": "models/test_feature_interactions.py",
     "graph.py": "models/test_contract.py",

@@ -1,0 +1,111 @@
+"""`evaluate`: the metrics of a model on a dataset."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_din.click_rates import ClickRates, click_rates
+from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
+from keras_din.evaluation.predictions import collect
+from keras_din.evaluation.traces import trace_model
+from keras_din.features import DEFAULT_OUTPUT
+from keras_din.metrics import metrics_and_groups, recalibrate
+from keras_din.metrics.arguments import check_groups
+from keras_din.outputs import by_output, prefixed_metrics
+
+
+def evaluate(
+    model: keras.Model, dataset: Any, groups: ArrayLike | bool | None = None, *, raw: bool = False
+) -> dict:
+    """Computes the metrics of a model on a dataset.
+
+    The metrics are computed from click rates of the log, same as in `keras_din.export`: the
+    positive weight and the negative rate of the compiled `BinaryCrossentropy` are undone. For
+    training data with downsampled negatives, predictions are converted to the click rate of this
+    data, with `dataset.negative_rate`.
+
+    Args:
+        model: A model whose outputs are probabilities, see `predict`.
+        dataset: A dataset, see `predict`.
+        groups: Integers or strings `(rows,)`, the group of each row, usually the user. Each
+            candidate of a row is a sample of the row's group. Defaults to `dataset.groups`.
+            Datasets of this library have this attribute, but shuffling and transformations such
+            as `take` or `prefetch` lose it. Then `groups` must be given, or `False` to compute
+            no GAUC.
+        raw: Whether to evaluate the outputs of the model without a conversion.
+
+    Returns:
+        The dict of `keras_din.metrics.all_metrics`. Without groups it has no `gauc`. For a model
+        with several outputs the names have the name of the output as prefix: `ctr_gauc`,
+        `cvr_gauc`.
+
+    Raises:
+        ValueError: If the number of groups is not the number of rows, if the dataset has lost its
+            groups, or in the cases of `predict`.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    model = kd.build_lr(data.spec)
+    model.compile("sgd", kd.losses.BinaryCrossentropy())
+    results = kd.evaluate(model, data.dataset("test", 64))
+    results["gauc"], results["logloss"]
+    ```
+    """
+    rates = click_rates(model, raw=raw, outputs=outputs_of(dataset))
+    return evaluate_at(rates, model, dataset, groups)
+
+
+def evaluate_at(
+    rates: ClickRates, model: keras.Model, dataset: Any, groups: ArrayLike | bool | None = None
+) -> dict:
+    """Same as `evaluate`, but with given `ClickRates`, for example those of a run."""
+    results = evaluate_outputs(
+        trace_model(model, dataset), dataset, groups_or_own(dataset, groups), rates
+    )
+    return prefixed_metrics({output: metrics for output, (metrics, _) in results.items()})
+
+
+def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
+    """Returns a dict, name of the output -> `(metrics, GroupAUC)`."""
+    # Data with downsampled negatives has a higher click rate than the log.
+    negative_rate = 1.0 if rates.raw else negative_rate_of(dataset)
+    predictions, labels, sizes = collect(forward, dataset)
+    if groups is not None and groups.shape != sizes.shape:
+        raise ValueError(
+            "`groups` must have one entry for each row of the dataset. "
+            f"Received: groups of shape {groups.shape} and {len(sizes)} rows."
+        )
+    candidate_groups = None if groups is None else np.repeat(groups, sizes)
+    results = {}
+    labels = by_output(labels, rates.of_outputs)
+    for output, values in by_output(predictions, rates.of_outputs).items():
+        factor = rates.of_outputs[output].factor * negative_rate
+        if not rates.raw and factor != 1:
+            values = recalibrate(values.astype("float64"), factor)
+        results[output] = metrics_and_groups(labels[output], values, candidate_groups)
+    return results
+
+
+def groups_or_own(dataset, groups):
+    """Returns the given groups, or those of the dataset; `None` if there are none, or `False`."""
+    if groups is False:
+        return None
+    groups = groups_of(dataset) if groups is None else groups
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    check_groups(groups)
+    return groups
+
+
+def outputs_of(dataset) -> list:
+    """Returns the names of the outputs that a dataset has labels for, in the order of its spec."""
+    element = getattr(dataset, "element_spec", None)
+    if not isinstance(element, tuple) or len(element) < 2 or not isinstance(element[1], dict):
+        return [DEFAULT_OUTPUT]  # The name of a single output has no effect on the results.
+    names, spec = list(element[1]), spec_of(dataset)
+    return list(spec.outputs) if spec is not None and set(spec.outputs) == set(names) else names

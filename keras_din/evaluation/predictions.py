@@ -1,0 +1,102 @@
+"""`predict`: the predictions and labels of a dataset without padding."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_din.evaluation.traces import trace_model
+
+
+class Predictions(NamedTuple):
+    """Predictions and labels of the real candidates of a dataset, in its order.
+
+    Attributes:
+        predictions: float32 `(candidates,)`. For a model with several outputs a dict, name of the
+            output -> array.
+        labels: The labels, in the same form as `predictions`.
+        sizes: int64 `(rows,)`, the number of real candidates per row. `np.repeat(values, sizes)`
+            repeats one value per row for its candidates.
+    """
+
+    predictions: np.ndarray | dict
+    labels: np.ndarray | dict
+    sizes: np.ndarray
+
+
+def predict(model: keras.Model, dataset: Any) -> Predictions:
+    """Predicts a dataset, and returns predictions and labels without padding.
+
+    Batches may have histories of different lengths and different numbers of candidates. On the
+    TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`,
+    `evaluate` and `Evaluation`. The last 8 traces are kept. `compile` deletes them.
+
+    Args:
+        model: Any Keras model whose output is `(batch, candidates)`, or `(batch,)` if the labels
+            have this shape too, or a dict of such outputs.
+        dataset: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. `y` is
+            `(batch, candidates)` or `(batch,)`, or a dict of such labels by the names of the
+            outputs. A candidate with weight 0 is padding. Other weights have no effect.
+
+    Returns:
+        `Predictions`.
+
+    Raises:
+        ValueError: If the elements or the model's outputs have another form, or if the spec of
+            `dataset` differs from the spec of the model.
+    """
+    return collect(trace_model(model, dataset), dataset)
+
+
+def collect(forward, dataset) -> Predictions:
+    """Returns the predictions and labels of all batches without padding."""
+    batches = []
+    for x, y, *weight in dataset:
+        predictions, labels = _matrices("The model's output", forward(x)), _matrices("`y`", y)
+        if predictions.keys() != labels.keys():
+            raise ValueError(
+                "`y` must contain the labels of each output of the model. "
+                f"Received: {_describe(predictions)} and {_describe(labels)}."
+            )
+        for name, matrix in predictions.items():
+            if matrix.shape != labels[name].shape:
+                raise ValueError(
+                    "The model's output and `y` must have the same shape. "
+                    f"Received: {matrix.shape} and {labels[name].shape}."
+                )
+        real = np.ones(next(iter(labels.values())).shape, bool)
+        if weight:
+            real &= _matrix("`sample_weight`", weight[0]) != 0
+        predictions = {name: matrix[real] for name, matrix in predictions.items()}
+        labels = {name: matrix[real] for name, matrix in labels.items()}
+        batches.append((predictions, labels, real.sum(axis=1)))
+    if not batches:
+        raise ValueError("`dataset` must have at least one batch. Received: an empty dataset.")
+    of_models, of_dataset, sizes = zip(*batches, strict=True)
+    return Predictions(_concatenate(of_models), _concatenate(of_dataset), np.concatenate(sizes))
+
+
+def _concatenate(batches):
+    """Concatenates dicts of arrays, one per batch. Returns the array of a single output."""
+    arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return arrays.get(None, arrays)
+
+
+def _matrices(owner, values) -> dict:
+    """Returns a dict, name of the output -> `_matrix`. The name of a single output is `None`."""
+    values = values if isinstance(values, dict) else {None: values}
+    return {name: _matrix(owner, value) for name, value in values.items()}
+
+
+def _describe(by_name) -> str:
+    return "one tensor" if None in by_name else f"a dict of {list(by_name)}"
+
+
+def _matrix(owner, values):
+    """Converts a tensor `(batch, candidates)` or `(batch,)` to float32 `(batch, candidates)`."""
+    if isinstance(values, (dict, list, tuple)) or len(values.shape) not in (1, 2):
+        raise ValueError(
+            f"{owner} must be one tensor (batch, candidates) or (batch,). Received: {values}."
+        )
+    values = np.asarray(values, "float32")
+    return values[:, None] if values.ndim == 1 else values
