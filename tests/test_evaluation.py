@@ -39,12 +39,17 @@ class Scores(keras.layers.Layer):
         return keras.ops.sigmoid(keras.ops.take(self.table, items))
 
 
-def item_model(item_0=0.5, metrics=("AUC",), **options):
+def item_model(item_0=0.5, metrics=("AUC",), run_eagerly=True, **options):
+    """A model of four weights. Its steps run eagerly, because tracing `fit` takes longer."""
     inputs = keras.Input((None,), dtype="int32", name="item")
     model = keras.Model(inputs, Scores(name="scores")(inputs))
     set_item_0(model, item_0)
     model.compile(
-        keras.optimizers.SGD(0.0), "binary_crossentropy", metrics=list(metrics), **options
+        keras.optimizers.SGD(0.0),
+        "binary_crossentropy",
+        metrics=list(metrics),
+        run_eagerly=run_eagerly,
+        **options,
     )
     return model
 
@@ -197,12 +202,12 @@ def test_different_lengths_and_candidates_share_one_trace():
 
 
 def test_evaluation_callback_traces_once():
-    model = item_model()
+    model = item_model(run_eagerly=False)
     script = Script([1.5, 2.5, 3.5, 0.5])
     model.get_layer("scores").traces = 0
     fit(model, script, epochs=4)
     without = model.get_layer("scores").traces
-    model = item_model()
+    model = item_model(run_eagerly=False)
     model.get_layer("scores").traces = 0
     fit(model, script, Evaluation(item_data(), evaluate_freq=1), epochs=4)
     assert model.get_layer("scores").traces == without + 1
@@ -210,7 +215,7 @@ def test_evaluation_callback_traces_once():
 
 def test_datasets_of_the_same_element_spec_share_one_trace():
     """The first call traces; later calls do not."""
-    model = item_model()
+    model = item_model(run_eagerly=False)
     layer = model.get_layer("scores")
     layer.traces = 0
     first = evaluate(model, item_data())
@@ -232,7 +237,7 @@ def test_datasets_of_the_same_element_spec_share_one_trace():
 
 
 def test_changed_model_is_traced_again():
-    model = item_model()
+    model = item_model(run_eagerly=False)
     layer = model.get_layer("scores")
     evaluate(model, item_data())
     layer.call = lambda items: 1 - Scores.call(layer, items)
@@ -278,8 +283,10 @@ def test_saved_and_copied_models_have_no_traces(tmp_path):
 
 
 def test_evaluation_callback_does_not_change_metrics_of_keras():
-    plain = fit(item_model(), epochs=2).history
-    watched = fit(item_model(), Evaluation(item_data(), evaluate_freq=1), epochs=2).history
+    plain = fit(item_model(run_eagerly=False), epochs=2).history
+    watched = fit(
+        item_model(run_eagerly=False), Evaluation(item_data(), evaluate_freq=1), epochs=2
+    ).history
     for name in ("loss", "AUC"):
         assert watched[name] == plain[name]
 
@@ -408,7 +415,12 @@ def test_step_at_the_end_of_an_epoch_is_evaluated_once():
 
 def test_evaluation_with_steps_per_execution():
     callback = Evaluation(item_data(), evaluate_freq=4)
-    fit(item_model(steps_per_execution=3), callback, data=training_data(10), epochs=2)
+    fit(
+        item_model(run_eagerly=False, steps_per_execution=3),
+        callback,
+        data=training_data(10),
+        epochs=2,
+    )
     # Executions end after 3, 6, 9, 10 and 13, 16, 19, 20.
     assert steps(callback) == [0, 6, 9, 10, 13, 16, 20]
 
@@ -659,9 +671,17 @@ def test_loss_is_the_training_loss_with_validation_data(evaluate_freq):
             set_item_0(self.model, batch)
 
     alone, beside = (Evaluation(item_data(), evaluate_freq=evaluate_freq) for _ in range(2))
-    fit(item_model(), alone, Steps(), data=training_data(5), epochs=2)
+    fit(
+        item_model(run_eagerly=evaluate_freq == "epoch"),
+        alone,
+        Steps(),
+        data=training_data(5),
+        epochs=2,
+    )
     options = {"data": training_data(5), "epochs": 2, "validation_data": item_data()}
-    history = fit(item_model(), beside, Steps(), **options).history
+    history = fit(
+        item_model(run_eagerly=evaluate_freq == "epoch"), beside, Steps(), **options
+    ).history
     assert history["val_loss"] != pytest.approx(history["loss"], rel=0.01)
     losses = [entry.get("loss") for entry in alone.history]
     assert [entry.get("loss") for entry in beside.history] == losses

@@ -36,8 +36,8 @@ def folder(tmp_path_factory):
     columns = {"user": "user", "time": "time", "label": "click", "request": "request"}
     data = kd.data.prepare_impressions(a_log(), **columns, target=["item"], context=["age"], dim=4)
     data.save(folder / "data")
-    options = {"hidden_units": [8], "attention_units": [4]}
-    run = train(data, folder / "run", options=options, epochs=1, batch_size=64, verbose=0)
+    words = {"model": "base", "options": {"hidden_units": [8]}, "epochs": 1, "verbose": 0}
+    run = train(data, folder / "run", **words, batch_size=64)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The warning about missing warm-up requests.
         patch.setattr(saved_model, "check_parity", lambda *arguments: {})
@@ -114,7 +114,8 @@ def test_other_weights_are_found(folder, tmp_path, capsys):
     other = train(
         data,
         tmp_path / "run",
-        options={"hidden_units": [8], "attention_units": [4]},
+        model="base",
+        options={"hidden_units": [8]},
         epochs=1,
         batch_size=32,
         seed=5,

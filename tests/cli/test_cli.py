@@ -309,16 +309,16 @@ def test_train_evaluate_export_predict(folder, checked_by_one_process, tmp_path,
     result = load_run(folder / "run").result
     assert json.loads((tmp_path / "m.json").read_text()) == pytest.approx(result["test"])
 
-    assert main(["export", str(folder / "run"), str(tmp_path / "models" / "din")]) == 0
-    (version,) = (tmp_path / "models" / "din").iterdir()
+    older = tmp_path / "models" / "din" / "1"
+    older.mkdir(parents=True)
+    words = ["export", str(folder / "run"), str(older.parent), "--keep", "1"]
+    assert main(words) == 0
+    (version,) = older.parent.iterdir()
+    assert int(version.name) > 1
     assert str(version) in capsys.readouterr().out
     description = json.loads((version / "keras_din.json").read_text())
     assert description["metrics"]["test"] == result["test"]
     assert description["data_fingerprint"] == read_arguments(folder / "run")["fingerprint"]
-    words = ["export", str(folder / "run"), str(tmp_path / "models" / "din"), "--keep", "1"]
-    assert main(words) == 0
-    (newer,) = (tmp_path / "models" / "din").iterdir()
-    assert int(newer.name) > int(version.name)
 
     out = tmp_path / "ctr.csv"
     assert main(["predict", str(folder / "run"), str(folder / "data"), str(out)]) == 0

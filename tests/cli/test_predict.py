@@ -41,8 +41,8 @@ def folder(tmp_path_factory):
     a_log()[:200].to_csv(folder / "log.csv", index=False)
     words = [str(folder / "log.csv"), str(folder / "data"), *PREPARE, "--dim", "4"]
     assert main(["prepare", *words, "--min-count", "25"]) == 0
-    words = [str(folder / "data"), str(folder / "run"), "--model", "base", "--epochs", "1"]
-    words += ["--batch-size", "64", "--quiet", "--option", "hidden_units=[8]"]
+    words = [str(folder / "data"), str(folder / "run"), "--model", "lr", "--epochs", "1"]
+    words += ["--batch-size", "64", "--quiet", "--learning-rate", "0.05"]
     assert main(["train", *words, "--positive-weight", "20"]) == 0
     return folder
 

@@ -91,7 +91,7 @@ def test_padding_changes_nothing_in_training(name):
         keras.utils.set_random_seed(0)  # For the random numbers of training.
         # With larger weights, models that multiply inputs diverge, and rounding errors too.
         model = randomized(BUILDERS[name](SPEC), scale=0.3)
-        compiled(model, keras.optimizers.SGD(0.05), BinaryCrossentropy())
+        model.compile(keras.optimizers.SGD(0.05), BinaryCrossentropy(), run_eagerly=True)
         if padded:
             data = (pad(x, (2, 5), (0, 3)), np.pad(y, ((0, 0), (0, 3))))
             weight = np.pad(np.ones_like(y), ((0, 0), (0, 3)))
@@ -180,7 +180,8 @@ def test_embeddings_initializer_is_used(name):
 def test_mixed_precision_ends_in_float32(name):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     try:
-        model = compiled(BUILDERS[name](SPEC))
+        model = BUILDERS[name](SPEC)
+        model.compile("sgd", "binary_crossentropy", run_eagerly=True)
         out = score(model, random_batch(SPEC))
         loss = model.train_on_batch(random_batch(SPEC), np.ones((4, 1), "float32"))
     finally:
@@ -193,7 +194,8 @@ def test_mixed_precision_ends_in_float32(name):
 def test_double_precision(name):
     keras.mixed_precision.set_dtype_policy("float64")
     try:
-        model = compiled(BUILDERS[name](SPEC), LazyAdam())
+        model = BUILDERS[name](SPEC)
+        model.compile(LazyAdam(), "binary_crossentropy", run_eagerly=True)
         loss = model.train_on_batch(random_batch(SPEC), np.ones((4, 1), "float32"))
     finally:
         keras.mixed_precision.set_dtype_policy("float32")

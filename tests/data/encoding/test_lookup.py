@@ -62,7 +62,7 @@ def test_vocabulary(values, expected):
 @hypothesis.given(
     st.lists(st.sampled_from(["a", "b", "B", "ab", "é", "10", "9", "", None])), st.integers(1, 3)
 )
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=30, deadline=None)
 def test_vocabulary_matches_a_slow_loop(values, min_count):
     counts = collections.Counter(value for value in values if value)
     often = [value for value, count in counts.items() if count >= min_count]
@@ -241,7 +241,7 @@ def test_floats_raise_for_categories(values, received, ways):
     st.lists(st.one_of(st.none(), st.text(max_size=3), st.sampled_from(["1", "2", "-1", "01"]))),
     st.lists(st.text(min_size=1, max_size=3), min_size=1, unique=True),
 )
-@hypothesis.settings(max_examples=80, deadline=None)
+@hypothesis.settings(max_examples=40, deadline=None)
 def test_strings_match_a_dictionary(values, vocabulary):
     places = {value: place for place, value in enumerate(vocabulary, 2)}
     expected = [places.get(value, 1) for value in values]
@@ -253,7 +253,7 @@ def test_strings_match_a_dictionary(values, vocabulary):
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, unique=True),
     st.sampled_from(["Int64", "object", "strings"]),
 )
-@hypothesis.settings(max_examples=80, deadline=None)
+@hypothesis.settings(max_examples=40, deadline=None)
 def test_integers_match_a_dictionary(values, vocabulary, form):
     places = {value: place for place, value in enumerate(vocabulary, 2)}
     expected = [places.get(value, 1) for value in values]

@@ -54,7 +54,7 @@ behaviors = st.lists(
 
 
 @hypothesis.given(behaviors, st.sampled_from(["exclude", "order"]), st.integers(1, 3))
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=30, deadline=None)
 def test_histories_match_a_slow_loop(rows, ties, negatives):
     frame = pd.DataFrame(rows, columns=["user", "time", "item"]).drop_duplicates(ignore_index=True)
     frame["item"] = [f"i{i}" for i in frame["item"]]

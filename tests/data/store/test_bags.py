@@ -126,7 +126,7 @@ def padded(rows):
     st.integers(1, 5),
     st.data(),
 )
-@hypothesis.settings(max_examples=12, deadline=None)
+@hypothesis.settings(max_examples=6, deadline=None)
 def test_batches_match_a_slow_loop(lengths, max_length, max_values, batch_size, data):
     users = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=9))
     behaviors, samples = some_data(lengths, users)

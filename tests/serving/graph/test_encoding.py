@@ -77,7 +77,7 @@ def test_odd_strings(more, tmp_path):
     st.lists(st.text(CHARACTERS, min_size=1), min_size=1, unique=True),
     st.lists(st.text(CHARACTERS, max_size=3)),
 )
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=20, deadline=None)
 def test_strings_get_the_indices_of_training(tmp_path_factory, vocabulary, others):
     values = pd.Series([*vocabulary, *others, ""], dtype=object)
     for ways in ({"vocabulary": vocabulary}, {"hash_buckets": 50}):
@@ -90,7 +90,7 @@ INT64 = st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))
 
 
 @hypothesis.given(st.lists(INT64, min_size=1, unique=True), st.lists(INT64))
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=20, deadline=None)
 def test_integers_get_the_indices_of_training(tmp_path_factory, vocabulary, others):
     values = np.array([*vocabulary, *others, 0], np.int64)
     for ways in ({"vocabulary": vocabulary}, {"hash_buckets": 50, "dtype": "int64"}):
