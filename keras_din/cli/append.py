@@ -1,8 +1,8 @@
 """Append a further log, such as that of the next day, to prepared data.
 
 The log has the columns, units and types of the log that was prepared. New values are added to the
-vocabularies; all other values keep their indices. If the same log was appended before, nothing
-changes. An interrupted append leaves the data as it was.
+vocabularies; all other values keep their indices. Files whose rows were all read before are left
+out. An interrupted append leaves the data as it was.
 
   keras-din append data logs/2026-11-27.parquet
   keras-din append data logs/2026-11-28.csv --items items.parquet --max-age 90

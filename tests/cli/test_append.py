@@ -22,7 +22,8 @@ def test_days_are_appended(tmp_path, capsys):
     assert f"written: {data}, 1 appended days" in printed
     assert main(["append", data, str(tmp_path / "1.csv")]) == 0
     printed = capsys.readouterr().out
-    assert printed == "appended before, nothing changed: a log of 16 rows\n"
+    assert printed.startswith("left out, since all of its rows were read before: ")
+    assert printed.endswith("\nnothing changed\n")
     assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5"]) == 0
     assert "removed" in capsys.readouterr().out
     assert len(PreparedData.load(data).days) == 2
@@ -32,13 +33,15 @@ def test_days_are_appended(tmp_path, capsys):
     files = [str(tmp_path / f"2{half}.csv") for half in "ba"]
     assert main(["append", data, *files, "--max-values", "5"]) == 0
     printed = capsys.readouterr().out
-    assert printed == "appended before, nothing changed: a log of 16 rows\n"
+    assert printed.startswith("left out, since all of its rows were read before: ")
+    assert printed.endswith("\nnothing changed\n")
     a_day(3)[:8].to_csv(tmp_path / "3a.csv", index=False)
     a_day(3)[8:].to_csv(tmp_path / "3b.csv", index=False)
     assert main(["append", data, str(tmp_path / "3?.csv")]) == 0
     printed = capsys.readouterr().out
     assert f"  of 2 files, read in this order: {tmp_path}/3a.csv to {tmp_path}/3b" in printed
-    words = ["append", data, str(tmp_path / "0.csv"), "--late", "refuse"]
+    a_day(0, seed=5).to_csv(tmp_path / "late.csv", index=False)
+    words = ["append", data, str(tmp_path / "late.csv"), "--late", "refuse"]
     assert main(words) == 1
     assert "with late='refuse'. Received: 16 earlier rows" in capsys.readouterr().err
 

@@ -1,5 +1,6 @@
 """Appends another log, such as the next day's, to prepared data."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from keras_din.checks import one_of
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.day import Day
+from keras_din.data.prepare.deliveries import find_deliveries, without_known
 from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.recent_behaviors import with_recent
@@ -42,16 +44,20 @@ def append_log(
     See `PreparedData.append` for the arguments.
 
     Returns:
-        `(day, data, delivery)`: the `Day`, the data before it with the grown vocabularies, and what
-        identifies the log. `day` is `None` if the log was appended before.
+        `(day, data)`: the `Day`, and the data before it with the grown vocabularies and what
+        identifies the log. `day` is `None` if the log was read before.
     """
     log_format = _log_format(data)
     one_of("late", late, LATE)
     number = len(data.days) + 1
     events, of_tables, columns = _read(data, source, items, users, log_format)
-    delivery = _delivery(events)
-    if delivery in data.deliveries:
-        return None, data, delivery
+    found = find_deliveries(events, [columns.item, *log_format.ids])
+    events, entries, left_out = without_known(events, found, data.deliveries)
+    if left_out:
+        some = ", ".join(map(str, left_out[:3])) + (", ..." if len(left_out) > 3 else "")
+        print(f"left out, since all of its rows were read before: {some}", flush=True)
+    if not entries:
+        return None, data
     _check_types(data, events, columns)
     events, requests, shown_at = sort_by_request(events, log_format.request)
     first = np.full(len(events.users), np.iinfo(np.int64).max)
@@ -113,7 +119,7 @@ def append_log(
     }
     users = events.users.rename(log_format.user)
     day = Day(number, behaviors, is_own, samples, users, report, events.bad)
-    return day, known, delivery
+    return day, dataclasses.replace(known, deliveries=[*data.deliveries, *entries])
 
 
 def _log_format(data) -> LogFormat:
@@ -170,14 +176,6 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         duplicates=log_format.duplicates,
     )
     return events, report, columns
-
-
-def _delivery(events) -> list:
-    """Returns what identifies a log: its rows, and a checksum that ignores their order."""
-    frame = events.frame.reset_index(drop=True)
-    text = {name: frame[name].astype(str) for name in frame}
-    rows = pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy()
-    return [len(frame), f"{int(rows.sum(dtype=np.uint64)):016x}"]
 
 
 def _check_types(data, events, columns) -> None:

@@ -30,8 +30,8 @@ def load_growth(folder: pathlib.Path) -> tuple:
 
 
 def save_days(folder: pathlib.Path, data) -> None:
-    """Writes all days of data to its new folder."""
-    if not data.days:
+    """Writes all days of data, and what identifies the logs, to its new folder."""
+    if not data.days and not data.deliveries:
         return
     (folder / _DAYS).mkdir()
     for day in data.days:

@@ -9,6 +9,7 @@ import numpy as np
 from keras_din.data.encoding.features import concat_series, count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.clean_log import clean_log
+from keras_din.data.prepare.deliveries import find_deliveries
 from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
@@ -313,6 +314,7 @@ def prepare_impressions(
         events.users,
         log_format=log_format,
         vocabularies=vocabularies,
+        deliveries=find_deliveries(events, [columns.item, *log_format.ids]).to_remember,
     )
 
 

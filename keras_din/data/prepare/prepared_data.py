@@ -104,7 +104,7 @@ class PreparedData:
         log_format: The `LogFormat`, by which `append` reads further logs, or `None`.
         vocabularies: Name of each table whose vocabulary grows -> its `VocabularyState`.
         days: The `Day`s that `append` added, the first one first.
-        deliveries: What identifies the appended logs.
+        deliveries: The number of rows and a checksum of each file, or log, that was read.
 
     Raises:
         ValueError: If `behaviors` or `parts` have other names, or JSON does not support `report`.
@@ -306,8 +306,9 @@ class PreparedData:
                 not seen for the longest time, or `"least_frequent"`. Values of the log stay.
 
         Returns:
-            A `PreparedData` with one more `Day`. If the same log was appended before, this data,
-            and a notice is printed.
+            A `PreparedData` with one more `Day`. Files whose rows were all read before, by
+            `prepare_impressions` or `append`, are left out, and a notice is printed. If no other
+            rows are there, this data.
 
         Raises:
             ValueError: If `prepare_impressions` of this version did not prepare the data, a column
@@ -337,15 +338,11 @@ class PreparedData:
             None if max_values is None else positive_integer("max_values", max_values),
             one_of("evict", evict, ("least_recent", "least_frequent")) == "least_frequent",
         )
-        day, data, delivery = append_log(
-            self, source, items=items, users=users, late=late, eviction=eviction
-        )
+        day, data = append_log(self, source, items=items, users=users, late=late, eviction=eviction)
         if day is None:
-            print(f"appended before, nothing changed: a log of {delivery[0]:,} rows", flush=True)
+            print("nothing changed", flush=True)
             return self
-        return dataclasses.replace(
-            data, days=(*data.days, day), deliveries=[*data.deliveries, delivery]
-        )
+        return dataclasses.replace(data, days=(*data.days, day))
 
     def updated(self, spec: FeatureSpec, vocabularies: dict) -> "PreparedData":
         """Returns the data with a grown spec. Values that were evicted are out-of-vocabulary."""

@@ -1,0 +1,100 @@
+"""Recognizes logs that were read before, file by file."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.reading.file_lines import get_file_lines
+from keras_din.data.reading.table import Events
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # Odd, so that no bit is lost.
+
+
+@dataclasses.dataclass(frozen=True)
+class Deliveries:
+    """The files of a log, or the log itself if it is not of several files.
+
+    Attributes:
+        entries: The number of rows and a checksum of each, which ignores the order of its rows.
+        whole: The same of all files together.
+        names: The files, or `["the log"]`.
+        of_row: int64 `(rows,)`, the number of each row's file.
+    """
+
+    entries: list
+    whole: list
+    names: list
+    of_row: np.ndarray
+
+    @property
+    def to_remember(self) -> list:
+        """What prepared data stores: an entry for each file, and one for all of several."""
+        return [*self.entries, self.whole] if len(self.entries) > 1 else self.entries
+
+
+def find_deliveries(events: Events, ids: list) -> Deliveries:
+    """Finds what identifies the files of a log.
+
+    Args:
+        events: The log.
+        ids: The columns of users, items and requests. Times and labels are compared too.
+    """
+    lines = get_file_lines(events.frame)
+    of_row, names = np.zeros(len(events.time), np.int64), ["the log"]
+    if lines is not None:
+        _, files = lines.find(events.frame.index.to_numpy())
+        of_row, names = pd.factorize(files)
+    rows = np.zeros(len(of_row), np.uint64)
+    columns = [_hash(events.frame[name]) for name in ids]
+    columns += [_hash(pd.Series(each)) for each in (events.time, *events.labels.values())]
+    for hashes in columns:
+        # Not a sum alone, which would be the same for other pairs of values.
+        rows = pd.util.hash_array(rows * _FACTOR ^ hashes)
+    entries = [_entry(rows[of_row == number]) for number in range(len(names))]
+    return Deliveries(entries, _entry(rows), list(names), of_row)
+
+
+def _entry(hashes: np.ndarray) -> list:
+    """The number of rows and a checksum, as values that JSON supports."""
+    return [len(hashes), f"{int(hashes.sum(dtype=np.uint64)):016x}"]
+
+
+def without_known(events: Events, deliveries: Deliveries, known: list) -> tuple:
+    """Leaves out the rows of files that were read before.
+
+    Returns:
+        `(events, entries, left out)`: the other rows, the entries of their files, and the names of
+        the files that were left out.
+    """
+    is_known = np.array([entry in known for entry in deliveries.entries], bool)
+    is_known |= deliveries.whole in known  # The same rows may have been in other files.
+    left_out = [name for name, old in zip(deliveries.names, is_known, strict=True) if old]
+    entries = [entry for entry, old in zip(deliveries.entries, is_known, strict=True) if not old]
+    if not left_out or not entries:
+        return events, deliveries.to_remember if entries else [], left_out
+    kept = np.flatnonzero(~is_known[deliveries.of_row])
+    used, user = np.unique(events.user[kept], return_inverse=True)
+    bad = events.bad
+    if bad is not None and "file" in bad:
+        bad = bad[~bad["file"].isin(left_out)]
+    kept_events = Events(
+        frame=events.frame.iloc[kept],
+        user=user,
+        users=events.users[used],
+        time=events.time[kept],
+        labels={name: values[kept] for name, values in events.labels.items()},
+        report={**events.report, "rows_kept": len(kept), "files_left_out": left_out},
+        bad=bad,
+    )
+    return kept_events, entries, left_out
+
+
+def _hash(values: pd.Series) -> np.ndarray:
+    """A hash of each value, uint64 `(rows,)`, the same for all types that hold the same values."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        kind = np.int64 if pd.api.types.is_integer_dtype(values.dtype) else np.float64
+        return pd.util.hash_array(values.to_numpy(kind))
+    codes, distinct = pd.factorize(values)
+    hashes = pd.util.hash_array(np.array([str(value) for value in distinct], object))
+    return np.append(hashes, np.uint64(0))[codes]
