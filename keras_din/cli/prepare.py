@@ -34,12 +34,11 @@ from keras_din.cli.show import report
 
 # The options that apply only with, or only without, --label, and their defaults.
 _WITH_LABEL: dict = {"request": None, "label_map": {}, "label_map_of": []}
-_WITH_LABEL |= {"sequences": [], "prior_history": []}
+_WITH_LABEL |= {"sequences": [], "prior_history": [], "weight": None}
 _WITHOUT_LABEL: dict = {"negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
 _WITHOUT_LABEL |= {"sequence": "hist"}
 # The options that apply only with, or only without, --rows, and their defaults.
-_WITH_ROWS: dict = {"history_separator": None, "no_history": False, "weight": None}
-_WITH_ROWS |= {"valid_file": None, "test_file": None}
+_WITH_ROWS: dict = {"history_separator": None, "no_history": False}
 _WITHOUT_ROWS: dict = {"request": None, "prior_history": [], "items": None, "users": None}
 _WITHOUT_ROWS |= {"duplicates": None, "negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
 _WITHOUT_ROWS |= {"allow_empty_parts": False}
@@ -90,7 +89,7 @@ def add_arguments(parser):
         help="features of behaviors only",
     )
     columns.add_argument("--request", help="the request of an impression (with --label)")
-    columns.add_argument("--weight", help="with --rows: the weight of each row in the loss")
+    columns.add_argument("--weight", help="the weight of each row in the loss (with --label)")
     types.add_arguments(parser)
     histories = parser.add_argument_group("histories")
     histories.add_argument(
@@ -166,8 +165,7 @@ def add_arguments(parser):
         split.add_argument(
             f"--{part}-file",
             metavar="FILE",
-            help=f"with --rows: the rows of the part {part!r}, instead of --split; a file, a "
-            "folder or a pattern",
+            help=f"the rows of part {part!r}, instead of --split; a file, a folder or a pattern",
         )
     split.add_argument("--allow-empty-parts", action="store_true", help="accept parts without rows")
     drawn = parser.add_argument_group("negatives (without --label)")
@@ -237,7 +235,7 @@ def run(options) -> None:
         raise ValueError(
             f"The last of the paths must be the folder to write. Received: the file {options.data}."
         )
-    log = tables.one_or_many(options.log)
+    log = _tables_by_part(options, tables.one_or_many(options.log))
     shared = {
         "time": options.time,
         "order": options.order,
@@ -264,10 +262,10 @@ def run(options) -> None:
     }
     if options.rows:
         data = prepare_rows(
-            _tables_by_part(options, log),
+            log,
             label=options.label,
-            group=options.user,
             weight=options.weight,
+            group=options.user,
             sequences=_sequences_of_rows(options),
             separator=options.history_separator,
             label_map=tables.label_map(options),
@@ -277,6 +275,7 @@ def run(options) -> None:
         data = prepare_impressions(
             log,
             label=options.label,
+            weight=options.weight,
             request=options.request,
             sequences=dict(options.sequences) or None,
             prior_history=dict(options.prior_history),
@@ -350,7 +349,7 @@ def _check_rows(options) -> None:
 
 
 def _tables_by_part(options, log):
-    """The rows, or the rows of each part if there is a file for each."""
+    """The log, or the log of each part if there is a file for each."""
     files = {"valid": options.valid_file, "test": options.test_file}
     files = {part: file for part, file in files.items() if file is not None}
     return {"train": log} | files if files else log

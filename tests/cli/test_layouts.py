@@ -173,6 +173,26 @@ def test_files_without_header(tmp_path, capsys):
     assert set(spec.sequences[0].side_features[0].vocabulary) == {"pv", "buy", "cart", "fav"}
 
 
+def test_weights_separate_files_and_an_order(tmp_path):
+    lines = [f"u{n % 4},{n * 3 % 7},{n},{n // 3 % 2},{n % 3}" for n in range(40)]
+    header = "user,item,position,click,w"
+    train = write(tmp_path / "train.csv", [header, *lines[:30], "u1,2"])
+    test = write(tmp_path / "test.csv", [header, *lines[30:], "u1,unknown,99,1,"])
+    data = str(tmp_path / "data")
+    words = ["--user", "user", "--order", "position", "--label", "click", "--target", "item"]
+    words += ["--weight", "w", "--dim", "4", "--max-bad", "0.1"]
+    assert main(["prepare", train, data, *words, "--test-file", test]) == 0
+    prepared = PreparedData.load(data)
+    assert {name: len(part) for name, part in prepared.parts.items()} == {"train": 30, "test": 10}
+    assert sorted(prepared.parts["test"].weight) == sorted(n % 3 for n in range(30, 40))
+    assert prepared.report["order_to"] == 39
+    assert prepared.bad_rows["file"].tolist() == [train, test]
+    words = ["--rows", "--no-history", "--label", "click", "--target", "item", "--weight", "w"]
+    words += ["--dim", "4", "--max-bad", "0.1", "--order", "position", "--overwrite"]
+    assert main(["prepare", train, data, *words]) == 0
+    assert sorted(PreparedData.load(data).parts["test"].line) == [29, 30, 31]
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
@@ -182,6 +202,7 @@ def test_files_without_header(tmp_path, capsys):
             "`--items` must not be given with `--rows",
         ),
         (["--rows"], "`--rows` requires `--label`"),
+        (["--user", "u", "--weight", "w"], "`--weight` requires impressions; name their `--label`"),
         (
             ["--label", "c", "--time", "t"],
             "`--user` must name the column of users, unless each row",

@@ -8,7 +8,8 @@ from keras_din.atomic_write import atomic_folder
 from keras_din.data.datasets.bayes_optimal import BestReachable
 from keras_din.data.datasets.synthetic_law import SyntheticLaw
 from keras_din.data.prepare.days_folder import save_growth
-from keras_din.data.prepare.prepared_data import HEADER, PARTS, PreparedData, save_header
+from keras_din.data.prepare.prepared_data import HEADER, PreparedData, save_header
+from keras_din.data.prepare.split import PARTS
 from keras_din.data.store.arrays import save_pieces, strip_prefix
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples

@@ -101,6 +101,7 @@ def append_log(
         columns={name: encoded[name] for name in columns.of_samples},
         history={name: log.before(events.user, shown_at) for name, log in behaviors.items()},
         labels={name: events.labels[column] for name, column in log_format.labels.items()},
+        weight=events.weight,
         group=events.user,
         request=requests,
         time=shown_at,
@@ -146,7 +147,7 @@ def _log_columns(spec, log_format: LogFormat):
         ids=log_format.ids,
         time=log_format.time,
         time_format=log_format.time_format,
-        numbers=log_format.flags,
+        numbers=log_format.numbers,
         bags=bags,
     )
 
@@ -159,7 +160,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         columns.reading["text"].add(log_format.user)
     source = as_source(source, log_format.sep, log_format.header, log_format.names)
     items, users = as_sources((items, users), log_format.sep)
-    needed = [*log_format.ids, log_format.time, *log_format.flags, *columns.names]
+    needed = [*log_format.ids, log_format.time, *log_format.numbers, *columns.names]
     events, report = clean_log(
         source,
         columns,
@@ -169,6 +170,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         user=log_format.user,
         time=log_format.time,
         labels=log_format.flags,
+        weight=log_format.weight,
         required=[columns.item, *log_format.ids[1:]],
         time_unit=log_format.time_unit,
         time_format=log_format.time_format,

@@ -17,13 +17,14 @@ from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
 from keras_din.data.prepare.requests import sort_by_request
+from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.prepare.split import TRAIN, LastFraction
 from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
 from keras_din.data.prepare.value_counts import count_encoded
 from keras_din.data.prepare.vocabulary_state import VocabularyState
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes, label_map_of
-from keras_din.data.reading.source import as_source, as_sources
+from keras_din.data.reading.source import as_sources
 from keras_din.data.reading.times import ORDER, UNITS, time_or_order, times_have_zones
 from keras_din.data.store.samples import Samples
 from keras_din.features import Feature, Label
@@ -45,6 +46,7 @@ def prepare_impressions(
     sequences: dict | None = None,
     prior_history: dict | None = None,
     request: str | None = None,
+    weight: str | None = None,
     items: Any = None,
     users: Any = None,
     split: Callable | str | None = None,
@@ -83,7 +85,8 @@ def prepare_impressions(
             out, which is printed. A folder named `date=2026-11-20` gives its files the column
             `date`, unless they have it: integers if all of its values are integers, else text,
             which may be a time. Or an iterable of `DataFrame`s or Arrow batches, which are read in
-            its order.
+            its order. Or a dict of tables by part, `{"train": ..., "test": ...}`, without `split`:
+            they are one log, so histories of the test contain the clicks of the training.
         user: Column of users.
         time: Column of times: dates, ISO 8601 strings or numbers since 1970.
         order: Instead of `time`, for a log without times: a column of whole numbers that order
@@ -108,6 +111,9 @@ def prepare_impressions(
             come before all others, in their order.
         request: Column of requests: impressions that were shown together. They share context and
             history. The time of a request is the earliest of its times.
+        weight: Column with the weight of each row in the loss, a number from 0. In evaluations,
+        rows
+            of weight 0 are left out, and other weights have no effect.
         items: Table with one row per item, for columns that are not in the log.
         users: Table with one row per user, for columns that are not in the log.
         split: `LastFraction()` (the default), `LeaveOneOut()`, `ByUser()`, `ByTime()` or a
@@ -187,7 +193,7 @@ def prepare_impressions(
     of_label = label_columns(label)
     sequences = {"hist": next(iter(of_label.values()))} if sequences is None else dict(sequences)
     prior_history = check_prior_history(prior_history, sequences)
-    source = as_source(source, sep, header, names)
+    source, split = as_source_by_part(source, split, sep, header, names)
     items, users, prior_history = as_sources((items, users, prior_history), sep)
     flags = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
     flag_names = {flag: flag for flag in sequences.values()}
@@ -201,7 +207,7 @@ def prepare_impressions(
         ids=[user, request] if request else [user],
         time=time,
         time_format=time_format,
-        numbers=flags,
+        numbers=[*flags, *([] if weight is None else [weight])],
         bags=bags,
         numeric=numeric,
         categorical=categorical,
@@ -210,7 +216,7 @@ def prepare_impressions(
 
     # Clean.
     needed = [user, time, *flags, *columns.names]
-    needed += [name for name in (request, split) if isinstance(name, str)]
+    needed += [name for name in (request, weight, split) if isinstance(name, str)]
     tables = {"items": (columns.item, items), "users": (user, users)}
     events, of_tables = clean_log(
         source,
@@ -221,6 +227,7 @@ def prepare_impressions(
         user=user,
         time=time,
         labels=flags,
+        weight=weight,
         required=[columns.item, *([request] if request else [])],
         time_unit=time_unit,
         time_format=time_format,
@@ -266,6 +273,7 @@ def prepare_impressions(
         columns={name: encoded[name] for name in columns.of_samples},
         history={name: log.before(events.user, shown_at) for name, log in behaviors.items()},
         labels={each.name: events.labels[column] for each, column in of_label.items()},
+        weight=events.weight,
         group=events.user,
         request=requests,
         time=shown_at,
@@ -303,6 +311,7 @@ def prepare_impressions(
         duplicates,
         max_bad,
         min_count,
+        weight,
     )
     vocabularies = _vocabularies(spec, columns, events, encoded)
     return PreparedData(

@@ -13,10 +13,11 @@ from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.log_columns import feature_names, log_columns
 from keras_din.data.prepare.negatives import sample_negatives
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
+from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN, LeaveOneOut, positions
 from keras_din.data.prepare.split_rows import check_parts, split_rows
 from keras_din.data.reading.bad_share import MAX_BAD
-from keras_din.data.reading.source import as_source, as_sources
+from keras_din.data.reading.source import as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
 from keras_din.features import DEFAULT_LABEL, Feature
@@ -145,7 +146,7 @@ def prepare_interactions(
     if not isinstance(negatives, str):
         negatives = positive_integer("negatives", negatives)
     given = negatives if isinstance(negatives, str) else None
-    source = as_source(source, sep, header, names)
+    source, split = as_source_by_part(source, split, sep, header, names)
     items, users = as_sources((items, users), sep)
     columns = log_columns(
         target,

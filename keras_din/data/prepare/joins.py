@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from keras_din.data.prepare.source_by_part import PART
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.columns import is_text_categories, to_plain_index
 from keras_din.data.reading.csv_file import CsvFile, csv_hint, csv_names
@@ -79,7 +80,7 @@ def read_log(
     lines = get_file_lines(frame)
     report: dict = {} if lines is None else {"files": lines.report()}
     if isinstance(source, SEVERAL):
-        of_folders = [name for name in source.names_of_folders if name in own]
+        of_folders = [name for name in source.names_of_folders if name in own and name != PART]
         types = {name: found[name]["reason"] for name in of_folders}
         report |= {"columns_of_folders": types} if types else {}
     for name, columns in to_join.items():

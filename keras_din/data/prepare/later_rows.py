@@ -78,7 +78,6 @@ def read_later_rows(
             "required": [],
             "labels": [],
             "label_map": {},
-            "time": None,
             "max_bad": check_max_bad(max_bad),
             "strict": False,
         },

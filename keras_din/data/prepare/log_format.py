@@ -28,6 +28,7 @@ class LogFormat:
         duplicates: `"keep"`, `"drop"` or `None`.
         max_bad: The largest share of bad rows.
         min_count: How often a value must be seen to have its own embedding.
+        weight: Column of weights, or `None`.
     """
 
     user: str
@@ -46,11 +47,17 @@ class LogFormat:
     duplicates: str | None
     max_bad: float
     min_count: int
+    weight: str | None = None
 
     @property
     def ids(self) -> list:
         """The columns of ids that are no features: the user, and the request if there is one."""
         return [self.user] if self.request is None else [self.user, self.request]
+
+    @property
+    def numbers(self) -> list:
+        """The columns of numbers that are no features: labels, behaviors and weights."""
+        return self.flags if self.weight is None else [*self.flags, self.weight]
 
     @property
     def flags(self) -> list:

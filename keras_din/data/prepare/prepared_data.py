@@ -40,6 +40,7 @@ from keras_din.data.prepare.item_groups import item_groups
 from keras_din.data.prepare.joined_days import join_days, take_rows
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.recent_behaviors import DayBehaviors
+from keras_din.data.prepare.split import PARTS
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.times import ORDER
 from keras_din.data.store.behavior_log import BehaviorLog
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PreparedData", "append_to_folder"]
 
-PARTS = ("train", "valid", "test")
 HEADER = "prepared.json"
 _BAD_ROWS = "bad_rows.csv"
 _USERS = "users.parquet"

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.data.prepare.joins import column_names
-from keras_din.data.prepare.prepared_data import PARTS
-from keras_din.data.prepare.split import LEFT_OUT, TRAIN
+from keras_din.data.prepare.source_by_part import check_parts_of_source
+from keras_din.data.prepare.split import LEFT_OUT, PARTS, TRAIN
 from keras_din.data.prepare.split_rows import (
     parts_of_column,
     split_in_any_order,
@@ -27,11 +27,7 @@ from keras_din.data.reading.times import ORDER, time_range
 def sources_by_part(source, split, options) -> dict:
     """Returns name of the part -> table, read by `as_source` with the options of CSV files."""
     if isinstance(source, dict):
-        if split is not None or not source or set(source) - set(PARTS):
-            raise ValueError(
-                f"`source` must be a table, or a dict of tables by part, of {list(PARTS)}, without "
-                f"`split`. Received: {list(source)}, split={split!r}."
-            )
+        check_parts_of_source(source, split)
     else:
         source = {"train": source}
     return {part: as_source(table, *options) for part, table in source.items()}
@@ -78,7 +74,8 @@ def read_rows(
         separators: The result of `check_separators`.
         reading: Options of `read_table`.
         checks: Checks of rows: the `required` columns, the `labels` and their `label_map`,
-            `max_bad`, `strict`, and as `time` the column, unit and format of times, or `None`.
+            `max_bad` and `strict`; optionally the column of `weight`, and as `time` the column,
+            unit and format of times.
         group: Column of the users by which a split divides rows. By default each row is a user.
     """
     frames, parts, aside, times, unit = [], [], [], [], ORDER
@@ -112,7 +109,7 @@ def read_rows(
         kept = part != LEFT_OUT
         frame, part, time = frame[kept], part[kept], time[kept]
     counts["rows_kept"] = len(frame)
-    if checks["time"] is not None:
+    if checks.get("time") is not None:
         counts |= {"time_unit": unit, **time_range(time, unit)}
     if not (part == TRAIN).any():
         raise ValueError(
@@ -120,7 +117,7 @@ def read_rows(
             f"Received: {len(frame)} rows, none of them of 'train'."
         )
     bad = pd.concat(aside, ignore_index=True)
-    return RowsRead(frame, part, None if checks["time"] is None else time, bad, counts)
+    return RowsRead(frame, part, None if checks.get("time") is None else time, bad, counts)
 
 
 def _parts(split, frame: pd.DataFrame, user: np.ndarray, time: np.ndarray, unit: str):
@@ -130,7 +127,18 @@ def _parts(split, frame: pd.DataFrame, user: np.ndarray, time: np.ndarray, unit:
     return split_in_any_order(use_order_unit(split, unit), user, time, unit)
 
 
-def _good(frame, bad, name: str | None, required, labels, label_map, time, max_bad, strict):
+def _good(
+    frame,
+    bad,
+    name: str | None,
+    required,
+    labels,
+    label_map,
+    max_bad,
+    strict,
+    time=None,
+    weight=None,
+):
     """Returns the good rows of a table, its bad rows, the counts of each reason, filled labels.
 
     Last are `(times, unit)`, without a column of times the row numbers, which are an order. With
@@ -139,6 +147,8 @@ def _good(frame, bad, name: str | None, required, labels, label_map, time, max_b
     checks = RowChecks(frame, label_map)
     found = checks.check_values([*required, *([] if time is None else time[:1])], labels)
     times, unit = (np.arange(len(frame)), ORDER) if time is None else checks.check_times(*time)
+    if weight is not None:
+        checks.check_weights(weight)
     checks.check_labels(found)
     bad, counts = checks.finish(bad, strict)
     what = "the table" if name is None else f"the table of {name!r}"

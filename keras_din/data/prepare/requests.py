@@ -24,5 +24,6 @@ def sort_by_request(events: Events, request: str | None) -> tuple:
         user=events.user[order],
         time=events.time[order],
         labels={name: values[order] for name, values in events.labels.items()},
+        weight=None if events.weight is None else events.weight[order],
     )
     return ordered, number[order], at[order]

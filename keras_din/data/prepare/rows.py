@@ -77,7 +77,7 @@ def prepare_rows(
             of its histories: `{"hist": {"item": "clicked"}}`. No sequences: `()`.
         group: Column whose values are GAUC's groups, such as the user. Rows without a value are
             kept aside.
-        weight: Column with the weight of each row in the loss.
+        weight: Column with the weight of each row in the loss, same as in `prepare_impressions`.
         time: Column of times, by which `split` divides the rows; see `prepare_impressions`.
         order: Column of whole numbers instead of `time`. Without both, rows are in their order.
         split: `LastFraction()`, `ByTime()` or `ByUser()`, by the users of `group`. Without a
@@ -169,6 +169,7 @@ def prepare_rows(
             "max_bad": check_max_bad(max_bad),
             "strict": strict,
             "time": None if time_column is None else (time_column, time_unit, time_format),
+            "weight": weight,
         },
         group,
     )

@@ -13,6 +13,7 @@ from keras_din.data.reading.times import to_microseconds
 
 __all__ = ["ByTime", "ByUser", "LastFraction", "LeaveOneOut"]
 
+PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, -1
 
 

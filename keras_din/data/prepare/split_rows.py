@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_din.data.prepare.split import (
     LEFT_OUT,
+    PARTS,
     TEST,
     TRAIN,
     VALID,
@@ -15,7 +16,6 @@ from keras_din.data.prepare.split import (
 )
 from keras_din.data.reading.times import ORDER, time_range
 
-_NAMES = ("train", "valid", "test")
 _SYNONYMS = dict.fromkeys(["train", "training"], "train")
 _SYNONYMS |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "eval"], "valid")
 _SYNONYMS |= dict.fromkeys(["test", "testing"], "test")
@@ -138,7 +138,7 @@ def check_parts(
         allow_empty: Whether validation or test may be empty.
         unit: `"order"` if `time` has positions in an order, for the error.
     """
-    empty = [_NAMES[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
+    empty = [PARTS[i] for i in getattr(split, "parts", ()) if not (part == i).any()]
     if empty and not allow_empty:
         raise ValueError(
             f"Each part that `split` names must have rows, unless `allow_empty_parts` (on the "

@@ -5,7 +5,7 @@ import pandas as pd
 
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.bad_share import check_bad_share
-from keras_din.data.reading.columns import is_missing, to_plain_series
+from keras_din.data.reading.columns import is_missing, numbers, to_plain_series
 from keras_din.data.reading.file_lines import describe_place, get_file_lines, with_files
 from keras_din.data.reading.labels import (
     format_label_map,
@@ -88,6 +88,15 @@ class RowChecks:
             if wrong.any():
                 values = self._frame[name].dropna()
                 self.remedies[reason] = label_remedy(values, name if len(found) > 1 else None)
+
+    def check_weights(self, name: str) -> np.ndarray:
+        """Sets aside rows without a valid weight; returns the weights, float32 `(rows,)`."""
+        with np.errstate(over="ignore"):
+            weights = numbers(name, self._frame[name]).astype(np.float32)
+        self.set_aside(is_missing(self._frame[name]), f"{name!r} is missing")
+        wrong = ~((weights >= 0) & (weights < np.inf))
+        self.set_aside(wrong, f"{name!r} is not a weight, a finite number from 0", name)
+        return weights
 
     def check_times(self, name: str, time_unit: str, time_format: str | None) -> tuple:
         """Sets aside rows whose time is invalid or a placeholder; see `to_microseconds`.

@@ -322,11 +322,11 @@ def _source_of_files(source) -> Pieces:
             )
     what = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"{one}, ..."
     if found is None:
-        return Pieces(what, [Piece(CsvFile(p), partition_of(p)) for p in paths], _unpacked)
+        return Pieces(what, [Piece(CsvFile(p), partition_of(p)) for p in paths], unpacked)
     return Pieces(what, [Piece(_arrow_source(p, *formats[p]), partition_of(p)) for p in paths])
 
 
-def _unpacked(file: CsvFile) -> CsvFile:
+def unpacked(file: CsvFile) -> CsvFile:
     """A CSV file with its content unpacked, if it is compressed."""
     _, is_compressed = format_of(file.path)
     return file._replace(unpacked=Unpacked(file.path)) if is_compressed else file

@@ -45,9 +45,10 @@ class Events(NamedTuple):
 
     `frame` holds the rows, indexed by their line or row number in the source. `user` is int64
     `(rows,)`, the users numbered from 0. `users` are the users' raw values by number. `time` is
-    int64 `(rows,)`, microseconds. `labels` is name -> float32 `(rows,)`. `report` holds the
-    counts. `bad` holds the rows kept aside, with the columns `line` and `reason` in front. Own
-    columns with these names are renamed to `line_` and `reason_`.
+    int64 `(rows,)`, microseconds. `labels` is name -> float32 `(rows,)`. `weight` is float32
+    `(rows,)` or `None`. `report` holds the counts. `bad` holds the rows kept aside, with the
+    columns `line` and `reason` in front. Own columns with these names are renamed to `line_` and
+    `reason_`.
     """
 
     frame: pd.DataFrame
@@ -55,6 +56,7 @@ class Events(NamedTuple):
     users: pd.Index
     time: np.ndarray
     labels: dict
+    weight: np.ndarray | None
     report: dict
     bad: pd.DataFrame
 
@@ -240,6 +242,7 @@ def clean_events(
     time: str,
     *,
     labels=(),
+    weight: str | None = None,
     required=(),
     time_unit: str = "auto",
     time_format: str | None = None,
@@ -261,6 +264,7 @@ def clean_events(
         user: Column of users.
         time: Column of times, see `to_microseconds`.
         labels: Columns of 0 and 1.
+        weight: Column of weights, or `None`.
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
         time_format: Format of times, see `to_microseconds`.
@@ -286,6 +290,7 @@ def clean_events(
     checks = RowChecks(frame, label_map)
     found = checks.check_values([user, time, *labels, *required], labels)
     times, unit = checks.check_times(time, time_unit, time_format)
+    weights = None if weight is None else checks.check_weights(weight)
     checks.check_labels(found)
 
     good = np.flatnonzero(checks.good)
@@ -327,6 +332,7 @@ def clean_events(
         users,
         times[rows],
         {name: column[rows].astype(np.float32) for name, (column, *_) in found.items()},
+        None if weights is None else weights[rows],
         report,
         bad,
     )
