@@ -145,6 +145,9 @@ def check_is_text(path: str) -> None:
     elif found is None and line[:1] in (b"{", b"[") and _is_json(line):
         remedy = "write one object per line, or pass the DataFrame that `pandas.read_json` returns"
         found = ("JSON that is not one object per line", remedy)
+    elif found is None and re.match(rb"\[?\{'", line):
+        remedy = "convert each line, `json.dumps(ast.literal_eval(line))`"
+        found = ("Python literals instead of JSON", remedy)
     if found is not None:
         what, remedy = found
         raise ValueError(

@@ -9,7 +9,12 @@ import pyarrow as pa
 import pytest
 
 from keras_din.cli import main
-from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
+from keras_din.data import (
+    prepare_impressions,
+    prepare_interactions,
+    prepare_rows,
+    rows_dataset,
+)
 from keras_din.data.reading import json_lines
 from keras_din.data.reading.source import as_source, to_frame
 from keras_din.data.reading.table import read_table
@@ -188,7 +193,7 @@ def test_options_of_csv_files_raise(tmp_path):
         as_source(path, sep=";")
 
 
-def test_histories_are_lists(tmp_path):
+def test_histories_are_lists(tmp_path, capsys):
     rows = [{"item": i, "hist_item": h, "click": c} for i, h, c in [("a", ["b"], 1), ("b", [], 0)]]
     lines = [*map(json.dumps, rows), '{"item":', json.dumps({"item": "c", "click": 1})]
     path = write(tmp_path / "rows.json", lines)
@@ -196,6 +201,10 @@ def test_histories_are_lists(tmp_path):
     data = prepare_rows(path, **words)
     assert np.diff(data.behaviors["hist"].offsets).tolist() == [1, 0, 0]
     assert data.parts["train"].line.tolist() == [1, 2, 4]
+    item = data.spec.features["item"].vocabulary
+    ((x, _),) = rows_dataset(path, data.spec, "click", max_bad=0.5)
+    assert [item[i - 2] for i in x["item"][:, 0]] == ["a", "b", "c"]
+    assert "left out 1 rows: no JSON object, first in line 3" in capsys.readouterr().out
     both = prepare_rows([path, write(tmp_path / "s.json", lines[:2])], **words)
     assert np.diff(both.behaviors["hist"].offsets).tolist() == [1, 0, 0, 1, 0]
 

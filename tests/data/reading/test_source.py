@@ -283,6 +283,7 @@ REFUSED = {
         lambda: json.dumps({"user": [1, 2]}, indent=1).encode(),
         "JSON that is not one object per line: write one.*read_json",
     ),
+    "literals": (lambda: b"{'asin': 'B1'}\n{'asin': 'B2'}\n", "Python literals.*`json.dumps"),
     "HTML": (lambda: b"<!DOCTYPE html>\n<html>", "a page of HTML or XML: check whether"),
     "UTF-16": (lambda: "user,item\n".encode("utf-16"), "UTF-16 text: save it as UTF-8"),
     "LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer: download"),
