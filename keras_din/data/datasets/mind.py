@@ -74,8 +74,8 @@ def load_mind(
 
     Args:
         train: Folder with `behaviors.tsv` and `news.tsv`, such as `MINDsmall_train`.
-        test: Folder of the part `"test"`, such as `MINDsmall_dev`. Its candidates must have labels,
-            which those of `MINDlarge_test` lack.
+        test: Folder of the part `"test"`, such as `MINDsmall_dev`. If no candidate in it has a
+            label, as in `MINDlarge_test`, all labels are 0, for predictions; this is printed.
         split: How the impressions of `train` are split, see `keras_din.data.prepare.split`. The
             default is `LastFraction()`, and with `test` the last tenth is `"valid"`.
         user_id: Whether the user's id is a context feature.
@@ -122,7 +122,8 @@ def load_mind(
     logs, news, bad = [], [], []
     counts: dict[str, dict] = {}
     for folder in folders:
-        log, wrong, reasons = _read_log(folder / "behaviors.tsv", max_bad)
+        is_test = folder is not folders[0]
+        log, wrong, reasons = _read_log(folder / "behaviors.tsv", max_bad, is_test)
         table = _read_news(folder / "news.tsv", max_bad)
         logs.append(log)
         news.append(table.frame)
@@ -195,7 +196,7 @@ def load_mind(
     return PreparedData(spec, {"hist": hist}, parts, report, aside, pd.Index(users, name="user_id"))
 
 
-def _read_log(path: pathlib.Path, max_bad: float) -> tuple:
+def _read_log(path: pathlib.Path, max_bad: float, may_lack_labels: bool) -> tuple:
     """Returns `(log, bad, counts)`: the `_Log` of a file, its bad lines, and their counts."""
     frame, bad = _read_fields(path, ["impression", "user", "time", "history", "impressions"], 5)
     checks = RowChecks(frame)
@@ -204,6 +205,9 @@ def _read_log(path: pathlib.Path, max_bad: float) -> tuple:
     offsets, tokens = _split(frame["impressions"].to_numpy(object))
     codes, distinct = pd.factorize(tokens)
     found = pd.Series(distinct, dtype=str).str.extract(_CANDIDATE)
+    if may_lack_labels and found["click"].isna().all():
+        print(f"no candidate in {path} has a label: all labels are 0, for predictions")
+        found = pd.DataFrame({"news": distinct, "click": "0"})
     wrong = found["click"].isna().to_numpy(bool)[codes]
     of_row = np.repeat(np.arange(len(frame)), np.diff(offsets))
     is_bad = np.bincount(of_row[wrong], minlength=len(frame)) > 0

@@ -85,6 +85,17 @@ def test_two_folders(tmp_path):
     assert loaded.user_values.tolist() == ["U0", "U13740", "U73700", "U91836"]
 
 
+def test_a_test_without_labels(tmp_path, capsys):
+    train, test = write(tmp_path / "train"), tmp_path / "test"
+    write(test, [line.replace("-0", "").replace("-1", "") for line in BEHAVIORS])
+    data = load_mind(train, test, dim=4)
+    assert "behaviors.tsv has a label: all labels are 0, for predictions" in capsys.readouterr().out
+    assert data.parts["test"].label.tolist() == [0] * 8
+    assert data.spec == load_mind(train, train, dim=4).spec
+    with pytest.raises(ValueError, match=r"at least one good row.*a candidate has no label 0 or 1"):
+        load_mind(test, dim=4)
+
+
 def test_bad_lines_are_kept_aside(tmp_path):
     folder = write(tmp_path / "a", BEHAVIORS + BAD, [*NEWS, "N1\tnews"])
     with pytest.raises(ValueError, match=r"At most 1 % of the rows of the file .*behaviors\.tsv"):
