@@ -3,7 +3,7 @@
 Prints the largest difference between the two predictions, the rows where it is largest, and the
 inputs that training and serving encode differently. Exits with 1 if a prediction differs by more
 than 1e-5, an input differs, or the version has other feature values than the model, even if no
-row shows it. The log is prepared data, or a Parquet, Arrow or ORC file of rows, same as in
+row shows it. The log is prepared data, or a file of rows that contain their histories, same as in
 `keras-din predict`.
 
   keras-din check-serving exported_models/din data --run runs/din
@@ -12,13 +12,14 @@ row shows it. The log is prepared data, or a Parquet, Arrow or ORC file of rows,
 
 import os
 
+from keras_din.cli import rows_of_run, tables
 from keras_din.cli.show import missing_numbers
 
 
 def add_arguments(parser):
     """Adds the arguments of the command."""
     parser.add_argument("version", help="the folder of a version, or of versions (the newest)")
-    parser.add_argument("log", help="prepared data, or a Parquet, Arrow or ORC file of rows")
+    parser.add_argument("log", help="prepared data, or a file of rows")
     parser.add_argument("--run", required=True, help="the folder of the run")
     parser.add_argument("--part", default="test", help="the part of prepared data (default test)")
     parser.add_argument(
@@ -29,6 +30,10 @@ def add_arguments(parser):
         help="compare at most N rows, drawn at random (default 10000)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random rows")
+    tables.add_csv(parser)
+    rows_of_run.add_arguments(parser)
+    # The columns of histories, and the separators of bags, are those of the run's data.
+    parser.set_defaults(data=None, sequences=[], bags=[], separator=None, max_bad=None)
 
 
 def run(options) -> None:
@@ -39,7 +44,14 @@ def run(options) -> None:
     from keras_din.serving.version.description import find_version, read_description
 
     version = find_version(options.version)
-    read = _prepared if os.path.isdir(options.log) else _rows_of_file
+    is_prepared = os.path.isdir(options.log)
+    words = ("sep", "names", "header", "history_separator")
+    if is_prepared and any(getattr(options, word) is not None for word in words):
+        raise ValueError(
+            "`--sep`, `--names`, `--header` and `--history-separator` require a file of rows. "
+            f"Received: the folder {options.log}."
+        )
+    read = _prepared if is_prepared else _rows_of_file
     run, rows, batches = read(options)
     description = read_description(version)
     rates, differ = _click_rates(description, run)
@@ -149,10 +161,12 @@ def _rows_of_file(options):
     """Returns the run, the numbers of the drawn rows and their batches of raw values."""
     from keras_din.cli.sent_rows import sent_rows
     from keras_din.data import rows_dataset
-    from keras_din.data.reading.source import to_frame
+    from keras_din.data.reading.source import as_source
     from keras_din.training import load_run
 
-    run, frame = load_run(options.run), to_frame(options.log)
+    run = load_run(options.run)
+    source = as_source(options.log, options.sep, options.header, options.names)
+    frame = rows_of_run.read_rows_of_run(options, run, source)
     rows = _drawn(len(frame), options)
     frame = frame.iloc[rows].reset_index(drop=True)
     size = 1024

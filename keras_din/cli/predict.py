@@ -32,7 +32,7 @@ on the odds are undone. With --raw they are not.
 import json
 import pathlib
 
-from keras_din.cli import tables
+from keras_din.cli import rows_of_run, tables
 from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
@@ -86,11 +86,7 @@ def add_arguments(parser):
         "--raw", action="store_true", help="write the model's raw output, with nothing undone"
     )
     rows = parser.add_argument_group("rows that contain their histories")
-    rows.add_argument(
-        "--history-separator",
-        metavar="TEXT",
-        help="the separator of histories that are text (default: that of the data)",
-    )
+    rows_of_run.add_arguments(rows)
     log = parser.add_argument_group("a raw log")
     log.add_argument("--user", metavar="COLUMN", help="the user; required for a raw log")
     log.add_argument("--time", metavar="COLUMN", help="the time; required for a raw log")
@@ -263,76 +259,25 @@ def _of_prepared(options, folder):
 
 def _of_rows(options, path):
     """Scores rows that contain their histories; returns `(rates, table, scores)`."""
+    from keras_din.cli.rows_of_run import read_rows_of_run
     from keras_din.data import rows_dataset
     from keras_din.data.prepare.joins import column_names
-    from keras_din.data.prepare.later_rows import is_text, read_later_rows
-    from keras_din.data.reading.bad_share import MAX_BAD
-    from keras_din.data.reading.source import as_source, to_frame
-    from keras_din.training import load_run, read_arguments
+    from keras_din.data.reading.source import as_source
+    from keras_din.training import load_run
 
     source = as_source(path, options.sep, options.header, options.names)
-    run, names = load_run(options.run), column_names(source)
-    folder = options.data or read_arguments(options.run)["data"]
-    sequences, separator = _histories(options, run.spec, folder)
-    inputs = {name: name for name in run.spec.inputs}
-    for sequence in run.spec.sequences:
-        for feature, column in sequences.get(sequence.name, {}).items():
-            inputs[f"{sequence.name}_{feature}"] = column
-    if lacking := [column for column in inputs.values() if column not in names]:
-        raise ValueError(
-            f"Rows that contain their histories must have a column for each input; {lacking} are "
-            f"missing. A raw log requires `--user` and `--time`. "
-            f"Received columns: {names}."
-        )
-    copied = _copied_columns(options, names)
-    if is_text(source) or separator is not None or sequences:
-        bags = _separators(options, run.spec, dict.fromkeys(map(_name, run.spec.sequences)), folder)
-        max_bad = MAX_BAD if options.max_bad is None else options.max_bad
-        frame = read_later_rows(source, run.spec, sequences, separator, bags, max_bad)
-    else:
-        frame = to_frame(source.read(list(run.spec.inputs)))
+    run, copied = load_run(options.run), _copied_columns(options, column_names(source))
+    frame = read_rows_of_run(options, run, source)
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)
     return rates, *_beside_rows(source, copied, frame.index.to_numpy(), scores)
 
 
-def _name(sequence) -> str:
-    return sequence.name
-
-
-def _histories(options, spec, folder) -> tuple:
-    """Where the histories of rows are; what is not given is that of the data in a folder.
-
-    Returns:
-        `(sequences, separator)`: name of a sequence -> name of a feature -> its column, and the
-        separator of text, or `None`.
-    """
-    from keras_din.data.prepare.prepared_data import read_report
-
-    of_data = {} if folder is None else read_report(folder).get("histories", {})
-    separator = options.history_separator
-    separator = of_data.get("separator") if separator is None else separator
-    sequences: dict[str, dict] = {}
-    for sequence in spec.sequences:
-        for feature, column in of_data.get("columns", {}).get(sequence.name, {}).items():
-            if column != f"{sequence.name}_{feature}":
-                sequences.setdefault(sequence.name, {})[feature] = column
-    for name, column in options.sequences:
-        found = [each for each in spec.sequences if name.startswith(f"{each.name}_")]
-        if not found:
-            raise ValueError(
-                "For rows that contain their histories, `--sequences` must name an input of "
-                f"behaviors and its column, such as hist_item=clicked. Received: {name}={column}."
-            )
-        feature = name.removeprefix(f"{found[0].name}_")
-        sequences.setdefault(found[0].name, {})[feature] = column
-    return sequences, separator
-
-
 def _of_log(options, path):
     """Scores a raw log; returns `(rates, table, scores)`, with null for rows without a score."""
     from keras_din.cli.evaluate import check_data
+    from keras_din.cli.rows_of_run import bag_separators
     from keras_din.data import PreparedData, dataset
     from keras_din.data.prepare.joins import column_names
     from keras_din.data.prepare.scoring import log_to_samples
@@ -370,7 +315,7 @@ def _of_log(options, path):
         request=options.request,
         items=options.items,
         users=options.users,
-        bags=_separators(options, run.spec, sequences, folder),
+        bags=bag_separators(options, run.spec, sequences, folder),
         time_unit=options.time_unit,
         time_format=options.time_format,
         sep=options.sep,
@@ -412,28 +357,6 @@ def _beside_rows(source, copied: list, line, scores: dict) -> tuple:
         values[line] = of_rows[is_copied]
         columns[name] = pa.array(values, pa.float32(), mask=~known)
     return table, columns
-
-
-def _separators(options, spec, sequences, folder) -> dict:
-    """The separator of each bag that is read from the log: the given one, else that of the data."""
-    from keras_din.data.prepare.prepared_data import read_report
-    from keras_din.data.reading.bag_cells import SEPARATOR
-
-    read = [*spec.context, *spec.target]
-    for sequence in spec.sequences:
-        read += sequence.features if sequence.name in sequences else []
-    bags = list(dict.fromkeys(feature.name for feature in read if feature.axes))
-    if other := [name for name in options.bags if name not in bags]:
-        raise ValueError(f"`--bags` must name bags of the model: {bags}. Received: {other}.")
-    if options.separator is not None and not bags:
-        raise ValueError(
-            "`--separator` requires a model with features of several values. "
-            f"Received: --separator {options.separator} and a model without such features."
-        )
-    if options.separator is not None:
-        return dict.fromkeys(options.bags or bags, options.separator)
-    of_data = read_report(folder).get("separators", {}) if folder is not None else {}
-    return {name: of_data.get(name, SEPARATOR) for name in bags}
 
 
 def _fields(file, names: list):

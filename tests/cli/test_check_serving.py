@@ -100,6 +100,16 @@ def test_check_with_rows_of_a_file(folder, tmp_path, capsys):
     assert "without a value: 1 of 'age', replaced by the mean" in capsys.readouterr().out
     assert pd.read_csv(tmp_path / "ctr.csv")["ctr"].between(0, 1).all()
 
+    code, printed = check(folder, capsys, folder / "data", "--history-separator", "^")
+    assert code == 1
+    assert "`--history-separator` require a file of rows. Received: the folder" in printed.err
+    # The same rows as text.
+    text = rows.assign(hist_item=["i1^^i2", None, None])
+    text.to_csv(tmp_path / "rows.csv", index=False, sep=";")
+    words = ["--sep", ";", "--history-separator", "^"]
+    code, printed = check(folder, capsys, tmp_path / "rows.csv", *words)
+    assert code == 0, printed
+    assert "3 rows of" in printed.out
     version, first, _ = swapped(folder, tmp_path)
     rows.loc[2, "item"] = first
     rows.to_parquet(tmp_path / "rows.parquet")
