@@ -84,6 +84,7 @@ def without_known(events: Events, deliveries: Deliveries, known: list) -> tuple:
         users=events.users[used],
         time=events.time[kept],
         labels={name: values[kept] for name, values in events.labels.items()},
+        weight=None if events.weight is None else events.weight[kept],
         report={**events.report, "rows_kept": len(kept), "files_left_out": left_out},
         bad=bad,
     )

@@ -61,3 +61,11 @@ def test_weights_of_appended_days(tmp_path):
     data = PreparedData.load(tmp_path / "data").append(day)
     np.testing.assert_array_equal(sorted(data.days[0].samples.weight), day["w"])
     assert data.log_format.weight == "w"
+
+
+def test_weights_of_files_of_which_one_is_known(tmp_path):
+    files = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    a_log(10, start=40).to_csv(files[0], index=False)
+    a_log(10, start=50).to_csv(files[1], index=False)
+    data = prepare_impressions(a_log(), **WORDS).append(files[0]).append(files)
+    np.testing.assert_array_equal(sorted(data.days[1].samples.weight), a_log(10, start=50)["w"])
