@@ -25,6 +25,7 @@ def grow(
     new_spec: FeatureSpec,
     *,
     new_rows: str | Mapping[str, Any] = INITIALIZER,
+    changed: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> keras.Model:
     """Returns the model of a spec whose vocabularies have grown, with all that was learned.
@@ -57,6 +58,11 @@ def grow(
             such as the index of each item's category, or a negative number for none. Then a new
             row is the mean of the rows of its group that keep their value, in each layer of the
             table. Rows of a group without such rows, and other tables, start from the initializer.
+        changed: Rows whose value was removed in between, such as those of
+            `data.vocabularies["item"].changed_after(days)` if the model has learned from fewer
+            days: name of a table -> bool `(vocabulary_size,)` of the grown table. A value that was
+            removed and came back may have another index, and its row starts again even if it has
+            not.
         seed: Seed of the initializer.
 
     Returns:
@@ -82,7 +88,7 @@ def grow(
     """
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
-    growth = spec_growth(spec, new_spec)
+    growth = spec_growth(spec, new_spec, _checked_changed(changed, new_spec))
     if not check_fingerprint(model, spec):
         warn_without_fingerprint(stacklevel=2)
     _check_sizes(model, spec, growth)
@@ -119,6 +125,20 @@ def _check_sizes(model, spec: FeatureSpec, growth: dict[str, TableGrowth]) -> No
                 f"The layer {layer.name!r} of table {name!r} must have as many rows as the table "
                 f"in `spec`, {growth[name].old_size}. Received: {layer.vocabulary_size} rows."
             )
+
+
+def _checked_changed(changed, new_spec: FeatureSpec) -> dict[str, np.ndarray]:
+    """Returns which rows have changed: name of a table -> bool `(size,)`."""
+    found = {name: np.asarray(rows) for name, rows in (changed or {}).items()}
+    for name, rows in found.items():
+        size = new_spec.tables[name].values.size if name in new_spec.tables else None
+        if rows.dtype != bool or rows.shape != (size,):
+            raise ValueError(
+                "`changed` must be a dict: name of a table -> one bool per row of the grown table. "
+                f"Received: {rows.dtype} of shape {rows.shape} for {name!r}, "
+                + (f"which has {size} rows." if size else f"not one of {list(new_spec.tables)}.")
+            )
+    return found
 
 
 def _checked_groups(new_rows, growth: dict[str, TableGrowth]) -> dict[str, np.ndarray]:

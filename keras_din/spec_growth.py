@@ -1,6 +1,7 @@
 """The growth of a spec: which rows of its tables get another value."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,9 @@ class TableGrowth(NamedTuple):
     removed: np.ndarray
 
 
-def spec_growth(spec: FeatureSpec, new_spec: FeatureSpec) -> dict[str, TableGrowth]:
+def spec_growth(
+    spec: FeatureSpec, new_spec: FeatureSpec, changed: Mapping[str, np.ndarray] | None = None
+) -> dict[str, TableGrowth]:
     """Returns the growth of each table: name -> `TableGrowth`.
 
     Args:
@@ -34,6 +37,8 @@ def spec_growth(spec: FeatureSpec, new_spec: FeatureSpec) -> dict[str, TableGrow
         new_spec: The spec after. Vocabularies may have more values, values may be removed, rows
             of removed values may have new values, and a capacity or a `vocabulary_size` may be
             larger.
+        changed: Name of a table -> bool `(size,)`: rows whose value was removed in between. Such a
+            value may have another index, and its row is new even if it has not.
 
     Raises:
         ValueError: If the specs have another difference. The error lists all differences.
@@ -46,7 +51,8 @@ def spec_growth(spec: FeatureSpec, new_spec: FeatureSpec) -> dict[str, TableGrow
     found += [text for table, new_table in pairs for text in _smaller_size(table, new_table)]
     growth = {}
     for table, new_table in pairs if not found else ():
-        growth[table.name], texts = _table_growth(table, new_table)
+        of_table = (changed or {}).get(table.name, np.zeros(new_table.values.size, bool))
+        growth[table.name], texts = _table_growth(table, new_table, of_table)
         found += texts
     if found:
         raise ValueError(
@@ -106,7 +112,7 @@ def _smaller_size(table: Table, new_table: Table) -> list[str]:
     return [f"`vocabulary_size` of table {table.name!r} {_both(old, new)}"]
 
 
-def _table_growth(table: Table, new_table: Table) -> tuple[TableGrowth, list[str]]:
+def _table_growth(table: Table, new_table: Table, changed) -> tuple[TableGrowth, list[str]]:
     """Returns the growth of a table, and what is wrong with it, one sentence each."""
     old, new = table.values, new_table.values
     rows = np.arange(new.size)
@@ -114,7 +120,7 @@ def _table_growth(table: Table, new_table: Table) -> tuple[TableGrowth, list[str
         kept, added = (rows >= NUM_RESERVED) & (rows < old.size), rows >= old.size
         return TableGrowth(old.size, new.size, kept, added, np.zeros(new.size, bool)), []
     before, after = (_value_of_row(values, new.size) for values in (old, new))
-    had, has, same = before != None, after != None, before == after  # noqa: E711
+    had, has, same = before != None, after != None, (before == after) & ~changed  # noqa: E711
     growth = TableGrowth(old.size, new.size, had & same, has & ~same, had & ~has)
     texts = []
     if old.padding_value != new.padding_value:
@@ -122,7 +128,7 @@ def _table_growth(table: Table, new_table: Table) -> tuple[TableGrowth, list[str
         values = _both(old.padding_value, new.padding_value)
         text = f"the raw value of padding of table {table.name!r} {values}"
         texts.append(f"{text}: leave {old.padding_value!r} out of the vocabulary")
-    lost = {before[row]: row for row in np.flatnonzero(had & ~same)}
+    lost = {before[row]: row for row in np.flatnonzero(had & ~same & ~changed)}
     moved = next((row for row in np.flatnonzero(growth.new) if after[row] in lost), None)
     if moved is not None:
         indices = _both(int(lost[after[moved]]), int(moved))

@@ -134,6 +134,8 @@ SLOW = (
     "tests/training/test_update.py::test_an_interrupted*[[]save_spec]",
     "tests/training/test_update.py::test_an_interrupted*[[]write_json]",
     "tests/training/test_update.py::test_one_call*",
+    "tests/training/test_update.py::test_one_call*options0]",
+    "tests/training/test_update.py::test_values_that_came_back*[[]fab-False]",
 )
 
 

@@ -370,6 +370,19 @@ def test_invalid_new_rows(new_rows, message):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"last": np.zeros(ITEM_ROWS, bool)}, r"\(99,\) for 'last', not one of \['item', 'cate'\]"),
+        ({"item": np.zeros(4, bool)}, r"one bool per row .* \(4,\) for 'item', which has 99 rows"),
+        ({"item": np.zeros(ITEM_ROWS)}, "`changed` must be a dict.* Received: float64 of shape"),
+    ],
+)
+def test_invalid_changed_rows(changed, message):
+    with pytest.raises(ValueError, match=message):
+        kd.grow(base_of(SPEC), SPEC, NEW_SPEC, changed=changed)
+
+
 def test_invalid_models():
     with pytest.raises(ValueError, match=r"`model` must be a functional keras.Model. Received: 3"):
         kd.grow(3, SPEC, NEW_SPEC)

@@ -66,6 +66,19 @@ def test_rows_of_values(old, new, size, expected):
     assert rows_of(growth["item"]) == [[2, 3, 4], [], []]
 
 
+def test_values_that_left_and_came_back_in_between():
+    def spec(entries):
+        return FeatureSpec(target=[Categorical("item", vocabulary=entries, capacity=5)])
+
+    changed = {"item": np.array([False, False, True, True, False, True, True])}
+    before, after = spec(["a", "b", "c", "d", None]), spec(["a", "d", "c", None, "b"])
+    growth = spec_growth(before, after, changed)
+    assert rows_of(growth["item"]) == [[4], [2, 3, 6], [5]]
+    changed["item"][3] = False  # "b" has moved, and not left.
+    with pytest.raises(ValueError, match="index of 'b' in table 'item' is 3 in `spec`, 6 in"):
+        spec_growth(before, after, changed)
+
+
 def test_rows_of_indices():
     growth = spec_growth(
         spec_of(table={"vocabulary_size": 4}), spec_of(table={"vocabulary_size": 6})

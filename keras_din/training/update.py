@@ -138,8 +138,17 @@ def _update(
     metrics = evaluate(run.model, before.dataset("train", batch_size, by_request=by_request))
     seed = arguments["seed"] + day.number
     keras.utils.set_random_seed(seed)
+    # A value that was removed and came back since then has another row, or starts again.
+    changed = {n: state.changed_after(len(run.days)) for n, state in data.vocabularies.items()}
     # With the seed of the run, a row starts alike whichever day its value is added.
-    model = grow(run.model, run.spec, data.spec, new_rows=groups, seed=arguments["seed"])
+    model = grow(
+        run.model,
+        run.spec,
+        data.spec,
+        new_rows=groups,
+        changed=changed,
+        seed=arguments["seed"],
+    )
     random = np.random.default_rng(seed)
     for state in random_states(model):  # A loaded model has others each time.
         state.assign(random.integers(2**31, size=tuple(state.shape)))

@@ -157,6 +157,31 @@ def test_new_rows_start_from_the_mean_of_their_group(tmp_path, monkeypatch):
             update(copied(run, tmp_path, f"wrong {wrong}"), data, new_rows=wrong)
 
 
+@pytest.mark.parametrize("items, moved", [("bbf", True), ("fab", False)])
+def test_values_that_came_back_before_the_update_start_again(tmp_path, monkeypatch, items, moved):
+    def log(day, items):
+        hours = np.arange(2 * len(items))
+        columns = {"user": hours % 3, "time": (day * 24 + hours) * 3600, "click": hours % 2}
+        return pd.DataFrame(columns | {"item": list(2 * items)})
+
+    base = prepare_impressions(log(500, "abc"), **COLUMNS)
+    options = {"model": "deepfm", "options": {"hidden_units": (4,)}}
+    run = train(base, tmp_path / "run", epochs=1, batch_size=8, verbose=0, **options)
+    assert run.spec.features["item"].vocabulary == ("a", "b", "c")
+    # "a" and "b" leave on the first day. One of them comes back on the second, or both.
+    data = base.append(log(501, "cde"), max_values=3).append(log(502, items), max_values=4)
+    came_back = data.spec.features["item"].vocabulary.index("b")
+    assert moved == (came_back != 1)
+    layer = run.model.get_layer("embedding_item")
+    before = keras.ops.convert_to_numpy(layer.embeddings)
+    monkeypatch.setattr(kd.CTRModel, "fit", lambda *_, **__: None)
+    after = update(run, data, verbose=0).model.get_layer("embedding_item")
+    table = keras.ops.convert_to_numpy(after.embeddings)
+    np.testing.assert_array_equal(table[2 + came_back], after.initial_rows([2 + came_back])[0])
+    kept = 2 + data.spec.features["item"].vocabulary.index("c")
+    np.testing.assert_array_equal(table[kept], before[4])
+
+
 @pytest.mark.parametrize("where", ["fit", "save_model", "save_spec", "write_json"])
 def test_an_interrupted_update_goes_on_with_the_same_result(
     trained, updated, tmp_path, monkeypatch, where
