@@ -222,7 +222,8 @@ def write(
             for variable in functions[name].graph.variables
             if id(variable.handle) in read
         }
-    module.weights = list(variables.values())
+    # A graph has no order of its variables. With one, unchanged bytes stay where they were.
+    module.weights = sorted(variables.values(), key=lambda variable: variable.name)
     # The encoded inputs, for `find_skew`. This function is not a signature of the server.
     encode = tf.function(lambda **inputs: signatures.model_inputs(spec, module.encoder, inputs))
     module.encode = encode.get_concrete_function(**signatures.input_specs(spec, "rank"))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
 import keras_din as kd
@@ -91,6 +91,11 @@ def test_stored_variables(exports, name):
     numbers = 4 * sum(int(np.prod(shape)) for shape in shapes)
     size = sum(path.stat().st_size for path in (version / "variables").iterdir())
     assert numbers <= size < numbers + 20_000
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
+    graph.ParseFromString(tf.train.load_variable(file, OBJECT_GRAPH))
+    found = {each.checkpoint_key: each.full_name for n in graph.nodes for each in n.attributes}
+    names = [found.get(f"weights/{i}/.ATTRIBUTES/VARIABLE_VALUE") for i in range(len(tables))]
+    assert names == sorted(names)
 
 
 def test_the_version_folder(exports):
