@@ -34,18 +34,19 @@ class JsonLines:
     def __init__(self, path: str):
         self.path = path
         head = itertools.islice(_parse_lines(path), _HEAD)
-        records = [record for _, record in head if isinstance(record, dict)]
+        values: dict[tuple, list] = {}
+        for _, record in head:
+            if isinstance(record, dict):
+                for path_of, value in _fields(record):
+                    values.setdefault(path_of, []).append(value)
         self._paths: dict[str, tuple] = {}
         self._others: dict[str, tuple] = {}  # The second path of a name.
-        for path_of in dict.fromkeys(path for record in records for path in _paths(record)):
+        for path_of in values:
             name = path_of[0] if len(path_of) == 1 else re.sub(r"\W", "_", "_".join(path_of))
             if self._paths.setdefault(name, path_of) != path_of:
                 self._others[name] = path_of
         self.schema = pa.schema(
-            [
-                (name, _type([_value(record, path_of) for record in records]))
-                for name, path_of in self._paths.items()
-            ]
+            [(name, _type(values[path_of])) for name, path_of in self._paths.items()]
         )
 
     def hint(self, lacking: list) -> str:
@@ -170,13 +171,13 @@ def _no_object(text: str) -> Reason:
     return Reason(_NO_OBJECT, f"{_NO_OBJECT}: {text}")
 
 
-def _paths(record: dict, start: tuple = ()):
-    """Yields the path of each column: a field, or the fields that lead to one in an object."""
+def _fields(record: dict, start: tuple = ()):
+    """Yields the path of each column and its value. A path has the fields that lead to it."""
     for key, value in record.items():
         if isinstance(value, dict):
-            yield from _paths(value, (*start, key))
+            yield from _fields(value, (*start, key))
         else:
-            yield (*start, key)
+            yield (*start, key), value
 
 
 def _value(record: Any, path: tuple) -> Any:
