@@ -41,7 +41,6 @@ _WITHOUT_LABEL |= {"sequence": "hist"}
 _WITH_ROWS: dict = {"history_separator": None, "no_history": False}
 _WITHOUT_ROWS: dict = {"request": None, "prior_history": [], "items": None, "users": None}
 _WITHOUT_ROWS |= {"duplicates": None, "negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
-_WITHOUT_ROWS |= {"allow_empty_parts": False}
 
 
 def add_arguments(parser):
@@ -242,6 +241,7 @@ def run(options) -> None:
         **types.features_and_types(options),
         "of": options.of,
         "split": _split(options),
+        "allow_empty_parts": options.allow_empty_parts,
         "sep": options.sep,
         "header": options.header,
         "names": options.names,
@@ -257,7 +257,6 @@ def run(options) -> None:
         "user": options.user,
         "items": options.items,
         "users": options.users,
-        "allow_empty_parts": options.allow_empty_parts,
         "duplicates": options.duplicates,
     }
     if options.rows:

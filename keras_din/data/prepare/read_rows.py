@@ -62,6 +62,7 @@ def read_rows(
     reading,
     checks: dict,
     group: str | None = None,
+    allow_empty: bool = False,
 ) -> RowsRead:
     """Reads all tables and concatenates their good rows.
 
@@ -77,6 +78,7 @@ def read_rows(
             `max_bad` and `strict`; optionally the column of `weight`, and as `time` the column,
             unit and format of times.
         group: Column of the users by which a split divides rows. By default each row is a user.
+        allow_empty: Whether a part that the split names may have no rows.
     """
     frames, parts, aside, times, unit = [], [], [], [], ORDER
     counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}, "labels_filled": {}}
@@ -104,7 +106,7 @@ def read_rows(
     frame, part, time = pd.concat(frames), np.concatenate(parts), np.concatenate(times)
     if split is not None:
         users = np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0]
-        part = _parts(split, frame, users, time, unit)
+        part = _parts(split, frame, users, time, unit, allow_empty)
         counts["rows_in_no_part"] = int((part == LEFT_OUT).sum())
         kept = part != LEFT_OUT
         frame, part, time = frame[kept], part[kept], time[kept]
@@ -120,11 +122,13 @@ def read_rows(
     return RowsRead(frame, part, None if checks.get("time") is None else time, bad, counts)
 
 
-def _parts(split, frame: pd.DataFrame, user: np.ndarray, time: np.ndarray, unit: str):
+def _parts(
+    split, frame: pd.DataFrame, user: np.ndarray, time: np.ndarray, unit: str, allow_empty: bool
+):
     """The part of each row, see `assign_parts`. Rows without a time are in their order."""
     if isinstance(split, str):
         return parts_of_column(split, frame[split])
-    return split_in_any_order(use_order_unit(split, unit), user, time, unit)
+    return split_in_any_order(use_order_unit(split, unit), user, time, unit, allow_empty)
 
 
 def _good(

@@ -48,6 +48,7 @@ def prepare_rows(
     categorical: Sequence[str] = (),
     time_unit: str = "auto",
     time_format: str | None = None,
+    allow_empty_parts: bool = False,
     label_map: dict | None = None,
     sep: str | None = None,
     header: bool | None = None,
@@ -93,6 +94,7 @@ def prepare_rows(
         categorical: Same as in `prepare_impressions`.
         time_unit: Same as in `prepare_impressions`.
         time_format: Same as in `prepare_impressions`.
+        allow_empty_parts: Same as in `prepare_impressions`.
         label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`, or label -> such a
             dict, same as in `prepare_impressions`.
         sep: The separator of a CSV file, same as in `prepare_impressions`.
@@ -172,6 +174,7 @@ def prepare_rows(
             "weight": weight,
         },
         group,
+        allow_empty_parts,
     )
     reading = columns.reading
     reading["kinds"] |= kinds_of(names_of_types, reading["found"], reading["kinds"])

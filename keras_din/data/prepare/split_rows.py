@@ -88,12 +88,14 @@ def assign_parts(split, user: np.ndarray, time: np.ndarray, unit: str = "us") ->
     return part.astype(np.int8)
 
 
-def split_in_any_order(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
-    """Same as `assign_parts` for rows in any order; each part that the split names has rows."""
+def split_in_any_order(
+    split, user: np.ndarray, time: np.ndarray, unit: str = "us", allow_empty: bool = False
+) -> np.ndarray:
+    """Same as `assign_parts` for rows in any order, then `check_parts`."""
     order = np.lexsort((time, user))
     part = np.empty(len(user), np.int8)
     part[order] = assign_parts(split, user[order], time[order], unit)
-    check_parts(split, part, time, unit=unit)
+    check_parts(split, part, time, allow_empty, unit)
     return part
 
 

@@ -386,3 +386,5 @@ def test_times_of_rows_are_checked():
         prepare_rows(frame, **words, time_format="%Y")
     with pytest.raises(ValueError, match=r"Each part that `split` names.*\['test'\]"):
         prepare_rows(frame, **words, time="time", split=ByTime(test_from="2027-01-31"))
+    late = {"split": ByTime(test_from="2027-01-31"), "allow_empty_parts": True}
+    assert set(prepare_rows(frame, **words, time="time", **late).parts) == {"train"}
