@@ -45,6 +45,6 @@ def check_layer(layer, inputs: dict, path, masks: dict | None = None):
     assert np.isfinite(np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(low, "float32")))).all()
 
     if model.trainable_weights:
-        model.compile("sgd", "mse")
+        model.compile("sgd", "mse", run_eagerly=True)  # `fit` of models runs it in a graph.
         assert np.isfinite(model.train_on_batch(arrays, np.ones_like(eager)))
     return eager

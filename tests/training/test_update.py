@@ -165,7 +165,7 @@ def test_values_that_came_back_before_the_update_start_again(tmp_path, monkeypat
         return pd.DataFrame(columns | {"item": list(2 * items)})
 
     base = prepare_impressions(log(500, "abc"), **COLUMNS)
-    options = {"model": "deepfm", "options": {"hidden_units": (4,)}}
+    options = {"model": "base", "options": {"hidden_units": (4,)}}
     run = train(base, tmp_path / "run", epochs=1, batch_size=8, verbose=0, **options)
     assert run.spec.features["item"].vocabulary == ("a", "b", "c")
     # "a" and "b" leave on the first day. One of them comes back on the second, or both.
