@@ -62,7 +62,7 @@ def append_log(
     events, requests, shown_at = sort_by_request(events, log_format.request)
     first = np.full(len(events.users), np.iinfo(np.int64).max)
     np.minimum.at(first, events.user, shown_at)
-    last_time = data.last_time  # Looks at all times.
+    last_time = data.last_time
     is_late = shown_at < last_time
     if late == "refuse" and is_late.any():
         row = int(is_late.argmax())
@@ -120,7 +120,11 @@ def append_log(
     }
     users = events.users.rename(log_format.user)
     day = Day(number, behaviors, is_own, samples, users, report, events.bad)
-    return day, dataclasses.replace(known, deliveries=[*data.deliveries, *entries])
+    return day, dataclasses.replace(
+        known,
+        deliveries=[*data.deliveries, *entries],
+        known_last_time=max(last_time, int(events.time.max())),
+    )
 
 
 def _log_format(data) -> LogFormat:

@@ -73,9 +73,10 @@ def append_day(folder: pathlib.Path, data) -> None:
 
 
 def load_days(folder: pathlib.Path) -> tuple:
-    """Returns `(growth, days, deliveries)`: a folder for `load_growth`, a function, and a list.
+    """Returns `(growth, days, header)`: a folder for `load_growth`, a function, and a dict.
 
-    The function takes the spec and the vocabularies and returns the `Day`s.
+    The function takes the spec and the vocabularies and returns the `Day`s. The dict may have
+    `deliveries` and `last_time` of the data.
     """
     header = _read_header(folder)
     growth = header.get("growth")
@@ -86,7 +87,7 @@ def load_days(folder: pathlib.Path) -> tuple:
         return tuple(day.updated(spec, vocabularies) for day in loaded)
 
     where = folder if growth is None else folder / _DAYS / growth
-    return where, load, header.get("deliveries", [])
+    return where, load, header
 
 
 def count_days(folder: pathlib.Path) -> int:
@@ -129,6 +130,7 @@ def _write_header(folder: pathlib.Path, data, growth: str | None) -> None:
         "days": [_name(day) for day in data.days],
         "growth": growth,
         "deliveries": data.deliveries,
+        "last_time": data.last_time,
     }
     with atomic_file(folder / _DAYS / _HEADER) as partial:
         partial.write_text(json.dumps(header, indent=1), encoding="utf-8")

@@ -43,6 +43,7 @@ from keras_din.data.prepare.recent_behaviors import DayBehaviors
 from keras_din.data.prepare.split import PARTS
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.times import ORDER
+from keras_din.data.store.arrays import without_checks_of_values
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
 from keras_din.data.store.samples import Samples
@@ -104,6 +105,7 @@ class PreparedData:
         log_format: The `LogFormat`, by which `append` reads further logs, or `None`.
         vocabularies: Name of each table whose vocabulary grows -> its `VocabularyState`.
         days: The `Day`s that `append` added, the first one first.
+        known_last_time: `last_time`, if it is known.
         deliveries: The number of rows and a checksum of each file, or log, that was read.
 
     Raises:
@@ -128,6 +130,7 @@ class PreparedData:
     vocabularies: dict = dataclasses.field(default_factory=dict)
     days: tuple = ()
     deliveries: list = dataclasses.field(default_factory=list)
+    known_last_time: int | None = None
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -265,6 +268,8 @@ class PreparedData:
     @property
     def last_time(self) -> int:
         """The last time of a row or behavior, with those of `days`: microseconds since 1970."""
+        if self.known_last_time is not None:
+            return self.known_last_time
         logs = [*self.behaviors.values(), *(log for d in self.days for log in d.behaviors.values())]
         samples = [*self.parts.values(), *(day.samples for day in self.days)]
         times = [each.time for each in (*logs, *samples) if each.time is not None]
@@ -532,7 +537,7 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
-        growth, load, deliveries = load_days(folder)
+        growth, load, of_days = load_days(folder)
         spec, vocabularies = load_growth(growth)
         # Version 0.1 used the British spelling.
         behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
@@ -553,7 +558,8 @@ class PreparedData:
                 else None
             ),
             days=load(spec, vocabularies),
-            deliveries=deliveries,
+            deliveries=of_days.get("deliveries", []),
+            known_last_time=of_days.get("last_time"),
         )
         return data.updated(spec, vocabularies)
 
@@ -607,7 +613,8 @@ def append_to_folder(
     _check_saved(folder)
     folder = pathlib.Path(os.path.realpath(local_path("folder", folder)))
     with append_lock(folder, wait):
-        before = PreparedData.load(folder)
+        with without_checks_of_values():
+            before = PreparedData.load(folder)
         data = before.append(source, **options)
         if data is not before:
             append_day(folder, data)

@@ -1,6 +1,7 @@
 """Named arrays on disk, one `.npy` file each, and the dtypes of columns."""
 
 import contextlib
+import contextvars
 import os
 import pathlib
 
@@ -9,6 +10,7 @@ import numpy as np
 from keras_din.checks import local_path
 
 _INT32 = np.iinfo(np.int32)
+_checks_values: contextvars.ContextVar[bool] = contextvars.ContextVar("checks_values", default=True)
 _ROWS_AT_ONCE = 2**20  # Rows per step of a check, so memory-mapped columns stay on disk.
 
 
@@ -72,11 +74,27 @@ def chunks(rows: int):
         yield slice(start, min(start + _ROWS_AT_ONCE, rows))
 
 
+@contextlib.contextmanager
+def without_checks_of_values():
+    """Within it, values of arrays are not checked, which would read all files of a large log.
+
+    It is for arrays that were checked when they were written. Types and lengths are checked.
+    """
+    token = _checks_values.set(False)
+    try:
+        yield
+    finally:
+        _checks_values.reset(token)
+
+
 def first_where(rows: int, test) -> int | None:
     """The first of `rows` rows where a test is true, or `None`.
 
-    `test` takes a slice of the rows and returns a bool for each of them.
+    `test` takes a slice of the rows and returns a bool for each of them. It is not called in
+    `without_checks_of_values`.
     """
+    if not _checks_values.get():
+        return None
     for part in chunks(rows):
         found = test(part)
         if found.any():

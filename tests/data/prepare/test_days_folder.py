@@ -4,6 +4,7 @@ import errno
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from keras_din.data import PreparedData, append_to_folder, prepare_impressions
@@ -156,3 +157,19 @@ def test_other_folders_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"PreparedData\.save"):
         append_to_folder(tmp_path, a_day(1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_append_reads_no_column_of_the_log_as_a_whole(tmp_path):
+    """Otherwise its cost would grow with the log. So it does not see values that became invalid."""
+    folder = tmp_path / "data"
+    prepare_impressions(a_day(0), **COLUMNS).save(folder)
+    part = next((folder / "parts").iterdir())
+    for file, value in ((part / "labels" / "click.npy", 7), (part / "time.npy", 2**62)):
+        values = np.load(file)
+        values[0] = value
+        np.save(file, values)
+    with pytest.raises(ValueError, match="must be 0 or 1. Received: 7 in row 0"):
+        PreparedData.load(folder)
+    for day in (1, 2):
+        data = append_to_folder(folder, a_day(day))
+        assert data.days[-1].report["rows_late"] == 0
