@@ -168,7 +168,7 @@ def test_an_append_reads_no_column_of_the_log_as_a_whole(tmp_path):
         values = np.load(file)
         values[0] = value
         np.save(file, values)
-    with pytest.raises(ValueError, match="must be 0 or 1. Received: 7 in row 0"):
+    with pytest.raises(ValueError, match=r"must be 0 or 1\. Received: 7 in row 0"):
         PreparedData.load(folder)
     for day in (1, 2):
         data = append_to_folder(folder, a_day(day))
