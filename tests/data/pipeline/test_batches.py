@@ -260,7 +260,7 @@ def test_epoch_of_fit():
         shuffle=True,
         seed=3,
     )
-    model = build_din(a_spec(), attention_units=(3,), hidden_units=(4,))
+    model = build_base(a_spec(), hidden_units=(4,))
     model.compile("sgd", "binary_crossentropy")
     model.fit(data, epochs=2, verbose=0, shuffle=False)
     assert order_of(data).tolist() == epochs(3, seed=3)[2]
@@ -323,12 +323,12 @@ def test_model_accepts_batches_of_empty_histories():
 
 
 def test_fit_traces_once_for_all_lengths():
-    lengths = np.random.default_rng(0).integers(0, 60, 399)
+    lengths = np.random.default_rng(0).integers(0, 60, 99)
     behaviors = a_log(lengths)
-    samples = some_samples(behaviors, np.arange(399))
+    samples = some_samples(behaviors, np.arange(99))
     data = dataset(a_spec(60), behaviors, samples, 2, shuffle=True)
-    assert data.cardinality() == 200  # The last batch is smaller.
-    model = build_din(a_spec(60))
+    assert data.cardinality() == 50  # The last batch is smaller.
+    model = build_base(a_spec(60), hidden_units=(4,))
     traces, step = [], model.train_step
     model.train_step = lambda batch: traces.append(1) or step(batch)
     model.compile("adam", "binary_crossentropy")
