@@ -44,11 +44,11 @@ def join_days(pieces: list) -> tuple:
     requests = 0
     for i, (_, of_piece, _) in enumerate(pieces):
         for part, samples in of_piece.items():
-            if samples.request is not None:
-                requests += int(samples.request.max(initial=-1)) + 1
             parts.setdefault(part, []).append(
                 _moved(samples, codes[i], {n: s[i] for n, s in start.items()}, requests)
             )
+            if samples.request is not None:
+                requests += int(samples.request.max(initial=-1)) + 1
     return behaviors, {part: _concatenated(samples) for part, samples in parts.items()}
 
 
@@ -62,19 +62,23 @@ def take_rows(spec: FeatureSpec, behaviors: dict, samples: Samples, rows: np.nda
         rows: Numbers of the rows to take.
 
     Returns:
-        `(behaviors, samples)`. Each row has a user of its own in the logs.
+        `(behaviors, samples)`. Each row has a user of its own in the logs, or each request, whose
+        rows have the same history.
     """
     samples, logs, arrays = samples[rows], {}, {}
+    owner, first = np.arange(len(rows)), np.arange(len(rows))
+    if samples.request is not None:
+        _, first, owner = np.unique(samples.request, return_index=True, return_inverse=True)
     for sequence in spec.sequences:
         log = behaviors[sequence.name]
-        start, end = samples.history[sequence.name]
+        start, end = (each[first] for each in samples.history[sequence.name])
         size = np.minimum(end - start, sequence.max_length)
         place = ranges(end - size, size)
         offsets = np.concatenate([[0], np.cumsum(size)])
         columns = {name: column[place] for name, column in log.columns.items()}
         logs[sequence.name] = BehaviorLog(offsets, columns, np.asarray(log.time)[place])
-        arrays[f"history/{sequence.name}/start"] = offsets[:-1]
-        arrays[f"history/{sequence.name}/end"] = offsets[1:]
+        arrays[f"history/{sequence.name}/start"] = offsets[:-1][owner]
+        arrays[f"history/{sequence.name}/end"] = offsets[1:][owner]
     return logs, Samples.from_arrays(samples.arrays() | arrays)
 
 

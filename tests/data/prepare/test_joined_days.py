@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_din.data import prepare_impressions
+from keras_din.data import PreparedData, prepare_impressions
 from tests.data.prepare.shared import a_day, histories, raw
 
 COLUMNS = {"user": "user", "time": "time", "label": "click", "dim": 4, "max_length": 3}
@@ -71,3 +71,33 @@ def test_rows_without_a_weight_have_the_weight_1():
     parts = len(data.parts["valid"]) + len(data.parts["test"])
     joined = data.append(a_day(1)).joined().parts["train"]
     assert joined.weight.tolist() == [*data.parts["train"].weight, *np.ones(16 + parts)]
+
+
+def test_requests_of_a_smaller_day_stay_apart():
+    log = a_day(0, rows=64).assign(request=np.arange(64))
+    data = prepared(log, request="request", split=all_train)
+    for day in range(1, 4):
+        data = data.append(a_day(day, rows=8).assign(request=np.arange(8)))
+    requests = data.joined().parts["train"].request
+    assert len(np.unique(requests)) == len(requests) == 64 + 3 * 8
+
+
+def test_drawn_rows_of_a_request_share_their_history():
+    log = a_day(0, rows=64)
+    log["request"] = log.groupby("user").cumcount() // 4
+    data = prepared(log, request="request", split=all_train)
+    data = data.append(a_day(1, rows=32).assign(request=np.arange(32)))
+    drawn = data.day_with_replay(0, 0.5, seed=0)
+    samples = drawn.parts["train"]
+    assert len(samples) == 64
+    requests, sizes = np.unique(samples.request, return_counts=True)
+    assert sizes.max() > 1
+    for start_or_end in samples.history["hist"]:
+        for request in requests:
+            assert len(set(start_or_end[samples.request == request])) == 1
+    # Each drawn row has the last items of its own history.
+    known = rows(PreparedData(data.spec, data.behaviors, data.parts, {}), "train")
+    known += rows(data.day(0), "train")
+    assert set(rows(drawn, "train")) <= set(known)
+    shown = sum(y.shape[0] for _, y, *_ in drawn.dataset("train", by_request=True))
+    assert shown == len(requests)
