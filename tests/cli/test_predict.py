@@ -383,8 +383,8 @@ def genres(tmp_path_factory):
     assert main(["prepare", *words, "--bags", "genres"]) == 0
     words[1] = str(folder / "data")
     assert main(["prepare", *words, "--spec", str(folder / "first" / "spec.json")]) == 0
-    words = [str(folder / "data"), str(folder / "run"), "--model", "lr", "--epochs", "1"]
-    assert main(["train", *words, "--quiet", "--learning-rate", "0.05"]) == 0
+    words = [str(folder / "data"), str(folder / "run"), "--model", "base", "--epochs", "1"]
+    assert main(["train", *words, "--quiet", "--option", "hidden_units=[4]"]) == 0
     return folder
 
 
