@@ -51,6 +51,7 @@ def append_log(
     one_of("late", late, LATE)
     number = len(data.days) + 1
     events, of_tables, columns = _read(data, source, items, users, log_format)
+    columns.kinds()  # Refuses text with digits among numbers, such as 12,5.
     found = find_deliveries(events, [columns.item, *log_format.ids])
     events, entries, left_out = without_known(events, found, data.deliveries)
     if left_out:

@@ -369,3 +369,15 @@ def test_times_of_every_form(times, options, file, tmp_path, two_days):
     assert sorted(data.days[0].samples.time // unit) == a_day(1)["time"].tolist()
     data.save(tmp_path / "data")
     assert len(append_to_folder(tmp_path / "data", log(2)).days) == 2
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_numbers_in_another_notation_are_refused(tmp_path, as_file):
+    data = prepared(a_day(0), target=["item", "price"])
+    log = a_day(1)
+    log["price"] = [*log["price"].head(15).map("{:.2f}".format), "12,5"]
+    if as_file:
+        log.to_csv(tmp_path / "log.csv", index=False)
+        log = tmp_path / "log.csv"
+    with pytest.raises(ValueError, match=r"'price' must hold numbers .* Received: '12,5' in line"):
+        data.append(log)
