@@ -15,6 +15,7 @@ except ModuleNotFoundError:  # On Windows, temporary folders of killed writers a
 
 TEMPORARY_PREFIX = ".writing-"
 DELTA_SUFFIX = ".delta"  # Of the file next to a version that `make_delta` writes.
+PARTIAL_PREFIX = ".partial-"  # Of a file that a killed `make_delta` left, see `atomic_file`.
 _LOCK = "lock"
 
 
@@ -187,7 +188,9 @@ def _remove_old_versions(version: pathlib.Path, keep: int, temporary: pathlib.Pa
     older = [number for number in versions(version.parent) if number < int(version.name)]
     for number in older[: max(0, len(older) - keep + 1)]:
         try:
-            (version.parent / f"{number}{DELTA_SUFFIX}").unlink(missing_ok=True)
+            for prefix in ("", PARTIAL_PREFIX):
+                name = f"{prefix}{number}{DELTA_SUFFIX}"
+                (version.parent / name).unlink(missing_ok=True)
             (version.parent / str(number)).rename(temporary / f"retired-{number}")
         except FileNotFoundError:
             continue  # Another writer removed it.

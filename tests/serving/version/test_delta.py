@@ -58,7 +58,8 @@ def test_the_current_folder_and_links(server, trainer, monkeypatch):
 
 def test_keep_removes_older_versions_with_their_deltas(server, trainer):
     write_version(server / "4", {})
-    for name in ("4.delta", "5.delta", "7.delta"):
+    # A process that was killed has left a part of a delta.
+    for name in ("4.delta", ".partial-4.delta", "5.delta", "7.delta"):
         shutil.copyfile(trainer / "7.delta", server / name)
     apply_delta(server, server / "7.delta", keep=2)
     assert {path.name for path in server.iterdir()} == {"5", "5.delta", "7", "7.delta"}
