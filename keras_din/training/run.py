@@ -47,7 +47,20 @@ def load_run(folder: str | os.PathLike) -> Run:
     """
     folder = local_path("folder", folder)
     read_run(folder)
-    model_file, spec_file, days = read_updates(folder)
+    while True:
+        updates = read_updates(folder)
+        try:
+            return _load_run(folder, *updates)
+        except (FileNotFoundError, ValueError):
+            # An update that ends at the same time removes the model before it: read the new one.
+            if read_updates(folder) == updates:
+                raise
+
+
+def _load_run(
+    folder: pathlib.Path, model_file: pathlib.Path, spec_file: pathlib.Path, days: list
+) -> Run:
+    """Loads the model and the spec of a run."""
     if not model_file.is_file():
         raise FileNotFoundError(
             f"The run must have finished an evaluation. Received: {folder}, without "

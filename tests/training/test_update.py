@@ -15,6 +15,7 @@ from keras_din.training import load_run, read_days, train, update
 from tests.data.prepare.shared import a_day
 
 update_module = importlib.import_module("keras_din.training.update")
+run_module = importlib.import_module("keras_din.training.run")
 COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
 
 
@@ -180,6 +181,28 @@ def test_values_that_came_back_before_the_update_start_again(tmp_path, monkeypat
     np.testing.assert_array_equal(table[2 + came_back], after.initial_rows([2 + came_back])[0])
     kept = 2 + data.spec.features["item"].vocabulary.index("c")
     np.testing.assert_array_equal(table[kept], before[4])
+
+
+def test_an_update_while_the_run_is_loaded(trained, tmp_path, monkeypatch):
+    run = copied(trained[1], tmp_path)
+    content = json.dumps({"model": "update-000001", "days": [{"day": 1}]})
+    (run.folder / "updates.json").write_text(content)
+    for of_training, suffix in (("best.keras", "keras"), ("spec.json", "json")):
+        (run.folder / of_training).rename(run.folder / f"update-000001.{suffix}")
+    load = run_module._load_run
+
+    def slow(folder, *files):
+        monkeypatch.undo()
+        for file in folder.glob("update-000001.*"):
+            file.rename(file.with_stem("update-000002"))
+        (folder / "updates.json").write_text(content.replace("1", "2"))
+        return load(folder, *files)
+
+    monkeypatch.setattr(run_module, "_load_run", slow)
+    assert load_run(run.folder).days == [{"day": 2}]
+    (run.folder / "update-000002.keras").unlink()
+    with pytest.raises(FileNotFoundError, match=r"without update-000002\.keras"):
+        load_run(run.folder)
 
 
 @pytest.mark.parametrize("where", ["fit", "save_model", "save_spec", "write_json"])

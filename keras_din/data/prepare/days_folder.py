@@ -73,21 +73,30 @@ def append_day(folder: pathlib.Path, data) -> None:
 
 
 def load_days(folder: pathlib.Path) -> tuple:
-    """Returns `(growth, days, header)`: a folder for `load_growth`, a function, and a dict.
+    """Returns `(spec, vocabularies, days, header)`. `days` is a function, and `header` a dict.
 
     The function takes the spec and the vocabularies and returns the `Day`s. The dict may have
-    `deliveries` and `last_time` of the data.
+    `deliveries` and `last_time` of the data. An append that ends at the same time removes the
+    growth before it; then the new one is read.
     """
-    header = _read_header(folder)
-    growth = header.get("growth")
+    while True:
+        header = _read_header(folder)
+        growth = header.get("growth")
+        try:
+            spec, vocabularies = load_growth(folder / _DAYS / growth if growth else folder)
+        except FileNotFoundError:
+            if _read_header(folder) == header:
+                raise
+        else:
+            if _read_header(folder) == header:
+                break
 
     def load(spec, vocabularies):
         names = header.get("days", [])
         loaded = [Day.load(folder / _DAYS / name, spec) for name in names]
         return tuple(day.updated(spec, vocabularies) for day in loaded)
 
-    where = folder if growth is None else folder / _DAYS / growth
-    return where, load, header
+    return spec, vocabularies, load, header
 
 
 def count_days(folder: pathlib.Path) -> int:

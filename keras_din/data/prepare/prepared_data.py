@@ -32,7 +32,6 @@ from keras_din.data.prepare.days_folder import (
     append_day,
     append_lock,
     load_days,
-    load_growth,
     save_days,
     save_growth,
 )
@@ -537,8 +536,7 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
-        growth, load, of_days = load_days(folder)
-        spec, vocabularies = load_growth(growth)
+        spec, vocabularies, load, of_days = load_days(folder)
         # Version 0.1 used the British spelling.
         behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
         log_format = folder / _LOG_FORMAT

@@ -120,6 +120,30 @@ def test_a_full_disk_leaves_the_old_data(folder, monkeypatch, what):
     assert len(append_to_folder(folder, a_day(2)).days) == 2
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_append_while_the_data_is_loaded(folder, monkeypatch, when):
+    append_to_folder(folder, a_day(1))
+    load = days_folder.load_growth
+
+    def slow(path):
+        monkeypatch.undo()
+        found = load(path) if when == "after" else None
+        append_to_folder(folder, a_day(2))  # It removes `path`.
+        return found or load(path)
+
+    monkeypatch.setattr(days_folder, "load_growth", slow)
+    data = PreparedData.load(folder)
+    assert len(data.days) == 2
+    assert data.spec == PreparedData.load(folder).spec
+
+
+def test_missing_files_are_an_error(folder):
+    append_to_folder(folder, a_day(1))
+    (folder / "days" / "growth-000001" / "spec.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"growth-000001"):
+        PreparedData.load(folder)
+
+
 def test_a_second_append_at_the_same_time_is_refused(folder):
     message = r"No other process may append .* wait=True"
     with (
