@@ -63,8 +63,7 @@ def update(
             [0, 1).
         new_rows: How the table's row of a new item starts: `"initializer"`, or `"mean_of:NAME"`
             for the mean of the known items with the same value of the feature `NAME` of the target,
-            such as `"mean_of:category"`. Days that are learned in one call start from the means
-            before the first of them.
+            such as `"mean_of:category"`. The means are those before the day of the item.
         verbose: See `keras.Model.fit`.
 
     Returns:
