@@ -70,6 +70,9 @@ SLOW = (
     "tests/optimizers/test_optimizers.py::test_save_load_and_continue*lambda>[1-9]*",
     "tests/optimizers/test_replicas.py*",
     "tests/serving/checks/test_parity.py::test_error_of_tensorflow*",
+    "tests/sequences/test_appends.py*[[][1-9]*",
+    "tests/sequences/test_days.py*",
+    "tests/sequences/test_kills.py*",
     "tests/serving/checks/test_parity.py::test_functions_and_session_agree*",
     "tests/serving/checks/test_parity.py::test_one_process_for_many_exports*",
     "tests/serving/checks/test_skew.py::test_another_mean*",
@@ -139,7 +142,6 @@ SLOW = (
     "tests/training/test_update.py::test_an_interrupted*[[]save_spec]",
     "tests/training/test_update.py::test_an_interrupted*[[]write_json]",
     "tests/training/test_update.py::test_one_call*",
-    "tests/training/test_update.py::test_one_call*options0]",
     "tests/training/test_update.py::test_values_that_came_back*[[]fab-False]",
 )
 

@@ -1,0 +1,129 @@
+"""Vocabularies, rows and histories of prepared data, by dicts and loops over the whole log."""
+
+import dataclasses
+
+from tests.data.prepare.shared import DAY
+
+OOV = "?"
+
+
+@dataclasses.dataclass(eq=False)
+class Row:
+    """A row of the log: name of each feature -> list of its values, `OOV` for unknown ones."""
+
+    user: str
+    time: int
+    click: int
+    values: dict
+    order: int
+    history: list = dataclasses.field(default_factory=list)
+
+    def seen(self) -> tuple:
+        """The values and those of the history, as a model sees them."""
+        return frozen(self.values), tuple(frozen(row.values) for row in self.history)
+
+
+def frozen(values: dict) -> tuple:
+    """A dict of lists as tuples, without the order of a bag."""
+    return tuple((name, tuple(sorted(map(str, values[name])))) for name in sorted(values))
+
+
+class Entries:
+    """One vocabulary.
+
+    Args:
+        entries: The values of `prepare`, in the order of their rows.
+        min_count: How often a value must be seen.
+    """
+
+    def __init__(self, entries, min_count: int):
+        self.entries, self.min_count = list(entries), min_count
+        self.count: dict = {}
+        self.last: dict = {}
+        self.born = dict.fromkeys(entries, 0)  # Value -> the append that admitted it.
+
+    def see(self, values, now: int) -> None:
+        """Counts the values of a log."""
+        for value in values:
+            self.count[value] = self.count.get(value, 0) + 1
+            self.last[value] = max(now, self.last.get(value, 0))
+
+    def append(self, values, now: int, number: int, max_age, max_values, by_count: bool) -> set:
+        """Admits and evicts values. Returns those that leave."""
+        self.see(values, now)
+        today, known = set(values), [value for value in self.entries if value is not None]
+        new = [v for v in today if v not in known and self.count[v] >= self.min_count]
+        new.sort(key=lambda value: (-self.count[value], value))
+        leave = set()
+        if max_age is not None:
+            old = {v for v, time in self.last.items() if time < now - max_age * DAY}
+            leave = old & set(known)
+            for value in old - leave:  # They waited too long.
+                del self.count[value], self.last[value]
+        if max_values is not None:
+            rest = [v for v in known if v not in today and v not in leave]
+            first, second = (self.count, self.last) if by_count else (self.last, self.count)
+            rest.sort(key=lambda v: (first[v], second[v], self.entries.index(v)))
+            while rest and len(known) - len(leave) + len(new) > max_values:
+                leave.add(rest.pop(0))
+            new = new[: max(0, max_values - len(known) + len(leave))]
+        if not new and leave == set(known):
+            leave = set()
+        for value in leave:
+            self.entries[self.entries.index(value)] = None
+            del self.count[value], self.last[value], self.born[value]
+        for value in new:
+            free = [row for row, entry in enumerate(self.entries) if entry is None]
+            if free:
+                self.entries[free[0]] = value
+            else:
+                self.entries.append(value)
+            self.born[value] = number
+        return leave
+
+
+class WholeLog:
+    """All logs so far.
+
+    Args:
+        entries: Name of each feature with a vocabulary -> its `Entries`.
+        max_length: The largest number of behaviors of a history.
+    """
+
+    def __init__(self, entries: dict[str, Entries], max_length: int):
+        self.entries, self.max_length = entries, max_length
+        self.days: list[list[Row]] = []  # The first one is that of `prepare`.
+
+    def start(self, rows: list[Row]) -> None:
+        """Adds the rows of `prepare`."""
+        now = max(row.time for row in rows)
+        for name, entries in self.entries.items():
+            entries.see([value for row in rows for value in row.values[name]], now)
+        self._add(rows)
+
+    def append(self, rows: list[Row], max_age=None, max_values=None, evict="least_recent") -> None:
+        """Adds the rows of a further log."""
+        now = max(row.time for row in rows)
+        for name, entries in self.entries.items():
+            values = [value for row in rows for value in row.values[name]]
+            by_count = evict == "least_frequent"
+            left = entries.append(values, now, len(self.days), max_age, max_values, by_count)
+            for row in (row for day in self.days for row in day):
+                row.values[name] = [OOV if v in left else v for v in row.values[name]]
+        self._add(rows)
+
+    def _add(self, rows: list[Row]) -> None:
+        for row in rows:
+            row.order += sum(map(len, self.days))
+            for name, entries in self.entries.items():
+                row.values[name] = [v if v in entries.entries else OOV for v in row.values[name]]
+        self.days.append(rows)
+        for row in rows:
+            before = [
+                each
+                for day in self.days
+                for each in day
+                if each.click and each.user == row.user and each.time < row.time
+            ]
+            before.sort(key=lambda each: (each.time, each.order))
+            row.history = before[-self.max_length :]
