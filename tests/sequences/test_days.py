@@ -22,10 +22,10 @@ from tests.sequences.random_logs import Logs
 from tests.serving.version.two_versions import contents
 
 # A long run: `KERAS_DIN_SEQUENCES=20 python -m pytest -m slow tests/sequences/test_days.py`.
-SEQUENCES = int(os.environ.get("KERAS_DIN_SEQUENCES", "2"))
+SEQUENCES = int(os.environ.get("KERAS_DIN_SEQUENCES", "1"))
 MODELS = (
-    ("din", {"hidden_units": (4,), "attention_units": (3,)}),
     ("deepfm", {"hidden_units": (4,), "dropout": 0.2}),
+    ("din", {"hidden_units": (4,), "attention_units": (3,)}),
     ("lr", {}),
 )
 update_module = importlib.import_module("keras_din.training.update")
