@@ -59,11 +59,7 @@ def report(data) -> str:
     counts = data.report
     lines = [repr(data)]
     if "rows" in counts:
-        when = f"in the order {counts.get('order_from')} to {counts.get('order_to')}"
-        if "time_from" in counts:
-            when = f"from {counts['time_from']} to {counts['time_to']} "
-            when += f"(times in {counts['time_unit']!r})"
-        of_users = f" of {counts['users']:,} users, {when}" if "users" in counts else ""
+        of_users = f" of {counts['users']:,} users, {_times(counts)}" if "users" in counts else ""
         lines.append(f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,}{of_users}")
         lines += _files(counts)
         if counts.get("time_to", "~") < "1973":
@@ -104,12 +100,7 @@ def report(data) -> str:
             )
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
-    for name, of_bags in counts.get("bags", {}).items():
-        lines.append(
-            f"  bags of {name!r}: {of_bags['bags']:,}, {of_bags['empty']:,} of them empty and "
-            f"{of_bags['over_max_values']:,} cut to `max_values`; the longest has "
-            f"{of_bags['longest']:,}"
-        )
+    lines += _bags(counts)
     if counts.get("users_with_one_behavior"):
         lines.append(f"  users with one behavior: {counts['users_with_one_behavior']:,}")
     if counts.get("rows_in_no_part"):
@@ -131,7 +122,7 @@ def day_report(day) -> str:
     counts = day.report
     lines = [
         f"day {day.number}: read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
-        f"{counts['users']:,} users"
+        f"{counts['users']:,} users, {_times(counts)}"
     ]
     lines += _files(counts)
     lines += _rows_aside(counts)
@@ -144,6 +135,7 @@ def day_report(day) -> str:
         )
     for name, missing in counts["values_missing"].items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
+    lines += _bags(counts)
     lines += [f"  behaviors of {name!r}: {n:,}" for name, n in counts["behaviors"].items()]
     lines += _parts(counts)
     return "\n".join(lines)
@@ -228,3 +220,19 @@ def format_bytes(size: float) -> str:
         if size < 1000:
             return f"{size:.1f} {unit}"
     return f"{size / 1000:.1f} GB"
+
+
+def _times(counts: dict) -> str:
+    if "time_from" not in counts:
+        return f"in the order {counts.get('order_from')} to {counts.get('order_to')}"
+    times = f"from {counts['time_from']} to {counts['time_to']}"
+    return f"{times} (times in {counts['time_unit']!r})"
+
+
+def _bags(counts: dict) -> list:
+    return [
+        f"  bags of {name!r}: {of_bags['bags']:,}, {of_bags['empty']:,} of them empty and "
+        f"{of_bags['over_max_values']:,} cut to `max_values`; the longest has "
+        f"{of_bags['longest']:,}"
+        for name, of_bags in counts.get("bags", {}).items()
+    ]

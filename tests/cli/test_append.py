@@ -17,12 +17,12 @@ def test_days_are_appended(tmp_path, capsys):
     capsys.readouterr()
     assert main(["append", data, str(tmp_path / "1.csv")]) == 0
     printed = capsys.readouterr().out
-    assert "day 1: read 16 rows, kept 16 of 4 users" in printed
+    assert "day 1: read 16 rows, kept 16 of 4 users, from 2020-09-14T" in printed
     assert "values of 'item': 2 new, 0 removed, 0 seen too rarely" in printed
     assert f"written: {data}, 1 appended days" in printed
     assert main(["append", data, str(tmp_path / "1.csv")]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("left out, since all of its rows were read before: ")
+    assert printed.startswith("left out, since read before: ")
     assert printed.endswith("\nnothing changed\n")
     assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5"]) == 0
     assert "removed" in capsys.readouterr().out
@@ -33,7 +33,7 @@ def test_days_are_appended(tmp_path, capsys):
     files = [str(tmp_path / f"2{half}.csv") for half in "ba"]
     assert main(["append", data, *files, "--max-values", "5"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("left out, since all of its rows were read before: ")
+    assert printed.startswith("left out, since read before: ")
     assert printed.endswith("\nnothing changed\n")
     a_day(3)[:8].to_csv(tmp_path / "3a.csv", index=False)
     a_day(3)[8:].to_csv(tmp_path / "3b.csv", index=False)
@@ -61,3 +61,13 @@ def test_bad_logs_leave_the_data_as_it_was(tmp_path, capsys):
     assert PreparedData.load(data).days == ()
     assert main(["append", str(tmp_path), str(tmp_path / "0.parquet")]) == 1
     assert "must be one that `PreparedData.save` wrote" in capsys.readouterr().err
+
+
+def test_empty_bags_are_printed(tmp_path, capsys):
+    a_day(0).to_csv(tmp_path / "0.csv", index=False)
+    a_day(1).assign(tags="").to_csv(tmp_path / "1.csv", index=False)
+    data = str(tmp_path / "data")
+    columns = ["--user", "user", "--time", "time", "--label", "click", "--target", "item,tags"]
+    assert main(["prepare", str(tmp_path / "0.csv"), data, *columns, "--bags", "tags"]) == 0
+    assert main(["append", data, str(tmp_path / "1.csv")]) == 0
+    assert "bags of 'tags': 16, 16 of them empty" in capsys.readouterr().out

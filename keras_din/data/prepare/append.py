@@ -56,7 +56,7 @@ def append_log(
     events, entries, left_out = without_known(events, found, data.deliveries)
     if left_out:
         some = ", ".join(map(str, left_out[:3])) + (", ..." if len(left_out) > 3 else "")
-        print(f"left out, since all of its rows were read before: {some}", flush=True)
+        print(f"left out, since read before: {some}", flush=True)
     if not entries:
         return None, data
     _check_types(data, events, columns)

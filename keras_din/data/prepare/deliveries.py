@@ -1,4 +1,4 @@
-"""Recognizes logs that were read before, file by file."""
+"""Recognizes logs that were read before, file by file, also the start of a file that has grown."""
 
 import dataclasses
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_din.data.reading.file_lines import get_file_lines
 from keras_din.data.reading.table import Events
+from keras_din.data.reading.times import time_range
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # Odd, so that no bit is lost.
 
@@ -20,12 +21,14 @@ class Deliveries:
         whole: The same of all files together.
         names: The files, or `["the log"]`.
         of_row: int64 `(rows,)`, the number of each row's file.
+        hashes: uint64 `(rows,)`, a hash of each row.
     """
 
     entries: list
     whole: list
     names: list
     of_row: np.ndarray
+    hashes: np.ndarray
 
     @property
     def to_remember(self) -> list:
@@ -52,32 +55,55 @@ def find_deliveries(events: Events, ids: list) -> Deliveries:
         # Not a sum alone, which would be the same for other pairs of values.
         rows = pd.util.hash_array(rows * _FACTOR ^ hashes)
     entries = [_entry(rows[of_row == number]) for number in range(len(names))]
-    return Deliveries(entries, _entry(rows), list(names), of_row)
+    return Deliveries(entries, _entry(rows), list(names), of_row, rows)
 
 
 def _entry(hashes: np.ndarray) -> list:
     """The number of rows and a checksum, as values that JSON supports."""
-    return [len(hashes), f"{int(hashes.sum(dtype=np.uint64)):016x}"]
+    return [len(hashes), _checksum(int(hashes.sum(dtype=np.uint64)))]
+
+
+def _checksum(total: int) -> str:
+    return f"{total % 2**64:016x}"
 
 
 def without_known(events: Events, deliveries: Deliveries, known: list) -> tuple:
-    """Leaves out the rows of files that were read before.
+    """Leaves out the rows of files that were read before, also when a file has grown since.
 
     Returns:
-        `(events, entries, left out)`: the other rows, the entries of their files, and the names of
-        the files that were left out.
+        `(events, entries, left out)`: the other rows, the entries of their files, and what was
+        left out: the names of files, and `"the first 60 rows of log.csv"`.
     """
     is_known = np.array([entry in known for entry in deliveries.entries], bool)
     is_known |= deliveries.whole in known  # The same rows may have been in other files.
-    left_out = [name for name, old in zip(deliveries.names, is_known, strict=True) if old]
+    is_left_out = is_known[deliveries.of_row]
+    starts = {}
+    line_order = np.argsort(events.frame.index.to_numpy(), kind="stable")
+    for number in np.flatnonzero(~is_known):
+        rows = line_order[deliveries.of_row[line_order] == number]
+        size = _known_start(deliveries.hashes[rows], known)
+        is_left_out[rows[:size]] = True
+        is_known[number] = size == len(rows)
+        if 0 < size < len(rows):
+            starts[deliveries.names[number]] = size
+    files = [name for name, old in zip(deliveries.names, is_known, strict=True) if old]
     entries = [entry for entry, old in zip(deliveries.entries, is_known, strict=True) if not old]
+    left_out = [*(f"the first {size:,} rows of {name}" for name, size in starts.items()), *files]
     if not left_out or not entries:
         return events, deliveries.to_remember if entries else [], left_out
-    kept = np.flatnonzero(~is_known[deliveries.of_row])
+    kept = np.flatnonzero(~is_left_out)
     used, user = np.unique(events.user[kept], return_inverse=True)
     bad = events.bad
     if bad is not None and "file" in bad:
-        bad = bad[~bad["file"].isin(left_out)]
+        bad = bad[~bad["file"].isin(files)]
+    report = {
+        **events.report,
+        **time_range(events.time[kept], events.report["time_unit"]),
+        "users": len(used),
+        "rows_kept": len(kept),
+        "files_left_out": files,
+        "rows_read_before": starts,
+    }
     kept_events = Events(
         frame=events.frame.iloc[kept],
         user=user,
@@ -85,10 +111,26 @@ def without_known(events: Events, deliveries: Deliveries, known: list) -> tuple:
         time=events.time[kept],
         labels={name: values[kept] for name, values in events.labels.items()},
         weight=None if events.weight is None else events.weight[kept],
-        report={**events.report, "rows_kept": len(kept), "files_left_out": left_out},
+        report=report,
         bad=bad,
     )
     return kept_events, entries, left_out
+
+
+def _known_start(hashes: np.ndarray, known: list) -> int:
+    """How many of the first rows of a file are those of one or several files of before."""
+    sums = np.append(np.uint64(0), np.cumsum(hashes, dtype=np.uint64))
+    size = 0
+    while True:
+        ends = [
+            size + rows
+            for rows, checksum in known
+            if 0 < rows <= len(hashes) - size
+            and _checksum(int(sums[size + rows]) - int(sums[size])) == checksum
+        ]
+        if not ends:
+            return size
+        size = max(ends)
 
 
 def _hash(values: pd.Series) -> np.ndarray:

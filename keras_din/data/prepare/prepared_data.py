@@ -311,8 +311,8 @@ class PreparedData:
 
         Returns:
             A `PreparedData` with one more `Day`. Files whose rows were all read before, by
-            `prepare_impressions` or `append`, are left out, and a notice is printed. If no other
-            rows are there, this data.
+            `prepare_impressions` or `append`, are left out, also the first rows of a file that has
+            grown, and a notice is printed. If no other rows are there, this data.
 
         Raises:
             ValueError: If `prepare_impressions` of this version did not prepare the data, a column

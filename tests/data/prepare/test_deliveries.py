@@ -1,5 +1,6 @@
-"""Files whose rows were read before are left out, and no other rows."""
+"""Files, and starts of files, whose rows were read before are left out, and no other rows."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -27,6 +28,9 @@ def test_a_pattern_that_matches_files_of_before(tmp_path, capsys, kind):
     assert "read before: " in capsys.readouterr().out
     assert len(data.days[0].samples) == 2 * 16
     assert data.days[0].report["rows_kept"] == 2 * 16
+    shown = pd.Timestamp(data.days[0].report["time_from"])
+    assert shown == pd.Timestamp(a_day(2)["time"].min(), unit="s")
+    assert data.days[0].report["users"] == 4
     assert [file.rsplit("/", 1)[1] for file in data.days[0].report["files_left_out"]] == [
         f"0.{kind}",
         f"1.{kind}",
@@ -64,3 +68,31 @@ def test_one_other_value_is_another_log(column):
     first, second = other.index[0], other.index[other[column] != other[column].iloc[0]][0]
     other.loc[[first, second], column] = other.loc[[second, first], column].to_numpy()
     assert len(data.append(other).days) == 1
+
+
+def test_a_file_that_has_grown(tmp_path, capsys):
+    path, log = tmp_path / "log.csv", a_day(1)
+    data = prepare_impressions(a_day(0), **COLUMNS)
+    for rows in (5, 9, 16):
+        log.head(rows).to_csv(path, index=False)
+        data = data.append(path)
+    printed = capsys.readouterr().out
+    assert "read before: the first 5 rows of the log\n" in printed
+    assert "read before: the first 9 rows of the log\n" in printed
+    assert [len(day.samples) for day in data.days] == [5, 4, 7]
+    assert [day.report["rows_kept"] for day in data.days] == [5, 4, 7]
+    assert [day.report["users"] for day in data.days] == [
+        log["user"].iloc[rows].nunique() for rows in (slice(5), slice(5, 9), slice(9, None))
+    ]
+    shown = np.concatenate([day.samples.time for day in data.days])
+    assert sorted(shown // 1_000_000) == sorted(log["time"])
+    assert data.append(path) is data
+
+
+def test_files_that_were_concatenated(tmp_path):
+    data = prepare_impressions(a_day(0), **COLUMNS)
+    data = data.append(a_day(1)).append(a_day(2))
+    assert data.append(pd.concat([a_day(2), a_day(1)], ignore_index=True)) is data
+    longer = data.append(pd.concat([a_day(1), a_day(2), a_day(3)], ignore_index=True))
+    assert len(longer.days[-1].samples) == 16
+    assert longer.days[-1].report["rows_read_before"] == {"the log": 32}
