@@ -50,6 +50,13 @@ def add_arguments(parser):
         help="with --max-values: the values that are removed first (default least_recent)",
     )
     parser.add_argument(
+        "--max-bad",
+        type=float,
+        metavar="SHARE",
+        help="the largest share of rows that may be kept aside for one reason (default: that of "
+        "prepare)",
+    )
+    parser.add_argument(
         "--wait", action="store_true", help="wait for another append to the same data to end"
     )
 
@@ -71,6 +78,7 @@ def run(options) -> None:
         max_age=options.max_age,
         max_values=options.max_values,
         evict=options.evict,
+        max_bad=options.max_bad,
     )
     if len(data.days) > before:
         print(day_report(data.days[-1]))

@@ -81,12 +81,7 @@ def report(data) -> str:
     if "columns" in counts:
         lines.append("types (change them with --numeric, --categorical, --hash, --bags):")
         lines += [f"  {name}: {_type(facts)}" for name, facts in counts["columns"].items()]
-    for name in ("items", "users"):
-        table = counts.get(f"{name}_table", {})
-        if table.get("rows_not_found"):
-            lines.append(f"  not in `{name}`: {table['rows_not_found']:,} rows of the log")
-        if table.get("rows_aside"):
-            lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
+    lines += _tables(counts)
     for name, rows in counts.get("earlier_of_unknown_users", {}).items():
         if rows:
             lines.append(
@@ -126,6 +121,7 @@ def day_report(day) -> str:
     ]
     lines += _files(counts)
     lines += _rows_aside(counts)
+    lines += _tables(counts)
     if counts["rows_late"]:
         lines.append(f"  earlier than the last time before: {counts['rows_late']:,} rows")
     for name, of_table in counts["vocabularies"].items():
@@ -236,3 +232,14 @@ def _bags(counts: dict) -> list:
         f"{of_bags['longest']:,}"
         for name, of_bags in counts.get("bags", {}).items()
     ]
+
+
+def _tables(counts: dict) -> list:
+    lines = []
+    for name in ("items", "users"):
+        table = counts.get(f"{name}_table", {})
+        if table.get("rows_not_found"):
+            lines.append(f"  not in `{name}`: {table['rows_not_found']:,} rows of the log")
+        if table.get("rows_aside"):
+            lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
+    return lines

@@ -71,3 +71,25 @@ def test_empty_bags_are_printed(tmp_path, capsys):
     assert main(["prepare", str(tmp_path / "0.csv"), data, *columns, "--bags", "tags"]) == 0
     assert main(["append", data, str(tmp_path / "1.csv")]) == 0
     assert "bags of 'tags': 16, 16 of them empty" in capsys.readouterr().out
+
+
+def test_more_bad_rows_are_accepted_and_unknown_items_are_counted(tmp_path, capsys):
+    items = a_day(0)[["item", "price"]].drop_duplicates("item")
+    items.to_csv(tmp_path / "items.csv", index=False)
+    a_day(0).drop(columns="price").to_csv(tmp_path / "0.csv", index=False)
+    log = a_day(1).drop(columns="price")
+    log.assign(click=[*log["click"].head(14), 7, 7]).to_csv(tmp_path / "1.csv", index=False)
+    data = str(tmp_path / "data")
+    columns = ["--user", "user", "--time", "time", "--label", "click", "--target", "item,price"]
+    of_items = ["--items", str(tmp_path / "items.csv")]
+    assert main(["prepare", str(tmp_path / "0.csv"), data, *columns, *of_items]) == 0
+    words = ["append", data, str(tmp_path / "1.csv"), *of_items]
+    assert main(words) == 1
+    assert "(on the command line `--max-bad 0.13`)" in capsys.readouterr().err
+    assert main([*words, "--max-bad", "0.13"]) == 0
+    printed = capsys.readouterr().out
+    assert "kept 14 of" in printed
+    unknown = (~log["item"].isin(items["item"])).sum()
+    assert unknown > 0
+    assert f"not in `items`: {unknown} rows of the log" in printed
+    assert PreparedData.load(data).log_format.max_bad == 0.01  # That of prepare, for later days.

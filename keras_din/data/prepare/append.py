@@ -17,6 +17,7 @@ from keras_din.data.prepare.recent_behaviors import with_recent
 from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.value_counts import count_values, raw_column
 from keras_din.data.prepare.vocabulary_state import Eviction
+from keras_din.data.reading.bad_share import check_max_bad
 from keras_din.data.reading.columns import is_missing, numbers
 from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import format_value
@@ -37,7 +38,14 @@ _TIMES = {
 
 
 def append_log(
-    data, source: Any, *, items: Any, users: Any, late: str, eviction: Eviction
+    data,
+    source: Any,
+    *,
+    items: Any,
+    users: Any,
+    late: str,
+    eviction: Eviction,
+    max_bad: float | None = None,
 ) -> tuple:
     """Reads another log of impressions like the one of prepared data.
 
@@ -48,6 +56,8 @@ def append_log(
         identifies the log. `day` is `None` if the log was read before.
     """
     log_format = _log_format(data)
+    if max_bad is not None:
+        log_format = dataclasses.replace(log_format, max_bad=check_max_bad(max_bad))
     one_of("late", late, LATE)
     number = len(data.days) + 1
     events, of_tables, columns = _read(data, source, items, users, log_format)

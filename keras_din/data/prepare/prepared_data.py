@@ -284,6 +284,7 @@ class PreparedData:
         max_age: float | None = None,
         max_values: int | None = None,
         evict: str = "least_recent",
+        max_bad: float | None = None,
     ) -> "PreparedData":
         """Returns the data with a further log, such as that of the next day, as a new `Day`.
 
@@ -308,6 +309,8 @@ class PreparedData:
             max_values: The largest number of values of a vocabulary, or `None`.
             evict: Which values leave first if there are more: `"least_recent"`, those that were
                 not seen for the longest time, or `"least_frequent"`. Values of the log stay.
+            max_bad: The largest share of rows that may be kept aside for one reason, by default
+                that of `prepare_impressions`.
 
         Returns:
             A `PreparedData` with one more `Day`. Files whose rows were all read before, by
@@ -342,7 +345,9 @@ class PreparedData:
             None if max_values is None else positive_integer("max_values", max_values),
             one_of("evict", evict, ("least_recent", "least_frequent")) == "least_frequent",
         )
-        day, data = append_log(self, source, items=items, users=users, late=late, eviction=eviction)
+        day, data = append_log(
+            self, source, items=items, users=users, late=late, eviction=eviction, max_bad=max_bad
+        )
         if day is None:
             print("nothing changed", flush=True)
             return self
