@@ -233,6 +233,7 @@ def prepare_impressions(
         time_format=time_format,
         label_map=label_map,
         duplicates=duplicates,
+        not_compared=[split] if isinstance(split, str) and split not in columns.names else [],
         strict=strict,
     )
     events, requests, shown_at = sort_by_request(events, request)

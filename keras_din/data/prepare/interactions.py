@@ -178,6 +178,7 @@ def prepare_interactions(
         time_unit=time_unit,
         time_format=time_format,
         duplicates=one_of("duplicates", duplicates, (None, "keep", "drop")) or "keep",
+        not_compared=[split] if isinstance(split, str) and split not in row_columns else [],
         strict=strict,
     )
     catalog = make_catalog(events.frame, events.time, columns, items, max_bad)

@@ -248,6 +248,7 @@ def clean_events(
     time_format: str | None = None,
     label_map: dict | None = None,
     duplicates: str | None = "keep",
+    not_compared=(),
     max_bad: float = MAX_BAD,
     strict: bool = False,
 ) -> Events:
@@ -271,6 +272,7 @@ def clean_events(
         label_map: Values of the labels -> 0 or 1, see `to_labels`, or column -> such a dict.
         duplicates: Whether to `"keep"` or `"drop"` rows that repeat an earlier row in every
             column of `frame`. `None` drops them too, and counts them as bad rows.
+        not_compared: Columns in which repeated rows may differ, such as the part of a row.
         max_bad: The largest share of rows that may be kept aside for one reason.
         strict: Whether the first bad row is an error.
 
@@ -299,7 +301,7 @@ def clean_events(
     out_of_order = _count_out_of_order(number, times[good])
     order = argsort_events(times[good], number)
     rows, number = good[order], number[order]
-    repeated = _is_repeated(frame, rows, number, times[rows])
+    repeated = _is_repeated(frame, rows, number, times[rows], not_compared)
     if duplicates != "keep":
         wrong = np.zeros(len(frame), bool)
         wrong[rows[repeated]] = True
@@ -345,7 +347,7 @@ def _count_out_of_order(user, time) -> int:
     return int(((np.diff(time) < 0) & (np.diff(user) == 0)).sum())
 
 
-def _is_repeated(frame, rows, user, time) -> np.ndarray:
+def _is_repeated(frame, rows, user, time, not_compared) -> np.ndarray:
     """Where a row repeats an earlier one.
 
     Such rows have the same user and time, so only the few rows that do are compared.
@@ -353,5 +355,6 @@ def _is_repeated(frame, rows, user, time) -> np.ndarray:
     same = (np.diff(user) == 0) & (np.diff(time) == 0)
     near = np.flatnonzero(np.append(same, False) | np.append(False, same))
     repeated = np.zeros(len(rows), bool)
-    repeated[near] = frame.iloc[rows[near]].duplicated().to_numpy()
+    compared = [name for name in frame.columns if name not in not_compared]
+    repeated[near] = frame.iloc[rows[near]].duplicated(compared).to_numpy()
     return repeated

@@ -76,6 +76,19 @@ def test_impressions(tmp_path, form):
     assert sum(each["rows"] for each in data.report["files"]) == 60
 
 
+def test_rows_of_two_parts_repeat_each_other():
+    log = a_log()
+    tables = {"train": log[:40], "test": log[30:]}
+    assert prepare_impressions(tables, **WORDS).report["rows_repeated"] == 10
+    clicks = {"user": "user", "time": "time", "target": ["item"], "dim": 4}
+    items = pd.DataFrame({"item": ["tea", "pot", "cup", "jug", "pan"]})
+    assert prepare_interactions(tables, **clicks, items=items).report["rows_repeated"] == 10
+    dropped = prepare_impressions(tables, **WORDS, duplicates="drop")
+    assert [len(part) for part in dropped.parts.values()] == [40, 20]
+    whole = pd.concat([rows.assign(part=part) for part, rows in tables.items()])
+    assert prepare_impressions(whole, **WORDS, split="part").report["rows_repeated"] == 10
+
+
 def test_interactions_and_bad_rows(tmp_path):
     log = a_log()
     files = csv_files(tmp_path, log)
