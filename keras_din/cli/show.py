@@ -96,6 +96,8 @@ def report(data) -> str:
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
     lines += _bags(counts)
+    if (separator := counts.get("histories", {}).get("separator")) is not None:
+        lines += _histories_of_text(data, separator)
     if counts.get("users_with_one_behavior"):
         lines.append(f"  users with one behavior: {counts['users_with_one_behavior']:,}")
     if counts.get("rows_in_no_part"):
@@ -242,4 +244,17 @@ def _tables(counts: dict) -> list:
             lines.append(f"  not in `{name}`: {table['rows_not_found']:,} rows of the log")
         if table.get("rows_aside"):
             lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
+    return lines
+
+
+def _histories_of_text(data, separator: str) -> list:
+    """The longest history of each sequence: 1 if the separator is wrong."""
+    lines = []
+    for sequence in data.spec.sequences:
+        name = sequence.name
+        ranges = [part.history[name] for part in data.parts.values()]
+        longest = max(int((end - start).max(initial=0)) for start, end in ranges)
+        lines.append(
+            f"  histories of {name!r}: text separated by {separator!r}; the longest has {longest:,}"
+        )
     return lines

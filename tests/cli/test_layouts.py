@@ -73,6 +73,21 @@ def test_sequences_in_columns_of_text(tmp_path, capsys):
     assert "left out 1 rows: wrong number of fields, first in line 6" in capsys.readouterr().out
 
 
+def test_the_longest_history_is_printed(tmp_path, capsys):
+    train = write(tmp_path / "train.csv", fuxictr_lines())
+    words = ["--rows", "--label", "label", "--target", "item_id", "--dim", "4", "--no-history"]
+    assert main(["prepare", train, str(tmp_path / "none"), *words]) == 0
+    assert "histories of" not in capsys.readouterr().out
+    words = [*words[:-1], "--sequences", "hist_item_id=click_sequence"]
+    for separator, longest in (("^", 3), (";", 1)):
+        data = str(tmp_path / f"data {longest}")
+        assert main(["prepare", train, data, *words, "--history-separator", separator]) == 0
+        expected = (
+            f"histories of 'hist': text separated by {separator!r}; the longest has {longest}"
+        )
+        assert expected in capsys.readouterr().out
+
+
 def test_sequences_of_tables_with_another_separator(tmp_path):
     """TorchEasyRec: the columns of a sequence begin with its name; the separator is chr(29)."""
     lines = ["clk\x01item_id\x01click_50_seq__item_id"]
