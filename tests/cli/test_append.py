@@ -83,6 +83,8 @@ def test_more_bad_rows_are_accepted_and_unknown_items_are_counted(tmp_path, caps
     columns = ["--user", "user", "--time", "time", "--label", "click", "--target", "item,price"]
     of_items = ["--items", str(tmp_path / "items.csv")]
     assert main(["prepare", str(tmp_path / "0.csv"), data, *columns, *of_items]) == 0
+    assert main(["append", data, str(tmp_path / "1.csv")]) == 1
+    assert "pass `items` (on the command line `--items`)" in capsys.readouterr().err
     words = ["append", data, str(tmp_path / "1.csv"), *of_items]
     assert main(words) == 1
     assert "(on the command line `--max-bad 0.13`)" in capsys.readouterr().err

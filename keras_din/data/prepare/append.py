@@ -11,6 +11,7 @@ from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.deliveries import find_deliveries, without_known
+from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.recent_behaviors import with_recent
@@ -176,6 +177,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
     source = as_source(source, log_format.sep, log_format.header, log_format.names)
     items, users = as_sources((items, users), log_format.sep)
     needed = [*log_format.ids, log_format.time, *log_format.numbers, *columns.names]
+    _check_tables(data, source, needed, {"items": items, "users": users})
     events, report = clean_log(
         source,
         columns,
@@ -193,6 +195,21 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         duplicates=log_format.duplicates,
     )
     return events, report, columns
+
+
+def _check_tables(data, source, needed: list, tables: dict) -> None:
+    """Refuses a log without the tables from which the data took columns that the log lacks."""
+    names = column_names(source)
+    lacking = [name for name in needed if name not in names]
+    absent = [
+        name for name, table in tables.items() if table is None and f"{name}_table" in data.report
+    ]
+    if lacking and absent:
+        words = " and ".join(f"`{name}` (on the command line `--{name}`)" for name in absent)
+        raise ValueError(
+            f"Columns {lacking} must be in the log, or in a table, as when the data was prepared: "
+            f"pass {words}. Received: a log with the columns {names}, and no such table."
+        )
 
 
 def _check_types(data, events, columns) -> None:
