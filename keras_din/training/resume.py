@@ -27,7 +27,8 @@ def resume_arguments(
     if content["fingerprint"] != fingerprint(data):
         raise ValueError(
             f"A run must resume with its own data, of {content['data']}. "
-            f"Received: other data for {folder}."
+            f"Received: other data for {folder}. If days were appended to the data, `update` "
+            "(`keras-din update`) trains the run on them."
         )
     given = {name: value for name, value in arguments.items() if value != defaults[name]}
     run_arguments = check_resumed(folder, given)
