@@ -24,7 +24,9 @@ if not _is_command():
     from keras_din.ctr_model import CTRModel
     from keras_din.features import (
         Bag,
+        Calendar,
         Categorical,
+        Elapsed,
         FeatureSpec,
         Label,
         Numeric,
@@ -89,7 +91,9 @@ __all__ = [
     "__version__",
     "Bag",
     "CTRModel",
+    "Calendar",
     "Categorical",
+    "Elapsed",
     "Evaluation",
     "FeatureSpec",
     "Label",

@@ -11,6 +11,7 @@ from keras_din.features import (
     Categorical,
     FeatureSpec,
     Numeric,
+    TimeFeature,
     id_feature,
     per_kind,
 )
@@ -201,6 +202,11 @@ def feature_layer(feature, tables):
 
 @feature_layer.register
 def _(feature: Categorical, tables):
+    return tables[feature.table.name]
+
+
+@feature_layer.register
+def _(feature: TimeFeature, tables):
     return tables[feature.table.name]
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_din.features import NUM_RESERVED, Bag, Categorical, Numeric, per_kind
+from keras_din.features import NUM_RESERVED, Bag, Categorical, Numeric, TimeFeature, per_kind
 from keras_din.layers import (
     BagEmbedding,
     Embedding,
@@ -60,8 +60,9 @@ def weight_layer(feature, embeddings_initializer, options):
     """
 
 
-@weight_layer.register
-def _(feature: Categorical, embeddings_initializer, options):
+@weight_layer.register(Categorical)
+@weight_layer.register(TimeFeature)
+def _(feature, embeddings_initializer, options):
     table = feature.table
     return Embedding(table.values.size, 1, embeddings_initializer, feature=table.name, **options)
 

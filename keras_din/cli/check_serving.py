@@ -139,6 +139,7 @@ def _prepared(options):
     from keras_din.checks import one_of
     from keras_din.cli.evaluate import load
     from keras_din.data import dataset
+    from keras_din.data.pipeline.raw_times import raw_times
     from keras_din.serving.checks.skew import raw_rows
 
     run, data = load(options.run, options.log)
@@ -148,11 +149,14 @@ def _prepared(options):
     distinct, first = np.unique(unit, return_index=True)
     chosen = distinct[_drawn(len(distinct), options)]
     rows = np.flatnonzero(np.isin(unit, chosen))
+    arguments = data.spec, data.behaviors, samples[rows], 1024
     batches = [
-        (raw_rows(run.spec, x), x)
-        for x, *_ in dataset(
-            data.spec, data.behaviors, samples[rows], batch_size=1024, by_request=by_request
-        ).as_numpy_iterator()
+        (raw_rows(run.spec, x, times), x)
+        for (x, *_), times in zip(
+            dataset(*arguments, by_request=by_request).as_numpy_iterator(),
+            raw_times(*arguments, by_request=by_request),
+            strict=True,
+        )
     ]
     return run, np.sort(first[np.isin(distinct, chosen)]), batches
 

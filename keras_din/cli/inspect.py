@@ -79,6 +79,10 @@ def _inputs(description: dict) -> list:
     """One row per input and output: its dtype, its shape in each signature, its padding."""
     signatures = description["signatures"]
     roles = _roles(description["spec"])
+    # The inputs of times, from which features are computed.
+    roles.setdefault("time", "context")
+    for sequence in description["spec"]["sequences"]:
+        roles.setdefault(f"{sequence['name']}_time", "behavior")
     rows = [("input", "dtype", *signatures, "padding")]
     for side, label in (("inputs", None), ("outputs", "output")):
         found = {
@@ -155,6 +159,11 @@ def _features(description: dict) -> list:
 
 
 def _values(entry: dict) -> str:
+    if entry["type"] == "Elapsed":
+        low, high = entry["boundaries"][0], entry["boundaries"][-1]
+        return f"seconds since, {len(entry['boundaries']) + 1} buckets from {low} to {high}"
+    if entry["type"] == "Calendar":
+        return f"{entry['part']} in the time zone {entry['time_zone']}"
     if "mean" in entry:
         return f"a number, mean {entry['mean']:g}, std {entry['std']:g}"
     if "vocabulary" in entry:

@@ -31,7 +31,7 @@ def read_rows_of_run(options, run, source):
     spec, names = run.spec, column_names(source)
     folder = options.data or read_arguments(run.folder)["data"]
     sequences, separator = _histories(options, spec, folder)
-    inputs = {name: name for name in spec.inputs}
+    inputs = {name: name for name in spec.raw_inputs}
     for sequence in spec.sequences:
         for feature, column in sequences.get(sequence.name, {}).items():
             inputs[f"{sequence.name}_{feature}"] = column
@@ -42,7 +42,7 @@ def read_rows_of_run(options, run, source):
             f"Received columns: {names}."
         )
     if not is_text(source) and separator is None and not sequences:
-        return to_frame(source.read(list(spec.inputs)))
+        return to_frame(source.read(list(spec.raw_inputs)))
     bags = bag_separators(options, spec, {sequence.name for sequence in spec.sequences}, folder)
     max_bad = MAX_BAD if options.max_bad is None else options.max_bad
     return read_later_rows(source, spec, sequences, separator, bags, max_bad)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.features import FeatureSpec, id_feature
+from keras_din.features import TIME_UNITS, FeatureSpec, Timestamp, id_feature
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -26,15 +26,35 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
 
     sent = {}
     for name, tensor in input_specs(spec, "rank").items():
-        role, feature = spec.inputs[name].role, spec.inputs[name].feature
-        padding, missing = feature.padding_value, _missing_value(feature, spec.inputs[name])
+        info = spec.raw_inputs[name]
+        role, feature = info.role, info.feature
         cells = frame[name].tolist()
+        if name in spec.time_inputs:
+            sent[name] = _times(cells, spec.time_inputs[name], name, tensor.shape.rank)
+            continue
+        padding, missing = feature.padding_value, _missing_value(feature, info)
         if role == "target":
             cells = [[cell] for cell in cells]
         convert = functools.partial(_CONVERT[feature.raw_dtype], missing=missing)
         dtype = raw_dtype(feature).as_numpy_dtype
         sent[name] = _array(cells, tensor.shape.rank, dtype, padding, convert)
     return sent
+
+
+def _times(cells: list, feature: Timestamp, name: str, rank: int) -> np.ndarray:
+    """Times of requests or behaviors in the unit of a version, padded at the end with 0."""
+    from keras_din.data.prepare.row_times import row_times
+
+    lists = [cells] if rank == 1 else [cell if _is_list(cell) else [] for cell in cells]
+    flat = row_times(feature, name, [time for times in lists for time in times])
+    flat //= TIME_UNITS[feature.time_unit]
+    bounds = np.cumsum([len(times) for times in lists])[:-1]
+    nested = [each.tolist() for each in np.split(flat, bounds)]
+    return _array(nested[0] if rank == 1 else nested, rank, np.int64, 0, lambda time: time)
+
+
+def _is_list(cell) -> bool:
+    return isinstance(cell, (list, tuple, np.ndarray))
 
 
 def _missing_value(feature, info):
@@ -49,7 +69,7 @@ def _array(cells, rank: int, dtype, padding, convert) -> np.ndarray:
     """Converts nested lists to an array of `rank` axes. Shorter lists are padded at the end."""
     if rank == 1:
         return np.array([convert(cell) for cell in cells], dtype)
-    cells = [cell if isinstance(cell, (list, tuple, np.ndarray)) else [] for cell in cells]
+    cells = [cell if _is_list(cell) else [] for cell in cells]
     inner = _array([value for cell in cells for value in cell], rank - 1, dtype, padding, convert)
     lengths = np.array([len(cell) for cell in cells], np.int64)
     width = lengths.max(initial=0)

@@ -1,7 +1,9 @@
 """Features, labels and the spec of a sample, as frozen dataclasses."""
 
 from keras_din.features.bag import POOLINGS, Bag
+from keras_din.features.calendar import Calendar, calendar_part
 from keras_din.features.categorical import Categorical, id_feature
+from keras_din.features.elapsed import Elapsed
 from keras_din.features.embedded_feature import EmbeddedFeature
 from keras_din.features.kind import KINDS, Feature, per_kind, register_kind
 from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
@@ -10,6 +12,7 @@ from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec import FeatureSpec, InputInfo
 from keras_din.features.table import Table
+from keras_din.features.time_feature import TIME, TIME_UNITS, TimeFeature, Timestamp
 from keras_din.features.values import MISSING_INT64, HashBuckets, Indices, Values, Vocabulary
 
 __all__ = [
@@ -21,8 +24,12 @@ __all__ = [
     "OOV_INDEX",
     "PADDING_INDEX",
     "POOLINGS",
+    "TIME",
+    "TIME_UNITS",
     "Bag",
+    "Calendar",
     "Categorical",
+    "Elapsed",
     "EmbeddedFeature",
     "Feature",
     "FeatureSpec",
@@ -33,8 +40,11 @@ __all__ = [
     "Numeric",
     "Sequence",
     "Table",
+    "TimeFeature",
+    "Timestamp",
     "Values",
     "Vocabulary",
+    "calendar_part",
     "id_feature",
     "per_kind",
     "register_kind",

@@ -33,6 +33,9 @@ class Feature:
         padding_value: The raw value at padding positions.
         marks_padding: Whether index 0 of the feature can mark padding candidates and behaviors.
         table: The `Table` of embeddings, or `None`.
+        from_times: Whether values are computed from times instead of a column.
+        reads_request: Whether the value of a behavior also depends on the time of the request.
+        roles: Where the feature may be: `"context"`, `"target"`, and in a sequence `"behavior"`.
     """
 
     name: str
@@ -44,6 +47,9 @@ class Feature:
     padding_value: ClassVar[Any] = 0.0
     marks_padding: ClassVar[bool] = False
     table: ClassVar[Any] = None
+    from_times: ClassVar[bool] = False
+    reads_request: ClassVar[bool] = False
+    roles: ClassVar[tuple[str, ...]] = ("context", "target", "behavior")
 
     @property
     def is_numeric(self) -> bool:

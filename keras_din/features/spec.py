@@ -11,6 +11,7 @@ from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec_json import spec_arguments, spec_to_dict
 from keras_din.features.table import Table
+from keras_din.features.time_feature import TIME, TimeFeature, Timestamp
 from keras_din.features.values import Values
 
 
@@ -43,7 +44,8 @@ class FeatureSpec:
 
     Raises:
         ValueError: If names are not unique, if a feature of a sequence is not in `target`, if two
-            different features or tables have the same name, or if `labels` is empty.
+            different features or tables have the same name, if a feature is where its kind must
+            not be, or if `labels` is empty.
 
     Example:
 
@@ -118,6 +120,29 @@ class FeatureSpec:
                     f"Received: {known[feature.name]!r} and {feature!r}."
                 )
         self._resolve_tables()
+        self._check_times(names)
+
+    def _check_times(self, names: list) -> None:
+        """Checks the features that are computed from times. `names` are those of the inputs."""
+        for name, info in self.inputs.items():
+            if info.role not in info.feature.roles:
+                raise ValueError(
+                    f"{info.feature!r} must be in `side_features` of a Sequence: it is a feature "
+                    f"of behaviors. Received: the input {name!r} of {info.role}."
+                )
+        units = {f.name: f.time_unit for f in self._all_features() if isinstance(f, TimeFeature)}
+        if len(set(units.values())) > 1:
+            raise ValueError(
+                "Features that are computed from times must have the same `time_unit`, since they "
+                f"read the same times. Received: {units}."
+            )
+        times = [name.lower() for name in self.time_inputs]
+        used = [name for name in names if name.lower() in times]
+        if used:
+            raise ValueError(
+                "The inputs of a model must not have the names of the times that an exported "
+                f"version reads, {times}. Received: {used}."
+            )
 
     def _resolve_tables(self) -> None:
         """Replaces names of tables by tables. Tables with the same name must be equal."""
@@ -164,6 +189,42 @@ class FeatureSpec:
     def inputs(self) -> dict[str, InputInfo]:
         """The model's inputs in order: name -> `InputInfo(feature, role, sequence)`."""
         return dict(self._named_inputs())
+
+    @property
+    def raw_inputs(self) -> dict[str, InputInfo]:
+        """The inputs of an exported version in order: name -> `InputInfo`.
+
+        They are those of the model, but features that are computed from times are replaced by the
+        times: `time` of the request, with the role `"context"`, and `{sequence}_time` of behaviors.
+        """
+        found = self.inputs
+        times = self.time_inputs
+        if not times:
+            return found
+        kept = {name: info for name, info in found.items() if not info.feature.from_times}
+        inputs = {name: info for name, info in kept.items() if info.role == "context"}
+        if TIME in times:
+            inputs[TIME] = InputInfo(times[TIME], "context", None)
+        inputs |= {name: info for name, info in kept.items() if info.role == "target"}
+        for sequence in self.sequences:
+            inputs |= {name: info for name, info in kept.items() if info.sequence is sequence}
+            name = f"{sequence.name}_{TIME}"
+            if name in times:
+                inputs[name] = InputInfo(times[name], "behavior", sequence)
+        return inputs
+
+    @property
+    def time_inputs(self) -> dict[str, Timestamp]:
+        """The inputs of an exported version with times: name -> `Timestamp`; see `raw_inputs`."""
+        found = {}
+        for info in self.inputs.values():
+            if isinstance(info.feature, TimeFeature):
+                times = Timestamp(TIME, info.feature.time_unit)
+                if info.sequence is not None:
+                    found[info.sequence.input_name(times)] = times
+                if info.sequence is None or info.feature.reads_request:
+                    found[TIME] = times
+        return found
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from keras_din.features import (
     FeatureSpec,
     Indices,
     Numeric,
+    TimeFeature,
     id_feature,
     per_kind,
 )
@@ -74,6 +75,11 @@ def index_feature(feature):
 def _(feature: EmbeddedFeature):
     values = Indices(feature.table.values.size)
     return dataclasses.replace(feature, table=dataclasses.replace(feature.table, values=values))
+
+
+@index_feature.register
+def _(feature: TimeFeature):
+    return EmbeddedFeature(feature.name, feature.table.values.size, dim=feature.dim)
 
 
 @index_feature.register

@@ -9,19 +9,24 @@ from keras_din.features import (
     NUM_RESERVED,
     OOV_INDEX,
     PADDING_INDEX,
+    TIME,
+    TIME_UNITS,
     Bag,
-    Categorical,
     EmbeddedFeature,
     FeatureSpec,
     HashBuckets,
     Indices,
     Numeric,
+    Timestamp,
     Vocabulary,
     id_feature,
     per_kind,
 )
+from keras_din.time_index import numpy_indices
 
 MAX_TIME, _MAX_VALUES = 500, 30  # Sizes of random histories and bags, so that checks are fast.
+_DAY, _YEAR = 86_400, 31_536_000  # Seconds.
+_RARE = 0.05  # Share of behaviors at the time of the request, and after it.
 
 
 class SampleRows(NamedTuple):
@@ -49,6 +54,9 @@ def sample_rows(
 ) -> SampleRows:
     """Returns random rows, with known and unknown values.
 
+    The times of behaviors are up to three years before and a day after that of the request, which
+    is from 1960 to 2040.
+
     Histories are empty up to longer than `max_length`, bags up to longer than `max_values`.
     Padding can be at any position of histories, candidates and bags; other features have values
     there. No lookup table is used: indices are drawn, then raw values are chosen for them.
@@ -68,9 +76,16 @@ def sample_rows(
     raw, indices = {}, {}
 
     for feature in spec.context:
+        if feature.from_times:
+            continue
         raw[feature.name], indices[feature.name] = sample_feature(feature, rng, (rows,), values)
+    times = _Times(spec, rng, rows, raw)
+    indices |= {f.name: times.indices(f) for f in spec.context if f.from_times}
     real = rng.random((rows, candidates)) < 0.85
     for feature in spec.target:
+        if feature.from_times:
+            indices[feature.name] = np.repeat(times.indices(feature)[:, None], candidates, axis=1)
+            continue
         drawn, index = sample_feature(feature, rng, real.shape, values)
         if feature is id_feature(spec.target):
             drawn[~real], index[~real] = feature.padding_value, PADDING_INDEX
@@ -80,6 +95,11 @@ def sample_rows(
         real = rng.random((rows, width)) < np.linspace(0, 1, rows)[:, None]
         kept = real & (real[:, ::-1].cumsum(axis=1)[:, ::-1] <= sequence.max_length)
         for feature in sequence.features:
+            if feature.from_times:
+                index = times.of_behaviors(feature, sequence, real.shape)
+                index[~kept] = PADDING_INDEX
+                indices[sequence.input_name(feature)] = index
+                continue
             drawn, index = sample_feature(feature, rng, real.shape, values)
             if feature is id_feature(sequence.of):
                 drawn[~real] = feature.padding_value
@@ -89,15 +109,43 @@ def sample_rows(
     return SampleRows(raw, indices)
 
 
+class _Times:
+    """Random times of requests and behaviors, which are added to the raw inputs."""
+
+    def __init__(self, spec: FeatureSpec, rng, rows: int, raw: dict):
+        self.rng, self.raw = rng, raw
+        if TIME in spec.time_inputs:
+            second = 1_000_000 // TIME_UNITS[spec.time_inputs[TIME].time_unit]
+            raw[TIME] = rng.integers(-10 * _YEAR * second, 70 * _YEAR * second, rows)
+
+    def indices(self, feature):
+        """Returns the indices of a feature of the request, `(rows,)`."""
+        return numpy_indices(feature, self.raw[TIME])
+
+    def of_behaviors(self, feature, sequence, shape):
+        """Returns the indices of a feature of behaviors, `(rows, time)`."""
+        name = sequence.input_name(Timestamp(TIME))
+        if name not in self.raw:
+            second = feature.units_per_second
+            # As many behaviors a minute before the request as a year.
+            ago = np.exp(self.rng.uniform(0, np.log(3 * _YEAR), shape)) * second
+            ago[self.rng.random(shape) < _RARE] = 0
+            ago[self.rng.random(shape) < _RARE] = -_DAY * second
+            now = self.raw[TIME][:, None] if TIME in self.raw else 0
+            self.raw[name] = now - ago.astype(np.int64)
+        request = self.raw[TIME][:, None] if feature.reads_request else None
+        return numpy_indices(feature, self.raw[name], request)
+
+
 def one_candidate_per_row(spec: FeatureSpec, rows: dict) -> dict:
     """Converts rows for `rank` to rows for `serving_default`, `(rows * candidates,)`.
 
     Context and histories are repeated for each candidate.
     """
-    (candidates,) = {rows[feature.name].shape[1] for feature in spec.target}
+    candidates = rows[id_feature(spec.target).name].shape[1]
     return {
         name: values.reshape(len(values) * candidates, *values.shape[2:])
-        if spec.inputs[name].role == "target"
+        if spec.raw_inputs[name].role == "target"
         else np.repeat(values, candidates, axis=0)
         for name, values in rows.items()
     }
@@ -116,7 +164,7 @@ def sample_feature(feature, rng, shape, values: int | None = None):
 
 
 @sample_feature.register
-def _(feature: Categorical, rng, shape, values: int | None = None):
+def _(feature: EmbeddedFeature, rng, shape, values: int | None = None):
     return sample_values(feature.values, rng, shape)
 
 

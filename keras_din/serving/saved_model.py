@@ -56,6 +56,11 @@ def export(
     - `rank`, one row per user: target `(batch, candidates)` -> `ctr` `(batch, candidates)` and
       `order`, int32 positions of the candidates, the best first.
 
+    If features are computed from times (`Elapsed`, `Calendar`), both signatures have the inputs
+    `time`, int64 `(batch,)`, the time of the request, and `{sequence}_time`, int64 `(batch, time)`,
+    the times of the behaviors. They count from 1970 in the `time_unit` of the features. There is
+    no default for `time`: with the clock of the server, the same request would give other outputs.
+
     A spec with several labels has one output per label instead of `ctr`. Candidates are ordered by
     the first output, or by `order_by`.
 

@@ -40,6 +40,7 @@ from keras_din.serving.graph.encoding import model_input
 from keras_din.serving.portable import index_feature
 from keras_din.serving.sample_rows import raw_from_input, raw_values_of, sample_feature
 from keras_din.spec_fingerprint import differences, fingerprint
+from keras_din.time_index import time_index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,6 +206,7 @@ FUNCTIONS_OF_FEATURES = [
     (align_inputs, (None, None)),
     (ablate_feature, (None, None)),
     (index_feature, ()),
+    (time_index, (None, None, None)),
 ]
 FUNCTIONS_OF_VALUES = {"look_up", "lookup_in_graph", "sample_values", "raw_values_of"}
 

@@ -11,6 +11,7 @@ from keras_din.data.encoding.shared_tables import (
     check_dims,
     check_table_names,
     compare_columns,
+    given_as,
     known_tables,
     learns_table,
 )
@@ -103,7 +104,7 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
             kinds[name], reasons[name] = word, f"named in `{word}`"
     amounts = {name: reasons[name] for name in named if kinds.get(name) == "numeric"}
     check_table_names(features, amounts)
-    reasons |= {feature.name: f"given as a {type(feature).__name__}" for feature in known}
+    reasons |= {feature.name: given_as(feature) for feature in known}
     typed = [f.with_table(tables) for f in known if not learns_table(f, tables)]
     text = {f.name for f in typed if f.raw_dtype == "string"}
     options = {"text": text, "numbers": set(), "kinds": kinds, "found": {}}
@@ -302,7 +303,9 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
         unseen = {
             name: int(_contains(samples.columns[name], OOV_INDEX).sum())
             for name, info in spec.inputs.items()
-            if info.role != "behavior" and info.feature.table is not None
+            if info.role != "behavior"
+            and info.feature.table is not None
+            and not info.feature.from_times
         }
         report[part] = {
             "rows": len(samples),

@@ -16,6 +16,12 @@ def known_tables(features) -> dict:
     return {table.name: table for table in tables if isinstance(table, Table)}
 
 
+def given_as(feature: Feature) -> str:
+    """Describes a feature that is given as an object."""
+    kind = type(feature).__name__
+    return f"given as {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+
+
 def learns_table(feature, tables: dict) -> bool:
     """Returns whether a feature shares the table of a column whose values are not known yet."""
     table = getattr(feature, "table", None)
@@ -72,7 +78,7 @@ def check_dims(dim: dict, features: dict) -> None:
         if feature.dim == width:
             continue
         is_own = feature.table.name == name
-        found = f"is given as a {type(feature).__name__}" if is_own else "shares a table"
+        found = f"is {given_as(feature)}" if is_own else "shares a table"
         raise ValueError(
             "`dim` must agree with the width of each named feature. "
             f"Received: dim={width!r} of {name!r}, which {found}: {feature.table!r}."

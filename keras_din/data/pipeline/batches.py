@@ -15,7 +15,8 @@ from keras_din.data.store.consistency import (
 )
 from keras_din.data.store.samples import Samples
 from keras_din.dataset_facts import record_in_graph
-from keras_din.features import FeatureSpec
+from keras_din.features import TIME, TIME_UNITS, FeatureSpec
+from keras_din.time_index import graph_indices
 
 __all__ = ["dataset"]
 
@@ -38,7 +39,8 @@ def dataset(
     length of its longest history, at most `max_length` of the sequence. Of a longer history the
     most recent behaviors are kept. The width of bags is the length of the longest bag, at most
     `max_values`. Of a longer bag the first values are kept. Padding is 0 and comes last. If all
-    histories or bags are empty, the width is 0.
+    histories or bags are empty, the width is 0. An `Elapsed` or `Calendar` is computed from the
+    times of the samples and logs.
 
     Args:
         spec: The features.
@@ -100,7 +102,7 @@ def dataset(
         )
     if by_request:
         _check_requests(spec, samples, columns, bounds)
-    element = _element(spec, samples, columns, bounds)
+    element = _element(spec, behaviors, samples, columns, bounds)
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
     if shuffle:
         # One Python call per epoch. The order is a permutation of all rows, without a buffer.
@@ -156,16 +158,28 @@ def _check_requests(spec, samples, columns, bounds) -> None:
         check_shared(f"the start of {name!r}", start, bounds)
         check_shared(f"the end of {name!r}", end, bounds)
     check_shared("`group`", samples.group, bounds)
+    if TIME in spec.time_inputs:
+        check_shared("`time`", samples.time, bounds)
 
 
-def _element(spec, samples, columns, bounds):
+def _element(spec, behaviors, samples, columns, bounds):
     """Returns the function from the row numbers of a batch to its element."""
-    reads = {
-        name: _read_bags(column, spec.inputs[name].feature.max_values)
-        if isinstance(column, Bags)
-        else _read(column)
-        for name, column in columns.items()
+    # Features share the columns of times, which must not be copied several times.
+    read_times = {
+        sequence.name: _read(behaviors[sequence.name].time)
+        for sequence in spec.sequences
+        if any(feature.from_times for feature in sequence.features)
     }
+    read_time = _read(samples.time) if TIME in spec.time_inputs else None
+    reads = {}
+    for name, column in columns.items():
+        feature, sequence = spec.inputs[name].feature, spec.inputs[name].sequence
+        if feature.from_times:
+            reads[name] = read_time if sequence is None else read_times[sequence.name]
+        elif isinstance(column, Bags):
+            reads[name] = _read_bags(column, feature.max_values)
+        else:
+            reads[name] = _read(column)
     read_labels = {label.output: _read(samples.labels[label.name]) for label in spec.labels}
     read_weight = None if samples.weight is None else _read(samples.weight)
     slices = {
@@ -195,6 +209,17 @@ def _element(spec, samples, columns, bounds):
             return rows.with_values(read(rows.values)).to_tensor()
         return read(rows)
 
+    def look_up_index(name, feature, rows, first):
+        """Computes the indices of a feature from times, at `rows` of the samples `first`."""
+
+        def read(positions):
+            request = 0
+            if feature.reads_request:
+                request = tf.gather(_in_units(feature, read_time(first)), rows.value_rowids())
+            return graph_indices(feature, _in_units(feature, reads[name](positions)), request)
+
+        return look_up(read, rows)
+
     def element(rows):
         first, last = rows, rows + 1
         if bounds is not None:
@@ -204,9 +229,13 @@ def _element(spec, samples, columns, bounds):
         x = {}
         for name, info in spec.inputs.items():
             if info.role == "behavior":
-                x[name] = look_up(reads[name], positions[info.sequence.name])
+                places = positions[info.sequence.name]
             else:
-                x[name] = look_up(reads[name], first if info.role == "context" else candidate_rows)
+                places = first if info.role == "context" else candidate_rows
+            if info.feature.from_times:
+                x[name] = look_up_index(name, info.feature, places, first)
+            else:
+                x[name] = look_up(reads[name], places)
             if info.feature.is_numeric:
                 numbers = tf.cast(x[name], tf.float32)
                 x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.fill_value)
@@ -220,6 +249,11 @@ def _element(spec, samples, columns, bounds):
         return x, y
 
     return element
+
+
+def _in_units(feature, times):
+    """Converts microseconds to the `time_unit` of a feature, rounded down."""
+    return times // TIME_UNITS[feature.time_unit]
 
 
 def _read(column):

@@ -12,7 +12,7 @@ from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.deliveries import find_deliveries, without_known
 from keras_din.data.prepare.joins import column_names
-from keras_din.data.prepare.log_columns import log_columns
+from keras_din.data.prepare.log_columns import column_features, log_columns
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.recent_behaviors import with_recent
 from keras_din.data.prepare.requests import sort_by_request
@@ -103,7 +103,7 @@ def append_log(
         of_day = events.labels[log_format.sequences[sequence.name]] == 1
         new = (
             events.user[of_day],
-            {f.name: encoded[f.name][of_day] for f in sequence.features},
+            {name: encoded[name][of_day] for name in column_features(sequence.features)},
             events.time[of_day],
         )
         behaviors[sequence.name], is_own[sequence.name] = with_recent(
@@ -222,6 +222,8 @@ def _check_types(data, events, columns) -> None:
         raise _type_error(name, expected, found, events.users[0])
     _check_times(data.log_format, events)
     for feature in data.spec.features.values():
+        if feature.from_times:
+            continue
         values = events.frame[feature.name]
         if feature.is_numeric and not np.isfinite(numbers(feature.name, values)).any():
             some = values[~is_missing(values)]

@@ -12,7 +12,7 @@ from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.deliveries import find_deliveries
 from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
-from keras_din.data.prepare.log_columns import feature_names, log_columns
+from keras_din.data.prepare.log_columns import feature_names, log_columns, refuse_order
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
@@ -102,7 +102,9 @@ def prepare_impressions(
             a name is used unchanged. `Categorical("last_item", table="item")` shares the table of
             the column `item`; both columns must have values of one type.
         context: Columns of the user and the request, same as in `target`.
-        side_features: Columns of the log that only behaviors have, same as in `target`.
+        side_features: Columns of the log that only behaviors have, same as in `target`. An
+            `Elapsed` or `Calendar` object is computed from the times and has no column. A
+            `Calendar` may also be in `context` and `target`.
         of: Columns of `target` that behaviors have too. Defaults to all.
         sequences: Name of a sequence -> column of 0 and 1; the rows with 1 are its behaviors.
             Defaults to `{"hist": label}`, with the first label.
@@ -213,6 +215,7 @@ def prepare_impressions(
         categorical=categorical,
     )
     _check_feedback(columns, of_label, sequences)
+    refuse_order(columns.of_times, time_unit)
 
     # Clean.
     needed = [user, time, *flags, *columns.names]

@@ -10,7 +10,7 @@ from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.catalog import item_columns_in_log, look_up_negatives, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
-from keras_din.data.prepare.log_columns import feature_names, log_columns
+from keras_din.data.prepare.log_columns import column_features, log_columns, refuse_order
 from keras_din.data.prepare.negatives import sample_negatives
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.source_by_part import as_source_by_part
@@ -75,7 +75,8 @@ def prepare_interactions(
             others are constant features of the item; the values of its first behavior in time
             are used.
         context: Columns of the user and the request, same as in `prepare_impressions`.
-        side_features: Columns of the log that only behaviors have.
+        side_features: Columns of the log that only behaviors have, and features that are computed
+            from times, same as in `prepare_impressions`.
         of: Columns of `target` that behaviors have too. Defaults to all.
         items: Table with one row per item, with its features, which replace those of the log. Its
             items are part of the catalog even if they are not in the log.
@@ -160,8 +161,9 @@ def prepare_interactions(
         numeric=numeric,
         categorical=categorical,
     )
-    item_columns, of_context = map(feature_names, (columns.target, columns.context))
-    row_columns = list(dict.fromkeys([*of_context, *feature_names(columns.side_features)]))
+    refuse_order(columns.of_times, time_unit)
+    item_columns, of_context = map(column_features, (columns.target, columns.context))
+    row_columns = list(dict.fromkeys([*of_context, *column_features(columns.side_features)]))
 
     # Clean.
     needed = [user, time, columns.item, *item_columns_in_log(columns, items), *row_columns]
@@ -205,8 +207,8 @@ def prepare_interactions(
     of_row = {name: features.column(name, events.frame[name]) for name in row_columns}
 
     # Point.
-    held = {name: of_item[name][catalog.code] for name in feature_names(columns.of)}
-    held |= {name: of_row[name] for name in feature_names(columns.side_features)}
+    held = {name: of_item[name][catalog.code] for name in column_features(columns.of)}
+    held |= {name: of_row[name] for name in column_features(columns.side_features)}
     log = build_behavior_log([(events.user, held, events.time)], len(events.users))
     number, at = events.user[shown], events.time[shown]
     start, end = (log.offsets[number], shown) if ties == "order" else log.before(number, at)

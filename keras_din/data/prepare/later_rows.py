@@ -48,18 +48,22 @@ def read_later_rows(
             "`sequences` must name sequences of the spec: "
             f"{[sequence.name for sequence in spec.sequences]}. Received: {sorted(other)}."
         )
-    of_sequences = {
-        each.name: history_columns(
-            {each.name: given.get(each.name, {})}, feature_names(each.features)
-        )[each.name]
+    inputs = spec.raw_inputs.values()
+    features_of = {
+        each.name: [info.feature for info in inputs if info.sequence is each]
         for each in spec.sequences
     }
-    of_behaviors = {f.name: f for each in spec.sequences for f in each.features}
-    own = [*spec.context, *spec.target]
+    of_sequences = {
+        name: history_columns({name: given.get(name, {})}, feature_names(features))[name]
+        for name, features in features_of.items()
+    }
+    of_behaviors = {f.name: f for features in features_of.values() for f in features}
+    own = [info.feature for info in inputs if info.sequence is None]
+    context = [info.feature for info in inputs if info.role == "context"]
     side_features = [f for f in of_behaviors.values() if f not in own]
     columns = log_columns(
         spec.target,
-        [*spec.context, *side_features],
+        [*context, *side_features],
         (),
         None,
         ids=ids,
@@ -86,8 +90,8 @@ def read_later_rows(
         print(f"left out {facts['rows']:,} rows: {reason}, first in line {facts['first_line']}")
     frame = read.frame
     for each in spec.sequences:
-        names = {feature.name: each.input_name(feature) for feature in each.features}
-        features = list(each.features)
+        features = features_of[each.name]
+        names = {feature.name: each.input_name(feature) for feature in features}
         to_lists(frame, names, of_sequences[each.name], features, columns.reading, separator)
     for feature in own:
         if feature.axes:

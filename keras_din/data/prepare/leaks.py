@@ -74,7 +74,9 @@ def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -
         return []
     found = []
     for name, info in spec.inputs.items():
-        if info.role == "behavior" or isinstance(samples.columns[name], Bags):
+        if info.role == "behavior" or info.feature.from_times:
+            continue
+        if isinstance(samples.columns[name], Bags):
             continue
         values = np.asarray(samples.columns[name][::step])
         wrong = _wrong_by_value(values, clicked)

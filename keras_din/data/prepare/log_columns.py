@@ -13,11 +13,14 @@ from keras_din.data.encoding.features import (
 )
 from keras_din.data.reading.bag_cells import check_separators
 from keras_din.data.reading.column_types import kinds_of
-from keras_din.features import FeatureSpec
+from keras_din.data.reading.times import ORDER
+from keras_din.features import TIME, FeatureSpec, Timestamp
 
 
 class LogColumns(NamedTuple):
     """The features of a log. Each is the name of a column or a feature object.
+
+    Properties that return names of columns leave out features that are computed from times.
 
     Attributes:
         target: Features of the candidate, the item first.
@@ -49,18 +52,35 @@ class LogColumns(NamedTuple):
 
     @property
     def names(self) -> list:
-        """Names of all features."""
-        return feature_names(self.features)
+        """Names of the columns of all features."""
+        return column_features(self.features)
 
     @property
     def of_behaviors(self) -> list:
-        """Names of the features that behaviors have."""
-        return feature_names([*self.of, *self.side_features])
+        """Names of the columns that behaviors have."""
+        return column_features([*self.of, *self.side_features])
 
     @property
     def of_samples(self) -> list:
-        """Names of the features of context and target."""
-        return feature_names([*self.context, *self.target])
+        """Names of the columns of context and target."""
+        return column_features([*self.context, *self.target])
+
+    @property
+    def of_times(self) -> list:
+        """The features that are computed from times."""
+        return [f for f in self.features if not isinstance(f, str) and f.from_times]
+
+    @property
+    def of_histories(self) -> list:
+        """The features of histories in rows, with their times if features are computed from them.
+
+        Each has a column.
+        """
+        features = [*self.of, *self.side_features]
+        kept = [f for f in features if isinstance(f, str) or not f.from_times]
+        if len(kept) == len(features):
+            return kept
+        return [*kept, Timestamp(TIME, self.of_times[0].time_unit)]
 
     @property
     def learned(self) -> list:
@@ -147,6 +167,21 @@ def log_columns(
     if time is not None:
         reading["numbers" if time_format is None else "text"].add(time)
     return LogColumns(target, context, side_features, of, separators, reading, reasons)
+
+
+def column_features(features) -> list:
+    """Returns the name of each feature that has a column: that is not computed from times."""
+    return [feature_name(f) for f in features if isinstance(f, str) or not f.from_times]
+
+
+def refuse_order(features, unit: str) -> None:
+    """Raises a `ValueError` if features are computed from times and a log has only an order."""
+    found = [feature for feature in features if feature.from_times]
+    if found and unit == ORDER:
+        raise ValueError(
+            "Features that are computed from times require a log with times. "
+            f"Received: {found[0]!r}, and an order instead of times."
+        )
 
 
 def feature_names(features) -> list:

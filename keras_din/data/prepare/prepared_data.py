@@ -37,6 +37,7 @@ from keras_din.data.prepare.days_folder import (
 )
 from keras_din.data.prepare.item_groups import item_groups
 from keras_din.data.prepare.joined_days import join_days, take_rows
+from keras_din.data.prepare.log_columns import refuse_order
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.recent_behaviors import DayBehaviors
 from keras_din.data.prepare.split import PARTS
@@ -143,6 +144,7 @@ class PreparedData:
                 f"`parts` must be some of {list(PARTS)}. Received: {list(self.parts)}."
             )
         object.__setattr__(self, "report", json_values("report", self.report))
+        refuse_order(self.spec.features.values(), self.report.get("time_unit", ""))
 
     def dataset(
         self,

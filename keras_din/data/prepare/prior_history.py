@@ -76,6 +76,11 @@ def read_prior_history(
     for name, source in sources.items():
         reading = typed | {"found": {}}
         own_time = [time] if time in column_names(source) else []
+        if columns.of_times and not own_time:
+            raise ValueError(
+                f"`prior_history` of {name!r} must have the column of times, {time!r}, from which "
+                f"{columns.of_times[0]!r} is computed. Received columns: {column_names(source)}."
+            )
         needed = [users.name, *columns.of_behaviors, *own_time]
         frame, bad, _ = read_log(source, needed, tables, columns.separators, max_bad, **reading)
         to_type = set(columns.of_behaviors) & set(features_to_type(columns.features))

@@ -63,11 +63,11 @@ def read_histories(frame, sequences: dict, columns: LogColumns, separator, train
         `Series` per sequence; name of the column -> number of missing values.
     """
     id_of_history = _history_id_feature(columns.of, frame, columns.reading, columns.separators)
-    seen: dict[str, list] = {name: [] for name in columns.of_behaviors}
+    features = columns.of_histories
+    seen: dict[str, list] = {feature_name(feature): [] for feature in features}
     missing: dict[str, int] = {}
     for sequence, of_sequence in sequences.items():
-        names = {name: f"{sequence}_{name}" for name in columns.of_behaviors}
-        features = [*columns.of, *columns.side_features]
+        names = {name: f"{sequence}_{name}" for name in seen}
         histories = to_lists(frame, names, of_sequence, features, columns.reading, separator)
         in_training = _training_values(histories, id_of_history, training)
         for name, (values, is_seen, num_missing) in in_training.items():

@@ -20,7 +20,7 @@ from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.times import time_or_order
-from keras_din.features import Feature, Label
+from keras_din.features import TIME, Feature, Label
 
 __all__ = ["prepare_rows"]
 
@@ -72,7 +72,8 @@ def prepare_rows(
         target: Columns of the candidate, the item first, same as in `prepare_impressions`. Without
             sequences the item may be missing, as any other value.
         context: Columns of the user and the request, same as in `prepare_impressions`.
-        side_features: Features that only behaviors have.
+        side_features: Features that only behaviors have. An `Elapsed` or `Calendar` object is
+            computed from `time` and the column `{sequence}_time` of histories, in ascending order.
         of: Features of `target` that behaviors have too. Defaults to all.
         sequences: Names of the sequences. Or name of a sequence -> name of a feature -> the column
             of its histories: `{"hist": {"item": "clicked"}}`. No sequences: `()`.
@@ -148,10 +149,15 @@ def prepare_rows(
         numeric=numeric,
         categorical=categorical,
     )
-    own = feature_names([*columns.target, *columns.context])
+    if columns.of_times and time is None:
+        raise ValueError(
+            "Features that are computed from times require the column of times of the rows, "
+            f"`time`. Received: {columns.of_times[0]!r}, and time=None."
+        )
+    own = columns.of_samples
     of_target, of_context = map(feature_names, (columns.target, columns.context))
     check_no_feedback(dict.fromkeys(labels, "the label"), of_target, of_context)
-    histories = history_columns(sequences, columns.of_behaviors)
+    histories = history_columns(sequences, feature_names(columns.of_histories))
 
     # Clean and split.
     names_of_types = features_to_type([*columns.target, *columns.context])
@@ -196,6 +202,8 @@ def prepare_rows(
             missing[name] = int(is_missing(to_plain_series(frame[name])).sum())
 
     # Point.
+    if columns.of_times:
+        frame[TIME] = np.asarray(at).astype("datetime64[us]")
     behaviors, samples = rows_to_samples(
         frame, spec, of_name, group=group, weight=weight, label_map=label_map
     )
@@ -224,6 +232,8 @@ def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
     """
     counts = {}
     for name, info in spec.inputs.items():
+        if info.feature.from_times:
+            continue
         if info.feature.is_numeric:
             if info.role == "behavior":
                 values = behaviors[info.sequence.name].columns[info.feature.name]

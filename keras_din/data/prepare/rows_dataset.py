@@ -1,5 +1,6 @@
 """Converts rows that contain their histories, as list columns, to samples and batches."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_c
 from keras_din.data.prepare.later_rows import is_text, read_later_rows
 from keras_din.data.prepare.leaks import check_known_before
 from keras_din.data.prepare.list_columns import is_real, list_column
+from keras_din.data.prepare.row_times import row_times
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
@@ -28,7 +30,17 @@ from keras_din.data.reading.text_types import is_missing_among_numbers, is_missi
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
-from keras_din.features import Bag, Categorical, FeatureSpec, Label, Numeric, id_feature, per_kind
+from keras_din.features import (
+    TIME,
+    Bag,
+    Categorical,
+    FeatureSpec,
+    Label,
+    Numeric,
+    Timestamp,
+    id_feature,
+    per_kind,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -64,7 +76,8 @@ def rows_to_samples(
             history. Positions whose first feature is padding are left out. Padding is a missing
             value, an empty string or 0; if 0 is in the vocabulary, it is the first of -1, -2, ...
             that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
-            out too.
+            out too. Features that are computed from times have no columns: `time` and
+            `{sequence}_time` have dates, ISO 8601 strings, or numbers in their `time_unit`.
         spec: The features.
         label: Column of 0 and 1. For a spec with several labels, a list of names and `Label`
             objects, each the name of its column, or a dict of these -> column. `None` sets all
@@ -119,7 +132,7 @@ def rows_to_samples(
             {n: words.get(r, r) for n, r in roles.items()},
         )
     label_map = label_map_by_column(label_map, of_label)
-    wanted = [*spec.inputs, *of_label.values()]
+    wanted = [*spec.raw_inputs, *of_label.values()]
     wanted += [name for name in (group, weight) if name is not None]
     lacking = [name for name in wanted if name not in frame.columns]
     if lacking:
@@ -137,12 +150,13 @@ def rows_to_samples(
                 f"{describe_row(frame, int(missing.argmax()), 'row')}. Leave "
                 "out such rows, or give each row its own value."
             )
-    behaviors = {sequence.name: _log(frame, sequence) for sequence in spec.sequences}
+    behaviors = {sequence.name: _log(frame, spec, sequence) for sequence in spec.sequences}
+    request = spec.time_inputs.get(TIME)
     samples = Samples(
         columns={
             name: rows_to_column(info.feature, name, frame[name])
             for name, info in spec.inputs.items()
-            if info.role != "behavior"
+            if info.role != "behavior" and not info.feature.from_times
         },
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
         labels={
@@ -153,6 +167,7 @@ def rows_to_samples(
         },
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
         weight=None if weight is None else _weights(weight, frame[weight]),
+        time=None if request is None else row_times(request, TIME, frame[TIME]),
     )
     return behaviors, samples
 
@@ -340,13 +355,15 @@ def _numpy(values) -> np.ndarray:
     return values.to_numpy(zero_copy_only=False) if len(values) else np.zeros(0, np.int32)
 
 
-def _log(frame: pd.DataFrame, sequence) -> BehaviorLog:
+def _log(frame: pd.DataFrame, spec: FeatureSpec, sequence) -> BehaviorLog:
     columns: dict = {}
     lengths: dict[str, np.ndarray] = {}
-    real = None
+    real, times = None, None
     marks_padding = id_feature(sequence.of)
-    for feature in sequence.features:
-        name = sequence.input_name(feature)
+    for name, info in spec.raw_inputs.items():
+        if info.sequence is not sequence:
+            continue
+        feature = info.feature
         length, values = list_column(name, frame[name], feature)
         lengths[name] = length
         first = next(iter(lengths))
@@ -356,10 +373,24 @@ def _log(frame: pd.DataFrame, sequence) -> BehaviorLog:
                 f"The lists of one sequence must have one length in a row. Received: "
                 f"{lengths[first][at]} in {first!r} and {length[at]} in {name!r} in row {at}."
             )
+        if isinstance(feature, Timestamp):  # The last one.
+            times = row_times(feature, name, _numpy(values), real)
+            continue
         columns[feature.name] = rows_to_column(feature, name, values)
         if feature is marks_padding:
             real = is_real(_numpy(values), feature)
     row = np.repeat(np.arange(len(frame)), lengths[first])[real]
-    return BehaviorLog.from_events(
+    log = BehaviorLog.from_events(
         row, {name: values[real] for name, values in columns.items()}, users=len(frame)
     )
+    if times is None:
+        return log
+    times = times[real]
+    decreases = (times[1:] < times[:-1]) & (row[1:] == row[:-1])
+    if decreases.any():
+        at = int(decreases.argmax())
+        raise ValueError(
+            f"The times of {sequence.name!r} must be in ascending order in each row. "
+            f"Received: {times[at]}, then {times[at + 1]} (microseconds) in row {row[at]}."
+        )
+    return dataclasses.replace(log, time=times)

@@ -8,7 +8,7 @@ import pandas as pd
 from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.label_columns import label_map_by_column
-from keras_din.data.prepare.log_columns import log_columns
+from keras_din.data.prepare.log_columns import column_features, log_columns
 from keras_din.data.prepare.recent_behaviors import own_behaviors
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
@@ -112,6 +112,7 @@ def log_to_samples(
     read_by_name = {name: of_model[name] for name in sequences}
     of_log = [f for f in spec.features.values() if f in (*spec.context, *spec.target)]
     of_log += [f for each in read_by_name.values() for f in each.features if f not in of_log]
+    of_log = [feature for feature in of_log if not feature.from_times]
     ids = [user, request] if request else [user]
     columns = log_columns(
         spec.target,
@@ -151,7 +152,7 @@ def log_to_samples(
             is_behavior = _flags(sequences[name], frame, label_map, of_several)
         parts = [_behaviors_of_data(data, name, numbers)] if data is not None else []
         if is_behavior.any():
-            held = {f.name: encoded[f.name][is_behavior] for f in sequence.features}
+            held = {n: encoded[n][is_behavior] for n in column_features(sequence.features)}
             parts.append((user_number[is_behavior], held, at[is_behavior]))
         logs[name], duplicates[name] = _log(sequence, parts, len(values))
         new[name] = int(is_behavior.sum()) - duplicates[name]
@@ -159,7 +160,7 @@ def log_to_samples(
     if request:
         _, shown_at = number_requests(user_number, pd.factorize(frame[request])[0], at)
     samples = Samples(
-        columns={feature.name: encoded[feature.name] for feature in (*spec.context, *spec.target)},
+        columns={n: encoded[n] for n in column_features([*spec.context, *spec.target])},
         history={name: log.before(user_number, shown_at) for name, log in logs.items()},
         labels={label.name: np.zeros(len(frame), np.float32) for label in spec.labels},
         group=user_number,
@@ -265,7 +266,7 @@ def _log(sequence, parts: list, users: int) -> tuple:
     A duplicate is a behavior of the second part that is also in the first part.
     """
     if not parts:
-        empty = {feature.name: _empty_column(feature) for feature in sequence.features}
+        empty = {f.name: _empty_column(f) for f in sequence.features if not f.from_times}
         return BehaviorLog.from_events(np.zeros(0, int), empty, np.zeros(0, int), users), 0
     user, held, at = concat_behaviors(parts)
     if len(parts) == 1:

@@ -25,7 +25,8 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
 
     Returns:
         Input name -> stored column `(rows,)` or `(events,)`: int32 for a `Categorical`; float32
-        or int32 for a `Numeric`, with NaN where a number is missing; `Bags` for a `Bag`.
+        or int32 for a `Numeric`, with NaN where a number is missing; `Bags` for a `Bag`; int64
+        times in microseconds for an `Elapsed` and a `Calendar`.
 
     Raises:
         ValueError: If something is inconsistent. The error names the input, the first bad row and
@@ -39,13 +40,13 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         )
     columns = {}
     for name, info in spec.inputs.items():
+        if info.feature.from_times:
+            columns[name] = _times(name, info, behaviors, samples)
+            continue
         if info.sequence is not None:
             key, owner = info.feature.name, f"the log of {info.sequence.name!r}"
             if info.sequence.name not in behaviors:
-                raise ValueError(
-                    f"`behaviors` must hold a log for each sequence; {info.sequence.name!r} is "
-                    f"missing. Received: {list(behaviors)}."
-                )
+                raise _lacks_log(info.sequence.name, behaviors)
             stored, features = behaviors[info.sequence.name].columns, info.sequence.of
         else:
             key, owner, stored = name, "`samples`", samples.columns
@@ -65,6 +66,8 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
                 f"is missing. Received: {list(samples.history)}."
             )
         _check_slices(sequence.name, behaviors[sequence.name], *samples.history[sequence.name])
+        if any(f.from_times and f.reads_request for f in sequence.features):
+            _check_earlier(sequence.name, behaviors[sequence.name], samples)
     return columns
 
 
@@ -173,6 +176,51 @@ def _check_indices(name: str, feature, column: np.ndarray, lowest: int, unit: st
             f"Input {name!r} must be indices from {lowest} to {feature.vocabulary_size - 1}: its "
             f"vocabulary_size is {feature.vocabulary_size}. "
             f"Received: {column[row]}{why} in {unit} {row}."
+        )
+
+
+def _times(name: str, info, behaviors: dict, samples) -> np.ndarray:
+    """Returns the times of the samples or behaviors that a feature is computed from."""
+    of_behaviors = info.sequence is not None
+    if of_behaviors and info.sequence.name not in behaviors:
+        raise _lacks_log(info.sequence.name, behaviors)
+    if samples.time is None and (not of_behaviors or info.feature.reads_request):
+        raise ValueError(
+            f"Input {name!r} is computed from times: `time` of the samples must be given. "
+            "Received: time=None."
+        )
+    if not of_behaviors:
+        return samples.time
+    times = behaviors[info.sequence.name].time
+    if times is None:
+        raise ValueError(
+            f"Input {name!r} is computed from times: `time` of the log of "
+            f"{info.sequence.name!r} must be given. Received: time=None."
+        )
+    return times
+
+
+def _lacks_log(sequence: str, behaviors: dict) -> ValueError:
+    return ValueError(
+        f"`behaviors` must hold a log for each sequence; {sequence!r} is missing. "
+        f"Received: {list(behaviors)}."
+    )
+
+
+def _check_earlier(name: str, log, samples) -> None:
+    """Raises a `ValueError` if a history has a behavior after its sample."""
+    start, end = samples.history[name]
+
+    def later(part):
+        last = np.maximum(end[part] - 1, 0)
+        return (end[part] > start[part]) & (log.time[last] > samples.time[part])
+
+    row = first_where(len(end), later) if len(log) else None
+    if row is not None:
+        raise ValueError(
+            f"The history of {name!r} must be before the time of its sample, from which the time "
+            f"elapsed is computed. Received: a behavior at {log.time[end[row] - 1]} in the history "
+            f"of row {row} at {samples.time[row]} (microseconds)."
         )
 
 

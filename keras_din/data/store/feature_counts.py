@@ -2,9 +2,14 @@
 
 import numpy as np
 
+from keras_din.data.store.arrays import chunks
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.consistency import check_samples
-from keras_din.features import PADDING_INDEX, FeatureSpec
+from keras_din.data.store.order import ranges
+from keras_din.features import PADDING_INDEX, TIME_UNITS, FeatureSpec
+from keras_din.time_index import numpy_indices
+
+_PAIRS_AT_ONCE = 2**20
 
 
 def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
@@ -41,7 +46,14 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
     counts = {name: np.zeros(table.values.size, np.int64) for name, table in spec.tables.items()}
     for name, info in spec.inputs.items():
         table = info.feature.table
-        if table is not None:
+        if info.feature.from_times:
+            weights = None if info.sequence is None else reads[info.sequence.name]
+            counts[table.name] += (
+                _count_elapsed(info, columns[name], samples)
+                if info.feature.reads_request
+                else _count_time_indices(info.feature, columns[name], weights)
+            )
+        elif table is not None:
             weights = None if info.sequence is None else reads[info.sequence.name]
             size, most = table.values.size, info.feature.max_values
             column = columns[name]
@@ -52,6 +64,32 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
             counts[table.name] += found.astype(np.int64)
     for each in counts.values():
         each[PADDING_INDEX] = 0
+    return counts
+
+
+def _count_time_indices(feature, times: np.ndarray, weights) -> np.ndarray:
+    """Counts the indices of times. Time `i` is read `weights[i]` times, by default once."""
+    unit, size = TIME_UNITS[feature.time_unit], feature.table.values.size
+    counts = np.zeros(size, np.int64)
+    for part in chunks(len(times)):
+        found = numpy_indices(feature, times[part] // unit)
+        weight = None if weights is None else weights[part]
+        counts += np.bincount(found, weight, minlength=size).astype(np.int64)
+    return counts
+
+
+def _count_elapsed(info, times: np.ndarray, samples) -> np.ndarray:
+    """Counts the indices of all pairs of a sample and a behavior of its history."""
+    feature, unit = info.feature, TIME_UNITS[info.feature.time_unit]
+    counts = np.zeros(feature.table.values.size, np.int64)
+    rows = max(1, _PAIRS_AT_ONCE // info.sequence.max_length)
+    for first in range(0, len(samples), rows):
+        part = slice(first, first + rows)
+        start, end = (each[part] for each in samples.history[info.sequence.name])
+        size = np.minimum(end - start, info.sequence.max_length)
+        at = np.asarray(times)[ranges(end - size, size)] // unit
+        request = np.repeat(samples.time[part] // unit, size)
+        counts += np.bincount(numpy_indices(feature, at, request), minlength=len(counts))
     return counts
 
 

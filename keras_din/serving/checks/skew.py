@@ -12,11 +12,13 @@ from keras_din.features import (
     NUM_RESERVED,
     OOV_INDEX,
     PADDING_INDEX,
+    TIME,
     Bag,
     Categorical,
     EmbeddedFeature,
     FeatureSpec,
     Numeric,
+    TimeFeature,
     id_feature,
     per_kind,
 )
@@ -28,6 +30,7 @@ from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.sample_rows import one_candidate_per_row, raw_from_indices, raw_from_input
 from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
+from keras_din.time_index import numpy_indices
 
 _FIELDS_OF_TABLES = (
     "vocabulary_size",
@@ -105,9 +108,25 @@ class Skew:
         return answers or bool(self.inputs) or bool(self.values)
 
 
-def raw_rows(spec: FeatureSpec, x: dict) -> dict:
-    """Returns raw values for the signature `rank`, which the pipeline would encode as `x`."""
-    return {name: raw_from_input(info.feature, x[name]) for name, info in spec.inputs.items()}
+def raw_rows(spec: FeatureSpec, x: dict, times: dict | None = None) -> dict:
+    """Returns raw values for the signature `rank`, which the pipeline would encode as `x`.
+
+    Args:
+        spec: The features.
+        x: Inputs of a model.
+        times: The times of the same rows, see `keras_din.data.pipeline.raw_times`. They are
+            required if features are computed from times, since indices do not determine a time.
+    """
+    raw = dict(times or {})
+    for name, info in spec.raw_inputs.items():
+        if name not in spec.time_inputs:
+            raw[name] = raw_from_input(info.feature, x[name])
+        elif name not in raw:
+            raise ValueError(
+                f"`times` must hold the raw input {name!r}, from which features are computed. "
+                f"Received: {list(raw)}."
+            )
+    return raw
 
 
 def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
@@ -198,7 +217,7 @@ def _describe_difference(theirs, ours) -> str:
 def _check_signature(version, spec: FeatureSpec) -> None:
     signatures = read_description(version)["signatures"]
     has = {name: tensor["dtype"] for name, tensor in signatures["rank"]["inputs"].items()}
-    expected = {name: raw_dtype(info.feature).name for name, info in spec.inputs.items()}
+    expected = {name: raw_dtype(info.feature).name for name, info in spec.raw_inputs.items()}
     if has != expected:
         differ = sorted(dict(has.items() ^ expected.items()))
         raise ValueError(
@@ -262,7 +281,8 @@ def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, serve
             ours, theirs = align_inputs(info.feature, x[name], served[name])
             differ = _differ(info.feature, ours, theirs) & (real if info.role == "target" else True)
             rows, places = np.nonzero(differ)[0], np.nonzero(differ)
-            _count(found, name, first_row, rows, raw[name][places], theirs[places], ours[places])
+            sent = raw[TIME][rows] if info.feature.from_times else raw[name][places]
+            _count(found, name, first_row, rows, sent, theirs[places], ours[places])
     for sequence in spec.sequences:
         _compare_behaviors(found, first_row, sequence, raw, x, served)
 
@@ -282,7 +302,8 @@ def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
         name = sequence.input_name(feature)
         pipelines, versions = align_inputs(feature, np.asarray(x[name])[ours], served[name][theirs])
         differ = _differ(feature, pipelines, versions)
-        examples = raw[name][theirs][differ], versions[differ], pipelines[differ]
+        sent = raw[f"{sequence.name}_{TIME}" if feature.from_times else name]
+        examples = sent[theirs][differ], versions[differ], pipelines[differ]
         _count(found, name, first_row, rows[differ], *examples)
 
 
@@ -291,13 +312,10 @@ def align_inputs(feature, ours, theirs):
     """Returns the inputs of two models as arrays of the same shape, to compare their entries."""
 
 
-@align_inputs.register
-def _(feature: Categorical, ours, theirs):
-    return np.asarray(ours), np.asarray(theirs)
-
-
-@align_inputs.register
-def _(feature: Numeric, ours, theirs):
+@align_inputs.register(Categorical)
+@align_inputs.register(Numeric)
+@align_inputs.register(TimeFeature)
+def _(feature, ours, theirs):
     return np.asarray(ours), np.asarray(theirs)
 
 
@@ -376,9 +394,18 @@ def _ablations(spec) -> dict:
 
         return ablate
 
-    return {feature.name: of_feature(feature) for feature in spec.features.values()} | {
-        sequence.name: of_sequence(sequence) for sequence in spec.sequences
-    }
+    def of_times(raw, x):
+        raw |= {name: np.zeros_like(raw[name]) for name in spec.time_inputs}
+        for name, info in spec.inputs.items():
+            if info.feature.from_times:
+                index = numpy_indices(info.feature, np.zeros(1, np.int64), 0)
+                x[name] = np.where(x[name] != PADDING_INDEX, index, x[name])
+        return raw, x
+
+    found = {f.name: of_feature(f) for f in spec.features.values() if not f.from_times}
+    if len(found) < len(spec.features):
+        found[TIME] = of_times  # Together, because they read the same times.
+    return found | {sequence.name: of_sequence(sequence) for sequence in spec.sequences}
 
 
 @per_kind

@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, TIME, FeatureSpec, id_feature
 from keras_din.outputs import by_output
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.encoding import FeatureEncoder, raw_dtype
+from keras_din.time_index import graph_indices
 
 SIGNATURES = ("serving_default", "rank")
 
@@ -16,10 +17,11 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
 
     Shapes: context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` in `serving_default`
     and `(batch, candidates)` in `rank`. A `Bag` has one more axis, its values. The dtype is that
-    of the raw values.
+    of the raw values. Features that are computed from times have the inputs `time` `(batch,)` and
+    `{sequence}_time` `(batch, time)` instead of their own, int64.
     """
     return {
-        name: tf.TensorSpec([None] * len(names), raw_dtype(spec.inputs[name].feature), name)
+        name: tf.TensorSpec([None] * len(names), raw_dtype(spec.raw_inputs[name].feature), name)
         for name, names in axes(spec, signature).items()
     }
 
@@ -31,7 +33,9 @@ def axes(spec: FeatureSpec, signature: str) -> dict:
         "behavior": ("batch", "time"),
         "target": ("batch", "candidates") if signature == "rank" else ("batch",),
     }
-    return {name: (*of_role[info.role], *info.feature.axes) for name, info in spec.inputs.items()}
+    return {
+        name: (*of_role[info.role], *info.feature.axes) for name, info in spec.raw_inputs.items()
+    }
 
 
 def most_recent(indices, max_length: int):
@@ -48,17 +52,23 @@ def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> di
     padding if the first `Categorical` of its sequence is padding. Other features do not matter
     there. Of a history longer than `max_length` the most recent behaviors are used, of a bag with
     more than `max_values` values the first ones. If the numbers of rows, candidates or behaviors
-    differ between inputs, an `InvalidArgumentError` names one of them.
+    differ between inputs, an `InvalidArgumentError` names one of them. Features that are computed
+    from times read `time` and `{sequence}_time` instead of an input of their own.
     """
     first = id_feature(spec.target)
     inputs = _check_row_counts(first.name, inputs)
     x = {}
     for feature in (*spec.context, *spec.target):
-        x[feature.name] = encoder(feature, inputs[feature.name])
+        if feature.from_times:
+            x[feature.name] = graph_indices(feature, inputs[TIME])
+        else:
+            x[feature.name] = encoder(feature, inputs[feature.name])
     x[first.name] = encoder.with_padding(first, inputs[first.name])
     shape = tf.shape(x[first.name])
     for feature in spec.target:
-        if feature is not first:
+        if feature.from_times:
+            x[feature.name] = tf.broadcast_to(x[feature.name][:, tf.newaxis], shape)
+        elif feature is not first:
             x[feature.name] = _check_shape(shape, first.name, feature.name, x[feature.name])
     for sequence in spec.sequences:
         x |= _behaviors(sequence, encoder, inputs)
@@ -110,8 +120,13 @@ def _behaviors(sequence, encoder: FeatureEncoder, inputs: dict) -> dict:
     for feature in sequence.features:
         if feature is not first:
             other = sequence.input_name(feature)
-            values = encoder(feature, inputs[other])
-            values = _check_shape(shape, name, other, values)
+            if feature.from_times:
+                at = f"{sequence.name}_{TIME}"
+                times = _check_shape(shape, name, at, inputs[at])
+                request = inputs[TIME][:, tf.newaxis] if feature.reads_request else None
+                values = graph_indices(feature, times, request)
+            else:
+                values = _check_shape(shape, name, other, encoder(feature, inputs[other]))
             kept = keep[(..., *[tf.newaxis] * len(feature.axes))]
             x[other] = tf.where(kept, values, tf.zeros((), values.dtype))
     return x
@@ -137,8 +152,9 @@ def serving_default(model, spec: FeatureSpec, encoder: FeatureEncoder):
 
     def function(**inputs):
         inputs = _check_axes(spec, "serving_default", inputs)
-        for feature in spec.target:
-            inputs[feature.name] = inputs[feature.name][:, tf.newaxis]
+        for name, info in spec.raw_inputs.items():
+            if info.role == "target":
+                inputs[name] = inputs[name][:, tf.newaxis]
         outputs, _ = _score(model, spec, encoder, inputs)
         return {name: values[:, 0] for name, values in outputs.items()}
 

@@ -170,7 +170,9 @@ def _padding(spec: FeatureSpec) -> dict:
         first = id_feature(sequence.of)
         found[sequence.input_name(first)] = first.padding_value
     return found | {
-        name: info.feature.padding_value for name, info in spec.inputs.items() if info.feature.axes
+        name: info.feature.padding_value
+        for name, info in spec.raw_inputs.items()
+        if info.feature.axes
     }
 
 

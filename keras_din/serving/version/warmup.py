@@ -34,7 +34,7 @@ def warmup_requests(spec: FeatureSpec) -> list:
             inputs = {}
             for name, values in source.items():
                 values = np.take(values, -1 - np.arange(rows), axis=0, mode="wrap")
-                if candidates is not None and spec.inputs[name].role == "target":
+                if candidates is not None and spec.raw_inputs[name].role == "target":
                     values = np.take(values, np.arange(candidates), axis=1, mode="wrap")
                 inputs[name] = values
             found.append((signature, inputs))

@@ -1,0 +1,39 @@
+"""The times of rows that contain their histories, from which features are computed."""
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.reading.times import to_microseconds
+from keras_din.features import Timestamp
+
+
+def row_times(feature: Timestamp, name: str, values, real=None) -> np.ndarray:
+    """Converts a column of times to microseconds since 1970.
+
+    Args:
+        feature: The `Timestamp`, with the unit of times that are numbers.
+        name: Name of the column, for errors.
+        values: Times `(values,)`: dates, ISO 8601 strings or numbers in the unit.
+        real: Which values must be times, bool `(values,)`; the others are padding. Defaults to
+            all.
+
+    Returns:
+        int64 `(values,)`, 0 at padding.
+
+    Raises:
+        ValueError: If a value is not a time.
+    """
+    series = pd.Series(values).reset_index(drop=True)
+    real = np.ones(len(series), bool) if real is None else real
+    if not real.any():
+        return np.zeros(len(series), np.int64)
+    times, known, _ = to_microseconds(name, series, feature.time_unit)
+    wrong = real & ~known
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(
+            f"Column {name!r} must hold a time in each row and for each behavior, from which "
+            f"features are computed. Received: {series.iloc[at]!r}, value {at} of the column "
+            "from 0."
+        )
+    return np.where(real, times, 0)
