@@ -42,6 +42,10 @@ def _regularization(model, data, strength: float) -> dict:
     """Returns the arguments of `LazyAdam` for mini-batch aware regularization of the tables."""
     if not strength:
         return {}
+    return {"mini_batch_aware_l2": strength, "feature_counts": counts_of_tables(model, data)}
+
+
+def counts_of_tables(model, data) -> dict:
+    """Returns the training counts of the features whose tables the model trains."""
     tables = {getattr(variable, "feature", None) for variable in model.trainable_variables}
-    counts = {name: n for name, n in data.feature_counts("train").items() if name in tables}
-    return {"mini_batch_aware_l2": strength, "feature_counts": counts}
+    return {name: n for name, n in data.feature_counts("train").items() if name in tables}

@@ -11,6 +11,7 @@ import numpy as np
 from keras_din.checks import fraction, local_path, positive_integer, positive_number
 from keras_din.evaluation import evaluate
 from keras_din.growth import INITIALIZER, grow
+from keras_din.training.build_model import counts_of_tables
 from keras_din.training.popularity import POPULARITY
 from keras_din.training.progress import random_states
 from keras_din.training.run import Run, load_run
@@ -156,7 +157,9 @@ def _update(
     learned = data.day_with_replay(index, replay, seed)
     if arguments["negative_rate"] < 1:
         learned = learned.downsample_negatives(arguments["negative_rate"], seed)
-    _add_feature_counts(model, data.day(index) if replay else learned)
+    if getattr(model.optimizer, "mini_batch_aware_l2", None) is not None:
+        own = data.day(index) if replay else learned
+        model.optimizer.add_feature_counts(counts_of_tables(model, own))
     rows = learned.dataset("train", batch_size, shuffle=True, seed=seed, by_request=by_request)
     start = clock.perf_counter()
     model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
@@ -191,14 +194,6 @@ def _groups(data, new_rows: str) -> "str | dict":
             f'as "{_MEAN_OF}category". Received: new_rows={new_rows!r}.'
         )
     return new_rows
-
-
-def _add_feature_counts(model, day) -> None:
-    """Adds the counts of the day to those of mini-batch aware regularization."""
-    if getattr(model.optimizer, "mini_batch_aware_l2", None) is not None:
-        tables = {getattr(variable, "feature", None) for variable in model.trainable_variables}
-        counts = day.feature_counts("train")
-        model.optimizer.add_feature_counts({n: c for n, c in counts.items() if n in tables})
 
 
 def _unknown(before, vocabularies) -> dict:
