@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from keras_din.derived_values import derived_values
 from keras_din.features import (
     PADDING_INDEX,
     Bag,
@@ -51,8 +52,9 @@ class Embedded(NamedTuple):
 
     Attributes:
         inputs: Name -> `keras.Input`.
-        values: Name -> dense tensor of the input: ragged inputs are padded.
-        fields: Name of the input -> its embedding: `(batch, dim)` of context,
+        values: Name -> dense tensor of the input: ragged inputs are padded. A feature without an
+            input has the values that the model computes, see `derived_values`.
+        fields: Name in `FeatureSpec.fields` -> its embedding: `(batch, dim)` of context,
             `(batch, candidates, dim)` of target, and of behaviors the same form as
             `Behaviors.keys`.
         context: List of the embeddings of the context, `(batch, dim)`.
@@ -99,10 +101,16 @@ def read_inputs(spec: FeatureSpec) -> tuple:
         spec: The features.
 
     Returns:
-        `(inputs, values)`: two dicts, name -> `keras.Input` and name -> dense tensor.
+        `(inputs, values)`: two dicts, name -> `keras.Input`, and name -> dense tensor. The second
+        also has the features that the model computes from its inputs.
     """
     inputs = build_inputs(spec)
-    return inputs, RaggedToDense(fingerprint(spec), name="padded")(inputs)
+    values = RaggedToDense(fingerprint(spec), name="padded")(inputs)
+    return inputs, values | {
+        name: derived_values(info.feature, info, spec, values)
+        for name, info in spec.fields.items()
+        if not info.feature.has_input
+    }
 
 
 def valid_mask(features, tensors):

@@ -36,7 +36,7 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     def weights_of(name, feature, values):
         options = {"dtype": "float32", "name": f"weight_{name}"}
         layer = weight_layer(feature, embeddings_initializer, options)
-        return layer(x.fields[name] if feature.is_numeric else values)
+        return layer(x.fields[name] if feature.table is None else values)
 
     row_weights = [weights_of(f.name, f, x.values[f.name]) for f in spec.context]
     candidate_weights = [weights_of(f.name, f, x.values[f.name]) for f in spec.target]
@@ -51,7 +51,7 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
 
 @per_kind
 def weight_layer(feature, embeddings_initializer, options):
-    """Creates the layer of a linear term, from indices or from the vector of a numeric feature.
+    """Creates the layer of a linear term, from indices, or from vectors if there is no table.
 
     Args:
         feature: The feature.

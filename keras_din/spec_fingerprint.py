@@ -131,7 +131,7 @@ def _content(spec) -> dict:
     padding = {"": id_feature(spec.target).name}
     padding |= {sequence.name: id_feature(sequence.of).name for sequence in spec.sequences}
     content = {
-        "inputs": {name: info.feature.name for name, info in spec.inputs.items()},
+        "inputs": {name: info.feature.name for name, info in spec.fields.items()},
         "padding": padding,
         "features": {name: _feature_content(feature) for name, feature in spec.features.items()},
     }

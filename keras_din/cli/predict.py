@@ -461,8 +461,8 @@ def _table_of_part(data, part: str):
             pd.Series(users.take(samples.group)), from_pandas=True
         )
     for feature in (*data.spec.context, *data.spec.target):
-        if feature.from_times:
-            continue  # The times are a column of their own.
+        if feature.name not in samples.columns:
+            continue  # It is computed. The times are a column of their own.
         values = samples.columns[feature.name]
         column = raw_column(feature, values)
         # If the user is a feature too, the column above has all its values.

@@ -33,6 +33,9 @@ class Feature:
         padding_value: The raw value at padding positions.
         marks_padding: Whether index 0 of the feature can mark padding candidates and behaviors.
         table: The `Table` of embeddings, or `None`.
+        has_column: Whether a log has a column of the feature. Other features are computed.
+        has_input: Whether a model has an input of the feature. A model computes other features
+            from its inputs.
         from_times: Whether values are computed from times instead of a column.
         reads_request: Whether the value of a behavior also depends on the time of the request.
         roles: Where the feature may be: `"context"`, `"target"`, and in a sequence `"behavior"`.
@@ -47,6 +50,8 @@ class Feature:
     padding_value: ClassVar[Any] = 0.0
     marks_padding: ClassVar[bool] = False
     table: ClassVar[Any] = None
+    has_column: ClassVar[bool] = True
+    has_input: ClassVar[bool] = True
     from_times: ClassVar[bool] = False
     reads_request: ClassVar[bool] = False
     roles: ClassVar[tuple[str, ...]] = ("context", "target", "behavior")
@@ -68,6 +73,14 @@ class Feature:
 
     def __post_init__(self):
         check_name(type(self).__name__, self.name)
+
+    def check_spec(self, spec: Any, info: Any) -> None:
+        """Raises a `ValueError` if the feature does not fit the other features of a `FeatureSpec`.
+
+        Args:
+            spec: The `FeatureSpec`, with tables and sequences resolved.
+            info: The `InputInfo` of the place of the feature.
+        """
 
     def with_table(self, tables: dict) -> "Feature":
         """Returns the feature with the `Table` instead of the table's name."""

@@ -29,6 +29,13 @@ class InputInfo(NamedTuple):
     sequence: Sequence | None
 
 
+_PLACES = {
+    "context": "`context`",
+    "target": "`target`",
+    "behavior": "`side_features` or `of` of a Sequence",
+}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class FeatureSpec:
     """The features of a sample (request, candidate and behaviors) and its labels.
@@ -105,7 +112,8 @@ class FeatureSpec:
                         "Pass a feature that only behaviors have in `side_features`."
                     )
         check_unique("the sequences", [sequence.name for sequence in self.sequences])
-        names = [name for name, _ in self._named_inputs()]
+        names = [feature.name for feature in (*self.context, *self.target)]
+        names += [s.input_name(feature) for s in self.sequences for feature in s.features]
         check_unique("the model's inputs", names)
         if len({name.lower() for name in names}) < len(names):
             raise ValueError(
@@ -121,14 +129,16 @@ class FeatureSpec:
                 )
         self._resolve_tables()
         self._check_times(names)
+        for info in self.fields.values():
+            info.feature.check_spec(self, info)
 
     def _check_times(self, names: list) -> None:
         """Checks the features that are computed from times. `names` are those of the inputs."""
-        for name, info in self.inputs.items():
+        for name, info in self.fields.items():
             if info.role not in info.feature.roles:
                 raise ValueError(
-                    f"{info.feature!r} must be in `side_features` of a Sequence: it is a feature "
-                    f"of behaviors. Received: the input {name!r} of {info.role}."
+                    f"{info.feature!r} must be in {_places(info.feature.roles)}. "
+                    f"Received: {name!r} in {_places([info.role])}."
                 )
         units = {f.name: f.time_unit for f in self._all_features() if isinstance(f, TimeFeature)}
         if len(set(units.values())) > 1:
@@ -177,18 +187,26 @@ class FeatureSpec:
         for sequence in self.sequences:
             yield from sequence.features
 
-    def _named_inputs(self):
-        for role, features in (("context", self.context), ("target", self.target)):
-            for feature in features:
-                yield feature.name, InputInfo(feature, role, None)
+    @property
+    def fields(self) -> dict[str, InputInfo]:
+        """All features at all their places in order: name -> `InputInfo(feature, role, sequence)`.
+
+        They are the model's inputs, and the features that the model computes from its inputs. The
+        name of a feature of behaviors is `{sequence}_{feature}`.
+        """
+        found = {f.name: InputInfo(f, "context", None) for f in self.context}
+        found |= {f.name: InputInfo(f, "target", None) for f in self.target}
         for sequence in self.sequences:
-            for feature in sequence.features:
-                yield sequence.input_name(feature), InputInfo(feature, "behavior", sequence)
+            found |= {
+                sequence.input_name(f): InputInfo(f, "behavior", sequence)
+                for f in sequence.features
+            }
+        return found
 
     @property
     def inputs(self) -> dict[str, InputInfo]:
         """The model's inputs in order: name -> `InputInfo(feature, role, sequence)`."""
-        return dict(self._named_inputs())
+        return {name: info for name, info in self.fields.items() if info.feature.has_input}
 
     @property
     def raw_inputs(self) -> dict[str, InputInfo]:
@@ -305,3 +323,8 @@ class FeatureSpec:
         if self.labels != DEFAULT_LABELS:
             lines.append(f"    labels={list(self.labels)!r},")
         return "\n".join([*lines, ")"])
+
+
+def _places(roles: SequenceOf[str]) -> str:
+    """Returns where features of some roles are, for errors."""
+    return " or ".join(_PLACES[role] for role in roles)

@@ -30,6 +30,7 @@ class TimeFeature(Feature):
     raw_dtype: ClassVar[str] = "int64"
     input_dtype: ClassVar[str] = "int32"
     padding_value: ClassVar[int] = 0
+    has_column: ClassVar[bool] = False
     from_times: ClassVar[bool] = True
 
     def __post_init__(self):

@@ -186,9 +186,9 @@ def _with_padding(spec: FeatureSpec, x: dict) -> dict:
     for sequence in spec.sequences:
         first = sequence.input_name(id_feature(sequence.of))
         x[first] = tf.where(most_recent(x[first], sequence.max_length), x[first], PADDING_INDEX)
-        for feature in sequence.features:
-            name = sequence.input_name(feature)
-            x[name] = _pad_by_one(x[name], axis=1)
+        for name, info in spec.inputs.items():
+            if info.sequence is sequence:
+                x[name] = _pad_by_one(x[name], axis=1)
     return x
 
 

@@ -76,13 +76,15 @@ def sample_rows(
     raw, indices = {}, {}
 
     for feature in spec.context:
-        if feature.from_times:
+        if feature.from_times or not feature.has_input:
             continue
         raw[feature.name], indices[feature.name] = sample_feature(feature, rng, (rows,), values)
     times = _Times(spec, rng, rows, raw)
     indices |= {f.name: times.indices(f) for f in spec.context if f.from_times}
     real = rng.random((rows, candidates)) < 0.85
     for feature in spec.target:
+        if not feature.has_input:
+            continue
         if feature.from_times:
             indices[feature.name] = np.repeat(times.indices(feature)[:, None], candidates, axis=1)
             continue
@@ -95,6 +97,8 @@ def sample_rows(
         real = rng.random((rows, width)) < np.linspace(0, 1, rows)[:, None]
         kept = real & (real[:, ::-1].cumsum(axis=1)[:, ::-1] <= sequence.max_length)
         for feature in sequence.features:
+            if not feature.has_input:
+                continue
             if feature.from_times:
                 index = times.of_behaviors(feature, sequence, real.shape)
                 index[~kept] = PADDING_INDEX

@@ -58,7 +58,9 @@ def test_invalid_boundaries(boundaries, unit, match):
 
 
 def test_elapsed_must_be_of_behaviors():
-    with pytest.raises(ValueError, match=r"Elapsed\('ago'.* must be in `side_features` of a Seq"):
+    with pytest.raises(
+        ValueError, match=r"Elapsed\('ago'.* must be in `side_features` or `of` of a Seq"
+    ):
         a_spec(context=[kd.Elapsed("ago")])
 
 

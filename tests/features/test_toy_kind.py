@@ -20,6 +20,7 @@ from keras_din.data import dataset, prepare_impressions
 from keras_din.data.encoding.lookup import to_column
 from keras_din.data.prepare.rows_dataset import rows_to_column
 from keras_din.data.store.consistency import check_column
+from keras_din.derived_values import derived_values
 from keras_din.embed import embed, feature_layer
 from keras_din.features import (
     KINDS,
@@ -207,6 +208,7 @@ FUNCTIONS_OF_FEATURES = [
     (ablate_feature, (None, None)),
     (index_feature, ()),
     (time_index, (None, None, None)),
+    (derived_values, (None, None, {})),
 ]
 FUNCTIONS_OF_VALUES = {"look_up", "lookup_in_graph", "sample_values", "raw_values_of"}
 

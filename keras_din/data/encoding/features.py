@@ -303,9 +303,7 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
         unseen = {
             name: int(_contains(samples.columns[name], OOV_INDEX).sum())
             for name, info in spec.inputs.items()
-            if info.role != "behavior"
-            and info.feature.table is not None
-            and not info.feature.from_times
+            if name in samples.columns and info.feature.table is not None
         }
         report[part] = {
             "rows": len(samples),

@@ -222,7 +222,7 @@ def _check_types(data, events, columns) -> None:
         raise _type_error(name, expected, found, events.users[0])
     _check_times(data.log_format, events)
     for feature in data.spec.features.values():
-        if feature.from_times:
+        if not feature.has_column:
             continue
         values = events.frame[feature.name]
         if feature.is_numeric and not np.isfinite(numbers(feature.name, values)).any():

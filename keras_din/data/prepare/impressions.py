@@ -114,8 +114,7 @@ def prepare_impressions(
         request: Column of requests: impressions that were shown together. They share context and
             history. The time of a request is the earliest of its times.
         weight: Column with the weight of each row in the loss, a number from 0. In evaluations,
-        rows
-            of weight 0 are left out, and other weights have no effect.
+            rows of weight 0 are left out, and other weights have no effect.
         items: Table with one row per item, for columns that are not in the log.
         users: Table with one row per user, for columns that are not in the log.
         split: `LastFraction()` (the default), `LeaveOneOut()`, `ByUser()`, `ByTime()` or a
@@ -137,9 +136,9 @@ def prepare_impressions(
             placeholders, and their rows are kept aside.
         time_format: Format of times that are neither ISO 8601 nor since 1970, see
             `datetime.strptime`: `"%Y%m%d"` for 20220408.
-        allow_empty_parts: Whether a part that `split` names may have no rows. sep: The separator of
-        CSV files, here and in the other tables, such as `"::"`. By default a tab if the
-            name of the file contains `.tsv`, else a comma.
+        allow_empty_parts: Whether a part that `split` names may have no rows.
+        sep: The separator of CSV files, here and in the other tables, such as `"::"`. By default a
+            tab if the name of the file contains `.tsv`, else a comma.
         header: Whether the log, a CSV file, has a header line. By default it has one unless
             `names` is given.
         names: Names of the columns of the log, a CSV file, in their order.

@@ -14,13 +14,13 @@ from keras_din.data.encoding.features import (
 from keras_din.data.reading.bag_cells import check_separators
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.times import ORDER
-from keras_din.features import TIME, FeatureSpec, Timestamp
+from keras_din.features import TIME, Feature, FeatureSpec, Timestamp
 
 
 class LogColumns(NamedTuple):
     """The features of a log. Each is the name of a column or a feature object.
 
-    Properties that return names of columns leave out features that are computed from times.
+    Properties that return names of columns leave out features that are computed.
 
     Attributes:
         target: Features of the candidate, the item first.
@@ -77,8 +77,8 @@ class LogColumns(NamedTuple):
         Each has a column.
         """
         features = [*self.of, *self.side_features]
-        kept = [f for f in features if isinstance(f, str) or not f.from_times]
-        if len(kept) == len(features):
+        kept = [f for f in features if isinstance(f, str) or f.has_column]
+        if not any(isinstance(f, Feature) and f.from_times for f in features):
             return kept
         return [*kept, Timestamp(TIME, self.of_times[0].time_unit)]
 
@@ -170,8 +170,8 @@ def log_columns(
 
 
 def column_features(features) -> list:
-    """Returns the name of each feature that has a column: that is not computed from times."""
-    return [feature_name(f) for f in features if isinstance(f, str) or not f.from_times]
+    """Returns the name of each feature that has a column in the log."""
+    return [feature_name(f) for f in features if isinstance(f, str) or f.has_column]
 
 
 def refuse_order(features, unit: str) -> None:

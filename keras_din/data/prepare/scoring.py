@@ -112,7 +112,7 @@ def log_to_samples(
     read_by_name = {name: of_model[name] for name in sequences}
     of_log = [f for f in spec.features.values() if f in (*spec.context, *spec.target)]
     of_log += [f for each in read_by_name.values() for f in each.features if f not in of_log]
-    of_log = [feature for feature in of_log if not feature.from_times]
+    of_log = [feature for feature in of_log if feature.has_column]
     ids = [user, request] if request else [user]
     columns = log_columns(
         spec.target,
@@ -266,7 +266,7 @@ def _log(sequence, parts: list, users: int) -> tuple:
     A duplicate is a behavior of the second part that is also in the first part.
     """
     if not parts:
-        empty = {f.name: _empty_column(f) for f in sequence.features if not f.from_times}
+        empty = {f.name: _empty_column(f) for f in sequence.features if f.has_column}
         return BehaviorLog.from_events(np.zeros(0, int), empty, np.zeros(0, int), users), 0
     user, held, at = concat_behaviors(parts)
     if len(parts) == 1:

@@ -300,6 +300,8 @@ def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
     rows = np.nonzero(ours)[0]
     for feature in sequence.features:
         name = sequence.input_name(feature)
+        if not feature.has_input:
+            continue
         pipelines, versions = align_inputs(feature, np.asarray(x[name])[ours], served[name][theirs])
         differ = _differ(feature, pipelines, versions)
         sent = raw[f"{sequence.name}_{TIME}" if feature.from_times else name]
@@ -387,8 +389,7 @@ def _ablations(spec) -> dict:
         def ablate(raw, x):
             name = sequence.input_name(first)
             raw[name] = np.full_like(raw[name], first.padding_value)
-            for feature in sequence.features:
-                name = sequence.input_name(feature)
+            for name in (n for n, info in spec.inputs.items() if info.sequence is sequence):
                 x[name] = np.zeros_like(x[name])
             return raw, x
 
@@ -402,8 +403,9 @@ def _ablations(spec) -> dict:
                 x[name] = np.where(x[name] != PADDING_INDEX, index, x[name])
         return raw, x
 
-    found = {f.name: of_feature(f) for f in spec.features.values() if not f.from_times}
-    if len(found) < len(spec.features):
+    features = [f for f in spec.features.values() if f.has_input]
+    found = {f.name: of_feature(f) for f in features if not f.from_times}
+    if len(found) < len(features):
         found[TIME] = of_times  # Together, because they read the same times.
     return found | {sequence.name: of_sequence(sequence) for sequence in spec.sequences}
 

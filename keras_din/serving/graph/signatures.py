@@ -58,17 +58,17 @@ def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> di
     first = id_feature(spec.target)
     inputs = _check_row_counts(first.name, inputs)
     x = {}
-    for feature in (*spec.context, *spec.target):
-        if feature.from_times:
-            x[feature.name] = graph_indices(feature, inputs[TIME])
-        else:
-            x[feature.name] = encoder(feature, inputs[feature.name])
+    for name, info in spec.inputs.items():
+        if info.sequence is None and info.feature.from_times:
+            x[name] = graph_indices(info.feature, inputs[TIME])
+        elif info.sequence is None:
+            x[name] = encoder(info.feature, inputs[name])
     x[first.name] = encoder.with_padding(first, inputs[first.name])
     shape = tf.shape(x[first.name])
     for feature in spec.target:
         if feature.from_times:
             x[feature.name] = tf.broadcast_to(x[feature.name][:, tf.newaxis], shape)
-        elif feature is not first:
+        elif feature is not first and feature.has_input:
             x[feature.name] = _check_shape(shape, first.name, feature.name, x[feature.name])
     for sequence in spec.sequences:
         x |= _behaviors(sequence, encoder, inputs)
@@ -118,7 +118,7 @@ def _behaviors(sequence, encoder: FeatureEncoder, inputs: dict) -> dict:
     keep = most_recent(indices, sequence.max_length)
     x = {name: tf.where(keep, indices, PADDING_INDEX)}
     for feature in sequence.features:
-        if feature is not first:
+        if feature is not first and feature.has_input:
             other = sequence.input_name(feature)
             if feature.from_times:
                 at = f"{sequence.name}_{TIME}"
