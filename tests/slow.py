@@ -28,6 +28,7 @@ SLOW = (
     "tests/cli/test_cli.py::test_resume*",
     "tests/cli/test_demo.py*",
     "tests/cli/test_predict.py::test_separators*",
+    "tests/cli/test_prepare_features.py::test_all_commands",
     "tests/cli/test_several_labels.py::test_run_is_resumed*",
     "tests/data/datasets/test_real_data.py*",
     "tests/data/datasets/test_synthetic.py::test_target_attention_is_better_than_a_mean*",

@@ -24,6 +24,15 @@ order does not matter. Files in folders such as `logs/date=2026-11-20` have a co
 
 The detected type of each column is printed with the reason. Whole numbers count as ids; name
 amounts with --numeric price. --categorical, --hash device=100000 and --bags set other types.
+
+With --features auto, features that can be computed from the log are proposed, printed with the
+reasons, used, and written to features.json in the folder of the data. Edit this file and pass it
+back with --spec. The log is read twice.
+
+  keras-din prepare log.csv data --user user_id --time ts --label click --target video_id \\
+      --features auto --time-zone Europe/Berlin
+  keras-din prepare log.csv data --user user_id --time ts --label click --target video_id \\
+      --spec data/features.json --overwrite
 """
 
 import argparse
@@ -225,7 +234,7 @@ def add_arguments(parser):
 def run(options) -> None:
     """Prepares and saves the data, and prints a report."""
     from keras_din.checks import positive_number
-    from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
+    from keras_din.data.prepare.propose import propose_features, save_entries
 
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
@@ -234,11 +243,37 @@ def run(options) -> None:
         raise ValueError(
             f"The last of the paths must be the folder to write. Received: the file {options.data}."
         )
+    entries = types.read_spec(options)
+    data = _prepare(options, entries)
+    if options.features == "auto":
+        proposal = propose_features(data, time_zone=options.time_zone)
+        entries = proposal.entries
+        print(proposal)
+        if entries:
+            data = _prepare(options, entries)
+    if options.half_life is not None:
+        data = data.weight_by_recency(options.half_life)
+    data.save(options.data, overwrite=options.overwrite)
+    print(data.spec)
+    print(report(data))
+    if data.bad_rows is not None and len(data.bad_rows):
+        print(f"the rows kept aside: {options.data}/bad_rows.csv")
+    if types.can_be_saved(entries):
+        file = os.path.join(options.data, types.FILE)
+        save_entries(entries, file)
+        print(f"types and features to edit and pass to --spec: {file}")
+    print(f"written: {options.data}")
+
+
+def _prepare(options, entries: dict):
+    """Prepares the log with the types and features of `entries`."""
+    from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
+
     log = _tables_by_part(options, tables.one_or_many(options.log))
     shared = {
         "time": options.time,
         "order": options.order,
-        **types.features_and_types(options),
+        **types.features_and_types(options, entries),
         "of": options.of,
         "split": _split(options),
         "allow_empty_parts": options.allow_empty_parts,
@@ -260,7 +295,7 @@ def run(options) -> None:
         "duplicates": options.duplicates,
     }
     if options.rows:
-        data = prepare_rows(
+        return prepare_rows(
             log,
             label=options.label,
             weight=options.weight,
@@ -270,8 +305,8 @@ def run(options) -> None:
             label_map=tables.label_map(options),
             **shared,
         )
-    elif options.label:
-        data = prepare_impressions(
+    if options.label:
+        return prepare_impressions(
             log,
             label=options.label,
             weight=options.weight,
@@ -282,25 +317,16 @@ def run(options) -> None:
             **of_log,
             **shared,
         )
-    else:
-        data = prepare_interactions(
-            log,
-            negatives=options.negatives,
-            negatives_by=options.negatives_by,
-            ties=options.ties,
-            sequence=options.sequence,
-            seed=options.seed,
-            **of_log,
-            **shared,
-        )
-    if options.half_life is not None:
-        data = data.weight_by_recency(options.half_life)
-    data.save(options.data, overwrite=options.overwrite)
-    print(data.spec)
-    print(report(data))
-    if data.bad_rows is not None and len(data.bad_rows):
-        print(f"the rows kept aside: {options.data}/bad_rows.csv")
-    print(f"written: {options.data}")
+    return prepare_interactions(
+        log,
+        negatives=options.negatives,
+        negatives_by=options.negatives_by,
+        ties=options.ties,
+        sequence=options.sequence,
+        seed=options.seed,
+        **of_log,
+        **shared,
+    )
 
 
 def _label(text: str):

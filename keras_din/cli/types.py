@@ -1,11 +1,13 @@
-"""Options for the types of columns, given on the command line or in a file."""
+"""Options for the types of columns and for further features, also in a file."""
 
 import argparse
 import json
 
 from keras_din.cli.tables import names
 
-_FORMS = '"numeric", "categorical", "bag", {"bag": SEPARATOR} or {"hash": BUCKETS}'
+FILE = "features.json"  # In the folder of prepared data.
+_TYPES = '"numeric", "categorical", "bag", {"bag": SEPARATOR}, {"hash": BUCKETS}'
+_FORMS = _TYPES + ' or {"type": KIND, ARGUMENT: VALUE, "in": [PLACE]}'
 
 
 def add_arguments(parser) -> None:
@@ -49,24 +51,72 @@ def add_arguments(parser) -> None:
         "--spec",
         metavar="FILE",
         help="types from a JSON file: the spec.json of prepared data, whose features are used "
-        f"unchanged, or an object of column names and types, which are {_FORMS}",
+        f"unchanged, or an object of names and types, which are {_FORMS}. The last form may be a "
+        "feature without a column: it also is in the places that are named, which are target, "
+        'context and side_features, as in {"ago": {"type": "Elapsed", "in": ["side_features"]}}',
+    )
+    types.add_argument(
+        "--features",
+        choices=("auto",),
+        help="propose features that can be computed from the log, print the reasons, and use them; "
+        f"{FILE} in the folder of the data has them, for --spec",
+    )
+    types.add_argument(
+        "--time-zone",
+        metavar="ZONE",
+        help="with --features auto: the time zone of the hour of the day and the day of the week, "
+        "such as Europe/Berlin or +05:30 (default UTC)",
     )
 
 
-def features_and_types(options) -> dict:
-    """Returns `target`, `context`, `side_features`, `numeric`, `categorical` and `bags`.
-
-    These are arguments of `prepare_impressions` and `prepare_interactions`.
+def read_spec(options) -> dict:
+    """Returns name -> type of a column, entry of a feature, or `Feature`, of the file of `--spec`.
 
     Raises:
-        ValueError: If a column has two types, a name is not a feature, the file is not valid, or
+        ValueError: If the file is not valid, or an option does not apply.
+    """
+    if options.features and options.spec:
+        raise ValueError(
+            "`--features auto` must be given without `--spec`, whose file has the features. "
+            f"Received: --spec {options.spec}."
+        )
+    if options.time_zone and not options.features:
+        raise ValueError(
+            "`--time-zone` requires `--features auto`. In a file of `--spec` each Calendar has its "
+            f"`time_zone`. Received: --time-zone {options.time_zone}."
+        )
+    if options.time_zone:  # Before the log is read.
+        from keras_din.features import Calendar
+
+        Calendar("hour_of_day", time_zone=options.time_zone)
+    return _read(options.spec) if options.spec else {}
+
+
+def can_be_saved(entries: dict) -> bool:
+    """Whether entries have types and features as JSON values, and not those of a `FeatureSpec`."""
+    return bool(entries) and all(isinstance(each, (str, dict)) for each in entries.values())
+
+
+def features_and_types(options, entries: dict) -> dict:
+    """Returns `target`, `context`, `side_features`, `numeric`, `categorical` and `bags`.
+
+    These are arguments of `prepare_impressions`, `prepare_interactions` and `prepare_rows`.
+
+    Args:
+        options: The options of the command.
+        entries: The result of `read_spec`, or the entries of a proposal.
+
+    Raises:
+        ValueError: If a column has two types, a name is not a feature, an entry is not valid, or
             `--separator` applies to no feature.
     """
     from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.features import Categorical
+    from keras_din.features import PLACES, Categorical, Feature, is_entry
 
     separator = SEPARATOR if options.separator is None else options.separator
-    known, types = _read(options.spec) if options.spec else ({}, {})
+    of_file = {name: each for name, each in entries.items() if is_entry(each)}
+    known = {name: each for name, each in entries.items() if isinstance(each, Feature)}
+    types = {name: each for name, each in entries.items() if name not in known | of_file}
     pairs: list[tuple[str, str | dict]] = [(name, "numeric") for name in options.numeric]
     pairs += [(name, "categorical") for name in options.categorical]
     pairs += [(name, {"bag": separator}) for name in options.bags]
@@ -79,19 +129,29 @@ def features_and_types(options) -> dict:
                 f"`--bags`. Received: {name!r} in two."
             )
     types = types | typed  # Options override the file.
-    features = [*options.target, *options.context, *options.side_features]
-    if lacking := [name for name in types if name not in features]:
+    of_file = {name: _of_entry(options, name, of_file[name]) for name in of_file}
+    known |= {name: feature for name, (feature, _) in of_file.items()}
+    by_place = {word: list(getattr(options, word)) for word in PLACES}
+    for name, (_, places) in of_file.items():
+        for word in places:
+            if name not in by_place[word]:
+                by_place[word].append(name)
+    features = [name for names in by_place.values() for name in names]
+    if lacking := [name for name in [*types, *of_file] if name not in features]:
         raise ValueError(
-            "Only features, which `--target`, `--context` and `--side-features` name, must have "
-            f"types: {features}. Received: {lacking}."
+            "Only features must have types: those that `--target`, `--context` and "
+            "`--side-features` name, and those of the file of `--spec` with a place in `in`: "
+            f"{features}. Received: {lacking}."
         )
     known = {name: feature for name, feature in known.items() if name not in types}
     by_kind: dict[str, list] = {"numeric": [], "categorical": []}
     bags: dict[str, str] = {}
-    of_file = [name for name in features if name in known and known[name].axes]
+    with_axes = [name for name in features if name in known and known[name].axes]
     if options.separator is not None:
-        bags = dict.fromkeys(of_file, separator)
-        if not of_file and not any(kind in ("bag", {"bag": separator}) for kind in types.values()):
+        bags = dict.fromkeys(with_axes, separator)
+        if not with_axes and not any(
+            kind in ("bag", {"bag": separator}) for kind in types.values()
+        ):
             raise ValueError(
                 "`--separator` requires features of several values in `--bags` or `--spec`. "
                 f"Received: --separator {separator} and no such feature."
@@ -106,8 +166,7 @@ def features_and_types(options) -> dict:
         else:
             known[name] = Categorical(name, hash_buckets=kind["hash"], dim=_dim(options, name))
     features_of = {
-        word: [known.get(name, name) for name in getattr(options, word)]
-        for word in ("target", "context", "side_features")
+        word: [known.get(name, name) for name in names] for word, names in by_place.items()
     }
     return by_kind | {"bags": bags} | features_of
 
@@ -117,26 +176,46 @@ def _dim(options, name: str) -> int | None:
     return options.dim.get(name) if isinstance(options.dim, dict) else options.dim
 
 
-def _read(path: str):
-    """Reads `(features, types)` from a file. One of them is empty."""
-    from keras_din.features import FeatureSpec
+def _of_entry(options, name: str, entry: dict) -> tuple:
+    """Returns the feature of an entry and its places."""
+    from keras_din.features import feature_from_entry, places_of_entry
+
+    try:
+        return feature_from_entry(name, entry, _dim(options, name)), places_of_entry(name, entry)
+    except ValueError as error:
+        if options.spec is None:
+            raise
+        raise ValueError(f"{error} It is in the file {options.spec}.") from error
+
+
+def _read(path: str) -> dict:
+    """Reads the names and types, entries or features of a file."""
+    from keras_din.features import FeatureSpec, is_entry
 
     with open(path, encoding="utf-8-sig") as file:
         text = file.read()
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_without_repetition)
     except ValueError as error:
         raise ValueError(f"`--spec` must be a JSON file. Received: {path} ({error}).") from None
     if isinstance(content, dict) and isinstance(content.get("features"), list):
-        return FeatureSpec.from_json(text).features, {}
+        return FeatureSpec.from_json(text).features
     types = content if isinstance(content, dict) else {"": content}
     for name, kind in types.items():
-        if not _is_type(kind):
+        if not _is_type(kind) and not is_entry(kind):
             raise ValueError(
                 "`--spec` must hold the JSON of a FeatureSpec, or an object of column names and "
                 f"types: {_FORMS}. Received: {kind!r} for {name!r} in {path}."
             )
-    return {}, types
+    return types
+
+
+def _without_repetition(pairs: list) -> dict:
+    """Returns a JSON object as a dict, or raises a `ValueError` if a name occurs twice."""
+    names = [name for name, _ in pairs]
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"twice in one object: {repeated[0]!r}")
+    return dict(pairs)
 
 
 def _is_type(kind) -> bool:

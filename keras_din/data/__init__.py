@@ -12,6 +12,7 @@ from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.interactions import prepare_interactions
 from keras_din.data.prepare.negatives import sample_negatives
 from keras_din.data.prepare.prepared_data import PreparedData, append_to_folder
+from keras_din.data.prepare.propose import propose_features
 from keras_din.data.prepare.rows import prepare_rows
 from keras_din.data.prepare.rows_dataset import rows_dataset, rows_to_samples
 from keras_din.data.prepare.split import ByTime, ByUser, LastFraction, LeaveOneOut
@@ -39,6 +40,7 @@ __all__ = [
     "prepare_impressions",
     "prepare_rows",
     "prepare_tuples",
+    "propose_features",
     "rows_dataset",
     "rows_to_samples",
     "sample_negatives",

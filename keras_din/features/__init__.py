@@ -5,6 +5,12 @@ from keras_din.features.calendar import Calendar, calendar_part
 from keras_din.features.categorical import Categorical, id_feature
 from keras_din.features.elapsed import Elapsed
 from keras_din.features.embedded_feature import EmbeddedFeature
+from keras_din.features.feature_entry import (
+    PLACES,
+    feature_from_entry,
+    is_entry,
+    places_of_entry,
+)
 from keras_din.features.kind import KINDS, Feature, per_kind, register_kind
 from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
 from keras_din.features.numeric import Numeric
@@ -23,6 +29,7 @@ __all__ = [
     "NUM_RESERVED",
     "OOV_INDEX",
     "PADDING_INDEX",
+    "PLACES",
     "POOLINGS",
     "TIME",
     "TIME_UNITS",
@@ -45,7 +52,10 @@ __all__ = [
     "Values",
     "Vocabulary",
     "calendar_part",
+    "feature_from_entry",
     "id_feature",
+    "is_entry",
     "per_kind",
+    "places_of_entry",
     "register_kind",
 ]

@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pytest
 
+import keras_din as kd
 from keras_din.cli import main
 from keras_din.data import PreparedData
 from keras_din.features import Bag, Categorical, Numeric
@@ -76,6 +77,61 @@ def test_types_of_a_file(tmp_path):
     assert isinstance(features["price"], Categorical)
 
 
+FEATURES = {
+    "price": "numeric",
+    "ago": {"type": "Elapsed", "boundaries": [5, 60], "in": ["side_features"]},
+    "hour": {
+        "type": "Calendar",
+        "part": "hour_of_day",
+        "dim": 2,
+        "time_zone": "Europe/Berlin",
+        "in": ["context", "side_features"],
+    },
+    "device": {"type": "Categorical", "hash_buckets": 50},
+}
+AGO = kd.Elapsed("ago", boundaries=[5, 60], dim=4)
+HOUR = kd.Calendar("hour_of_day", name="hour", time_zone="Europe/Berlin", dim=2)
+
+
+def test_features_of_a_file(tmp_path, capsys):
+    write_log(tmp_path)
+    (tmp_path / "features.json").write_text(json.dumps(FEATURES))
+    words = ["--spec", str(tmp_path / "features.json"), "--side-features", "zip"]
+    features = prepare(tmp_path, *words, context="price,device")
+    spec = PreparedData.load(tmp_path / "data").spec
+    assert [each.name for each in spec.sequences[0].side_features] == ["zip", "ago", "hour"]
+    assert [each.name for each in spec.context] == ["price", "device", "hour"]
+    assert features["ago"] == AGO  # As wide as --dim.
+    assert features["hour"] == HOUR
+    assert features["device"] == Categorical("device", hash_buckets=50, dim=4)
+    # The folder of the data has the file, and reading it from there replaces the data.
+    file = tmp_path / "data" / "features.json"
+    assert f"types and features to edit and pass to --spec: {file}" in capsys.readouterr().out
+    assert json.loads(file.read_text()) == FEATURES
+    assert prepare(tmp_path, "--spec", str(file), *words[2:], context="price,device") == features
+    assert json.loads(file.read_text()) == FEATURES
+
+
+def test_features_of_a_file_for_behaviors_and_rows(tmp_path):
+    features = {name: FEATURES[name] for name in ("ago", "hour")}
+    (tmp_path / "features.json").write_text(json.dumps(features))
+    write_log(tmp_path)
+    rows = pd.read_csv(tmp_path / "log.csv")
+    rows["item"] = [f"i{row}" for row in range(len(rows))]
+    rows.to_csv(tmp_path / "log.csv", index=False)
+    rows["hist_item"] = [["i1", "i2"]] * len(rows)
+    rows["hist_time"] = [[1_600_000_000_000_000, 1_650_000_000_000_000]] * len(rows)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    words = ["--time", "ts", "--target", "item", "--spec", str(tmp_path / "features.json")]
+    words += ["--dim", "4", "--overwrite"]
+    for kind in (["log.csv", "--user", "user"], ["rows.parquet", "--rows", "--label", "click"]):
+        log, data = tmp_path / kind[0], tmp_path / "data"
+        assert main(["prepare", str(log), str(data), *kind[1:], *words]) == 0
+        spec = PreparedData.load(data).spec
+        assert spec.context == (HOUR,)
+        assert spec.sequences[0].side_features == (AGO, HOUR)
+
+
 def test_features_of_a_spec_are_used_unchanged(tmp_path):
     write_log(tmp_path)
     first = prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres")
@@ -87,19 +143,36 @@ def test_features_of_a_spec_are_used_unchanged(tmp_path):
     assert prepare(tmp_path, "--spec", str(tmp_path / "spec.json")) == first
 
 
+INVALID_FILES = {
+    "types": '{"price": "number"}',
+    "kind": '{"ago": {"type": "Elapse"}}',
+    "place": '{"ago": {"type": "Elapsed", "in": ["context"]}}',
+    "none_in": '{"ago": {"type": "Elapsed"}}',
+    "twice": '{"ago": {"type": "Elapsed", "in": ["side_features"]}, "ago": "numeric"}',
+}
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
         (["--numeric", "price", "--hash", "price=5"], "one of `--numeric`.* 'price' in two"),
-        (["--numeric", "prize"], r"Only features, which .* Received: \['prize'\]"),
+        (["--numeric", "prize"], r"Only features must have types.* Received: \['prize'\]"),
         (["--spec", "{}/none.json"], "No such file"),
         (["--spec", "{}/log.csv"], "`--spec` must be a JSON file. Received: .*log.csv"),
-        (["--spec", "{}/types.json"], r"\{\"hash\": BUCKETS\}. Received: 'number' for 'price'"),
+        (["--spec", "{}/types.json"], r"\"in\": \[PLACE\]\}. Received: 'number' for 'price'"),
+        (["--spec", "{}/kind.json"], r"must be one of .* Received: 'Elapse'. It is in .*kind.json"),
+        (["--spec", "{}/place.json"], r"`in` of the Elapsed 'ago' .*: 'context'.*/place.json"),
+        (["--spec", "{}/none_in.json"], r"with a place in `in`: .* Received: \['ago'\]"),
+        (["--spec", "{}/twice.json"], r"twice.json \(twice in one object: 'ago'\)"),
+        (["--spec", "{}/kind.json", "--features", "auto"], "must be given without `--spec`"),
+        (["--time-zone", "UTC"], "`--time-zone` requires `--features auto`"),
+        (["--features", "auto", "--time-zone", "Mars"], "Received: time_zone='Mars'"),
     ],
 )
 def test_invalid_types_fail(tmp_path, capsys, words, message):
     write_log(tmp_path)
-    (tmp_path / "types.json").write_text('{"price": "number"}')
+    for name, text in INVALID_FILES.items():
+        (tmp_path / f"{name}.json").write_text(text)
     assert prepare(tmp_path, *[word.replace("{}", str(tmp_path)) for word in words]) is None
     error = capsys.readouterr().err
     assert re.search(message, error), error

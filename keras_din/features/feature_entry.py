@@ -1,0 +1,81 @@
+"""Features as entries of a file of features: a type, its arguments, and where they stand."""
+
+import inspect
+from typing import Any
+
+from keras_din.features.kind import KINDS, Feature
+
+# Argument of the `prepare_*` functions -> the role of its features, see `Feature.roles`.
+PLACES = {"target": "target", "context": "context", "side_features": "behavior"}
+TYPE, IN = "type", "in"  # Keys of an entry that are not arguments of the kind.
+
+
+def is_entry(entry: Any) -> bool:
+    """Whether a JSON value is an entry of a file of features."""
+    return isinstance(entry, dict) and TYPE in entry
+
+
+def places_of_entry(name: str, entry: dict) -> tuple[str, ...]:
+    """Returns the keys of `PLACES` that an entry names, or raises a `ValueError`."""
+    places = entry.get(IN, ())
+    places = (places,) if isinstance(places, str) else places
+    if not isinstance(places, (list, tuple)) or any(place not in PLACES for place in places):
+        raise ValueError(
+            f"`{IN}` of the feature {name!r} must be a list of the places {list(PLACES)}. "
+            f"Received: {entry[IN]!r}."
+        )
+    return tuple(dict.fromkeys(places))
+
+
+def feature_from_entry(name: str, entry: dict, dim: int | None = None) -> Feature:
+    """Returns the feature of an entry, such as `{"type": "Elapsed", "dim": 8}`.
+
+    The entry has the `type`, which is the name of a registered kind, and its arguments. Its `in`
+    names places; see `places_of_entry`.
+
+    Args:
+        name: Name of the feature.
+        entry: The entry, a dict of JSON values.
+        dim: The `dim` of a kind that has one, if the entry has neither `dim` nor `table`.
+
+    Raises:
+        ValueError: If there is no such type, argument or place, an argument is missing or invalid,
+            or a feature of this kind cannot be in a place.
+    """
+    kind = KINDS.get(entry[TYPE]) if isinstance(entry[TYPE], str) else None
+    if kind is None:
+        raise ValueError(
+            f"`{TYPE}` of the feature {name!r} must be one of {sorted(KINDS)}. "
+            f"Received: {entry[TYPE]!r}."
+        )
+    arguments = {word: value for word, value in entry.items() if word not in (TYPE, IN)}
+    parameters = dict(inspect.signature(kind).parameters)
+    parameters.pop("name")
+    if unknown := [word for word in arguments if word not in parameters]:
+        raise ValueError(
+            f"The arguments of the {kind.__name__} {name!r} must be some of {list(parameters)}. "
+            f"Received: {unknown}."
+        )
+    needed = [word for word, each in parameters.items() if each.default is each.empty]
+    if lacking := [word for word in needed if word not in arguments]:
+        raise ValueError(
+            f"The {kind.__name__} {name!r} must have the arguments {needed}. "
+            f"Received: none for {lacking}."
+        )
+    if "dim" in parameters and dim is not None and "table" not in arguments:
+        arguments.setdefault("dim", dim)
+    try:
+        feature: Feature = kind(name=name, **arguments)
+    except TypeError as error:  # From a value of another type.
+        raise ValueError(
+            f"The arguments of the {kind.__name__} {name!r} must be valid. "
+            f"Received: {arguments} ({error})."
+        ) from error
+    for place in places_of_entry(name, entry):
+        if PLACES[place] not in feature.roles:
+            allowed = [word for word, role in PLACES.items() if role in feature.roles]
+            raise ValueError(
+                f"`{IN}` of the {kind.__name__} {name!r} must be some of {allowed}. "
+                f"Received: {place!r}."
+            )
+    return feature

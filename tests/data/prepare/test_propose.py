@@ -1,0 +1,100 @@
+"""Proposals of features: in Python, as text and as a file, and from the training part alone."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from keras_din.data import (
+    ByTime,
+    LeaveOneOut,
+    prepare_impressions,
+    prepare_interactions,
+    propose_features,
+)
+from tests.data.prepare.shared import DAY, a_day
+
+LOG = pd.concat([a_day(day) for day in range(9)], ignore_index=True)
+COLUMNS = {"user": "user", "time": "time", "target": ["item"], "dim": 4}
+IMPRESSIONS = COLUMNS | {"label": "click"}
+
+
+def test_proposed_features_are_used():
+    data = prepare_impressions(LOG, **IMPRESSIONS, split=LeaveOneOut())
+    proposal = propose_features(data, time_zone="Europe/Berlin")
+    assert list(proposal.entries) == ["elapsed", "hour_of_day", "day_of_week"]
+    arguments = proposal.added_to(IMPRESSIONS | {"side_features": "price"})
+    boundaries = proposal.entries["elapsed"]["boundaries"]
+    hour, day = (
+        kd.Calendar(part, dim=4, time_zone="Europe/Berlin")
+        for part in ("hour_of_day", "day_of_week")
+    )
+    ago = kd.Elapsed("elapsed", dim=4, boundaries=boundaries)
+    assert arguments["side_features"] == ["price", ago, hour, day]
+    assert arguments["context"] == [hour, day]
+    assert arguments["target"] == ["item"]
+    data = prepare_impressions(LOG, **arguments)
+    model = kd.build_deepfm(data.spec)  # Which requires one width of all features.
+    assert "hist_elapsed" in [each.name for each in model.inputs]
+
+
+def test_text_has_the_reasons():
+    short = LOG[LOG["time"] < LOG["time"].min() + 3 * DAY]
+    proposal = propose_features(prepare_impressions(short, **IMPRESSIONS))
+    lines = repr(proposal).splitlines()
+    assert lines[0] == "features proposed:"
+    assert lines[1].startswith("  elapsed (Elapsed in side_features): ")
+    assert lines[2].startswith("  hour_of_day (Calendar in context and side_features): the train")
+    assert lines[2].endswith("time zone UTC, a guess; `time_zone` (--time-zone) sets it")
+    assert lines[3].startswith("  left out: day_of_week: the training rows span 2.")
+    columns = IMPRESSIONS | {"time": None, "order": "time"}
+    proposal = propose_features(prepare_impressions(LOG, **columns))
+    assert repr(proposal).splitlines() == [
+        "features proposed: none",
+        *(
+            f"  left out: {name}: the log has an order instead of times"
+            for name in ("elapsed", "hour_of_day", "day_of_week")
+        ),
+    ]
+
+
+def test_file(tmp_path):
+    proposal = propose_features(prepare_impressions(LOG, **IMPRESSIONS))
+    proposal.save(tmp_path / "features.json")
+    assert json.loads((tmp_path / "features.json").read_text()) == proposal.entries
+
+
+def test_only_the_training_part_decides():
+    first = int(LOG["time"].iloc[-30])
+    expected = propose_features(
+        prepare_impressions(LOG, **IMPRESSIONS, split=ByTime(test_from=first))
+    )
+    later = LOG["time"] >= first
+    other = LOG.copy()
+    rng = np.random.default_rng(0)
+    other.loc[later, "time"] = first + rng.integers(400 * DAY, size=later.sum())
+    other.loc[later, "user"] = rng.permutation(LOG["user"][later])
+    other.loc[later, "item"] = rng.permutation(LOG["item"][later])
+    data = prepare_impressions(other, **IMPRESSIONS, split=ByTime(test_from=first))
+    found = propose_features(data)
+    assert found == expected
+    assert len(data.parts["test"]) == later.sum()
+
+
+def test_features_of_the_data_are_not_proposed_again():
+    ago = kd.Elapsed("elapsed", dim=4)
+    data = prepare_interactions(LOG, **COLUMNS, side_features=[ago])
+    proposal = propose_features(data)
+    assert list(proposal.entries) == ["hour_of_day", "day_of_week"]
+    assert proposal.left_out == {"elapsed": "the data has a feature of this name"}
+
+
+def test_invalid_arguments_raise():
+    data = prepare_impressions(LOG, **IMPRESSIONS)
+    with pytest.raises(ValueError, match=r"`time_zone` of Calendar .* Received: .*'Europe/Bern'"):
+        propose_features(data, time_zone="Europe/Bern")
+    test = kd.data.PreparedData(data.spec, data.behaviors, {"test": data.parts["test"]})
+    with pytest.raises(ValueError, match=r"must have the part 'train'.*\['test'\]"):
+        propose_features(test)
