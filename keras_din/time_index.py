@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_din.features import (
+    NO_TIME,
     NUM_RESERVED,
+    OOV_INDEX,
+    TIME_UNITS,
     Calendar,
     Elapsed,
     Feature,
@@ -63,13 +66,23 @@ def _(feature: Calendar, at, request, arrays: Arrays):
     return calendar_part(feature.part, seconds + offset) + NUM_RESERVED
 
 
+def in_units(times: np.ndarray, time_unit: str) -> np.ndarray:
+    """Converts microseconds to a unit of `TIME_UNITS`, rounded down. `NO_TIME` is kept."""
+    return np.where(times == NO_TIME, NO_TIME, times // TIME_UNITS[time_unit])
+
+
 def numpy_indices(feature: Feature, at, request=None) -> np.ndarray:
-    """Returns the indices of `time_index` as an int32 NumPy array."""
-    return np.asarray(time_index(feature, np.asarray(at), request, NUMPY), np.int32)
+    """Returns the indices of `time_index` as an int32 NumPy array; `OOV_INDEX` for `NO_TIME`."""
+    at = np.asarray(at)
+    index = np.asarray(time_index(feature, at, request, NUMPY), np.int32)
+    return np.where(at == NO_TIME, np.int32(OOV_INDEX), index)
 
 
 def graph_indices(feature: Feature, at, request=None):
-    """Returns the indices of `time_index` as an int32 tensor of TensorFlow."""
+    """Returns the indices of `time_index` as an int32 tensor of TensorFlow.
+
+    They are `OOV_INDEX` for `NO_TIME`.
+    """
     import tensorflow as tf
 
     def search(limits, values):
@@ -81,4 +94,5 @@ def graph_indices(feature: Feature, at, request=None):
     def take(values, positions):
         return tf.gather(tf.constant(values, tf.int64), positions)
 
-    return tf.cast(time_index(feature, at, request, Arrays(search, take)), tf.int32)
+    index = tf.cast(time_index(feature, at, request, Arrays(search, take)), tf.int32)
+    return tf.where(at == NO_TIME, OOV_INDEX, index)

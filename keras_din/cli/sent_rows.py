@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.features import TIME_UNITS, FeatureSpec, Timestamp, id_feature
+from keras_din.features import FeatureSpec, Timestamp, id_feature
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -44,10 +44,11 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
 def _times(cells: list, feature: Timestamp, name: str, rank: int) -> np.ndarray:
     """Times of requests or behaviors in the unit of a version, padded at the end with 0."""
     from keras_din.data.prepare.row_times import row_times
+    from keras_din.time_index import in_units
 
     lists = [cells] if rank == 1 else [cell if _is_list(cell) else [] for cell in cells]
-    flat = row_times(feature, name, [time for times in lists for time in times])
-    flat //= TIME_UNITS[feature.time_unit]
+    flat = [time for times in lists for time in times]
+    flat = in_units(row_times(feature, name, flat, of_behaviors=rank > 1), feature.time_unit)
     bounds = np.cumsum([len(times) for times in lists])[:-1]
     nested = [each.tolist() for each in np.split(flat, bounds)]
     return _array(nested[0] if rank == 1 else nested, rank, np.int64, 0, lambda time: time)

@@ -18,7 +18,13 @@ from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING
 from keras_din.features.sequence import Sequence
 from keras_din.features.spec import FeatureSpec, InputInfo
 from keras_din.features.table import Table
-from keras_din.features.time_feature import TIME, TIME_UNITS, TimeFeature, Timestamp
+from keras_din.features.time_feature import (
+    NO_TIME,
+    TIME,
+    TIME_UNITS,
+    TimeFeature,
+    Timestamp,
+)
 from keras_din.features.values import MISSING_INT64, HashBuckets, Indices, Values, Vocabulary
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "DEFAULT_OUTPUT",
     "KINDS",
     "MISSING_INT64",
+    "NO_TIME",
     "NUM_RESERVED",
     "OOV_INDEX",
     "PADDING_INDEX",

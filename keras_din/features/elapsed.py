@@ -24,7 +24,8 @@ class Elapsed(TimeFeature):
     It is a side feature of a sequence. The log needs no column: the index is computed from the
     time of the sample and the times of its behaviors. An exported version computes it from its
     inputs `time`, int64 `(batch,)`, and `{sequence}_time`, int64 `(batch, time)`. A behavior at or
-    after the time of the request is in the first bucket.
+    after the time of the request is in the first bucket. A behavior whose time is not known, such
+    as one of a prior history without times, has index 1; clients send `-2**63` for it.
 
     Args:
         name: Name of the feature. The model's input is `{sequence}_{name}`.

@@ -10,6 +10,7 @@ from keras_din.features.reserved_indices import NUM_RESERVED
 from keras_din.features.table import Table
 
 TIME = "time"  # Name of the input of an exported version with the times of requests.
+NO_TIME = -(2**63)  # The time of a behavior whose time is not known, in any unit.
 # Unit of times -> its length in microseconds.
 TIME_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000}
 
@@ -19,7 +20,8 @@ class TimeFeature(Feature):
     """Base of `Elapsed` and `Calendar`: indices that are computed from times.
 
     A data set has no column of such a feature. Its indices are computed from the times of samples
-    and behaviors, and in an exported version from the inputs `time` and `{sequence}_time`.
+    and behaviors, and in an exported version from the inputs `time` and `{sequence}_time`. A
+    behavior whose time is not known (the int64 `-2**63` in requests) has the index 1.
 
     Attributes:
         time_unit: Unit of the times of requests and behaviors in exported versions.

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.features import (
+    NO_TIME,
     NUM_RESERVED,
     OOV_INDEX,
     PADDING_INDEX,
@@ -26,7 +27,7 @@ from keras_din.time_index import numpy_indices
 
 MAX_TIME, _MAX_VALUES = 500, 30  # Sizes of random histories and bags, so that checks are fast.
 _DAY, _YEAR = 86_400, 31_536_000  # Seconds.
-_RARE = 0.05  # Share of behaviors at the time of the request, and after it.
+_RARE = 0.05  # Share of behaviors at the time of the request, after it, and without a time.
 
 
 class SampleRows(NamedTuple):
@@ -55,7 +56,7 @@ def sample_rows(
     """Returns random rows, with known and unknown values.
 
     The times of behaviors are up to three years before and a day after that of the request, which
-    is from 1960 to 2040.
+    is from 1960 to 2040, or not known.
 
     Histories are empty up to longer than `max_length`, bags up to longer than `max_values`.
     Padding can be at any position of histories, candidates and bags; other features have values
@@ -137,6 +138,7 @@ class _Times:
             ago[self.rng.random(shape) < _RARE] = -_DAY * second
             now = self.raw[TIME][:, None] if TIME in self.raw else 0
             self.raw[name] = now - ago.astype(np.int64)
+            self.raw[name][self.rng.random(shape) < _RARE] = NO_TIME
         request = self.raw[TIME][:, None] if feature.reads_request else None
         return numpy_indices(feature, self.raw[name], request)
 

@@ -15,7 +15,7 @@ from keras_din.data.store.consistency import (
 )
 from keras_din.data.store.samples import Samples
 from keras_din.dataset_facts import record_in_graph
-from keras_din.features import TIME, TIME_UNITS, FeatureSpec
+from keras_din.features import NO_TIME, TIME, TIME_UNITS, FeatureSpec
 from keras_din.time_index import graph_indices
 
 __all__ = ["dataset"]
@@ -252,8 +252,8 @@ def _element(spec, behaviors, samples, columns, bounds):
 
 
 def _in_units(feature, times):
-    """Converts microseconds to the `time_unit` of a feature, rounded down."""
-    return times // TIME_UNITS[feature.time_unit]
+    """Converts microseconds to the `time_unit` of a feature, rounded down. `NO_TIME` is kept."""
+    return tf.where(times == NO_TIME, times, times // TIME_UNITS[feature.time_unit])
 
 
 def _read(column):

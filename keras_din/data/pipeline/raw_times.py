@@ -7,7 +7,8 @@ import numpy as np
 from keras_din.data.store.consistency import request_starts
 from keras_din.data.store.order import ranges
 from keras_din.data.store.samples import Samples
-from keras_din.features import TIME_UNITS, FeatureSpec
+from keras_din.features import FeatureSpec
+from keras_din.time_index import in_units
 
 
 def raw_times(
@@ -37,7 +38,7 @@ def raw_times(
             else:
                 assert samples.time is not None, "checked by `dataset`"
                 times = samples.time[rows]
-            found[name] = times // TIME_UNITS[feature.time_unit]
+            found[name] = in_units(times, feature.time_unit)
         yield found
 
 

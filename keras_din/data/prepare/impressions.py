@@ -254,7 +254,6 @@ def prepare_impressions(
         columns,
         tables,
         events.users.rename(user),
-        events.time.min(),
         time=time,
         time_unit=time_unit,
         time_format=time_format,

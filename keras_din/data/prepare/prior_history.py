@@ -12,6 +12,7 @@ from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.times import find_placeholders, to_microseconds
+from keras_din.features import NO_TIME
 
 
 class PriorHistory(NamedTuple):
@@ -50,7 +51,6 @@ def read_prior_history(
     columns: LogColumns,
     tables: dict,
     users: pd.Index,
-    first_time: int,
     *,
     time: str,
     time_unit: str,
@@ -64,8 +64,8 @@ def read_prior_history(
         columns: The columns of the log, after reading. A column has the same type here.
         tables: Name of the table -> `(key column, source or None)`, same as for the log.
         users: The users of the log by number. The index has the name of their column.
-        first_time: The earliest time in the log. In a table without times, all rows are before it.
-        time: Column of times, which is optional in a table.
+        time: Column of times, which is optional in a table: without it, all rows are before the
+            log, in their order, at `NO_TIME`.
         time_unit: Unit of times that are numbers.
         time_format: Format of times.
         max_bad: The largest share of rows of a table that may be kept aside.
@@ -78,11 +78,6 @@ def read_prior_history(
     for name, source in sources.items():
         reading = typed | {"found": {}}
         own_time = [time] if time in column_names(source) else []
-        if columns.of_times and not own_time:
-            raise ValueError(
-                f"`prior_history` of {name!r} must have the column of times, {time!r}, from which "
-                f"{columns.of_times[0]!r} is computed. Received columns: {column_names(source)}."
-            )
         needed = [users.name, *columns.of_behaviors, *own_time]
         frame, bad, _ = read_log(source, needed, tables, columns.separators, max_bad, **reading)
         to_type = set(columns.of_behaviors) & set(features_to_type(columns.features))
@@ -91,7 +86,7 @@ def read_prior_history(
         good = (
             ~is_missing(frame[columns.item]) if columns.item in frame else np.ones(len(frame), bool)
         )
-        at = np.full(len(frame), first_time - 1)
+        at = np.full(len(frame), NO_TIME)
         if own_time:
             at, is_time, unit = to_microseconds(time, frame[time], time_unit, time_format)
             good &= is_time & ~find_placeholders(

@@ -77,7 +77,8 @@ def rows_to_samples(
             value, an empty string or 0; if 0 is in the vocabulary, it is the first of -1, -2, ...
             that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
             out too. Features that are computed from times have no columns: `time` and
-            `{sequence}_time` have dates, ISO 8601 strings, or numbers in their `time_unit`.
+            `{sequence}_time` have dates, ISO 8601 strings, or numbers in their `time_unit`. The
+            times of the first behaviors may be missing.
         spec: The features.
         label: Column of 0 and 1. For a spec with several labels, a list of names and `Label`
             objects, each the name of its column, or a dict of these -> column. `None` sets all
@@ -374,7 +375,7 @@ def _log(frame: pd.DataFrame, spec: FeatureSpec, sequence) -> BehaviorLog:
                 f"{lengths[first][at]} in {first!r} and {length[at]} in {name!r} in row {at}."
             )
         if isinstance(feature, Timestamp):  # The last one.
-            times = row_times(feature, name, _numpy(values), real)
+            times = row_times(feature, name, _numpy(values), real, of_behaviors=True)
             continue
         columns[feature.name] = rows_to_column(feature, name, values)
         if feature is marks_padding:

@@ -6,8 +6,8 @@ from keras_din.data.store.arrays import chunks
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.consistency import check_samples
 from keras_din.data.store.order import ranges
-from keras_din.features import PADDING_INDEX, TIME_UNITS, FeatureSpec
-from keras_din.time_index import numpy_indices
+from keras_din.features import PADDING_INDEX, FeatureSpec
+from keras_din.time_index import in_units, numpy_indices
 
 _PAIRS_AT_ONCE = 2**20
 
@@ -69,10 +69,10 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
 
 def _count_time_indices(feature, times: np.ndarray, weights) -> np.ndarray:
     """Counts the indices of times. Time `i` is read `weights[i]` times, by default once."""
-    unit, size = TIME_UNITS[feature.time_unit], feature.table.values.size
+    size = feature.table.values.size
     counts = np.zeros(size, np.int64)
     for part in chunks(len(times)):
-        found = numpy_indices(feature, times[part] // unit)
+        found = numpy_indices(feature, in_units(times[part], feature.time_unit))
         weight = None if weights is None else weights[part]
         counts += np.bincount(found, weight, minlength=size).astype(np.int64)
     return counts
@@ -80,15 +80,15 @@ def _count_time_indices(feature, times: np.ndarray, weights) -> np.ndarray:
 
 def _count_elapsed(info, times: np.ndarray, samples) -> np.ndarray:
     """Counts the indices of all pairs of a sample and a behavior of its history."""
-    feature, unit = info.feature, TIME_UNITS[info.feature.time_unit]
+    feature = info.feature
     counts = np.zeros(feature.table.values.size, np.int64)
     rows = max(1, _PAIRS_AT_ONCE // info.sequence.max_length)
     for first in range(0, len(samples), rows):
         part = slice(first, first + rows)
         start, end = (each[part] for each in samples.history[info.sequence.name])
         size = np.minimum(end - start, info.sequence.max_length)
-        at = np.asarray(times)[ranges(end - size, size)] // unit
-        request = np.repeat(samples.time[part] // unit, size)
+        at = in_units(np.asarray(times)[ranges(end - size, size)], feature.time_unit)
+        request = np.repeat(in_units(samples.time[part], feature.time_unit), size)
         counts += np.bincount(numpy_indices(feature, at, request), minlength=len(counts))
     return counts
 

@@ -64,8 +64,8 @@ def test_text_and_prepared_rows(tmp_path):
     [
         ({"time": [T, None, T]}, "Column 'time' must hold a time in each row.* value 1"),
         (
-            {"hist_time": [[None], [1, 2], []]},
-            "Column 'hist_time' must hold a time.* None, value 0",
+            {"hist_time": [["soon"], ["1", "2"], []]},
+            "Column 'hist_time' must hold a time.* 'soon', value 0",
         ),
         (
             {"hist_time": [[T - 5], [T - 3, T - 9], []]},

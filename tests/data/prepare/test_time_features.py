@@ -10,6 +10,8 @@ import keras_din as kd
 from keras_din.cli.predict import _table_of_part
 from keras_din.data import ByTime, prepare_impressions, prepare_interactions
 from keras_din.data.prepare.scoring import log_to_samples
+from keras_din.data.store.feature_counts import count_features
+from keras_din.features import NO_TIME, OOV_INDEX
 from tests.data.pipeline.shared import numpy_batches
 from tests.data.prepare.shared import a_day
 
@@ -81,12 +83,35 @@ def test_order_instead_of_times_raises():
         dataclasses.replace(data, report=data.report | {"time_unit": "order"})
 
 
-def test_prior_history_must_have_times():
+def test_behaviors_without_times_have_the_index_of_unknown_values():
     prior = DAYS[0][["user", "item"]]
-    with pytest.raises(
-        ValueError, match=r"`prior_history` of 'hist' must have the column of times"
-    ):
-        prepare_impressions(DAYS[1], label="click", prior_history={"hist": prior}, **COLUMNS)
+    data = prepare_impressions(DAYS[1], label="click", prior_history={"hist": prior}, **COLUMNS)
+    log = data.behaviors["hist"]
+    first = np.asarray(log.time)[log.offsets[:-1]]
+    assert (first == NO_TIME).all()
+    rows = data.dataset("train", len(data.parts["train"]))
+    x, _ = next(iter(rows))
+    start, end = data.parts["train"].history["hist"]
+    for row in range(len(start)):
+        known = np.asarray(log.time)[start[row] : end[row]] != NO_TIME
+        for name in ("hist_ago", "hist_hour_of_day"):
+            index = x[name].numpy()[row, : len(known)]
+            assert ((index == OOV_INDEX) == ~known).all()
+    model = kd.build_base(data.spec, hidden_units=(4,))
+    counts = count_features(data.spec, data.behaviors, data.parts["train"])
+    assert counts["ago"][OOV_INDEX] == sum(
+        (np.asarray(log.time)[s:e] == NO_TIME).sum() for s, e in zip(start, end, strict=True)
+    )
+    assert np.isfinite(model(x).numpy()).all()
+
+
+def test_rows_may_lack_the_times_of_their_first_behaviors():
+    spec = prepared(1).spec
+    rows = pd.DataFrame({"time": [9], "item": ["a"], "hist_item": [["a", "b"]]})
+    behaviors, _ = kd.data.rows_to_samples(rows.assign(hist_time=[[None, 7]]), spec, None)
+    assert behaviors["hist"].time.tolist() == [NO_TIME, 7]
+    with pytest.raises(ValueError, match="must be in ascending order"):
+        kd.data.rows_to_samples(rows.assign(hist_time=[[7, None]]), spec, None)
 
 
 def test_grown_model_keeps_the_tables_of_times():
