@@ -293,7 +293,6 @@ def prepare_impressions(
         "behaviors": {name: len(log) for name, log in behaviors.items()},
         "earlier_of_unknown_users": {name: of.unknown_users for name, of in earlier.items()},
         "earlier_aside": {name: of.aside for name, of in earlier.items()},
-        "earlier_without_times": [name for name, of in earlier.items() if not of.has_times],
         "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }

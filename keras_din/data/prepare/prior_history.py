@@ -24,7 +24,6 @@ class PriorHistory(NamedTuple):
         time: Microseconds `(rows,)`.
         unknown_users: Number of rows of other users.
         aside: Number of rows that are bad, or have no item or time.
-        has_times: Whether the table has times.
     """
 
     frame: pd.DataFrame
@@ -32,7 +31,6 @@ class PriorHistory(NamedTuple):
     time: np.ndarray
     unknown_users: int
     aside: int
-    has_times: bool
 
 
 def check_prior_history(prior_history: dict | None, sequences: dict) -> dict:
@@ -97,7 +95,5 @@ def read_prior_history(
         total = len(bad) + len(frame)
         check_bad_share(f"`prior_history` of {name!r}", {reason: {"rows": aside}}, total, max_bad)
         kept = good & (number >= 0)
-        found[name] = PriorHistory(
-            frame[kept], number[kept], at[kept], unknown, aside, bool(own_time)
-        )
+        found[name] = PriorHistory(frame[kept], number[kept], at[kept], unknown, aside)
     return found

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_din.data.reading.times import ORDER
-from keras_din.features import Calendar, id_feature
+from keras_din.features import NO_TIME, Calendar, id_feature
 
 _DAY = 86_400_000_000  # Microseconds.
 _PARTS = {"hour_of_day": 1, "day_of_week": 7}  # Part of `Calendar` -> days that it needs.
@@ -71,19 +71,19 @@ def _no_times(data) -> str | None:
         return "the log was read without times"
     if data.report.get("time_unit") == ORDER:
         return "the log has an order instead of times"
-    if names := data.report.get("earlier_without_times"):
-        return f"`prior_history` of {names[0]!r} has no times"
     return None
 
 
 def _elapsed(data, sequence) -> np.ndarray:
-    """Microseconds between training rows and the behaviors that a model reads."""
+    """Microseconds between training rows and the behaviors with a time that a model reads."""
     samples, log = data.parts["train"], data.behaviors[sequence.name]
     rows = np.linspace(0, len(samples) - 1, min(len(samples), _ROWS)).astype(np.int64)
     start, end = (each[rows] for each in samples.history[sequence.name])
     length = np.minimum(end - start, sequence.max_length)
     first = np.repeat(end - length - np.cumsum(length) + length, length)
-    return np.repeat(samples.time[rows], length) - log.time[first + np.arange(len(first))]
+    at = log.time[first + np.arange(len(first))]
+    known = at != NO_TIME
+    return np.repeat(samples.time[rows], length)[known] - at[known]
 
 
 def _dim(data) -> int:

@@ -78,12 +78,11 @@ def test_what_cannot_be_computed_is_left_out():
         "no training row has a behavior of at least a second before",
     )
     prior = pd.DataFrame({"user": ["ann"], "item": ["b"]})
+    # Behaviors without a time have no elapsed time.
+    data = prepared(0, 9 * DAY, 9 * DAY, prior_history={"hist": prior})
+    assert propose_elapsed(data)["elapsed"][0] is None
     data = prepared(0, 9 * DAY, 9 * DAY + 5, prior_history={"hist": prior})
-    reason = "`prior_history` of 'hist' has no times"
-    assert propose_elapsed(data)["elapsed"] == (None, reason)
-    assert propose_calendar(data, None)["hour_of_day"] == (None, reason)
-    data = prepared(0, 9 * DAY, 9 * DAY + 5, prior_history={"hist": prior.assign(time=-5)})
-    assert propose_elapsed(data)["elapsed"][0] is not None
+    assert propose_elapsed(data)["elapsed"][0]["boundaries"] == [4]
 
 
 @pytest.mark.parametrize("sequences, reason", [(["hist"], "without times"), ([], "no histories")])
