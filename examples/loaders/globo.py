@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_din.checks import local_path, one_of
 from keras_din.data import PreparedData, prepare_interactions
+from keras_din.data.datasets.further_features import with_features
 
 CONTEXT = ("click_environment", "click_deviceGroup", "click_os", "click_region")
 _SECONDS_PER_HOUR = 3600
@@ -21,6 +22,7 @@ def load_globo(
     max_length: int = 100,
     dim=32,
     seed: int = 0,
+    features: dict | None = None,
 ) -> PreparedData:
     """Loads each user's clicks in order: the last is the test, the one before is validation.
 
@@ -33,6 +35,8 @@ def load_globo(
         max_length: The most behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
         seed: Seed of the negatives.
+        features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
+            `"target"`, `"context"` and `"side_features"`, same as in `prepare_interactions`.
 
     Returns:
         A `PreparedData` with target `item_id` and `category_id`, context of device and region,
@@ -53,8 +57,7 @@ def load_globo(
         log,
         user="user_id",
         time="ts",
-        target=["item_id", "category_id"],
-        context=list(CONTEXT),
+        **with_features(features, target=["item_id", "category_id"], context=list(CONTEXT)),
         negatives="negative_id" if negatives == "hour" else 1,
         max_length=max_length,
         dim=dim,

@@ -6,6 +6,7 @@ import pandas as pd
 
 from keras_din.checks import local_path
 from keras_din.data import PreparedData, prepare_interactions
+from keras_din.data.datasets.further_features import with_features
 
 
 def load_recut_amazon(
@@ -16,6 +17,7 @@ def load_recut_amazon(
     max_length: int = 100,
     dim=16,
     seed: int = 0,
+    features: dict | None = None,
 ) -> PreparedData:
     """Loads each user's reviews in order: the last is the test, the one before is validation.
 
@@ -30,6 +32,8 @@ def load_recut_amazon(
         max_length: The most behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
         seed: Seed of drawn negatives.
+        features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
+            `"target"`, `"context"` and `"side_features"`, same as in `prepare_interactions`.
 
     Returns:
         A `PreparedData` with target `item_id` and `category` and the sequence `hist` of both.
@@ -53,7 +57,7 @@ def load_recut_amazon(
         log,
         user="user_id",
         time="ts",
-        target=["item_id", "category"],
+        **with_features(features, target=["item_id", "category"]),
         items=pd.read_parquet(folder / f"{category}_items.parquet")[["item_id", "category"]],
         ties="order",
         negatives="negative_id" if given_negatives else 1,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import positive_integer
+from keras_din.data.datasets.further_features import with_features
 from keras_din.data.prepare.interactions import prepare_interactions
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.reading.bad_rows import Reason, bad_lines, not_utf8
@@ -37,6 +38,7 @@ def load_amazon(
     dim: int | dict[str, int] = 16,
     max_bad: float = MAX_BAD,
     seed: int = 0,
+    features: dict | None = None,
 ) -> PreparedData:
     """Loads reviews as behaviors. By default each user's last is the test, the one before it valid.
 
@@ -57,6 +59,8 @@ def load_amazon(
         dim: Width of the embeddings, or column -> width.
         max_bad: The largest share of the lines of a file that may be kept aside for one reason.
         seed: Seed of the negatives.
+        features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
+            `"target"`, `"context"` and `"side_features"`, same as in `prepare_interactions`.
 
     Returns:
         A `PreparedData` with target `item_id` and `category` and the sequence `hist` of both.
@@ -104,7 +108,7 @@ def load_amazon(
         log,
         user="user_id",
         time="ts",
-        target=["item_id", "category"],
+        **with_features(features, target=["item_id", "category"]),
         items=items,
         split=split,
         ties="order",

@@ -6,6 +6,7 @@ import pathlib
 import pandas as pd
 
 from keras_din.checks import local_path
+from keras_din.data.datasets.further_features import with_features
 from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.prepared_data import PreparedData
 
@@ -27,6 +28,7 @@ def load_kuairand(
     max_length: int = 100,
     dim: int | dict[str, int] = 16,
     min_count: int = 1,
+    features: dict | None = None,
 ) -> PreparedData:
     """Loads the log of a video feed: train until 3 May 2022, valid on 4 May, test on 5 and 6 May.
 
@@ -41,6 +43,8 @@ def load_kuairand(
         max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have its own embedding.
+        features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
+            `"target"`, `"context"` and `"side_features"`, same as in `prepare_impressions`.
 
     Returns:
         A `PreparedData` with target `video_id`, `author_id` and `tag` (the first tag), context
@@ -52,7 +56,6 @@ def load_kuairand(
     data = kd.data.load_kuairand(dim=8, max_length=20)
     batches = data.dataset("train", batch_size=256)
     ```
-
 
     Reference:
         [Gao et al., 2022](https://arxiv.org/abs/2208.08696). CC BY-SA 4.0.
@@ -72,8 +75,11 @@ def load_kuairand(
         user="user_id",
         time="time_ms",
         label=label,
-        target=["video_id", "author_id", "tag"],
-        context=["user_id", "tab"] if user_id else ["tab"],
+        **with_features(
+            features,
+            target=["video_id", "author_id", "tag"],
+            context=["user_id", "tab"] if user_id else ["tab"],
+        ),
         prior_history={"hist": watched},
         items=videos,
         split="part",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.checks import local_path
+from keras_din.data.datasets.further_features import with_features
 from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.split import ByUser
@@ -41,6 +42,7 @@ def load_movielens(
     dim: int | dict[str, int] = 16,
     min_count: int = 1,
     max_bad: float = MAX_BAD,
+    features: dict | None = None,
 ) -> PreparedData:
     """Loads ratings as likes. Each rating is a sample; its history are the films liked before it.
 
@@ -58,6 +60,8 @@ def load_movielens(
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have its own embedding.
         max_bad: The largest share of the lines of a file that may be kept aside for one reason.
+        features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
+            `"target"`, `"context"` and `"side_features"`, same as in `prepare_impressions`.
 
     Returns:
         A `PreparedData` with target `movie_id` and `genres` (a `Bag`), with `user_id=True` context
@@ -104,8 +108,11 @@ def load_movielens(
         user="user_id",
         time="timestamp",
         label="rating",
-        target=["movie_id", "genres"],
-        context=["user_id"] if user_id else [],
+        **with_features(
+            features,
+            target=["movie_id", "genres"],
+            context=["user_id"] if user_id else [],
+        ),
         items=items,
         bags=["genres"],
         split=PAPER_SPLIT if split is None else split,
