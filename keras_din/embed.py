@@ -77,8 +77,8 @@ def build_inputs(spec: FeatureSpec) -> dict:
 
     Their shapes are `(batch,)` of context, `(batch, candidates)` of target and `(batch, time)` of
     behaviors. They are int32 indices of a `Categorical` and float32 numbers of a `Numeric`. A `Bag`
-    has one more axis for its values, int32 indices with padding at any position. Inputs with
-    rows of different lengths can be `tf.RaggedTensor`s.
+    has one more axis for its values, int32 indices with padding at any position. Its weights have
+    the same shape, float32. Inputs with rows of different lengths can be `tf.RaggedTensor`s.
     """
     if not isinstance(spec, FeatureSpec):
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
@@ -147,8 +147,8 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
     }
     layers = {name: feature_layer(feature, tables) for name, feature in spec.features.items()}
 
-    def look_up(feature, tensor):
-        return layers[feature.name](tensor)
+    def look_up(feature, tensors):
+        return layers[feature.name](*tensors)
 
     def replace_padding(feature, tensor, mask):
         # Padding of a number may be NaN, or infinite in half precision. The forward pass ignores
@@ -163,10 +163,10 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)
 
     target_mask = valid_mask(spec.target, [values[feature.name] for feature in spec.target])
-    fields = {feature.name: look_up(feature, values[feature.name]) for feature in spec.context}
+    fields = {f.name: look_up(f, [values[part.name] for part in f.parts]) for f in spec.context}
     fields |= {
-        feature.name: look_up(feature, replace_padding(feature, values[feature.name], target_mask))
-        for feature in spec.target
+        f.name: look_up(f, [replace_padding(p, values[p.name], target_mask) for p in f.parts])
+        for f in spec.target
     }
     behaviors = []
     for sequence in spec.sequences:
@@ -175,11 +175,14 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         pack = PackSequence(name=f"pack_{sequence.name}")
         # Padding is replaced before packing, since only TensorFlow packs, and a saved model must
         # work on every backend.
+        packed = {
+            part.name: pack(replace_padding(part, values[sequence.input_name(part)], mask), mask)
+            for feature in sequence.features
+            for part in feature.parts
+        }
         keys = {
-            sequence.input_name(feature): look_up(
-                feature, pack(replace_padding(feature, tensor, mask), mask)
-            )
-            for feature, tensor in zip(sequence.features, indices, strict=True)
+            sequence.input_name(f): look_up(f, [packed[part.name] for part in f.parts])
+            for f in sequence.features
         }
         fields |= keys
         query = join([fields[feature.name] for feature in sequence.of])
@@ -204,7 +207,8 @@ def feature_layer(feature, tables):
         tables: Name of each table of the spec -> its `Embedding`.
 
     Returns:
-        A function from a tensor `(..., *axes)` to a float tensor `(..., dim)`.
+        A function from a tensor `(..., *axes)` to a float tensor `(..., dim)`. It has one argument
+        for each of the feature's `parts`.
     """
 
 
@@ -222,7 +226,9 @@ def _(feature: TimeFeature, tables):
 def _(feature: Bag, tables):
     pack = PackBag(name=f"pack_{feature.name}")
     pool = BagPooling(feature.pooling, name=f"pool_{feature.name}")
-    return lambda indices: pool(tables[feature.table.name](pack(indices)), indices)
+    return lambda indices, *weights: pool(
+        tables[feature.table.name](pack(indices)), indices, *weights
+    )
 
 
 @feature_layer.register

@@ -19,7 +19,8 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     """Computes `sum_i w_i x_i` with one table of weights per input; a `Numeric` has one weight.
 
     The weight of a value in the history differs from its weight as candidate. The weights of a bag
-    are averaged if its embeddings are averaged, otherwise summed.
+    are averaged if its embeddings are averaged, otherwise summed, each times the number that the
+    bag's `weights` give it.
 
     Args:
         spec: A `FeatureSpec`.
@@ -36,14 +37,24 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     def weights_of(name, feature, values):
         options = {"dtype": "float32", "name": f"weight_{name}"}
         layer = weight_layer(feature, embeddings_initializer, options)
-        return layer(x.fields[name] if feature.table is None else values)
+        return layer(x.fields[name]) if feature.table is None else layer(*values)
 
-    row_weights = [weights_of(f.name, f, x.values[f.name]) for f in spec.context]
-    candidate_weights = [weights_of(f.name, f, x.values[f.name]) for f in spec.target]
+    def values_of(feature):
+        return [x.values[part.name] for part in feature.parts]
+
+    row_weights = [weights_of(f.name, f, values_of(f)) for f in spec.context]
+    candidate_weights = [weights_of(f.name, f, values_of(f)) for f in spec.target]
     for sequence, b in zip(spec.sequences, x.behaviors, strict=True):
         pack = PackSequence(name=f"pack_weights_{b.name}")
-        names = {sequence.input_name(feature): feature for feature in sequence.features}
-        weights = [weights_of(n, f, pack(x.values[n], b.mask)) for n, f in names.items()]
+        packed = {
+            part.name: pack(x.values[sequence.input_name(part)], b.mask)
+            for feature in sequence.features
+            for part in feature.parts
+        }
+        weights = [
+            weights_of(sequence.input_name(f), f, [packed[part.name] for part in f.parts])
+            for f in sequence.features
+        ]
         pool = SequencePooling(pooling, dtype="float32", name=f"pooled_weights_{b.name}")
         row_weights.append(pool(sum(weights[1:], weights[0]), keys_mask=b.mask))
     return sum_of_fields(row_weights, candidate_weights)
@@ -52,6 +63,8 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
 @per_kind
 def weight_layer(feature, embeddings_initializer, options):
     """Creates the layer of a linear term, from indices, or from vectors if there is no table.
+
+    The layer is called with one input for each of the feature's `parts`.
 
     Args:
         feature: The feature.

@@ -195,6 +195,9 @@ def _feature_differences(was: dict, now: dict, feature, what: str, unordered) ->
     if was.get("table") != now.get("table"):
         tables = [each.get("table", feature.name) for each in (was, now)]
         return [f"its table is {tables[0]!r} in the model, {tables[1]!r} in {what}"]
+    if was.get("weights") != now.get("weights"):
+        weights = [each.get("weights") for each in (was, now)]
+        return [f"its `weights` is {weights[0]!r} in the model, {weights[1]!r} in {what}"]
     if "way" not in was:
         return [
             f"its {word} is {_number(was[word])} in the model, {_number(now[word])} in {what}"

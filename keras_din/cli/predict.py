@@ -444,7 +444,8 @@ def _table_of_part(data, part: str):
 
     samples, users = data.parts[part], data.user_values
     columns: dict = {}
-    used_names = {feature.name for feature in (*data.spec.context, *data.spec.target)}
+    features = [part for f in (*data.spec.context, *data.spec.target) for part in f.parts]
+    used_names = {feature.name for feature in features}
     used_names |= set() if users is None or users.name is None else {str(users.name)}
 
     def unique(name: str) -> str:
@@ -460,7 +461,7 @@ def _table_of_part(data, part: str):
         columns[unique("user") if users.name is None else str(users.name)] = pa.array(
             pd.Series(users.take(samples.group)), from_pandas=True
         )
-    for feature in (*data.spec.context, *data.spec.target):
+    for feature in features:
         if feature.name not in samples.columns:
             continue  # It is computed. The times are a column of their own.
         values = samples.columns[feature.name]

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
-from keras_din.features import Bag, Categorical, Numeric, per_kind
+from keras_din.features import Bag, BagWeights, Categorical, Numeric, per_kind
 from keras_din.serving.sample_rows import raw_from_indices
 
 
@@ -26,11 +26,20 @@ def _(feature: Numeric, values):
 
 @raw_column.register
 def _(feature: Bag, values: Bags):
-    size = values.lengths[values.place]
+    return _lists(values, lambda indices: _with_nulls(feature, indices))
+
+
+@raw_column.register
+def _(feature: BagWeights, values: Bags):
+    return _lists(values, pa.array)
+
+
+def _lists(column: Bags, decode):
+    """Returns the rows of a column as lists. `decode` converts all their values."""
+    size = column.row_lengths
     offsets = np.concatenate([[0], np.cumsum(size)])
-    indices = np.asarray(values.values)[ranges(values.offsets[values.place], size)]
-    raw = _with_nulls(feature, indices)
-    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), raw)
+    values = np.asarray(column.values)[ranges(column.offsets[column.place], size)]
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), decode(values))
 
 
 def _with_nulls(feature, indices):

@@ -1,6 +1,7 @@
 """Features, labels and the spec of a sample, as frozen dataclasses."""
 
 from keras_din.features.bag import POOLINGS, Bag
+from keras_din.features.bag_weights import BagWeights, check_weight_names
 from keras_din.features.calendar import Calendar, calendar_part
 from keras_din.features.categorical import Categorical, id_feature
 from keras_din.features.elapsed import Elapsed
@@ -41,6 +42,7 @@ __all__ = [
     "TIME",
     "TIME_UNITS",
     "Bag",
+    "BagWeights",
     "Calendar",
     "Categorical",
     "Elapsed",
@@ -59,6 +61,7 @@ __all__ = [
     "Values",
     "Vocabulary",
     "calendar_part",
+    "check_weight_names",
     "feature_from_entry",
     "id_feature",
     "is_entry",

@@ -57,6 +57,11 @@ class Feature:
     roles: ClassVar[tuple[str, ...]] = ("context", "target", "behavior")
 
     @property
+    def parts(self) -> tuple["Feature", ...]:
+        """The feature itself, and then what else a model has an input for, see `BagWeights`."""
+        return (self,)
+
+    @property
     def is_numeric(self) -> bool:
         """Whether the model's input contains numbers, not indices."""
         return self.input_dtype == "float32"

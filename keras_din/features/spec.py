@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING, NamedTuple
 
+from keras_din.features.bag_weights import check_weight_names
 from keras_din.features.kind import Feature, as_tuple, feature_tuple
 from keras_din.features.labels import DEFAULT_LABELS, Label, label_tuple
 from keras_din.features.names import check_unique
@@ -112,8 +113,11 @@ class FeatureSpec:
                         "Pass a feature that only behaviors have in `side_features`."
                     )
         check_unique("the sequences", [sequence.name for sequence in self.sequences])
-        names = [feature.name for feature in (*self.context, *self.target)]
-        names += [s.input_name(feature) for s in self.sequences for feature in s.features]
+        check_weight_names(self._all_features())
+        names = [part.name for feature in (*self.context, *self.target) for part in feature.parts]
+        names += [
+            s.input_name(part) for s in self.sequences for f in s.features for part in f.parts
+        ]
         check_unique("the model's inputs", names)
         if len({name.lower() for name in names}) < len(names):
             raise ValueError(
@@ -205,8 +209,16 @@ class FeatureSpec:
 
     @property
     def inputs(self) -> dict[str, InputInfo]:
-        """The model's inputs in order: name -> `InputInfo(feature, role, sequence)`."""
-        return {name: info for name, info in self.fields.items() if info.feature.has_input}
+        """The model's inputs in order: name -> `InputInfo(feature, role, sequence)`.
+
+        The weights of a `Bag` are an input of their own, with a `BagWeights` as feature.
+        """
+        found = {}
+        for info in self.fields.values():
+            for part in info.feature.parts if info.feature.has_input else ():
+                name = part.name if info.sequence is None else info.sequence.input_name(part)
+                found[name] = info._replace(feature=part)
+        return found
 
     @property
     def raw_inputs(self) -> dict[str, InputInfo]:

@@ -13,9 +13,10 @@ class BagEmbedding(Embedding):
     """Turns each bag of indices into one vector: the pooled embeddings of its values.
 
     Over the embeddings `v_j` of the `n` real values of a bag, `output = sum_j v_j / n`,
-    `sum_j v_j`, or the maximum of each unit. Padding may be anywhere and changes nothing. Invalid
-    indices are treated as in `Embedding`. On the TensorFlow backend only real values are looked
-    up, and the gradient of the table is an `IndexedSlices`.
+    `sum_j v_j`, or the maximum of each unit. With weights `w_j` from 0 it is
+    `sum_j w_j v_j / sum_j w_j` or `sum_j w_j v_j`. Padding may be anywhere and changes nothing.
+    Invalid indices are treated as in `Embedding`. On the TensorFlow backend only real values are
+    looked up, and the gradient of the table is an `IndexedSlices`.
 
     Args:
         vocabulary_size: Number of rows of the table, see `Embedding`.
@@ -27,12 +28,14 @@ class BagEmbedding(Embedding):
 
     Call arguments:
         indices: Int tensor `(..., values)`, 0 for padding; may be ragged.
+        weights: Float tensor with the shape of `indices`, optional, see `BagPooling`.
 
     Returns:
-        Float tensor `(..., dim)`, without a mask. An empty bag gives zeros.
+        Float tensor `(..., dim)`, without a mask. An empty bag gives zeros, and so does a bag whose
+        weights are all 0.
 
     Raises:
-        ValueError: If an argument is invalid.
+        ValueError: If an argument is invalid, or `pooling` is `"max"` and weights are given.
 
     Example:
 
@@ -50,17 +53,19 @@ class BagEmbedding(Embedding):
         pooling: str = "mean",
         **kwargs,
     ):
+        # No autocast: weights must keep their precision.
+        kwargs = {"autocast": False, **kwargs}
         super().__init__(vocabulary_size, dim, embeddings_initializer, **kwargs)
         self.pooling = one_of("pooling", pooling, POOLINGS)
 
-    def call(self, indices, training=False):
+    def call(self, indices, weights=None, training=False):
         values, mask, outer = pack_bags(indices)
-        return pool_bags(super().call(values, training), mask, outer, self.pooling)
+        return pool_bags(super().call(values, training), mask, outer, self.pooling, weights)
 
     def compute_mask(self, indices, mask=None):
         return None
 
-    def compute_output_shape(self, indices_shape):
+    def compute_output_shape(self, indices_shape, weights_shape=None):
         return (*indices_shape[:-1], self.dim)
 
     def get_config(self):

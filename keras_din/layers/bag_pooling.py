@@ -7,7 +7,16 @@ from keras import ops
 
 from keras_din.checks import one_of
 from keras_din.features import PADDING_INDEX, POOLINGS
-from keras_din.ops import pack, ragged_to_padded, row_ids, segment_max, segment_mean, segment_sum
+from keras_din.ops import (
+    pack,
+    ragged_to_padded,
+    row_ids,
+    segment_max,
+    segment_mean,
+    segment_sum,
+    segment_weighted_mean,
+    segment_weighted_sum,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -44,7 +53,8 @@ class BagPooling(keras.layers.Layer):
     """Pools the embeddings of the values of each bag to one vector.
 
     Over the embeddings `v_j` of the `n` real values of a bag, `output = sum_j v_j / n`,
-    `sum_j v_j`, or the maximum of each unit. Padding may be anywhere and changes nothing.
+    `sum_j v_j`, or the maximum of each unit. With weights `w_j` from 0 it is
+    `sum_j w_j v_j / sum_j w_j` or `sum_j w_j v_j`. Padding may be anywhere and changes nothing.
 
     Args:
         pooling: `"mean"`, `"sum"` or `"max"`. With `"max"`, equal maxima share the gradient
@@ -53,12 +63,15 @@ class BagPooling(keras.layers.Layer):
     Call arguments:
         embeddings: Float tensor `(all values, dim)`: the embeddings of the values of `PackBag`.
         indices: Int tensor `(..., values)`, 0 for padding; may be ragged.
+        weights: Float tensor with the shape of `indices`, optional. A weight that is negative or
+            not finite counts as 0. Anything may be at padding.
 
     Returns:
-        Float tensor `(..., dim)`. An empty bag gives zeros.
+        Float tensor `(..., dim)`. An empty bag gives zeros, and so does a bag whose weights are
+        all 0.
 
     Raises:
-        ValueError: If `pooling` is invalid.
+        ValueError: If `pooling` is invalid, or is `"max"` and weights are given.
 
     Example:
 
@@ -70,19 +83,21 @@ class BagPooling(keras.layers.Layer):
     """
 
     def __init__(self, pooling: str = "mean", **kwargs):
-        super().__init__(**kwargs)
+        # No autocast: weights must keep their precision.
+        super().__init__(**{"autocast": False, **kwargs})
         self.pooling = one_of("pooling", pooling, POOLINGS)
         self.supports_jit = keras.backend.backend() != "tensorflow"
         self.supports_masking = True
 
-    def call(self, embeddings, indices):
+    def call(self, embeddings, indices, weights=None):
         _, mask, outer = pack_bags(indices)
-        return pool_bags(embeddings, mask, outer, self.pooling)
+        embeddings = ops.cast(embeddings, self.compute_dtype)
+        return pool_bags(embeddings, mask, outer, self.pooling, weights)
 
     def compute_mask(self, inputs, previous_mask=None):
         return None
 
-    def compute_output_shape(self, embeddings_shape, indices_shape):
+    def compute_output_shape(self, embeddings_shape, indices_shape, weights_shape=None):
         return (*indices_shape[:-1], embeddings_shape[-1])
 
     def get_config(self):
@@ -98,10 +113,12 @@ def pack_bags(indices):
     return pack(indices, mask), mask, outer
 
 
-def pool_bags(embeddings, mask, outer, pooling):
-    """Pools the embeddings of packed bags to `(*outer, dim)`."""
+def pool_bags(embeddings, mask, outer, pooling, weights=None):
+    """Pools the embeddings of packed bags to `(*outer, dim)`. `weights` are not packed."""
     rows, bags = row_ids(mask), math.prod(outer)
-    if pooling == "mean":
+    if weights is not None:
+        pooled = _pool_weighted(embeddings, rows, bags, pooling, _pack_weights(weights, mask))
+    elif pooling == "mean":
         pooled = segment_mean(embeddings, rows, ops.sum(ops.cast(mask, "int32"), axis=1))
     elif pooling == "sum":
         pooled = segment_sum(embeddings, rows, bags)
@@ -110,3 +127,22 @@ def pool_bags(embeddings, mask, outer, pooling):
         has_values = ops.any(mask, axis=1, keepdims=True)
         pooled = ops.where(has_values, pooled, ops.zeros_like(pooled))
     return ops.reshape(pooled, (*outer, embeddings.shape[-1]))
+
+
+def _pack_weights(weights, mask):
+    """Returns the weights of packed bags, `(positions,)`, 0 for those that are no weights."""
+    weights = pack(ops.reshape(ragged_to_padded(weights), ops.shape(mask)), mask)
+    is_weight = ops.logical_and(weights >= 0, ops.isfinite(weights))
+    return ops.where(is_weight, weights, ops.zeros_like(weights))
+
+
+def _pool_weighted(embeddings, rows, bags, pooling, weights):
+    # At least float32: half precision would round the weights.
+    weights = ops.cast(weights, keras.backend.result_type(embeddings.dtype, "float32"))
+    if pooling == "mean":
+        return segment_weighted_mean(embeddings, weights, rows, bags)
+    if pooling == "sum":
+        return segment_weighted_sum(embeddings, weights, rows, bags)
+    raise ValueError(
+        f"`pooling` must be 'mean' or 'sum' if `weights` are given. Received: pooling={pooling!r}."
+    )

@@ -23,6 +23,8 @@ from keras_din.ops.packed import (
     segment_mean,
     segment_softmax,
     segment_sum,
+    segment_weighted_mean,
+    segment_weighted_sum,
 )
 from keras_din.ops.ragged import is_ragged, pack_ragged, ragged_like, ragged_to_padded
 from keras_din.ops.row_attention import row_attention
@@ -52,6 +54,8 @@ __all__ = [
     "segment_mean",
     "segment_softmax",
     "segment_sum",
+    "segment_weighted_mean",
+    "segment_weighted_sum",
     "split_kernel",
     "split_projection",
     "sum_of_fields",

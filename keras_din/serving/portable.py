@@ -16,6 +16,7 @@ from keras_din.click_rates import ClickRates
 from keras_din.embed import build_inputs
 from keras_din.features import (
     PADDING_INDEX,
+    BagWeights,
     EmbeddedFeature,
     FeatureSpec,
     Indices,
@@ -180,7 +181,9 @@ def _with_padding(spec: FeatureSpec, x: dict) -> dict:
     Runtimes handle an axis of size 0 differently. With one more position no axis has this size.
     """
     for name, info in spec.inputs.items():
-        if info.feature.max_values is not None:
+        if isinstance(info.feature, BagWeights):
+            x[name] = _pad_by_one(x[name], axis=-1)
+        elif info.feature.max_values is not None:
             is_first = first_values(x[name], info.feature.max_values)
             x[name] = _pad_by_one(tf.where(is_first, x[name], PADDING_INDEX), axis=-1)
     for sequence in spec.sequences:

@@ -13,6 +13,7 @@ from keras_din.features import (
     TIME,
     TIME_UNITS,
     Bag,
+    BagWeights,
     EmbeddedFeature,
     FeatureSpec,
     HashBuckets,
@@ -76,16 +77,14 @@ def sample_rows(
     rng = np.random.default_rng(seed)
     raw, indices = {}, {}
 
-    for feature in spec.context:
-        if feature.from_times or not feature.has_input:
+    for feature in _features_of(spec, "context"):
+        if feature.from_times:
             continue
         raw[feature.name], indices[feature.name] = sample_feature(feature, rng, (rows,), values)
     times = _Times(spec, rng, rows, raw)
     indices |= {f.name: times.indices(f) for f in spec.context if f.from_times}
     real = rng.random((rows, candidates)) < 0.85
-    for feature in spec.target:
-        if not feature.has_input:
-            continue
+    for feature in _features_of(spec, "target"):
         if feature.from_times:
             indices[feature.name] = np.repeat(times.indices(feature)[:, None], candidates, axis=1)
             continue
@@ -97,9 +96,7 @@ def sample_rows(
         width = min(sequence.max_length + 10, MAX_TIME) if time is None else time
         real = rng.random((rows, width)) < np.linspace(0, 1, rows)[:, None]
         kept = real & (real[:, ::-1].cumsum(axis=1)[:, ::-1] <= sequence.max_length)
-        for feature in sequence.features:
-            if not feature.has_input:
-                continue
+        for feature in _features_of(spec, "behavior", sequence):
             if feature.from_times:
                 index = times.of_behaviors(feature, sequence, real.shape)
                 index[~kept] = PADDING_INDEX
@@ -112,6 +109,12 @@ def sample_rows(
             name = sequence.input_name(feature)
             raw[name], indices[name] = drawn, index
     return SampleRows(raw, indices)
+
+
+def _features_of(spec: FeatureSpec, role: str, sequence=None) -> list:
+    """Returns the features of the inputs with a role, those of behaviors of one sequence."""
+    inputs = spec.inputs.values()
+    return [info.feature for info in inputs if (info.role, info.sequence) == (role, sequence)]
 
 
 class _Times:
@@ -182,12 +185,23 @@ def _(feature: Numeric, rng, shape, values: int | None = None):
 
 @sample_feature.register
 def _(feature: Bag, rng, shape, values: int | None = None):
-    width = min(feature.max_values + 3, _MAX_VALUES) if values is None else values
+    width = _width(feature, values)
     drawn, index = sample_values(feature.values, rng, (*shape, width))
     real = rng.random(index.shape) < rng.choice([0, 0.3, 0.9, 1], shape)[..., None]
     drawn[~real] = feature.padding_value
     index[~real | (real.cumsum(axis=-1) > feature.max_values)] = PADDING_INDEX
     return drawn, index
+
+
+@sample_feature.register
+def _(feature: BagWeights, rng, shape, values: int | None = None):
+    shape = (*shape, _width(feature, values))
+    weights = rng.exponential(1, shape) * (rng.random(shape) < 0.9)
+    return weights.astype(np.float32), weights.astype(np.float32)
+
+
+def _width(feature, values: int | None) -> int:
+    return min(feature.max_values + 3, _MAX_VALUES) if values is None else values
 
 
 @per_kind
@@ -228,8 +242,9 @@ def _(feature: EmbeddedFeature, values) -> np.ndarray:
     return raw_from_indices(feature, values)
 
 
-@raw_from_input.register
-def _(feature: Numeric, values) -> np.ndarray:
+@raw_from_input.register(Numeric)
+@raw_from_input.register(BagWeights)
+def _(feature, values) -> np.ndarray:
     return np.asarray(values)
 
 

@@ -125,3 +125,68 @@ def test_invalid_arguments():
     with pytest.raises(ValueError, match="`dim` must be a positive integer"):
         BagEmbedding(5, 0)
     assert keras.saving.serialize_keras_object(BagEmbedding(5, 2))
+
+
+WEIGHTS = np.array([[2, 9, 6, np.nan], [5, 5, 5, 5], [1, 0.5, np.inf, 3]], "float32")
+WEIGHTED = {"mean": [4.5, -2.5], "sum": [36, -20]}  # Of the first bag.
+weighted_pooling = pytest.mark.parametrize("pooling", ["mean", "sum"])
+
+
+@weighted_pooling
+def test_layer_contract_with_weights(pooling, tmp_path):
+    check_layer(a_layer(pooling), {"indices": BAGS, "weights": WEIGHTS}, tmp_path)
+
+
+@weighted_pooling
+def test_padding_and_its_weights_change_nothing(pooling):
+    layer = a_layer(pooling)
+    for where in ((3, 0), (0, 2), (1, 1)):
+        padded = np.pad(BAGS, ((0, 0), where))
+        for weight in (0, 7, np.nan, -np.inf):
+            weights = np.pad(WEIGHTS, ((0, 0), where), constant_values=weight)
+            np.testing.assert_array_equal(layer(padded, weights), layer(BAGS, WEIGHTS))
+
+
+@weighted_pooling
+@pytest.mark.parametrize("shape", [(3, 0), (0, 3), (2, 0, 3), (2, 3, 0)])
+def test_empty_axes_with_weights(pooling, shape):
+    out = a_layer(pooling)(tf.zeros(shape, tf.int32), tf.zeros(shape))
+    np.testing.assert_array_equal(out, np.zeros((*shape[:-1], 2)))
+
+
+@weighted_pooling
+def test_ragged_bags_and_weights(pooling):
+    bags, weights = tf.ragged.constant([[2, 3], [], [4]]), tf.ragged.constant([[2.0, 6], [], [1]])
+    expected = [WEIGHTED[pooling], [0, 0], TABLE[4]]
+    np.testing.assert_allclose(a_layer(pooling)(bags, weights), expected)
+
+
+@weighted_pooling
+def test_gradient_of_weighted_rows_is_sparse_and_equals_formula_and_differences(pooling):
+    layer = a_layer(pooling)
+    factors = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
+
+    def loss():
+        return tf.reduce_sum(factors * layer(BAGS, WEIGHTS, training=True))
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradient = tape.gradient(value, layer.embeddings.value)
+    assert isinstance(gradient, tf.IndexedSlices)
+    assert sorted(gradient.indices.numpy().tolist()) == [1, 1, 2, 3, 4]  # No padding.
+    dense = tf.convert_to_tensor(gradient).numpy()
+    weights = np.where(BAGS != 0, WEIGHTS, 0).astype("float64")
+    if pooling == "mean":
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    by_formula, rows = np.zeros((5, 2)), np.where(BAGS < 5, BAGS, 1)
+    for row, value in np.ndindex(*BAGS.shape):
+        by_formula[rows[row, value]] += weights[row, value] * factors[row]
+    np.testing.assert_allclose(dense, by_formula, rtol=1e-5, atol=1e-6)
+    for row, unit in np.ndindex(5, 2):
+        changed = TABLE.copy()
+        values = []
+        for step in (0.5, -0.5):
+            changed[row, unit] = TABLE[row, unit] + step
+            layer.embeddings.assign(changed)
+            values.append(float(loss()))
+        np.testing.assert_allclose(values[0] - values[1], dense[row, unit], atol=1e-4)

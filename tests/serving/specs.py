@@ -51,8 +51,10 @@ def through_the_pipeline(spec, sample):
             # An index out of range raises an error in training. It is already 1 here.
             values = np.where(values < info.feature.vocabulary_size, values, 1)
         values = values[real]
-        if isinstance(info.feature, kd.Bag):
+        if isinstance(info.feature, kd.Bag) and info.feature.weights is None:
             values = bags(values, info.feature.padding_value)
+        elif info.feature.axes:  # With weights, padding must stay at its position.
+            values = values.tolist()
         if info.role == "behavior":
             first = info.sequence.input_name(id_feature(info.sequence.of))
             there = raw[first][real] != id_feature(info.sequence.of).padding_value

@@ -12,7 +12,7 @@ from keras_din.data.encoding.lookup import (
     to_indices,
 )
 from keras_din.data.store.bags import Bags
-from keras_din.features import Bag
+from keras_din.features import Bag, BagWeights
 
 
 def fit_bag(name: str, values, separator: str | None, dim: int, min_count: int) -> Bag:
@@ -34,6 +34,13 @@ def _(feature: Bag, values, separator: str | None = None):
     check_none_is_padding(feature, flat)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return Bags(place, offsets, to_indices(feature, flat)), 0
+
+
+@to_column.register
+def _(feature: BagWeights, values, separator: str | None = None):
+    """Converts tuples of numbers to float32 bags. A missing cell is an empty bag."""
+    place, lengths, flat = _distinct_bags(values, None)
+    return Bags(place, np.concatenate([[0], np.cumsum(lengths)]), flat.to_numpy(np.float32)), 0
 
 
 def _distinct_bags(values, separator: str | None):

@@ -23,7 +23,15 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.store.bags import Bags
-from keras_din.features import OOV_INDEX, Bag, Feature, FeatureSpec, Sequence, id_feature
+from keras_din.features import (
+    OOV_INDEX,
+    Bag,
+    BagWeights,
+    Feature,
+    FeatureSpec,
+    Sequence,
+    id_feature,
+)
 
 
 def feature_name(feature) -> str:
@@ -109,6 +117,8 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
     text = {f.name for f in typed if f.raw_dtype == "string"}
     options = {"text": text, "numbers": set(), "kinds": kinds, "found": {}}
     options["named"] = {name for name in kinds if reasons.get(name) == "named in `categorical`"}
+    options["weights"] = weights = {f.name: part.name for f in known for part in f.parts[1:]}
+    text.update(weights.values())  # Also if each bag of a file has only one number.
     return options, reasons
 
 
@@ -168,6 +178,7 @@ class Features:
         self.by_name: dict[str, Feature] = {}
         self.missing: dict[str, int] = {}
         self.bags: dict = {}
+        self._weights: dict[str, Feature] = {}
         # Names of the features that mark padding of candidates or behaviors.
         self._padding_markers: set[str] = set()
         self._separators = separators or {}
@@ -194,6 +205,8 @@ class Features:
                 self.types[name] = self._type(name, facts)
         tables = known_tables(self.by_name.values())
         self.by_name = {name: f.with_table(tables) for name, f in self.by_name.items()}
+        weights = (part for f in self.by_name.values() for part in f.parts[1:])
+        self._weights = {part.name: part for part in weights}
         for name, notice in self._notices.items():
             self.types[name]["notice"] = notice
         if isinstance(dim, dict):
@@ -232,13 +245,15 @@ class Features:
         feature, separator = self.by_name[name], self._separators.get(name)
         if feature.axes:
             facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
+            facts["reason"] += "".join(f", weights in {p.name!r}" for p in feature.parts[1:])
         kept = {word: facts[word] for word in ("reason", "example") if facts.get(word) is not None}
         kind = type(feature).__name__.lower()
         return {"type": kind, **kept, "missing": facts.get("missing", {})}
 
     def __getitem__(self, feature):
-        """The learned feature of a name or of a given feature."""
-        return self.by_name[feature_name(feature)]
+        """The learned feature of a name or of a given feature, or the `BagWeights` of a name."""
+        name = feature_name(feature)
+        return self._weights[name] if name in self._weights else self.by_name[name]
 
     def column(self, feature, values) -> np.ndarray | Bags:
         """Converts raw values `(rows,)` to indices or numbers, and counts missing values."""
@@ -248,12 +263,12 @@ class Features:
         column, missing = to_column(feature, values, self._separators.get(feature.name))
         if missing:
             self.missing[feature.name] = self.missing.get(feature.name, 0) + missing
-        if isinstance(column, Bags):
+        if isinstance(column, Bags) and not isinstance(feature, BagWeights):
             self._count_bags(feature, column)
         return column
 
     def _count_bags(self, feature, column: Bags) -> None:
-        size = column.lengths[column.place]
+        size = column.row_lengths
         counts = self.bags.setdefault(
             feature.name, {"bags": 0, "empty": 0, "longest": 0, "over_max_values": 0}
         )

@@ -58,11 +58,12 @@ def dataset(
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
         `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`, int32 or float32. A
-        `Bag` has one more axis, `values`, at the end. `y` is float32 `(batch, candidates)`, or a
-        dict of such tensors by output name if the spec has several labels. There is 1 candidate
-        per row, or with `by_request` all candidates of the request. Requests of unequal size are
-        padded with 0. If `samples` have weights or there is such padding, elements are
-        `(x, y, sample_weight)`, with float32 weights `(batch, candidates)` that are 0 on padding.
+        `Bag` has one more axis, `values`, at the end, and its weights have its shape, float32. `y`
+        is float32 `(batch, candidates)`, or a dict of such tensors by output name if the spec has
+        several labels. There is 1 candidate per row, or with `by_request` all candidates of the
+        request. Requests of unequal size are padded with 0. If `samples` have weights or there is
+        such padding, elements are `(x, y, sample_weight)`, with float32 weights
+        `(batch, candidates)` that are 0 on padding.
 
         The dataset has three attributes. `groups` is the group of each row, int64 `(rows,)`, or
         `None` if shuffled. `spec` is the spec, which models compare with their own.

@@ -92,11 +92,14 @@ def update_columns(spec: FeatureSpec, changed: dict, behaviors: dict, parts: dic
     if not changed:
         return behaviors, parts
 
+    of_feature = {
+        name: changed[feature.table.name]
+        for name, feature in spec.features.items()
+        if feature.table is not None and feature.table.name in changed
+    }
+
     def updated(columns: dict) -> dict:
-        return {
-            name: _updated(column, changed.get(getattr(spec.features[name].table, "name", None)))
-            for name, column in columns.items()
-        }
+        return {name: _updated(column, of_feature.get(name)) for name, column in columns.items()}
 
     return (
         {n: dataclasses.replace(log, columns=updated(log.columns)) for n, log in behaviors.items()},

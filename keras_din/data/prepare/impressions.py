@@ -127,7 +127,8 @@ def prepare_impressions(
         min_count: How often a value must occur in training to have its own embedding.
         bags: Columns of text with several values: name -> separator, or only names for the
             separator `|`. They become a `Bag`. Columns of lists become a `Bag` without being
-            named. The text of a `Bag` that is given instead of a name is split in the same way.
+            named. The text of a `Bag` that is given instead of a name is split in the same way, and
+            so is the text of its weights. A row without one weight from 0 per value is kept aside.
         numeric: Columns of amounts, which become a `Numeric` even if they are whole numbers.
         categorical: Columns of ids or categories, which become a `Categorical` even if they are
             whole numbers as floats, or, in a CSV file, any numbers, as they are written.

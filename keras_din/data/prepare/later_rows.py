@@ -7,7 +7,7 @@ from keras_din.data.prepare.read_rows import read_rows
 from keras_din.data.prepare.row_histories import history_columns, split_cells, to_lists
 from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
 from keras_din.data.reading.source import has_lines, is_csv
-from keras_din.features import FeatureSpec
+from keras_din.features import BagWeights, FeatureSpec
 
 
 def is_text(source) -> bool:
@@ -61,9 +61,10 @@ def read_later_rows(
     own = [info.feature for info in inputs if info.sequence is None]
     context = [info.feature for info in inputs if info.role == "context"]
     side_features = [f for f in of_behaviors.values() if f not in own]
+    others = [f for f in (*context, *side_features) if not isinstance(f, BagWeights)]
     columns = log_columns(
         spec.target,
-        [*context, *side_features],
+        others,  # A bag has its weights itself.
         (),
         None,
         ids=ids,

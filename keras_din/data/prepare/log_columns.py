@@ -14,7 +14,7 @@ from keras_din.data.encoding.features import (
 from keras_din.data.reading.bag_cells import check_separators
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.times import ORDER
-from keras_din.features import TIME, Feature, FeatureSpec, Timestamp
+from keras_din.features import TIME, Feature, FeatureSpec, Timestamp, check_weight_names
 
 
 class LogColumns(NamedTuple):
@@ -77,7 +77,7 @@ class LogColumns(NamedTuple):
         Each has a column.
         """
         features = [*self.of, *self.side_features]
-        kept = [f for f in features if isinstance(f, str) or f.has_column]
+        kept = [f for f in with_weights(features) if isinstance(f, str) or f.has_column]
         if not any(isinstance(f, Feature) and f.from_times for f in features):
             return kept
         return [*kept, Timestamp(TIME, self.of_times[0].time_unit)]
@@ -162,6 +162,7 @@ def log_columns(
     of = behavior_features(of, target)
     features = [*target, *context, *side_features]
     separators = check_separators(bags, features, [*ids, time, *numbers])
+    _check_weights(features, [*ids, time, *numbers])
     reading, reasons = csv_hints(features, feature_name(target[0]), ids, numeric, categorical)
     reading["numbers"].update(numbers)
     if time is not None:
@@ -169,9 +170,26 @@ def log_columns(
     return LogColumns(target, context, side_features, of, separators, reading, reasons)
 
 
+def _check_weights(features: list, others: list) -> None:
+    """Raises a `ValueError` if the weights of a bag are in a column with another role."""
+    check_weight_names(features)
+    names = {part.name for f in features if isinstance(f, Feature) for part in f.parts[1:]}
+    if used := sorted(names.intersection(others)):
+        raise ValueError(
+            "The `weights` of a Bag must be in a column of their own. "
+            f"Received: weights={used[0]!r}, a column that has another role."
+        )
+
+
+def with_weights(features) -> list:
+    """Returns features or names, with the `BagWeights` after each bag that has `weights`."""
+    return [part for f in features for part in (f.parts if isinstance(f, Feature) else [f])]
+
+
 def column_features(features) -> list:
-    """Returns the name of each feature that has a column in the log."""
-    return [feature_name(f) for f in features if isinstance(f, str) or f.has_column]
+    """Returns the names of the columns of features in a log, also of the weights of bags."""
+    found = with_weights(features)
+    return [feature_name(f) for f in found if isinstance(f, str) or f.has_column]
 
 
 def refuse_order(features, unit: str) -> None:

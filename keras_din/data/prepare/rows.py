@@ -196,7 +196,7 @@ def prepare_rows(
     spec = columns.spec(features, histories, max_length)
     spec = dataclasses.replace(spec, labels=tuple(of_label))
     for name in own:
-        if spec.features[name].axes:
+        if spec.inputs[name].feature.axes:
             frame[name] = split_cells(frame[name], columns.separators.get(name))
         else:
             missing[name] = int(is_missing(to_plain_series(frame[name])).sum())
@@ -232,7 +232,7 @@ def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
     """
     counts = {}
     for name, info in spec.inputs.items():
-        if info.feature.from_times:
+        if info.feature.from_times or info.feature.axes:
             continue
         if info.feature.is_numeric:
             if info.role == "behavior":
@@ -240,6 +240,6 @@ def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
             else:
                 values = samples.columns[name]
             counts[name] = int((~np.isfinite(values)).sum())
-        elif not info.feature.axes:
+        else:
             counts[name] = missing[name]
     return {name: count for name, count in counts.items() if count}

@@ -27,12 +27,14 @@ from keras_din.data.reading.labels import (
 )
 from keras_din.data.reading.source import as_source, to_frame
 from keras_din.data.reading.text_types import is_missing_among_numbers, is_missing_token
+from keras_din.data.reading.weight_cells import to_weights
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import (
     TIME,
     Bag,
+    BagWeights,
     Categorical,
     FeatureSpec,
     Label,
@@ -76,9 +78,9 @@ def rows_to_samples(
             history. Positions whose first feature is padding are left out. Padding is a missing
             value, an empty string or 0; if 0 is in the vocabulary, it is the first of -1, -2, ...
             that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
-            out too. Features that are computed from times have no columns: `time` and
-            `{sequence}_time` have dates, ISO 8601 strings, or numbers in their `time_unit`. The
-            times of the first behaviors may be missing.
+            out too. Its `weights` are lists of the same lengths. Features that are computed from
+            times have no columns: `time` and `{sequence}_time` have dates, ISO 8601 strings, or
+            numbers in their `time_unit`. The times of the first behaviors may be missing.
         spec: The features.
         label: Column of 0 and 1. For a spec with several labels, a list of names and `Label`
             objects, each the name of its column, or a dict of these -> column. `None` sets all
@@ -103,8 +105,8 @@ def rows_to_samples(
         `Samples`.
 
     Raises:
-        ValueError: If a column is missing or has another type, or the lists of one sequence
-            differ in length.
+        ValueError: If a column is missing or has another type, the lists of one sequence differ in
+            length, or the weights of a bag are not one number from 0 for each of its values.
 
     Example:
 
@@ -153,12 +155,13 @@ def rows_to_samples(
             )
     behaviors = {sequence.name: _log(frame, spec, sequence) for sequence in spec.sequences}
     request = spec.time_inputs.get(TIME)
+    inputs = {
+        name: (info.feature, frame[name])
+        for name, info in spec.inputs.items()
+        if info.role != "behavior" and not info.feature.from_times
+    }
     samples = Samples(
-        columns={
-            name: rows_to_column(info.feature, name, frame[name])
-            for name, info in spec.inputs.items()
-            if info.role != "behavior" and not info.feature.from_times
-        },
+        columns={name: _column(inputs, name) for name in inputs},
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
         labels={
             each.name: _labels(frame, of_label, each.name, label_map)
@@ -171,6 +174,59 @@ def rows_to_samples(
         time=None if request is None else row_times(request, TIME, frame[TIME]),
     )
     return behaviors, samples
+
+
+def _column(inputs: dict, name: str):
+    """Converts an input to a column.
+
+    Args:
+        inputs: Name of each input -> its feature and its values, see `rows_to_column`.
+        name: The name of the input.
+    """
+    feature, values = inputs[name]
+    if not isinstance(feature, BagWeights):
+        return rows_to_column(feature, name, values)
+    bag = feature.input_of_bag(name)
+    return _weights_of_bag(feature, name, values, bag, *inputs[bag])
+
+
+def _weights_of_bag(feature: BagWeights, name: str, values, bag: str, of_bag, bag_values) -> Bags:
+    """Converts the weights of a bag, without those of its padding.
+
+    Args:
+        feature: The weights.
+        name: Name of their column.
+        values: Their lists, see `rows_to_column`.
+        bag: Name of the column of the bag.
+        of_bag: The `Bag`.
+        bag_values: Its lists.
+    """
+    lengths, numbers = list_column(name, values, feature)
+    sizes, raw = list_column(bag, bag_values, of_bag)
+
+    def where(row: int) -> str:
+        if isinstance(values, pd.Series):
+            return describe_row(values, row, "row")
+        return f"behavior {row} of the column from 0"
+
+    if (lengths != sizes).any():
+        row = int((lengths != sizes).argmax())
+        raise ValueError(
+            f"Column {name!r} must have one weight for each value of {bag!r}. "
+            f"Received: {lengths[row]} weights of {sizes[row]} values in {where(row)}."
+        )
+    real = is_real(_numpy(raw), of_bag)
+    row_of_value = np.repeat(np.arange(len(values)), lengths)[real]
+    flat = pd.Series(_numpy(numbers))[real]
+    weights = to_weights(flat)
+    if np.isnan(weights).any():
+        at = int(np.isnan(weights).argmax())
+        raise ValueError(
+            f"Column {name!r} must hold weights, finite numbers from 0. "
+            f"Received: {format_value(flat.iloc[at])} in {where(row_of_value[at])}."
+        )
+    size = np.bincount(row_of_value, minlength=len(values))
+    return Bags(np.arange(len(values)), np.concatenate([[0], np.cumsum(size)]), weights)
 
 
 def _labels(frame: pd.DataFrame, of_label: dict, name: str, label_map) -> np.ndarray:
@@ -358,6 +414,7 @@ def _numpy(values) -> np.ndarray:
 
 def _log(frame: pd.DataFrame, spec: FeatureSpec, sequence) -> BehaviorLog:
     columns: dict = {}
+    inputs: dict = {}
     lengths: dict[str, np.ndarray] = {}
     real, times = None, None
     marks_padding = id_feature(sequence.of)
@@ -377,7 +434,8 @@ def _log(frame: pd.DataFrame, spec: FeatureSpec, sequence) -> BehaviorLog:
         if isinstance(feature, Timestamp):  # The last one.
             times = row_times(feature, name, _numpy(values), real, of_behaviors=True)
             continue
-        columns[feature.name] = rows_to_column(feature, name, values)
+        inputs[name] = feature, values
+        columns[feature.name] = _column(inputs, name)
         if feature is marks_padding:
             real = is_real(_numpy(values), feature)
     row = np.repeat(np.arange(len(frame)), lengths[first])[real]

@@ -8,7 +8,7 @@ import pandas as pd
 from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.label_columns import label_map_by_column
-from keras_din.data.prepare.log_columns import column_features, log_columns
+from keras_din.data.prepare.log_columns import column_features, log_columns, with_weights
 from keras_din.data.prepare.recent_behaviors import own_behaviors
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
@@ -141,7 +141,7 @@ def log_to_samples(
 
     # Encode.
     features = columns.fit(lambda name: frame[name], 16, 1)
-    encoded = {f.name: features.column(f.name, frame[f.name]) for f in of_log}
+    encoded = {name: features.column(name, frame[name]) for name in columns.names}
 
     # Point.
     logs, new, duplicates = {}, {}, {}
@@ -266,7 +266,7 @@ def _log(sequence, parts: list, users: int) -> tuple:
     A duplicate is a behavior of the second part that is also in the first part.
     """
     if not parts:
-        empty = {f.name: _empty_column(f) for f in sequence.features if f.has_column}
+        empty = {f.name: _empty_column(f) for f in with_weights(sequence.features) if f.has_column}
         return BehaviorLog.from_events(np.zeros(0, int), empty, np.zeros(0, int), users), 0
     user, held, at = concat_behaviors(parts)
     if len(parts) == 1:
@@ -285,5 +285,5 @@ def _log(sequence, parts: list, users: int) -> tuple:
 def _empty_column(feature):
     """Returns a column without rows."""
     if feature.axes:
-        return Bags(np.zeros(0, int), np.zeros(1, int), np.zeros(0, np.int32))
+        return Bags(np.zeros(0, int), np.zeros(1, int), np.zeros(0, feature.input_dtype))
     return np.zeros(0, feature.input_dtype)

@@ -19,7 +19,8 @@ class Bags:
     Args:
         place: Integers `(rows,)`, the index of each row's bag.
         offsets: Integers `(bags + 1,)`, from 0 to the number of values.
-        values: `(values,)`, int32 indices of a `Bag`.
+        values: `(values,)`, int32 indices of a `Bag`, or float32 weights of its values. The column
+            of weights has its own distinct bags.
 
     Raises:
         ValueError: If `offsets` decrease or do not end at the number of values, or a place is not
@@ -55,6 +56,11 @@ class Bags:
     def __getitem__(self, rows):
         """The bags of `rows`: a slice, an array of row numbers or a boolean mask."""
         return dataclasses.replace(self, place=self.place[rows])
+
+    @property
+    def row_lengths(self) -> np.ndarray:
+        """How many values each row has: int64 `(rows,)`."""
+        return self.lengths[self.place]
 
     @property
     def lengths(self) -> np.ndarray:

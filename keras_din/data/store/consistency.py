@@ -7,6 +7,7 @@ from keras_din.data.store.bags import Bags
 from keras_din.features import (
     PADDING_INDEX,
     Bag,
+    BagWeights,
     Categorical,
     FeatureSpec,
     Numeric,
@@ -25,8 +26,8 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
 
     Returns:
         Input name -> stored column `(rows,)` or `(events,)`: int32 for a `Categorical`; float32
-        or int32 for a `Numeric`, with NaN where a number is missing; `Bags` for a `Bag`; int64
-        times in microseconds for an `Elapsed` and a `Calendar`.
+        or int32 for a `Numeric`, with NaN where a number is missing; `Bags` for a `Bag` and for its
+        weights; int64 times in microseconds for an `Elapsed` and a `Calendar`.
 
     Raises:
         ValueError: If something is inconsistent. The error names the input, the first bad row and
@@ -59,6 +60,8 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         is_id = bool(features) and info.feature is id_feature(features)
         columns[name] = stored[key]
         check_column(info.feature, name, stored[key], is_id)
+        if isinstance(info.feature, BagWeights):
+            _check_lengths(info.feature, name, stored)
     for sequence in spec.sequences:
         if sequence.name not in samples.history:
             raise ValueError(
@@ -78,7 +81,7 @@ def count_missing(spec: FeatureSpec, columns: dict) -> dict:
     """
     counts: dict[str, int] = {}
     for name, info in spec.inputs.items():
-        if info.feature.is_numeric:
+        if info.feature.is_numeric and not info.feature.axes:
             column = columns[name]
             missing = sum(int((~np.isfinite(column[part])).sum()) for part in chunks(len(column)))
             counts |= {name: missing} if missing else {}
@@ -150,9 +153,38 @@ def _(feature: Bag, name: str, column, is_id: bool) -> None:
 
 
 @check_column.register
+def _(feature: BagWeights, name: str, column, is_id: bool) -> None:
+    _check_type(feature, name, column, Bags, "`Bags`")
+    values = column.values
+    if values.dtype != np.float32:
+        raise ValueError(f"Input {name!r} must be float32 weights. Received: {values.dtype}.")
+    wrong = lambda part: ~((values[part] >= 0) & (values[part] < np.inf))  # noqa: E731
+    at = first_where(len(values), wrong)
+    if at is not None:
+        raise ValueError(
+            f"Input {name!r} must be weights, finite numbers from 0. "
+            f"Received: {values[at]:g} in value {at}."
+        )
+
+
+@check_column.register
 def _(feature: Numeric, name: str, column, is_id: bool) -> None:
     # Any number is valid: the pipeline replaces NaN and infinity with the mean.
     _check_type(feature, name, column, np.ndarray, "one value per row")
+
+
+def _check_lengths(feature: BagWeights, name: str, stored: dict) -> None:
+    """Raises a `ValueError` unless each row has as many weights as values."""
+    bags, weights = stored[feature.bag], stored[feature.name]
+    sizes, others = bags.lengths, weights.lengths
+    differ = lambda part: sizes[bags.place[part]] != others[weights.place[part]]  # noqa: E731
+    row = first_where(len(bags), differ)
+    if row is not None:
+        raise ValueError(
+            f"Input {name!r} must have one weight for each value of {feature.bag!r}. "
+            f"Received: {others[weights.place[row]]} weights of {sizes[bags.place[row]]} values in "
+            f"row {row}."
+        )
 
 
 def _check_type(feature, name: str, column, wanted: type, described: str) -> None:

@@ -92,6 +92,27 @@ def segment_mean(values, rows, counts):
     return sums / ops.expand_dims(ops.cast(ops.maximum(counts, 1), sums.dtype), -1)
 
 
+@promote_half
+def segment_weighted_mean(values, weights, rows, batch):
+    """Computes `sum_j w_j v_j / sum_j w_j` over the positions of each row, 0 if the divisor is 0.
+
+    `(positions, dim)` and weights `(positions,)` from 0 -> `(batch, dim)`.
+    """
+    weights = ops.expand_dims(weights, -1)
+    total = segment_sum(weights, rows, batch)
+    total = ops.where(total > 0, total, ops.ones_like(total))
+    return segment_sum(values * weights, rows, batch) / total
+
+
+@promote_half
+def segment_weighted_sum(values, weights, rows, batch):
+    """Computes `sum_j w_j v_j` over the positions of each row.
+
+    `(positions, dim)` and weights `(positions,)` -> `(batch, dim)`.
+    """
+    return segment_sum(values * ops.expand_dims(weights, -1), rows, batch)
+
+
 def segment_max(values, rows, batch):
     """Takes the maximum over the positions of each row, 0 if there are none."""
     return _form().segment_max(values, rows, batch)

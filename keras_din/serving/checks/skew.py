@@ -14,6 +14,7 @@ from keras_din.features import (
     PADDING_INDEX,
     TIME,
     Bag,
+    BagWeights,
     Categorical,
     EmbeddedFeature,
     FeatureSpec,
@@ -278,16 +279,16 @@ def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, serve
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     for name, info in spec.inputs.items():
         if info.role != "behavior":
-            ours, theirs = align_inputs(info.feature, x[name], served[name])
+            ours, theirs = _align(info.feature, name, x, served)
             differ = _differ(info.feature, ours, theirs) & (real if info.role == "target" else True)
             rows, places = np.nonzero(differ)[0], np.nonzero(differ)
             sent = raw[TIME][rows] if info.feature.from_times else raw[name][places]
             _count(found, name, first_row, rows, sent, theirs[places], ours[places])
     for sequence in spec.sequences:
-        _compare_behaviors(found, first_row, sequence, raw, x, served)
+        _compare_behaviors(found, first_row, spec, sequence, raw, x, served)
 
 
-def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
+def _compare_behaviors(found, first_row, spec, sequence, raw, x, served) -> None:
     """Compares the valid behaviors of each row. The positions of padding may differ."""
     first = sequence.input_name(id_feature(sequence.of))
     ours, theirs = (np.asarray(each[first]) != PADDING_INDEX for each in (x, served))
@@ -298,15 +299,26 @@ def _compare_behaviors(found, first_row, sequence, raw, x, served) -> None:
     same = (lengths[0] == lengths[1])[:, None]
     ours, theirs = ours & same, theirs & same
     rows = np.nonzero(ours)[0]
-    for feature in sequence.features:
-        name = sequence.input_name(feature)
-        if not feature.has_input:
-            continue
-        pipelines, versions = align_inputs(feature, np.asarray(x[name])[ours], served[name][theirs])
+    infos = {name: info for name, info in spec.inputs.items() if info.sequence is sequence}
+    x = {name: np.asarray(x[name])[ours] for name in infos}
+    served = {name: served[name][theirs] for name in infos}
+    for name, info in infos.items():
+        feature = info.feature
+        pipelines, versions = _align(feature, name, x, served)
         differ = _differ(feature, pipelines, versions)
         sent = raw[f"{sequence.name}_{TIME}" if feature.from_times else name]
         examples = sent[theirs][differ], versions[differ], pipelines[differ]
         _count(found, name, first_row, rows[differ], *examples)
+
+
+def _align(feature, name: str, x: dict, served: dict) -> tuple:
+    """Returns an input of two models as arrays of the same shape; see `align_inputs`."""
+    if not isinstance(feature, BagWeights):
+        return align_inputs(feature, x[name], served[name])
+    bags = [np.asarray(each[feature.input_of_bag(name)]) for each in (x, served)]
+    weights = [np.asarray(each[name]) for each in (x, served)]
+    weights = [np.where(b != PADDING_INDEX, w, 0) for b, w in zip(bags, weights, strict=True)]
+    return _values_first(bags, weights)
 
 
 @per_kind
@@ -323,16 +335,19 @@ def _(feature, ours, theirs):
 
 @align_inputs.register
 def _(feature: Bag, ours, theirs):
-    """Moves the padding of bags to the end and pads them to the same width."""
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    width = max(ours.shape[-1], theirs.shape[-1])
+    bags = [np.asarray(ours), np.asarray(theirs)]
+    return _values_first(bags, bags)
 
-    def values_first(bags):
-        order = np.argsort(bags == PADDING_INDEX, axis=-1, kind="stable")
-        padding = [(0, 0)] * (bags.ndim - 1) + [(0, width - bags.shape[-1])]
-        return np.pad(np.take_along_axis(bags, order, -1), padding)
 
-    return values_first(ours), values_first(theirs)
+def _values_first(bags: list, values: list) -> tuple:
+    """Moves values at the padding of bags to the end, and pads them to the same width."""
+    width = max(each.shape[-1] for each in bags)
+    found = []
+    for bag, of_bag in zip(bags, values, strict=True):
+        order = np.argsort(bag == PADDING_INDEX, axis=-1, kind="stable")
+        padding = [(0, 0)] * (bag.ndim - 1) + [(0, width - bag.shape[-1])]
+        found.append(np.pad(np.take_along_axis(of_bag, order, -1), padding))
+    return tuple(found)
 
 
 def _differ(feature, ours, theirs):
@@ -403,7 +418,7 @@ def _ablations(spec) -> dict:
                 x[name] = np.where(x[name] != PADDING_INDEX, index, x[name])
         return raw, x
 
-    features = [f for f in spec.features.values() if f.has_input]
+    features = [part for f in spec.features.values() if f.has_input for part in f.parts]
     found = {f.name: of_feature(f) for f in features if not f.from_times}
     if len(found) < len(features):
         found[TIME] = of_times  # Together, because they read the same times.
@@ -422,6 +437,11 @@ def _(feature: EmbeddedFeature, raw, x):
     is_real = raw != feature.padding_value
     raw = np.where(is_real, raw_from_indices(feature, index), raw)
     return raw, np.where(x != PADDING_INDEX, np.int32(index), x)
+
+
+@ablate_feature.register
+def _(feature: BagWeights, raw, x):
+    return np.ones_like(raw), np.ones_like(x)
 
 
 @ablate_feature.register

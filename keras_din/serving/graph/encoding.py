@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_din.features import (
     PADDING_INDEX,
     Bag,
+    BagWeights,
     Categorical,
     FeatureSpec,
     Numeric,
@@ -48,8 +49,9 @@ class FeatureEncoder(tf.Module):
         Returns:
             Tensor of the same shape. Features with a table give int32 indices: unknown values,
             empty strings, `MISSING_INT64` of hash buckets and indices out of range are
-            out-of-vocabulary. After the first `max_values` values of a `Bag` all is padding. A
-            `Numeric` gives float32, with its mean for values that are not finite.
+            out-of-vocabulary. After the first `max_values` values of a `Bag` all is padding. Its
+            weights give float32, 0 for those that are negative or not finite. A `Numeric` gives
+            float32, with its mean for values that are not finite.
         """
         return model_input(feature, values, self)
 
@@ -84,6 +86,11 @@ def _(feature: Bag, values, encoder: FeatureEncoder):
 @model_input.register
 def _(feature: Numeric, values, encoder: FeatureEncoder):
     return tf.where(tf.math.is_finite(values), values, feature.mean)
+
+
+@model_input.register
+def _(feature: BagWeights, values, encoder: FeatureEncoder):
+    return tf.where(tf.math.is_finite(values) & (values >= 0), values, 0.0)
 
 
 def first_values(indices, max_values: int):

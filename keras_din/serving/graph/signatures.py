@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.features import PADDING_INDEX, TIME, FeatureSpec, id_feature
+from keras_din.features import PADDING_INDEX, TIME, BagWeights, FeatureSpec, id_feature
 from keras_din.outputs import by_output
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.encoding import FeatureEncoder, raw_dtype
@@ -16,9 +16,9 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
     """Returns name -> `tf.TensorSpec` for the inputs of a signature.
 
     Shapes: context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` in `serving_default`
-    and `(batch, candidates)` in `rank`. A `Bag` has one more axis, its values. The dtype is that
-    of the raw values. Features that are computed from times have the inputs `time` `(batch,)` and
-    `{sequence}_time` `(batch, time)` instead of their own, int64.
+    and `(batch, candidates)` in `rank`. A `Bag` has one more axis, its values, and its weights have
+    the same shape. The dtype is that of the raw values. Features that are computed from times have
+    the inputs `time` `(batch,)` and `{sequence}_time` `(batch, time)` instead of their own, int64.
     """
     return {
         name: tf.TensorSpec([None] * len(names), raw_dtype(spec.raw_inputs[name].feature), name)
@@ -52,11 +52,12 @@ def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> di
     padding if the first `Categorical` of its sequence is padding. Other features do not matter
     there. Of a history longer than `max_length` the most recent behaviors are used, of a bag with
     more than `max_values` values the first ones. If the numbers of rows, candidates or behaviors
-    differ between inputs, an `InvalidArgumentError` names one of them. Features that are computed
+    differ between inputs, or those of the values of a bag and its weights, an
+    `InvalidArgumentError` names one of them. Features that are computed
     from times read `time` and `{sequence}_time` instead of an input of their own.
     """
     first = id_feature(spec.target)
-    inputs = _check_row_counts(first.name, inputs)
+    inputs = _check_weights(spec, _check_row_counts(first.name, inputs))
     x = {}
     for name, info in spec.inputs.items():
         if info.sequence is None and info.feature.from_times:
@@ -65,13 +66,15 @@ def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> di
             x[name] = encoder(info.feature, inputs[name])
     x[first.name] = encoder.with_padding(first, inputs[first.name])
     shape = tf.shape(x[first.name])
-    for feature in spec.target:
-        if feature.from_times:
-            x[feature.name] = tf.broadcast_to(x[feature.name][:, tf.newaxis], shape)
-        elif feature is not first and feature.has_input:
-            x[feature.name] = _check_shape(shape, first.name, feature.name, x[feature.name])
+    for name, info in spec.inputs.items():
+        if info.role != "target" or info.feature is first:
+            continue
+        if info.feature.from_times:
+            x[name] = tf.broadcast_to(x[name][:, tf.newaxis], shape)
+        else:
+            x[name] = _check_shape(shape, first.name, name, x[name])
     for sequence in spec.sequences:
-        x |= _behaviors(sequence, encoder, inputs)
+        x |= _behaviors(spec, sequence, encoder, inputs)
     return x
 
 
@@ -110,16 +113,31 @@ def _check_row_counts(first: str, inputs: dict) -> dict:
         return {name: tf.identity(values) for name, values in inputs.items()}
 
 
-def _behaviors(sequence, encoder: FeatureEncoder, inputs: dict) -> dict:
+def _check_weights(spec: FeatureSpec, inputs: dict) -> dict:
+    """Returns the inputs, and fails in the graph if a bag and its weights differ in shape.
+
+    Without this check, one weight could be broadcast to all values.
+    """
+    checks = []
+    for name, info in spec.raw_inputs.items():
+        if isinstance(info.feature, BagWeights):
+            bag = info.feature.input_of_bag(name)
+            sizes = tf.shape(inputs[bag]), tf.shape(inputs[name])
+            checks.append(tf.debugging.assert_equal(*sizes, f"{name} must have the shape of {bag}"))
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(values) for name, values in inputs.items()}
+
+
+def _behaviors(spec: FeatureSpec, sequence, encoder: FeatureEncoder, inputs: dict) -> dict:
     first = id_feature(sequence.of)
     name = sequence.input_name(first)
     indices = encoder.with_padding(first, inputs[name])
     shape = tf.shape(indices)
     keep = most_recent(indices, sequence.max_length)
     x = {name: tf.where(keep, indices, PADDING_INDEX)}
-    for feature in sequence.features:
-        if feature is not first and feature.has_input:
-            other = sequence.input_name(feature)
+    features = {n: info.feature for n, info in spec.inputs.items() if info.sequence is sequence}
+    for other, feature in features.items():
+        if feature is not first:
             if feature.from_times:
                 at = f"{sequence.name}_{TIME}"
                 times = _check_shape(shape, name, at, inputs[at])
