@@ -24,6 +24,7 @@ if not _is_command():
     from keras_din.ctr_model import CTRModel
     from keras_din.features import (
         Bag,
+        Bucketized,
         Calendar,
         Categorical,
         Elapsed,
@@ -90,6 +91,7 @@ def __dir__():
 __all__ = [
     "__version__",
     "Bag",
+    "Bucketized",
     "CTRModel",
     "Calendar",
     "Categorical",

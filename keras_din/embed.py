@@ -9,6 +9,7 @@ from keras_din.derived_values import derived_values
 from keras_din.features import (
     PADDING_INDEX,
     Bag,
+    Bucketized,
     Categorical,
     FeatureSpec,
     Numeric,
@@ -23,6 +24,7 @@ from keras_din.layers import (
     PackSequence,
     RaggedToDense,
     Standardize,
+    TransformNumbers,
 )
 from keras_din.spec_fingerprint import fingerprint
 
@@ -79,9 +81,13 @@ def build_inputs(spec: FeatureSpec) -> dict:
     behaviors. They are int32 indices of a `Categorical` and float32 numbers of a `Numeric`. A `Bag`
     has one more axis for its values, int32 indices with padding at any position. Its weights have
     the same shape, float32. Inputs with rows of different lengths can be `tf.RaggedTensor`s.
+    If a feature has fields that must be learned first, such as the knots of a `Numeric`, a
+    `ValueError` names it.
     """
     if not isinstance(spec, FeatureSpec):
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
+    for feature in spec.features.values():
+        feature.check_learned()
     return {
         name: keras.Input(
             shape=(None,) * ((info.role != "context") + len(info.feature.axes)),
@@ -125,7 +131,8 @@ def valid_mask(features, tensors):
 
 
 def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
-    """Embeds the inputs of a spec. There is one layer per table. A `Numeric` is standardized.
+    """Embeds the inputs of a spec. There is one layer per table. A `Numeric` is transformed
+    and standardized.
 
     Args:
         spec: The features.
@@ -212,13 +219,10 @@ def feature_layer(feature, tables):
     """
 
 
-@feature_layer.register
-def _(feature: Categorical, tables):
-    return tables[feature.table.name]
-
-
-@feature_layer.register
-def _(feature: TimeFeature, tables):
+@feature_layer.register(Bucketized)
+@feature_layer.register(Categorical)
+@feature_layer.register(TimeFeature)
+def _(feature, tables):
     return tables[feature.table.name]
 
 
@@ -233,5 +237,19 @@ def _(feature: Bag, tables):
 
 @feature_layer.register
 def _(feature: Numeric, tables):
-    standardize = Standardize(feature.mean, feature.std, name=f"standardize_{feature.name}")
-    return lambda numbers: ops.expand_dims(standardize(numbers), -1)
+    standardize = Standardize(*feature.moments, name=f"standardize_{feature.name}")
+    transform = _transform(feature)
+    return lambda numbers: ops.expand_dims(standardize(transform(numbers)), -1)
+
+
+def _transform(feature: Numeric):
+    """Returns the function from raw to transformed numbers, float32 in mixed precision too."""
+    options: dict = {"dtype": "float32", "name": f"transform_{feature.name}"}
+    options |= {"missing": feature.fill_value}
+    if feature.transform == "log1p":
+        return TransformNumbers("log1p", **options)
+    if feature.transform == "clip":
+        return TransformNumbers("clip", feature.limits, **options)
+    if feature.transform == "quantile":
+        return TransformNumbers("interpolate", *feature.points, **options)
+    return lambda numbers: numbers

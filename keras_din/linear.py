@@ -3,7 +3,15 @@
 import keras
 from keras import ops
 
-from keras_din.features import NUM_RESERVED, Bag, Categorical, Numeric, TimeFeature, per_kind
+from keras_din.features import (
+    NUM_RESERVED,
+    Bag,
+    Bucketized,
+    Categorical,
+    Numeric,
+    TimeFeature,
+    per_kind,
+)
 from keras_din.layers import (
     BagEmbedding,
     Embedding,
@@ -73,6 +81,7 @@ def weight_layer(feature, embeddings_initializer, options):
     """
 
 
+@weight_layer.register(Bucketized)
 @weight_layer.register(Categorical)
 @weight_layer.register(TimeFeature)
 def _(feature, embeddings_initializer, options):

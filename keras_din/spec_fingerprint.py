@@ -14,6 +14,7 @@ from keras_din.features import (
 )
 
 _DEFAULT_LABELS = {DEFAULT_OUTPUT: DEFAULT_LABEL}  # Not written into a fingerprint.
+_MOST = 8  # The most entries of a list that a sentence has.
 _DESCRIPTIONS = {
     "vocabulary": "a vocabulary",
     "hash": "hash buckets",
@@ -27,10 +28,10 @@ def fingerprint(spec: FeatureSpec) -> str:
     """Returns a short JSON text with all that determines the meaning of a model's inputs.
 
     It contains the names of inputs, the kinds of features, their values in order with the spare
-    rows, the mean and standard deviation of a `Numeric`, the features that determine padding, and
-    the label of each output unless these are the default ones. It does not contain `dim` and
-    `pooling`, which the model has itself, and `max_length` and `max_values`, which concern only
-    data.
+    rows, the transform, mean and standard deviation of a `Numeric`, the boundaries of buckets, the
+    features that determine padding, and the label of each output unless these are the default
+    ones. It does not contain `dim` and `pooling`, which the model has itself, and `max_length` and
+    `max_values`, which concern only data.
     """
     content = _content(spec)
     for name, entry in content["features"].items():
@@ -200,9 +201,9 @@ def _feature_differences(was: dict, now: dict, feature, what: str, unordered) ->
         return [f"its `weights` is {weights[0]!r} in the model, {weights[1]!r} in {what}"]
     if "way" not in was:
         return [
-            f"its {word} is {_number(was[word])} in the model, {_number(now[word])} in {what}"
-            for word in was
-            if not _close(was[word], now[word], was.get("std", 1.0))
+            _field_difference(word, was.get(word), now.get(word), what)
+            for word in was | now
+            if not _close(was.get(word), now.get(word), was.get("std", 1.0))
         ]
     for word in ("way", "dtype"):
         if was[word] != now[word]:
@@ -218,9 +219,23 @@ def _close(was, now, scale: float) -> bool:
 
     The last digits of a mean depend on how it was computed.
     """
+    if isinstance(was, list) and isinstance(now, list):
+        pairs = zip(was, now, strict=False)
+        return len(was) == len(now) and all(_close(a, b, 0.0) for a, b in pairs)
     if not (isinstance(was, float) and isinstance(now, float)):
         return was == now
     return math.isclose(was, now, rel_tol=1e-6, abs_tol=1e-6 * scale)
+
+
+def _field_difference(word: str, was, now, what: str) -> str:
+    """Describes how a field of a feature differs. Of two long lists it names the first entry."""
+    if isinstance(was, list) and isinstance(now, list) and max(len(was), len(now)) > _MOST:
+        if len(was) != len(now):
+            return f"its {word} are {len(was)} in the model, {len(now)} in {what}"
+        pairs = enumerate(zip(was, now, strict=True))
+        place = next(i for i, (a, b) in pairs if not _close(a, b, 0.0))
+        word, was, now = f"{word}[{place}]", was[place], now[place]
+    return f"its {word} is {_number(was)} in the model, {_number(now)} in {what}"
 
 
 def _number(value) -> str:

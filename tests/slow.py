@@ -92,6 +92,8 @@ SLOW = (
     "tests/serving/graph/test_int8_tables.py::test_a_version_is_compared_with_int8_tables*",
     "tests/serving/test_c_program.py*",
     "tests/serving/test_clients.py*",
+    "tests/serving/test_number_features.py::test_files[[]onnx]",
+    "tests/serving/test_number_features.py::test_version_computes*",
     "tests/serving/test_saved_model.py::test_a_killed_exporter*",
     "tests/serving/test_saved_model.py::test_all_operations*[[]lr]",
     "tests/serving/test_saved_model.py::test_keep*",

@@ -71,7 +71,12 @@ def specs(draw):
         kinds = ["size", "strings", "integers", "hash"]
         kind = draw(st.sampled_from(kinds if first else [*kinds, "numeric", "bag"]))
         if kind == "numeric":
-            return Numeric(name, mean=draw(st.integers(-3, 3)), std=draw(st.integers(1, 3)))
+            transform = draw(st.sampled_from([None, "log1p", "quantile", "clip"]))
+            fields = {
+                "quantile": {"mean": draw(st.floats(0, 1)), "knots": (-2, 0, 0, 1, 3)},
+                "clip": {"mean": draw(st.integers(-1, 2)), "limits": (-1, 2)},
+            }.get(transform, {"mean": draw(st.integers(-3, 3))})
+            return Numeric(name, std=draw(st.integers(1, 3)), transform=transform, **fields)
         width = draw(dim)
         if kind == "bag":
             return Bag(
@@ -106,10 +111,10 @@ def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6, values_o
             values = rng.normal(size=shape).astype("float32")
         elif isinstance(info.feature, Bag):
             shape = (*shape, values_of_a_bag)
-            values = rng.integers(1, info.feature.vocabulary_size, shape).astype("int32")
+            values = rng.integers(1, info.feature.table.values.size, shape).astype("int32")
             values *= rng.random(shape) < real
         else:
-            values = rng.integers(1, info.feature.vocabulary_size, shape).astype("int32")
+            values = rng.integers(1, info.feature.table.values.size, shape).astype("int32")
         if info.role == "behavior":
             mask = masks[info.sequence.name]
             values = values * mask.reshape(mask.shape + (1,) * (values.ndim - 2))

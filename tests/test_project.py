@@ -39,6 +39,7 @@ def test_public_names():
     assert keras_din.__all__ == [
         "__version__",
         "Bag",
+        "Bucketized",
         "CTRModel",
         "Calendar",
         "Categorical",

@@ -164,8 +164,12 @@ def _values(entry: dict) -> str:
         return f"seconds since, {len(entry['boundaries']) + 1} buckets from {low} to {high}"
     if entry["type"] == "Calendar":
         return f"{entry['part']} in the time zone {entry['time_zone']}"
-    if "mean" in entry:
-        return f"a number, mean {entry['mean']:g}, std {entry['std']:g}"
+    if entry["type"] == "Bucketized":
+        return f"a number in {len(entry['boundaries']) + 1} buckets"
+    if entry["type"] == "Numeric":
+        transform = f", {entry['transform']}" if "transform" in entry else ""
+        moments = f"mean {entry.get('mean', 0):g}, std {entry.get('std', 1):g}"
+        return f"a number{transform}, {moments}"
     if "vocabulary" in entry:
         vocabulary = entry["vocabulary"]
         dtype = entry.get("dtype") or ("string" if isinstance(vocabulary[0], str) else "int64")

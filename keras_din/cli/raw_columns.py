@@ -5,8 +5,8 @@ import pyarrow as pa
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
-from keras_din.features import Bag, BagWeights, Categorical, Numeric, per_kind
-from keras_din.serving.sample_rows import raw_from_indices
+from keras_din.features import Bag, BagWeights, Bucketized, Categorical, Numeric, per_kind
+from keras_din.serving.sample_rows import raw_from_indices, raw_from_input
 
 
 @per_kind
@@ -22,6 +22,11 @@ def _(feature: Categorical, values):
 @raw_column.register
 def _(feature: Numeric, values):
     return pa.array(values)
+
+
+@raw_column.register
+def _(feature: Bucketized, values):
+    return pa.array(raw_from_input(feature, values), from_pandas=True)
 
 
 @raw_column.register

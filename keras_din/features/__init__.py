@@ -2,6 +2,7 @@
 
 from keras_din.features.bag import POOLINGS, Bag
 from keras_din.features.bag_weights import BagWeights, check_weight_names
+from keras_din.features.bucketized import Bucketized
 from keras_din.features.calendar import Calendar, calendar_part
 from keras_din.features.categorical import Categorical, id_feature
 from keras_din.features.elapsed import Elapsed
@@ -12,6 +13,7 @@ from keras_din.features.feature_entry import (
     is_entry,
     places_of_entry,
 )
+from keras_din.features.float32 import LARGEST, SMALLEST
 from keras_din.features.kind import KINDS, Feature, per_kind, register_kind
 from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
 from keras_din.features.numeric import Numeric
@@ -32,6 +34,7 @@ __all__ = [
     "DEFAULT_LABEL",
     "DEFAULT_OUTPUT",
     "KINDS",
+    "LARGEST",
     "MISSING_INT64",
     "NO_TIME",
     "NUM_RESERVED",
@@ -39,10 +42,12 @@ __all__ = [
     "PADDING_INDEX",
     "PLACES",
     "POOLINGS",
+    "SMALLEST",
     "TIME",
     "TIME_UNITS",
     "Bag",
     "BagWeights",
+    "Bucketized",
     "Calendar",
     "Categorical",
     "Elapsed",

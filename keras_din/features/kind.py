@@ -39,6 +39,8 @@ class Feature:
         from_times: Whether values are computed from times instead of a column.
         reads_request: Whether the value of a behavior also depends on the time of the request.
         roles: Where the feature may be: `"context"`, `"target"`, and in a sequence `"behavior"`.
+        required: Names of the fields that may be `None` until they are learned, and without which
+            there is no model.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Feature:
     from_times: ClassVar[bool] = False
     reads_request: ClassVar[bool] = False
     roles: ClassVar[tuple[str, ...]] = ("context", "target", "behavior")
+    required: ClassVar[tuple[str, ...]] = ()
 
     @property
     def parts(self) -> tuple["Feature", ...]:
@@ -76,8 +79,24 @@ class Feature:
         """Whether raw values are indices already."""
         return self.raw_dtype == "int32"
 
+    @property
+    def to_learn(self) -> tuple[str, ...]:
+        """Names of the fields that are not given, which `prepare_*` learn from training values."""
+        return ()
+
     def __post_init__(self):
         check_name(type(self).__name__, self.name)
+
+    def check_learned(self) -> None:
+        """Raises a `ValueError` if a field that a model needs is not learned yet."""
+        for word in self.to_learn:
+            if word in self.required:
+                raise ValueError(
+                    f"`{word}` of {type(self).__name__} {self.name!r} must be given, or learned: "
+                    "pass the feature to `prepare_impressions`, `prepare_interactions` or "
+                    "`prepare_rows`, and use the `spec` of their result. "
+                    f"Received: {self!r}."
+                )
 
     def check_spec(self, spec: Any, info: Any) -> None:
         """Raises a `ValueError` if the feature does not fit the other features of a `FeatureSpec`.

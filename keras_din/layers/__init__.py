@@ -21,6 +21,7 @@ from keras_din.layers.pack_sequence import PackSequence
 from keras_din.layers.ragged_to_dense import RaggedToDense
 from keras_din.layers.sequence_pooling import SequencePooling
 from keras_din.layers.standardize import Standardize
+from keras_din.layers.transform_numbers import TransformNumbers
 from keras_din.recalibration import Recalibration
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "Recalibration",
     "SequencePooling",
     "Standardize",
+    "TransformNumbers",
     "GatherRows",
 ]

@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from keras_din.checks import positive_number
-
-_LARGEST = 3.4028234663852886e38  # The largest float32.
+from keras_din.ops import replace_missing
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -46,11 +45,7 @@ class Standardize(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs):
-        x = ops.cast(inputs, "float32")
-        # LiteRT supports all of these operations. ONNX turns `where` into a product, except for a
-        # condition `isnan`, and infinity times 0 is NaN. So infinities are clipped first.
-        x = ops.clip(ops.where(ops.isnan(x), self.mean, x), -_LARGEST, _LARGEST)
-        x = ops.where(ops.abs(x) < _LARGEST, x, self.mean)
+        x = replace_missing(ops.cast(inputs, "float32"), self.mean)
         return ops.cast((x - self.mean) / self.std, self.compute_dtype)
 
     def compute_output_shape(self, inputs_shape):

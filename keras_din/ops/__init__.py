@@ -10,6 +10,7 @@ from keras_din.ops.field_products import (
     sum_of_inner_products,
 )
 from keras_din.ops.gru import gru_last, gru_states
+from keras_din.ops.interpolate import interpolate
 from keras_din.ops.moments import masked_moments
 from keras_din.ops.next_behavior import sample_next_and_negative
 from keras_din.ops.packed import (
@@ -27,7 +28,9 @@ from keras_din.ops.packed import (
     segment_weighted_sum,
 )
 from keras_din.ops.ragged import is_ragged, pack_ragged, ragged_like, ragged_to_padded
+from keras_din.ops.replace_missing import replace_missing
 from keras_din.ops.row_attention import row_attention
+from keras_din.ops.signed_log1p import signed_log1p
 
 __all__ = [
     "apply_mask",
@@ -38,6 +41,7 @@ __all__ = [
     "gru_last",
     "gru_states",
     "inner_products",
+    "interpolate",
     "is_ragged",
     "masked_moments",
     "outer_product",
@@ -46,6 +50,7 @@ __all__ = [
     "position_pairs",
     "ragged_like",
     "ragged_to_padded",
+    "replace_missing",
     "row_attention",
     "row_ids",
     "row_scores",
@@ -56,6 +61,7 @@ __all__ = [
     "segment_sum",
     "segment_weighted_mean",
     "segment_weighted_sum",
+    "signed_log1p",
     "split_kernel",
     "split_projection",
     "sum_of_fields",

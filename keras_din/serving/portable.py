@@ -17,6 +17,7 @@ from keras_din.embed import build_inputs
 from keras_din.features import (
     PADDING_INDEX,
     BagWeights,
+    Bucketized,
     EmbeddedFeature,
     FeatureSpec,
     Indices,
@@ -78,8 +79,9 @@ def _(feature: EmbeddedFeature):
     return dataclasses.replace(feature, table=dataclasses.replace(feature.table, values=values))
 
 
-@index_feature.register
-def _(feature: TimeFeature):
+@index_feature.register(Bucketized)
+@index_feature.register(TimeFeature)
+def _(feature):
     return EmbeddedFeature(feature.name, feature.table.values.size, dim=feature.dim)
 
 

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_din.bucket_index import numpy_buckets
 from keras_din.features import (
+    LARGEST,
     NO_TIME,
     NUM_RESERVED,
     OOV_INDEX,
@@ -14,6 +16,7 @@ from keras_din.features import (
     TIME_UNITS,
     Bag,
     BagWeights,
+    Bucketized,
     EmbeddedFeature,
     FeatureSpec,
     HashBuckets,
@@ -29,6 +32,7 @@ from keras_din.time_index import numpy_indices
 MAX_TIME, _MAX_VALUES = 500, 30  # Sizes of random histories and bags, so that checks are fast.
 _DAY, _YEAR = 86_400, 31_536_000  # Seconds.
 _RARE = 0.05  # Share of behaviors at the time of the request, after it, and without a time.
+_MAX_LOG = 80.0  # The exponential of this is a float32.
 
 
 class SampleRows(NamedTuple):
@@ -179,8 +183,30 @@ def _(feature: EmbeddedFeature, rng, shape, values: int | None = None):
 
 @sample_feature.register
 def _(feature: Numeric, rng, shape, values: int | None = None):
-    numbers = rng.normal(feature.mean, feature.std, shape).astype(np.float32)
+    numbers = rng.normal(*feature.moments, shape)
+    if feature.transform == "log1p":
+        numbers = np.sign(numbers) * np.expm1(np.minimum(np.abs(numbers), _MAX_LOG))
+    if feature.transform == "quantile":  # Also beyond the knots.
+        knots, positions = feature.points
+        numbers = np.interp(rng.uniform(0, 1, shape), positions, knots)
+        below = max(knots[0] - (knots[-1] - knots[0]), -LARGEST)
+        numbers = np.where(rng.random(shape) < _RARE, below, numbers)
+    numbers = numbers.astype(np.float32)
     return numbers, numbers.copy()
+
+
+@sample_feature.register
+def _(feature: Bucketized, rng, shape, values: int | None = None):
+    limits = np.array([*feature.limits, 0, 1], np.float32)
+    numbers = rng.choice(limits, shape)
+    kind = rng.integers(0, 5, shape)
+    # The boundaries, their neighbors, numbers around them, and missing numbers.
+    with np.errstate(over="ignore"):  # An infinite number is missing.
+        numbers = np.where(kind == 1, np.nextafter(numbers, np.float32(-np.inf)), numbers)
+        numbers = np.where(kind == 2, np.nextafter(numbers, np.float32(np.inf)), numbers)
+        numbers = np.where(kind == 3, numbers * rng.uniform(-2, 2, shape), numbers)
+        numbers = np.where(kind == 4, np.nan, numbers).astype(np.float32)
+    return numbers, numpy_buckets(feature, numbers)
 
 
 @sample_feature.register
@@ -246,6 +272,16 @@ def _(feature: EmbeddedFeature, values) -> np.ndarray:
 @raw_from_input.register(BagWeights)
 def _(feature, values) -> np.ndarray:
     return np.asarray(values)
+
+
+@raw_from_input.register
+def _(feature: Bucketized, values) -> np.ndarray:
+    lowest = []
+    if feature.limits:
+        first = feature.limits[0]
+        lowest = [max(first - max(1.0, abs(first)), -LARGEST)]
+    raw = [feature.padding_value, np.nan, *lowest, *feature.limits]
+    return np.array([*raw, 0.0], np.float32)[np.asarray(values)]
 
 
 def raw_from_indices(feature, indices) -> np.ndarray:

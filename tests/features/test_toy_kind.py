@@ -17,6 +17,7 @@ import tensorflow as tf
 import keras_din as kd
 from keras_din.cli.raw_columns import raw_column
 from keras_din.data import dataset, prepare_impressions
+from keras_din.data.encoding.learned_numbers import learn_fields
 from keras_din.data.encoding.lookup import to_column
 from keras_din.data.prepare.rows_dataset import rows_to_column
 from keras_din.data.store.consistency import check_column
@@ -45,7 +46,7 @@ from keras_din.time_index import time_index
 
 
 @dataclasses.dataclass(frozen=True)
-class Bucketized(Feature):
+class PriceBuckets(Feature):
     boundaries: tuple
     dim: int = 2
     input_dtype = "int32"
@@ -66,7 +67,7 @@ class Unsupported(Feature):
 
 @pytest.fixture(autouse=True)
 def _kinds(monkeypatch):
-    monkeypatch.setitem(KINDS, "Bucketized", Bucketized)
+    monkeypatch.setitem(KINDS, "PriceBuckets", PriceBuckets)
 
 
 def buckets(feature, values):
@@ -76,62 +77,62 @@ def buckets(feature, values):
 
 
 @to_column.register
-def _(feature: Bucketized, values, separator=None):
+def _(feature: PriceBuckets, values, separator=None):
     values = pd.to_numeric(values).to_numpy(float, na_value=np.nan)
     return buckets(feature, values), int(np.isnan(values).sum())
 
 
 @rows_to_column.register
-def _(feature: Bucketized, name, values):
+def _(feature: PriceBuckets, name, values):
     return buckets(feature, values)
 
 
 @check_column.register
-def _(feature: Bucketized, name, column, is_id):
+def _(feature: PriceBuckets, name, column, is_id):
     assert column.max() < feature.table.values.size
 
 
 @feature_layer.register
-def _(feature: Bucketized, tables):
+def _(feature: PriceBuckets, tables):
     return tables[feature.table.name]
 
 
 @weight_layer.register
-def _(feature: Bucketized, embeddings_initializer, options):
+def _(feature: PriceBuckets, embeddings_initializer, options):
     size = feature.table.values.size
     return kd.layers.Embedding(size, 1, embeddings_initializer, feature=feature.name, **options)
 
 
 @model_input.register
-def _(feature: Bucketized, values, encoder):
+def _(feature: PriceBuckets, values, encoder):
     index = tf.raw_ops.Bucketize(input=values, boundaries=list(feature.boundaries)) + NUM_RESERVED
     return tf.where(tf.math.is_nan(values), OOV_INDEX, index)
 
 
 @sample_feature.register
-def _(feature: Bucketized, rng, shape, values=None):
+def _(feature: PriceBuckets, rng, shape, values=None):
     raw = rng.uniform(0, feature.boundaries[-1] + 2, shape).astype(np.float32)
     return raw, buckets(feature, raw)
 
 
 @raw_from_input.register
-def _(feature: Bucketized, values):
+def _(feature: PriceBuckets, values):
     lower = np.array([np.nan, np.nan, feature.boundaries[0] - 1, *feature.boundaries], np.float32)
     return lower[values]
 
 
 @raw_column.register
-def _(feature: Bucketized, values):
+def _(feature: PriceBuckets, values):
     return raw_from_input(feature, values)
 
 
 @align_inputs.register
-def _(feature: Bucketized, ours, theirs):
+def _(feature: PriceBuckets, ours, theirs):
     return np.asarray(ours), np.asarray(theirs)
 
 
 @ablate_feature.register
-def _(feature: Bucketized, raw, x):
+def _(feature: PriceBuckets, raw, x):
     return np.full_like(raw, np.nan), np.where(x == PADDING_INDEX, x, OOV_INDEX)
 
 
@@ -150,7 +151,7 @@ def a_log():
 
 
 def test_new_kind_from_a_data_frame_to_an_exported_version(tmp_path, checked_by_one_process):
-    price = Bucketized("price", (2.0, 4.5, 7.0))
+    price = PriceBuckets("price", (2.0, 4.5, 7.0))
     data = prepare_impressions(
         a_log().assign(price=lambda log: log["price"].mask(log.index == 7)),
         user="user",
@@ -186,7 +187,7 @@ def test_new_kind_from_a_data_frame_to_an_exported_version(tmp_path, checked_by_
 def test_fingerprint_contains_the_fields_of_a_kind():
     item = Categorical("item", 9)
     spec, other = (
-        FeatureSpec(target=[item, Bucketized("price", boundaries)])
+        FeatureSpec(target=[item, PriceBuckets("price", boundaries)])
         for boundaries in ((1.0, 2.0), (1.0, 3.0))
     )
     assert differences(fingerprint(spec), spec) == []
@@ -195,6 +196,7 @@ def test_fingerprint_contains_the_fields_of_a_kind():
 
 
 FUNCTIONS_OF_FEATURES = [
+    (learn_fields, (None,)),
     (to_column, (None,)),
     (rows_to_column, ("a", None)),
     (check_column, ("a", None, False)),

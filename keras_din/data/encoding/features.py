@@ -142,7 +142,8 @@ class Features:
 
     Args:
         features: Names of columns, or given features.
-        values: A function from the name of a column to its training values.
+        values: A function from the name of a column to its training values, or `None` if all
+            features are given as they are.
         dim: Width of the embeddings: a number, or name -> number.
         min_count: How often a value must occur in training to have its own embedding.
         separators: The result of `check_separators`. By default no column contains bags.
@@ -213,12 +214,13 @@ class Features:
             check_dims(dim, self.by_name)
 
     def _fit(self, feature, training, shared: list, dim: int, min_count: int, kind: str | None):
-        """Returns a given feature unchanged, and learns one that is the name of a column.
+        """Learns a feature that is the name of a column, and the fields that a given one lacks.
 
-        Its table also contains the values of the features that share it.
+        The table of a learned feature also contains the values of the features that share it.
         """
         if not isinstance(feature, str):
-            return feature
+            learns = bool(feature.to_learn) and training is not None
+            return fit_feature(feature, training(feature.name)) if learns else feature
         values, separator = training(feature), self._separators.get(feature)
         others = {f.name: self._single_values(f, training(f.name)) for f in shared}
         if separator is not None or is_bag_column(values):
@@ -318,7 +320,9 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
         unseen = {
             name: int(_contains(samples.columns[name], OOV_INDEX).sum())
             for name, info in spec.inputs.items()
-            if name in samples.columns and info.feature.table is not None
+            if name in samples.columns
+            and info.feature.table is not None
+            and not info.feature.takes_numbers
         }
         report[part] = {
             "rows": len(samples),

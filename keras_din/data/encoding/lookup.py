@@ -1,7 +1,5 @@
 """Converts raw values to indices, and learns features from training values."""
 
-import itertools
-import math
 import re
 import types
 
@@ -9,7 +7,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from keras_din.bucket_index import numpy_buckets
 from keras_din.checks import positive_integer
+from keras_din.data.encoding.learned_numbers import learn_fields
 from keras_din.data.reading.columns import (
     check_exact_ids,
     is_missing,
@@ -22,6 +22,7 @@ from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
 from keras_din.features import (
     NUM_RESERVED,
     OOV_INDEX,
+    Bucketized,
     Categorical,
     HashBuckets,
     Numeric,
@@ -29,7 +30,6 @@ from keras_din.features import (
     per_kind,
 )
 
-_AT_ONCE = 2**16
 _LONGEST = 20  # The most characters of a 64-bit integer, with its sign.
 
 
@@ -73,8 +73,8 @@ def fit_feature(
     """Learns a feature from training values.
 
     Args:
-        feature: The name of the column, or a `Categorical` or `Numeric`, which is returned
-            unchanged.
+        feature: The name of the column, or a feature. A feature is returned unchanged, except for
+            the fields that are not given, see `Feature.to_learn`.
         values: The training values `(rows,)`. Strings, integers and booleans become a
             `Categorical` with their vocabulary, floats a `Numeric` with their mean and standard
             deviation.
@@ -85,24 +85,20 @@ def fit_feature(
         kind: The declared kind, `"numeric"` or `"categorical"`, or `None` to detect it.
 
     Returns:
-        A `Categorical` or `Numeric`.
+        A feature. For a name it is a `Categorical` or `Numeric`.
 
     Raises:
         ValueError: If no value is left to learn from.
     """
     if not isinstance(feature, str):
-        return feature
+        return learn_fields(feature, values) if feature.to_learn else feature
     if kind == "numeric":
-        array = numbers(feature, values)
-        array = array[np.abs(array) <= LARGEST_FLOAT]
-        found = "float"
-    else:
-        array, missing, found = raw_values(feature, values, whole_are_integers)
-        array = array[~missing]
+        return learn_fields(Numeric(feature), values)
+    array, missing, found = raw_values(feature, values, whole_are_integers)
+    array = array[~missing]
     if not len(array):
-        what = "numbers" if kind == "numeric" else "values"
         raise ValueError(
-            f"Column {feature!r} must have {what} in the training part. Received: none."
+            f"Column {feature!r} must have values in the training part. Received: none."
         )
     if kind == "categorical" and found == "float":
         broken = array[array != np.floor(array)]
@@ -113,10 +109,7 @@ def fit_feature(
             )
         array, found = array.astype(np.int64), "int64"
     if found == "float":
-        low, high = array.min(), array.max()
-        # The computed standard deviation of equal values may be 1e-17 instead of 0.
-        mean, std = (low, 1.0) if low == high else _moments(array)
-        return Numeric(feature, mean=float(mean), std=float(std))
+        return learn_fields(Numeric(feature), array)
     vocabulary = _by_frequency(array, positive_integer("min_count", min_count))
     if not vocabulary:
         raise ValueError(
@@ -124,20 +117,6 @@ def fit_feature(
             f"part. Received: min_count={min_count}."
         )
     return Categorical(feature, vocabulary=vocabulary, dim=dim)
-
-
-def _moments(values: np.ndarray):
-    """The mean and the standard deviation, exactly equal for any order of the values."""
-    mean = _exact_sum(values) / len(values)
-    return mean, math.sqrt(_exact_sum(np.square(values - mean)) / len(values))
-
-
-def _exact_sum(values: np.ndarray) -> float:
-    # In pieces, because Python numbers take four times the memory.
-    pieces = (
-        values[start : start + _AT_ONCE].tolist() for start in range(0, len(values), _AT_ONCE)
-    )
-    return math.fsum(itertools.chain.from_iterable(pieces))
 
 
 @per_kind
@@ -150,9 +129,9 @@ def to_column(feature, values, separator: str | None = None):
         separator: The separator of text with several values, for kinds with axes.
 
     Returns:
-        `(column, missing)`: int32 indices of a `Categorical` `(rows,)`, float32 values of a
-        `Numeric` `(rows,)`, or `Bags`; and how many rows have no value. Missing values become
-        out-of-vocabulary, or the feature's mean.
+        `(column, missing)`: int32 indices of a `Categorical` or `Bucketized` `(rows,)`, float32
+        values of a `Numeric` `(rows,)`, or `Bags`; and how many rows have no value. Missing values
+        become out-of-vocabulary, or the `fill_value` of the feature.
     """
 
 
@@ -165,7 +144,13 @@ def _(feature: Categorical, values, separator: str | None = None):
 def _(feature: Numeric, values, separator: str | None = None):
     column = numbers(feature.name, values)
     missing = ~(np.abs(column) <= LARGEST_FLOAT)
-    return np.where(missing, feature.mean, column).astype(np.float32), int(missing.sum())
+    return np.where(missing, feature.fill_value, column).astype(np.float32), int(missing.sum())
+
+
+@to_column.register
+def _(feature: Bucketized, values, separator: str | None = None):
+    index = numpy_buckets(feature, numbers(feature.name, values))
+    return index, int((index == OOV_INDEX).sum())
 
 
 def to_indices(feature, values) -> np.ndarray:
@@ -256,7 +241,7 @@ def check_none_is_padding(feature, values) -> None:
 
     This is 0 in a feature of hashed integers that marks padding, or in a `Bag` of hashed integers.
     """
-    if feature.table is None or not feature.values.hashes_padding:
+    if feature.table is None or not feature.table.values.hashes_padding:
         return
     values = to_plain_series(values)
     zero = numbers(feature.name, values) == 0

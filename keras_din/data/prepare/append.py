@@ -93,7 +93,7 @@ def append_log(
             seen[name], int(events.time.max()), number, log_format.min_count, eviction
         )
     spec = data.spec.with_values({name: state.values for name, state in vocabularies.items()})
-    features = _log_columns(spec, log_format).fit(lambda name: events.frame[name], 16, 1)
+    features = _log_columns(spec, log_format).fit(None, 16, 1)
     features.spec(spec.target, spec.context, {}, (), 1)  # Which features mark padding.
     encoded = {name: features.column(name, events.frame[name]) for name in columns.names}
 
@@ -225,11 +225,11 @@ def _check_types(data, events, columns) -> None:
         if not feature.has_column:
             continue
         values = events.frame[feature.name]
-        if feature.is_numeric and not np.isfinite(numbers(feature.name, values)).any():
+        if feature.takes_numbers and not np.isfinite(numbers(feature.name, values)).any():
             some = values[~is_missing(values)]
             if len(some):
                 raise _type_error(feature.name, "float", "string", some.iloc[0])
-        if feature.table is None or not isinstance(feature.values, Vocabulary):
+        if feature.table is None or not isinstance(feature.table.values, Vocabulary):
             continue
         values = raw_column(feature, values, columns.separators)
         found, expected = raw_values(feature.name, values).kind, feature.values.raw_dtype

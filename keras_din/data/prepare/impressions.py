@@ -98,9 +98,11 @@ def prepare_impressions(
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
             a `Numeric`. `report["columns"]` has the detected types and the reasons. `numeric`,
-            `categorical` and `bags` override them. A `Categorical`, `Bag` or `Numeric` instead of
-            a name is used unchanged. `Categorical("last_item", table="item")` shares the table of
-            the column `item`; both columns must have values of one type.
+            `categorical` and `bags` override them. A feature such as a `Categorical` instead of a
+            name is used unchanged, but fields of numbers that are not given are learned from the
+            training part, such as those of `Numeric("price", transform="log1p")` and
+            `Bucketized("price", quantiles=10)`. `Categorical("last_item", table="item")` shares the
+            table of the column `item`; both columns must have values of one type.
         context: Columns of the user and the request, same as in `target`.
         side_features: Columns of the log that only behaviors have, same as in `target`. An
             `Elapsed` or `Calendar` object is computed from the times and has no column. A
@@ -357,7 +359,8 @@ def _training_values(events, part, columns, earlier: dict):
 
 def _vocabularies(spec, columns, events, encoded) -> dict:
     """Name of each table whose vocabulary was learned -> its `VocabularyState`."""
-    learned = [spec.features[name].table for name in columns.learned]
+    named = [feature for feature in columns.features if isinstance(feature, str)]
+    learned = [spec.features[name].table for name in named]
     tables = {table.name: table for table in learned if table is not None}
     counts = count_encoded(spec, tables, events.frame, columns.separators, encoded)
     last = int(events.time.max())

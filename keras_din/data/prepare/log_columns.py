@@ -84,8 +84,8 @@ class LogColumns(NamedTuple):
 
     @property
     def learned(self) -> list:
-        """Names of the features that are learned from the training part, not given as objects."""
-        return [feature for feature in self.features if isinstance(feature, str)]
+        """Names of the features that are learned from the training part, at least some fields."""
+        return [feature_name(f) for f in self.features if isinstance(f, str) or f.to_learn]
 
     def kinds(self) -> dict:
         """Returns name -> `"numeric"` or `"categorical"`, after reading; see `kinds_of`."""
@@ -95,6 +95,8 @@ class LogColumns(NamedTuple):
 
     def fit(self, training_values, dim, min_count: int) -> Features:
         """Learns the features from the values of the training part; see `Features`.
+
+        With `training_values=None` all features must be given, and nothing is learned.
 
         Warns of features that have no value in common with the column whose table they share.
         """

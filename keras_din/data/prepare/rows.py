@@ -20,7 +20,7 @@ from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.times import time_or_order
-from keras_din.features import TIME, Feature, Label
+from keras_din.features import OOV_INDEX, TIME, Feature, Label
 
 __all__ = ["prepare_rows"]
 
@@ -234,12 +234,14 @@ def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
     for name, info in spec.inputs.items():
         if info.feature.from_times or info.feature.axes:
             continue
+        if info.role == "behavior":
+            values = behaviors[info.sequence.name].columns[info.feature.name]
+        else:
+            values = samples.columns[name]
         if info.feature.is_numeric:
-            if info.role == "behavior":
-                values = behaviors[info.sequence.name].columns[info.feature.name]
-            else:
-                values = samples.columns[name]
             counts[name] = int((~np.isfinite(values)).sum())
+        elif info.feature.takes_numbers:
+            counts[name] = int((values == OOV_INDEX).sum())
         else:
             counts[name] = missing[name]
     return {name: count for name, count in counts.items() if count}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from keras_din.bucket_index import numpy_buckets
 from keras_din.data.encoding.lookup import to_indices
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_column
@@ -35,6 +36,7 @@ from keras_din.features import (
     TIME,
     Bag,
     BagWeights,
+    Bucketized,
     Categorical,
     FeatureSpec,
     Label,
@@ -345,7 +347,12 @@ def _(feature: Categorical, name: str, values):
 
 @rows_to_column.register
 def _(feature: Numeric, name: str, values):
-    return _with_gaps(name, _numpy(values))
+    return _with_gaps(name, _numpy(values), "replaced by the feature's mean")
+
+
+@rows_to_column.register
+def _(feature: Bucketized, name: str, values):
+    return numpy_buckets(feature, _with_gaps(name, _numpy(values), "out-of-vocabulary"))
 
 
 @rows_to_column.register
@@ -376,18 +383,21 @@ def _indices(name: str, values: np.ndarray, feature) -> np.ndarray:
     return numbers
 
 
-def _with_gaps(name: str, values: np.ndarray) -> np.ndarray:
-    """Converts numbers to float32, NaN where one is missing; prints words for missing values."""
+def _with_gaps(name: str, values: np.ndarray, become: str) -> np.ndarray:
+    """Converts numbers to float32, NaN where one is missing.
+
+    Prints words for missing values, and what these values `become`.
+    """
     series = pd.Series(values)
     found = numbers_of(name, series)
     words = series[np.isnan(found) & ~is_missing(series)]
     if len(words):
-        _check_words(name, words, all_are_words=len(words) == (~is_missing(series)).sum())
+        _check_words(name, words, become, all_are_words=len(words) == (~is_missing(series)).sum())
     with np.errstate(over="ignore"):  # A number beyond float32 becomes infinite, thus missing.
         return found.astype(np.float32)
 
 
-def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
+def _check_words(name: str, words: pd.Series, become: str, all_are_words: bool) -> None:
     """Prints the words for missing values; raises a `ValueError` for others."""
     for row, word in words.items():
         known = isinstance(word, str) and is_missing_among_numbers(word)
@@ -398,7 +408,7 @@ def _check_words(name: str, words: pd.Series, all_are_words: bool) -> None:
                 "of the column from 0."
             )
     counts = ", ".join(f"{word!r} {count:,}" for word, count in words.value_counts().items())
-    print(f"Column {name!r}: without a value: {counts}. They are replaced by the feature's mean.")
+    print(f"Column {name!r}: without a value: {counts}. They are {become}.")
 
 
 def _numpy(values) -> np.ndarray:

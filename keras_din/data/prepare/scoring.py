@@ -140,7 +140,7 @@ def log_to_samples(
     numbers = _numbers_in_data(data, pd.Index(values, name=user))
 
     # Encode.
-    features = columns.fit(lambda name: frame[name], 16, 1)
+    features = columns.fit(None, 16, 1)
     encoded = {name: features.column(name, frame[name]) for name in columns.names}
 
     # Point.

@@ -8,6 +8,7 @@ from keras_din.features import (
     PADDING_INDEX,
     Bag,
     BagWeights,
+    Bucketized,
     Categorical,
     FeatureSpec,
     Numeric,
@@ -25,9 +26,10 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         samples: The `Samples`.
 
     Returns:
-        Input name -> stored column `(rows,)` or `(events,)`: int32 for a `Categorical`; float32
-        or int32 for a `Numeric`, with NaN where a number is missing; `Bags` for a `Bag` and for its
-        weights; int64 times in microseconds for an `Elapsed` and a `Calendar`.
+        Input name -> stored column `(rows,)` or `(events,)`: int32 for a `Categorical` and a
+        `Bucketized`; float32 or int32 for a `Numeric`, with NaN where a number is missing; `Bags`
+        for a `Bag` and for its weights; int64 times in microseconds for an `Elapsed` and a
+        `Calendar`.
 
     Raises:
         ValueError: If something is inconsistent. The error names the input, the first bad row and
@@ -140,8 +142,9 @@ def check_column(feature, name: str, column, is_id: bool) -> None:
     """
 
 
-@check_column.register
-def _(feature: Categorical, name: str, column, is_id: bool) -> None:
+@check_column.register(Bucketized)
+@check_column.register(Categorical)
+def _(feature, name: str, column, is_id: bool) -> None:
     _check_type(feature, name, column, np.ndarray, "one value per row")
     _check_indices(name, feature, column, PADDING_INDEX + is_id, "row")
 
@@ -198,15 +201,16 @@ def _check_type(feature, name: str, column, wanted: type, described: str) -> Non
 def _check_indices(name: str, feature, column: np.ndarray, lowest: int, unit: str) -> None:
     if column.dtype != np.int32:
         raise ValueError(f"Input {name!r} must be integer indices. Received: dtype={column.dtype}.")
-    if column.size and not (lowest <= column.min() and column.max() < feature.vocabulary_size):
+    size = feature.table.values.size
+    if column.size and not (lowest <= column.min() and column.max() < size):
         row = first_where(
             len(column),
-            lambda part: (column[part] < lowest) | (column[part] >= feature.vocabulary_size),
+            lambda part: (column[part] < lowest) | (column[part] >= size),
         )
         why = " (0 is padding)" if column[row] == PADDING_INDEX else ""
         raise ValueError(
-            f"Input {name!r} must be indices from {lowest} to {feature.vocabulary_size - 1}: its "
-            f"vocabulary_size is {feature.vocabulary_size}. "
+            f"Input {name!r} must be indices from {lowest} to {size - 1}: its "
+            f"vocabulary_size is {size}. "
             f"Received: {column[row]}{why} in {unit} {row}."
         )
 

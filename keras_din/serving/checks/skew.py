@@ -15,6 +15,7 @@ from keras_din.features import (
     TIME,
     Bag,
     BagWeights,
+    Bucketized,
     Categorical,
     EmbeddedFeature,
     FeatureSpec,
@@ -188,7 +189,8 @@ def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
         for field in _fields(feature):
             ours, has = getattr(feature, field, None), getattr(other, field, None)
             if ours != has:
-                found.append(f"{name}: {field} is {_describe_difference(has, ours)}")
+                first = NUM_RESERVED if field == "vocabulary" else 0
+                found.append(f"{name}: {field} is {_describe_difference(has, ours, first)}")
     for sequence, of_version in zip(spec.sequences, theirs.sequences, strict=True):
         if sequence.max_length != of_version.max_length:
             lengths = f"{of_version.max_length} in the version, {sequence.max_length} in the model"
@@ -202,15 +204,17 @@ def _fields(feature) -> list:
     return fields if feature.table is None else [*_FIELDS_OF_TABLES, *fields]
 
 
-def _describe_difference(theirs, ours) -> str:
-    """Describes two values of a field. Of two vocabularies it names the first difference."""
+def _describe_difference(theirs, ours, first: int) -> str:
+    """Describes two values of a field. Of two lists, with indices from `first`, it names the first
+    difference.
+    """
     if not (isinstance(theirs, tuple) and isinstance(ours, tuple)):
         return f"{theirs!r} in the version, {ours!r} in the model"
     pairs = zip(theirs, ours, strict=False)
     place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(theirs), len(ours)))
     at = lambda values: repr(values[place]) if place < len(values) else "nothing"  # noqa: E731
     return (
-        f"another; first at index {place + NUM_RESERVED}: "
+        f"another; first at index {place + first}: "
         f"{at(theirs)} in the version, {at(ours)} in the model"
     )
 
@@ -326,6 +330,7 @@ def align_inputs(feature, ours, theirs):
     """Returns the inputs of two models as arrays of the same shape, to compare their entries."""
 
 
+@align_inputs.register(Bucketized)
 @align_inputs.register(Categorical)
 @align_inputs.register(Numeric)
 @align_inputs.register(TimeFeature)
@@ -446,4 +451,9 @@ def _(feature: BagWeights, raw, x):
 
 @ablate_feature.register
 def _(feature: Numeric, raw, x):
-    return np.full_like(raw, np.nan), np.full_like(x, feature.mean)
+    return np.full_like(raw, np.nan), np.full_like(x, feature.fill_value)
+
+
+@ablate_feature.register
+def _(feature: Bucketized, raw, x):
+    return np.full_like(raw, np.nan), np.where(x != PADDING_INDEX, np.int32(OOV_INDEX), x)

@@ -4,10 +4,12 @@ import pathlib
 
 import tensorflow as tf
 
+from keras_din.bucket_index import graph_buckets
 from keras_din.features import (
     PADDING_INDEX,
     Bag,
     BagWeights,
+    Bucketized,
     Categorical,
     FeatureSpec,
     Numeric,
@@ -51,7 +53,7 @@ class FeatureEncoder(tf.Module):
             empty strings, `MISSING_INT64` of hash buckets and indices out of range are
             out-of-vocabulary. After the first `max_values` values of a `Bag` all is padding. Its
             weights give float32, 0 for those that are negative or not finite. A `Numeric` gives
-            float32, with its mean for values that are not finite.
+            float32, with its `fill_value` for values that are not finite.
         """
         return model_input(feature, values, self)
 
@@ -85,7 +87,12 @@ def _(feature: Bag, values, encoder: FeatureEncoder):
 
 @model_input.register
 def _(feature: Numeric, values, encoder: FeatureEncoder):
-    return tf.where(tf.math.is_finite(values), values, feature.mean)
+    return tf.where(tf.math.is_finite(values), values, feature.fill_value)
+
+
+@model_input.register
+def _(feature: Bucketized, values, encoder: FeatureEncoder):
+    return graph_buckets(feature, values)
 
 
 @model_input.register

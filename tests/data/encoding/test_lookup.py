@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_din.data.encoding.lookup import fit_feature, to_column, to_indices, vocabulary_of
-from keras_din.features import Categorical, Numeric
+from keras_din.features import Bucketized, Categorical, Numeric
 
 LARGE = 2**53 + 1  # As a float it would be rounded to 2**53.
 
@@ -133,7 +133,10 @@ def test_constant_is_0_after_normalization():
     assert abs(column[0] - feature.mean) / feature.std < 1e-6
 
 
-@pytest.mark.parametrize("feature", [Numeric("age"), Categorical("item", 9)])
+@pytest.mark.parametrize(
+    "feature",
+    [Numeric("age", mean=1, std=2), Categorical("item", 9), Bucketized("a", boundaries=[])],
+)
 def test_given_feature_is_returned_unchanged(feature):
     assert fit_feature(feature, [None]) is feature
 
