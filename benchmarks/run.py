@@ -25,7 +25,6 @@ from harness.runner import Runner
 from harness.table import Line, markdown
 from rows import (
     append,
-    counts,
     grouped,
     history,
     inference,
@@ -53,7 +52,6 @@ ROWS = {
     "prepare": prepare,
     "many_files": many_files,
     "append": append,
-    "counts": counts,
     "streamed": streamed,
     "start": start,
 }

@@ -43,7 +43,6 @@ def test_public_names():
         "CTRModel",
         "Calendar",
         "Categorical",
-        "Count",
         "Elapsed",
         "Evaluation",
         "FeatureSpec",

@@ -128,8 +128,14 @@ def features_and_types(options, entries: dict) -> dict:
                 "A column must be named in one of `--numeric`, `--categorical`, `--hash` and "
                 f"`--bags`. Received: {name!r} in two."
             )
-    types = types | typed  # Options override the file.
     of_file = {name: _of_entry(options, name, of_file[name]) for name in of_file}
+    # Options override the file, unless both have the same type.
+    typed = {
+        name: kind
+        for name, kind in typed.items()
+        if kind != "numeric" or name not in of_file or not of_file[name][0].takes_numbers
+    }
+    types = types | typed
     known |= {name: feature for name, (feature, _) in of_file.items()}
     by_place = {word: list(getattr(options, word)) for word in PLACES}
     for name, (_, places) in of_file.items():

@@ -23,11 +23,15 @@ def a_log(days, seed=0, users=12):
             "item": [f"i{item}" for item in rng.integers(15, size=rows)],
             "ts": 1_700_000_000 + time,
             "click": (time // 3600 % 24 < 12).astype(int),
+            "price": np.exp(4 * rng.normal(size=rows)).round(2),
+            "views": np.exp(4 * rng.normal(size=rows)).astype(int),
         }
     )
 
 
-WORDS = ["--user", "user", "--time", "ts", "--label", "click", "--target", "item", "--dim", "2"]
+WORDS = ["--user", "user", "--time", "ts", "--label", "click", "--target", "item"]
+WORDS += ["--dim", "2"]
+NUMBERS = ["--context", "price,views", "--numeric", "views"]
 
 
 def prepare(folder, data, *words):
@@ -42,14 +46,15 @@ def content(folder) -> dict:
 
 def test_file_gives_the_same_data(tmp_path, capsys):
     a_log(range(9)).to_csv(tmp_path / "log.csv", index=False)
-    assert prepare(tmp_path, "data", "--features", "auto", "--time-zone", "Asia/Kolkata") == 0
+    words = ["--features", "auto", "--time-zone", "Asia/Kolkata"]
+    assert prepare(tmp_path, "data", *NUMBERS, *words) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("features proposed:\n  elapsed (Elapsed in side_features): ")
     assert "time zone Asia/Kolkata, as given\n" in printed
     file = tmp_path / "data" / "features.json"
     features = json.loads(file.read_text())
-    assert list(features) == ["elapsed", "hour_of_day", "day_of_week"]
-    assert prepare(tmp_path, "again", "--spec", str(file)) == 0
+    assert list(features) == ["elapsed", "hour_of_day", "day_of_week", "price", "views"]
+    assert prepare(tmp_path, "again", *NUMBERS, "--spec", str(file)) == 0
     expected, found = content(tmp_path / "data"), content(tmp_path / "again")
     assert list(expected)
     assert expected == found
@@ -57,9 +62,10 @@ def test_file_gives_the_same_data(tmp_path, capsys):
     features["elapsed"]["boundaries"] = [60]
     del features["day_of_week"]
     file.write_text(json.dumps(features))
-    assert prepare(tmp_path, "edited", "--spec", str(file)) == 0
+    assert prepare(tmp_path, "edited", *NUMBERS, "--spec", str(file)) == 0
     spec = PreparedData.load(tmp_path / "edited").spec
-    assert list(spec.features) == ["hour_of_day", "item", "elapsed"]
+    assert list(spec.features) == ["price", "views", "hour_of_day", "item", "elapsed"]
+    assert {spec.features[name].transform for name in ("price", "views")} <= {"log1p", "quantile"}
     assert spec.features["elapsed"].boundaries == (60,)
 
 
@@ -77,7 +83,7 @@ def test_all_commands(tmp_path, capsys, checked_by_one_process):
     a_log(range(9)).to_csv(tmp_path / "log.csv", index=False)
     a_log(range(9, 10), seed=1).to_csv(tmp_path / "next.csv", index=False)
     data, run, versions = (str(tmp_path / name) for name in ("data", "run", "din"))
-    assert prepare(tmp_path, "data", "--features", "auto") == 0
+    assert prepare(tmp_path, "data", *NUMBERS, "--features", "auto") == 0
     small = ["--option", "hidden_units=[4]", "--option", "attention_units=[4]", "--quiet"]
     assert main(["train", data, run, "--epochs", "1", "--batch-size", "64", *small]) == 0
     assert main(["evaluate", run]) == 0

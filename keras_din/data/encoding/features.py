@@ -62,7 +62,7 @@ def features_to_type(features) -> list:
 def behavior_features(of, target: list) -> list:
     """Returns `of` as a list of features of `target`, by default all of them."""
     if of is None:
-        return [f for f in target if isinstance(f, str) or "behavior" in f.roles]
+        return target
     of, names = checked_features("of", of), [feature_name(feature) for feature in target]
     if lacking := [name for name in map(feature_name, of) if name not in names]:
         raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")

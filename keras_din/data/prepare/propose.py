@@ -8,8 +8,9 @@ import pathlib
 from keras_din.atomic_write import atomic_file
 from keras_din.checks import local_path
 from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.prepare.propose_numbers import propose_transforms
 from keras_din.data.prepare.propose_times import propose_calendar, propose_elapsed
-from keras_din.features import feature_from_entry, places_of_entry
+from keras_din.features import IN, PLACES, Feature, feature_from_entry, places_of_entry
 
 __all__ = ["Proposal", "propose_features"]
 
@@ -35,11 +36,18 @@ class Proposal:
             arguments: The arguments, with `target`.
         """
         added = dict(arguments)
+        for word in (*PLACES, "numeric"):
+            if word in added:
+                added[word] = _as_list(added[word])
         for name, entry in self.entries.items():
-            for place in places_of_entry(name, entry):
-                known = added.get(place, ())
-                known = [known] if isinstance(known, str) else list(known)
-                added[place] = [*known, feature_from_entry(name, entry)]
+            feature = feature_from_entry(name, entry)
+            places = places_of_entry(name, entry)
+            for place in places:
+                added[place] = [*added.get(place, ()), feature]
+            if not places:  # It replaces the column of its name.
+                for place in set(PLACES) & set(added):
+                    added[place] = [feature if each == name else each for each in added[place]]
+                added["numeric"] = [each for each in added.get("numeric", ()) if each != name]
         return added
 
     def save(self, file: str | os.PathLike) -> None:
@@ -50,7 +58,8 @@ class Proposal:
         lines = ["features proposed:" if self.entries else "features proposed: none"]
         for name, entry in self.entries.items():
             places = " and ".join(places_of_entry(name, entry))
-            lines.append(f"  {name} ({entry['type']} in {places}): {self.reasons[name]}")
+            kind = f"{entry['type']} in {places}" if places else entry["type"]
+            lines.append(f"  {name} ({kind}): {self.reasons[name]}")
         lines += [f"  left out: {name}: {reason}" for name, reason in self.left_out.items()]
         return "\n".join(lines)
 
@@ -64,6 +73,7 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
       seconds in the range of most times between a training row and its behaviors.
     - `Calendar`, the hour of the day if the training rows span more than a day, and the day of the
       week if they span more than a week, of the request and of behaviors.
+    - `Numeric` with a `transform` instead of a numeric column with values far from the mean.
 
     All numbers are those of the part `"train"`. The embeddings are as wide as those of the item.
 
@@ -106,15 +116,24 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
             f"Received: the parts {list(data.parts)}."
         )
     proposal = Proposal({}, {}, {})
-    for rule in (propose_elapsed, lambda data: propose_calendar(data, time_zone)):
+    rules = (
+        propose_elapsed,
+        lambda data: propose_calendar(data, time_zone),
+        propose_transforms,
+    )
+    for rule in rules:
         for name, (entry, reason) in rule(data).items():
-            if name in data.spec.features:
+            if entry is not None and IN in entry and name in data.spec.features:
                 reason, entry = "the data has a feature of this name", None
             if entry is None:
                 proposal.left_out[name] = reason
             else:
                 proposal.entries[name], proposal.reasons[name] = entry, reason
     return proposal
+
+
+def _as_list(value) -> list:
+    return [value] if isinstance(value, (str, Feature)) else list(value)
 
 
 def save_entries(entries: dict, file: str | os.PathLike) -> None:

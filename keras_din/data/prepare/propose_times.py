@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from keras_din.data.prepare.training_pairs import training_pairs
 from keras_din.data.reading.times import ORDER
 from keras_din.features import NO_TIME, Calendar, id_feature
 
 _DAY = 86_400_000_000  # Microseconds.
 _PARTS = {"hour_of_day": 1, "day_of_week": 7}  # Part of `Calendar` -> days that it needs.
-_ROWS = 10_000  # Training rows that are read, of larger data evenly spaced ones.
 _SHARES = (0.01, 0.99)
 
 
@@ -76,14 +76,10 @@ def _no_times(data) -> str | None:
 
 def _elapsed(data, sequence) -> np.ndarray:
     """Microseconds between training rows and the behaviors with a time that a model reads."""
-    samples, log = data.parts["train"], data.behaviors[sequence.name]
-    rows = np.linspace(0, len(samples) - 1, min(len(samples), _ROWS)).astype(np.int64)
-    start, end = (each[rows] for each in samples.history[sequence.name])
-    length = np.minimum(end - start, sequence.max_length)
-    first = np.repeat(end - length - np.cumsum(length) + length, length)
-    at = log.time[first + np.arange(len(first))]
+    rows, row, event = training_pairs(data, sequence)
+    at = data.behaviors[sequence.name].time[event]
     known = at != NO_TIME
-    return np.repeat(samples.time[rows], length)[known] - at[known]
+    return data.parts["train"].time[rows][row[known]] - at[known]
 
 
 def _dim(data) -> int:

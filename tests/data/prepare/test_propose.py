@@ -40,6 +40,27 @@ def test_proposed_features_are_used():
     assert "hist_elapsed" in [each.name for each in model.inputs]
 
 
+def test_proposed_transforms_replace_columns():
+    tail = np.where(LOG.index == 20, 1e4, LOG.index % 9)
+    log = LOG.assign(price=tail + 0.5, size=tail.astype(int))
+    columns = IMPRESSIONS | {"target": ["item", "price"], "context": "size", "numeric": "size"}
+    proposal = propose_features(prepare_impressions(log, **columns))
+    assert [n for n, entry in proposal.entries.items() if entry["type"] == "Numeric"] == [
+        "size",
+        "price",
+    ]
+    text = repr(proposal)
+    assert "\n  price (Numeric): a training value is " in text
+    arguments = proposal.added_to(columns)
+    assert arguments["numeric"] == []
+    price = kd.Numeric("price", transform=proposal.entries["price"]["transform"])
+    assert arguments["target"] == ["item", price]
+    spec = prepare_impressions(log, **arguments).spec
+    assert spec.features["price"].transform == price.transform
+    assert spec.features["size"].transform is not None
+    assert [each.name for each in spec.context] == ["size", "hour_of_day", "day_of_week"]
+
+
 def test_text_has_the_reasons():
     short = LOG[LOG["time"] < LOG["time"].min() + 3 * DAY]
     proposal = propose_features(prepare_impressions(short, **IMPRESSIONS))
