@@ -12,6 +12,8 @@ from keras_din.features import (
     Bucketized,
     Categorical,
     FeatureSpec,
+    HistoryFeature,
+    LastMatch,
     Numeric,
     TimeFeature,
     id_feature,
@@ -221,6 +223,7 @@ def feature_layer(feature, tables):
 
 @feature_layer.register(Bucketized)
 @feature_layer.register(Categorical)
+@feature_layer.register(LastMatch)
 @feature_layer.register(TimeFeature)
 def _(feature, tables):
     return tables[feature.table.name]
@@ -253,3 +256,10 @@ def _transform(feature: Numeric):
     if feature.transform == "quantile":
         return TransformNumbers("interpolate", *feature.points, **options)
     return lambda numbers: numbers
+
+
+@feature_layer.register
+def _(feature: HistoryFeature, tables):
+    # Casts to the dtype of layers.
+    cast = keras.layers.Identity(name=f"number_{feature.name}")
+    return lambda numbers: ops.expand_dims(cast(numbers), -1)

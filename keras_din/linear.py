@@ -8,6 +8,8 @@ from keras_din.features import (
     Bag,
     Bucketized,
     Categorical,
+    HistoryFeature,
+    LastMatch,
     Numeric,
     TimeFeature,
     per_kind,
@@ -83,6 +85,7 @@ def weight_layer(feature, embeddings_initializer, options):
 
 @weight_layer.register(Bucketized)
 @weight_layer.register(Categorical)
+@weight_layer.register(LastMatch)
 @weight_layer.register(TimeFeature)
 def _(feature, embeddings_initializer, options):
     table = feature.table
@@ -96,8 +99,9 @@ def _(feature: Bag, embeddings_initializer, options):
     return BagEmbedding(table.values.size, 1, embeddings_initializer, feature=table.name, **options)
 
 
-@weight_layer.register
-def _(feature: Numeric, embeddings_initializer, options):
+@weight_layer.register(HistoryFeature)
+@weight_layer.register(Numeric)
+def _(feature, embeddings_initializer, options):
     return keras.layers.Dense(1, use_bias=False, **options)
 
 

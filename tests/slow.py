@@ -12,6 +12,7 @@ FAST_MODELS = {"din", "lr"}
 OVER_ALL_MODELS = (
     "tests/models/test_contract.py",
     "tests/models/test_check_numerics.py",
+    "tests/models/test_history_features.py",
     "tests/models/test_training_options.py",
     "tests/serving/test_saved_model.py",
     "tests/serving/graph/test_signatures.py",
@@ -36,6 +37,7 @@ SLOW = (
     "tests/data/pipeline/test_batches.py::test_memory_mapped*",
     "tests/data/prepare/test_days_folder.py::test_a_second_append_waits*",
     "tests/data/prepare/test_days_folder.py::test_an_append_that_is_killed*",
+    "tests/data/prepare/test_history_features.py::test_what_comes_later*[[][23]]",
     "tests/data/prepare/test_impressions.py::test_histories_match_a_slow_loop*",
     "tests/data/reading/test_pieces.py::test_several_files*[[].csv.gz]",
     "tests/data/reading/test_pieces.py::test_several_files*[[].csv.zst]",

@@ -16,7 +16,7 @@ def one_width(spec, dim=8):
     if not isinstance(spec, FeatureSpec):
         return spec
     wide = {
-        name: feature if isinstance(feature, Numeric) else dataclasses.replace(feature, dim=dim)
+        name: feature if feature.table is None else dataclasses.replace(feature, dim=dim)
         for name, feature in spec.features.items()
     }
     of = lambda features: [wide[feature.name] for feature in features]  # noqa: E731

@@ -10,7 +10,10 @@ import keras
 import numpy as np
 import pytest
 
+import keras_din as kd
 from tests.backends_models import ACROSS_SPEC, BUILDERS
+from tests.models.history_spec import SPEC as HISTORY
+from tests.models.history_spec import a_batch
 from tests.models.shared import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
@@ -40,6 +43,7 @@ SCRIPT = """
 import sys
 import numpy as np, keras, keras_din
 from keras_din.losses import BinaryCrossentropy
+from tests.models.history_spec import SPEC as HISTORY, a_batch
 from tests.models.shared import BAGS, SPEC
 from tests.backends_models import BUILDERS
 assert keras.backend.backend() == sys.argv[1]
@@ -69,6 +73,15 @@ with np.load(sys.argv[2]) as arrays:
     )
     model.compile("adam", BinaryCrossentropy())
     assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
+
+    model = keras_din.build_deepfm(HISTORY, hidden_units=(4,))
+    model.set_weights([arrays[f"history/{i}"] for i in range(len(model.weights))])
+    for time in (0, 7):
+        x = a_batch(time=time)
+        ctr = arrays[f"history/ctr/{time}"]
+        np.testing.assert_allclose(model.predict_on_batch(x), ctr, rtol=0, atol=1e-6)
+    model.compile("adam", BinaryCrossentropy())
+    assert np.isfinite(model.train_on_batch(x, np.ones((6, 3), "float32")))
 
 # A prediction that is sure and wrong costs its logit, with gradient 1, by every loss.
 from keras_din.head import probability
@@ -191,6 +204,10 @@ def test_numbers_agree_between_backends(backend, tmp_path):
     arrays |= {f"bags/{i}": w for i, w in enumerate(model.get_weights())}
     arrays |= {f"bags/{n}": values for n, values in x.items()}
     arrays["bags/ctr"] = model.predict_on_batch(x)
+    model = randomized(kd.build_deepfm(HISTORY, hidden_units=(4,)), scale=0.3)
+    arrays |= {f"history/{i}": w for i, w in enumerate(model.get_weights())}
+    for time in (0, 7):
+        arrays[f"history/ctr/{time}"] = model.predict_on_batch(a_batch(time=time))
     np.savez(tmp_path / "arrays.npz", **arrays)
     run_in_backend(backend, SCRIPT, tmp_path / "arrays.npz", last_line="the same numbers")
 

@@ -15,7 +15,6 @@ from keras_din.derived_values import derived_values
 from keras_din.embed import embed, feature_layer
 from keras_din.features import KINDS, Categorical, Feature, FeatureSpec, Sequence, register_kind
 from keras_din.linear import weight_layer
-from keras_din.serving.portable import index_feature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +33,6 @@ def kind():
     derived_values.register(Double, lambda f, info, spec, values: 2 * values[f.of])
     feature_layer.register(Double, lambda f, tables: lambda x: ops.expand_dims(x, -1))
     weight_layer.register(Double, lambda f, i, options: keras.layers.Dense(1, **options))
-    index_feature.register(Double, lambda f: f)
     yield
     del KINDS["Double"]
 

@@ -170,6 +170,13 @@ def _values(entry: dict) -> str:
         transform = f", {entry['transform']}" if "transform" in entry else ""
         moments = f"mean {entry.get('mean', 0):g}, std {entry.get('std', 1):g}"
         return f"a number{transform}, {moments}"
+    if entry["type"] == "Match":
+        return f"{entry['measure']} of the candidate's {entry['of']} in {entry['in_']}"
+    if entry["type"] == "LastMatch":
+        return f"{entry['elapsed']} of the last equal {entry['of']} in {entry['in_']}"
+    if entry["type"] == "HistorySize":
+        counted = f"distinct {entry['of']}" if entry["of"] else "behaviors"
+        return f"log(1 + number of {counted} in {entry['in_']})"
     if "vocabulary" in entry:
         vocabulary = entry["vocabulary"]
         dtype = entry.get("dtype") or ("string" if isinstance(vocabulary[0], str) else "int64")

@@ -15,8 +15,12 @@ from keras_din.features.feature_entry import (
     places_of_entry,
 )
 from keras_din.features.float32 import LARGEST, SMALLEST
+from keras_din.features.history_feature import HistoryFeature
+from keras_din.features.history_size import HistorySize
 from keras_din.features.kind import KINDS, Feature, per_kind, register_kind
 from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
+from keras_din.features.last_match import LastMatch
+from keras_din.features.match import Match
 from keras_din.features.numeric import Numeric
 from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.features.sequence import Sequence
@@ -57,9 +61,13 @@ __all__ = [
     "Feature",
     "FeatureSpec",
     "HashBuckets",
+    "HistoryFeature",
+    "HistorySize",
     "Indices",
     "InputInfo",
     "Label",
+    "LastMatch",
+    "Match",
     "Numeric",
     "Sequence",
     "Table",

@@ -11,6 +11,7 @@ from keras_din.ops.field_products import (
 )
 from keras_din.ops.gru import gru_last, gru_states
 from keras_din.ops.interpolate import interpolate
+from keras_din.ops.matches import count_distinct, count_matches, smallest_of_matches
 from keras_din.ops.moments import masked_moments
 from keras_din.ops.next_behavior import sample_next_and_negative
 from keras_din.ops.packed import (
@@ -35,6 +36,8 @@ from keras_din.ops.signed_log1p import signed_log1p
 __all__ = [
     "apply_mask",
     "attend_by_row_or_pair",
+    "count_distinct",
+    "count_matches",
     "cross_hash",
     "gather_positions",
     "gather_rows",
@@ -62,6 +65,7 @@ __all__ = [
     "segment_weighted_mean",
     "segment_weighted_sum",
     "signed_log1p",
+    "smallest_of_matches",
     "split_kernel",
     "split_projection",
     "sum_of_fields",

@@ -54,9 +54,12 @@ class FileFormat(NamedTuple):
 
 
 def index_spec(spec: FeatureSpec) -> FeatureSpec:
-    """Returns the spec with indices as raw values, because a file has no lookup tables."""
-    features = {name: index_feature(feature) for name, feature in spec.features.items()}
-    named = lambda each: tuple(features[feature.name] for feature in each)  # noqa: E731
+    """Returns the spec with indices as raw values, because a file has no lookup tables.
+
+    It has only the features with an input.
+    """
+    features = {name: index_feature(f) for name, f in spec.features.items() if f.has_input}
+    named = lambda each: tuple(features[f.name] for f in each if f.has_input)  # noqa: E731
     return dataclasses.replace(
         spec,
         context=named(spec.context),

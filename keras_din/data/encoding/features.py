@@ -46,6 +46,11 @@ def checked_features(word: str, features) -> list:
     features = list(features)
     if word == "target" and not features:
         raise ValueError("`target` must hold the item. Received: target=[].")
+    if word == "target" and isinstance(features[0], Feature) and not features[0].has_column:
+        raise ValueError(
+            "The first of `target` must be the item, a column of the log. "
+            f"Received: {features[0]!r}, which is computed."
+        )
     if not all(isinstance(feature, (str, Feature)) for feature in features):
         raise ValueError(
             f"`{word}` must hold names of columns, `Categorical`, `Bag` and `Numeric` objects. "
@@ -60,9 +65,9 @@ def features_to_type(features) -> list:
 
 
 def behavior_features(of, target: list) -> list:
-    """Returns `of` as a list of features of `target`, by default all of them."""
+    """Returns `of` as a list of features of `target`, by default all that behaviors can have."""
     if of is None:
-        return target
+        return [f for f in target if isinstance(f, str) or "behavior" in f.roles]
     of, names = checked_features("of", of), [feature_name(feature) for feature in target]
     if lacking := [name for name in map(feature_name, of) if name not in names]:
         raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")
@@ -308,9 +313,13 @@ class Features:
                 for name, of in sequences.items()
             ],
         )
+        self.mark_padding(spec)
+        return spec
+
+    def mark_padding(self, spec: FeatureSpec) -> None:
+        """Remembers which features mark padding, whose columns must not contain its raw value."""
         groups = [spec.target, *(sequence.of for sequence in spec.sequences)]
         self._padding_markers = {id_feature(features).name for features in groups}
-        return spec
 
 
 def count_parts(parts: dict, spec: FeatureSpec) -> dict:

@@ -94,7 +94,7 @@ def append_log(
         )
     spec = data.spec.with_values({name: state.values for name, state in vocabularies.items()})
     features = _log_columns(spec, log_format).fit(None, 16, 1)
-    features.spec(spec.target, spec.context, {}, (), 1)  # Which features mark padding.
+    features.mark_padding(spec)
     encoded = {name: features.column(name, events.frame[name]) for name in columns.names}
 
     behaviors, is_own = {}, {}

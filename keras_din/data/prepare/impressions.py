@@ -106,8 +106,9 @@ def prepare_impressions(
         context: Columns of the user and the request, same as in `target`.
         side_features: Columns of the log that only behaviors have, same as in `target`. An
             `Elapsed` or `Calendar` object is computed from the times and has no column. A
-            `Calendar` may also be in `context` and `target`.
-        of: Columns of `target` that behaviors have too. Defaults to all.
+            `Calendar` may also be in `context` and `target`. A `Match` or `LastMatch` in `target`
+            and a `HistorySize` in `context` are computed by the model and have no column either.
+        of: Columns of `target` that behaviors have too. Defaults to all columns.
         sequences: Name of a sequence -> column of 0 and 1; the rows with 1 are its behaviors.
             Defaults to `{"hist": label}`, with the first label.
         prior_history: Name of a sequence -> table of behaviors before the log, with the columns

@@ -23,7 +23,7 @@ def item_groups(spec: FeatureSpec, days: list, group: str) -> dict[str, np.ndarr
     Raises:
         ValueError: If `group` is not such a feature.
     """
-    item, *others = [f for f in spec.target if f.table is not None and not f.axes]
+    item, *others = [f for f in spec.target if f.has_column and f.table is not None and not f.axes]
     if group not in [each.name for each in others]:
         raise ValueError(
             "The group of an item must be another feature of the target with one index per item, "

@@ -27,7 +27,8 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
 
     Returns:
         Name of each table -> int64 `(vocabulary_size,)`, the sum over the features that share it.
-        A table that is not shared has the name of its feature.
+        A table that is not shared has the name of its feature. A table of a feature that the model
+        computes from its inputs, such as a `LastMatch`, is left out.
 
     Raises:
         ValueError: If samples, logs and spec are inconsistent.
@@ -43,7 +44,9 @@ def count_features(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         start, end = samples.history[sequence.name]
         events = len(behaviors[sequence.name])
         reads[sequence.name] = _count_reads(events, start, end, sequence.max_length)
-    counts = {name: np.zeros(table.values.size, np.int64) for name, table in spec.tables.items()}
+    of_inputs = [info.feature.table for info in spec.inputs.values()]
+    tables = {table.name: table for table in of_inputs if table is not None}
+    counts = {name: np.zeros(table.values.size, np.int64) for name, table in tables.items()}
     for name, info in spec.inputs.items():
         table = info.feature.table
         if info.feature.from_times:

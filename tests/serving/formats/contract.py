@@ -12,6 +12,7 @@ from keras_din.features import id_feature
 from keras_din.outputs import by_output
 from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import sample_rows
+from tests.models.history_spec import SPEC as HISTORY
 from tests.models.shared import BAGS, ITEM, OPTIONS, randomized
 from tests.serving.specs import SPEC
 
@@ -60,6 +61,9 @@ class FormatContract:
     @pytest.mark.parametrize("name", ["lr", "din"])
     def test_bags(self, tmp_path, name):
         self.check(tmp_path, kd.MODELS[name](BAGS), BAGS)
+
+    def test_features_of_the_history(self, tmp_path):
+        self.check(tmp_path, kd.build_deepfm(HISTORY, hidden_units=(4,)), HISTORY)
 
     def test_two_sequences(self, tmp_path):
         self.check(tmp_path, kd.build_din(SPEC), SPEC)
