@@ -25,6 +25,7 @@ from harness.runner import Runner
 from harness.table import Line, markdown
 from rows import (
     append,
+    counts,
     grouped,
     history,
     inference,
@@ -52,6 +53,7 @@ ROWS = {
     "prepare": prepare,
     "many_files": many_files,
     "append": append,
+    "counts": counts,
     "streamed": streamed,
     "start": start,
 }

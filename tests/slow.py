@@ -22,6 +22,7 @@ OVER_ALL_MODELS = (
 )
 SLOW = (
     "tests/benchmarks/*",
+    "tests/cli/test_counts.py::test_versions*",
     "tests/cli/test_check_serving.py::test_mixed_precision_is_compared_in_float32*",
     "tests/cli/test_check_serving.py::test_other_weights*",
     "tests/cli/test_cli.py::test_help_and_invalid_arguments*",

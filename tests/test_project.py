@@ -43,6 +43,7 @@ def test_public_names():
         "CTRModel",
         "Calendar",
         "Categorical",
+        "Count",
         "Elapsed",
         "Evaluation",
         "FeatureSpec",

@@ -7,6 +7,7 @@ which takes indices.
   keras-din export runs/din exported_models/din
   keras-din export runs/din exported_models/din --keep 3 --tables int8
   keras-din export runs/din exported_models/din --order-by cvr
+  keras-din export runs/din exported_models/din --snapshots
   keras-din export runs/din exported_models/din --delta
   keras-din export runs/din exported_models/din --delta 1795599111
   keras-din export runs/din din.onnx --format onnx
@@ -56,6 +57,12 @@ def add_arguments(parser):
         "several (default: that of the first label)",
     )
     parser.add_argument(
+        "--snapshots",
+        action="store_true",
+        help="put the counts of items and categories at the end of the run's data into the "
+        "version, for features of type Count; by default clients send them",
+    )
+    parser.add_argument(
         "--delta",
         nargs="?",
         const=_NEWEST,
@@ -68,12 +75,14 @@ def add_arguments(parser):
 def run(options) -> None:
     """Exports the best model of a run and prints the path of the version or file."""
     portable_format = options.format != "savedmodel"
-    of_versions = {"keep": None, "tables": "float32", "order_by": None, "delta": None}
+    of_versions: dict = {"keep": None, "tables": "float32", "order_by": None}
+    of_versions |= {"delta": None, "snapshots": False}
     given = [name for name, default in of_versions.items() if getattr(options, name) != default]
     if portable_format and given:
         words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(
-            "`--keep`, `--tables`, `--order-by` and `--delta` belong to `--format savedmodel`. "
+            "`--keep`, `--tables`, `--order-by`, `--snapshots` and `--delta` belong to "
+            "`--format savedmodel`. "
             f"Received: {words} and --format {options.format}."
         )
     base = None if options.delta is None else _base(options)
@@ -100,6 +109,7 @@ def run(options) -> None:
         test=_test_data(options.run, arguments) if options.tables == "int8" else None,
         rates=rates,
         order_by=options.order_by,
+        snapshots=_snapshots(options.run, arguments) if options.snapshots else (),
     )
     print(f"{rates_line}written: {version}")
     if base is not None:
@@ -142,3 +152,22 @@ def _test_data(run, arguments):
         return None
     _, data = load(run, arguments["data"])
     return data.dataset("test", 4096) if "test" in data.parts else None
+
+
+def _snapshots(run, arguments):
+    """The snapshots of the counts of a run's data, or an error if there are none."""
+    from keras_din.cli.evaluate import load
+
+    if not arguments["data"] or not os.path.isdir(arguments["data"]):
+        raise ValueError(
+            "`--snapshots` requires the folder of the run's data, whose rows are counted. "
+            f"Received: {arguments['data']}."
+        )
+    _, data = load(run, arguments["data"])
+    found = data.count_snapshots()
+    if not found:
+        raise ValueError(
+            "`--snapshots` requires a model with a Count of an item or category. "
+            f"Received: {run}, whose model has none."
+        )
+    return found

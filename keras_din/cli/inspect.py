@@ -4,6 +4,7 @@ keras-din inspect exported_models/din
 keras-din inspect exported_models/din/1795599111 --json
 """
 
+import datetime
 import json
 
 from keras_din.cli.show import format_bytes, metrics_table
@@ -166,6 +167,8 @@ def _values(entry: dict) -> str:
         return f"{entry['part']} in the time zone {entry['time_zone']}"
     if entry["type"] == "Bucketized":
         return f"a number in {len(entry['boundaries']) + 1} buckets"
+    if entry["type"] in ("Count", "SnapshotCount"):
+        return _count(entry)
     if entry["type"] == "Numeric":
         transform = f", {entry['transform']}" if "transform" in entry else ""
         moments = f"mean {entry.get('mean', 0):g}, std {entry.get('std', 1):g}"
@@ -184,6 +187,16 @@ def _values(entry: dict) -> str:
     if "hash_buckets" in entry:
         return f"{entry['dtype']} in hash buckets"
     return "int32 indices"
+
+
+def _count(entry: dict) -> str:
+    words = f"{entry['kind']} of {' and '.join(entry['of'])}, event {entry['event']}"
+    if "window" in entry:
+        words += f", {entry['window']:,} seconds"
+    if "key" not in entry:
+        return f"{words}, sent by the client"
+    taken_at = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=entry["taken_at"])
+    return f"{words}, a snapshot of {taken_at:%Y-%m-%d %H:%M:%S}"
 
 
 def _metrics(metrics: dict, outputs: list) -> str:

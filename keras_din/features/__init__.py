@@ -5,6 +5,7 @@ from keras_din.features.bag_weights import BagWeights, check_weight_names
 from keras_din.features.bucketized import Bucketized
 from keras_din.features.calendar import Calendar, calendar_part
 from keras_din.features.categorical import Categorical, id_feature
+from keras_din.features.count import COUNT_KINDS, ROW, Count
 from keras_din.features.elapsed import Elapsed
 from keras_din.features.embedded_feature import EmbeddedFeature
 from keras_din.features.feature_entry import (
@@ -24,6 +25,7 @@ from keras_din.features.match import Match
 from keras_din.features.numeric import Numeric
 from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.features.sequence import Sequence
+from keras_din.features.snapshot_count import SnapshotCount
 from keras_din.features.spec import FeatureSpec, InputInfo
 from keras_din.features.table import Table
 from keras_din.features.time_feature import (
@@ -36,6 +38,7 @@ from keras_din.features.time_feature import (
 from keras_din.features.values import MISSING_INT64, HashBuckets, Indices, Values, Vocabulary
 
 __all__ = [
+    "COUNT_KINDS",
     "DEFAULT_LABEL",
     "DEFAULT_OUTPUT",
     "IN",
@@ -48,6 +51,7 @@ __all__ = [
     "PADDING_INDEX",
     "PLACES",
     "POOLINGS",
+    "ROW",
     "SMALLEST",
     "TIME",
     "TIME_UNITS",
@@ -56,6 +60,7 @@ __all__ = [
     "Bucketized",
     "Calendar",
     "Categorical",
+    "Count",
     "Elapsed",
     "EmbeddedFeature",
     "Feature",
@@ -70,6 +75,7 @@ __all__ = [
     "Match",
     "Numeric",
     "Sequence",
+    "SnapshotCount",
     "Table",
     "TimeFeature",
     "Timestamp",

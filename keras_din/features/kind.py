@@ -36,6 +36,8 @@ class Feature:
         has_column: Whether a log has a column of the feature. Other features are computed.
         has_input: Whether a model has an input of the feature. A model computes other features
             from its inputs.
+        from_events: Whether loaders of logs count the rows of the log instead of reading a column.
+        from_snapshot: Whether an exported version looks values up instead of having an input.
         from_times: Whether values are computed from times instead of a column.
         reads_request: Whether the value of a behavior also depends on the time of the request.
         roles: Where the feature may be: `"context"`, `"target"`, and in a sequence `"behavior"`.
@@ -54,6 +56,8 @@ class Feature:
     table: ClassVar[Any] = None
     has_column: ClassVar[bool] = True
     has_input: ClassVar[bool] = True
+    from_events: ClassVar[bool] = False
+    from_snapshot: ClassVar[bool] = False
     from_times: ClassVar[bool] = False
     reads_request: ClassVar[bool] = False
     roles: ClassVar[tuple[str, ...]] = ("context", "target", "behavior")

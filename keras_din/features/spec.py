@@ -10,6 +10,7 @@ from keras_din.features.kind import Feature, as_tuple, feature_tuple
 from keras_din.features.labels import DEFAULT_LABELS, Label, label_tuple
 from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
+from keras_din.features.snapshot_count import SnapshotCount, without_snapshots
 from keras_din.features.spec_json import spec_arguments, spec_to_dict
 from keras_din.features.table import Table
 from keras_din.features.time_feature import TIME, TimeFeature, Timestamp
@@ -226,8 +227,9 @@ class FeatureSpec:
 
         They are those of the model, but features that are computed from times are replaced by the
         times: `time` of the request, with the role `"context"`, and `{sequence}_time` of behaviors.
+        A version looks up features with a snapshot, a `SnapshotCount`, itself.
         """
-        found = self.inputs
+        found = {n: info for n, info in self.inputs.items() if not info.feature.from_snapshot}
         times = self.time_inputs
         if not times:
             return found
@@ -303,6 +305,34 @@ class FeatureSpec:
             ],
             context=replaced(self.context),
             labels=self.labels,
+        )
+
+    def with_snapshots(self, snapshots: SequenceOf[SnapshotCount]) -> "FeatureSpec":
+        """Returns the spec with a `SnapshotCount` instead of each `Count` of the same name.
+
+        Raises:
+            ValueError: If there is no such `Count`, or a snapshot is of another one.
+        """
+        by_name = {}
+        for snapshot in snapshots:
+            count = self.features.get(snapshot.name)
+            if count != snapshot.as_count():
+                raise ValueError(
+                    "Each snapshot must be of a Count of the spec, of the same name and arguments. "
+                    f"Received: {snapshot!r}, and {count!r} in the spec."
+                )
+            by_name[snapshot.name] = snapshot
+        replaced = lambda features: tuple(by_name.get(f.name, f) for f in features)  # noqa: E731
+        return dataclasses.replace(
+            self, context=replaced(self.context), target=replaced(self.target)
+        )
+
+    def without_snapshots(self) -> "FeatureSpec":
+        """Returns the spec with a `Count` instead of each `SnapshotCount`."""
+        return dataclasses.replace(
+            self,
+            context=without_snapshots(self.context),
+            target=without_snapshots(self.target),
         )
 
     def to_json(self) -> str:

@@ -22,6 +22,7 @@ from keras_din.features import (
     HashBuckets,
     Indices,
     Numeric,
+    SnapshotCount,
     Timestamp,
     Vocabulary,
     id_feature,
@@ -82,13 +83,15 @@ def sample_rows(
     raw, indices = {}, {}
 
     for feature in _features_of(spec, "context"):
-        if feature.from_times:
+        if feature.from_times or feature.from_snapshot:
             continue
         raw[feature.name], indices[feature.name] = sample_feature(feature, rng, (rows,), values)
     times = _Times(spec, rng, rows, raw)
     indices |= {f.name: times.indices(f) for f in spec.context if f.from_times}
     real = rng.random((rows, candidates)) < 0.85
     for feature in _features_of(spec, "target"):
+        if feature.from_snapshot:
+            continue
         if feature.from_times:
             indices[feature.name] = np.repeat(times.indices(feature)[:, None], candidates, axis=1)
             continue
@@ -96,6 +99,9 @@ def sample_rows(
         if feature is id_feature(spec.target):
             drawn[~real], index[~real] = feature.padding_value, PADDING_INDEX
         raw[feature.name], indices[feature.name] = drawn, index
+    for feature in (*spec.context, *spec.target):
+        if isinstance(feature, SnapshotCount):
+            indices[feature.name] = feature.values[indices[feature.key]]
     for sequence in spec.sequences:
         width = min(sequence.max_length + 10, MAX_TIME) if time is None else time
         real = rng.random((rows, width)) < np.linspace(0, 1, rows)[:, None]

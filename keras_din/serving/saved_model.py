@@ -3,13 +3,14 @@
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from keras_din.checks import json_values, local_path, one_of, positive_integer
 from keras_din.click_rates import ClickRates
-from keras_din.features import FeatureSpec
+from keras_din.features import FeatureSpec, SnapshotCount
 from keras_din.serving.checks.export_arguments import check_model, check_order, resolve_click_rates
 from keras_din.serving.checks.parity import check_parity
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
@@ -43,6 +44,7 @@ def export(
     raw: bool = False,
     rates: ClickRates | None = None,
     order_by: str | None = None,
+    snapshots: Sequence[SnapshotCount] = (),
 ) -> pathlib.Path:
     """Writes a new version to a folder in `path`. A version is written completely or not at all.
 
@@ -120,6 +122,8 @@ def export(
             `keras_din.training.run_click_rates`.
         order_by: Name of the output by which `rank` orders candidates. Defaults to the output of
             the first label.
+        snapshots: The result of `data.count_snapshots()`. The version looks these `Count` features
+            up by item or category, and has no inputs of them. Without it, clients send all counts.
 
     Returns:
         The folder of the version, a `pathlib.Path`. Its name is a number that increases.
@@ -160,6 +164,7 @@ def export(
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
     order_by = spec.outputs[0] if order_by is None else one_of("order_by", order_by, spec.outputs)
+    spec = spec.with_snapshots(snapshots) if snapshots else spec
     rates = resolve_click_rates(model, spec, positive_weight, negative_rate, raw, rates)
     model = rates.model(model)
     int8 = Int8Tables(model) if tables == "int8" else None

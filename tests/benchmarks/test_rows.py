@@ -206,6 +206,14 @@ def test_log_of_several_files_is_written_and_read(tmp_path, kind):
         assert task(folder)["seconds"] > 0
 
 
+def test_counts_of_a_small_log():
+    from rows.counts import count
+
+    result = count(rows=1000)
+    assert len(result["seconds"]) == 3
+    assert all(seconds > 0 for seconds in result["seconds"].values())
+
+
 def test_a_day_is_appended_to_logs_of_two_sizes(tmp_path):
     from rows.append import append, grow
 

@@ -9,6 +9,7 @@ import pandas as pd
 from keras_din.checks import one_of
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.clean_log import clean_log
+from keras_din.data.prepare.counts import add_counts
 from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.deliveries import find_deliveries, without_known
 from keras_din.data.prepare.joins import column_names
@@ -72,6 +73,7 @@ def append_log(
         return None, data
     _check_types(data, events, columns)
     events, requests, shown_at = sort_by_request(events, log_format.request)
+    _, events, past = add_counts(columns, events, shown_at, earlier=data.all_past)
     first = np.full(len(events.users), np.iinfo(np.int64).max)
     np.minimum.at(first, events.user, shown_at)
     last_time = data.last_time
@@ -131,7 +133,7 @@ def append_log(
         "parts": count_parts({"train": samples}, spec),
     }
     users = events.users.rename(log_format.user)
-    day = Day(number, behaviors, is_own, samples, users, report, events.bad)
+    day = Day(number, behaviors, is_own, samples, users, report, events.bad, past)
     return day, dataclasses.replace(
         known,
         deliveries=[*data.deliveries, *entries],
@@ -176,7 +178,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         columns.reading["text"].add(log_format.user)
     source = as_source(source, log_format.sep, log_format.header, log_format.names)
     items, users = as_sources((items, users), log_format.sep)
-    needed = [*log_format.ids, log_format.time, *log_format.numbers, *columns.names]
+    needed = [*log_format.ids, log_format.time, *log_format.numbers, *columns.to_read]
     _check_tables(data, source, needed, {"items": items, "users": users})
     events, report = clean_log(
         source,
@@ -222,7 +224,7 @@ def _check_types(data, events, columns) -> None:
         raise _type_error(name, expected, found, events.users[0])
     _check_times(data.log_format, events)
     for feature in data.spec.features.values():
-        if not feature.has_column:
+        if not feature.has_column or feature.from_events:
             continue
         values = events.frame[feature.name]
         if feature.takes_numbers and not np.isfinite(numbers(feature.name, values)).any():

@@ -12,7 +12,7 @@ from keras_din.data.prepare.joins import (
     read_keyed,
     take_or_missing,
 )
-from keras_din.data.prepare.log_columns import LogColumns, column_features
+from keras_din.data.prepare.log_columns import LogColumns, read_features
 from keras_din.data.reading.columns import to_plain_index
 from keras_din.data.reading.file_lines import describe_row
 
@@ -36,7 +36,7 @@ class Catalog(NamedTuple):
 def item_columns_in_log(columns: LogColumns, items) -> list:
     """Returns the names of item features that are read from the log, because `items` lacks them."""
     in_table = [] if items is None else column_names(items)
-    names = column_features(columns.target[1:])
+    names = read_features(columns.target[1:])
     return [name for name in names if name not in in_table]
 
 
@@ -56,7 +56,7 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
         A `Catalog`.
     """
     item, from_log = columns.item, item_columns_in_log(columns, items)
-    from_table = [n for n in column_features(columns.target[1:]) if n not in from_log]
+    from_table = [n for n in read_features(columns.target[1:]) if n not in from_log]
     code, catalog = pd.factorize(rows[item])
     catalog = to_plain_index(catalog)
     features: dict = {}

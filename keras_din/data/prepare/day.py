@@ -7,6 +7,7 @@ import pathlib
 
 import pandas as pd
 
+from keras_din.data.prepare.counts import load_past, save_past
 from keras_din.data.prepare.vocabulary_state import VocabularyState, without_changed
 from keras_din.data.store.arrays import load_arrays, save_arrays
 from keras_din.data.store.bags import Bags
@@ -30,6 +31,7 @@ class Day:
         users: `Index` of the users' raw values by number.
         report: Counts of what was read.
         bad_rows: `DataFrame` of the rows kept aside.
+        past: What `Count` features count in the log: names of key columns -> `PastEvents`.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Day:
     users: pd.Index
     report: dict
     bad_rows: pd.DataFrame | None
+    past: dict = dataclasses.field(default_factory=dict)
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the day to an empty folder."""
@@ -48,6 +51,7 @@ class Day:
         self.samples.save(folder / "samples")
         save_users(self.users, folder / _USERS)
         save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
+        save_past(self.past, folder)
         header = {"number": self.number, "report": self.report}
         text = json.dumps(header, indent=1, ensure_ascii=False)
         (folder / _HEADER).write_text(text, encoding="utf-8")
@@ -67,6 +71,7 @@ class Day:
             load_users(folder / _USERS),
             header["report"],
             load_bad_rows(folder / _BAD_ROWS),
+            load_past(folder),
         )
 
     def updated(self, spec: FeatureSpec, vocabularies: dict[str, VocabularyState]) -> "Day":

@@ -9,10 +9,11 @@ import numpy as np
 from keras_din.data.encoding.features import concat_series, count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.clean_log import clean_log
+from keras_din.data.prepare.counts import add_counts
 from keras_din.data.prepare.deliveries import find_deliveries
 from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
-from keras_din.data.prepare.log_columns import feature_names, log_columns, refuse_order
+from keras_din.data.prepare.log_columns import count_flags, feature_names, log_columns
 from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
@@ -200,8 +201,9 @@ def prepare_impressions(
     prior_history = check_prior_history(prior_history, sequences)
     source, split = as_source_by_part(source, split, sep, header, names)
     items, users, prior_history = as_sources((items, users, prior_history), sep)
-    flags = list(dict.fromkeys([*of_label.values(), *sequences.values()]))
-    flag_names = {flag: flag for flag in sequences.values()}
+    events_of_counts = count_flags([*target, *context])
+    flags = list(dict.fromkeys([*of_label.values(), *sequences.values(), *events_of_counts]))
+    flag_names = {flag: flag for flag in [*sequences.values(), *events_of_counts]}
     flag_names |= {each.name: column for each, column in of_label.items()}
     label_map = label_map_by_column(label_map, flag_names)
     columns = log_columns(
@@ -218,10 +220,10 @@ def prepare_impressions(
         categorical=categorical,
     )
     _check_feedback(columns, of_label, sequences)
-    refuse_order(columns.of_times, time_unit)
+    columns.refuse_order(time_unit)
 
     # Clean.
-    needed = [user, time, *flags, *columns.names]
+    needed = [user, time, *flags, *columns.to_read]
     needed += [name for name in (request, weight, split) if isinstance(name, str)]
     tables = {"items": (columns.item, items), "users": (user, users)}
     events, of_tables = clean_log(
@@ -239,7 +241,7 @@ def prepare_impressions(
         time_format=time_format,
         label_map=label_map,
         duplicates=duplicates,
-        not_compared=[split] if isinstance(split, str) and split not in columns.names else [],
+        not_compared=[split] if isinstance(split, str) and split not in columns.to_read else [],
         strict=strict,
     )
     events, requests, shown_at = sort_by_request(events, request)
@@ -249,6 +251,7 @@ def prepare_impressions(
     part = split_rows(split, events, shown_at, time_unit, requests)
     check_parts(split, part, shown_at, allow_empty_parts, time_unit)
     check_training(split, part, columns.learned)
+    columns, events, past = add_counts(columns, events, shown_at, part == TRAIN)
     for column in of_label.values():
         check_both_classes(events.labels[column][part == TRAIN], f"column {column!r}")
 
@@ -318,6 +321,7 @@ def prepare_impressions(
         max_bad,
         min_count,
         weight,
+        events_of_counts,
     )
     vocabularies = _vocabularies(spec, columns, events, encoded)
     return PreparedData(
@@ -329,6 +333,7 @@ def prepare_impressions(
         events.users,
         log_format=log_format,
         vocabularies=vocabularies,
+        past=past,
         deliveries=find_deliveries(events, [columns.item, *log_format.ids]).to_remember,
     )
 

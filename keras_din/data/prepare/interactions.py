@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.catalog import item_columns_in_log, look_up_negatives, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
-from keras_din.data.prepare.log_columns import column_features, log_columns, refuse_order
+from keras_din.data.prepare.counts import counted_values, past_of_rows, sort_by_keys
+from keras_din.data.prepare.log_columns import column_features, log_columns, read_features
 from keras_din.data.prepare.negatives import sample_negatives
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.source_by_part import as_source_by_part
@@ -161,9 +163,10 @@ def prepare_interactions(
         numeric=numeric,
         categorical=categorical,
     )
-    refuse_order(columns.of_times, time_unit)
-    item_columns, of_context = map(column_features, (columns.target, columns.context))
+    columns.refuse_order(time_unit)
+    item_columns, of_context = map(read_features, (columns.target, columns.context))
     row_columns = list(dict.fromkeys([*of_context, *column_features(columns.side_features)]))
+    _check_counts(columns.counts, [user, *item_columns, *of_context])
 
     # Clean.
     needed = [user, time, columns.item, *item_columns_in_log(columns, items), *row_columns]
@@ -199,8 +202,10 @@ def prepare_interactions(
         drawn = _draw(events, catalog, shown, part, negatives, negatives_by, seed)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
 
+    counted, past = _count(columns.counts, events, catalog, shown, candidates)
+
     # Encode.
-    values = _training_values(events, catalog, candidates, part, position, of_context)
+    values = _training_values(events, catalog, candidates, part, position, of_context, counted)
     features = columns.fit(values, dim, min_count)
     spec = columns.spec(features, [sequence], max_length)
     of_item = {name: features.column(name, catalog.features[name]) for name in item_columns}
@@ -216,7 +221,8 @@ def prepare_interactions(
     repeat = lambda values: np.repeat(values, each)  # noqa: E731
     samples = Samples(
         columns={name: of_row[name][repeat(shown)] for name in of_context}
-        | {name: values[candidates.ravel()] for name, values in of_item.items()},
+        | {name: values[candidates.ravel()] for name, values in of_item.items()}
+        | {name: features.column(name, values) for name, values in counted.items()},
         history={sequence: (repeat(start), repeat(end))},
         labels={DEFAULT_LABEL: np.tile(np.arange(each) == 0, len(shown))},
         group=repeat(number),
@@ -241,7 +247,43 @@ def prepare_interactions(
         "behaviors": {sequence: len(log)},
         "parts": count_parts(parts, spec),
     }
-    return PreparedData(spec, {sequence: log}, parts, report, events.bad, events.users)
+    return PreparedData(spec, {sequence: log}, parts, report, events.bad, events.users, past=past)
+
+
+def _check_counts(counts: list, keys: list) -> None:
+    for feature in counts:
+        if feature.flag is not None:
+            raise ValueError(
+                f"`event` of {feature!r} must be 'row' in `prepare_interactions`, since its log "
+                f"has no rows other than behaviors. Received: event={feature.event!r}."
+            )
+        if lacking := [key for key in feature.of if key not in keys]:
+            raise ValueError(
+                f"`of` of {feature!r} must name the user or features of `target` or `context`, of "
+                f"{keys}, since the keys of negatives are not in the log. Received: {lacking}."
+            )
+
+
+def _count(counts: list, events, catalog, shown: np.ndarray, candidates: np.ndarray) -> tuple:
+    """Counts the behaviors before each candidate.
+
+    Returns:
+        `(values, past)`: name of each `Count` -> a `Series`, one value per candidate, and the
+        `past_of_rows` of the log.
+    """
+    row = np.repeat(shown, candidates.shape[1])
+
+    def values(name, items, rows):
+        found = catalog.features.get(name)
+        return events.frame[name].iloc[rows] if found is None else found.iloc[items]
+
+    of_log = sort_by_keys(counts, lambda name: values(name, catalog.code, slice(None)), events.time)
+    past = past_of_rows(counts, of_log, {})
+    asked = sort_by_keys(
+        counts, lambda name: values(name, candidates.ravel(), row), events.time[row]
+    )
+    counted = {f.name: counted_values(f, [past[f.of]], asked[f.of]) for f in counts}
+    return {name: pd.Series(each) for name, each in counted.items()}, past
 
 
 def _check_training(split, part: np.ndarray) -> None:
@@ -269,7 +311,7 @@ def _draw(events, catalog, shown, part, negatives: int, negatives_by: str, seed:
     )
 
 
-def _training_values(events, catalog, candidates, part, position, of_context: list):
+def _training_values(events, catalog, candidates, part, position, of_context: list, counted: dict):
     """Returns the function from the name of a feature to its values in training.
 
     Training contains its candidates, and the behaviors before each user's last training row.
@@ -282,6 +324,8 @@ def _training_values(events, catalog, candidates, part, position, of_context: li
     items = np.concatenate([candidates[shown].ravel(), catalog.code[in_history]])
 
     def values(name):
+        if name in counted:
+            return counted[name][np.repeat(shown, candidates.shape[1])]
         if name in catalog.features:
             return catalog.features[name].iloc[items]
         wanted = training if name in of_context else in_history

@@ -11,10 +11,10 @@ from keras_din.data.encoding.features import (
     feature_name,
     features_to_type,
 )
-from keras_din.data.reading.bag_cells import check_separators
+from keras_din.data.reading.bag_cells import check_separators, has_several_values
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.times import ORDER
-from keras_din.features import TIME, Feature, FeatureSpec, Timestamp, check_weight_names
+from keras_din.features import TIME, Count, Feature, FeatureSpec, Timestamp, check_weight_names
 
 
 class LogColumns(NamedTuple):
@@ -56,6 +56,21 @@ class LogColumns(NamedTuple):
         return column_features(self.features)
 
     @property
+    def counts(self) -> list:
+        """The features that are counted from the rows of the log."""
+        return [f for f in self.features if isinstance(f, Count)]
+
+    @property
+    def to_read(self) -> list:
+        """Names of the columns of features in the log, and of the keys of counts."""
+        return list(dict.fromkeys([*read_features(self.features), *self.keys]))
+
+    @property
+    def keys(self) -> list:
+        """Names of the columns that are keys of counts."""
+        return list(dict.fromkeys(key for f in self.counts for key in f.of))
+
+    @property
     def of_behaviors(self) -> list:
         """Names of the columns that behaviors have."""
         return column_features([*self.of, *self.side_features])
@@ -69,6 +84,16 @@ class LogColumns(NamedTuple):
     def of_times(self) -> list:
         """The features that are computed from times."""
         return [f for f in self.features if not isinstance(f, str) and f.from_times]
+
+    def refuse_order(self, unit: str) -> None:
+        """Raises a `ValueError` if a feature requires times and the log has only an order."""
+        refuse_order(self.of_times, unit)
+        found = [feature for feature in self.counts if feature.requires_times]
+        if found and unit == ORDER:
+            raise ValueError(
+                "A Count with a window or of kind 'age' requires a log with times. "
+                f"Received: {found[0]!r}, and an order instead of times."
+            )
 
     @property
     def of_histories(self) -> list:
@@ -163,6 +188,7 @@ def log_columns(
     side_features = checked_features("side_features", side_features)
     of = behavior_features(of, target)
     features = [*target, *context, *side_features]
+    ids = [*ids, *_keys_of_counts(features, ids, numbers, bags)]
     separators = check_separators(bags, features, [*ids, time, *numbers])
     _check_weights(features, [*ids, time, *numbers])
     reading, reasons = csv_hints(features, feature_name(target[0]), ids, numeric, categorical)
@@ -194,6 +220,32 @@ def column_features(features) -> list:
     return [feature_name(f) for f in found if isinstance(f, str) or f.has_column]
 
 
+def read_features(features) -> list:
+    """Returns the name of each feature whose column a loader of logs reads, and does not count."""
+    return column_features(f for f in features if not isinstance(f, Count))
+
+
+def _keys_of_counts(features, ids, numbers, bags) -> list:
+    """Returns the keys of `Count` features that are neither features nor in `ids`."""
+    named = {feature_name(feature): feature for feature in features}
+    found: dict = {}
+    for feature in features:
+        for key in feature.of if isinstance(feature, Count) else ():
+            if key in numbers or isinstance(named.get(key), Count):
+                raise ValueError(
+                    f"`of` of {feature!r} must name columns of ids or categories that are known "
+                    f"before the impression. Received: {key!r}."
+                )
+            if key in bags or has_several_values(named.get(key)):
+                raise ValueError(
+                    f"`of` of {feature!r} must name columns with one value per row. "
+                    f"Received: {key!r}, which has several."
+                )
+            if key not in named and key not in ids:
+                found[key] = feature
+    return list(found)
+
+
 def refuse_order(features, unit: str) -> None:
     """Raises a `ValueError` if features are computed from times and a log has only an order."""
     found = [feature for feature in features if feature.from_times]
@@ -202,6 +254,12 @@ def refuse_order(features, unit: str) -> None:
             "Features that are computed from times require a log with times. "
             f"Received: {found[0]!r}, and an order instead of times."
         )
+
+
+def count_flags(features) -> list:
+    """Returns the columns of 0 and 1 that mark the events of `Count` features, each once."""
+    flags = [f.flag for f in features if isinstance(f, Count) and f.flag is not None]
+    return list(dict.fromkeys(flags))
 
 
 def feature_names(features) -> list:

@@ -29,6 +29,7 @@ class LogFormat:
         max_bad: The largest share of bad rows.
         min_count: How often a value must be seen to have its own embedding.
         weight: Column of weights, or `None`.
+        counted: Columns of 0 and 1 that mark the events of `Count` features.
     """
 
     user: str
@@ -48,6 +49,7 @@ class LogFormat:
     max_bad: float
     min_count: int
     weight: str | None = None
+    counted: list = dataclasses.field(default_factory=list)
 
     @property
     def ids(self) -> list:
@@ -61,8 +63,9 @@ class LogFormat:
 
     @property
     def flags(self) -> list:
-        """The columns of labels and of the behaviors of sequences, each once."""
-        return list(dict.fromkeys([*self.labels.values(), *self.sequences.values()]))
+        """The columns of labels, behaviors of sequences and events of counts, each once."""
+        flags = [*self.labels.values(), *self.sequences.values(), *self.counted]
+        return list(dict.fromkeys(flags))
 
     def to_dict(self) -> dict:
         """Returns the format as JSON values."""

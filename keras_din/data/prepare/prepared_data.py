@@ -21,6 +21,8 @@ from keras_din.checks import (
 )
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.prepare.append import append_log
+from keras_din.data.prepare.count_snapshots import snapshots_of
+from keras_din.data.prepare.counts import load_past, save_past
 from keras_din.data.prepare.day import (
     load_bad_rows,
     load_users,
@@ -107,6 +109,7 @@ class PreparedData:
         days: The `Day`s that `append` added, the first one first.
         known_last_time: `last_time`, if it is known.
         deliveries: The number of rows and a checksum of each file, or log, that was read.
+        past: What `Count` features count: names of key columns -> `PastEvents`.
 
     Raises:
         ValueError: If `behaviors` or `parts` have other names, or JSON does not support `report`.
@@ -131,6 +134,7 @@ class PreparedData:
     days: tuple = ()
     deliveries: list = dataclasses.field(default_factory=list)
     known_last_time: int | None = None
+    past: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -394,6 +398,58 @@ class PreparedData:
         ]
         return [base, *days]
 
+    @property
+    def all_past(self) -> list:
+        """The `past` of the base data and of each day, the oldest first."""
+        return [self.past, *(day.past for day in self.days)]
+
+    def count_snapshots(self) -> list:
+        """Returns the values of `Count` features at the end of the log, for `keras_din.export`.
+
+        There is one for each `Count` whose only key is a feature with a vocabulary, such as the
+        item or the category, in the same place of the spec. All rows of the log count, with those
+        of `days`. Values out of the vocabulary have no rows. Counts of users and of combinations
+        have no snapshot, so clients send them.
+
+        Returns:
+            List of `SnapshotCount`.
+
+        Raises:
+            ValueError: If the data has counts and an order instead of times.
+
+        Example:
+
+        ```python
+        import pandas as pd
+
+        log = pd.DataFrame(
+            {
+                "user": [1, 2, 1, 2],
+                "time": [1, 2, 3, 4],
+                "item": ["a", "a", "b", "a"],
+                "click": [1, 0, 0, 1],
+            }
+        )
+        clicks = kd.Count("item_clicks", of="item", event="click")
+        columns = {"user": "user", "time": "time", "label": "click", "target": ["item", clicks]}
+        data = kd.data.prepare_impressions(log, split=kd.data.ByTime(), **columns, dim=4)
+        (snapshot,) = data.count_snapshots()
+        snapshot.values  # 0 for padding and other items, 2 for a, 0 for b
+        ```
+        """
+        found = snapshots_of(
+            self.spec,
+            self.all_past,
+            self.last_time + 1,
+            [] if self.user_values is None else [self.user_values.name],
+        )
+        if found and self.report.get("time_unit") == ORDER:
+            raise ValueError(
+                "Snapshots of counts require data with times, since a version states their time. "
+                f"Received: {found[0]!r}, and an order instead of times."
+            )
+        return found
+
     def unseen_day(self, index: int, spec: FeatureSpec, learned_days: int) -> "PreparedData":
         """Returns an appended day as a model sees it that has not learned from the day.
 
@@ -530,6 +586,7 @@ class PreparedData:
             (folder / _LOG_FORMAT).write_text(text, encoding="utf-8")
         save_growth(folder, self.spec, self.vocabularies)
         save_days(folder, self)
+        save_past(self.past, folder)
         save_header(folder, list(self.parts), self.report)
 
     @classmethod
@@ -565,6 +622,7 @@ class PreparedData:
             days=load(spec, vocabularies),
             deliveries=of_days.get("deliveries", []),
             known_last_time=of_days.get("last_time"),
+            past=load_past(folder),
         )
         return data.updated(spec, vocabularies)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.prepare.build_behavior_log import concat_behaviors
+from keras_din.data.prepare.counts import counted_values, sort_by_keys
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.label_columns import label_map_by_column
 from keras_din.data.prepare.log_columns import column_features, log_columns, with_weights
@@ -69,7 +70,8 @@ def log_to_samples(
             context and target. Features that only behaviors have need values in rows that are
             behaviors.
         spec: The features of the model.
-        data: The `PreparedData` with earlier behaviors, or `None`.
+        data: The `PreparedData` with earlier behaviors, or `None`. `Count` features count its
+            rows, and not those of the log: append a log to the data to count its rows too.
         user: Column of users, with the same values as in the log of `data`.
         time: Column of times.
         sequences: Name of a sequence -> column of 0 and 1; the rows with 1 are its behaviors.
@@ -125,11 +127,17 @@ def log_to_samples(
         numbers=sequences.values(),
         bags=_separators(bags, data, of_log),
     )
+    if columns.counts and (data is None or not data.past):
+        raise ValueError(
+            "`data` must be the prepared data of the log before, with the rows that "
+            f"{columns.counts[0]!r} counts. Received: {data!r}. Without it, score rows that "
+            "contain their histories and a column of this name."
+        )
     source = as_source(source, sep, header, names)
     items, users = as_sources((items, users), sep)
 
     # Clean.
-    needed = list(dict.fromkeys([*ids, time, *sequences.values(), *columns.names]))
+    needed = list(dict.fromkeys([*ids, time, *sequences.values(), *columns.to_read]))
     tables = {"items": (columns.item, items), "users": (user, users)}
     frame, bad, _ = read_log(source, needed, tables, columns.separators, max_bad, **columns.reading)
     rows = len(frame) + len(bad)
@@ -139,7 +147,17 @@ def log_to_samples(
     user_number, values = pd.factorize(frame[user])
     numbers = _numbers_in_data(data, pd.Index(values, name=user))
 
+    shown_at = at
+    if request:
+        _, shown_at = number_requests(user_number, pd.factorize(frame[request])[0], at)
+
     # Encode.
+    queries = sort_by_keys(columns.counts, frame.__getitem__, shown_at)
+    counted = {
+        f.name: counted_values(f, [each[f.of] for each in data.all_past], queries[f.of])
+        for f in columns.counts
+    }
+    frame = frame.assign(**counted)
     features = columns.fit(None, 16, 1)
     encoded = {name: features.column(name, frame[name]) for name in columns.names}
 
@@ -156,9 +174,6 @@ def log_to_samples(
             parts.append((user_number[is_behavior], held, at[is_behavior]))
         logs[name], duplicates[name] = _log(sequence, parts, len(values))
         new[name] = int(is_behavior.sum()) - duplicates[name]
-    shown_at = at
-    if request:
-        _, shown_at = number_requests(user_number, pd.factorize(frame[request])[0], at)
     samples = Samples(
         columns={n: encoded[n] for n in column_features([*spec.context, *spec.target])},
         history={name: log.before(user_number, shown_at) for name, log in logs.items()},

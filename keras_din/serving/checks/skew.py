@@ -17,9 +17,11 @@ from keras_din.features import (
     BagWeights,
     Bucketized,
     Categorical,
+    Count,
     EmbeddedFeature,
     FeatureSpec,
     Numeric,
+    SnapshotCount,
     TimeFeature,
     id_feature,
     per_kind,
@@ -149,11 +151,15 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
         ValueError: If the version has other inputs or outputs than the spec, or if there are no
             rows.
     """
+    theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
+    snapshots = [f for f in theirs.features.values() if isinstance(f, SnapshotCount)]
+    ours, spec = spec, _sent_spec(spec, snapshots)
     _check_signature(version, spec)
     batches = list(batches)
     if not batches:
         raise ValueError("`batches` must hold at least one batch. Received: none.")
     loaded = tf.saved_model.load(str(version))
+    batches = [_with_snapshots(loaded, snapshots, raw, x) for raw, x in batches]
     largest: dict[str, float] = {}
     inputs: dict[str, InputSkew] = {}
     outputs, rows = [], 0
@@ -171,14 +177,39 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
             _compare_inputs(inputs, rows, spec, raw, x, _served_inputs(loaded, raw))
             rows += len(next(iter(expected.values())))
         differ = not all(difference <= TOLERANCE for difference in largest.values())
-        explained_by = _explained_by(loaded, spec, live, batches) if differ and not inputs else {}
-    theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
+        explained_by = {}
+        if differ and not inputs:
+            explained_by = _explained_by(loaded, spec, live, batches, snapshots)
+    theirs = theirs.without_snapshots()
     details = (
-        spec_differences(theirs, spec),
+        spec_differences(theirs, ours),
         explained_by,
-        differences(fingerprint(spec), theirs, "the version"),
+        differences(fingerprint(ours), theirs, "the version"),
     )
     return Skew(rows, largest, _worst(outputs), inputs, *details)
+
+
+def _sent_spec(spec: FeatureSpec, snapshots: list) -> FeatureSpec:
+    """Returns the spec with the snapshots of a version, which has no inputs of them."""
+    counts = [spec.features.get(snapshot.name) for snapshot in snapshots]
+    return spec.with_snapshots(
+        [
+            SnapshotCount.of_count(count, snapshot.key, snapshot.taken_at)
+            for count, snapshot in zip(counts, snapshots, strict=True)
+            if isinstance(count, Count)
+        ]
+    )
+
+
+def _with_snapshots(loaded, snapshots: list, raw: dict, x: dict) -> tuple:
+    """Returns raw values without those of snapshots, and inputs with the values of snapshots.
+
+    The counts of the pipeline are those at the time of each row, so they differ from a snapshot.
+    """
+    names = [snapshot.name for snapshot in snapshots]
+    raw = {name: values for name, values in raw.items() if name not in names}
+    served = _served_inputs(loaded, raw) if names else {}
+    return raw, {**x, **{name: served[name] for name in names}}
 
 
 def spec_differences(theirs: FeatureSpec, spec: FeatureSpec) -> list:
@@ -282,7 +313,7 @@ def _compare_inputs(found: dict, first_row: int, spec, raw: dict, x: dict, serve
     """Counts the values of each input that version and pipeline encode differently."""
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
     for name, info in spec.inputs.items():
-        if info.role != "behavior":
+        if info.role != "behavior" and not info.feature.from_snapshot:
             ours, theirs = _align(info.feature, name, x, served)
             differ = _differ(info.feature, ours, theirs) & (real if info.role == "target" else True)
             rows, places = np.nonzero(differ)[0], np.nonzero(differ)
@@ -373,13 +404,14 @@ def _to_python(value):
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
-def _explained_by(loaded, spec, live, batches) -> dict:
+def _explained_by(loaded, spec, live, batches, snapshots) -> dict:
     """Returns feature or sequence -> largest difference that remains when it is ablated."""
     left = {}
     for name, ablate in _ablations(spec).items():
         largest = 0.0
         for raw, x in batches:
             raw, x = ablate(dict(raw), {name: np.asarray(values) for name, values in x.items()})
+            raw, x = _with_snapshots(loaded, snapshots, raw, x)
             expected = _live_outputs(live, spec, x)
             for served in _served_outputs(loaded, spec, raw).values():
                 for output, values in expected.items():
@@ -423,7 +455,8 @@ def _ablations(spec) -> dict:
                 x[name] = np.where(x[name] != PADDING_INDEX, index, x[name])
         return raw, x
 
-    features = [part for f in spec.features.values() if f.has_input for part in f.parts]
+    features = [f for f in spec.features.values() if f.has_input and not f.from_snapshot]
+    features = [part for f in features for part in f.parts]
     found = {f.name: of_feature(f) for f in features if not f.from_times}
     if len(found) < len(features):
         found[TIME] = of_times  # Together, because they read the same times.

@@ -13,6 +13,7 @@ from keras_din.features import (
     Categorical,
     FeatureSpec,
     Numeric,
+    SnapshotCount,
     per_kind,
 )
 from keras_din.serving.graph.lookup_tables import lookup_in_graph
@@ -40,6 +41,13 @@ class FeatureEncoder(tf.Module):
             name: lookup_in_graph(table.values, name, pathlib.Path(scratch))
             for name, table in spec.tables.items()
         }
+        self.snapshots = {
+            feature.name: tf.Variable(
+                feature.values, trainable=False, name=f"{feature.name}_values"
+            )
+            for feature in spec.features.values()
+            if isinstance(feature, SnapshotCount)
+        }
 
     def __call__(self, feature, values):
         """Returns the input of a model for raw values.
@@ -56,6 +64,10 @@ class FeatureEncoder(tf.Module):
             float32, with its `fill_value` for values that are not finite.
         """
         return model_input(feature, values, self)
+
+    def snapshot(self, feature: SnapshotCount, indices):
+        """Returns the values of a snapshot for the indices of its key."""
+        return tf.gather(self.snapshots[feature.name], indices)
 
     def indices(self, feature, values):
         """Returns the indices of raw values, for a feature with a table."""

@@ -3,7 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.features import PADDING_INDEX, TIME, BagWeights, FeatureSpec, id_feature
+from keras_din.features import (
+    PADDING_INDEX,
+    TIME,
+    BagWeights,
+    FeatureSpec,
+    SnapshotCount,
+    id_feature,
+)
 from keras_din.outputs import by_output
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.encoding import FeatureEncoder, raw_dtype
@@ -62,10 +69,13 @@ def model_inputs(spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict) -> di
     for name, info in spec.inputs.items():
         if info.sequence is None and info.feature.from_times:
             x[name] = graph_indices(info.feature, inputs[TIME])
-        elif info.sequence is None:
+        elif info.sequence is None and not info.feature.from_snapshot:
             x[name] = encoder(info.feature, inputs[name])
     x[first.name] = encoder.with_padding(first, inputs[first.name])
     shape = tf.shape(x[first.name])
+    for feature in (*spec.context, *spec.target):
+        if isinstance(feature, SnapshotCount):
+            x[feature.name] = encoder.snapshot(feature, x[feature.key])
     for name, info in spec.inputs.items():
         if info.role != "target" or info.feature is first:
             continue

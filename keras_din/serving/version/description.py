@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import keras
+import pandas as pd
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -12,7 +13,9 @@ from keras_din.checks import json_values, local_path
 from keras_din.features import (
     DEFAULT_LABEL,
     DEFAULT_OUTPUT,
+    Count,
     FeatureSpec,
+    SnapshotCount,
     Vocabulary,
     id_feature,
 )
@@ -71,6 +74,7 @@ def write_description(
             if feature.table is not None
         },
         "padding": _padding(spec),
+        "counts": _counts(spec),
         "signatures": _signatures(folder),
         "spec": json.loads(spec.to_json()),
     }
@@ -160,6 +164,18 @@ def _outputs_of_0_1(ctr: dict | None) -> dict:
             "known_from": {},
         }
     return {DEFAULT_OUTPUT: {"label": DEFAULT_LABEL, **ctr}}
+
+
+def _counts(spec: FeatureSpec) -> dict:
+    """Returns name of each `Count` -> whether a client sends it, or the time of its snapshot."""
+    found: dict[str, dict] = {}
+    for name, feature in spec.features.items():
+        if isinstance(feature, SnapshotCount):
+            time = str(pd.Timestamp(feature.taken_at, unit="us"))
+            found[name] = {"from": "snapshot", "key": feature.key, "time": time}
+        elif isinstance(feature, Count):
+            found[name] = {"from": "request"}
+    return found
 
 
 def _padding(spec: FeatureSpec) -> dict:

@@ -1,0 +1,44 @@
+"""Snapshots of `Count` features at the end of a log, which exported versions contain."""
+
+import numpy as np
+import pandas as pd
+
+from keras_din.data.prepare.counts import counted_values, sort_by_keys
+from keras_din.features import Count, FeatureSpec, SnapshotCount, Vocabulary
+
+_UNKNOWN = "\0unknown"  # A key without rows.
+
+
+def snapshots_of(spec: FeatureSpec, pieces: list, taken_at: int, excluded=()) -> list:
+    """Returns the `SnapshotCount` of each `Count` whose only key is a feature with a vocabulary.
+
+    Args:
+        spec: The features.
+        pieces: The results of `past_of_rows` of all logs.
+        taken_at: All rows before this time count, microseconds.
+        excluded: Names of keys without a snapshot.
+    """
+    found = []
+    for place in (spec.context, spec.target):
+        tables = {f.name: f.table for f in place if f.table is not None and not f.axes}
+        for feature in place:
+            if not isinstance(feature, Count) or len(feature.of) > 1:
+                continue
+            (key,) = feature.of
+            values = tables[key].values if key in tables and key not in excluded else None
+            if isinstance(values, Vocabulary):
+                counts = _values_by_index(feature, values, pieces, taken_at)
+                found.append(
+                    SnapshotCount.of_count(feature, key, taken_at, values=counts, key_values=values)
+                )
+    return found
+
+
+def _values_by_index(feature: Count, values: Vocabulary, pieces: list, taken_at: int):
+    """The value for each index of a vocabulary, float32. Values that are not known have no rows."""
+    keys = np.full(values.size, _UNKNOWN, object)
+    indices, known = values.known
+    keys[list(indices)] = list(known)
+    rows = sort_by_keys([feature], lambda name: pd.Series(keys), np.full(len(keys), taken_at))
+    past = [each[feature.of] for each in pieces]
+    return counted_values(feature, past, rows[feature.of]).astype(np.float32)
