@@ -1,17 +1,22 @@
 """Decodes columns of prepared data to raw values."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
 from keras_din.features import Bag, BagWeights, Bucketized, Categorical, Numeric, per_kind
-from keras_din.serving.sample_rows import raw_from_indices, raw_from_input
+from keras_din.serving.sample_rows import raw_from_indices
 
 
 @per_kind
 def raw_column(feature, values):
-    """Decodes a column of a feature to an Arrow array of raw values, with null for unknown ones."""
+    """Decodes a column of a feature to an Arrow array of raw values, with null for unknown ones.
+
+    The values of a `Bucketized` are texts, such as `[5, 10)`.
+    """
 
 
 @raw_column.register
@@ -26,7 +31,10 @@ def _(feature: Numeric, values):
 
 @raw_column.register
 def _(feature: Bucketized, values):
-    return pa.array(raw_from_input(feature, values), from_pandas=True)
+    # The data has buckets instead of numbers.
+    limits = [-np.inf, *feature.boundaries, np.inf]
+    buckets = [f"[{low:g}, {high:g})" for low, high in itertools.pairwise(limits)]
+    return pa.array([None, None, *buckets]).take(pa.array(values))
 
 
 @raw_column.register

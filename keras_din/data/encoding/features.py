@@ -53,7 +53,7 @@ def checked_features(word: str, features) -> list:
         )
     if not all(isinstance(feature, (str, Feature)) for feature in features):
         raise ValueError(
-            f"`{word}` must hold names of columns, `Categorical`, `Bag` and `Numeric` objects. "
+            f"`{word}` must hold names of columns, and features such as `Categorical` objects. "
             f"Received: {word}={features!r}."
         )
     return features

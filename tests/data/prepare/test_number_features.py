@@ -6,7 +6,6 @@ import pytest
 
 import keras_din as kd
 from keras_din.bucket_index import numpy_buckets
-from keras_din.cli.raw_columns import raw_column
 from keras_din.data import PreparedData, prepare_impressions, prepare_interactions, prepare_rows
 from keras_din.data.prepare.scoring import log_to_samples
 
@@ -121,11 +120,6 @@ def test_data_has_raw_numbers_and_indices(tmp_path):
     assert (index == 1).sum() == 1
     np.testing.assert_array_equal(samples.columns["stock"], index)
     assert data.behaviors["hist"].columns["stock"].dtype == np.int32
-    # Raw values of the indices, for `predict`.
-    back = raw_column(features["stock"], samples.columns["stock"])
-    assert back.null_count == 1
-    found = numpy_buckets(features["stock"], back.to_numpy(zero_copy_only=False))
-    np.testing.assert_array_equal(found, index)
     ((x, *_),) = data.dataset("test", batch_size=len(samples)).as_numpy_iterator()
     np.testing.assert_array_equal(x["stock"][:, 0], index)
     assert data.feature_counts()["stock"][1:].min() > 0

@@ -279,7 +279,7 @@ def test_bag_cells_returns_tuples():
             r"must be the item, which has one value. Received: Bag\('item', 9",
         ),
         ({"user": "genres"}, "'genres' must hold one value per row"),
-        ({"target": [3]}, "names of columns, `Categorical`, `Bag` and `Numeric` objects"),
+        ({"target": [3]}, "names of columns, and features such as `Categorical` objects"),
     ],
 )
 def test_invalid_bags_raise(words, text):
