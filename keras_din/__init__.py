@@ -37,6 +37,7 @@ if not _is_command():
         Numeric,
         Sequence,
         Table,
+        Vector,
     )
     from keras_din.growth import grow
     from keras_din.models import (
@@ -111,6 +112,7 @@ __all__ = [
     "Numeric",
     "Sequence",
     "Table",
+    "Vector",
     "build_base",
     "build_bst",
     "build_dcn",

@@ -9,6 +9,7 @@ from keras_din.features import (
     HistorySize,
     LastMatch,
     Match,
+    Vector,
     id_feature,
     per_kind,
 )
@@ -63,6 +64,12 @@ def _(feature: HistorySize, info, spec, values):
         return _log_of_one_more(_length(sequence, values))
     indices = _known(feature, spec, _behaviors(feature, spec, values))
     return _log_of_one_more(count_distinct(indices))
+
+
+@derived_values.register
+def _(feature: Vector, info, spec, values):
+    """The indices of the items whose vectors the feature has."""
+    return values[feature.of if info.sequence is None else f"{info.sequence.name}_{feature.of}"]
 
 
 def _pairs(feature, spec, values):

@@ -16,12 +16,14 @@ from keras_din.features import (
     LastMatch,
     Numeric,
     TimeFeature,
+    Vector,
     id_feature,
     per_kind,
 )
 from keras_din.layers import (
     BagPooling,
     Embedding,
+    FrozenVectors,
     PackBag,
     PackSequence,
     RaggedToDense,
@@ -263,3 +265,33 @@ def _(feature: HistoryFeature, tables):
     # Casts to the dtype of layers.
     cast = keras.layers.Identity(name=f"number_{feature.name}")
     return lambda numbers: ops.expand_dims(cast(numbers), -1)
+
+
+@feature_layer.register
+def _(feature: Vector, tables):
+    table = feature.vectors
+    if table is None:
+        raise ValueError(
+            f"Vector {feature.name!r} must have its vectors to build a model: a spec from JSON has "
+            "only their checksum. Take the spec of prepared data, or pass the vectors to "
+            "`keras_din.data.with_vectors`. A saved model contains them: load it with "
+            f"`keras.saving.load_model`. Received: {feature!r}."
+        )
+    if (found := table.compute_checksum()) != feature.checksum:
+        raise ValueError(
+            f"The vectors of {feature.name!r} must be those that the data was prepared with, of "
+            f"the checksum {feature.checksum}. Received: vectors of the checksum {found}."
+        )
+    look_up = FrozenVectors(
+        table.rows,
+        table.size,
+        table.storage,
+        feature.name,
+        table,
+        name=f"vectors_{feature.name}",
+    )
+    if feature.project_to is None:
+        return look_up
+    # Without a bias, padding stays 0.
+    project = keras.layers.Dense(feature.project_to, use_bias=False, name=f"project_{feature.name}")
+    return lambda indices: project(look_up(indices))

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.features import FeatureSpec
-from keras_din.layers import Embedding, ItemLogits, KnownIndices
+from keras_din.layers import Embedding, FrozenVectors, ItemLogits, KnownIndices
 from keras_din.optimizers.row_state import copy_state, row_state, with_rows
 from keras_din.spec_fingerprint import check_fingerprint, grown_fingerprint
 from keras_din.spec_growth import TableGrowth, spec_growth
@@ -43,6 +43,7 @@ def grow(
     The tables are the layers `keras_din.layers.Embedding` whose `feature` is a table or feature of
     the spec. Other layers do not change. The weights of the crosses of `wide_deep` are shared by
     hashing, so the row of a new value that replaces a removed one has the crosses of the latter.
+    New values have the vectors that `new_spec` contains, see `keras_din.Vector`.
     With mini-batch aware regularization, a new row has a count of 1: pass the counts of the new
     samples to `add_feature_counts` of the optimizer.
 
@@ -93,9 +94,11 @@ def grow(
         warn_without_fingerprint(stacklevel=2)
     _check_sizes(model, spec, growth)
     groups = _checked_groups(new_rows, growth)
+    _check_vectors(model, spec, new_spec, growth)
     if any(each.size != each.old_size for each in growth.values()):
         model = _resized(model, spec, growth)
     _reset_rows(model, spec, growth, groups, seed)
+    _assign_vectors(model, new_spec)
     for layer in model._flatten_layers():
         if isinstance(getattr(layer, "fingerprint", None), str):
             layer.fingerprint = grown_fingerprint(layer.fingerprint, new_spec)
@@ -104,8 +107,11 @@ def grow(
 
 def _table_of(layer, spec: FeatureSpec) -> str | None:
     """Returns the name of the table of the spec that a layer has rows or indices of, or `None`."""
-    if not isinstance(layer, (Embedding, KnownIndices)):
+    if not isinstance(layer, (Embedding, FrozenVectors, KnownIndices)):
         return None
+    if isinstance(layer, FrozenVectors):
+        vector = spec.vectors.get(layer.feature)
+        return None if vector is None else spec.features[vector.of].table.name
     feature = spec.features.get(layer.feature)
     if layer.feature in spec.tables and not (isinstance(layer, ItemLogits) and feature):
         return layer.feature
@@ -125,6 +131,50 @@ def _check_sizes(model, spec: FeatureSpec, growth: dict[str, TableGrowth]) -> No
                 f"The layer {layer.name!r} of table {name!r} must have as many rows as the table "
                 f"in `spec`, {growth[name].old_size}. Received: {layer.vocabulary_size} rows."
             )
+
+
+def _vectors(model, new_spec: FeatureSpec) -> list:
+    """Returns the layers with vectors, and the feature of each."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, FrozenVectors)]
+    of_name = new_spec.vectors
+    return [(layer, of_name[layer.feature]) for layer in layers if layer.feature in of_name]
+
+
+def _check_vectors(model, spec: FeatureSpec, new_spec: FeatureSpec, growth) -> None:
+    """Raises a `ValueError` unless known items keep their vectors."""
+    for layer, feature in _vectors(model, new_spec):
+        table = feature.vectors
+        if table is None:
+            if feature.checksum == spec.vectors[feature.name].checksum:
+                continue  # The same table, which the model has.
+            raise ValueError(
+                f"Vector {feature.name!r} of `new_spec` must have its vectors, with those of new "
+                "values: take the spec from `data.append`, or see `keras_din.data.with_vectors`. "
+                f"Received: {feature!r}."
+            )
+        kept = np.flatnonzero(growth[_table_of(layer, spec)].kept)
+        pairs = [(layer.vectors, table.values)]
+        if layer.scales is not None:
+            pairs.append((layer.scales, table.scales[:, None]))
+        differs = np.zeros(len(kept), bool)
+        for variable, values in pairs:
+            differs |= (ops.convert_to_numpy(variable)[kept] != values[kept]).any(axis=1)
+        if differs.any():
+            raise ValueError(
+                f"Known values must keep their vectors in Vector {feature.name!r} of `new_spec`; "
+                "train a new model with other vectors. "
+                f"Received: other vectors at {differs.sum()} indices, the first is "
+                f"{kept[differs.argmax()]}."
+            )
+
+
+def _assign_vectors(model, new_spec: FeatureSpec) -> None:
+    """Sets the vectors of new values, which precomputed vectors have too."""
+    for layer, feature in _vectors(model, new_spec):
+        if feature.vectors is not None:
+            layer.vectors.assign(feature.vectors.values)
+            if layer.scales is not None:
+                layer.scales.assign(feature.vectors.scales[:, None])
 
 
 def _checked_changed(changed, new_spec: FeatureSpec) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from keras_din.features import (
     LastMatch,
     Numeric,
     TimeFeature,
+    Vector,
     per_kind,
 )
 from keras_din.layers import (
@@ -101,6 +102,7 @@ def _(feature: Bag, embeddings_initializer, options):
 
 @weight_layer.register(HistoryFeature)
 @weight_layer.register(Numeric)
+@weight_layer.register(Vector)
 def _(feature, embeddings_initializer, options):
     return keras.layers.Dense(1, use_bias=False, **options)
 

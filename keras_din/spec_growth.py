@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_din.features import NUM_RESERVED, FeatureSpec, HashBuckets, Table, Vocabulary
+from keras_din.features import (
+    NUM_RESERVED,
+    FeatureSpec,
+    HashBuckets,
+    Table,
+    Vector,
+    Vocabulary,
+)
 
 
 class TableGrowth(NamedTuple):
@@ -79,6 +86,8 @@ def _fixed(spec: FeatureSpec) -> dict[str, dict]:
         fields = {field.name: getattr(feature, field.name) for field in dataclasses.fields(feature)}
         if feature.table is not None:
             fields["table"] = feature.table.name
+        if isinstance(feature, Vector):  # Its table grows.
+            fields = {n: fields[n] for n in fields if n not in ("checksum", "vectors")}
         fixed[f"feature {name!r}"] = {"kind": type(feature).__name__} | fields
     for sequence in spec.sequences:
         fields = {word: names(getattr(sequence, word)) for word in ("of", "side_features")}

@@ -2,7 +2,10 @@
 
 from functools import partial
 
-from keras_din import Bucketized, Categorical, FeatureSpec, Numeric, Sequence
+import numpy as np
+
+from keras_din import Bucketized, Categorical, FeatureSpec, Numeric, Sequence, Vector
+from keras_din.features import VectorTable
 from tests.specs import ZOO
 
 BUILDERS = ZOO | {"bst_of_two_blocks": partial(ZOO["bst"], num_blocks=2)}
@@ -14,15 +17,35 @@ ACROSS_ITEM = Categorical("item", 9, dim=4)
 ACROSS_PRICE = Numeric("price", mean=0.5, std=0.3, transform="quantile", knots=[-2, 0, 0, 1, 3])
 
 
+# Different storages: float16 of the candidate and of behaviors, int8 of behaviors.
+ACROSS_TITLE = Vector(
+    "title",
+    3,
+    of="item",
+    project_to=2,
+    vectors=VectorTable(np.arange(27).reshape(9, 3).astype("float16") / 8),
+)
+
+
+ACROSS_IMAGE = Vector(
+    "image",
+    2,
+    of="item",
+    storage="int8",
+    vectors=VectorTable(np.arange(18).reshape(9, 2).astype("int8"), np.full(9, 0.1, "float32")),
+)
+
+
 ACROSS_SPEC = FeatureSpec(
-    target=[ACROSS_ITEM, ACROSS_PRICE],
+    target=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE],
     sequences=[
         Sequence(
             "hist",
-            of=[ACROSS_ITEM, ACROSS_PRICE],
+            of=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE],
             side_features=[
                 Numeric("time", mean=1.0, std=0.5, transform="log1p"),
                 Numeric("dwell", mean=1.0, std=0.5, transform="clip", limits=(-1, 2)),
+                ACROSS_IMAGE,
                 Bucketized("size", boundaries=[0, 1, 2, 5], dim=4),
             ],
         )

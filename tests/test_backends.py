@@ -282,6 +282,13 @@ for name in names:
     other.save(f"{folder}/{name}-{backend}.keras")
     kinds_of = lambda model: sorted(type(operation).__name__ for operation in model.operations)
     assert kinds_of(model) == kinds_of(other), name
+    frozen = [w for w in other.weights if w.name in ("vectors", "scales")]
+    assert len(frozen) == 3 and not any(w.trainable for w in frozen)
+    before = [np.array(keras.ops.convert_to_numpy(w)) for w in frozen]
+    other.compile("adam", "binary_crossentropy")
+    assert np.isfinite(other.train_on_batch(x, np.ones_like(expected)))
+    for a, w in zip(before, frozen, strict=True):
+        np.testing.assert_array_equal(a, keras.ops.convert_to_numpy(w), err_msg=w.path)
 print("loaded and saved")
 """
 

@@ -55,6 +55,7 @@ def test_public_names():
         "Numeric",
         "Sequence",
         "Table",
+        "Vector",
         "build_base",
         "build_bst",
         "build_dcn",

@@ -9,7 +9,7 @@ was.
   keras-din append data logs/2026-11-28.csv --items items.parquet --max-age 90
 """
 
-from keras_din.cli import tables
+from keras_din.cli import tables, types
 from keras_din.cli.show import day_report
 
 
@@ -24,6 +24,14 @@ def add_arguments(parser):
     )
     parser.add_argument("--items", metavar="FILE", help="one row per item")
     parser.add_argument("--users", metavar="FILE", help="one row per user")
+    parser.add_argument(
+        "--vectors",
+        type=types.name_and_file,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="precomputed vectors of new items; repeatable (default: the mean vector)",
+    )
     parser.add_argument(
         "--late",
         choices=("insert", "refuse"),
@@ -74,6 +82,7 @@ def run(options) -> None:
         wait=options.wait,
         items=options.items,
         users=options.users,
+        vectors=dict(options.vectors),
         late=options.late,
         max_age=options.max_age,
         max_values=options.max_values,

@@ -180,6 +180,9 @@ def _values(entry: dict) -> str:
     if entry["type"] == "HistorySize":
         counted = f"distinct {entry['of']}" if entry["of"] else "behaviors"
         return f"log(1 + number of {counted} in {entry['in_']})"
+    if entry["type"] == "Vector":
+        width = f", projected to {entry['project_to']}" if entry["project_to"] else ""
+        return f"{entry['storage']} vectors of {entry['of']}, size {entry['size']}{width}"
     if "vocabulary" in entry:
         vocabulary = entry["vocabulary"]
         dtype = entry.get("dtype") or ("string" if isinstance(vocabulary[0], str) else "int64")

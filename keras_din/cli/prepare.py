@@ -22,6 +22,11 @@ rows need neither users nor times.
 Several files, also a folder such as `logs`, are one log: they have the same columns, and their
 order does not matter. Files in folders such as `logs/date=2026-11-20` have a column `date`.
 
+Precomputed vectors of items are one more feature of the candidate and of behaviors.
+
+  keras-din prepare log.csv data --user user_id --time ts --label click --target video_id \\
+      --vectors title=titles.parquet
+
 The detected type of each column is printed with the reason. Whole numbers count as ids; name
 amounts with --numeric price. --categorical, --hash device=100000 and --bags set other types.
 

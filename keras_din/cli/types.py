@@ -48,6 +48,17 @@ def add_arguments(parser) -> None:
         help="separator of the values of --bags, and of bags in --spec (default |)",
     )
     types.add_argument(
+        "--vectors",
+        type=name_and_file,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a feature of the item: precomputed vectors from a Parquet, Arrow, ORC or JSON lines "
+        "file with a column of the item and a column of lists. They are projected to the width "
+        "--dim. Repeatable. It is a feature of the target unless --context or --side-features "
+        "name it",
+    )
+    types.add_argument(
         "--spec",
         metavar="FILE",
         help="types from a JSON file: the spec.json of prepared data, whose features are used "
@@ -98,7 +109,7 @@ def can_be_saved(entries: dict) -> bool:
 
 
 def features_and_types(options, entries: dict) -> dict:
-    """Returns `target`, `context`, `side_features`, `numeric`, `categorical` and `bags`.
+    """Returns `target`, `context`, `side_features`, `numeric`, `categorical`, `bags`, `vectors`.
 
     These are arguments of `prepare_impressions`, `prepare_interactions` and `prepare_rows`.
 
@@ -137,19 +148,23 @@ def features_and_types(options, entries: dict) -> dict:
     }
     types = types | typed
     known |= {name: feature for name, (feature, _) in of_file.items()}
+    vectors, of_vectors = _vectors(options, known)
     by_place = {word: list(getattr(options, word)) for word in PLACES}
     for name, (_, places) in of_file.items():
         for word in places:
             if name not in by_place[word]:
                 by_place[word].append(name)
     features = [name for names in by_place.values() for name in names]
+    others = [name for name in of_vectors if name not in features]
+    by_place["target"] += others
+    features += others
     if lacking := [name for name in [*types, *of_file] if name not in features]:
         raise ValueError(
             "Only features must have types: those that `--target`, `--context` and "
             "`--side-features` name, and those of the file of `--spec` with a place in `in`: "
             f"{features}. Received: {lacking}."
         )
-    known = {name: feature for name, feature in known.items() if name not in types}
+    known = {name: feature for name, feature in known.items() if name not in types} | of_vectors
     by_kind: dict[str, list] = {"numeric": [], "categorical": []}
     bags: dict[str, str] = {}
     with_axes = [name for name in features if name in known and known[name].axes]
@@ -174,7 +189,33 @@ def features_and_types(options, entries: dict) -> dict:
     features_of = {
         word: [known.get(name, name) for name in names] for word, names in by_place.items()
     }
-    return by_kind | {"bags": bags} | features_of
+    return by_kind | {"bags": bags, "vectors": vectors} | features_of
+
+
+def name_and_file(text: str) -> tuple:
+    """Parses `NAME=FILE` as a pair."""
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise argparse.ArgumentTypeError(f"must be NAME=FILE. Received: {text!r}.")
+    return name, file
+
+
+def _vectors(options, known: dict) -> tuple:
+    """Returns name -> vectors, and name -> `Vector`, of `--vectors`."""
+    vectors, features = {}, {}
+    if options.vectors:
+        from keras_din.data.reading.vector_source import read_vectors
+        from keras_din.features import Vector
+    for name, file in options.vectors:
+        feature = known.get(name)
+        if isinstance(feature, Vector):  # With the settings of the file.
+            vectors[name], features[name] = file, feature
+            continue
+        vectors[name] = read_vectors(name, file, options.target[0])
+        size = vectors[name].values.shape[1]
+        width = _dim(options, name)
+        features[name] = Vector(name, size, options.target[0], project_to=width or 16)
+    return vectors, features
 
 
 def _dim(options, name: str) -> int | None:

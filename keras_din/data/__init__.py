@@ -7,6 +7,7 @@ from keras_din.data.datasets.kuairand import load_kuairand
 from keras_din.data.datasets.mind import load_mind
 from keras_din.data.datasets.movielens import load_movielens
 from keras_din.data.datasets.synthetic import synthetic_log, write_synthetic_log
+from keras_din.data.encoding.vectors import with_vectors
 from keras_din.data.pipeline.batches import dataset
 from keras_din.data.prepare.impressions import prepare_impressions
 from keras_din.data.prepare.interactions import prepare_interactions
@@ -45,5 +46,6 @@ __all__ = [
     "rows_to_samples",
     "sample_negatives",
     "synthetic_log",
+    "with_vectors",
     "write_synthetic_log",
 ]

@@ -36,6 +36,8 @@ from keras_din.features.time_feature import (
     Timestamp,
 )
 from keras_din.features.values import MISSING_INT64, HashBuckets, Indices, Values, Vocabulary
+from keras_din.features.vector import Vector
+from keras_din.features.vector_table import VectorTable
 
 __all__ = [
     "COUNT_KINDS",
@@ -80,6 +82,8 @@ __all__ = [
     "TimeFeature",
     "Timestamp",
     "Values",
+    "Vector",
+    "VectorTable",
     "Vocabulary",
     "calendar_part",
     "check_weight_names",

@@ -15,6 +15,8 @@ from keras_din.features.spec_json import spec_arguments, spec_to_dict
 from keras_din.features.table import Table
 from keras_din.features.time_feature import TIME, TimeFeature, Timestamp
 from keras_din.features.values import Values
+from keras_din.features.vector import Vector
+from keras_din.features.vector_table import VectorTable
 
 
 class InputInfo(NamedTuple):
@@ -277,6 +279,8 @@ class FeatureSpec:
     def with_values(self, values: dict[str, Values]) -> "FeatureSpec":
         """Returns the spec with other raw values in some tables, such as grown vocabularies.
 
+        A `Vector` of values that change has no vectors in the result; see `with_vectors`.
+
         Args:
             values: Name of the table -> its `Vocabulary`, `HashBuckets` or `Indices`.
 
@@ -287,11 +291,39 @@ class FeatureSpec:
             raise ValueError(
                 f"`values` must name tables of the spec: {list(self.tables)}. Received: {lacking}."
             )
-        changed = {
+        changed: dict[str, Feature] = {
             name: feature.with_values(values[feature.table.name])
             for name, feature in self.features.items()
             if feature.table is not None and feature.table.name in values
         }
+        differ = {name for name, feature in changed.items() if feature != self.features[name]}
+        changed |= {n: f.with_vectors(None) for n, f in self.vectors.items() if f.of in differ}
+        return self._replaced(changed)
+
+    @property
+    def vectors(self) -> dict[str, Vector]:
+        """The features with precomputed vectors: name -> `Vector`."""
+        return {n: feature for n, feature in self.features.items() if isinstance(feature, Vector)}
+
+    def with_vectors(self, tables: dict[str, VectorTable]) -> "FeatureSpec":
+        """Returns the spec with other tables of some `Vector` features.
+
+        Args:
+            tables: Name of the feature -> its `VectorTable`.
+
+        Raises:
+            ValueError: If there is no such `Vector`, or a table has the wrong shape or dtype.
+        """
+        if lacking := [name for name in tables if name not in self.vectors]:
+            raise ValueError(
+                f"`tables` must name features that are a Vector: {list(self.vectors)}. "
+                f"Received: {lacking}."
+            )
+        vectors = self.vectors
+        return self._replaced({n: vectors[n].with_vectors(table) for n, table in tables.items()})
+
+    def _replaced(self, changed: dict[str, Feature]) -> "FeatureSpec":
+        """Returns the spec with other features of some names."""
         replaced = lambda features: tuple(changed.get(f.name, f) for f in features)  # noqa: E731
         return FeatureSpec(
             target=replaced(self.target),

@@ -11,6 +11,7 @@ from keras_din.layers.click_probability import ClickProbability
 from keras_din.layers.cross_network import CrossNetwork
 from keras_din.layers.dice import Dice
 from keras_din.layers.embedding import Embedding
+from keras_din.layers.frozen_vectors import FrozenVectors
 from keras_din.layers.gather_rows import GatherRows
 from keras_din.layers.interest_evolution import InterestEvolution
 from keras_din.layers.interest_extractor import InterestExtractor
@@ -36,6 +37,7 @@ __all__ = [
     "CrossNetwork",
     "Dice",
     "Embedding",
+    "FrozenVectors",
     "InterestEvolution",
     "InterestExtractor",
     "ItemLogits",

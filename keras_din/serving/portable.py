@@ -23,6 +23,7 @@ from keras_din.features import (
     Indices,
     Numeric,
     TimeFeature,
+    Vector,
     id_feature,
     per_kind,
 )
@@ -88,8 +89,9 @@ def _(feature):
     return EmbeddedFeature(feature.name, feature.table.values.size, dim=feature.dim)
 
 
-@index_feature.register
-def _(feature: Numeric):
+@index_feature.register(Numeric)
+@index_feature.register(Vector)
+def _(feature):
     return feature
 
 

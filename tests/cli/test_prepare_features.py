@@ -83,11 +83,15 @@ def test_all_commands(tmp_path, capsys, checked_by_one_process):
     a_log(range(9)).to_csv(tmp_path / "log.csv", index=False)
     a_log(range(9, 10), seed=1).to_csv(tmp_path / "next.csv", index=False)
     data, run, versions = (str(tmp_path / name) for name in ("data", "run", "din"))
-    assert prepare(tmp_path, "data", *NUMBERS, "--features", "auto") == 0
+    titles = pd.DataFrame({"item": [f"i{i}" for i in range(15)]})
+    titles["title"] = [[i, 1.5, 2 * i] for i in range(15)]
+    titles.to_parquet(tmp_path / "titles.parquet")
+    vectors = ["--vectors", f"title={tmp_path / 'titles.parquet'}"]
+    assert prepare(tmp_path, "data", *NUMBERS, "--features", "auto", *vectors) == 0
     small = ["--option", "hidden_units=[4]", "--option", "attention_units=[4]", "--quiet"]
     assert main(["train", data, run, "--epochs", "1", "--batch-size", "64", *small]) == 0
     assert main(["evaluate", run]) == 0
-    assert main(["append", data, str(tmp_path / "next.csv")]) == 0
+    assert main(["append", data, str(tmp_path / "next.csv"), *vectors]) == 0
     assert main(["update", run, data]) == 0
     assert main(["export", run, versions]) == 0
     capsys.readouterr()
@@ -95,6 +99,8 @@ def test_all_commands(tmp_path, capsys, checked_by_one_process):
     printed = capsys.readouterr().out
     assert "hour_of_day" in printed
     assert "hist_time" in printed
+    assert "float16 vectors of item, size 3, projected to 2" in printed
+    assert "hist_title " not in printed
     assert main(["check-serving", versions, data, "--run", run]) == 0
     out = tmp_path / "ctr.csv"
     words = ["--user", "user", "--time", "ts", "--label", "click"]

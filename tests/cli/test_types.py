@@ -132,6 +132,32 @@ def test_features_of_a_file_for_behaviors_and_rows(tmp_path):
         assert spec.sequences[0].side_features == (AGO, HOUR)
 
 
+def test_vectors_are_features_of_the_item(tmp_path, capsys):
+    write_log(tmp_path)
+    titles = pd.DataFrame({"item": [f"i{i}" for i in range(6)]})
+    titles["embedding"] = [[float(i), 1.0] for i in range(6)]
+    titles.to_parquet(tmp_path / "titles.parquet")
+    words = ["--vectors", f"title={tmp_path / 'titles.parquet'}"]
+    title = prepare(tmp_path, *words, context="price")["title"]
+    assert (title.size, title.of, title.project_to, title.storage) == (2, "item", 4, "float16")
+    assert title.vectors.values[2:, 1].tolist() == [1] * 7
+    spec = PreparedData.load(tmp_path / "data").spec
+    assert [feature.name for feature in spec.target] == ["item", "title"]
+    assert spec.sequences[0].of == spec.target
+    assert "'title': 1 of 7 values of 'item'; they have the mean" in capsys.readouterr().out
+    # The width of one feature, and another place.
+    widths = ["--dim", "title=3", "--side-features", "title"]
+    title = prepare(tmp_path, *words, *widths, context=None)["title"]
+    assert title.project_to == 3
+    assert PreparedData.load(tmp_path / "data").spec.sequences[0].side_features == (title,)
+    # The other arguments are in a file.
+    entry = {"type": "Vector", "size": 2, "of": "item", "storage": "int8", "in": ["target"]}
+    (tmp_path / "features.json").write_text(json.dumps({"title": entry}))
+    words += ["--spec", str(tmp_path / "features.json")]
+    title = prepare(tmp_path, *words, context="price")["title"]
+    assert (title.project_to, title.storage, title.vectors.rows) == (None, "int8", 9)
+
+
 def test_features_of_a_spec_are_used_unchanged(tmp_path):
     write_log(tmp_path)
     first = prepare(tmp_path, "--numeric", "price", "--hash", "device=50", "--bags", "genres")
@@ -167,6 +193,8 @@ INVALID_FILES = {
         (["--spec", "{}/kind.json", "--features", "auto"], "must be given without `--spec`"),
         (["--time-zone", "UTC"], "`--time-zone` requires `--features auto`"),
         (["--features", "auto", "--time-zone", "Mars"], "Received: time_zone='Mars'"),
+        (["--vectors", "title={}/log.csv"], "of 'title' must be in a Parquet.*: a CSV file"),
+        (["--vectors", "title={}/none.parquet"], "No such file"),
     ],
 )
 def test_invalid_types_fail(tmp_path, capsys, words, message):

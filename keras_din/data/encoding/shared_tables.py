@@ -5,7 +5,7 @@ import pandas as pd
 
 from keras_din.data.reading.columns import to_plain_index
 from keras_din.data.reading.raw_values import raw_values
-from keras_din.features import Feature, Table
+from keras_din.features import Feature, Table, Vector
 
 _WORDS = {"string": "strings", "int64": "integers"}
 
@@ -70,6 +70,8 @@ def check_dims(dim: dict, features: dict) -> None:
     """
     for name, width in dim.items():
         feature = features[name]
+        if isinstance(feature, Vector) and feature.project_to == width:
+            continue
         if feature.table is None:
             raise ValueError(
                 "`dim` must name features with embeddings. "

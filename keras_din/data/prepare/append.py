@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_din.checks import one_of
 from keras_din.data.encoding.features import count_parts
+from keras_din.data.encoding.vectors import grown_vectors
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.counts import add_counts
 from keras_din.data.prepare.day import Day
@@ -45,6 +46,7 @@ def append_log(
     *,
     items: Any,
     users: Any,
+    vectors: Any,
     late: str,
     eviction: Eviction,
     max_bad: float | None = None,
@@ -95,6 +97,7 @@ def append_log(
             seen[name], int(events.time.max()), number, log_format.min_count, eviction
         )
     spec = data.spec.with_values({name: state.values for name, state in vocabularies.items()})
+    spec, of_vectors = grown_vectors(data.spec, spec, vectors)
     features = _log_columns(spec, log_format).fit(None, 16, 1)
     features.mark_padding(spec)
     encoded = {name: features.column(name, events.frame[name]) for name in columns.names}
@@ -129,6 +132,7 @@ def append_log(
         "vocabularies": of_vocabularies,
         "values_missing": features.missing,
         **features.of_bags,
+        **of_vectors,
         "behaviors": {name: int(own.sum()) for name, own in is_own.items()},
         "parts": count_parts({"train": samples}, spec),
     }

@@ -8,6 +8,7 @@ import shutil
 from keras_din.atomic_write import atomic_file
 from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.vocabulary_state import VocabularyState
+from keras_din.data.store.saved_vectors import load_vectors, save_vectors
 from keras_din.features import FeatureSpec
 
 _DAYS, _HEADER, _LOCK = "days", "days.json", ".append.lock"
@@ -15,8 +16,9 @@ _SPEC, VOCABULARIES = "spec.json", "vocabularies"
 
 
 def save_growth(folder: pathlib.Path, spec: FeatureSpec, vocabularies: dict) -> None:
-    """Writes a spec and the states of its vocabularies to a folder."""
+    """Writes a spec with its vectors, and the states of its vocabularies, to a folder."""
     (folder / _SPEC).write_text(spec.to_json(), encoding="utf-8")
+    save_vectors(folder, spec)
     for name, state in vocabularies.items():
         state.save(folder / VOCABULARIES / name)
 
@@ -24,6 +26,7 @@ def save_growth(folder: pathlib.Path, spec: FeatureSpec, vocabularies: dict) -> 
 def load_growth(folder: pathlib.Path) -> tuple:
     """Reads what `save_growth` wrote: `(spec, vocabularies)`."""
     spec = FeatureSpec.from_json((folder / _SPEC).read_text(encoding="utf-8"))
+    spec = load_vectors(folder, spec)
     states = folder / VOCABULARIES
     names = sorted(each.name for each in states.iterdir()) if states.is_dir() else []
     return spec, {n: VocabularyState.load(states / n, spec.tables[n].values) for n in names}

@@ -1,12 +1,13 @@
 """Prepares logs of impressions with and without clicks."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_din.data.encoding.features import concat_series, count_parts
+from keras_din.data.encoding.vectors import check_vectors, prepared_vectors
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.counts import add_counts
@@ -50,6 +51,7 @@ def prepare_impressions(
     weight: str | None = None,
     items: Any = None,
     users: Any = None,
+    vectors: Mapping[str, Any] | None = None,
     split: Callable | str | None = None,
     max_length: int = 100,
     dim: int | dict[str, int] = 16,
@@ -121,6 +123,9 @@ def prepare_impressions(
             rows of weight 0 are left out, and other weights have no effect.
         items: Table with one row per item, for columns that are not in the log.
         users: Table with one row per user, for columns that are not in the log.
+        vectors: The vectors of each `Vector` of the features: name -> a table, a tuple
+            `(keys, vectors)` or a dict, see `keras_din.data.with_vectors`. `report["vectors"]`
+            counts the items without a vector.
         split: `LastFraction()` (the default), `LeaveOneOut()`, `ByUser()`, `ByTime()` or a
             function, see `keras_din.data.prepare.split`. Or the name of a column of the log with
             `"train"`, `"valid"` or `"test"`; clicks of other rows are only in histories. If there
@@ -220,6 +225,7 @@ def prepare_impressions(
         categorical=categorical,
     )
     _check_feedback(columns, of_label, sequences)
+    check_vectors(vectors, columns.features)
     columns.refuse_order(time_unit)
 
     # Clean.
@@ -289,6 +295,7 @@ def prepare_impressions(
         line=events.frame.index.to_numpy(),
     )
     parts = cut_into_parts(samples, part)
+    spec, of_vectors = prepared_vectors(spec, vectors, behaviors, parts.get("train"))
     report = {
         "kind": "impressions",
         **events.report,
@@ -297,6 +304,7 @@ def prepare_impressions(
         "columns": features.types,
         "values_missing": features.missing,
         **features.of_bags,
+        **of_vectors,
         "behaviors": {name: len(log) for name, log in behaviors.items()},
         "earlier_of_unknown_users": {name: of.unknown_users for name, of in earlier.items()},
         "earlier_aside": {name: of.aside for name, of in earlier.items()},

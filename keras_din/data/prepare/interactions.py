@@ -1,6 +1,6 @@
 """Prepares logs of behaviors without impressions; negatives are drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.encoding.features import count_parts
+from keras_din.data.encoding.vectors import check_vectors, prepared_vectors
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.catalog import item_columns_in_log, look_up_negatives, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
@@ -39,6 +40,7 @@ def prepare_interactions(
     of: Sequence[str] | None = None,
     items: Any = None,
     users: Any = None,
+    vectors: Mapping[str, Any] | None = None,
     split: Callable | str | None = None,
     negatives: int | str = 1,
     negatives_by: str = "uniform",
@@ -83,6 +85,7 @@ def prepare_interactions(
         items: Table with one row per item, with its features, which replace those of the log. Its
             items are part of the catalog even if they are not in the log.
         users: Table with one row per user, for columns that are not in the log.
+        vectors: Same as in `prepare_impressions`.
         split: `LeaveOneOut()` (the default), `ByUser()`, `ByTime()`, `LastFraction()`, a function
             or the name of a column, same as in `prepare_impressions`.
         negatives: Negatives per positive. Or the name of a column of the log with one negative.
@@ -163,6 +166,7 @@ def prepare_interactions(
         numeric=numeric,
         categorical=categorical,
     )
+    check_vectors(vectors, columns.features)
     columns.refuse_order(time_unit)
     item_columns, of_context = map(read_features, (columns.target, columns.context))
     row_columns = list(dict.fromkeys([*of_context, *column_features(columns.side_features)]))
@@ -231,6 +235,7 @@ def prepare_interactions(
         line=repeat(events.frame.index.to_numpy()[shown]),
     )
     parts = cut_into_parts(samples, repeat(part[shown]))
+    spec, of_vectors = prepared_vectors(spec, vectors, {sequence: log}, parts.get("train"))
     report = {
         "kind": "behaviors",
         **events.report,
@@ -242,6 +247,7 @@ def prepare_interactions(
         "columns": features.types,
         "values_missing": features.missing,
         **features.of_bags,
+        **of_vectors,
         "negatives": negatives if given else f"{negatives} by {negatives_by}",
         "seed": seed,
         "behaviors": {sequence: len(log)},

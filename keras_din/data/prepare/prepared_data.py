@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -286,6 +287,7 @@ class PreparedData:
         *,
         items: Any = None,
         users: Any = None,
+        vectors: Mapping[str, Any] | None = None,
         late: str = "insert",
         max_age: float | None = None,
         max_values: int | None = None,
@@ -308,6 +310,8 @@ class PreparedData:
             source: The log, see `prepare_impressions`.
             items: Table with one row per item, for columns that are not in the log.
             users: Table with one row per user, for columns that are not in the log.
+            vectors: Vectors of new items, same as in `prepare_impressions`. A new item without
+                one has the mean vector, which is counted and printed. Known items keep theirs.
             late: What happens to rows that are earlier than the last time of the data: `"insert"`
                 gives them the history of their own time, and inserts their behaviors in the
                 histories of rows that are appended now and later; `"refuse"` raises an error.
@@ -352,7 +356,14 @@ class PreparedData:
             one_of("evict", evict, ("least_recent", "least_frequent")) == "least_frequent",
         )
         day, data = append_log(
-            self, source, items=items, users=users, late=late, eviction=eviction, max_bad=max_bad
+            self,
+            source,
+            items=items,
+            users=users,
+            vectors=vectors,
+            late=late,
+            eviction=eviction,
+            max_bad=max_bad,
         )
         if day is None:
             print("nothing changed", flush=True)

@@ -1,12 +1,13 @@
 """Prepares rows that contain their histories; features are learned from the training rows."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_din.data.encoding.features import concat_series, count_parts, features_to_type
+from keras_din.data.encoding.vectors import check_vectors, prepared_vectors
 from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import feature_names, log_columns
@@ -38,6 +39,7 @@ def prepare_rows(
     weight: str | None = None,
     time: str | None = None,
     order: str | None = None,
+    vectors: Mapping[str, Any] | None = None,
     split: Callable | str | None = None,
     separator: str | None = None,
     max_length: int = 100,
@@ -82,6 +84,7 @@ def prepare_rows(
         weight: Column with the weight of each row in the loss, same as in `prepare_impressions`.
         time: Column of times, by which `split` divides the rows; see `prepare_impressions`.
         order: Column of whole numbers instead of `time`. Without both, rows are in their order.
+        vectors: Same as in `prepare_impressions`.
         split: `LastFraction()`, `ByTime()` or `ByUser()`, by the users of `group`. Without a
             `group`, `ByUser()` draws single rows. Or a column with `"train"`, `"valid"` or
             `"test"`. Rows in no part are left out. By default all rows of a single table are
@@ -154,6 +157,7 @@ def prepare_rows(
             "Features that are computed from times require the column of times of the rows, "
             f"`time`. Received: {columns.of_times[0]!r}, and time=None."
         )
+    check_vectors(vectors, columns.features)
     own = columns.of_samples
     of_target, of_context = map(feature_names, (columns.target, columns.context))
     check_no_feedback(dict.fromkeys(labels, "the label"), of_target, of_context)
@@ -209,6 +213,7 @@ def prepare_rows(
     )
     samples = dataclasses.replace(samples, time=at, line=frame.index.to_numpy())
     parts = cut_into_parts(samples, part)
+    spec, of_vectors = prepared_vectors(spec, vectors, behaviors, parts["train"])
     for name, column in of_name.items():
         check_both_classes(parts["train"].labels[name], f"column {column!r}")
     report = {
@@ -217,6 +222,7 @@ def prepare_rows(
         "histories": {"columns": histories, "separator": separator},
         "columns": features.types,
         **features.of_bags,
+        **of_vectors,
         "values_missing": _missing(spec, samples, behaviors, missing),
         "behaviors": {name: len(log) for name, log in behaviors.items()},
         "features_that_tell_the_label": warn_of_leaks(parts, spec),

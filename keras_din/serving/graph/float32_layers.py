@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
+from keras_din.layers.frozen_vectors import is_stored
 from keras_din.ops.float32_sums import HALF
 from keras_din.outputs import by_output
 from keras_din.serving.sample_rows import sample_rows
@@ -127,5 +128,5 @@ def _half_layers(model: keras.Model) -> list:
         for layer in model._flatten_layers()
         if layer.compute_dtype in HALF
         and layer.quantization_mode is None
-        and not any(str(weight.dtype) in HALF for weight in layer.weights)
+        and not any(str(w.dtype) in HALF for w in layer.weights if not is_stored(w))
     ]

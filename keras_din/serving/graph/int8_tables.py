@@ -10,26 +10,11 @@ import tensorflow as tf
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.layers import Embedding
 from keras_din.metrics import gauc
+from keras_din.ops.quantize_rows import quantize_rows
 from keras_din.outputs import by_output, prefixed_metrics
 from keras_din.serving.graph.float32_layers import float32_inference, traced_once
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import tracing
-
-
-def quantize_rows(table) -> tuple:
-    """Quantizes each row as `round(127 x / max|x|)`.
-
-    Args:
-        table: Float array `(rows, dim)`.
-
-    Returns:
-        `(values, scales)`: int8 `(rows, dim)` and float32 `(rows,)`. `values * scales` differs
-        from the table by at most half of the scale. A row of zeros gives zeros.
-    """
-    table = np.asarray(table, np.float32)
-    scales = np.abs(table).max(axis=1) / np.float32(127)
-    scales = np.where(scales > 0, scales, np.float32(1))
-    return np.round(table / scales[:, None]).astype(np.int8), scales
 
 
 class Int8Tables:
