@@ -11,6 +11,8 @@ import keras_din as kd
 from keras_din.bucket_index import numpy_buckets
 from keras_din.cli.inspect import screen
 from keras_din.serving.checks.skew import find_skew, raw_rows
+from keras_din.serving.formats.litert import open_litert
+from keras_din.serving.formats.onnx import open_onnx
 from keras_din.serving.graph.encoding import FeatureEncoder
 from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import raw_from_input, sample_feature, sample_rows
@@ -146,10 +148,14 @@ def test_raw_values_of_indices(boundaries):
 def test_files(kind, tmp_path):
     pytest.importorskip({"onnx": "tf2onnx", "litert": "ai_edge_litert"}[kind])
     export = getattr(kd.serving, f"export_{kind}")
-    path = export(
-        a_model(kd.build_deepfm), SPEC, tmp_path / f"model.{kind}", raw=True
-    )  # Compares scores.
-    assert path.stat().st_size
+    path = export(a_model(kd.build_deepfm), SPEC, tmp_path / f"model.{kind}", raw=True)
+    # Missing and extreme numbers too.
+    raw = raw_batch()
+    x = {n: v if v.dtype == np.int32 else raw[n] for n, v in encoded(raw).items()}
+    score = {"onnx": open_onnx, "litert": open_litert}[kind](path)
+    expected = a_model(kd.build_deepfm)(x, training=False)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(score(x)["ctr"], expected, atol=1e-5)
     of_file = index_spec(SPEC).raw_inputs
     assert of_file["price"].feature.raw_dtype == "int32"
     assert of_file["views"].feature == VIEWS

@@ -31,7 +31,8 @@ def export_onnx(
     change from call to call, and `time` may be 0. The output is `ctr`, float32
     `(batch, candidates)`; a spec with several labels has an output for each. Index 0 is padding,
     at any position. An index out of range is read as out-of-vocabulary, and a number that is not
-    finite as the mean. Of a history longer than `max_length` the most recent behaviors are used.
+    finite as the `fill_value` of its feature. A `Bucketized` is the index of its bucket. Of a
+    history longer than `max_length` the most recent behaviors are used.
 
     The file keeps histories padded, while on TensorFlow they are packed. So a batch costs as much
     as its longest history, in `dien` as much as the square of `time`. `onnxruntime` must agree with
