@@ -141,6 +141,28 @@ model.compile("adam", BinaryCrossentropy())
 model.train_on_batch(x, np.ones((3, 1), "float32"))
 assert all(np.isfinite(w).all() for w in model.get_weights())
 
+# Weights of bags, also where padding has no number.
+tags = keras_din.Bag("tags", 5, dim=2, weights="w")
+weighted = keras_din.FeatureSpec(
+    target=[keras_din.Categorical("a", 4, dim=2), tags],
+    sequences=[keras_din.Sequence("hist", of=[keras_din.Categorical("a", 4, dim=2), tags])],
+)
+model = keras_din.build_deepfm(weighted, hidden_units=(4,))
+x = {"a": np.full((2, 1), 2, "int32"), "tags": np.array([[[2, 3, 0]], [[0, 0, 0]]], "int32")}
+x |= {"w": np.array([[[1, 3, np.nan]], [[9, 9, 9]]], "float32")}
+x |= {"hist_" + name: values for name, values in x.items()}
+model.compile("adam", BinaryCrossentropy())
+model.train_on_batch(x, np.ones((2, 1), "float32"))
+ctr = model.predict_on_batch(x)
+assert np.isfinite(ctr).all() and all(np.isfinite(w).all() for w in model.get_weights())
+layer = keras_din.layers.BagEmbedding(5, 2)
+of_x = keras.ops.convert_to_numpy(layer(x["tags"], x["w"]))
+table = keras.ops.convert_to_numpy(layer.embeddings)
+expected = np.stack([(table[2] + 3 * table[3]) / 4, np.zeros(2)])[:, None]
+np.testing.assert_allclose(of_x, expected, rtol=1e-5)
+more = {name: values * 2 if name.endswith("w") else values for name, values in x.items()}
+np.testing.assert_allclose(model.predict_on_batch(more), ctr, rtol=1e-5)
+
 # Half precision: what many took gets a gradient that is summed in float32.
 from keras_din import ops
 class Taken(keras.layers.Layer):

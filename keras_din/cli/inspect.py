@@ -104,10 +104,16 @@ def _inputs(description: dict) -> list:
 
 def _roles(spec: dict) -> dict:
     """Input name -> its role, in the order of the spec."""
-    roles = dict.fromkeys(spec["context"], "context") | dict.fromkeys(spec["target"], "target")
+    weights = {each["name"]: [each["weights"]] for each in spec["features"] if "weights" in each}
+
+    def inputs(features) -> list:
+        return [name for feature in features for name in (feature, *weights.get(feature, ()))]
+
+    roles = dict.fromkeys(inputs(spec["context"]), "context")
+    roles |= dict.fromkeys(inputs(spec["target"]), "target")
     for sequence in spec["sequences"]:
-        for feature in (*sequence["of"], *sequence["side_features"]):
-            roles[f"{sequence['name']}_{feature}"] = "behavior"
+        for name in inputs([*sequence["of"], *sequence["side_features"]]):
+            roles[f"{sequence['name']}_{name}"] = "behavior"
     return roles
 
 
@@ -150,7 +156,7 @@ def _features(description: dict) -> list:
         rows.append(
             (
                 name,
-                _values(entry),
+                _values(entry) + (f", weights {entry['weights']}" if "weights" in entry else ""),
                 "" if size is None else f"{size:,}",
                 str(entry.get("dim", "")),
                 ", ".join(places[name]),

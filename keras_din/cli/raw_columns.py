@@ -44,7 +44,8 @@ def _(feature: Bag, values: Bags):
 
 @raw_column.register
 def _(feature: BagWeights, values: Bags):
-    return _lists(values, pa.array)
+    # The decimal numbers with the fewest digits: 0.1 and not 0.10000000149.
+    return _lists(values, lambda weights: pa.array(weights.astype(str).astype(np.float64)))
 
 
 def _lists(column: Bags, decode):

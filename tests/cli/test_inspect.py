@@ -52,7 +52,7 @@ def test_summary_of_a_version(version, capsys):
 
 
 def test_axes_of_bags(tmp_path, capsys, monkeypatch):
-    item, tags = kd.Categorical("item", 9), kd.Bag("tags", 9)
+    item, tags = kd.Categorical("item", 9), kd.Bag("tags", 9, weights="scores")
     spec = kd.FeatureSpec(
         context=[kd.Bag("words", 9)],
         target=[item, tags],
@@ -68,6 +68,11 @@ def test_axes_of_bags(tmp_path, capsys, monkeypatch):
     assert "item int32 (batch,) (batch, candidates) 0" in rows
     assert "tags int32 (batch, values) (batch, candidates, values) 0" in rows
     assert "hist_tags int32 (batch, time, values) (batch, time, values) 0" in rows
+    # Weights are next to their bag.
+    of_target = "scores float32 (batch, values) (batch, candidates, values) 0.0"
+    assert rows[rows.index(of_target) - 1].startswith("tags int32")
+    assert "hist_scores float32 (batch, time, values) (batch, time, values) 0.0" in rows
+    assert "tags int32 indices, weights scores 9 16 target, hist (at most 100)" in rows
     assert "ctr float32 (batch,) (batch, candidates)" in rows
 
 

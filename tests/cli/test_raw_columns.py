@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_din.cli.raw_columns import raw_column
 from keras_din.data.store.bags import Bags
-from keras_din.features import Bag, Bucketized, Categorical
+from keras_din.features import Bag, BagWeights, Bucketized, Categorical
 
 VALUES = {"vocabulary": ["a", None, "b"], "capacity": 4}
 
@@ -24,3 +24,9 @@ def test_buckets_are_ranges():
     assert found.to_pylist() == expected
     one = raw_column(Bucketized("a", boundaries=[]), np.array([2, 1], np.int32))
     assert one.to_pylist() == ["[-inf, inf)", None]
+
+
+def test_weights_have_the_digits_of_the_log():
+    bags = Bags(place=[1, 0], offsets=[0, 2, 3], values=np.float32([0.1, 16777216, 1e-9]))
+    column = raw_column(BagWeights("w", "tags", max_values=9), bags)
+    assert column.to_pylist() == [[1e-9], [0.1, 16777216]]

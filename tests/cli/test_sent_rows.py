@@ -77,3 +77,24 @@ def test_values_missing_values_and_padding():
     assert sent["hist_item"].tolist() == [["tea", "", "12"], ["", "", ""]]
     assert sent["hist_shop"].tolist() == [[7, 7, -2], [-1, -1, -1]]
     np.testing.assert_array_equal(sent["hist_s"], np.float32([[0.5, 1, np.nan], [0, 0, 0]]))
+
+
+def test_bags_with_weights():
+    item, tags = kd.Categorical("item", 9), kd.Bag("tags", vocabulary=["a", "b"], weights="w")
+    spec = kd.FeatureSpec(target=[item, tags], sequences=[kd.Sequence("hist", of=[item, tags])])
+    frame = pd.DataFrame(
+        {
+            "item": [2, 3],
+            "tags": [["a", None, "b"], []],
+            "w": [[1, 2, 0.5], None],
+            "hist_item": [[3, 4], []],
+            "hist_tags": [[["a"], []], []],
+            "hist_w": [[[2], []], []],
+        }
+    )
+    sent = sent_rows(frame, spec)
+    # A missing value stays at its position, as does its weight.
+    assert sent["tags"].tolist() == [[["a", "", "b"]], [["", "", ""]]]
+    assert sent["w"].tolist() == [[[1, 2, 0.5]], [[0, 0, 0]]]
+    assert sent["hist_w"].tolist() == [[[2], [0]], [[0], [0]]]
+    assert sent["w"].dtype == sent["hist_w"].dtype == np.float32
