@@ -27,6 +27,10 @@ class Bag(EmbeddedFeature):
     With `weights`, each value `e_j` has a number `w_j` from 0, such as the score of a tag. The mean
     is `sum_j w_j e_j / sum_j w_j`, zeros if all weights are 0, and the sum is `sum_j w_j e_j`.
 
+    Without `vocabulary_size`, `vocabulary`, `hash_buckets` and `table`, the vocabulary is learned
+    from the training part by `prepare_impressions`, `prepare_interactions` or `prepare_rows`, whose
+    argument `dim` gives the width.
+
     Args:
         name: See `Categorical`.
         vocabulary_size: See `Categorical`.
@@ -57,6 +61,8 @@ class Bag(EmbeddedFeature):
     weights: str | None
     max_values: int  # type: ignore[misc]  # Per object here.
     axes = ("values",)
+    required = ("vocabulary",)
+    can_learn = True
 
     def __init__(
         self,
@@ -123,4 +129,5 @@ class Bag(EmbeddedFeature):
         if self.weights is not None:
             own = f"pooling={self.pooling!r}, weights={self.weights!r}, "
             own += f"max_values={self.max_values}"
-        return f"{super().__repr__()[:-1]}, {own})"
+        given = f"Bag({self.name!r}" if self.to_learn else super().__repr__()[:-1]
+        return f"{given}, {own})"

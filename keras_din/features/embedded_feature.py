@@ -18,6 +18,7 @@ class EmbeddedFeature(Feature):
     """Base of `Categorical` and `Bag`. See `Categorical` for the arguments."""
 
     table: Table  # type: ignore[misc]  # Per object here.
+    can_learn = False  # Whether the vocabulary may be left out, and learned by `prepare_*`.
     input_dtype = "int32"
     takes_numbers = False
 
@@ -46,7 +47,12 @@ class EmbeddedFeature(Feature):
         given = {key: value for key, value in value_arguments.items() if value is not None}
         if dim is not None:
             dim = positive_integer("dim", dim, owner=owner)
-        if table is None:
+        if self.can_learn and table == name:
+            table = None  # From `dataclasses.replace`, before the vocabulary is learned.
+        if self.can_learn and table is None and not given:
+            _check_no_dim(owner, name, dim)
+            table = name
+        elif table is None:
             table = Table(name, values=make_values(owner, **value_arguments), dim=dim or _DIM)
         elif isinstance(table, Table) and table.name == name:
             # `dataclasses.replace` passes the feature's own table.
@@ -66,6 +72,7 @@ class EmbeddedFeature(Feature):
         if isinstance(self.table, Table):
             return self
         if self.table not in tables:
+            self.check_learned()
             raise ValueError(
                 f"`table` of {type(self).__name__} {self.name!r} must be a `Table`, or the name of "
                 f"a table of the spec: {list(tables)}. A `Categorical` or `Bag` without `table` "
@@ -79,11 +86,16 @@ class EmbeddedFeature(Feature):
     @property
     def _resolved_table(self) -> Table:
         if isinstance(self.table, str):
+            self.check_learned()
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} must be part of a FeatureSpec, which finds "
                 f"its table by name. Received: table={self.table!r}."
             )
         return self.table
+
+    @property
+    def to_learn(self) -> tuple[str, ...]:
+        return ("vocabulary",) if self.table == self.name else ()
 
     @property
     def values(self) -> Values:
@@ -150,6 +162,16 @@ class EmbeddedFeature(Feature):
         if self.table.name != self.name:
             return f"{kind}({self.name!r}, table={self.table!r})"
         return f"{kind}({self.name!r}, {self.values}, dim={self.dim})"
+
+
+def _check_no_dim(owner: str, name: str, dim: int | None) -> None:
+    """Refuses the width of a table whose vocabulary is learned."""
+    if dim is not None:
+        raise ValueError(
+            f"`dim` of {owner} must be given with its values, such as a `vocabulary`. If these are "
+            f"learned, pass dim={{{name!r}: {dim}}} to `prepare_impressions`, "
+            f"`prepare_interactions` or `prepare_rows`. Received: dim={dim} without values."
+        )
 
 
 def _check_shared(owner: str, name: str, table, given: dict) -> None:

@@ -62,10 +62,12 @@ def feature_from_entry(name: str, entry: dict, dim: int | None = None) -> Featur
             f"The {kind.__name__} {name!r} must have the arguments {needed}. "
             f"Received: none for {lacking}."
         )
-    if "dim" in parameters and dim is not None and "table" not in arguments:
-        arguments.setdefault("dim", dim)
+    has_dim = "dim" in arguments or "table" in arguments
     try:
         feature: Feature = kind(name=name, **arguments)
+        # The function that learns a vocabulary has the width.
+        if "dim" in parameters and not has_dim and "vocabulary" not in feature.to_learn:
+            feature = kind(name=name, **arguments, **({} if dim is None else {"dim": dim}))
     except TypeError as error:  # From a value of another type.
         raise ValueError(
             f"The arguments of the {kind.__name__} {name!r} must be valid. "

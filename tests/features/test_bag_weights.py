@@ -80,3 +80,19 @@ def test_two_bags_must_not_share_weights():
     match = r"Each Bag must have its own column of `weights`.*'tag_scores' of 'words' and of 'tags'"
     with pytest.raises(ValueError, match=match):
         make_spec(context=[other])
+
+
+def test_a_vocabulary_must_be_given_or_learned():
+    tags = kd.Bag("tags", weights="tag_scores", max_values=2)
+    assert tags.to_learn == ("vocabulary",)
+    assert repr(tags) == "Bag('tags', pooling='mean', weights='tag_scores', max_values=2)"
+    assert dataclasses.replace(tags, max_values=5).to_learn == ("vocabulary",)
+    learned = dataclasses.replace(tags, vocabulary=["a"])
+    assert learned == kd.Bag("tags", vocabulary=["a"], weights="tag_scores", max_values=2)
+    assert learned.to_learn == ()
+    match = r"`vocabulary` of Bag 'tags' must be given, or learned.*Received: Bag\('tags', pooling="
+    for use in (lambda: kd.FeatureSpec(target=[ITEM, tags]), lambda: tags.values):
+        with pytest.raises(ValueError, match=match):
+            use()
+    with pytest.raises(ValueError, match=r"`dim` of Bag 'tags' must be given with .*'tags': 8"):
+        kd.Bag("tags", dim=8)

@@ -63,3 +63,9 @@ def test_places():
 def test_invalid_entries_raise(entry, message):
     with pytest.raises(ValueError, match=message):
         feature_from_entry("x", entry)
+
+
+def test_the_width_of_a_learned_vocabulary_is_an_argument_of_prepare():
+    bag = feature_from_entry("tags", {"type": "Bag", "weights": "w"}, dim=8)
+    assert bag == kd.Bag("tags", weights="w")
+    assert feature_from_entry("tags", {"type": "Bag", "vocabulary": ["a"]}, dim=8).dim == 8

@@ -232,7 +232,7 @@ def test_from_json_raises_on_invalid_text():
             "must be the type of the vocabulary",
         ),
         (lambda: Bag("a b", 5), "The name of a Bag must consist of ASCII letters"),
-        (lambda: Bag("a"), "Bag 'a' must be given exactly one of"),
+        (lambda: Bag("a", 5, vocabulary=["x"]), "Bag 'a' must be given exactly one of"),
         (lambda: Bag("a", 5, pooling="x"), "`pooling` must be one of 'mean', 'sum', 'max'. .*'x'"),
         (lambda: Bag("a", 5, max_values=0), "`max_values` of Bag 'a' must be a positive integer"),
         (lambda: Sequence("hist", of=[Bag("a", 5)]), "must contain at least one Categorical"),

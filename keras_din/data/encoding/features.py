@@ -1,5 +1,7 @@
 """Learns features from training values, and converts raw columns to columns of a data set."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
@@ -68,10 +70,13 @@ def behavior_features(of, target: list) -> list:
     """Returns `of` as a list of features of `target`, by default all that behaviors can have."""
     if of is None:
         return [f for f in target if isinstance(f, str) or "behavior" in f.roles]
-    of, names = checked_features("of", of), [feature_name(feature) for feature in target]
-    if lacking := [name for name in map(feature_name, of) if name not in names]:
-        raise ValueError(f"`of` must hold features of `target`: {names}. Received: {lacking}.")
-    return of
+    names = [feature_name(feature) for feature in checked_features("of", of)]
+    by_name = {feature_name(feature): feature for feature in target}
+    if lacking := [name for name in names if name not in by_name]:
+        raise ValueError(
+            f"`of` must hold features of `target`: {list(by_name)}. Received: {lacking}."
+        )
+    return [by_name[name] for name in names]
 
 
 def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
@@ -201,7 +206,8 @@ class Features:
         for feature in features:
             name = feature_name(feature)
             if name not in self.by_name:
-                shared = [f for f in sharing if f.table == name and isinstance(feature, str)]
+                learns = isinstance(feature, str) or "vocabulary" in feature.to_learn
+                shared = [f for f in sharing if learns and f.table == name != f.name]
                 kind = kinds.get(name)
                 fitted = self._fit(feature, values, shared, dims[name], min_count, kind)
                 self.by_name[name] = fitted
@@ -223,6 +229,9 @@ class Features:
 
         The table of a learned feature also contains the values of the features that share it.
         """
+        if isinstance(feature, Bag) and feature.to_learn:
+            fitted = self._fit(feature.name, training, shared, dim, min_count, kind)
+            return dataclasses.replace(feature, table=fitted.table)
         if not isinstance(feature, str):
             learns = bool(feature.to_learn) and training is not None
             return fit_feature(feature, training(feature.name)) if learns else feature

@@ -41,7 +41,8 @@ def check_table_names(features, numeric: dict) -> None:
     """
     tables = known_tables(features)
     given = {feature.name: feature for feature in features if isinstance(feature, Feature)}
-    learned = {feature: None for feature in features if isinstance(feature, str)}
+    learned = {f.name: None for f in given.values() if "vocabulary" in f.to_learn}
+    learned |= {feature: None for feature in features if isinstance(feature, str)}
     usable = [*tables, *(name for name in learned if name not in numeric)]
     for feature in given.values():
         name = getattr(feature, "table", None)

@@ -104,7 +104,8 @@ def prepare_impressions(
             `categorical` and `bags` override them. A feature such as a `Categorical` instead of a
             name is used unchanged, but fields of numbers that are not given are learned from the
             training part, such as those of `Numeric("price", transform="log1p")` and
-            `Bucketized("price", quantiles=10)`. `Categorical("last_item", table="item")` shares the
+            `Bucketized("price", quantiles=10)`, and the vocabulary of a `Bag` without one:
+            `Bag("tags", weights="tag_scores")`. `Categorical("last_item", table="item")` shares the
             table of the column `item`; both columns must have values of one type.
         context: Columns of the user and the request, same as in `target`.
         side_features: Columns of the log that only behaviors have, same as in `target`. An
@@ -373,8 +374,8 @@ def _training_values(events, part, columns, earlier: dict):
 
 def _vocabularies(spec, columns, events, encoded) -> dict:
     """Name of each table whose vocabulary was learned -> its `VocabularyState`."""
-    named = [feature for feature in columns.features if isinstance(feature, str)]
-    learned = [spec.features[name].table for name in named]
+    learned = [f for f in columns.features if isinstance(f, str) or "vocabulary" in f.to_learn]
+    learned = [spec.features[name].table for name in feature_names(learned)]
     tables = {table.name: table for table in learned if table is not None}
     counts = count_encoded(spec, tables, events.frame, columns.separators, encoded)
     last = int(events.time.max())

@@ -269,6 +269,46 @@ def test_samples_that_do_not_match():
         kd.data.dataset(spec, {}, samples([0, 2, 3], np.array([1, 2, 3])), 2)
 
 
+def test_a_bag_without_a_vocabulary_learns_it():
+    log = a_log()
+    tags = kd.Bag("tags", weights="w", pooling="sum", max_values=3)
+    roles = ROLES | {
+        "target": ["item", tags],
+        "dim": {"item": 2, "tags": 3},
+        "of": ["item", "tags"],
+    }
+    data = kd.data.prepare_impressions(log, **roles, min_count=2)
+    plain = log.drop(columns="w")
+    named = kd.data.prepare_impressions(plain, **roles | {"target": ["item", "tags"]}, min_count=2)
+    feature = data.spec.features["tags"]
+    assert feature.table == named.spec.tables["tags"]
+    assert (feature.pooling, feature.weights, feature.max_values) == ("sum", "w", 3)
+    assert data.vocabularies.keys() == {"item", "tags"}  # It grows by `append`.
+    assert batch(data)["hist_w"].shape == batch(data)["hist_tags"].shape
+    grown = data.append(log.assign(tags=[["new"]] * 60, w=[[1.5]] * 60, time=log["time"] + 10**6))
+    assert "new" in grown.spec.features["tags"].vocabulary
+    rows = kd.data.prepare_rows(
+        ROWS, label="click", target=["item", kd.Bag("tags", weights="w")], dim=2
+    )
+    assert set(rows.spec.features["tags"].vocabulary) == set("abcdx")
+    items = log.drop_duplicates("item")[["item", "tags", "w"]]
+    others = pd.DataFrame({"item": [20], "tags": [["a"]], "w": [[0.5]]})
+    interactions = kd.data.prepare_interactions(
+        log, user="user", time="time", target=["item", tags], items=pd.concat([items, others])
+    )
+    assert interactions.spec.features["tags"].weights == "w"
+
+
+def test_other_features_share_a_learned_vocabulary():
+    tags, last = kd.Bag("tags", weights="w"), kd.Categorical("last", table="tags")
+    log = a_log().assign(last="seldom")
+    roles = ROLES | {"target": ["item", tags], "dim": 2}
+    with pytest.warns(UserWarning, match="'last' has no value in common with 'tags'"):
+        data = kd.data.prepare_impressions(log, **roles, context=[last])
+    assert data.spec.features["last"].table == data.spec.features["tags"].table
+    assert "seldom" in data.spec.features["tags"].vocabulary
+
+
 def test_counts_of_features_do_not_depend_on_weights():
     log = a_log()
     plain = dataclasses.replace(TAGS, weights=None)
