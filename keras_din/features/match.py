@@ -23,7 +23,8 @@ class Match(HistoryFeature):
     candidate and of the history, in training and in exported versions. Data sets and exported
     versions keep the `max_length` most recent behaviors of a `Sequence`, so earlier ones are not
     compared. Padding matches nothing. An out-of-vocabulary value matches nothing either, since two
-    unknown values can differ, but it is a behavior and counts in `length`.
+    unknown values can differ, but it is a behavior and counts in `length`. Values of one hash
+    bucket match.
 
     Args:
         name: Name of the feature.

@@ -8,7 +8,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.cli.inspect import _features
-from keras_din.features import id_feature
+from keras_din.features import feature_from_entry, id_feature
 from keras_din.serving.portable import index_spec
 from keras_din.spec_fingerprint import differences, fingerprint
 
@@ -48,6 +48,15 @@ def test_json_and_repr():
     assert repr(share) == "Match('share', of='cate_id', in_='hist', measure='share')"
     assert repr(LAST) == "LastMatch('last', of='cate_id', in_='hist', elapsed='ago', dim=3)"
     assert repr(SIZE) == "HistorySize('size', in_='hist')"
+
+
+def test_entries_of_a_file_of_features():
+    entry = {"type": "LastMatch", "of": "cate_id", "in_": "hist", "elapsed": "ago", "in": "target"}
+    assert feature_from_entry("last", entry, dim=3) == LAST
+    entry = {"type": "HistorySize", "in_": "hist", "in": ["context"]}
+    assert feature_from_entry("size", entry, dim=3) == SIZE
+    with pytest.raises(ValueError, match=r"`in` of the HistorySize 'size' must be some of \['con"):
+        feature_from_entry("size", entry | {"in": "target"})
 
 
 def test_fingerprint_has_all_but_the_width():
