@@ -10,10 +10,13 @@ from keras_din.features import (
     NUM_RESERVED,
     FeatureSpec,
     HashBuckets,
+    Numeric,
     Table,
     Vector,
     Vocabulary,
 )
+
+_MOST = 8  # The most entries of a tuple that a sentence has.
 
 
 class TableGrowth(NamedTuple):
@@ -88,6 +91,8 @@ def _fixed(spec: FeatureSpec) -> dict[str, dict]:
             fields["table"] = feature.table.name
         if isinstance(feature, Vector):  # Its table grows.
             fields = {n: fields[n] for n in fields if n not in ("checksum", "vectors")}
+        if isinstance(feature, Numeric):  # A mean of 0 may be given or not.
+            fields |= dict(zip(("mean", "std"), feature.moments, strict=True))
         fixed[f"feature {name!r}"] = {"kind": type(feature).__name__} | fields
     for sequence in spec.sequences:
         fields = {word: names(getattr(sequence, word)) for word in ("of", "side_features")}
@@ -103,8 +108,19 @@ def _differences(old: dict[str, dict], new: dict[str, dict]) -> list[str]:
         for field in sorted(old[name].keys() | new[name].keys()):
             values = [each[name].get(field) for each in (old, new)]
             if values[0] != values[1]:
+                place = _first_difference(*values)
+                if place is not None:
+                    values = [each[name][field][place] for each in (old, new)]
+                    field = f"{field}[{place}]"
                 found.append(f"`{field}` of {name} {_both(*values)}")
     return sorted(found)
+
+
+def _first_difference(old, new) -> int | None:
+    """Returns where two long tuples of the same length differ, or `None` for other values."""
+    if not (isinstance(old, tuple) and isinstance(new, tuple) and _MOST < len(old) == len(new)):
+        return None
+    return next(i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
 
 
 def _both(old, new) -> str:

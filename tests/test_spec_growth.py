@@ -110,6 +110,10 @@ AGE, TAGS, FIRST = spec_of().context
             "`mean` of feature 'age' is 1.0 in `spec`, 1.5 in `new_spec`",
         ),
         (
+            spec_of(context=[Numeric("age", mean=1, transform="log1p"), TAGS, FIRST]),
+            "`transform` of feature 'age' is None in `spec`, 'log1p' in `new_spec`",
+        ),
+        (
             spec_of(context=[AGE, Categorical("tags", 5), FIRST]),
             "`kind` of feature 'tags' is 'Bag' in `spec`, 'Categorical' in `new_spec`",
         ),
@@ -164,3 +168,22 @@ def test_all_differences_are_listed():
         ValueError, match=r"must be `spec` with .*; feature 'age' .*; feature 'tags' is missing"
     ):
         spec_growth(spec_of(), spec_of(context=[FIRST]))
+
+
+def test_mean_and_std_may_be_given_or_not():
+    spec, new_spec = (
+        spec_of(context=[feature]) for feature in (Numeric("a", mean=0), Numeric("a"))
+    )
+    assert set(spec_growth(spec, new_spec)) == set(spec.tables)
+
+
+def test_one_entry_of_long_fields_is_named():
+    knots = list(range(20))
+    specs = [
+        spec_of(context=[Numeric("a", transform="quantile", knots=each)])
+        for each in (knots, [*knots[:19], 21])
+    ]
+    with pytest.raises(
+        ValueError, match=r"`knots\[19\]` of feature 'a' is 19.0 in `spec`, 21.0 in"
+    ):
+        spec_growth(*specs)

@@ -32,7 +32,7 @@ def _(feature: Numeric, values):
 @raw_column.register
 def _(feature: Bucketized, values):
     # The data has buckets instead of numbers.
-    limits = [-np.inf, *feature.boundaries, np.inf]
+    limits = [-np.inf, *(feature.boundaries or ()), np.inf]
     buckets = [f"[{low:g}, {high:g})" for low, high in itertools.pairwise(limits)]
     return pa.array([None, None, *buckets]).take(pa.array(values))
 
