@@ -53,14 +53,17 @@ def test_file_gives_the_same_data(tmp_path, capsys):
     assert "time zone Asia/Kolkata, as given\n" in printed
     file = tmp_path / "data" / "features.json"
     features = json.loads(file.read_text())
-    assert list(features) == ["elapsed", "hour_of_day", "day_of_week", "price", "views"]
+    kinds = {"Elapsed", "Calendar", "Numeric", "Match", "LastMatch", "Count"}
+    assert {entry["type"] for entry in features.values()} == kinds
+    assert {"price", "views"} <= set(features)
     assert prepare(tmp_path, "again", *NUMBERS, "--spec", str(file)) == 0
     expected, found = content(tmp_path / "data"), content(tmp_path / "again")
     assert list(expected)
     assert expected == found
     # An edited file changes what it names.
+    kept = ("elapsed", "hour_of_day", "price", "views")
+    features = {name: features[name] for name in kept}
     features["elapsed"]["boundaries"] = [60]
-    del features["day_of_week"]
     file.write_text(json.dumps(features))
     assert prepare(tmp_path, "edited", *NUMBERS, "--spec", str(file)) == 0
     spec = PreparedData.load(tmp_path / "edited").spec
@@ -70,8 +73,8 @@ def test_file_gives_the_same_data(tmp_path, capsys):
 
 
 def test_nothing_to_propose(tmp_path, capsys):
-    a_log(range(9)).to_csv(tmp_path / "log.csv", index=False)
-    words = [word if word != "--time" else "--order" for word in WORDS]
+    a_log(range(1)).assign(item=range(60)).to_csv(tmp_path / "log.csv", index=False)
+    words = ["--user", "user", "--order", "ts", "--target", "item"]
     command = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *words]
     assert main([*command, "--features", "auto"]) == 0
     printed = capsys.readouterr().out

@@ -8,6 +8,8 @@ import pathlib
 from keras_din.atomic_write import atomic_file
 from keras_din.checks import local_path
 from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.prepare.propose_counts import propose_counts
+from keras_din.data.prepare.propose_matches import elapsed_of_behaviors, propose_matches
 from keras_din.data.prepare.propose_numbers import propose_transforms
 from keras_din.data.prepare.propose_times import propose_calendar, propose_elapsed
 from keras_din.features import IN, PLACES, Feature, feature_from_entry, places_of_entry
@@ -74,6 +76,10 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
     - `Calendar`, the hour of the day if the training rows span more than a day, and the day of the
       week if they span more than a week, of the request and of behaviors.
     - `Numeric` with a `transform` instead of a numeric column with values far from the mean.
+    - `Match`, whether the history has the candidate's item, and the share of behaviors with the
+      candidate's value of a category; `LastMatch`, the time since the last behavior with the item.
+    - `Count` for impressions: the rate of the label, the number of rows and the age of the item,
+      and the rate of the user, before each row, if training has at least 10 rows of each.
 
     All numbers are those of the part `"train"`. The embeddings are as wide as those of the item.
 
@@ -120,6 +126,8 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
         propose_elapsed,
         lambda data: propose_calendar(data, time_zone),
         propose_transforms,
+        lambda data: propose_matches(data, elapsed_of_behaviors(data, proposal.entries)),
+        propose_counts,
     )
     for rule in rules:
         for name, (entry, reason) in rule(data).items():

@@ -24,7 +24,15 @@ IMPRESSIONS = COLUMNS | {"label": "click"}
 def test_proposed_features_are_used():
     data = prepare_impressions(LOG, **IMPRESSIONS, split=LeaveOneOut())
     proposal = propose_features(data, time_zone="Europe/Berlin")
-    assert list(proposal.entries) == ["elapsed", "hour_of_day", "day_of_week"]
+    kinds = {name: entry["type"] for name, entry in proposal.entries.items()}
+    assert kinds == {
+        "elapsed": "Elapsed",
+        "hour_of_day": "Calendar",
+        "day_of_week": "Calendar",
+        "item_in_hist": "Match",
+        "last_item_in_hist": "LastMatch",
+        "user_rate": "Count",
+    }
     arguments = proposal.added_to(IMPRESSIONS | {"side_features": "price"})
     boundaries = proposal.entries["elapsed"]["boundaries"]
     hour, day = (
@@ -33,8 +41,11 @@ def test_proposed_features_are_used():
     )
     ago = kd.Elapsed("elapsed", dim=4, boundaries=boundaries)
     assert arguments["side_features"] == ["price", ago, hour, day]
-    assert arguments["context"] == [hour, day]
-    assert arguments["target"] == ["item"]
+    rate = kd.Count("user_rate", of="user", event="click", kind="rate", window="7d")
+    assert arguments["context"] == [hour, day, rate]
+    words = {"of": "item", "in_": "hist"}
+    last = kd.LastMatch("last_item_in_hist", **words, elapsed="elapsed", dim=4)
+    assert arguments["target"] == ["item", kd.Match("item_in_hist", **words), last]
     data = prepare_impressions(LOG, **arguments)
     model = kd.build_deepfm(data.spec)  # Which requires one width of all features.
     assert "hist_elapsed" in [each.name for each in model.inputs]
@@ -54,11 +65,11 @@ def test_proposed_transforms_replace_columns():
     arguments = proposal.added_to(columns)
     assert arguments["numeric"] == []
     price = kd.Numeric("price", transform=proposal.entries["price"]["transform"])
-    assert arguments["target"] == ["item", price]
+    assert arguments["target"][:2] == ["item", price]
     spec = prepare_impressions(log, **arguments).spec
     assert spec.features["price"].transform == price.transform
     assert spec.features["size"].transform is not None
-    assert [each.name for each in spec.context] == ["size", "hour_of_day", "day_of_week"]
+    assert [each.name for each in spec.context][:2] == ["size", "hour_of_day"]
 
 
 def test_text_has_the_reasons():
@@ -69,15 +80,19 @@ def test_text_has_the_reasons():
     assert lines[1].startswith("  elapsed (Elapsed in side_features): ")
     assert lines[2].startswith("  hour_of_day (Calendar in context and side_features): the train")
     assert lines[2].endswith("time zone UTC, a guess; `time_zone` (--time-zone) sets it")
-    assert lines[3].startswith("  left out: day_of_week: the training rows span 2.")
-    columns = IMPRESSIONS | {"time": None, "order": "time"}
-    proposal = propose_features(prepare_impressions(LOG, **columns))
+    left_out = next(line for line in lines if line.startswith("  left out"))
+    assert left_out.startswith("  left out: day_of_week: the training rows span 2.")
+    columns = COLUMNS | {"time": None, "order": "time"}
+    proposal = propose_features(prepare_interactions(LOG, **columns))
     assert repr(proposal).splitlines() == [
         "features proposed: none",
         *(
             f"  left out: {name}: the log has an order instead of times"
             for name in ("elapsed", "hour_of_day", "day_of_week")
         ),
+        "  left out: item_in_hist: negatives are drawn from outside of the user's list, so it "
+        "would tell the label",
+        "  left out: counts: negatives were not shown, so counts would tell how they were chosen",
     ]
 
 
@@ -109,7 +124,7 @@ def test_features_of_the_data_are_not_proposed_again():
     data = prepare_interactions(LOG, **COLUMNS, side_features=[ago])
     proposal = propose_features(data)
     assert list(proposal.entries) == ["hour_of_day", "day_of_week"]
-    assert proposal.left_out == {"elapsed": "the data has a feature of this name"}
+    assert proposal.left_out["elapsed"] == "the data has a feature of this name"
 
 
 def test_invalid_arguments_raise():

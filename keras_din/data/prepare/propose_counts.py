@@ -1,0 +1,57 @@
+"""Proposes counts of what a log knew of the item and the user before each row."""
+
+import numpy as np
+
+from keras_din.data.reading.times import ORDER
+from keras_din.features import OOV_INDEX, Categorical, id_feature
+
+_ENOUGH = 10  # Training rows per item or user.
+_WINDOW, _MICROSECONDS = "7d", 7 * 86_400_000_000
+_WITHOUT = {
+    "behaviors": "negatives were not shown, so counts would tell how they were chosen",
+    "rows": "rows that contain their histories are not counted",
+}
+
+
+def propose_counts(data) -> dict:
+    """Returns `{name: (entry or None, reason)}` of counts of the item and the user."""
+    if data.log_format is None:
+        reason = _WITHOUT.get(data.report.get("kind", ""), "the data is not of a log")
+        return {"counts": (None, reason)}
+    samples = data.parts["train"]
+    label = next(iter(data.log_format.labels.values()))
+    is_order = data.report.get("time_unit") == ORDER
+    # A window must be shorter than the log, and needs times.
+    has_window = not is_order and int(np.ptp(samples.time)) > _MICROSECONDS
+    window, past = ({"window": _WINDOW}, f"the {_WINDOW} before") if has_window else ({}, "before")
+    rate = {"event": label, "kind": "rate"} | window
+    item, user = id_feature(data.spec.target), data.log_format.user
+    found: dict = {}
+    if isinstance(item, Categorical):
+        values = samples.columns[item.name]
+        values = values[values != OOV_INDEX]
+        of_item = {
+            "rate": (rate, f"the rate of {label!r} {past}"),
+            "rows": ({"kind": "count"} | window, f"the number of rows {past}"),
+        }
+        if not is_order:
+            of_item["age"] = ({"kind": "age"}, "the time since its first row")
+        found |= _counts_of(item.name, values, of_item, "target")
+    of_user = {"rate": (rate, f"the rate of {label!r} {past}")}
+    return found | _counts_of(user, samples.group, of_user, "context")
+
+
+def _counts_of(key: str, values: np.ndarray, counts: dict, place: str) -> dict:
+    """Returns the entries of counts of a key, or one reason if it has too few training rows."""
+    rows = len(values) / max(len(np.unique(values)), 1)
+    if rows < _ENOUGH:
+        reason = f"training has {rows:.1f} rows per value, fewer than {_ENOUGH}"
+        return {f"counts of {key}": (None, reason)}
+    sent = "clients send it, or export --snapshots" if place == "target" else "clients send it"
+    return {
+        f"{key}_{word}": (
+            {"type": "Count", "of": key, **arguments, "in": [place]},
+            f"{what}; training has {rows:.1f} rows per value; {sent}",
+        )
+        for word, (arguments, what) in counts.items()
+    }
