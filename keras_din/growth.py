@@ -155,10 +155,11 @@ def _check_vectors(model, spec: FeatureSpec, new_spec: FeatureSpec, growth) -> N
         kept = np.flatnonzero(growth[_table_of(layer, spec)].kept)
         pairs = [(layer.vectors, table.values)]
         if layer.scales is not None:
-            pairs.append((layer.scales, table.scales[:, None]))
+            pairs.append((layer.scales, table.scales))
         differs = np.zeros(len(kept), bool)
         for variable, values in pairs:
-            differs |= (ops.convert_to_numpy(variable)[kept] != values[kept]).any(axis=1)
+            differ = ops.convert_to_numpy(variable)[kept] != values[kept]
+            differs |= differ.reshape(len(kept), -1).any(axis=1)
         if differs.any():
             raise ValueError(
                 f"Known values must keep their vectors in Vector {feature.name!r} of `new_spec`; "
@@ -174,7 +175,7 @@ def _assign_vectors(model, new_spec: FeatureSpec) -> None:
         if feature.vectors is not None:
             layer.vectors.assign(feature.vectors.values)
             if layer.scales is not None:
-                layer.scales.assign(feature.vectors.scales[:, None])
+                layer.scales.assign(feature.vectors.scales)
 
 
 def _checked_changed(changed, new_spec: FeatureSpec) -> dict[str, np.ndarray]:

@@ -83,8 +83,8 @@ class FrozenVectors(keras.layers.Layer):
         if self.storage == "int8":
             self.scales = self.add_weight(
                 name="scales",
-                shape=(self.vocabulary_size, 1),
-                initializer=_initializer(None if initial is None else initial.scales[:, None]),
+                shape=(self.vocabulary_size,),
+                initializer=_initializer(None if initial is None else initial.scales),
                 dtype="float32",
                 trainable=False,
                 autocast=False,
@@ -96,7 +96,8 @@ class FrozenVectors(keras.layers.Layer):
         rows = ops.where(known, indices, ops.cast(OOV_INDEX, indices.dtype))
         vectors = self._take(self.vectors, rows)
         if self.scales is not None:
-            vectors = ops.cast(vectors, "float32") * self._take(self.scales, rows)
+            scales = ops.expand_dims(self._take(self.scales, rows), -1)
+            vectors = ops.cast(vectors, "float32") * scales
         return ops.cast(vectors, self.compute_dtype)
 
     def _take(self, variable, rows):

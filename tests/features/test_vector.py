@@ -23,6 +23,7 @@ from keras_din.features import FeatureSpec, VectorTable
 from keras_din.layers import FrozenVectors
 from keras_din.models import MODELS
 from keras_din.serving.graph.float32_layers import float32_outputs
+from keras_din.serving.graph.int8_tables import Int8Tables
 from keras_din.serving.saved_model import write
 from keras_din.spec_fingerprint import differences, fingerprint
 from keras_din.training import load_run, train, update
@@ -162,6 +163,13 @@ def test_export_of_mixed_precision_is_in_float32():
     assert (model.predict_on_batch(X) != expected).any()
 
 
+def test_int8_embeddings_leave_the_vectors():
+    model = kd.build_base(spec_of(), hidden_units=(4,))
+    int8 = Int8Tables(model)
+    assert [layer.name for layer, *_ in int8.tables] == ["embedding_item"]
+    np.testing.assert_allclose(int8.outputs(X), model.predict_on_batch(X), atol=0.01)
+
+
 def test_saved_model_has_the_vectors(tmp_path):
     model = randomized(kd.build_base(spec_of(), hidden_units=(4,)))
     model.save(tmp_path / "model.keras")
@@ -261,9 +269,11 @@ def test_a_run_is_trained_updated_and_exported(tmp_path):
     write(run.model, run.spec, tmp_path / "version", tmp_path)
 
 
-def test_growth_in_place_requires_the_vectors_of_known_items():
+@pytest.mark.parametrize("storage", ["float16", "int8"])
+def test_growth_in_place_requires_the_vectors_of_known_items(storage):
+    title = dataclasses.replace(TITLE, storage=storage)
     item = kd.Categorical("item", vocabulary=["a", "b"], capacity=4, dim=2)
-    spec = kd.FeatureSpec(target=[item, TITLE])
+    spec = kd.FeatureSpec(target=[item, title])
     spec = with_vectors(spec, {"title": TITLES})
     model = kd.build_base(spec)
     values = {"item": kd.features.Vocabulary(["a", "b", "c"], None, 4)}

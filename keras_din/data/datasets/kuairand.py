@@ -44,7 +44,8 @@ def load_kuairand(
         dim: Width of the embeddings, or column -> width.
         min_count: How often a value must occur in training to have its own embedding.
         features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
-            `"target"`, `"context"` and `"side_features"`, same as in `prepare_impressions`.
+            `"target"`, `"context"`, `"side_features"` and `"vectors"`, same as in
+            `prepare_impressions`.
 
     Returns:
         A `PreparedData` with target `video_id`, `author_id` and `tag` (the first tag), context

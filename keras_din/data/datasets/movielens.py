@@ -61,7 +61,8 @@ def load_movielens(
         min_count: How often a value must occur in training to have its own embedding.
         max_bad: The largest share of the lines of a file that may be kept aside for one reason.
         features: Further features, such as `{"side_features": [kd.Elapsed("ago")]}`: a dict of
-            `"target"`, `"context"` and `"side_features"`, same as in `prepare_impressions`.
+            `"target"`, `"context"`, `"side_features"` and `"vectors"`, same as in
+            `prepare_impressions`.
 
     Returns:
         A `PreparedData` with target `movie_id` and `genres` (a `Bag`), with `user_id=True` context

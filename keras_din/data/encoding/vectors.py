@@ -83,8 +83,8 @@ def check_vectors(vectors: Mapping[str, Any] | None, features) -> None:
     lacking = [name for name, f in of.items() if f.vectors is None and name not in names]
     if lacking or (set(names) - set(of)):
         raise ValueError(
-            f"`vectors` must have the vectors of each Vector, {list(of)}, and of no other feature. "
-            f"Received: vectors of {names}."
+            f"`vectors` (on the command line `--vectors`) must have the vectors of each Vector, "
+            f"{list(of)}, and of no other feature. Received: vectors of {names}."
         )
 
 

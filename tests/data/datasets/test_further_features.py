@@ -11,6 +11,11 @@ def test_features_are_added_to_those_of_the_data_set():
     expected = {"target": ["a", "c"], "context": ["b"], "side_features": ["d"]}
     assert with_features(added, target=["a"], context=["b"]) == expected
     assert with_features(None, target=["a"]) == {"target": ["a"]}
+    vectors = {"title": {"x": [1.0]}}
+    assert with_features({"vectors": vectors}, target=["a"]) == {
+        "target": ["a"],
+        "vectors": vectors,
+    }
     with pytest.raises(ValueError, match=r"must be a dict of .*Received: \['of'\]"):
         with_features({"of": []}, target=["a"])
 
