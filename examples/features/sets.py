@@ -1,11 +1,38 @@
 """The sets of features, and the data sets to which they are added."""
 
+from typing import NamedTuple
+
 import keras_din as kd
 from examples.loaders.globo import load_globo
 from examples.loaders.recut_amazon import load_recut_amazon
 from keras_din.data.datasets.movielens import PAPER_SPLIT
 
 DIM = 8
+
+
+class Columns(NamedTuple):
+    """The columns of a log that are counted.
+
+    Attributes:
+        user: Column of users.
+        target: Columns of the candidate with one value per row, the item first.
+        label: Column of the label, or `None` for a log of clicks only.
+        windows: Windows of the counts.
+    """
+
+    user: str
+    target: tuple
+    label: str | None
+    windows: tuple
+
+
+COLUMNS = {
+    "kuairand": Columns("user_id", ("video_id", "author_id", "tag"), "is_click", ("1d", None)),
+    "beauty": Columns("user_id", ("item_id", "category"), None, ("90d", None)),
+    "sports": Columns("user_id", ("item_id", "category"), None, ("90d", None)),
+    "movielens": Columns("user_id", ("movie_id",), "rating", ("1d", None)),
+    "globo-hour": Columns("user_id", ("item_id", "category_id"), None, ("1h", "1d", None)),
+}
 # Data -> time zone of its users.
 ZONES = {"kuairand": "Asia/Shanghai", "globo-hour": "America/Sao_Paulo"}
 
@@ -26,7 +53,48 @@ def times(data: str) -> dict:
     return {"context": [calendar], "side_features": [kd.Elapsed("ago", dim=DIM), calendar]}
 
 
-SETS = {"ids": ids, "times": times}
+def counts(data: str) -> dict:
+    """What the log knew before each row, and matches of the candidate with the history."""
+    columns = COLUMNS[data]
+    features = {"target": [], "context": [kd.HistorySize("history_size", in_="hist")]}
+    for name in columns.target:
+        for measure in ("count", "share"):
+            match = kd.Match(f"{name}_{measure}", of=name, in_="hist", measure=measure)
+            features["target"].append(match)
+        for window in columns.windows:
+            key = f"{name}_{window or 'all'}"
+            features["target"].append(kd.Count(f"{key}_rows", of=name, window=window))
+            if columns.label is not None:
+                rate = {"event": columns.label, "kind": "rate", "window": window}
+                features["target"].append(kd.Count(f"{key}_rate", of=name, **rate))
+    item = columns.target[0]
+    features["target"].append(kd.Count("item_age", of=item, kind="age"))
+    for window in columns.windows:
+        key = f"user_{window or 'all'}"
+        features["context"].append(kd.Count(f"{key}_rows", of=columns.user, window=window))
+        if columns.label is not None:
+            rate = {"event": columns.label, "kind": "rate", "window": window}
+            features["context"].append(kd.Count(f"{key}_rate", of=columns.user, **rate))
+            for name in columns.target[1:]:
+                pair = [columns.user, name]
+                features["target"].append(kd.Count(f"{key}_{name}_rate", of=pair, **rate))
+    return features
+
+
+def times_and_counts(data: str) -> dict:
+    """Both."""
+    found = times(data)
+    for place, features in counts(data).items():
+        found[place] = [*found.get(place, ()), *features]
+    return found
+
+
+SETS = {
+    "ids": ids,
+    "times": times,
+    "counts": counts,
+    "times and counts": times_and_counts,
+}
 
 LOADERS = {
     "kuairand": lambda folder, features: kd.data.load_kuairand(

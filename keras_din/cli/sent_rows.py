@@ -47,8 +47,8 @@ def _times(cells: list, feature: Timestamp, name: str, rank: int) -> np.ndarray:
     from keras_din.time_index import in_units
 
     lists = [cells] if rank == 1 else [cell if _is_list(cell) else [] for cell in cells]
-    flat = [time for times in lists for time in times]
-    flat = in_units(row_times(feature, name, flat, of_behaviors=rank > 1), feature.time_unit)
+    cells = [time for times in lists for time in times]
+    flat = in_units(row_times(feature, name, cells, of_behaviors=rank > 1), feature.time_unit)
     bounds = np.cumsum([len(times) for times in lists])[:-1]
     nested = [each.tolist() for each in np.split(flat, bounds)]
     return _array(nested[0] if rank == 1 else nested, rank, np.int64, 0, lambda time: time)
