@@ -62,7 +62,7 @@ def difference(folder: pathlib.Path, more: dict, less: dict) -> tuple:
 
 def file_name(line: dict) -> str:
     """Returns the name of the scores of a run."""
-    return "-".join(str(line[key]) for key in KEYS)
+    return "-".join(str(line[key]).replace(" ", "_") for key in KEYS)
 
 
 def table(lines: list, folder: pathlib.Path) -> str:
@@ -107,7 +107,7 @@ def main(words=None) -> None:
     parser.add_argument("data", nargs="*", choices=(*LOADERS, []), help=", ".join(LOADERS))
     parser.add_argument("--folder", type=pathlib.Path, help="where the data sets are")
     parser.add_argument("--models", nargs="+", choices=tuple(kd.MODELS), default=["base", "din"])
-    parser.add_argument("--features", nargs="+", choices=tuple(SETS), default=list(SETS))
+    parser.add_argument("--features", nargs="+", choices=tuple(SETS), default=list(SETS)[:4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/features"))
     parser.add_argument("--read", action="store_true", help="only print the tables")
@@ -123,7 +123,9 @@ def main(words=None) -> None:
                     key = (name, model, features, seed)
                     if key in done:
                         continue
-                    data = data or LOADERS[name](options.folder, SETS[features](name))
+                    data = data or LOADERS[name](
+                        options.folder, SETS[features](name, options.folder)
+                    )
                     line = dict(zip(KEYS, key, strict=True))
                     outcome, scores = run(data, model, seed)
                     line |= outcome

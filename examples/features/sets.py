@@ -1,13 +1,20 @@
 """The sets of features, and the data sets to which they are added."""
 
+import pathlib
 from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from sklearn.decomposition import TruncatedSVD
 
 import keras_din as kd
 from examples.loaders.globo import load_globo
 from examples.loaders.recut_amazon import load_recut_amazon
 from keras_din.data.datasets.movielens import PAPER_SPLIT
+from keras_din.features import NUM_RESERVED
 
-DIM = 8
+DIM, SIZE = 8, 32  # Width of embeddings and projections, and of the vectors.
 
 
 class Columns(NamedTuple):
@@ -37,12 +44,12 @@ COLUMNS = {
 ZONES = {"kuairand": "Asia/Shanghai", "globo-hour": "America/Sao_Paulo"}
 
 
-def ids(data: str) -> dict:
+def ids(data: str, folder: pathlib.Path) -> dict:
     """Nothing is added."""
     return {}
 
 
-def times(data: str) -> dict:
+def times(data: str, folder: pathlib.Path) -> dict:
     """The time since each behavior, and the hour or weekday of request and behaviors.
 
     The logs with hours have less than three weeks, too few to learn what a weekday changes. The
@@ -53,7 +60,7 @@ def times(data: str) -> dict:
     return {"context": [calendar], "side_features": [kd.Elapsed("ago", dim=DIM), calendar]}
 
 
-def counts(data: str) -> dict:
+def counts(data: str, folder: pathlib.Path) -> dict:
     """What the log knew before each row, and matches of the candidate with the history."""
     columns = COLUMNS[data]
     features = {"target": [], "context": [kd.HistorySize("history_size", in_="hist")]}
@@ -81,19 +88,50 @@ def counts(data: str) -> dict:
     return features
 
 
-def times_and_counts(data: str) -> dict:
-    """Both."""
-    found = times(data)
-    for place, features in counts(data).items():
-        found[place] = [*found.get(place, ()), *features]
+def vectors(data: str, folder: pathlib.Path) -> dict:
+    """A vector per item from who clicked it in the training part."""
+    item = COLUMNS[data].target[0]
+    table = item_vectors(LOADERS[data](folder, {}), item)
+    feature = kd.Vector("vector", size=SIZE, of=item, project_to=DIM)
+    return {"target": [feature], "vectors": {"vector": table}}
+
+
+def everything(data: str, folder: pathlib.Path) -> dict:
+    """Times, counts, matches and vectors."""
+    found: dict = {}
+    for features in (times(data, folder), counts(data, folder), vectors(data, folder)):
+        for place, added in features.items():
+            found[place] = added if place == "vectors" else [*found.get(place, ()), *added]
     return found
+
+
+def item_vectors(data: kd.data.PreparedData, item: str) -> pd.DataFrame:
+    """Returns the vectors of items: a truncated SVD of the matrix of users and their clicks.
+
+    An item has a vector if a user of the training part clicked it. No set of this folder has
+    published vectors.
+    """
+    samples, values = data.parts["train"], data.spec.features[item].vocabulary
+    clicked = next(iter(samples.labels.values())) == 1
+    pairs = np.stack([samples.group[clicked], samples.columns[item][clicked]])
+    user, index = np.unique(pairs[:, pairs[1] >= NUM_RESERVED], axis=1)
+    shape = (int(user.max()) + 1, len(values) + NUM_RESERVED)
+    # Each user weighs the same, so that few users with many clicks do not decide.
+    weight = 1 / np.sqrt(np.bincount(user))[user]
+    matrix = scipy.sparse.csr_matrix((weight, (user, index)), shape)
+    items = np.unique(index)
+    found = TruncatedSVD(SIZE, random_state=0).fit_transform(matrix.T)[items]
+    return pd.DataFrame(
+        {item: [values[i - NUM_RESERVED] for i in items], "vector": list(found / found.std())}
+    )
 
 
 SETS = {
     "ids": ids,
     "times": times,
-    "counts": counts,
-    "times and counts": times_and_counts,
+    "counts and matches": counts,
+    "all": everything,
+    "vectors": vectors,
 }
 
 LOADERS = {

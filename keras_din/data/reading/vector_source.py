@@ -37,9 +37,9 @@ def read_vectors(name: str, source: Any, key: str, size: int | None = None) -> K
             file, see `as_source`. It has the column `key` and a column of lists or arrays, `name`
             or the only other column. Or a tuple `(keys, vectors)`, each an array, a list or the
             path of an `.npy` file. Or a dict, key -> vector. Or an array or an `.npy` file alone,
-            in which row `i` is the vector of the key `i`.
+            in which row `i` is the vector of the key `i`. A result of this function is returned
+            unchanged.
         key: Name of the column of keys in a table.
-            A result of this function is returned unchanged.
         size: Number of values of a vector. By default that of the first one.
 
     Raises:
