@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
+from keras_din.data.reading.raw_values import LARGEST_FLOAT
 
 _CACHED = 2**16  # Equal pairs of cells are converted once.
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -81,6 +82,8 @@ def weight_cells(bags: pd.Series, weights: pd.Series, separator: str | None) -> 
 
 def _key(cell):
     """Returns a cell as text, a tuple, a number or `None`."""
+    if isinstance(cell, str):
+        return cell
     if isinstance(cell, (list, tuple)):
         return tuple(cell)
     if isinstance(cell, np.ndarray) and cell.ndim:
@@ -128,9 +131,8 @@ def _to_weight(value) -> float | None:
         value = value if _NUMBER.fullmatch(value) else np.nan
     elif not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
         return None
-    with np.errstate(over="ignore"):
-        weight = np.float32(value)
-    return float(weight) if 0 <= weight < np.inf else None
+    weight = float(value)
+    return weight if 0 <= weight <= LARGEST_FLOAT else None
 
 
 def to_weights(values: pd.Series) -> np.ndarray:

@@ -299,6 +299,16 @@ def test_a_bag_without_a_vocabulary_learns_it():
     assert interactions.spec.features["tags"].weights == "w"
 
 
+def test_a_learned_vocabulary_has_the_values_of_training_only():
+    log = a_log().assign(part=["train"] * 40 + ["test"] * 20)
+    log.loc[40:, "tags"] = log.loc[40:, "w"].map(lambda weights: ["later"] * len(weights))
+    roles = ROLES | {"target": ["item", kd.Bag("tags", weights="w")]}
+    data = kd.data.prepare_impressions(log, **roles, split="part")
+    assert set(data.spec.features["tags"].vocabulary) == {
+        t for each in log["tags"][:40] for t in each
+    }
+
+
 def test_other_features_share_a_learned_vocabulary():
     tags, last = kd.Bag("tags", weights="w"), kd.Categorical("last", table="tags")
     log = a_log().assign(last="seldom")

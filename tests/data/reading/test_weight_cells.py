@@ -25,7 +25,7 @@ def convert(bag, weights, separator="|"):
     "bag, weights, expected",
     [
         ("a|b", "0.5|2", (0.5, 2.0)),
-        ("a", " 1e-3 ", (float(np.float32(1e-3)),)),
+        ("a", " 1e-3 ", (1e-3,)),
         ("a", 3, (3.0,)),
         (["a", "b"], [1, 0.25], (1.0, 0.25)),
         (np.array([7, 8]), np.array([1, 0.25]), (1.0, 0.25)),
