@@ -36,8 +36,9 @@ class Count(Numeric):
       `event="row"` it is the age of an item, and 0 is a new item.
 
     A model reads `log(1 + value)` of counts and ages, and rates as they are, standardized like any
-    `Numeric`. Data sets and requests contain the value itself, float32. In requests, the client
-    sends it.
+    `Numeric`. Data sets and requests contain the value itself, float32. The client sends it,
+    unless the version has a snapshot of it, see `PreparedData.count_snapshots`. `keras-din predict`
+    counts the rows of the run's data, and not those of the log that it scores.
 
     Args:
         name: Name of the feature and of the model's input.

@@ -1,11 +1,13 @@
 """`Count`: its arguments, JSON, places in a spec, and models."""
 
 import datetime
+import logging
 
 import numpy as np
 import pytest
 
 import keras_din as kd
+from keras_din.serving.graph.encoding import model_input
 from keras_din.serving.version.description import read_description
 
 ITEM = kd.Categorical("item", 9, dim=2)
@@ -105,11 +107,15 @@ def test_model_reads_logarithms():
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_exported_version_reads_the_number(tmp_path):
+def test_exported_version_reads_the_number(tmp_path, monkeypatch):
+    warned = []
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "handle", warned.append)
+    model_input._clear_cache()
     spec = kd.FeatureSpec(
         context=[kd.Count("of_user", of="user", kind="age")], target=[ITEM, CLICKS, RATE]
     )
     model = kd.build_din(spec, attention_units=[2], hidden_units=[4])
     version = kd.export(model, spec, tmp_path, raw=True)
+    assert not [each.getMessage() for each in warned if "AutoGraph" in each.getMessage()]
     assert list(spec.raw_inputs) == ["of_user", "item", "clicks", "rate"]
     assert read_description(version)["spec"]["features"][2]["window"] == 604_800

@@ -41,6 +41,9 @@ class FeatureEncoder(tf.Module):
             name: lookup_in_graph(table.values, name, pathlib.Path(scratch))
             for name, table in spec.tables.items()
         }
+        # Finds the function of each kind now: AutoGraph can't convert the search in its bases.
+        for info in spec.inputs.values():
+            model_input.dispatch(type(info.feature))
         self.snapshots = {
             feature.name: tf.Variable(
                 feature.values, trainable=False, name=f"{feature.name}_values"

@@ -164,6 +164,28 @@ def test_appended_days_equal_one_preparation(tmp_path, saved):
             np.testing.assert_array_equal(values, expected, name)
 
 
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10_000), mixed=st.booleans())
+def test_rows_of_any_delivery_count_all_earlier_deliveries(seed, mixed):
+    """Rows of random days are delivered in any order: all but the first are late, or ties."""
+    rng = np.random.default_rng(seed)
+    log = a_log([0, 1], seed=seed, rows=16)
+    log["delivery"] = rng.integers(3, size=len(log)) if mixed else np.arange(len(log)) // 11
+    deliveries = [log[log["delivery"] == number] for number in range(3)]
+    if deliveries[0]["click"].nunique() < 2 or not all(map(len, deliveries)):
+        return
+    data = prepare_impressions(deliveries[0], **COLUMNS)
+    samples = [data.parts["train"]]
+    for delivery in deliveries[1:]:
+        data = data.append(delivery)
+        samples.append(data.days[-1].samples)
+    for number, delivery in enumerate(deliveries):
+        known = pd.concat(deliveries[: number + 1])
+        for name, feature in COUNTS.items():
+            expected = brute_force(known, feature, delivery["time"], delivery)
+            np.testing.assert_array_equal(by_line(samples[number], name), expected, name)
+
+
 def test_scored_logs_count_the_rows_of_the_data():
     days = [a_log([day]) for day in range(3)]
     data = prepare_impressions(days[0], **COLUMNS).append(days[1])
