@@ -251,7 +251,7 @@ def run(options) -> None:
     entries = types.read_spec(options)
     data = _prepare(options, entries)
     if options.features == "auto":
-        proposal = propose_features(data, time_zone=options.time_zone)
+        proposal = propose_features(data, time_zone=options.time_zone, items=options.items)
         entries = proposal.entries
         print(proposal)
         if entries:

@@ -56,7 +56,7 @@ def add_arguments(parser) -> None:
         help="a feature of the item: precomputed vectors from a Parquet, Arrow, ORC or JSON lines "
         "file with a column of the item and a column of lists. They are projected to the width "
         "--dim. Repeatable. It is a feature of the target unless --context or --side-features "
-        "name it",
+        "name it. The vectors of a file of --spec are by default those of --items",
     )
     types.add_argument(
         "--spec",
@@ -122,7 +122,7 @@ def features_and_types(options, entries: dict) -> dict:
             `--separator` applies to no feature.
     """
     from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.features import PLACES, Categorical, Feature, is_entry
+    from keras_din.features import PLACES, Categorical, Feature, Vector, is_entry
 
     separator = SEPARATOR if options.separator is None else options.separator
     of_file = {name: each for name, each in entries.items() if is_entry(each)}
@@ -149,6 +149,9 @@ def features_and_types(options, entries: dict) -> dict:
     types = types | typed
     known |= {name: feature for name, (feature, _) in of_file.items()}
     vectors, of_vectors = _vectors(options, known)
+    if options.items is not None:  # Those of the file are in this table by default.
+        of_items = [name for name, (each, _) in of_file.items() if isinstance(each, Vector)]
+        vectors = dict.fromkeys(of_items, options.items) | vectors
     by_place = {word: list(getattr(options, word)) for word in PLACES}
     for name, (_, places) in of_file.items():
         for word in places:

@@ -72,6 +72,21 @@ def test_file_gives_the_same_data(tmp_path, capsys):
     assert spec.features["elapsed"].boundaries == (60,)
 
 
+def test_vectors_of_the_table_of_items(tmp_path, capsys):
+    a_log(range(9)).to_csv(tmp_path / "log.csv", index=False)
+    items = pd.DataFrame({"item": [f"i{i}" for i in range(15)]})
+    items.assign(title=[[i, 1.5] for i in range(15)]).to_parquet(tmp_path / "items.parquet")
+    words = ["--items", str(tmp_path / "items.parquet")]
+    assert prepare(tmp_path, "data", *words, "--features", "auto") == 0
+    assert "  title (Vector in target): the table of items has lists" in capsys.readouterr().out
+    file = tmp_path / "data" / "features.json"
+    assert prepare(tmp_path, "again", *words, "--spec", str(file)) == 0
+    assert PreparedData.load(tmp_path / "data").spec.features["title"].vectors.rows == 17
+    assert content(tmp_path / "data") == content(tmp_path / "again")
+    assert prepare(tmp_path, "none", "--spec", str(file)) == 1
+    assert "must have the vectors of each Vector, ['title']" in capsys.readouterr().err
+
+
 def test_nothing_to_propose(tmp_path, capsys):
     a_log(range(1)).assign(item=range(60)).to_csv(tmp_path / "log.csv", index=False)
     words = ["--user", "user", "--order", "ts", "--target", "item"]

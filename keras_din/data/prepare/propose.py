@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from typing import Any
 
 from keras_din.atomic_write import atomic_file
 from keras_din.checks import local_path
@@ -12,6 +13,7 @@ from keras_din.data.prepare.propose_counts import propose_counts
 from keras_din.data.prepare.propose_matches import elapsed_of_behaviors, propose_matches
 from keras_din.data.prepare.propose_numbers import propose_transforms
 from keras_din.data.prepare.propose_times import propose_calendar, propose_elapsed
+from keras_din.data.prepare.propose_vectors import propose_vectors
 from keras_din.features import IN, PLACES, Feature, feature_from_entry, places_of_entry
 
 __all__ = ["Proposal", "propose_features"]
@@ -25,11 +27,13 @@ class Proposal:
         entries: Name -> the type, arguments and places of a feature, as values that JSON supports.
         reasons: Name -> why the feature was proposed.
         left_out: What was not proposed -> why.
+        vectors: Name of each `Vector` -> its table, an argument of the `prepare_*` functions.
     """
 
     entries: dict
     reasons: dict
     left_out: dict
+    vectors: dict = dataclasses.field(default_factory=dict, compare=False)
 
     def added_to(self, arguments: dict) -> dict:
         """Returns arguments of a `prepare_*` function with the features in their places.
@@ -50,6 +54,8 @@ class Proposal:
                 for place in set(PLACES) & set(added):
                     added[place] = [feature if each == name else each for each in added[place]]
                 added["numeric"] = [each for each in added.get("numeric", ()) if each != name]
+        if self.vectors:
+            added["vectors"] = {**(added.get("vectors") or {}), **self.vectors}
         return added
 
     def save(self, file: str | os.PathLike) -> None:
@@ -66,7 +72,9 @@ class Proposal:
         return "\n".join(lines)
 
 
-def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Proposal:
+def propose_features(
+    data: PreparedData, *, time_zone: str | None = None, items: Any = None
+) -> Proposal:
     """Proposes features that can be computed from a log.
 
     Prepare the log with its own columns, propose features, and prepare it again with them:
@@ -80,12 +88,14 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
       candidate's value of a category; `LastMatch`, the time since the last behavior with the item.
     - `Count` for impressions: the rate of the label, the number of rows and the age of the item,
       and the rate of the user, before each row, if training has at least 10 rows of each.
+    - `Vector`, a column of `items` with lists of floats of one length.
 
     All numbers are those of the part `"train"`. The embeddings are as wide as those of the item.
 
     Args:
         data: The data that was prepared with the columns of the log.
         time_zone: The time zone of `Calendar`. Defaults to UTC, which is a guess.
+        items: The table of items, one row per item, which may have columns of vectors.
 
     Returns:
         A `Proposal`. Printed, it lists the features and what was left out, with the reasons. Its
@@ -128,6 +138,7 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
         propose_transforms,
         lambda data: propose_matches(data, elapsed_of_behaviors(data, proposal.entries)),
         propose_counts,
+        lambda data: propose_vectors(data, items),
     )
     for rule in rules:
         for name, (entry, reason) in rule(data).items():
@@ -137,6 +148,8 @@ def propose_features(data: PreparedData, *, time_zone: str | None = None) -> Pro
                 proposal.left_out[name] = reason
             else:
                 proposal.entries[name], proposal.reasons[name] = entry, reason
+                if entry["type"] == "Vector":
+                    proposal.vectors[name] = items
     return proposal
 
 
