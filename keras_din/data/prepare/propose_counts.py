@@ -9,7 +9,7 @@ _ENOUGH = 10  # Training rows per item or user.
 _WINDOW, _MICROSECONDS = "7d", 7 * 86_400_000_000
 _WITHOUT = {
     "behaviors": "negatives were not shown, so counts would tell how they were chosen",
-    "rows": "rows that contain their histories are not counted",
+    "rows": "`prepare_rows` does not count, since its rows are no log of users",
 }
 
 

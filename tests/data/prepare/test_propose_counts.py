@@ -81,6 +81,6 @@ def test_only_logs_of_impressions_are_counted():
     reason = "negatives were not shown, so counts would tell how they were chosen"
     assert propose_counts(data) == {"counts": (None, reason)}
     data = prepare_rows(log, label="click", target=["item"], sequences=())
-    reason = "rows that contain their histories are not counted"
+    reason = "`prepare_rows` does not count, since its rows are no log of users"
     assert propose_counts(data) == {"counts": (None, reason)}
     assert next(iter(propose_counts(load_kuairand()))) == "video_id_rate"
