@@ -107,6 +107,8 @@ def prepare_impressions(
             `Bucketized("price", quantiles=10)`, and the vocabulary of a `Bag` without one:
             `Bag("tags", weights="tag_scores")`. `Categorical("last_item", table="item")` shares the
             table of the column `item`; both columns must have values of one type.
+            A `Count` has no column: the rows strictly before each row's time are counted. It may
+            also be in `context`.
         context: Columns of the user and the request, same as in `target`.
         side_features: Columns of the log that only behaviors have, same as in `target`. An
             `Elapsed` or `Calendar` object is computed from the times and has no column. A

@@ -77,7 +77,8 @@ def prepare_interactions(
         order: Column of whole numbers instead of `time`, same as in `prepare_impressions`.
         target: Columns of the candidate, the item first, same as in `prepare_impressions`. The
             others are constant features of the item; the values of its first behavior in time
-            are used.
+            are used. A `Count` counts behaviors, also before the time of a negative. Its keys must
+            be the user or features of `target` and `context`.
         context: Columns of the user and the request, same as in `prepare_impressions`.
         side_features: Columns of the log that only behaviors have, and features that are computed
             from times, same as in `prepare_impressions`.

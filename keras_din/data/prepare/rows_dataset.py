@@ -82,7 +82,8 @@ def rows_to_samples(
             that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
             out too. Its `weights` are lists of the same lengths. Features that are computed from
             times have no columns: `time` and `{sequence}_time` have dates, ISO 8601 strings, or
-            numbers in their `time_unit`. The times of the first behaviors may be missing.
+            numbers in their `time_unit`. The times of the first behaviors may be missing. A `Count`
+            has a column, since rows do not contain what was counted.
         spec: The features.
         label: Column of 0 and 1. For a spec with several labels, a list of names and `Label`
             objects, each the name of its column, or a dict of these -> column. `None` sets all
