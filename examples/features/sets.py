@@ -61,31 +61,33 @@ def times(data: str, folder: pathlib.Path) -> dict:
 
 
 def counts(data: str, folder: pathlib.Path) -> dict:
-    """What the log knew before each row, and matches of the candidate with the history."""
+    """What the log knew before each row, and matches of the candidate with the history.
+
+    In the logs of clicks only, negatives are drawn from the items that the user never clicked. A
+    match or a count of the item would show how they were drawn, so there is neither.
+    """
     columns = COLUMNS[data]
-    features = {"target": [], "context": [kd.HistorySize("history_size", in_="hist")]}
-    for name in columns.target:
+    target, context = [], [kd.HistorySize("history_size", in_="hist")]
+    for name in columns.target if columns.label is not None else columns.target[1:]:
         for measure in ("count", "share"):
             match = kd.Match(f"{name}_{measure}", of=name, in_="hist", measure=measure)
-            features["target"].append(match)
-        for window in columns.windows:
-            key = f"{name}_{window or 'all'}"
-            features["target"].append(kd.Count(f"{key}_rows", of=name, window=window))
-            if columns.label is not None:
-                rate = {"event": columns.label, "kind": "rate", "window": window}
-                features["target"].append(kd.Count(f"{key}_rate", of=name, **rate))
-    item = columns.target[0]
-    features["target"].append(kd.Count("item_age", of=item, kind="age"))
+            target.append(match)
     for window in columns.windows:
-        key = f"user_{window or 'all'}"
-        features["context"].append(kd.Count(f"{key}_rows", of=columns.user, window=window))
-        if columns.label is not None:
-            rate = {"event": columns.label, "kind": "rate", "window": window}
-            features["context"].append(kd.Count(f"{key}_rate", of=columns.user, **rate))
-            for name in columns.target[1:]:
-                pair = [columns.user, name]
-                features["target"].append(kd.Count(f"{key}_{name}_rate", of=pair, **rate))
-    return features
+        context.append(kd.Count(f"user_{window or 'all'}_rows", of=columns.user, window=window))
+    if columns.label is None:
+        return {"target": target, "context": context}
+    target.append(kd.Count("item_age", of=columns.target[0], kind="age"))
+    for window in columns.windows:
+        rate = {"event": columns.label, "kind": "rate", "window": window}
+        words = window or "all"
+        context.append(kd.Count(f"user_{words}_rate", of=columns.user, **rate))
+        for name in columns.target:
+            target.append(kd.Count(f"{name}_{words}_rows", of=name, window=window))
+            target.append(kd.Count(f"{name}_{words}_rate", of=name, **rate))
+        for name in columns.target[1:]:
+            pair = [columns.user, name]
+            target.append(kd.Count(f"user_{name}_{words}_rate", of=pair, **rate))
+    return {"target": target, "context": context}
 
 
 def vectors(data: str, folder: pathlib.Path) -> dict:
