@@ -93,7 +93,7 @@ def _fixed(spec: FeatureSpec) -> dict[str, dict]:
             fields = {n: fields[n] for n in fields if n not in ("checksum", "vectors")}
         if isinstance(feature, Numeric):  # A mean of 0 may be given or not.
             fields |= dict(zip(("mean", "std"), feature.moments, strict=True))
-        fixed[f"feature {name!r}"] = {"kind": type(feature).__name__} | fields
+        fixed[f"feature {name!r}"] = {"type": type(feature).__name__} | fields
     for sequence in spec.sequences:
         fields = {word: names(getattr(sequence, word)) for word in ("of", "side_features")}
         fixed[f"sequence {sequence.name!r}"] = fields | {"max_length": sequence.max_length}

@@ -115,7 +115,7 @@ AGE, TAGS, FIRST = spec_of().context
         ),
         (
             spec_of(context=[AGE, Categorical("tags", 5), FIRST]),
-            "`kind` of feature 'tags' is 'Bag' in `spec`, 'Categorical' in `new_spec`",
+            "`type` of feature 'tags' is 'Bag' in `spec`, 'Categorical' in `new_spec`",
         ),
         (
             spec_of(context=[AGE, Bag("tags", 5, pooling="sum"), FIRST]),

@@ -173,6 +173,11 @@ class Count(Numeric):
         derived = ("transform", "limits", "knots")
         return {name: value for name, value in super().to_dict().items() if name not in derived}
 
+    def identity(self) -> dict:
+        identity = super().identity()
+        # The fingerprint has the kind of the feature as `kind`.
+        return identity | {"measure": identity.pop("kind")}
+
     def __repr__(self):
         of = self.of[0] if len(self.of) == 1 else list(self.of)
         words = [repr(self.name), f"of={of!r}", f"event={self.event!r}"]

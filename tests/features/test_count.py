@@ -1,6 +1,7 @@
 """`Count`: its arguments, JSON, places in a spec, and models."""
 
 import datetime
+import json
 import logging
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import keras_din as kd
 from keras_din.serving.graph.encoding import model_input
 from keras_din.serving.version.description import read_description
+from keras_din.spec_fingerprint import differences, fingerprint
 
 ITEM = kd.Categorical("item", 9, dim=2)
 CLICKS = kd.Count("clicks", of="item", event="click", window="7d", mean=1.0, std=2.0)
@@ -119,3 +121,18 @@ def test_exported_version_reads_the_number(tmp_path, monkeypatch):
     assert not [each.getMessage() for each in warned if "AutoGraph" in each.getMessage()]
     assert list(spec.raw_inputs) == ["of_user", "item", "clicks", "rate"]
     assert read_description(version)["spec"]["features"][2]["window"] == 604_800
+
+
+def test_fingerprint_has_the_kind_of_the_feature_and_of_the_count():
+    item = kd.Categorical("item", 9)
+
+    def spec(**options):
+        count = kd.Count("n", of="item", mean=0.0, std=1.0, **options)
+        return kd.FeatureSpec(target=[item, count])
+
+    content = json.loads(fingerprint(spec()))["features"]["n"]
+    assert (content["kind"], content["measure"]) == ("Count", "count")
+    age = spec(kind="age")
+    assert differences(fingerprint(spec()), age, "`spec`") == [
+        "feature 'n': its measure is 'count' in the model, 'age' in `spec`"
+    ]
