@@ -40,6 +40,12 @@ class Count(Numeric):
     unless the version has a snapshot of it, see `PreparedData.count_snapshots`. `keras-din predict`
     counts the rows of the run's data, and not those of the log that it scores.
 
+    Counts of the user deserve care. All candidates of a request share them, so they cannot improve
+    the order of candidates. But they differ between the rows of a user over time: of two rows with
+    different labels, the later one knows of one more click exactly if it is the one without a
+    click. So GAUC by user can rise although AUC and logloss become worse, above all if the model
+    has the user's id. Compare all three.
+
     Args:
         name: Name of the feature and of the model's input.
         of: Column of keys, such as the item, the category or the user, or a list of columns for

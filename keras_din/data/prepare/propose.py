@@ -86,8 +86,8 @@ def propose_features(
     - `Numeric` with a `transform` instead of a numeric column with values far from the mean.
     - `Match`, whether the history has the candidate's item, and the share of behaviors with the
       candidate's value of a category; `LastMatch`, the time since the last behavior with the item.
-    - `Count` for impressions: the rate of the label, the number of rows and the age of the item,
-      and the rate of the user, before each row, if training has at least 10 rows of each.
+    - `Count` for impressions: the rate of the label, the number of rows and the age of the item
+      before each row, if training has at least 10 rows per item.
     - `Vector`, a column of `items` with lists of floats of one length.
 
     All numbers are those of the part `"train"`. The embeddings are as wide as those of the item.

@@ -1,12 +1,13 @@
-"""Proposes counts of what a log knew of the item and the user before each row."""
+"""Proposes counts of what a log knew of the item before each row."""
 
 import numpy as np
 
 from keras_din.data.reading.times import ORDER
 from keras_din.features import OOV_INDEX, Categorical, id_feature
 
-_ENOUGH = 10  # Training rows per item or user.
+_ENOUGH = 10  # Training rows per item.
 _WINDOW, _MICROSECONDS = "7d", 7 * 86_400_000_000
+_OF_USER = "they raise GAUC by user without a better order of candidates, see `keras_din.Count`"
 _WITHOUT = {
     "behaviors": "negatives were not shown, so counts would tell how they were chosen",
     "rows": "`prepare_rows` does not count, since its rows are no log of users",
@@ -14,7 +15,7 @@ _WITHOUT = {
 
 
 def propose_counts(data) -> dict:
-    """Returns `{name: (entry or None, reason)}` of counts of the item and the user."""
+    """Returns `{name: (entry or None, reason)}` of counts of the item."""
     if data.log_format is None:
         reason = _WITHOUT.get(data.report.get("kind", ""), "the data is not of a log")
         return {"counts": (None, reason)}
@@ -36,22 +37,21 @@ def propose_counts(data) -> dict:
         }
         if not is_order:
             of_item["age"] = ({"kind": "age"}, "the time since its first row")
-        found |= _counts_of(item.name, values, of_item, "target")
-    of_user = {"rate": (rate, f"the rate of {label!r} {past}")}
-    return found | _counts_of(user, samples.group, of_user, "context")
+        found |= _counts_of(item.name, values, of_item)
+    return found | {f"counts of {user}": (None, _OF_USER)}
 
 
-def _counts_of(key: str, values: np.ndarray, counts: dict, place: str) -> dict:
+def _counts_of(key: str, values: np.ndarray, counts: dict) -> dict:
     """Returns the entries of counts of a key, or one reason if it has too few training rows."""
     rows = len(values) / max(len(np.unique(values)), 1)
     if rows < _ENOUGH:
         reason = f"training has {rows:.1f} rows per value, fewer than {_ENOUGH}"
         return {f"counts of {key}": (None, reason)}
-    sent = "clients send it, or export --snapshots" if place == "target" else "clients send it"
     return {
         f"{key}_{word}": (
-            {"type": "Count", "of": key, **arguments, "in": [place]},
-            f"{what}; training has {rows:.1f} rows per value; {sent}",
+            {"type": "Count", "of": key, **arguments, "in": ["target"]},
+            f"{what}; training has {rows:.1f} rows per value; clients send it, or export "
+            "--snapshots",
         )
         for word, (arguments, what) in counts.items()
     }

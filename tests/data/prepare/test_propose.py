@@ -31,7 +31,6 @@ def test_proposed_features_are_used():
         "day_of_week": "Calendar",
         "item_in_hist": "Match",
         "last_item_in_hist": "LastMatch",
-        "user_rate": "Count",
     }
     arguments = proposal.added_to(IMPRESSIONS | {"side_features": "price"})
     boundaries = proposal.entries["elapsed"]["boundaries"]
@@ -41,8 +40,7 @@ def test_proposed_features_are_used():
     )
     ago = kd.Elapsed("elapsed", dim=4, boundaries=boundaries)
     assert arguments["side_features"] == ["price", ago, hour, day]
-    rate = kd.Count("user_rate", of="user", event="click", kind="rate", window="7d")
-    assert arguments["context"] == [hour, day, rate]
+    assert arguments["context"] == [hour, day]
     words = {"of": "item", "in_": "hist"}
     last = kd.LastMatch("last_item_in_hist", **words, elapsed="elapsed", dim=4)
     assert arguments["target"] == ["item", kd.Match("item_in_hist", **words), last]
