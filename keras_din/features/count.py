@@ -47,7 +47,8 @@ class Count(Numeric):
     has the user's id. Compare all three.
 
     Args:
-        name: Name of the feature and of the model's input.
+        name: Name of the feature and of the model's input. Not that of the user, time, request,
+            label or weight of the log, whose column the values would replace.
         of: Column of keys, such as the item, the category or the user, or a list of columns for
             combinations, such as `["user", "category"]`. They need not be features. A missing
             value is a key of its own.
@@ -195,6 +196,9 @@ class Count(Numeric):
 def _seconds(owner: str, window: Any) -> float:
     """Returns a duration in seconds, or raises a `ValueError`."""
     seconds: Any = math.nan
+    given = window
+    if type(window).__name__ == "timedelta64":  # NumPy's, a subclass of its integers.
+        window = window.astype("timedelta64[us]").item()
     if isinstance(window, datetime.timedelta):
         seconds = window / datetime.timedelta(seconds=1)
     elif is_number(window):
@@ -208,7 +212,7 @@ def _seconds(owner: str, window: Any) -> float:
         raise ValueError(
             f"`window` of {owner} must be a positive duration: a number of seconds, a timedelta, "
             "or text such as '7d', '12h', '30min' or '45s'. "
-            f"Received: window={window!r}."
+            f"Received: window={given!r}."
         )
     return int(seconds) if seconds == int(seconds) else seconds
 

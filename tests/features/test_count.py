@@ -28,6 +28,8 @@ RATE = kd.Count("rate", of=["user", "item"], event="click", kind="rate", base=0.
         (60, 60, "1min"),
         (np.float32(0.5), 0.5, "0.5s"),
         (datetime.timedelta(hours=36), 129_600, "36h"),
+        (np.timedelta64(7, "D"), 604_800, "7d"),
+        (np.timedelta64(60_000_000_000, "ns"), 60, "1min"),
     ],
 )
 def test_window(window, seconds, text):
@@ -44,6 +46,7 @@ def test_window(window, seconds, text):
         ({"window": "7 days"}, r"must be a positive duration: .*'7d'.* Received: window='7 days'"),
         ({"window": 0}, "must be a positive duration"),
         ({"window": -60}, "must be a positive duration"),
+        ({"window": np.timedelta64("NaT")}, "must be a positive duration"),
         ({"window": float("nan")}, "must be a positive duration"),
         ({"window": True}, "must be a positive duration. *"),
         ({"window": "1e30d"}, "must be a positive duration"),

@@ -95,10 +95,16 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
 
     Raises:
         ValueError: If `numeric` or `categorical` names anything but a feature that is given by
-            name, or both name the same feature, or if a feature shares a table that does not exist.
+            name, or both name the same feature, if a feature shares a table that does not exist, or
+            if a feature is given as an object and as a name.
     """
     known = [feature for feature in features if not isinstance(feature, str)]
     named = [feature for feature in features if isinstance(feature, str)]
+    if twice := [feature for feature in known if feature.name in named]:
+        raise ValueError(
+            "A feature must be given either as an object or as a name. "
+            f"Received: {twice[0]!r} and {twice[0].name!r}."
+        )
     kinds, reasons = dict.fromkeys(others, "categorical"), dict.fromkeys(others, "ids")
     kinds |= {f.name: "numeric" for f in known if f.takes_numbers}
     tables = known_tables(known)

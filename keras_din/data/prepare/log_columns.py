@@ -188,6 +188,7 @@ def log_columns(
     side_features = checked_features("side_features", side_features)
     of = behavior_features(of, target)
     features = [*target, *context, *side_features]
+    _check_names_of_counts(features, [*ids, time, *numbers])
     ids = [*ids, *_keys_of_counts(features, ids, numbers, bags)]
     separators = check_separators(bags, features, [*ids, time, *numbers])
     _check_weights(features, [*ids, time, *numbers])
@@ -223,6 +224,17 @@ def column_features(features) -> list:
 def read_features(features) -> list:
     """Returns the name of each feature whose column a loader of logs reads, and does not count."""
     return column_features(f for f in features if not isinstance(f, Count))
+
+
+def _check_names_of_counts(features: list, others: list) -> None:
+    """Raises a `ValueError` if a `Count` has the name of a column with another role."""
+    for feature in features:
+        if isinstance(feature, Count) and feature.name in others:
+            raise ValueError(
+                "The name of a Count must not be that of a column with another role, since its "
+                "values replace the column. Give it another name. "
+                f"Received: {feature!r} and the column {feature.name!r}."
+            )
 
 
 def _keys_of_counts(features, ids, numbers, bags) -> list:

@@ -247,6 +247,21 @@ def test_invalid_columns(count, options, match):
         prepare_impressions(a_log([0]), **words, **options)
 
 
+@pytest.mark.parametrize("name", ["user", "time", "request"])
+def test_a_count_must_not_replace_another_column(name):
+    # Otherwise the counts would identify the rows of a log that is appended again.
+    count = kd.Count(name, of="item")
+    words = COLUMNS | {"target": ["item", count], "context": [], "request": "request"}
+    with pytest.raises(ValueError, match=f"another role.* Received: Count.* column '{name}'"):
+        prepare_impressions(a_log([0]), **words)
+
+
+def test_a_feature_as_object_and_as_name():
+    words = COLUMNS | {"target": ["item", "n", kd.Count("n", of="item")], "context": []}
+    with pytest.raises(ValueError, match=r"either as an object or as a name. Received: Count.*'n'"):
+        prepare_impressions(a_log([0]), **words)
+
+
 def test_counts_of_an_order():
     words = COLUMNS | {"target": ["item", COUNTS["shown"]], "context": [], "time": None}
     log = a_log([0])
