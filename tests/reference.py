@@ -116,10 +116,24 @@ def behavior_transformer(layer, query, keys):
     return x[-1]
 
 
+def transformed(feature, value):
+    """Returns the transform of a number."""
+    if feature.transform == "log1p":
+        return np.sign(value) * np.log1p(abs(value))
+    if feature.transform == "clip":
+        return np.clip(value, *feature.limits)
+    if feature.transform == "quantile":
+        knots, places = np.array(feature.knots), np.linspace(0, 1, len(feature.knots))
+        distinct = np.unique(knots)
+        return np.interp(value, distinct, [places[knots == knot].mean() for knot in distinct])
+    return value
+
+
 def read(feature, table, value):
     """Returns the vector of one value of a feature."""
     if isinstance(feature, Numeric):
-        return np.array([(value - feature.mean) / feature.std])
+        mean, std = feature.moments
+        return np.array([(transformed(feature, value) - mean) / std])
     if isinstance(feature, Bag):
         rows = table[[v for v in value if v != 0]]
         if len(rows) == 0:

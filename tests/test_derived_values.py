@@ -74,7 +74,7 @@ def test_missing_implementation_is_named():
 
 
 @pytest.mark.parametrize("build", [kd.build_base, kd.build_lr])
-def test_prepared_trained_and_exported(build, tmp_path):
+def test_prepared_trained_and_exported(build, tmp_path, checked_by_one_process):
     log = pd.DataFrame(
         {
             "user": np.repeat([1, 2, 3, 4], 6),

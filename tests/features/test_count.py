@@ -112,7 +112,7 @@ def test_model_reads_logarithms():
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_exported_version_reads_the_number(tmp_path, monkeypatch):
+def test_exported_version_reads_the_number(tmp_path, monkeypatch, checked_by_one_process):
     warned = []
     monkeypatch.setattr(logging.getLogger("tensorflow"), "handle", warned.append)
     model_input._clear_cache()

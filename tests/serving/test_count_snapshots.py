@@ -10,6 +10,7 @@ import tensorflow as tf
 import keras_din as kd
 from keras_din.serving.checks.skew import find_skew, raw_rows
 from keras_din.serving.version.description import read_description
+from tests.serving.one_process import check_exports_with
 
 LOG = pd.DataFrame(
     {
@@ -43,11 +44,12 @@ def prepared(log=LOG):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(tmp_path_factory, one_process):
     data = prepared(LOG[:30]).append(LOG[30:])
     model = kd.build_din(data.spec, attention_units=[2], hidden_units=[4])
     path = tmp_path_factory.mktemp("versions")
-    version = kd.export(model, data.spec, path, raw=True, snapshots=data.count_snapshots())
+    with check_exports_with(one_process):
+        version = kd.export(model, data.spec, path, raw=True, snapshots=data.count_snapshots())
     return data, model, version
 
 

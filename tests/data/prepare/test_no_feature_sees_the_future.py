@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import keras_din as kd
 from keras_din.embed import read_inputs
 
-EXAMPLES = int(os.environ.get("KERAS_DIN_EXAMPLES", 20))
+EXAMPLES = int(os.environ.get("KERAS_DIN_EXAMPLES", 5))
 ITEMS, USERS, CATEGORIES = list("abcd"), ["u", "v"], [7, 8]
 FIRST = {
     "user": "w",
