@@ -40,11 +40,11 @@ class Count(Numeric):
     unless the version has a snapshot of it, see `PreparedData.count_snapshots`. `keras-din predict`
     counts the rows of the run's data, and not those of the log that it scores.
 
-    Counts of the user deserve care. All candidates of a request share them, so they cannot improve
-    the order of candidates. But they differ between the rows of a user over time: of two rows with
-    different labels, the later one knows of one more click exactly if it is the one without a
-    click. So GAUC by user can rise although AUC and logloss become worse, above all if the model
-    has the user's id. Compare all three.
+    GAUC by user misleads with counts of the user's own clicks. They can improve AUC and logloss,
+    since some users click more than others. But of two rows of a user with different labels, the
+    later one knows of one more click exactly if it is the one without a click. So a model that
+    uses them well has a lower GAUC, and an untrained one may have a high GAUC. All candidates of a
+    request share these counts: choose the weights by logloss, or let groups be requests.
 
     Args:
         name: Name of the feature and of the model's input. Not that of the user, time, request,

@@ -7,7 +7,7 @@ from keras_din.features import OOV_INDEX, Categorical, id_feature
 
 _ENOUGH = 10  # Training rows per item.
 _WINDOW, _MICROSECONDS = "7d", 7 * 86_400_000_000
-_OF_USER = "they raise GAUC by user without a better order of candidates, see `keras_din.Count`"
+_OF_USER = "GAUC by user misleads with them, see `keras_din.Count`"
 _WITHOUT = {
     "behaviors": "negatives were not shown, so counts would tell how they were chosen",
     "rows": "`prepare_rows` does not count, since its rows are no log of users",

@@ -14,7 +14,7 @@ from keras_din.data import (
 from keras_din.data.prepare.propose_counts import propose_counts
 
 DAY = 86_400
-OF_USER = "they raise GAUC by user without a better order of candidates, see `keras_din.Count`"
+OF_USER = "GAUC by user misleads with them, see `keras_din.Count`"
 
 
 def a_log(items, users, step, rows=40):
