@@ -69,7 +69,8 @@ def _(feature: HistorySize, info, spec, values):
 @derived_values.register
 def _(feature: Vector, info, spec, values):
     """The indices of the items whose vectors the feature has."""
-    return values[feature.of if info.sequence is None else f"{info.sequence.name}_{feature.of}"]
+    of = spec.features[feature.of]
+    return values[of.name if info.sequence is None else info.sequence.input_name(of)]
 
 
 def _pairs(feature, spec, values):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from keras_din.data.prepare.counts import counted_values, sort_by_keys
+from keras_din.data.prepare.counts import counted_columns, sort_by_keys
 from keras_din.features import Count, FeatureSpec, SnapshotCount, Vocabulary
 
 _UNKNOWN = "\0unknown"  # A key without rows.
@@ -40,5 +40,4 @@ def _values_by_index(feature: Count, values: Vocabulary, pieces: list, taken_at:
     indices, known = values.known
     keys[list(indices)] = list(known)
     rows = sort_by_keys([feature], lambda name: pd.Series(keys), np.full(len(keys), taken_at))
-    past = [each[feature.of] for each in pieces]
-    return counted_values(feature, past, rows[feature.of]).astype(np.float32)
+    return counted_columns([feature], pieces, rows)[feature.name].astype(np.float32)

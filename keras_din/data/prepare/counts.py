@@ -73,6 +73,19 @@ def counted_values(feature: Count, pieces: list, queries: SortedRows) -> np.ndar
     return (events + feature.prior * feature.base) / (rows + feature.prior)
 
 
+def counted_columns(counts, pieces: list, queries: dict) -> dict:
+    """Returns the name of each feature -> its values, see `counted_values`.
+
+    Args:
+        counts: The `Count` features.
+        pieces: The results of `past_of_rows` of logs, which together have all rows.
+        queries: The result of `sort_by_keys` for the rows that ask.
+    """
+    return {
+        f.name: counted_values(f, [past[f.of] for past in pieces], queries[f.of]) for f in counts
+    }
+
+
 def add_counts(
     columns: LogColumns, events: Events, shown_at: np.ndarray, training=None, earlier=()
 ) -> tuple:
@@ -99,10 +112,7 @@ def add_counts(
     past = past_of_rows(counts, rows, events.labels)
     if shown_at is not events.time:
         rows = sort_by_keys(counts, events.frame.__getitem__, shown_at)
-    values = {
-        f.name: counted_values(f, [*(each[f.of] for each in earlier), past[f.of]], rows[f.of])
-        for f in counts
-    }
+    values = counted_columns(counts, [*earlier, past], rows)
     replaced = lambda features: [learned.get(feature_name(f), f) for f in features]  # noqa: E731
     columns = columns._replace(target=replaced(columns.target), context=replaced(columns.context))
     return columns, events._replace(frame=events.frame.assign(**values)), past

@@ -12,7 +12,7 @@ from keras_din.data.encoding.vectors import check_vectors, prepared_vectors
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.catalog import item_columns_in_log, look_up_negatives, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
-from keras_din.data.prepare.counts import counted_values, past_of_rows, sort_by_keys
+from keras_din.data.prepare.counts import counted_columns, past_of_rows, sort_by_keys
 from keras_din.data.prepare.log_columns import column_features, log_columns, read_features
 from keras_din.data.prepare.negatives import sample_negatives
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
@@ -289,7 +289,7 @@ def _count(counts: list, events, catalog, shown: np.ndarray, candidates: np.ndar
     asked = sort_by_keys(
         counts, lambda name: values(name, candidates.ravel(), row), events.time[row]
     )
-    counted = {f.name: counted_values(f, [past[f.of]], asked[f.of]) for f in counts}
+    counted = counted_columns(counts, [past], asked)
     return {name: pd.Series(each) for name, each in counted.items()}, past
 
 

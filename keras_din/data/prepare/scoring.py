@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.prepare.build_behavior_log import concat_behaviors
-from keras_din.data.prepare.counts import counted_values, sort_by_keys
+from keras_din.data.prepare.counts import counted_columns, sort_by_keys
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.label_columns import label_map_by_column
 from keras_din.data.prepare.log_columns import column_features, log_columns, with_weights
@@ -153,11 +153,8 @@ def log_to_samples(
 
     # Encode.
     queries = sort_by_keys(columns.counts, frame.__getitem__, shown_at)
-    counted = {
-        f.name: counted_values(f, [each[f.of] for each in data.all_past], queries[f.of])
-        for f in columns.counts
-    }
-    frame = frame.assign(**counted)
+    pieces = [] if data is None else data.all_past
+    frame = frame.assign(**counted_columns(columns.counts, pieces, queries))
     features = columns.fit(None, 16, 1)
     encoded = {name: features.column(name, frame[name]) for name in columns.names}
 
