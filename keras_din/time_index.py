@@ -71,6 +71,13 @@ def in_units(times: np.ndarray, time_unit: str) -> np.ndarray:
     return np.where(times == NO_TIME, NO_TIME, times // TIME_UNITS[time_unit])
 
 
+def graph_in_units(times, time_unit: str):
+    """Same as `in_units` for a tensor of TensorFlow."""
+    import tensorflow as tf
+
+    return tf.where(times == NO_TIME, times, times // TIME_UNITS[time_unit])
+
+
 def numpy_indices(feature: Feature, at, request=None) -> np.ndarray:
     """Returns the indices of `time_index` as an int32 NumPy array; `OOV_INDEX` for `NO_TIME`."""
     at = np.asarray(at)

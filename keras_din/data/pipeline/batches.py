@@ -15,8 +15,8 @@ from keras_din.data.store.consistency import (
 )
 from keras_din.data.store.samples import Samples
 from keras_din.dataset_facts import record_in_graph
-from keras_din.features import NO_TIME, TIME, TIME_UNITS, FeatureSpec
-from keras_din.time_index import graph_indices
+from keras_din.features import TIME, FeatureSpec
+from keras_din.time_index import graph_in_units, graph_indices
 
 __all__ = ["dataset"]
 
@@ -216,8 +216,10 @@ def _element(spec, behaviors, samples, columns, bounds):
         def read(positions):
             request = 0
             if feature.reads_request:
-                request = tf.gather(_in_units(feature, read_time(first)), rows.value_rowids())
-            return graph_indices(feature, _in_units(feature, reads[name](positions)), request)
+                times = graph_in_units(read_time(first), feature.time_unit)
+                request = tf.gather(times, rows.value_rowids())
+            at = graph_in_units(reads[name](positions), feature.time_unit)
+            return graph_indices(feature, at, request)
 
         return look_up(read, rows)
 
@@ -250,11 +252,6 @@ def _element(spec, behaviors, samples, columns, bounds):
         return x, y
 
     return element
-
-
-def _in_units(feature, times):
-    """Converts microseconds to the `time_unit` of a feature, rounded down. `NO_TIME` is kept."""
-    return tf.where(times == NO_TIME, times, times // TIME_UNITS[feature.time_unit])
 
 
 def _read(column):
