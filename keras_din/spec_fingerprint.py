@@ -136,8 +136,14 @@ def _content(spec) -> dict:
         "padding": padding,
         "features": {name: _feature_content(feature) for name, feature in spec.features.items()},
     }
-    labels = {label.output: label.name for label in spec.labels}
+    labels = {label.output: _label_content(label) for label in spec.labels}
     return content if labels == _DEFAULT_LABELS else content | {"labels": labels}
+
+
+def _label_content(label):
+    """Returns the name of a label, with what its output means if this is no plain probability."""
+    meaning = {name: value for name, value in label.options.items() if name != "weight"}
+    return {"name": label.name} | meaning if meaning else label.name
 
 
 def _feature_content(feature) -> dict:

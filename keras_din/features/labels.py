@@ -1,30 +1,43 @@
-"""`Label`: the name of a label and of the model output that predicts it."""
+"""`Label`: a label, the model output that predicts it, and how it is learned."""
 
 import dataclasses
+import math
 from typing import Any
 
 from keras_din.features.names import check_name, check_unique
 
 DEFAULT_LABEL, DEFAULT_OUTPUT = "click", "ctr"
 RESERVED_OUTPUTS = ("order",)  # The signature `rank` returns it besides the outputs.
+BINARY_LOSS = "binary_crossentropy"
+# Losses of labels that are numbers -> whether these numbers must not be negative.
+NUMBER_LOSSES = {"weighted_logistic": True, "poisson": True, "huber": False, "mse": False}
 
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """A binary label of a candidate that a model predicts.
+    """A label of a candidate that a model predicts: 0 or 1, or a number.
 
     Args:
         name: Name of the label in samples, such as `"click"` or `"purchase"`.
-        output: Name of the model's output that predicts its probability, such as `"ctr"` or
-            `"cvr"`. Defaults to `"ctr"` for the label `"click"`, and to `name` for other labels.
+        output: Name of the model's output that predicts it, such as `"ctr"` or `"cvr"`. Defaults
+            to `"ctr"` for the label `"click"`, and to `name` for other labels.
+        loss: `"binary_crossentropy"` for labels of 0 and 1, whose output is a probability. Or the
+            loss of a number, whose output is its expected value: `"weighted_logistic"` and
+            `"poisson"` for numbers that are not negative, such as seconds watched or counts;
+            `"huber"` and `"mse"` for any numbers.
+        weight: Weight of the label's loss in the loss of the model, positive.
+        given: Name of another label, without which this one cannot be 1, such as `"click"` for
+            `"purchase"`. The output is then the product of the output of `given` and of a
+            factor, `p(purchase) = p(click) p(purchase | click)`, and is learned from all rows.
+            Both labels must be binary.
 
     Raises:
-        ValueError: If a name is not valid in TensorFlow.
+        ValueError: If a name is not valid in TensorFlow, or another argument is invalid.
 
     Example:
 
     ```python
-    labels = [kd.Label("click"), kd.Label("purchase", output="cvr")]
+    labels = [kd.Label("click"), kd.Label("purchase", output="cvr", given="click")]
     spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 100)], labels=labels)
     spec.outputs  # ("ctr", "cvr")
     ```
@@ -32,6 +45,10 @@ class Label:
 
     name: str = DEFAULT_LABEL
     output: str | None = None
+    _: dataclasses.KW_ONLY
+    loss: str = BINARY_LOSS
+    weight: float = 1.0
+    given: str | None = None
 
     def __post_init__(self):
         check_name("Label", self.name)
@@ -44,9 +61,46 @@ class Label:
                 f"`output` of Label {self.name!r} must not be 'order', the name of the order of "
                 f"the candidates in exported versions. Received: output={self.output!r}."
             )
+        if self.loss not in (BINARY_LOSS, *NUMBER_LOSSES):
+            raise ValueError(
+                f"`loss` of Label {self.name!r} must be one of {[BINARY_LOSS, *NUMBER_LOSSES]}. "
+                f"Received: loss={self.loss!r}."
+            )
+        is_number = isinstance(self.weight, (int, float)) and not isinstance(self.weight, bool)
+        if not is_number or not 0 < self.weight < math.inf:
+            raise ValueError(
+                f"`weight` of Label {self.name!r} must be a positive number. To leave out a label, "
+                f"leave it out of the spec. Received: weight={self.weight!r}."
+            )
+        object.__setattr__(self, "weight", float(self.weight))
+        if self.given is not None:
+            check_name("label", self.given)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the label is 0 or 1 and its output a probability."""
+        return self.loss == BINARY_LOSS
+
+    @property
+    def is_not_negative(self) -> bool:
+        """Whether the label must not be negative."""
+        return self.is_binary or NUMBER_LOSSES[self.loss]
+
+    def to_dict(self) -> dict:
+        """Returns the fields as JSON values, without those that have their default."""
+        given = {name: getattr(self, name) for name in ("name", "output")}
+        return given | self.options
+
+    @property
+    def options(self) -> dict:
+        """The fields `loss`, `weight` and `given` that differ from their defaults."""
+        fields = dataclasses.fields(self)[2:]
+        values = {field.name: getattr(self, field.name) for field in fields}
+        return {f.name: values[f.name] for f in fields if values[f.name] != f.default}
 
     def __repr__(self):
-        return f"Label({self.name!r}, output={self.output!r})"
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"Label({self.name!r}, output={self.output!r}{options})"
 
 
 DEFAULT_LABELS = (Label(),)
@@ -69,4 +123,35 @@ def label_tuple(owner: str, values: Any) -> tuple[Label, ...]:
             )
     check_unique("the labels", [label.name for label in labels])
     check_unique("the model's outputs", [str(label.output).lower() for label in labels])
+    _check_given(labels)
     return labels
+
+
+def _check_given(labels: tuple[Label, ...]) -> None:
+    """Raises a `ValueError` if the label that another is given is missing, no probability, or
+    depends on that label.
+    """
+    by_name = {label.name: label for label in labels}
+    for label in labels:
+        if label.given is None:
+            continue
+        if label.given not in by_name:
+            raise ValueError(
+                f"`given` of Label {label.name!r} must be the name of another label, "
+                f"{[name for name in by_name if name != label.name]}. "
+                f"Received: given={label.given!r}."
+            )
+        for each in (label, by_name[label.given]):
+            if not each.is_binary:
+                raise ValueError(
+                    f"`given` of Label {label.name!r} requires two labels of 0 and 1. "
+                    f"Received: loss={each.loss!r} of Label {each.name!r}."
+                )
+        chain = [label.name]
+        while (before := by_name[chain[-1]].given) in by_name:
+            chain.append(str(before))
+            if before in chain[:-1]:
+                raise ValueError(
+                    "`given` must not lead back to the same label. "
+                    f"Received: {' given '.join(map(repr, chain))}."
+                )

@@ -1,7 +1,5 @@
 """The JSON form of a spec."""
 
-import dataclasses
-
 from keras_din.features.kind import KINDS
 from keras_din.features.labels import DEFAULT_LABELS, Label
 from keras_din.features.sequence import Sequence
@@ -17,7 +15,7 @@ def spec_to_dict(spec) -> dict:
     names = lambda features: [feature.name for feature in features]  # noqa: E731
     labels = {}
     if spec.labels != DEFAULT_LABELS:
-        labels = {"labels": [dataclasses.asdict(label) for label in spec.labels]}
+        labels = {"labels": [label.to_dict() for label in spec.labels]}
     return {
         "format": _FORMAT,
         "tables": [table.to_dict() for table in spec.tables.values()],

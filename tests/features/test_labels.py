@@ -63,3 +63,64 @@ def test_label_tuple_raises_on_invalid_labels(labels, message):
 def test_label_raises_on_invalid_names(arguments, message):
     with pytest.raises(ValueError, match=message):
         kd.Label(*arguments)
+
+
+def test_options_of_a_label():
+    label = kd.Label("watch", loss="weighted_logistic", weight=2)
+    assert not label.is_binary
+    assert label.is_not_negative
+    assert kd.Label("click").is_binary
+    assert repr(label) == "Label('watch', output='watch', loss='weighted_logistic', weight=2.0)"
+    assert not kd.Label("score", loss="huber").is_not_negative
+    labels = [kd.Label("click"), kd.Label("purchase", given="click"), label]
+    spec = kd.FeatureSpec(target=[ITEM], labels=labels)
+    assert kd.FeatureSpec.from_json(spec.to_json()).labels == tuple(labels)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"loss": "hinge"}, r"`loss` of Label 'a' must be one of .* Received: loss='hinge'"),
+        ({"weight": 0}, r"`weight` of Label 'a' must be a positive number.* Received: weight=0"),
+        ({"weight": float("nan")}, r"must be a positive number.* Received: weight=nan"),
+        ({"weight": True}, r"must be a positive number.* Received: weight=True"),
+        ({"given": "b c"}, r"The name of a label must consist of .* Received: name='b c'"),
+    ],
+)
+def test_label_raises_on_invalid_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        kd.Label("a", **options)
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (
+            [kd.Label("a", given="c"), kd.Label("b")],
+            r"`given` of Label 'a' must be the name of another label, \['b'\]\. "
+            "Received: given='c'",
+        ),
+        ([kd.Label("a", given="a")], r"Received: 'a' given 'a'"),
+        (
+            [kd.Label("a", given="b"), kd.Label("b", given="c"), kd.Label("c", given="a")],
+            r"must not lead back to the same label\. Received: 'a' given 'b' given 'c' given 'a'",
+        ),
+        (
+            [kd.Label("a"), kd.Label("b", loss="mse", given="a")],
+            r"requires two labels of 0 and 1.* Received: loss='mse' of Label 'b'",
+        ),
+        (
+            [kd.Label("a", loss="huber"), kd.Label("b", given="a")],
+            r"Received: loss='huber' of Label 'a'",
+        ),
+    ],
+)
+def test_given_raises_on_invalid_labels(labels, message):
+    with pytest.raises(ValueError, match=message):
+        kd.FeatureSpec(target=[ITEM], labels=labels)
+
+
+def test_label_behind_a_cycle_is_an_error_of_the_cycle():
+    labels = [kd.Label("x", given="a"), kd.Label("a", given="b"), kd.Label("b", given="a")]
+    with pytest.raises(ValueError, match="must not lead back"):
+        kd.FeatureSpec(target=[ITEM], labels=labels)
