@@ -15,7 +15,8 @@ from keras import ops
 from keras_din import logits
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
-from keras_din.losses import BinaryCrossentropy, KerasBinaryCrossentropy
+from keras_din.losses import BinaryCrossentropy
+from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
 from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of

@@ -5,9 +5,9 @@ from keras import ops
 
 from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
-from keras_din.features import DEFAULT_OUTPUT, id_feature
+from keras_din.features import DEFAULT_OUTPUT, FeatureSpec, Label, id_feature
 from keras_din.graph import operations_before
-from keras_din.layers import MLP, ClickProbability, Embedding
+from keras_din.layers import MLP, ClickProbability, Embedding, NumberOutput
 
 __all__ = [
     "bias_of_item",
@@ -15,9 +15,13 @@ __all__ = [
     "ctr_model",
     "join",
     "label_heads",
-    "only_output",
+    "label_output",
+    "only_label",
     "probability",
 ]
+
+_CLICK = Label()
+_LOGIT_OF_ZERO = -1e9  # Its sigmoid and its exponential are 0.
 
 
 def ctr_head(
@@ -27,11 +31,12 @@ def ctr_head(
     activation="dice",
     dropout=0.0,
     bias=None,
-    output=DEFAULT_OUTPUT,
+    label=_CLICK,
 ):
     """Computes `ctr = sigmoid(MLP([parts]) + bias)` in float32, and 0 for padding candidates.
 
-    A model with several labels has one head per label, see `label_heads`.
+    The output of a label that is a number is in `label_output`. A model with several labels has
+    one head per label, see `label_heads`.
 
     Args:
         parts: List of float tensors: `(batch, dim)` for values that all candidates of a row
@@ -41,20 +46,20 @@ def ctr_head(
         activation: Activation of the hidden layers.
         dropout: Fraction of hidden units to drop in training.
         bias: Float32 tensor `(batch, candidates, 1)`, for example of `bias_of_item`, or `None`.
-        output: Name of the output. It is part of the names of the layers, except for `"ctr"`.
+        label: The `Label`. Its output is part of the names of the layers, except for `"ctr"`.
 
     Returns:
         Float32 tensor `(batch, candidates)`.
     """
     hidden_units = layer_sizes("hidden_units", hidden_units)
-    prefix = "" if output == DEFAULT_OUTPUT else f"{output}_"
+    prefix = "" if label.output == DEFAULT_OUTPUT else f"{label.output}_"
     top = MLP(hidden_units, activation, dropout, name=f"{prefix}top")
     x = top(join(parts), mask=target_mask)
     # `Dense` needs ten operations for a product of more than two axes.
     logit = keras.layers.EinsumDense(
         "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name=f"{prefix}logit"
     )(x)
-    return probability(logit if bias is None else logit + bias, target_mask, output)
+    return label_output(label, logit if bias is None else logit + bias, target_mask)
 
 
 def label_heads(
@@ -83,16 +88,36 @@ def label_heads(
     Raises:
         ValueError: If there is a bias and the spec has several labels.
     """
-    outputs = spec.outputs if bias is None else [only_output(spec)]
+    labels = spec.labels if bias is None else [only_label(spec)]
     heads = {
-        output: ctr_head(parts, target_mask, hidden_units, activation, dropout, bias, output)
-        for output in outputs
+        label.output: ctr_head(parts, target_mask, hidden_units, activation, dropout, bias, label)
+        for label in labels
     }
-    return heads if len(heads) > 1 else heads[outputs[0]]
+    return heads if len(heads) > 1 else heads[labels[0].output]
 
 
-def only_output(spec) -> str:
-    """Returns the name of the output of a spec with one label.
+def label_output(label: Label, logits, target_mask):
+    """Computes the output of a label, float32 `(batch, candidates)`; 0 for padding candidates.
+
+    It is `sigmoid(logits)` for a label of 0 and 1. For a label that is a number, it is the
+    expected number: `exp(logits)` if its loss is `"weighted_logistic"` or `"poisson"`, and
+    `logits` if it is `"huber"` or `"mse"`.
+
+    Args:
+        label: The `Label`. Its `output` is the name of the layer.
+        logits: Float tensor `(batch, candidates, 1)`.
+        target_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
+    """
+    if label.is_binary:
+        return probability(logits, target_mask, label.output)
+    link = "log" if label.is_not_negative else "identity"
+    padding = _LOGIT_OF_ZERO if link == "log" else 0.0
+    logits = ops.where(target_mask, ops.squeeze(logits, -1), padding)
+    return NumberOutput(link, dtype="float32", name=label.output)(logits)
+
+
+def only_label(spec: FeatureSpec) -> Label:
+    """Returns the label of a spec with one label.
 
     Raises:
         ValueError: If the spec has several labels.
@@ -104,7 +129,7 @@ def only_output(spec) -> str:
             "with `dataclasses.replace(spec, labels=[...])`, and its data with "
             "`dataclasses.replace(data, spec=...)`; or prepare the log with one `label`."
         )
-    return spec.outputs[0]
+    return spec.labels[0]
 
 
 def join(parts):
@@ -136,9 +161,9 @@ def probability(logits, target_mask, output=DEFAULT_OUTPUT):
     Args:
         logits: Float tensor `(batch, candidates, 1)`.
         target_mask: See `ctr_head`.
-        output: See `ctr_head`.
+        output: Name of the output.
     """
-    logits = ops.where(target_mask, ops.squeeze(logits, -1), -1e9)
+    logits = ops.where(target_mask, ops.squeeze(logits, -1), _LOGIT_OF_ZERO)
     return ClickProbability(dtype="float32", name=output)(logits)
 
 

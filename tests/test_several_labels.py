@@ -27,8 +27,8 @@ def two_headed(spec):
     (b,) = x.behaviors
     parts = [x.target, pool(b.query, b.keys, keys_mask=b.mask, query_mask=x.target_mask)]
     heads = {
-        output: ctr_head(parts, x.target_mask, (8,), "relu", output=output)
-        for output in spec.outputs
+        label.output: ctr_head(parts, x.target_mask, (8,), "relu", label=label)
+        for label in spec.labels
     }
     return ctr_model(x.inputs, heads, name="two_headed")
 

@@ -10,7 +10,7 @@ from keras_din.ctr_model import check_batches
 from keras_din.dataset_facts import specs_of
 from keras_din.embed import read_inputs, valid_mask
 from keras_din.features import OOV_INDEX, PADDING_INDEX, FeatureSpec, id_feature
-from keras_din.head import ctr_model, only_output, probability
+from keras_din.head import ctr_model, only_label, probability
 from keras_din.layers import ItemLogits
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -44,6 +44,9 @@ def build_popularity(
     Returns:
         A functional `keras.Model`. Inputs and output are those of `build_din`.
 
+    Raises:
+        ValueError: If the spec has several labels, or one that is a number.
+
     Example:
 
     ```python
@@ -52,6 +55,12 @@ def build_popularity(
     ctr = model({"item_id": np.array([[2, 3]])})  # (1, 2), all 0.5
     ```
     """
+    label = only_label(spec)
+    if not label.is_binary:
+        raise ValueError(
+            "`spec` of the popularity model must have a label of 0 and 1, because the model counts "
+            f"clicks. Received: {label!r}."
+        )
     inputs, values = read_inputs(spec)
     item = id_feature(spec.target)
     table = ItemLogits(
@@ -62,7 +71,7 @@ def build_popularity(
         dtype="float32",  # In half precision, different items would get equal logits.
     )
     mask = valid_mask(spec.target, [values[feature.name] for feature in spec.target])
-    ctr = probability(table(values[item.name]), mask, only_output(spec))
+    ctr = probability(table(values[item.name]), mask, label.output)
     return ctr_model(inputs, ctr, name=name)
 
 

@@ -1,4 +1,4 @@
-"""The loss: weights, padding, logits and precision."""
+"""BinaryCrossentropy: weights, padding, logits and precision."""
 
 import math
 

@@ -1,18 +1,14 @@
-"""The loss of click-through-rate models."""
-
-import copy
+"""The loss of labels that are 0 or 1."""
 
 import keras
 from keras import ops
 
 from keras_din.checks import positive_number, rate
-from keras_din.logits import logits_of
-
-__all__ = ["BinaryCrossentropy"]
+from keras_din.losses.candidate_loss import CandidateLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
-class BinaryCrossentropy(keras.losses.Loss):
+class BinaryCrossentropy(CandidateLoss):
     """Binary crossentropy of probabilities, averaged over the real candidates.
 
     `loss = sum_i w_i l_i / sum_i w_i`, `l_i = -(c y_i log p_i + (1 - y_i) log(1 - p_i))`, over all
@@ -69,27 +65,12 @@ class BinaryCrossentropy(keras.losses.Loss):
         *,
         negative_rate: float | None = None,
     ):
-        super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
+        super().__init__(name)
         self.positive_weight = positive_number("positive_weight", positive_weight)
-        self._from_logits = False
         self.negative_rate = None if negative_rate is None else rate("negative_rate", negative_rate)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        logits = None if self._from_logits else logits_of(y_pred)
-        if logits is not None:
-            loss_of_logits = copy.copy(self)
-            loss_of_logits._from_logits = True
-            return loss_of_logits(y_true, logits, sample_weight)
-        if sample_weight is not None:
-            # Keras divides by the sum of the given weights, so there must be one per candidate.
-            weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
-            if len(weight.shape) == len(y_pred.shape) - 1:
-                weight = ops.expand_dims(weight, -1)
-            sample_weight = weight * ops.ones_like(y_pred, dtype=self.dtype)
-        return super().__call__(y_true, y_pred, sample_weight)
-
     def call(self, y_true, y_pred):
-        losses = ops.binary_crossentropy(y_true, y_pred, from_logits=self._from_logits)
+        losses = ops.binary_crossentropy(y_true, y_pred, from_logits=self.from_logits)
         if self.positive_weight == 1:
             return losses
         return losses * (1 + (self.positive_weight - 1) * ops.cast(y_true, losses.dtype))
@@ -97,34 +78,3 @@ class BinaryCrossentropy(keras.losses.Loss):
     def get_config(self) -> dict:
         config = {"positive_weight": self.positive_weight, "name": self.name}
         return config | {"negative_rate": self.negative_rate}
-
-
-@keras.saving.register_keras_serializable(package="keras_din")
-class KerasBinaryCrossentropy(keras.losses.BinaryCrossentropy):
-    """Keras' binary crossentropy, computed from logits on every backend.
-
-    Keras itself finds the logits of probabilities only on TensorFlow. `CTRModel.compile` replaces
-    Keras' loss by this one, which is otherwise the same.
-    """
-
-    @classmethod
-    def in_place_of(cls, loss):
-        """Returns this loss in place of Keras' crossentropy of probabilities, else `loss`."""
-        if isinstance(loss, (list, tuple, dict)):
-            return keras.tree.map_structure(cls.in_place_of, loss)
-        if loss is keras.losses.binary_crossentropy or (
-            isinstance(loss, str)
-            and loss.lower()
-            in ("binary_crossentropy", "binarycrossentropy", "bce", "crossentropy", "ce")
-        ):
-            return cls(name=loss if isinstance(loss, str) else "binary_crossentropy")
-        if type(loss) is keras.losses.BinaryCrossentropy and not loss.from_logits:
-            return cls(**{**loss.get_config(), "dtype": loss.dtype})
-        return loss
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        logits = logits_of(y_pred)
-        if logits is None:
-            return super().__call__(y_true, y_pred, sample_weight)
-        config = {**self.get_config(), "from_logits": True, "dtype": self.dtype}
-        return keras.losses.BinaryCrossentropy(**config)(y_true, logits, sample_weight)
