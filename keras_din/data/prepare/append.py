@@ -3,32 +3,23 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from keras_din.checks import one_of
-from keras_din.data.encoding.features import count_parts
-from keras_din.data.encoding.vectors import grown_vectors
+from keras_din.data.prepare.append_impressions import impressions_day
+from keras_din.data.prepare.appended_log import AppendedLog
 from keras_din.data.prepare.clean_log import clean_log
-from keras_din.data.prepare.counts import add_counts
-from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.deliveries import find_deliveries, without_known
 from keras_din.data.prepare.joins import column_names
-from keras_din.data.prepare.log_columns import column_features, log_columns
+from keras_din.data.prepare.log_columns import columns_of_format
 from keras_din.data.prepare.log_format import LogFormat
-from keras_din.data.prepare.recent_behaviors import with_recent
-from keras_din.data.prepare.requests import sort_by_request
-from keras_din.data.prepare.value_counts import count_values, raw_column
+from keras_din.data.prepare.value_types import check_value_types, type_error
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.bad_share import check_max_bad
-from keras_din.data.reading.columns import is_missing, numbers
-from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import format_value
 from keras_din.data.reading.raw_values import raw_values
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import ORDER, times_have_zones
-from keras_din.data.store.samples import Samples
-from keras_din.features import Vocabulary
 
 LATE = ("insert", "refuse")
 # What `times_have_zones` returns.
@@ -51,7 +42,7 @@ def append_log(
     eviction: Eviction,
     max_bad: float | None = None,
 ) -> tuple:
-    """Reads another log of impressions like the one of prepared data.
+    """Reads another log like the one of prepared data.
 
     See `PreparedData.append` for the arguments.
 
@@ -63,7 +54,6 @@ def append_log(
     if max_bad is not None:
         log_format = dataclasses.replace(log_format, max_bad=check_max_bad(max_bad))
     one_of("late", late, LATE)
-    number = len(data.days) + 1
     events, of_tables, columns = _read(data, source, items, users, log_format)
     columns.kinds()  # Refuses text with digits among numbers, such as 12,5.
     found = find_deliveries(events, [columns.item, *log_format.ids])
@@ -73,75 +63,26 @@ def append_log(
         print(f"left out, since read before: {some}", flush=True)
     if not entries:
         return None, data
-    _check_types(data, events, columns)
-    events, requests, shown_at = sort_by_request(events, log_format.request)
-    _, events, past = add_counts(columns, events, shown_at, earlier=data.all_past)
-    first = np.full(len(events.users), np.iinfo(np.int64).max)
-    np.minimum.at(first, events.user, shown_at)
-    last_time = data.last_time
-    is_late = shown_at < last_time
-    if late == "refuse" and is_late.any():
-        row = int(is_late.argmax())
-        raise ValueError(
-            f"All rows must be at or after the last time of the data, {_date(last_time)}, "
-            f"with late='refuse'. Received: {int(is_late.sum()):,} earlier rows, such as "
-            f"{_date(shown_at[row])} in {describe_row(events.frame, row, 'row')}. "
-            "Pass late='insert' (on the command line `--late insert`) to insert them in the "
-            "histories of later days."
-        )
-
-    vocabularies, of_vocabularies = {}, {}
-    seen = count_values(data.spec, data.vocabularies, events.frame, columns.separators)
-    for name, state in data.vocabularies.items():
-        vocabularies[name], of_vocabularies[name] = state.append(
-            seen[name], int(events.time.max()), number, log_format.min_count, eviction
-        )
-    spec = data.spec.with_values({name: state.values for name, state in vocabularies.items()})
-    spec, of_vectors = grown_vectors(data.spec, spec, vectors)
-    features = _log_columns(spec, log_format).fit(None, 16, 1)
-    features.mark_padding(spec)
-    encoded = {name: features.column(name, events.frame[name]) for name in columns.names}
-
-    behaviors, is_own = {}, {}
-    known = data.updated(spec, vocabularies)
-    for sequence in spec.sequences:
-        of_day = events.labels[log_format.sequences[sequence.name]] == 1
-        new = (
-            events.user[of_day],
-            {name: encoded[name][of_day] for name in column_features(sequence.features)},
-            events.time[of_day],
-        )
-        behaviors[sequence.name], is_own[sequence.name] = with_recent(
-            known.day_behaviors(sequence.name), events.users, first, new, sequence.max_length
-        )
-    samples = Samples(
-        columns={name: encoded[name] for name in columns.of_samples},
-        history={name: log.before(events.user, shown_at) for name, log in behaviors.items()},
-        labels={name: events.labels[column] for name, column in log_format.labels.items()},
-        weight=events.weight,
-        group=events.user,
-        request=requests,
-        time=shown_at,
-        line=events.frame.index.to_numpy(),
+    _check_user_types(data, events)
+    _check_times(log_format, events)
+    check_value_types(data.spec, events.frame.__getitem__, columns.separators)
+    log = AppendedLog(
+        data,
+        len(data.days) + 1,
+        events,
+        columns,
+        log_format,
+        of_tables,
+        items,
+        vectors,
+        late,
+        eviction,
     )
-    report = {
-        "kind": "impressions",
-        **events.report,
-        **of_tables,
-        "rows_late": int(is_late.sum()),
-        "vocabularies": of_vocabularies,
-        "values_missing": features.missing,
-        **features.of_bags,
-        **of_vectors,
-        "behaviors": {name: int(own.sum()) for name, own in is_own.items()},
-        "parts": count_parts({"train": samples}, spec),
-    }
-    users = events.users.rename(log_format.user)
-    day = Day(number, behaviors, is_own, samples, users, report, events.bad, past)
+    day, known = impressions_day(log)
     return day, dataclasses.replace(
         known,
         deliveries=[*data.deliveries, *entries],
-        known_last_time=max(last_time, int(events.time.max())),
+        known_last_time=max(data.last_time, log.last_time),
     )
 
 
@@ -157,26 +98,9 @@ def _log_format(data) -> LogFormat:
     return data.log_format
 
 
-def _log_columns(spec, log_format: LogFormat):
-    of = dict.fromkeys(f for sequence in spec.sequences for f in sequence.of)
-    side_features = dict.fromkeys(f for each in spec.sequences for f in each.side_features)
-    bags = {name: text for name, text in log_format.separators.items() if text is not None}
-    return log_columns(
-        spec.target,
-        spec.context,
-        list(side_features),
-        list(of),
-        ids=log_format.ids,
-        time=log_format.time,
-        time_format=log_format.time_format,
-        numbers=log_format.numbers,
-        bags=bags,
-    )
-
-
 def _read(data, source, items, users, log_format: LogFormat) -> tuple:
     """Returns `(events, report, columns)` of a log, read in the same way as the data's."""
-    columns = _log_columns(data.spec, log_format)
+    columns = columns_of_format(data.spec, log_format)
     if raw_values(log_format.user, pd.Series(data.user_values)).kind == "string":
         columns.reading["kinds"].pop(log_format.user)
         columns.reading["text"].add(log_format.user)
@@ -218,29 +142,14 @@ def _check_tables(data, source, needed: list, tables: dict) -> None:
         )
 
 
-def _check_types(data, events, columns) -> None:
-    """Refuses users and values of another type than before: `"007"` is another value than 7."""
+def _check_user_types(data, events) -> None:
+    """Refuses users of another type than before: `"007"` is another user than 7."""
     name = data.log_format.user
     found, expected = (
         raw_values(name, pd.Series(users)).kind for users in (events.users, data.user_values)
     )
     if found != expected:
-        raise _type_error(name, expected, found, events.users[0])
-    _check_times(data.log_format, events)
-    for feature in data.spec.features.values():
-        if not feature.has_column or feature.from_events:
-            continue
-        values = events.frame[feature.name]
-        if feature.takes_numbers and not np.isfinite(numbers(feature.name, values)).any():
-            some = values[~is_missing(values)]
-            if len(some):
-                raise _type_error(feature.name, "float", "string", some.iloc[0])
-        if feature.table is None or not isinstance(feature.table.values, Vocabulary):
-            continue
-        values = raw_column(feature, values, columns.separators)
-        found, expected = raw_values(feature.name, values).kind, feature.values.raw_dtype
-        if len(values) and found != expected:
-            raise _type_error(feature.name, expected, found, values.iloc[0])
+        raise type_error(name, expected, found, events.users[0])
 
 
 def _check_times(log_format: LogFormat, events) -> None:
@@ -255,16 +164,3 @@ def _check_times(log_format: LogFormat, events) -> None:
             f"Received: {_TIMES[found]}, such as "
             f"{format_value(events.frame[log_format.time].iloc[0])}. Convert the column."
         )
-
-
-def _type_error(name: str, expected: str, found: str, value) -> ValueError:
-    words = {"string": "text", "int64": "integers", "float": "numbers"}
-    return ValueError(
-        f"Column {name!r} must have the type that it had when the data was prepared, "
-        f"{words[expected]}, since '007' and 7 are different ids. Received: {words[found]}, such "
-        f"as {format_value(value)}. Convert the column, or prepare all days again."
-    )
-
-
-def _date(time: int) -> str:
-    return str(pd.Timestamp(int(time), unit="us"))

@@ -22,8 +22,7 @@ from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.prepare.split import TRAIN, LastFraction
 from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
-from keras_din.data.prepare.value_counts import count_encoded
-from keras_din.data.prepare.vocabulary_state import VocabularyState
+from keras_din.data.prepare.value_counts import prepared_vocabularies
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes, label_map_of
 from keras_din.data.reading.source import as_sources
@@ -334,7 +333,9 @@ def prepare_impressions(
         weight,
         events_of_counts,
     )
-    vocabularies = _vocabularies(spec, columns, events, encoded)
+    vocabularies = prepared_vocabularies(
+        spec, columns, events.frame.__getitem__, encoded.__getitem__, int(events.time.max())
+    )
     return PreparedData(
         spec,
         behaviors,
@@ -372,19 +373,6 @@ def _training_values(events, part, columns, earlier: dict):
         return concat_series([own, *(table.frame[name] for table in tables)])
 
     return values
-
-
-def _vocabularies(spec, columns, events, encoded) -> dict:
-    """Name of each table whose vocabulary was learned -> its `VocabularyState`."""
-    learned = [f for f in columns.features if isinstance(f, str) or "vocabulary" in f.to_learn]
-    learned = [spec.features[name].table for name in feature_names(learned)]
-    tables = {table.name: table for table in learned if table is not None}
-    counts = count_encoded(spec, tables, events.frame, columns.separators, encoded)
-    last = int(events.time.max())
-    return {
-        name: VocabularyState.of_prepared(tables[name].values, count, unknown, last)
-        for name, (count, unknown) in counts.items()
-    }
 
 
 def _log(events, is_behavior, encoded, features, prior, columns):

@@ -11,6 +11,7 @@ from keras_din.data.encoding.features import (
     feature_name,
     features_to_type,
 )
+from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.reading.bag_cells import check_separators, has_several_values
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.times import ORDER
@@ -197,6 +198,24 @@ def log_columns(
     if time is not None:
         reading["numbers" if time_format is None else "text"].add(time)
     return LogColumns(target, context, side_features, of, separators, reading, reasons)
+
+
+def columns_of_format(spec: FeatureSpec, log_format: LogFormat) -> LogColumns:
+    """Returns the columns of a further log, from the features of prepared data and its format."""
+    of = dict.fromkeys(f for sequence in spec.sequences for f in sequence.of)
+    side_features = dict.fromkeys(f for each in spec.sequences for f in each.side_features)
+    bags = {name: text for name, text in log_format.separators.items() if text is not None}
+    return log_columns(
+        spec.target,
+        spec.context,
+        list(side_features),
+        list(of),
+        ids=log_format.ids,
+        time=log_format.time,
+        time_format=log_format.time_format,
+        numbers=log_format.numbers,
+        bags=bags,
+    )
 
 
 def _check_weights(features: list, others: list) -> None:
