@@ -99,6 +99,18 @@ for loss in (BinaryCrossentropy(), "binary_crossentropy", keras.losses.BinaryCro
             model.fit({"x": x}, y, verbose=0).history["loss"], [19], rtol=1e-6
         )
 
+# The loss of a number is computed from its logit too, which is above the largest exponential.
+from keras_din.head import label_output
+logits = keras.Input((None,), name="x")
+label = keras_din.Label("watch", loss="weighted_logistic")
+model = keras_din.CTRModel(
+    {"x": logits}, label_output(label, keras.ops.expand_dims(logits, -1), logits > -1e8)
+)
+model.compile("sgd", keras_din.losses.WeightedLogistic())
+x, y = np.full((2, 2), 100, "float32"), np.zeros((2, 2), "float32")
+assert float(model.test_on_batch({"x": x}, y)) == 100
+assert np.isfinite(model.predict_on_batch({"x": x})).all()
+
 # Keras' own words with a weight for each candidate, 0 at padding.
 from tests import ctr_model_batch as c
 model = c.model_of()

@@ -39,6 +39,7 @@ COVERED_BY = {
     "layers/transformer_block.py": "layers/test_behavior_transformer.py",
     "linear.py": "models/test_feature_interactions.py",
     "logits.py": "test_ctr_model.py",
+    "losses/": "losses/test_number_losses.py",
     "losses/candidate_loss.py": "losses/test_binary_crossentropy.py",
     "losses/keras_binary_crossentropy.py": "test_ctr_model.py",
     "metrics/": "test_metrics.py",
