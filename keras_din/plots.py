@@ -223,49 +223,79 @@ def learning_curve(history, metric: str = "gauc", ax=None):
     return _without_frame(ax)
 
 
-def calibration(y_true, y_pred, bins: int = 10, ax=None):
-    """Draws the observed click rates by deciles of the predictions.
+def calibration(
+    y_true, y_pred, bins: int = 10, ax=None, *, confidence: float = 0.95, side_by_side: bool = False
+):
+    """Draws the observed click rates by deciles of the predictions, with Wilson intervals.
 
-    Each point is one of the bins of `keras_din.metrics.calibration_bins`: its mean prediction and
-    its click rate, with the standard error `sqrt(rate (1 - rate) / (rows - 1))`, none for one row.
-    On the diagonal predictions are calibrated. Below it they are too high.
+    Each point is one of the bins of `keras_din.metrics.calibration_by_decile`: its mean prediction
+    and its click rate, with the interval of `keras_din.metrics.wilson_interval`. On the diagonal
+    predictions are calibrated. Below it they are too high.
 
     Args:
         y_true: `(rows,)` of 0 and 1.
-        y_pred: `(rows,)` of probabilities. Or a dict of name -> probabilities, to compare models.
+        y_pred: `(rows,)` of probabilities. Or a dict of name -> probabilities, to compare models,
+            or the probabilities before and after `keras_din.calibration.calibrate`.
         bins: Number of bins. With fewer rows than that, each row is a bin.
         ax: The Axes to draw into, or `None` for a new figure.
+        confidence: The confidence of the intervals, in [0, 1).
+        side_by_side: Whether each entry of the dict is drawn into Axes of its own, in a new
+            figure. All have the same limits.
 
     Returns:
-        The `matplotlib.axes.Axes`.
+        The `matplotlib.axes.Axes`. With `side_by_side` a list of them.
 
     Raises:
-        ValueError: If the arrays differ in length, or there are no rows.
+        ValueError: If the arrays differ in length, there are no rows, or `ax` is given with
+            `side_by_side`.
 
     Example:
 
     ```python
-    kd.plots.calibration([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8], bins=2)
+    y_true, before = [0, 0, 1, 0, 1, 1], np.array([0.1, 0.2, 0.3, 0.6, 0.7, 0.8])
+    kd.plots.calibration(y_true, before, bins=2)
+    after = {"before": before, "after": before / 2 + 0.25}
+    kd.plots.calibration(y_true, after, bins=2, side_by_side=True)
     ```
     """
     y_pred = _named("y_pred", y_pred)
-    found = {name: metrics.calibration_bins(y_true, p, bins) for name, p in y_pred.items()}
-    if not len(next(iter(found.values())).rows):
+    tables = {
+        name: metrics.calibration_by_decile(y_true, p, bins, confidence)
+        for name, p in y_pred.items()
+    }
+    if not len(next(iter(tables.values())).rows):
         raise ValueError("`y_true` must have at least one row. Received: none.")
-    ax = _axes(ax, (5, 5))
-    highest = 0.0
-    for i, (name, (rows, predicted, rate)) in enumerate(found.items()):
-        error = np.sqrt(rate * (1 - rate) / np.where(rows > 1, rows - 1, np.nan))
-        ece = f"ECE {metrics.expected_calibration_error(y_true, y_pred[name], bins):.4f}"
-        label = ece if name is None else f"{name}, {ece}"
-        ax.errorbar(predicted, rate, error, label=label, **_style(i))
-        highest = max(highest, predicted.max(), (rate + np.nan_to_num(error)).max())
+    axes = _calibration_axes(len(tables), ax, side_by_side)
+    highest = max(
+        max(table.predicted_rate.max(), table.click_rate_high.max()) for table in tables.values()
+    )
     limits = (-0.03 * highest, 1.05 * highest)
-    ax.plot(limits, limits, color=_GREY, linewidth=1, linestyle="--", zorder=0)
-    ax.set(xlim=limits, ylim=limits, aspect="equal", ylabel="click rate")
-    ax.set_xlabel(f"mean prediction ({len(rows)} bins of {_range(rows.min(), rows.max())} rows)")
-    ax.legend(frameon=False, loc="upper left")
-    return _without_frame(ax)
+    for i, (name, table) in enumerate(tables.items()):
+        found, rate = axes[i % len(axes)], table.click_rate
+        error = [rate - table.click_rate_low, table.click_rate_high - rate]
+        ece = f"ECE {np.average(table.ece, weights=table.rows):.4f}"
+        label = ece if name is None else f"{name}, {ece}"
+        found.errorbar(table.predicted_rate, rate, error, label=label, **_style(i))
+    for each in axes:
+        each.plot(limits, limits, color=_GREY, linewidth=1, linestyle="--", zorder=0)
+        each.set(xlim=limits, ylim=limits, aspect="equal", ylabel="click rate")
+        rows = _range(table.rows.min(), table.rows.max())
+        each.set_xlabel(f"mean prediction ({len(table.rows)} bins of {rows} rows)")
+        each.legend(frameon=False, loc="upper left")
+        _without_frame(each)
+    return axes if side_by_side else axes[0]
+
+
+def _calibration_axes(count: int, ax, side_by_side: bool) -> list:
+    if not side_by_side:
+        return [_axes(ax, (5, 5))]
+    if ax is not None:
+        raise ValueError(
+            f"`ax` must be None with `side_by_side`, which makes a new figure. Received: {ax!r}."
+        )
+    figure = _axes(None, (4.5 * count, 4.8)).figure
+    figure.clear()
+    return list(figure.subplots(1, count, squeeze=False)[0])
 
 
 def days(updates: list, prefix: str = "") -> list:

@@ -381,3 +381,72 @@ def test_calibration_bins_by_hand():
     np.testing.assert_allclose(found.predicted_rate, [0.25, 2.2 / 3], rtol=1e-15)
     np.testing.assert_allclose(found.click_rate, [0.25, 2.5 / 3], rtol=1e-15)
     assert [len(values) for values in metrics.calibration_bins([], [])] == [0, 0, 0]
+
+
+def test_wilson_interval_by_hand():
+    # r = .1, n = 50, z = 1.96: (.1 + .0384 -+ 1.96 sqrt(.0018 + .000384)) / 1.0768.
+    low, high = metrics.wilson_interval(5, 50)
+    np.testing.assert_allclose([low, high], [0.04348, 0.21360], atol=1e-5)
+    # Without clicks the interval starts at 0 and is not empty: z^2 / (n + z^2).
+    low, high = metrics.wilson_interval([0, 4], [4, 4])
+    np.testing.assert_allclose(low, [0, 4 / (4 + 1.959964**2)], rtol=1e-6)
+    np.testing.assert_allclose(high, [1.959964**2 / (4 + 1.959964**2), 1], rtol=1e-6)
+    assert np.isnan(metrics.wilson_interval(0, 0)).all()
+    np.testing.assert_allclose(metrics.wilson_interval(3, 6, confidence=0), [0.5, 0.5])
+    with pytest.raises(ValueError, match="`confidence` must be a number in"):
+        metrics.wilson_interval(1, 2, confidence=1)
+
+
+def test_wilson_interval_covers_the_rate():
+    rng = np.random.default_rng(0)
+    for rate in (0.02, 0.3):
+        low, high = metrics.wilson_interval(rng.binomial(200, rate, 4000), np.full(4000, 200))
+        assert np.mean((low <= rate) & (rate <= high)) == pytest.approx(0.95, abs=0.02)
+
+
+def test_calibration_by_value_by_hand():
+    values = np.array(["b", "a", "b", "a", "b"])
+    found = metrics.calibration_by_value([1, 0, 0, 0, 1], [0.8, 0.2, 0.3, 0.4, 0.1], values, bins=1)
+    assert found.values.tolist() == ["a", "b"]
+    assert found.rows.tolist() == [2, 3]
+    np.testing.assert_allclose(found.predicted_rate, [0.3, 0.4])
+    np.testing.assert_allclose(found.click_rate, [0, 2 / 3])
+    np.testing.assert_allclose(found.calibration, [np.nan, 0.6])
+    np.testing.assert_allclose(found.ece, [0.3, 2 / 3 - 0.4])
+    low, high = metrics.wilson_interval([0, 2], [2, 3])
+    np.testing.assert_allclose(found.click_rate_low, low)
+    np.testing.assert_allclose(found.calibration_low, [0.3, 0.4] / high)
+    np.testing.assert_allclose(found.calibration_high, [np.inf, 0.4 / low[1]])
+
+
+def test_calibration_by_value_agrees_with_the_metrics_of_each_value():
+    rng = np.random.default_rng(1)
+    p, values = rng.random(500), rng.integers(5, size=500)
+    y = (rng.random(500) < p).astype(int)
+    found = metrics.calibration_by_value(y, p, values)
+    for i, value in enumerate(found.values):
+        rows = values == value
+        assert found.calibration[i] == pytest.approx(metrics.calibration(y[rows], p[rows]))
+        ece = metrics.expected_calibration_error(y[rows], p[rows])
+        assert found.ece[i] == pytest.approx(ece)
+    assert [len(column) for column in metrics.calibration_by_value([], [], np.array([], int))] == [
+        0
+    ] * 10
+    with pytest.raises(ValueError, match="`groups` must have one entry for each label"):
+        metrics.calibration_by_value([1, 0], [0.5, 0.5], [1])
+
+
+def test_calibration_by_decile_has_the_bins_of_the_error():
+    rng = np.random.default_rng(2)
+    p = rng.random(300)
+    y = (rng.random(300) < p**2).astype(int)
+    found, bins = metrics.calibration_by_decile(y, p), metrics.calibration_bins(y, p)
+    assert found.values.tolist() == list(range(1, 11))
+    np.testing.assert_array_equal(found.rows, bins.rows)
+    error = np.average(found.ece, weights=found.rows)
+    assert error == pytest.approx(metrics.expected_calibration_error(y, p))
+    assert (
+        (found.click_rate_low <= bins.click_rate) & (bins.click_rate <= found.click_rate_high)
+    ).all()
+    assert np.nanmin(found.calibration[:5]) > 1
+    assert [len(column) for column in metrics.calibration_by_decile([], [])] == [0] * 10

@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 import keras_din as kd
-from keras_din import plots
+from keras_din import metrics, plots
 from keras_din.features import Categorical, FeatureSpec, Sequence
 from tests.models.shared import SPEC, randomized
 from tests.specs import random_batch
@@ -201,15 +201,14 @@ def test_learning_curve_invalid_arguments():
         plots.learning_curve({})
 
 
-def test_calibration_draws_rates_and_standard_errors():
+def test_calibration_draws_rates_and_wilson_intervals():
     labels = [0, 0, 1, 0, 1, 1]
     predictions = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
     ax = plots.calibration(labels, predictions, bins=2)
     (curve,) = points(ax)
     np.testing.assert_allclose(curve, [[0.2, 1 / 3], [0.7, 2 / 3]])
-    error = np.sqrt(1 / 3 * 2 / 3 / 2)
-    ends = [[1 / 3 - error, 1 / 3 + error], [2 / 3 - error, 2 / 3 + error]]
-    np.testing.assert_allclose(bars(ax)[0], ends, atol=1e-12)
+    low, high = metrics.wilson_interval([1, 2], [3, 3])
+    np.testing.assert_allclose(bars(ax)[0], np.stack([low, high], axis=1), atol=1e-12)
     # |0.2 - 1/3| and |0.7 - 2/3|, half the rows each.
     assert legend(ax) == [f"ECE {(0.4 / 3 + 0.1 / 3) / 2:.4f}"]
     assert ax.get_xlabel() == "mean prediction (2 bins of 3 rows)"
@@ -228,7 +227,22 @@ def test_calibration_of_several_models():
     ax = plots.calibration([0, 1, 1], {"din": [0.1, 0.8, 0.9], "base": [0.5, 0.5, 0.5]})
     assert [text.split(",")[0] for text in legend(ax)] == ["din", "base"]
     assert [len(line) for line in points(ax)] == [3, 3]
-    assert not len(bars(ax)[0])  # Bins of one row each.
+    # Bins of one row each.
+    low, high = metrics.wilson_interval([0, 1, 1], [1, 1, 1])
+    np.testing.assert_allclose(bars(ax)[0], np.stack([low, high], axis=1), atol=1e-12)
+
+
+def test_calibration_before_and_after_side_by_side():
+    labels, before = [0, 0, 1, 1], np.array([0.1, 0.2, 0.3, 0.4])
+    axes = plots.calibration(
+        labels, {"before": before, "after": 2 * before}, bins=2, side_by_side=True
+    )
+    assert [legend(ax)[0].split(",")[0] for ax in axes] == ["before", "after"]
+    np.testing.assert_allclose(points(axes[0])[0], [[0.15, 0], [0.35, 1]])
+    np.testing.assert_allclose(points(axes[1])[0], [[0.3, 0], [0.7, 1]])
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    with pytest.raises(ValueError, match="`ax` must be None with `side_by_side`"):
+        plots.calibration(labels, before, ax=axes[0], side_by_side=True)
 
 
 def test_calibration_invalid_arguments():

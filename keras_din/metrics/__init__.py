@@ -1,6 +1,12 @@
 """Metrics of click-through-rate models, as pure functions of NumPy arrays."""
 
 from keras_din.metrics.calibration_bins import CalibrationBins, calibration_bins
+from keras_din.metrics.calibration_by import (
+    CalibrationTable,
+    calibration_by_decile,
+    calibration_by_value,
+    wilson_interval,
+)
 from keras_din.metrics.click_rate import calibration, expected_calibration_error, recalibrate
 from keras_din.metrics.cross_entropy import logloss, normalized_entropy
 from keras_din.metrics.grouped_ranking import (
@@ -15,11 +21,14 @@ from keras_din.metrics.summary import all_metrics, metrics_and_groups
 
 __all__ = [
     "CalibrationBins",
+    "CalibrationTable",
     "GroupAUC",
     "all_metrics",
     "auc",
     "calibration",
     "calibration_bins",
+    "calibration_by_decile",
+    "calibration_by_value",
     "expected_calibration_error",
     "gauc",
     "gauc_difference",
@@ -30,4 +39,5 @@ __all__ = [
     "normalized_entropy",
     "recalibrate",
     "rela_impr",
+    "wilson_interval",
 ]
