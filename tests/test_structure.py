@@ -49,6 +49,7 @@ COVERED_BY = {
     "ops/custom_gradient_tensorflow.py": "ops/test_custom_gradient.py",
     "ops/gru/": "ops/test_gru.py",
     "ops/interpolate.py": "layers/test_transform_numbers.py",
+    "ops/mix_experts.py": "layers/test_mmoe.py",
     "ops/packed/": "ops/test_packed.py",
     "ops/ragged.py": "layers/test_ragged.py",
     "ops/replace_missing.py": "layers/test_standardize.py",

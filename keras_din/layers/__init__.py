@@ -18,8 +18,10 @@ from keras_din.layers.interest_extractor import InterestExtractor
 from keras_din.layers.item_logits import ItemLogits
 from keras_din.layers.known_indices import KnownIndices
 from keras_din.layers.mlp import MLP
+from keras_din.layers.mmoe import MMoE
 from keras_din.layers.number_output import NumberOutput
 from keras_din.layers.pack_sequence import PackSequence
+from keras_din.layers.ple import PLE
 from keras_din.layers.ragged_to_dense import RaggedToDense
 from keras_din.layers.sequence_pooling import SequencePooling
 from keras_din.layers.standardize import Standardize
@@ -44,7 +46,9 @@ __all__ = [
     "ItemLogits",
     "KnownIndices",
     "MLP",
+    "MMoE",
     "NumberOutput",
+    "PLE",
     "PackBag",
     "PackSequence",
     "RaggedToDense",

@@ -12,6 +12,7 @@ from keras_din.ops.field_products import (
 from keras_din.ops.gru import gru_last, gru_states
 from keras_din.ops.interpolate import interpolate
 from keras_din.ops.matches import count_distinct, count_matches, smallest_of_matches
+from keras_din.ops.mix_experts import mix_experts
 from keras_din.ops.moments import masked_moments
 from keras_din.ops.next_behavior import sample_next_and_negative
 from keras_din.ops.packed import (
@@ -28,6 +29,7 @@ from keras_din.ops.packed import (
     segment_weighted_mean,
     segment_weighted_sum,
 )
+from keras_din.ops.product_logits import product_logits
 from keras_din.ops.ragged import is_ragged, pack_ragged, ragged_like, ragged_to_padded
 from keras_din.ops.replace_missing import replace_missing
 from keras_din.ops.row_attention import row_attention
@@ -47,10 +49,12 @@ __all__ = [
     "interpolate",
     "is_ragged",
     "masked_moments",
+    "mix_experts",
     "outer_product",
     "pack",
     "pack_ragged",
     "position_pairs",
+    "product_logits",
     "ragged_like",
     "ragged_to_padded",
     "replace_missing",
