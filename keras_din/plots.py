@@ -336,7 +336,7 @@ def days(updates: list, prefix: str = "") -> list:
         (unknown, "unknown", "share of rows with an unknown value"),
         (sizes, "values", "number of values in the table"),
     ):
-        for i, name in enumerate(sorted(updates[-1].get(key, {}))):
+        for i, name in enumerate(sorted({name for each in updates for name in each.get(key, {})})):
             values = [update.get(key, {}).get(name, np.nan) for update in updates]
             style = {"color": _COLORS[i % len(_COLORS)], "marker": _MARKERS[i % len(_MARKERS)]}
             ax.plot(number, values, label=name, **style)

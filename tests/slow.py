@@ -22,6 +22,7 @@ OVER_ALL_MODELS = (
 )
 SLOW = (
     "tests/benchmarks/*",
+    "tests/cli/test_append.py::test_days_of_behaviors_are_learned_and_exported",
     "tests/cli/test_check_serving.py::test_check_with_rows_of_a_file*",
     "tests/cli/test_check_serving.py::test_mixed_precision_is_compared_in_float32*",
     "tests/cli/test_check_serving.py::test_other_weights*",

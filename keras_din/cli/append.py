@@ -3,7 +3,7 @@
 The log has the columns, units and types of the log that was prepared. New values are added to the
 vocabularies; all other values keep their indices. Files whose rows were all read before are left
 out; of a file that has grown, the new rows are read. An interrupted append leaves the data as it
-was.
+was. Behaviors of a log without labels become positives, with negatives drawn from all items so far.
 
   keras-din append data logs/2026-11-27.parquet
   keras-din append data logs/2026-11-28.csv --items items.parquet --max-age 90

@@ -39,7 +39,8 @@ def run(options) -> None:
         )
     images = []
     # With several outputs, each has a logloss with its name in front.
-    for prefix in [name.removesuffix("logloss") for name in days[-1] if name.endswith("logloss")]:
+    names = dict.fromkeys(name for day in days for name in day)
+    for prefix in [name.removesuffix("logloss") for name in names if name.endswith("logloss")]:
         end = f"_{prefix.rstrip('_')}" if prefix else ""
         images.append(page.with_name(f"{page.stem}{end}.png"))
         plot_days(days, prefix)[0].figure.savefig(images[-1], dpi=120)
@@ -49,7 +50,9 @@ def run(options) -> None:
 
 def _page(name: str, days: list, images: list) -> str:
     """The HTML page, which contains the images."""
-    columns = [key for key in days[-1] if not isinstance(days[-1][key], dict)]
+    columns = [key for key, value in days[-1].items() if not isinstance(value, dict)]
+    columns += [key for day in days for key in day if key not in days[-1]]
+    columns = list(dict.fromkeys(columns))
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     rows = "".join(
         "<tr>" + "".join(f"<td>{html.escape(_cell(day.get(c)))}</td>" for c in columns) + "</tr>\n"

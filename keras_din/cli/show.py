@@ -135,6 +135,11 @@ def day_report(day) -> str:
         lines.append(f"  without a value: {missing:,} of {name!r}")
     lines += _bags(counts)
     lines += [f"  behaviors of {name!r}: {n:,}" for name, n in counts["behaviors"].items()]
+    if counts["kind"] == "behaviors":
+        lines.append(
+            f"  first behaviors of users, in histories only: {counts['rows_in_histories_only']:,}"
+        )
+        lines.append(f"  items from which negatives are drawn: {counts['items']:,}")
     lines += _parts(counts)
     return "\n".join(lines)
 

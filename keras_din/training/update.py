@@ -48,7 +48,8 @@ def update(
     Each day is evaluated before the model learns from it (progressive validation): these metrics
     are those of a system in production that is updated once a day. For them, values that were new
     on this day are out-of-vocabulary. Then `keras_din.grow` adds the new values, and the model is
-    trained on the day. Days of earlier calls are not repeated.
+    trained on the day. Days of earlier calls are not repeated. A day without samples has no
+    metrics, such as one of `prepare_interactions` data whose users are all new.
 
     The run's folder receives `updates.json` and `updates.csv` (one line per day: the metrics, the
     share of rows with an unknown value, the sizes of the tables, the seconds of training) and the
@@ -135,7 +136,9 @@ def _update(
     batch_size, by_request = arguments["batch_size"], arguments["by_request"]
     day = data.days[index]
     before = data.unseen_day(index, run.spec, len(run.days))
-    metrics = evaluate(run.model, before.dataset("train", batch_size, by_request=by_request))
+    metrics = {}
+    if len(day.samples):
+        metrics = evaluate(run.model, before.dataset("train", batch_size, by_request=by_request))
     seed = arguments["seed"] + day.number
     keras.utils.set_random_seed(seed)
     # A value that was removed and came back since then has another row, or starts again.
@@ -160,9 +163,10 @@ def _update(
     if getattr(model.optimizer, "mini_batch_aware_l2", None) is not None:
         own = data.day(index) if replay else learned
         model.optimizer.add_feature_counts(counts_of_tables(model, own))
-    rows = learned.dataset("train", batch_size, shuffle=True, seed=seed, by_request=by_request)
     start = clock.perf_counter()
-    model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
+    if len(day.samples):
+        rows = learned.dataset("train", batch_size, shuffle=True, seed=seed, by_request=by_request)
+        model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
     entry = {
         "day": day.number,
         "time_from": day.report.get("time_from"),
@@ -202,6 +206,8 @@ def _unknown(before, vocabularies) -> dict:
 
     unseen = count_parts(before.parts, before.spec)["train"]["rows_with_unseen"]
     rows = len(before.parts["train"])
+    if not rows:
+        return {}
     return {
         feature.name: unseen.get(feature.name, 0) / rows
         for feature in (*before.spec.context, *before.spec.target)

@@ -1,9 +1,13 @@
 """`keras-din append`: what it prints and writes."""
 
+import re
+
+import numpy as np
 import pandas as pd
 
 from keras_din.cli import main
 from keras_din.data import PreparedData
+from keras_din.training import read_days
 from tests.data.prepare.shared import a_day
 
 
@@ -95,3 +99,60 @@ def test_more_bad_rows_are_accepted_and_unknown_items_are_counted(tmp_path, caps
     assert unknown > 0
     assert f"not in `items`: {unknown} rows of the log" in printed
     assert PreparedData.load(data).log_format.max_bad == 0.01  # That of prepare, for later days.
+
+
+def behaviors(folder, day, **changes):
+    """Writes a day of behaviors, and returns the path."""
+    hours = np.arange(40) * 7 % 40
+    item = hours * 7 % 29 + day
+    columns = {"user": hours % 4, "time": 1_700_000_000 + (day * 40 + np.sort(hours)) * 1800}
+    columns |= {"item": item, "shop": [f"s{i % 3}" for i in item]}
+    pd.DataFrame(columns).assign(**changes).to_csv(folder / f"{day}.csv", index=False)
+    return str(folder / f"{day}.csv")
+
+
+def prepare_behaviors(folder):
+    """Prepares day 0, with a count, and appends day 1. Returns the folder of the data."""
+    data, features = str(folder / "data"), folder / "features.json"
+    features.write_text('{"item_rows": {"type": "Count", "of": "item", "in": ["target"]}}')
+    columns = ["--user", "user", "--time", "time", "--target", "item,shop", "--dim", "2"]
+    words = ["prepare", behaviors(folder, 0), data, *columns, "--spec", str(features)]
+    assert main(words) == 0
+    assert main(["append", data, behaviors(folder, 1)]) == 0
+    return data
+
+
+def test_days_of_behaviors(tmp_path, capsys):
+    data = prepare_behaviors(tmp_path)
+    printed = capsys.readouterr().out
+    assert "day 1: read 40 rows, kept 40 of 4 users" in printed
+    assert re.search("values of 'item': [1-9] new, 0 removed", printed)
+    assert "items from which negatives are drawn: 30\n" in printed
+    assert "train: 80 rows, 40 clicks" in printed
+    new_users = behaviors(tmp_path, 2, user=np.arange(40) + 100)
+    assert main(["append", data, new_users, "--max-age", "30"]) == 0
+    assert "first behaviors of users, in histories only: 40\n" in capsys.readouterr().out
+    assert main(["append", data, new_users]) == 0
+    assert capsys.readouterr().out.endswith("nothing changed\n")
+
+
+def test_days_of_behaviors_are_learned_and_exported(tmp_path, capsys):
+    data, run = prepare_behaviors(tmp_path), str(tmp_path / "run")
+    words = ["--model", "lr", "--epochs", "1", "--batch-size", "32", "--quiet"]
+    assert main(["train", data, run, *words]) == 0
+    new_users = behaviors(tmp_path, 2, user=np.arange(40) + 100)
+    assert main(["append", data, new_users]) == 0
+    capsys.readouterr()
+    assert main(["update", run, data, "--quiet"]) == 0
+    assert "day 2: trained in" in capsys.readouterr().out
+    first, second = read_days(run)
+    assert first["rows"] == 80
+    assert "logloss" not in second
+    assert main(["report", run]) == 0
+    assert "<th>logloss</th>" in (tmp_path / "run" / "report.html").read_text()
+    folder = str(tmp_path / "exported")
+    assert main(["export", run, folder, "--snapshots"]) == 0
+    assert main(["check-serving", folder, data, "--run", run]) == 0
+    words = ["predict", run, behaviors(tmp_path, 3), str(tmp_path / "ctr.csv")]
+    assert main([*words, "--user", "user", "--time", "time"]) == 0
+    assert pd.read_csv(tmp_path / "ctr.csv")["ctr"].between(0, 1).all()

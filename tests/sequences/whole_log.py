@@ -48,12 +48,15 @@ class Entries:
             self.count[value] = self.count.get(value, 0) + 1
             self.last[value] = max(now, self.last.get(value, 0))
 
-    def append(self, values, now: int, number: int, max_age, max_values, by_count: bool) -> set:
-        """Admits and evicts values. Returns those that leave."""
+    def append(
+        self, values, now: int, number: int, max_age, max_values, by_count: bool, in_use=()
+    ) -> set:
+        """Admits and evicts values. Returns those that leave. Values in use stay."""
         self.see(values, now)
-        today, known = set(values), [value for value in self.entries if value is not None]
-        new = [v for v in today if v not in known and self.count[v] >= self.min_count]
-        new.sort(key=lambda value: (-self.count[value], value))
+        known = [value for value in self.entries if value is not None]
+        for value in set(in_use) & set(known):
+            self.last[value] = max(now, self.last[value])
+        today, new = set(values) | set(in_use), self._new(values)
         leave = set()
         if max_age is not None:
             old = {v for v, time in self.last.items() if time < now - max_age * DAY}
@@ -72,6 +75,25 @@ class Entries:
         for value in leave:
             self.entries[self.entries.index(value)] = None
             del self.count[value], self.last[value], self.born[value]
+        self._admit(new, number)
+        return leave
+
+    def draw(self, values, now: int, number: int, max_values) -> None:
+        """Counts and admits the values of negatives."""
+        for value in values:
+            self.count[value] = self.count.get(value, 0) + 1
+            if value not in self.entries:
+                self.last[value] = max(now, self.last.get(value, 0))
+        new, known = self._new(values), len([v for v in self.entries if v is not None])
+        self._admit(new if max_values is None else new[: max(0, max_values - known)], number)
+
+    def _new(self, values) -> list:
+        """Values that were seen often enough, the most frequent first."""
+        new = [v for v in set(values) if v not in self.entries]
+        new = [value for value in new if self.count[value] >= self.min_count]
+        return sorted(new, key=lambda value: (-self.count[value], value))
+
+    def _admit(self, new: list, number: int) -> None:
         for value in new:
             free = [row for row, entry in enumerate(self.entries) if entry is None]
             if free:
@@ -79,7 +101,6 @@ class Entries:
             else:
                 self.entries.append(value)
             self.born[value] = number
-        return leave
 
 
 class WholeLog:

@@ -10,7 +10,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.cli import main
-from keras_din.data import append_to_folder, prepare_impressions
+from keras_din.data import append_to_folder, prepare_impressions, prepare_interactions
 from keras_din.training import load_run, read_days, train, update
 from tests.data.prepare.shared import a_day
 
@@ -308,3 +308,18 @@ def test_commands(tmp_path, capsys, checked_by_one_process):
     assert (tmp_path / "run" / "report.png").read_bytes()[:4] == b"\x89PNG"
     assert json.loads((tmp_path / "run" / "updates.json").read_text())["model"] == "update-000001"
     assert main(["export", run, str(tmp_path / "models")]) == 0
+
+
+def test_a_day_without_samples_adds_values_only(tmp_path):
+    """Such as the first behaviors of new users in data of `prepare_interactions`."""
+    log = a_day(0, rows=40, items=12)[["user", "time", "item"]]
+    base = prepare_interactions(log, user="user", time="time", target=["item"], dim=2)
+    run = train(base, tmp_path / "run", model="lr", epochs=1, batch_size=16, verbose=0)
+    new = pd.DataFrame({"user": ["x", "y"], "time": log["time"].max() + 60, "item": [900, 901]})
+    steps = int(run.model.optimizer.iterations.numpy())
+    run = update(run, base.append(new), verbose=0)
+    (day,) = run.days
+    assert "logloss" not in day
+    assert day["unknown"] == {}
+    assert {900, 901} <= set(run.spec.features["item"].vocabulary)
+    assert int(run.model.optimizer.iterations.numpy()) == steps

@@ -7,13 +7,15 @@ import pandas as pd
 
 from keras_din.checks import one_of
 from keras_din.data.prepare.append_impressions import impressions_day
+from keras_din.data.prepare.append_interactions import interactions_day
 from keras_din.data.prepare.appended_log import AppendedLog
+from keras_din.data.prepare.catalog import columns_of_behaviors
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.deliveries import find_deliveries, without_known
 from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.log_columns import columns_of_format
 from keras_din.data.prepare.log_format import LogFormat
-from keras_din.data.prepare.value_types import check_value_types, type_error
+from keras_din.data.prepare.value_types import type_error
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.bad_share import check_max_bad
 from keras_din.data.reading.labels import format_value
@@ -54,6 +56,7 @@ def append_log(
     if max_bad is not None:
         log_format = dataclasses.replace(log_format, max_bad=check_max_bad(max_bad))
     one_of("late", late, LATE)
+    items, users = as_sources((items, users), log_format.sep)
     events, of_tables, columns = _read(data, source, items, users, log_format)
     columns.kinds()  # Refuses text with digits among numbers, such as 12,5.
     found = find_deliveries(events, [columns.item, *log_format.ids])
@@ -65,7 +68,6 @@ def append_log(
         return None, data
     _check_user_types(data, events)
     _check_times(log_format, events)
-    check_value_types(data.spec, events.frame.__getitem__, columns.separators)
     log = AppendedLog(
         data,
         len(data.days) + 1,
@@ -78,7 +80,7 @@ def append_log(
         late,
         eviction,
     )
-    day, known = impressions_day(log)
+    day, known = (impressions_day if log_format.negatives is None else interactions_day)(log)
     return day, dataclasses.replace(
         known,
         deliveries=[*data.deliveries, *entries],
@@ -89,9 +91,9 @@ def append_log(
 def _log_format(data) -> LogFormat:
     if data.log_format is None:
         raise ValueError(
-            "`append` requires data that `prepare_impressions` of this version prepared, since it "
-            f"reads a log in the same way. Received: {data.report.get('kind', 'other data')!r}. "
-            "Prepare the data again."
+            "`append` requires data that `prepare_impressions` or `prepare_interactions` of this "
+            "version prepared, since it reads a log in the same way. "
+            f"Received: {data.report.get('kind', 'other data')!r}. Prepare the data again."
         )
     if data.user_values is None:
         raise ValueError("`append` requires data with the users' raw values. Received: none.")
@@ -105,14 +107,19 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         columns.reading["kinds"].pop(log_format.user)
         columns.reading["text"].add(log_format.user)
     source = as_source(source, log_format.sep, log_format.header, log_format.names)
-    items, users = as_sources((items, users), log_format.sep)
-    needed = [*log_format.ids, log_format.time, *log_format.numbers, *columns.to_read]
+    needed = [*log_format.ids, log_format.time, *log_format.numbers]
+    tables = {"users": (log_format.user, users)}
+    if log_format.negatives is None:
+        needed += columns.to_read
+        tables = {"items": (columns.item, items)} | tables
+    else:
+        needed += columns_of_behaviors(columns, items)
     _check_tables(data, source, needed, {"items": items, "users": users})
     events, report = clean_log(
         source,
         columns,
         needed,
-        {"items": (columns.item, items), "users": (log_format.user, users)},
+        tables,
         log_format.max_bad,
         user=log_format.user,
         time=log_format.time,

@@ -7,12 +7,14 @@ from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.log_columns import column_features
 from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.value_counts import count_values
+from keras_din.data.prepare.value_types import check_value_types
 from keras_din.data.store.samples import Samples
 
 
 def impressions_day(log: AppendedLog) -> tuple:
     """Returns the `Day` of a log of impressions, and the data before it with the grown spec."""
     data, columns, log_format = log.data, log.columns, log.log_format
+    check_value_types(data.spec, log.events.frame.__getitem__, columns.separators)
     events, requests, shown_at = sort_by_request(log.events, log_format.request)
     _, events, past = add_counts(columns, events, shown_at, earlier=data.all_past)
     is_late = log.find_late(events, shown_at)

@@ -15,6 +15,7 @@ from keras_din.data.prepare.joins import (
 from keras_din.data.prepare.log_columns import LogColumns, read_features
 from keras_din.data.reading.columns import to_plain_index
 from keras_din.data.reading.file_lines import describe_row
+from keras_din.data.reading.labels import format_value
 
 
 class Catalog(NamedTuple):
@@ -25,12 +26,16 @@ class Catalog(NamedTuple):
         code: Index in `items` of each behavior's item, `(behaviors,)`.
         features: Name of each feature of the target -> raw values `(items,)`.
         report: Counts for the table of items, if there is one.
+        is_listed: Which items are in the table, bool `(items,)`.
+        of_table: Names of the features that were read from the table.
     """
 
     items: pd.Index
     code: np.ndarray
     features: dict
     report: dict
+    is_listed: np.ndarray
+    of_table: list
 
 
 def item_columns_in_log(columns: LogColumns, items) -> list:
@@ -40,7 +45,15 @@ def item_columns_in_log(columns: LogColumns, items) -> list:
     return [name for name in names if name not in in_table]
 
 
-def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Catalog:
+def columns_of_behaviors(columns: LogColumns, items) -> list:
+    """Returns the names of the columns of features that are read from a log of behaviors."""
+    of_rows = read_features([*columns.context, *columns.side_features])
+    return [columns.item, *item_columns_in_log(columns, items), *of_rows]
+
+
+def make_catalog(
+    rows, time, columns: LogColumns, items, max_bad: float, *, may_differ: bool = False
+) -> Catalog:
     """Builds the catalog from a log and the table of items.
 
     A feature of an item is read from the table, or else from the first behavior with the item.
@@ -51,6 +64,7 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
         columns: The columns of the log.
         items: A table with one row per item, or `None`.
         max_bad: The largest share of rows of the table that may be kept aside.
+        may_differ: Whether the table may lack all items of the log.
 
     Returns:
         A `Catalog`.
@@ -61,6 +75,7 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
     catalog = to_plain_index(catalog)
     features: dict = {}
     report: dict = {}
+    row = np.full(len(catalog), -1)
     if items is not None:
         table, aside = read_keyed(
             items,
@@ -71,18 +86,20 @@ def make_catalog(rows, time, columns: LogColumns, items, max_bad: float) -> Cata
             max_bad=max_bad,
             **columns.reading,
         )
-        missed = int((index_of(table.index, rows[item], "items") < 0).sum())
-        report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
+        if not may_differ:
+            index_of(table.index, rows[item], "items")
         catalog, keys = align_key_types(catalog, table.index)
         catalog = catalog.union(keys, sort=False)
         row = keys.get_indexer(catalog)
+        missed = int((row[code] < 0).sum())
+        report["items_table"] = {"rows": len(table), "rows_aside": aside, "rows_not_found": missed}
         features |= {name: take_or_missing(table[name], row) for name in from_table}
     if from_log:
         first, latest_first = np.full(len(catalog), -1), np.argsort(time, kind="stable")[::-1]
         first[code[latest_first]] = latest_first  # NumPy keeps the last of several assignments.
         features |= {name: take_or_missing(rows[name], first) for name in from_log}
     features[item] = pd.Series(catalog)
-    return Catalog(catalog, code, features, report)
+    return Catalog(catalog, code, features, report, row >= 0, from_table)
 
 
 def look_up_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.ndarray:
@@ -94,6 +111,6 @@ def look_up_negatives(values: pd.Series, catalog: pd.Index, name: str) -> np.nda
         row = int((index < 0).argmax())
         raise ValueError(
             f"Column {name!r} must hold an item of the catalog in every row with a history. "
-            f"Received: {values.iloc[row]!r} in {describe_row(values, row, 'row')}."
+            f"Received: {format_value(values.iloc[row])} in {describe_row(values, row, 'row')}."
         )
     return index[:, None]

@@ -7,29 +7,42 @@ import shutil
 
 from keras_din.atomic_write import atomic_file
 from keras_din.data.prepare.day import Day
+from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.vocabulary_state import VocabularyState
 from keras_din.data.store.saved_vectors import load_vectors, save_vectors
 from keras_din.features import FeatureSpec
 
 _DAYS, _HEADER, _LOCK = "days", "days.json", ".append.lock"
-_SPEC, VOCABULARIES = "spec.json", "vocabularies"
+_SPEC, VOCABULARIES, _CATALOG = "spec.json", "vocabularies", "catalog"
 
 
-def save_growth(folder: pathlib.Path, spec: FeatureSpec, vocabularies: dict) -> None:
-    """Writes a spec with its vectors, and the states of its vocabularies, to a folder."""
+def save_growth(
+    folder: pathlib.Path,
+    spec: FeatureSpec,
+    vocabularies: dict,
+    catalog: ItemCatalog | None = None,
+) -> None:
+    """Writes what each append changes to a folder.
+
+    That is the spec with its vectors, the states of its vocabularies, and the catalog of items.
+    """
     (folder / _SPEC).write_text(spec.to_json(), encoding="utf-8")
     save_vectors(folder, spec)
     for name, state in vocabularies.items():
         state.save(folder / VOCABULARIES / name)
+    if catalog is not None:
+        catalog.save(folder / _CATALOG)
 
 
 def load_growth(folder: pathlib.Path) -> tuple:
-    """Reads what `save_growth` wrote: `(spec, vocabularies)`."""
+    """Reads what `save_growth` wrote: `(spec, vocabularies, catalog)`."""
     spec = FeatureSpec.from_json((folder / _SPEC).read_text(encoding="utf-8"))
     spec = load_vectors(folder, spec)
     states = folder / VOCABULARIES
     names = sorted(each.name for each in states.iterdir()) if states.is_dir() else []
-    return spec, {n: VocabularyState.load(states / n, spec.tables[n].values) for n in names}
+    vocabularies = {n: VocabularyState.load(states / n, spec.tables[n].values) for n in names}
+    catalog = folder / _CATALOG
+    return spec, vocabularies, ItemCatalog.load(catalog) if catalog.is_dir() else None
 
 
 def save_days(folder: pathlib.Path, data) -> None:
@@ -61,7 +74,7 @@ def append_day(folder: pathlib.Path, data) -> None:
     try:
         for name, save in (
             (_name(day), day.save),
-            (growth, lambda path: save_growth(path, data.spec, data.vocabularies)),
+            (growth, lambda path: save_growth(path, data.spec, data.vocabularies, data.catalog)),
         ):
             (days / name).mkdir()
             save(days / name)
@@ -76,7 +89,9 @@ def append_day(folder: pathlib.Path, data) -> None:
 
 
 def load_days(folder: pathlib.Path) -> tuple:
-    """Returns `(spec, vocabularies, days, header)`. `days` is a function, and `header` a dict.
+    """Returns `(spec, vocabularies, catalog, days, header)`.
+
+    `days` is a function, and `header` a dict.
 
     The function takes the spec and the vocabularies and returns the `Day`s. The dict may have
     `deliveries` and `last_time` of the data. An append that ends at the same time removes the
@@ -86,7 +101,7 @@ def load_days(folder: pathlib.Path) -> tuple:
         header = _read_header(folder)
         growth = header.get("growth")
         try:
-            spec, vocabularies = load_growth(folder / _DAYS / growth if growth else folder)
+            spec, vocabularies, catalog = load_growth(folder / _DAYS / growth if growth else folder)
         except FileNotFoundError:
             if _read_header(folder) == header:
                 raise
@@ -99,7 +114,7 @@ def load_days(folder: pathlib.Path) -> tuple:
         loaded = [Day.load(folder / _DAYS / name, spec) for name in names]
         return tuple(day.updated(spec, vocabularies) for day in loaded)
 
-    return spec, vocabularies, load, header
+    return spec, vocabularies, catalog, load, header
 
 
 def count_days(folder: pathlib.Path) -> int:

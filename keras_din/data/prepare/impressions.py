@@ -15,7 +15,7 @@ from keras_din.data.prepare.deliveries import find_deliveries
 from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import count_flags, feature_names, log_columns
-from keras_din.data.prepare.log_format import LogFormat
+from keras_din.data.prepare.log_format import LogFormat, times_of_log
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
 from keras_din.data.prepare.requests import sort_by_request
@@ -26,7 +26,7 @@ from keras_din.data.prepare.value_counts import prepared_vocabularies
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.labels import check_both_classes, label_map_of
 from keras_din.data.reading.source import as_sources
-from keras_din.data.reading.times import ORDER, UNITS, time_or_order, times_have_zones
+from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
 from keras_din.features import Feature, Label
 
@@ -313,12 +313,15 @@ def prepare_impressions(
         "features_that_tell_the_label": warn_of_leaks(parts, spec),
         "parts": count_parts(parts, spec),
     }
+    unit, zones = times_of_log(
+        events.frame[time], events.report["time_unit"], time_unit, time_format
+    )
     log_format = LogFormat(
         user,
         time,
-        unit if (unit := events.report["time_unit"]) in (*UNITS, ORDER) else "auto",
+        unit,
         time_format,
-        () if time_unit == ORDER or time_format else times_have_zones(events.frame[time]),
+        zones,
         {each.name: column for each, column in of_label.items()},
         sequences,
         request,

@@ -4,26 +4,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.encoding.vectors import check_vectors, prepared_vectors
 from keras_din.data.prepare.build_behavior_log import build_behavior_log
-from keras_din.data.prepare.catalog import item_columns_in_log, look_up_negatives, make_catalog
+from keras_din.data.prepare.catalog import columns_of_behaviors, look_up_negatives, make_catalog
 from keras_din.data.prepare.clean_log import clean_log
-from keras_din.data.prepare.counts import counted_columns, past_of_rows, sort_by_keys
+from keras_din.data.prepare.deliveries import find_deliveries
+from keras_din.data.prepare.interaction_samples import (
+    count_candidates,
+    draw_negatives,
+    make_samples,
+)
+from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.log_columns import column_features, log_columns, read_features
-from keras_din.data.prepare.negatives import sample_negatives
+from keras_din.data.prepare.log_format import LogFormat, times_of_log
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN, LeaveOneOut, positions
 from keras_din.data.prepare.split_rows import check_parts, split_rows
+from keras_din.data.prepare.value_counts import prepared_vocabularies
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.source import as_sources
 from keras_din.data.reading.times import time_or_order
-from keras_din.data.store.samples import Samples
-from keras_din.features import DEFAULT_LABEL, Feature
+from keras_din.features import Feature
 
 __all__ = ["prepare_interactions"]
 
@@ -153,6 +158,7 @@ def prepare_interactions(
     if not isinstance(negatives, str):
         negatives = positive_integer("negatives", negatives)
     given = negatives if isinstance(negatives, str) else None
+    duplicates = one_of("duplicates", duplicates, (None, "keep", "drop")) or "keep"
     source, split = as_source_by_part(source, split, sep, header, names)
     items, users = as_sources((items, users), sep)
     columns = log_columns(
@@ -174,7 +180,7 @@ def prepare_interactions(
     _check_counts(columns.counts, [user, *item_columns, *of_context])
 
     # Clean.
-    needed = [user, time, columns.item, *item_columns_in_log(columns, items), *row_columns]
+    needed = [user, time, *columns_of_behaviors(columns, items)]
     needed += [name for name in (given, split) if isinstance(name, str)]
     events, of_users = clean_log(
         source,
@@ -187,7 +193,7 @@ def prepare_interactions(
         required=[columns.item],
         time_unit=time_unit,
         time_format=time_format,
-        duplicates=one_of("duplicates", duplicates, (None, "keep", "drop")) or "keep",
+        duplicates=duplicates,
         not_compared=[split] if isinstance(split, str) and split not in row_columns else [],
         strict=strict,
     )
@@ -201,13 +207,42 @@ def prepare_interactions(
     _check_training(split, part)
     check_parts(split, part, events.time, allow_empty_parts, time_unit)
     shown = np.flatnonzero(part != LEFT_OUT)
-    if isinstance(negatives, str):
-        drawn = look_up_negatives(events.frame[negatives].iloc[shown], catalog.items, negatives)
+    unit, zones = times_of_log(
+        events.frame[time], events.report["time_unit"], time_unit, time_format
+    )
+    log_format = LogFormat(
+        user=user,
+        time=time,
+        time_unit=unit,
+        time_format=time_format,
+        time_zones=zones,
+        labels={},
+        sequences={sequence: None},
+        request=None,
+        separators=columns.separators,
+        sep=sep,
+        header=header,
+        names=None if names is None else list(names),
+        label_map={},
+        duplicates=duplicates,
+        max_bad=max_bad,
+        min_count=min_count,
+        negatives=negatives,
+        negatives_by=negatives_by,
+        ties=ties,
+        seed=seed,
+    )
+    trained = np.bincount(catalog.code[part == TRAIN], minlength=len(catalog.items))
+    if given:
+        drawn = look_up_negatives(events.frame[given].iloc[shown], catalog.items, given)
     else:
-        drawn = _draw(events, catalog, shown, part, negatives, negatives_by, seed)
+        met, number = (events.user, catalog.code), events.user[shown]
+        drawn = draw_negatives(number, met, trained, events.users, log_format, seed)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
 
-    counted, past = _count(columns.counts, events, catalog, shown, candidates)
+    counted, past = count_candidates(
+        columns.counts, events, catalog.code, catalog.features, shown, candidates
+    )
 
     # Encode.
     values = _training_values(events, catalog, candidates, part, position, of_context, counted)
@@ -220,22 +255,19 @@ def prepare_interactions(
     held = {name: of_item[name][catalog.code] for name in column_features(columns.of)}
     held |= {name: of_row[name] for name in column_features(columns.side_features)}
     log = build_behavior_log([(events.user, held, events.time)], len(events.users))
-    number, at = events.user[shown], events.time[shown]
-    start, end = (log.offsets[number], shown) if ties == "order" else log.before(number, at)
-    each = candidates.shape[1]
-    repeat = lambda values: np.repeat(values, each)  # noqa: E731
-    samples = Samples(
-        columns={name: of_row[name][repeat(shown)] for name in of_context}
-        | {name: values[candidates.ravel()] for name, values in of_item.items()}
-        | {name: features.column(name, values) for name, values in counted.items()},
-        history={sequence: (repeat(start), repeat(end))},
-        labels={DEFAULT_LABEL: np.tile(np.arange(each) == 0, len(shown))},
-        group=repeat(number),
-        request=repeat(shown),
-        time=repeat(at),
-        line=repeat(events.frame.index.to_numpy()[shown]),
+    samples = make_samples(
+        events,
+        shown,
+        candidates,
+        {name: of_row[name] for name in of_context},
+        of_item,
+        {name: features.column(name, values) for name, values in counted.items()},
+        log,
+        shown,
+        sequence,
+        ties,
     )
-    parts = cut_into_parts(samples, repeat(part[shown]))
+    parts = cut_into_parts(samples, np.repeat(part[shown], candidates.shape[1]))
     spec, of_vectors = prepared_vectors(spec, vectors, {sequence: log}, parts.get("train"))
     report = {
         "kind": "behaviors",
@@ -254,7 +286,28 @@ def prepare_interactions(
         "behaviors": {sequence: len(log)},
         "parts": count_parts(parts, spec),
     }
-    return PreparedData(spec, {sequence: log}, parts, report, events.bad, events.users, past=past)
+    of_all = np.concatenate([catalog.code, drawn.ravel()])  # Behaviors, and then negatives.
+    vocabularies = prepared_vocabularies(
+        spec,
+        columns,
+        lambda name: catalog.features[name].iloc[of_all] if name in of_item else events.frame[name],
+        lambda name: of_item[name][of_all] if name in of_item else of_row[name],
+        int(events.time.max()),
+    )
+    return PreparedData(
+        spec,
+        {sequence: log},
+        parts,
+        report,
+        events.bad,
+        events.users,
+        log_format=log_format,
+        vocabularies=vocabularies,
+        past=past,
+        deliveries=find_deliveries(events, [columns.item, *log_format.ids]).to_remember,
+        catalog=ItemCatalog.of_prepared(catalog, spec, trained, int(events.time.max())),
+        item_numbers=catalog.code.astype(np.int32),
+    )
 
 
 def _check_counts(counts: list, keys: list) -> None:
@@ -271,51 +324,12 @@ def _check_counts(counts: list, keys: list) -> None:
             )
 
 
-def _count(counts: list, events, catalog, shown: np.ndarray, candidates: np.ndarray) -> tuple:
-    """Counts the behaviors before each candidate.
-
-    Returns:
-        `(values, past)`: name of each `Count` -> a `Series`, one value per candidate, and the
-        `past_of_rows` of the log.
-    """
-    row = np.repeat(shown, candidates.shape[1])
-
-    def values(name, items, rows):
-        found = catalog.features.get(name)
-        return events.frame[name].iloc[rows] if found is None else found.iloc[items]
-
-    of_log = sort_by_keys(counts, lambda name: values(name, catalog.code, slice(None)), events.time)
-    past = past_of_rows(counts, of_log, {})
-    asked = sort_by_keys(
-        counts, lambda name: values(name, candidates.ravel(), row), events.time[row]
-    )
-    counted = counted_columns(counts, [past], asked)
-    return {name: pd.Series(each) for name, each in counted.items()}, past
-
-
 def _check_training(split, part: np.ndarray) -> None:
     if not (part == TRAIN).any():
         raise ValueError(
             "The split must leave training rows with a history, which a user's first behavior "
             f"does not have. Received: none from {split!r}."
         )
-
-
-def _draw(events, catalog, shown, part, negatives: int, negatives_by: str, seed: int) -> np.ndarray:
-    """Draws negatives for each sample: indices in the catalog `(rows, negatives)`."""
-    weights = None
-    if negatives_by == "popularity":
-        weights = np.bincount(catalog.code[part == TRAIN], minlength=len(catalog.items))
-    return sample_negatives(
-        events.user[shown],
-        len(catalog.items),
-        events.user,
-        catalog.code,
-        np.random.default_rng(seed),
-        per_positive=negatives,
-        popularity=weights,
-        names=events.users.tolist(),
-    )
 
 
 def _training_values(events, catalog, candidates, part, position, of_context: list, counted: dict):

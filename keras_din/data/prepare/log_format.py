@@ -1,15 +1,16 @@
-"""How a log was read, which prepared data keeps so that further days are read in the same way."""
+"""How a log was read, which prepared data stores so that further days are read in the same way."""
 
 import dataclasses
 
 import numpy as np
 
 from keras_din.checks import json_values
+from keras_din.data.reading.times import ORDER, UNITS, times_have_zones
 
 
 @dataclasses.dataclass(frozen=True)
 class LogFormat:
-    """The arguments of `prepare_impressions` that say where things are in a log.
+    """The arguments of `prepare_impressions` or `prepare_interactions` that describe a log.
 
     Attributes:
         user: Column of users.
@@ -17,8 +18,9 @@ class LogFormat:
         time_unit: The unit of its numbers, after it was detected.
         time_format: The format of its text, or `None`.
         time_zones: Whether its dates have time zones, see `times_have_zones`.
-        labels: Name of each label -> its column.
-        sequences: Name of each sequence -> the column that selects its behaviors.
+        labels: Name of each label -> its column. Empty for a log of behaviors.
+        sequences: Name of each sequence -> the column that selects its behaviors, or `None` if
+            each row is one.
         request: Column of requests, or `None`.
         separators: Name of a column with several values -> its separator.
         sep: Separator of CSV files, or `None`.
@@ -30,6 +32,10 @@ class LogFormat:
         min_count: How often a value must be seen to have its own embedding.
         weight: Column of weights, or `None`.
         counted: Columns of 0 and 1 that mark the events of `Count` features.
+        negatives: For a log of behaviors: the number of negatives per positive, or their column.
+        negatives_by: `"uniform"` or `"popularity"`.
+        ties: `"exclude"` or `"order"`.
+        seed: Seed of the negatives.
     """
 
     user: str
@@ -50,11 +56,21 @@ class LogFormat:
     min_count: int
     weight: str | None = None
     counted: list = dataclasses.field(default_factory=list)
+    negatives: int | str | None = None
+    negatives_by: str = "uniform"
+    ties: str = "exclude"
+    seed: int = 0
+
+    @property
+    def given_negatives(self) -> str | None:
+        """The column of negatives, or `None` if they are drawn."""
+        return self.negatives if isinstance(self.negatives, str) else None
 
     @property
     def ids(self) -> list:
-        """The columns of ids that are no features: the user, and the request if there is one."""
-        return [self.user] if self.request is None else [self.user, self.request]
+        """The columns of ids that are no features: of users, requests and given negatives."""
+        names = (self.user, self.request, self.given_negatives)
+        return [name for name in names if name is not None]
 
     @property
     def numbers(self) -> list:
@@ -65,7 +81,7 @@ class LogFormat:
     def flags(self) -> list:
         """The columns of labels, behaviors of sequences and events of counts, each once."""
         flags = [*self.labels.values(), *self.sequences.values(), *self.counted]
-        return list(dict.fromkeys(flags))
+        return [name for name in dict.fromkeys(flags) if name is not None]
 
     def to_dict(self) -> dict:
         """Returns the format as JSON values."""
@@ -82,6 +98,20 @@ class LogFormat:
         label_map = {name: dict(pairs) for name, pairs in fields["label_map"].items()}
         zones = tuple(fields["time_zones"])
         return cls(**fields | {"label_map": label_map, "time_zones": zones})
+
+
+def times_of_log(values, found_unit: str, time_unit: str, time_format: str | None) -> tuple:
+    """Returns `time_unit` and `time_zones` of the `LogFormat` of a log.
+
+    Args:
+        values: The column of times.
+        found_unit: The unit that was detected.
+        time_unit: The unit that was given.
+        time_format: The format of times, or `None`.
+    """
+    unit = found_unit if found_unit in (*UNITS, ORDER) else "auto"
+    has_zones = time_unit != ORDER and not time_format
+    return unit, times_have_zones(values) if has_zones else ()
 
 
 def _plain(key):

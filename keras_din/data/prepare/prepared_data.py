@@ -26,8 +26,10 @@ from keras_din.data.prepare.count_snapshots import snapshots_of
 from keras_din.data.prepare.counts import load_past, save_past
 from keras_din.data.prepare.day import (
     load_bad_rows,
+    load_item_numbers,
     load_users,
     save_bad_rows,
+    save_item_numbers,
     save_users,
     update_columns,
 )
@@ -38,6 +40,7 @@ from keras_din.data.prepare.days_folder import (
     save_days,
     save_growth,
 )
+from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.item_groups import item_groups
 from keras_din.data.prepare.joined_days import join_days, take_rows
 from keras_din.data.prepare.log_columns import refuse_order
@@ -111,6 +114,10 @@ class PreparedData:
         known_last_time: `last_time`, if it is known.
         deliveries: The number of rows and a checksum of each file, or log, that was read.
         past: What `Count` features count: names of key columns -> `PastEvents`.
+        catalog: For data of `prepare_interactions`, the `ItemCatalog` from which the negatives of
+            further days are drawn. Otherwise `None`.
+        item_numbers: int32 `(events,)`, the number in the catalog of the item of each behavior, or
+            `None`.
 
     Raises:
         ValueError: If `behaviors` or `parts` have other names, or JSON does not support `report`.
@@ -136,6 +143,8 @@ class PreparedData:
     deliveries: list = dataclasses.field(default_factory=list)
     known_last_time: int | None = None
     past: dict = dataclasses.field(default_factory=dict)
+    catalog: ItemCatalog | None = None
+    item_numbers: np.ndarray | None = None
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -296,19 +305,31 @@ class PreparedData:
     ) -> "PreparedData":
         """Returns the data with a further log, such as that of the next day, as a new `Day`.
 
-        The log is read like the one that `prepare_impressions` prepared: the same columns, units
-        and types. The histories of its rows contain the behaviors of all days before. Rows that
-        are there already, and their histories, do not change. The cost depends on the length of
-        the log and of the vocabularies, and not on the number of events before.
+        The log is read like the one that `prepare_impressions` or `prepare_interactions` prepared:
+        the same columns, units and types. The histories of its rows contain the behaviors of all
+        days before. Rows that are there already, and their histories, do not change. The cost
+        depends on the length of the log and of the vocabularies, and not on the number of events
+        before.
 
-        Vocabularies that `prepare_impressions` learned grow. A value is admitted when it was seen
-        `min_count` times in all logs. It gets the next index, or that of an evicted value; no
-        other value moves. Until then it is out-of-vocabulary. `keras_din.grow` makes the model of
-        the new `spec`.
+        Vocabularies that were learned grow. A value is admitted when it was seen `min_count` times
+        in all logs. It gets the next index, or that of an evicted value; no other value moves.
+        Until then it is out-of-vocabulary. `keras_din.grow` makes the model of the new `spec`.
+
+        In a log of behaviors, of `prepare_interactions`, each row is a positive, except the first
+        behavior of a user in all logs. Its negatives are drawn like those of
+        `prepare_interactions`, from the items of all logs and tables until then, and not from
+        items of the user's list until then. To find that list, the items of the users' behaviors
+        in all days are read. An item that was not in a log or table for `max_age` days, or that
+        `max_values` removed from the vocabulary, is not drawn any more. The drawn values count as
+        seen for `min_count`, but not for `max_age`. The draws depend on the `seed` of
+        `prepare_interactions` and the number of the append: a day that is appended in two pieces
+        has the same positives and histories, but other negatives. An item keeps its features
+        unless a later table of items replaces them.
 
         Args:
             source: The log, see `prepare_impressions`.
-            items: Table with one row per item, for columns that are not in the log.
+            items: Table with one row per item, for columns that are not in the log. In a log of
+                behaviors, its items are also drawn as negatives.
             users: Table with one row per user, for columns that are not in the log.
             vectors: Vectors of new items, same as in `prepare_impressions`. A new item without
                 one has the mean vector, which is counted and printed. Known items keep theirs.
@@ -320,17 +341,18 @@ class PreparedData:
             evict: Which values leave first if there are more: `"least_recent"`, those that were
                 not seen for the longest time, or `"least_frequent"`. Values of the log stay.
             max_bad: The largest share of rows that may be kept aside for one reason, by default
-                that of `prepare_impressions`.
+                that of the log that was prepared.
 
         Returns:
-            A `PreparedData` with one more `Day`. Files whose rows were all read before, by
-            `prepare_impressions` or `append`, are left out, also the first rows of a file that has
+            A `PreparedData` with one more `Day`. Files whose rows were all read before, when the
+            data was prepared or by `append`, are left out, also the first rows of a file that has
             grown, and a notice is printed. If no other rows are there, this data.
 
         Raises:
-            ValueError: If `prepare_impressions` of this version did not prepare the data, a column
-                is missing or has another type than before, too many rows are bad, or there are
-                late rows with `late="refuse"`.
+            ValueError: If neither `prepare_impressions` nor `prepare_interactions` of this version
+                prepared the data, a column is missing or has another type than before, too many
+                rows are bad, there are late rows with `late="refuse"`, or no negative is left for
+                a user.
 
         Example:
 
@@ -595,7 +617,8 @@ class PreparedData:
         if self.log_format is not None:
             text = json.dumps(self.log_format.to_dict(), indent=1, ensure_ascii=False)
             (folder / _LOG_FORMAT).write_text(text, encoding="utf-8")
-        save_growth(folder, self.spec, self.vocabularies)
+        save_growth(folder, self.spec, self.vocabularies, self.catalog)
+        save_item_numbers(self.item_numbers, folder)
         save_days(folder, self)
         save_past(self.past, folder)
         save_header(folder, list(self.parts), self.report)
@@ -611,7 +634,7 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
-        spec, vocabularies, load, of_days = load_days(folder)
+        spec, vocabularies, catalog, load, of_days = load_days(folder)
         # Version 0.1 used the British spelling.
         behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
         log_format = folder / _LOG_FORMAT
@@ -634,6 +657,8 @@ class PreparedData:
             deliveries=of_days.get("deliveries", []),
             known_last_time=of_days.get("last_time"),
             past=load_past(folder),
+            catalog=catalog,
+            item_numbers=load_item_numbers(folder),
         )
         return data.updated(spec, vocabularies)
 

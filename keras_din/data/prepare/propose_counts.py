@@ -16,7 +16,7 @@ _WITHOUT = {
 
 def propose_counts(data) -> dict:
     """Returns `{name: (entry or None, reason)}` of counts of the item."""
-    if data.log_format is None:
+    if data.log_format is None or not data.log_format.labels:
         reason = _WITHOUT.get(data.report.get("kind", ""), "the data is not of a log")
         return {"counts": (None, reason)}
     samples = data.parts["train"]

@@ -81,17 +81,32 @@ def own_behaviors(day: DayBehaviors, place: np.ndarray) -> tuple:
         day: The day.
         place: The number in the day of each user `(users,)`, or -1.
     """
+    user, event = own_events(day, place)
+    return user, *_take(day, event)
+
+
+def own_events(day: DayBehaviors, place: np.ndarray) -> tuple:
+    """Returns `(user, event)` of what happened in a day: int64 `(events,)` each.
+
+    Args:
+        day: The day.
+        place: See `own_behaviors`.
+    """
     number = np.flatnonzero(place >= 0)
     start, end = day.log.offsets[place[number]], day.log.offsets[place[number] + 1]
-    return _events(day, number, start, end, own=True)
+    event, user = ranges(start, end - start), np.repeat(number, end - start)
+    if day.is_own is None:
+        return user, event
+    is_own = np.asarray(day.is_own)[event]
+    return user[is_own], event[is_own]
 
 
-def _events(day: DayBehaviors, number, start, end, own: bool = False) -> tuple:
+def _events(day: DayBehaviors, number, start, end) -> tuple:
     """Returns `(user, columns, time)` of the events `start` to `end - 1` of each user."""
-    size = end - start
-    place, user = ranges(start, size), np.repeat(number, size)
-    if own and day.is_own is not None:
-        is_own = np.asarray(day.is_own)[place]
-        place, user = place[is_own], user[is_own]
-    columns = {name: values[place] for name, values in day.log.columns.items()}
-    return user, columns, np.asarray(day.log.time)[place]
+    return np.repeat(number, end - start), *_take(day, ranges(start, end - start))
+
+
+def _take(day: DayBehaviors, event: np.ndarray) -> tuple:
+    """Returns `(columns, time)` of events."""
+    columns = {name: values[event] for name, values in day.log.columns.items()}
+    return columns, np.asarray(day.log.time)[event]

@@ -30,7 +30,7 @@ def check_value_types(spec: FeatureSpec, values_of: Callable, separators: dict) 
         if feature.table is None or not isinstance(feature.table.values, Vocabulary):
             continue
         values = raw_column(feature, values, separators)
-        found, expected = raw_values(feature.name, values).kind, feature.values.raw_dtype
+        found, expected = raw_values(feature.name, values).kind, feature.table.values.raw_dtype
         if len(values) and found != expected:
             raise type_error(feature.name, expected, found, values.iloc[0])
 

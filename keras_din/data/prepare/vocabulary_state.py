@@ -71,7 +71,13 @@ class VocabularyState:
         return dataclasses.replace(state, waiting=state._waiting(unknown, time))
 
     def append(
-        self, seen: pd.Series, time: int, number: int, min_count: int, eviction: Eviction
+        self,
+        seen: pd.Series,
+        time: int,
+        number: int,
+        min_count: int,
+        eviction: Eviction,
+        only_drawn: bool = False,
     ) -> tuple:
         """Counts the values of another log, admits new values and evicts old ones.
 
@@ -82,31 +88,35 @@ class VocabularyState:
         no value would be left, all stay.
 
         Args:
-            seen: Raw values of the log -> in how many rows they are.
+            seen: Raw values of the log -> in how many rows they are. A value with 0 is in use, such
+                as an item that is on sale: it stays, but is not admitted.
             time: The last time of the log.
             number: The number of this append, from 1.
             min_count: How often a value must be seen.
             eviction: Which values leave.
+            only_drawn: Whether the values were not seen, but drawn as negatives. They are counted
+                and admitted, no value leaves, and the last times of known values stay.
 
         Returns:
             `(state, report)`: the new `VocabularyState`, and how many values were `admitted`,
             `evicted` and are `waiting`.
         """
-        count, last_seen, waiting = self._seen(seen, time)
+        count, last_seen, waiting = self._seen(seen, _NEVER if only_drawn else time, time)
         entries = list(self.values.entries)
         is_value = np.array([value is not None for value in entries])
         today = np.zeros(len(entries), bool)
         position, known = look_up(self.values, seen.index.to_numpy())
         today[position[known]] = True
 
-        new = waiting[waiting.index.isin(seen.index) & (waiting["count"] >= min_count)]
+        is_new = waiting.index.isin(seen.index[seen > 0])
+        new = waiting[is_new & (waiting["count"] >= min_count)]
         # Clients send this value as padding, such as 0 if no item is 0.
         new = new[new.index != self.values.padding_value]
         # By value and then by count, so that the order of the rows of a log changes nothing.
         new = new.sort_index().sort_values("count", ascending=False, kind="stable")
-        may_leave = is_value & ~today & ~self._determines_padding()
+        may_leave = is_value & ~today & ~self._determines_padding() & (not only_drawn)
         leaves = np.zeros(len(entries), bool)
-        if eviction.max_age is not None:
+        if eviction.max_age is not None and not only_drawn:
             oldest = time - eviction.max_age
             leaves = may_leave & (last_seen[NUM_RESERVED:][: len(entries)] < oldest)
             waiting = waiting[waiting["last_seen"] >= oldest]
@@ -153,14 +163,15 @@ class VocabularyState:
             return np.zeros(len(self.values.entries), bool)
         return np.array([v is not None and padding < v <= 0 for v in self.values.entries], bool)
 
-    def _seen(self, seen: pd.Series, time: int) -> tuple:
+    def _seen(self, seen: pd.Series, time_of_known: int, time: int) -> tuple:
         """Returns `count`, `last_seen` and `waiting` with the values of one more log."""
         count, last_seen = self.count.copy(), np.array(self.last_seen)
         position, known = look_up(self.values, seen.index.to_numpy())
         rows = position[known] + NUM_RESERVED
         count[rows] += seen.to_numpy()[known]
-        last_seen[rows] = np.maximum(last_seen[rows], time)
-        return count, last_seen, self._waiting(seen[~known], time)
+        last_seen[rows] = np.maximum(last_seen[rows], time_of_known)
+        unknown = seen[~known]
+        return count, last_seen, self._waiting(unknown[unknown > 0], time)
 
     def _waiting(self, unknown: pd.Series, time: int) -> pd.DataFrame:
         """Returns `waiting` with the unknown values of one more log."""
