@@ -16,7 +16,9 @@ from keras_din import logits
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
 from keras_din.losses import BinaryCrossentropy
+from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
+from keras_din.losses.ranking_loss import RankingLoss
 from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
@@ -42,7 +44,7 @@ def _any_arguments(init: _Init) -> _Init:
 class CTRModel(keras.Model):
     """A functional model whose losses and metrics treat each candidate as a sample.
 
-    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with five differences. With several
+    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with six differences. With several
     labels a model has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`, and the
     following holds for each output.
 
@@ -52,6 +54,9 @@ class CTRModel(keras.Model):
       use the weights unchanged.
     - The binary crossentropy of Keras and of `keras_din.losses` is computed from logits on every
       backend if `ctr` is the output of `keras_din.layers.ClickProbability`.
+    - Losses that rank, such as `keras_din.losses.PairwiseLogistic`, read the group of each row from
+      the entry `"_group"` of the inputs, which the layers do not read. Batches without groups are
+      an error, unless rows are requests with several candidates.
     - The model has the fingerprint of its spec, also after saving, loading and cloning.
       `keras_din.export`, `evaluate`, `fit` and the commands refuse another spec.
     - Inputs that `fit` cannot read, file formats that cannot be loaded, and files of keras_din 0.1
@@ -90,6 +95,8 @@ class CTRModel(keras.Model):
     ```
     """
 
+    _has_groups = False  # Whether `fit` has seen that candidates form groups.
+
     @_any_arguments
     def __init__(self, inputs, outputs, name=None, *, spec=None, **kwargs):
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
@@ -123,6 +130,25 @@ class CTRModel(keras.Model):
         arguments["loss"] = KerasBinaryCrossentropy.in_place_of(arguments["loss"])
         super().compile(optimizer, *arguments.values(), *args, **kwargs)
         self._build_losses_and_metrics()
+        if any(not loss.supports_jit for loss in self._ranking_losses()):
+            self.jit_compile = False
+
+    def _ranking_losses(self) -> list:
+        losses = keras.tree.flatten(getattr(self, "loss", None))
+        return [loss for loss in losses if isinstance(loss, RankingLoss)]
+
+    def _check_groups(self, x, y=None) -> bool:
+        """Returns whether the candidates of batches form groups, as far as shapes show it.
+
+        Raises:
+            ValueError: If a loss needs groups and the batches have none.
+        """
+        losses = self._ranking_losses()
+        return bool(losses) and check_groups(losses[0].name, x, y)
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        inputs, mask = without_groups(inputs), without_groups(mask)
+        return super().call(inputs, training=training, mask=mask, **kwargs)
 
     def _build_losses_and_metrics(self):
         """Builds the compiled losses and metrics, so that `compile` raises their errors.
@@ -157,6 +183,9 @@ class CTRModel(keras.Model):
                 "`y` must be given: the loss compares it with the output. Pass `x` and `y`, "
                 "or a dataset of (x, y). Received: no labels."
             )
+        if not self._has_groups:  # For batches whose shapes `fit` does not know.
+            self._check_groups(x, y)
+        groups = grouping(x, y_pred)
         y, y_pred, sample_weight = one_row_per_candidate(y, y_pred, sample_weight)
         if isinstance(sample_weight, dict):
             sample_weight = {
@@ -166,7 +195,8 @@ class CTRModel(keras.Model):
         elif sample_weight is not None:
             (loss, *_) = keras.tree.flatten(self.loss) or [None]
             sample_weight = _scale_for_padding(sample_weight, loss)
-        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        with groups:
+            return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_loss_and_updates(self, *args, **kwargs):
         # Keras' trainer for JAX calls the model and computes its loss in this method.
@@ -195,7 +225,13 @@ class CTRModel(keras.Model):
     def fit(self, x=None, y=None, *args, **kwargs):
         arguments = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         self._check_data("x", x)
-        self._check_data("validation_data", arguments.get("validation_data"))
+        validation_data = arguments.get("validation_data")
+        self._check_data("validation_data", validation_data)
+        if isinstance(validation_data, (list, tuple)):
+            self._check_groups(*validation_data[:2])
+        elif validation_data is not None:
+            self._check_groups(validation_data)
+        self._has_groups = self._check_groups(x, y)
         _refuse_class_weight(arguments.get("class_weight"))
         _check_negative_rate(self.loss, negative_rate_of(x))
         with self._functions_dropped_after_an_error():
@@ -204,18 +240,21 @@ class CTRModel(keras.Model):
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         _refuse_class_weight(class_weight)
+        self._has_groups = self._check_groups(x, y)
         with self._functions_dropped_after_an_error():
             self._build_optimizer()
             return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x=None, y=None, *args, **kwargs):
         self._check_data("x", x)
+        self._has_groups = self._check_groups(x, y)
         with self._functions_dropped_after_an_error():
-            return super().evaluate(x, *args, **kwargs)
+            return super().evaluate(x, y, *args, **kwargs)
 
-    def test_on_batch(self, *args, **kwargs):
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        self._has_groups = self._check_groups(x, y)
         with self._functions_dropped_after_an_error():
-            return super().test_on_batch(*args, **kwargs)
+            return super().test_on_batch(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         self._check_data("x", x)

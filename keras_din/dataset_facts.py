@@ -18,8 +18,10 @@ of a dataset always replace those of its sources.
 import inspect
 from typing import Any
 
-__all__ = ["groups_of", "negative_rate_of", "record_in_graph", "spec_of", "specs_of"]
+__all__ = ["GROUP", "groups_of", "negative_rate_of", "record_in_graph", "spec_of", "specs_of"]
 
+# The entry of `x` that has the group of each row, for losses that rank. No feature has this name.
+GROUP = "_group"
 _NONE = object()
 _RECORDED = "_keras_din_datasets"
 
@@ -143,4 +145,4 @@ def _input_names(dataset) -> list | None:
     """Returns the names of the inputs in a dataset of `(x, y)` or of `x`."""
     spec = getattr(dataset, "element_spec", None)
     x = spec[0] if isinstance(spec, tuple) else spec
-    return sorted(x) if isinstance(x, dict) else None
+    return sorted(set(x) - {GROUP}) if isinstance(x, dict) else None

@@ -69,6 +69,8 @@ SLOW = (
     "tests/layers/test_behavior_transformer.py::test_contract*options1*",
     "tests/layers/test_interest_extractor.py::test_layer_learns*",
     "tests/layers/test_moving_moments.py*[[]1000-*",
+    "tests/losses/test_grouping.py::test_batches_by_user_of_a_log[[]pairwise_logistic]",
+    "tests/losses/test_grouping.py::test_other_backends*",
     "tests/models/test_against_numpy.py*[[]base]",
     "tests/models/test_bst.py::test_exported*",
     "tests/models/test_bst.py::test_model_learns*",

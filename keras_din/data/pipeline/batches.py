@@ -1,10 +1,10 @@
 """The pipeline: builds a `tf.data.Dataset` of whole batches from samples and behavior logs."""
 
-import numpy as np
 import tensorflow as tf
 
-from keras_din.checks import positive_integer
+from keras_din.checks import one_of, positive_integer
 from keras_din.data.pipeline.tensors import column_tensor
+from keras_din.data.pipeline.user_order import UserOrder, index_type, shuffled
 from keras_din.data.store.arrays import first_where
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.consistency import (
@@ -14,7 +14,7 @@ from keras_din.data.store.consistency import (
     request_starts,
 )
 from keras_din.data.store.samples import Samples
-from keras_din.dataset_facts import record_in_graph
+from keras_din.dataset_facts import GROUP, record_in_graph
 from keras_din.features import TIME, FeatureSpec
 from keras_din.time_index import graph_in_units, graph_indices
 
@@ -30,6 +30,7 @@ def dataset(
     shuffle: bool = False,
     seed: int = 0,
     by_request: bool = False,
+    batch_by: str | None = None,
     first_epoch: int = 0,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
@@ -51,6 +52,11 @@ def dataset(
             iterator that is read counts as an epoch.
         seed: Seed of the orders.
         by_request: Whether a row is a request with all its candidates.
+        batch_by: `"user"` for losses that rank the rows of one user, such as
+            `keras_din.losses.PairwiseLogistic`. All rows of a user (of a `group` of the samples)
+            are then adjacent, in the order of the samples; `shuffle` shuffles users. Batches keep
+            their size, so the rows of a user are cut where a batch ends. `x` has one more entry,
+            `"_group"`, which models do not read.
         first_epoch: Number of the first epoch. To continue training after epoch `e`, pass
             `first_epoch=e`. The rows then come in the same order as in uninterrupted training.
         drop_remainder: Whether to drop a last batch that is not full.
@@ -63,7 +69,8 @@ def dataset(
         several labels. There is 1 candidate per row, or with `by_request` all candidates of the
         request. Requests of unequal size are padded with 0. If `samples` have weights or there is
         such padding, elements are `(x, y, sample_weight)`, with float32 weights
-        `(batch, candidates)` that are 0 on padding.
+        `(batch, candidates)` that are 0 on padding. With `batch_by`, `x["_group"]` is int32
+        `(batch,)`: rows of one user have the same number in a batch.
 
         The dataset has three attributes. `groups` is the group of each row, int64 `(rows,)`, or
         `None` if shuffled. `spec` is the spec, which models compare with their own.
@@ -103,23 +110,29 @@ def dataset(
         )
     if by_request:
         _check_requests(spec, samples, columns, bounds)
-    element = _element(spec, behaviors, samples, columns, bounds)
+    one_of("batch_by", batch_by, (None, "user"))
+    firsts = slice(rows) if bounds is None else bounds[:rows]
+    users = UserOrder(samples.group[firsts]) if batch_by else None
+    element = _element(spec, behaviors, samples, columns, bounds, batch_by is not None)
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
     if shuffle:
         # One Python call per epoch. The order is a permutation of all rows, without a buffer.
         def orders():
             nonlocal first_epoch
             epoch, first_epoch = first_epoch, first_epoch + 1
-            yield _order(rows, seed, epoch)
+            yield shuffled(rows, seed, epoch) if users is None else users.epoch(seed, epoch)
 
         order = tf.data.Dataset.from_generator(
-            orders, output_signature=tf.TensorSpec((rows,), _index_type(rows))
+            orders, output_signature=tf.TensorSpec((rows,), index_type(rows))
         )
         batched = order.flat_map(
             lambda order: starts.map(
                 lambda start: tf.cast(order[start : start + batch_size], tf.int64)
             )
         ).apply(tf.data.experimental.assert_cardinality(batches))
+    elif users is not None and users.rows is not None:
+        by_user = column_tensor(users.rows)
+        batched = starts.map(lambda start: tf.cast(by_user[start : start + batch_size], tf.int64))
     else:
         batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
     result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -133,22 +146,13 @@ def dataset(
     result.spec, result.groups = spec, None
     result.values_missing = count_missing(spec, columns)
     if not shuffle:
-        firsts = slice(rows) if bounds is None else bounds[:rows]
-        result.groups = samples.group[firsts][: batches * batch_size]
+        groups = samples.group[firsts]
+        if users is not None and users.rows is not None:
+            groups = groups[users.rows]
+        result.groups = groups[: batches * batch_size]
     if not tf.executing_eagerly():
         record_in_graph(result, tf.compat.v1.get_default_graph())
     return result
-
-
-def _index_type(rows: int):
-    return np.int32 if rows < 2**31 else np.int64
-
-
-def _order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch: same as `permutation(rows)` of its generator, in half the memory."""
-    order = np.arange(rows, dtype=_index_type(rows))
-    np.random.default_rng([seed, epoch]).shuffle(order)
-    return order
 
 
 def _check_requests(spec, samples, columns, bounds) -> None:
@@ -163,8 +167,9 @@ def _check_requests(spec, samples, columns, bounds) -> None:
         check_shared("`time`", samples.time, bounds)
 
 
-def _element(spec, behaviors, samples, columns, bounds):
+def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
     """Returns the function from the row numbers of a batch to its element."""
+    read_group = _read(samples.group) if has_groups else None
     # Features share the columns of times, which must not be copied several times.
     read_times = {
         sequence.name: _read(behaviors[sequence.name].time)
@@ -242,6 +247,8 @@ def _element(spec, behaviors, samples, columns, bounds):
             if info.feature.is_numeric:
                 numbers = tf.cast(x[name], tf.float32)
                 x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.fill_value)
+        if read_group:
+            x[GROUP] = _number_groups(read_group(first))
         labels = {output: look_up(read, candidate_rows) for output, read in read_labels.items()}
         y = labels if len(labels) > 1 else next(iter(labels.values()))
         if read_weight:
@@ -252,6 +259,12 @@ def _element(spec, behaviors, samples, columns, bounds):
         return x, y
 
     return element
+
+
+def _number_groups(groups):
+    """Numbers adjacent groups of a batch from 0: `(batch,)` -> int32 `(batch,)`."""
+    is_new = tf.cast(groups[1:] != groups[:-1], tf.int32)
+    return tf.concat([[0], tf.cumsum(is_new)], axis=0)
 
 
 def _read(column):

@@ -168,6 +168,7 @@ class PreparedData:
         shuffle: bool = False,
         seed: int = 0,
         by_request: bool = False,
+        batch_by: str | None = None,
         first_epoch: int = 0,
     ) -> "tf.data.Dataset":
         """Creates the `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
@@ -185,6 +186,7 @@ class PreparedData:
             shuffle=shuffle,
             seed=seed,
             by_request=by_request,
+            batch_by=batch_by,
             first_epoch=first_epoch,
         )
         result.negative_rate = self.negative_rate if part == "train" else 1.0
