@@ -61,6 +61,10 @@ class ClickRates(NamedTuple):
         """Whether the outputs of the model are click rates already, or `raw` is set."""
         return self.raw or all(rate.factor == 1 for rate in self.of_outputs.values())
 
+    def scales(self, output: str) -> bool:
+        """Whether the odds of an output are changed."""
+        return not self.raw and self.of_outputs[output].factor != 1
+
     def model(self, model: keras.Model) -> keras.Model:
         """Returns a model whose outputs are click rates: `model` itself if nothing is undone."""
         if self.undoes_nothing:

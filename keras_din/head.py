@@ -1,5 +1,7 @@
 """The output layers of a model, and the `CTRModel` of a graph."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -7,17 +9,20 @@ from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
 from keras_din.features import DEFAULT_OUTPUT, FeatureSpec, Label, id_feature
 from keras_din.graph import operations_before
-from keras_din.layers import MLP, ClickProbability, Embedding, NumberOutput
+from keras_din.layers import MLP, ClickProbability, Embedding, NumberOutput, ProductLogits
 
 __all__ = [
     "bias_of_item",
     "ctr_head",
     "ctr_model",
+    "head_logits",
     "join",
     "label_heads",
     "label_output",
+    "label_outputs",
     "only_label",
     "probability",
+    "representation_of",
 ]
 
 _CLICK = Label()
@@ -50,7 +55,21 @@ def ctr_head(
 
     Returns:
         Float32 tensor `(batch, candidates)`.
+
+    Raises:
+        ValueError: If the label is given another one.
     """
+    if label.given is not None:
+        raise ValueError(
+            "`label` must have no `given`, whose output would be a product of two: use "
+            f"`label_heads` for all labels. Received: {label!r}."
+        )
+    logits = head_logits(parts, target_mask, hidden_units, activation, dropout, bias, label)
+    return label_output(label, logits, target_mask)
+
+
+def head_logits(parts, target_mask, hidden_units, activation, dropout, bias=None, label=_CLICK):
+    """Computes `MLP([parts]) + bias`, float32 `(batch, candidates, 1)`, see `ctr_head`."""
     hidden_units = layer_sizes("hidden_units", hidden_units)
     prefix = "" if label.output == DEFAULT_OUTPUT else f"{label.output}_"
     top = MLP(hidden_units, activation, dropout, name=f"{prefix}top")
@@ -59,7 +78,7 @@ def ctr_head(
     logit = keras.layers.EinsumDense(
         "bcd,du->bcu", (None, 1), bias_axes="u", dtype="float32", name=f"{prefix}logit"
     )(x)
-    return label_output(label, logit if bias is None else logit + bias, target_mask)
+    return logit if bias is None else logit + bias
 
 
 def label_heads(
@@ -72,6 +91,8 @@ def label_heads(
     bias=None,
 ):
     """Computes one `ctr_head` per label of a spec, all with the same parts.
+
+    The output of a label that is given another one is a product, see `label_outputs`.
 
     Args:
         spec: A `FeatureSpec`.
@@ -89,11 +110,45 @@ def label_heads(
         ValueError: If there is a bias and the spec has several labels.
     """
     labels = spec.labels if bias is None else [only_label(spec)]
-    heads = {
-        label.output: ctr_head(parts, target_mask, hidden_units, activation, dropout, bias, label)
+    logits = {
+        label.name: head_logits(parts, target_mask, hidden_units, activation, dropout, bias, label)
         for label in labels
     }
-    return heads if len(heads) > 1 else heads[labels[0].output]
+    return label_outputs(spec, logits, target_mask)
+
+
+def label_outputs(spec, logits, target_mask):
+    """Computes the outputs of all labels of a spec from their logits, see `label_output`.
+
+    The output of a label that is given another one is the product of that label's output and of
+    the factor `sigmoid(logits)`, as in ESMM. It is computed from logits, see `ProductLogits`.
+
+    Args:
+        spec: A `FeatureSpec`.
+        logits: Name of the label -> float tensor `(batch, candidates, 1)`.
+        target_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
+
+    Returns:
+        The tensor of the single label, or a dict by the names of the outputs.
+    """
+    labels = {label.name: label for label in spec.labels}
+    factors = {label.name: factor for factor, label in spec.factors.items()}
+    mask = ops.expand_dims(target_mask, -1)
+
+    @functools.cache
+    def total_logits(name):
+        given = labels[name].given
+        if given is None:
+            return logits[name]
+        factor = ops.where(mask, logits[name], _LOGIT_OF_ZERO)  # An export returns it too.
+        product = ProductLogits(factors[name], dtype="float32", name=factors[name])
+        return product(total_logits(given), factor)
+
+    heads = {
+        label.output: label_output(label, total_logits(name), target_mask)
+        for name, label in labels.items()
+    }
+    return heads if len(heads) > 1 else heads[spec.outputs[0]]
 
 
 def label_output(label: Label, logits, target_mask):
@@ -114,6 +169,43 @@ def label_output(label: Label, logits, target_mask):
     padding = _LOGIT_OF_ZERO if link == "log" else 0.0
     logits = ops.where(target_mask, ops.squeeze(logits, -1), padding)
     return NumberOutput(link, dtype="float32", name=label.output)(logits)
+
+
+def representation_of(model):
+    """Returns what a model feeds to the MLPs of its heads.
+
+    Args:
+        model: A model of `label_heads`.
+
+    Returns:
+        `(parts, target_mask)`: the float tensor `(batch, candidates, dim)` of `join`, and the bool
+        tensor `(batch, candidates)`.
+
+    Raises:
+        ValueError: If the logit of the model is not computed by an MLP alone.
+    """
+    # Each output has the same parts. That of a product is further away.
+    ways = [_way_to_top(tensor) for tensor in keras.tree.flatten(model.output)]
+    found = next((way for way in ways if way is not None), None)
+    if found is None:
+        raise ValueError(
+            "The logit of the model must be computed by an MLP alone, without a bias, a linear "
+            f"part or counts. Received: the model {model.name!r}."
+        )
+    return found
+
+
+def _way_to_top(tensor):
+    """Returns the inputs of the MLP that computes an output, or `None` if there is more."""
+    while True:
+        operation = tensor._keras_history.operation
+        inputs = [t for node in operation._inbound_nodes for t in node.input_tensors]
+        numbers = [t for t in inputs if t.dtype != "bool"]
+        if len(numbers) != 1:
+            return None
+        (tensor,) = numbers
+        if isinstance(operation, MLP):
+            return tensor, next(t for t in inputs if t.dtype == "bool")
 
 
 def only_label(spec: FeatureSpec) -> Label:

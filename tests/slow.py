@@ -124,6 +124,8 @@ SLOW = (
     "tests/serving/test_click_rates.py::test_both_signatures*[[]int8]",
     "tests/serving/test_clients.py*",
     "tests/serving/test_count_snapshots.py::test_skew*",
+    "tests/serving/test_given.py::test_files*",
+    "tests/serving/test_given.py::test_skew*",
     "tests/serving/test_number_features.py::test_files*",
     "tests/serving/test_number_features.py::test_version_computes*",
     "tests/serving/test_portable.py::test_a_model_of_mixed_precision*",

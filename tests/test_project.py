@@ -63,6 +63,7 @@ def test_public_names():
         "build_dien",
         "build_din",
         "build_lr",
+        "build_multi_task",
         "build_pnn",
         "build_popularity",
         "build_wide_deep",

@@ -197,8 +197,8 @@ def test_difference_of_any_output_is_found(data, trained, tmp_path):
 
 def test_invalid_exports(data, trained, tmp_path):
     model, *_ = trained
-    with pytest.raises(ValueError, match=r"`order_by` must be one of 'ctr', 'cvr'\. Received"):
-        kd.export(model, data.spec, tmp_path / "two", order_by="buy")
+    with pytest.raises(ValueError, match=r"`order_by` must be a formula .* output or label 'like'"):
+        kd.export(model, data.spec, tmp_path / "two", order_by="like")
     one = kd.FeatureSpec(target=data.spec.target, sequences=data.spec.sequences)
     with pytest.raises(ValueError, match=r"must have the names of .*\['ctr'\]\. Received: \['ctr'"):
         kd.export(model, one, tmp_path / "two")

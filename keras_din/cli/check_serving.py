@@ -38,6 +38,7 @@ def add_arguments(parser):
 
 def run(options) -> None:
     """Prints the differences, and fails if there are any."""
+    from keras_din.serving.checks.export_arguments import served_model
     from keras_din.serving.checks.skew import find_skew
     from keras_din.serving.graph.float32_layers import float32_outputs
     from keras_din.serving.graph.int8_tables import Int8Tables
@@ -55,7 +56,7 @@ def run(options) -> None:
     run, rows, batches = read(options)
     description = read_description(version)
     rates, differ = _click_rates(description, run)
-    model = rates.model(run.model)
+    model = served_model(run.model, run.spec, rates)
     int8 = description["tables"]["dtype"] == "int8"
     live = Int8Tables(model).outputs if int8 else float32_outputs(model)
     skew = find_skew(version, run.spec, live, batches)

@@ -7,6 +7,7 @@ which takes indices.
   keras-din export runs/din exported_models/din
   keras-din export runs/din exported_models/din --keep 3 --tables int8
   keras-din export runs/din exported_models/din --order-by cvr
+  keras-din export runs/din exported_models/din --order-by 'click * long_view ** 0.3'
   keras-din export runs/din exported_models/din --snapshots
   keras-din export runs/din exported_models/din --delta
   keras-din export runs/din exported_models/din --delta 1795599111
@@ -52,9 +53,9 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--order-by",
-        metavar="OUTPUT",
-        help="the output by which the signature `rank` orders candidates, for a model with "
-        "several (default: that of the first label)",
+        metavar="FORMULA",
+        help="the output or label by which the signature `rank` orders candidates, or a formula "
+        "over them with + - * / ** and parentheses (default: the first label)",
     )
     parser.add_argument(
         "--snapshots",

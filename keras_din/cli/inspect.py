@@ -53,6 +53,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         ("size", f"{format_bytes(sum(sizes.values()))}: {parts}"),
         ("warm-up", f"{len(description['warmup']['requests'])} requests"),
         *((name, _output(facts)) for name, facts in description["outputs"].items()),
+        *((name, facts["is"]) for name, facts in description.get("factors", {}).items()),
     ]
     if len(description["outputs"]) > 1:
         facts.append(("order", f"of the signature rank: by {description['order_by']}"))

@@ -234,12 +234,14 @@ def _score_columns(outputs, copied: list) -> dict:
 def _scores(options, run, dataset):
     """Returns the click rates of the run, and the name of each output -> its scores."""
     from keras_din.evaluation import predict
+    from keras_din.factors import with_factors
     from keras_din.outputs import by_output
     from keras_din.training import run_click_rates
 
     rates = run_click_rates(run, options.raw)
-    predictions = predict(rates.model(run.model), dataset).predictions
-    return rates, by_output(predictions, run.spec.outputs)
+    model = with_factors(rates.model(run.model), run.spec)
+    predictions = predict(model, dataset).predictions
+    return rates, by_output(predictions, run.spec.served_outputs)
 
 
 def _of_prepared(options, folder):

@@ -26,6 +26,7 @@ MODELS = (
     "din",
     "dien",
     "bst",
+    "multi_task",
 )
 # The names in `keras_din.monitor`, which would import NumPy.
 MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece")

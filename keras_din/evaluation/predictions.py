@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_din.dataset_facts import spec_of
 from keras_din.evaluation.traces import trace_model
 
 
@@ -50,16 +51,17 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
 
 def collect(forward, dataset) -> Predictions:
     """Returns the predictions and labels of all batches without padding."""
-    batches = []
+    batches, spec = [], spec_of(dataset)
+    factors = set() if spec is None else spec.factors.keys()  # They have no labels.
     for x, y, *weight in dataset:
         predictions, labels = _matrices("The model's output", forward(x)), _matrices("`y`", y)
-        if predictions.keys() != labels.keys():
+        if predictions.keys() - factors != labels.keys():
             raise ValueError(
                 "`y` must contain the labels of each output of the model. "
                 f"Received: {_describe(predictions)} and {_describe(labels)}."
             )
         for name, matrix in predictions.items():
-            if matrix.shape != labels[name].shape:
+            if name in labels and matrix.shape != labels[name].shape:
                 raise ValueError(
                     "The model's output and `y` must have the same shape. "
                     f"Received: {matrix.shape} and {labels[name].shape}."

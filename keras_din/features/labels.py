@@ -29,7 +29,8 @@ class Label:
         given: Name of another label, without which this one cannot be 1, such as `"click"` for
             `"purchase"`. The output is then the product of the output of `given` and of a
             factor, `p(purchase) = p(click) p(purchase | click)`, and is learned from all rows.
-            Both labels must be binary.
+            Both labels must be binary. An exported version also returns the factor, named by
+            both outputs, such as `"cvr_given_ctr"`.
 
     Raises:
         ValueError: If a name is not valid in TensorFlow, or another argument is invalid.
@@ -124,7 +125,22 @@ def label_tuple(owner: str, values: Any) -> tuple[Label, ...]:
     check_unique("the labels", [label.name for label in labels])
     check_unique("the model's outputs", [str(label.output).lower() for label in labels])
     _check_given(labels)
+    names = [*(str(label.output) for label in labels), *factors_of(labels)]
+    check_unique("the model's outputs and factors", [name.lower() for name in names])
     return labels
+
+
+def factors_of(labels: tuple[Label, ...]) -> dict[str, Label]:
+    """Returns the factors of the labels that are given another: name of the factor -> label.
+
+    The name has both outputs, such as `"cvr_given_ctr"`.
+    """
+    outputs = {label.name: label.output for label in labels}
+    return {
+        f"{label.output}_given_{outputs[label.given]}": label
+        for label in labels
+        if label.given is not None
+    }
 
 
 def _check_given(labels: tuple[Label, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keras_din.features.bag_weights import check_weight_names
 from keras_din.features.kind import Feature, as_tuple, feature_tuple
-from keras_din.features.labels import DEFAULT_LABELS, Label, label_tuple
+from keras_din.features.labels import DEFAULT_LABELS, Label, factors_of, label_tuple
 from keras_din.features.names import check_unique
 from keras_din.features.sequence import Sequence
 from keras_din.features.snapshot_count import SnapshotCount, without_snapshots
@@ -264,6 +264,19 @@ class FeatureSpec:
     def outputs(self) -> tuple[str, ...]:
         """The names of the model's outputs, one per label."""
         return tuple(str(label.output) for label in self.labels)
+
+    @property
+    def factors(self) -> dict[str, Label]:
+        """The factors of labels that are given another: `"cvr_given_ctr"` -> the `Label`.
+
+        The output of such a label is the product of the other label's output and the factor.
+        """
+        return factors_of(self.labels)
+
+    @property
+    def served_outputs(self) -> tuple[str, ...]:
+        """The names of the outputs of an exported version: those of the model, and the factors."""
+        return (*self.outputs, *self.factors)
 
     @property
     def features(self) -> dict[str, Feature]:

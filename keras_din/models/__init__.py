@@ -7,6 +7,7 @@ from keras_din.models.deepfm import build_deepfm
 from keras_din.models.dien import build_dien
 from keras_din.models.din import build_din
 from keras_din.models.lr import build_lr
+from keras_din.models.multi_task import build_multi_task
 from keras_din.models.pnn import build_pnn
 from keras_din.models.popularity import build_popularity, fit_popularity
 from keras_din.models.wide_deep import build_wide_deep
@@ -22,6 +23,7 @@ MODELS = {
     "din": build_din,
     "dien": build_dien,
     "bst": build_bst,
+    "multi_task": build_multi_task,
 }
 
 __all__ = ["MODELS", "fit_popularity", *(builder.__name__ for builder in MODELS.values())]

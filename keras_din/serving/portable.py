@@ -28,7 +28,12 @@ from keras_din.features import (
     per_kind,
 )
 from keras_din.outputs import by_output
-from keras_din.serving.checks.export_arguments import check_model, check_order, resolve_click_rates
+from keras_din.serving.checks.export_arguments import (
+    check_model,
+    check_order,
+    resolve_click_rates,
+    served_model,
+)
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.graph.encoding import first_values
 from keras_din.serving.graph.float32_layers import float32_inference, float32_outputs
@@ -126,7 +131,7 @@ def export_file(
     if path.is_dir():
         raise ValueError(f"`path` must be the path of a file. Received: the folder {path}.")
     check_model(model, spec)
-    model = rates.model(model)
+    model = served_model(model, spec, rates)
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(path.parent) as scratch:
         remove_stale_writers(path.parent)
@@ -166,7 +171,7 @@ def portable_graph(model: keras.Model, spec: FeatureSpec):
     @tf.function(input_signature=[specs])
     def function(x):
         outputs = model(_with_padding(spec, dict(x)), training=False)
-        return list(by_output(outputs, spec.outputs).values())
+        return list(by_output(outputs, spec.served_outputs).values())
 
     with tracing(form="portable"), float32_inference(model):
         # Converters support loops as functions, but not lowered to jumps.
@@ -177,7 +182,7 @@ def portable_graph(model: keras.Model, spec: FeatureSpec):
 
     def named(x):
         outputs = frozen(*[x[name] for name in names])
-        return dict(zip(spec.outputs, outputs, strict=True))
+        return dict(zip(spec.served_outputs, outputs, strict=True))
 
     return tf.function(named, input_signature=[specs])
 
@@ -214,7 +219,7 @@ def _difference(score, spec: FeatureSpec, live) -> float:
         sample = sample_rows(spec, **options)
         real = sample.indices[id_feature(spec.target).name] != PADDING_INDEX
         scores = score(sample.raw)
-        for name, values in by_output(live(sample.indices), spec.outputs).items():
+        for name, values in by_output(live(sample.indices), spec.served_outputs).items():
             difference = np.where(real, np.abs(scores[name] - values), 0).max()
             largest = float(np.maximum(largest, difference))
     return largest

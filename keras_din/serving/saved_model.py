@@ -11,7 +11,12 @@ import tensorflow as tf
 from keras_din.checks import json_values, local_path, one_of, positive_integer
 from keras_din.click_rates import ClickRates
 from keras_din.features import FeatureSpec, SnapshotCount
-from keras_din.serving.checks.export_arguments import check_model, check_order, resolve_click_rates
+from keras_din.serving.checks.export_arguments import (
+    check_model,
+    check_order,
+    resolve_click_rates,
+    served_model,
+)
 from keras_din.serving.checks.parity import check_parity
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph import signatures
@@ -22,6 +27,7 @@ from keras_din.serving.graph.float32_layers import (
     half_precision_report,
 )
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
+from keras_din.serving.graph.order_formula import OrderFormula
 from keras_din.serving.version.description import write_description
 from keras_din.serving.version.folders import check_versions_folder, new_version
 from keras_din.serving.version.warmup import write_warmup
@@ -64,7 +70,8 @@ def export(
     no default for `time`: with the clock of the server, the same request would give other outputs.
 
     A spec with several labels has one output per label instead of `ctr`. Candidates are ordered by
-    the first output, or by `order_by`.
+    the first output, or by `order_by`. A label with `given` also has the output of its factor, such
+    as `cvr_given_ctr`.
 
     The empty string is a missing value. With int64 hash buckets it is -2**63, since every other
     number has a bucket.
@@ -120,8 +127,11 @@ def export(
         raw: Whether `ctr` is the output of the model without a change.
         rates: The `ClickRates` of a run, instead of these three arguments: the result of
             `keras_din.training.run_click_rates`.
-        order_by: Name of the output by which `rank` orders candidates. Defaults to the output of
-            the first label.
+        order_by: Name of the output or label by which `rank` orders candidates, or a formula
+            over them, such as `"click * buy ** 0.3"`: names, numbers, `+ - * / **` and
+            parentheses. A divisor must not be able to be 0, and an exponent is a number from -10
+            to 10. Candidates whose value is not finite come after the others. Defaults to the
+            first label.
         snapshots: The result of `data.count_snapshots()`. The version looks these `Count` features
             up by item or category, and has no inputs of them. Without it, clients send all counts.
 
@@ -163,19 +173,19 @@ def export(
     path = check_versions_folder(local_path("path", path))
     check_model(model, spec)
     check_fingerprint(model, getattr(test, "spec", None), "`test`")
-    order_by = spec.outputs[0] if order_by is None else one_of("order_by", order_by, spec.outputs)
+    formula = OrderFormula(order_by, spec)
     spec = spec.with_snapshots(snapshots) if snapshots else spec
     rates = resolve_click_rates(model, spec, positive_weight, negative_rate, raw, rates)
-    model = rates.model(model)
+    model = served_model(model, spec, rates)
     int8 = Int8Tables(model) if tables == "int8" else None
     live_float32 = float32_outputs(model)
     live = live_float32 if int8 is None else int8.outputs
     with new_version(path, keep) as version:
         with float32_inference(model) if int8 is None else int8.in_use():
-            write(model, spec, version.folder, version.scratch, order_by)
+            write(model, spec, version.folder, version.scratch, formula)
         warmup = write_warmup(version.folder, spec)
         with without_tensor_float32():
-            parity = check_parity(version.folder, spec, live, order_by)
+            parity = check_parity(version.folder, spec, live, formula)
             lost = {} if int8 is None else quantization_report(spec, live_float32, live, test)
             half = half_precision_report(model, spec, live_float32)
         write_description(
@@ -189,7 +199,7 @@ def export(
             tables={"dtype": tables} | lost,
             half_precision=half,
             outputs=rates.to_json(),
-            order_by=order_by,
+            order_by=formula.text,
         )
     if rates.is_assumed:
         print(rates.describe(), flush=True)
@@ -203,7 +213,7 @@ def export(
 
 
 def write(
-    model: keras.Model, spec: FeatureSpec, folder, scratch, order_by: str | None = None
+    model: keras.Model, spec: FeatureSpec, folder, scratch, order_by: OrderFormula | None = None
 ) -> None:
     """Writes the SavedModel: both signatures, the variables that they read, and vocabularies.
 
@@ -212,7 +222,7 @@ def write(
         spec: Its `FeatureSpec`.
         folder: Folder for the SavedModel.
         scratch: Folder for files that are needed only while it is written.
-        order_by: Name of the output by which `rank` orders candidates. Defaults to the first.
+        order_by: The formula by which `rank` orders candidates. Defaults to the first output.
     """
     module = tf.Module()
     module.encoder = FeatureEncoder(spec, scratch)

@@ -92,7 +92,7 @@ def train(
             the counts of the part `"train"`; 0 for none. It must be 0 under a `tf.distribute`
             strategy with several replicas.
         positive_weight: Weight of positives in the loss, see `BinaryCrossentropy`. With several
-            labels it applies to each of them.
+            labels it applies to each of them. It must be 1 if a label has `given`.
         ema_momentum: Momentum of averages of the weights over steps, which are evaluated and
             kept; 0 for none. An average covers about `1 / (1 - ema_momentum)` steps. Each step
             then reads all rows of a table.
@@ -150,6 +150,12 @@ def train(
         "by_request": bool(by_request),
         "seed": positive_integer("seed", seed, minimum=0),
     }
+    if data.spec.factors and arguments["positive_weight"] != 1:
+        raise ValueError(
+            "`positive_weight` must be 1 for a spec with `given`: the odds of a product are not "
+            "scaled like those of its factors. Use `weight` of `Label` to weight a label. "
+            f"Received: positive_weight={positive_weight!r}."
+        )
     if monitor is not None:
         split_monitor(monitor, data.spec.outputs)
     if resume:

@@ -5,6 +5,7 @@ import keras
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.embed import build_inputs
+from keras_din.factors import with_factors
 from keras_din.features import FeatureSpec
 from keras_din.layers import Embedding
 from keras_din.spec_fingerprint import check_fingerprint
@@ -97,3 +98,23 @@ def resolve_click_rates(
             f"rates={rates!r}, {positive_weight=}, {negative_rate=}, {raw=}."
         )
     return rates
+
+
+def served_model(model: keras.Model, spec: FeatureSpec, rates: ClickRates) -> keras.Model:
+    """Returns the model that an export writes: its outputs are click rates, with the factors.
+
+    Raises:
+        ValueError: If `rates` undo a weight or a rate of a product or of a label in it.
+    """
+    products = {str(label.output) for label in spec.factors.values()}
+    given = {label.given for label in spec.factors.values()}
+    products |= {str(label.output) for label in spec.labels if label.name in given}
+    scaled = [name for name in spec.outputs if name in products and rates.scales(name)]
+    if scaled:
+        raise ValueError(
+            "Labels with `given`, and the labels that they name, must be trained with "
+            "`positive_weight=1` on all negatives: the odds of a product are not scaled like those "
+            "of its factors. Export with `raw=True`, or train without these. "
+            f"Received: {rates.describe()}."
+        )
+    return with_factors(rates.model(model), spec)

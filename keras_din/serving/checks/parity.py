@@ -12,12 +12,13 @@ import numpy as np
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.outputs import by_output, name_of
 from keras_din.serving.checks import parity_process
+from keras_din.serving.graph.order_formula import OrderFormula
 from keras_din.serving.sample_rows import MAX_TIME, one_candidate_per_row, sample_rows
 
 TOLERANCE = 1e-5
 
 
-def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -> dict:
+def check_parity(folder, spec: FeatureSpec, live, order_by: OrderFormula | None = None) -> dict:
     """Compares the outputs of a SavedModel with those of the live model on sample rows.
 
     Args:
@@ -25,7 +26,7 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
         spec: The features.
         live: Function from the inputs of the model to its output `(batch, candidates)`, or to a
             dict of its outputs.
-        order_by: Name of the output by which `rank` orders candidates. Defaults to the first.
+        order_by: The formula by which `rank` orders candidates. Defaults to the first output.
 
     Returns:
         Dict of the largest differences: `"serving_default"` and `"rank"` from the live model, and
@@ -44,8 +45,8 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
         cases.append(("serving_default", one_candidate_per_row(spec, sample.raw)))
         cases.append(("rank", sample.raw))
     found: dict[str, float] = {}
-    outputs, in_order = spec.outputs, True
-    order_by = outputs[0] if order_by is None else order_by
+    outputs, in_order = spec.served_outputs, True
+    formula = OrderFormula(None, spec) if order_by is None else order_by
     first = id_feature(spec.target).name
     reals = [sample.indices[first] != PADDING_INDEX for sample in samples]
     lives = [by_output(live(sample.indices), outputs) for sample in samples]
@@ -62,7 +63,9 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
                 ):
                     name = name_of(what, output, outputs)
                     found[name] = _larger(found.get(name, 0.0), *pair)
-            in_order &= _is_order(many["order"], many[order_by], real)
+            scores = formula({name: many[name] for name in outputs})
+            tolerance = 0.0 if formula.output else TOLERANCE
+            in_order &= _is_order(many["order"], scores, real, tolerance)
     for what, difference in found.items():
         if not difference <= TOLERANCE:
             raise RuntimeError(
@@ -71,8 +74,8 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: str | None = None) -
             )
     if not in_order:
         raise RuntimeError(
-            f"`order` of the signature `rank` must sort `{order_by}`, the best first and padding "
-            "last. It does not; nothing is published."
+            f"`order` of the signature `rank` must sort `{formula.text}`, the best first and "
+            "padding last. It does not; nothing is published."
         )
     return found
 
@@ -133,7 +136,22 @@ def _larger(so_far: float, values, expected) -> float:
     return float(np.maximum(so_far, np.abs(values - expected).max(initial=0.0)))
 
 
-def _is_order(order, ctr, real) -> bool:
-    """Whether `order` sorts `ctr` in descending order. The sort is stable, padding comes last."""
-    expected = np.argsort(np.where(real, -ctr, np.inf), axis=1, kind="stable")
-    return np.array_equal(order, expected)
+def _is_order(order, scores, real, tolerance: float = 0.0) -> bool:
+    """Whether `order` sorts the scores in descending order. The sort is stable, padding comes last.
+
+    With a tolerance, scores that are almost equal may have any order: NumPy and TensorFlow round
+    a formula differently.
+    """
+    if not tolerance:
+        expected = np.argsort(np.where(real, -scores, np.inf), axis=1, kind="stable")
+        return np.array_equal(order, expected)
+    if not np.array_equal(np.sort(order, axis=1), np.indices(order.shape)[1]):
+        return False
+    # 2 for a finite score, 1 for another one, 0 for padding, which comes last.
+    kind = np.where(real, 1 + np.isfinite(scores), 0)
+    kind, ranked = (np.take_along_axis(each, order, axis=1) for each in (kind, scores))
+    ranked = np.where(kind == 2, ranked, 0).astype("float64")
+    limit = ranked[:, :-1] + tolerance * (1 + np.abs(ranked[:, :-1]))
+    both_finite = (kind[:, :-1] == 2) & (kind[:, 1:] == 2)
+    falls = ~both_finite | (ranked[:, 1:] <= limit)
+    return bool((falls & (kind[:, 1:] <= kind[:, :-1])).all())

@@ -166,10 +166,10 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
     with without_tensor_float32():
         for raw, x in batches:
             served, expected = _served_outputs(loaded, spec, raw), _live_outputs(live, spec, x)
-            for signature, output in itertools.product(SIGNATURES, spec.outputs):
+            for signature, output in itertools.product(SIGNATURES, expected):
                 of_live, of_version = expected[output], served[signature][output]
                 difference = np.abs(of_version - of_live)
-                name = name_of(signature, output, spec.outputs)
+                name = name_of(signature, output, expected)
                 largest[name] = float(np.maximum(largest.get(name, 0.0), difference.max()))
                 for place in _largest_of_rows(difference):
                     pair = float(of_live[place]), float(of_version[place])
@@ -261,10 +261,10 @@ def _check_signature(version, spec: FeatureSpec) -> None:
             f"Received: {version}, which differs in {differ}."
         )
     outputs = set(signatures["serving_default"]["outputs"])
-    if outputs != set(spec.outputs):
+    if outputs != set(spec.served_outputs):
         raise ValueError(
             "The version must have the outputs of the model's spec, "
-            f"{list(spec.outputs)}. Received: {version}, which has {sorted(outputs)}."
+            f"{list(spec.served_outputs)}. Received: {version}, which has {sorted(outputs)}."
         )
 
 
@@ -289,7 +289,9 @@ def _call(function, inputs) -> dict:
 def _live_outputs(live, spec, x) -> dict:
     """Returns output name -> values `(batch, candidates)` of the live model, 0 at padding."""
     real = np.asarray(x[id_feature(spec.target).name]) != PADDING_INDEX
-    outputs = by_output(live(x), spec.outputs)
+    answers = live(x)
+    has_factors = isinstance(answers, dict) and spec.factors.keys() <= answers.keys()
+    outputs = by_output(answers, spec.served_outputs if has_factors else spec.outputs)
     return {name: np.where(real, values, 0) for name, values in outputs.items()}
 
 

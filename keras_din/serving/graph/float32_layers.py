@@ -111,8 +111,8 @@ def half_precision_report(model: keras.Model, spec: FeatureSpec, live_float32) -
         return None
     x = sample_rows(spec).indices
     real = x[id_feature(spec.target).name] != PADDING_INDEX
-    live = by_output(model.predict_on_batch(x), spec.outputs)
-    live_float32 = by_output(live_float32(x), spec.outputs)
+    live = by_output(model.predict_on_batch(x), spec.served_outputs)
+    live_float32 = by_output(live_float32(x), spec.served_outputs)
     return {
         "dtypes": sorted({layer.compute_dtype for layer in layers}),
         "largest_difference": max(

@@ -14,6 +14,7 @@ from keras_din.features import (
 from keras_din.outputs import by_output
 from keras_din.serving.graph.constants import call_with_constants
 from keras_din.serving.graph.encoding import FeatureEncoder, raw_dtype
+from keras_din.serving.graph.order_formula import OrderFormula
 from keras_din.time_index import graph_indices
 
 SIGNATURES = ("serving_default", "rank")
@@ -189,36 +190,48 @@ def serving_default(model, spec: FeatureSpec, encoder: FeatureEncoder):
     return function
 
 
-def rank(model, spec: FeatureSpec, encoder: FeatureEncoder, order_by: str | None = None):
+def rank(model, spec: FeatureSpec, encoder: FeatureEncoder, order_by: OrderFormula | None = None):
     """Returns the function of the signature `rank`, with one row per user and their candidates.
 
     The function returns output name -> values `(batch, candidates)`, and `order`, int32 of the
-    same shape: the positions of the candidates, sorted by descending output. The sort is stable,
-    and padding comes last.
+    same shape: the positions of the candidates, sorted by descending output, or by a formula. The
+    sort is stable. Candidates whose formula is not finite come after the others, and padding comes
+    last.
 
     Args:
         model: The model.
         spec: Its `FeatureSpec`.
         encoder: The `FeatureEncoder` of the spec.
-        order_by: Name of the output by which candidates are ordered. Defaults to the first.
+        order_by: The formula by which candidates are ordered. Defaults to the first output.
     """
-    order_by = spec.outputs[0] if order_by is None else order_by
+    formula = OrderFormula(None, spec) if order_by is None else order_by
 
     def function(**inputs):
         inputs = _check_axes(spec, "rank", inputs)
         outputs, real = _score(model, spec, encoder, inputs)
-        # The output of a valid candidate can also be 0, or negative in models of users.
-        sorted_by = tf.where(real, outputs[order_by], -np.inf)
-        order = tf.math.top_k(sorted_by, tf.shape(real)[1]).indices
-        return {**outputs, "order": order}
+        return {**outputs, "order": order_of(formula(outputs), real)}
 
     return function
+
+
+def order_of(scores, real):
+    """Returns the positions of candidates, the best first, int32 `(batch, candidates)`.
+
+    Args:
+        scores: Float tensor `(batch, candidates)`. Scores that are not finite come last.
+        real: Bool tensor `(batch, candidates)`, `True` where a candidate is real. Padding comes
+            after all others.
+    """
+    # The score of a valid candidate can also be 0, or negative in models of users.
+    sorted_by = tf.where(tf.math.is_finite(scores), scores, scores.dtype.min)
+    sorted_by = tf.where(real, sorted_by, -np.inf)
+    return tf.math.top_k(sorted_by, tf.shape(real)[1]).indices
 
 
 def _score(model, spec: FeatureSpec, encoder: FeatureEncoder, inputs: dict):
     """Returns the outputs by name, and a mask of valid candidates, all `(batch, candidates)`."""
     x = model_inputs(spec, encoder, inputs)
     real = x[id_feature(spec.target).name] != PADDING_INDEX
-    outputs = by_output(call_with_constants(model, x), spec.outputs)
+    outputs = by_output(call_with_constants(model, x), spec.served_outputs)
     outputs = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}
     return {name: tf.where(real, values, 0.0) for name, values in outputs.items()}, real

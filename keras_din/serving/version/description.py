@@ -58,6 +58,7 @@ def write_description(
         "outputs": {
             label.output: {"label": label.name, **outputs[label.output]} for label in spec.labels
         },
+        **_factors(spec),
         "order_by": spec.outputs[0] if order_by is None else order_by,
         "largest_difference": parity,
         "tables": tables,
@@ -164,6 +165,20 @@ def _outputs_of_0_1(ctr: dict | None) -> dict:
             "known_from": {},
         }
     return {DEFAULT_OUTPUT: {"label": DEFAULT_LABEL, **ctr}}
+
+
+def _factors(spec: FeatureSpec) -> dict:
+    """Returns the entry `factors`: name -> the outputs and labels of the product that has it."""
+    labels = {label.name: label for label in spec.labels}
+    found = {
+        factor: {
+            "is": f"the probability of {label.name} given {label.given}",
+            "product": label.output,
+            "given": labels[label.given].output,
+        }
+        for factor, label in spec.factors.items()
+    }
+    return {"factors": found} if found else {}
 
 
 def _counts(spec: FeatureSpec) -> dict:
