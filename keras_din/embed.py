@@ -29,6 +29,7 @@ from keras_din.layers import (
     RaggedToDense,
     Standardize,
     TransformNumbers,
+    ZeroMissingVectors,
 )
 from keras_din.spec_fingerprint import fingerprint
 
@@ -84,9 +85,9 @@ def build_inputs(spec: FeatureSpec) -> dict:
     Their shapes are `(batch,)` of context, `(batch, candidates)` of target and `(batch, time)` of
     behaviors. They are int32 indices of a `Categorical` and float32 numbers of a `Numeric`. A `Bag`
     has one more axis for its values, int32 indices with padding at any position. Its weights have
-    the same shape, float32. Inputs with rows of different lengths can be `tf.RaggedTensor`s.
-    If a feature has fields that must be learned first, such as the knots of a `Numeric`, a
-    `ValueError` names it.
+    the same shape, float32. A `Vector` without `of` has one more axis of its size, float32. Inputs
+    with rows of different lengths can be `tf.RaggedTensor`s. If a feature has fields that must be
+    learned first, such as the knots of a `Numeric`, a `ValueError` names it.
     """
     if not isinstance(spec, FeatureSpec):
         raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
@@ -94,7 +95,7 @@ def build_inputs(spec: FeatureSpec) -> dict:
         feature.check_learned()
     return {
         name: keras.Input(
-            shape=(None,) * ((info.role != "context") + len(info.feature.axes)),
+            shape=(*(None,) * (info.role != "context"), *info.feature.shape),
             dtype=info.feature.input_dtype,
             name=name,
         )
@@ -269,6 +270,9 @@ def _(feature: HistoryFeature, tables):
 
 @feature_layer.register
 def _(feature: Vector, tables):
+    if feature.is_sent:
+        known = ZeroMissingVectors(name=f"vectors_{feature.name}")
+        return _projected(feature, known)
     table = feature.vectors
     if table is None:
         raise ValueError(
@@ -277,7 +281,7 @@ def _(feature: Vector, tables):
             "`keras_din.data.with_vectors`. A saved model contains them: load it with "
             f"`keras.saving.load_model`. Received: {feature!r}."
         )
-    if (found := table.compute_checksum()) != feature.checksum:
+    if (found := table.actual_checksum) != feature.checksum:
         raise ValueError(
             f"The vectors of {feature.name!r} must be those that the data was prepared with, of "
             f"the checksum {feature.checksum}. Received: vectors of the checksum {found}."
@@ -290,8 +294,13 @@ def _(feature: Vector, tables):
         table,
         name=f"vectors_{feature.name}",
     )
+    return _projected(feature, look_up)
+
+
+def _projected(feature: Vector, vectors):
+    """Returns the layer `vectors`, or with `project_to` the function that projects its output."""
     if feature.project_to is None:
-        return look_up
-    # Without a bias, padding stays 0.
+        return vectors
+    # Without a bias, padding and a missing vector stay 0.
     project = keras.layers.Dense(feature.project_to, use_bias=False, name=f"project_{feature.name}")
-    return lambda indices: project(look_up(indices))
+    return lambda inputs: project(vectors(inputs))

@@ -111,7 +111,7 @@ def _table_of(layer, spec: FeatureSpec) -> str | None:
         return None
     if isinstance(layer, FrozenVectors):
         vector = spec.vectors.get(layer.feature)
-        return None if vector is None else spec.features[vector.of].table.name
+        return None if vector is None else spec.features[vector.items].table.name
     feature = spec.features.get(layer.feature)
     if layer.feature in spec.tables and not (isinstance(layer, ItemLogits) and feature):
         return layer.feature

@@ -56,6 +56,7 @@ COVERED_BY = {
     "ops/ragged.py": "layers/test_ragged.py",
     "ops/replace_missing.py": "layers/test_standardize.py",
     "ops/signed_log1p.py": "layers/test_transform_numbers.py",
+    "ops/zero_missing_vectors.py": "layers/test_zero_missing_vectors.py",
     "optimizers/": "optimizers/test_optimizers.py",
     "recalibration.py": "test_click_rates.py",
     "serving/checks/export_arguments.py": "serving/test_saved_model.py",

@@ -189,7 +189,8 @@ def _values(entry: dict) -> str:
         return f"log(1 + number of {counted} in {entry['in_']})"
     if entry["type"] == "Vector":
         width = f", projected to {entry['project_to']}" if entry["project_to"] else ""
-        return f"{entry['storage']} vectors of {entry['of']}, size {entry['size']}{width}"
+        of = f"{entry['storage']} vectors of {entry['of']}" if entry["of"] else "a vector"
+        return f"{of}, size {entry['size']}{width}"
     if "vocabulary" in entry:
         vocabulary = entry["vocabulary"]
         dtype = entry.get("dtype") or ("string" if isinstance(vocabulary[0], str) else "int64")

@@ -239,7 +239,8 @@ def add_arguments(parser):
 def run(options) -> None:
     """Prepares and saves the data, and prints a report."""
     from keras_din.checks import positive_number
-    from keras_din.data.prepare.propose import propose_features, save_entries
+    from keras_din.data.prepare.feature_file import FEATURES
+    from keras_din.data.prepare.propose import propose_features
 
     if options.half_life is not None:  # Before the log is read.
         positive_number("--half-life", options.half_life)
@@ -258,14 +259,14 @@ def run(options) -> None:
             data = _prepare(options, entries)
     if options.half_life is not None:
         data = data.weight_by_recency(options.half_life)
-    data.save(options.data, overwrite=options.overwrite)
+    saved = entries if types.can_be_saved(entries) else None
+    data.save(options.data, overwrite=options.overwrite, entries=saved)
     print(data.spec)
     print(report(data))
     if data.bad_rows is not None and len(data.bad_rows):
         print(f"the rows kept aside: {options.data}/bad_rows.csv")
-    if types.can_be_saved(entries):
-        file = os.path.join(options.data, types.FILE)
-        save_entries(entries, file)
+    if saved:
+        file = os.path.join(options.data, FEATURES)
         print(f"types and features to edit and pass to --spec: {file}")
     print(f"written: {options.data}")
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.order import ranges
-from keras_din.features import Bag, BagWeights, Bucketized, Categorical, Numeric, per_kind
+from keras_din.features import Bag, BagWeights, Bucketized, Categorical, Numeric, Vector, per_kind
 from keras_din.serving.sample_rows import raw_from_indices
 
 
@@ -27,6 +27,13 @@ def _(feature: Categorical, values):
 @raw_column.register
 def _(feature: Numeric, values):
     return pa.array(values)
+
+
+@raw_column.register
+def _(feature: Vector, values):
+    # A missing vector has zeros in the data.
+    numbers = pa.array(np.asarray(values, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(numbers, feature.size)
 
 
 @raw_column.register

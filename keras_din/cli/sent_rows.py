@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from keras_din.features import FeatureSpec, Timestamp, id_feature
+from keras_din.features import FeatureSpec, Timestamp, Vector, id_feature
 
 
 def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
@@ -28,6 +28,9 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
     for name, tensor in input_specs(spec, "rank").items():
         info = spec.raw_inputs[name]
         role, feature = info.role, info.feature
+        if isinstance(feature, Vector):
+            sent[name] = _vectors(feature, name, frame[name], role)
+            continue
         cells = frame[name].tolist()
         if name in spec.time_inputs:
             sent[name] = _times(cells, spec.time_inputs[name], name, tensor.shape.rank)
@@ -38,6 +41,22 @@ def sent_rows(frame: pd.DataFrame, spec: FeatureSpec) -> dict:
         convert = functools.partial(_CONVERT[feature.raw_dtype], missing=missing)
         dtype = raw_dtype(feature).as_numpy_dtype
         sent[name] = _array(cells, tensor.shape.rank, dtype, padding, convert)
+    return sent
+
+
+def _vectors(feature: Vector, name: str, column: pd.Series, role: str) -> np.ndarray:
+    """Vectors as a client sends them, NaN for a missing one, padded at the end with 0."""
+    from keras_din.data.prepare.rows_dataset import rows_to_column
+
+    if role != "behavior":
+        found = rows_to_column(feature, name, column).astype(np.float32)
+        return found[:, None] if role == "target" else found
+    lists = [list(cell) if _is_list(cell) else [] for cell in column]
+    flat = pd.Series([each for cell in lists for each in cell], dtype=object)
+    lengths = np.array([len(cell) for cell in lists], np.int64)
+    is_real = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    sent = np.zeros((*is_real.shape, feature.size), np.float32)
+    sent[is_real] = rows_to_column(feature, name, flat)
     return sent
 
 

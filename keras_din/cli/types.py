@@ -5,8 +5,7 @@ import json
 
 from keras_din.cli.tables import names
 
-FILE = "features.json"  # In the folder of prepared data.
-_TYPES = '"numeric", "categorical", "bag", {"bag": SEPARATOR}, {"hash": BUCKETS}'
+_TYPES = '"numeric", "categorical", "bag", {"bag": SEPARATOR}, {"hash": BUCKETS}, {"vector": SIZE}'
 _FORMS = _TYPES + ' or {"type": KIND, ARGUMENT: VALUE, "in": [PLACE]}'
 
 
@@ -59,6 +58,14 @@ def add_arguments(parser) -> None:
         "name it. The vectors of a file of --spec are by default those of --items",
     )
     types.add_argument(
+        "--vector",
+        type=_sizes,
+        default={},
+        metavar="NAME=SIZE",
+        help="columns with one vector per row, lists of SIZE numbers or text such as 0.1|0.2, of "
+        "--target, --context or --side-features. They are projected to the width --dim",
+    )
+    types.add_argument(
         "--spec",
         metavar="FILE",
         help="types from a JSON file: the spec.json of prepared data, whose features are used "
@@ -70,7 +77,7 @@ def add_arguments(parser) -> None:
         "--features",
         choices=("auto",),
         help="propose features that can be computed from the log, print the reasons, and use them; "
-        f"{FILE} in the folder of the data has them, for --spec",
+        "features.json in the folder of the data has them, for --spec",
     )
     types.add_argument(
         "--time-zone",
@@ -132,12 +139,13 @@ def features_and_types(options, entries: dict) -> dict:
     pairs += [(name, "categorical") for name in options.categorical]
     pairs += [(name, {"bag": separator}) for name in options.bags]
     pairs += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
+    pairs += [(name, {"vector": size}) for name, size in options.vector.items()]
     typed: dict[str, str | dict] = {}
     for name, kind in pairs:
         if typed.setdefault(name, kind) != kind:
             raise ValueError(
-                "A column must be named in one of `--numeric`, `--categorical`, `--hash` and "
-                f"`--bags`. Received: {name!r} in two."
+                "A column must be named in one of `--numeric`, `--categorical`, `--hash`, `--bags` "
+                f"and `--vector`. Received: {name!r} in two."
             )
     of_file = {name: _of_entry(options, name, of_file[name]) for name in of_file}
     # Options override the file, unless both have the same type.
@@ -150,7 +158,8 @@ def features_and_types(options, entries: dict) -> dict:
     known |= {name: feature for name, (feature, _) in of_file.items()}
     vectors, of_vectors = _vectors(options, known)
     if options.items is not None:  # Those of the file are in this table by default.
-        of_items = [name for name, (each, _) in of_file.items() if isinstance(each, Vector)]
+        vectors_of_file = [each for each, _ in of_file.values() if isinstance(each, Vector)]
+        of_items = [each.name for each in vectors_of_file if not each.is_sent]
         vectors = dict.fromkeys(of_items, options.items) | vectors
     by_place = {word: list(getattr(options, word)) for word in PLACES}
     for name, (_, places) in of_file.items():
@@ -174,10 +183,11 @@ def features_and_types(options, entries: dict) -> dict:
     if options.separator is not None:
         bags = dict.fromkeys(with_axes, separator)
         if not with_axes and not any(
-            kind in ("bag", {"bag": separator}) for kind in types.values()
+            kind in ("bag", {"bag": separator}) or "vector" in kind for kind in types.values()
         ):
             raise ValueError(
-                "`--separator` requires features of several values in `--bags` or `--spec`. "
+                "`--separator` requires features of several values in `--bags` or `--spec`, or "
+                "vectors. "
                 f"Received: --separator {separator} and no such feature."
             )
     for name, kind in types.items():
@@ -187,6 +197,9 @@ def features_and_types(options, entries: dict) -> dict:
             by_kind[kind].append(name)
         elif "bag" in kind:
             bags[name] = kind["bag"]
+        elif "vector" in kind:
+            known[name] = Vector(name, kind["vector"], project_to=_dim(options, name) or 16)
+            bags |= {name: separator} if options.separator is not None else {}
         else:
             known[name] = Categorical(name, hash_buckets=kind["hash"], dim=_dim(options, name))
     features_of = {
@@ -211,7 +224,8 @@ def _vectors(options, known: dict) -> tuple:
         from keras_din.features import Vector
     for name, file in options.vectors:
         feature = known.get(name)
-        if isinstance(feature, Vector):  # With the settings of the file.
+        # With the settings of the file.
+        if isinstance(feature, Vector) and not feature.is_sent:
             vectors[name], features[name] = file, feature
             continue
         vectors[name] = read_vectors(name, file, options.target[0])
@@ -270,18 +284,27 @@ def _without_repetition(pairs: list) -> dict:
 
 def _is_type(kind) -> bool:
     if isinstance(kind, dict) and len(kind) == 1:
-        return isinstance(kind.get("bag", kind.get("hash")), str if "bag" in kind else int)
+        (word, value), types = *kind.items(), {"bag": str, "hash": int, "vector": int}
+        return isinstance(value, types.get(word, ())) and not isinstance(value, bool)
     return kind in ("numeric", "categorical", "bag")
 
 
 def _buckets(text: str) -> dict:
     """Parses `NAME=BUCKETS,...` as a dict."""
+    return _numbers(text, "NAME=BUCKETS, as in device=100000")
+
+
+def _sizes(text: str) -> dict:
+    """Parses `NAME=SIZE,...` as a dict."""
+    return _numbers(text, "NAME=SIZE, as in query_embedding=64")
+
+
+def _numbers(text: str, form: str) -> dict:
+    """Parses pairs of a name and a positive number as a dict. `form` is for errors."""
     found = {}
     for pair in names(text):
-        name, _, buckets = pair.rpartition("=")
-        if not name or not buckets.isdecimal() or not int(buckets):
-            raise argparse.ArgumentTypeError(
-                f"must be NAME=BUCKETS, as in device=100000. Received: {pair!r}."
-            )
-        found[name] = int(buckets)
+        name, _, number = pair.rpartition("=")
+        if not name or not number.isdecimal() or not int(number):
+            raise argparse.ArgumentTypeError(f"must be {form}. Received: {pair!r}.")
+        found[name] = int(number)
     return found

@@ -26,9 +26,10 @@ class Feature:
     Attributes:
         raw_dtype: Type of the raw values: `"string"`, `"int64"`, `"int32"` or `"float32"`.
         input_dtype: Type of the model's input: `"int32"` for indices, `"float32"` for numbers.
-        axes: Names of the axes of one value: `()`, or `("values",)` for several values.
-        max_values: For kinds with axes: the maximum number of values of one cell in data sets and
-            exported versions.
+        axes: Names of the axes of one value: `()`, `("values",)` for several values, or
+            `("size",)` for the numbers of a vector.
+        max_values: For kinds with the axis `values`: the maximum number of values of one cell in
+            data sets and exported versions.
         fill_value: For kinds with numbers: the number that replaces a missing value.
         padding_value: The raw value at padding positions.
         marks_padding: Whether index 0 of the feature can mark padding candidates and behaviors.
@@ -67,6 +68,11 @@ class Feature:
     def parts(self) -> tuple["Feature", ...]:
         """The feature itself, and then what else a model has an input for, see `BagWeights`."""
         return (self,)
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """The sizes of `axes`, `None` for a size that differs between values."""
+        return (None,) * len(self.axes)
 
     @property
     def is_numeric(self) -> bool:

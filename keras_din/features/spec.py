@@ -315,8 +315,9 @@ class FeatureSpec:
 
     @property
     def vectors(self) -> dict[str, Vector]:
-        """The features with precomputed vectors: name -> `Vector`."""
-        return {n: feature for n, feature in self.features.items() if isinstance(feature, Vector)}
+        """The features with a table of precomputed vectors: name -> `Vector`."""
+        vectors = {n: each for n, each in self.features.items() if isinstance(each, Vector)}
+        return {name: vector for name, vector in vectors.items() if not vector.is_sent}
 
     def with_vectors(self, tables: dict[str, VectorTable]) -> "FeatureSpec":
         """Returns the spec with other tables of some `Vector` features.

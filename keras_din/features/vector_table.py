@@ -1,6 +1,7 @@
 """`VectorTable`: the vectors of a `Vector`, one row per index of its items."""
 
 import dataclasses
+import functools
 import hashlib
 from typing import Any
 
@@ -22,10 +23,11 @@ class VectorTable:
 
     def __post_init__(self):
         if not self.checksum:
-            object.__setattr__(self, "checksum", self.compute_checksum())
+            object.__setattr__(self, "checksum", self.actual_checksum)
 
-    def compute_checksum(self) -> str:
-        """Returns a checksum of the dtype, the shape and the bytes of the arrays."""
+    @functools.cached_property
+    def actual_checksum(self) -> str:
+        """A checksum of the dtype, the shape and the bytes of the arrays, computed once."""
         digest = hashlib.blake2b(digest_size=8)
         for array in (self.values, self.scales):
             if array is not None:

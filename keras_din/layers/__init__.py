@@ -27,6 +27,7 @@ from keras_din.layers.ragged_to_dense import RaggedToDense
 from keras_din.layers.sequence_pooling import SequencePooling
 from keras_din.layers.standardize import Standardize
 from keras_din.layers.transform_numbers import TransformNumbers
+from keras_din.layers.zero_missing_vectors import ZeroMissingVectors
 from keras_din.recalibration import Recalibration
 
 __all__ = [
@@ -59,4 +60,5 @@ __all__ = [
     "Standardize",
     "TransformNumbers",
     "GatherRows",
+    "ZeroMissingVectors",
 ]

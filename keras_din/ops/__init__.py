@@ -34,6 +34,7 @@ from keras_din.ops.ragged import is_ragged, pack_ragged, ragged_like, ragged_to_
 from keras_din.ops.replace_missing import replace_missing
 from keras_din.ops.row_attention import row_attention
 from keras_din.ops.signed_log1p import signed_log1p
+from keras_din.ops.zero_missing_vectors import zero_missing_vectors
 
 __all__ = [
     "apply_mask",
@@ -74,4 +75,5 @@ __all__ = [
     "split_projection",
     "sum_of_fields",
     "sum_of_inner_products",
+    "zero_missing_vectors",
 ]

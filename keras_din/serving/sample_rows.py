@@ -24,6 +24,7 @@ from keras_din.features import (
     Numeric,
     SnapshotCount,
     Timestamp,
+    Vector,
     Vocabulary,
     id_feature,
     per_kind,
@@ -40,7 +41,7 @@ class SampleRows(NamedTuple):
     """Rows for the signature `rank`.
 
     Shapes: context `(rows,)`, target `(rows, candidates)`, behaviors `(rows, time)`. A `Bag` has
-    one more axis, its values.
+    one more axis, its values, and a `Vector` without `of` one of its size.
 
     Attributes:
         raw: Input name -> raw values, as a client sends them.
@@ -226,6 +227,15 @@ def _(feature: Bag, rng, shape, values: int | None = None):
 
 
 @sample_feature.register
+def _(feature: Vector, rng, shape, values: int | None = None):
+    # Of the type that they are rounded to, since files of other runtimes do not round.
+    raw = rng.normal(size=(*shape, feature.size)).astype(feature.storage).astype(np.float32)
+    is_missing = rng.random(shape) < _RARE
+    raw[is_missing, rng.integers(feature.size)] = np.nan
+    return raw, np.where(is_missing[..., None], np.float32(0), raw)
+
+
+@sample_feature.register
 def _(feature: BagWeights, rng, shape, values: int | None = None):
     shape = (*shape, _width(feature, values))
     weights = rng.exponential(1, shape) * (rng.random(shape) < 0.9)
@@ -274,8 +284,9 @@ def _(feature: EmbeddedFeature, values) -> np.ndarray:
     return raw_from_indices(feature, values)
 
 
-@raw_from_input.register(Numeric)
 @raw_from_input.register(BagWeights)
+@raw_from_input.register(Numeric)
+@raw_from_input.register(Vector)
 def _(feature, values) -> np.ndarray:
     return np.asarray(values)
 

@@ -84,7 +84,7 @@ def test_vectors_of_the_table_of_items(tmp_path, capsys):
     assert PreparedData.load(tmp_path / "data").spec.features["title"].vectors.rows == 17
     assert content(tmp_path / "data") == content(tmp_path / "again")
     assert prepare(tmp_path, "none", "--spec", str(file)) == 1
-    assert "must have the vectors of each Vector, ['title']" in capsys.readouterr().err
+    assert "must have the vectors of each Vector with `of`, ['title']" in capsys.readouterr().err
 
 
 def test_nothing_to_propose(tmp_path, capsys):

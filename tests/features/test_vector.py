@@ -319,6 +319,15 @@ def test_changed_files_are_refused():
         kd.build_base(spec.with_vectors({"title": changed}))
 
 
+def test_checksum_is_computed_once_per_table(monkeypatch):
+    spec = spec_of()
+    vectors = spec.features["title"].vectors
+    monkeypatch.setattr("hashlib.blake2b", lambda **_: pytest.fail("computed again"))
+    assert vectors.actual_checksum == vectors.checksum
+    # The fingerprint of a spec has digests too, so only the layers of the feature are built.
+    kd.embed.feature_layer(spec.features["title"], {})
+
+
 HASHED = kd.Categorical("item", hash_buckets=10, dim=2)
 
 
@@ -365,7 +374,7 @@ HASHED = kd.Categorical("item", hash_buckets=10, dim=2)
             "one row per index of 'item', 6.*9 vectors",
         ),
         (lambda: spec_of().with_vectors({"item": None}), r"are a Vector: \['title'\].*\['item'\]"),
-        (lambda: prepared(vectors=None), r"vectors of each Vector, \['title'\].*\[\]"),
+        (lambda: prepared(vectors=None), r"vectors of each Vector with `of`, \['title'\].*\[\]"),
         (lambda: prepared(vectors={"title": {1: [1, 2, 3]}}), "type of 'item', text"),
     ],
 )

@@ -32,6 +32,7 @@ from keras_din.features import (
     Feature,
     FeatureSpec,
     Sequence,
+    Vector,
     id_feature,
 )
 
@@ -134,6 +135,7 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
     options = {"text": text, "numbers": set(), "kinds": kinds, "found": {}}
     options["named"] = {name for name in kinds if reasons.get(name) == "named in `categorical`"}
     options["weights"] = weights = {f.name: part.name for f in known for part in f.parts[1:]}
+    options["vectors"] = {f.name: f for f in known if isinstance(f, Vector) and f.is_sent}
     text.update(weights.values())  # Also if each bag of a file has only one number.
     return options, reasons
 
@@ -265,7 +267,9 @@ class Features:
     def _type(self, name: str, facts: dict) -> dict:
         """The report of a feature's type."""
         feature, separator = self.by_name[name], self._separators.get(name)
-        if feature.axes:
+        if isinstance(feature, Vector) and feature.is_sent:
+            facts["reason"] = f"vectors of size {feature.size}"
+        elif feature.axes:
             facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
             facts["reason"] += "".join(f", weights in {p.name!r}" for p in feature.parts[1:])
         kept = {word: facts[word] for word in ("reason", "example") if facts.get(word) is not None}

@@ -19,6 +19,7 @@ from keras_din.data.reading.columns import (
 from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.raw_values import LARGEST_FLOAT, raw_values
 from keras_din.data.reading.text_types import FALSE, INTEGER, TRUE
+from keras_din.data.reading.vector_cells import vector_matrix
 from keras_din.features import (
     NUM_RESERVED,
     OOV_INDEX,
@@ -26,6 +27,7 @@ from keras_din.features import (
     Categorical,
     HashBuckets,
     Numeric,
+    Vector,
     Vocabulary,
     per_kind,
 )
@@ -130,8 +132,8 @@ def to_column(feature, values, separator: str | None = None):
 
     Returns:
         `(column, missing)`: int32 indices of a `Categorical` or `Bucketized` `(rows,)`, float32
-        values of a `Numeric` `(rows,)`, or `Bags`; and how many rows have no value. Missing values
-        become out-of-vocabulary, or the `fill_value` of the feature.
+        values of a `Numeric` `(rows,)`, `Bags`, or vectors `(rows, size)`; and how many rows have
+        no value. Missing values become out-of-vocabulary, or the `fill_value` of the feature.
     """
 
 
@@ -151,6 +153,13 @@ def _(feature: Numeric, values, separator: str | None = None):
 def _(feature: Bucketized, values, separator: str | None = None):
     index = numpy_buckets(feature, numbers(feature.name, values))
     return index, int((index == OOV_INDEX).sum())
+
+
+@to_column.register
+def _(feature: Vector, values, separator: str | None = None):
+    """Converts the cells of `vector_cells` to a matrix."""
+    matrix = vector_matrix(feature.size, values, feature.storage, feature.fill_value)
+    return matrix, int(values.isna().sum())
 
 
 def to_indices(feature, values) -> np.ndarray:

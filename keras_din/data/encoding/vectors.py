@@ -73,7 +73,7 @@ def check_vectors(vectors: Mapping[str, Any] | None, features) -> None:
         vectors: The argument `vectors`.
         features: Features, and names of columns.
     """
-    of = {f.name: f for f in features if isinstance(f, Vector)}
+    of = {f.name: f for f in features if isinstance(f, Vector) and not f.is_sent}
     if not isinstance(vectors, Mapping | None):
         raise ValueError(
             "`vectors` must be a dict: name of a Vector -> its vectors. "
@@ -83,8 +83,8 @@ def check_vectors(vectors: Mapping[str, Any] | None, features) -> None:
     lacking = [name for name, f in of.items() if f.vectors is None and name not in names]
     if lacking or (set(names) - set(of)):
         raise ValueError(
-            f"`vectors` (on the command line `--vectors`) must have the vectors of each Vector, "
-            f"{list(of)}, and of no other feature. Received: vectors of {names}."
+            f"`vectors` (on the command line `--vectors`) must have the vectors of each Vector "
+            f"with `of`, {list(of)}, and of no other feature. Received: vectors of {names}."
         )
 
 
@@ -136,7 +136,7 @@ def grown_vectors(
     tables, report = {}, {}
     growth = spec_growth(spec, new_spec)
     for name, feature in spec.vectors.items():
-        of, before = new_spec.features[feature.of], feature.vectors
+        of, before = new_spec.features[feature.items], feature.vectors
         if before is None:
             raise ValueError(
                 f"Vector {name!r} must have its vectors before data is appended. "
@@ -146,7 +146,7 @@ def grown_vectors(
         positions = np.zeros(rows.size, np.int64)
         new, found = np.flatnonzero(rows.new), None
         if name in vectors and len(new):
-            found = read_vectors(name, vectors[name], feature.of, feature.size)
+            found = read_vectors(name, vectors[name], feature.items, feature.size)
             positions[new] = _positions(feature, of, found)[new] + 1
         storage = np.full((rows.size, feature.size), before.values[OOV_INDEX])
         scales = None
@@ -162,7 +162,7 @@ def grown_vectors(
         tables[name] = VectorTable(storage, scales)
         without = int((positions[new] == 0).sum())
         report[name] = {"new_items": len(new), "new_items_without_vector": without}
-        _print_missing(name, f"new values of {feature.of!r}", without, len(new))
+        _print_missing(name, f"new values of {feature.items!r}", without, len(new))
     return new_spec.with_vectors(tables), {"vectors": report}
 
 
@@ -171,14 +171,14 @@ def _with_tables(spec: FeatureSpec, vectors: Mapping[str, Any], counts: dict) ->
     tables, report = {}, {}
     for name, source in vectors.items():
         feature = spec.vectors[name]
-        of = spec.features[feature.of]
-        found = read_vectors(name, source, feature.of, feature.size)
+        of = spec.features[feature.items]
+        found = read_vectors(name, source, feature.items, feature.size)
         positions = _positions(feature, of, found)
         known = _known(of)
         without = int((positions[known] < 0).sum())
         if len(known) == without:
             raise ValueError(
-                f"The vectors of {name!r} must have keys that are values of {feature.of!r}. "
+                f"The vectors of {name!r} must have keys that are values of {feature.items!r}. "
                 f"Received: none in common, such as {format_value(found.keys.iloc[0])}."
                 if len(found.keys)
                 else f"The vectors of {name!r} must have at least one row. Received: none."
@@ -190,7 +190,7 @@ def _with_tables(spec: FeatureSpec, vectors: Mapping[str, Any], counts: dict) ->
             "items": len(known),
             "items_without_vector": without,
         }
-        _print_missing(name, f"values of {feature.of!r}", without, len(known))
+        _print_missing(name, f"values of {feature.items!r}", without, len(known))
     return spec.with_vectors(tables), report
 
 

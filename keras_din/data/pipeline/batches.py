@@ -15,7 +15,7 @@ from keras_din.data.store.consistency import (
 )
 from keras_din.data.store.samples import Samples
 from keras_din.dataset_facts import GROUP, record_in_graph
-from keras_din.features import TIME, FeatureSpec
+from keras_din.features import TIME, FeatureSpec, Vector
 from keras_din.time_index import graph_in_units, graph_indices
 
 __all__ = ["dataset"]
@@ -64,9 +64,10 @@ def dataset(
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
         `(batch,)`, target `(batch, candidates)`, behaviors `(batch, time)`, int32 or float32. A
-        `Bag` has one more axis, `values`, at the end, and its weights have its shape, float32. `y`
-        is float32 `(batch, candidates)`, or a dict of such tensors by output name if the spec has
-        several labels. There is 1 candidate per row, or with `by_request` all candidates of the
+        `Bag` has one more axis, `values`, at the end, and its weights have its shape, float32. A
+        `Vector` without `of` has one more axis of its `size`, float32, with zeros if it is missing.
+        `y` is float32 `(batch, candidates)`, or a dict of such tensors by output name if the spec
+        has several labels. There is 1 candidate per row, or with `by_request` all candidates of the
         request. Requests of unequal size are padded with 0. If `samples` have weights or there is
         such padding, elements are `(x, y, sample_weight)`, with float32 weights
         `(batch, candidates)` that are 0 on padding. With `batch_by`, `x["_group"]` is int32
@@ -75,11 +76,12 @@ def dataset(
         The dataset has three attributes. `groups` is the group of each row, int64 `(rows,)`, or
         `None` if shuffled. `spec` is the spec, which models compare with their own.
         `values_missing` is name of a numeric input -> how many numbers are missing (NaN or
-        infinite); they are replaced with the feature's mean. Transformations such as `take` and
-        `prefetch` return a dataset without these attributes. Then `fit`, `keras_din.evaluate` and
-        `keras_din.Evaluation` find the spec in the original dataset, and raise an error if groups
-        are needed but not given. `keras_din.dataset_facts` describes where they search, and which
-        datasets need the attributes `spec` and `negative_rate` of their own.
+        infinite); they are replaced with the feature's mean, and missing vectors with zeros.
+        Transformations such as `take` and `prefetch` return a dataset without these attributes.
+        Then `fit`, `keras_din.evaluate` and `keras_din.Evaluation` find the spec in the original
+        dataset, and raise an error if groups are needed but not given. `keras_din.dataset_facts`
+        describes where they search, and which datasets need the attributes `spec` and
+        `negative_rate` of their own.
 
     Raises:
         ValueError: If samples, logs and spec are inconsistent.
@@ -245,8 +247,7 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
             else:
                 x[name] = look_up(reads[name], places)
             if info.feature.is_numeric:
-                numbers = tf.cast(x[name], tf.float32)
-                x[name] = tf.where(tf.math.is_finite(numbers), numbers, info.feature.fill_value)
+                x[name] = _replace_missing(info.feature, tf.cast(x[name], tf.float32))
         if read_group:
             x[GROUP] = _number_groups(read_group(first))
         labels = {output: look_up(read, candidate_rows) for output, read in read_labels.items()}
@@ -265,6 +266,14 @@ def _number_groups(groups):
     """Numbers adjacent groups of a batch from 0: `(batch,)` -> int32 `(batch,)`."""
     is_new = tf.cast(groups[1:] != groups[:-1], tf.int32)
     return tf.concat([[0], tf.cumsum(is_new)], axis=0)
+
+
+def _replace_missing(feature, numbers):
+    """Returns numbers with the feature's `fill_value` instead of missing numbers or vectors."""
+    is_known = tf.math.is_finite(numbers)
+    if isinstance(feature, Vector):
+        is_known = tf.reduce_all(is_known, axis=-1, keepdims=True)
+    return tf.where(is_known, numbers, feature.fill_value)
 
 
 def _read(column):

@@ -17,10 +17,10 @@ def column_tensor(column: np.ndarray):
     column is copied.
 
     Args:
-        column: `(rows,)`, int32, int64 or float32.
+        column: `(rows,)` or `(rows, size)`, int32, int64, float16 or float32.
 
     Returns:
-        A tensor `(rows,)` of the same type.
+        A tensor of the same shape and type.
     """
     shared = (
         column.size
@@ -35,7 +35,7 @@ def column_tensor(column: np.ndarray):
         # NumPy does not export read-only arrays to DLPack, so the memory is shared by its address.
         memory = (ctypes.c_byte * column.nbytes).from_address(column.ctypes.data)
         memory.owner = column  # type: ignore[attr-defined]  # Any object of ctypes takes it.
-        writable = np.frombuffer(memoryview(memory), column.dtype)
+        writable = np.frombuffer(memoryview(memory), column.dtype).reshape(column.shape)
         return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
 
 

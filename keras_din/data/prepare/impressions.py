@@ -106,6 +106,7 @@ def prepare_impressions(
             `Bucketized("price", quantiles=10)`, and the vocabulary of a `Bag` without one:
             `Bag("tags", weights="tag_scores")`. `Categorical("last_item", table="item")` shares the
             table of the column `item`; both columns must have values of one type.
+            A `Vector` without `of` has a column of lists, arrays or text, see `keras_din.Vector`.
             A `Count` has no column: the rows strictly before each row's time are counted. It may
             also be in `context`.
         context: Columns of the user and the request, same as in `target`.

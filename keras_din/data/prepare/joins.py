@@ -41,6 +41,7 @@ def read_log(
     kinds=None,
     named=(),
     weights=None,
+    vectors=None,
     found=None,
 ):
     """Reads a log. Columns that it lacks are read from tables with one row per key.
@@ -56,6 +57,7 @@ def read_log(
         kinds: Same as in `read_table`.
         named: Same as in `read_table`.
         weights: Same as in `read_table`.
+        vectors: Same as in `read_table`.
         found: Same as in `read_table`. For a key column it has the facts of the log.
 
     Returns:
@@ -77,7 +79,8 @@ def read_log(
     own = [name for name in names_in_log if name in needed or name in keys]
     found = {} if found is None else found
     options = {"bags": bags, "text": text, "numbers": numbers}
-    options |= {"kinds": kinds, "named": named, "weights": weights, "found": found}
+    options |= {"kinds": kinds, "named": named, "weights": weights, "vectors": vectors}
+    options["found"] = found
     frame, bad = read_table(source, own, **options)
     lines = get_file_lines(frame)
     report: dict = {} if lines is None else {"files": lines.report()}

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 
-from keras_din.data.store.bags import Bags
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
@@ -74,9 +73,7 @@ def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -
         return []
     found = []
     for name, info in spec.inputs.items():
-        if info.role == "behavior" or info.feature.from_times:
-            continue
-        if isinstance(samples.columns[name], Bags):
+        if info.role == "behavior" or info.feature.from_times or info.feature.axes:
             continue
         values = np.asarray(samples.columns[name][::step])
         wrong = _wrong_by_value(values, clicked)

@@ -40,6 +40,7 @@ from keras_din.data.prepare.days_folder import (
     save_days,
     save_growth,
 )
+from keras_din.data.prepare.feature_file import FEATURES, save_entries
 from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.item_groups import item_groups
 from keras_din.data.prepare.joined_days import join_days, take_rows
@@ -590,7 +591,9 @@ class PreparedData:
         report = self.report | {"half_life": 1 / (1 / before + 1 / half_life)}
         return dataclasses.replace(self, parts=parts, report=report)
 
-    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
+    def save(
+        self, folder: str | os.PathLike, *, overwrite: bool = False, entries: dict | None = None
+    ) -> None:
         """Writes the data to a folder, completely or not at all.
 
         The files are written to a temporary folder next to it, which is renamed when complete. So
@@ -599,6 +602,8 @@ class PreparedData:
         Args:
             folder: A path that does not exist, or an empty folder.
             overwrite: Whether existing prepared data may be replaced.
+            entries: Types and features, such as `Proposal.entries`. The folder then has the file
+                `features.json`, which `keras-din prepare --spec` reads.
 
         Raises:
             FileExistsError: If the folder is not empty, and `overwrite` is not set or the folder
@@ -606,6 +611,8 @@ class PreparedData:
         """
         with atomic_folder(folder, HEADER, overwrite) as partial:
             self._write(partial)
+            if entries:
+                save_entries(entries, partial / FEATURES)
 
     def _write(self, folder: pathlib.Path) -> None:
         for name, log in self.behaviors.items():

@@ -1,13 +1,10 @@
 """Proposes features that are computed from a log, with the reason of each."""
 
 import dataclasses
-import json
 import os
-import pathlib
 from typing import Any
 
-from keras_din.atomic_write import atomic_file
-from keras_din.checks import local_path
+from keras_din.data.prepare.feature_file import save_entries
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.propose_counts import propose_counts
 from keras_din.data.prepare.propose_matches import elapsed_of_behaviors, propose_matches
@@ -155,10 +152,3 @@ def propose_features(
 
 def _as_list(value) -> list:
     return [value] if isinstance(value, (str, Feature)) else list(value)
-
-
-def save_entries(entries: dict, file: str | os.PathLike) -> None:
-    """Writes name -> type or entry as a JSON file that `keras-din prepare --spec` reads."""
-    lines = [f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
-    with atomic_file(pathlib.Path(local_path("file", file))) as partial:
-        partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from keras_din.data.reading.columns import (
     whole_as_integers,
 )
 from keras_din.data.reading.table import add_line
-from keras_din.features import BagWeights, Categorical, id_feature
+from keras_din.features import BagWeights, Categorical, Vector, id_feature
 
 
 def history_columns(sequences, features: list) -> dict:
@@ -133,7 +133,7 @@ def to_lists(frame, inputs: dict, columns: dict, features: list, reading: dict, 
         separator: Separator of histories that are text, or `None`.
 
     Returns:
-        Name of the feature -> `(lengths, values)` of all rows, without the weights of bags.
+        Name of the feature -> `(lengths, values)` of all rows, without weights and vectors.
     """
     histories = {}
     for feature in features:
@@ -143,7 +143,7 @@ def to_lists(frame, inputs: dict, columns: dict, features: list, reading: dict, 
         first, line = _first(values), np.repeat(np.arange(len(frame)), lengths)
         if isinstance(first, (list, tuple, np.ndarray)):
             values = values.set_axis(frame.index[line]).rename(column)
-            if not isinstance(feature, BagWeights):
+            if not isinstance(feature, (BagWeights, Vector)):
                 values, _ = bag_cells(values, "|" if has_several_values(feature) else None)
             reading["found"].setdefault(name, {"type": "bag", "missing": {}})
         elif not has_several_values(feature):
@@ -162,7 +162,7 @@ def to_lists(frame, inputs: dict, columns: dict, features: list, reading: dict, 
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]))
         cells = pa.LargeListArray.from_arrays(offsets, flat)
         frame[inputs[name]] = pd.arrays.ArrowExtensionArray(pa.chunked_array([cells]))
-        if not isinstance(feature, BagWeights):
+        if not isinstance(feature, (BagWeights, Vector)):
             histories[name] = lengths, values
     return histories
 

@@ -21,6 +21,8 @@ from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
 from keras_din.data.reading.labels import check_both_classes
 from keras_din.data.reading.times import time_or_order
+from keras_din.data.store.bags import Bags
+from keras_din.data.store.consistency import is_missing_row
 from keras_din.features import OOV_INDEX, TIME, Feature, Label
 
 __all__ = ["prepare_rows"]
@@ -238,14 +240,16 @@ def _missing(spec, samples, behaviors: dict, missing: dict) -> dict:
     """
     counts = {}
     for name, info in spec.inputs.items():
-        if info.feature.from_times or info.feature.axes:
+        if info.feature.from_times:
             continue
         if info.role == "behavior":
             values = behaviors[info.sequence.name].columns[info.feature.name]
         else:
             values = samples.columns[name]
+        if isinstance(values, Bags):
+            continue
         if info.feature.is_numeric:
-            counts[name] = int((~np.isfinite(values)).sum())
+            counts[name] = int(is_missing_row(values).sum())
         elif info.feature.takes_numbers:
             counts[name] = int((values == OOV_INDEX).sum())
         else:

@@ -17,7 +17,8 @@ from keras_din.data.prepare.leaks import check_known_before
 from keras_din.data.prepare.list_columns import is_real, list_column
 from keras_din.data.prepare.row_times import row_times
 from keras_din.data.reading.bad_share import MAX_BAD
-from keras_din.data.reading.columns import check_exact_ids, is_missing, to_plain_series
+from keras_din.data.reading.bag_cells import SEPARATOR
+from keras_din.data.reading.columns import check_exact_ids, from_arrow, is_missing, to_plain_series
 from keras_din.data.reading.columns import numbers as numbers_of
 from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import (
@@ -28,6 +29,7 @@ from keras_din.data.reading.labels import (
 )
 from keras_din.data.reading.source import as_source, to_frame
 from keras_din.data.reading.text_types import is_missing_among_numbers, is_missing_token
+from keras_din.data.reading.vector_cells import vector_cells, vector_matrix
 from keras_din.data.reading.weight_cells import to_weights
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
@@ -42,6 +44,7 @@ from keras_din.features import (
     Label,
     Numeric,
     Timestamp,
+    Vector,
     id_feature,
     per_kind,
 )
@@ -80,7 +83,9 @@ def rows_to_samples(
             history. Positions whose first feature is padding are left out. Padding is a missing
             value, an empty string or 0; if 0 is in the vocabulary, it is the first of -1, -2, ...
             that is not. A `Bag` is a list, in behaviors a list of lists, whose padding is left
-            out too. Its `weights` are lists of the same lengths. Features that are computed from
+            out too. Its `weights` are lists of the same lengths. A `Vector` without `of` is a list
+            of its `size`, in behaviors a list of lists, or an array; a missing one becomes zeros,
+            and is counted in `values_missing`. Features that are computed from
             times have no columns: `time` and `{sequence}_time` have dates, ISO 8601 strings, or
             numbers in their `time_unit`. The times of the first behaviors may be missing. A `Count`
             has a column, since rows do not contain what was counted.
@@ -357,6 +362,21 @@ def _(feature: Bucketized, name: str, values):
 
 
 @rows_to_column.register
+def _(feature: Vector, name: str, values):
+    of_behaviors = isinstance(values, pa.Array)
+    if of_behaviors:
+        values = from_arrow(pa.chunked_array([values]))
+    cells, reasons = vector_cells(feature, values.rename(name), SEPARATOR)
+    for row in np.flatnonzero(reasons)[:1]:
+        where = f"behavior {row} of the column from 0"
+        raise ValueError(
+            f"Column {name!r} must hold vectors of {feature.size} finite numbers. Received in "
+            f"{where if of_behaviors else describe_row(values, row, 'row')}: {reasons[row]}."
+        )
+    return vector_matrix(feature.size, cells, feature.storage, np.nan)
+
+
+@rows_to_column.register
 def _(feature: Bag, name: str, values):
     lengths, flat = list_column(name, values, feature)
     flat = _numpy(flat)
@@ -423,6 +443,14 @@ def _numpy(values) -> np.ndarray:
     return values.to_numpy(zero_copy_only=False) if len(values) else np.zeros(0, np.int32)
 
 
+def _lists_of_vectors(column: pd.Series) -> pd.Series:
+    """Returns lists of vectors instead of matrices, which Arrow cannot convert."""
+    if column.dtype != object:
+        return column
+    cells = [list(c) if isinstance(c, np.ndarray) and c.ndim == 2 else c for c in column]
+    return pd.Series(cells, column.index, dtype=object)
+
+
 def _log(frame: pd.DataFrame, spec: FeatureSpec, sequence) -> BehaviorLog:
     columns: dict = {}
     inputs: dict = {}
@@ -433,7 +461,8 @@ def _log(frame: pd.DataFrame, spec: FeatureSpec, sequence) -> BehaviorLog:
         if info.sequence is not sequence:
             continue
         feature = info.feature
-        length, values = list_column(name, frame[name], feature)
+        column = _lists_of_vectors(frame[name]) if isinstance(feature, Vector) else frame[name]
+        length, values = list_column(name, column, feature)
         lengths[name] = length
         first = next(iter(lengths))
         if (length != lengths[first]).any():

@@ -18,11 +18,11 @@ from keras_din.data.reading.file_lines import describe_row, place
 from keras_din.data.reading.labels import format_value, label_map_of, label_remedy, to_labels
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import PLACEHOLDER, find_placeholders, to_microseconds
-from keras_din.data.store.bags import Bags
+from keras_din.data.store.bags import Bags, row_ids
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.order import number_requests
 from keras_din.data.store.samples import Samples
-from keras_din.features import FeatureSpec
+from keras_din.features import FeatureSpec, Vector
 
 
 class ScoredLog(NamedTuple):
@@ -285,7 +285,7 @@ def _log(sequence, parts: list, users: int) -> tuple:
         return BehaviorLog.from_events(user, held, at, users), 0
     key = pd.DataFrame({"user": user, "time": at})
     for name, values in held.items():
-        key[name] = values.bag_ids() if isinstance(values, Bags) else values
+        key[name] = row_ids(values)
     index = pd.MultiIndex.from_frame(key)
     first = len(parts[0][0])
     is_duplicate = np.append(np.zeros(first, bool), index[first:].isin(index[:first]))
@@ -296,6 +296,8 @@ def _log(sequence, parts: list, users: int) -> tuple:
 
 def _empty_column(feature):
     """Returns a column without rows."""
+    if isinstance(feature, Vector):
+        return np.zeros((0, feature.size), feature.storage)
     if feature.axes:
         return Bags(np.zeros(0, int), np.zeros(1, int), np.zeros(0, feature.input_dtype))
     return np.zeros(0, feature.input_dtype)

@@ -35,6 +35,7 @@ from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import SEVERAL, ArrowSource, Table, as_source
 from keras_din.data.reading.times import time_range
 from keras_din.data.reading.utf8 import decode, split_off_bad_text
+from keras_din.data.reading.vector_cells import check_vector_cells
 from keras_din.data.reading.weight_cells import check_weight_cells
 from keras_din.data.store.order import argsort_events, stable_argsort
 
@@ -72,6 +73,7 @@ def read_table(
     kinds=None,
     named=(),
     weights=None,
+    vectors=None,
     found=None,
 ):
     """Reads columns of a table.
@@ -92,6 +94,7 @@ def read_table(
             in another become text.
         weights: Name of a column of bags -> name of the column with the weights of its values,
             which become tuples of numbers. Columns that are not read are left out.
+        vectors: Name of a column of vectors -> its `Vector`. Its cells become `VectorCell`s.
         found: A dict that receives the facts about each column, see
             `keras_din.data.reading.column_types`.
 
@@ -102,8 +105,9 @@ def read_table(
         categorical, with sorted categories. `bad` has the columns `line` and `reason`, a `Reason`,
         then those of `frame`. It holds lines of a CSV file with unbalanced quotes or a number of
         fields that differs from the header's, rows with text that is not UTF-8, and rows whose bag
-        contains anything but strings or integers, or whose weights are not one number from 0 for
-        each value of their bag. Empty lines are skipped. In a column with
+        contains anything but strings or integers, whose weights are not one number from 0 for each
+        value of their bag, or whose vector has another size or anything but finite numbers. Empty
+        lines are skipped. In a column with
         integers and strings, all values become strings.
 
     Raises:
@@ -112,18 +116,19 @@ def read_table(
             column in two files differ.
     """
     columns, bags, kinds = list(dict.fromkeys(columns)), bags or {}, kinds or {}
-    weights = weights or {}
+    weights, vectors = weights or {}, vectors or {}
     source = as_source(source)
     found = {} if found is None else found
     declared = dict.fromkeys(text, "text") | kinds | dict.fromkeys(numbers, "number")
     declared |= {name: "text" for name, separator in bags.items() if separator is not None}
 
     def convert_column(name, values):
-        is_weight = name in weights.values()  # Not ids, whatever the numbers look like.
+        # Not ids, whatever the numbers look like.
+        are_amounts = name in weights.values() or name in vectors
         if isinstance(values, pd.Series):
-            if not is_weight and declared.get(name) not in ("numeric", "number"):
+            if not are_amounts and declared.get(name) not in ("numeric", "number"):
                 check_exact_ids(name, values)
-        elif not is_weight and declared.get(name) in ("categorical", "text"):
+        elif not are_amounts and declared.get(name) in ("categorical", "text"):
             check_written_ids(name, values)
         convert = from_series if isinstance(values, pd.Series) else from_csv
         values, found[name] = convert(values, declared.get(name))
@@ -135,7 +140,7 @@ def read_table(
         for name in columns:
             frame[name] = convert_column(name, frame[name])
         _add_lines(frame, found)
-        return _check_cells(frame, source.bad, bags, weights)
+        return _check_cells(frame, source.bad, bags, weights, vectors)
     bad, bad_text, files = [], None, None
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
@@ -164,7 +169,7 @@ def read_table(
     _add_lines(frame, found)
     bad = bad_lines(bad)
     bad = bad if bad_text is None else concat_bad_rows(bad, bad_text)
-    return _check_cells(frame, bad, bags, weights)
+    return _check_cells(frame, bad, bags, weights, vectors)
 
 
 def _add_lines(frame: pd.DataFrame, found: dict) -> None:
@@ -189,7 +194,9 @@ def add_line(facts: dict, values: pd.Series, frame: pd.DataFrame, row_of=None) -
     facts |= place(frame, frame.index[row if row_of is None else row_of[row]])
 
 
-def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict, weights: dict) -> Table:
+def _check_cells(
+    frame: pd.DataFrame, bad: pd.DataFrame, bags: dict, weights: dict, vectors: dict
+) -> Table:
     """Converts bytes to text and lists to tuples, and keeps rows with other cells aside.
 
     Floats that are integers with missing values become integers here, while the missing values
@@ -197,7 +204,9 @@ def _check_cells(frame: pd.DataFrame, bad: pd.DataFrame, bags: dict, weights: di
     and "1" would be two users.
     """
     frame, bad = check_weight_cells(frame, bad, bags, weights)
-    for name in [name for name in frame.columns if name not in weights.values()]:
+    frame, bad = check_vector_cells(frame, bad, bags, vectors)
+    converted = {*weights.values(), *vectors}
+    for name in [name for name in frame.columns if name not in converted]:
         if frame[name].dtype.kind == "f" and frame[name].hasnans:
             frame[name] = whole_as_integers(frame[name])
         first = _first(frame[name])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
+from keras_din.data.reading.number_lists import ListsRead, known_lists, number_lists
 from keras_din.data.reading.raw_values import LARGEST_FLOAT
 
 _CACHED = 2**16  # Equal pairs of cells are converted once.
@@ -63,13 +64,15 @@ def weight_cells(bags: pd.Series, weights: pd.Series, separator: str | None) -> 
         `(bags, weights, reasons)`: the bags, in text without empty values; tuples of floats; and a
         `Reason` for each row whose weights are not valid, else `None`, `(rows,)`.
     """
-    cells, found = bags.to_numpy(object, copy=True), np.empty(len(bags), object)
+    cells, given = bags.to_numpy(object, copy=True), weights.to_numpy(object)
+    found = np.empty(len(bags), object)
     reasons = np.full(len(bags), None, object)
+    is_clean = _read_clean(cells, given, separator, found)
     plain = functools.partial(_convert, names=(weights.name, bags.name), separator=separator)
     convert = functools.lru_cache(_CACHED)(plain)
     is_changed = False
-    pairs = zip(map(_key, cells), map(_key, weights.to_numpy(object)), strict=True)
-    for row, pair in enumerate(pairs):
+    for row in np.flatnonzero(~is_clean):
+        pair = _key(cells[row]), _key(given[row])
         try:
             text, found[row], reasons[row] = convert(*pair)
         except TypeError:  # A list contains a list or a dict.
@@ -78,6 +81,35 @@ def weight_cells(bags: pd.Series, weights: pd.Series, separator: str | None) -> 
             cells[row], is_changed = text, True
     bags = pd.Series(cells, bags.index, dtype=object, name=bags.name) if is_changed else bags
     return bags, pd.Series(found, weights.index, dtype=object, name=weights.name), reasons
+
+
+def _read_clean(cells, given, separator: str | None, found) -> np.ndarray:
+    """Converts the weights of rows in which all is as it must be, without a loop over values.
+
+    Args:
+        cells: The bags.
+        given: Their weights.
+        separator: See `weight_cells`.
+        found: Receives a tuple for each such row.
+
+    Returns:
+        Which rows were converted, bool `(rows,)`.
+    """
+    bags, weights = known_lists(cells, separator), number_lists(given, separator)
+    is_clean = bags.is_read & weights.is_read & (bags.lengths == weights.lengths)
+    is_clean &= _all_of_row(bags, bags.values)
+    is_clean &= _all_of_row(weights, (weights.values >= 0) & (weights.values <= LARGEST_FLOAT))
+    values, start, end = weights.values.tolist(), weights.start, weights.start + weights.lengths
+    rows = np.flatnonzero(is_clean)
+    for row, first, last in zip(rows, start[rows].tolist(), end[rows].tolist(), strict=True):
+        found[row] = tuple(values[first:last])
+    return is_clean
+
+
+def _all_of_row(lists: ListsRead, is_good: np.ndarray) -> np.ndarray:
+    """Where all values of a row are good, bool `(rows,)`."""
+    bad = np.concatenate([[0], np.cumsum(~is_good)])
+    return bad[lists.start + lists.lengths] == bad[lists.start]
 
 
 def _key(cell):

@@ -15,11 +15,16 @@ _ROWS_AT_ONCE = 2**20  # Rows per step of a check, so memory-mapped columns stay
 
 
 def to_column(name: str, values) -> np.ndarray:
-    """Converts a column to int32 or float32. Integers that do not fit are an error."""
+    """Converts a column to int32 or float32. Integers that do not fit are an error.
+
+    A matrix of floats, one vector per row, becomes float32 unless it is float16.
+    """
     values = np.asarray(values)
+    if values.ndim == 2 and values.dtype.kind == "f":
+        return values if values.dtype == np.float16 else np.asarray(values, np.float32)
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise ValueError(
-            f"Column {name!r} must be a vector of integers or floats. "
+            f"Column {name!r} must be a vector of integers or floats, or a matrix of floats. "
             f"Received: dtype={values.dtype}, shape={values.shape}."
         )
     if values.dtype.kind == "f":

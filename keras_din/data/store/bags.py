@@ -93,7 +93,7 @@ class Bags:
 
 
 def concat_bags(columns: list):
-    """Concatenates columns along rows. All must be arrays, or all `Bags`."""
+    """Concatenates columns along rows. All must be arrays, with vectors or not, or all `Bags`."""
     if not isinstance(columns[0], Bags):
         return np.concatenate(columns)
     places, offsets, values = [], [np.zeros(1, np.int64)], []
@@ -104,6 +104,16 @@ def concat_bags(columns: list):
         values.append(each.values)
         bags, end = bags + len(each.offsets) - 1, end + len(each.values)
     return Bags(*map(np.concatenate, (places, offsets, values)))
+
+
+def row_ids(column) -> np.ndarray:
+    """Returns an array that is equal for equal rows, `(rows,)`: of numbers the column itself."""
+    if isinstance(column, Bags):
+        return column.bag_ids()
+    if column.ndim == 1:
+        return column
+    rows = np.ascontiguousarray(column)
+    return pd.factorize(np.array([row.tobytes() for row in rows], object))[0]
 
 
 def to_columns(columns: dict) -> dict:

@@ -31,7 +31,7 @@ class BehaviorLog(SavedColumns):
     Args:
         offsets: Integers `(users + 1,)`, from 0 to the number of events.
         columns: Feature name -> `(events,)`: int32 indices of a `Categorical`, float32 values of
-            a `Numeric`, or the `Bags` of a `Bag`.
+            a `Numeric`, or the `Bags` of a `Bag`; `(events, size)` vectors of a `Vector`.
         time: Integers `(events,)`, microseconds since 1970, or `None`.
 
     Raises:

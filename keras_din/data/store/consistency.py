@@ -12,6 +12,7 @@ from keras_din.features import (
     Categorical,
     FeatureSpec,
     Numeric,
+    Vector,
     id_feature,
     per_kind,
 )
@@ -29,7 +30,7 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         Input name -> stored column `(rows,)` or `(events,)`: int32 for a `Categorical` and a
         `Bucketized`; float32 or int32 for a `Numeric`, with NaN where a number is missing; `Bags`
         for a `Bag` and for its weights; int64 times in microseconds for an `Elapsed` and a
-        `Calendar`.
+        `Calendar`; float16 or float32 vectors `(rows, size)` for a `Vector` without `of`.
 
     Raises:
         ValueError: If something is inconsistent. The error names the input, the first bad row and
@@ -77,17 +78,22 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
 
 
 def count_missing(spec: FeatureSpec, columns: dict) -> dict:
-    """Name of each `Numeric` input with missing numbers -> how many are missing.
+    """Name of each input of numbers or vectors with missing ones -> how many are missing.
 
     `columns` is the result of `check_samples`.
     """
     counts: dict[str, int] = {}
     for name, info in spec.inputs.items():
-        if info.feature.is_numeric and not info.feature.axes:
-            column = columns[name]
-            missing = sum(int((~np.isfinite(column[part])).sum()) for part in chunks(len(column)))
+        column = columns[name]
+        if info.feature.is_numeric and not isinstance(column, Bags):
+            missing = sum(int(is_missing_row(column[part]).sum()) for part in chunks(len(column)))
             counts |= {name: missing} if missing else {}
     return counts
+
+
+def is_missing_row(values: np.ndarray) -> np.ndarray:
+    """Where a number, or one number of a vector, is NaN or infinite: bool `(rows,)`."""
+    return ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
 
 
 def request_starts(samples) -> np.ndarray:
@@ -120,13 +126,24 @@ def request_starts(samples) -> np.ndarray:
 def check_shared(name: str, column, starts: np.ndarray) -> None:
     """Raises a `ValueError` unless a column is constant within each request."""
     bags = isinstance(column, Bags)
-    row = first_pair_where(np.not_equal, column.bag_ids() if bags else column, starts)
+    differ = _rows_differ if column_has_vectors(column) else np.not_equal
+    row = first_pair_where(differ, column.bag_ids() if bags else column, starts)
     if row is not None:
         before, after = (column.values_of(i) if bags else column[i] for i in (row - 1, row))
         raise ValueError(
             f"The rows of one request must share {name}. "
             f"Received: {before} in row {row - 1} and {after} in row {row}."
         )
+
+
+def column_has_vectors(column) -> bool:
+    """Whether a column has one vector per row."""
+    return isinstance(column, np.ndarray) and column.ndim == 2
+
+
+def _rows_differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Which rows of two matrices differ. NaN equals NaN, since both are missing."""
+    return ((a != b) & ~(np.isnan(a) & np.isnan(b))).any(axis=1)
 
 
 @per_kind
@@ -174,6 +191,18 @@ def _(feature: BagWeights, name: str, column, is_id: bool) -> None:
 def _(feature: Numeric, name: str, column, is_id: bool) -> None:
     # Any number is valid: the pipeline replaces NaN and infinity with the mean.
     _check_type(feature, name, column, np.ndarray, "one value per row")
+
+
+@check_column.register
+def _(feature: Vector, name: str, column, is_id: bool) -> None:
+    # Any number is valid: the pipeline replaces vectors with NaN or infinity by zeros.
+    if not column_has_vectors(column) or column.shape[1] != feature.size:
+        shape = getattr(column, "shape", None)
+        found = type(column).__name__ if shape is None else f"{column.dtype} of shape {shape}"
+        raise ValueError(
+            f"Input {name!r} must be vectors of floats, of the shape (rows, {feature.size}). "
+            f"Received: {found} for {feature!r}."
+        )
 
 
 def _check_lengths(feature: BagWeights, name: str, stored: dict) -> None:

@@ -23,6 +23,7 @@ from keras_din.features import (
     Numeric,
     SnapshotCount,
     TimeFeature,
+    Vector,
     id_feature,
     per_kind,
 )
@@ -367,6 +368,7 @@ def align_inputs(feature, ours, theirs):
 @align_inputs.register(Categorical)
 @align_inputs.register(Numeric)
 @align_inputs.register(TimeFeature)
+@align_inputs.register(Vector)
 def _(feature, ours, theirs):
     return np.asarray(ours), np.asarray(theirs)
 
@@ -484,8 +486,9 @@ def _(feature: BagWeights, raw, x):
     return np.ones_like(raw), np.ones_like(x)
 
 
-@ablate_feature.register
-def _(feature: Numeric, raw, x):
+@ablate_feature.register(Numeric)
+@ablate_feature.register(Vector)
+def _(feature, raw, x):
     return np.full_like(raw, np.nan), np.full_like(x, feature.fill_value)
 
 

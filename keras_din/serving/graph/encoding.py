@@ -14,6 +14,7 @@ from keras_din.features import (
     FeatureSpec,
     Numeric,
     SnapshotCount,
+    Vector,
     per_kind,
 )
 from keras_din.serving.graph.lookup_tables import lookup_in_graph
@@ -64,7 +65,8 @@ class FeatureEncoder(tf.Module):
             empty strings, `MISSING_INT64` of hash buckets and indices out of range are
             out-of-vocabulary. After the first `max_values` values of a `Bag` all is padding. Its
             weights give float32, 0 for those that are negative or not finite. A `Numeric` gives
-            float32, with its `fill_value` for values that are not finite.
+            float32, with its `fill_value` for values that are not finite. A `Vector` gives float32,
+            rounded to its `storage`, with zeros for vectors that are not finite then.
         """
         return model_input(feature, values, self)
 
@@ -103,6 +105,13 @@ def _(feature: Bag, values, encoder: FeatureEncoder):
 @model_input.register
 def _(feature: Numeric, values, encoder: FeatureEncoder):
     return tf.where(tf.math.is_finite(values), values, feature.fill_value)
+
+
+@model_input.register
+def _(feature: Vector, values, encoder: FeatureEncoder):
+    values = tf.cast(tf.cast(values, feature.storage), tf.float32)
+    is_known = tf.reduce_all(tf.math.is_finite(values), axis=-1, keepdims=True)
+    return tf.where(is_known, values, feature.fill_value)
 
 
 @model_input.register

@@ -25,12 +25,23 @@ def input_specs(spec: FeatureSpec, signature: str) -> dict:
 
     Shapes: context `(batch,)`, behaviors `(batch, time)`, target `(batch,)` in `serving_default`
     and `(batch, candidates)` in `rank`. A `Bag` has one more axis, its values, and its weights have
-    the same shape. The dtype is that of the raw values. Features that are computed from times have
-    the inputs `time` `(batch,)` and `{sequence}_time` `(batch, time)` instead of their own, int64.
+    the same shape. A `Vector` without `of` has one more axis of its size. The dtype is that of the
+    raw values. Features that are computed from times have the inputs `time` `(batch,)` and
+    `{sequence}_time` `(batch, time)` instead of their own, int64.
     """
     return {
-        name: tf.TensorSpec([None] * len(names), raw_dtype(spec.raw_inputs[name].feature), name)
-        for name, names in axes(spec, signature).items()
+        name: tf.TensorSpec(shape, raw_dtype(spec.raw_inputs[name].feature), name)
+        for name, shape in _shapes(spec, signature).items()
+    }
+
+
+def _shapes(spec: FeatureSpec, signature: str) -> dict:
+    """Returns input name -> its shape in a signature, `None` for a size that may be any."""
+    return {
+        name: [*[None] * (len(names) - len(info.feature.shape)), *info.feature.shape]
+        for (name, names), info in zip(
+            axes(spec, signature).items(), spec.raw_inputs.values(), strict=True
+        )
     }
 
 
@@ -95,11 +106,12 @@ def _check_axes(spec: FeatureSpec, signature: str, inputs: dict) -> dict:
     A server does not compare requests with the shapes of the graph. Without this check, a later
     operation would fail without the name of the input, or would compute a wrong output.
     """
+    shapes = _shapes(spec, signature)
     return {
         # The error message contains the names of the tensor and of this operation.
         name: tf.raw_ops.EnsureShape(
             input=inputs[name],
-            shape=tf.TensorShape([None] * len(names)),
+            shape=tf.TensorShape(shapes[name]),
             name=f"{name}_must_have_the_axes_{'_'.join(names)}",
         )
         for name, names in axes(spec, signature).items()

@@ -203,7 +203,7 @@ def _padding(spec: FeatureSpec) -> dict:
     return found | {
         name: info.feature.padding_value
         for name, info in spec.raw_inputs.items()
-        if info.feature.axes
+        if info.feature.max_values is not None
     }
 
 

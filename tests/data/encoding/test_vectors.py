@@ -87,8 +87,8 @@ def test_text_is_not_a_key_of_integers():
 @pytest.mark.parametrize(
     "vectors, message",
     [
-        ({}, r"vectors of each Vector, \['title'\].*vectors of \[\]"),
-        (None, r"vectors of each Vector, \['title'\]"),
+        ({}, r"vectors of each Vector with `of`, \['title'\].*vectors of \[\]"),
+        (None, r"vectors of each Vector with `of`, \['title'\]"),
         ({"title": TITLES, "item": TITLES}, r"no other feature.*\['title', 'item'\]"),
         ("titles.parquet", "must be a dict: name of a Vector.*Received: str"),
     ],

@@ -1,6 +1,7 @@
 """`PreparedData`: atomic saves, and loading gives the same data."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import stat
@@ -249,3 +250,13 @@ def test_invalid_parts_raise():
         PreparedData(data.spec, data.behaviors, data.parts, {"x": np.nan})
     with pytest.raises(ValueError, match=r"`part` must be one of 'train', 'test'\. .*'valid'"):
         data.dataset("valid")
+
+
+def test_features_are_saved_with_the_data(tmp_path):
+    entries = {"ago": {"type": "Elapsed", "in": ["side_features"]}}
+    prepared().save(tmp_path / "data", entries=entries)
+    assert json.loads((tmp_path / "data" / "features.json").read_text()) == entries
+    with pytest.raises(TypeError, match="not JSON serializable"):  # Together or not at all.
+        prepared(label=0).save(tmp_path / "data", overwrite=True, entries={"ago": object()})
+    assert PreparedData.load(tmp_path / "data").parts["train"].label[0] == 1
+    assert json.loads((tmp_path / "data" / "features.json").read_text()) == entries
