@@ -30,6 +30,8 @@ MODELS = (
 )
 # The names in `keras_din.monitor`, which would import NumPy.
 MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece")
+# The names in `keras_din.losses.of_labels`, which would import Keras.
+LOSSES = ("binary_crossentropy", "pairwise_logistic", "listwise_softmax", "jrc")
 # Python spellings of JSON constants.
 _PYTHON = {"True": True, "False": False, "None": None}
 # The arguments of `keras_din.training.train` that are options of the same name.
@@ -39,6 +41,8 @@ _ARGUMENTS = (
     "batch_size",
     "learning_rate",
     "mini_batch_aware_l2",
+    "loss",
+    "loss_weight",
     "positive_weight",
     "ema_momentum",
     "patience",
@@ -75,6 +79,18 @@ def add_arguments(parser):
         type=float,
         metavar="STRENGTH",
         help="strength of the mini-batch aware L2 regularization; 0 for none (default 0.1)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        help="the crossentropy, or its sum with a loss that ranks the rows of a user, or with "
+        "--by-request the candidates of a request (default binary_crossentropy)",
+    )
+    parser.add_argument(
+        "--loss-weight",
+        type=float,
+        metavar="WEIGHT",
+        help="weight of the ranking loss in the sum (default 1)",
     )
     parser.add_argument(
         "--positive-weight",

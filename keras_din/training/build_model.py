@@ -6,7 +6,8 @@ import threading
 import keras
 
 from keras_din.checks import one_of
-from keras_din.losses import BinaryCrossentropy
+from keras_din.losses import losses_of_labels
+from keras_din.losses.of_labels import CROSSENTROPY
 from keras_din.models import MODELS
 from keras_din.optimizers import LazyAdam
 
@@ -24,9 +25,26 @@ def build_model(data, arguments: dict) -> keras.Model:
         keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}
     optimizer = LazyAdam(arguments["learning_rate"], **keywords)
     optimizer.build(model.trainable_variables)  # A model can be saved before the first step.
-    loss = BinaryCrossentropy(arguments["positive_weight"], negative_rate=data.negative_rate)
-    model.compile(optimizer, loss)
+    labels = data.spec.labels
+    losses = losses_of_labels(
+        labels,
+        arguments["positive_weight"],
+        data.negative_rate,
+        arguments["loss"],
+        arguments["loss_weight"],
+    )
+    weights = {label.output: label.weight for label in labels}
+    if len(losses) == 1:  # A model with one output has no names of outputs.
+        losses, weights = next(iter(losses.values())), list(weights.values())
+    model.compile(optimizer, losses, weights)
     return model
+
+
+def batch_by(arguments: dict) -> str | None:
+    """Returns `batch_by` of the training data: rows need users if the loss ranks them."""
+    # Older runs have no `loss`.
+    ranks_rows = arguments.get("loss", CROSSENTROPY) != CROSSENTROPY and not arguments["by_request"]
+    return "user" if ranks_rows else None
 
 
 def call_builder(spec, arguments: dict) -> keras.Model:

@@ -4,6 +4,7 @@ import keras
 
 from keras_din.checks import one_of
 from keras_din.losses import BinaryCrossentropy
+from keras_din.losses.of_labels import CROSSENTROPY
 from keras_din.models import fit_popularity
 from keras_din.training.build_model import call_builder
 
@@ -16,10 +17,10 @@ def count_popularity(data, arguments: dict) -> tuple:
     Raises:
         ValueError: If an argument has a value that has no effect on counts.
     """
-    for name, neutral in (("positive_weight", 1), ("ema_momentum", 0)):
+    for name, neutral in (("loss", CROSSENTROPY), ("positive_weight", 1), ("ema_momentum", 0)):
         if arguments[name] != neutral:
             raise ValueError(
-                f"`{name}` must be {neutral} for model={POPULARITY!r}, which is computed from "
+                f"`{name}` must be {neutral!r} for model={POPULARITY!r}, which is computed from "
                 f"counts. Received: {name}={arguments[name]!r}."
             )
     model = call_builder(data.spec, arguments)

@@ -16,9 +16,10 @@ from keras_din.checks import (
     positive_number,
 )
 from keras_din.evaluation import evaluate, number
+from keras_din.losses.of_labels import CROSSENTROPY, RANKING
 from keras_din.models import MODELS
 from keras_din.monitor import split_monitor
-from keras_din.training.build_model import build_model
+from keras_din.training.build_model import batch_by, build_model
 from keras_din.training.epochs import fit_epochs
 from keras_din.training.monitor_choice import choose_monitor
 from keras_din.training.popularity import POPULARITY, count_popularity
@@ -52,6 +53,8 @@ def train(
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
     mini_batch_aware_l2: float = 0.1,
+    loss: str = CROSSENTROPY,
+    loss_weight: float = 1.0,
     positive_weight: float = 1.0,
     ema_momentum: float = 0.0,
     patience: int = 2,
@@ -91,6 +94,12 @@ def train(
         mini_batch_aware_l2: Strength of the mini-batch aware regularization of `LazyAdam`, with
             the counts of the part `"train"`; 0 for none. It must be 0 under a `tf.distribute`
             strategy with several replicas.
+        loss: `"binary_crossentropy"`, or the sum of it and of a loss that ranks,
+            `"pairwise_logistic"`, `"listwise_softmax"` or `"jrc"`, see `keras_din.losses`. A
+            ranking loss compares the rows of one user, so batches are `batch_by="user"`; with
+            `by_request` it compares the candidates of a request. With several labels it applies
+            to each label of 0 and 1.
+        loss_weight: Weight of the ranking loss in the sum, in which the crossentropy has weight 1.
         positive_weight: Weight of positives in the loss, see `BinaryCrossentropy`. With several
             labels it applies to each of them. It must be 1 if a label has `given`.
         ema_momentum: Momentum of averages of the weights over steps, which are evaluated and
@@ -142,6 +151,8 @@ def train(
         "batch_size": positive_integer("batch_size", batch_size),
         "learning_rate": positive_number("learning_rate", learning_rate),
         "mini_batch_aware_l2": not_negative("mini_batch_aware_l2", mini_batch_aware_l2),
+        "loss": one_of("loss", loss, (CROSSENTROPY, *RANKING)),
+        "loss_weight": positive_number("loss_weight", loss_weight),
         "positive_weight": positive_number("positive_weight", positive_weight),
         "ema_momentum": fraction("ema_momentum", ema_momentum),
         "patience": positive_integer("patience", patience),
@@ -155,6 +166,11 @@ def train(
             "`positive_weight` must be 1 for a spec with `given`: the odds of a product are not "
             "scaled like those of its factors. Use `weight` of `Label` to weight a label. "
             f"Received: positive_weight={positive_weight!r}."
+        )
+    if loss == CROSSENTROPY and loss_weight != 1:
+        raise ValueError(
+            "`loss_weight` must be 1 without a ranking loss, whose weight it is: pass `loss` too. "
+            f"Received: loss_weight={loss_weight!r}, loss={loss!r}."
         )
     if monitor is not None:
         split_monitor(monitor, data.spec.outputs)
@@ -217,5 +233,7 @@ def _evaluation(valid, folder, arguments, progress, verbose) -> RunEvaluation | 
 
 
 def _dataset(data, part, arguments, **keywords):
+    if part == "train":
+        keywords["batch_by"] = batch_by(arguments)
     keywords |= {"seed": arguments["seed"], "by_request": arguments["by_request"]}
     return data.dataset(part, arguments["batch_size"], **keywords)

@@ -11,7 +11,7 @@ import numpy as np
 from keras_din.checks import fraction, local_path, positive_integer, positive_number
 from keras_din.evaluation import evaluate
 from keras_din.growth import INITIALIZER, grow
-from keras_din.training.build_model import counts_of_tables
+from keras_din.training.build_model import batch_by, counts_of_tables
 from keras_din.training.popularity import POPULARITY
 from keras_din.training.progress import random_states
 from keras_din.training.run import Run, load_run
@@ -165,7 +165,14 @@ def _update(
         model.optimizer.add_feature_counts(counts_of_tables(model, own))
     start = clock.perf_counter()
     if len(day.samples):
-        rows = learned.dataset("train", batch_size, shuffle=True, seed=seed, by_request=by_request)
+        rows = learned.dataset(
+            "train",
+            batch_size,
+            shuffle=True,
+            seed=seed,
+            by_request=by_request,
+            batch_by=batch_by(arguments),
+        )
         model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
     entry = {
         "day": day.number,

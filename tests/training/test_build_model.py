@@ -19,6 +19,8 @@ ARGUMENTS = {
     "mini_batch_aware_l2": 0,
     "ema_momentum": 0,
     "learning_rate": 0.1,
+    "loss": "binary_crossentropy",
+    "loss_weight": 1.0,
     "positive_weight": 1.0,
 }
 
