@@ -6,12 +6,20 @@ import keras
 
 from keras_din.checks import one_of, positive_number, rate
 from keras_din.features import DEFAULT_OUTPUT
-from keras_din.losses import BinaryCrossentropy
+from keras_din.layers import NumberOutput
+from keras_din.losses import (
+    BinaryCrossentropy,
+    Huber,
+    MeanSquaredError,
+    Poisson,
+    WeightedLogistic,
+)
 from keras_din.outputs import by_output, like_outputs, loss_of
 from keras_din.recalibration import recalibrate_tensor
 
 __all__ = ["ASSUMED", "COMPILED", "ClickRates", "GIVEN", "OutputRate", "click_rates"]
 
+_NUMBER_LOSSES = (Huber, MeanSquaredError, Poisson, WeightedLogistic)
 GIVEN, COMPILED, ASSUMED = "given", "the loss", "assumed"
 
 
@@ -23,11 +31,14 @@ class OutputRate(NamedTuple):
         negative_rate: The fraction of the log's negatives in the training data.
         known_from: The sources of `positive_weight` and `negative_rate`: `"given"`, `"the loss"`,
             `"the run"` or `"assumed"`.
+        is_number: Whether the output is the expected value of a label that is a number. Then it
+            has no odds, and nothing is undone.
     """
 
     positive_weight: float
     negative_rate: float
     known_from: dict
+    is_number: bool = False
 
     @property
     def factor(self) -> float:
@@ -87,7 +98,8 @@ class ClickRates(NamedTuple):
         """Returns the entries of `keras_din.json`, name of the output -> dict."""
         return {
             name: {
-                "is": "the output of the model" if self.raw else "the click rate of the log",
+                "is": _meaning(rate, self.raw),
+                "is_number": rate.is_number,
                 "raw": self.raw,
                 "positive_weight": rate.positive_weight,
                 "negative_rate": rate.negative_rate,
@@ -101,7 +113,7 @@ class ClickRates(NamedTuple):
         """Returns the rates from the dict of `to_json`."""
         names = ("positive_weight", "negative_rate", "known_from")
         of_outputs = {
-            output: OutputRate(*(entry[name] for name in names))
+            output: OutputRate(*(entry[name] for name in names), entry.get("is_number", False))
             for output, entry in content.items()
         }
         return cls(of_outputs, any(entry["raw"] for entry in content.values()))
@@ -113,7 +125,15 @@ _ASSUMED = {
 }
 
 
+def _meaning(rate: OutputRate, raw: bool) -> str:
+    if rate.is_number:
+        return "the expected number"
+    return "the output of the model" if raw else "the click rate of the log"
+
+
 def _sentence(output: str, rate: OutputRate, raw: bool) -> str:
+    if rate.is_number:
+        return f"{output}: the expected number"
     if raw:
         return f"{output}: the output of the model as it is (raw)"
     sentence = f"{output}: the click rate of the log"
@@ -139,6 +159,10 @@ def click_rates(
 ) -> ClickRates:
     """Finds the `ClickRates` of a model: the given numbers, else those of its loss, else 1.
 
+    An output is the expected value of a number, and not a click rate, if it is that of a
+    `keras_din.layers.NumberOutput` or has a loss of numbers of this library. The given numbers do
+    not apply to it.
+
     Args:
         model: A Keras model.
         positive_weight: The weight of positives in training, or `None`. One number for all
@@ -150,15 +174,25 @@ def click_rates(
         outputs: Names of the outputs, in order. Defaults to the outputs of the model.
 
     Raises:
-        ValueError: If an argument is invalid.
+        ValueError: If an argument is invalid, or given for outputs that are numbers only.
     """
     outputs = _output_names(model) if outputs is None else list(outputs)
+    numbers = [output for output in outputs if _is_number(model, output)]
+    rated = tuple(output for output in outputs if output not in numbers)
     given = {"positive_weight": positive_weight, "negative_rate": negative_rate}
     for name, value in given.items():
-        for output in value if isinstance(value, dict) else ():
-            one_of(name, output, tuple(outputs))
+        for output in value if isinstance(value, dict) and rated else ():
+            one_of(name, output, rated)
+        if not rated and value not in (None, 1):
+            raise ValueError(
+                f"`{name}` must be 1 for a model whose labels are numbers: it changes the odds of "
+                f"labels of 0 and 1. Received: {name}={value!r} for the outputs {outputs}."
+            )
     of_outputs = {}
     for output in outputs:
+        if output in numbers:
+            of_outputs[output] = OutputRate(1.0, 1.0, {}, is_number=True)
+            continue
         loss = _binary_crossentropy(model, output, len(outputs))
         values, sources = {}, {}
         for name, check in (("positive_weight", positive_number), ("negative_rate", rate)):
@@ -179,6 +213,15 @@ def _output_names(model) -> list:
         if isinstance(found, dict) and found:
             return list(found)
     return [DEFAULT_OUTPUT]
+
+
+def _is_number(model, output: str) -> bool:
+    """Returns whether an output of a model is the expected value of a number."""
+    tensor = getattr(model, "output", None)
+    if isinstance(tensor, dict):
+        tensor = tensor.get(output)
+    layer = getattr(getattr(tensor, "_keras_history", None), "operation", None)
+    return isinstance(layer, NumberOutput) or isinstance(loss_of(model, output), _NUMBER_LOSSES)
 
 
 def _binary_crossentropy(model, output: str, outputs: int) -> BinaryCrossentropy | None:

@@ -14,6 +14,7 @@ __all__ = [
     "MONITORS",
     "NEED_BOTH",
     "NEED_GROUPS",
+    "NUMBER_MONITORS",
     "SMALLEST_GAIN",
     "Best",
     "Evaluated",
@@ -29,6 +30,8 @@ _BETTER = {
     "ece": operator.lt,
 }
 MONITORS = (GAUC_THEN_LOGLOSS, *_BETTER)
+NUMBER_MONITORS = ("rmse", "mae")
+_BETTER |= dict.fromkeys(NUMBER_MONITORS, operator.lt)
 NEED_GROUPS = (GAUC_THEN_LOGLOSS, "gauc")
 NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # They are NaN if all labels are equal.
 # A smaller difference of GAUC is always noise, because another seed changes the GAUC as much. With
@@ -36,16 +39,19 @@ NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # They are NaN if all labels are equal.
 SMALLEST_GAIN = 1e-3
 
 
-def split_monitor(monitor: str, outputs, prefix: str = "") -> tuple:
-    """Splits the name of a monitor into the name of an output and one of `MONITORS`.
+def split_monitor(monitor: str | None, outputs, prefix: str = "", numbers=()) -> tuple:
+    """Splits the name of a monitor into the name of an output and a metric.
 
     `"gauc"` is the GAUC of the first output, `"cvr_gauc"` the GAUC of the output `cvr`.
 
     Args:
-        monitor: `prefix`, the name of an output and `_`, and one of `MONITORS`. Without the name
-            of an output the monitor belongs to the first output.
+        monitor: `prefix`, the name of an output and `_`, and one of `MONITORS`, or of
+            `NUMBER_MONITORS` for an output that is a number. Without the name of an output the
+            monitor belongs to the first output. `None` is the default of the first output,
+            `"gauc_then_logloss"`, or `"rmse"` for a number.
         outputs: Names of the outputs.
         prefix: The prefix that `monitor` must have.
+        numbers: Names of the outputs that are numbers, or `None` if this is not known.
 
     Returns:
         `(output, monitor)`.
@@ -54,9 +60,17 @@ def split_monitor(monitor: str, outputs, prefix: str = "") -> tuple:
         ValueError: When `monitor` is not valid. The error names the nearest valid names.
     """
     outputs = list(outputs)
-    names = {prefix + name: (outputs[0], name) for name in MONITORS}
+
+    def metrics(output):
+        if numbers is None:
+            return (*MONITORS, *NUMBER_MONITORS)
+        return NUMBER_MONITORS if output in numbers else MONITORS
+
+    if monitor is None:
+        return outputs[0], metrics(outputs[0])[0]
+    names = {prefix + name: (outputs[0], name) for name in metrics(outputs[0])}
     if len(outputs) > 1:
-        names |= {f"{prefix}{o}_{name}": (o, name) for o in outputs for name in MONITORS}
+        names |= {f"{prefix}{o}_{name}": (o, name) for o in outputs for name in metrics(o)}
     if monitor not in tuple(names):  # A tuple: a list has no hash.
         nearest = _nearest(monitor, outputs, prefix, names) if isinstance(monitor, str) else []
         hint = f" Nearest: {_quoted(nearest)}." if nearest else ""
@@ -72,17 +86,18 @@ def _nearest(text: str, outputs: list, prefix: str, names) -> list:
     If there is another word before it, these are the names of the metric for each output. If there
     is no metric, they are the most similar names.
     """
-    by_length = sorted(MONITORS, key=len, reverse=True)
+    by_length = sorted(_BETTER.keys() | {GAUC_THEN_LOGLOSS}, key=len, reverse=True)
     metric = next((name for name in by_length if f"_{text}".endswith(f"_{name}")), None)
     if metric is None:
         return difflib.get_close_matches(text, names)
     if len(outputs) == 1 or text == metric:
-        return [prefix + metric]
+        return [name for name in [prefix + metric] if name in names]
     start = f"_{text}".removesuffix(metric)
     of_output = [output for output in outputs if start.endswith(f"_{output}_")]
+    found = [prefix + metric, *(f"{prefix}{output}_{metric}" for output in outputs)]
     if of_output:
-        return [f"{prefix}{max(of_output, key=len)}_{metric}"]
-    return [prefix + metric, *(f"{prefix}{output}_{metric}" for output in outputs)]
+        found = [f"{prefix}{max(of_output, key=len)}_{metric}"]
+    return [name for name in found if name in names]
 
 
 def _quoted(names) -> str:
@@ -96,7 +111,7 @@ class Evaluated(NamedTuple):
         step: Its step.
         epoch: Its epoch, `None` before training.
         value: The monitored metric.
-        logloss: The logloss.
+        logloss: The logloss, NaN for a number.
         auc: AUC of each group, for `"gauc_then_logloss"`.
         weights: Weight of each group, for `"gauc_then_logloss"`.
     """
@@ -125,7 +140,8 @@ class Best:
 
     Args:
         monitor: One of `MONITORS`: `"gauc_then_logloss"`, the highest `"gauc"` or `"auc"`, or the
-            lowest `"logloss"`, `"ne"` or `"ece"`. Of equal evaluations the first is best.
+            lowest `"logloss"`, `"ne"` or `"ece"`; or one of `NUMBER_MONITORS`: the lowest `"rmse"`
+            or `"mae"`. Of equal evaluations the first is best.
         prefix: Prefix of the names of the metrics, such as `"cvr_"`, if there are several outputs.
 
     Attributes:
@@ -134,7 +150,7 @@ class Best:
     """
 
     def __init__(self, monitor: str, prefix: str = ""):
-        self.monitor = one_of("monitor", monitor, MONITORS)
+        self.monitor = one_of("monitor", monitor, (*MONITORS, *NUMBER_MONITORS))
         self.metric = "gauc" if monitor == GAUC_THEN_LOGLOSS else monitor
         self.prefix = prefix
         self.evaluation: Evaluated | None = None
@@ -150,7 +166,7 @@ class Best:
         value = entry[self.prefix + self.metric]
         if np.isnan(value):
             return False
-        logloss = entry[f"{self.prefix}logloss"]
+        logloss = entry.get(f"{self.prefix}logloss", np.nan)
         new = Evaluated(entry["step"], entry["epoch"], value, logloss)
         if self.monitor != GAUC_THEN_LOGLOSS:
             best = self.evaluation

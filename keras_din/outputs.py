@@ -1,6 +1,7 @@
 """Tensors, losses and metrics by the names of a model's outputs."""
 
 import keras
+import numpy as np
 
 __all__ = [
     "by_output",
@@ -8,6 +9,7 @@ __all__ = [
     "loss_of",
     "metrics_by_output",
     "name_of",
+    "output_differences",
     "prefixed_metrics",
 ]
 
@@ -69,6 +71,14 @@ def prefixed_metrics(of_outputs: dict) -> dict:
         for output, metrics in of_outputs.items()
         for name, value in metrics.items()
     }
+
+
+def output_differences(values, expected) -> np.ndarray:
+    """Returns the differences between two arrays of outputs, divided by the output where it is > 1.
+
+    An expected number can be large, and float32 has seven digits. Probabilities are at most 1.
+    """
+    return np.abs(values - expected) / np.maximum(np.abs(expected), 1)
 
 
 def name_of(what: str, output: str, outputs) -> str:

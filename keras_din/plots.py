@@ -31,9 +31,11 @@ _LABELS = {
     "auc": "AUC of validation",
     "ne": "normalized entropy of validation",
     "ece": "calibration error of validation",
+    "rmse": "root mean squared error of validation",
+    "mae": "mean absolute error of validation",
     "calibration": "calibration of validation",
 }
-_LESS_IS_BETTER = ("logloss", "ne", "ece")
+_LESS_IS_BETTER = ("logloss", "ne", "ece", "rmse", "mae")
 _NO_BEST = ("loss", "calibration")
 
 

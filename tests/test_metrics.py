@@ -450,3 +450,18 @@ def test_calibration_by_decile_has_the_bins_of_the_error():
     ).all()
     assert np.nanmin(found.calibration[:5]) > 1
     assert [len(column) for column in metrics.calibration_by_decile([], [])] == [0] * 10
+
+
+def test_number_metrics_by_hand():
+    found = metrics.number_metrics([[10.0], [0.0], [2.0]], [7.0, 1.0, 2.0])
+    assert found == pytest.approx(
+        {"rmse": math.sqrt(10 / 3), "mae": 4 / 3, "calibration": 10 / 12, "rows": 3}
+    )
+    assert math.isnan(metrics.number_calibration([0.0, 0.0], [1.0, 2.0]))
+    empty = metrics.number_metrics([], [])
+    assert empty.pop("rows") == 0
+    assert np.isnan(list(empty.values())).all()
+    with pytest.raises(ValueError, match=r"`y_true` must be finite\. Received: nan in row 1"):
+        metrics.mean_absolute_error([1.0, np.nan], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"`y_pred` must be finite\. Received: inf in row 0"):
+        metrics.root_mean_squared_error([1.0, 2.0], [np.inf, 2.0])

@@ -9,6 +9,8 @@ COLUMNS = {
     "ne": "NE",
     "calibration": "calibration",
     "ece": "ECE",
+    "rmse": "RMSE",
+    "mae": "MAE",
 }
 
 

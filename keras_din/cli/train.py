@@ -29,7 +29,7 @@ MODELS = (
     "multi_task",
 )
 # The names in `keras_din.monitor`, which would import NumPy.
-MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece")
+MONITORS = ("gauc_then_logloss", "gauc", "auc", "logloss", "ne", "ece", "rmse", "mae")
 # The names in `keras_din.losses.of_labels`, which would import Keras.
 LOSSES = ("binary_crossentropy", "pairwise_logistic", "listwise_softmax", "jrc")
 # Python spellings of JSON constants.
@@ -117,7 +117,7 @@ def add_arguments(parser):
         help="the criterion of the best evaluation: the highest gauc or auc, the lowest logloss, "
         "ne or ece, or gauc_then_logloss: the lowest logloss among the evaluations whose GAUC is "
         "within its noise of the highest (default gauc_then_logloss; logloss if no user has both "
-        "a row with and a row without a click)",
+        "a row with and a row without a click). Of a label that is a number the lowest rmse or mae",
     )
     parser.add_argument(
         "--evaluate-freq",

@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike
 
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import click_rates
+from keras_din.dataset_facts import spec_of
 from keras_din.evaluation.metrics_of_dataset import evaluate_outputs, groups_or_own, outputs_of
 from keras_din.evaluation.traces import check_dataset, trace_model
 from keras_din.evaluation.weight_averages import averaged_weights, averages_weights, number
-from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_BOTH, NEED_GROUPS, Best, split_monitor
+from keras_din.monitor import NEED_BOTH, NEED_GROUPS, Best, split_monitor
 from keras_din.outputs import prefixed_metrics
 
-_LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece")
+_LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece", "rmse", "mae")
+_PRINTED = ("gauc", "auc", "logloss", "rmse", "mae")
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -30,7 +32,8 @@ class Evaluation(keras.callbacks.Callback):
     logs of the epoch. They appear in the history that `fit` returns, in the progress bar, and in
     all later callbacks of the list, such as `EarlyStopping(monitor="val_gauc", mode="max")`,
     `ModelCheckpoint`, `CSVLogger` and `TensorBoard`. With several outputs the names are
-    `val_ctr_gauc`, `val_cvr_gauc` and so on.
+    `val_ctr_gauc`, `val_cvr_gauc` and so on. An output that is a number has `val_watch_rmse`,
+    `val_watch_mae` and `val_watch_calibration`.
 
     The callback works under `tf.distribute`. `copy.deepcopy` creates an independent callback with
     the same dataset and groups. KerasTuner does this for each trial, with
@@ -54,7 +57,9 @@ class Evaluation(keras.callbacks.Callback):
             metric belongs to the first output, unless it has the name of an output:
             `"val_cvr_gauc"`, `"val_cvr_gauc_then_logloss"`. Defaults to
             `"val_gauc_then_logloss"`. If no group has both labels 0 and 1, the default is
-            `"val_logloss"`, and a notice is printed. Another `prefix` replaces `val_`.
+            `"val_logloss"`, and a notice is printed. An output that is a number has the lowest
+            `"val_watch_rmse"` (the default, if it is the first) or `"val_watch_mae"`. Another
+            `prefix` replaces `val_`.
         use_ema: Whether to evaluate and keep the weights that the optimizer averages over steps
             (`use_ema=True`), instead of the trained weights. Do not combine it with
             `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which swaps weights for all
@@ -111,8 +116,10 @@ class Evaluation(keras.callbacks.Callback):
         self.restore_best_weights = restore_best_weights
         self._outputs = outputs_of(dataset)
         self._is_default = monitor is None
-        monitor = prefix + GAUC_THEN_LOGLOSS if monitor is None else monitor
-        self._monitored, self._rule = split_monitor(monitor, self._outputs, prefix)
+        spec = spec_of(dataset)
+        numbers = None if spec is None else spec.number_outputs
+        self._monitored, self._rule = split_monitor(monitor, self._outputs, prefix, numbers)
+        self._default_rule = self._rule if self._is_default else None
         self.use_ema = one_of("use_ema", use_ema, (True, False))
         self.verbose = verbose
         if self._rule in NEED_GROUPS and self.groups is None:
@@ -125,8 +132,8 @@ class Evaluation(keras.callbacks.Callback):
 
     def _reset(self):
         self.history = []
-        if self._is_default:
-            self._rule = GAUC_THEN_LOGLOSS
+        if self._default_rule is not None:
+            self._rule = self._default_rule
         self._best, self._best_weights = Best(self._rule, self._prefixes[self._monitored]), None
         self._epoch, self._previous_loss, self._loss_before_validation = None, (0.0, 0.0), None
 
@@ -226,6 +233,16 @@ class Evaluation(keras.callbacks.Callback):
     def _check_monitor(self, entry):
         """Changes the default to the logloss, or raises, if the monitored metric is undefined."""
         metric = self._best.prefix + self._best.metric
+        if metric not in entry:
+            raise ValueError(
+                f"`monitor` must be a metric of the output {self._monitored!r}. "
+                f"Received: monitor={self.monitor!r} and the metrics {list(entry)}."
+            )
+        if not entry[self._best.prefix + "rows"]:
+            raise ValueError(
+                f"`dataset` must have labels of the monitored output {self._monitored!r}. "
+                "Received: a dataset in which all of them are missing."
+            )
         if self._rule not in NEED_BOTH or not np.isnan(entry[metric]):
             return
         found = f"{entry[self._best.prefix + 'rows']:,} rows, for which {metric} is undefined"
@@ -245,7 +262,7 @@ class Evaluation(keras.callbacks.Callback):
         )
 
     def _print(self, entry):
-        metrics = [p + name for p in self._prefixes.values() for name in ("gauc", "auc", "logloss")]
+        metrics = [p + name for p in self._prefixes.values() for name in _PRINTED]
         names = [name for name in ("loss", *metrics) if name in entry]
         line = [f"step {entry['step']}", *(f"{name} {entry[name]:.4f}" for name in names)]
         in_bar = self._epoch is not None and self.params.get("verbose") in ("auto", 1)

@@ -11,7 +11,7 @@ from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
 from keras_din.evaluation.predictions import collect
 from keras_din.evaluation.traces import trace_model
 from keras_din.features import DEFAULT_OUTPUT
-from keras_din.metrics import metrics_and_groups, recalibrate
+from keras_din.metrics import metrics_and_groups, number_metrics, recalibrate
 from keras_din.metrics.arguments import check_groups
 from keras_din.outputs import by_output, prefixed_metrics
 
@@ -27,7 +27,7 @@ def evaluate(
     data, with `dataset.negative_rate`.
 
     Args:
-        model: A model whose outputs are probabilities, see `predict`.
+        model: A model whose outputs are probabilities or numbers, see `predict`.
         dataset: A dataset, see `predict`.
         groups: Integers or strings `(rows,)`, the group of each row, usually the user. Each
             candidate of a row is a sample of the row's group. Defaults to `dataset.groups`.
@@ -39,7 +39,9 @@ def evaluate(
     Returns:
         The dict of `keras_din.metrics.all_metrics`. Without groups it has no `gauc`. For a model
         with several outputs the names have the name of the output as prefix: `ctr_gauc`,
-        `cvr_gauc`.
+        `cvr_gauc`. For an output that is a number it is the dict of
+        `keras_din.metrics.number_metrics`. Rows without the label of an output are left out of its
+        metrics.
 
     Raises:
         ValueError: If the number of groups is not the number of rows, if the dataset has lost its
@@ -70,7 +72,10 @@ def evaluate_at(
 
 
 def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
-    """Returns a dict, name of the output -> `(metrics, GroupAUC)`."""
+    """Returns a dict, name of the output -> `(metrics, GroupAUC)`.
+
+    `GroupAUC` is `None` without groups, and for an output that is a number.
+    """
     # Data with downsampled negatives has a higher click rate than the log.
     negative_rate = 1.0 if rates.raw else negative_rate_of(dataset)
     predictions, labels, sizes = collect(forward, dataset)
@@ -83,10 +88,16 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
     results = {}
     labels = by_output(labels, rates.of_outputs)
     for output, values in by_output(predictions, rates.of_outputs).items():
+        known = ~np.isnan(labels[output])
+        y_true, values = labels[output][known], values[known]
+        if rates.of_outputs[output].is_number:
+            results[output] = number_metrics(y_true, values), None
+            continue
         factor = rates.of_outputs[output].factor * negative_rate
         if not rates.raw and factor != 1:
             values = recalibrate(values.astype("float64"), factor)
-        results[output] = metrics_and_groups(labels[output], values, candidate_groups)
+        of_rows = None if candidate_groups is None else candidate_groups[known]
+        results[output] = metrics_and_groups(y_true, values, of_rows)
     return results
 
 
@@ -104,8 +115,10 @@ def groups_or_own(dataset, groups):
 
 def outputs_of(dataset) -> list:
     """Returns the names of the outputs that a dataset has labels for, in the order of its spec."""
-    element = getattr(dataset, "element_spec", None)
+    element, spec = getattr(dataset, "element_spec", None), spec_of(dataset)
     if not isinstance(element, tuple) or len(element) < 2 or not isinstance(element[1], dict):
+        if spec is not None and len(spec.outputs) == 1:
+            return list(spec.outputs)
         return [DEFAULT_OUTPUT]  # The name of a single output has no effect on the results.
-    names, spec = list(element[1]), spec_of(dataset)
+    names = list(element[1])
     return list(spec.outputs) if spec is not None and set(spec.outputs) == set(names) else names

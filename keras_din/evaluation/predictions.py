@@ -15,7 +15,8 @@ class Predictions(NamedTuple):
     Attributes:
         predictions: float32 `(candidates,)`. For a model with several outputs a dict, name of the
             output -> array.
-        labels: The labels, in the same form as `predictions`.
+        labels: The labels, in the same form as `predictions`. A label that is missing, of weight 0
+            in a dict of weights, is NaN.
         sizes: int64 `(rows,)`, the number of real candidates per row. `np.repeat(values, sizes)`
             repeats one value per row for its candidates.
     """
@@ -37,7 +38,9 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
             have this shape too, or a dict of such outputs.
         dataset: A finite `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. `y` is
             `(batch, candidates)` or `(batch,)`, or a dict of such labels by the names of the
-            outputs. A candidate with weight 0 is padding. Other weights have no effect.
+            outputs. A candidate with weight 0 is padding. Other weights have no effect. With a dict
+            of weights by the names of the outputs, the label of an output of weight 0 is missing,
+            and a candidate is padding if all of its weights are 0.
 
     Returns:
         `Predictions`.
@@ -67,7 +70,11 @@ def collect(forward, dataset) -> Predictions:
                     f"Received: {matrix.shape} and {labels[name].shape}."
                 )
         real = np.ones(next(iter(labels.values())).shape, bool)
-        if weight:
+        if weight and isinstance(weight[0], dict):
+            weights = _matrices("`sample_weight`", weight[0])
+            labels = {n: np.where(weights[n] != 0, y, np.nan) for n, y in labels.items()}
+            real &= np.any([each != 0 for each in weights.values()], axis=0)
+        elif weight:
             real &= _matrix("`sample_weight`", weight[0]) != 0
         predictions = {name: matrix[real] for name, matrix in predictions.items()}
         labels = {name: matrix[real] for name, matrix in labels.items()}

@@ -279,6 +279,11 @@ class FeatureSpec:
         return (*self.outputs, *self.factors)
 
     @property
+    def number_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that predict a number instead of a probability."""
+        return tuple(str(label.output) for label in self.labels if not label.is_binary)
+
+    @property
     def features(self) -> dict[str, Feature]:
         """All features, each once: name -> feature."""
         return {feature.name: feature for feature in self._all_features()}

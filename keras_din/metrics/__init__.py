@@ -16,6 +16,12 @@ from keras_din.metrics.grouped_ranking import (
     group_auc,
     mean_and_error,
 )
+from keras_din.metrics.numbers import (
+    mean_absolute_error,
+    number_calibration,
+    number_metrics,
+    root_mean_squared_error,
+)
 from keras_din.metrics.ranking import auc, rela_impr
 from keras_din.metrics.summary import all_metrics, metrics_and_groups
 
@@ -34,10 +40,14 @@ __all__ = [
     "gauc_difference",
     "group_auc",
     "logloss",
+    "mean_absolute_error",
     "mean_and_error",
     "metrics_and_groups",
     "normalized_entropy",
+    "number_calibration",
+    "number_metrics",
     "recalibrate",
     "rela_impr",
+    "root_mean_squared_error",
     "wilson_interval",
 ]

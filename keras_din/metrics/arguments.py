@@ -13,12 +13,7 @@ def check_scores(y_true, y_pred) -> tuple:
     Raises:
         ValueError: If a value is not allowed, or the lengths differ.
     """
-    y_true, y_pred = _column("y_true", y_true), _column("y_pred", y_pred)
-    if len(y_true) != len(y_pred):
-        raise ValueError(
-            "`y_true` and `y_pred` must have the same length. "
-            f"Received: {len(y_true)} and {len(y_pred)}."
-        )
+    y_true, y_pred = _columns(y_true, y_pred)
     _check_each("y_true", y_true, (y_true == 0) | (y_true == 1), "0 or 1")
     if y_pred.dtype.kind not in "fiu":
         y_pred = y_pred.astype("float64")  # For example bfloat16.
@@ -32,6 +27,14 @@ def check_probabilities(y_true, y_pred) -> tuple:
     inside = (y_pred >= 0) & (y_pred <= 1)
     _check_each("y_pred", y_pred, inside, "probabilities in [0, 1]")
     return y_true, y_pred
+
+
+def check_numbers(y_true, y_pred) -> tuple:
+    """Returns labels and predictions that are finite numbers as two float64 arrays `(rows,)`."""
+    arrays = [values.astype("float64") for values in _columns(y_true, y_pred)]
+    for name, values in zip(("y_true", "y_pred"), arrays, strict=True):
+        _check_each(name, values, np.isfinite(values), "finite")
+    return tuple(arrays)
 
 
 def check_groups_of_rows(groups, rows: int) -> np.ndarray:
@@ -63,6 +66,17 @@ def check_groups(groups: np.ndarray) -> None:
         if valid.any():
             break
     _check_each("groups", groups, valid, "all integers or all strings, with none missing")
+
+
+def _columns(y_true, y_pred) -> tuple:
+    """Returns labels and predictions as two arrays `(rows,)`."""
+    y_true, y_pred = _column("y_true", y_true), _column("y_pred", y_pred)
+    if len(y_true) != len(y_pred):
+        raise ValueError(
+            "`y_true` and `y_pred` must have the same length. "
+            f"Received: {len(y_true)} and {len(y_pred)}."
+        )
+    return y_true, y_pred
 
 
 def _column(name, values):

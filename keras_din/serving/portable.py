@@ -27,7 +27,7 @@ from keras_din.features import (
     id_feature,
     per_kind,
 )
-from keras_din.outputs import by_output
+from keras_din.outputs import by_output, output_differences
 from keras_din.serving.checks.export_arguments import (
     check_model,
     check_order,
@@ -220,6 +220,6 @@ def _difference(score, spec: FeatureSpec, live) -> float:
         real = sample.indices[id_feature(spec.target).name] != PADDING_INDEX
         scores = score(sample.raw)
         for name, values in by_output(live(sample.indices), spec.served_outputs).items():
-            difference = np.where(real, np.abs(scores[name] - values), 0).max()
+            difference = np.where(real, output_differences(scores[name], values), 0).max()
             largest = float(np.maximum(largest, difference))
     return largest

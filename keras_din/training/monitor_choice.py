@@ -3,15 +3,15 @@
 import numpy as np
 
 from keras_din import metrics
-from keras_din.monitor import GAUC_THEN_LOGLOSS, NEED_BOTH, NEED_GROUPS, split_monitor
+from keras_din.monitor import NEED_BOTH, NEED_GROUPS, split_monitor
 
 
 def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
     """Returns `monitor`, or the default for the samples of validation.
 
     Args:
-        monitor: One of `keras_din.monitor.MONITORS`, with or without the name of an output as
-            prefix, or `None`.
+        monitor: One of `keras_din.monitor.MONITORS`, or of `NUMBER_MONITORS` for an output that is
+            a number, with or without the name of an output as prefix, or `None`.
         spec: The `FeatureSpec`. By default its first label is monitored.
         samples: The `Samples` of validation.
         verbose: Whether to print a notice if the default is `"logloss"`.
@@ -19,12 +19,21 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
     Raises:
         ValueError: If the metric is NaN on these samples.
     """
-    output, metric = split_monitor(monitor or GAUC_THEN_LOGLOSS, spec.outputs)
+    output, metric = split_monitor(monitor, spec.outputs, numbers=spec.number_outputs)
     of_output = (monitor or metric).removesuffix(metric)  # Such as `cvr_`.
-    (name,) = (label.name for label in spec.labels if label.output == output)
-    labels = samples.labels[name]
-    clicks, has_gauc = int(labels.sum()), _has_gauc(labels, samples.group)
-    found = f"{clicks:,} clicks in {len(samples):,} rows"
+    (label,) = (label for label in spec.labels if label.output == output)
+    known = ~np.isnan(samples.labels[label.name])
+    if not known.any():
+        raise ValueError(
+            f"The part 'valid' must have rows with the monitored label {label.name!r}: pass "
+            f"another `monitor`, or prepare a larger part. Received: {len(samples):,} rows in "
+            "which it is missing."
+        )
+    if not label.is_binary:
+        return monitor or metric
+    labels, rows = samples.labels[label.name][known], int(known.sum())
+    clicks, has_gauc = int(labels.sum()), _has_gauc(labels, samples.group[known])
+    found = f"{clicks:,} clicks in {rows:,} rows"
     if monitor is None and not has_gauc:
         if verbose:
             print(
@@ -33,7 +42,7 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
                 flush=True,
             )
         return "logloss"
-    if metric in NEED_BOTH and clicks in (0, len(samples)):
+    if metric in NEED_BOTH and clicks in (0, rows):
         raise ValueError(
             f"`monitor={monitor!r}` must be used with a part 'valid' with both labels 0 and 1: "
             f"pass '{of_output}logloss', or prepare a larger part. Received: {found}."
@@ -43,7 +52,7 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
             f"`monitor={monitor!r}` must be used with users of the part 'valid' with both labels "
             f"0 and 1: pass '{of_output}logloss' or '{of_output}auc'. Received: no such user."
         )
-    return monitor or GAUC_THEN_LOGLOSS
+    return monitor or metric
 
 
 def _has_gauc(labels, groups) -> bool:

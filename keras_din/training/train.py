@@ -68,6 +68,9 @@ def train(
 ) -> Run:
     """Trains a model of `keras_din.MODELS` until validation does not improve.
 
+    The loss is the weighted sum of the losses of the labels, `Label.loss` and `Label.weight`. A
+    missing label of a row weighs nothing.
+
     Training writes these files to the folder: `run.json` (the arguments), `spec.json`,
     `metrics.csv` (one line per evaluation, epochs from 1), `best.keras` (the model with the best
     evaluation), a checkpoint after each epoch and each evaluation, and at the end `result.json`.
@@ -101,7 +104,7 @@ def train(
             to each label of 0 and 1.
         loss_weight: Weight of the ranking loss in the sum, in which the crossentropy has weight 1.
         positive_weight: Weight of positives in the loss, see `BinaryCrossentropy`. With several
-            labels it applies to each of them. It must be 1 if a label has `given`.
+            labels it applies to each label of 0 and 1. It must be 1 if a label has `given`.
         ema_momentum: Momentum of averages of the weights over steps, which are evaluated and
             kept; 0 for none. An average covers about `1 / (1 - ema_momentum)` steps. Each step
             then reads all rows of a table.
@@ -114,7 +117,8 @@ def train(
             `"ece"`. With several labels the metric belongs to the first output, unless it has the
             name of an output: `"cvr_gauc"`. Defaults to `"gauc_then_logloss"`. If no user of
             validation has both labels 0 and 1, the default is `"logloss"`, and a notice is
-            printed.
+            printed. A label that is a number has the metrics `"rmse"` (the default, if it is the
+            first label) and `"mae"`: `"watch_mae"`.
         evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         seed: Seed of the weights, of the order of rows and of dropout.
@@ -173,7 +177,12 @@ def train(
             f"Received: loss_weight={loss_weight!r}, loss={loss!r}."
         )
     if monitor is not None:
-        split_monitor(monitor, data.spec.outputs)
+        split_monitor(monitor, data.spec.outputs, numbers=data.spec.number_outputs)
+    if len(data.spec.number_outputs) == len(data.spec.labels) and positive_weight != 1:
+        raise ValueError(
+            "`positive_weight` must be 1 for data whose labels are numbers: it is the weight of "
+            f"labels that are 1. Received: positive_weight={positive_weight!r}."
+        )
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)

@@ -11,6 +11,7 @@ from keras_din.data.store.consistency import (
     check_samples,
     check_shared,
     count_missing,
+    missing_labels,
     request_starts,
 )
 from keras_din.data.store.samples import Samples
@@ -70,7 +71,9 @@ def dataset(
         has several labels. There is 1 candidate per row, or with `by_request` all candidates of the
         request. Requests of unequal size are padded with 0. If `samples` have weights or there is
         such padding, elements are `(x, y, sample_weight)`, with float32 weights
-        `(batch, candidates)` that are 0 on padding. With `batch_by`, `x["_group"]` is int32
+        `(batch, candidates)` that are 0 on padding. If a label is missing (NaN) in a row of
+        `samples`, there is a dict of weights by output name in all batches; the weight of a
+        missing label is 0, and so is its `y`. With `batch_by`, `x["_group"]` is int32
         `(batch,)`: rows of one user have the same number in a batch.
 
         The dataset has three attributes. `groups` is the group of each row, int64 `(rows,)`, or
@@ -190,6 +193,7 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
             reads[name] = _read(column)
     read_labels = {label.output: _read(samples.labels[label.name]) for label in spec.labels}
     read_weight = None if samples.weight is None else _read(samples.weight)
+    has_missing = bool(missing_labels(spec, samples))
     slices = {
         sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
         for sequence in spec.sequences
@@ -251,13 +255,19 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
         if read_group:
             x[GROUP] = _number_groups(read_group(first))
         labels = {output: look_up(read, candidate_rows) for output, read in read_labels.items()}
-        y = labels if len(labels) > 1 else next(iter(labels.values()))
+        weight = None
         if read_weight:
-            return x, y, look_up(read_weight, candidate_rows)
-        if isinstance(candidate_rows, tf.RaggedTensor):
+            weight = look_up(read_weight, candidate_rows)
+        elif isinstance(candidate_rows, tf.RaggedTensor):
             width = tf.shape(next(iter(labels.values())))[1]
-            return x, y, tf.sequence_mask(last - first, width, dtype=tf.float32)
-        return x, y
+            weight = tf.sequence_mask(last - first, width, dtype=tf.float32)
+        if has_missing:
+            known = {output: ~tf.math.is_nan(values) for output, values in labels.items()}
+            labels = {o: tf.where(known[o], values, 0.0) for o, values in labels.items()}
+            given = 1.0 if weight is None else weight
+            weight = {output: tf.cast(each, tf.float32) * given for output, each in known.items()}
+        y = labels if len(labels) > 1 else next(iter(labels.values()))
+        return (x, y) if weight is None else (x, y, weight)
 
     return element
 

@@ -248,7 +248,7 @@ class PreparedData:
 
         Raises:
             ValueError: If `negative_rate` is not in (0, 1], there is no part `"train"`, or there
-                are several labels.
+                are several labels, or one that is a number.
         """
         negative_rate = rate("negative_rate", negative_rate)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
@@ -259,7 +259,13 @@ class PreparedData:
                 "BinaryCrossentropy(positive_weight=...)`. "
                 f"Received: labels {[label.name for label in self.spec.labels]}."
             )
-        positive = train.labels[self.spec.labels[0].name] == 1
+        (label,) = self.spec.labels
+        if not label.is_binary:
+            raise ValueError(
+                "`downsample_negatives` requires a label of 0 and 1, since it changes the odds of "
+                f"a click. Received: {label!r}."
+            )
+        positive = train.labels[label.name] == 1
         draws = np.random.default_rng(seed).random(len(train), dtype="float32")
         parts = self.parts | {"train": train[positive | (draws < negative_rate)]}
         report = self.report | {

@@ -42,6 +42,8 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
             f"`labels` of the samples must hold those of the spec; {lacking} are missing. "
             f"Received: {list(samples.labels)}."
         )
+    for label in spec.labels:
+        _check_label(label, samples.labels[label.name], may_be_missing=len(spec.labels) > 1)
     columns = {}
     for name, info in spec.inputs.items():
         if info.feature.from_times:
@@ -75,6 +77,40 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         if any(f.from_times and f.reads_request for f in sequence.features):
             _check_earlier(sequence.name, behaviors[sequence.name], samples)
     return columns
+
+
+def _check_label(label, values: np.ndarray, may_be_missing: bool) -> None:
+    """Raises a `ValueError` unless all values of a label are valid."""
+
+    def wrong(part):
+        of_part = values[part]
+        if label.is_binary:
+            valid = (of_part == 0) | (of_part == 1)
+        else:
+            valid = of_part >= 0 if label.is_not_negative else ~np.isnan(of_part)
+        return ~(valid | np.isnan(of_part)) if may_be_missing else ~valid
+
+    row = first_where(len(values), wrong)
+    if row is None:
+        return
+    what = "0 or 1" if label.is_binary else "a finite number"
+    if not label.is_binary and label.is_not_negative:
+        what += f" from 0, because its loss is {label.loss!r}"
+    hint = ""
+    if np.isnan(values[row]):
+        hint = " Only one of several labels may be missing. Leave out rows without the label."
+    raise ValueError(
+        f"Label {label.name!r} must be {what}. Received: {values[row]:g} in row {row}.{hint}"
+    )
+
+
+def missing_labels(spec: FeatureSpec, samples) -> tuple:
+    """Returns the labels of a spec that are missing in some rows of the samples."""
+
+    def has_missing(values):
+        return any(np.isnan(values[part]).any() for part in chunks(len(values)))
+
+    return tuple(label for label in spec.labels if has_missing(samples.labels[label.name]))
 
 
 def count_missing(spec: FeatureSpec, columns: dict) -> dict:

@@ -31,7 +31,9 @@ class Samples(SavedColumns):
             the `Bags` of a `Bag`.
         history: Sequence name -> `(start, end)`, integers `(rows,)` each: the events `start` to
             `end - 1` of that sequence's log are the row's history.
-        labels: Name of a label -> `(rows,)` of 0 and 1. An array is the label `click`.
+        labels: Name of a label -> `(rows,)` of 0 and 1, or of finite numbers for a label that is a
+            number. NaN is a missing label, for samples with several labels. An array is the label
+            `click`.
         group: Integers `(rows,)`, the groups of GAUC: the user's number.
         request: Integers `(rows,)`, or `None`. The rows of one request are adjacent and share
             context and history.
@@ -43,9 +45,9 @@ class Samples(SavedColumns):
             are added, which `report["files"]` of the prepared data lists. Or `None`.
 
     Raises:
-        ValueError: If lengths differ, there is no label, a label is neither 0 nor 1, a weight is
-            negative or not finite, a label or the weight is not a vector, or a slice ends before
-            it starts.
+        ValueError: If lengths differ, there is no label, a label is infinite, a weight is negative
+            or not finite, a label or the weight is not a vector, or a slice ends before it starts.
+            `keras_din.data.dataset` compares labels with the spec.
 
     Example:
 
@@ -130,8 +132,8 @@ class Samples(SavedColumns):
 
     @property
     def is_positive(self) -> np.ndarray:
-        """Where at least one label is 1: bool `(rows,)`."""
-        return np.any([values == 1 for values in self.labels.values()], axis=0)
+        """Where at least one label is positive: bool `(rows,)`."""
+        return np.any([values > 0 for values in self.labels.values()], axis=0)
 
     def arrays(self) -> dict:
         """Name of the saved file or folder -> its array or `Bags`."""
@@ -191,9 +193,12 @@ def _described_labels(labels: dict) -> list:
 
 
 def _check_label(what: str, values: np.ndarray) -> None:
-    row = first_where(len(values), lambda part: (values[part] != 0) & (values[part] != 1))
+    row = first_where(len(values), lambda part: np.isinf(values[part]))
     if row is not None:
-        raise ValueError(f"{what} must be 0 or 1. Received: {values[row]:g} in row {row}.")
+        raise ValueError(
+            f"{what} must be a finite number, or NaN where it is missing. "
+            f"Received: {values[row]:g} in row {row}."
+        )
 
 
 def _check_weights(weight: np.ndarray) -> None:

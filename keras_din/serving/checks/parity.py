@@ -10,7 +10,7 @@ import tempfile
 import numpy as np
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
-from keras_din.outputs import by_output, name_of
+from keras_din.outputs import by_output, name_of, output_differences
 from keras_din.serving.checks import parity_process
 from keras_din.serving.graph.order_formula import OrderFormula
 from keras_din.serving.sample_rows import MAX_TIME, one_candidate_per_row, sample_rows
@@ -20,6 +20,8 @@ TOLERANCE = 1e-5
 
 def check_parity(folder, spec: FeatureSpec, live, order_by: OrderFormula | None = None) -> dict:
     """Compares the outputs of a SavedModel with those of the live model on sample rows.
+
+    Differences of outputs above 1, which are numbers, are divided by the output.
 
     Args:
         folder: Folder of the SavedModel.
@@ -133,7 +135,7 @@ def _array_to_json(array: np.ndarray) -> dict:
 
 def _larger(so_far: float, values, expected) -> float:
     """Returns the maximum of a difference and those of two arrays, or NaN if one is NaN."""
-    return float(np.maximum(so_far, np.abs(values - expected).max(initial=0.0)))
+    return float(np.maximum(so_far, output_differences(values, expected).max(initial=0.0)))
 
 
 def _is_order(order, scores, real, tolerance: float = 0.0) -> bool:

@@ -27,7 +27,7 @@ from keras_din.features import (
     id_feature,
     per_kind,
 )
-from keras_din.outputs import by_output, name_of
+from keras_din.outputs import by_output, name_of, output_differences
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.checks.tensor_float32 import without_tensor_float32
 from keras_din.serving.graph.encoding import raw_dtype
@@ -169,7 +169,7 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
             served, expected = _served_outputs(loaded, spec, raw), _live_outputs(live, spec, x)
             for signature, output in itertools.product(SIGNATURES, expected):
                 of_live, of_version = expected[output], served[signature][output]
-                difference = np.abs(of_version - of_live)
+                difference = output_differences(of_version, of_live)
                 name = name_of(signature, output, expected)
                 largest[name] = float(np.maximum(largest.get(name, 0.0), difference.max()))
                 for place in _largest_of_rows(difference):
@@ -306,7 +306,10 @@ def _largest_of_rows(difference) -> list:
 
 def _worst(outputs) -> list:
     by_row: dict[int, OutputSkew] = {}
-    size = lambda a: np.nan_to_num(abs(a.served - a.live), nan=np.inf)  # noqa: E731
+
+    def size(skew):
+        return np.nan_to_num(output_differences(skew.served, skew.live), nan=np.inf)
+
     for skew in sorted(outputs, key=size, reverse=True):
         by_row.setdefault(skew.row, skew)
     return list(by_row.values())[:_NUM_WORST]
@@ -419,7 +422,7 @@ def _explained_by(loaded, spec, live, batches, snapshots) -> dict:
             expected = _live_outputs(live, spec, x)
             for served in _served_outputs(loaded, spec, raw).values():
                 for output, values in expected.items():
-                    difference = np.abs(served[output] - values).max()
+                    difference = output_differences(served[output], values).max()
                     largest = float(np.maximum(largest, difference))
         left[name] = largest
     return left

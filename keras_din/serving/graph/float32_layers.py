@@ -4,13 +4,12 @@ import contextlib
 import threading
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.layers.frozen_vectors import is_stored
 from keras_din.ops.float32_sums import HALF
-from keras_din.outputs import by_output
+from keras_din.outputs import by_output, output_differences
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import trace_context, tracing
 
@@ -116,7 +115,8 @@ def half_precision_report(model: keras.Model, spec: FeatureSpec, live_float32) -
     return {
         "dtypes": sorted({layer.compute_dtype for layer in layers}),
         "largest_difference": max(
-            float(np.abs(live[name] - values)[real].max()) for name, values in live_float32.items()
+            float(output_differences(live[name], values)[real].max())
+            for name, values in live_float32.items()
         ),
     }
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from keras_din.features import PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.layers import Embedding
-from keras_din.metrics import gauc
+from keras_din.metrics import gauc, root_mean_squared_error
 from keras_din.ops.quantize_rows import quantize_rows
-from keras_din.outputs import by_output, prefixed_metrics
+from keras_din.outputs import by_output, output_differences, prefixed_metrics
 from keras_din.serving.graph.float32_layers import float32_inference, traced_once
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.trace_context import tracing
@@ -93,8 +93,9 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
     Returns:
         Dict of `largest_difference` on sample rows. With `test` it also contains
         `largest_difference_on_test`, `gauc_float32`, `gauc_int8` and `gauc_loss`, which is the
-        decrease of the GAUC. With several outputs, the last three keys start with the name of
-        the output.
+        decrease of the GAUC. For an output that is a number they are `rmse_float32`, `rmse_int8`
+        and `rmse_loss`, the increase. With several outputs, the last three keys start with the
+        name of the output.
     """
     x = sample_rows(spec).indices
     real = x[id_feature(spec.target).name] != PADDING_INDEX
@@ -105,7 +106,14 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
     parts, sizes = [], []
     for x, y, *weight in test.as_numpy_iterator():
         shape = next(iter(by_output(y, spec.outputs).values())).shape
-        real = weight[0] != 0 if weight else np.ones(shape, bool)
+        real = np.ones(shape, bool)
+        if weight and isinstance(
+            weight[0], dict
+        ):  # The label of an output with weight 0 is missing.
+            y = {name: np.where(weight[0][name] != 0, values, np.nan) for name, values in y.items()}
+            real = np.any([each != 0 for each in weight[0].values()], axis=0)
+        elif weight:
+            real = weight[0] != 0
         sizes.append(real.sum(axis=1))
         parts.append([_real_outputs(each, spec, real) for each in (y, live(x), int8(x))])
     groups = np.repeat(test.groups, np.concatenate(sizes))
@@ -115,12 +123,18 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
     )
     of_outputs = {}
     for name in spec.outputs:
-        before = gauc(labels[name], floats[name], groups)
-        after = gauc(labels[name], ints[name], groups)
+        known = ~np.isnan(labels[name])
+        y_true, before, after = (each[name][known] for each in (labels, floats, ints))
+        if name in spec.number_outputs:
+            metric, more = "rmse", 1
+            before, after = (root_mean_squared_error(y_true, each) for each in (before, after))
+        else:
+            metric, more = "gauc", -1
+            before, after = (gauc(y_true, each, groups[known]) for each in (before, after))
         of_outputs[name] = {
-            "gauc_float32": before,
-            "gauc_int8": after,
-            "gauc_loss": before - after,
+            f"{metric}_float32": before,
+            f"{metric}_int8": after,
+            f"{metric}_loss": more * (after - before),
         }
     found["largest_difference_on_test"] = _largest_difference(floats, ints)
     return found | prefixed_metrics(of_outputs)
@@ -133,4 +147,6 @@ def _real_outputs(outputs, spec: FeatureSpec, real) -> dict:
 
 
 def _largest_difference(floats: dict, ints: dict) -> float:
-    return max(float(np.abs(ints[name] - values).max()) for name, values in floats.items())
+    return max(
+        float(output_differences(ints[name], values).max()) for name, values in floats.items()
+    )
