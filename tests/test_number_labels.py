@@ -260,7 +260,9 @@ def test_callback_monitors_the_first_output(run):
     evaluation = kd.Evaluation(data.dataset("valid"), verbose=False)
     assert evaluation.monitor == "val_watch_rmse"
     model = compiled(data.spec)
-    history = model.fit(data.dataset("train"), callbacks=[evaluation], verbose=0, shuffle=False).history
+    history = model.fit(
+        data.dataset("train"), callbacks=[evaluation], verbose=0, shuffle=False
+    ).history
     assert {"val_watch_rmse", "val_watch_mae", "val_watch_calibration", "val_ctr_gauc"} <= set(
         history
     )

@@ -474,10 +474,11 @@ def _table_of_part(data, part: str):
         columns[unique("order")] = pa.array(samples.time)
     elif samples.time is not None:
         columns[unique("time")] = pa.array(pd.to_datetime(samples.time, unit="us"))
-    names = [label.name for label in data.spec.labels]
-    for name in names:
-        column = unique(name if len(names) > 1 else "label")
-        columns[column] = pa.array(samples.labels[name].astype("int8"))
+    labels = data.spec.labels
+    for label in labels:
+        column = unique(label.name if len(labels) > 1 else "label")
+        values = pa.array(samples.labels[label.name], from_pandas=True)  # NaN is missing.
+        columns[column] = values.cast(pa.int8()) if label.is_binary else values
     return pa.table(columns)
 
 

@@ -73,6 +73,7 @@ def report(data) -> str:
             lines.append(
                 f"  missing values of {name!r} that count as {filled['label']}: {filled['rows']:,}"
             )
+        lines += _labels_missing(counts)
         if counts.get("rows_repeated"):
             lines.append(
                 f"  kept: {counts['rows_repeated']:,} rows that repeat another in every column "
@@ -125,6 +126,7 @@ def day_report(day) -> str:
     ]
     lines += _files(counts)
     lines += _rows_aside(counts)
+    lines += _labels_missing(counts)
     lines += _tables(counts)
     if counts["rows_late"]:
         lines.append(f"  earlier than the last time before: {counts['rows_late']:,} rows")
@@ -166,6 +168,14 @@ def _rows_aside(counts: dict) -> list:
     ]
 
 
+def _labels_missing(counts: dict) -> list:
+    return [
+        f"  missing labels of {name!r}: {rows:,}, which weigh nothing (to count them as 0: "
+        f"`--label-map-of {name}:=0`)"
+        for name, rows in counts.get("labels_missing", {}).items()
+    ]
+
+
 def _parts(counts: dict) -> list:
     lines = []
     for part, of_part in counts.get("parts", {}).items():
@@ -180,7 +190,14 @@ def _parts(counts: dict) -> list:
 def _positives(of_part: dict) -> str:
     if "clicks" in of_part:
         return f"{of_part['clicks']:,} clicks"
-    return ", ".join(f"{name} {count:,}" for name, count in of_part["positives"].items())
+    texts = {name: f"{name} {count:,}" for name, count in of_part.get("positives", {}).items()}
+    for name, mean in of_part.get("means", {}).items():
+        texts[name] = f"mean {name} {'-' if mean is None else f'{mean:g}'}"
+    missing = of_part.get("labels_missing", {})
+    return ", ".join(
+        text + (f" ({missing[name]:,} missing)" if name in missing else "")
+        for name, text in texts.items()
+    )
 
 
 def _type(facts: dict) -> str:

@@ -354,7 +354,7 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
         }
         report[part] = {
             "rows": len(samples),
-            **_positives(samples),
+            **_counts_of_labels(samples, spec),
             "rows_with_unseen": {name: count for name, count in unseen.items() if count},
             "rows_without_history": {
                 name: int((start == end).sum()) for name, (start, end) in samples.history.items()
@@ -363,12 +363,25 @@ def count_parts(parts: dict, spec: FeatureSpec) -> dict:
     return report
 
 
-def _positives(samples) -> dict:
-    """How many rows have each label; the key is `clicks` if there is one label."""
-    counts = {name: int(values.sum()) for name, values in samples.labels.items()}
-    if len(counts) == 1:
-        return {"clicks": next(iter(counts.values()))}
-    return {"positives": counts}
+def _counts_of_labels(samples, spec: FeatureSpec) -> dict:
+    """How many rows have each label of 0 and 1, the mean of numbers, and how many are missing.
+
+    For a single label of 0 and 1, there is only the entry `clicks`.
+    """
+    binary = {label.name: label.is_binary for label in spec.labels}
+    positives, means, missing = {}, {}, {}
+    for name, values in samples.labels.items():
+        known = values[~np.isnan(values)]
+        if len(known) < len(values):
+            missing[name] = len(values) - len(known)
+        if binary.get(name, True):
+            positives[name] = int(known.sum())
+        else:
+            means[name] = float(known.mean(dtype=np.float64)) if len(known) else None
+    if len(samples.labels) == 1 and positives:
+        return {"clicks": next(iter(positives.values()))}
+    found = {"positives": positives, "means": means, "labels_missing": missing}
+    return {word: counts for word, counts in found.items() if counts}
 
 
 def _contains(column, index: int) -> np.ndarray:

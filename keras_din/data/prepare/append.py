@@ -18,7 +18,7 @@ from keras_din.data.prepare.log_format import LogFormat
 from keras_din.data.prepare.value_types import type_error
 from keras_din.data.prepare.vocabulary_state import Eviction
 from keras_din.data.reading.bad_share import check_max_bad
-from keras_din.data.reading.labels import format_value
+from keras_din.data.reading.labels import LabelRules, format_value
 from keras_din.data.reading.raw_values import raw_values
 from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import ORDER, times_have_zones
@@ -124,6 +124,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         user=log_format.user,
         time=log_format.time,
         labels=log_format.flags,
+        rules=LabelRules.of({each: log_format.labels[each.name] for each in data.spec.labels}),
         weight=log_format.weight,
         required=[columns.item, *log_format.ids[1:]],
         time_unit=log_format.time_unit,

@@ -106,10 +106,12 @@ def add_counts(
     counts = columns.counts
     if not counts:
         return columns, events, {}
-    learned = {f.name: learn_base(f, events.labels, training) for f in counts}
+    # A missing label is no event.
+    flags = {name: values == 1 for name, values in events.labels.items()}
+    learned = {f.name: learn_base(f, flags, training) for f in counts}
     counts = list(learned.values())
     rows = sort_by_keys(counts, events.frame.__getitem__, events.time)
-    past = past_of_rows(counts, rows, events.labels)
+    past = past_of_rows(counts, rows, flags)
     if shown_at is not events.time:
         rows = sort_by_keys(counts, events.frame.__getitem__, shown_at)
     values = counted_columns(counts, [*earlier, past], rows)

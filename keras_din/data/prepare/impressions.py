@@ -12,7 +12,12 @@ from keras_din.data.prepare.build_behavior_log import build_behavior_log
 from keras_din.data.prepare.clean_log import clean_log
 from keras_din.data.prepare.counts import add_counts
 from keras_din.data.prepare.deliveries import find_deliveries
-from keras_din.data.prepare.label_columns import label_columns, label_map_by_column
+from keras_din.data.prepare.label_columns import (
+    check_flags,
+    default_sequences,
+    label_columns,
+    label_map_by_column,
+)
 from keras_din.data.prepare.leaks import check_no_feedback, warn_of_leaks
 from keras_din.data.prepare.log_columns import count_flags, feature_names, log_columns
 from keras_din.data.prepare.log_format import LogFormat, times_of_log
@@ -24,7 +29,7 @@ from keras_din.data.prepare.split import TRAIN, LastFraction
 from keras_din.data.prepare.split_rows import check_parts, check_training, split_rows
 from keras_din.data.prepare.value_counts import prepared_vocabularies
 from keras_din.data.reading.bad_share import MAX_BAD
-from keras_din.data.reading.labels import check_both_classes, label_map_of
+from keras_din.data.reading.labels import LabelRules, check_varied, label_map_of
 from keras_din.data.reading.source import as_sources
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.samples import Samples
@@ -95,8 +100,10 @@ def prepare_impressions(
             the rows. `report` then has `order_from` and `order_to` instead of dates.
         label: Column of 0 and 1, the click. For several labels, a list of columns, or a dict of
             label -> column. A `keras_din.Label` instead of a name also names the output of the
-            model. Each row must have all labels: a row without one of them is kept aside, so it is
-            in no history either, unless `label_map` replaces the missing label.
+            model, and its loss: with `Label("watch", loss="poisson")` the column has numbers. Of
+            several labels, some may be missing in a row: they weigh nothing in the loss, and a row
+            whose first label is missing is no behavior. A row without any label is kept aside.
+            `report["labels_missing"]` counts the missing labels of each column.
         target: Columns of the candidate, the item first. Strings and integers become a
             `Categorical` with the vocabulary of the training part, lists of them a `Bag`, floats
             a `Numeric`. `report["columns"]` has the detected types and the reasons. `numeric`,
@@ -116,7 +123,7 @@ def prepare_impressions(
             and a `HistorySize` in `context` are computed by the model and have no column either.
         of: Columns of `target` that behaviors have too. Defaults to all columns.
         sequences: Name of a sequence -> column of 0 and 1; the rows with 1 are its behaviors.
-            Defaults to `{"hist": label}`, with the first label.
+            Defaults to `{"hist": label}`, with the first label of 0 and 1.
         prior_history: Name of a sequence -> table of behaviors before the log, with the columns
             of the user, of `of` and `side_features`, and of the time. Behaviors without times
             come before all others, in their order.
@@ -159,7 +166,7 @@ def prepare_impressions(
             `{"no": 0, "yes": 1}`. The key `None` is a missing label; `report["labels_filled"]`
             counts how many were replaced in each column. For several labels, optionally a dict of
             label -> such a dict, such as `{"purchase": {None: 0}}`; a column of `sequences` that
-            is not a label has its own name.
+            is not a label has its own name. Only such a dict applies to labels that are numbers.
         duplicates: Whether to `"keep"` or `"drop"` rows that repeat another in every column named
             here. By default they are kept and counted, as equal impressions. With `request`,
             which distinguishes impressions, they are dropped.
@@ -168,7 +175,8 @@ def prepare_impressions(
 
     Returns:
         A `PreparedData`. Its `report` counts what was read. Its `bad_rows` are the rows that lack
-        a user, item, time or label, have a label other than 0 and 1, or a wrong number of fields,
+        a user, item, time or label, have a label other than 0 and 1, a label that is not a valid
+        number where it is one, or a wrong number of fields,
         each with its line and reason, and its `file` if there are several. They include dropped
         duplicates.
 
@@ -205,11 +213,13 @@ def prepare_impressions(
     duplicates = "keep" if duplicates is None and request is None else duplicates
     time, time_unit = time_or_order(time, order, time_unit, time_format)
     of_label = label_columns(label)
-    sequences = {"hist": next(iter(of_label.values()))} if sequences is None else dict(sequences)
+    rules = LabelRules.of(of_label)
+    sequences = default_sequences(of_label) if sequences is None else dict(sequences)
     prior_history = check_prior_history(prior_history, sequences)
     source, split = as_source_by_part(source, split, sep, header, names)
     items, users, prior_history = as_sources((items, users, prior_history), sep)
     events_of_counts = count_flags([*target, *context])
+    check_flags(rules, sequences, events_of_counts)
     flags = list(dict.fromkeys([*of_label.values(), *sequences.values(), *events_of_counts]))
     flag_names = {flag: flag for flag in [*sequences.values(), *events_of_counts]}
     flag_names |= {each.name: column for each, column in of_label.items()}
@@ -244,6 +254,7 @@ def prepare_impressions(
         user=user,
         time=time,
         labels=flags,
+        rules=rules,
         weight=weight,
         required=[columns.item, *([request] if request else [])],
         time_unit=time_unit,
@@ -261,8 +272,8 @@ def prepare_impressions(
     check_parts(split, part, shown_at, allow_empty_parts, time_unit)
     check_training(split, part, columns.learned)
     columns, events, past = add_counts(columns, events, shown_at, part == TRAIN)
-    for column in of_label.values():
-        check_both_classes(events.labels[column][part == TRAIN], f"column {column!r}")
+    for each, column in of_label.items():
+        check_varied(events.labels[column][part == TRAIN], f"column {column!r}", each)
 
     # Encode.
     earlier = read_prior_history(
@@ -330,7 +341,7 @@ def prepare_impressions(
         sep,
         header,
         None if names is None else list(names),
-        {column: label_map_of(column, label_map) for column in flags},
+        {column: label_map_of(column, label_map, column in rules.numbers) for column in flags},
         duplicates,
         max_bad,
         min_count,

@@ -1,6 +1,6 @@
 """Maps labels to the columns of a table, and `label_map` to these columns."""
 
-from keras_din.data.reading.labels import is_by_label
+from keras_din.data.reading.labels import LabelRules, is_by_label
 from keras_din.features import FeatureSpec, Label
 from keras_din.features.labels import label_tuple
 from keras_din.features.names import first_duplicate
@@ -27,6 +27,42 @@ def label_columns(label) -> dict:
         columns = [each.name for each in labels]
     _check_columns(label, columns)
     return dict(zip(labels, columns, strict=True))
+
+
+def default_sequences(of_label: dict) -> dict:
+    """Returns `{"hist": column}` with the column of the first label of 0 and 1.
+
+    Args:
+        of_label: `Label` -> its column.
+
+    Raises:
+        ValueError: If all labels are numbers.
+    """
+    for label, column in of_label.items():
+        if label.is_binary:
+            return {"hist": column}
+    raise ValueError(
+        "`sequences` must be given if all labels are numbers: name of a sequence -> column of 0 "
+        "and 1, whose rows with 1 are its behaviors (on the command line `--sequences "
+        "hist=COLUMN`). "
+        f"Received: labels {list(of_label)}."
+    )
+
+
+def check_flags(rules: LabelRules, sequences: dict, events: list) -> None:
+    """Raises a `ValueError` if a label that is a number selects behaviors or counted events."""
+    for name, column in sequences.items():
+        if column in rules.numbers:
+            raise ValueError(
+                "`sequences` must name columns of 0 and 1. "
+                f"Received: {name!r}: {column!r}, a label that is a number."
+            )
+    for column in events:
+        if column in rules.numbers:
+            raise ValueError(
+                "`event` of a Count must name a column of 0 and 1. "
+                f"Received: event={column!r}, a label that is a number."
+            )
 
 
 def columns_of_spec(label, spec: FeatureSpec) -> dict:

@@ -54,20 +54,31 @@ def check_no_feedback(labels: dict, target, context, side_features=(), sequences
 def leaking_features(samples: Samples, spec: FeatureSpec) -> list:
     """Returns the names of features of context and target that predict a label by themselves.
 
-    A feature predicts a label if one threshold, or one class per value with at most 100 values,
+    A label that is a number counts as 1 above its median. Rows without the label are left out. A
+    feature predicts a label if one threshold, or one class per value with at most 100 values,
     is wrong in at most a thousandth as many rows as the rarer class has. With fewer than 1000
     rows, or rows of one class, no feature is returned.
     """
     step = max(1, len(samples) // _MAX_ROWS)
-    of_labels = [
-        _leaking_features(samples, spec, np.asarray(samples.labels[label.name][::step]) == 1, step)
-        for label in spec.labels
-    ]
+    of_labels = []
+    for label in spec.labels:
+        values = np.asarray(samples.labels[label.name][::step])
+        known = ~np.isnan(values)
+        middle = 0.5 if label.is_binary or not known.any() else np.median(values[known])
+        of_labels.append(_leaking_features(samples, spec, values[known] > middle, known, step))
     return [name for name in spec.inputs if any(name in found for found in of_labels)]
 
 
-def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -> list:
-    """Returns the names of features that predict one label, from every `step`-th row."""
+def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, known, step: int) -> list:
+    """Returns the names of features that predict one label.
+
+    Args:
+        samples: The samples.
+        spec: The features.
+        clicked: Bool `(rows,)`, the label of each row that has one.
+        known: Bool, which of every `step`-th row has the label.
+        step: See `known`.
+    """
     rarer = min(clicked.sum(), (~clicked).sum())
     if len(clicked) < _MIN_ROWS or not rarer:
         return []
@@ -75,7 +86,7 @@ def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, step: int) -
     for name, info in spec.inputs.items():
         if info.role == "behavior" or info.feature.from_times or info.feature.axes:
             continue
-        values = np.asarray(samples.columns[name][::step])
+        values = np.asarray(samples.columns[name][::step])[known]
         wrong = _wrong_by_value(values, clicked)
         if info.feature.is_numeric:
             # If only clicked rows have a number, all other rows have the fill value.

@@ -20,7 +20,10 @@ def propose_counts(data) -> dict:
         reason = _WITHOUT.get(data.report.get("kind", ""), "the data is not of a log")
         return {"counts": (None, reason)}
     samples = data.parts["train"]
-    label = next(iter(data.log_format.labels.values()))
+    binary = [each.name for each in data.spec.labels if each.is_binary]
+    if not binary:
+        return {"counts": (None, "all labels are numbers, and counts are of events")}
+    label = data.log_format.labels[binary[0]]
     is_order = data.report.get("time_unit") == ORDER
     # A window must be shorter than the log, and needs times.
     has_window = not is_order and int(np.ptp(samples.time)) > _MICROSECONDS

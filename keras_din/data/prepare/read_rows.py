@@ -18,6 +18,7 @@ from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import check_columns, from_arrow, to_plain_series
 from keras_din.data.reading.file_lines import get_file_lines
 from keras_din.data.reading.iterated_tables import IteratedTables
+from keras_din.data.reading.labels import NO_RULES
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import SEVERAL, ArrowSource, as_source, is_csv, read_lines
 from keras_din.data.reading.table import read_table
@@ -75,13 +76,14 @@ def read_rows(
         separators: The result of `check_separators`.
         reading: Options of `read_table`.
         checks: Checks of rows: the `required` columns, the `labels` and their `label_map`,
-            `max_bad` and `strict`; optionally the column of `weight`, and as `time` the column,
-            unit and format of times.
+            `max_bad` and `strict`; optionally the `rules` of labels, the column of `weight`, and as
+            `time` the column, unit and format of times.
         group: Column of the users by which a split divides rows. By default each row is a user.
         allow_empty: Whether a part that the split names may have no rows.
     """
     frames, parts, aside, times, unit = [], [], [], [], ORDER
-    counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}, "labels_filled": {}}
+    counts: dict = {"rows": 0, "rows_kept": 0, "rows_aside": {}}
+    counts |= {"labels_filled": {}, "labels_missing": {}}
     for name in [name for name in PARTS if name in source]:
         frame, bad = _read_one(source[name], columns, lists, separators, reading)
         if not len(frame) + len(bad) and len(source) > 1:
@@ -90,7 +92,7 @@ def read_rows(
         # A column has the same type in all tables, that of the first table.
         reading = {**reading, "kinds": reading["kinds"] | kinds, "found": {}}
         table = name if len(source) > 1 else None
-        frame, bad, reasons, filled, (at, unit) = _good(frame, bad, table, **checks)
+        frame, bad, reasons, (filled, lacking), (at, unit) = _good(frame, bad, table, **checks)
         times.append(at)
         counts["rows"] += len(frame) + len(bad)
         counts["rows_aside"] |= reasons
@@ -98,6 +100,8 @@ def read_rows(
             before = counts["labels_filled"].get(label, {"rows": 0})
             rows = before["rows"] + of_label["rows"]
             counts["labels_filled"][label] = of_label | {"rows": rows}
+        for label, rows in lacking.items():
+            counts["labels_missing"][label] = counts["labels_missing"].get(label, 0) + rows
         if (files := get_file_lines(frame)) is not None:
             counts.setdefault("files", []).extend(files.report())
         frames.append(frame)
@@ -142,13 +146,15 @@ def _good(
     strict,
     time=None,
     weight=None,
+    rules=NO_RULES,
 ):
-    """Returns the good rows of a table, its bad rows, the counts of each reason, filled labels.
+    """Returns the good rows of a table, its bad rows, the counts of each reason, and of labels.
 
-    Last are `(times, unit)`, without a column of times the row numbers, which are an order. With
-    one table per part, reasons contain the name of the part.
+    The counts of labels are those that were filled, and those that are missing. Last are
+    `(times, unit)`, without a column of times the row numbers, which are an order. With one table
+    per part, reasons contain the name of the part.
     """
-    checks = RowChecks(frame, label_map)
+    checks = RowChecks(frame, label_map, rules)
     found = checks.check_values([*required, *([] if time is None else time[:1])], labels)
     times, unit = (np.arange(len(frame)), ORDER) if time is None else checks.check_times(*time)
     if weight is not None:
@@ -161,7 +167,8 @@ def _good(
         bad["reason"] += f", in {what}"
         counts = {f"{reason}, in {what}": count for reason, count in counts.items()}
     times = times[checks.good], unit
-    return frame[checks.good].copy(), bad, counts, checks.labels_filled, times
+    of_labels = checks.labels_filled, checks.labels_missing
+    return frame[checks.good].copy(), bad, counts, of_labels, times
 
 
 def _read_one(source, columns: list, lists: list, separators, reading):

@@ -19,7 +19,7 @@ from keras_din.data.prepare.split import TRAIN
 from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
 from keras_din.data.reading.column_types import kinds_of
 from keras_din.data.reading.columns import is_missing, to_plain_series
-from keras_din.data.reading.labels import check_both_classes
+from keras_din.data.reading.labels import LabelRules, check_varied
 from keras_din.data.reading.times import time_or_order
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.consistency import is_missing_row
@@ -180,6 +180,7 @@ def prepare_rows(
             "required": [*ids, *labels, *([columns.item] if histories else [])],
             "labels": labels,
             "label_map": label_map_by_column(label_map, of_name),
+            "rules": LabelRules.of(of_label),
             "max_bad": check_max_bad(max_bad),
             "strict": strict,
             "time": None if time_column is None else (time_column, time_unit, time_format),
@@ -216,8 +217,8 @@ def prepare_rows(
     samples = dataclasses.replace(samples, time=at, line=frame.index.to_numpy())
     parts = cut_into_parts(samples, part)
     spec, of_vectors = prepared_vectors(spec, vectors, behaviors, parts["train"])
-    for name, column in of_name.items():
-        check_both_classes(parts["train"].labels[name], f"column {column!r}")
+    for each, column in of_label.items():
+        check_varied(parts["train"].labels[each.name], f"column {column!r}", each)
     report = {
         "kind": "rows",
         **counts,

@@ -22,7 +22,7 @@ from keras_din.data.reading.columns import check_exact_ids, from_arrow, is_missi
 from keras_din.data.reading.columns import numbers as numbers_of
 from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.labels import (
-    check_both_classes,
+    check_varied,
     format_value,
     label_map_of,
     require_labels,
@@ -90,9 +90,10 @@ def rows_to_samples(
             numbers in their `time_unit`. The times of the first behaviors may be missing. A `Count`
             has a column, since rows do not contain what was counted.
         spec: The features.
-        label: Column of 0 and 1. For a spec with several labels, a list of names and `Label`
-            objects, each the name of its column, or a dict of these -> column. `None` sets all
-            labels to 0, because `predict` does not use them.
+        label: Column of 0 and 1, or of numbers if the label is a number. For a spec with several
+            labels, a list of names and `Label` objects, each the name of its column, or a dict of
+            these -> column; each row must have at least one of them. `None` sets all labels to 0,
+            because `predict` does not use them.
         group: Column whose values are GAUC's groups, without missing values. By default each row
             is a group.
         weight: Column with the weight of each row in the loss, without missing values.
@@ -161,6 +162,11 @@ def rows_to_samples(
                 f"{describe_row(frame, int(missing.argmax()), 'row')}. Leave "
                 "out such rows, or give each row its own value."
             )
+    labels = {
+        each.name: _labels(frame, of_label, each, label_map) if of_label else np.zeros(len(frame))
+        for each in spec.labels
+    }
+    _check_any_label(frame, labels)
     behaviors = {sequence.name: _log(frame, spec, sequence) for sequence in spec.sequences}
     request = spec.time_inputs.get(TIME)
     inputs = {
@@ -171,12 +177,7 @@ def rows_to_samples(
     samples = Samples(
         columns={name: _column(inputs, name) for name in inputs},
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
-        labels={
-            each.name: _labels(frame, of_label, each.name, label_map)
-            if of_label
-            else np.zeros(len(frame))
-            for each in spec.labels
-        },
+        labels=labels,
         group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
         weight=None if weight is None else _weights(weight, frame[weight]),
         time=None if request is None else row_times(request, TIME, frame[TIME]),
@@ -237,10 +238,21 @@ def _weights_of_bag(feature: BagWeights, name: str, values, bag: str, of_bag, ba
     return Bags(np.arange(len(values)), np.concatenate([[0], np.cumsum(size)]), weights)
 
 
-def _labels(frame: pd.DataFrame, of_label: dict, name: str, label_map) -> np.ndarray:
+def _labels(frame: pd.DataFrame, of_label: dict, label: Label, label_map) -> np.ndarray:
     """The values of a label, float32 `(rows,)`."""
-    column, of_several = of_label[name], len(of_label) > 1
-    return require_labels(column, frame[column], label_map_of(column, label_map), of_several)
+    column, of_several = of_label[label.name], len(of_label) > 1
+    label_map = label_map_of(column, label_map, not label.is_binary)
+    return require_labels(column, frame[column], label_map, of_several, label)
+
+
+def _check_any_label(frame: pd.DataFrame, labels: dict) -> None:
+    """Raises a `ValueError` if all labels of a row are missing."""
+    nothing = np.logical_and.reduce([np.isnan(values) for values in labels.values()])
+    if nothing.any():
+        raise ValueError(
+            f"Each row must have at least one of the labels {list(labels)}. Received: none in "
+            f"{describe_row(frame, int(nothing.argmax()), 'row')}. Leave out such rows."
+        )
 
 
 def _weights(name: str, values) -> np.ndarray:
@@ -328,8 +340,10 @@ def rows_dataset(
         max_bad=max_bad,
     )
     if shuffle and label is not None:
-        for name, column in columns_of_spec(label, spec).items():
-            check_both_classes(samples.labels[name], f"column {column!r}")
+        columns = columns_of_spec(label, spec)
+        for each in spec.labels:
+            column = columns[each.name]
+            check_varied(samples.labels[each.name], f"column {column!r}", each)
     return pipeline.dataset(
         spec, behaviors, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
     )

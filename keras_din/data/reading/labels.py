@@ -1,6 +1,7 @@
-"""Converts labels to 0 and 1, and suggests a `label_map` for labels in another form."""
+"""Converts labels to numbers, and suggests a `label_map` for labels in another form."""
 
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,36 @@ import pandas as pd
 from keras_din.data.reading.columns import is_missing, numbers, to_plain_series
 from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.text_types import FALSE, TRUE
+from keras_din.features import Label
 
 _NEGATIVE_WORDS = ("no", "n", "false", "f", "off", "none", "skip", "impression", "view", "")
 _MAX_VALUES = 4  # How many values a remedy lists.
 _MAX_NUMBERS = 10  # How many numbers an example lists.
+
+
+class LabelRules(NamedTuple):
+    """Which values the columns of labels may have. Other columns have 0 and 1 in each row.
+
+    Attributes:
+        numbers: Column of a label that is a number -> whether it must not be negative.
+        optional: Columns whose value may be missing, if another of them has a value.
+    """
+
+    numbers: dict
+    optional: tuple
+
+    @classmethod
+    def of(cls, of_label: dict) -> "LabelRules":
+        """Returns the rules of labels. `of_label` is `Label` -> its column."""
+        numbers = {
+            column: label.is_not_negative
+            for label, column in of_label.items()
+            if not label.is_binary
+        }
+        return cls(numbers, tuple(of_label.values()) if len(of_label) > 1 else ())
+
+
+NO_RULES = LabelRules({}, ())
 
 
 def check_label_map(label_map) -> dict:
@@ -35,9 +62,14 @@ def is_by_label(label_map) -> bool:
     return isinstance(label_map, dict) and any(isinstance(v, dict) for v in label_map.values())
 
 
-def label_map_of(name: str, label_map) -> dict:
-    """Returns the map of one column: the `label_map` itself, or its entry `name`."""
-    return check_label_map(label_map.get(name) if is_by_label(label_map) else label_map)
+def label_map_of(name: str, label_map, is_number: bool = False) -> dict:
+    """Returns the map of one column: the `label_map` itself, or its entry `name`.
+
+    A `label_map` for all labels does not apply to numbers.
+    """
+    if is_by_label(label_map):
+        return check_label_map(label_map.get(name))
+    return check_label_map(None if is_number else label_map)
 
 
 def to_labels(name: str, values, label_map=None):
@@ -55,11 +87,38 @@ def to_labels(name: str, values, label_map=None):
         missing; bool `(rows,)`, `True` where the label is neither 0 nor 1.
     """
     values = to_plain_series(values)
-    raw, nothing = numbers(name, values), is_missing(values)
-    labels = raw.copy()
+    labels, nothing = numbers(name, values).copy(), is_missing(values)
     if not pd.api.types.is_numeric_dtype(values.dtype):
         for label, words in enumerate((FALSE, TRUE)):
             labels[values.isin(words).to_numpy(bool)] = label
+    nothing = _apply_map(name, values, labels, nothing, label_map)
+    return labels, nothing, ~nothing & (labels != 0) & (labels != 1)
+
+
+def to_numbers(name: str, values, label_map=None, not_negative: bool = False):
+    """Converts a column of labels that are numbers.
+
+    Args:
+        name: Name of the column, for errors.
+        values: Raw values `(rows,)`, numbers or their text.
+        label_map: Other values -> 0 or 1, see `to_labels`.
+        not_negative: Whether a negative number is wrong.
+
+    Returns:
+        `(labels, missing, wrong)`, see `to_labels`. A label is wrong if it is no number, or not
+        finite in float32.
+    """
+    values = to_plain_series(values)
+    labels, nothing = numbers(name, values).copy(), is_missing(values)
+    nothing = _apply_map(name, values, labels, nothing, label_map)
+    with np.errstate(over="ignore"):
+        wrong = ~np.isfinite(labels.astype(np.float32))
+    return labels, nothing, ~nothing & (wrong | (not_negative & (labels < 0)))
+
+
+def _apply_map(name: str, values, labels, nothing, label_map) -> np.ndarray:
+    """Applies a `label_map` to `labels`. Returns where the label is missing, which becomes NaN."""
+    raw = labels.copy()
     for value, label in check_label_map(label_map).items():
         number = _to_float(value)
         if value is None:
@@ -69,33 +128,70 @@ def to_labels(name: str, values, label_map=None):
             labels[raw == number] = label
         else:
             labels[values.isin([value]).to_numpy(bool)] = label
-    return labels, nothing, ~nothing & (labels != 0) & (labels != 1)
+    labels[nothing] = np.nan
+    return nothing
 
 
-def require_labels(name: str, values, label_map=None, of_several: bool = False) -> np.ndarray:
-    """Converts a column of labels to float32 `(rows,)`.
+def require_labels(
+    name: str, values, label_map=None, of_several: bool = False, label: Label | None = None
+) -> np.ndarray:
+    """Converts a column of labels to float32 `(rows,)`, with NaN where one of several is missing.
 
     Args:
         name: Name of the column, for errors.
         values: Raw values `(rows,)`, see `to_labels`.
         label_map: Other values -> 0 or 1, see `to_labels`.
-        of_several: Whether there are other labels, so that the remedy names this one.
+        of_several: Whether there are other labels. Then a label may be missing, and the remedy
+            names this one.
+        label: The `Label`, by default one of 0 and 1.
 
     Raises:
-        ValueError: If a label is missing or wrong. The error names its row, its value and a
-            remedy.
+        ValueError: If a label is wrong, or a single label missing. The error names its row, its
+            value and a remedy.
     """
-    values = pd.Series(values)
-    labels, nothing, wrong = to_labels(name, values, label_map)
-    bad = nothing | wrong
+    values, label = pd.Series(values), Label() if label is None else label
+    if label.is_binary:
+        labels, nothing, wrong = to_labels(name, values, label_map)
+    else:
+        labels, nothing, wrong = to_numbers(name, values, label_map, label.is_not_negative)
+    bad = wrong if of_several else nothing | wrong
     if bad.any():
         row = int(bad.argmax())
+        required, remedy = "0 or 1", ""
+        if label.is_binary:
+            remedy = f" {label_remedy(values, name if of_several else None)}"
+        else:
+            required = f"a finite number{' from 0' if label.is_not_negative else ''}"
         raise ValueError(
-            f"Label {name!r} must be 0 or 1 in every row. "
-            f"Received: {format_value(values.iloc[row])} in {describe_row(values, row, 'row')}. "
-            f"{label_remedy(values, name if of_several else None)}"
+            f"Label {name!r} must be {required} in every row. "
+            f"Received: {format_value(values.iloc[row])} in {describe_row(values, row, 'row')}."
+            f"{remedy}"
         )
     return labels.astype(np.float32)
+
+
+def check_varied(labels, what: str, label: Label) -> None:
+    """Raises a `ValueError` if the training labels are all missing, or all equal.
+
+    Args:
+        labels: float32 `(rows,)`, NaN where missing.
+        what: Their name in the error.
+        label: The `Label`.
+    """
+    labels = np.asarray(labels)
+    known = labels[~np.isnan(labels)]
+    if len(labels) and not len(known):
+        raise ValueError(
+            f"The training part must have rows with the label {label.name!r}. Received: "
+            f"{len(labels):,} rows, in which {what} is missing."
+        )
+    if label.is_binary:
+        check_both_classes(known, what)
+    elif len(known) and known.min() == known.max():
+        raise ValueError(
+            f"The training part must have rows with different numbers in {what}. Received: "
+            f"{len(known):,} rows, all with {known[0]:g}."
+        )
 
 
 def check_both_classes(labels, what: str) -> None:

@@ -8,11 +8,14 @@ from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.columns import is_missing, numbers, to_plain_series
 from keras_din.data.reading.file_lines import describe_place, get_file_lines, with_files
 from keras_din.data.reading.labels import (
+    NO_RULES,
+    LabelRules,
     format_label_map,
     format_value,
     label_map_of,
     label_remedy,
     to_labels,
+    to_numbers,
 )
 from keras_din.data.reading.times import (
     ORDER,
@@ -30,14 +33,18 @@ class RowChecks:
     Args:
         frame: The frame that `read_table` returns.
         label_map: Values of labels -> 0 or 1, see `to_labels`, or column -> such a dict.
+        rules: Which labels are numbers, and which may be missing.
 
     `good` is bool `(rows,)`, `True` where no check has failed. `remedies` is reason -> a sentence
     that tells the user what to do.
     """
 
-    def __init__(self, frame: pd.DataFrame, label_map: dict | None = None):
+    def __init__(
+        self, frame: pd.DataFrame, label_map: dict | None = None, rules: LabelRules = NO_RULES
+    ):
         self.remedies: dict[str, str] = {}
-        self._frame, self._label_map = frame, label_map
+        self._frame, self._label_map, self._rules = frame, label_map, rules
+        self._missing: dict[str, np.ndarray] = {}
         self._reasons: list[str | None] = [None]
         self._values: dict[str, str] = {}
         self._filled: dict[str, tuple] = {}
@@ -62,17 +69,29 @@ class RowChecks:
     def check_values(self, required, labels=()) -> dict:
         """Sets aside rows that lack a required value or a label.
 
+        Of optional labels, a row must have at least one.
+
         Returns:
             Name of the label -> the result of `to_labels`, for `check_labels`.
         """
-        found = {}
+        found, numbers = {}, self._rules.numbers
         for name in labels:
-            label_map = label_map_of(name, self._label_map)
-            found[name] = to_labels(name, self._frame[name], label_map)
+            label_map = label_map_of(name, self._label_map, name in numbers)
+            if name in numbers:
+                found[name] = to_numbers(name, self._frame[name], label_map, numbers[name])
+            else:
+                found[name] = to_labels(name, self._frame[name], label_map)
             if None in label_map:
                 missing = is_missing(to_plain_series(self._frame[name]))
                 self._filled[name] = missing, int(label_map[None])
+        optional = self._rules.optional
+        if optional:
+            self._missing = {name: found[name][1] for name in optional}
+            nothing = np.logical_and.reduce(list(self._missing.values()))
+            self.set_aside(nothing, f"all labels are missing: {', '.join(map(repr, optional))}")
         for name in dict.fromkeys(required):
+            if name in optional:
+                continue
             nothing = found[name][1] if name in found else is_missing(self._frame[name])
             self.set_aside(nothing, f"{name!r} is missing")
             if name in found:
@@ -81,11 +100,14 @@ class RowChecks:
         return found
 
     def check_labels(self, found: dict) -> None:
-        """Sets aside rows with a label that is neither 0 nor 1."""
+        """Sets aside rows with a label that is neither 0 nor 1, or not a valid number."""
         for name, (_, _, wrong) in found.items():
             reason = f"{name!r} is neither 0 nor 1"
+            if name in self._rules.numbers:
+                reason = f"{name!r} is not a finite number"
+                reason += " from 0" * self._rules.numbers[name]
             self.set_aside(wrong, reason, name)
-            if wrong.any():
+            if wrong.any() and name not in self._rules.numbers:
                 values = self._frame[name].dropna()
                 self.remedies[reason] = label_remedy(values, name if len(found) > 1 else None)
 
@@ -128,6 +150,12 @@ class RowChecks:
             if rows:
                 counts[name] = {"rows": rows, "label": label}
         return counts
+
+    @property
+    def labels_missing(self) -> dict:
+        """Column -> the number of good rows whose label is missing. Columns without are absent."""
+        counts = {name: int((rows & self.good).sum()) for name, rows in self._missing.items()}
+        return {name: rows for name, rows in counts.items() if rows}
 
     def finish(self, bad: pd.DataFrame, strict: bool = False):
         """Returns all bad rows, and their number for each reason.

@@ -31,6 +31,7 @@ from keras_din.data.reading.columns import (
 )
 from keras_din.data.reading.csv_file import read_csv
 from keras_din.data.reading.file_lines import place, set_file_lines
+from keras_din.data.reading.labels import NO_RULES, LabelRules
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import SEVERAL, ArrowSource, Table, as_source
 from keras_din.data.reading.times import time_range
@@ -270,6 +271,7 @@ def clean_events(
     time: str,
     *,
     labels=(),
+    rules: LabelRules = NO_RULES,
     weight: str | None = None,
     required=(),
     time_unit: str = "auto",
@@ -283,16 +285,17 @@ def clean_events(
     """Checks a log row by row and sorts the good rows.
 
     Rows are kept aside if they lack a user, a time or a required value, if their time is invalid
-    or a placeholder (0 or -1, which is 1970, among times after 1980), or if a label is neither 0
-    nor 1. The good rows are sorted by user and time. Rows with the same user and time keep their
-    order.
+    or a placeholder (0 or -1, which is 1970, among times after 1980), or if a label is wrong, or
+    all labels of a row are missing. The good rows are sorted by user and time. Rows with the same
+    user and time keep their order.
 
     Args:
         frame: The frame that `read_table` returns.
         bad: The bad rows that `read_table` returns.
         user: Column of users.
         time: Column of times, see `to_microseconds`.
-        labels: Columns of 0 and 1.
+        labels: Columns of 0 and 1, or of the numbers of `rules`.
+        rules: Which labels are numbers, and which may be missing.
         weight: Column of weights, or `None`.
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
@@ -307,7 +310,7 @@ def clean_events(
     Returns:
         `Events`. `report` has `rows`, `rows_kept`, `rows_repeated` (duplicates that are kept),
         `rows_aside` (reason -> `rows`, the `first_line` and its `first_value`),
-        `labels_filled` (see `RowChecks`),
+        `labels_filled` and `labels_missing` (see `RowChecks`),
         `rows_out_of_order`, `time_unit`, `time_from` and `time_to` (for an order, `order_from`
         and `order_to`) and `users`.
 
@@ -317,7 +320,7 @@ def clean_events(
     """
     max_bad = check_max_bad(max_bad)
     one_of("duplicates", duplicates, (None, "keep", "drop"))
-    checks = RowChecks(frame, label_map)
+    checks = RowChecks(frame, label_map, rules)
     found = checks.check_values([user, time, *labels, *required], labels)
     times, unit = checks.check_times(time, time_unit, time_format)
     weights = None if weight is None else checks.check_weights(weight)
@@ -351,6 +354,7 @@ def clean_events(
         "rows_repeated": int(repeated.sum()),
         "rows_aside": counts,
         "labels_filled": checks.labels_filled,
+        "labels_missing": checks.labels_missing,
         "rows_out_of_order": out_of_order,
         "time_unit": unit,
         **time_range(times[rows], unit),
