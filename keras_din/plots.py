@@ -309,7 +309,8 @@ def days(updates: list, prefix: str = "") -> list:
 
     Returns:
         The Axes of GAUC, of logloss and calibration, of the shares of rows with an unknown value,
-        and of the number of values per table.
+        and of the number of values per table. For an output that is a number, those of the root
+        mean squared and the mean absolute error instead of GAUC, and of calibration.
 
     Example:
 
@@ -326,13 +327,20 @@ def days(updates: list, prefix: str = "") -> list:
     number = [update["day"] for update in updates]
     _, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained", sharex=True)
     by_day = lambda name: [update.get(f"{prefix}{name}", np.nan) for update in updates]  # noqa: E731
-    gauc, losses, unknown, sizes = axes.ravel()
-    gauc.plot(number, by_day("gauc"), color=_COLORS[0], marker="o")
-    gauc.set_ylabel("GAUC of the day, before training on it")
-    losses.plot(number, by_day("logloss"), color=_COLORS[0], marker="o", label="logloss (nats)")
+    first, losses, unknown, sizes = axes.ravel()
+    if any(f"{prefix}rmse" in update for update in updates):
+        first.plot(number, by_day("rmse"), color=_COLORS[0], marker="o", label="RMSE")
+        first.plot(number, by_day("mae"), color=_COLORS[1], marker="s", label="MAE")
+        first.set_ylabel("error of the day, before training on it")
+        first.legend()
+        losses.set_ylabel("mean prediction / mean label")
+    else:
+        first.plot(number, by_day("gauc"), color=_COLORS[0], marker="o")
+        first.set_ylabel("GAUC of the day, before training on it")
+        losses.plot(number, by_day("logloss"), color=_COLORS[0], marker="o", label="logloss (nats)")
+        losses.set_ylabel("logloss, and predicted / observed clicks")
     losses.plot(number, by_day("calibration"), color=_COLORS[1], marker="s", label="calibration")
     losses.axhline(1, color=_GREY, linewidth=0.8)
-    losses.set_ylabel("logloss, and predicted / observed clicks")
     losses.legend()
     for ax, key, label in (
         (unknown, "unknown", "share of rows with an unknown value"),
@@ -347,7 +355,7 @@ def days(updates: list, prefix: str = "") -> list:
         ax.set_ylim(bottom=0)
         if ax.lines:
             ax.legend()
-    gauc.xaxis.get_major_locator().set_params(integer=True)
+    first.xaxis.get_major_locator().set_params(integer=True)
     return list(axes.ravel())
 
 

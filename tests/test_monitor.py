@@ -145,7 +145,7 @@ def test_errors_name_the_nearest_monitors(monitor, outputs, prefix, nearest):
         split_monitor(monitor, outputs, prefix)
 
 
-@pytest.mark.parametrize("monitor", ["xyz", None, 3, ["auc"]])
+@pytest.mark.parametrize("monitor", ["xyz", 3, ["auc"]])
 def test_monitors_that_resemble_none_are_refused(monitor):
     with pytest.raises(ValueError, match=r"`monitor` must be one of 'gauc_then_.*'ece'\. Received"):
         split_monitor(monitor, ["ctr"])
@@ -163,3 +163,20 @@ def test_gauc_then_logloss_needs_the_auc_of_each_group():
     entry, _ = evaluated(1, users(), 0.17)
     with pytest.raises(ValueError, match="`by_group` must be given to monitor 'gauc_then_logloss'"):
         Best(GAUC_THEN_LOGLOSS).update(entry)
+
+
+def test_monitors_of_numbers():
+    outputs, numbers = ["ctr", "watch"], ("watch",)
+    assert split_monitor("watch_mae", outputs, numbers=numbers) == ("watch", "mae")
+    assert split_monitor("auc", outputs, numbers=numbers) == ("ctr", "auc")
+    assert split_monitor(None, outputs, numbers=numbers) == ("ctr", "gauc_then_logloss")
+    assert split_monitor(None, ["watch"], numbers=numbers) == ("watch", "rmse")
+    # Without a spec, the kind of an output is not known.
+    assert split_monitor("watch_mae", outputs, numbers=None) == ("watch", "mae")
+    for wrong in ("watch_gauc", "mae", "ctr_rmse"):
+        with pytest.raises(ValueError, match=rf"Received: monitor='{wrong}'"):
+            split_monitor(wrong, outputs, numbers=numbers)
+    best = Best("rmse", "watch_")
+    entries = [{"step": i, "epoch": i, "watch_rmse": v} for i, v in enumerate((3.0, 2.0, 4.0))]
+    assert [best.update(entry) for entry in entries] == [True, True, False]
+    assert best.evaluation.value == 2

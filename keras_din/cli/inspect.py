@@ -71,7 +71,7 @@ def screen(version, description: dict, sizes: dict) -> str:
 
 def _output(facts: dict) -> str:
     """The meaning of an output, what was undone for it, and the source of that information."""
-    if facts["raw"]:
+    if facts["raw"] or facts.get("is_number"):
         return facts["is"]
     values = [f"{name} {facts[name]:g} ({source})" for name, source in facts["known_from"].items()]
     return f"{facts['is']}: {', '.join(values)}"

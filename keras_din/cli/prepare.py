@@ -47,7 +47,7 @@ from keras_din.cli import tables, types
 from keras_din.cli.show import report
 
 # The options that apply only with, or only without, --label, and their defaults.
-_WITH_LABEL: dict = {"request": None, "label_map": {}, "label_map_of": []}
+_WITH_LABEL: dict = {"request": None, "label_map": {}, "label_map_of": [], "label_option": []}
 _WITH_LABEL |= {"sequences": [], "prior_history": [], "weight": None}
 _WITHOUT_LABEL: dict = {"negatives": 1, "negatives_by": "uniform", "ties": "exclude"}
 _WITHOUT_LABEL |= {"sequence": "hist"}
@@ -77,8 +77,10 @@ def add_arguments(parser):
         "--label",
         type=_label,
         metavar="COLUMN",
-        help="the click: 0 or 1; A,B or NAME=A,NAME=B for several labels",
+        help="the click: 0 or 1; A,B or NAME=A,NAME=B for several labels. For labels that are "
+        "numbers, see --label-option",
     )
+    tables.add_label_options(columns)
     tables.add_labels(columns)
     columns.add_argument(
         "--target",
@@ -300,10 +302,11 @@ def _prepare(options, entries: dict):
         "users": options.users,
         "duplicates": options.duplicates,
     }
+    label = tables.label_objects(options, types.labels_of_spec(options))
     if options.rows:
         return prepare_rows(
             log,
-            label=options.label,
+            label=label,
             weight=options.weight,
             group=options.user,
             sequences=_sequences_of_rows(options),
@@ -314,7 +317,7 @@ def _prepare(options, entries: dict):
     if options.label:
         return prepare_impressions(
             log,
-            label=options.label,
+            label=label,
             weight=options.weight,
             request=options.request,
             sequences=dict(options.sequences) or None,

@@ -38,9 +38,10 @@ def run(options) -> None:
             f"Received: {options.run} without an update."
         )
     images = []
-    # With several outputs, each has a logloss with its name in front.
+    # With several outputs, each has a logloss, or an error of a number, with its name in front.
     names = dict.fromkeys(name for day in days for name in day)
-    for prefix in [name.removesuffix("logloss") for name in names if name.endswith("logloss")]:
+    ends = ("logloss", "rmse")
+    for prefix in [n.removesuffix(end) for n in names for end in ends if n.endswith(end)]:
         end = f"_{prefix.rstrip('_')}" if prefix else ""
         images.append(page.with_name(f"{page.stem}{end}.png"))
         plot_days(days, prefix)[0].figure.savefig(images[-1], dpi=120)

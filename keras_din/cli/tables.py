@@ -42,6 +42,20 @@ def add_labels(parser) -> None:
     )
 
 
+def add_label_options(parser) -> None:
+    """Adds the option for the arguments of labels."""
+    parser.add_argument(
+        "--label-option",
+        type=_label_option,
+        action="append",
+        default=[],
+        metavar="LABEL:NAME=VALUE,...",
+        help="arguments of a label: loss (binary_crossentropy, or weighted_logistic, poisson, "
+        "huber or mse for numbers), weight, given, output, as in watch:loss=poisson,weight=0.5; "
+        "repeatable (default: those of the spec.json of --spec)",
+    )
+
+
 def add_times(parser) -> None:
     """Adds the options for the format of times."""
     parser.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
@@ -87,6 +101,63 @@ def label_map(options) -> dict:
             f"{options.label_map} and {by_label}."
         )
     return by_label or options.label_map
+
+
+def label_objects(options, of_spec: tuple):
+    """Returns the argument `label`, with `Label` objects where a label has options.
+
+    Args:
+        options: The options of the command: `label` and `label_option`.
+        of_spec: The labels of the `spec.json` of `--spec`.
+
+    Raises:
+        ValueError: If an option names no label, or is not valid.
+    """
+    from keras_din.features import DEFAULT_LABEL, Label
+
+    given: dict[str, dict] = {}
+    for name, arguments in options.label_option:
+        given[name] = given.get(name, {}) | arguments
+    known = {label.name: label for label in of_spec}
+    columns = options.label
+    if isinstance(columns, str):
+        only = next(iter(known), DEFAULT_LABEL) if len(known) < 2 else DEFAULT_LABEL
+        columns = {columns if columns in given else only: columns}
+    elif not isinstance(columns, dict):
+        columns = {name: name for name in columns or ()}
+    if unknown := [name for name in given if name not in columns]:
+        raise ValueError(
+            f"`--label-option` must name labels of `--label`: {list(columns)}. Received: {unknown}."
+        )
+    if not given and not known.keys() & columns.keys():
+        return options.label
+    return {
+        Label(**(known.get(name, Label(name)).to_dict() | given.get(name, {}))): column
+        for name, column in columns.items()
+    }
+
+
+def _label_option(text: str) -> tuple:
+    """Parses `LABEL:NAME=VALUE,...` as the name of a label and a dict."""
+    name, colon, pairs = text.partition(":")
+    arguments: dict = {}
+    for pair in names(pairs):
+        argument, equals, value = pair.partition("=")
+        if argument not in ("loss", "weight", "given", "output") or not equals:
+            name = ""
+            break
+        arguments[argument] = value
+    try:
+        if "weight" in arguments:
+            arguments["weight"] = float(arguments["weight"])
+    except ValueError:
+        name = ""
+    if not name or not colon or not arguments:
+        raise argparse.ArgumentTypeError(
+            "must be the name of a label and some of loss, weight, given and output, as in "
+            f"watch:loss=poisson,weight=0.5. Received: {text!r}."
+        )
+    return name, arguments
 
 
 def _labels_of(text: str) -> tuple:

@@ -69,7 +69,8 @@ def add_arguments(parser) -> None:
         "--spec",
         metavar="FILE",
         help="types from a JSON file: the spec.json of prepared data, whose features are used "
-        f"unchanged, or an object of names and types, which are {_FORMS}. The last form may be a "
+        "unchanged, and labels of the same names, "
+        f"or an object of names and types, which are {_FORMS}. The last form may be a "
         "feature without a column: it also is in the places that are named, which are target, "
         'context and side_features, as in {"ago": {"type": "Elapsed", "in": ["side_features"]}}',
     )
@@ -108,6 +109,17 @@ def read_spec(options) -> dict:
 
         Calendar("hour_of_day", time_zone=options.time_zone)
     return _read(options.spec) if options.spec else {}
+
+
+def labels_of_spec(options) -> tuple:
+    """Returns the labels of the file of `--spec` if it is the `spec.json` of prepared data."""
+    from keras_din.features import FeatureSpec
+
+    if not options.spec:
+        return ()
+    with open(options.spec, encoding="utf-8-sig") as file:
+        text = file.read()
+    return FeatureSpec.from_json(text).labels if _is_spec(json.loads(text)) else ()
 
 
 def can_be_saved(entries: dict) -> bool:
@@ -262,7 +274,7 @@ def _read(path: str) -> dict:
         content = json.loads(text, object_pairs_hook=_without_repetition)
     except ValueError as error:
         raise ValueError(f"`--spec` must be a JSON file. Received: {path} ({error}).") from None
-    if isinstance(content, dict) and isinstance(content.get("features"), list):
+    if _is_spec(content):
         return FeatureSpec.from_json(text).features
     types = content if isinstance(content, dict) else {"": content}
     for name, kind in types.items():
@@ -272,6 +284,11 @@ def _read(path: str) -> dict:
                 f"types: {_FORMS}. Received: {kind!r} for {name!r} in {path}."
             )
     return types
+
+
+def _is_spec(content) -> bool:
+    """Whether JSON content is that of a `FeatureSpec`."""
+    return isinstance(content, dict) and isinstance(content.get("features"), list)
 
 
 def _without_repetition(pairs: list) -> dict:

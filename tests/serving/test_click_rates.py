@@ -62,6 +62,7 @@ def test_both_signatures_return_click_rates(tmp_path, checked_by_one_process, ca
         "ctr": {
             "label": "click",
             "is": "the click rate of the log",
+            "is_number": False,
             "raw": False,
             "positive_weight": 20.0,
             "negative_rate": 0.5,
