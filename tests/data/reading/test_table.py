@@ -503,6 +503,7 @@ def test_sorted_by_user_and_time():
         "rows_repeated": 0,
         "rows_aside": {},
         "labels_filled": {},
+        "labels_missing": {},
         "rows_out_of_order": 1,
         "time_unit": "s",
         "time_from": "1970-01-01T00:00:10.000000",
