@@ -236,6 +236,10 @@ def test_run_with_one_number(tmp_path):
     assert model._compile_loss._user_loss_weights == [0.5]
     with pytest.raises(ValueError, match=r"`positive_weight` must be 1 for data whose labels are"):
         train(data, tmp_path / "a", model="lr", positive_weight=2.0)
+    with pytest.raises(
+        ValueError, match=r"`loss` must be 'binary_crossentropy' for data whose lab"
+    ):
+        train(data, tmp_path / "a", model="lr", loss="jrc")
     with pytest.raises(ValueError, match=r"must have a label of 0 and 1"):
         train(data, tmp_path / "a", model="popularity")
     with pytest.raises(ValueError, match=r"`downsample_negatives` requires a label of 0 and 1"):

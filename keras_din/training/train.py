@@ -178,11 +178,7 @@ def train(
         )
     if monitor is not None:
         split_monitor(monitor, data.spec.outputs, numbers=data.spec.number_outputs)
-    if len(data.spec.number_outputs) == len(data.spec.labels) and positive_weight != 1:
-        raise ValueError(
-            "`positive_weight` must be 1 for data whose labels are numbers: it is the weight of "
-            f"labels that are 1. Received: positive_weight={positive_weight!r}."
-        )
+    _check_options_of_binary_labels(data.spec, arguments)
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)
@@ -220,6 +216,18 @@ def train(
         write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     write_json(folder / RESULT, result)
     return Run(folder, network, data.spec, result)
+
+
+def _check_options_of_binary_labels(spec, arguments: dict) -> None:
+    """Raises a `ValueError` for options without effect, if all labels are numbers."""
+    if len(spec.number_outputs) < len(spec.labels):
+        return
+    for name, neutral in (("positive_weight", 1), ("loss", CROSSENTROPY)):
+        if arguments[name] != neutral:
+            raise ValueError(
+                f"`{name}` must be {neutral!r} for data whose labels are numbers: it applies to "
+                f"labels of 0 and 1. Received: {name}={arguments[name]!r}."
+            )
 
 
 def _defaults() -> dict:
