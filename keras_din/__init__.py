@@ -56,7 +56,7 @@ if not _is_command():
     )
 
 if TYPE_CHECKING:
-    from keras_din import data, plots
+    from keras_din import calibration, data, plots
     from keras_din.evaluation import Evaluation, evaluate
     from keras_din.serving import export
 
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 # models can be used without them and with any Keras backend.
 _LAZY: dict[str, Any] = {
     "Evaluation": "keras_din.evaluation",
+    "calibration": None,
     "data": None,
     "evaluate": "keras_din.evaluation",
     "export": "keras_din.serving",
@@ -125,6 +126,7 @@ __all__ = [
     "build_pnn",
     "build_popularity",
     "build_wide_deep",
+    "calibration",
     "data",
     "evaluate",
     "export",

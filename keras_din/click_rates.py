@@ -6,7 +6,7 @@ import keras
 
 from keras_din.checks import one_of, positive_number, rate
 from keras_din.features import DEFAULT_OUTPUT
-from keras_din.layers import NumberOutput
+from keras_din.layers import Calibration, NumberOutput
 from keras_din.losses import (
     BinaryCrossentropy,
     Huber,
@@ -17,10 +17,19 @@ from keras_din.losses import (
 from keras_din.outputs import by_output, like_outputs, loss_of
 from keras_din.recalibration import recalibrate_tensor
 
-__all__ = ["ASSUMED", "COMPILED", "ClickRates", "GIVEN", "OutputRate", "click_rates"]
+__all__ = [
+    "ASSUMED",
+    "CALIBRATED",
+    "COMPILED",
+    "ClickRates",
+    "GIVEN",
+    "OutputRate",
+    "calibration_of",
+    "click_rates",
+]
 
 _NUMBER_LOSSES = (Huber, MeanSquaredError, Poisson, WeightedLogistic)
-GIVEN, COMPILED, ASSUMED = "given", "the loss", "assumed"
+GIVEN, COMPILED, ASSUMED, CALIBRATED = "given", "the loss", "assumed", "the calibration"
 
 
 class OutputRate(NamedTuple):
@@ -30,7 +39,8 @@ class OutputRate(NamedTuple):
         positive_weight: Weight of the loss of a positive.
         negative_rate: The fraction of the log's negatives in the training data.
         known_from: The sources of `positive_weight` and `negative_rate`: `"given"`, `"the loss"`,
-            `"the run"` or `"assumed"`.
+            `"the run"`, `"assumed"`, or `"the calibration"` of an output that passes a
+            `keras_din.layers.Calibration`, which is a click rate of the log already.
         is_number: Whether the output is the expected value of a label that is a number. Then it
             has no odds, and nothing is undone.
     """
@@ -137,6 +147,8 @@ def _sentence(output: str, rate: OutputRate, raw: bool) -> str:
     if raw:
         return f"{output}: the output of the model as it is (raw)"
     sentence = f"{output}: the click rate of the log"
+    if CALIBRATED in rate.known_from.values():
+        return f"{sentence}, calibrated"
     undone = [
         f"{name}={getattr(rate, name):g}" for name in rate.known_from if getattr(rate, name) != 1
     ]
@@ -162,6 +174,9 @@ def click_rates(
     An output is the expected value of a number, and not a click rate, if it is that of a
     `keras_din.layers.NumberOutput` or has a loss of numbers of this library. The given numbers do
     not apply to it.
+
+    Nothing is undone for an output that is calibrated: `keras_din.calibration.calibrate` has undone
+    it in the model.
 
     Args:
         model: A Keras model.
@@ -193,6 +208,10 @@ def click_rates(
         if output in numbers:
             of_outputs[output] = OutputRate(1.0, 1.0, {}, is_number=True)
             continue
+        if calibration_of(model, output, outputs) is not None:
+            known = dict.fromkeys(given, CALIBRATED)
+            of_outputs[output] = OutputRate(1.0, 1.0, known)
+            continue
         loss = _binary_crossentropy(model, output, len(outputs))
         values, sources = {}, {}
         for name, check in (("positive_weight", positive_number), ("negative_rate", rate)):
@@ -206,6 +225,21 @@ def click_rates(
             values[name] = check(name, value)
         of_outputs[output] = OutputRate(**values, known_from=sources)
     return ClickRates(of_outputs, one_of("raw", raw, (True, False)))
+
+
+def calibration_of(model, output: str, outputs) -> Calibration | None:
+    """Returns the layer that calibrates an output, or `None`.
+
+    Args:
+        model: A Keras model.
+        output: Name of the output.
+        outputs: Names of the outputs. The name of a single output is ignored.
+    """
+    tensor = getattr(model, "output", None)
+    if isinstance(tensor, dict):
+        tensor = tensor.get(output if len(list(outputs)) > 1 else next(iter(tensor), None))
+    operation = getattr(getattr(tensor, "_keras_history", None), "operation", None)
+    return operation if isinstance(operation, Calibration) else None
 
 
 def _output_names(model) -> list:

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.features import FeatureSpec
-from keras_din.layers import Embedding, FrozenVectors, ItemLogits, KnownIndices
+from keras_din.layers import Calibration, Embedding, FrozenVectors, ItemLogits, KnownIndices
 from keras_din.optimizers.row_state import copy_state, row_state, with_rows
 from keras_din.spec_fingerprint import check_fingerprint, grown_fingerprint
 from keras_din.spec_growth import TableGrowth, spec_growth
@@ -89,6 +89,7 @@ def grow(
     """
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
+    _refuse_curves_of_values(model)
     growth = spec_growth(spec, new_spec, _checked_changed(changed, new_spec))
     if not check_fingerprint(model, spec):
         warn_without_fingerprint(stacklevel=2)
@@ -103,6 +104,17 @@ def grow(
         if isinstance(getattr(layer, "fingerprint", None), str):
             layer.fingerprint = grown_fingerprint(layer.fingerprint, new_spec)
     return model
+
+
+def _refuse_curves_of_values(model) -> None:
+    """Raises a `ValueError` if values have calibration curves, since an index may change values."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, Calibration) and layer.indices:
+            raise ValueError(
+                "`model` must be the model before its calibration: the curves belong to the values "
+                "before. Calibrate the grown model again. Received: a model that is calibrated by "
+                f"{layer.by!r}."
+            )
 
 
 def _table_of(layer, spec: FeatureSpec) -> str | None:

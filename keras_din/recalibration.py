@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_din.graph import operations_before
+from keras_din.graph import unused_name
 from keras_din.logits import logits_of
 
 
@@ -60,20 +60,10 @@ class Recalibration(keras.layers.Layer):
 def recalibrate_tensor(predictions, factor: float, taken: set | None = None):
     """Applies a `Recalibration` with a unique name to a `KerasTensor`.
 
-    Keras numbers default names from the start of the process, so a default name could repeat the
-    name of an operation of a loaded model.
-
     Args:
         predictions: A `KerasTensor`.
         factor: See `Recalibration`.
-        taken: Further names that must not be used. The new name is added to the set. For a model
-            with several outputs.
+        taken: See `unused_name`.
     """
-    taken = set() if taken is None else taken
-    taken |= {operation.name for operation in operations_before(predictions)}
-    name, number = "recalibration", 0
-    while name in taken:
-        number += 1
-        name = f"recalibration_{number}"
-    taken.add(name)
+    name = unused_name("recalibration", predictions, set() if taken is None else taken)
     return Recalibration(factor, name=name)(predictions)

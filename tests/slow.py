@@ -23,6 +23,9 @@ OVER_ALL_MODELS = (
 )
 SLOW = (
     "tests/benchmarks/*",
+    "tests/calibration/test_calibrated_model.py::test_a_field_has_a_curve*[[]piecewise_linear]",
+    "tests/calibration/test_calibrated_model.py::test_mixed_precision*",
+    "tests/calibration/test_calibrated_model.py::test_models_of_the_zoo*",
     "tests/cli/test_append.py::test_days_of_behaviors_are_learned_and_exported",
     "tests/cli/test_check_serving.py::test_check_with_rows_of_a_file*",
     "tests/cli/test_check_serving.py::test_mixed_precision_is_compared_in_float32*",
@@ -124,6 +127,7 @@ SLOW = (
     "tests/serving/graph/test_int8_tables.py::test_a_version_is_compared_with_int8_tables*",
     "tests/serving/test_bag_weights.py*",
     "tests/serving/test_c_program.py*",
+    "tests/serving/test_calibration.py::test_files*",
     "tests/serving/test_click_rates.py::test_both_signatures*[[]int8]",
     "tests/serving/test_clients.py*",
     "tests/serving/test_count_snapshots.py::test_skew*",

@@ -18,6 +18,7 @@ import keras_din as kd
 # Modules whose `__all__` is the public interface.
 PUBLIC_MODULES = [
     "keras_din",
+    "keras_din.calibration",
     "keras_din.data",
     "keras_din.layers",
     "keras_din.losses",

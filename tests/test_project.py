@@ -67,6 +67,7 @@ def test_public_names():
         "build_pnn",
         "build_popularity",
         "build_wide_deep",
+        "calibration",
         "data",
         "evaluate",
         "export",
@@ -101,7 +102,7 @@ print(sorted(name for name in sys.modules if name.startswith(("keras_din", "pand
     assert code == 0, output
     loaded = next(line for line in output.splitlines() if line.startswith("["))
     assert "'keras_din.models.din'" in loaded
-    for package in ("data", "serving", "evaluation", "training", "plots", "cli"):
+    for package in ("data", "serving", "calibration", "evaluation", "training", "plots", "cli"):
         assert f"'keras_din.{package}'" not in loaded
 
 

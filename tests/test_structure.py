@@ -12,6 +12,7 @@ PACKAGE = ROOT / "keras_din"
 COVERED_BY = {
     "__main__.py": "cli/test_cli.py",
     "atomic_write.py": "data/prepare/test_prepared_data.py",
+    "calibration/rows.py": "calibration/test_calibrated_model.py",
     "checks.py": "features/test_features.py",
     "cli/": "cli/test_cli.py",
     "data/datasets/bayes_optimal.py": "data/datasets/test_synthetic.py",

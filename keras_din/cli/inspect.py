@@ -71,10 +71,15 @@ def screen(version, description: dict, sizes: dict) -> str:
 
 def _output(facts: dict) -> str:
     """The meaning of an output, what was undone for it, and the source of that information."""
-    if facts["raw"] or facts.get("is_number"):
+    if facts.get("is_number") or (facts["raw"] and not facts.get("calibration")):
         return facts["is"]
     values = [f"{name} {facts[name]:g} ({source})" for name, source in facts["known_from"].items()]
-    return f"{facts['is']}: {', '.join(values)}"
+    if (calibration := facts.get("calibration")) is None:
+        return f"{facts['is']}: {', '.join(values)}"
+    by = f" by {calibration['by']}" if calibration["by"] else ""
+    report = calibration["report"] or {}
+    found = [f"{name}: {_listed(report[name])}" for name in ("before", "after") if name in report]
+    return "; ".join([f"{facts['is']}, calibrated ({calibration['method']}{by})", *found])
 
 
 def _inputs(description: dict) -> list:

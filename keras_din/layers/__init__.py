@@ -7,6 +7,7 @@ from keras_din.layers.bag_pooling import BagPooling, PackBag
 from keras_din.layers.batch_normalization import BatchNormalization
 from keras_din.layers.behavior_transformer import BehaviorTransformer
 from keras_din.layers.bias import Bias
+from keras_din.layers.calibration import Calibration
 from keras_din.layers.click_probability import ClickProbability
 from keras_din.layers.cross_network import CrossNetwork
 from keras_din.layers.dice import Dice
@@ -38,6 +39,7 @@ __all__ = [
     "BatchNormalization",
     "BehaviorTransformer",
     "Bias",
+    "Calibration",
     "ClickProbability",
     "CrossNetwork",
     "Dice",

@@ -160,6 +160,8 @@ def calibration_by_value(
 def _table(values, rows, predicted, click_rate, ece, confidence) -> CalibrationTable:
     low, high = wilson_interval(click_rate * rows, rows, confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = [predicted / rate for rate in (click_rate, high, low)]
-    ratios[0] = np.where(click_rate > 0, ratios[0], np.nan)
-    return CalibrationTable(values, rows, predicted, click_rate, low, high, *ratios, ece)
+        calibration = np.where(click_rate > 0, predicted / click_rate, np.nan)
+        least, most = predicted / high, predicted / low
+    return CalibrationTable(
+        values, rows, predicted, click_rate, low, high, calibration, least, most, ece
+    )

@@ -5,15 +5,19 @@ import json
 import pathlib
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_din.checks import json_values, local_path
+from keras_din.click_rates import calibration_of
 from keras_din.features import (
     DEFAULT_LABEL,
     DEFAULT_OUTPUT,
+    NUM_RESERVED,
     Count,
+    EmbeddedFeature,
     FeatureSpec,
     SnapshotCount,
     Vocabulary,
@@ -21,6 +25,7 @@ from keras_din.features import (
 )
 from keras_din.serving.graph.lookup_tables import vocabulary_file
 from keras_din.serving.graph.signatures import SIGNATURES
+from keras_din.serving.sample_rows import raw_from_indices
 from keras_din.serving.version.folders import versions
 from keras_din.version import __version__
 
@@ -56,9 +61,14 @@ def write_description(
         "metrics": metrics or {},
         "data_fingerprint": data_fingerprint,
         "outputs": {
-            label.output: {"label": label.name, **outputs[label.output]} for label in spec.labels
+            label.output: {
+                "label": label.name,
+                **outputs[label.output],
+                "calibration": _calibration(model, spec, str(label.output)),
+            }
+            for label in spec.labels
         },
-        **_factors(spec),
+        **_factors(model, spec),
         "order_by": spec.outputs[0] if order_by is None else order_by,
         "largest_difference": parity,
         "tables": tables,
@@ -167,18 +177,50 @@ def _outputs_of_0_1(ctr: dict | None) -> dict:
     return {DEFAULT_OUTPUT: {"label": DEFAULT_LABEL, **ctr}}
 
 
-def _factors(spec: FeatureSpec) -> dict:
+def _factors(model, spec: FeatureSpec) -> dict:
     """Returns the entry `factors`: name -> the outputs and labels of the product that has it."""
     labels = {label.name: label for label in spec.labels}
+    is_calibrated = any(calibration_of(model, name, spec.outputs) for name in spec.outputs)
     found = {
         factor: {
-            "is": f"the probability of {label.name} given {label.given}",
+            "is": f"the probability of {label.name} given {label.given}"
+            + ", before calibration" * is_calibrated,
             "product": label.output,
             "given": labels[label.given].output,
         }
         for factor, label in spec.factors.items()
     }
     return {"factors": found} if found else {}
+
+
+def _calibration(model, spec: FeatureSpec, output: str) -> dict | None:
+    """Returns the curves of an output, and the report of their fit; `None` without calibration.
+
+    A curve connects `calibrated` logits at `logits`. Those of values of a feature have the raw
+    value, or `None` if it is unknown or a bucket.
+    """
+    layer = calibration_of(model, output, spec.outputs)
+    if layer is None:
+        return None
+    curves = [{"logits": x, "calibrated": y} for x, y in layer.curves]
+    values: list = [None] * len(layer.indices)
+    feature = None if layer.by is None else spec.features[layer.by]
+    if isinstance(feature, EmbeddedFeature) and not feature.takes_indices:
+        raw = raw_from_indices(feature, np.array(layer.indices))
+        values = [
+            None if index < NUM_RESERVED else value
+            for index, value in zip(layer.indices, raw.tolist(), strict=True)
+        ]
+    return {
+        "method": layer.method,
+        "by": layer.by,
+        "report": layer.report,
+        **curves[0],
+        "values": [
+            {"index": index, "value": value, **curve}
+            for index, value, curve in zip(layer.indices, values, curves[1:], strict=True)
+        ],
+    }
 
 
 def _counts(spec: FeatureSpec) -> dict:
