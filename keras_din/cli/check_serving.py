@@ -52,9 +52,11 @@ def run(options) -> None:
             "`--sep`, `--names`, `--header` and `--history-separator` require a file of rows. "
             f"Received: the folder {options.log}."
         )
-    read = _prepared if is_prepared else _rows_of_file
-    run, rows, batches = read(options)
     description = read_description(version)
+    if is_prepared:
+        run, rows, batches = _prepared(options)
+    else:
+        run, rows, batches = _rows_of_file(options, _snapshots(description))
     rates, differ = _click_rates(description, run)
     model = served_model(run.model, run.spec, rates)
     int8 = description["tables"]["dtype"] == "int8"
@@ -162,8 +164,18 @@ def _prepared(options):
     return run, np.sort(first[np.isin(distinct, chosen)]), batches
 
 
-def _rows_of_file(options):
-    """Returns the run, the numbers of the drawn rows and their batches of raw values."""
+def _snapshots(description: dict) -> list:
+    """Returns the names of the counts that a version looks up itself."""
+    counts = description.get("counts", {})
+    return [name for name, facts in counts.items() if facts["from"] == "snapshot"]
+
+
+def _rows_of_file(options, snapshots: list):
+    """Returns the run, the numbers of the drawn rows and their batches of raw values.
+
+    The file need not have columns of `snapshots`, names of counts that the version looks up: it
+    would not read them.
+    """
     from keras_din.cli.sent_rows import sent_rows
     from keras_din.data import rows_dataset
     from keras_din.data.reading.source import as_source
@@ -171,14 +183,16 @@ def _rows_of_file(options):
 
     run = load_run(options.run)
     source = as_source(options.log, options.sep, options.header, options.names)
-    frame = rows_of_run.read_rows_of_run(options, run, source)
+    spec = _without(run.spec, snapshots)
+    frame = rows_of_run.read_rows_of_run(options, run.folder, spec, source)
     rows = _drawn(len(frame), options)
     frame = frame.iloc[rows].reset_index(drop=True)
     size = 1024
-    data = rows_dataset(frame, run.spec, batch_size=size)
+    # `find_skew` replaces the counts by those of the version.
+    data = rows_dataset(frame.assign(**dict.fromkeys(snapshots, 0.0)), run.spec, batch_size=size)
     print(missing_numbers(data), end="")
     batches = [
-        (sent_rows(frame.iloc[start : start + size], run.spec), x)
+        (sent_rows(frame.iloc[start : start + size], spec), x)
         for start, (x, _) in zip(
             range(0, len(frame), size),
             data.as_numpy_iterator(),
@@ -186,6 +200,17 @@ def _rows_of_file(options):
         )
     ]
     return run, rows, batches
+
+
+def _without(spec, names: list):
+    """Returns a spec without some features of context and target."""
+    import dataclasses
+
+    kept = {
+        word: tuple(f for f in getattr(spec, word) if f.name not in names)
+        for word in ("context", "target")
+    }
+    return dataclasses.replace(spec, **kept)
 
 
 def _drawn(rows: int, options):

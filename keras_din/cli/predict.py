@@ -269,7 +269,7 @@ def _of_rows(options, path):
 
     source = as_source(path, options.sep, options.header, options.names)
     run, copied = load_run(options.run), _copied_columns(options, column_names(source))
-    frame = read_rows_of_run(options, run, source)
+    frame = read_rows_of_run(options, run.folder, run.spec, source)
     rows = rows_dataset(frame, run.spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)

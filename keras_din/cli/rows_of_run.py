@@ -10,13 +10,14 @@ def add_arguments(parser) -> None:
     )
 
 
-def read_rows_of_run(options, run, source):
+def read_rows_of_run(options, run, spec, source):
     """Reads rows with one column per input of the model of a run.
 
     Args:
         options: The options `data`, `history_separator`, `sequences`, `bags`, `separator` and
             `max_bad`. What is not given is that of the run's data.
-        run: The run.
+        run: The folder of the run.
+        spec: The features to read.
         source: The result of `as_source`.
 
     Returns:
@@ -28,8 +29,8 @@ def read_rows_of_run(options, run, source):
     from keras_din.data.reading.source import to_frame
     from keras_din.training import read_arguments
 
-    spec, names = run.spec, column_names(source)
-    folder = options.data or read_arguments(run.folder)["data"]
+    names = column_names(source)
+    folder = options.data or read_arguments(run)["data"]
     sequences, separator = _histories(options, spec, folder)
     inputs = {name: name for name in spec.raw_inputs}
     for sequence in spec.sequences:

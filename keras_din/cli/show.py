@@ -50,8 +50,10 @@ def metrics_table(rows: dict, outputs=()) -> str:
 
 def missing_numbers(dataset) -> str:
     """One line per input of a data set with missing numbers; empty if there are none."""
+    inputs = dataset.spec.inputs
     return "".join(
-        f"without a value: {count:,} of {name!r}, replaced by the mean\n"
+        f"without a value: {count:,} of {name!r}, replaced by "
+        f"{'zeros' if inputs[name].feature.axes else 'the mean'}\n"
         for name, count in dataset.values_missing.items()
     )
 

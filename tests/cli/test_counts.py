@@ -68,3 +68,16 @@ def test_versions_with_and_without_snapshots(run, capsys):
         assert "count of item, event click, 172,800 seconds" in shown
     assert main(["export", str(run / "run"), "x.onnx", "--format", "onnx", "--snapshots"]) == 1
     assert "Received: --snapshots and --format onnx" in capsys.readouterr().err
+
+
+def test_rows_without_the_counts_of_the_version(run, capsys):
+    path = str(run / "with_snapshots")
+    assert main(["export", str(run / "run"), path, "--snapshots"]) == 0
+    row = {"item": ["i1", "i5", "new"], "hist_item": [["i2"], [], ["i3", "i4"]]}
+    pd.DataFrame(row | {"of_user": [1, 0, 4]}).to_parquet(run / "rows.parquet")
+    check = ["check-serving", path, str(run / "rows.parquet"), "--run", str(run / "run")]
+    assert main(check) == 0
+    assert "3 rows" in capsys.readouterr().out
+    pd.DataFrame(row).to_parquet(run / "rows.parquet")  # A version has no counts of users.
+    assert main(check) == 1
+    assert "must have a column for each input; ['of_user'] are missing" in capsys.readouterr().err

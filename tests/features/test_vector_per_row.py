@@ -14,6 +14,7 @@ import tensorflow as tf
 import keras_din as kd
 from keras_din.cli import main
 from keras_din.cli.sent_rows import sent_rows
+from keras_din.cli.show import missing_numbers
 from keras_din.data import PreparedData, prepare_impressions, rows_dataset
 from keras_din.data.prepare.scoring import log_to_samples
 from keras_din.data.store.bags import row_ids
@@ -286,6 +287,7 @@ def test_rows_that_contain_their_histories(tmp_path):
     dataset = rows_dataset(rows, spec, "click", batch_size=3)
     x, _ = next(dataset.as_numpy_iterator())
     assert dataset.values_missing == {"query": 1, "hist_mood": 1}
+    assert missing_numbers(dataset).startswith("without a value: 1 of 'query', replaced by zeros")
     np.testing.assert_array_equal(x["query"], [[1, 2, 3], [0, 0, 0], [4, 5, 6]])
     np.testing.assert_array_equal(x["hist_image"][2], [[0, 1], [4, 5]])
     np.testing.assert_array_equal(x["hist_mood"][:, 0], [[0, 1], [0, 0], [1, 1]])

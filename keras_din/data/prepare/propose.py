@@ -7,6 +7,7 @@ from typing import Any
 from keras_din.data.prepare.feature_file import save_entries
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.propose_counts import propose_counts
+from keras_din.data.prepare.propose_known import free_name, known_as
 from keras_din.data.prepare.propose_matches import elapsed_of_behaviors, propose_matches
 from keras_din.data.prepare.propose_numbers import propose_transforms
 from keras_din.data.prepare.propose_times import propose_calendar, propose_elapsed
@@ -87,6 +88,10 @@ def propose_features(
       before each row, if training has at least 10 rows per item.
     - `Vector`, a column of `items` with lists of floats of one length.
 
+    A feature that the data has under another name is left out: one with the same arguments, or a
+    column with its values in a sample of the training rows. If a column has the name of a feature,
+    such as the label `item_rate`, `_` is added to the name.
+
     All numbers are those of the part `"train"`. The embeddings are as wide as those of the item.
 
     Args:
@@ -139,8 +144,15 @@ def propose_features(
     )
     for rule in rules:
         for name, (entry, reason) in rule(data).items():
-            if entry is not None and IN in entry and name in data.spec.features:
-                reason, entry = "the data has a feature of this name", None
+            if entry is not None and IN in entry:
+                if (known := known_as(data, name, entry)) is not None:
+                    entry, reason = None, known
+                elif (free := free_name(data, name, entry)) != name:
+                    # The vectors of a table are in the column of their name.
+                    entry = None if entry["type"] == "Vector" else entry
+                    why = f"the data has a column or an input {name!r}"
+                    reason = why if entry is None else f"{reason}; {why}"
+                    name = name if entry is None else free
             if entry is None:
                 proposal.left_out[name] = reason
             else:

@@ -132,3 +132,75 @@ def test_invalid_arguments_raise():
     test = kd.data.PreparedData(data.spec, data.behaviors, {"test": data.parts["test"]})
     with pytest.raises(ValueError, match=r"must have the part 'train'.*\['test'\]"):
         propose_features(test)
+
+
+RATE = {"of": "item", "event": "click", "kind": "rate"}
+
+
+def a_log_of_items(days=12):
+    log = pd.concat([a_day(day, rows=40) for day in range(days)], ignore_index=True)
+    return log.assign(item=log["item"] % 6)
+
+
+def test_features_of_another_name_are_not_proposed_again():
+    features = {
+        "context": [kd.Calendar("hour_of_day", name="hour", dim=4)],
+        "side_features": [kd.Elapsed("ago", dim=4)],
+        "target": [
+            "item",
+            kd.Count("ctr_so_far", **RATE, window="7d"),
+            kd.Match("seen", of="item", in_="hist"),
+        ],
+    }
+    data = prepare_impressions(a_log_of_items(), **IMPRESSIONS | features)
+    proposal = propose_features(data)
+    known = {"elapsed": "ago", "hour_of_day": "hour", "item_rate": "ctr_so_far"}
+    known["item_in_hist"] = "seen"
+    assert {name: proposal.left_out[name] for name in known} == {
+        name: f"the data has it as {other!r}" for name, other in known.items()
+    }
+    assert set(proposal.entries) == {
+        "day_of_week",
+        "last_item_in_hist",
+        "item_rows",
+        "item_age",
+    }
+
+
+def test_columns_with_the_same_values():
+    log = a_log_of_items()
+    date = pd.to_datetime(log["time"], unit="s")
+    log = log.assign(hour=date.dt.hour, weekday=date.dt.day_of_week.map("day {}".format))
+    rows = log.groupby("item").cumcount()  # Times are in order, and no two rows share one.
+    shown = {"seen_before": rows.astype(float), "other": np.random.default_rng(0).random(len(log))}
+    log = log.assign(**shown)
+    columns = IMPRESSIONS | {"context": ["hour", "weekday"], "target": ["item", *shown]}
+    short = log[log["time"] < log["time"].min() + 6.9 * DAY]  # Without a window.
+    for part, expected in ((log, {"hour_of_day", "day_of_week"}), (short, {"hour_of_day"})):
+        split = ByTime(test_from=int(part["time"].iloc[-30]))
+        proposal = propose_features(prepare_impressions(part, **columns, split=split))
+        same = {name for name, why in proposal.left_out.items() if "has its values" in why}
+        assert same == expected | ({"item_rows"} if part is short else set())
+    assert proposal.left_out["item_rows"] == (
+        "the column 'seen_before' has its values in training rows"
+    )
+    # In another time zone the hour is the same feature: one hour determines the other.
+    proposal = propose_features(prepare_impressions(log, **columns), time_zone="+05:00")
+    assert "hour_of_day" in proposal.left_out
+    assert "day_of_week" in proposal.entries
+
+
+def test_names_of_other_columns_are_not_used():
+    log = a_log_of_items().rename(columns={"click": "item_rate", "time": "hour_of_day"})
+    log = log.assign(elapsed=np.arange(len(log)) % 7 / 3)
+    columns = {"user": "user", "time": "hour_of_day", "label": "item_rate", "dim": 4}
+    columns |= {"target": ["item", "elapsed"]}
+    proposal = propose_features(prepare_impressions(log, **columns))
+    assert {"item_rate_", "hour_of_day_", "elapsed_"} <= set(proposal.entries)
+    assert proposal.entries["last_item_in_hist"]["elapsed"] == "elapsed_"
+    assert proposal.reasons["item_rate_"].endswith(
+        "; the data has a column or an input 'item_rate'"
+    )
+    spec = prepare_impressions(log, **proposal.added_to(columns)).spec
+    assert spec.features["item_rate_"].event == "item_rate"
+    assert set(proposal.entries) < set(spec.features)
