@@ -7,13 +7,8 @@ import keras
 from keras_din.checks import one_of, positive_number, rate
 from keras_din.features import DEFAULT_OUTPUT
 from keras_din.layers import Calibration, NumberOutput
-from keras_din.losses import (
-    BinaryCrossentropy,
-    Huber,
-    MeanSquaredError,
-    Poisson,
-    WeightedLogistic,
-)
+from keras_din.losses import BinaryCrossentropy
+from keras_din.losses.of_labels import OF_NUMBERS
 from keras_din.outputs import by_output, like_outputs, loss_of
 from keras_din.recalibration import recalibrate_tensor
 
@@ -28,7 +23,6 @@ __all__ = [
     "click_rates",
 ]
 
-_NUMBER_LOSSES = (Huber, MeanSquaredError, Poisson, WeightedLogistic)
 GIVEN, COMPILED, ASSUMED, CALIBRATED = "given", "the loss", "assumed", "the calibration"
 
 
@@ -121,9 +115,13 @@ class ClickRates(NamedTuple):
     @classmethod
     def from_json(cls, content: dict) -> "ClickRates":
         """Returns the rates from the dict of `to_json`."""
-        names = ("positive_weight", "negative_rate", "known_from")
         of_outputs = {
-            output: OutputRate(*(entry[name] for name in names), entry.get("is_number", False))
+            output: OutputRate(
+                entry["positive_weight"],
+                entry["negative_rate"],
+                entry["known_from"],
+                entry.get("is_number", False),
+            )
             for output, entry in content.items()
         }
         return cls(of_outputs, any(entry["raw"] for entry in content.values()))
@@ -223,7 +221,7 @@ def click_rates(
             if value is None:
                 value, sources[name] = 1.0, ASSUMED
             values[name] = check(name, value)
-        of_outputs[output] = OutputRate(**values, known_from=sources)
+        of_outputs[output] = OutputRate(values["positive_weight"], values["negative_rate"], sources)
     return ClickRates(of_outputs, one_of("raw", raw, (True, False)))
 
 
@@ -255,7 +253,9 @@ def _is_number(model, output: str) -> bool:
     if isinstance(tensor, dict):
         tensor = tensor.get(output)
     layer = getattr(getattr(tensor, "_keras_history", None), "operation", None)
-    return isinstance(layer, NumberOutput) or isinstance(loss_of(model, output), _NUMBER_LOSSES)
+    return isinstance(layer, NumberOutput) or isinstance(
+        loss_of(model, output), tuple(OF_NUMBERS.values())
+    )
 
 
 def _binary_crossentropy(model, output: str, outputs: int) -> BinaryCrossentropy | None:

@@ -169,8 +169,9 @@ def learning_curve(history, metric: str = "gauc", ax=None):
             `DataFrame` of a run's `metrics.csv` (version 0.1 counted epochs from 0; such a file
             works too). To compare, a dict of label -> history.
         metric: `"loss"`, the mean training loss since the previous evaluation, or a validation
-            metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`. With
-            several outputs, it starts with the name of one: `"cvr_gauc"`.
+            metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`, `"ece"`, `"calibration"`; for a number
+            `"rmse"`, `"mae"`, `"calibration"`. With several outputs, it starts with the name of
+            one: `"cvr_gauc"`.
         ax: The Axes to draw into, or `None` for a new figure.
 
     Returns:

@@ -315,3 +315,16 @@ def test_error_without_matplotlib(monkeypatch):
     importlib.reload(plots)  # The import works without matplotlib.
     with pytest.raises(ImportError, match=r"needs matplotlib: python -m pip install .*\[plots\]"):
         plots.attention([[1.0]])
+
+
+def test_plots_of_numbers():
+    history = [
+        {"step": step, "epoch": step, "loss": 1.0, "watch_mae": mae, "watch_rmse": 2 * mae}
+        for step, mae in ((1, 5.0), (2, 3.0), (3, 4.0))
+    ]
+    axes = plots.learning_curve(history, "watch_mae")
+    assert "mean absolute error" in axes.get_ylabel()
+    day = {"day": 1, "watch_rmse": 9.0, "watch_mae": 6.0, "watch_calibration": 1.1}
+    errors, calibration, *_ = plots.days([day, day | {"day": 2, "watch_mae": 5.0}], "watch_")
+    assert [line.get_ydata()[-1] for line in errors.lines] == [9, 5]
+    assert calibration.lines[0].get_ydata().tolist() == [1.1, 1.1]

@@ -24,7 +24,8 @@ class Label:
         loss: `"binary_crossentropy"` for labels of 0 and 1, whose output is a probability. Or the
             loss of a number, whose output is its expected value: `"weighted_logistic"` and
             `"poisson"` for numbers that are not negative, such as seconds watched or counts;
-            `"huber"` and `"mse"` for any numbers.
+            `"huber"` and `"mse"` for any numbers. With `"weighted_logistic"` the output is too
+            high unless nearly all numbers are 0, see `keras_din.losses.WeightedLogistic`.
         weight: Weight of the label's loss in the loss of the model, positive.
         given: Name of another label, without which this one cannot be 1, such as `"click"` for
             `"purchase"`. The output is then the product of the output of `given` and of a

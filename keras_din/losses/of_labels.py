@@ -17,7 +17,7 @@ RANKING = {
     "listwise_softmax": ListwiseSoftmax,
     "jrc": JRC,
 }
-_OF_NUMBERS = {
+OF_NUMBERS = {
     "weighted_logistic": WeightedLogistic,
     "poisson": Poisson,
     "huber": Huber,
@@ -57,6 +57,6 @@ def losses_of_labels(
         return RANKING[one_of("loss", loss, tuple(RANKING))](loss_weight, crossentropy=1.0, **rates)
 
     return {
-        label.output: of_binary() if label.is_binary else _OF_NUMBERS[label.loss]()
+        label.output: of_binary() if label.is_binary else OF_NUMBERS[label.loss]()
         for label in labels
     }

@@ -35,8 +35,9 @@ def build_model(data, arguments: dict) -> keras.Model:
     )
     weights = {label.output: label.weight for label in labels}
     if len(losses) == 1:  # A model with one output has no names of outputs.
-        losses, weights = next(iter(losses.values())), list(weights.values())
-    model.compile(optimizer, losses, weights)
+        model.compile(optimizer, *losses.values(), list(weights.values()))
+    else:
+        model.compile(optimizer, losses, weights)
     return model
 
 

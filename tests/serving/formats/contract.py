@@ -69,7 +69,8 @@ class FormatContract:
         self.check(tmp_path, kd.build_din(SPEC), SPEC)
 
     def test_several_labels(self, tmp_path):
-        spec = dataclasses.replace(ITEMS, labels=["view", "buy", "click"])  # Not sorted by name.
+        numbers = [kd.Label("watch", loss="poisson"), kd.Label("score", loss="mse")]
+        spec = dataclasses.replace(ITEMS, labels=["view", *numbers, "click"])  # Not sorted by name.
         self.check(tmp_path, kd.build_base(spec), spec)
 
     @pytest.mark.parametrize("name", OTHER_GRAPHS)
