@@ -7,7 +7,6 @@ import keras
 
 from keras_din.checks import one_of
 from keras_din.losses import losses_of_labels
-from keras_din.losses.of_labels import CROSSENTROPY
 from keras_din.models import MODELS
 from keras_din.optimizers import LazyAdam
 
@@ -39,13 +38,6 @@ def build_model(data, arguments: dict) -> keras.Model:
     else:
         model.compile(optimizer, losses, weights)
     return model
-
-
-def batch_by(arguments: dict) -> str | None:
-    """Returns `batch_by` of the training data: rows need users if the loss ranks them."""
-    # Older runs have no `loss`.
-    ranks_rows = arguments.get("loss", CROSSENTROPY) != CROSSENTROPY and not arguments["by_request"]
-    return "user" if ranks_rows else None
 
 
 def call_builder(spec, arguments: dict) -> keras.Model:

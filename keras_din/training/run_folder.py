@@ -7,6 +7,7 @@ import pathlib
 import keras
 
 from keras_din.atomic_write import atomic_file
+from keras_din.losses.of_labels import CROSSENTROPY
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.version import __version__
 
@@ -55,6 +56,8 @@ def read_run(folder: pathlib.Path) -> dict:
             f"{folder}. A run without a format is of keras_din 0.1: train a new run in another "
             "folder, or use keras_din 0.1."
         )
+    # Runs that were made before these arguments have their defaults.
+    content["arguments"] = {"loss": CROSSENTROPY, "loss_weight": 1.0} | content["arguments"]
     return content
 
 

@@ -19,11 +19,12 @@ from keras_din.evaluation import evaluate, number
 from keras_din.losses.of_labels import CROSSENTROPY, RANKING
 from keras_din.models import MODELS
 from keras_din.monitor import split_monitor
-from keras_din.training.build_model import batch_by, build_model
+from keras_din.training.build_model import build_model
 from keras_din.training.epochs import fit_epochs
 from keras_din.training.monitor_choice import choose_monitor
 from keras_din.training.popularity import POPULARITY, count_popularity
 from keras_din.training.progress import Progress, load_checkpoint, read_progress
+from keras_din.training.ranking import batch_by, check_ranking
 from keras_din.training.resume import resume_arguments
 from keras_din.training.run import Run
 from keras_din.training.run_evaluation import RunEvaluation
@@ -185,6 +186,7 @@ def train(
     else:
         check_new(folder)
         progress = Progress()
+    check_ranking(data, arguments)
     is_counted = arguments["model"] == POPULARITY
     if "valid" in data.parts and not resume:
         arguments["monitor"] = choose_monitor(

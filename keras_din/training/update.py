@@ -11,9 +11,10 @@ import numpy as np
 from keras_din.checks import fraction, local_path, positive_integer, positive_number
 from keras_din.evaluation import evaluate
 from keras_din.growth import INITIALIZER, grow
-from keras_din.training.build_model import batch_by, counts_of_tables
+from keras_din.training.build_model import counts_of_tables
 from keras_din.training.popularity import POPULARITY
 from keras_din.training.progress import random_states
+from keras_din.training.ranking import batch_by
 from keras_din.training.run import Run, load_run
 from keras_din.training.run_folder import (
     UPDATES,

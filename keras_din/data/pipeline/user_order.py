@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_din.data.store.order import stable_argsort
+
 __all__ = ["UserOrder", "index_type", "shuffled"]
 
 
@@ -16,7 +18,8 @@ class UserOrder:
         rows = len(users)
         self.rows = None  # The rows by user, or `None` if they are in this order.
         if (users[1:] < users[:-1]).any():
-            self.rows = np.argsort(users, kind="stable").astype(index_type(rows))
+            codes = (users - users.min()).view(np.uint64)  # The difference may exceed int64.
+            self.rows = stable_argsort(codes).astype(index_type(rows))
             users = users[self.rows]
         self.starts = np.flatnonzero(np.append(True, users[1:] != users[:-1]))
         self.starts = self.starts.astype(index_type(rows))

@@ -286,6 +286,7 @@ def rows_dataset(
     max_bad: float = MAX_BAD,
     shuffle: bool = False,
     seed: int = 0,
+    batch_by: str | None = None,
     first_epoch: int = 0,
 ) -> "tf.data.Dataset":
     """Creates a `tf.data.Dataset` of rows with materialized histories.
@@ -308,6 +309,7 @@ def rows_dataset(
         shuffle: Whether each epoch has its own order, for training. Then the labels must not all
             be equal.
         seed: Seed of the orders.
+        batch_by: Same as in `keras_din.data.dataset`. Users are those of the column `group`.
         first_epoch: Number of the first epoch.
 
     Returns:
@@ -344,8 +346,20 @@ def rows_dataset(
         for each in spec.labels:
             column = columns[each.name]
             check_varied(samples.labels[each.name], f"column {column!r}", each)
+    if batch_by is not None and group is None:
+        raise ValueError(
+            "`batch_by` requires the users of rows: pass `group` too, the column that has them. "
+            f"Received: batch_by={batch_by!r}, group=None."
+        )
     return pipeline.dataset(
-        spec, behaviors, samples, batch_size, shuffle=shuffle, seed=seed, first_epoch=first_epoch
+        spec,
+        behaviors,
+        samples,
+        batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        batch_by=batch_by,
+        first_epoch=first_epoch,
     )
 
 

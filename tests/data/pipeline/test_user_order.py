@@ -116,3 +116,10 @@ def test_prepared_data_has_batches_by_user():
     x, _ = next(iter(batches))
     assert x["_group"].shape == (16,)
     assert "_group" not in next(iter(data.dataset("train", 16)))[0]
+
+
+@pytest.mark.parametrize("users", [[-5, 3, -5, 2**62, 0, -(2**62)], [2, 1, 2, 1], [7, 7]])
+def test_users_are_any_integers(users):
+    order = UserOrder(np.array(users))
+    expected = np.argsort(users, kind="stable")
+    np.testing.assert_array_equal(np.arange(2) if order.rows is None else order.rows, expected)

@@ -43,6 +43,17 @@ def test_batches():
     np.testing.assert_array_equal(data.groups, [0, 1, 0])
 
 
+def test_batches_by_user():
+    data = rows_dataset(a_frame(), SPEC, "click", group="user", batch_by="user")
+    ((x, y),) = data
+    np.testing.assert_array_equal(x["age"], [20, 40, 30])
+    np.testing.assert_array_equal(x["_group"], [0, 0, 1])
+    np.testing.assert_array_equal(y, [[1], [1], [0]])
+    np.testing.assert_array_equal(data.groups, [0, 0, 1])
+    with pytest.raises(ValueError, match="`batch_by` requires the users of rows: pass `group`"):
+        rows_dataset(a_frame(), SPEC, "click", batch_by="user")
+
+
 def test_weights():
     frame = a_frame(weight=[1, 0.5, 2])
     ((_, _, weight),) = rows_dataset(frame, SPEC, "click", weight="weight")

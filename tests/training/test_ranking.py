@@ -1,6 +1,7 @@
-"""Runs with losses that rank: their arguments, resuming, updates and errors."""
+"""Runs with losses that rank: their data, arguments, resuming, updates and errors."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -62,9 +63,35 @@ def test_batches_are_by_user_unless_rows_are_requests(data, tmp_path, monkeypatc
         for part, samples in data.parts.items()
     }
     requests = dataclasses.replace(data, parts=parts)
-    with pytest.raises(ValueError, match="rows of one candidate must have groups"):
+    with pytest.raises(ValueError, match="Received: no such request in 300 rows"):
         train(requests, tmp_path / "requests", **options, **JRC, by_request=True)
-    assert found == [None, "user", None]
+    assert not (tmp_path / "requests").exists()
+    assert found == [None, "user"]
+
+
+def test_requests_are_ranked(tmp_path, monkeypatch):
+    """The rows of a user are one request."""
+    log = a_day(0, rows=60)
+    log = log.assign(request=log["user"], time=0)
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
+    data = kd.data.prepare_impressions(log, **columns, request="request")
+    found = batches_of(monkeypatch)
+    options = {"model": "lr", "epochs": 1, "batch_size": 2, "verbose": 0, "by_request": True}
+    run = train(data, tmp_path / "run", **options, **JRC)
+    assert found == [None]
+    assert type(run.model.loss) is kd.losses.JRC
+
+
+@pytest.mark.parametrize("label", [None, 1.0])
+def test_users_must_have_both_labels(data, tmp_path, label):
+    rows = data.parts["train"]
+    if label is None:
+        rows = dataclasses.replace(rows, group=np.arange(len(rows)))
+    else:
+        rows = dataclasses.replace(rows, labels=np.full(len(rows), label))
+    other = dataclasses.replace(data, parts=data.parts | {"train": rows})
+    with pytest.raises(ValueError, match="so the part 'train' must have users with both labels"):
+        train(other, tmp_path / "run", **SETTINGS, **JRC)
 
 
 def test_resumed_run_is_the_same(data, tmp_path):
@@ -122,3 +149,14 @@ def test_ranking_losses_are_those_of_binary_labels():
 def test_invalid_arguments(data, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         train(data, tmp_path / "run", **options)
+
+
+def test_runs_without_a_loss_have_the_crossentropy(data, tmp_path):
+    folder = tmp_path / "run"
+    train(data, folder, **SETTINGS, epochs=1)
+    content = json.loads((folder / "run.json").read_text())
+    for name in ("loss", "loss_weight"):
+        del content["arguments"][name]
+    (folder / "run.json").write_text(json.dumps(content))
+    assert read_arguments(folder)["arguments"]["loss"] == CROSSENTROPY
+    assert train(data, folder, resume=True, epochs=2, verbose=0).result["best_step"] > 0
