@@ -41,7 +41,7 @@ def check_ranking(data, arguments: dict) -> None:
     kind = "request" if by_request else "user"
     raise ValueError(
         f"`loss={arguments['loss']!r}` compares the rows of a {kind}, so the part 'train' must "
-        f"have {kind}s with both labels 0 and 1: pass loss={CROSSENTROPY!r}, or prepare the data with "
-        f"users and requests that have several rows. Received: no such {kind} in {len(train):,} "
-        "rows."
+        f"have {kind}s with both labels 0 and 1: pass loss={CROSSENTROPY!r}, or prepare the data "
+        f"with users and requests that have several rows. Received: no such {kind} in "
+        f"{len(train):,} rows."
     )

@@ -74,7 +74,13 @@ def test_requests_are_ranked(tmp_path, monkeypatch):
     log = a_day(0, rows=60)
     log = log.assign(request=log["user"], time=0)
     columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
-    data = kd.data.prepare_impressions(log, **columns, request="request")
+    data = kd.data.prepare_impressions(
+        log,
+        **columns,
+        request="request",
+        duplicates="keep",
+        split=kd.data.ByUser(valid=0.0, test=0.2),
+    )
     found = batches_of(monkeypatch)
     options = {"model": "lr", "epochs": 1, "batch_size": 2, "verbose": 0, "by_request": True}
     run = train(data, tmp_path / "run", **options, **JRC)
@@ -159,4 +165,5 @@ def test_runs_without_a_loss_have_the_crossentropy(data, tmp_path):
         del content["arguments"][name]
     (folder / "run.json").write_text(json.dumps(content))
     assert read_arguments(folder)["arguments"]["loss"] == CROSSENTROPY
-    assert train(data, folder, resume=True, epochs=2, verbose=0).result["best_step"] > 0
+    resumed = train(data, folder, resume=True, epochs=2, verbose=0)
+    assert type(resumed.model.loss) is kd.losses.BinaryCrossentropy
