@@ -13,9 +13,11 @@ import keras
 from keras import ops
 
 from keras_din import logits
+from keras_din.checks import one_of
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
-from keras_din.losses import BinaryCrossentropy
+from keras_din.layers import UncertaintyWeights
+from keras_din.losses import BinaryCrossentropy, MeanSquaredError
 from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
 from keras_din.losses.ranking_loss import RankingLoss
@@ -24,6 +26,7 @@ from keras_din.outputs import loss_of
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
 _Init = TypeVar("_Init", bound=Callable)
+_SQUARED = (MeanSquaredError, keras.losses.MeanSquaredError)
 _MEANS = ("sum_over_batch_size", "mean")
 
 
@@ -79,10 +82,14 @@ class CTRModel(keras.Model):
             name of the output -> such a tensor.
         name: Name of the model.
         spec: The `FeatureSpec` of the inputs, or its fingerprint.
+        label_weights: `"fixed"`, or `"uncertainty"` for weights of the losses of several outputs
+            that `fit` learns, see `keras_din.layers.UncertaintyWeights`. They are saved with the
+            model, and `model.uncertainty_weights.current` returns them. For a model of this
+            library: `CTRModel(model.input, model.output, model.name, label_weights="uncertainty")`.
 
     Raises:
-        ValueError: If `outputs` is not such a tensor, or if the layers were built from another
-            spec. The error names the features that differ.
+        ValueError: If `outputs` is not such a tensor, `label_weights` is invalid, or the layers
+            were built from another spec. The error names the features that differ.
 
     Example:
 
@@ -98,7 +105,7 @@ class CTRModel(keras.Model):
     _has_groups = False  # Whether `fit` has seen that candidates form groups.
 
     @_any_arguments
-    def __init__(self, inputs, outputs, name=None, *, spec=None, **kwargs):
+    def __init__(self, inputs, outputs, name=None, *, spec=None, label_weights="fixed", **kwargs):
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
             outputs = outputs[0]
         tensors = list(outputs.values()) if isinstance(outputs, dict) else [outputs]
@@ -107,7 +114,15 @@ class CTRModel(keras.Model):
                 "`outputs` of a CTRModel must be one tensor `(batch, candidates)`, or a dict of "
                 f"such tensors by the names of the outputs. Received: outputs={outputs!r}."
             )
+        one_of("label_weights", label_weights, ("fixed", "uncertainty"))
+        if label_weights == "uncertainty" and len(tensors) < 2:
+            raise ValueError(
+                '`label_weights` must be "fixed" for a model with one output. '
+                f"Received: label_weights={label_weights!r}."
+            )
         super().__init__(inputs, outputs, name=name, **kwargs)
+        is_learned = label_weights == "uncertainty"
+        self.uncertainty_weights = UncertaintyWeights(outputs) if is_learned else None
         self.fingerprint = None
         if spec is not None and not isinstance(spec, str):
             check_fingerprint(self, spec)
@@ -126,6 +141,8 @@ class CTRModel(keras.Model):
         **kwargs,
     ):
         outputs = self.output if isinstance(self.output, dict) else ()
+        if self.uncertainty_weights is not None:
+            _check_loss_of_each_output(outputs, loss, loss_weights)
         arguments = compile_arguments(outputs, loss, loss_weights, metrics, weighted_metrics)
         arguments["loss"] = KerasBinaryCrossentropy.in_place_of(arguments["loss"])
         super().compile(optimizer, *arguments.values(), *args, **kwargs)
@@ -196,7 +213,21 @@ class CTRModel(keras.Model):
             (loss, *_) = keras.tree.flatten(self.loss) or [None]
             sample_weight = _scale_for_padding(sample_weight, loss)
         with groups:
+            if self.uncertainty_weights is not None:
+                return self._uncertain_loss(y, y_pred, sample_weight)
             return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    def _uncertain_loss(self, y, y_pred, sample_weight):
+        """Computes the sum of the losses of all outputs with learned weights."""
+        self._compile_loss(y, y_pred, sample_weight)  # Updates the metric of each loss.
+        weights = dict.fromkeys(y_pred) if sample_weight is None else sample_weight
+        losses, squared = {}, []
+        for (output,), loss, *_ in self._compile_loss._flat_losses:
+            losses[output] = loss(y[output], y_pred[output], weights[output])
+            if isinstance(loss, _SQUARED):
+                squared.append(output)
+        total = self.uncertainty_weights(losses, squared=squared)
+        return sum(map(self._aggregate_additional_loss, self.losses), total)
 
     def compute_loss_and_updates(self, *args, **kwargs):
         # Keras' trainer for JAX calls the model and computes its loss in this method.
@@ -299,6 +330,8 @@ class CTRModel(keras.Model):
         # Keras writes layers without their module only for HDF5 files.
         if any("module" not in layer for layer in config["layers"]):
             _refuse_hdf5("a legacy HDF5 file")
+        if self.uncertainty_weights is not None:
+            config["label_weights"] = "uncertainty"
         return config if self.fingerprint is None else {**config, "spec": self.fingerprint}
 
     def _check_data(self, name, data):
@@ -306,6 +339,20 @@ class CTRModel(keras.Model):
         _refuse_iterators(name, data)
         for spec in specs_of(data):
             check_fingerprint(self, spec, f"`{name}`")
+
+
+def _check_loss_of_each_output(outputs, loss, loss_weights) -> None:
+    """Raises a `ValueError` unless each output has a loss and no fixed weight."""
+    if loss_weights is not None:
+        raise ValueError(
+            '`loss_weights` must not be given with `label_weights="uncertainty"`, which learns '
+            f"them. Received: loss_weights={loss_weights!r}."
+        )
+    if loss is None or (isinstance(loss, dict) and set(loss) != set(outputs)):
+        raise ValueError(
+            f'`loss` of a model with `label_weights="uncertainty"` must be a loss for each of the '
+            f"outputs {list(outputs)}. Received: loss={loss!r}."
+        )
 
 
 def _is_output(tensor) -> bool:

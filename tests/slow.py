@@ -77,6 +77,7 @@ SLOW = (
     "tests/layers/test_moving_moments.py*[[]1000-*",
     "tests/losses/test_grouping.py::test_batches_by_user_of_a_log[[]pairwise_logistic]",
     "tests/losses/test_grouping.py::test_other_backends*",
+    "tests/layers/test_uncertainty_weights.py::test_weights_are_saved*",
     "tests/models/test_against_numpy.py*[[]base]",
     "tests/models/test_bst.py::test_exported*",
     "tests/models/test_bst.py::test_model_learns*",

@@ -71,7 +71,7 @@ def test_factor_is_learned_from_all_rows():
     model = kd.build_base(spec, hidden_units=(4,), dropout=0)
     model.compile(keras.optimizers.Adam(0.1), BinaryCrossentropy())
     x, y = one_item_rates()
-    model.fit(x, y, batch_size=200, epochs=150, verbose=0, shuffle=False)
+    model.fit(x, y, batch_size=200, epochs=100, verbose=0, shuffle=False)
     found = with_factors(model, spec)({"item_id": np.array([[4, 5]])})
     np.testing.assert_allclose(found["ctr"], [[0.4, 0.5]], atol=0.01)
     np.testing.assert_allclose(found["cvr"], [[0.1, 0.4]], atol=0.01)

@@ -28,6 +28,7 @@ from keras_din.layers.ragged_to_dense import RaggedToDense
 from keras_din.layers.sequence_pooling import SequencePooling
 from keras_din.layers.standardize import Standardize
 from keras_din.layers.transform_numbers import TransformNumbers
+from keras_din.layers.uncertainty_weights import UncertaintyWeights
 from keras_din.layers.zero_missing_vectors import ZeroMissingVectors
 from keras_din.recalibration import Recalibration
 
@@ -61,6 +62,7 @@ __all__ = [
     "SequencePooling",
     "Standardize",
     "TransformNumbers",
+    "UncertaintyWeights",
     "GatherRows",
     "ZeroMissingVectors",
 ]

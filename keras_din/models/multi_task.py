@@ -96,8 +96,8 @@ def build_multi_task(
     backbones = tuple(name for name in MODELS if name not in _WITHOUT_REPRESENTATION)
     build = MODELS[one_of("backbone", backbone, backbones)]
     backbone_options = dict(backbone_options or {})
-    known = set(inspect.signature(build).parameters)
-    known = tuple(sorted(known - {"spec", "name", "embeddings_initializer"}))
+    parameters = set(inspect.signature(build).parameters)
+    known = tuple(sorted(parameters - {"spec", "name", "embeddings_initializer"}))
     for option in backbone_options:
         one_of("backbone_options", option, known)
     options = HEADS[one_of("head", head, tuple(HEADS))]

@@ -121,10 +121,11 @@ class OrderFormula:
         return bounds
 
     def _bounds_of_kind(self, node: ast.expr) -> Bounds:
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            if abs(node.value) > _MAX_VALUE:
+        number = _number(node)
+        if number is not None:
+            if abs(number) > _MAX_VALUE:
                 raise self._error(f"a number must be at most {_MAX_VALUE:g}", node)
-            return Bounds(float(node.value), float(node.value))
+            return Bounds(float(number), float(number))
         if isinstance(node, ast.Name):
             if node.id not in self._names:
                 raise self._error(f"there is no output or label {node.id!r}", node)
@@ -177,8 +178,9 @@ class OrderFormula:
         return Bounds(min(ends), max(ends))
 
     def _value(self, node: ast.expr, outputs: dict):
-        if isinstance(node, ast.Constant):
-            return float(node.value)
+        number = _number(node)
+        if number is not None:
+            return float(number)
         if isinstance(node, ast.Name):
             return outputs[self._output(node.id, node)]
         if isinstance(node, ast.UnaryOp):
@@ -187,6 +189,13 @@ class OrderFormula:
         assert isinstance(node, ast.BinOp)
         left, right = self._value(node.left, outputs), self._value(node.right, outputs)
         return _OPERATORS[type(node.op)](left, right)
+
+
+def _number(node: ast.expr) -> int | float | None:
+    """Returns the number of a node, or `None` if it is something else, such as `True`."""
+    value = node.value if isinstance(node, ast.Constant) else None
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number else None
 
 
 def _times(a: float, b: float) -> float:

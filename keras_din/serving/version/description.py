@@ -186,7 +186,7 @@ def _factors(model, spec: FeatureSpec) -> dict:
             "is": f"the probability of {label.name} given {label.given}"
             + ", before calibration" * is_calibrated,
             "product": label.output,
-            "given": labels[label.given].output,
+            "given": labels[str(label.given)].output,
         }
         for factor, label in spec.factors.items()
     }
