@@ -176,6 +176,7 @@ SLOW = (
     "tests/test_several_labels.py::test_plain_keras_model_with_two_outputs*",
     "tests/test_several_labels.py::test_version_has_both_outputs_in_both_signatures*options1]",
     "tests/training/test_build_model.py::test_models_built_at_once*",
+    "tests/training/test_label_weights.py::test_resumed*",
     "tests/training/test_train.py::test_ema_momentum*",
     "tests/training/test_train.py::test_evaluate_freq_in_steps*",
     "tests/training/test_train.py::test_interrupted_run*",

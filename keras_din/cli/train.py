@@ -43,6 +43,7 @@ _ARGUMENTS = (
     "mini_batch_aware_l2",
     "loss",
     "loss_weight",
+    "label_weights",
     "positive_weight",
     "ema_momentum",
     "patience",
@@ -91,6 +92,11 @@ def add_arguments(parser):
         type=float,
         metavar="WEIGHT",
         help="weight of the ranking loss in the sum (default 1)",
+    )
+    parser.add_argument(
+        "--label-weights",
+        choices=("fixed", "uncertainty"),
+        help="fixed for the weights of the labels, or uncertainty to learn them (default fixed)",
     )
     parser.add_argument(
         "--positive-weight",

@@ -9,6 +9,7 @@ from keras_din.checks import one_of
 from keras_din.losses import losses_of_labels
 from keras_din.models import MODELS
 from keras_din.optimizers import LazyAdam
+from keras_din.training.label_weights import FIXED, UNCERTAINTY, with_learned_weights
 
 # Keras draws initial values and dropout seeds from a random generator that all threads share.
 _generator_lock = threading.Lock()
@@ -19,6 +20,10 @@ def build_model(data, arguments: dict) -> keras.Model:
     with _generator_lock:
         keras.utils.set_random_seed(arguments["seed"])
         model = call_builder(data.spec, arguments)
+    # Older runs have no `label_weights`.
+    is_learned = arguments.get("label_weights", FIXED) == UNCERTAINTY
+    if is_learned:
+        model = with_learned_weights(model)
     keywords = _regularization(model, data, arguments["mini_batch_aware_l2"])
     if arguments["ema_momentum"]:
         keywords |= {"use_ema": True, "ema_momentum": arguments["ema_momentum"]}
@@ -36,7 +41,7 @@ def build_model(data, arguments: dict) -> keras.Model:
     if len(losses) == 1:  # A model with one output has no names of outputs.
         model.compile(optimizer, *losses.values(), list(weights.values()))
     else:
-        model.compile(optimizer, losses, weights)
+        model.compile(optimizer, losses, None if is_learned else weights)
     return model
 
 

@@ -21,6 +21,7 @@ from keras_din.models import MODELS
 from keras_din.monitor import split_monitor
 from keras_din.training.build_model import build_model
 from keras_din.training.epochs import fit_epochs
+from keras_din.training.label_weights import FIXED, UNCERTAINTY, check_learned_weights
 from keras_din.training.monitor_choice import choose_monitor
 from keras_din.training.popularity import POPULARITY, count_popularity
 from keras_din.training.progress import Progress, load_checkpoint, read_progress
@@ -56,6 +57,7 @@ def train(
     mini_batch_aware_l2: float = 0.1,
     loss: str = CROSSENTROPY,
     loss_weight: float = 1.0,
+    label_weights: str = FIXED,
     positive_weight: float = 1.0,
     ema_momentum: float = 0.0,
     patience: int = 2,
@@ -104,6 +106,9 @@ def train(
             `by_request` it compares the candidates of a request. With several labels it applies
             to each label of 0 and 1.
         loss_weight: Weight of the ranking loss in the sum, in which the crossentropy has weight 1.
+        label_weights: `"fixed"` for `Label.weight`, or `"uncertainty"` for weights of the labels'
+            losses that are learned, see `keras_din.layers.UncertaintyWeights`. They are in the
+            model, and in the result as `label_weights`.
         positive_weight: Weight of positives in the loss, see `BinaryCrossentropy`. With several
             labels it applies to each label of 0 and 1. It must be 1 if a label has `given`.
         ema_momentum: Momentum of averages of the weights over steps, which are evaluated and
@@ -158,6 +163,7 @@ def train(
         "mini_batch_aware_l2": not_negative("mini_batch_aware_l2", mini_batch_aware_l2),
         "loss": one_of("loss", loss, (CROSSENTROPY, *RANKING)),
         "loss_weight": positive_number("loss_weight", loss_weight),
+        "label_weights": one_of("label_weights", label_weights, (FIXED, UNCERTAINTY)),
         "positive_weight": positive_number("positive_weight", positive_weight),
         "ema_momentum": fraction("ema_momentum", ema_momentum),
         "patience": positive_integer("patience", patience),
@@ -177,6 +183,8 @@ def train(
             "`loss_weight` must be 1 without a ranking loss, whose weight it is: pass `loss` too. "
             f"Received: loss_weight={loss_weight!r}, loss={loss!r}."
         )
+    if label_weights == UNCERTAINTY:
+        check_learned_weights(data.spec)
     if monitor is not None:
         split_monitor(monitor, data.spec.outputs, numbers=data.spec.number_outputs)
     _check_options_of_binary_labels(data.spec, arguments)
@@ -213,6 +221,8 @@ def train(
         fit_epochs(network, rows, evaluation, folder, arguments, progress, verbose)
         network = keras.saving.load_model(folder / BEST)
     result = {"best_step": number(network.optimizer.iterations)} | result
+    if arguments.get("label_weights", FIXED) == UNCERTAINTY:  # Older runs have no such argument.
+        result["label_weights"] = network.uncertainty_weights.current
     result |= {part: evaluate(network, dataset) for part, dataset in datasets.items()}
     if is_counted and "valid" in result:
         write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
