@@ -273,7 +273,7 @@ def prepare_impressions(
     check_training(split, part, columns.learned)
     columns, events, past = add_counts(columns, events, shown_at, part == TRAIN)
     for each, column in of_label.items():
-        check_varied(events.labels[column][part == TRAIN], f"column {column!r}", each)
+        check_varied(events.labels[column][part == TRAIN], column, each)
 
     # Encode.
     earlier = read_prior_history(

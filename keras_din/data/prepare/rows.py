@@ -218,7 +218,7 @@ def prepare_rows(
     parts = cut_into_parts(samples, part)
     spec, of_vectors = prepared_vectors(spec, vectors, behaviors, parts["train"])
     for each, column in of_label.items():
-        check_varied(parts["train"].labels[each.name], f"column {column!r}", each)
+        check_varied(parts["train"].labels[each.name], column, each)
     report = {
         "kind": "rows",
         **counts,

@@ -345,7 +345,7 @@ def rows_dataset(
         columns = columns_of_spec(label, spec)
         for each in spec.labels:
             column = columns[each.name]
-            check_varied(samples.labels[each.name], f"column {column!r}", each)
+            check_varied(samples.labels[each.name], column, each)
     if batch_by is not None and group is None:
         raise ValueError(
             "`batch_by` requires the users of rows: pass `group` too, the column that has them. "

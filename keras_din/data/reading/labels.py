@@ -170,20 +170,26 @@ def require_labels(
     return labels.astype(np.float32)
 
 
-def check_varied(labels, what: str, label: Label) -> None:
+def check_varied(labels, column: str, label: Label) -> None:
     """Raises a `ValueError` if the training labels are all missing, or all equal.
 
     Args:
         labels: float32 `(rows,)`, NaN where missing.
-        what: Their name in the error.
+        column: Name of their column.
         label: The `Label`.
     """
-    labels = np.asarray(labels)
+    labels, what = np.asarray(labels), f"column {column!r}"
     known = labels[~np.isnan(labels)]
     if len(labels) and not len(known):
         raise ValueError(
             f"The training part must have rows with the label {label.name!r}. Received: "
             f"{len(labels):,} rows, in which {what} is missing."
+        )
+    if label.is_binary and len(known) < len(labels) and known.min() == known.max() == 1:
+        raise ValueError(
+            "The training part must have rows with label 1 and rows with label 0. Received: "
+            f"{len(known):,} rows with label 1, and {len(labels) - len(known):,} in which {what} "
+            f"is missing. If they mean 0, pass {format_label_map({None: 0}, column)}."
         )
     if label.is_binary:
         check_both_classes(known, what)
