@@ -21,6 +21,7 @@ class Entry:
         history: Whether the model has the sequences of the spec.
         learning_rate_scale: Factor of the learning rates.
         settings: Settings in place of those of `tuning.settings`, or `None`.
+        training: Arguments of `train` for this line alone.
         seeded: Whether the result depends on the seed. Otherwise the model is run once.
     """
 
@@ -29,6 +30,7 @@ class Entry:
     history: bool = True
     learning_rate_scale: float = 1.0
     settings: tuple | None = None
+    training: dict = dataclasses.field(default_factory=dict)
     seeded: bool = True
 
     @property

@@ -41,8 +41,8 @@ def summary(runs: pd.DataFrame, published: dict) -> pd.DataFrame:
     return text
 
 
-def order(scores: dict) -> pd.DataFrame:
-    """Returns the difference of GAUC for the pairs of `EXPECTED` that were run.
+def order(scores: dict, pairs=EXPECTED) -> pd.DataFrame:
+    """Returns the difference of GAUC for the pairs that were run.
 
     The difference is the mean over the seeds that both models have, on the same rows. Its error is
     `sqrt(s^2 + d^2 / seeds)`. `s` is the mean over seeds of the standard error over users. `d` is
@@ -50,13 +50,14 @@ def order(scores: dict) -> pd.DataFrame:
 
     Args:
         scores: `(model, seed)` -> `predictions`, `labels` and `groups` of the test part.
+        pairs: `(less, more)` each: the names of two models.
 
     Returns:
         One row per pair: `less`, `more`, `difference`, `over users`, `over seeds`, and
         `deviations`, the difference over its error.
     """
     lines = []
-    for less, more in EXPECTED:
+    for less, more in pairs:
         seeds = [seed for model, seed in scores if model == more and (less, seed) in scores]
         if not seeds:
             continue

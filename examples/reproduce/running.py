@@ -103,6 +103,7 @@ def _train(job: Job, setting: dict, data: PreparedData) -> tuple:
         resume=(job.at(setting) / "run.json").exists(),
         verbose=0,
         **job.source.training,
+        **job.entry.training,
     )
     part = "test" if "test" in data.parts else "valid"
     requests = job.source.training.get("by_request", False)

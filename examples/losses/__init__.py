@@ -1,0 +1,1 @@
+"""Losses that rank against the crossentropy alone, on real logs."""
