@@ -8,6 +8,7 @@ import pandas as pd
 from keras_din.checks import local_path
 from keras_din.data.datasets.further_features import with_features
 from keras_din.data.prepare.impressions import prepare_impressions
+from keras_din.data.prepare.label_columns import label_columns
 from keras_din.data.prepare.prepared_data import PreparedData
 
 __all__ = ["load_kuairand"]
@@ -23,7 +24,7 @@ _DATES = {
 def load_kuairand(
     folder: str | os.PathLike | None = None,
     *,
-    label: str = "is_click",
+    label: str | list | dict = "is_click",
     user_id: bool = True,
     max_length: int = 100,
     dim: int | dict[str, int] = 16,
@@ -33,12 +34,13 @@ def load_kuairand(
     """Loads the log of a video feed: train until 3 May 2022, valid on 4 May, test on 5 and 6 May.
 
     A history consists of the user's long-watched videos before 25 April, then their clicks (or
-    long views, see `label`) before the impression.
+    long views, see `label`) before the impression. With several labels the first one counts.
 
     Args:
         folder: Folder with `impressions.parquet`, `history.parquet` and `videos.parquet`.
             Defaults to the slice of the data in the package.
-        label: Column of 0 and 1: `"is_click"` or `"long_view"`.
+        label: Column of 0 and 1: `"is_click"` or `"long_view"`. Or several labels, same as in
+            `prepare_impressions`, such as `{"click": "is_click", "long_view": "long_view"}`.
         user_id: Whether the user's id is a context feature.
         max_length: The largest number of behaviors that a model reads.
         dim: Width of the embeddings, or column -> width.
@@ -72,7 +74,7 @@ def load_kuairand(
     videos = pd.read_parquet(folder / "videos.parquet")[["video_id", "author_id", "tag"]]
     videos["tag"] = videos["tag"].str.split(",").str[0]
     return prepare_impressions(
-        log[["user_id", "video_id", "time_ms", "tab", "part", label]],
+        log[["user_id", "video_id", "time_ms", "tab", "part", *label_columns(label).values()]],
         user="user_id",
         time="time_ms",
         label=label,

@@ -22,10 +22,12 @@ class LabelRules(NamedTuple):
     Attributes:
         numbers: Column of a label that is a number -> whether it must not be negative.
         optional: Columns whose value may be missing, if another of them has a value.
+        given: Column of a label -> the column without which it cannot be 1.
     """
 
     numbers: dict
     optional: tuple
+    given: dict
 
     @classmethod
     def of(cls, of_label: dict) -> "LabelRules":
@@ -35,10 +37,16 @@ class LabelRules(NamedTuple):
             for label, column in of_label.items()
             if not label.is_binary
         }
-        return cls(numbers, tuple(of_label.values()) if len(of_label) > 1 else ())
+        columns = {label.name: column for label, column in of_label.items()}
+        given = {
+            column: columns[label.given]
+            for label, column in of_label.items()
+            if label.given is not None
+        }
+        return cls(numbers, tuple(of_label.values()) if len(of_label) > 1 else (), given)
 
 
-NO_RULES = LabelRules({}, ())
+NO_RULES = LabelRules({}, (), {})
 
 
 def check_label_map(label_map) -> dict:

@@ -100,7 +100,10 @@ class RowChecks:
         return found
 
     def check_labels(self, found: dict) -> None:
-        """Sets aside rows with a label that is neither 0 nor 1, or not a valid number."""
+        """Sets aside rows with a label that is neither 0 nor 1, or not a valid number.
+
+        So are rows whose label is 1, though it is given another label that is 0.
+        """
         for name, (_, _, wrong) in found.items():
             reason = f"{name!r} is neither 0 nor 1"
             if name in self._rules.numbers:
@@ -110,6 +113,13 @@ class RowChecks:
             if wrong.any() and name not in self._rules.numbers:
                 values = self._frame[name].dropna()
                 self.remedies[reason] = label_remedy(values, name if len(found) > 1 else None)
+        for name, given in self._rules.given.items():
+            reason = f"{name!r} is 1 where {given!r} is 0"
+            self.set_aside((found[name][0] == 1) & (found[given][0] == 0), reason)
+            self.remedies[reason] = (
+                f"Set {given!r} to 1 in these rows, or leave out `given` of the label, which means "
+                f"that {name!r} is never 1 without {given!r}."
+            )
 
     def check_weights(self, name: str) -> np.ndarray:
         """Sets aside rows without a valid weight; returns the weights, float32 `(rows,)`."""

@@ -44,6 +44,8 @@ def check_samples(spec: FeatureSpec, behaviors: dict, samples) -> dict:
         )
     for label in spec.labels:
         _check_label(label, samples.labels[label.name], may_be_missing=len(spec.labels) > 1)
+        if label.given is not None:
+            _check_given(label, samples.labels[label.name], samples.labels[label.given])
     columns = {}
     for name, info in spec.inputs.items():
         if info.feature.from_times:
@@ -102,6 +104,17 @@ def _check_label(label, values: np.ndarray, may_be_missing: bool) -> None:
     raise ValueError(
         f"Label {label.name!r} must be {what}. Received: {values[row]:g} in row {row}.{hint}"
     )
+
+
+def _check_given(label, values: np.ndarray, given: np.ndarray) -> None:
+    """Raises a `ValueError` if a label is 1 where the label that it is given is 0."""
+    row = first_where(len(values), lambda part: (values[part] == 1) & (given[part] == 0))
+    if row is not None:
+        raise ValueError(
+            f"Label {label.name!r} must be 0 where {label.given!r} is 0, because it has "
+            f"`given={label.given!r}`. Set {label.given!r} to 1 there, or leave out `given`. "
+            f"Received: {label.name}=1 and {label.given}=0 in row {row}."
+        )
 
 
 def missing_labels(spec: FeatureSpec, samples) -> tuple:

@@ -1,5 +1,7 @@
 """Columns of labels, and logs and rows with several labels."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,6 +124,33 @@ def test_row_without_any_label_is_bad():
     # With a single label, its missing values are bad rows.
     data = prepared(label="is_buy")
     assert data.bad_rows["reason"].tolist() == ["'is_buy' is missing"]
+
+
+GIVEN = kd.Label("buy", output="cvr", given="click")
+
+
+def test_label_without_the_label_that_it_is_given_is_bad(tmp_path):
+    log = a_log()
+    log.loc[6, "is_buy"] = 1  # Without a click.
+    log.loc[0, "is_click"] = np.nan  # A purchase whose click is not known is no contradiction.
+    label = {"click": "is_click", GIVEN: "is_buy"}
+    data = prepared(log, label=label)
+    reason = "'is_buy' is 1 where 'is_click' is 0"
+    assert data.bad_rows[["line", "reason"]].to_numpy().tolist() == [[6, reason]]
+    assert data.report["rows_aside"][reason]["rows"] == 1
+    assert f"kept aside 1: {reason}, first in line 6" in report(data)
+    assert len(data.parts["train"]) + len(data.parts["test"]) == 11
+    remedy = "Set 'is_click' to 1 in these rows, or leave out `given` of the label"
+    with pytest.raises(ValueError, match=f"{reason}.*{remedy}"):
+        prepared(log, label=label, max_bad=0.01)
+    rows = log.assign(hist_item=[[1]] * 12)[["item", "hist_item", "is_click", "is_buy"]]
+    assert len(prepare_rows(rows, label=label, target=["item"], max_bad=0.1).bad_rows) == 1
+    assert prepared(log).report["rows_aside"] == {}  # Without `given` the row is good.
+    samples = prepared(log).parts["train"]
+    data = dataclasses.replace(prepared(a_log(), label=label), parts={"train": samples})
+    message = "Label 'buy' must be 0 where 'click' is 0.*Received: buy=1 and click=0 in row"
+    with pytest.raises(ValueError, match=message):
+        data.dataset("train")
 
 
 def test_row_whose_first_label_is_missing_is_no_behavior():
