@@ -9,6 +9,7 @@ from keras_din.features import DEFAULT_OUTPUT
 from keras_din.layers import Calibration, NumberOutput
 from keras_din.losses import BinaryCrossentropy
 from keras_din.losses.of_labels import OF_NUMBERS
+from keras_din.losses.ranking_loss import RankingLoss
 from keras_din.outputs import by_output, like_outputs, loss_of
 from keras_din.recalibration import recalibrate_tensor
 
@@ -19,11 +20,13 @@ __all__ = [
     "ClickRates",
     "GIVEN",
     "OutputRate",
+    "RANKED",
     "calibration_of",
     "click_rates",
 ]
 
 GIVEN, COMPILED, ASSUMED, CALIBRATED = "given", "the loss", "assumed", "the calibration"
+RANKED = "a loss that ranks"
 
 
 class OutputRate(NamedTuple):
@@ -34,7 +37,8 @@ class OutputRate(NamedTuple):
         negative_rate: The fraction of the log's negatives in the training data.
         known_from: The sources of `positive_weight` and `negative_rate`: `"given"`, `"the loss"`,
             `"the run"`, `"assumed"`, or `"the calibration"` of an output that passes a
-            `keras_din.layers.Calibration`, which is a click rate of the log already.
+            `keras_din.layers.Calibration`, which is a click rate of the log already, or
+            `"a loss that ranks"` without crossentropy, whose output is no click rate.
         is_number: Whether the output is the expected value of a label that is a number. Then it
             has no odds, and nothing is undone.
     """
@@ -127,6 +131,7 @@ class ClickRates(NamedTuple):
         return cls(of_outputs, any(entry["raw"] for entry in content.values()))
 
 
+_SCORE = "a score that orders candidates, and no click rate"
 _ASSUMED = {
     "positive_weight": "positives counted once in the loss (positive_weight=1)",
     "negative_rate": "training saw all negatives (negative_rate=1)",
@@ -136,12 +141,16 @@ _ASSUMED = {
 def _meaning(rate: OutputRate, raw: bool) -> str:
     if rate.is_number:
         return "the expected number"
+    if RANKED in rate.known_from.values():
+        return _SCORE
     return "the output of the model" if raw else "the click rate of the log"
 
 
 def _sentence(output: str, rate: OutputRate, raw: bool) -> str:
     if rate.is_number:
         return f"{output}: the expected number"
+    if RANKED in rate.known_from.values():
+        return f"{output}: {_SCORE}, since the loss has no crossentropy"
     if raw:
         return f"{output}: the output of the model as it is (raw)"
     sentence = f"{output}: the click rate of the log"
@@ -211,6 +220,10 @@ def click_rates(
             of_outputs[output] = OutputRate(1.0, 1.0, known)
             continue
         loss = _binary_crossentropy(model, output, len(outputs))
+        is_given = any(value is not None for value in given.values())
+        if isinstance(loss, RankingLoss) and not loss.crossentropy and not is_given:
+            of_outputs[output] = OutputRate(1.0, 1.0, dict.fromkeys(given, RANKED))
+            continue
         values, sources = {}, {}
         for name, check in (("positive_weight", positive_number), ("negative_rate", rate)):
             value, sources[name] = given[name], known_from

@@ -219,6 +219,19 @@ def test_click_rates_have_the_rates_of_the_loss(name):
     assert (rates.positive_weight, rates.negative_rate) == (3.0, 0.1)
 
 
+@every_loss
+def test_a_ranking_loss_alone_gives_no_click_rates(name):
+    model = kd.build_lr(kd.FeatureSpec(target=[kd.Categorical("item", 9)]))
+    model.compile("sgd", of(name, negative_rate=0.1))
+    rates = click_rates(model)
+    assert rates.undoes_nothing
+    assert not rates.is_assumed
+    expected = "a score that orders candidates, and no click rate"
+    assert rates.describe() == f"ctr: {expected}, since the loss has no crossentropy"
+    assert rates.to_json()["ctr"]["is"] == expected
+    assert click_rates(model, positive_weight=2.0).of_outputs["ctr"].factor == 20
+
+
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match=r"`weight` must be a positive number. Received"):
         kd.losses.ListwiseSoftmax(0)
