@@ -136,12 +136,13 @@ def calibrate(
     return new
 
 
-def check_by(texts: list, by: str) -> dict:
+def check_by(texts: list, by: str, argument: str = "by") -> dict:
     """Returns what the fingerprint has of a feature whose values can have their own curves.
 
     Args:
         texts: The fingerprints of a model.
         by: Name of the feature.
+        argument: Name of the argument, for the error.
 
     Raises:
         ValueError: If there is no such feature.
@@ -157,8 +158,8 @@ def check_by(texts: list, by: str) -> dict:
     if by not in allowed:
         what = f"a {features[by]['kind']}" if by in features else "no feature of the model"
         raise ValueError(
-            "`by` must be a Categorical or Bucketized of the context or target: one of "
-            f"{allowed}. Received: by={by!r}, {what}."
+            f"`{argument}` must be a Categorical or Bucketized of the context or target: one of "
+            f"{allowed}. Received: {argument}={by!r}, {what}."
         )
     return features[by]
 

@@ -75,8 +75,8 @@ def _platt(logits, labels, weights) -> Curve:
         if slope >= LEAST_SLOPE:
             return _line(slope, model.intercept_[0] - slope * center)
     warnings.warn(
-        f"The slope of method='platt' must be at least {LEAST_SLOPE}, so that the order does not "
-        f"change. It is {slope:.2g}, so the scores of the model do not rank the calibration rows.",
+        f"method='platt' uses the slope {LEAST_SLOPE} instead of {slope:.2g}, so that the order "
+        "does not change: the scores of the model do not rank the calibration rows.",
         stacklevel=2,
     )
     return _line(LEAST_SLOPE, _offset(LEAST_SLOPE * logits, labels, weights))
@@ -172,6 +172,11 @@ def _logit(p):
 
 def _sigmoid(x):
     return np.exp(-np.logaddexp(0, -x))
+
+
+def check_installed() -> None:
+    """Raises an `ImportError` if scikit-learn is missing."""
+    _scikit_learn("isotonic")
 
 
 def _scikit_learn(module: str):

@@ -8,6 +8,7 @@ from keras_din.checks import local_path
 from keras_din.cli import (
     append,
     apply_delta,
+    calibrate,
     check_serving,
     demo,
     evaluate,
@@ -31,6 +32,7 @@ COMMANDS = {
     "train": train,
     "update": update,
     "report": report,
+    "calibrate": calibrate,
     "evaluate": evaluate,
     "export": export,
     "apply-delta": apply_delta,

@@ -217,6 +217,8 @@ def _count(entry: dict) -> str:
 
 def _metrics(metrics: dict, outputs: list) -> str:
     """The metrics of each part, or of one part, then all other entries."""
+    # What was calibrated is in the description of the outputs.
+    metrics = {name: value for name, value in metrics.items() if name != "calibration"}
     parts = {name: value for name, value in metrics.items() if isinstance(value, dict)}
     others = {name: value for name, value in metrics.items() if name not in parts}
     lines = [metrics_table(parts, outputs)] if parts else []

@@ -12,6 +12,8 @@ item, is counted instead of trained; it ignores options for epochs and steps.
 import argparse
 import json
 
+from keras_din.cli.calibrate import METHODS
+from keras_din.cli.calibrate import report as calibration_report
 from keras_din.cli.show import metrics_table
 
 # The names in `keras_din.MODELS`, which would import Keras.
@@ -50,6 +52,8 @@ _ARGUMENTS = (
     "monitor",
     "evaluate_freq",
     "by_request",
+    "calibrate",
+    "calibrate_by",
     "seed",
 )
 
@@ -134,6 +138,16 @@ def add_arguments(parser):
     parser.add_argument(
         "--by-request", action="store_true", help="a row is a request with all its candidates"
     )
+    parser.add_argument(
+        "--calibrate",
+        choices=METHODS,
+        help="calibrate the best model on validation, see keras-din calibrate",
+    )
+    parser.add_argument(
+        "--calibrate-by",
+        metavar="FEATURE",
+        help="with --calibrate: a feature with a curve per value, such as the tab",
+    )
     parser.add_argument("--seed", type=int, help="(default 0)")
     parser.add_argument(
         "--resume",
@@ -175,6 +189,8 @@ def run(options) -> None:
         print(metrics_table(rows, run.spec.outputs))
     if not rates.undoes_nothing:
         print(rates.describe())
+    if "calibration" in result:
+        print(calibration_report(result["calibration"]))
     print(f"written: {options.run}")
 
 

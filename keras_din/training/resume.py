@@ -31,7 +31,8 @@ def resume_arguments(
             "(`keras-din update`) trains the run on them."
         )
     given = {name: value for name, value in arguments.items() if value != defaults[name]}
-    run_arguments = check_resumed(folder, given)
+    # A run of an earlier version has no value of a newer argument.
+    run_arguments = {name: defaults[name] for name in arguments} | check_resumed(folder, given)
     if epochs is not None and epochs > run_arguments["epochs"]:
         run_arguments = run_arguments | {"epochs": epochs}
         write_json(folder / RUN, content | {"arguments": run_arguments})
@@ -47,9 +48,10 @@ def check_resumed(folder: str | os.PathLike, given: dict) -> dict:
     """
     run_arguments = read_run(local_path("folder", folder))["arguments"]
     for name, value in given.items():
-        if name != "epochs" and json_values(name, value) != run_arguments[name]:
+        of_run = run_arguments.get(name)
+        if name != "epochs" and json_values(name, value) != of_run:
             raise ValueError(
-                f"`{name}` must be the same as in the run that resumes, {run_arguments[name]!r}: "
+                f"`{name}` must be the same as in the run that resumes, {of_run!r}: "
                 "leave it out, or train a new run in another folder. "
                 f"Received: {name}={value!r} for {folder}."
             )

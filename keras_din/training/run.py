@@ -10,7 +10,13 @@ from keras_din.checks import local_path
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.features import FeatureSpec
 from keras_din.spec_fingerprint import check_fingerprint
-from keras_din.training.run_folder import RESULT, read_json, read_run, read_updates
+from keras_din.training.run_folder import (
+    RESULT,
+    read_calibration,
+    read_json,
+    read_run,
+    read_updates,
+)
 
 
 class Run(NamedTuple):
@@ -18,10 +24,11 @@ class Run(NamedTuple):
 
     Attributes:
         folder: The folder of the run.
-        model: The model with the best weights.
+        model: The model with the best weights; with its calibration if the run is calibrated.
         spec: The `FeatureSpec`.
         result: A dict, name of the part -> metrics of the best weights. It also has `best_step`,
-            `prior_strength` for the model `"popularity"`, and `days` after `update`.
+            `prior_strength` for the model `"popularity"`, `days` after `update`, and `calibration`
+            if the run is calibrated. The metrics are then those of the calibrated model.
     """
 
     folder: pathlib.Path
@@ -35,10 +42,14 @@ class Run(NamedTuple):
         return self.result.get("days", [])
 
 
-def load_run(folder: str | os.PathLike) -> Run:
+def load_run(folder: str | os.PathLike, *, calibrated: bool = True) -> Run:
     """Loads a run with its best model, or the model of its last update.
 
     The result is empty before the end of training.
+
+    Args:
+        folder: The folder of the run.
+        calibrated: Whether the model has the calibration of the run, if there is one.
 
     Raises:
         FileNotFoundError: If the folder has no run, or the run has no model yet.
@@ -49,18 +60,28 @@ def load_run(folder: str | os.PathLike) -> Run:
     read_run(folder)
     while True:
         updates = read_updates(folder)
+        calibration = read_calibration(folder, updates[0]) if calibrated else None
         try:
-            return _load_run(folder, *updates)
+            return _load_run(folder, *updates, calibration)
         except (FileNotFoundError, ValueError):
-            # An update that ends at the same time removes the model before it: read the new one.
-            if read_updates(folder) == updates:
+            # An update or calibration that ends at the same time removes the model before it: read
+            # the new one.
+            if read_updates(folder) == updates and (
+                not calibrated or read_calibration(folder, updates[0]) == calibration
+            ):
                 raise
 
 
 def _load_run(
-    folder: pathlib.Path, model_file: pathlib.Path, spec_file: pathlib.Path, days: list
+    folder: pathlib.Path,
+    model_file: pathlib.Path,
+    spec_file: pathlib.Path,
+    days: list,
+    calibration: dict | None,
 ) -> Run:
     """Loads the model and the spec of a run."""
+    if calibration is not None:
+        model_file = folder / calibration["model"]
     if not model_file.is_file():
         raise FileNotFoundError(
             f"The run must have finished an evaluation. Received: {folder}, without "
@@ -70,6 +91,9 @@ def _load_run(
     model = keras.saving.load_model(model_file)
     check_fingerprint(model, spec, f"{spec_file}")
     result = read_json(folder / RESULT, {}) | ({"days": days} if days else {})
+    if calibration is not None:
+        facts = {name: value for name, value in calibration.items() if name != "metrics"}
+        result |= calibration["metrics"] | {"calibration": facts}
     return Run(folder, model, spec, result)
 
 

@@ -14,6 +14,7 @@ from keras_din.version import __version__
 RUN, PROGRESS, RESULT = "run.json", "progress.json", "result.json"
 SPEC, METRICS, BEST = "spec.json", "metrics.csv", "best.keras"
 UPDATES, UPDATES_TABLE = "updates.json", "updates.csv"
+CALIBRATION = "calibration.json"
 # Runs of keras_din 0.1 have no format. Their layers and arguments have other names.
 _FORMAT = 2
 
@@ -81,6 +82,12 @@ def read_updates(folder: pathlib.Path) -> tuple:
     if name is None:
         return folder / BEST, folder / SPEC, []
     return folder / f"{name}.keras", folder / f"{name}.json", content["days"]
+
+
+def read_calibration(folder: pathlib.Path, model_file: pathlib.Path) -> dict | None:
+    """Returns the calibration of a run's model; `None` if there is none, or of another model."""
+    content = read_json(folder / CALIBRATION)
+    return content if content is not None and content["of"] == model_file.name else None
 
 
 def write_updates(folder: pathlib.Path, days: list) -> None:

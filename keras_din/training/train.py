@@ -28,6 +28,7 @@ from keras_din.training.progress import Progress, load_checkpoint, read_progress
 from keras_din.training.ranking import batch_by, check_ranking
 from keras_din.training.resume import resume_arguments
 from keras_din.training.run import Run
+from keras_din.training.run_calibration import calibrate_run, check_calibration, remove_calibration
 from keras_din.training.run_evaluation import RunEvaluation
 from keras_din.training.run_folder import (
     BEST,
@@ -64,6 +65,8 @@ def train(
     monitor: str | None = None,
     evaluate_freq: int | str = "epoch",
     by_request: bool = False,
+    calibrate: str | None = None,
+    calibrate_by: str | None = None,
     seed: int = 0,
     data_folder: str | None = None,
     resume: bool = False,
@@ -127,6 +130,10 @@ def train(
             first label) and `"mae"`: `"watch_mae"`.
         evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
+        calibrate: `"isotonic"`, `"platt"` or `"piecewise_linear"` to calibrate the best model on
+            validation, see `calibrate_run`. Its metrics on validation are then optimistic.
+        calibrate_by: Name of a feature whose values have curves of their own, see
+            `keras_din.calibration.calibrate`.
         seed: Seed of the weights, of the order of rows and of dropout.
         data_folder: The source of the data, for `run.json`.
         resume: Whether to continue the run in `folder` with its own arguments. A larger `epochs`
@@ -170,6 +177,8 @@ def train(
         "monitor": monitor,
         "evaluate_freq": epoch_or_steps("evaluate_freq", evaluate_freq),
         "by_request": bool(by_request),
+        "calibrate": calibrate,
+        "calibrate_by": calibrate_by,
         "seed": positive_integer("seed", seed, minimum=0),
     }
     if data.spec.factors and arguments["positive_weight"] != 1:
@@ -188,9 +197,13 @@ def train(
     if monitor is not None:
         split_monitor(monitor, data.spec.outputs, numbers=data.spec.number_outputs)
     _check_options_of_binary_labels(data.spec, arguments)
+    check_calibration(data, calibrate, calibrate_by)
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)
+        removed = remove_calibration(folder)
+        if removed and not arguments["calibrate"] and verbose:
+            print("The calibration of the run was removed: calibrate the run again.", flush=True)
     else:
         check_new(folder)
         progress = Progress()
@@ -227,7 +240,10 @@ def train(
     if is_counted and "valid" in result:
         write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     write_json(folder / RESULT, result)
-    return Run(folder, network, data.spec, result)
+    run = Run(folder, network, data.spec, result)
+    if arguments["calibrate"] is None:
+        return run
+    return calibrate_run(run, data, arguments["calibrate"], by=arguments["calibrate_by"])
 
 
 def _check_options_of_binary_labels(spec, arguments: dict) -> None:

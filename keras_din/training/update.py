@@ -16,6 +16,7 @@ from keras_din.training.popularity import POPULARITY
 from keras_din.training.progress import random_states
 from keras_din.training.ranking import batch_by
 from keras_din.training.run import Run, load_run
+from keras_din.training.run_calibration import remove_calibration
 from keras_din.training.run_folder import (
     UPDATES,
     check_has_result,
@@ -56,6 +57,9 @@ def update(
     share of rows with an unknown value, the sizes of the tables, the seconds of training) and the
     model after the last day. If the process is killed, the next call continues with the day that
     was not finished, with the same result.
+
+    A run that is calibrated learns with its uncalibrated model, whose metrics are those of the
+    days. The calibration is that of the model before, so it is removed, and a line reports this.
 
     Args:
         run: A `Run` of `train`, or its folder.
@@ -115,11 +119,19 @@ def update(
             "the same share of negatives as the run. "
             f"Received: replay={replay} and data of negative_rate={data.negative_rate:g}."
         )
-    run = load_run(folder)
+    run = load_run(folder, calibrated=False)
     arguments |= {"negative_rate": content["negative_rate"]}
-    for index in range(len(run.days), len(data.days)):
+    learned = len(run.days)
+    for index in range(learned, len(data.days)):
         run = _update(run, data, index, arguments, epochs, learning_rate, replay, groups, verbose)
-    return run
+    if len(run.days) > learned and (calibration := remove_calibration(folder)) is not None:
+        print(
+            f"The calibration of the run, {calibration['method']!r}, was that of the model before "
+            "these days, so it was removed. Calibrate the run again (`calibrate_run`, "
+            "`keras-din calibrate`).",
+            flush=True,
+        )
+    return run if len(run.days) > learned else load_run(folder)
 
 
 def _update(
@@ -193,7 +205,7 @@ def _update(
     write_json(run.folder / UPDATES, {"model": name, "days": days})
     write_updates(run.folder, days)
     _remove_older(run.folder, name)
-    return load_run(run.folder)
+    return load_run(run.folder, calibrated=False)
 
 
 def _groups(data, new_rows: str) -> "str | dict":

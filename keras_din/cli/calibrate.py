@@ -1,0 +1,93 @@
+"""Calibrate the probabilities of a run on its validation part.
+
+An increasing curve of the model's logits is fitted, so that the mean prediction is the click rate
+at each level of predictions. The order of candidates does not change. Afterwards `export`,
+`evaluate` and `predict` use the calibrated model. The trained model stays in the run's folder:
+--remove undoes the calibration. It needs scikit-learn: pip install 'keras_din[calibration]'.
+
+  keras-din calibrate runs/din
+  keras-din calibrate runs/din --method platt --by tab
+  keras-din calibrate runs/din --remove
+"""
+
+from keras_din.cli.show import metrics_table
+
+METHODS = ("isotonic", "platt", "piecewise_linear")  # Those of `keras_din.calibration`.
+_ARGUMENTS = ("method", "by", "shrinkage", "part")  # Of `keras_din.training.calibrate_run`.
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command."""
+    parser.add_argument("run", help="the folder of a run")
+    parser.add_argument("--data", help="prepared data (default: that of the run)")
+    parser.add_argument("--method", choices=METHODS, help="form of the curve (default isotonic)")
+    parser.add_argument(
+        "--by",
+        metavar="FEATURE",
+        help="a feature with a curve per value, such as the tab or the position; a value with few "
+        "rows has nearly the curve of all rows",
+    )
+    parser.add_argument(
+        "--shrinkage",
+        type=float,
+        metavar="ROWS",
+        help="with --by: with this number of rows, the rows of a value weigh as much as the curve "
+        "of all rows (default: as many as have 100 clicks, or 100 rows without if these are rarer)",
+    )
+    parser.add_argument(
+        "--part",
+        help="the part of the data to fit to, of which the model must not have learned "
+        "(default valid)",
+    )
+    parser.add_argument(
+        "--remove", action="store_true", help="remove the calibration, and do not fit another one"
+    )
+
+
+def run(options) -> None:
+    """Calibrates the run and prints metrics before and after."""
+    given = {name: getattr(options, name) for name in _ARGUMENTS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.remove:
+        _remove(options, given)
+        return
+    from keras_din.cli.evaluate import load
+    from keras_din.training import calibrate_run
+
+    if options.shrinkage is not None and options.by is None:
+        raise ValueError(
+            f"`--shrinkage` must be given with `--by`. Received: --shrinkage {options.shrinkage:g}."
+        )
+    _, data = load(options.run, options.data)
+    calibrated = calibrate_run(options.run, data, **given)
+    print(report(calibrated.result["calibration"]))
+    print(f"written: {options.run}")
+
+
+def report(calibration: dict) -> str:
+    """Formats the metrics of each output before and after calibration.
+
+    Args:
+        calibration: The entry `"calibration"` of a run's result.
+    """
+    outputs, part = calibration["outputs"], calibration["part"]
+    rows = {}
+    for output, found in outputs.items():
+        prefix = f"{output}, " if len(outputs) > 1 else ""
+        for name, each in ((part, found), ("test", found.get("test"))):
+            if each is not None:
+                rows |= {f"{prefix}{name} {when}": each[when] for when in ("before", "after")}
+    by = f" by {calibration['by']}" if calibration["by"] else ""
+    first = next(iter(outputs.values()))
+    title = f"{calibration['method']}{by}, fitted to {first['rows']:,} rows of {part!r}"
+    return f"{title}\n{metrics_table(rows)}"
+
+
+def _remove(options, given: dict) -> None:
+    if given or options.data:
+        words = [f"--{name}" for name in (*given, *["data"] * bool(options.data))]
+        raise ValueError(f"`--remove` has no other options. Received: {', '.join(words)}.")
+    from keras_din.training import remove_calibration
+
+    found = remove_calibration(options.run)
+    print("the run was not calibrated" if found is None else f"removed: {found['method']}")
