@@ -36,6 +36,7 @@ SLOW = (
     "tests/cli/test_click_rates.py*",
     "tests/cli/test_counts.py*",
     "tests/cli/test_demo.py*",
+    "tests/cli/test_given.py*",
     "tests/cli/test_layouts.py::test_sequences_in_columns_of_text*",
     "tests/cli/test_predict.py::test_separators*",
     "tests/cli/test_prepare_features.py::test_all_commands",
