@@ -194,8 +194,7 @@ class OrderFormula:
 def _number(node: ast.expr) -> int | float | None:
     """Returns the number of a node, or `None` if it is something else, such as `True`."""
     value = node.value if isinstance(node, ast.Constant) else None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _times(a: float, b: float) -> float:
