@@ -71,7 +71,7 @@ def report(calibration: dict) -> str:
         calibration: The entry `"calibration"` of a run's result.
     """
     outputs, part = calibration["outputs"], calibration["part"]
-    rows = {}
+    rows: dict[str, dict] = {}
     for output, found in outputs.items():
         prefix = f"{output}, " if len(outputs) > 1 else ""
         for name, each in ((part, found), ("test", found.get("test"))):

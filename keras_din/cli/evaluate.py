@@ -5,11 +5,14 @@ and of downsampled negatives on the odds are undone. With --raw they are not.
 
   keras-din evaluate runs/din
   keras-din evaluate runs/din --data other_data --part test --json metrics.json
+  keras-din evaluate runs/din --calibration-by tab --calibration-by decile
 """
 
 import json
 
-from keras_din.cli.show import metrics_table, output_prefix
+from keras_din.cli.show import calibration_table, metrics_table, output_prefix
+
+_DECILE = "decile"  # Of `--calibration-by`.
 
 
 def add_arguments(parser):
@@ -21,14 +24,24 @@ def add_arguments(parser):
     parser.add_argument(
         "--raw", action="store_true", help="evaluate the model's raw output, with nothing undone"
     )
+    parser.add_argument(
+        "--calibration-by",
+        action="append",
+        default=[],
+        metavar="FEATURE",
+        help="also print calibration and ECE for each value of a feature of the context or "
+        f"target, with 95 %% Wilson intervals; or by `{_DECILE}` of the predictions. Repeatable",
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the metrics to this file")
 
 
 def run(options) -> None:
     """Evaluates the model and prints a table of metrics."""
-    from keras_din.checks import local_path
+    from keras_din.calibration.calibrated_model import check_by
+    from keras_din.checks import json_values, local_path
     from keras_din.evaluation import evaluate_at
     from keras_din.outputs import metrics_by_output
+    from keras_din.spec_fingerprint import fingerprint
     from keras_din.training import run_click_rates
 
     file = options.json and local_path("--json", options.json)
@@ -37,6 +50,9 @@ def run(options) -> None:
     run, data = load(options.run, options.data)
     rates = run_click_rates(run, options.raw)
     rows = data.dataset(options.part, options.batch_size)
+    for name in options.calibration_by:
+        if name != _DECILE:
+            check_by([fingerprint(run.spec)], name, "--calibration-by")
     metrics = evaluate_at(rates, run.model, rows)
     if rates.raw or not rates.undoes_nothing:
         print(rates.describe())
@@ -49,8 +65,53 @@ def run(options) -> None:
                 f"{values['groups_left_out']:,} users with one class are left out"
             )
         print(output_prefix(output, run.spec.outputs) + line)
+    found = _calibration_by(run, rates, data, rows, options) if options.calibration_by else {}
+    for (name, output), table in found.items():
+        title = f"calibration by {name}, with 95 % intervals of the click rate"
+        print(f"\n{output_prefix(output, run.spec.outputs)}{title}\n{calibration_table(table)}")
     if file:
-        file.write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+        by: dict[str, dict] = {name: {} for name, _ in found}
+        for (name, output), table in found.items():
+            by[name][output] = table.to_dict(orient="records")
+        content = metrics | ({"calibration_by": by} if by else {})
+        file.write_text(
+            json.dumps(json_values("metrics", content, nulls=True), indent=1), encoding="utf-8"
+        )
+
+
+def _calibration_by(run, rates, data, rows, options) -> dict:
+    """Returns `(feature, output)` -> a frame of a `CalibrationTable`, one row per value."""
+    import numpy as np
+    import pandas as pd
+
+    from keras_din.cli.raw_columns import raw_column
+    from keras_din.evaluation import predict
+    from keras_din.metrics import calibration_by_decile, calibration_by_value, recalibrate
+    from keras_din.outputs import by_output
+
+    samples = data.parts[options.part]
+    predicted = predict(rates.model(run.model), rows)
+    labels = by_output(predicted.labels, run.spec.outputs)
+    found = {}
+    for name in options.calibration_by:
+        for output, p in by_output(predicted.predictions, run.spec.outputs).items():
+            if rates.of_outputs[output].is_number:
+                continue
+            known = ~np.isnan(labels[output])
+            y, p = labels[output][known], p[known].astype("float64")
+            if not rates.raw:  # Same as in `evaluate`.
+                p = recalibrate(p, rows.negative_rate)
+            if name == _DECILE:
+                table = calibration_by_decile(y, p)
+                frame = pd.DataFrame(table._asdict())
+            else:
+                values = np.repeat(samples.columns[name], predicted.sizes)[known]
+                table = calibration_by_value(y, p, values)
+                raw = raw_column(run.spec.features[name], table.values.astype(np.int32))
+                names = pd.Series(raw.to_pylist(), dtype=object)
+                frame = pd.DataFrame(table._asdict() | {"values": names})
+            found[name, output] = frame
+    return found
 
 
 def load(folder, data_folder):

@@ -48,6 +48,39 @@ def metrics_table(rows: dict, outputs=()) -> str:
     return frame.to_string(float_format="{:.4f}".format, na_rep="-")
 
 
+def calibration_table(frame, most: int = 30) -> str:
+    """Formats a frame with the columns of a `CalibrationTable`.
+
+    Args:
+        frame: The frame. A missing value of the field is unknown.
+        most: The largest number of lines, those of the values with the most rows.
+    """
+    import pandas as pd
+
+    kept = frame.index.isin(frame["rows"].nlargest(most).index)
+    left = frame[~kept]
+    frame = frame[kept].assign(
+        values=frame["values"].map(lambda v: "(unknown)" if v is None else v)
+    )
+    lines = [
+        {
+            "value": row.values,
+            "rows": f"{row.rows:,}",
+            "predicted": f"{row.predicted_rate:.4f}",
+            "click rate": f"{row.click_rate:.4f} ({row.click_rate_low:.4f}-"
+            f"{row.click_rate_high:.4f})",
+            "calibration": f"{row.calibration:.3f} ({row.calibration_low:.3f}-"
+            f"{row.calibration_high:.3f})",
+            "ECE": f"{row.ece:.4f}",
+        }
+        for row in frame.itertuples(index=False)
+    ]
+    text = pd.DataFrame(lines).to_string(index=False)
+    if len(left):
+        text += f"\nleft out: {len(left):,} values with {left['rows'].sum():,} rows"
+    return text
+
+
 def missing_numbers(dataset) -> str:
     """One line per input of a data set with missing numbers; empty if there are none."""
     inputs = dataset.spec.inputs

@@ -62,7 +62,7 @@ def load_run(folder: str | os.PathLike, *, calibrated: bool = True) -> Run:
         updates = read_updates(folder)
         calibration = read_calibration(folder, updates[0]) if calibrated else None
         try:
-            return _load_run(folder, *updates, calibration)
+            return _load_run(folder, updates, calibration)
         except (FileNotFoundError, ValueError):
             # An update or calibration that ends at the same time removes the model before it: read
             # the new one.
@@ -72,14 +72,9 @@ def load_run(folder: str | os.PathLike, *, calibrated: bool = True) -> Run:
                 raise
 
 
-def _load_run(
-    folder: pathlib.Path,
-    model_file: pathlib.Path,
-    spec_file: pathlib.Path,
-    days: list,
-    calibration: dict | None,
-) -> Run:
+def _load_run(folder: pathlib.Path, updates: tuple, calibration: dict | None) -> Run:
     """Loads the model and the spec of a run."""
+    model_file, spec_file, days = updates
     if calibration is not None:
         model_file = folder / calibration["model"]
     if not model_file.is_file():
