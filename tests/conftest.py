@@ -54,15 +54,18 @@ def collected():
 
 @pytest.fixture(scope="module", autouse=True)
 def graph_optimizer(request):
-    """Disables TensorFlow's graph optimizer, except for exports and in the slow part.
+    """Disables TensorFlow's graph optimizer, except for exports and, in the slow part, whole runs.
 
     For small models, the optimizer takes a fifth of the time of `fit`.
     """
     import tensorflow as tf
 
+    optimized = {"serving"}
+    if request.config.getoption("markexpr") != "not slow":
+        optimized |= {"benchmarks", "cli", "examples", "training"}
     folder = pathlib.Path(request.path).relative_to(ROOT / "tests").parts[0]
-    off = folder != "serving" and request.config.getoption("markexpr") == "not slow"
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": off})
+    options = {"disable_meta_optimizer": folder not in optimized}
+    tf.config.optimizer.set_experimental_options(options)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def skip_if_missing(backend):
         pytest.skip(f"{backend} is not installed")
 
 
-# JAX compiles each model. On a CPU, code that is not optimized is compiled in two thirds of the time.
+# JAX compiles each model. Code that is not optimized is compiled in two thirds of the time.
 FAST_COMPILER = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
