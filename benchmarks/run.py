@@ -4,6 +4,7 @@
     python benchmarks/run.py --quick                            # a minute: few cases, short runs
     python benchmarks/run.py --peers FOLDER                     # with DeepCTR and FuxiCTR
     python benchmarks/run.py --rows training start              # some rows
+    python benchmarks/run.py --rows many_files --log-rows 1000000
 
 peers/install.py makes FOLDER. Each measurement runs in a new process, one after the other. Ours
 and the peers' of one case are adjacent. Each is the median of three runs after a warm-up. The
@@ -69,12 +70,18 @@ def main(arguments=None) -> int:
     parser.add_argument(
         "--rows", nargs="+", choices=list(ROWS), metavar="ROW", help=", ".join(ROWS)
     )
+    parser.add_argument(
+        "--log-rows",
+        type=int,
+        metavar="N",
+        help="rows of the log of `many_files` (default 100 million, with --quick 5 million)",
+    )
     parser.add_argument("--write", metavar="FILE", help="Markdown file to write the table to")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     names = options.rows or (QUICK if options.quick else list(ROWS))
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(folder, options.peers, options.quick)
+        runner = Runner(folder, options.peers, options.quick, options.log_rows)
         lines = [Line(peer, reason) for peer, reason in runner.unavailable.items()]
         for name in names:
             lines += measure(name, runner)

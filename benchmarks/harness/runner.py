@@ -14,6 +14,7 @@ class Runner:
         folder: Where data is written. Data that was made once is used again.
         peers_folder: Folder of the peers' environments, or `None`.
         quick: Whether each row measures few cases.
+        log_rows: The rows of the log of `many_files`, or `None` for its own number.
 
     Attributes:
         seconds: About how long one run of a measurement takes.
@@ -23,9 +24,9 @@ class Runner:
         matrix_rates: The matrix rates that were measured, in operations per second.
     """
 
-    def __init__(self, folder, peers_folder=None, quick: bool = False):
+    def __init__(self, folder, peers_folder=None, quick: bool = False, log_rows: int | None = None):
         self.folder = pathlib.Path(folder).absolute()
-        self.quick = quick
+        self.quick, self.log_rows = quick, log_rows
         self.seconds = 0.4 if quick else 1.5
         self.pythons, self.unavailable, self.versions = {}, {}, {}
         self.matrix_rates, self._data = [], {}

@@ -3,7 +3,7 @@
 Users, items and categories are strings of 12 letters. `read` keeps the five columns that the
 preparation needs; `prepare` makes a data set of them in memory. Memory is the growth of the process
 from before to its peak. In short, it is 5 million rows of 10 files, also as CSV files and as one
-DataFrame of pandas.
+DataFrame of pandas. `--log-rows` sets the number of rows.
 """
 
 import pathlib
@@ -22,6 +22,7 @@ COLUMNS = ["user", "item", "category", "time", "click"]
 
 def lines(runner):
     rows, files = (QUICK_ROWS, QUICK_FILES) if runner.quick else (ROWS, FILES)
+    rows = runner.log_rows or rows
     folder = runner.folder / "many_files"
     kinds = ("parquet", "csv") if runner.quick else ("parquet",)
     for kind in kinds:

@@ -226,3 +226,20 @@ def test_a_day_is_appended_to_logs_of_two_sizes(tmp_path):
         data = PreparedData.load(tmp_path / "data")
         assert len(data.days) == times - 1
         assert not (tmp_path / "copy").exists()
+
+
+def test_many_files_has_as_many_rows_as_the_argument(monkeypatch, tmp_path):
+    from harness.runner import Runner
+    from rows import many_files
+
+    written = []
+
+    def known(module, task, **options):
+        written.extend([options] if task == "write" else [])
+        return {"bytes": 59 * 1000 if task == "read" else 61 * 1000, "seconds": 2}
+
+    monkeypatch.setattr(many_files, "run_task", known)
+    read, prepare = many_files.lines(Runner(tmp_path, log_rows=1000))
+    assert [(each["rows"], each["files"]) for each in written] == [(1000, 100)]
+    assert (read.ours, read.met, prepare.met) == ("500", True, False)
+    assert prepare.result == "61 bytes per row at the peak"

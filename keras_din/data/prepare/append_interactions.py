@@ -48,16 +48,16 @@ def interactions_day(log: AppendedLog) -> tuple:
 
     # The vocabularies grow by the values of the log, and then by those of the negatives.
     catalog, place = data.catalog.with_log(of_log, data.spec, log.last_time)
-    number, listed = catalog.number[place[of_log.code]], catalog.number[place[of_log.is_listed]]
+    key, listed = catalog.key[place[of_log.code]], catalog.key[place[of_log.is_listed]]
     if log_format.given_negatives is None and log.eviction.max_age is not None:
         catalog = catalog.kept(catalog.last_seen >= log.last_time - log.eviction.max_age)
-    seen = _seen(log, catalog, number, listed, item_columns)
+    seen = _seen(log, catalog, key, listed, item_columns)
     vocabularies, of_vocabularies = log.grown_vocabularies(seen)
     if log_format.given_negatives is None:
         catalog = catalog.without(_evicted_items(data.spec, vocabularies, log))
-    code = catalog.positions(number)
+    code = catalog.positions(key)
     candidates = np.concatenate(
-        [code[shown, None], _negatives(log, catalog, earlier, number, shown)], axis=1
+        [code[shown, None], _negatives(log, catalog, earlier, key, shown)], axis=1
     )
     drawn = candidates[:, 1:].ravel()
     vocabularies, of_vocabularies = _with_drawn(
@@ -114,8 +114,8 @@ def interactions_day(log: AppendedLog) -> tuple:
         "behaviors": {sequence.name: len(events.time)},
         "parts": count_parts({"train": samples}, spec),
     }
-    item_numbers = np.full(len(is_own), -1, np.int32)
-    item_numbers[is_own] = number
+    item_keys = np.zeros(len(is_own), np.uint64)
+    item_keys[is_own] = key
     day = Day(
         log.number,
         {sequence.name: behaviors},
@@ -125,7 +125,7 @@ def interactions_day(log: AppendedLog) -> tuple:
         report,
         events.bad,
         past,
-        item_numbers,
+        item_keys,
     )
     return day, dataclasses.replace(known, catalog=catalog)
 
@@ -137,7 +137,7 @@ class _Earlier(NamedTuple):
         first: int64 `(users,)`, the time of the first behavior of each user, or the largest
             integer.
         user: int64 `(behaviors,)`, the number of the user in the log of each behavior.
-        item: int64 `(behaviors,)`, the number of its item, see `ItemCatalog`.
+        item: uint64 `(behaviors,)`, the hash of its item, see `ItemCatalog`.
     """
 
     first: np.ndarray
@@ -148,20 +148,20 @@ class _Earlier(NamedTuple):
 def _earlier_behaviors(data, users) -> _Earlier:
     (sequence,) = data.spec.sequences
     first = np.full(len(users), np.iinfo(np.int64).max)
-    user, item = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    numbers = (data.item_numbers, *(day.item_numbers for day in data.days))
-    for day, of_day in zip(data.day_behaviors(sequence.name), numbers, strict=True):
+    user, item = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+    keys = (data.item_keys, *(day.item_keys for day in data.days))
+    for day, of_day in zip(data.day_behaviors(sequence.name), keys, strict=True):
         found, event = own_events(day, day.users.get_indexer(users))
         np.minimum.at(first, found, np.asarray(day.log.time)[event])
         user.append(found)
-        item.append(np.asarray(of_day)[event].astype(np.int64))
+        item.append(np.asarray(of_day)[event])
     return _Earlier(first, np.concatenate(user), np.concatenate(item))
 
 
-def _seen(log: AppendedLog, catalog: ItemCatalog, number, listed, item_columns: list) -> dict:
+def _seen(log: AppendedLog, catalog: ItemCatalog, key, listed, item_columns: list) -> dict:
     """Returns the result of `count_values` for behaviors. Listed items have 0 more rows."""
     data, columns, frame = log.data, log.columns, log.events.frame
-    code, listed = catalog.positions(number), catalog.positions(listed)
+    code, listed = catalog.positions(key), catalog.positions(listed)
 
     def values_of(name):
         return catalog.values[name].iloc[code] if name in catalog.values else frame[name]
@@ -189,13 +189,13 @@ def _evicted_items(spec, vocabularies: dict, log: AppendedLog) -> list:
     return [before[row] for row in rows - NUM_RESERVED]
 
 
-def _negatives(log: AppendedLog, catalog: ItemCatalog, earlier: _Earlier, number, shown):
+def _negatives(log: AppendedLog, catalog: ItemCatalog, earlier: _Earlier, key, shown):
     """The negatives of each sample: positions in the catalog `(samples, negatives)`."""
     events, log_format = log.events, log.log_format
     if log_format.given_negatives is not None:
         name = log_format.given_negatives
         return look_up_negatives(events.frame[name].iloc[shown], catalog.items, name)
-    met = catalog.positions(np.concatenate([earlier.item, number]))
+    met = catalog.positions(np.concatenate([earlier.item, key]))
     user = np.concatenate([earlier.user, events.user])
     still = met >= 0
     return draw_negatives(

@@ -49,11 +49,10 @@ def find_deliveries(events: Events, ids: list) -> Deliveries:
         _, files = lines.find(events.frame.index.to_numpy())
         of_row, names = pd.factorize(files)
     rows = np.zeros(len(of_row), np.uint64)
-    columns = [_hash(events.frame[name]) for name in ids]
-    columns += [_hash(pd.Series(each)) for each in (events.time, *events.labels.values())]
-    for hashes in columns:
+    columns = [*(events.frame[name] for name in ids), events.time, *events.labels.values()]
+    for column in columns:
         # Not a sum alone, which would be the same for other pairs of values.
-        rows = pd.util.hash_array(rows * _FACTOR ^ hashes)
+        rows = pd.util.hash_array(rows * _FACTOR ^ _hash(pd.Series(column)))
     entries = [_entry(rows[of_row == number]) for number in range(len(names))]
     return Deliveries(entries, _entry(rows), list(names), of_row, rows)
 

@@ -294,6 +294,7 @@ def prepare_interactions(
         lambda name: of_item[name][of_all] if name in of_item else of_row[name],
         int(events.time.max()),
     )
+    of_catalog = ItemCatalog.of_prepared(catalog, spec, trained, int(events.time.max()))
     return PreparedData(
         spec,
         {sequence: log},
@@ -305,8 +306,8 @@ def prepare_interactions(
         vocabularies=vocabularies,
         past=past,
         deliveries=find_deliveries(events, [columns.item, *log_format.ids]).to_remember,
-        catalog=ItemCatalog.of_prepared(catalog, spec, trained, int(events.time.max())),
-        item_numbers=catalog.code.astype(np.int32),
+        catalog=of_catalog,
+        item_keys=of_catalog.key[catalog.code],
     )
 
 

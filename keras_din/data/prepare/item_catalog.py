@@ -10,6 +10,7 @@ import pandas as pd
 
 from keras_din.data.encoding.features import feature_name
 from keras_din.data.prepare.catalog import Catalog
+from keras_din.data.prepare.count_keys import keys_of_columns
 from keras_din.data.prepare.value_types import type_error
 from keras_din.data.reading.columns import is_missing, numbers
 from keras_din.data.reading.raw_values import raw_values
@@ -17,7 +18,7 @@ from keras_din.data.store.arrays import load_arrays, save_arrays
 from keras_din.features import Feature, FeatureSpec
 
 _FEATURES = "features.parquet"
-_ARRAYS = ("number", "last_seen", "count", "issued")
+_ARRAYS = ("key", "last_seen", "count")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,18 +28,16 @@ class ItemCatalog:
     Args:
         values: Name of each feature of the item that is read -> its raw values, a `Series`
             `(items,)`. The first one is the item itself.
-        number: int64 `(items,)`, ascending: a number that no other item ever has.
+        key: uint64 `(items,)`: a hash of the item, the same in all logs.
         last_seen: int64 `(items,)`: the last time of the last log that has behaviors of the item,
             or that came with a table of items that has the item. Microseconds.
         count: int64 `(items,)`: behaviors of the item in the training part and in later logs.
-        issued: int64 `(1,)`: how many numbers were given to items.
     """
 
     values: dict
-    number: np.ndarray
+    key: np.ndarray
     last_seen: np.ndarray
     count: np.ndarray
-    issued: np.ndarray
 
     @classmethod
     def of_prepared(
@@ -52,13 +51,11 @@ class ItemCatalog:
             count: int64 `(items,)`, the behaviors of each item in the training part.
             time: The last time of the log.
         """
-        items = len(catalog.items)
         values = to_stored(catalog.features, spec)
-        numbers = np.arange(items)
-        return cls(values, numbers, np.full(items, time), count, np.array([items]))
+        return cls(values, _hash(values), np.full(len(catalog.items), time), count)
 
     def __len__(self):
-        return len(self.number)
+        return len(self.key)
 
     @property
     def items(self) -> pd.Index:
@@ -99,32 +96,25 @@ class ItemCatalog:
         count = extend(self.count, 0) + np.bincount(position[log.code], minlength=len(kept))
         last_seen = extend(self.last_seen, np.int64(time))
         last_seen[position] = np.maximum(last_seen[position], time)
-        issued = self.issued + len(new)
-        numbers = np.concatenate([self.number, self.issued + np.arange(len(new))])
-        return ItemCatalog(values, numbers, last_seen, count, issued), position
+        key = np.concatenate([self.key, _hash(added)[new]])
+        return ItemCatalog(values, key, last_seen, count), position
 
     def kept(self, is_kept: np.ndarray) -> "ItemCatalog":
         """Returns the catalog with some of its items: bool `(items,)`."""
         if is_kept.all():
             return self
         values = {name: each[is_kept].reset_index(drop=True) for name, each in self.values.items()}
-        return ItemCatalog(
-            values,
-            self.number[is_kept],
-            self.last_seen[is_kept],
-            self.count[is_kept],
-            self.issued,
-        )
+        return ItemCatalog(values, self.key[is_kept], self.last_seen[is_kept], self.count[is_kept])
 
     def without(self, items: Collection) -> "ItemCatalog":
         """Returns the catalog without some items, given by their raw values."""
         return self.kept(~self.items.isin(list(items))) if len(items) else self
 
-    def positions(self, number: np.ndarray) -> np.ndarray:
-        """Returns the position of each item by its number, -1 for items that have left."""
-        place = np.searchsorted(self.number, number)
-        found = self.number[np.minimum(place, len(self) - 1)] == number
-        return np.where(found, place, -1)
+    def positions(self, key: np.ndarray) -> np.ndarray:
+        """Returns the position of each item by its hash, -1 for items that have left."""
+        order = np.argsort(self.key)
+        place = order[np.minimum(np.searchsorted(self.key[order], key), len(self) - 1)]
+        return np.where(self.key[place] == key, place, -1)
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the catalog to a new folder."""
@@ -175,6 +165,11 @@ def _with_tuples(values: pd.Series) -> pd.Series:
     if values.dtype != object:
         return values
     return values.map(lambda cell: tuple(cell.tolist()) if isinstance(cell, np.ndarray) else cell)
+
+
+def _hash(values: dict) -> np.ndarray:
+    """A hash of each item, uint64 `(items,)`. `values` is the result of `to_stored`."""
+    return keys_of_columns([next(iter(values.values()))]).hashes
 
 
 def _check_type(item: str, before: pd.Series, after: pd.Series) -> None:

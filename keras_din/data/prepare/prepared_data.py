@@ -26,10 +26,10 @@ from keras_din.data.prepare.count_snapshots import snapshots_of
 from keras_din.data.prepare.counts import load_past, save_past
 from keras_din.data.prepare.day import (
     load_bad_rows,
-    load_item_numbers,
+    load_item_keys,
     load_users,
     save_bad_rows,
-    save_item_numbers,
+    save_item_keys,
     save_users,
     update_columns,
 )
@@ -117,7 +117,7 @@ class PreparedData:
         past: What `Count` features count: names of key columns -> `PastEvents`.
         catalog: For data of `prepare_interactions`, the `ItemCatalog` from which the negatives of
             further days are drawn. Otherwise `None`.
-        item_numbers: int32 `(events,)`, the number in the catalog of the item of each behavior, or
+        item_keys: uint64 `(events,)`, the hash in the catalog of the item of each behavior, or
             `None`.
 
     Raises:
@@ -145,7 +145,7 @@ class PreparedData:
     known_last_time: int | None = None
     past: dict = dataclasses.field(default_factory=dict)
     catalog: ItemCatalog | None = None
-    item_numbers: np.ndarray | None = None
+    item_keys: np.ndarray | None = None
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -633,7 +633,7 @@ class PreparedData:
             text = json.dumps(self.log_format.to_dict(), indent=1, ensure_ascii=False)
             (folder / _LOG_FORMAT).write_text(text, encoding="utf-8")
         save_growth(folder, self.spec, self.vocabularies, self.catalog)
-        save_item_numbers(self.item_numbers, folder)
+        save_item_keys(self.item_keys, folder)
         save_days(folder, self)
         save_past(self.past, folder)
         save_header(folder, list(self.parts), self.report)
@@ -673,7 +673,7 @@ class PreparedData:
             known_last_time=of_days.get("last_time"),
             past=load_past(folder),
             catalog=catalog,
-            item_numbers=load_item_numbers(folder),
+            item_keys=load_item_keys(folder),
         )
         return data.updated(spec, vocabularies)
 

@@ -130,39 +130,58 @@ class WholeLog:
                 assert all(entries[index] in (OOV, item) for index, item in pairs)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.data())
-def test_days_match_the_whole_log(draw):
-    seed = draw.draw(st.integers(0, 10**6))
-    min_count, ties = draw.draw(st.integers(1, 3)), draw.draw(st.sampled_from(["exclude", "order"]))
-    eviction = draw.draw(
-        st.sampled_from(
-            [
-                {},
-                {"max_age": 1.5},
-                {"max_values": 30},
-                {"max_values": 31, "evict": "least_frequent"},
-                {"max_age": 2.5, "max_values": 33},
-            ]
-        )
-    )
-    shifts = draw.draw(st.lists(st.sampled_from([1, 1, 1, 0, -1]), min_size=1, max_size=4))
-    by = draw.draw(st.sampled_from(["uniform", "popularity"]))
-    sizes = {"users": 6, "items": 25}
-    log, options = clicks(10, seed=seed, **sizes), {"min_count": min_count, "ties": ties}
+EVICTIONS = [
+    {},
+    {"max_age": 1.5},
+    {"max_values": 30},
+    {"max_values": 31, "evict": "least_frequent"},
+    {"max_age": 2.5, "max_values": 33},
+]
+
+
+def check_days(seed, shifts, listed, eviction, min_count, ties, by):
+    """Appends days. A shift of 1 is the next day, 0 the same and -1 the day before.
+
+    Args:
+        listed: Whether each log comes with a table of items.
+    """
+    sizes, day = {"users": 6, "items": 25}, 10
+    log, options = clicks(day, seed=seed, **sizes), {"min_count": min_count, "ties": ties}
     data = prepared(log, negatives_by=by, negatives=2, **options)
     whole = WholeLog(min_count, 3, ties)
     whole.start(data, log)
-    day = 10
-    for i, shift in enumerate(shifts):
-        day += shift  # A day may be earlier than the last one.
+    for i, (shift, has_table) in enumerate(zip(shifts, listed, strict=True)):
+        day += shift
         log = clicks(day + 1, seed=seed + i + 1, **sizes)
-        listed = range(2 * day, 2 * day + 40) if draw.draw(st.booleans()) else []
-        items = pd.DataFrame({"item": listed, "number": map(float, listed)}) if listed else None
-        data = data.append(log, items=items, **eviction)
-        whole.append(data, log, listed, **eviction)
+        items, table = [], None
+        if has_table:
+            items = range(2 * day, 2 * day + 40)
+            table = pd.DataFrame({"item": items, "number": map(float, items)})
+        data = data.append(log, items=table, **eviction)
+        whole.append(data, log, items, **eviction)
         whole.check_vocabulary(data)
         whole.check_indices(data)
+
+
+@pytest.mark.parametrize("eviction", EVICTIONS)
+def test_days_match_the_whole_log(eviction):
+    shifts, listed = (1, 1, 1, 1, 0, -1, 1), (0, 1, 0, 0, 1, 0, 0)
+    check_days(3, shifts, listed, eviction, min_count=1, ties="exclude", by="uniform")
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.data())
+def test_random_days_match_the_whole_log(draw):
+    length = draw.draw(st.integers(1, 4))
+    check_days(
+        draw.draw(st.integers(0, 10**6)),
+        draw.draw(st.lists(st.sampled_from([1, 1, 1, 0, -1]), min_size=length, max_size=length)),
+        draw.draw(st.lists(st.booleans(), min_size=length, max_size=length)),
+        draw.draw(st.sampled_from(EVICTIONS)),
+        draw.draw(st.integers(1, 3)),
+        draw.draw(st.sampled_from(["exclude", "order"])),
+        draw.draw(st.sampled_from(["uniform", "popularity"])),
+    )
 
 
 FEATURES = {
@@ -231,11 +250,11 @@ def arrays(data):
     for i, day in enumerate(data.days):
         found |= {f"day {i}/{name}": v for name, v in day.samples.arrays().items()}
         found |= {f"log {i}/{name}": v for name, v in day.behaviors["hist"].arrays().items()}
-        found |= {f"own {i}": day.is_own["hist"], f"items {i}": day.item_numbers}
-    for name in ("number", "last_seen", "count", "issued"):
+        found |= {f"own {i}": day.is_own["hist"], f"items {i}": day.item_keys}
+    for name in ("key", "last_seen", "count"):
         found[f"catalog/{name}"] = getattr(data.catalog, name)
     found |= {f"catalog/{name}": np.asarray(v) for name, v in data.catalog.values.items()}
-    return found | {"items": data.item_numbers}
+    return found | {"items": data.item_keys}
 
 
 def assert_equal(one, other):
@@ -326,6 +345,21 @@ def test_given_negatives():
         assert numbers(samples.columns["number"][samples.label == 0]) == list(rows["other"][given])
     with pytest.raises(ValueError, match=r"'other' must hold an item of the catalog .* 999 in row"):
         data.append(clicks(3).assign(other=999))
+
+
+def test_an_item_that_comes_back_is_not_drawn_for_users_who_met_it():
+    def log(day, users, items):
+        columns = {"user": list(users), "time": clicks(0)["time"].max() + day * DAY}
+        return pd.DataFrame(columns | {"item": items, "number": np.array(items, float)})
+
+    first = clicks(0)
+    user, item = first["user"].iloc[0], int(first["item"].iloc[0])
+    data = prepared(first, negatives=20).append(log(9, "bcd", [100, 101, 102]), max_age=2)
+    assert set(data.catalog.items) == {100, 101, 102}
+    day = data.append(log(10, ["e", user], [item, 103])).days[-1]
+    samples = day.samples
+    assert samples.label.sum() == 1
+    assert set(numbers(samples.columns["number"][samples.label == 0])) == {100, 101, 102}
 
 
 def test_items_of_a_table_are_drawn_and_replace_features():

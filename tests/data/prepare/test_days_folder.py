@@ -19,18 +19,34 @@ KILLED = """
 import os, pathlib, signal, sys
 
 import numpy as np
-from keras_din.data import PreparedData, append_to_folder, prepare_impressions
-from tests.data.prepare.shared import a_day
+from keras_din.data import (
+    PreparedData, append_to_folder, prepare_impressions, prepare_interactions
+)
+from tests.data.prepare import shared
 
 folder = pathlib.Path(sys.argv[1])
-columns = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 4}
+columns = {"user": "user", "time": "time", "target": ["item"], "dim": 4}
+
+def a_day(day):
+    if sys.argv[2] == "impressions":
+        return shared.a_day(day)
+    return shared.a_day(day, items=12)[["user", "time", "item"]]
+
+def prepared():
+    if sys.argv[2] == "impressions":
+        return prepare_impressions(a_day(0), label="click", **columns)
+    return prepare_interactions(a_day(0), **columns)
 
 def contents(data):
     rows = [len(day.samples) for day in data.days]
     events = [len(day.behaviors["hist"]) for day in data.days]
     entries = data.spec.features["item"].vocabulary
     counts = data.vocabularies["item"].count.sum()
-    return rows, events, entries, int(counts), data.deliveries
+    items = None
+    if data.catalog is not None:
+        items = data.catalog.items.tolist(), data.catalog.key.tolist()
+        items = *items, [day.item_keys.tolist() for day in data.days]
+    return rows, events, entries, int(counts), data.deliveries, items
 
 def in_a_child(function):
     child = os.fork()
@@ -43,7 +59,7 @@ def in_a_child(function):
     return os.waitpid(child, 0)[1]
 
 def prepare():
-    prepare_impressions(a_day(0), **columns).save(folder / "data")
+    prepared().save(folder / "data")
     append_to_folder(folder / "data", a_day(1))
     return True
 
@@ -64,7 +80,7 @@ def append(kill_at):
     return True
 
 def check():
-    before = prepare_impressions(a_day(0), **columns).append(a_day(1))
+    before = prepared().append(a_day(1))
     after = before.append(a_day(2), max_values=6)
     found = contents(PreparedData.load(folder / "data"))
     assert found in (contents(before), contents(after)), found
@@ -73,7 +89,7 @@ def check():
 assert in_a_child(prepare) == 0
 kills = 0
 while True:
-    kills += 1
+    kills += 1 if sys.argv[2] == "impressions" else 4
     status = in_a_child(lambda: append(kills))
     done = in_a_child(check)
     assert os.WIFEXITED(done) and os.WEXITSTATUS(done) in (0, 1), done
@@ -89,8 +105,9 @@ print(kills - 1)
 """
 
 
-def test_an_append_that_is_killed_leaves_the_old_or_the_new_data(tmp_path):
-    words = [sys.executable, "-c", KILLED, str(tmp_path)]
+@pytest.mark.parametrize("kind", ["impressions", "behaviors"])
+def test_an_append_that_is_killed_leaves_the_old_or_the_new_data(tmp_path, kind):
+    words = [sys.executable, "-c", KILLED, str(tmp_path), kind]
     done = subprocess.run(words, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) >= 30
