@@ -124,7 +124,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         user=log_format.user,
         time=log_format.time,
         labels=log_format.flags,
-        rules=LabelRules.of({each: log_format.labels[each.name] for each in data.spec.labels}),
+        rules=_label_rules(data, log_format),
         weight=log_format.weight,
         required=[columns.item, *log_format.ids[1:]],
         time_unit=log_format.time_unit,
@@ -133,6 +133,12 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         duplicates=log_format.duplicates,
     )
     return events, report, columns
+
+
+def _label_rules(data, log_format: LogFormat) -> LabelRules:
+    """Returns the rules of the labels of the log. A log of behaviors has none."""
+    columns = log_format.labels
+    return LabelRules.of({e: columns[e.name] for e in data.spec.labels if e.name in columns})
 
 
 def _check_tables(data, source, needed: list, tables: dict) -> None:

@@ -205,11 +205,11 @@ def test_an_append_reads_no_column_of_the_log_as_a_whole(tmp_path):
     folder = tmp_path / "data"
     prepare_impressions(a_day(0), **COLUMNS).save(folder)
     part = next((folder / "parts").iterdir())
-    for file, value in ((part / "labels" / "click.npy", 7), (part / "time.npy", 2**62)):
+    for file, value in ((part / "labels" / "click.npy", np.inf), (part / "time.npy", 2**62)):
         values = np.load(file)
         values[0] = value
         np.save(file, values)
-    with pytest.raises(ValueError, match=r"must be 0 or 1\. Received: 7 in row 0"):
+    with pytest.raises(ValueError, match=r"must be a finite number, .*Received: inf in row 0"):
         PreparedData.load(folder)
     for day in (1, 2):
         data = append_to_folder(folder, a_day(day))
