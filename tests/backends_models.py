@@ -36,12 +36,16 @@ ACROSS_IMAGE = Vector(
 )
 
 
+ACROSS_MOOD = Vector("mood", 2, project_to=3)  # One per candidate and behavior.
+
+
 ACROSS_SPEC = FeatureSpec(
-    target=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE],
+    context=[Vector("query", 3)],
+    target=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE, ACROSS_MOOD],
     sequences=[
         Sequence(
             "hist",
-            of=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE],
+            of=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE, ACROSS_MOOD],
             side_features=[
                 Numeric("time", mean=1.0, std=0.5, transform="log1p"),
                 Numeric("dwell", mean=1.0, std=0.5, transform="clip", limits=(-1, 2)),

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from keras_din import MODELS
-from keras_din.features import POOLINGS, Bag, Categorical, FeatureSpec, Numeric, Sequence
+from keras_din.features import POOLINGS, Bag, Categorical, FeatureSpec, Numeric, Sequence, Vector
 
 
 def one_width(spec, dim=8):
@@ -109,6 +109,8 @@ def random_batch(spec, seed=0, batch=4, candidates=1, time=5, real=0.6, values_o
         shape = shapes[info.role]
         if isinstance(info.feature, Numeric):
             values = rng.normal(size=shape).astype("float32")
+        elif isinstance(info.feature, Vector):
+            values = rng.normal(size=(*shape, info.feature.size)).astype("float32")
         elif isinstance(info.feature, Bag):
             shape = (*shape, values_of_a_bag)
             values = rng.integers(1, info.feature.table.values.size, shape).astype("int32")

@@ -344,6 +344,8 @@ def test_files_of_tensorflow_are_loaded_by_other_backends(backend, tmp_path):
     x = random_batch(ACROSS_SPEC, candidates=2)
     for number, index in {"hist_price": "hist_item", "hist_time": "hist_item"}.items():
         x[number] = np.where(x[index] == 0, np.nan, x[number]).astype("float32")
+    x["query"][0, 1] = x["mood"][1, 0, 0] = np.inf  # Missing vectors, and padding.
+    x["hist_mood"][x["hist_item"] == 0] = np.nan
     np.savez(tmp_path / "x.npz", **x)
     for name in names:
         model = randomized(ZOO[name](ACROSS_SPEC), scale=0.3)

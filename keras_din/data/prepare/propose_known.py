@@ -113,7 +113,7 @@ def _rank_correlation(values: np.ndarray, column: np.ndarray) -> float:
     ranks = [pd.Series(each).rank().to_numpy() for each in (values, column)]
     if any(np.ptp(each) == 0 for each in ranks):
         return 0.0
-    return abs(float(np.corrcoef(*ranks)[0, 1]))
+    return abs(float(np.corrcoef(ranks[0], ranks[1])[0, 1]))
 
 
 def _is_one_to_one(values: np.ndarray, column: np.ndarray) -> bool:
