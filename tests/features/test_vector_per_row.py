@@ -186,6 +186,13 @@ def test_bad_cells_are_kept_aside_with_their_lines():
         prepared(log)
 
 
+def test_a_name_instead_of_a_feature():
+    with pytest.raises(
+        ValueError, match=r"pass the feature `Vector\('query', 3\)`.*--vector query=3"
+    ):
+        prepared(context=["query"])
+
+
 def test_projection_and_padding():
     item = kd.Categorical("item", 10, dim=2)
     spec = kd.FeatureSpec(

@@ -223,7 +223,9 @@ def _check_cells(
             continue
         if name in bags and (several or bags[name] is not None):
             frame[name], wrong = bag_cells(frame[name], bags[name])
-            reason = Reason(f"{name!r} holds no strings or integers")
+            reason = Reason(
+                f"{name!r} holds no strings or integers", "", _vector_remedy(frame[wrong], name)
+            )
             bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], reason))
             frame = frame[~wrong].copy()
         elif several:
@@ -232,6 +234,19 @@ def _check_cells(
                 f"Received: {type(first).__name__} {first!r}."
             )
     return Table(frame, bad)
+
+
+def _vector_remedy(rows: pd.DataFrame, name: str) -> str:
+    """Returns what to do if a column of bags has vectors of numbers."""
+    cell = rows[name].iloc[0] if len(rows) else None
+    if not isinstance(cell, (list, tuple, np.ndarray)) or not len(cell):
+        return ""
+    if not all(isinstance(value, (float, np.floating)) for value in cell):
+        return ""
+    return (
+        f"If it holds vectors of numbers, pass the feature `Vector({name!r}, {len(cell)})` (on the "
+        f"command line `--vector {name}={len(cell)}`)."
+    )
 
 
 def _first(values: pd.Series):

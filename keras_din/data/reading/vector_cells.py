@@ -15,6 +15,12 @@ _LARGEST_FLOAT16 = 65504.0
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
+_SEPARATOR = (
+    "If another separator than {0!r} is between the numbers, name it in `bags`, as in "
+    "`bags={{{1!r}: ' '}}` (on the command line `--separator`)."
+)
+
+
 class VectorCell(bytes):
     """A vector as the bytes of its float32 numbers, which can be compared and need little memory.
 
@@ -104,12 +110,14 @@ def _convert(feature: Vector, name, cell, separator: str | None) -> tuple:
     if isinstance(cell, VectorCell):
         return cell, None
     kind = f"{name!r} is not a vector of {feature.size} finite numbers"
+    remedy = ""
     if isinstance(cell, str) and separator is not None:
         cell = cell.split(separator)
+        remedy = _SEPARATOR.format(separator, name) if len(cell) == 1 else ""
     if isinstance(cell, str) or not isinstance(cell, (list, tuple, np.ndarray)):
         return None, Reason(kind, f"{kind}: {format_value(cell)}")
     if len(cell) != feature.size:
-        return None, Reason(kind, f"{kind}: {len(cell)} numbers")
+        return None, Reason(kind, f"{kind}: {len(cell)} numbers", remedy)
     numbers = [_to_number(value) for value in cell]
     for value, number in zip(cell, numbers, strict=True):
         if number is None or not abs(number) <= _largest(feature):

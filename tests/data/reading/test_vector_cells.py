@@ -75,6 +75,13 @@ def test_reasons(cell, reason):
     assert cells.notna().tolist() == [False, True]
 
 
+def test_remedy_names_the_separator():
+    _, (reason, other) = vector_cells(Q, column("1,2,3", "1|2"), "|")
+    assert "another separator than '|'" in reason.remedy
+    assert "`bags={'q': ' '}`" in reason.remedy
+    assert other.remedy == ""
+
+
 def test_float32_has_a_wider_range():
     feature = kd.Vector("q", 3, storage="float32")
     cells, reasons = vector_cells(feature, column([1, 2, 70_000], [1e39, 0, 0]), "|")
