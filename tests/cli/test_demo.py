@@ -9,6 +9,7 @@ import pytest
 import keras_din.data
 from keras_din.cli import demo, main
 from keras_din.data import PreparedData, load_kuairand, synthetic_log
+from keras_din.training import load_run
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def quick(monkeypatch):
     small = functools.partial(synthetic_log, 300, 16, interests=2, categories=10)
     monkeypatch.setattr(keras_din.data, "load_kuairand", few)
     monkeypatch.setattr(keras_din.data, "synthetic_log", small)
-    for settings in demo.SETTINGS.values():
+    for settings in (*demo.SETTINGS.values(), demo.COUNTS_SETTINGS):
         monkeypatch.setitem(settings, "epochs", 1)
 
 
@@ -36,6 +37,8 @@ def test_demo_runs_twice(quick, checked_by_one_process, tmp_path, monkeypatch, c
         "base",
         "din",
         "best reachable",
+        "din_counts: DIN that also has the number of distinct categories",
+        "GAUC of din_counts minus GAUC of din:",
         "GAUC",
         "scored with the SavedModel",
     ):
@@ -45,6 +48,15 @@ def test_demo_runs_twice(quick, checked_by_one_process, tmp_path, monkeypatch, c
         assert json.loads((version / "keras_din.json").read_text())["model"] == "din"
         for model in demo.MODELS:
             assert (tmp_path / "runs" / "demo" / name / model / "result.json").is_file()
+    counts = tmp_path / "runs" / "demo" / "synthetic" / demo.COUNTS
+    assert json.loads((counts / "run.json").read_text())["arguments"]["monitor"] == "logloss"
+    assert list(load_run(counts).spec.features) == [
+        "categories",
+        "item_id",
+        "cate_id",
+        "category_seen",
+    ]
+    assert not (tmp_path / "runs" / "demo" / "kuairand" / demo.COUNTS).exists()
 
     keras.backend.clear_session()
     monkeypatch.setattr(demo, "MODELS", ("base", "din"))

@@ -1,0 +1,1 @@
+"""What calibration on validation is worth on the test part of real logs."""
