@@ -126,7 +126,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         labels=log_format.flags,
         rules=_label_rules(data, log_format),
         weight=log_format.weight,
-        required=[columns.item, *log_format.ids[1:]],
+        required=[columns.item, *([log_format.request] if log_format.request else [])],
         time_unit=log_format.time_unit,
         time_format=log_format.time_format,
         label_map=log_format.label_map,

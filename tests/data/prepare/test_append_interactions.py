@@ -343,6 +343,8 @@ def test_given_negatives():
         samples, rows = data.days[i].samples, log(i + 1)
         given = samples.line[samples.label == 0]
         assert numbers(samples.columns["number"][samples.label == 0]) == list(rows["other"][given])
+    first = clicks(3, rows=2).assign(user=["new", "other"], other=np.nan)
+    assert data.append(first).days[-1].report["rows_kept"] == 2  # They are no positives.
     with pytest.raises(ValueError, match=r"'other' must hold an item of the catalog .* 999 in row"):
         data.append(clicks(3).assign(other=999))
 
