@@ -429,7 +429,7 @@ def test_resume(folder, tmp_path, capsys):
             ["export", "{run}", "x", "--format", "onnx", "--order-by", "ctr"],
             r"belong to `--format savedmodel`\. Received: --order-by and --format onnx\.",
         ),
-        (["export", "{run}", "x", "--order-by", "buy"], "`order_by` must be one of 'ctr'"),
+        (["export", "{run}", "x", "--order-by", "buy"], "there is no output or label 'buy'"),
         (["predict", "{run}", "{data}", "ctr.txt"], "must end in .csv or .parquet"),
         (["evaluate", "{run}", "--json", "no/m.json"], "`--json` must be a file in a folder that"),
         (["predict", "{run}", "none.parquet", "ctr.csv"], "none.parquet"),
