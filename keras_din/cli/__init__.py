@@ -87,7 +87,7 @@ def main(arguments=None) -> int:
         interrupted.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(list(map(_as_value, words)))
+    options = _parse(list(map(_as_value, words)))
     try:
         if options.command not in _WITHOUT_RUN:
             _check_run(options.run)
@@ -99,6 +99,22 @@ def main(arguments=None) -> int:
         print(f"keras-din: error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _parse(words: list) -> argparse.Namespace:
+    """Parses the words of a command.
+
+    argparse takes the optional `data` of `update RUN [DATA]` only directly after RUN. Here it may
+    also stand after options.
+    """
+    command = parser()
+    options, others = command.parse_known_args(words)
+    is_data = len(others) == 1 and not others[0].startswith("-")
+    if is_data and getattr(options, "data", "") is None:
+        options.data, others = others[0], []
+    if others:
+        command.error(f"unrecognized arguments: {' '.join(others)}")
+    return options
 
 
 def _check_run(folder: str) -> None:

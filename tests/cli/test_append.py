@@ -143,7 +143,7 @@ def test_days_of_behaviors_are_learned_and_exported(tmp_path, capsys):
     new_users = behaviors(tmp_path, 2, user=np.arange(40) + 100)
     assert main(["append", data, new_users]) == 0
     capsys.readouterr()
-    assert main(["update", run, data, "--quiet"]) == 0
+    assert main(["update", run, "--quiet", data]) == 0
     assert "day 2: trained in" in capsys.readouterr().out
     first, second = read_days(run)
     assert first["rows"] == 80

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
-from keras_din.cli import COMMANDS, main
+from keras_din.cli import COMMANDS, _parse, main
 from keras_din.cli import train as train_command
 from keras_din.data import PreparedData, prepare_impressions, prepare_interactions
 from keras_din.features import Bag
@@ -539,3 +539,13 @@ def test_help_and_invalid_arguments_do_not_import_tensorflow(tmp_path):
 def test_train_offers_all_models_and_monitors():
     assert tuple(MODELS) == train_command.MODELS
     assert MONITORS == train_command.MONITORS
+
+
+def test_the_data_of_an_update_may_stand_after_options(tmp_path, capsys):
+    assert _parse(["update", "run", "--quiet", "data"]).data == "data"
+    assert _parse(["update", "run", "data", "--quiet"]).data == "data"
+    assert _parse(["update", "run", "--quiet"]).data is None
+    for words in (["run", "data", "--quiet", "more"], ["run", "--quiet", "--quite"]):
+        with pytest.raises(SystemExit):
+            main(["update", *words])
+        assert f"unrecognized arguments: {words[-1]}" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Appends another log, such as the next day's, to prepared data."""
 
 import dataclasses
+import re
+import time as clock
 from typing import Any
 
 import pandas as pd
@@ -24,6 +26,12 @@ from keras_din.data.reading.source import as_source, as_sources
 from keras_din.data.reading.times import ORDER, times_have_zones
 
 LATE = ("insert", "refuse")
+_DAY = 86_400  # Seconds.
+# Arguments that errors of reading name, and that only the functions that prepare data have.
+_OF_PREPARE = (
+    *("sep", "header", "names", "label_map", "duplicates", "time_unit", "time_format"),
+    *("bags", "numeric", "categorical"),
+)
 # What `times_have_zones` returns.
 _TIMES = {
     (): "numbers",
@@ -57,8 +65,11 @@ def append_log(
         log_format = dataclasses.replace(log_format, max_bad=check_max_bad(max_bad))
     one_of("late", late, LATE)
     items, users = as_sources((items, users), log_format.sep)
-    events, of_tables, columns = _read(data, source, items, users, log_format)
-    columns.kinds()  # Refuses text with digits among numbers, such as 12,5.
+    try:
+        events, of_tables, columns = _read(data, source, items, users, log_format)
+        columns.kinds()  # Refuses text with digits among numbers, such as 12,5.
+    except ValueError as error:
+        raise _with_note(error) from error
     found = find_deliveries(events, [columns.item, *log_format.ids])
     events, entries, left_out = without_known(events, found, data.deliveries)
     if left_out:
@@ -80,12 +91,38 @@ def append_log(
         late,
         eviction,
     )
+    if log_format.time_unit != ORDER:
+        _print_if_future(data.last_time, log.last_time)
     day, known = (impressions_day if log_format.negatives is None else interactions_day)(log)
     return day, dataclasses.replace(
         known,
         deliveries=[*data.deliveries, *entries],
         known_last_time=max(data.last_time, log.last_time),
     )
+
+
+def _with_note(error: ValueError) -> ValueError:
+    """Returns an error that says which of the arguments that it names `append` does not have."""
+    named = [name for name in _OF_PREPARE if re.search(rf"`{name}\b", str(error))]
+    if not named:
+        return error
+    return ValueError(
+        f"{error} {', '.join(f'`{name}`' for name in named)} "
+        f"{'is an argument' if len(named) == 1 else 'are arguments'} of the function that prepared "
+        "the data, and `append` reads further logs in the same way: change the log, or prepare all "
+        "days again."
+    )
+
+
+def _print_if_future(before: int, last: int) -> None:
+    """Prints a notice if a log ends in the future, which makes all later days late."""
+    latest = int((clock.time() + _DAY) * 1_000_000)
+    if last > latest >= before:
+        print(
+            f"the last time of the log is in the future, {pd.Timestamp(last, unit='us')}: rows of "
+            "later logs before it are late",
+            flush=True,
+        )
 
 
 def _log_format(data) -> LogFormat:

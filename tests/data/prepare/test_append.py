@@ -381,3 +381,25 @@ def test_numbers_in_another_notation_are_refused(tmp_path, as_file):
         log = tmp_path / "log.csv"
     with pytest.raises(ValueError, match=r"'price' must hold numbers .* Received: '12,5' in line"):
         data.append(log)
+
+
+def test_errors_tell_which_arguments_append_does_not_have(two_days):
+    log = a_day(2).assign(click=2)
+    with pytest.raises(ValueError, match=r"`label_map` is an argument of the function that prep"):
+        two_days.append(log)
+    twice = pd.concat([a_day(2)] * 2)
+    data = prepared(a_day(0), duplicates=None, request="user")
+    with pytest.raises(ValueError, match=r"`duplicates` is an argument .*change the log, or prep"):
+        data.append(twice)
+    with pytest.raises(ValueError, match="max_bad") as error:
+        two_days.append(log.assign(click=[0, 1] * 4 + [7] * 8))
+    assert "`max_bad` is an argument" not in str(error.value)  # `append` has it.
+
+
+def test_a_last_time_in_the_future_is_printed(two_days, capsys):
+    two_days.append(a_day(2))
+    assert "in the future" not in capsys.readouterr().out
+    far = two_days.append(a_day(2).assign(time=2**32))
+    assert "last time of the log is in the future, 2106-02-07" in capsys.readouterr().out
+    assert far.append(a_day(3)).days[-1].report["rows_late"] == 16
+    assert "in the future" not in capsys.readouterr().out
