@@ -340,13 +340,18 @@ def test_bad_rows_with_histories(column, value, message):
 def test_appended_days_and_scored_logs(data):
     grown = data.append(a_log(1))
     x = batch(data)
-    joined = grown.days[-1]
-    assert joined.samples.columns["query"].dtype == np.float16
-    assert joined.report["values_missing"] == {"query": 2}
+    day = grown.days[-1]
+    assert day.samples.columns["query"].dtype == np.float16
+    assert day.report["values_missing"] == {"query": 2}
     model = kd.build_base(data.spec, hidden_units=(4,))
     before = model.predict_on_batch(x)
     kd.grow(model, data.spec, grown.spec)
     np.testing.assert_array_equal(model.predict_on_batch(x), before)
+    joined = batch(grown.joined())
+    assert joined["query"].shape == (120, 3)
+    assert joined["hist_mood"].shape[2:] == (2,)
+    replayed = grown.day_with_replay(0, 0.5, 0)
+    assert batch(replayed)["image"].shape[1:] == (1, 2)
     # Behaviors of the data and of the log, which the data has already.
     of_log = {"user": "user", "time": "time", "sequences": {"hist": "click"}}
     scored = log_to_samples(a_log(), data.spec, data, **of_log)
