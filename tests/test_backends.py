@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import keras_din as kd
+from keras_din.calibration import calibrate
 from tests.backends_models import ACROSS_SPEC, BUILDERS
+from tests.calibration.shared import arrays_of, dataset_of, model_of
 from tests.models.history_spec import SPEC as HISTORY
 from tests.models.history_spec import a_batch
 from tests.models.shared import BAGS, SPEC, randomized
@@ -411,3 +413,31 @@ print("grown")
 def test_models_grow(backend):
     skip_if_missing(backend)
     run_in_backend(backend, GROWTH, last_line="grown")
+
+
+CALIBRATED = """
+import sys
+import numpy as np, keras, keras_din
+from keras_din.calibration import calibrate
+from tests.calibration.shared import arrays_of, dataset_of, model_of
+assert keras.backend.backend() == sys.argv[1]
+x, y = arrays_of(rows=500)
+loaded = keras.saving.load_model(sys.argv[2])
+expected = np.load(sys.argv[3])
+# Logits from rounded probabilities differ in the last digits, and some segments are steep.
+np.testing.assert_allclose(loaded.predict_on_batch(x), expected, rtol=1e-3)
+own = calibrate(model_of(), dataset_of(x, y), by="tab")
+np.testing.assert_allclose(own.predict_on_batch(x), expected, rtol=1e-3)
+print("calibrated alike")
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_calibrated_model_is_the_same(backend, tmp_path):
+    skip_if_missing(backend)
+    x, y = arrays_of(rows=500)
+    model = calibrate(model_of(), dataset_of(x, y), by="tab")
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "outputs.npy", np.asarray(model(x)))
+    words = tmp_path / "model.keras", tmp_path / "outputs.npy"
+    run_in_backend(backend, CALIBRATED, *words, last_line="calibrated alike")

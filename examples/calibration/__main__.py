@@ -11,7 +11,8 @@ loaded as in `examples.reproduce`; other runs in it are left out. Without `--run
 with the defaults for each seed, or read from `runs/calibration` if it is there.
 
 The goal is a test ECE of at most .01, with 10 bins of equal size, and a calibration within 3 %, if
-validation and test come from the same days. So the table has the share of test rows that are from
+validation and test come from the same days. `ece of noise` is the ECE that exact click rates would
+have on as many rows. So the table has the share of test rows that are from
 days of validation. Where days differ, click rates may drift, which no curve can know.
 """
 
@@ -99,6 +100,7 @@ def measure(name: str, label: str, run, data, by: str | None, training: dict) ->
                 for when in ("before", "after")
             }
             | {
+                "ece of noise": noise(data.parts["test"].label),
                 "GAUC": gauc,
                 "GAUC change": evaluate(model, test)["gauc"] - gauc,
                 "test rows on days of validation": same_days(data),
@@ -107,6 +109,16 @@ def measure(name: str, label: str, run, data, by: str | None, training: dict) ->
         )
         print(lines[-1], flush=True)
     return lines
+
+
+def noise(labels) -> float:
+    """Returns the expected ECE of exact click rates, if the 10 bins had the same click rate.
+
+    The error of a bin's click rate is normal, so its mean absolute value is `sqrt(2 / pi)` times
+    its standard deviation.
+    """
+    rate = np.mean(labels, dtype="float64")
+    return float(np.sqrt(2 / np.pi * 10 * rate * (1 - rate) / len(labels)))
 
 
 def same_days(data) -> float:

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from examples.calibration import __main__ as calibration
 from examples.reproduce.sources import SOURCES
+from keras_din import metrics
 from keras_din.data import PreparedData, load_kuairand
 
 
@@ -42,6 +44,16 @@ def test_command(small, tmp_path, capsys):
     with pytest.raises(SystemExit):
         calibration.main(["beauty"])
     assert "--folder is required" in capsys.readouterr().err
+
+
+def test_noise_is_the_error_of_exact_click_rates():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.2, 0.4, 4000)
+    found = [
+        metrics.expected_calibration_error((rng.random(4000) < p).astype(int), p) for _ in range(40)
+    ]
+    labels = (rng.random(4000) < p).astype(int)
+    assert np.mean(found) == pytest.approx(calibration.noise(labels), rel=0.1)
 
 
 def test_same_days_by_hand(small):
