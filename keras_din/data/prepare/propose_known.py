@@ -1,5 +1,7 @@
 """Finds what the data has already: a proposed feature under another name, and names in use."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -21,7 +23,6 @@ from keras_din.features import (
     Vector,
     feature_from_entry,
     id_feature,
-    per_kind,
     places_of_entry,
 )
 from keras_din.time_index import in_units, numpy_indices
@@ -121,7 +122,7 @@ def _is_one_to_one(values: np.ndarray, column: np.ndarray) -> bool:
     return len(pairs.drop_duplicates()) == pairs["values"].nunique() == pairs["column"].nunique()
 
 
-@per_kind
+@functools.singledispatch
 def values_in_training(feature, data):
     """Computes the values of a feature for some training rows.
 
@@ -130,15 +131,9 @@ def values_in_training(feature, data):
         data: The `PreparedData`.
 
     Returns:
-        `(rows, values)`, `(rows,)` each: numbers of training rows, and the values. Or `None` if
-        the feature has no values of rows.
+        `(rows, values)`, `(rows,)` each: numbers of training rows, and the values. Or `None` for a
+        kind whose values are not compared with columns.
     """
-
-
-@values_in_training.register(Elapsed)
-@values_in_training.register(LastMatch)
-@values_in_training.register(Vector)
-def _(feature, data):
     return None
 
 
