@@ -80,6 +80,7 @@ def train(
     Training writes these files to the folder: `run.json` (the arguments), `spec.json`,
     `metrics.csv` (one line per evaluation, epochs from 1), `best.keras` (the model with the best
     evaluation), a checkpoint after each epoch and each evaluation, and at the end `result.json`.
+    With `calibrate` also the files of `calibrate_run`.
     If the process is killed, `resume=True` continues from the last checkpoint. The weights at the
     end are the same as without the interruption.
 
