@@ -1,13 +1,16 @@
 """Recognizes logs that were read before, file by file, also the start of a file that has grown."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
+from keras_din.data.reading.columns import is_text_categories
 from keras_din.data.reading.file_lines import get_file_lines
 from keras_din.data.reading.table import Events
 from keras_din.data.reading.times import time_range
+from keras_din.data.store.arrays import chunks
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # Odd, so that no bit is lost.
 
@@ -20,7 +23,7 @@ class Deliveries:
         entries: The number of rows and a checksum of each, which ignores the order of its rows.
         whole: The same of all files together.
         names: The files, or `["the log"]`.
-        of_row: int64 `(rows,)`, the number of each row's file.
+        of_row: int32 `(rows,)`, the number of each row's file.
         hashes: uint64 `(rows,)`, a hash of each row.
     """
 
@@ -44,22 +47,32 @@ def find_deliveries(events: Events, ids: list) -> Deliveries:
         ids: The columns of users, items and requests. Times and labels are compared too.
     """
     lines = get_file_lines(events.frame)
-    of_row, names = np.zeros(len(events.time), np.int64), ["the log"]
-    if lines is not None:
-        _, files = lines.find(events.frame.index.to_numpy())
-        of_row, names = pd.factorize(files)
-    rows = np.zeros(len(of_row), np.uint64)
-    columns = [*(events.frame[name] for name in ids), events.time, *events.labels.values()]
-    for column in columns:
-        # Not a sum alone, which would be the same for other pairs of values.
-        rows = pd.util.hash_array(rows * _FACTOR ^ _hash(pd.Series(column)))
-    entries = [_entry(rows[of_row == number]) for number in range(len(names))]
-    return Deliveries(entries, _entry(rows), list(names), of_row, rows)
-
-
-def _entry(hashes: np.ndarray) -> list:
-    """The number of rows and a checksum, as values that JSON supports."""
-    return [len(hashes), _checksum(int(hashes.sum(dtype=np.uint64)))]
+    rows, names = len(events.time), ["the log"] if lines is None else lines.files
+    of_row, hashes = np.zeros(rows, np.int32), np.empty(rows, np.uint64)
+    counts, sums = np.zeros(len(names), np.int64), np.zeros(len(names), np.uint64)
+    position = events.frame.index.to_numpy()
+    columns = [events.frame[name] for name in ids]
+    columns += [pd.Series(each, copy=False) for each in (events.time, *events.labels.values())]
+    hashers = [_hasher(column) for column in columns]
+    for part in chunks(rows):
+        if lines is not None:
+            of_row[part] = lines.numbers(position[part])
+        found = np.zeros(part.stop - part.start, np.uint64)
+        for hash_of in hashers:
+            # Not a sum alone, which would be the same for other pairs of values.
+            found = pd.util.hash_array(found * _FACTOR ^ hash_of(part))
+        hashes[part] = found
+        counts += np.bincount(of_row[part], minlength=len(names))
+        for shift in (0, 16, 32, 48):  # Sums of a few bits are exact as floats.
+            bits = (found >> np.uint64(shift) & np.uint64(0xFFFF)).astype(np.float64)
+            total = np.bincount(of_row[part], bits, minlength=len(names)).astype(np.uint64)
+            sums += total << np.uint64(shift)
+    used = np.flatnonzero(counts)
+    number = np.zeros(len(names), np.int32)
+    number[used] = np.arange(len(used))
+    entries = [[int(counts[i]), _checksum(int(sums[i]))] for i in used]
+    whole = [rows, _checksum(int(sums.sum(dtype=np.uint64)))]
+    return Deliveries(entries, whole, [names[i] for i in used], number[of_row], hashes)
 
 
 def _checksum(total: int) -> str:
@@ -132,11 +145,21 @@ def _known_start(hashes: np.ndarray, known: list) -> int:
         size = max(ends)
 
 
-def _hash(values: pd.Series) -> np.ndarray:
-    """A hash of each value, uint64 `(rows,)`, the same for all types that hold the same values."""
+def _hasher(values: pd.Series) -> Callable:
+    """Returns the function from a slice of rows to a hash of each value, uint64 `(rows,)`.
+
+    A hash is the same for all types that hold the same values.
+    """
     if pd.api.types.is_numeric_dtype(values.dtype):
         kind = np.int64 if pd.api.types.is_integer_dtype(values.dtype) else np.float64
-        return pd.util.hash_array(values.to_numpy(kind))
-    codes, distinct = pd.factorize(values)
-    hashes = pd.util.hash_array(np.array([str(value) for value in distinct], object))
-    return np.append(hashes, np.uint64(0))[codes]
+        if isinstance(values.dtype, np.dtype):
+            return lambda part: pd.util.hash_array(values.iloc[part].to_numpy(kind))
+        return lambda part: pd.util.hash_array(values.iloc[part].to_numpy(kind, na_value=0))
+    if is_text_categories(values.dtype):
+        codes, distinct = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, distinct = pd.factorize(values)
+    text = np.array([str(value) for value in distinct], object)
+    hashes = pd.util.hash_array(text, categorize=False)
+    hashes = np.append(hashes, np.uint64(0))  # Of missing values, whose code is -1.
+    return lambda part: hashes[codes[part]]

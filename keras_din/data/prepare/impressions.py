@@ -309,6 +309,7 @@ def prepare_impressions(
         line=events.frame.index.to_numpy(),
     )
     parts = cut_into_parts(samples, part)
+    del samples  # The parts are copies, half of the memory.
     spec, of_vectors = prepared_vectors(spec, vectors, behaviors, parts.get("train"))
     report = {
         "kind": "impressions",

@@ -27,10 +27,19 @@ class FileLines:
         self._lines_before = np.array(lines_before, np.int64)
         self._first = first
 
+    @property
+    def files(self) -> list:
+        """The files."""
+        return list(self._files)
+
+    def numbers(self, positions) -> np.ndarray:
+        """Returns the number of the file of each position, int64 `(rows,)`."""
+        # A file without lines begins where the next one does, which is found.
+        return np.searchsorted(self._lines_before + self._first, positions, side="right") - 1
+
     def find(self, positions) -> tuple:
         """Returns `(lines, files)` of positions, both `(rows,)`."""
-        # A file without lines begins where the next one does, which is found.
-        number = np.searchsorted(self._lines_before + self._first, positions, side="right") - 1
+        number = self.numbers(positions)
         return positions - self._lines_before[number], self._files[number]
 
     def place(self, position) -> dict:

@@ -343,8 +343,9 @@ def test_given_negatives():
         samples, rows = data.days[i].samples, log(i + 1)
         given = samples.line[samples.label == 0]
         assert numbers(samples.columns["number"][samples.label == 0]) == list(rows["other"][given])
-    first = clicks(3, rows=2).assign(user=["new", "other"], other=np.nan)
-    assert data.append(first).days[-1].report["rows_kept"] == 2  # They are no positives.
+    first = clicks(3, rows=2).assign(user=["new", "other"])
+    for missing in ([np.nan, np.nan], pd.array([5, None], "Int64")):  # They are no positives.
+        assert data.append(first.assign(other=missing)).days[-1].report["rows_kept"] == 2
     with pytest.raises(ValueError, match=r"'other' must hold an item of the catalog .* 999 in row"):
         data.append(clicks(3).assign(other=999))
 

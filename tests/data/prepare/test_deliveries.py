@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from keras_din.data import PreparedData, append_to_folder, prepare_impressions
+from keras_din.data.store import arrays
 from tests.data.prepare.shared import a_day
 
 COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 2}
@@ -96,3 +97,11 @@ def test_files_that_were_concatenated(tmp_path):
     longer = data.append(pd.concat([a_day(1), a_day(2), a_day(3)], ignore_index=True))
     assert len(longer.days[-1].samples) == 16
     assert longer.days[-1].report["rows_read_before"] == {"the log": 32}
+
+
+def test_long_logs_are_read_in_pieces(tmp_path, monkeypatch):
+    log = written(tmp_path / "logs", [0, 1])
+    whole = prepare_impressions(log, **COLUMNS).deliveries
+    monkeypatch.setattr(arrays, "_ROWS_AT_ONCE", 5)
+    assert prepare_impressions(log, **COLUMNS).deliveries == whole
+    assert [rows for rows, _ in whole] == [16, 16, 32]
