@@ -17,7 +17,7 @@ from keras_din.checks import one_of
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
 from keras_din.layers import UncertaintyWeights
-from keras_din.losses import BinaryCrossentropy, MeanSquaredError
+from keras_din.losses import BinaryCrossentropy, MeanSquaredError, Poisson
 from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
 from keras_din.losses.ranking_loss import RankingLoss
@@ -27,6 +27,7 @@ from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerpri
 
 _Init = TypeVar("_Init", bound=Callable)
 _SQUARED = (MeanSquaredError, keras.losses.MeanSquaredError)
+_MAY_BE_NEGATIVE = (Poisson, keras.losses.Poisson)  # Lowest if the outputs are the labels.
 _MEANS = ("sum_over_batch_size", "mean")
 
 
@@ -221,12 +222,17 @@ class CTRModel(keras.Model):
         """Computes the sum of the losses of all outputs with learned weights."""
         self._compile_loss(y, y_pred, sample_weight)  # Updates the metric of each loss.
         weights = dict.fromkeys(y_pred) if sample_weight is None else sample_weight
-        losses, squared = {}, []
+        losses, squared, present = {}, [], {}
         for (output,), loss, *_ in self._compile_loss._flat_losses:
-            losses[output] = loss(y[output], y_pred[output], weights[output])
+            labels, weight = ops.cast(y[output], "float32"), weights[output]
+            losses[output] = loss(labels, y_pred[output], weight)
+            if isinstance(loss, _MAY_BE_NEGATIVE):
+                losses[output] = losses[output] - loss(labels, labels, weight)
             if isinstance(loss, _SQUARED):
                 squared.append(output)
-        total = self.uncertainty_weights(losses, squared=squared)
+            if weight is not None:
+                present[output] = ops.any(ops.not_equal(weight, 0))
+        total = self.uncertainty_weights(losses, squared=squared, present=present)
         return sum(map(self._aggregate_additional_loss, self.losses), total)
 
     def compute_loss_and_updates(self, *args, **kwargs):

@@ -11,7 +11,8 @@ class UncertaintyWeights(keras.layers.Layer):
     `output = sum_k c_k exp(-s_k) L_k + s_k / 2`, where `s_k = log sigma_k^2` is learned, initially
     0. `c_k` is 1/2 for squared errors, and 1 for all other losses, such as cross-entropies. At the
     minimum, the weight of a loss is `c_k exp(-s_k) = 1 / (2 L_k)`: an output that is hard to
-    predict weighs less.
+    predict weighs less. Losses must not be negative, or their weights would grow without a bound:
+    `CTRModel` passes the loss `Poisson` minus its lowest value, that of the labels as outputs.
 
     `CTRModel(inputs, outputs, label_weights="uncertainty")` has this layer and uses it in `fit`.
 
@@ -21,6 +22,8 @@ class UncertaintyWeights(keras.layers.Layer):
     Call arguments:
         losses: Name of each output -> its loss, a scalar.
         squared: Names of the outputs whose loss is a squared error.
+        present: Name of an output -> whether the batch has labels of it, a bool scalar. An output
+            without labels adds nothing, so its weight does not change. Defaults to `True` for all.
 
     Returns:
         Float32 scalar.
@@ -47,12 +50,15 @@ class UncertaintyWeights(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, losses, squared=()):
+    def call(self, losses, squared=(), present=None):
         terms = []
         for k, output in enumerate(self.outputs):
             s = self.log_variances[k]
             weight = (0.5 if output in squared else 1.0) * ops.exp(-s)
-            terms.append(weight * ops.cast(losses[output], "float32") + s / 2)
+            term = weight * ops.cast(losses[output], "float32") + s / 2
+            if output in (present or {}):
+                term = ops.where(present[output], term, ops.zeros_like(term))
+            terms.append(term)
         return sum(terms[1:], terms[0])
 
     @property

@@ -67,11 +67,48 @@ def test_weights_converge_to_the_uncertainty():
         layer.trainable = False
     model.compile(keras.optimizers.SGD(0.3), LOSSES)
     x, y = keras.tree.map_structure(lambda values: np.tile(values, (60, 1)), (X, Y))
-    model.fit(x, y, batch_size=2, verbose=0)
+    model.fit(x, y, batch_size=2, shuffle=False, verbose=0)
     losses = model.test_on_batch(X, Y, return_dict=True)
     found = model.uncertainty_weights.log_variances.numpy()
     expected = [math.log(2 * losses["ctr_loss"]), math.log(losses["seconds_loss"])]
     np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_output_without_labels_in_a_batch():
+    layer = UncertaintyWeights(["a", "b"])
+    layer.log_variances.assign([0.2, 0.4])
+    with tf.GradientTape() as tape:
+        losses = {"a": tf.constant(0.5), "b": tf.constant(0.0)}
+        total = layer(losses, present={"b": tf.constant(False)})
+    assert float(total) == pytest.approx(0.5 * math.exp(-0.2) + 0.1, rel=1e-6)
+    assert tape.gradient(total, layer.log_variances.value).numpy()[1] == 0
+    model = learned()
+    model.compile(keras.optimizers.SGD(0.3), LOSSES, run_eagerly=True)
+    model.train_on_batch(X, Y, {"ctr": np.ones((2, 2)), "seconds": np.zeros((2, 2))})
+    assert model.uncertainty_weights.current["seconds"] == 1
+    assert model.uncertainty_weights.current["ctr"] != 1
+
+
+@pytest.mark.parametrize("loss", [kd.losses.Poisson(), keras.losses.Poisson()])
+def test_loss_of_counts_is_not_negative(loss):
+    """A negative loss would let its weight grow without a bound."""
+    spec = kd.FeatureSpec(target=[ITEM], labels=["click", kd.Label("seconds", loss="poisson")])
+    model = learned(spec)
+    model.compile("sgd", {"ctr": BinaryCrossentropy(), "seconds": loss}, run_eagerly=True)
+    y = Y | {"seconds": np.array([[30, 0], [50, 2]])}  # Integers.
+    weight = np.array([[1.0, 1.0], [2.0, 0.0]])
+    outputs = {name: keras.ops.convert_to_numpy(value) for name, value in model(X).items()}
+    mu, t = outputs["seconds"], y["seconds"]
+    excess = mu - t * np.log(mu) - (t - t * np.log(np.maximum(t, 1e-7)))
+    losses = [
+        (weight * excess).sum() / 4,
+        float(BinaryCrossentropy()(y["ctr"], outputs["ctr"], weight)),
+    ]
+    if isinstance(loss, keras.losses.Poisson):
+        losses[0] *= 4 / 3  # Keras divides by the number of candidates.
+    found = model.test_on_batch(X, y, weight, return_dict=True)
+    assert found["loss"] == pytest.approx(sum(losses), rel=1e-4)
+    assert found["loss"] > 0
 
 
 def test_weights_are_saved_and_grown(tmp_path):
