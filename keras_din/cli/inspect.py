@@ -7,7 +7,7 @@ keras-din inspect exported_models/din/1795599111 --json
 import datetime
 import json
 
-from keras_din.cli.show import format_bytes, metrics_table
+from keras_din.cli.show import format_bytes, metrics_of_day, metrics_table
 
 _AXES = {"context": ("batch",), "behavior": ("batch", "time")}
 
@@ -218,10 +218,14 @@ def _count(entry: dict) -> str:
 def _metrics(metrics: dict, outputs: list) -> str:
     """The metrics of each part, or of one part, then all other entries."""
     # What was calibrated is in the description of the outputs.
-    metrics = {name: value for name, value in metrics.items() if name != "calibration"}
-    parts = {name: value for name, value in metrics.items() if isinstance(value, dict)}
-    others = {name: value for name, value in metrics.items() if name not in parts}
+    apart = ("calibration", "days", "label_weights")
+    parts = {name: values for name, values in metrics.items() if isinstance(values, dict)}
+    parts = {name: values for name, values in parts.items() if name not in apart}
+    parts |= {f"day {day['day']}": metrics_of_day(day) for day in metrics.get("days", ())}
+    others = {n: value for n, value in metrics.items() if n not in parts and n not in apart}
     lines = [metrics_table(parts, outputs)] if parts else []
+    if "label_weights" in metrics:
+        lines.append(f"weights of the labels: {_listed(metrics['label_weights'])}")
     if others:
         lines.append(f"metrics: {_listed(others)}")
     return "\n".join(lines) or "metrics: none were given"

@@ -12,11 +12,17 @@ COLUMNS = {
     "rmse": "RMSE",
     "mae": "MAE",
 }
+_FACTS_OF_DAY = ("day", "time_from", "time_to", "unknown", "sizes", "values", "seconds")
 
 
 def output_prefix(output: str, outputs) -> str:
     """The prefix of a line about an output; empty if there is only one output."""
     return f"{output}: " if len(outputs) > 1 else ""
+
+
+def metrics_of_day(day: dict) -> dict:
+    """Returns the metrics of an entry of `days` in the result of a run, without other facts."""
+    return {name: value for name, value in day.items() if name not in _FACTS_OF_DAY}
 
 
 def metrics_table(rows: dict, outputs=()) -> str:

@@ -9,7 +9,7 @@ If the command is interrupted, the next call continues with the day that was not
   keras-din export runs/din exported_models/din
 """
 
-from keras_din.cli.show import metrics_table
+from keras_din.cli.show import metrics_of_day, metrics_table
 
 
 def add_arguments(parser):
@@ -61,10 +61,7 @@ def run(options) -> None:
     if not days:
         print("no new days: the run has learned from all days of the data")
         return
-    names = ("day", "time_from", "time_to", "unknown", "sizes", "values", "seconds")
-    rows = {
-        f"day {day['day']}": {key: v for key, v in day.items() if key not in names} for day in days
-    }
+    rows = {f"day {day['day']}": metrics_of_day(day) for day in days}
     print("metrics of each day before the model learned from it:")
     print(metrics_table(rows, result.spec.outputs))
     for day in days:

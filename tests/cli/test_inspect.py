@@ -133,6 +133,27 @@ def test_metrics_that_are_null(version, tmp_path, capsys):
     assert "valid - 0.5000" in " ".join(text.split())
 
 
+def test_days_and_weights_of_labels(version, tmp_path, capsys):
+    version = shutil.copytree(version, tmp_path / "v")
+    description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
+    day = {"day": 1, "time_from": "2026-11-11", "auc": 0.5, "unknown": {"item": 0.1}, "seconds": 2}
+    description["metrics"] = {
+        "best_step": 10,
+        "label_weights": {"ctr": 0.5, "like": 1.25},
+        "valid": {"auc": 0.6},
+        "days": [day],
+    }
+    (version / "keras_din.json").write_text(json.dumps(description), encoding="utf-8")
+    text = screen_of(capsys, version)
+    table = " ".join(text.split())
+    assert "valid 0.6000" in table
+    assert "day 1 0.5000" in table
+    assert "weights of the labels: ctr 0.5, like 1.25" in text
+    assert "metrics: best_step 10\n" in text
+    assert "time_from" not in text
+    assert "{" not in text
+
+
 def test_mixed_precision_is_shown(version, tmp_path, capsys):
     version = shutil.copytree(version, tmp_path / "v")
     description = json.loads((version / "keras_din.json").read_text(encoding="utf-8"))
