@@ -35,6 +35,7 @@ if not _is_command():
         LastMatch,
         Match,
         Numeric,
+        Position,
         Sequence,
         Table,
         Vector,
@@ -54,6 +55,7 @@ if not _is_command():
         build_popularity,
         build_wide_deep,
     )
+    from keras_din.without_position import without_position
 
 if TYPE_CHECKING:
     from keras_din import calibration, data, plots
@@ -77,6 +79,7 @@ _OTHERS = (
     "keras_din.features",
     "keras_din.growth",
     "keras_din.models",
+    "keras_din.without_position",
 )
 
 
@@ -112,6 +115,7 @@ __all__ = [
     "MODELS",
     "Match",
     "Numeric",
+    "Position",
     "Sequence",
     "Table",
     "Vector",
@@ -137,4 +141,5 @@ __all__ = [
     "models",
     "optimizers",
     "plots",
+    "without_position",
 ]

@@ -33,7 +33,15 @@ from keras_din.layers import (
 )
 from keras_din.spec_fingerprint import fingerprint
 
-__all__ = ["Behaviors", "Embedded", "build_inputs", "embed", "read_inputs", "valid_mask"]
+__all__ = [
+    "Behaviors",
+    "Embedded",
+    "build_inputs",
+    "embed",
+    "position_input",
+    "read_inputs",
+    "valid_mask",
+]
 
 
 class Behaviors(NamedTuple):
@@ -63,11 +71,12 @@ class Embedded(NamedTuple):
             input has the values that the model computes, see `derived_values`.
         fields: Name in `FeatureSpec.fields` -> its embedding: `(batch, dim)` of context,
             `(batch, candidates, dim)` of target, and of behaviors the same form as
-            `Behaviors.keys`.
+            `Behaviors.keys`. A `Position` has none.
         context: List of the embeddings of the context, `(batch, dim)`.
         target: The concatenated embeddings of the target, `(batch, candidates, dim)`.
         target_mask: `(batch, candidates)`, `True` where a candidate is real.
         behaviors: List of `Behaviors`, one per sequence.
+        positions: `(batch, candidates)`, the input of the spec's `Position`, or `None`.
     """
 
     inputs: dict
@@ -77,6 +86,7 @@ class Embedded(NamedTuple):
     target: object
     target_mask: object
     behaviors: list
+    positions: object = None
 
 
 def build_inputs(spec: FeatureSpec) -> dict:
@@ -106,7 +116,8 @@ def build_inputs(spec: FeatureSpec) -> dict:
 def read_inputs(spec: FeatureSpec) -> tuple:
     """Creates the `keras.Input`s of a spec, and converts ragged inputs to dense tensors.
 
-    Models that are built on the dense tensors contain the fingerprint of the spec.
+    Models that are built on the dense tensors contain the fingerprint of the spec. A `Position`
+    has a layer of its own, so that a model without it does not depend on it.
 
     Args:
         spec: The features.
@@ -115,13 +126,31 @@ def read_inputs(spec: FeatureSpec) -> tuple:
         `(inputs, values)`: two dicts, name -> `keras.Input`, and name -> dense tensor. The second
         also has the features that the model computes from its inputs.
     """
-    inputs = build_inputs(spec)
-    values = RaggedToDense(fingerprint(spec), name="padded")(inputs)
+    inputs, position = build_inputs(spec), spec.position
+    if position is None:
+        values = RaggedToDense(fingerprint(spec), name="padded")(inputs)
+    else:
+        others = {name: tensor for name, tensor in inputs.items() if name != position.name}
+        values = RaggedToDense(fingerprint(spec.without_position()), name="padded")(others)
+        values |= _dense_position(spec, inputs[position.name])
     return inputs, values | {
         name: derived_values(info.feature, info, spec, values)
         for name, info in spec.fields.items()
         if not info.feature.has_input
     }
+
+
+def position_input(spec: FeatureSpec) -> tuple:
+    """Creates the `keras.Input` of the spec's `Position`: the input and the dense tensor.
+
+    It is for a spec of which a model already has the other inputs.
+    """
+    tensor = keras.Input((None,), dtype=spec.position.input_dtype, name=spec.position.name)
+    return tensor, _dense_position(spec, tensor)[spec.position.name]
+
+
+def _dense_position(spec: FeatureSpec, tensor) -> dict:
+    return RaggedToDense(fingerprint(spec), name="padded_position")({spec.position.name: tensor})
 
 
 def valid_mask(features, tensors):
@@ -147,6 +176,8 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         An `Embedded`.
     """
     inputs, values = read_inputs(spec)
+    positions = None if spec.position is None else values[spec.position.name]
+    spec = spec.without_position()
     tables = {
         name: Embedding(
             table.values.size,
@@ -207,6 +238,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
         target=join([fields[feature.name] for feature in spec.target]),
         target_mask=target_mask,
         behaviors=behaviors,
+        positions=positions,
     )
 
 

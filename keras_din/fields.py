@@ -38,6 +38,7 @@ def fields_of_one_width(spec, x, pooling="mean"):
     Raises:
         ValueError: If the embeddings of two features differ in `dim`.
     """
+    spec = spec.without_position()
     dims = {f.name: f.table.dim for f in spec.features.values() if f.table is not None}
     if len(set(dims.values())) > 1:
         raise ValueError(

@@ -9,7 +9,14 @@ from keras_din.checks import layer_sizes
 from keras_din.ctr_model import CTRModel
 from keras_din.features import DEFAULT_OUTPUT, FeatureSpec, Label, id_feature
 from keras_din.graph import operations_before
-from keras_din.layers import MLP, ClickProbability, Embedding, NumberOutput, ProductLogits
+from keras_din.layers import (
+    MLP,
+    ClickProbability,
+    Embedding,
+    NumberOutput,
+    PositionBias,
+    ProductLogits,
+)
 
 __all__ = [
     "bias_of_item",
@@ -89,6 +96,7 @@ def label_heads(
     activation="dice",
     dropout=0.0,
     bias=None,
+    positions=None,
 ):
     """Computes one `ctr_head` per label of a spec, all with the same parts.
 
@@ -102,35 +110,45 @@ def label_heads(
         activation: See `ctr_head`.
         dropout: See `ctr_head`.
         bias: See `ctr_head`. It requires a spec with one label.
+        positions: See `label_outputs`.
 
     Returns:
         The tensor of the single label, or a dict by the names of the outputs.
 
     Raises:
-        ValueError: If there is a bias and the spec has several labels.
+        ValueError: If there is a bias and the spec has several labels, or in the case of
+            `label_outputs`.
     """
     labels = spec.labels if bias is None else [only_label(spec)]
     logits = {
         label.name: head_logits(parts, target_mask, hidden_units, activation, dropout, bias, label)
         for label in labels
     }
-    return label_outputs(spec, logits, target_mask)
+    return label_outputs(spec, logits, target_mask, positions)
 
 
-def label_outputs(spec, logits, target_mask):
+def label_outputs(spec, logits, target_mask, positions=None):
     """Computes the outputs of all labels of a spec from their logits, see `label_output`.
 
     The output of a label that is given another one is the product of that label's output and of
-    the factor `sigmoid(logits)`, as in ESMM. It is computed from logits, see `ProductLogits`.
+    the factor `sigmoid(logits)`, as in ESMM. It is computed from logits, see `ProductLogits`. With
+    a `Position` in the spec, the outputs of labels of 0 and 1 without `given` have the factor
+    `p_seen(position)`, see `PositionBias`.
 
     Args:
         spec: A `FeatureSpec`.
         logits: Name of the label -> float tensor `(batch, candidates, 1)`.
         target_mask: Bool tensor `(batch, candidates)`, `True` where a candidate is real.
+        positions: Float tensor `(batch, candidates)`, the positions of the result of `embed`, if
+            the spec has a `Position`.
 
     Returns:
         The tensor of the single label, or a dict by the names of the outputs.
+
+    Raises:
+        ValueError: If the spec has a `Position` and there are no positions.
     """
+    seen = None if spec.position is None else _position_bias(spec, positions)
     labels = {label.name: label for label in spec.labels}
     factors = {label.name: factor for factor, label in spec.factors.items()}
     mask = ops.expand_dims(target_mask, -1)
@@ -139,7 +157,8 @@ def label_outputs(spec, logits, target_mask):
     def total_logits(name):
         given = labels[name].given
         if given is None:
-            return logits[name]
+            has_position = seen is not None and labels[name].is_binary
+            return seen(logits[name], positions) if has_position else logits[name]
         factor = ops.where(mask, logits[name], _LOGIT_OF_ZERO)  # An export returns it too.
         product = ProductLogits(factors[name], dtype="float32", name=factors[name])
         return product(total_logits(given), factor)
@@ -149,6 +168,16 @@ def label_outputs(spec, logits, target_mask):
         for name, label in labels.items()
     }
     return heads if len(heads) > 1 else heads[spec.outputs[0]]
+
+
+def _position_bias(spec, positions) -> PositionBias:
+    """Creates the layer that all outputs of a spec share."""
+    if positions is None:
+        raise ValueError(
+            "`positions` must be given for a spec with a Position: pass those of the result of "
+            f"`embed`. Received: {spec.position!r} and positions=None."
+        )
+    return PositionBias(spec.position.size, dtype="float32", name=f"seen_{spec.position.name}")
 
 
 def label_output(label: Label, logits, target_mask):

@@ -42,6 +42,7 @@ def linear(spec, x, pooling="mean", embeddings_initializer="zeros"):
     Returns:
         Float32 tensor `(batch, candidates, 1)`.
     """
+    spec = spec.without_position()
     if not x.behaviors:  # Checks the argument.
         SequencePooling(pooling)
 

@@ -39,6 +39,15 @@ NEED_BOTH = (*NEED_GROUPS, "auc", "ne")  # They are NaN if all labels are equal.
 SMALLEST_GAIN = 1e-3
 
 
+def has_position_bias(spec) -> bool:
+    """Whether the first output of a spec depends on a `Position`, so that its logloss is monitored.
+
+    The GAUC of the output without the position is that of a log in which some policy ordered the
+    candidates. A model has a higher one if it repeats this order.
+    """
+    return spec is not None and spec.position is not None and spec.labels[0].is_binary
+
+
 def split_monitor(monitor: str | None, outputs, prefix: str = "", numbers=()) -> tuple:
     """Splits the name of a monitor into the name of an output and a metric.
 

@@ -20,6 +20,7 @@ OVER_ALL_MODELS = (
     "tests/serving/formats/",
     "tests/serving/graph/test_float32_layers.py",
     "tests/test_growth.py",
+    "tests/test_without_position.py",
 )
 SLOW = (
     "tests/benchmarks/*",
@@ -38,6 +39,7 @@ SLOW = (
     "tests/cli/test_demo.py*",
     "tests/cli/test_given.py*",
     "tests/cli/test_layouts.py::test_sequences_in_columns_of_text*",
+    "tests/cli/test_position.py::test_version_is_checked*",
     "tests/cli/test_predict.py::test_separators*",
     "tests/cli/test_prepare_features.py::test_all_commands",
     "tests/cli/test_several_labels.py::test_export_inspect*",
@@ -137,6 +139,8 @@ SLOW = (
     "tests/serving/test_given.py::test_skew*",
     "tests/serving/test_number_features.py::test_files*",
     "tests/serving/test_number_features.py::test_version_computes*",
+    "tests/serving/test_position.py::test_files*",
+    "tests/serving/test_position.py::test_int8*",
     "tests/serving/test_portable.py::test_a_model_of_mixed_precision*",
     "tests/serving/test_saved_model.py::test_a_killed_exporter*",
     "tests/serving/test_saved_model.py::test_all_operations*[[]lr]",

@@ -16,6 +16,7 @@ from keras_din.graph import operations_before, unused_name
 from keras_din.layers import Calibration, KnownIndices, RaggedToDense
 from keras_din.outputs import by_output, like_outputs
 from keras_din.spec_fingerprint import fingerprints_of
+from keras_din.without_position import position_bias_of
 
 _KINDS = ("Categorical", "Bucketized")
 _MOST_VALUES = 1000
@@ -112,6 +113,7 @@ def calibrate(
     one_of("method", method, tuple(METHODS))
     if shrinkage is not None:
         positive_number("shrinkage", shrinkage)
+    check_no_position(position_bias_of(model) is not None, f"the model {model.name!r}")
     texts = fingerprints_of(model)
     names = _output_names(model, texts)
     rates = click_rates(model, outputs=names) if rates is None else rates
@@ -134,6 +136,17 @@ def calibrate(
     if model.compiled:  # Of outputs that are not calibrated, the loss has the rates.
         new.compile(keras.optimizers.SGD(), model.loss)
     return new
+
+
+def check_no_position(has_position: bool, received: str) -> None:
+    """Raises a `ValueError` if a model to calibrate has a `Position`."""
+    if has_position:
+        raise ValueError(
+            "A model with a Position must not be calibrated: the clicks of a log follow the output "
+            "with the position, and an exported version has the output without it. Calibrate the "
+            "model of `keras_din.without_position` on rows of position 1. "
+            f"Received: {received}."
+        )
 
 
 def check_by(texts: list, by: str, argument: str = "by") -> dict:

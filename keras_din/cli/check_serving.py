@@ -58,7 +58,7 @@ def run(options) -> None:
     else:
         run, rows, batches = _rows_of_file(options, _snapshots(description))
     rates, differ = _click_rates(description, run)
-    model = served_model(run.model, run.spec, rates)
+    model, _ = served_model(run.model, run.spec, rates)
     int8 = description["tables"]["dtype"] == "int8"
     live = Int8Tables(model).outputs if int8 else float32_outputs(model)
     skew = find_skew(version, run.spec, live, batches)
@@ -183,13 +183,14 @@ def _rows_of_file(options, snapshots: list):
 
     run = load_run(options.run)
     source = as_source(options.log, options.sep, options.header, options.names)
-    spec = _without(run.spec, snapshots)
+    of_model = run.spec.without_position()  # A request has no position.
+    spec = _without(of_model, snapshots)
     frame = rows_of_run.read_rows_of_run(options, run.folder, spec, source)
     rows = _drawn(len(frame), options)
     frame = frame.iloc[rows].reset_index(drop=True)
     size = 1024
     # `find_skew` replaces the counts by those of the version.
-    data = rows_dataset(frame.assign(**dict.fromkeys(snapshots, 0.0)), run.spec, batch_size=size)
+    data = rows_dataset(frame.assign(**dict.fromkeys(snapshots, 0.0)), of_model, batch_size=size)
     print(missing_numbers(data), end="")
     batches = [
         (sent_rows(frame.iloc[start : start + size], spec), x)

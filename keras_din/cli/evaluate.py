@@ -57,6 +57,11 @@ def run(options) -> None:
     if rates.raw or not rates.undoes_nothing:
         print(rates.describe())
     print(metrics_table({options.part: metrics}, run.spec.outputs))
+    if run.spec.position is not None:
+        print(
+            "gauc and auc are those of the output without the position, which a version serves; "
+            "all other metrics are those with the position"
+        )
     for output, values in metrics_by_output(metrics, run.spec.outputs).items():
         line = f"{values['rows']:,} rows"
         if "groups" in values:

@@ -55,6 +55,8 @@ def screen(version, description: dict, sizes: dict) -> str:
         *((name, _output(facts)) for name, facts in description["outputs"].items()),
         *((name, facts["is"]) for name, facts in description.get("factors", {}).items()),
     ]
+    if "position" in description:
+        facts.append(("position", description["position"]["is"]))
     if len(description["outputs"]) > 1:
         facts.append(("order", f"of the signature rank: by {description['order_by']}"))
     sections = [

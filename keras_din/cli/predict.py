@@ -22,7 +22,8 @@ does not keep it; join by `line` to get it. If a feature is named `line`, `time`
 column that the command adds is named `line_` and so on.
 
 `ctr` is the click rate of the log: the effects of --positive-weight and of downsampled negatives
-on the odds are undone. With --raw they are not.
+on the odds are undone. With --raw they are not. For a model with a `Position`, it is the output
+without the position, which an exported version has, and the input needs no column of it.
 
   keras-din predict runs/din log.csv ctr.csv --user user_id --time ts --label click
   keras-din predict runs/din rows.parquet ctr.parquet
@@ -237,15 +238,19 @@ def _scores(options, run, dataset):
     from keras_din.factors import with_factors
     from keras_din.outputs import by_output
     from keras_din.training import run_click_rates
+    from keras_din.without_position import without_position
 
     rates = run_click_rates(run, options.raw)
-    model = with_factors(rates.model(run.model), run.spec)
+    model, spec = without_position(run.model, run.spec)
+    model = with_factors(rates.model(model), spec)
     predictions = predict(model, dataset).predictions
-    return rates, by_output(predictions, run.spec.served_outputs)
+    return rates, by_output(predictions, spec.served_outputs)
 
 
 def _of_prepared(options, folder):
     """Scores a part of prepared data; returns `(rates, table, scores)`."""
+    import dataclasses
+
     import pyarrow as pa
 
     from keras_din.checks import one_of
@@ -255,6 +260,7 @@ def _of_prepared(options, folder):
     part = one_of("part", options.part or "test", tuple(data.parts))
     table = _table_of_part(data, part)
     table = table.select(_copied_columns(options, table.column_names))
+    data = dataclasses.replace(data, spec=data.spec.without_position())
     rates, scores = _scores(options, run, data.dataset(part, options.batch_size))
     return rates, table, {n: pa.array(values, pa.float32()) for n, values in scores.items()}
 
@@ -269,8 +275,9 @@ def _of_rows(options, path):
 
     source = as_source(path, options.sep, options.header, options.names)
     run, copied = load_run(options.run), _copied_columns(options, column_names(source))
-    frame = read_rows_of_run(options, run.folder, run.spec, source)
-    rows = rows_dataset(frame, run.spec, None, options.batch_size)
+    spec = run.spec.without_position()
+    frame = read_rows_of_run(options, run.folder, spec, source)
+    rows = rows_dataset(frame, spec, None, options.batch_size)
     print(missing_numbers(rows), end="")
     rates, scores = _scores(options, run, rows)
     return rates, *_beside_rows(source, copied, frame.index.to_numpy(), scores)
@@ -307,9 +314,10 @@ def _of_log(options, path):
                 f"{[sequence.name for sequence in run.spec.sequences]}. Received: --label."
             )
         sequences = {run.spec.sequences[0].name: options.label} | sequences
+    spec = run.spec.without_position()
     log = log_to_samples(
         source,
-        run.spec,
+        spec,
         data,
         user=options.user,
         time=options.time,
@@ -317,7 +325,7 @@ def _of_log(options, path):
         request=options.request,
         items=options.items,
         users=options.users,
-        bags=bag_separators(options, run.spec, sequences, folder),
+        bags=bag_separators(options, spec, sequences, folder),
         time_unit=options.time_unit,
         time_format=options.time_format,
         sep=options.sep,
@@ -327,7 +335,7 @@ def _of_log(options, path):
         max_bad=MAX_BAD if options.max_bad is None else options.max_bad,
     )
     _print_log(log.report)
-    rows = dataset(run.spec, log.behaviors, log.samples, options.batch_size)
+    rows = dataset(spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
     return rates, *_beside_rows(source, copied, log.samples.line, scores)
 

@@ -14,7 +14,7 @@ from keras_din.dataset_facts import spec_of
 from keras_din.evaluation.metrics_of_dataset import evaluate_outputs, groups_or_own, outputs_of
 from keras_din.evaluation.traces import check_dataset, trace_model
 from keras_din.evaluation.weight_averages import averaged_weights, averages_weights, number
-from keras_din.monitor import NEED_BOTH, NEED_GROUPS, Best, split_monitor
+from keras_din.monitor import NEED_BOTH, NEED_GROUPS, Best, has_position_bias, split_monitor
 from keras_din.outputs import prefixed_metrics
 
 _LOGGED = ("gauc", "auc", "logloss", "ne", "calibration", "ece", "rmse", "mae")
@@ -57,9 +57,10 @@ class Evaluation(keras.callbacks.Callback):
             metric belongs to the first output, unless it has the name of an output:
             `"val_cvr_gauc"`, `"val_cvr_gauc_then_logloss"`. Defaults to
             `"val_gauc_then_logloss"`. If no group has both labels 0 and 1, the default is
-            `"val_logloss"`, and a notice is printed. An output that is a number has the lowest
-            `"val_watch_rmse"` (the default, if it is the first) or `"val_watch_mae"`. Another
-            `prefix` replaces `val_`.
+            `"val_logloss"`, and a notice is printed. With a `Position` in the spec, whose GAUC is
+            that of a log in some order, the default is `"val_logloss"` too. An output that is a
+            number has the lowest `"val_watch_rmse"` (the default, if it is the first) or
+            `"val_watch_mae"`. Another `prefix` replaces `val_`.
         use_ema: Whether to evaluate and keep the weights that the optimizer averages over steps
             (`use_ema=True`), instead of the trained weights. Do not combine it with
             `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which swaps weights for all
@@ -115,8 +116,10 @@ class Evaluation(keras.callbacks.Callback):
         self.prefix = prefix
         self.restore_best_weights = restore_best_weights
         self._outputs = outputs_of(dataset)
-        self._is_default = monitor is None
         spec = spec_of(dataset)
+        if monitor is None and has_position_bias(spec):
+            monitor = f"{prefix}logloss"
+        self._is_default = monitor is None
         numbers = None if spec is None else spec.number_outputs
         self._monitored, self._rule = split_monitor(monitor, self._outputs, prefix, numbers)
         self._default_rule = self._rule if self._is_default else None

@@ -15,6 +15,8 @@ from keras_din.metrics import metrics_and_groups, number_metrics, recalibrate
 from keras_din.metrics.arguments import check_groups
 from keras_din.outputs import by_output, prefixed_metrics
 
+_RANKING = ("gauc", "auc")
+
 
 def evaluate(
     model: keras.Model, dataset: Any, groups: ArrayLike | bool | None = None, *, raw: bool = False
@@ -25,6 +27,12 @@ def evaluate(
     positive weight and the negative rate of the compiled `BinaryCrossentropy` are undone. For
     training data with downsampled negatives, predictions are converted to the click rate of this
     data, with `dataset.negative_rate`.
+
+    If the spec of the dataset has a `Position`, `gauc` and `auc` are those of the outputs without
+    the position, by which an exported version ranks. All other metrics are those of the outputs
+    with the position, which the clicks of the log follow. Such a GAUC is too low for a model that
+    ranks by `p_click` alone, and higher for one that repeats the order of the log. Compare models
+    by their logloss.
 
     Args:
         model: A model whose outputs are probabilities or numbers, see `predict`.
@@ -79,6 +87,7 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
     # Data with downsampled negatives has a higher click rate than the log.
     negative_rate = 1.0 if rates.raw else negative_rate_of(dataset)
     predictions, labels, sizes = collect(forward, dataset)
+    ranked = _without_position(forward, dataset)
     if groups is not None and groups.shape != sizes.shape:
         raise ValueError(
             "`groups` must have one entry for each row of the dataset. "
@@ -87,6 +96,7 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
     candidate_groups = None if groups is None else np.repeat(groups, sizes)
     results = {}
     labels = by_output(labels, rates.of_outputs)
+    ranked = None if ranked is None else by_output(ranked, rates.of_outputs)
     for output, values in by_output(predictions, rates.of_outputs).items():
         known = ~np.isnan(labels[output])
         y_true, values = labels[output][known], values[known]
@@ -98,7 +108,20 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
             values = recalibrate(values.astype("float64"), factor)
         of_rows = None if candidate_groups is None else candidate_groups[known]
         results[output] = metrics_and_groups(y_true, values, of_rows)
+        if ranked is not None:
+            of_ranks, by_group = metrics_and_groups(y_true, ranked[output][known], of_rows)
+            of_ranks = {name: of_ranks[name] for name in _RANKING if name in of_ranks}
+            results[output] = {**results[output][0], **of_ranks}, by_group
     return results
+
+
+def _without_position(forward, dataset):
+    """Returns the predictions without positions, or `None` if the dataset has none."""
+    spec = spec_of(dataset)
+    if spec is None or spec.position is None:
+        return None
+    name = spec.position.name
+    return collect(lambda x: forward({**x, name: x[name] * 0}), dataset).predictions
 
 
 def groups_or_own(dataset, groups):

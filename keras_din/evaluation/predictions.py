@@ -33,6 +33,9 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
     TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`,
     `evaluate` and `Evaluation`. The last 8 traces are kept. `compile` deletes them.
 
+    If the dataset has a `Position`, these are the outputs at the positions of its rows. For those
+    without a position, see `keras_din.without_position`.
+
     Args:
         model: Any Keras model whose output is `(batch, candidates)`, or `(batch,)` if the labels
             have this shape too, or a dict of such outputs.

@@ -23,6 +23,7 @@ from keras_din.features.labels import DEFAULT_LABEL, DEFAULT_OUTPUT, Label
 from keras_din.features.last_match import LastMatch
 from keras_din.features.match import Match
 from keras_din.features.numeric import Numeric
+from keras_din.features.position import Position
 from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.features.sequence import Sequence
 from keras_din.features.snapshot_count import SnapshotCount
@@ -76,6 +77,7 @@ __all__ = [
     "LastMatch",
     "Match",
     "Numeric",
+    "Position",
     "Sequence",
     "SnapshotCount",
     "Table",

@@ -9,6 +9,7 @@ from keras_din.features.bag_weights import check_weight_names
 from keras_din.features.kind import Feature, as_tuple, feature_tuple
 from keras_din.features.labels import DEFAULT_LABELS, Label, factors_of, label_tuple
 from keras_din.features.names import check_unique
+from keras_din.features.position import Position
 from keras_din.features.sequence import Sequence
 from keras_din.features.snapshot_count import SnapshotCount, without_snapshots
 from keras_din.features.spec_json import spec_arguments, spec_to_dict
@@ -282,6 +283,18 @@ class FeatureSpec:
     def number_outputs(self) -> tuple[str, ...]:
         """Names of the outputs that predict a number instead of a probability."""
         return tuple(str(label.output) for label in self.labels if not label.is_binary)
+
+    @property
+    def position(self) -> Position | None:
+        """The `Position` of the target, or `None`."""
+        return next((each for each in self.target if isinstance(each, Position)), None)
+
+    def without_position(self) -> "FeatureSpec":
+        """Returns the spec of an exported version, which has no `Position`."""
+        if self.position is None:
+            return self
+        kept = [feature for feature in self.target if feature is not self.position]
+        return dataclasses.replace(self, target=kept)
 
     @property
     def features(self) -> dict[str, Feature]:

@@ -23,6 +23,7 @@ from keras_din.layers.mmoe import MMoE
 from keras_din.layers.number_output import NumberOutput
 from keras_din.layers.pack_sequence import PackSequence
 from keras_din.layers.ple import PLE
+from keras_din.layers.position_bias import PositionBias
 from keras_din.layers.product_logits import ProductLogits
 from keras_din.layers.ragged_to_dense import RaggedToDense
 from keras_din.layers.sequence_pooling import SequencePooling
@@ -56,6 +57,7 @@ __all__ = [
     "PLE",
     "PackBag",
     "PackSequence",
+    "PositionBias",
     "ProductLogits",
     "RaggedToDense",
     "Recalibration",

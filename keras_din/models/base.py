@@ -49,5 +49,7 @@ def build_base(
     """
     x = embed(spec, embeddings_initializer)
     parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(
+        spec, parts, x.target_mask, hidden_units, activation, dropout, positions=x.positions
+    )
     return ctr_model(x.inputs, ctr, name=name)

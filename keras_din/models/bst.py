@@ -67,5 +67,7 @@ def build_bst(
         for b in x.behaviors
     ]
     parts = [*x.context, x.target, *interests]
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(
+        spec, parts, x.target_mask, hidden_units, activation, dropout, positions=x.positions
+    )
     return ctr_model(x.inputs, ctr, name=name)

@@ -71,8 +71,10 @@ def build_dcn(
     x_0 = join([*x.context, x.target, *pooled_behaviors(x, pooling)])
     x_l = CrossNetwork(cross_ranks, num_experts, name="cross")(x_0)
     if structure == "stacked":
-        ctr = label_heads(spec, [x_l], x.target_mask, hidden_units, activation, dropout)
+        ctr = label_heads(
+            spec, [x_l], x.target_mask, hidden_units, activation, dropout, positions=x.positions
+        )
     else:
         deep = MLP(hidden_units, activation, dropout, name="deep")(x_0, mask=x.target_mask)
-        ctr = label_heads(spec, [x_l, deep], x.target_mask, hidden_units=())
+        ctr = label_heads(spec, [x_l, deep], x.target_mask, hidden_units=(), positions=x.positions)
     return ctr_model(x.inputs, ctr, name=name)

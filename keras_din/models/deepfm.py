@@ -61,5 +61,14 @@ def build_deepfm(
     row_fields, candidate_fields = fields_of_one_width(spec, x, pooling)
     y_fm = linear(spec, x, pooling) + sum_of_inner_products(row_fields, candidate_fields)
     parts = [*row_fields, *candidate_fields]
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout, bias=y_fm)
+    ctr = label_heads(
+        spec,
+        parts,
+        x.target_mask,
+        hidden_units,
+        activation,
+        dropout,
+        bias=y_fm,
+        positions=x.positions,
+    )
     return ctr_model(x.inputs, ctr, name=name)

@@ -67,5 +67,7 @@ def build_dien(
         evolve = InterestEvolution(units, gru_type, name=f"interest_{b.name}")
         interests.append(evolve(b.query, states, keys_mask=b.mask))
     parts = [*x.context, x.target, *interests]
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(
+        spec, parts, x.target_mask, hidden_units, activation, dropout, positions=x.positions
+    )
     return ctr_model(x.inputs, ctr, name=name)

@@ -119,7 +119,9 @@ def build_din(
     if has_affine:
         parts = [scale_and_shift(join(parts), "affine")]
     bias = bias_of_item(spec, x.values) if item_bias else None
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout, bias)
+    ctr = label_heads(
+        spec, parts, x.target_mask, hidden_units, activation, dropout, bias, positions=x.positions
+    )
     return ctr_model(x.inputs, ctr, name=name)
 
 

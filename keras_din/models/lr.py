@@ -4,7 +4,7 @@ import keras
 
 from keras_din.embed import embed
 from keras_din.features import FeatureSpec
-from keras_din.head import ctr_model, label_output, only_label
+from keras_din.head import ctr_model, label_outputs, only_label
 from keras_din.layers import Bias
 from keras_din.linear import linear
 
@@ -47,4 +47,5 @@ def build_lr(
     """
     x = embed(spec)
     logit = Bias(dtype="float32", name="bias")(linear(spec, x, pooling, embeddings_initializer))
-    return ctr_model(x.inputs, label_output(only_label(spec), logit, x.target_mask), name=name)
+    logits = {only_label(spec).name: logit}
+    return ctr_model(x.inputs, label_outputs(spec, logits, x.target_mask, x.positions), name=name)

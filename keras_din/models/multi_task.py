@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import keras
 
 from keras_din.checks import layer_sizes, one_of
+from keras_din.embed import position_input
 from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, head_logits, label_outputs, representation_of
 from keras_din.layers import MLP, PLE, MMoE
@@ -104,7 +105,9 @@ def build_multi_task(
     for option in head_options or {}:
         one_of("head_options", option, tuple(options))
     hidden_units = layer_sizes("hidden_units", hidden_units)
-    model = build(spec, embeddings_initializer=embeddings_initializer, **backbone_options)
+    model = build(
+        spec.without_position(), embeddings_initializer=embeddings_initializer, **backbone_options
+    )
     x, mask = representation_of(model)
     options = {**options, **(head_options or {}), "activation": activation, "dropout": dropout}
     if head == "shared_bottom":
@@ -118,4 +121,8 @@ def build_multi_task(
         for label, f_k in zip(spec.labels, shared, strict=True)
     }
     inputs = {tensor.name: tensor for tensor in model.inputs}
-    return ctr_model(inputs, label_outputs(spec, logits, mask), name=name)
+    positions = None
+    if spec.position is not None:
+        tensor, positions = position_input(spec)
+        inputs = {name: (inputs | {spec.position.name: tensor})[name] for name in spec.inputs}
+    return ctr_model(inputs, label_outputs(spec, logits, mask, positions), name=name)

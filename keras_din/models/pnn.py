@@ -68,5 +68,7 @@ def build_pnn(
         parts += inner_products(row_fields, candidate_fields)
     if product != "inner":
         parts.append(outer_product(row_fields, candidate_fields))
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout)
+    ctr = label_heads(
+        spec, parts, x.target_mask, hidden_units, activation, dropout, positions=x.positions
+    )
     return ctr_model(x.inputs, ctr, name=name)

@@ -70,5 +70,14 @@ def build_wide_deep(
     row_weights, candidate_weights = crossed(spec, x, crosses, buckets, pooling)
     wide = sum_of_fields(row_weights, [linear(spec, x, pooling), *candidate_weights])
     parts = [*x.context, x.target, *pooled_behaviors(x, pooling)]
-    ctr = label_heads(spec, parts, x.target_mask, hidden_units, activation, dropout, bias=wide)
+    ctr = label_heads(
+        spec,
+        parts,
+        x.target_mask,
+        hidden_units,
+        activation,
+        dropout,
+        bias=wide,
+        positions=x.positions,
+    )
     return ctr_model(x.inputs, ctr, name=name)

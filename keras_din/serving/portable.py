@@ -131,7 +131,7 @@ def export_file(
     if path.is_dir():
         raise ValueError(f"`path` must be the path of a file. Received: the folder {path}.")
     check_model(model, spec)
-    model = served_model(model, spec, rates)
+    model, spec = served_model(model, spec, rates)
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(path.parent) as scratch:
         remove_stale_writers(path.parent)

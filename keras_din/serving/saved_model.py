@@ -28,7 +28,7 @@ from keras_din.serving.graph.float32_layers import (
 )
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
 from keras_din.serving.graph.order_formula import OrderFormula
-from keras_din.serving.version.description import write_description
+from keras_din.serving.version.description import describe_position, write_description
 from keras_din.serving.version.folders import check_versions_folder, new_version
 from keras_din.serving.version.warmup import write_warmup
 from keras_din.spec_fingerprint import check_fingerprint
@@ -68,6 +68,10 @@ def export(
     `time`, int64 `(batch,)`, the time of the request, and `{sequence}_time`, int64 `(batch, time)`,
     the times of the behaviors. They count from 1970 in the `time_unit` of the features. There is
     no default for `time`: with the clock of the server, the same request would give other outputs.
+
+    With a `Position` in the spec, the outputs are those without the factor of the position, see
+    `keras_din.without_position`: a version has no input of it. `position` in `keras_din.json` has
+    the learned factors.
 
     A spec with several labels has one output per label instead of `ctr`. Candidates are ordered by
     the first output, or by `order_by`. A label with `given` also has the output of its factor, such
@@ -176,7 +180,8 @@ def export(
     formula = OrderFormula(order_by, spec)
     spec = spec.with_snapshots(snapshots) if snapshots else spec
     rates = resolve_click_rates(model, spec, positive_weight, negative_rate, raw, rates)
-    model = served_model(model, spec, rates)
+    position = describe_position(model, spec)
+    model, spec = served_model(model, spec, rates)
     int8 = Int8Tables(model) if tables == "int8" else None
     live_float32 = float32_outputs(model)
     live = live_float32 if int8 is None else int8.outputs
@@ -200,6 +205,7 @@ def export(
             half_precision=half,
             outputs=rates.to_json(),
             order_by=formula.text,
+            position=position,
         )
     if rates.is_assumed:
         print(rates.describe(), flush=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_din import metrics
-from keras_din.monitor import NEED_BOTH, NEED_GROUPS, split_monitor
+from keras_din.monitor import NEED_BOTH, NEED_GROUPS, has_position_bias, split_monitor
 
 
 def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
@@ -19,6 +19,14 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
     Raises:
         ValueError: If the metric is NaN on these samples.
     """
+    if monitor is None and has_position_bias(spec):
+        monitor = "logloss"
+        if verbose:
+            print(
+                f"The data has {spec.position!r}, so training monitors the logloss, with the "
+                "position. GAUC and AUC are those of the output without the position.",
+                flush=True,
+            )
     output, metric = split_monitor(monitor, spec.outputs, numbers=spec.number_outputs)
     of_output = (monitor or metric).removesuffix(metric)  # Such as `cvr_`.
     (label,) = (label for label in spec.labels if label.output == output)

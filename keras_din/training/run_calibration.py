@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_din.calibration import METHODS, calibrate
-from keras_din.calibration.calibrated_model import check_by
+from keras_din.calibration.calibrated_model import check_by, check_no_position
 from keras_din.calibration.curves import check_installed
 from keras_din.calibration.rows import check_enough
 from keras_din.checks import local_path, one_of
@@ -150,6 +150,7 @@ def check_calibration(data: "PreparedData", calibrate: str | None, by: str | Non
             )
         return
     one_of("calibrate", calibrate, tuple(METHODS))
+    check_no_position(data.spec.position is not None, f"calibrate={calibrate!r}")
     check_installed()
     if "valid" not in data.parts:
         raise ValueError(

@@ -188,6 +188,12 @@ def train(
             "scaled like those of its factors. Use `weight` of `Label` to weight a label. "
             f"Received: positive_weight={positive_weight!r}."
         )
+    if data.spec.position is not None and arguments["positive_weight"] != 1:
+        raise ValueError(
+            f"`positive_weight` must be 1 for a spec with a Position: the odds of `p_seen p_click` "
+            "are not scaled like those of `p_click`. "
+            f"Received: positive_weight={positive_weight!r} and {data.spec.position!r}."
+        )
     if loss == CROSSENTROPY and loss_weight != 1:
         raise ValueError(
             "`loss_weight` must be 1 without a ranking loss, whose weight it is: pass `loss` too. "

@@ -27,6 +27,7 @@ from keras_din.features import (
     Categorical,
     HashBuckets,
     Numeric,
+    Position,
     Vector,
     Vocabulary,
     per_kind,
@@ -150,6 +151,12 @@ def _(feature: Numeric, values, separator: str | None = None):
 
 
 @to_column.register
+def _(feature: Position, values, separator: str | None = None):
+    check_positions(feature.name, numbers(feature.name, values), values)
+    return to_column.dispatch(Numeric)(feature, values)
+
+
+@to_column.register
 def _(feature: Bucketized, values, separator: str | None = None):
     index = numpy_buckets(feature, numbers(feature.name, values))
     return index, int((index == OOV_INDEX).sum())
@@ -243,6 +250,25 @@ def _(values: HashBuckets, raw: np.ndarray):
 def _text(raw):
     """Converts values to strings; all are valid."""
     return np.array([str(value) for value in raw], object), True
+
+
+def check_positions(name: str, positions: np.ndarray, values) -> None:
+    """Raises a `ValueError` if positions are not whole numbers from 1. Missing ones are allowed.
+
+    Args:
+        name: Name of the column.
+        positions: The positions, NaN where one is missing `(rows,)`.
+        values: The column, for the row in the error.
+    """
+    known = np.isfinite(positions)
+    wrong = known & ((positions < 1) | (positions != np.floor(positions)))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Column {name!r} must hold whole numbers from 1, the position of each candidate, or "
+            "missing values. If the first position is 0, add 1. "
+            f"Received: {positions[row]:g} in {describe_row(to_plain_series(values), row, 'row')}."
+        )
 
 
 def check_none_is_padding(feature, values) -> None:

@@ -28,7 +28,7 @@ from keras_din.data.prepare.value_counts import prepared_vocabularies
 from keras_din.data.reading.bad_share import MAX_BAD
 from keras_din.data.reading.source import as_sources
 from keras_din.data.reading.times import time_or_order
-from keras_din.features import Feature
+from keras_din.features import Feature, Position
 
 __all__ = ["prepare_interactions"]
 
@@ -174,6 +174,7 @@ def prepare_interactions(
         categorical=categorical,
     )
     check_vectors(vectors, columns.features)
+    _refuse_positions(columns.target)
     columns.refuse_order(time_unit)
     item_columns, of_context = map(read_features, (columns.target, columns.context))
     row_columns = list(dict.fromkeys([*of_context, *column_features(columns.side_features)]))
@@ -309,6 +310,16 @@ def prepare_interactions(
         catalog=of_catalog,
         item_keys=of_catalog.key[catalog.code],
     )
+
+
+def _refuse_positions(target) -> None:
+    """Raises a `ValueError` if `target` has a `Position`."""
+    for feature in target:
+        if isinstance(feature, Position):
+            raise ValueError(
+                "A log of interactions must have no Position: its negatives were not shown. Use "
+                f"`prepare_impressions`. Received: {feature!r}."
+            )
 
 
 def _check_counts(counts: list, keys: list) -> None:

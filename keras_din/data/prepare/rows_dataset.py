@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.bucket_index import numpy_buckets
-from keras_din.data.encoding.lookup import to_indices
+from keras_din.data.encoding.lookup import check_positions, to_indices
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_column
 from keras_din.data.prepare.later_rows import is_text, read_later_rows
@@ -43,6 +43,7 @@ from keras_din.features import (
     FeatureSpec,
     Label,
     Numeric,
+    Position,
     Timestamp,
     Vector,
     id_feature,
@@ -382,6 +383,13 @@ def _(feature: Categorical, name: str, values):
 @rows_to_column.register
 def _(feature: Numeric, name: str, values):
     return _with_gaps(name, _numpy(values), "replaced by the feature's mean")
+
+
+@rows_to_column.register
+def _(feature: Position, name: str, values):
+    array = _with_gaps(name, _numpy(values), "rows without a position")
+    check_positions(name, array, values)
+    return array
 
 
 @rows_to_column.register

@@ -12,6 +12,7 @@ from keras_din.features import (
     Categorical,
     FeatureSpec,
     Numeric,
+    Position,
     Vector,
     id_feature,
     per_kind,
@@ -240,6 +241,19 @@ def _(feature: BagWeights, name: str, column, is_id: bool) -> None:
 def _(feature: Numeric, name: str, column, is_id: bool) -> None:
     # Any number is valid: the pipeline replaces NaN and infinity with the mean.
     _check_type(feature, name, column, np.ndarray, "one value per row")
+
+
+@check_column.register
+def _(feature: Position, name: str, column, is_id: bool) -> None:
+    _check_type(feature, name, column, np.ndarray, "one value per row")
+    # A missing position is NaN or 0.
+    wrong = lambda part: (column[part] < 0) | (column[part] != np.floor(column[part]))  # noqa: E731
+    row = first_where(len(column), lambda part: wrong(part) & np.isfinite(column[part]))
+    if row is not None:
+        raise ValueError(
+            f"Input {name!r} must be positions, whole numbers from 1, and NaN or 0 where one is "
+            f"missing. Received: {column[row]:g} in row {row}."
+        )
 
 
 @check_column.register

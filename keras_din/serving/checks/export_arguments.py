@@ -9,6 +9,7 @@ from keras_din.factors import with_factors
 from keras_din.features import FeatureSpec
 from keras_din.layers import Embedding
 from keras_din.spec_fingerprint import check_fingerprint
+from keras_din.without_position import without_position
 
 
 def check_order(function: str, model, spec, path) -> None:
@@ -100,12 +101,22 @@ def resolve_click_rates(
     return rates
 
 
-def served_model(model: keras.Model, spec: FeatureSpec, rates: ClickRates) -> keras.Model:
-    """Returns the model that an export writes: its outputs are click rates, with the factors.
+def served_model(
+    model: keras.Model, spec: FeatureSpec, rates: ClickRates
+) -> tuple[keras.Model, FeatureSpec]:
+    """Returns the model that an export writes, and its spec: both without a `Position`.
+
+    Its outputs are click rates, with the factors.
 
     Raises:
         ValueError: If `rates` undo a weight or a rate of a product or of a label in it.
     """
+    if spec.position is not None and any(rates.scales(name) for name in spec.outputs):
+        raise ValueError(
+            f"A model with {spec.position!r} must be trained with `positive_weight=1` on all "
+            "negatives: the odds of `p_seen p_click` are not scaled like those of `p_click`. "
+            f"Export with `raw=True`, or train without these. Received: {rates.describe()}."
+        )
     products = {str(label.output) for label in spec.factors.values()}
     given = {label.given for label in spec.factors.values()}
     products |= {str(label.output) for label in spec.labels if label.name in given}
@@ -117,4 +128,5 @@ def served_model(model: keras.Model, spec: FeatureSpec, rates: ClickRates) -> ke
             "of its factors. Export with `raw=True`, or train without these. "
             f"Received: {rates.describe()}."
         )
-    return with_factors(rates.model(model), spec)
+    model, spec = without_position(model, spec)
+    return with_factors(rates.model(model), spec), spec

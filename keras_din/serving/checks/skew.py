@@ -139,9 +139,10 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
 
     Args:
         version: Folder of the version.
-        spec: The features of the live model.
+        spec: The features of the live model. A `Position` is left out, also of `batches`.
         live: Function from the inputs of the model to its output `(batch, candidates)`, or to a
-            dict of its outputs.
+            dict of its outputs. With a `Position` in the spec it is the model of
+            `keras_din.without_position`.
         batches: Iterable of `(raw, x)`: raw values for the signature `rank`, and the same rows
             encoded by the training pipeline, with target `(batch, candidates)`.
 
@@ -152,6 +153,13 @@ def find_skew(version, spec: FeatureSpec, live, batches) -> Skew:
         ValueError: If the version has other inputs or outputs than the spec, or if there are no
             rows.
     """
+    if spec.position is not None:
+        name = spec.position.name
+        batches = [
+            tuple({n: values for n, values in each.items() if n != name} for each in pair)
+            for pair in batches
+        ]
+        spec = spec.without_position()
     theirs = FeatureSpec.from_json(json.dumps(read_description(version)["spec"]))
     snapshots = [f for f in theirs.features.values() if isinstance(f, SnapshotCount)]
     ours, spec = spec, _sent_spec(spec, snapshots)

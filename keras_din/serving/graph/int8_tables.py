@@ -105,6 +105,7 @@ def quantization_report(spec: FeatureSpec, live, int8, test=None) -> dict:
         return found
     parts, sizes = [], []
     for x, y, *weight in test.as_numpy_iterator():
+        x = {name: x[name] for name in spec.inputs}  # The dataset may have a position.
         shape = next(iter(by_output(y, spec.outputs).values())).shape
         real = np.ones(shape, bool)
         if weight and isinstance(

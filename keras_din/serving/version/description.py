@@ -28,6 +28,7 @@ from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.sample_rows import raw_from_indices
 from keras_din.serving.version.folders import versions
 from keras_din.version import __version__
+from keras_din.without_position import position_bias_of
 
 FILE = "keras_din.json"
 _FORMAT = 2
@@ -47,6 +48,7 @@ def write_description(
     half_precision: dict | None = None,
     outputs: dict,
     order_by: str | None = None,
+    position: dict | None = None,
 ) -> None:
     """Writes `keras_din.json` into a version that already contains its SavedModel.
 
@@ -69,6 +71,7 @@ def write_description(
             for label in spec.labels
         },
         **_factors(model, spec),
+        **({} if position is None else {"position": position}),
         "order_by": spec.outputs[0] if order_by is None else order_by,
         "largest_difference": parity,
         "tables": tables,
@@ -175,6 +178,23 @@ def _outputs_of_0_1(ctr: dict | None) -> dict:
             "known_from": {},
         }
     return {DEFAULT_OUTPUT: {"label": DEFAULT_LABEL, **ctr}}
+
+
+def describe_position(model, spec: FeatureSpec) -> dict | None:
+    """Returns the entry `position`: the `Position` that a version leaves out, or `None`.
+
+    Args:
+        model: The model with the position.
+        spec: Its `FeatureSpec`.
+    """
+    if spec.position is None:
+        return None
+    layer = position_bias_of(model)
+    return {
+        "is": f"outputs are those at {spec.position.name} 1, no input",
+        "feature": spec.position.name,
+        "seen": [] if layer is None else layer.probabilities().tolist(),
+    }
 
 
 def _factors(model, spec: FeatureSpec) -> dict:
