@@ -16,9 +16,17 @@ The models:
 
 `pairs` is the share of pairs of items that a model orders for a group of users as `p_click` does,
 over all groups and pairs. `seen` is the largest error of `p_seen`. Means of three seeds and their
-standard errors, 12,000 requests each:
+standard errors, with 40,000 requests:
 
-RESULTS
+    random     pairs 0.936 +- 0.009
+    plain      pairs 0.869 +- 0.013
+    feature    pairs 0.923 +- 0.007
+    Position   pairs 0.947 +- 0.004  seen 0.020
+
+So `Position` is as good as a random order within the noise, and `plain` is not. A position as a
+feature repairs most of it here, because the same network can learn a product. It needs more rows
+for this: with 12,000 requests (batches of 512, a learning rate of 0.003) the four have 0.799,
+0.779, 0.785 and 0.843.
 """
 
 import itertools
@@ -31,7 +39,7 @@ import keras_din as kd
 from keras_din.evaluation import predict
 from keras_din.without_position import position_bias_of
 
-GROUPS, ITEMS, SLOTS, REQUESTS = 4, 60, 8, 12_000
+GROUPS, ITEMS, SLOTS, REQUESTS = 4, 60, 8, 40_000
 SEEN = 1 / np.arange(1, SLOTS + 1)
 MODELS = ("random", "plain", "feature", "Position")
 
@@ -71,9 +79,9 @@ def train(kind, seed, requests=REQUESTS, epochs=4):
         target=[item, *further.get(kind, [])],
     )
     log = make_log(seed, requests, by_policy=kind != "random")
-    rows = kd.data.rows_dataset(log, spec, "click", 512, shuffle=True, seed=seed)
+    rows = kd.data.rows_dataset(log, spec, "click", 2048, shuffle=True, seed=seed)
     model = kd.build_base(spec, hidden_units=(32,), dropout=0.0)
-    model.compile(keras.optimizers.Adam(0.003), kd.losses.BinaryCrossentropy())
+    model.compile(keras.optimizers.Adam(0.01), kd.losses.BinaryCrossentropy())
     model.fit(rows, epochs=epochs, shuffle=False, verbose=0)
     served, served_spec = kd.without_position(model, spec)
     pairs = pd.DataFrame(itertools.product(range(GROUPS), range(ITEMS)), columns=["group", "item"])

@@ -15,6 +15,7 @@ from keras_din.features import (
     HistoryFeature,
     LastMatch,
     Numeric,
+    Position,
     TimeFeature,
     Vector,
     id_feature,
@@ -132,7 +133,7 @@ def read_inputs(spec: FeatureSpec) -> tuple:
     else:
         others = {name: tensor for name, tensor in inputs.items() if name != position.name}
         values = RaggedToDense(fingerprint(spec.without_position()), name="padded")(others)
-        values |= _dense_position(spec, inputs[position.name])
+        values[position.name] = _dense_position(spec, position.name, inputs[position.name])
     return inputs, values | {
         name: derived_values(info.feature, info, spec, values)
         for name, info in spec.fields.items()
@@ -140,17 +141,17 @@ def read_inputs(spec: FeatureSpec) -> tuple:
     }
 
 
-def position_input(spec: FeatureSpec) -> tuple:
+def position_input(spec: FeatureSpec, position: Position) -> tuple:
     """Creates the `keras.Input` of the spec's `Position`: the input and the dense tensor.
 
     It is for a spec of which a model already has the other inputs.
     """
-    tensor = keras.Input((None,), dtype=spec.position.input_dtype, name=spec.position.name)
-    return tensor, _dense_position(spec, tensor)[spec.position.name]
+    tensor = keras.Input((None,), dtype=position.input_dtype, name=position.name)
+    return tensor, _dense_position(spec, position.name, tensor)
 
 
-def _dense_position(spec: FeatureSpec, tensor) -> dict:
-    return RaggedToDense(fingerprint(spec), name="padded_position")({spec.position.name: tensor})
+def _dense_position(spec: FeatureSpec, name: str, tensor):
+    return RaggedToDense(fingerprint(spec), name="padded_position")({name: tensor})[name]
 
 
 def valid_mask(features, tensors):

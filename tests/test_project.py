@@ -53,6 +53,7 @@ def test_public_names():
         "MODELS",
         "Match",
         "Numeric",
+        "Position",
         "Sequence",
         "Table",
         "Vector",
@@ -78,6 +79,7 @@ def test_public_names():
         "models",
         "optimizers",
         "plots",
+        "without_position",
     ]
     assert dir(keras_din) == sorted(keras_din.__all__)
     assert all(getattr(keras_din, name) is not None for name in keras_din.__all__)

@@ -293,7 +293,7 @@ class FeatureSpec:
         """Returns the spec of an exported version, which has no `Position`."""
         if self.position is None:
             return self
-        kept = [feature for feature in self.target if feature is not self.position]
+        kept = tuple(each for each in self.target if not isinstance(each, Position))
         return dataclasses.replace(self, target=kept)
 
     @property

@@ -43,6 +43,7 @@ class PositionBias(keras.layers.Layer):
         # No autocast: half precision has no integers beyond 2048.
         super().__init__(**{"autocast": False, **kwargs})
         self.size = size
+        self.supports_masking = True  # Keras would warn that the mask of the logits is lost.
         self.position_logits = self.add_weight(
             shape=(size - 1, 1), initializer="zeros", name="position_logits"
         )

@@ -123,6 +123,6 @@ def build_multi_task(
     inputs = {tensor.name: tensor for tensor in model.inputs}
     positions = None
     if spec.position is not None:
-        tensor, positions = position_input(spec)
+        tensor, positions = position_input(spec, spec.position)
         inputs = {name: (inputs | {spec.position.name: tensor})[name] for name in spec.inputs}
     return ctr_model(inputs, label_outputs(spec, logits, mask, positions), name=name)
