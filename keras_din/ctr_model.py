@@ -16,7 +16,7 @@ from keras_din import logits
 from keras_din.checks import one_of
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
-from keras_din.layers import UncertaintyWeights
+from keras_din.layers import NumberOutput, UncertaintyWeights
 from keras_din.losses import BinaryCrossentropy, MeanSquaredError, Poisson
 from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
@@ -27,6 +27,11 @@ from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerpri
 
 _Init = TypeVar("_Init", bound=Callable)
 _SQUARED = (MeanSquaredError, keras.losses.MeanSquaredError)
+_CROSSENTROPIES = (
+    BinaryCrossentropy,
+    keras.losses.BinaryCrossentropy,
+    keras.losses.BinaryFocalCrossentropy,
+)
 _MAY_BE_NEGATIVE = (Poisson, keras.losses.Poisson)  # Lowest if the outputs are the labels.
 _MEANS = ("sum_over_batch_size", "mean")
 
@@ -71,8 +76,8 @@ class CTRModel(keras.Model):
       takes one loss or a dict of losses by the names of the outputs; a dict of `loss_weights`,
       where an output without an entry has weight 1; and one list of metrics for all outputs or a
       dict of lists. A list per output is an error, because Keras assigns it to the outputs in
-      alphabetical order. After an error in `fit` or `evaluate`, the next call works without
-      another `compile`.
+      alphabetical order. So is a crossentropy of an output that is a number. After an error in
+      `fit` or `evaluate`, the next call works without another `compile`.
 
     A model built with `keras_din.embed.embed` always has the fingerprint. Pass `spec` for other
     models; a clone does not keep it.
@@ -146,6 +151,7 @@ class CTRModel(keras.Model):
             _check_loss_of_each_output(outputs, loss, loss_weights)
         arguments = compile_arguments(outputs, loss, loss_weights, metrics, weighted_metrics)
         arguments["loss"] = KerasBinaryCrossentropy.in_place_of(arguments["loss"])
+        _check_losses_of_numbers(self.output, arguments["loss"])
         super().compile(optimizer, *arguments.values(), *args, **kwargs)
         self._build_losses_and_metrics()
         if any(not loss.supports_jit for loss in self._ranking_losses()):
@@ -359,6 +365,24 @@ def _check_loss_of_each_output(outputs, loss, loss_weights) -> None:
             f'`loss` of a model with `label_weights="uncertainty"` must be a loss for each of the '
             f"outputs {list(outputs)}. Received: loss={loss!r}."
         )
+
+
+def _check_losses_of_numbers(output, loss) -> None:
+    """Raises a `ValueError` if the loss of an output that is a number is a crossentropy."""
+    outputs = output if isinstance(output, dict) else {None: output}
+    for name, tensor in outputs.items():
+        layer = tensor._keras_history.operation
+        if not isinstance(layer, NumberOutput):
+            continue
+        of_output = loss.get(name) if isinstance(loss, dict) and len(outputs) > 1 else loss
+        for each in keras.tree.flatten(of_output):
+            if isinstance(each, _CROSSENTROPIES):
+                raise ValueError(
+                    "The loss of an output that is a number must be a loss of numbers, such as "
+                    "`keras_din.losses.Poisson()`. For all outputs with the losses of their "
+                    "labels pass `loss=keras_din.losses.losses_of_labels(spec.labels)`. Received: "
+                    f"the loss {each.name!r} for the output {layer.name!r}."
+                )
 
 
 def _is_output(tensor) -> bool:

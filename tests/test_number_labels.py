@@ -302,3 +302,24 @@ def test_version_returns_the_expected_number(run, tmp_path, tables):
         found = description["tables"]
         assert found["watch_rmse_float32"] == pytest.approx(run.result["test"]["watch_rmse"])
         assert found["ctr_gauc_float32"] == pytest.approx(run.result["test"]["ctr_gauc"])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        kd.losses.BinaryCrossentropy(),
+        kd.losses.JRC(),
+        "binary_crossentropy",
+        {"ctr": kd.losses.BinaryCrossentropy(), "watch": keras.losses.BinaryCrossentropy()},
+    ],
+    ids=["ours", "ranking", "text", "dict"],
+)
+def test_crossentropy_of_a_number_is_an_error(loss):
+    model = kd.build_base(spec_of("click", WATCH), hidden_units=(2,))
+    with pytest.raises(ValueError, match="for the output 'watch'"):
+        model.compile("sgd", loss)
+    model.compile("sgd", kd.losses.losses_of_labels(spec_of("click", WATCH).labels))
+    one = kd.build_base(spec_of(SCORE), hidden_units=(2,))
+    one_loss = loss["watch"] if isinstance(loss, dict) else loss
+    with pytest.raises(ValueError, match="must be a loss of numbers"):
+        one.compile("sgd", one_loss)
