@@ -2,9 +2,10 @@
 
 import keras
 
+from keras_din.ctr_model import CTRModel
 from keras_din.features import FeatureSpec
 from keras_din.layers import PositionBias
-from keras_din.spec_fingerprint import check_fingerprint
+from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
 __all__ = ["position_bias_of", "without_position"]
 
@@ -16,7 +17,8 @@ def without_position(model: keras.Model, spec: FeatureSpec) -> tuple[keras.Model
     trained. If the spec has no `Position`, it is `(model, spec)` itself.
 
     Args:
-        model: A functional model, with or without an optimizer. The result is not compiled.
+        model: A functional model. The result is of the same class if this is a `CTRModel`. It is
+            not compiled.
         spec: Its `FeatureSpec`.
 
     Returns:
@@ -65,7 +67,11 @@ def without_position(model: keras.Model, spec: FeatureSpec) -> tuple[keras.Model
                     id(old): new for old, new in zip(node.output_tensors, outputs, strict=True)
                 }
     outputs = keras.tree.map_structure(replace, model.output)
-    return keras.Model(inputs, outputs, name=model.name), spec.without_position()
+    spec = spec.without_position()
+    if not isinstance(model, CTRModel):
+        return keras.Model(inputs, outputs, name=model.name), spec
+    text = fingerprint(spec) if fingerprints_of(model) else None
+    return CTRModel(inputs, outputs, name=model.name, spec=text), spec
 
 
 def position_bias_of(model: keras.Model) -> PositionBias | None:

@@ -11,6 +11,7 @@ import keras_din as kd
 from keras_din import MODELS
 from keras_din.factors import with_factors
 from keras_din.head import label_heads
+from keras_din.layers import ClickProbability, PositionBias
 from keras_din.spec_fingerprint import fingerprint, fingerprints_of
 from keras_din.without_position import position_bias_of, without_position
 from tests.models.shared import randomized
@@ -62,6 +63,7 @@ def test_every_model_is_the_product(name):
     model = with_seen(randomized(MODELS[name](SPEC), scale=0.2))
     served, spec = without_position(model, SPEC)
     assert spec == SPEC.without_position()
+    assert isinstance(served, kd.CTRModel)
     assert sorted(tensor.name for tensor in served.inputs) == sorted(spec.inputs)
     # An export compares them.
     assert fingerprints_of(served) == [fingerprint(spec)]
@@ -91,6 +93,22 @@ def test_several_labels_share_the_factor(name):
         np.testing.assert_allclose(found[output], expected[output], rtol=1e-6)
     product = expected["ctr"] * expected["cvr_given_ctr"]
     np.testing.assert_allclose(expected["cvr"], product, rtol=1e-5)
+
+
+def test_own_models():
+    """One whose fingerprint is an attribute, and one that is no `CTRModel`."""
+    spec = kd.FeatureSpec(target=[ITEM, kd.Position("position", size=4)])
+    item, position = keras.Input((None,), name="item"), keras.Input((None,), name="position")
+    logits = PositionBias(4)(keras.ops.expand_dims(item, -1), position)
+    inputs, ctr = {"item": item, "position": position}, ClickProbability()(logits[..., 0])
+    model = kd.CTRModel(inputs, ctr, spec=spec)
+    served, served_spec = without_position(model, spec)
+    assert served.fingerprint == fingerprint(served_spec)
+    x = np.array([[0.0, 2.0]])
+    np.testing.assert_allclose(served({"item": x}), 1 / (1 + np.exp(-x)), rtol=1e-6)
+    served, _ = without_position(keras.Model(inputs, ctr), spec)
+    assert not isinstance(served, kd.CTRModel)
+    np.testing.assert_allclose(served({"item": x}), 1 / (1 + np.exp(-x)), rtol=1e-6)
 
 
 def test_a_spec_without_a_position():

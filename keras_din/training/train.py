@@ -188,11 +188,13 @@ def train(
             "scaled like those of its factors. Use `weight` of `Label` to weight a label. "
             f"Received: positive_weight={positive_weight!r}."
         )
-    if data.spec.position is not None and arguments["positive_weight"] != 1:
+    is_scaled = arguments["positive_weight"] != 1 or data.negative_rate != 1
+    if data.spec.position is not None and is_scaled:
         raise ValueError(
-            f"`positive_weight` must be 1 for a spec with a Position: the odds of `p_seen p_click` "
-            "are not scaled like those of `p_click`. "
-            f"Received: positive_weight={positive_weight!r} and {data.spec.position!r}."
+            "`positive_weight` and `data.negative_rate` must be 1 for a spec with a Position: the "
+            "odds of `p_seen p_click` are not scaled like those of `p_click`. "
+            f"Received: positive_weight={positive_weight!r}, negative_rate={data.negative_rate!r} "
+            f"and {data.spec.position!r}."
         )
     if loss == CROSSENTROPY and loss_weight != 1:
         raise ValueError(

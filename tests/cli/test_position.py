@@ -1,6 +1,7 @@
 """All commands on a log with a `Position`, which requests and scored rows do not have."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -104,7 +105,7 @@ def test_version_is_checked(folder, tmp_path, capsys, checked_by_one_process):
     assert "outputs are those at position 1, no input" in capsys.readouterr().out
 
 
-def test_further_days_are_learned(folder, tmp_path):
+def test_further_days_are_appended(folder):
     day = a_log(200).assign(time=lambda log: log["time"] + 100_000)
     data = PreparedData.load(folder / "data")
     data = data.append(day)
@@ -113,10 +114,40 @@ def test_further_days_are_learned(folder, tmp_path):
         data.append(day.drop(columns="position").assign(time=lambda log: log["time"] + 100_000))
 
 
+def test_run_learns_a_further_day(folder, tmp_path):
+    for name in ("data", "run"):
+        shutil.copytree(folder / name, tmp_path / name)
+    day = a_log(200).assign(time=lambda log: log["time"] + 100_000, item="new")
+    day.to_csv(tmp_path / "day.csv", index=False)
+    run("append", tmp_path / "data", tmp_path / "day.csv")
+    run("update", tmp_path / "run", tmp_path / "data", "--quiet")
+    trained = load_run(tmp_path / "run")
+    before = load_run(folder / "run")
+    assert trained.spec.features["item"].values.size > before.spec.features["item"].values.size
+    found, was = (position_bias_of(r.model).probabilities() for r in (trained, before))
+    assert (found[1:] != was[1:]).all()
+    assert 0 < trained.days[0]["gauc"] < 1
+
+
+def test_rows_with_histories():
+    log = (
+        a_log(100).drop(columns=["user", "time"]).assign(hist_item=lambda log: [["i1"]] * len(log))
+    )
+    target = ["item", kd.Position("position", size=5)]
+    data = kd.data.prepare_rows(log, label="click", target=target, dim=4)
+    assert data.spec.position.size == 5
+    assert list(data.spec.without_position().inputs) == ["item", "hist_item"]
+
+
 def test_options_that_a_position_refuses(folder, tmp_path):
     data = PreparedData.load(folder / "data")
-    with pytest.raises(ValueError, match=r"`positive_weight` must be 1 for a spec with a Position"):
+    scaled = (
+        r"must be 1 for a spec with a Position.* Received: positive_weight={}, negative_rate={}"
+    )
+    with pytest.raises(ValueError, match=scaled.format(2, 1)):
         train(data, tmp_path / "a", model="lr", positive_weight=2)
+    with pytest.raises(ValueError, match=scaled.format(1.0, 0.5)):
+        train(data.downsample_negatives(0.5), tmp_path / "a", model="lr")
     with pytest.raises(ValueError, match=r"must not be calibrated.* Received: calibrate='platt'"):
         train(data, tmp_path / "b", model="lr", calibrate="platt")
     trained = load_run(folder / "run")
