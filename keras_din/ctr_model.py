@@ -16,7 +16,8 @@ from keras_din import logits
 from keras_din.checks import one_of
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
-from keras_din.layers import NumberOutput, UncertaintyWeights
+from keras_din.graph import operations_before
+from keras_din.layers import NumberOutput, ProductLogits, UncertaintyWeights
 from keras_din.losses import BinaryCrossentropy, MeanSquaredError, Poisson
 from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
@@ -152,6 +153,7 @@ class CTRModel(keras.Model):
         arguments = compile_arguments(outputs, loss, loss_weights, metrics, weighted_metrics)
         arguments["loss"] = KerasBinaryCrossentropy.in_place_of(arguments["loss"])
         _check_losses_of_numbers(self.output, arguments["loss"])
+        _check_losses_of_products(self.output, arguments["loss"])
         super().compile(optimizer, *arguments.values(), *args, **kwargs)
         self._build_losses_and_metrics()
         if any(not loss.supports_jit for loss in self._ranking_losses()):
@@ -369,13 +371,11 @@ def _check_loss_of_each_output(outputs, loss, loss_weights) -> None:
 
 def _check_losses_of_numbers(output, loss) -> None:
     """Raises a `ValueError` if the loss of an output that is a number is a crossentropy."""
-    outputs = output if isinstance(output, dict) else {None: output}
-    for name, tensor in outputs.items():
+    for tensor, losses in _outputs_with_losses(output, loss):
         layer = tensor._keras_history.operation
         if not isinstance(layer, NumberOutput):
             continue
-        of_output = loss.get(name) if isinstance(loss, dict) and len(outputs) > 1 else loss
-        for each in keras.tree.flatten(of_output):
+        for each in losses:
             if isinstance(each, _CROSSENTROPIES):
                 raise ValueError(
                     "The loss of an output that is a number must be a loss of numbers, such as "
@@ -383,6 +383,39 @@ def _check_losses_of_numbers(output, loss) -> None:
                     "labels pass `loss=keras_din.losses.losses_of_labels(spec.labels)`. Received: "
                     f"the loss {each.name!r} for the output {layer.name!r}."
                 )
+
+
+def _check_losses_of_products(output, loss) -> None:
+    """Raises a `ValueError` if the loss of a product, or of an output in it, scales the odds."""
+    found = [(set(operations_before(t)), t, each) for t, each in _outputs_with_losses(output, loss)]
+    products = {
+        op for ops_before, *_ in found for op in ops_before if isinstance(op, ProductLogits)
+    }
+    # The operations that compute the logits of the outputs that others are given.
+    factors = {op._inbound_nodes[0].input_tensors[0]._keras_history.operation for op in products}
+    for before, tensor, losses in found:
+        if not before & (products | factors):
+            continue
+        name = tensor._keras_history.operation.name
+        for each in losses:
+            if not isinstance(each, BinaryCrossentropy):
+                continue
+            if each.positive_weight != 1 or each.negative_rate not in (None, 1):
+                raise ValueError(
+                    "Labels with `given`, and the labels that they name, must be trained with "
+                    "`positive_weight=1` on all negatives: the odds of a product are not scaled "
+                    "like those of its factors. Use `weight` of `Label` to weight a label. "
+                    f"Received: positive_weight={each.positive_weight!r} and negative_rate="
+                    f"{each.negative_rate!r} for the output {name!r}."
+                )
+
+
+def _outputs_with_losses(output, loss):
+    """Yields the tensor of each output with a list of its losses."""
+    outputs = output if isinstance(output, dict) else {None: output}
+    for name, tensor in outputs.items():
+        of_output = loss.get(name) if isinstance(loss, dict) and len(outputs) > 1 else loss
+        yield tensor, keras.tree.flatten(of_output)
 
 
 def _is_output(tensor) -> bool:

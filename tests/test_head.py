@@ -105,6 +105,19 @@ def test_model_is_saved_with_its_products(tmp_path):
         np.testing.assert_array_equal(found[output], values)
 
 
+@pytest.mark.parametrize("output", ["pay", "cvr", "ctr"])
+@pytest.mark.parametrize("scale", [{"positive_weight": 3}, {"negative_rate": 0.5}])
+def test_scaled_odds_of_products_are_refused(output, scale):
+    """Neither of them scales the odds of a product by one number, which could be undone."""
+    model = ZOO["base"](CHAIN)
+    plain, scaled = BinaryCrossentropy(), BinaryCrossentropy(**scale)
+    model.compile("sgd", dict.fromkeys(CHAIN.outputs, plain) | {"like": scaled})
+    with pytest.raises(ValueError, match=f"`positive_weight=1`.*for the output '{output}'"):
+        model.compile("sgd", dict.fromkeys(CHAIN.outputs, plain) | {output: scaled})
+    with pytest.raises(ValueError, match="`positive_weight=1` on all negatives"):
+        model.compile("sgd", scaled)
+
+
 def test_single_head_of_a_product_is_refused():
     x = embed(CHAIN)
     with pytest.raises(ValueError, match=r"`label` must have no `given`.*Received: Label\('pay'"):
