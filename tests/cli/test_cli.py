@@ -17,7 +17,7 @@ from keras_din.cli import train as train_command
 from keras_din.data import PreparedData, prepare_impressions, prepare_interactions
 from keras_din.features import Bag
 from keras_din.models import MODELS
-from keras_din.monitor import MONITORS
+from keras_din.monitor import MONITORS, NUMBER_MONITORS
 from keras_din.training import load_run, read_arguments, train
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -538,7 +538,7 @@ def test_help_and_invalid_arguments_do_not_import_tensorflow(tmp_path):
 
 def test_train_offers_all_models_and_monitors():
     assert tuple(MODELS) == train_command.MODELS
-    assert MONITORS == train_command.MONITORS
+    assert (*MONITORS, *NUMBER_MONITORS) == train_command.MONITORS
 
 
 def test_the_data_of_an_update_may_stand_after_options(tmp_path, capsys):

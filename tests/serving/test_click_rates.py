@@ -70,6 +70,7 @@ def test_both_signatures_return_click_rates(tmp_path, checked_by_one_process, ca
                 "positive_weight": "the loss",
                 "negative_rate": "the loss",
             },
+            "calibration": None,
         }
     }
 
