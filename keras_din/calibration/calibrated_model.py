@@ -1,6 +1,7 @@
 """`calibrate`: a model whose outputs are calibrated click rates."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ def calibrate(
     method: str = "isotonic",
     *,
     by: str | None = None,
-    output: str | None = None,
+    output: str | Sequence[str] | None = None,
     shrinkage: float | None = None,
     test: Any = None,
     rates: ClickRates | None = None,
@@ -72,7 +73,8 @@ def calibrate(
         method: `"isotonic"`, `"platt"` or `"piecewise_linear"`.
         by: Name of a `Categorical` or `Bucketized` of the context or target, whose
             values have curves of their own, or `None`. The dataset may have at most 1000 values.
-        output: Name of the only output to calibrate. Defaults to all that are probabilities.
+        output: Name of the only output to calibrate, or a list of names. Defaults to all outputs
+            that are probabilities.
         shrinkage: See above, a positive number of rows. Defaults to as many rows as have 100
             clicks on average, or 100 rows without a click if these are rarer.
         test: Another dataset, for the report only.
@@ -185,17 +187,19 @@ def _output_names(model, texts: list) -> list:
     return names if len(names) == 1 else [DEFAULT_OUTPUT]
 
 
-def _to_calibrate(model, rates: ClickRates, output: str | None) -> list:
+def _to_calibrate(model, rates: ClickRates, output: str | Sequence[str] | None) -> list:
     """Returns the names of the outputs to calibrate, or raises a `ValueError`."""
     names = list(rates.of_outputs)
     numbers = [name for name, rate in rates.of_outputs.items() if rate.is_number]
-    if output is not None:
-        one_of("output", output, tuple(names))
-    chosen = [name for name in names if name not in numbers] if output is None else [output]
-    if output in numbers or not chosen:
+    chosen = names if output is None else [output] if isinstance(output, str) else list(output)
+    for name in chosen or [output]:
+        one_of("output", name, tuple(names))
+    wrong = [name for name in chosen if name in numbers]
+    chosen = list(dict.fromkeys(name for name in chosen if name not in numbers))
+    if not chosen or (output is not None and wrong):
         raise ValueError(
             "An output must be a probability to be calibrated. Received: the output "
-            f"{output or numbers[0]!r}, which is a number."
+            f"{wrong[0]!r}, which is a number."
         )
     for name in chosen:
         if calibration_of(model, name, names) is not None:

@@ -119,7 +119,9 @@ def check_enough(name: str, labels) -> None:
         raise ValueError(
             f"The calibration rows of the output {name!r} must have at least {_LEAST_OF_EACH} rows "
             f"with the label 1 and {_LEAST_OF_EACH} with the label 0; a good curve needs some "
-            f"hundred of each. Received: {rows:,} rows, {clicks:,} of them with the label 1."
+            "hundred of each. To calibrate other outputs without it, name them in `output` of "
+            "`calibrate` or `keras_din.training.calibrate_run`, or in `keras-din calibrate "
+            f"--output`. Received: {rows:,} rows, {clicks:,} of them with the label 1."
         )
 
 

@@ -7,13 +7,21 @@ at each level of predictions. The order of candidates does not change. Afterward
 
   keras-din calibrate runs/din
   keras-din calibrate runs/din --method platt --by tab
+  keras-din calibrate runs/din --output ctr,long_view
   keras-din calibrate runs/din --remove
 """
 
 from keras_din.cli.show import metrics_table
+from keras_din.cli.tables import names
 
 METHODS = ("isotonic", "platt", "piecewise_linear")  # Those of `keras_din.calibration`.
-_ARGUMENTS = ("method", "by", "shrinkage", "part")  # Of `keras_din.training.calibrate_run`.
+_ARGUMENTS = (
+    "method",
+    "by",
+    "output",
+    "shrinkage",
+    "part",
+)  # Of `keras_din.training.calibrate_run`.
 
 
 def add_arguments(parser):
@@ -26,6 +34,13 @@ def add_arguments(parser):
         metavar="FEATURE",
         help="a feature with a curve per value, such as the tab or the position; a value with few "
         "rows has nearly the curve of all rows",
+    )
+    parser.add_argument(
+        "--output",
+        type=names,
+        metavar="A,B",
+        help="the only outputs to calibrate, for example without one that has too few clicks "
+        "(default: all that are probabilities)",
     )
     parser.add_argument(
         "--shrinkage",
@@ -60,20 +75,21 @@ def run(options) -> None:
         )
     _, data = load(options.run, options.data)
     calibrated = calibrate_run(options.run, data, **given)
-    print(report(calibrated.result["calibration"]))
+    print(report(calibrated.result["calibration"], calibrated.spec.outputs))
     print(f"written: {options.run}")
 
 
-def report(calibration: dict) -> str:
+def report(calibration: dict, all_outputs=()) -> str:
     """Formats the metrics of each output before and after calibration.
 
     Args:
         calibration: The entry `"calibration"` of a run's result.
+        all_outputs: The outputs of the model, also those that are not calibrated.
     """
     outputs, part = calibration["outputs"], calibration["part"]
     rows: dict[str, dict] = {}
     for output, found in outputs.items():
-        prefix = f"{output}, " if len(outputs) > 1 else ""
+        prefix = f"{output}, " if max(len(outputs), len(all_outputs)) > 1 else ""
         for name, each in ((part, found), ("test", found.get("test"))):
             if each is not None:
                 rows |= {f"{prefix}{name} {when}": each[when] for when in ("before", "after")}

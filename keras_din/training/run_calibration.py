@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ def calibrate_run(
     method: str = "isotonic",
     *,
     by: str | None = None,
+    output: str | Sequence[str] | None = None,
     shrinkage: float | None = None,
     part: str = "valid",
 ) -> Run:
@@ -49,8 +51,10 @@ def calibrate_run(
     Args:
         run: A `Run`, or its folder. Its training must have ended.
         data: A `PreparedData` with the spec of the run.
-        method: See `calibrate`, also for `by` and `shrinkage`.
+        method: See `calibrate`, also for `by`, `output` and `shrinkage`.
         by: Name of a feature whose values have their own curves, or `None`.
+        output: Name of the only output to calibrate, or a list of names, for example without one
+            that has too few clicks. Defaults to all outputs that are probabilities.
         shrinkage: Number of further rows per value.
         part: The part of the data that the curves are fitted to. The model must not have learned
             from it.
@@ -86,7 +90,14 @@ def calibrate_run(
     }
     test = datasets.get("test") if part != "test" else None
     model = calibrate(
-        run.model, datasets[part], method, by=by, shrinkage=shrinkage, test=test, rates=rates
+        run.model,
+        datasets[part],
+        method,
+        by=by,
+        output=output,
+        shrinkage=shrinkage,
+        test=test,
+        rates=rates,
     )
     layers = {name: calibration_of(model, name, run.spec.outputs) for name in run.spec.outputs}
     numbers = [int(file.stem.split("-")[1]) for file in folder.glob("calibrated-*.keras")]

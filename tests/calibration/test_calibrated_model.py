@@ -167,7 +167,7 @@ def test_each_probability_of_several_outputs_is_calibrated():
         calibrated = calibrate(model, rows, "platt")
     first = calibrate(model, rows, "isotonic", output="ctr")
     with pytest.warns(UserWarning, match="the scores of the model do not rank"):
-        both = calibrate(first, rows, "platt", output="cvr")
+        both = calibrate(first, rows, "platt", output=["cvr"])
     p, of_first, of_both, of_model = (outputs(each, x) for each in (calibrated, first, both, model))
     assert list(p) == ["ctr", "cvr", "watch"]
     np.testing.assert_array_equal(p["watch"], of_model["watch"])
@@ -178,7 +178,10 @@ def test_each_probability_of_several_outputs_is_calibrated():
     np.testing.assert_array_equal(of_both["cvr"], p["cvr"])
     assert both.get_layer("calibration_1").report["rows"] == 3000
     with pytest.raises(ValueError, match=r"must be a probability .* the output 'watch', which is"):
-        calibrate(model, rows, output="watch")
+        calibrate(model, rows, output=["ctr", "watch"])
+    for wrong in ("ctvr", ["ctr", "ctvr"], []):
+        with pytest.raises(ValueError, match="`output` must be one of 'ctr', 'cvr', 'watch'"):
+            calibrate(model, rows, output=wrong)
     with pytest.raises(ValueError, match="whose output 'ctr' is calibrated"):
         calibrate(first, rows)
 

@@ -242,5 +242,22 @@ def test_popularity_is_calibrated(data, tmp_path):
     assert isinstance(load_run(run.folder).model, keras.Model)
 
 
+def test_labels_with_few_clicks_are_left_out(tmp_path, capsys):
+    log = a_log(0).assign(buy=lambda rows: (np.arange(len(rows)) % 100 == 0).astype(int))
+    columns = {"user": "user", "time": "time", "target": ["item"], "dim": 2, "max_bad": 1.0}
+    columns |= {"label": ["click", "buy"], "split": kd.data.LastFraction(valid=0.25, test=0.25)}
+    data = kd.data.prepare_impressions(log, **columns)
+    data.save(tmp_path / "data")
+    options = {"model": "base", "options": {"hidden_units": [2]}, "epochs": 1, "verbose": 0}
+    with pytest.raises(ValueError, match=r"'buy' must have at least 10 .* `keras-din calibrate"):
+        train(data, tmp_path / "run", **options, calibrate="platt")
+    run = train(data, tmp_path / "run", **options, data_folder=str(tmp_path / "data"))
+    assert main(["calibrate", str(run.folder), "--output", "ctr"]) == 0
+    assert "ctr, valid before" in capsys.readouterr().out
+    assert list(load_run(run.folder).result["calibration"]["outputs"]) == ["ctr"]
+    assert main(["calibrate", str(run.folder), "--remove", "--output", "ctr"]) == 1
+    assert "Received: --output" in capsys.readouterr().err
+
+
 def test_methods_of_the_commands():
     assert set(command.METHODS) == set(METHODS)
