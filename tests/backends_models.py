@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from keras_din import Bucketized, Categorical, FeatureSpec, Numeric, Sequence, Vector
+from keras_din import Bucketized, Categorical, FeatureSpec, Numeric, Position, Sequence, Vector
 from keras_din.features import VectorTable
 from tests.specs import ZOO
 
@@ -39,9 +39,12 @@ ACROSS_IMAGE = Vector(
 ACROSS_MOOD = Vector("mood", 2, project_to=3)  # One per candidate and behavior.
 
 
+ACROSS_POSITION = Position("position", size=3)
+
+
 ACROSS_SPEC = FeatureSpec(
     context=[Vector("query", 3)],
-    target=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE, ACROSS_MOOD],
+    target=[ACROSS_ITEM, ACROSS_PRICE, ACROSS_TITLE, ACROSS_MOOD, ACROSS_POSITION],
     sequences=[
         Sequence(
             "hist",

@@ -344,6 +344,7 @@ def test_files_of_tensorflow_are_loaded_by_other_backends(backend, tmp_path):
     skip_if_missing(backend)
     names = ["deepfm", "din", "bst"]
     x = random_batch(ACROSS_SPEC, candidates=2)
+    x["position"] = np.tile(np.array([1, 2], "float32"), (len(x["item"]), 1))
     for number, index in {"hist_price": "hist_item", "hist_time": "hist_item"}.items():
         x[number] = np.where(x[index] == 0, np.nan, x[number]).astype("float32")
     x["query"][0, 1] = x["mood"][1, 0, 0] = np.inf  # Missing vectors, and padding.
