@@ -127,7 +127,8 @@ def add_arguments(parser):
         help="the criterion of the best evaluation: the highest gauc or auc, the lowest logloss, "
         "ne or ece, or gauc_then_logloss: the lowest logloss among the evaluations whose GAUC is "
         "within its noise of the highest (default gauc_then_logloss; logloss if no user has both "
-        "a row with and a row without a click). Of a label that is a number the lowest rmse or mae",
+        "a row with and a row without a click, or the data has a Position). "
+        "Of a label that is a number the lowest rmse or mae",
     )
     parser.add_argument(
         "--evaluate-freq",

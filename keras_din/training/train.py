@@ -126,9 +126,9 @@ def train(
             `keras_din.monitor.Best`. Or a single metric: `"gauc"`, `"auc"`, `"logloss"`, `"ne"`,
             `"ece"`. With several labels the metric belongs to the first output, unless it has the
             name of an output: `"cvr_gauc"`. Defaults to `"gauc_then_logloss"`. If no user of
-            validation has both labels 0 and 1, the default is `"logloss"`, and a notice is
-            printed. A label that is a number has the metrics `"rmse"` (the default, if it is the
-            first label) and `"mae"`: `"watch_mae"`.
+            validation has both labels 0 and 1, or the spec has a `Position`, the default is
+            `"logloss"`, and a notice is printed. A label that is a number has
+            the metrics `"rmse"` (the default, if it is the first label) and `"mae"`: `"watch_mae"`.
         evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         calibrate: `"isotonic"`, `"platt"` or `"piecewise_linear"` to calibrate the best model on
