@@ -432,8 +432,13 @@ def test_calibration_by_value_agrees_with_the_metrics_of_each_value():
     assert [len(column) for column in metrics.calibration_by_value([], [], np.array([], int))] == [
         0
     ] * 10
-    with pytest.raises(ValueError, match="`groups` must have one entry for each label"):
-        metrics.calibration_by_value([1, 0], [0.5, 0.5], [1])
+    for wrong, match in [
+        ([1], "`values` must have one entry for each label.* 1 values"),
+        ([0.5, 1.5], "`values` must be integers or strings. Received: values of dtype float64"),
+        (["home", None], "`values` must be all integers or all strings, .* None in row 1"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            metrics.calibration_by_value([1, 0], [0.5, 0.5], wrong)
 
 
 def test_calibration_by_decile_has_the_bins_of_the_error():

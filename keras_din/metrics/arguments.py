@@ -37,26 +37,29 @@ def check_numbers(y_true, y_pred) -> tuple:
     return tuple(arrays)
 
 
-def check_groups_of_rows(groups, rows: int) -> np.ndarray:
-    """Returns groups as an array `(rows,)` of integers or strings, or raises a `ValueError`."""
-    groups = _column("groups", groups)
-    check_groups(groups)
+def check_groups_of_rows(groups, rows: int, name: str = "groups") -> np.ndarray:
+    """Returns groups as an array `(rows,)` of integers or strings, or raises a `ValueError`.
+
+    `name` is that of the argument.
+    """
+    groups = _column(name, groups)
+    check_groups(groups, name)
     if len(groups) != rows:
         raise ValueError(
-            "`groups` must have one entry for each label. "
-            f"Received: {len(groups)} groups and {rows} labels."
+            f"`{name}` must have one entry for each label. "
+            f"Received: {len(groups)} {name} and {rows} labels."
         )
     return groups
 
 
-def check_groups(groups: np.ndarray) -> None:
+def check_groups(groups: np.ndarray, name: str = "groups") -> None:
     """Raises a `ValueError` unless the groups are all integers or all strings.
 
     Other groups cannot be sorted.
     """
     if groups.dtype.kind not in "biuUSTO":
         raise ValueError(
-            f"`groups` must be integers or strings. Received: groups of dtype {groups.dtype}."
+            f"`{name}` must be integers or strings. Received: {name} of dtype {groups.dtype}."
         )
     if groups.dtype.kind not in "OT":
         return
@@ -65,7 +68,7 @@ def check_groups(groups: np.ndarray) -> None:
         valid = np.fromiter((isinstance(group, kind) for group in groups), bool, len(groups))
         if valid.any():
             break
-    _check_each("groups", groups, valid, "all integers or all strings, with none missing")
+    _check_each(name, groups, valid, "all integers or all strings, with none missing")
 
 
 def _columns(y_true, y_pred) -> tuple:

@@ -146,7 +146,7 @@ def calibration_by_value(
     """
     bins = positive_integer("bins", bins)
     y_true, y_pred = check_probabilities(y_true, y_pred)
-    values = check_groups_of_rows(values, len(y_true))
+    values = check_groups_of_rows(values, len(y_true), "values")
     distinct, which = np.unique(values, return_inverse=True)
     order = np.argsort(which, kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(which, minlength=len(distinct)))[:-1])
