@@ -80,6 +80,8 @@ class OrderFormula:
                 f"Received: {len(self.text)} characters."
             )
         try:
+            if "#" in self.text:  # Python would ignore what follows.
+                raise SyntaxError("#", ("", 1, self.text.index("#") + 1, ""))
             return ast.parse(self.text.lstrip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             at = getattr(error, "offset", None) or 1

@@ -95,6 +95,7 @@ NOT_ONE = "this is not one of them"
         ("ctr * 1j", f"at character 7: {NOT_ONE}"),
         ("[ctr]", f"at character 1: {NOT_ONE}"),
         ("1 + 2", "at character 1: it must have the name of an output"),
+        ("ctr # cvr", "which cannot be read at character 5"),
         ("ctr *", "which cannot be read at character"),
         ("ctr cvr", "which cannot be read at character"),
         ("ctr = 3", "which cannot be read at character"),
