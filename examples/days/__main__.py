@@ -1,6 +1,7 @@
-"""Compares three ways to serve a log that arrives by day.
+"""Compares ways to serve a log that arrives by day.
 
     python -m examples.days kuairand globo --folder FOLDER --seeds 0 1 2
+    python -m examples.days kuairand --folder FOLDER --ways replay two_epochs --results OTHER
 
 Run it from the root of the repository. FOLDER has the folders of the data sets, `kuairand/` and
 `globo/`. The base data is the first days. Each following day is evaluated before any model has
@@ -8,7 +9,8 @@ seen it, by
 
 - `update`: a model that learned from each day before by `keras_din.training.update`,
 - `retrained`: a model that was trained anew on all days before,
-- `first`: the model of the base data, left alone.
+- `first`: the model of the base data, left alone,
+- `replay` and `two_epochs`: `update` with as many older rows as new ones, and with two epochs.
 
 A retrained model is trained like the first one, for at most `--epochs` epochs, with the day before
 as validation. The metrics by day are written to `examples/days/results/DATA.csv` and drawn to
@@ -29,6 +31,8 @@ from keras_din.training import train, update
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 METRICS = ("gauc", "auc", "logloss", "calibration")
+UPDATES: dict[str, dict] = {"update": {}, "replay": {"replay": 0.5}, "two_epochs": {"epochs": 2}}
+WAYS = ("first", "retrained", *UPDATES)
 
 
 def all_but_last_day(user, position, count, time):
@@ -37,7 +41,9 @@ def all_but_last_day(user, position, count, time):
     return (time // 86_400_000_000 >= last).astype(int)
 
 
-def run(logs: list, columns: dict, model: str, base_days: int, epochs: int, seed: int) -> list:
+def run(
+    logs: list, columns: dict, model: str, base_days: int, epochs: int, seed: int, ways=WAYS[:3]
+) -> list:
     """Returns the rows of the table by day for one seed."""
     rows = []
 
@@ -52,27 +58,28 @@ def run(logs: list, columns: dict, model: str, base_days: int, epochs: int, seed
         options = {"model": model, "epochs": epochs, "seed": seed, "verbose": 0}
         base = pd.concat(logs[:base_days])
         data = kd.data.prepare_impressions(base, **columns, split=all_but_last_day)
-        first = train(data, folder / "first", **options)
-        updated = train(data, folder / "updated", **options)
+        first = train(data, folder / "first", **options) if "first" in ways else None
+        updated = {way: train(data, folder / way, **options) for way in UPDATES if way in ways}
         for day in range(base_days, len(logs)):
             before = data
             data = data.append(logs[day])
             index = len(data.days) - 1
-            evaluated("first", day, first.model, data.unseen_day(index, first.spec, 0), 0.0)
-
-            start = time.perf_counter()
-            whole = before.joined(valid_days=1) if before.days else before
-            anew = train(whole, folder / f"retrained-{day}", **options)
-            seconds = time.perf_counter() - start
-            rows_of_day = data.unseen_day(index, anew.spec, index)
-            evaluated("retrained", day, anew.model, rows_of_day, seconds)
-
-            start = time.perf_counter()
-            updated = update(updated, data, verbose=0)
-            kept = {name: updated.days[-1][name] for name in METRICS}
-            seconds = time.perf_counter() - start
-            rows.append({"seed": seed, "way": "update", "day": day, **kept, "seconds": seconds})
-            print(rows[-1], flush=True)
+            if first is not None:
+                evaluated("first", day, first.model, data.unseen_day(index, first.spec, 0), 0.0)
+            if "retrained" in ways:
+                start = time.perf_counter()
+                whole = before.joined(valid_days=1) if before.days else before
+                anew = train(whole, folder / f"retrained-{day}", **options)
+                seconds = time.perf_counter() - start
+                rows_of_day = data.unseen_day(index, anew.spec, index)
+                evaluated("retrained", day, anew.model, rows_of_day, seconds)
+            for way in updated:
+                start = time.perf_counter()
+                updated[way] = update(updated[way], data, verbose=0, **UPDATES[way])
+                kept = {name: updated[way].days[-1][name] for name in METRICS}
+                seconds = time.perf_counter() - start
+                rows.append({"seed": seed, "way": way, "day": day, **kept, "seconds": seconds})
+                print(rows[-1], flush=True)
             keras.utils.clear_session()
     return rows
 
@@ -119,6 +126,7 @@ def main() -> None:
     parser.add_argument("--base-days", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--days", type=int, help="the number of days (default: all)")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS[:3])
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
     options = parser.parse_args()
     options.results.mkdir(exist_ok=True)
@@ -133,6 +141,7 @@ def main() -> None:
                 options.base_days,
                 options.epochs,
                 seed,
+                options.ways,
             )
             frame = pd.DataFrame(rows)
             frame.to_csv(options.results / f"{name}.csv", index=False, float_format="%.6g")

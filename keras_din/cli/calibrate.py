@@ -94,8 +94,12 @@ def report(calibration: dict, all_outputs=()) -> str:
             if each is not None:
                 rows |= {f"{prefix}{name} {when}": each[when] for when in ("before", "after")}
     by = f" by {calibration['by']}" if calibration["by"] else ""
-    first = next(iter(outputs.values()))
-    title = f"{calibration['method']}{by}, fitted to {first['rows']:,} rows of {part!r}"
+    counts = {output: f"{found['rows']:,}" for output, found in outputs.items()}
+    if len(set(counts.values())) == 1:
+        fitted = next(iter(counts.values()))
+    else:  # Labels may be missing.
+        fitted = ", ".join(f"{count} ({output})" for output, count in counts.items())
+    title = f"{calibration['method']}{by}, fitted to {fitted} rows of {part!r}"
     return f"{title}\n{metrics_table(rows)}"
 
 

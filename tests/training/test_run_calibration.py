@@ -183,6 +183,14 @@ def test_calibration_is_refused_before_training(data, tmp_path):
         calibrate_run(train(data, tmp_path / "run", **LR), data, part="week")
 
 
+def test_report_has_the_rows_of_each_output():
+    outcome = {"rows": 1200, "before": {}, "after": {}}
+    calibration = {"outputs": {"ctr": outcome}, "part": "valid", "by": None, "method": "platt"}
+    assert command.report(calibration).startswith("platt, fitted to 1,200 rows of 'valid'")
+    calibration["outputs"]["like"] = outcome | {"rows": 800}
+    assert "platt, fitted to 1,200 (ctr), 800 (like) rows of" in command.report(calibration)
+
+
 def test_command(run, capsys):
     folder = str(run.folder)
     assert main(["calibrate", folder, "--method", "platt", "--by", "tab"]) == 0

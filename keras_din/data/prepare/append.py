@@ -151,6 +151,7 @@ def _read(data, source, items, users, log_format: LogFormat) -> tuple:
         tables = {"items": (columns.item, items)} | tables
     else:
         needed += columns_of_behaviors(columns, items)
+    _check_labels(data, source)
     _check_tables(data, source, needed, {"items": items, "users": users})
     events, report = clean_log(
         source,
@@ -176,6 +177,19 @@ def _label_rules(data, log_format: LogFormat) -> LabelRules:
     """Returns the rules of the labels of the log. A log of behaviors has none."""
     columns = log_format.labels
     return LabelRules.of({e: columns[e.name] for e in data.spec.labels if e.name in columns})
+
+
+def _check_labels(data, source) -> None:
+    """Refuses a day without the column of one of several labels, such as one that comes later."""
+    columns = data.log_format.labels.values()
+    names = column_names(source)
+    lacking = [column for column in columns if column not in names]
+    if len(columns) > 1 and lacking:
+        raise ValueError(
+            f"The log must have a column for each label. Received: a log without {lacking}. If "
+            "these labels of the day are not known yet, add columns of missing values, "
+            f"`log.assign({', '.join(f'{name}=None' for name in lacking)})`."
+        )
 
 
 def _check_tables(data, source, needed: list, tables: dict) -> None:

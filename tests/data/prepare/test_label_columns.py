@@ -255,6 +255,11 @@ def test_appended_day_with_missing_and_number_labels(tmp_path):
     data = PreparedData.load(tmp_path / "data")
     day = log.assign(time=log["time"] + 100)
     day.loc[0, "is_click"] = np.nan
+    message = r"a log without \['watched'\]\. .* `log\.assign\(watched=None\)`"
+    with pytest.raises(ValueError, match=message):
+        data.append(day.drop(columns="watched"))
+    unknown = data.append(day.drop(columns="watched").assign(watched=None)).days[0]
+    assert np.isnan(unknown.samples.labels["watch"]).all()
     data = data.append(day)
     (appended,) = data.days
     assert appended.report["labels_missing"] == {"is_click": 1, "watched": 1}
