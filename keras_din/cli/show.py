@@ -12,7 +12,16 @@ COLUMNS = {
     "rmse": "RMSE",
     "mae": "MAE",
 }
-_FACTS_OF_DAY = ("day", "time_from", "time_to", "unknown", "sizes", "values", "seconds")
+_FACTS_OF_DAY = (
+    "day",
+    "time_from",
+    "time_to",
+    "unknown",
+    "sizes",
+    "values",
+    "seconds",
+    "label_weights",
+)
 
 
 def output_prefix(output: str, outputs) -> str:

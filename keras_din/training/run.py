@@ -86,6 +86,8 @@ def _load_run(folder: pathlib.Path, updates: tuple, calibration: dict | None) ->
     model = keras.saving.load_model(model_file)
     check_fingerprint(model, spec, f"{spec_file}")
     result = read_json(folder / RESULT, {}) | ({"days": days} if days else {})
+    if days and "label_weights" in days[-1]:
+        result["label_weights"] = days[-1]["label_weights"]
     if calibration is not None:
         facts = {name: value for name, value in calibration.items() if name != "metrics"}
         result |= calibration["metrics"] | {"calibration": facts}

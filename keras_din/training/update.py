@@ -197,6 +197,8 @@ def _update(
         "values": {name: _known(state.values) for name, state in data.vocabularies.items()},
         "seconds": clock.perf_counter() - start,
     }
+    if model.uncertainty_weights is not None:
+        entry["label_weights"] = model.uncertainty_weights.current
     name = f"update-{day.number:06d}"
     save_model(model, run.folder / f"{name}.keras")
     save_spec(data.spec, run.folder / f"{name}.json")

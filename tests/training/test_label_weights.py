@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
-from keras_din.training import load_run, train
+from keras_din.training import load_run, train, update
 
 LABELS = [kd.Label("click"), kd.Label("buy", output="cvr", given="click")]
 SETTINGS = {
@@ -26,16 +26,19 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def data():
+def a_log():
     rng = np.random.default_rng(0)
     item = rng.integers(8, size=400)
     click = rng.random(400) < np.where(item < 4, 0.7, 0.3)
     log = pd.DataFrame({"user": np.arange(400) % 20, "time": np.arange(400), "item": item})
-    log = log.assign(click=click.astype(int), buy=(click & (item % 2 == 1)).astype(int))
+    return log.assign(click=click.astype(int), buy=(click & (item % 2 == 1)).astype(int))
+
+
+@pytest.fixture(scope="module")
+def data():
     split = kd.data.LastFraction(valid=0.0, test=0.25)  # The last weights are the best.
     return kd.data.prepare_impressions(
-        log, user="user", time="time", target=["item"], label=LABELS, split=split, dim=4
+        a_log(), user="user", time="time", target=["item"], label=LABELS, split=split, dim=4
     )
 
 
@@ -47,6 +50,15 @@ def test_weights_are_learned(data, tmp_path):
     assert learned == json.loads((tmp_path / "run/result.json").read_text())["label_weights"]
     content = json.loads((tmp_path / "run/run.json").read_text())
     assert content["arguments"]["label_weights"] == "uncertainty"
+
+
+def test_update_learns_them_too(data, tmp_path):
+    run = train(data, tmp_path / "run", **SETTINGS, epochs=1)
+    log = a_log()
+    updated = update(run, data.append(log.assign(time=log["time"] + 400)), verbose=0)
+    learned = updated.model.uncertainty_weights.current
+    assert updated.result["label_weights"] == updated.days[-1]["label_weights"] == learned
+    assert learned != run.result["label_weights"]
 
 
 def test_resumed_run_has_the_same_weights(data, tmp_path):
