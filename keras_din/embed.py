@@ -38,6 +38,7 @@ __all__ = [
     "Behaviors",
     "Embedded",
     "build_inputs",
+    "check_spec",
     "embed",
     "position_input",
     "read_inputs",
@@ -90,6 +91,12 @@ class Embedded(NamedTuple):
     positions: object = None
 
 
+def check_spec(spec) -> None:
+    """Raises a `ValueError` unless `spec` is a `FeatureSpec`."""
+    if not isinstance(spec, FeatureSpec):
+        raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
+
+
 def build_inputs(spec: FeatureSpec) -> dict:
     """Creates the `keras.Input`s of a spec, by name.
 
@@ -100,8 +107,7 @@ def build_inputs(spec: FeatureSpec) -> dict:
     with rows of different lengths can be `tf.RaggedTensor`s. If a feature has fields that must be
     learned first, such as the knots of a `Numeric`, a `ValueError` names it.
     """
-    if not isinstance(spec, FeatureSpec):
-        raise ValueError(f"`spec` must be a FeatureSpec. Received: spec={spec!r}.")
+    check_spec(spec)
     for feature in spec.features.values():
         feature.check_learned()
     return {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import keras
 
 from keras_din.checks import layer_sizes, one_of
-from keras_din.embed import position_input
+from keras_din.embed import check_spec, position_input
 from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, head_logits, label_outputs, representation_of
 from keras_din.layers import MLP, PLE, MMoE
@@ -94,6 +94,7 @@ def build_multi_task(
     """
     from keras_din.models import MODELS  # This module is one of them.
 
+    check_spec(spec)
     backbones = tuple(name for name in MODELS if name not in _WITHOUT_REPRESENTATION)
     build = MODELS[one_of("backbone", backbone, backbones)]
     backbone_options = dict(backbone_options or {})

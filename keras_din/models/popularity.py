@@ -8,7 +8,7 @@ import numpy as np
 from keras_din.checks import positive_number
 from keras_din.ctr_model import check_batches
 from keras_din.dataset_facts import specs_of
-from keras_din.embed import read_inputs, valid_mask
+from keras_din.embed import check_spec, read_inputs, valid_mask
 from keras_din.features import OOV_INDEX, PADDING_INDEX, FeatureSpec, id_feature
 from keras_din.head import ctr_model, only_label, probability
 from keras_din.layers import ItemLogits
@@ -55,6 +55,7 @@ def build_popularity(
     ctr = model({"item_id": np.array([[2, 3]])})  # (1, 2), all 0.5
     ```
     """
+    check_spec(spec)
     label = only_label(spec)
     if not label.is_binary:
         raise ValueError(
