@@ -26,6 +26,7 @@ import numpy as np
 
 import keras_din as kd
 from examples.features.sets import LOADERS, SETS
+from examples.saved_runs import compared, file_name, read
 from keras_din.evaluation import predict
 from keras_din.training import train
 
@@ -56,14 +57,9 @@ def run(data, model: str, seed: int) -> tuple:
 
 def difference(folder: pathlib.Path, more: dict, less: dict) -> tuple:
     """Returns the difference of GAUC of two runs of a seed, and its error over users."""
-    scores = [np.load(folder / f"{file_name(line)}.npz") for line in (more, less)]
+    scores = [np.load(folder / f"{file_name(line, KEYS)}.npz") for line in (more, less)]
     more, less = (each["scores"].ravel() for each in scores)
     return kd.metrics.gauc_difference(scores[0]["labels"].ravel(), more, less, scores[0]["groups"])
-
-
-def file_name(line: dict) -> str:
-    """Returns the name of the scores of a run."""
-    return "-".join(str(line[key]).replace(" ", "_") for key in KEYS)
 
 
 def table(lines: list, folder: pathlib.Path) -> str:
@@ -85,19 +81,10 @@ def table(lines: list, folder: pathlib.Path) -> str:
         pairs = [(runs[seed], base[seed]) for seed in runs if seed in base and features != "ids"]
         cells += ["", ""]
         if pairs:
-            found = np.array([difference(folder, *pair) for pair in pairs])
-            mean, users = found.mean(axis=0)
-            spread = found[:, 0].std(ddof=len(found) > 1)
-            error = np.hypot(users, spread / np.sqrt(len(found)))
-            cells[-2:] = [f"{mean:+.4f} ± {error:.4f}", f"{mean / error:+.1f}"]
+            cells[-2:] = compared([difference(folder, *pair) for pair in pairs])
         cells.append(f"{np.mean([line['seconds'] for line in runs.values()]):.0f}")
         rows.append(f"| {' | '.join(map(str, [model, features, len(runs), *cells]))} |")
     return "\n".join(rows)
-
-
-def read(file: pathlib.Path) -> list:
-    """Returns the runs that are in a file."""
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def main(words=None) -> None:
@@ -130,7 +117,7 @@ def main(words=None) -> None:
                     line = dict(zip(KEYS, key, strict=True))
                     outcome, scores = run(data, model, seed)
                     line |= outcome
-                    np.savez(options.runs / f"{file_name(line)}.npz", **scores)
+                    np.savez(options.runs / f"{file_name(line, KEYS)}.npz", **scores)
                     with open(file, "a", encoding="utf-8") as lines:
                         lines.write(json.dumps(line) + "\n")
                     print(*key, {m: round(line[m], 4) for m in METRICS}, flush=True)

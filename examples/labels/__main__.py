@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import keras_din as kd
+from examples.saved_runs import compared, file_name, read
 from keras_din.data.datasets.kuairand import FOLDER
 from keras_din.evaluation import predict
 from keras_din.outputs import by_output, metrics_by_output
@@ -102,14 +103,9 @@ def run(data, model: str, label_weights: str, seed: int, epochs: int | None) -> 
     return outcome, found
 
 
-def file_name(line: dict) -> str:
-    """Returns the name of the scores of a run."""
-    return "-".join(str(line[key]).replace(" ", "_") for key in KEYS)
-
-
 def difference(folder: pathlib.Path, label: str, more: dict, less: dict) -> tuple:
     """Returns the difference of GAUC of two runs of a seed, and its error over users."""
-    more, less = (np.load(folder / f"{file_name(line)}.npz") for line in (more, less))
+    more, less = (np.load(folder / f"{file_name(line, KEYS)}.npz") for line in (more, less))
     scores = (each[f"{label} scores"] for each in (more, less))
     return kd.metrics.gauc_difference(more[f"{label} labels"], *scores, more["groups"])
 
@@ -132,22 +128,14 @@ def table(lines: list, label: str, folder: pathlib.Path) -> str:
         figures = [[line["test"][label][name] for line in runs.values()] for name in METRICS]
         cells = [f"{np.mean(f):.4f} ± {np.std(f, ddof=len(f) > 1):.4f}" for f in figures]
         pairs = [(runs[seed], base[seed]) for seed in runs if seed in base and model != ONE]
-        compared = ["", ""]
+        gain = ["", ""]
         if pairs:
-            found = np.array([difference(folder, label, *pair) for pair in pairs])
-            mean, users = found.mean(axis=0)
-            error = np.hypot(users, found[:, 0].std(ddof=len(found) > 1) / np.sqrt(len(found)))
-            compared = [f"{mean:+.4f} ± {error:.4f}", f"{mean / error:+.1f}"]
+            gain = compared([difference(folder, label, *pair) for pair in pairs])
         first = next(iter(runs.values()))
         seconds = f"{np.mean([line['seconds'] for line in runs.values()]):.0f}"
-        cells = [model, weights, len(runs), *cells, *compared, f"{first['parameters']:,}", seconds]
+        cells = [model, weights, len(runs), *cells, *gain, f"{first['parameters']:,}", seconds]
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
-
-
-def read(file: pathlib.Path) -> list:
-    """Returns the runs that are in a file."""
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def main(words=None) -> None:
@@ -176,7 +164,7 @@ def main(words=None) -> None:
                 continue
             outcome, scores = run(data, *key, options.epochs)
             line = dict(zip(KEYS, key, strict=True)) | outcome
-            np.savez(options.runs / f"{file_name(line)}.npz", **scores)
+            np.savez(options.runs / f"{file_name(line, KEYS)}.npz", **scores)
             with open(file, "a", encoding="utf-8") as lines:
                 lines.write(json.dumps(line) + "\n")
             shown = {name: round(each["gauc"], 4) for name, each in outcome["test"].items()}
