@@ -10,13 +10,12 @@ from keras import ops
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.features import FeatureSpec
 from keras_din.layers import Calibration, Embedding, FrozenVectors, ItemLogits, KnownIndices
+from keras_din.new_rows import INITIALIZER, checked_starts, describe_start
 from keras_din.optimizers.row_state import copy_state, row_state, with_rows
 from keras_din.spec_fingerprint import check_fingerprint, grown_fingerprint
 from keras_din.spec_growth import TableGrowth, spec_growth
 
 __all__ = ["grow"]
-
-INITIALIZER = "initializer"
 
 
 def grow(
@@ -26,6 +25,7 @@ def grow(
     *,
     new_rows: str | Mapping[str, Any] = INITIALIZER,
     changed: Mapping[str, Any] | None = None,
+    counts: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> keras.Model:
     """Returns the model of a spec whose vocabularies have grown, with all that was learned.
@@ -59,11 +59,22 @@ def grow(
             such as the index of each item's category, or a negative number for none. Then a new
             row is the mean of the rows of its group that keep their value, in each layer of the
             table. Rows of a group without such rows, and other tables, start from the initializer.
+            Or `"projection_of:NAME"`, where `NAME` is a `Vector` with `of`: a row of the table of
+            these items is a linear map of its vector, in each layer of the table. The map is fitted
+            by ridge regression on the rows that keep their value, see `counts`. Its penalty has the
+            least leave-one-out error. The model's own map to `project_to` numbers is not used: its
+            outputs are another input of the model, of another width, and no embeddings. New rows
+            without a vector start from the initializer, and so do all if fewer than 10 trained rows
+            have a vector. The number of rows that start each way is printed.
         changed: Rows whose value was removed in between, such as those of
             `data.vocabularies["item"].changed_after(days)` if the model has learned from fewer
             days: name of a table -> bool `(vocabulary_size,)` of the grown table. A value that was
             removed and came back may have another index, and its row starts again even if it has
             not.
+        counts: How often each row was read in training, such as `data.feature_counts()`: name of a
+            table -> integers `(vocabulary_size,)` of the grown table. A projection is not fitted on
+            rows with a count of 0, and on at most the 50,000 rows with the largest counts. By
+            default, all rows that keep their value were trained.
         seed: Seed of the initializer.
 
     Returns:
@@ -87,6 +98,30 @@ def grow(
     model = kd.grow(model, spec, new_spec)  # The same model: "cup" gets a spare row.
     ```
     """
+    model, starts = grow_with_starts(
+        model, spec, new_spec, new_rows=new_rows, changed=changed, counts=counts, seed=seed
+    )
+    for name, (start, new) in starts.items():
+        print(describe_start(name, start, new), flush=True)
+    return model
+
+
+def grow_with_starts(
+    model: keras.Model,
+    spec: FeatureSpec,
+    new_spec: FeatureSpec,
+    *,
+    new_rows: str | Mapping[str, Any] = INITIALIZER,
+    changed: Mapping[str, Any] | None = None,
+    counts: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> tuple[keras.Model, dict]:
+    """Returns the model of `grow`, and how its new rows start, without printing.
+
+    Returns:
+        `(model, starts)`. `starts` is a dict: name of a table -> `(start, new)`, a `GroupMeans` or
+        `Projection` and the new rows, int64. Other tables start from the initializer.
+    """
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         raise ValueError(f"`model` must be a functional keras.Model. Received: {model!r}.")
     _refuse_curves_of_values(model)
@@ -94,16 +129,16 @@ def grow(
     if not check_fingerprint(model, spec):
         warn_without_fingerprint(stacklevel=2)
     _check_sizes(model, spec, growth)
-    groups = _checked_groups(new_rows, growth)
+    starts = checked_starts(new_rows, new_spec, growth, counts)
     _check_vectors(model, spec, new_spec, growth)
     if any(each.size != each.old_size for each in growth.values()):
         model = _resized(model, spec, growth)
-    _reset_rows(model, spec, growth, groups, seed)
+    _reset_rows(model, spec, growth, starts, seed)
     _assign_vectors(model, new_spec)
     for layer in model._flatten_layers():
         if isinstance(getattr(layer, "fingerprint", None), str):
             layer.fingerprint = grown_fingerprint(layer.fingerprint, new_spec)
-    return model
+    return model, {n: (each, np.flatnonzero(growth[n].new)) for n, each in starts.items()}
 
 
 def _refuse_curves_of_values(model) -> None:
@@ -204,27 +239,6 @@ def _checked_changed(changed, new_spec: FeatureSpec) -> dict[str, np.ndarray]:
     return found
 
 
-def _checked_groups(new_rows, growth: dict[str, TableGrowth]) -> dict[str, np.ndarray]:
-    """Returns the group of each row: name of a table -> int64 `(size,)`."""
-    if isinstance(new_rows, str) and new_rows == INITIALIZER:
-        return {}
-    if not isinstance(new_rows, Mapping) or not new_rows.keys() <= growth.keys():
-        received = list(new_rows) if isinstance(new_rows, Mapping) else new_rows
-        raise ValueError(
-            f"`new_rows` must be {INITIALIZER!r} or a dict with the groups of the rows of tables, "
-            f"from {list(growth)}. Received: new_rows={received!r}."
-        )
-    groups = {name: np.asarray(values) for name, values in new_rows.items()}
-    for name, values in groups.items():
-        if values.shape != (growth[name].size,) or values.dtype.kind not in "iu":
-            raise ValueError(
-                f"`new_rows` of table {name!r} must be one integer for each of the "
-                f"{growth[name].size} rows of the grown table, see `Categorical`. "
-                f"Received: {values.dtype} of shape {values.shape}."
-            )
-    return groups
-
-
 def _resized(model, spec: FeatureSpec, growth: dict[str, TableGrowth]) -> keras.Model:
     """Returns a new model whose tables have the new sizes. Added rows are zeros."""
     sizes = {layer.name: growth[name].size for layer, name in _tables(model, spec)}
@@ -257,7 +271,7 @@ def _set_sizes(entry, sizes: dict[str, int]) -> None:
         _set_sizes(each, sizes)
 
 
-def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], groups, seed) -> None:
+def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], starts, seed) -> None:
     """Sets new rows and rows of removed values to initial values, and their state too."""
     optimizer = model.optimizer if model.compiled else None
     state = row_state(optimizer) if optimizer is not None and optimizer.built else {}
@@ -266,11 +280,9 @@ def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], groups
         if not isinstance(layer, Embedding) or not len(rows):
             continue
         values = layer.initial_rows(rows, seed)
-        if name in groups:
-            of_group = np.where(growth[name].new, groups[name], -1)[rows]
-            kept = np.flatnonzero(growth[name].kept)
+        if name in starts and len(starts[name].rows):
             table = ops.convert_to_numpy(layer.embeddings)
-            values = _group_means(table, kept, groups[name][kept], of_group, values)
+            values[np.isin(rows, starts[name].rows)] = starts[name].values(table)
         _assign_rows(layer.embeddings, rows, values)
         for variable, initial in state.get(id(layer.embeddings), ()):
             if initial is None:
@@ -278,27 +290,6 @@ def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], groups
             else:
                 shape = (len(rows), *variable.shape[1:])
                 _assign_rows(variable, rows, np.broadcast_to(initial, shape))
-
-
-def _group_means(table, rows, group_of_row, groups, otherwise) -> np.ndarray:
-    """Returns the mean of the rows of each group.
-
-    Args:
-        table: Float array `(size, dim)`.
-        rows: Integers `(n,)`, the rows that have a group.
-        group_of_row: Integers `(n,)`.
-        groups: Integers `(m,)`, the groups. A negative number has no rows.
-        otherwise: Float array `(m, dim)`, the result for groups without rows.
-    """
-    distinct, which = np.unique(groups, return_inverse=True)
-    place = np.searchsorted(distinct, group_of_row)
-    place = np.minimum(place, len(distinct) - 1)
-    member = (distinct[place] == group_of_row) & (group_of_row >= 0)
-    rows, place = rows[member], place[member]
-    counts = np.bincount(place, minlength=len(distinct))
-    columns = [np.bincount(place, column[rows], len(distinct)) for column in table.T]
-    means = np.stack(columns, axis=1) / np.maximum(counts, 1)[:, None]
-    return np.where((counts > 0)[which, None], means[which], otherwise).astype(otherwise.dtype)
 
 
 def _assign_rows(variable, rows, values) -> None:

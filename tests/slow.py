@@ -222,6 +222,7 @@ SLOW = (
     "tests/training/test_train.py::test_interrupted_run*",
     "tests/training/test_train.py::test_mini_batch_aware*",
     "tests/training/test_train.py::test_monitor_logloss*",
+    "tests/training/test_new_rows.py::test_an_update_that_is_interrupted*",
     "tests/training/test_train.py::test_more_epochs*",
     "tests/training/test_train.py::test_negative_rate*",
     "tests/training/test_train.py::test_positive_weight*",

@@ -354,7 +354,7 @@ SPEC, NEW_SPEC = spec_of(OLD, SPARE), spec_of(NEW, SPARE)
 @pytest.mark.parametrize(
     "new_rows, message",
     [
-        ("mean", "`new_rows` must be 'initializer' or a dict .*'cate'.* Received: new_rows='mean'"),
+        ("mean", "`new_rows` must be 'initializer', .*'cate'.* Received: new_rows='mean'"),
         ({"last": np.zeros(ITEM_ROWS, int)}, r"from \['item', 'cate'\]. Received: .*'last'"),
         ({"item": np.zeros(4, int)}, r"each of the 99 rows .* Received: int64 of shape \(4,\)"),
         ({"item": np.zeros(ITEM_ROWS)}, "`new_rows` of table 'item' .* Received: float64"),

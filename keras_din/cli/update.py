@@ -34,7 +34,9 @@ def add_arguments(parser):
         default="initializer",
         metavar="HOW",
         help="how the row of a new item starts: 'initializer' (default), or 'mean_of:category' for "
-        "the mean of the items of the same category, or another feature of the target",
+        "the mean of the items of the same category, or another feature of the target, or "
+        "'projection_of:title' for a linear map of the item's precomputed vector 'title', fitted "
+        "on the rows that were trained",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 

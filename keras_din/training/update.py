@@ -10,8 +10,10 @@ import numpy as np
 
 from keras_din.checks import fraction, local_path, positive_integer, positive_number
 from keras_din.evaluation import evaluate
-from keras_din.growth import INITIALIZER, grow
+from keras_din.growth import grow_with_starts
+from keras_din.new_rows import INITIALIZER
 from keras_din.training.build_model import counts_of_tables
+from keras_din.training.new_rows import NewRows
 from keras_din.training.popularity import POPULARITY
 from keras_din.training.progress import random_states
 from keras_din.training.ranking import batch_by
@@ -29,8 +31,6 @@ from keras_din.training.run_folder import (
 
 if TYPE_CHECKING:
     from keras_din.data import PreparedData
-
-_MEAN_OF = "mean_of:"
 
 
 def update(
@@ -70,7 +70,10 @@ def update(
             [0, 1).
         new_rows: How the table's row of a new item starts: `"initializer"`, or `"mean_of:NAME"`
             for the mean of the known items with the same value of the feature `NAME` of the target,
-            such as `"mean_of:category"`. The means are those before the day of the item.
+            such as `"mean_of:category"`, or `"projection_of:NAME"` for a linear map of the item's
+            vector, where `NAME` is a `keras_din.Vector` with `of`. Means and maps are those before
+            the day of the item; a map is fitted on the rows that were in training until then, see
+            `keras_din.grow`. A line per day reports how many rows started each way.
         verbose: See `keras.Model.fit`.
 
     Returns:
@@ -105,7 +108,7 @@ def update(
     replay = fraction("replay", replay)
     if learning_rate is not None:
         positive_number("learning_rate", learning_rate)
-    groups = _groups(data, new_rows)
+    starts = NewRows(data, new_rows)
     check_has_result(folder)
     if arguments["model"] == POPULARITY:
         raise ValueError(
@@ -123,7 +126,7 @@ def update(
     arguments |= {"negative_rate": content["negative_rate"]}
     learned = len(run.days)
     for index in range(learned, len(data.days)):
-        run = _update(run, data, index, arguments, epochs, learning_rate, replay, groups, verbose)
+        run = _update(run, data, index, arguments, epochs, learning_rate, replay, starts, verbose)
     if len(run.days) > learned and (calibration := remove_calibration(folder)) is not None:
         print(
             f"The calibration of the run, {calibration['method']!r}, was that of the model before "
@@ -142,7 +145,7 @@ def _update(
     epochs: int,
     learning_rate: float | None,
     replay: float,
-    groups: "str | dict",
+    new_rows: NewRows,
     verbose,
 ) -> Run:
     """Evaluates and trains one day, and writes the result to the run's folder."""
@@ -157,14 +160,15 @@ def _update(
     # A value that was removed and came back since then has another row, or starts again.
     changed = {n: state.changed_after(len(run.days)) for n, state in data.vocabularies.items()}
     # With the seed of the run, a row starts alike whichever day its value is added.
-    model = grow(
+    model, starts = grow_with_starts(
         run.model,
         run.spec,
         data.spec,
-        new_rows=groups,
         changed=changed,
         seed=arguments["seed"],
+        **new_rows.arguments(index),
     )
+    new_rows.print_starts(day.number, starts)
     random = np.random.default_rng(seed)
     for state in random_states(model):  # A loaded model has others each time.
         state.assign(random.integers(2**31, size=tuple(state.shape)))
@@ -208,18 +212,6 @@ def _update(
     write_updates(run.folder, days)
     _remove_older(run.folder, name)
     return load_run(run.folder, calibrated=False)
-
-
-def _groups(data, new_rows: str) -> "str | dict":
-    """Returns `new_rows` of `grow`."""
-    if isinstance(new_rows, str) and new_rows.startswith(_MEAN_OF):
-        return data.item_groups(new_rows.removeprefix(_MEAN_OF))
-    if new_rows != INITIALIZER:
-        raise ValueError(
-            f'`new_rows` must be "{INITIALIZER}" or "{_MEAN_OF}" and the name of a feature, such '
-            f'as "{_MEAN_OF}category". Received: new_rows={new_rows!r}.'
-        )
-    return new_rows
 
 
 def _unknown(before, vocabularies) -> dict:

@@ -32,7 +32,7 @@ update_module = importlib.import_module("keras_din.training.update")
 
 
 class GrowthCheck:
-    """Takes the place of `grow` in `update` and checks its result before the model learns.
+    """Takes the place of `grow_with_starts` and checks its result before the model learns.
 
     Args:
         data: The prepared data with all days.
@@ -43,11 +43,11 @@ class GrowthCheck:
 
     def __init__(self, data, whole, learned: int, by_category: bool):
         self.data, self.whole, self.learned, self.by_category = data, whole, learned, by_category
-        self.grow = update_module.grow
+        self.grow = update_module.grow_with_starts
 
     def __call__(self, model, spec, new_spec, **options):
         before = self._variables(model)
-        result = self.grow(model, spec, new_spec, **options)
+        result, starts = self.grow(model, spec, new_spec, **options)
         after = self._variables(result)
         layers = {each.name: each for each in result.layers if isinstance(each, Embedding)}
         rows = {layer.name: self._rows(layer.feature, new_spec) for layer in layers.values()}
@@ -71,7 +71,7 @@ class GrowthCheck:
             else:
                 np.testing.assert_array_equal(old, new)
         self.learned += 1
-        return result
+        return result, starts
 
     def _variables(self, model) -> list:
         variables = [*model.variables, *model.optimizer.variables]
@@ -121,7 +121,7 @@ class Sequence:
         words += ["--replay", str(self.rng.choice([0.0, 0.3]))]
         with pytest.MonkeyPatch.context() as patch:
             check = GrowthCheck(data, self.logs.whole, learned, by_category)
-            patch.setattr(update_module, "grow", check)
+            patch.setattr(update_module, "grow_with_starts", check)
             folders = [str(self.root / "run"), str(self.root / "data")]
             assert main(["update", *folders, "--quiet", *words]) == 0
         assert check.learned == len(data.days)
