@@ -214,15 +214,16 @@ def test_counts_of_a_small_log():
     assert all(seconds > 0 for seconds in result["seconds"].values())
 
 
-def test_a_day_is_appended_to_logs_of_two_sizes(tmp_path):
+@pytest.mark.parametrize("kind", ["impressions", "behaviors"])
+def test_a_day_is_appended_to_logs_of_two_sizes(tmp_path, kind):
     from rows.append import append, grow
 
     from keras_din.data import PreparedData
 
     folder = str(tmp_path)
     for times in (1, 3):
-        grow(folder, rows=1000, times=times)
-        assert append(folder, rows=100)["seconds"] > 0
+        grow(folder, rows=5000, times=times, kind=kind)
+        assert append(folder, rows=500, kind=kind)["seconds"] > 0
         data = PreparedData.load(tmp_path / "data")
         assert len(data.days) == times - 1
         assert not (tmp_path / "copy").exists()

@@ -1,7 +1,6 @@
 """Makes a `Day` of a further log of behaviors without impressions."""
 
 import dataclasses
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +15,8 @@ from keras_din.data.prepare.interaction_samples import (
 )
 from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.log_columns import column_features, read_features
-from keras_din.data.prepare.recent_behaviors import own_events
+from keras_din.data.prepare.met_items import MetItems, hash_pairs, hash_users
+from keras_din.data.prepare.recent_behaviors import first_times
 from keras_din.data.prepare.split import positions
 from keras_din.data.prepare.value_counts import count_values
 from keras_din.data.prepare.value_types import check_value_types
@@ -41,10 +41,7 @@ def interactions_day(log: AppendedLog) -> tuple:
         lambda name: of_log.features.get(name, events.frame.get(name)),
         columns.separators,
     )
-    earlier = _earlier_behaviors(data, events.users)
-    shown = np.flatnonzero(
-        (positions(events.user)[0] > 0) | (earlier.first[events.user] <= events.time)
-    )
+    shown = np.flatnonzero((positions(events.user)[0] > 0) | _has_earlier(log))
 
     # The vocabularies grow by the values of the log, and then by those of the negatives.
     catalog, place = data.catalog.with_log(of_log, data.spec, log.last_time)
@@ -56,9 +53,8 @@ def interactions_day(log: AppendedLog) -> tuple:
     if log_format.given_negatives is None:
         catalog = catalog.without(_evicted_items(data.spec, vocabularies, log))
     code = catalog.positions(key)
-    candidates = np.concatenate(
-        [code[shown, None], _negatives(log, catalog, earlier, key, shown)], axis=1
-    )
+    negatives, met_items = _negatives(log, catalog, key, shown)
+    candidates = np.concatenate([code[shown, None], negatives], axis=1)
     drawn = candidates[:, 1:].ravel()
     vocabularies, of_vocabularies = _with_drawn(
         log, catalog, drawn, item_columns, vocabularies, of_vocabularies
@@ -114,8 +110,6 @@ def interactions_day(log: AppendedLog) -> tuple:
         "behaviors": {sequence.name: len(events.time)},
         "parts": count_parts({"train": samples}, spec),
     }
-    item_keys = np.zeros(len(is_own), np.uint64)
-    item_keys[is_own] = key
     day = Day(
         log.number,
         {sequence.name: behaviors},
@@ -125,37 +119,17 @@ def interactions_day(log: AppendedLog) -> tuple:
         report,
         events.bad,
         past,
-        item_keys,
     )
-    return day, dataclasses.replace(known, catalog=catalog)
+    return day, dataclasses.replace(known, catalog=catalog, met_items=met_items)
 
 
-class _Earlier(NamedTuple):
-    """What the users of a log did in the data before it.
-
-    Attributes:
-        first: int64 `(users,)`, the time of the first behavior of each user, or the largest
-            integer.
-        user: int64 `(behaviors,)`, the number of the user in the log of each behavior.
-        item: uint64 `(behaviors,)`, the hash of its item, see `ItemCatalog`.
-    """
-
-    first: np.ndarray
-    user: np.ndarray
-    item: np.ndarray
-
-
-def _earlier_behaviors(data, users) -> _Earlier:
-    (sequence,) = data.spec.sequences
-    first = np.full(len(users), np.iinfo(np.int64).max)
-    user, item = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
-    keys = (data.item_keys, *(day.item_keys for day in data.days))
-    for day, of_day in zip(data.day_behaviors(sequence.name), keys, strict=True):
-        found, event = own_events(day, day.users.get_indexer(users))
-        np.minimum.at(first, found, np.asarray(day.log.time)[event])
-        user.append(found)
-        item.append(np.asarray(of_day)[event])
-    return _Earlier(first, np.concatenate(user), np.concatenate(item))
+def _has_earlier(log: AppendedLog) -> np.ndarray:
+    """Which rows have a behavior of their user in the data before, not later: bool `(rows,)`."""
+    events, (sequence,) = log.events, log.data.spec.sequences
+    earliest = np.full(len(events.users), np.iinfo(np.int64).max)
+    np.minimum.at(earliest, events.user, events.time)
+    first = first_times(log.data.day_behaviors(sequence.name), events.users, earliest)
+    return first[events.user] <= events.time
 
 
 def _seen(log: AppendedLog, catalog: ItemCatalog, key, listed, item_columns: list) -> dict:
@@ -189,23 +163,35 @@ def _evicted_items(spec, vocabularies: dict, log: AppendedLog) -> list:
     return [before[row] for row in rows - NUM_RESERVED]
 
 
-def _negatives(log: AppendedLog, catalog: ItemCatalog, earlier: _Earlier, key, shown):
-    """The negatives of each sample: positions in the catalog `(samples, negatives)`."""
+def _negatives(log: AppendedLog, catalog: ItemCatalog, key, shown) -> tuple:
+    """Draws the negatives of each sample.
+
+    Args:
+        log: The log.
+        catalog: The items that can be drawn.
+        key: uint64 `(rows,)`, the hash of the item of each row.
+        shown: int64 `(samples,)`, the row of each sample.
+
+    Returns:
+        `(negatives, met_items)`: positions in the catalog `(samples, negatives)`, and the
+        `MetItems` with those of the log, or `None` if a column has the negatives.
+    """
     events, log_format = log.events, log.log_format
     if log_format.given_negatives is not None:
         name = log_format.given_negatives
-        return look_up_negatives(events.frame[name].iloc[shown], catalog.items, name)
-    met = catalog.positions(np.concatenate([earlier.item, key]))
-    user = np.concatenate([earlier.user, events.user])
-    still = met >= 0
-    return draw_negatives(
+        return look_up_negatives(events.frame[name].iloc[shown], catalog.items, name), None
+    users = hash_users(events.users)
+    before: MetItems = log.data.known_met_items
+    met_items = before.with_log(log.number, hash_pairs(users[events.user], key))
+    negatives = draw_negatives(
         events.user[shown],
-        (user[still], met[still]),
+        lambda user, item: met_items.contains(hash_pairs(users[user], catalog.key[item])),
         catalog.count,
         events.users,
         log_format,
         [log_format.seed, log.number],
     )
+    return negatives, met_items
 
 
 def _with_drawn(log: AppendedLog, catalog, drawn, item_columns, vocabularies, report) -> tuple:

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import pathlib
 
-import numpy as np
 import pandas as pd
 
 from keras_din.data.prepare.counts import load_past, save_past
@@ -17,7 +16,6 @@ from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
 _HEADER, _BAD_ROWS, _USERS = "day.json", "bad_rows.csv", "users.parquet"
-_ITEMS = "item_keys.npy"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,8 +32,6 @@ class Day:
         report: Counts of what was read.
         bad_rows: `DataFrame` of the rows kept aside.
         past: What `Count` features count in the log: names of key columns -> `PastEvents`.
-        item_keys: For a log of behaviors: uint64 `(events,)`, the hash of the item of each own
-            event, see `ItemCatalog`, and 0 for others. Otherwise `None`.
     """
 
     number: int
@@ -46,7 +42,6 @@ class Day:
     report: dict
     bad_rows: pd.DataFrame | None
     past: dict = dataclasses.field(default_factory=dict)
-    item_keys: np.ndarray | None = None
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes the day to an empty folder."""
@@ -57,7 +52,6 @@ class Day:
         save_users(self.users, folder / _USERS)
         save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
         save_past(self.past, folder)
-        save_item_keys(self.item_keys, folder)
         header = {"number": self.number, "report": self.report}
         text = json.dumps(header, indent=1, ensure_ascii=False)
         (folder / _HEADER).write_text(text, encoding="utf-8")
@@ -78,7 +72,6 @@ class Day:
             header["report"],
             load_bad_rows(folder / _BAD_ROWS),
             load_past(folder),
-            load_item_keys(folder),
         )
 
     def updated(self, spec: FeatureSpec, vocabularies: dict[str, VocabularyState]) -> "Day":
@@ -125,18 +118,6 @@ def _updated(column, changed):
     if isinstance(column, Bags):
         return dataclasses.replace(column, values=without_changed(column.values, changed))
     return without_changed(column, changed)
-
-
-def save_item_keys(keys: np.ndarray | None, folder: pathlib.Path) -> None:
-    """Writes `item_keys`, if there are some."""
-    if keys is not None:
-        np.save(folder / _ITEMS, keys, allow_pickle=False)
-
-
-def load_item_keys(folder: pathlib.Path) -> np.ndarray | None:
-    """Loads what `save_item_keys` wrote, memory-mapped, or `None`."""
-    file = folder / _ITEMS
-    return np.load(file, mmap_mode="r", allow_pickle=False) if file.is_file() else None
 
 
 def save_users(users: pd.Index, file: pathlib.Path) -> None:

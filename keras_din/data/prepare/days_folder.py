@@ -8,6 +8,7 @@ import shutil
 from keras_din.atomic_write import atomic_file
 from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.item_catalog import ItemCatalog
+from keras_din.data.prepare.met_items import MetItems, file_of
 from keras_din.data.prepare.vocabulary_state import VocabularyState
 from keras_din.data.store.saved_vectors import load_vectors, save_vectors
 from keras_din.features import FeatureSpec
@@ -46,13 +47,15 @@ def load_growth(folder: pathlib.Path) -> tuple:
 
 
 def save_days(folder: pathlib.Path, data) -> None:
-    """Writes all days of data, and what identifies the logs, to its new folder."""
+    """Writes all days of data, what identifies the logs and the `MetItems` to its new folder."""
     if not data.days and not data.deliveries:
         return
     (folder / _DAYS).mkdir()
     for day in data.days:
         (folder / _DAYS / _name(day)).mkdir()
         day.save(folder / _DAYS / _name(day))
+    if data.known_met_items is not None:
+        data.known_met_items.save(folder / _DAYS)
     _write_header(folder, data, None)
 
 
@@ -67,10 +70,9 @@ def append_day(folder: pathlib.Path, data) -> None:
     days = folder / _DAYS
     days.mkdir(exist_ok=True)
     before = _read_header(folder)
-    kept = [*before.get("days", []), before.get("growth"), _HEADER]
-    for entry in days.iterdir():
-        if entry.name not in kept:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    _remove_others(days, before)
+    numbers = [] if data.known_met_items is None else list(data.known_met_items.arrays)
+    new_numbers = [n for n in numbers if n not in before.get("met_items", [])]
     try:
         for name, save in (
             (_name(day), day.save),
@@ -78,30 +80,41 @@ def append_day(folder: pathlib.Path, data) -> None:
         ):
             (days / name).mkdir()
             save(days / name)
+        if new_numbers:
+            data.known_met_items.save(days, new_numbers)
         _write_header(folder, data, growth)
     except BaseException:
         if _read_header(folder) == before:
-            for name in (_name(day), growth):
-                shutil.rmtree(days / name, ignore_errors=True)
+            _remove_others(days, before)
         raise
-    if before.get("growth"):
-        shutil.rmtree(days / before["growth"])
+    _remove_others(days, _read_header(folder))
+
+
+def _remove_others(days: pathlib.Path, header: dict) -> None:
+    """Removes what the header does not name."""
+    kept = [*header.get("days", []), header.get("growth"), _HEADER]
+    kept += map(file_of, header.get("met_items", []))
+    for entry in days.iterdir():
+        if entry.name not in kept:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def load_days(folder: pathlib.Path) -> tuple:
-    """Returns `(spec, vocabularies, catalog, days, header)`.
+    """Returns `(spec, vocabularies, catalog, met_items, days, header)`.
 
     `days` is a function, and `header` a dict.
 
     The function takes the spec and the vocabularies and returns the `Day`s. The dict may have
     `deliveries` and `last_time` of the data. An append that ends at the same time removes the
-    growth before it; then the new one is read.
+    growth before it and `MetItems` that it merged; then the new ones are read.
     """
     while True:
         header = _read_header(folder)
         growth = header.get("growth")
         try:
             spec, vocabularies, catalog = load_growth(folder / _DAYS / growth if growth else folder)
+            numbers = header.get("met_items")
+            met_items = None if numbers is None else MetItems.load(folder / _DAYS, numbers)
         except FileNotFoundError:
             if _read_header(folder) == header:
                 raise
@@ -114,7 +127,12 @@ def load_days(folder: pathlib.Path) -> tuple:
         loaded = [Day.load(folder / _DAYS / name, spec) for name in names]
         return tuple(day.updated(spec, vocabularies) for day in loaded)
 
-    return spec, vocabularies, catalog, load, header
+    return spec, vocabularies, catalog, met_items, load, header
+
+
+def day_folders(folder: pathlib.Path, days: tuple) -> list:
+    """Returns the folder of each appended day."""
+    return [folder / _DAYS / _name(day) for day in days]
 
 
 def count_days(folder: pathlib.Path) -> int:
@@ -159,5 +177,7 @@ def _write_header(folder: pathlib.Path, data, growth: str | None) -> None:
         "deliveries": data.deliveries,
         "last_time": data.last_time,
     }
+    if data.known_met_items is not None:
+        header["met_items"] = list(data.known_met_items.arrays)
     with atomic_file(folder / _DAYS / _HEADER) as partial:
         partial.write_text(json.dumps(header, indent=1), encoding="utf-8")

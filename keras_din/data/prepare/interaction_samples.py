@@ -1,23 +1,25 @@
 """Samples of a log of behaviors: each is a request with a positive and its negatives."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from keras_din.data.prepare.counts import counted_columns, past_of_rows, sort_by_keys
-from keras_din.data.prepare.negatives import sample_negatives
+from keras_din.data.prepare.negatives import draw_unmet
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import DEFAULT_LABEL
 
 
 def draw_negatives(
-    user: np.ndarray, met: tuple, count: np.ndarray, users: pd.Index, log_format, seed
+    user: np.ndarray, is_met: Callable, count: np.ndarray, users: pd.Index, log_format, seed
 ) -> np.ndarray:
     """Draws the negatives of samples.
 
     Args:
         user: int64 `(samples,)`, the number of the user of each.
-        met: `(user, item)`, int64 `(pairs,)` each: the items that a user has met.
+        is_met: Function from users and items to whether the user has met the item.
         count: int64 `(items,)`: behaviors of each item, for `negatives_by="popularity"`.
         users: The users' raw values by number, for errors.
         log_format: The `LogFormat`.
@@ -26,16 +28,14 @@ def draw_negatives(
     Returns:
         int64 `(samples, negatives)`.
     """
-    met_user, met_item = met
-    return sample_negatives(
+    return draw_unmet(
         user,
         len(count),
-        met_user,
-        met_item,
+        is_met,
         np.random.default_rng(seed),
-        per_positive=log_format.negatives,
-        popularity=count if log_format.negatives_by == "popularity" else None,
-        names=users.tolist(),
+        log_format.negatives,
+        count if log_format.negatives_by == "popularity" else None,
+        users.tolist(),
     )
 
 

@@ -20,6 +20,8 @@ from keras_din.data.prepare.interaction_samples import (
 from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.log_columns import column_features, log_columns, read_features
 from keras_din.data.prepare.log_format import LogFormat, times_of_log
+from keras_din.data.prepare.met_items import MetItems, hash_pairs, hash_users
+from keras_din.data.prepare.negatives import met_in_list
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
 from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.prepare.split import LEFT_OUT, TRAIN, LeaveOneOut, positions
@@ -237,8 +239,8 @@ def prepare_interactions(
     if given:
         drawn = look_up_negatives(events.frame[given].iloc[shown], catalog.items, given)
     else:
-        met, number = (events.user, catalog.code), events.user[shown]
-        drawn = draw_negatives(number, met, trained, events.users, log_format, seed)
+        is_met = met_in_list(events.user, catalog.code, len(catalog.items))
+        drawn = draw_negatives(events.user[shown], is_met, trained, events.users, log_format, seed)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
 
     counted, past = count_candidates(
@@ -308,8 +310,13 @@ def prepare_interactions(
         past=past,
         deliveries=find_deliveries(events, [columns.item, *log_format.ids]).to_remember,
         catalog=of_catalog,
-        item_keys=of_catalog.key[catalog.code],
+        met_items=None if given else _met_items(events, of_catalog.key[catalog.code]),
     )
+
+
+def _met_items(events, item: np.ndarray) -> MetItems:
+    """The `MetItems` of the log. `item` is uint64 `(rows,)`, the hash of the item of each row."""
+    return MetItems().with_log(0, hash_pairs(hash_users(events.users)[events.user], item))
 
 
 def _refuse_positions(target) -> None:

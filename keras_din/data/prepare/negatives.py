@@ -1,6 +1,6 @@
 """Negative sampling: draws items that a user has never met."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +9,9 @@ from keras_din.checks import positive_integer
 from keras_din.data.store.arrays import to_int64, to_int64_below
 
 __all__ = ["sample_negatives"]
+
+_ROUNDS = 32  # After them, it is checked whether drawing can end.
+_ITEMS_AT_ONCE = 64
 
 
 def sample_negatives(
@@ -60,26 +63,56 @@ def sample_negatives(
             "`seen_user` and `seen_item` must have one length. "
             f"Received: {len(seen_user)} and {len(seen_item)}."
         )
+    return draw_unmet(
+        user, items, met_in_list(seen_user, seen_item, items), rng, per_positive, popularity, names
+    )
+
+
+def met_in_list(seen_user: np.ndarray, seen_item: np.ndarray, items: int) -> Callable:
+    """Returns the function from users and items to whether the item is in the user's list.
+
+    The function takes two int64 arrays `(pairs,)` and returns a bool array `(pairs,)`. The
+    arguments are those of `sample_negatives`.
+    """
+    seen = np.sort(seen_user * items + seen_item)
+
+    def is_met(user, item):
+        pairs = user * items + item
+        place = np.searchsorted(seen, pairs)
+        met = np.zeros(len(pairs), bool)
+        inside = place < len(seen)
+        met[inside] = seen[place[inside]] == pairs[inside]
+        return met
+
+    return is_met
+
+
+def draw_unmet(
+    user: np.ndarray,
+    items: int,
+    is_met: Callable,
+    rng: np.random.Generator,
+    per_positive: int,
+    popularity: ArrayLike | None,
+    names: Sequence | None,
+) -> np.ndarray:
+    """Same as `sample_negatives`, with a function instead of lists; see `met_in_list`."""
     weights = _weights(popularity, items)
-    seen = np.sort(seen_user * items + seen_item)  # `np.unique` takes seven times as long.
-    seen = seen[np.diff(seen, prepend=-1) > 0]
-    _check_left(user, seen, items, weights, names)
     cumulative = None if weights is None else np.cumsum(weights)
-    keys = np.repeat(user * items, per_positive)
-    negatives = np.empty(len(keys), np.int64)
-    open_ = np.arange(len(keys))
+    drawable = np.arange(items) if weights is None else np.flatnonzero(weights)
+    users = np.repeat(user, per_positive)
+    negatives = np.empty(len(users), np.int64)
+    open_, rounds = np.arange(len(users)), 0
     while open_.size:
+        if rounds == _ROUNDS or not len(drawable):
+            _check_left(users[open_], drawable, is_met, names)
         if cumulative is None:
             drawn = rng.integers(items, size=open_.size)
         else:
             drawn = np.searchsorted(cumulative, rng.random(open_.size) * cumulative[-1], "right")
         negatives[open_] = drawn
-        key = keys[open_] + drawn
-        place = np.searchsorted(seen, key)
-        met = np.zeros(len(key), bool)
-        inside = place < len(seen)
-        met[inside] = seen[place[inside]] == key[inside]
-        open_ = open_[met]
+        open_ = open_[is_met(users[open_], drawn)]
+        rounds += 1
     return negatives.reshape(len(user), per_positive)
 
 
@@ -96,21 +129,24 @@ def _weights(popularity, items: int):
     return weights
 
 
-def _check_left(user, seen, items: int, weights, names) -> None:
-    """Raises a `ValueError` unless every user has an item to draw, or drawing would not end."""
-    possible = items if weights is None else int(np.count_nonzero(weights))
-    if weights is not None:
-        seen = seen[weights[seen % items] > 0]
-    users, counts = np.unique(seen // items, return_counts=True)
-    full = users[counts >= possible]
-    stuck = np.isin(user, full) if possible else np.ones(len(user), bool)
-    if stuck.any():
-        first = user[stuck.argmax()]
-        first = first if names is None else repr(names[first])
-        raise ValueError(
-            "A negative must be an item that the user never met. "
-            f"Received: {np.unique(user[stuck]).size} users who met all {possible} items that "
-            f"can be drawn, the first of them user {first}. Leave out the rows of such users, "
-            "provide more items (in `prepare_interactions`, a table `items`), or name a "
-            "column of negatives, `negatives='column'`."
-        )
+def _check_left(user, drawable: np.ndarray, is_met: Callable, names) -> None:
+    """Raises a `ValueError` if no item is left for one of the users, or drawing would not end.
+
+    A user needs no further look-ups after the first item that they have not met.
+    """
+    stuck = np.unique(user)
+    for start in range(0, len(drawable), _ITEMS_AT_ONCE):
+        some = drawable[start : start + _ITEMS_AT_ONCE]
+        met = is_met(np.repeat(stuck, len(some)), np.tile(some, len(stuck)))
+        stuck = stuck[met.reshape(len(stuck), len(some)).all(axis=1)]
+        if not len(stuck):
+            return
+    first = user[np.isin(user, stuck).argmax()]
+    first = first if names is None else repr(names[first])
+    raise ValueError(
+        "A negative must be an item that the user never met. "
+        f"Received: {len(stuck)} users who met all {len(drawable)} items that "
+        f"can be drawn, the first of them user {first}. Leave out the rows of such users, "
+        "provide more items (in `prepare_interactions`, a table `items`), or name a "
+        "column of negatives, `negatives='column'`."
+    )

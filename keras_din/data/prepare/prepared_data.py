@@ -26,16 +26,15 @@ from keras_din.data.prepare.count_snapshots import snapshots_of
 from keras_din.data.prepare.counts import load_past, save_past
 from keras_din.data.prepare.day import (
     load_bad_rows,
-    load_item_keys,
     load_users,
     save_bad_rows,
-    save_item_keys,
     save_users,
     update_columns,
 )
 from keras_din.data.prepare.days_folder import (
     append_day,
     append_lock,
+    day_folders,
     load_days,
     save_days,
     save_growth,
@@ -43,9 +42,11 @@ from keras_din.data.prepare.days_folder import (
 from keras_din.data.prepare.feature_file import FEATURES, save_entries
 from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.item_groups import item_groups
+from keras_din.data.prepare.item_keys import has_item_keys, met_items_of_keys
 from keras_din.data.prepare.joined_days import join_days, take_rows
 from keras_din.data.prepare.log_columns import refuse_order
 from keras_din.data.prepare.log_format import LogFormat
+from keras_din.data.prepare.met_items import MetItems
 from keras_din.data.prepare.recent_behaviors import DayBehaviors
 from keras_din.data.prepare.split import PARTS
 from keras_din.data.prepare.vocabulary_state import Eviction
@@ -117,8 +118,9 @@ class PreparedData:
         past: What `Count` features count: names of key columns -> `PastEvents`.
         catalog: For data of `prepare_interactions`, the `ItemCatalog` from which the negatives of
             further days are drawn. Otherwise `None`.
-        item_keys: uint64 `(events,)`, the hash in the catalog of the item of each behavior, or
-            `None`.
+        met_items: The `MetItems`, which are not drawn as negatives of further days, or `None`.
+            For data that was saved without them, the folder. `known_met_items` is the `MetItems`
+            in both cases.
 
     Raises:
         ValueError: If `behaviors` or `parts` have other names, or JSON does not support `report`.
@@ -145,7 +147,7 @@ class PreparedData:
     known_last_time: int | None = None
     past: dict = dataclasses.field(default_factory=dict)
     catalog: ItemCatalog | None = None
-    item_keys: np.ndarray | None = None
+    met_items: MetItems | pathlib.Path | None = None
 
     def __post_init__(self):
         names = [sequence.name for sequence in self.spec.sequences]
@@ -289,6 +291,15 @@ class PreparedData:
             return self.users
         return load_users(self.users)
 
+    @functools.cached_property
+    def known_met_items(self) -> MetItems | None:
+        """Which items each user has met in all logs, or `None`; see `met_items`."""
+        if not isinstance(self.met_items, pathlib.Path):
+            return self.met_items
+        (sequence,) = self.spec.sequences
+        folders = [self.met_items, *day_folders(self.met_items, self.days)]
+        return met_items_of_keys(folders, self.day_behaviors(sequence.name))
+
     @property
     def last_time(self) -> int:
         """The last time of a row or behavior, with those of `days`: microseconds since 1970."""
@@ -327,13 +338,12 @@ class PreparedData:
         In a log of behaviors, of `prepare_interactions`, each row is a positive, except the first
         behavior of a user in all logs. Its negatives are drawn like those of
         `prepare_interactions`, from the items of all logs and tables until then, and not from
-        items of the user's list until then. To find that list, the items of the users' behaviors
-        in all days are read. An item that was not in a log or table for `max_age` days, or that
-        `max_values` removed from the vocabulary, is not drawn any more. The drawn values count as
-        seen for `min_count`, but not for `max_age`. The draws depend on the `seed` of
-        `prepare_interactions` and the number of the append: a day that is appended in two pieces
-        has the same positives and histories, but other negatives. An item keeps its features
-        unless a later table of items replaces them.
+        items of the user's list until then. An item that was not in a log or table for `max_age`
+        days, or that `max_values` removed from the vocabulary, is not drawn any more. The drawn
+        values count as seen for `min_count`, but not for `max_age`. The draws depend on the `seed`
+        of `prepare_interactions` and the number of the append: a day that is appended in two
+        pieces has the same positives and histories, but other negatives. An item keeps its
+        features unless a later table of items replaces them.
 
         Args:
             source: The log, see `prepare_impressions`.
@@ -633,7 +643,6 @@ class PreparedData:
             text = json.dumps(self.log_format.to_dict(), indent=1, ensure_ascii=False)
             (folder / _LOG_FORMAT).write_text(text, encoding="utf-8")
         save_growth(folder, self.spec, self.vocabularies, self.catalog)
-        save_item_keys(self.item_keys, folder)
         save_days(folder, self)
         save_past(self.past, folder)
         save_header(folder, list(self.parts), self.report)
@@ -649,7 +658,7 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
-        spec, vocabularies, catalog, load, of_days = load_days(folder)
+        spec, vocabularies, catalog, met_items, load, of_days = load_days(folder)
         # Version 0.1 used the British spelling.
         behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
         log_format = folder / _LOG_FORMAT
@@ -673,7 +682,7 @@ class PreparedData:
             known_last_time=of_days.get("last_time"),
             past=load_past(folder),
             catalog=catalog,
-            item_keys=load_item_keys(folder),
+            met_items=folder if met_items is None and has_item_keys(folder) else met_items,
         )
         return data.updated(spec, vocabularies)
 

@@ -74,6 +74,32 @@ def with_recent(
     return log, is_own[order]
 
 
+def first_times(days: list, users: pd.Index, until: np.ndarray) -> np.ndarray:
+    """Returns when users did something for the first time, as far as it is needed.
+
+    Args:
+        days: `DayBehaviors` of the base data and of each day, the oldest first.
+        users: The raw values of users.
+        until: int64 `(users,)`. A time at or before it need not be the first one of the user, so
+            mostly the last day that has a user is enough.
+
+    Returns:
+        int64 `(users,)`, and the largest integer for users without behaviors.
+    """
+    first = np.full(len(users), np.iinfo(np.int64).max)
+    remaining = np.arange(len(users))
+    for day in reversed(days):
+        if not len(remaining):
+            break
+        place = day.users.get_indexer(users[remaining])
+        number, place = remaining[place >= 0], place[place >= 0]
+        some = day.log.offsets[place + 1] > day.log.offsets[place]
+        number, event = number[some], day.log.offsets[place[some]]
+        first[number] = np.minimum(first[number], np.asarray(day.log.time)[event])
+        remaining = remaining[first[remaining] > until[remaining]]
+    return first
+
+
 def own_behaviors(day: DayBehaviors, place: np.ndarray) -> tuple:
     """Returns `(user, columns, time)` of what happened in a day.
 

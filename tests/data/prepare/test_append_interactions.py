@@ -7,7 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_din as kd
-from keras_din.data import PreparedData, append_to_folder, prepare_interactions
+from keras_din.data import (
+    PreparedData,
+    append_to_folder,
+    prepare_interactions,
+    sample_negatives,
+)
 from keras_din.data.prepare.scoring import log_to_samples
 from tests.data.prepare.shared import DAY
 from tests.sequences.whole_log import OOV, Entries
@@ -250,11 +255,11 @@ def arrays(data):
     for i, day in enumerate(data.days):
         found |= {f"day {i}/{name}": v for name, v in day.samples.arrays().items()}
         found |= {f"log {i}/{name}": v for name, v in day.behaviors["hist"].arrays().items()}
-        found |= {f"own {i}": day.is_own["hist"], f"items {i}": day.item_keys}
+        found |= {f"own {i}": day.is_own["hist"]}
     for name in ("key", "last_seen", "count"):
         found[f"catalog/{name}"] = getattr(data.catalog, name)
     found |= {f"catalog/{name}": np.asarray(v) for name, v in data.catalog.values.items()}
-    return found | {"items": data.item_keys}
+    return found | {f"met {n}": v for n, v in data.known_met_items.arrays.items()}
 
 
 def assert_equal(one, other):
@@ -331,6 +336,30 @@ def test_negatives_depend_on_the_seed_and_the_number_of_the_append(three_days):
         found |= rows_by_positive(pieces.day(i).parts["train"], pieces.day(i))
     one = prepared(clicks(0), **FEATURES).append(clicks(1)).day(0)
     assert found.keys() == rows_by_positive(one.parts["train"], one).keys()
+
+
+@pytest.mark.parametrize("by", ["uniform", "popularity"])
+def test_negatives_are_those_of_the_whole_lists_of_users(by):
+    """`sample_negatives`, with all behaviors of the users, draws the same items."""
+    logs = [clicks(day, items=18) for day in range(5)]
+    data = prepared(logs[0], negatives_by=by, negatives=2, seed=7)
+    for number in range(1, len(logs)):
+        data = data.append(logs[number])
+        samples, items = data.days[-1].samples, data.catalog.items
+        met = pd.concat(logs[: number + 1])
+        users = {user: code for code, user in enumerate(data.days[-1].users)}
+        met = met[met["user"].isin(users)]
+        expected = sample_negatives(
+            samples.group[samples.label == 1],
+            len(items),
+            met["user"].map(users).to_numpy(),
+            items.get_indexer(met["item"]),
+            np.random.default_rng([7, number]),
+            per_positive=2,
+            popularity=data.catalog.count if by == "popularity" else None,
+        )
+        found = samples.columns["number"][samples.label == 0]
+        assert numbers(found) == items[expected.ravel()].tolist()
 
 
 def test_given_negatives():

@@ -7,9 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from keras_din.data import PreparedData, append_to_folder, prepare_impressions
+from keras_din.data import (
+    PreparedData,
+    append_to_folder,
+    prepare_impressions,
+    prepare_interactions,
+)
 from keras_din.data.prepare import days_folder
 from keras_din.data.prepare.day import Day
+from keras_din.data.prepare.met_items import MetItems
 from tests.data.prepare.shared import a_day
 
 COLUMNS = {"user": "user", "time": "time", "label": "click", "target": ["item"], "dim": 4}
@@ -45,7 +51,8 @@ def contents(data):
     items = None
     if data.catalog is not None:
         items = data.catalog.items.tolist(), data.catalog.key.tolist()
-        items = *items, [day.item_keys.tolist() for day in data.days]
+        met = data.known_met_items.arrays
+        items = *items, {number: array.tolist() for number, array in met.items()}
     return rows, events, entries, int(counts), data.deliveries, items
 
 def in_a_child(function):
@@ -135,6 +142,51 @@ def test_a_full_disk_leaves_the_old_data(folder, monkeypatch, what):
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
     assert len(PreparedData.load(folder).days) == 1
     assert len(append_to_folder(folder, a_day(2)).days) == 2
+
+
+def some_clicks(day):
+    return a_day(day, items=12)[["user", "time", "item"]]
+
+
+@pytest.fixture
+def folder_of_behaviors(tmp_path):
+    columns = {name: COLUMNS[name] for name in ("user", "time", "target", "dim")}
+    prepare_interactions(some_clicks(0), **columns).save(tmp_path / "behaviors")
+    return tmp_path / "behaviors"
+
+
+def test_a_full_disk_leaves_the_items_that_users_have_met(folder_of_behaviors, monkeypatch):
+    folder = folder_of_behaviors
+    before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def fails(data, folder, numbers):
+        (folder / "met_items-000001.npy").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MetItems, "save", fails)
+        with pytest.raises(OSError, match="No space left"):
+            append_to_folder(folder, some_clicks(1))
+    found = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found == before | {".append.lock": b""}
+    assert list(append_to_folder(folder, some_clicks(1)).known_met_items.arrays) == [1]
+    assert [path.name for path in folder.glob("days/met_items-*")] == ["met_items-000001.npy"]
+
+
+def test_the_items_that_users_have_met_change_while_they_are_loaded(
+    folder_of_behaviors, monkeypatch
+):
+    load = MetItems.load
+
+    def slow(path, numbers):
+        monkeypatch.undo()
+        append_to_folder(folder_of_behaviors, some_clicks(1))  # It removes the array of before.
+        return load(path, numbers)
+
+    monkeypatch.setattr(MetItems, "load", slow)
+    data = PreparedData.load(folder_of_behaviors)
+    assert len(data.days) == 1
+    assert list(data.known_met_items.arrays) == [1]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

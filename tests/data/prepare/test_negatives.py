@@ -65,6 +65,18 @@ def test_only_one_item_left():
     assert set(drawn.ravel()) == {2}
 
 
+def test_only_the_last_of_many_items_left():
+    """The check that drawing ends looks at a few items at a time."""
+    met = np.arange(199)
+    drawn = sample_negatives([4] * 20, 200, [4] * 199, met, np.random.default_rng(0))
+    assert set(drawn.ravel()) == {199}
+    popularity = [0, *[1] * 198, 1e-3]
+    with pytest.raises(ValueError, match=r"1 users who met all 199 items .* them user 3"):
+        sample_negatives(
+            [4, 3], 200, [3] * 199, met + 1, np.random.default_rng(0), popularity=popularity
+        )
+
+
 def test_user_who_met_all_items_raises():
     rng = np.random.default_rng(0)
     message = "Received: 1 users who met all 2 items that can be drawn, the first of them user 4"
