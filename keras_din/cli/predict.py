@@ -308,6 +308,7 @@ def _of_log(options, path):
         check_data(run, options.run, data, folder)
     sequences = dict(options.sequences)
     if options.label:
+        _check_label(options.label, column_names(source))
         if len(run.spec.sequences) != 1:
             raise ValueError(
                 "`--label` requires a model with one sequence; use `--sequences` for "
@@ -338,6 +339,17 @@ def _of_log(options, path):
     rows = dataset(spec, log.behaviors, log.samples, options.batch_size)
     rates, scores = _scores(options, run, rows)
     return rates, *_beside_rows(source, copied, log.samples.line, scores)
+
+
+def _check_label(label: str, names: list) -> None:
+    """Raises a `ValueError` if `--label` is a list of labels, as `keras-din prepare` accepts it."""
+    if label not in names and {",", "="} & {*label}:
+        raise ValueError(
+            "`--label` must be one column, in which 1 marks a behavior of later rows, such as "
+            f"`--label {label.split(',')[0].rpartition('=')[2]}`. Other labels are not needed to "
+            "predict. For a model with several sequences, pass `--sequences SEQUENCE=COLUMN` for "
+            f"each. Received: --label {label}."
+        )
 
 
 def _beside_rows(source, copied: list, line, scores: dict) -> tuple:

@@ -233,6 +233,13 @@ def test_data_of_an_older_version(folder, tmp_path, capsys):
         ("log.csv", [*LOG, "--columns", "id,x"], "must name columns of the input: ['id', 'who'"),
         ("log.csv", [*LOG, "--sequences", "x=click"], "must name sequences of the model: ['hist'"),
         ("log.csv", [*LOG, "--data", "gs://b/data"], "must be a path of a local file system"),
+        (
+            "log.csv",
+            [*LOG[:5], "click,buy"],
+            "such as `--label click`. Other labels are not needed to predict. For a model with "
+            "several sequences, pass `--sequences SEQUENCE=COLUMN` for each. Received: --label cl",
+        ),
+        ("log.csv", [*LOG[:5], "buy=click"], "must be one column, in which 1 marks a behavior"),
         ("log.csv", [*LOG, "--part", "test"], "`--part` requires prepared data"),
         ("log.parquet", ["--items", "x", "--sep", ";"], "Received: only --items, --sep."),
         ("log.parquet", ["--time-unit", "s"], "Received: only --time-unit."),
