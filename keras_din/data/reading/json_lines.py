@@ -17,6 +17,7 @@ from keras_din.data.reading.lines import LONGEST, read_lines
 _HEAD = 10_000  # The lines whose fields are the columns of the file.
 _BLOCK = 1 << 24  # Bytes; Arrow reads no longer lines.
 _NO_OBJECT = "no JSON object"
+_NOTHING, _SINGLE, _LIST, _OBJECTS = range(4)
 
 
 class JsonLines:
@@ -73,11 +74,11 @@ class JsonLines:
 
         Returns:
             `(table, lines, bad)`: the good rows as an Arrow table; the line of each, int64
-            `(rows,)`; a list of `(line, Reason)` of the bad lines.
+            `(rows,)`; a list of `(line, Reason)` of the bad lines. A line is bad if it is no
+            object, or if a column has a list and most lines have a single value, or the opposite.
 
         Raises:
-            ValueError: If a column is missing, or holds objects in lists or values whose types
-                have nothing in common, such as text and lists.
+            ValueError: If a column is missing, or most of its values are lists of objects.
         """
         columns = list(columns)
         check_columns(self.path, self.names, columns, self.hint)
@@ -121,29 +122,71 @@ class JsonLines:
             lines.append(number)
             for name, of_column in values.items():
                 of_column.append(_value(record, self._paths[name]))
-        table = {name: self._to_arrow(name, values.pop(name), lines) for name in columns}
+        wrong: dict[int, Reason] = {}
+        for name, of_column in values.items():
+            for row in self._rows_of_other_kind(name, of_column, lines):
+                wrong.setdefault(row, _other_kind(name, of_column[row]))
+        if wrong:
+            bad = sorted([*bad, *((lines[row], why) for row, why in wrong.items())], key=_line_of)
+            lines = _without(lines, wrong)
+            values = {name: _without(of_column, wrong) for name, of_column in values.items()}
+        table = {name: _to_arrow(values.pop(name)) for name in columns}
         return pa.table(table), np.array(lines, np.int64), bad
 
-    def _to_arrow(self, name: str, values: list, lines: list) -> pa.ChunkedArray:
-        """Converts the values of a column. Whole numbers among text are text."""
-        wrong = next((row for row, value in enumerate(values) if _has_object(value)), -1)
-        if wrong < 0:
-            try:
-                return pa.chunked_array([pa.array(values)])
-            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-                is_list = [isinstance(value, list) for value in values]
-                if not any(is_list):
-                    return pa.chunked_array([pa.array(map(_to_text, values), pa.large_string())])
-                if is_list == [value is not None for value in values]:
-                    lists = [each and [_to_text(value) for value in each] for each in values]
-                    return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
-                wrong = is_list.index(True)
-        what = json.dumps(values[wrong], ensure_ascii=False)
-        what = what if len(what) <= 80 else what[:77] + "..."
-        raise ValueError(
-            f"Column {name!r} must hold text, numbers, true and false, or lists of these. "
-            f"Received: {what} in line {lines[wrong]} of {self.path}."
-        )
+    def _rows_of_other_kind(self, name: str, values: list, lines: list) -> list:
+        """Returns the rows with a list in a column of single values, or the opposite.
+
+        Raises:
+            ValueError: If most of the lists contain objects, and there are no more other values.
+        """
+        kinds = list(map(_kind, values))
+        counts = {kind: kinds.count(kind) for kind in (_SINGLE, _LIST, _OBJECTS)}
+        most = max(counts, key=lambda kind: counts[kind])  # Of equal counts the first.
+        if most == _OBJECTS:
+            row = kinds.index(_OBJECTS)
+            raise ValueError(
+                f"Column {name!r} must hold text, numbers, true and false, or lists of these. "
+                f"Received: {_shortened(values[row])} in line {lines[row]} of {self.path}."
+            )
+        return [row for row, kind in enumerate(kinds) if kind not in (most, _NOTHING)]
+
+
+def _line_of(bad: tuple) -> int:
+    return bad[0]
+
+
+def _without(values: list, rows) -> list:
+    return [value for row, value in enumerate(values) if row not in rows]
+
+
+def _kind(value) -> int:
+    """Returns the kind of a value: nothing, a single value, a list, or a list with objects."""
+    if not isinstance(value, list):
+        return _NOTHING if value is None else _SINGLE
+    return _OBJECTS if _has_object(value) else _LIST
+
+
+def _other_kind(name: str, value) -> Reason:
+    """The reason of a line whose value has another kind than those of most lines."""
+    what = "is a list" if isinstance(value, list) else "is no list"
+    kind = f"{name!r} {what}, unlike in most lines"
+    return Reason(kind, f"{kind}: {_shortened(value)}")
+
+
+def _shortened(value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _to_arrow(values: list) -> pa.ChunkedArray:
+    """Converts values that are all single, or all lists. Whole numbers among text are text."""
+    try:
+        return pa.chunked_array([pa.array(values)])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        if not any(isinstance(value, list) for value in values):
+            return pa.chunked_array([pa.array(map(_to_text, values), pa.large_string())])
+        lists = [each and [_to_text(value) for value in each] for each in values]
+        return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
 
 
 def _parse_lines(path: str):

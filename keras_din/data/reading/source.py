@@ -188,7 +188,7 @@ def to_frame(table) -> pd.DataFrame:
         table: Same as in `as_source`, except CSV files: use `read_table` for these.
 
     Raises:
-        ValueError: If it is a CSV file, or a line of JSON is not an object.
+        ValueError: If it is a CSV file, or a line of JSON is bad, see `JsonLines.read`.
     """
     source = as_source(table)
     if isinstance(source, ArrowSource) or (isinstance(source, SEVERAL) and not source.is_csv):
@@ -205,14 +205,14 @@ def to_frame(table) -> pd.DataFrame:
 
 
 def _check_lines(source) -> None:
-    """Raises a `ValueError` if a line of JSON is not an object."""
+    """Raises a `ValueError` if a line of JSON is bad."""
     for one in [source] if isinstance(source, ArrowSource) else [p.source for p in source.pieces]:
         _, _, bad = one.read_lines(one.names)
         if bad:
             line, reason = bad[0]
             raise ValueError(
-                f"Every line must be a JSON object. Received: line {line} of {one.what} has "
-                f"{reason}."
+                "Every line must be a JSON object, and each field a list in all lines or in none. "
+                f"Received: line {line} of {one.what}: {reason}."
             )
 
 

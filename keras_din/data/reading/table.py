@@ -32,6 +32,7 @@ from keras_din.data.reading.columns import (
 from keras_din.data.reading.csv_file import read_csv
 from keras_din.data.reading.file_lines import place, set_file_lines
 from keras_din.data.reading.labels import NO_RULES, LabelRules
+from keras_din.data.reading.list_cells import CONTAINERS, split_off_lists
 from keras_din.data.reading.row_checks import RowChecks
 from keras_din.data.reading.source import SEVERAL, ArrowSource, Table, as_source
 from keras_din.data.reading.times import time_range
@@ -107,9 +108,9 @@ def read_table(
         then those of `frame`. It holds lines of a CSV file with unbalanced quotes or a number of
         fields that differs from the header's, rows with text that is not UTF-8, and rows whose bag
         contains anything but strings or integers, whose weights are not one number from 0 for each
-        value of their bag, or whose vector has another size or anything but finite numbers. Empty
-        lines are skipped. In a column with
-        integers and strings, all values become strings.
+        value of their bag, or whose vector has another size or anything but finite numbers. It
+        holds rows with a list in a column of which most values are no lists. Empty lines are
+        skipped. In a column with integers and strings, all values become strings.
 
     Raises:
         ValueError: If there is no header, a column is missing or occurs twice, a column that is
@@ -142,16 +143,19 @@ def read_table(
             frame[name] = convert_column(name, frame[name])
         _add_lines(frame, found)
         return _check_cells(frame, source.bad, bags, weights, vectors)
-    bad, bad_text, files = [], None, None
+    bad, other_bad, files = [], None, None
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
-        series, lines = {name: convert_column(name, source[name]) for name in columns}, None
+        several = {n for n, separator in bags.items() if separator is not None}
+        several |= {*weights, *weights.values(), *vectors}
+        source, lines, other_bad = split_off_lists(source, columns, several)
+        series = {name: convert_column(name, source[name]) for name in columns}
     elif isinstance(source, ArrowSource):
         check_columns(source.what, source.names, columns, source.hint)
         table, lines, bad = source.read_lines(columns)
         series = {name: convert_column(name, from_arrow(table[name])) for name in columns}
     elif isinstance(source, SEVERAL):
-        pieces, lines, bad, bad_text, files = source.read_rows(columns, declared, named)
+        pieces, lines, bad, other_bad, files = source.read_rows(columns, declared, named)
         series = {}
         for name in columns:
             series[name], found[name] = convert_pieces(name, pieces.pop(name), declared.get(name))
@@ -159,7 +163,7 @@ def read_table(
         # Only times and columns without a declared type may be dates.
         text = [name for name in columns if declared.get(name, "number") != "number"]
         table, lines, bad = read_csv(source, columns, text)
-        table, lines, bad_text = split_off_bad_text(table, lines)
+        table, lines, other_bad = split_off_bad_text(table, lines)
         series = {name: convert_column(name, table[name]) for name in columns}
     # One after another, so that no more than one column is there twice.
     series = {name: series.pop(name).reset_index(drop=True) for name in columns}
@@ -169,7 +173,7 @@ def read_table(
     set_file_lines(frame, files)
     _add_lines(frame, found)
     bad = bad_lines(bad)
-    bad = bad if bad_text is None else concat_bad_rows(bad, bad_text)
+    bad = bad if other_bad is None else concat_bad_rows(bad, other_bad)
     return _check_cells(frame, bad, bags, weights, vectors)
 
 
@@ -218,7 +222,7 @@ def _check_cells(
                 bad = concat_bad_rows(bad, to_bad_rows(frame[wrong], not_utf8(name)))
                 frame = frame[~wrong].copy()
         first = _first(frame[name])
-        several = isinstance(first, (list, tuple, dict, set, np.ndarray))
+        several = isinstance(first, CONTAINERS)
         if is_text_categories(frame[name].dtype):  # Text of bags stays unchanged.
             continue
         if name in bags and (several or bags[name] is not None):
