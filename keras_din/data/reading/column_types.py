@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from keras_din.data.reading.arrow_types import is_bytes, is_text
 from keras_din.data.reading.columns import (
+    duration_remedy,
     from_arrow,
     is_missing,
     to_plain_series,
@@ -229,11 +230,14 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
                 f"does not hold amounts, name {name!r} in `categorical` (`--categorical`)."
             )
         if facts.get("type") == "dates" and kind is None:
+            column = facts.get("column", name)
+            remedy = duration_remedy(column, facts["reason"]) or (
+                " Convert them to text or numbers, such as the hour of the day. Dates of a CSV "
+                f"file stay text if {name!r} is named in `categorical` (`--categorical`)."
+            )
             raise ValueError(
-                f"Column {facts.get('column', name)!r} must hold strings, integers, booleans or "
-                f"floats to be a feature. Received: dates ({facts['reason']}). Convert them to "
-                "text or numbers, such as the hour of the day. Dates of a CSV file stay text if "
-                f"{name!r} is named in `categorical` (`--categorical`)."
+                f"Column {column!r} must hold strings, integers, booleans or floats to be a "
+                f"feature. Received: dates ({facts['reason']}).{remedy}"
             )
         if "unclear" in facts and kind is None:
             unclear.append(name)

@@ -16,6 +16,7 @@ _WITH_GAPS |= dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.
 _WITH_GAPS |= dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype())
 
 
+_NO_NUMBERS = ("datetime", "date", "time", "period")  # Also "timedelta64[ns]" and so on.
 _SCIENTIFIC = r"^\s*-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\s*$"
 
 
@@ -170,8 +171,29 @@ def whole_as_integers(values: pd.Series) -> pd.Series:
 
 
 def numbers(name: str, values) -> np.ndarray:
-    """Converts a column to float64 `(rows,)`, NaN where a value is missing or not a number."""
+    """Converts a column to float64 `(rows,)`, NaN where a value is missing or not a number.
+
+    Raises:
+        ValueError: If it holds dates or durations.
+    """
     values = to_plain_series(values)
-    if values.dtype.kind in "mM" or isinstance(values.dtype, pd.PeriodDtype):
-        raise ValueError(f"Column {name!r} must hold numbers. Received: {values.dtype}.")
+    kind = str(values.dtype)
+    if values.dtype == object:
+        kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind.startswith(_NO_NUMBERS):
+        raise ValueError(
+            f"Column {name!r} must hold numbers. Received: {kind}.{duration_remedy(name, kind)}"
+        )
     return pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def duration_remedy(name: str, kind: str) -> str:
+    """Returns what to do with a column of durations, or an empty string for other kinds.
+
+    Args:
+        name: Name of the column.
+        kind: Its dtype, or the result of `pandas.api.types.infer_dtype`.
+    """
+    if not kind.startswith("timedelta"):
+        return ""
+    return f" Convert it to seconds: `pandas.to_timedelta(frame[{name!r}]).dt.total_seconds()`."

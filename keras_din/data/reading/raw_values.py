@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.reading.columns import (
+    duration_remedy,
     is_missing,
     is_text_categories,
     to_plain_series,
@@ -65,7 +66,7 @@ def raw_values(name: str, values, whole_are_integers: bool = True) -> RawValues:
         if found not in ("integer", "boolean", "floating", "mixed-integer-float"):
             raise ValueError(
                 f"Column {name!r} must hold strings, integers, booleans or floats. "
-                f"Received: {found}."
+                f"Received: {found}.{duration_remedy(name, found)}"
             )
         kind = {"integer": "Int64", "boolean": "boolean"}.get(found, "Float64")
         values = values.where(~missing, None).astype(kind)

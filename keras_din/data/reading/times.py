@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from keras_din.checks import one_of
 from keras_din.data.reading.calendar_numbers import calendar_formats, count_digits
-from keras_din.data.reading.columns import is_missing, to_plain_series
+from keras_din.data.reading.columns import duration_remedy, is_missing, to_plain_series
 from keras_din.data.reading.file_lines import describe_row
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
@@ -74,7 +74,7 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
     if values.dtype.kind not in "iuf":
         raise ValueError(
             f"Column {name!r} must hold times: dates, ISO 8601 strings or numbers. "
-            f"Received: {values.dtype}."
+            f"Received: {values.dtype}.{duration_remedy(name, str(values.dtype))}"
         )
     return _from_numbers(name, values, unit)
 

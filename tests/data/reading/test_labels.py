@@ -1,5 +1,9 @@
 """Labels other than 0 and 1: errors with a remedy, and `label_map`."""
 
+import datetime
+import itertools
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +16,12 @@ from keras_din.data import (
     rows_to_samples,
 )
 from keras_din.data.reading.bad_share import check_bad_share
-from keras_din.data.reading.labels import check_both_classes, require_labels, to_labels
+from keras_din.data.reading.labels import (
+    check_both_classes,
+    require_labels,
+    to_labels,
+    to_numbers,
+)
 
 LOG = {"user": "user", "time": "time", "target": ["item"], "allow_empty_parts": True}
 
@@ -176,3 +185,44 @@ def test_labels_of_one_class_raise():
     check_both_classes(np.array([]), "column 'click'")
     with pytest.raises(ValueError, match="Received: 3 rows, all with label 0 in column 'click'"):
         check_both_classes(np.zeros(3), "column 'click'")
+
+
+COLUMNS = ("click", "watch", "weight", "item", "price")
+
+
+@pytest.mark.parametrize(
+    "column, as_objects",
+    # As objects, times are read one by one.
+    [("time", False), *itertools.product(COLUMNS, [False, True])],
+)
+def test_durations_are_refused_with_their_remedy(column, as_objects):
+    rows = 40
+    log = pd.DataFrame(
+        {
+            "user": np.arange(rows) % 4,
+            "time": 1_600_000_000 + np.arange(rows) * 60,
+            "item": np.arange(rows) % 7,
+            "price": np.arange(rows) * 1.5,
+            "click": np.arange(rows) // 4 % 2,
+            "watch": np.arange(rows) % 9,
+            "weight": 1.0,
+        }
+    )
+    durations = pd.to_timedelta(log["click"], unit="s")
+    if as_objects:
+        durations = pd.Series([each.to_pytimedelta() for each in durations], dtype=object)
+    label = {"click": "click", kd.Label("watch", loss="huber"): "watch"}
+    words = {"user": "user", "time": "time", "target": ["item", "price"], "weight": "weight"}
+    with pytest.raises(ValueError, match=f"Column '{column}' must hold .* Received: ") as error:
+        prepare_impressions(log.assign(**{column: durations}), label=label, dim=2, **words)
+    (remedy,) = re.findall(r"Convert it to seconds: `(.*)`\.", str(error.value))
+    frame = pd.DataFrame({column: durations})
+    assert remedy == f"pandas.to_timedelta(frame[{column!r}]).dt.total_seconds()"
+    assert pd.to_timedelta(frame[column]).dt.total_seconds().tolist() == log["click"].tolist()
+
+
+def test_dates_are_no_numbers():
+    log = pd.Series([datetime.date(2020, 1, 1)])
+    for values, kind in ((log, "date"), (pd.to_datetime(log), "datetime64")):
+        with pytest.raises(ValueError, match=rf"'w' must hold numbers\. Received: {kind}[^ ]*$"):
+            to_numbers("w", values)
