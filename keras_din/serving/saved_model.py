@@ -134,8 +134,9 @@ def export(
         order_by: Name of the output or label by which `rank` orders candidates, or a formula
             over them, such as `"click * buy ** 0.3"`: names, numbers, `+ - * / **` and
             parentheses. A divisor must not be able to be 0, and an exponent is a number from -10
-            to 10. Candidates whose value is not finite come after the others. Defaults to the
-            first label.
+            to 10. The value is computed in float64; a formula whose value may exceed 1e305, for
+            outputs of up to 1e30, is an error. Candidates whose value is not finite come after the
+            others. Defaults to the first label.
         snapshots: The result of `data.count_snapshots()`. The version looks these `Count` features
             up by item or category, and has no inputs of them. Without it, clients send all counts.
 

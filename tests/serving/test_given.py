@@ -17,7 +17,7 @@ from keras_din.serving.checks.skew import find_skew, raw_rows
 from keras_din.serving.formats.litert import open_litert
 from keras_din.serving.formats.onnx import open_onnx
 from keras_din.serving.graph.order_formula import OrderFormula
-from keras_din.serving.graph.signatures import order_of
+from keras_din.serving.graph.signatures import order_of, scores_to_order
 from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import read_description
@@ -148,16 +148,16 @@ def test_weights_of_positives_are_refused(model, tmp_path):
 
 
 def test_a_score_that_is_not_finite_is_before_padding():
-    """Numbers as labels have no largest value, so a formula over them can overflow."""
+    """A number that a model predicts has no largest value, so a formula over it can overflow."""
     label = kd.Label("seconds", loss="weighted_logistic")
     spec = dataclasses.replace(SPEC, labels=[label])
     formula = OrderFormula("seconds ** 10", spec)
-    seconds = tf.constant([[1.0, 1e9, 0.0, 2.0]])
+    seconds = tf.constant([[1.0, 1e35, 0.0, 2.0]])
     real = tf.constant([[True, True, False, True]])
-    order = order_of(formula({"seconds": seconds}), real).numpy()
+    order = order_of(scores_to_order(formula, {"seconds": seconds}), real).numpy()
     np.testing.assert_array_equal(order, [[3, 0, 1, 2]])
     with np.errstate(over="ignore"):
-        scores = formula(by_output(seconds.numpy(), spec.outputs))
+        scores = formula(by_output(np.float64(seconds), spec.outputs))
     assert _is_order(order, scores, real.numpy(), 1e-5)
     for wrong in ([3, 0, 2, 1], [0, 3, 1, 2], [3, 3, 1, 2], [1, 3, 0, 2]):
         assert not _is_order(np.array([wrong]), scores, real.numpy(), 1e-5)

@@ -65,7 +65,7 @@ def check_parity(folder, spec: FeatureSpec, live, order_by: OrderFormula | None 
                 ):
                     name = name_of(what, output, outputs)
                     found[name] = _larger(found.get(name, 0.0), *pair)
-            scores = formula({name: many[name] for name in outputs})
+            scores = formula({name: np.float64(many[name]) for name in outputs})
             tolerance = 0.0 if formula.output else TOLERANCE
             in_order &= _is_order(many["order"], scores, real, tolerance)
     for what, difference in found.items():

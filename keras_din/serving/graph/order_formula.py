@@ -18,7 +18,8 @@ _OPERATORS: dict[type, Callable] = {
 }
 _MAX_CHARACTERS = 300
 _MAX_EXPONENT = 10
-_MAX_VALUE = 1e30  # float32 ends at 3.4e38.
+_MAX_OUTPUT = 1e30  # Of a number that a model predicts, so that it may have any exponent.
+_MAX_VALUE = 1e305  # float64 ends at 1.8e308.
 
 
 class Bounds(NamedTuple):
@@ -32,8 +33,9 @@ class OrderFormula:
     """A parsed formula over the outputs of an exported version.
 
     It contains names of outputs or labels, numbers, `+ - * / **` and parentheses. It is parsed to
-    a tree of these, and never evaluated as Python. Its value is finite for all values that outputs
-    of 0 and 1 can have: a divisor must not contain 0, and a power must be defined.
+    a tree of these, and never evaluated as Python. Computed in float64, its value is finite for
+    all probabilities, and for numbers of up to 1e30: a divisor must not contain 0, a power must be
+    defined, and no value may be larger than 1e305.
 
     Args:
         text: The formula, or the name of an output or label. `None` for the first output.
@@ -69,7 +71,8 @@ class OrderFormula:
         """Computes the formula.
 
         Args:
-            outputs: Name of each output -> float tensor or array.
+            outputs: Name of each output -> float64 tensor or array. In float32, a power of a
+                number would overflow, and one of a small probability would be 0.
         """
         return self._value(self._tree, outputs)
 
@@ -118,8 +121,12 @@ class OrderFormula:
         """Returns the bounds of a node, or raises the error of an invalid one."""
         bounds = self._bounds_of_kind(node)
         for bound in bounds:
-            if math.isnan(bound) or _MAX_VALUE < abs(bound) < math.inf:
-                raise self._error(f"a value may be larger than {_MAX_VALUE:g}", node)
+            if not abs(bound) <= _MAX_VALUE:
+                raise self._error(
+                    f"a value may be larger than {_MAX_VALUE:g}, for outputs that are numbers of "
+                    f"up to {_MAX_OUTPUT:g}: use smaller numbers and exponents",
+                    node,
+                )
         return bounds
 
     def _bounds_of_kind(self, node: ast.expr) -> Bounds:
@@ -142,7 +149,7 @@ class OrderFormula:
     def _bounds_of_output(self, output: str) -> Bounds:
         for label in self._spec.labels:
             if label.output == output and not label.is_binary:
-                return Bounds(0.0 if label.is_not_negative else -math.inf, math.inf)
+                return Bounds(0.0 if label.is_not_negative else -_MAX_OUTPUT, _MAX_OUTPUT)
         return Bounds(0.0, 1.0)
 
     def _bounds_of_operation(self, node: ast.BinOp) -> Bounds:
@@ -157,7 +164,7 @@ class OrderFormula:
             )
         if isinstance(node.op, ast.Pow):
             return self._bounds_of_power(node, left, right)
-        function = _times if isinstance(node.op, ast.Mult) else operator.truediv
+        function = _OPERATORS[type(node.op)]
         ends = [function(a, b) for a, b in itertools.product(left, right)]
         return Bounds(min(ends), max(ends))
 
@@ -197,8 +204,3 @@ def _number(node: ast.expr) -> int | float | None:
     """Returns the number of a node, or `None` if it is something else, such as `True`."""
     value = node.value if isinstance(node, ast.Constant) else None
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _times(a: float, b: float) -> float:
-    """Computes `a b`, where 0 times infinity is 0, the bound of the products of finite values."""
-    return 0.0 if 0 in (a, b) else a * b

@@ -221,9 +221,21 @@ def rank(model, spec: FeatureSpec, encoder: FeatureEncoder, order_by: OrderFormu
     def function(**inputs):
         inputs = _check_axes(spec, "rank", inputs)
         outputs, real = _score(model, spec, encoder, inputs)
-        return {**outputs, "order": order_of(formula(outputs), real)}
+        return {**outputs, "order": order_of(scores_to_order(formula, outputs), real)}
 
     return function
+
+
+def scores_to_order(formula: OrderFormula, outputs: dict):
+    """Returns the value of a formula, float64, or the single output that it names.
+
+    Args:
+        formula: The formula by which candidates are ordered.
+        outputs: Name of each output -> float32 tensor `(batch, candidates)`.
+    """
+    if formula.output is not None:
+        return outputs[formula.output]
+    return formula({name: tf.cast(values, tf.float64) for name, values in outputs.items()})
 
 
 def order_of(scores, real):

@@ -11,6 +11,8 @@ import keras_din as kd
 from keras_din.serving import saved_model
 from keras_din.serving.graph import signatures
 from keras_din.serving.graph.encoding import FeatureEncoder
+from keras_din.serving.graph.order_formula import OrderFormula
+from keras_din.serving.graph.signatures import order_of, scores_to_order
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from tests.models.shared import randomized
 from tests.serving.specs import ITEM, SPEC, through_the_pipeline
@@ -197,3 +199,23 @@ def test_wrong_number_of_axes_raises_with_the_name_of_the_input(
         session._extend_graph()
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             session._call_tf_sessionrun(None, feed, [output(outputs["ctr"])], [], None)
+
+
+@pytest.mark.parametrize(
+    "text, seconds, click",
+    [
+        ("seconds ** 10", [2e5, 3.0, 1e9, 1e6], 0.5),  # Powers above the largest float32.
+        ("click ** 10 * seconds", [1.0, 0.5, 3.0, 2.0], 1e-6),  # Below the smallest one.
+        ("0 - (seconds + 1) ** -10", [2e5, 3.0, 1e9, 1e6], 0.5),
+    ],
+)
+def test_order_of_large_powers(text, seconds, click):
+    labels = [kd.Label("click"), kd.Label("seconds", loss="poisson")]
+    spec = kd.FeatureSpec(target=[ITEM], labels=labels)
+    outputs = {
+        "ctr": tf.fill((1, 4), tf.constant(click)),
+        "seconds": tf.constant([seconds], tf.float32),
+    }
+    scores = scores_to_order(OrderFormula(text, spec), outputs)
+    order = order_of(scores, tf.fill((1, 4), True))
+    np.testing.assert_array_equal(order, np.argsort(np.negative([seconds]), axis=1))
