@@ -24,6 +24,7 @@ from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
 from keras_din.losses.ranking_loss import RankingLoss
 from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.outputs import loss_of
+from keras_din.replicas import number_of_replicas, sum_over_replicas
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
 
 _Init = TypeVar("_Init", bound=Callable)
@@ -213,6 +214,11 @@ class CTRModel(keras.Model):
             self._check_groups(x, y)
         groups = grouping(x, y_pred)
         y, y_pred, sample_weight = one_row_per_candidate(y, y_pred, sample_weight)
+        if sample_weight is None and number_of_replicas() > 1:
+            # Replicas may have unequal numbers of rows.
+            sample_weight = keras.tree.map_structure(
+                lambda each: ops.ones(ops.shape(each)[:1]), y_pred
+            )
         if isinstance(sample_weight, dict):
             sample_weight = {
                 name: _scale_for_padding(weight, loss_of(self, name))
@@ -239,7 +245,8 @@ class CTRModel(keras.Model):
             if isinstance(loss, _SQUARED):
                 squared.append(output)
             if weight is not None:
-                present[output] = ops.any(ops.not_equal(weight, 0))
+                is_present = ops.cast(ops.any(ops.not_equal(weight, 0)), "float32")
+                present[output] = sum_over_replicas(is_present) > 0
         total = self.uncertainty_weights(losses, squared=squared, present=present)
         return sum(map(self._aggregate_additional_loss, self.losses), total)
 
@@ -309,6 +316,16 @@ class CTRModel(keras.Model):
     def predict_on_batch(self, x):
         with self._functions_dropped_after_an_error():
             return super().predict_on_batch(x)
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Builds what is not built yet, from a batch.
+
+        Under a `tf.distribute` strategy, Keras reads a batch in any case. So a dataset that
+        shuffles would be one epoch ahead.
+        """
+        compiled = (self._compile_loss, self._compile_metrics)
+        if not self.built or any(each is not None and not each.built for each in compiled):
+            super()._maybe_symbolic_build(*args, **kwargs)
 
     def _purge_model_variables(self, **kwargs):
         """Keeps the weights on JAX. Keras drops them before a step, and loses them if it fails.
@@ -431,7 +448,9 @@ def _scale_for_padding(weight, loss):
         return weight
     rows = ops.sum(ops.ones_like(weight))
     real_rows = ops.sum(ops.cast(ops.not_equal(weight, 0), weight.dtype))
-    return weight * (rows / ops.maximum(real_rows, 1))
+    # Of all replicas: Keras divides the mean of each replica by their number.
+    real_rows = ops.maximum(sum_over_replicas(real_rows), 1) / number_of_replicas()
+    return weight * (rows / real_rows)
 
 
 def one_row_per_candidate(y, y_pred, sample_weight):

@@ -816,13 +816,7 @@ np.testing.assert_allclose(model.get_weights()[0][0], 3.5, rtol=1e-6)
 
 data = synthetic_log(30, 8, interests=2, categories=5, held_out=2, dim=2)
 with model.distribute_strategy.scope():
-    try:
-        train(data, sys.argv[1], model="lr", epochs=1, verbose=0)
-        raise AssertionError
-    except ValueError as error:
-        assert "`mini_batch_aware_l2=0` of `keras_din.training.train`" in str(error), error
-    run = train(data, sys.argv[1], model="lr", epochs=1, ema_momentum=0.5,
-            mini_batch_aware_l2=0, verbose=0)
+    run = train(data, sys.argv[1], model="lr", epochs=1, ema_momentum=0.5, verbose=0)
 assert run.result["best_step"] in (0, 1)
 """
 

@@ -10,6 +10,7 @@ from keras import ops
 from keras_din.checks import positive_integer
 from keras_din.features import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
 from keras_din.ops import apply_mask, is_ragged
+from keras_din.replicas import copy_on_replica
 from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
@@ -173,7 +174,7 @@ class Embedding(keras.layers.Layer):
 
     def _gather(self, rows):
         # From the variable itself: its gradient is an `IndexedSlices`.
-        return tf.gather(self.embeddings.value, rows)
+        return tf.gather(copy_on_replica(self.embeddings.value), rows)
 
     def _take(self, rows):
         return ops.take(self.embeddings, rows, axis=0)

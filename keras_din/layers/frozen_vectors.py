@@ -6,6 +6,7 @@ from keras import ops
 from keras_din.checks import one_of, positive_integer
 from keras_din.features import OOV_INDEX, PADDING_INDEX
 from keras_din.features.vector import STORAGES
+from keras_din.replicas import copy_on_replica
 from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
@@ -107,7 +108,8 @@ class FrozenVectors(keras.layers.Layer):
             return ops.take(table, rows, axis=0)
         if keras.backend.backend() != "tensorflow":
             return ops.take(variable, rows, axis=0)
-        return tf.gather(variable.value, rows)  # The whole table is not read first.
+        # The whole table is not read first.
+        return tf.gather(copy_on_replica(variable.value), rows)
 
     def compute_mask(self, indices, mask=None):
         return ops.not_equal(indices, PADDING_INDEX)

@@ -15,6 +15,7 @@ from keras_din.ops import (
     ragged_like,
     sample_next_and_negative,
 )
+from keras_din.replicas import mean_over_replicas, number_of_replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -140,7 +141,10 @@ class InterestExtractor(keras.layers.Layer):
         next_scores, negative_scores = ops.split(scores, 2)
         losses = ops.softplus(-next_scores) + ops.softplus(negative_scores)
         losses = ops.where(has_next, losses, ops.zeros_like(losses))
-        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(has_next, "float32")), 1)
+        count = ops.sum(ops.cast(has_next, "float32"))
+        # Keras divides each loss that is added by the number of replicas.
+        share = mean_over_replicas(ops.sum(losses) / ops.maximum(count, 1), count)
+        return share * number_of_replicas()
 
     def compute_mask(self, keys, keys_mask=None):
         return keys_mask if len(keys.shape) == 3 else None

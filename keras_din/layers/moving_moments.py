@@ -60,9 +60,9 @@ class MovingMoments(keras.layers.Layer):
     def moments(self, x, mask, training):
         """Returns `(mean, variance)`, float32 `(units,)` each.
 
-        In training these are the moments of `x`, and the moving averages are updated, unless no
-        entry is real. At inference, and in a frozen layer (`trainable=False`), these are the moving
-        averages.
+        In training these are the moments of `x`, over all replicas of a `tf.distribute` strategy,
+        and the moving averages are updated, unless no entry is real. At inference, and in a frozen
+        layer (`trainable=False`), these are the moving averages.
 
         Args:
             x: Float32 tensor `(..., units)`, 0 where `mask` is `False`.

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_din.replicas import number_of_replicas
+
 
 @keras.saving.register_keras_serializable(package="keras_din")
 class UncertaintyWeights(keras.layers.Layer):
@@ -55,7 +57,8 @@ class UncertaintyWeights(keras.layers.Layer):
         for k, output in enumerate(self.outputs):
             s = self.log_variances[k]
             weight = (0.5 if output in squared else 1.0) * ops.exp(-s)
-            term = weight * ops.cast(losses[output], "float32") + s / 2
+            # Keras sums the losses of replicas, each a share of the loss.
+            term = weight * ops.cast(losses[output], "float32") + s / 2 / number_of_replicas()
             if output in (present or {}):
                 term = ops.where(present[output], term, ops.zeros_like(term))
             terms.append(term)

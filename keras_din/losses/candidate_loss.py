@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.logits import logits_of
+from keras_din.replicas import mean_over_replicas, number_of_replicas
 
 
 class CandidateLoss(keras.losses.Loss):
@@ -14,6 +15,10 @@ class CandidateLoss(keras.losses.Loss):
     A candidate of weight 0 affects neither the loss nor its gradient. If all weights are 0, the
     loss is 0. The losses of Keras average the candidates of a row first, so they do not support
     one weight per candidate.
+
+    In a step of a `tf.distribute` strategy, both sums are over the candidates of all replicas, and
+    each replica returns an equal share of the mean. (The losses of Keras average the means of the
+    replicas, which differs if their weights do.)
 
     A subclass has the method `call(y_true, y_pred)`, which returns the loss per candidate. If
     `from_logits`, `y_pred` are the logits that the model's output was computed from.
@@ -47,7 +52,12 @@ class CandidateLoss(keras.losses.Loss):
             if len(weight.shape) == len(y_pred.shape) - 1:
                 weight = ops.expand_dims(weight, -1)
             sample_weight = weight * ops.ones_like(y_pred, dtype=self.dtype)
-        return super().__call__(y_true, y_pred, sample_weight)
+        loss = super().__call__(y_true, y_pred, sample_weight)
+        replicas = number_of_replicas()
+        if replicas == 1:
+            return loss
+        weight = ops.ones_like(y_pred, dtype=self.dtype) if sample_weight is None else sample_weight
+        return mean_over_replicas(loss * replicas, ops.sum(weight))  # Keras has divided by them.
 
     def get_config(self) -> dict:
         return {"name": self.name}

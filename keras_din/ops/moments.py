@@ -2,9 +2,13 @@
 
 from keras import ops
 
+from keras_din.replicas import number_of_replicas, sum_over_replicas
+
 
 def masked_moments(x, mask=None):
     """Computes the mean and variance of each unit over all axes but the last.
+
+    In a step of a `tf.distribute` strategy they are those of the entries of all replicas.
 
     Args:
         x: Float tensor `(..., units)`, 0 where `mask` is `False`: see `apply_mask`.
@@ -21,8 +25,12 @@ def masked_moments(x, mask=None):
     else:
         weight = ops.expand_dims(ops.cast(mask, x.dtype), -1)
         count = ops.sum(weight)
+    total = ops.sum(x, axis=axes)
+    if number_of_replicas() > 1:
+        total, count = sum_over_replicas([total, count])
     divisor = ops.maximum(count, 1)
 
-    mean = ops.sum(x, axis=axes) / divisor
+    mean = total / divisor
     difference = x - (mean if mask is None else mean * weight)
-    return mean, ops.sum(ops.square(difference), axis=axes) / divisor, count
+    squares = sum_over_replicas(ops.sum(ops.square(difference), axis=axes))
+    return mean, squares / divisor, count

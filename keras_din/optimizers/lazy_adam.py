@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_din.optimizers.mini_batch_aware import MiniBatchAware
 from keras_din.optimizers.row_sparse import is_table, subtract_from_rows, touched_rows
+from keras_din.replicas import copy_on_replica
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -15,14 +16,15 @@ class LazyRule(MiniBatchAware):
 
     def update_rows(self, rows, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        momentum, velocity = self._momentums[index].value, self._velocities[index].value
+        momentum = copy_on_replica(self._momentums[index].value)
+        velocity = copy_on_replica(self._velocities[index].value)
         m, v = tf.gather(momentum, rows), tf.gather(velocity, rows)
         m += (gradient - m) * (1 - self.beta_1)
         v += (tf.square(gradient) - v) * (1 - self.beta_2)
         momentum.scatter_update(tf.IndexedSlices(m, rows))
         velocity.scatter_update(tf.IndexedSlices(v, rows))
         if self.amsgrad:
-            highest = self._velocity_hats[index].value
+            highest = copy_on_replica(self._velocity_hats[index].value)
             v = tf.maximum(tf.gather(highest, rows), v)
             highest.scatter_update(tf.IndexedSlices(v, rows))
         power_1, power_2 = (tf.cast(power, variable.dtype) for power in self._powers)

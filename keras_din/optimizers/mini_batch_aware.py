@@ -11,6 +11,7 @@ from keras import ops
 from keras_din.checks import is_number
 from keras_din.old_saved_models import refuse_old_argument
 from keras_din.optimizers.row_sparse import RowSparse, is_table, touched_rows
+from keras_din.replicas import copy_on_replica
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -24,7 +25,8 @@ class MiniBatchAware(RowSparse):
     `g_r = g_r + mini_batch_aware_l2 w_r / n_r`,
 
     where `n_r` is the number of occurrences of the index `r` in all training samples, at least 1.
-    The term is added once per batch, also if `r` occurs several times in it. It is the gradient of
+    The term is added once per batch, also if `r` occurs several times in it or in the parts of
+    several replicas. It is the gradient of
     `mini_batch_aware_l2 / 2 * sum_r ||w_r||^2 / n_r`. For a penalty without the factor 1/2, pass
     twice its strength. The term is part of the gradient of the loss: it is added after loss scaling
     and before clipping, and it enters the moments. Other rows and row 0, which is padding, are not
@@ -101,15 +103,6 @@ class MiniBatchAware(RowSparse):
         """Creates a variable `(vocabulary_size,)` per table: 0 for rows without a penalty."""
         if self.mini_batch_aware_l2 is None:
             return
-        if keras.backend.backend() == "tensorflow":
-            replicas = self._distribution_strategy.num_replicas_in_sync
-            if replicas > 1:
-                raise ValueError(
-                    "`mini_batch_aware_l2` must be used on one replica: it would be added once per "
-                    f"replica. Received: {replicas} replicas. Turn it off: "
-                    "`mini_batch_aware_l2=None` of the optimizer, or `mini_batch_aware_l2=0` of "
-                    "`keras_din.training.train`."
-                )
         given = self._given_feature_counts or {}
         _check_tables(given, [variable for variable in variables if is_table(variable)])
         self._feature_counts = [
@@ -203,7 +196,8 @@ class MiniBatchAware(RowSparse):
         feature_counts = self._feature_counts[self._get_variable_index(table)]
         if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):
             rows = gradient.indices
-            weights, counts = tf.gather(table.value, rows), tf.gather(feature_counts.value, rows)
+            read = lambda variable: tf.gather(copy_on_replica(variable.value), rows)  # noqa: E731
+            weights, counts = read(table), read(feature_counts)
             penalty = self._penalty_gradient(weights, counts, gradient.dtype)
             return tf.IndexedSlices(gradient.values + penalty, rows, gradient.dense_shape)
         weights = ops.convert_to_tensor(table)

@@ -1,22 +1,29 @@
 """The base of row-sparse optimizers: the cost of a step does not grow with the tables."""
 
+import contextvars
+
 import keras
 from keras import ops
+
+from keras_din.replicas import number_of_replicas
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 _PADDING = 0  # The row of padding in a table, see `keras_din.features`.
+# Whether the calling thread has undone the loss scaling. The replicas of a strategy are threads.
+_unscaled: contextvars.ContextVar[bool] = contextvars.ContextVar("unscaled", default=False)
 
 
 class RowSparse:
     """Mixin before a Keras optimizer that keeps the gradients of tables sparse.
 
     On the TensorFlow backend the gradient of a table is an `IndexedSlices`: the rows that a batch
-    looked up. First, the gradients of a row that occurs several times are summed. Then loss
-    scaling, clipping (by the norm of the summed gradient) and weight decay (of the rows of the
-    batch only) are applied to the sparse gradient. Row 0 of a table, which is padding, never
-    decays. On other backends gradients are dense, and a row is treated as in the batch if its
+    looked up. First, the gradients of a row that occurs several times are summed, also over the
+    replicas of a `tf.distribute` strategy. Then loss scaling, clipping (by the norm of the summed
+    gradient; the optimizers of Keras clip the gradient of each replica) and weight decay (of the
+    rows of the batch only) are applied to the sparse gradient. Row 0 of a table, which is padding,
+    never decays. On other backends gradients are dense, and a row is treated as in the batch if its
     gradient is not 0.
 
     A subclass implements `update_rows(rows, gradient, variable, learning_rate)` for sparse
@@ -38,11 +45,17 @@ class RowSparse:
         if keras.backend.backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
         grads = [deduplicate_rows(gradient) for gradient in grads]
-        scale, self.loss_scale_factor = self.loss_scale_factor, None
+        scale = self.loss_scale_factor
+        token = _unscaled.set(True)
         try:
             if scale is not None:
                 grads = [g if g is None else scaled(g, 1 / scale) for g in grads]
-            variables = trainable_variables or self._trainable_variables
+            variables = list(trainable_variables or self._trainable_variables)
+            if number_of_replicas() > 1:
+                # Before clipping and regularization, which apply to the gradient of the batch.
+                pairs = super()._all_reduce_sum_gradients(zip(grads, variables, strict=True))
+                # Slices of replicas are concatenated, so a row may occur once per replica.
+                grads = [deduplicate_rows(gradient) for gradient, _ in pairs]
             # Keys, because `update_step` receives TensorFlow variables, not Keras variables.
             self._tables = frozenset(self._var_key(v) for v in variables if is_table(v))
             self._decayed_by_row = self._tables | {
@@ -52,14 +65,21 @@ class RowSparse:
             }
             return super().apply(grads, trainable_variables)
         finally:
-            self.loss_scale_factor = scale
+            _unscaled.reset(token)
+
+    @property
+    def loss_scale_factor(self):
+        """The factor of the loss, `None` where the gradients are no longer scaled."""
+        return None if _unscaled.get() else self._loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, factor):
+        self._loss_scale_factor = factor
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        reduced = super()._all_reduce_sum_gradients(grads_and_vars)
-        if self._distribution_strategy.num_replicas_in_sync == 1:
-            return reduced
-        # Slices of replicas are concatenated, so a row may occur once per replica.
-        return [(deduplicate_rows(gradient), variable) for gradient, variable in reduced]
+        if number_of_replicas() > 1:
+            return grads_and_vars  # `apply` has summed them.
+        return super()._all_reduce_sum_gradients(grads_and_vars)
 
     def _clip_gradients(self, grads):
         if keras.backend.backend() != "tensorflow":

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_din.optimizers.mini_batch_aware import MiniBatchAware
 from keras_din.optimizers.row_sparse import is_table, subtract_from_rows
+from keras_din.replicas import copy_on_replica
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -61,7 +62,8 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
         ]
 
     def update_rows(self, rows, gradient, variable, learning_rate):
-        accumulator = self._accumulators[self._get_variable_index(variable)].value
+        index = self._get_variable_index(variable)
+        accumulator = copy_on_replica(self._accumulators[index].value)
         square = tf.square(gradient)
         if accumulator.shape.rank == 1:
             square = tf.reduce_mean(square, axis=-1)

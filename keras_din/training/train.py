@@ -102,8 +102,7 @@ def train(
         batch_size: Number of rows per batch, or of requests.
         learning_rate: Learning rate of `LazyAdam`.
         mini_batch_aware_l2: Strength of the mini-batch aware regularization of `LazyAdam`, with
-            the counts of the part `"train"`; 0 for none. It must be 0 under a `tf.distribute`
-            strategy with several replicas.
+            the counts of the part `"train"`; 0 for none.
         loss: `"binary_crossentropy"`, or the sum of it and of a loss that ranks,
             `"pairwise_logistic"`, `"listwise_softmax"` or `"jrc"`, see `keras_din.losses`. A
             ranking loss compares the rows of one user, so batches are `batch_by="user"`; with
