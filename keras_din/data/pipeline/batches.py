@@ -1,5 +1,6 @@
 """The pipeline: builds a `tf.data.Dataset` of whole batches from samples and behavior logs."""
 
+import numpy as np
 import tensorflow as tf
 
 from keras_din.checks import one_of, positive_integer
@@ -34,6 +35,7 @@ def dataset(
     batch_by: str | None = None,
     first_epoch: int = 0,
     drop_remainder: bool = False,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Creates batches for a model of `spec`.
 
@@ -61,6 +63,12 @@ def dataset(
         first_epoch: Number of the first epoch. To continue training after epoch `e`, pass
             `first_epoch=e`. The rows then come in the same order as in uninterrupted training.
         drop_remainder: Whether to drop a last batch that is not full.
+        shard: `(index, count)` for the part `index`, from 0, of each batch: `count` workers with
+            the same data, `batch_size` and `seed` together read exactly the batches of one
+            machine, also in a shuffled epoch. All have the same number of batches. The rows of a
+            batch that are not a multiple of `count` are spread over the workers, so batches differ
+            by at most one row, and a worker's part of a small last batch may be empty. With
+            `batch_by`, the rows of a user are also cut where a part ends.
 
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
@@ -87,7 +95,7 @@ def dataset(
         `negative_rate` of their own.
 
     Raises:
-        ValueError: If samples, logs and spec are inconsistent.
+        ValueError: If samples, logs and spec are inconsistent, or an argument is invalid.
 
     Example:
 
@@ -104,6 +112,7 @@ def dataset(
     batch_size = positive_integer("batch_size", batch_size)
     seed = positive_integer("seed", seed, minimum=0)
     first_epoch = positive_integer("first_epoch", first_epoch, minimum=0)
+    index, count = _checked_shard(shard, batch_size)
     columns = check_samples(spec, behaviors, samples)
     bounds = request_starts(samples) if by_request else None
     rows = len(samples) if bounds is None else len(bounds) - 1
@@ -120,6 +129,12 @@ def dataset(
     users = UserOrder(samples.group[firsts]) if batch_by else None
     element = _element(spec, behaviors, samples, columns, bounds, batch_by is not None)
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
+
+    def bounds_of_part(start):
+        """Returns the first and the last position of this worker in the batch from `start`."""
+        size = tf.minimum(start + batch_size, rows) - start
+        return start + size * index // count, start + size * (index + 1) // count
+
     if shuffle:
         # One Python call per epoch. The order is a permutation of all rows, without a buffer.
         def orders():
@@ -131,15 +146,13 @@ def dataset(
             orders, output_signature=tf.TensorSpec((rows,), index_type(rows))
         )
         batched = order.flat_map(
-            lambda order: starts.map(
-                lambda start: tf.cast(order[start : start + batch_size], tf.int64)
-            )
+            lambda order: starts.map(lambda start: _slice(order, *bounds_of_part(start)))
         ).apply(tf.data.experimental.assert_cardinality(batches))
     elif users is not None and users.rows is not None:
         by_user = column_tensor(users.rows)
-        batched = starts.map(lambda start: tf.cast(by_user[start : start + batch_size], tf.int64))
+        batched = starts.map(lambda start: _slice(by_user, *bounds_of_part(start)))
     else:
-        batched = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, rows)))
+        batched = starts.map(lambda start: tf.range(*bounds_of_part(start)))
     result = batched.map(element, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     options = tf.data.Options()
     # With these optimizations, tf.data would copy all columns into a graph for each iterator.
@@ -154,10 +167,36 @@ def dataset(
         groups = samples.group[firsts]
         if users is not None and users.rows is not None:
             groups = groups[users.rows]
-        result.groups = groups[: batches * batch_size]
+        groups = groups[: batches * batch_size]
+        result.groups = groups if count == 1 else _part(groups, batch_size, index, count)
     if not tf.executing_eagerly():
         record_in_graph(result, tf.compat.v1.get_default_graph())
     return result
+
+
+def _checked_shard(shard, batch_size: int) -> tuple[int, int]:
+    """Returns `(index, count)`, or raises a `ValueError`."""
+    integers = isinstance(shard, (tuple, list)) and len(shard) == 2
+    integers = integers and all(isinstance(each, (int, np.integer)) for each in shard)
+    if not integers or isinstance(shard[0], bool) or not 0 <= shard[0] < shard[1] <= batch_size:
+        raise ValueError(
+            "`shard` must be `(index, count)` with an index from 0 to `count - 1`, and a count of "
+            f"at most `batch_size={batch_size}`. Received: shard={shard!r}."
+        )
+    return int(shard[0]), int(shard[1])
+
+
+def _slice(order, start, end):
+    return tf.cast(order[start:end], tf.int64)
+
+
+def _part(groups, batch_size: int, index: int, count: int) -> np.ndarray:
+    """Returns the groups of the rows of one worker."""
+    parts = []
+    for start in range(0, len(groups), batch_size):
+        batch = groups[start : start + batch_size]
+        parts.append(batch[len(batch) * index // count : len(batch) * (index + 1) // count])
+    return np.concatenate(parts)
 
 
 def _check_requests(spec, samples, columns, bounds) -> None:

@@ -173,6 +173,8 @@ class PreparedData:
         by_request: bool = False,
         batch_by: str | None = None,
         first_epoch: int = 0,
+        drop_remainder: bool = False,
+        shard: tuple[int, int] = (0, 1),
     ) -> "tf.data.Dataset":
         """Creates the `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
 
@@ -191,6 +193,8 @@ class PreparedData:
             by_request=by_request,
             batch_by=batch_by,
             first_epoch=first_epoch,
+            drop_remainder=drop_remainder,
+            shard=shard,
         )
         result.negative_rate = self.negative_rate if part == "train" else 1.0
         return result

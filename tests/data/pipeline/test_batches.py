@@ -1,6 +1,7 @@
 """The pipeline matches slow loops: histories, orders, requests; and invalid input raises."""
 
 import dataclasses
+import itertools
 import pathlib
 import subprocess
 import sys
@@ -307,6 +308,48 @@ def test_drop_remainder():
         assert data.cardinality() == 2
         assert [len(y) for _, y in numpy_batches(data)] == [3, 3]
     assert len(dataset(a_spec(), behaviors, samples, 3, drop_remainder=True).groups) == 6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"shuffle": True, "seed": 3}, {"batch_by": "user"}, {"by_request": True}],
+    ids=lambda options: next(iter(options), "in order"),
+)
+def test_shards_together_are_the_batches_of_one_machine(options):
+    behaviors = a_log([5] * 10)
+    samples = some_samples(behaviors, np.arange(73) % 10, requests=np.arange(73))
+    make = lambda **shard: dataset(a_spec(), behaviors, samples, 8, **options, **shard)  # noqa: E731
+    whole = make()
+    parts = [make(shard=(index, 3)) for index in range(3)]
+    assert {int(part.cardinality()) for part in parts} == {10}
+    for _ in range(2):  # Epochs.
+        rows = [[x["age"].tolist() for x, *_ in numpy_batches(each)] for each in (whole, *parts)]
+        together = zip(*rows[1:], strict=True)
+        assert rows[0] == [list(itertools.chain(*parts_of_batch)) for parts_of_batch in together]
+        assert all(len(part) in (2, 3) for each in rows[1:] for part in each[:-1])
+        assert sorted(len(part[-1]) for part in rows[1:]) == [0, 0, 1]
+    if not options.get("shuffle"):
+        for part in parts:
+            users = [x["age"].astype(int) % 10 for x, *_ in numpy_batches(part)]
+            np.testing.assert_array_equal(part.groups, np.concatenate(users))
+
+
+def test_leftover_of_shards_changes_each_epoch():
+    behaviors = a_log([5] * 10)
+    samples = some_samples(behaviors, np.arange(10))
+    options = {"shuffle": True, "drop_remainder": True}
+    parts = [dataset(a_spec(), behaviors, samples, 8, **options, shard=(i, 2)) for i in range(2)]
+    read = [frozenset(np.concatenate([order_of(part) for part in parts])) for _ in range(4)]
+    assert {len(rows) for rows in read} == {8}
+    assert len(set(read)) > 1
+
+
+@pytest.mark.parametrize("shard", [(2, 2), (-1, 2), (0, 0), (0, 9), (0.0, 2), 1, (True, 2), None])
+def test_invalid_shards_raise(shard):
+    behaviors = a_log([3])
+    samples = some_samples(behaviors, [0] * 9)
+    with pytest.raises(ValueError, match=r"`shard` must be `\(index, count\)`.*Received: shard="):
+        dataset(a_spec(), behaviors, samples, 8, shard=shard)
 
 
 def test_model_accepts_batches_of_empty_histories():
