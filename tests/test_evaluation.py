@@ -520,7 +520,7 @@ def test_best_weights_are_restored():
     assert (callback.best, callback.best_step) == (1, 4)
 
 
-def test_best_weights_of_a_step_or_before_training_are_restored():
+def test_best_weights_of_a_step_or_before_training_are_restored(capsys):
     class Steps(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             set_item_0(self.model, [2.5, 1.5, 3.5, 1.5][batch])
@@ -531,10 +531,18 @@ def test_best_weights_of_a_step_or_before_training_are_restored():
     assert [entry["gauc"] for entry in callback.history] == gaucs(0.5, 1.5, 3.5, 1.5, 1.5)
     assert score_of_item_0(model) == 3.5
     assert callback.best_step == 2
-    fit(
-        model, Script([1.5]), Evaluation(item_data(), monitor="val_gauc", restore_best_weights=True)
-    )
-    assert score_of_item_0(model) == 3.5
+    assert "weights before training" not in capsys.readouterr().out
+    for verbose in (True, False):
+        before = Evaluation(
+            item_data(), monitor="val_gauc", restore_best_weights=True, verbose=verbose
+        )
+        fit(model, Script([1.5]), before)
+        assert score_of_item_0(model) == 3.5
+        notice = (
+            "No evaluation during training has a better 'val_gauc' than 1 before it, so the "
+            "weights before training were chosen. Train longer, or with another learning rate.\n"
+        )
+        assert capsys.readouterr().out.endswith(notice) == verbose
 
 
 def test_evaluation_after_swap_ema_weights():

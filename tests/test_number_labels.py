@@ -248,6 +248,24 @@ def test_run_with_one_number(tmp_path):
         click_rates(model, positive_weight=3)
 
 
+def test_mae_of_mostly_zeros_chooses_the_weights_before_training(tmp_path, capsys):
+    """Predictions near 0 have the lowest MAE, and training predicts the mean instead."""
+    data = planted((kd.Label("watch", loss="mse"),))
+    for samples in data.parts.values():
+        samples.labels["watch"][:] = np.where(np.arange(len(samples)) % 10, 0, 50)
+    options = {"model": "lr", "epochs": 1, "learning_rate": 0.5, "batch_size": 20, "verbose": 0}
+    capsys.readouterr()
+    run = train(data, tmp_path / "mae", monitor="mae", **options)
+    assert run.result["best_step"] == 0
+    printed = capsys.readouterr().out
+    assert "better 'mae' than 5 before it, so the weights before training were" in printed
+    assert "predictions near it have the lowest MAE" in printed
+    assert "monitor 'rmse'.\n" in printed
+    run = train(data, tmp_path / "rmse", monitor="rmse", **options)
+    assert run.result["best_step"] == 20
+    assert "weights before training" not in capsys.readouterr().out
+
+
 def test_validation_without_the_monitored_label(tmp_path):
     data = planted(BOTH)
     data.parts["valid"].labels["watch"][:] = NAN

@@ -47,7 +47,7 @@ class Evaluation(keras.callbacks.Callback):
         before_training: Whether to evaluate before the first step.
         prefix: Prefix of the names in the logs.
         restore_best_weights: Whether the model has the best weights at the end of training. They
-            are kept in memory.
+            are kept in memory. If they are those before training, a notice is printed.
         monitor: The metric that selects the best evaluation, by its name in the logs.
             `"val_gauc_then_logloss"`: of the evaluations whose GAUC is within the noise of the
             highest GAUC, the one with the lowest logloss is best. The noise is one standard error
@@ -60,7 +60,8 @@ class Evaluation(keras.callbacks.Callback):
             `"val_logloss"`, and a notice is printed. With a `Position` in the spec, whose GAUC is
             that of a log in some order, the default is `"val_logloss"` too. An output that is a
             number has the lowest `"val_watch_rmse"` (the default, if it is the first) or
-            `"val_watch_mae"`. Another `prefix` replaces `val_`.
+            `"val_watch_mae"`. If most numbers are 0, predictions near 0 have the lowest MAE, so
+            use the RMSE. Another `prefix` replaces `val_`.
         use_ema: Whether to evaluate and keep the weights that the optimizer averages over steps
             (`use_ema=True`), instead of the trained weights. Do not combine it with
             `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`, which swaps weights for all
@@ -215,6 +216,30 @@ class Evaluation(keras.callbacks.Callback):
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
             self._best_weights = None
+            if self.verbose and (notice := self.notice_of_best()):
+                print(notice, flush=True)
+
+    def notice_of_best(self, prefix: str | None = None) -> str:
+        """Returns a notice if the best evaluation was that before training, or an empty string.
+
+        Args:
+            prefix: Prefix of the names of metrics, by default that of the callback.
+        """
+        best = self._best.evaluation
+        if best is None or best.epoch is not None or len(self.history) < 2:
+            return ""
+        prefix = (self.prefix if prefix is None else prefix) + self._prefixes[self._monitored]
+        why = "Train longer, or with another learning rate."
+        if self._rule == "mae":
+            why = (
+                "If most labels are 0, or another single number, predictions near it have the "
+                "lowest MAE, and training for the expected number raises it: monitor "
+                f"'{prefix}rmse'."
+            )
+        return (
+            f"No evaluation during training has a better '{prefix}{self._rule}' than "
+            f"{best.value:.4g} before it, so the weights before training were chosen. {why}"
+        )
 
     def _evaluate(self, step, loss_of_epoch=None):
         with averaged_weights(self.model) if self.use_ema else contextlib.nullcontext():

@@ -128,6 +128,7 @@ def train(
             validation has both labels 0 and 1, or the spec has a `Position`, the default is
             `"logloss"`, and a notice is printed. A label that is a number has
             the metrics `"rmse"` (the default, if it is the first label) and `"mae"`: `"watch_mae"`.
+            If no evaluation is better than that before training, a notice is printed.
         evaluate_freq: `"epoch"`, or a number of steps.
         by_request: Whether a row is a request with all its candidates.
         calibrate: `"isotonic"`, `"platt"` or `"piecewise_linear"` to calibrate the best model on
@@ -240,6 +241,8 @@ def train(
     else:
         evaluation = _evaluation(datasets.get("valid"), folder, arguments, progress, verbose)
         fit_epochs(network, rows, evaluation, folder, arguments, progress, verbose)
+        if evaluation is not None and (notice := evaluation.notice_of_best("")):
+            print(notice, flush=True)
         network = keras.saving.load_model(folder / BEST)
     result = {"best_step": number(network.optimizer.iterations)} | result
     if arguments.get("label_weights", FIXED) == UNCERTAINTY:  # Older runs have no such argument.
