@@ -142,7 +142,8 @@ def _content(spec) -> dict:
 
 def _label_content(label):
     """Returns the name of a label, with what its output means if this is no plain probability."""
-    meaning = {name: value for name, value in label.options.items() if name != "weight"}
+    of_training = ("weight", "delta")
+    meaning = {name: value for name, value in label.options.items() if name not in of_training}
     return {"name": label.name} | meaning if meaning else label.name
 
 

@@ -269,6 +269,15 @@ def test_another_label_is_another_spec(tmp_path):
     assert differences(fingerprint(both), dataclasses.replace(clicks, labels=swapped_outputs))
 
 
+def test_what_only_training_reads_of_a_label_is_no_difference():
+    clicks = spec_of()
+    one, other = (
+        dataclasses.replace(clicks, labels=[kd.Label("watch", loss="huber", **options)])
+        for options in ({}, {"weight": 2, "delta": 30})
+    )
+    assert fingerprint(one) == fingerprint(other)
+
+
 def test_fingerprint_is_short_json():
     spec = spec_of([f"i{i}" for i in range(100_000)])
     text = fingerprint(spec)

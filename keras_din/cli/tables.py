@@ -51,7 +51,8 @@ def add_label_options(parser) -> None:
         default=[],
         metavar="LABEL:NAME=VALUE,...",
         help="arguments of a label: loss (binary_crossentropy, or weighted_logistic, poisson, "
-        "huber or mse for numbers), weight, given, output, as in watch:loss=poisson,weight=0.5; "
+        "huber or mse for numbers), weight, given, output, delta of huber, as in "
+        "watch:loss=poisson,weight=0.5; "
         "repeatable (default: those of the spec.json of --spec)",
     )
 
@@ -143,18 +144,18 @@ def _label_option(text: str) -> tuple:
     arguments: dict = {}
     for pair in names(pairs):
         argument, equals, value = pair.partition("=")
-        if argument not in ("loss", "weight", "given", "output") or not equals:
+        if argument not in ("loss", "weight", "given", "output", "delta") or not equals:
             name = ""
             break
         arguments[argument] = value
     try:
-        if "weight" in arguments:
-            arguments["weight"] = float(arguments["weight"])
+        for argument in {"weight", "delta"} & arguments.keys():
+            arguments[argument] = float(arguments[argument])
     except ValueError:
         name = ""
     if not name or not colon or not arguments:
         raise argparse.ArgumentTypeError(
-            "must be the name of a label and some of loss, weight, given and output, as in "
+            "must be the name of a label and some of loss, weight, given, output and delta, as in "
             f"watch:loss=poisson,weight=0.5. Received: {text!r}."
         )
     return name, arguments

@@ -32,6 +32,8 @@ class Label:
             factor, `p(purchase) = p(click) p(purchase | click)`, and is learned from all rows.
             Both labels must be binary. An exported version also returns the factor, named by
             both outputs, such as `"cvr_given_ctr"`.
+        delta: For `loss="huber"`: the error above which the loss is linear, in units of the label,
+            such as 30 for seconds. See `keras_din.losses.Huber`.
 
     Raises:
         ValueError: If a name is not valid in TensorFlow, or another argument is invalid.
@@ -51,6 +53,7 @@ class Label:
     loss: str = BINARY_LOSS
     weight: float = 1.0
     given: str | None = None
+    delta: float = 1.0
 
     def __post_init__(self):
         check_name("Label", self.name)
@@ -68,13 +71,23 @@ class Label:
                 f"`loss` of Label {self.name!r} must be one of {[BINARY_LOSS, *NUMBER_LOSSES]}. "
                 f"Received: loss={self.loss!r}."
             )
-        is_number = isinstance(self.weight, (int, float)) and not isinstance(self.weight, bool)
-        if not is_number or not 0 < self.weight < math.inf:
+        if not _is_positive(self.weight):
             raise ValueError(
                 f"`weight` of Label {self.name!r} must be a positive number. To leave out a label, "
                 f"leave it out of the spec. Received: weight={self.weight!r}."
             )
         object.__setattr__(self, "weight", float(self.weight))
+        if not _is_positive(self.delta):
+            raise ValueError(
+                f"`delta` of Label {self.name!r} must be a positive number. "
+                f"Received: delta={self.delta!r}."
+            )
+        object.__setattr__(self, "delta", float(self.delta))
+        if self.delta != 1 and self.loss != "huber":
+            raise ValueError(
+                f"`delta` of Label {self.name!r} must be given with loss='huber', whose argument "
+                f"it is. Received: delta={self.delta!r} and loss={self.loss!r}."
+            )
         if self.given is not None:
             check_name("label", self.given)
 
@@ -95,7 +108,7 @@ class Label:
 
     @property
     def options(self) -> dict:
-        """The fields `loss`, `weight` and `given` that differ from their defaults."""
+        """The fields `loss`, `weight`, `given` and `delta` that differ from their defaults."""
         fields = dataclasses.fields(self)[2:]
         values = {field.name: getattr(self, field.name) for field in fields}
         return {f.name: values[f.name] for f in fields if values[f.name] != f.default}
@@ -103,6 +116,11 @@ class Label:
     def __repr__(self):
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"Label({self.name!r}, output={self.output!r}{options})"
+
+
+def _is_positive(value) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 < value < math.inf
 
 
 DEFAULT_LABELS = (Label(),)

@@ -15,7 +15,8 @@ class Huber(CandidateLoss):
     output of the model is the number itself.
 
     Args:
-        delta: The error above which the loss is linear, in units of the label.
+        delta: The error above which the loss is linear, in units of the label. That of a
+            `kd.Label` is its own `delta`.
         name: Name of the loss.
 
     Call arguments:

@@ -56,7 +56,7 @@ def losses_of_labels(
             return BinaryCrossentropy(**rates)
         return RANKING[one_of("loss", loss, tuple(RANKING))](loss_weight, crossentropy=1.0, **rates)
 
-    return {
-        label.output: of_binary() if label.is_binary else OF_NUMBERS[label.loss]()
-        for label in labels
-    }
+    def of_number(label):
+        return Huber(label.delta) if label.loss == "huber" else OF_NUMBERS[label.loss]()
+
+    return {label.output: of_binary() if label.is_binary else of_number(label) for label in labels}

@@ -82,6 +82,8 @@ def test_label_options():
     watch = kd.Label("watch", loss="huber", weight=2)
     assert labels("click") == "click"
     assert labels("watch", "watch:loss=huber,weight=2") == {watch: "watch"}
+    found = labels("watch", "watch:loss=huber,delta=30")
+    assert found == {kd.Label("watch", loss="huber", delta=30): "watch"}
     assert labels("seen", "click:weight=3") == {kd.Label("click", weight=3): "seen"}
     assert labels("seconds", of_spec=(watch,)) == {watch: "seconds"}
     assert labels(["click", "watch"], "watch:weight=2", "watch:loss=huber") == {
@@ -92,7 +94,15 @@ def test_label_options():
     assert labels(["click", "buy"], "buy:output=cvr,given=click")[purchase] == "buy"
     with pytest.raises(ValueError, match=r"must name labels of `--label`: \['click'\]\. .*'watch'"):
         labels("click", "watch:loss=huber")
-    for wrong in ("watch", "watch:", "watch:loss", "watch:size=3", ":loss=mse", "w:weight=x"):
+    for wrong in (
+        "watch",
+        "watch:",
+        "watch:loss",
+        "watch:size=3",
+        ":loss=mse",
+        "w:weight=x",
+        "w:delta=x",
+    ):
         with pytest.raises(argparse.ArgumentTypeError, match="must be the name of a label and"):
             tables._label_option(wrong)
 

@@ -72,7 +72,10 @@ def test_options_of_a_label():
     assert kd.Label("click").is_binary
     assert repr(label) == "Label('watch', output='watch', loss='weighted_logistic', weight=2.0)"
     assert not kd.Label("score", loss="huber").is_not_negative
-    labels = [kd.Label("click"), kd.Label("purchase", given="click"), label]
+    huber = kd.Label("score", loss="huber", delta=30)
+    assert huber.options == {"loss": "huber", "delta": 30.0}
+    assert huber != kd.Label("score", loss="huber")
+    labels = [kd.Label("click"), kd.Label("purchase", given="click"), label, huber]
     spec = kd.FeatureSpec(target=[ITEM], labels=labels)
     assert kd.FeatureSpec.from_json(spec.to_json()).labels == tuple(labels)
 
@@ -81,6 +84,12 @@ def test_options_of_a_label():
     "options, message",
     [
         ({"loss": "hinge"}, r"`loss` of Label 'a' must be one of .* Received: loss='hinge'"),
+        (
+            {"delta": 2},
+            r"`delta` of Label 'a' must be given with loss='huber', .* Received: delta=2.0 and lo",
+        ),
+        ({"loss": "huber", "delta": 0}, r"`delta` of Label 'a' must be a pos.* Received: delta=0"),
+        ({"loss": "huber", "delta": "1"}, r"must be a positive number.* Received: delta='1'"),
         ({"weight": 0}, r"`weight` of Label 'a' must be a positive number.* Received: weight=0"),
         ({"weight": float("nan")}, r"must be a positive number.* Received: weight=nan"),
         ({"weight": True}, r"must be a positive number.* Received: weight=True"),

@@ -144,6 +144,8 @@ def test_config_round_trip(loss):
 
 
 def test_delta_of_huber():
+    label = kd.Label("seconds", loss="huber", delta=2)
+    assert losses_of_labels([label])["seconds"].get_config()["delta"] == 2
     found = Huber(delta=2)(np.array([[0.0, 0.0]]), np.array([[1.0, 5.0]]))
     assert float(found) == pytest.approx((0.5 + 2 * (5 - 1)) / 2)
     with pytest.raises(ValueError, match=r"`delta` must be a positive number\. Received: delta=0"):
