@@ -68,6 +68,7 @@ SLOW = (
     "tests/data/reading/test_pieces.py::test_several_files*[[].csv.zst]",
     "tests/data/store/test_feature_counts.py::test_counts_match_the_batches*",
     "tests/examples/*",
+    "tests/features/test_position.py::test_a_resumed_run*",
     "tests/features/test_tables.py::test_export_with_a_shared_table*",
     "tests/features/test_vector.py::test_a_run_is_trained*",
     "tests/features/test_vector.py::test_files_for_other_runtimes*",

@@ -187,3 +187,48 @@ def test_errors():
     parts = [keras.Input((None, 3))]
     with pytest.raises(ValueError, match=r"`positions` must be given.*positions=None"):
         label_heads(SPEC, parts, keras.Input((None,), dtype="bool"))
+
+
+Y = np.array([[1, 0, 1, 0, 0], [0, 1, 0, 1, 0]], "float32")
+REAL = (X["item"] > 0).astype("float32")
+
+
+def test_pairwise_loss_of_positions_by_hand():
+    """It ranks by `p_seen p_click`, so a click at a low position says more about the item."""
+    model = with_seen(randomized(kd.build_base(SPEC, hidden_units=()), scale=0.2))
+    served, _ = without_position(model, SPEC)
+    p = np.where(REAL, FACTOR * outputs_of(served, without(X))["ctr"], 0.5)
+    logits = np.log(p) - np.log1p(-p)
+    of_rows = []
+    for row in range(2):
+        pairs = [(i, j) for i in range(5) for j in range(5) if Y[row, i] > Y[row, j]]
+        pairs = [(i, j) for i, j in pairs if REAL[row, i] and REAL[row, j]]
+        of_rows.append(
+            np.mean([np.log1p(np.exp(logits[row, j] - logits[row, i])) for i, j in pairs])
+        )
+    expected = np.average(of_rows, weights=REAL.sum(axis=1))
+    found = kd.losses.PairwiseLogistic()(Y, model(X), REAL)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [kd.losses.PairwiseLogistic, kd.losses.ListwiseSoftmax, kd.losses.JRC]
+)
+def test_ranking_losses_train_the_position_bias(loss):
+    model = with_seen(randomized(kd.build_base(SPEC, hidden_units=()), scale=0.2))
+    variable, start = position_bias_of(model).position_logits, np.log(SEEN[1:] / (1 - SEEN[1:]))
+    step, slopes = 1e-2, []
+    for position in range(3):
+        values = []
+        for sign in (1, -1):
+            moved = start + sign * step * (np.arange(3) == position)
+            variable.assign(moved[:, None])
+            values.append(float(loss(crossentropy=1.0)(Y, model(X), REAL)))
+        slopes.append((values[0] - values[1]) / (2 * step))
+    variable.assign(start[:, None])
+    model.compile(keras.optimizers.SGD(1.0), loss(crossentropy=1.0))
+    x = {name: np.nan_to_num(values) for name, values in X.items()}
+    model.train_on_batch(x, Y, sample_weight=REAL)
+    gradient = start - keras.ops.convert_to_numpy(variable)[:, 0]
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-2, atol=1e-4)
+    assert (np.abs(gradient) > 1e-3).all()

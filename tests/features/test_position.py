@@ -10,6 +10,9 @@ import keras_din as kd
 from keras_din.data import dataset, prepare_impressions, prepare_interactions
 from keras_din.features import FeatureSpec
 from keras_din.spec_fingerprint import differences, fingerprint
+from keras_din.training import train
+from keras_din.training.progress import load_checkpoint, read_progress
+from keras_din.without_position import position_bias_of
 
 ITEM = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
 POSITION = kd.Position("position", size=4)
@@ -129,3 +132,20 @@ def test_rows_without_the_column():
         kd.data.rows_dataset(rows, SPEC)
     x, _ = next(iter(kd.data.rows_dataset(rows, SPEC.without_position())))
     assert list(x) == ["item", "hist_item"]
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "pairwise_logistic"])
+def test_a_resumed_run_has_the_same_position_bias(tmp_path, loss):
+    data = prepared(split=kd.data.LastFraction(0.2, 0.2))
+    options = {"model": "lr", "loss": loss, "batch_size": 16}
+    whole = train(data, tmp_path / "whole", epochs=2, patience=9, verbose=0, **options)
+    train(data, tmp_path / "cut", epochs=1, patience=9, verbose=0, **options)
+    resumed = train(data, tmp_path / "cut", epochs=2, resume=True, verbose=0)
+    assert resumed.result == whole.result
+    folders = [tmp_path / name for name in ("whole", "cut")]
+    checkpoints = [load_checkpoint(folder, read_progress(folder)) for folder in folders]
+    for one, other in zip(*(each.get_weights() for each in checkpoints), strict=True):
+        np.testing.assert_array_equal(one, other)
+    seen = position_bias_of(checkpoints[1]).probabilities()
+    assert seen[0] == 1
+    assert (seen[1:] != 0.5).all()  # Both epochs have changed them.
