@@ -38,6 +38,12 @@ back with --spec. The log is read twice.
       --features auto --time-zone Europe/Berlin
   keras-din prepare log.csv data --user user_id --time ts --label click --target video_id \\
       --spec data/features.json --overwrite
+
+With --shards 64, the log is read in pieces and written as 64 folders, each with its own users, in
+memory that does not grow with the log. Workers load them with `keras_din.data.load_shards`.
+
+  keras-din prepare 'logs/*.parquet' data --user user_id --time ts --label click \\
+      --target video_id --shards 64
 """
 
 import argparse
@@ -234,6 +240,12 @@ def add_arguments(parser):
         metavar="SHARE",
         help="the largest share of rows that may be kept aside for one reason (default 0.01)",
     )
+    parser.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="with --label: write N folders, each with its own users, in bounded memory",
+    )
     parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
     parser.add_argument("--overwrite", action="store_true", help="replace existing prepared data")
 
@@ -252,6 +264,9 @@ def run(options) -> None:
             f"The last of the paths must be the folder to write. Received: the file {options.data}."
         )
     entries = types.read_spec(options)
+    if options.shards is not None:
+        _write_shards(options, entries)
+        return
     data = _prepare(options, entries)
     if options.features == "auto":
         proposal = propose_features(data, time_zone=options.time_zone, items=options.items)
@@ -273,12 +288,35 @@ def run(options) -> None:
     print(f"written: {options.data}")
 
 
-def _prepare(options, entries: dict):
-    """Prepares the log with the types and features of `entries`."""
-    from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
+def _write_shards(options, entries: dict) -> None:
+    """Prepares the log in shards, and prints their rows."""
+    from keras_din.data import prepare_shards
 
-    log = _tables_by_part(options, tables.one_or_many(options.log))
-    shared = {
+    given = {"--rows": options.rows, "--half-life": options.half_life is not None}
+    given |= {"--features auto": options.features == "auto", "no --label": not options.label}
+    if wrong := [word for word, is_given in given.items() if is_given]:
+        raise ValueError(
+            "`--shards` must be given with `--label`, and without `--rows`, `--half-life` and "
+            f"`--features auto`. Received: {', '.join(wrong)}."
+        )
+    header = prepare_shards(
+        _tables_by_part(options, tables.one_or_many(options.log)),
+        options.data,
+        options.shards,
+        overwrite=options.overwrite,
+        **_impression_arguments(options, entries),
+    )
+    for part, rows in header["rows"].items():
+        print(f"{part}: {sum(rows):,} rows, {min(rows):,} to {max(rows):,} per shard")
+    print(f"users: {sum(header['users']):,}")
+    for reason, found in header["rows_aside"].items():
+        print(f"kept aside: {found['rows']:,} rows, {reason}")
+    print(f"written: {options.data}, {options.shards} shards")
+
+
+def _shared_arguments(options, entries: dict) -> dict:
+    """The arguments that all functions that prepare data have."""
+    return {
         "time": options.time,
         "order": options.order,
         **types.features_and_types(options, entries),
@@ -296,36 +334,50 @@ def _prepare(options, entries: dict):
         "max_bad": options.max_bad,
         "strict": options.strict,
     }
-    of_log = {
+
+
+def _log_arguments(options) -> dict:
+    """The arguments of functions that prepare logs with users."""
+    return {
         "user": options.user,
         "items": options.items,
         "users": options.users,
         "duplicates": options.duplicates,
     }
-    label = tables.label_objects(options, types.labels_of_spec(options))
+
+
+def _impression_arguments(options, entries: dict) -> dict:
+    """The arguments of `prepare_impressions`."""
+    return {
+        "label": tables.label_objects(options, types.labels_of_spec(options)),
+        "weight": options.weight,
+        "request": options.request,
+        "sequences": dict(options.sequences) or None,
+        "prior_history": dict(options.prior_history),
+        "label_map": tables.label_map(options),
+        **_log_arguments(options),
+        **_shared_arguments(options, entries),
+    }
+
+
+def _prepare(options, entries: dict):
+    """Prepares the log with the types and features of `entries`."""
+    from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
+
+    log = _tables_by_part(options, tables.one_or_many(options.log))
     if options.rows:
         return prepare_rows(
             log,
-            label=label,
+            label=tables.label_objects(options, types.labels_of_spec(options)),
             weight=options.weight,
             group=options.user,
             sequences=_sequences_of_rows(options),
             separator=options.history_separator,
             label_map=tables.label_map(options),
-            **shared,
+            **_shared_arguments(options, entries),
         )
     if options.label:
-        return prepare_impressions(
-            log,
-            label=label,
-            weight=options.weight,
-            request=options.request,
-            sequences=dict(options.sequences) or None,
-            prior_history=dict(options.prior_history),
-            label_map=tables.label_map(options),
-            **of_log,
-            **shared,
-        )
+        return prepare_impressions(log, **_impression_arguments(options, entries))
     return prepare_interactions(
         log,
         negatives=options.negatives,
@@ -333,8 +385,8 @@ def _prepare(options, entries: dict):
         ties=options.ties,
         sequence=options.sequence,
         seed=options.seed,
-        **of_log,
-        **shared,
+        **_log_arguments(options),
+        **_shared_arguments(options, entries),
     )
 
 

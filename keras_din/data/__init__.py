@@ -18,6 +18,11 @@ from keras_din.data.prepare.rows import prepare_rows
 from keras_din.data.prepare.rows_dataset import rows_dataset, rows_to_samples
 from keras_din.data.prepare.split import ByTime, ByUser, LastFraction, LeaveOneOut
 from keras_din.data.prepare.tuples import prepare_tuples
+from keras_din.data.sharded.finish_shards import finish_shards
+from keras_din.data.sharded.fit_spec import fit_spec
+from keras_din.data.sharded.load_shards import load_shards
+from keras_din.data.sharded.prepare_shard import prepare_shard
+from keras_din.data.sharded.prepare_shards import prepare_shards
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 
@@ -32,14 +37,19 @@ __all__ = [
     "append_to_folder",
     "bayes_optimal_scores",
     "dataset",
+    "finish_shards",
+    "fit_spec",
     "load_din_pickle",
     "load_kuairand",
     "load_mind",
     "load_movielens",
     "load_amazon",
+    "load_shards",
     "prepare_interactions",
     "prepare_impressions",
     "prepare_rows",
+    "prepare_shard",
+    "prepare_shards",
     "prepare_tuples",
     "propose_features",
     "rows_dataset",

@@ -8,6 +8,7 @@ from pandas.api.types import union_categoricals
 
 from keras_din.checks import positive_integer
 from keras_din.data.encoding.bags import bag_values, fit_bag
+from keras_din.data.encoding.counted import Counted, Moments, add_counted
 from keras_din.data.encoding.lookup import check_none_is_padding, fit_feature, to_column
 from keras_din.data.encoding.shared_tables import (
     check_dims,
@@ -31,6 +32,7 @@ from keras_din.features import (
     BagWeights,
     Feature,
     FeatureSpec,
+    Numeric,
     Sequence,
     Vector,
     id_feature,
@@ -160,8 +162,8 @@ class Features:
 
     Args:
         features: Names of columns, or given features.
-        values: A function from the name of a column to its training values, or `None` if all
-            features are given as they are.
+        values: A function from the name of a column to its training values, a `Series`, `Counted`
+            or, of numbers, `Moments`. Or `None` if all features are given as they are.
         dim: Width of the embeddings: a number, or name -> number.
         min_count: How often a value must occur in training to have its own embedding.
         separators: The result of `check_separators`. By default no column contains bags.
@@ -242,12 +244,17 @@ class Features:
             return dataclasses.replace(feature, table=fitted.table)
         if not isinstance(feature, str):
             learns = bool(feature.to_learn) and training is not None
-            return fit_feature(feature, training(feature.name)) if learns else feature
+            return _learn(feature, training(feature.name)) if learns else feature
         values, separator = training(feature), self._separators.get(feature)
+        if isinstance(values, Moments):
+            return _learn(Numeric(feature), values)
         others = {f.name: self._single_values(f, training(f.name)) for f in shared}
-        if separator is not None or is_bag_column(values):
+        counted = isinstance(values, Counted)
+        if values.in_bags if counted else separator is not None or is_bag_column(values):
+            if counted and not others:
+                return Bag(feature, table=fit_feature(feature, values, dim, min_count).table)
             if others:
-                values = bag_values(values, separator)
+                values = values if counted else bag_values(values, separator)
                 self._notices |= compare_columns(feature, values, others)
                 values = concat_series([values, *others.values()])
                 return Bag(feature, table=fit_feature(feature, values, dim, min_count).table)
@@ -260,7 +267,7 @@ class Features:
 
     def _single_values(self, feature, values):
         """All values of a column, one per row, even if a cell has several."""
-        if has_several_values(feature):
+        if has_several_values(feature) and not isinstance(values, Counted):
             return bag_values(values, self._separators.get(feature.name))
         return values
 
@@ -341,6 +348,20 @@ class Features:
         self._padding_markers = {id_feature(features).name for features in groups}
 
 
+def _learn(feature: Feature, values) -> Feature:
+    """Learns the fields that a feature lacks, from training values or `Moments`."""
+    if not isinstance(values, Moments):
+        return fit_feature(feature, values)
+    if not set(feature.to_learn) <= {"mean", "std"}:
+        raise ValueError(
+            "`moments` must be of features of which only the mean and the standard deviation are "
+            f"learned; pass counts of its values. Received: {feature!r}, which learns "
+            f"{list(feature.to_learn)}."
+        )
+    learned = values._asdict()
+    return dataclasses.replace(feature, **{word: learned[word] for word in feature.to_learn})
+
+
 def count_parts(parts: dict, spec: FeatureSpec) -> dict:
     """The report of each part: its rows, clicks, and rows with an unseen value."""
     report = {}
@@ -389,8 +410,10 @@ def _contains(column, index: int) -> np.ndarray:
     return column.contains(index) if isinstance(column, Bags) else column == index
 
 
-def concat_series(values: list) -> pd.Series:
-    """Concatenates columns of any types along rows."""
+def concat_series(values: list):
+    """Concatenates columns of any types along rows. `Counted` ones are added."""
+    if any(isinstance(each, Counted) for each in values):
+        return add_counted(values)
     values = [pd.Series(v) for v in values]
     values = [v for v in values if len(v)] or values[:1]
     if len(values) == 1:

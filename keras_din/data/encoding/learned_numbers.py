@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from keras_din.data.encoding.counted import split_counts
 from keras_din.data.reading.columns import numbers
 from keras_din.data.reading.raw_values import LARGEST_FLOAT
 from keras_din.features import SMALLEST, Bucketized, Numeric, per_kind
@@ -21,7 +22,7 @@ def learn_fields(feature, values):
 
     Args:
         feature: The feature.
-        values: The training values `(rows,)`. Missing ones are ignored.
+        values: The training values `(rows,)`, or `Counted`. Missing ones are ignored.
 
     Raises:
         ValueError: If no value is left to learn from.
@@ -77,7 +78,10 @@ def transform_numbers(feature: Numeric, array: np.ndarray) -> np.ndarray:
 
 def finite_numbers(name: str, values) -> np.ndarray:
     """Returns the numbers of a column that are not missing, float64, or raises a `ValueError`."""
+    values, rows = split_counts(values)
     array = numbers(name, values)
+    if rows is not None:
+        array = np.repeat(array, rows)
     array = array[np.abs(array) <= LARGEST_FLOAT]
     if not len(array):
         raise ValueError(f"Column {name!r} must have numbers in the training part. Received: none.")

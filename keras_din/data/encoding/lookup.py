@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_din.bucket_index import numpy_buckets
 from keras_din.checks import positive_integer
+from keras_din.data.encoding.counted import Counted, split_counts
 from keras_din.data.encoding.learned_numbers import learn_fields
 from keras_din.data.reading.columns import (
     check_exact_ids,
@@ -55,9 +56,14 @@ def vocabulary_of(values, min_count: int = 1) -> tuple:
     return _by_frequency(array, min_count)
 
 
-def _by_frequency(array, min_count: int) -> tuple:
+def _by_frequency(array, min_count: int, rows=None) -> tuple:
+    """See `vocabulary_of`. `rows` is how often each value occurs, by default once."""
     codes, known = pd.factorize(array)
-    counts = np.bincount(codes, minlength=len(known))
+    if rows is None:
+        counts = np.bincount(codes, minlength=len(known))
+    else:
+        counts = np.zeros(len(known), np.int64)
+        np.add.at(counts, codes, rows)
     often = np.flatnonzero(counts >= min_count)
     counts, known = counts[often], np.asarray(known)[often]
     order = np.lexsort((pd.Index(known).argsort().argsort(), -counts))
@@ -78,7 +84,7 @@ def fit_feature(
     Args:
         feature: The name of the column, or a feature. A feature is returned unchanged, except for
             the fields that are not given, see `Feature.to_learn`.
-        values: The training values `(rows,)`. Strings, integers and booleans become a
+        values: The training values `(rows,)`, or `Counted`. Strings, integers and booleans become a
             `Categorical` with their vocabulary, floats a `Numeric` with their mean and standard
             deviation.
         dim: Width of the embedding of a `Categorical`.
@@ -97,8 +103,9 @@ def fit_feature(
         return learn_fields(feature, values) if feature.to_learn else feature
     if kind == "numeric":
         return learn_fields(Numeric(feature), values)
+    values, rows = split_counts(values)
     array, missing, found = raw_values(feature, values, whole_are_integers)
-    array = array[~missing]
+    array, rows = array[~missing], None if rows is None else rows[~missing]
     if not len(array):
         raise ValueError(
             f"Column {feature!r} must have values in the training part. Received: none."
@@ -112,8 +119,8 @@ def fit_feature(
             )
         array, found = array.astype(np.int64), "int64"
     if found == "float":
-        return learn_fields(Numeric(feature), array)
-    vocabulary = _by_frequency(array, positive_integer("min_count", min_count))
+        return learn_fields(Numeric(feature), array if rows is None else Counted(array, rows))
+    vocabulary = _by_frequency(array, positive_integer("min_count", min_count), rows)
     if not vocabulary:
         raise ValueError(
             f"Column {feature!r} must have values that occur `min_count` times in the training "

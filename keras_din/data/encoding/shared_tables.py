@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from keras_din.data.encoding.counted import split_counts
 from keras_din.data.reading.columns import to_plain_index
 from keras_din.data.reading.raw_values import raw_values
 from keras_din.features import Feature, Table, Vector
@@ -132,7 +133,7 @@ def _examples(values: pd.Index, most: int = 3) -> str:
 
 def _distinct(name: str, values) -> tuple[pd.Index, str]:
     """Returns the distinct values of a column that are not missing, and their type."""
-    array, missing, kind = raw_values(name, values)
+    array, missing, kind = raw_values(name, split_counts(values)[0])
     distinct = to_plain_index(pd.unique(pd.Series(array)[~missing]))
     if kind != "float":
         return distinct, kind

@@ -98,7 +98,7 @@ def _leaking_features(samples: Samples, spec: FeatureSpec, clicked, known, step:
     return found
 
 
-def warn_of_leaks(parts: dict, spec: FeatureSpec) -> list:
+def warn_of_leaks(parts: dict, spec: FeatureSpec, stacklevel: int = 3) -> list:
     """Warns about `leaking_features` of the part `"train"`. Returns their names for the report."""
     found = leaking_features(parts["train"], spec) if "train" in parts else []
     if found:
@@ -106,7 +106,7 @@ def warn_of_leaks(parts: dict, spec: FeatureSpec) -> list:
             f"Features {found} predict the label of nearly every training row. If they are known "
             "only after the impression, such as clicks and dwell times, leave them out: they are "
             "not available when the model is served.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return found
 

@@ -17,6 +17,9 @@ def sort_by_request(events: Events, request: str | None) -> tuple:
     if request is None:
         return events, None, events.time
     code, _ = pd.factorize(events.frame[request])
+    # By the first row of each user's request, so that the order does not depend on other users.
+    of_user, _ = pd.factorize(events.user * (int(code.max(initial=0)) + 1) + code)
+    code = np.where(code < 0, -1, of_user)
     number, at = number_requests(events.user, code, events.time)
     order = np.lexsort((number, at, events.user))
     ordered = events._replace(

@@ -228,6 +228,36 @@ class LastFraction:
             part[time >= in_order[-test]] = TEST
         return part
 
+    def by_time(self, times, counts, time_unit: str = "us") -> ByTime:
+        """Returns the `ByTime` with the moments of this split, for a log that is in shards.
+
+        Args:
+            times: The distinct times of the rows, integers `(times,)`.
+            counts: How many rows have each time, positive integers `(times,)`. With requests, count
+                each request once, at its earliest time.
+            time_unit: The unit of `times`, or `"order"`.
+
+        Example:
+
+        ```python
+        split = kd.data.LastFraction(valid=0, test=0.25).by_time([10, 20, 30], [2, 1, 1])
+        split.test_from  # 30
+        ```
+        """
+        order = np.argsort(times)
+        in_order, before = np.asarray(times)[order], np.cumsum(np.asarray(counts)[order])
+        total = int(before[-1])
+        test, held_out = _held_out_counts(self.valid, self.test, total)
+
+        def moment(rows):  # The time of the row that has `rows - 1` rows after it.
+            return int(in_order[np.searchsorted(before, total - rows, side="right")])
+
+        return ByTime(
+            valid_from=moment(held_out) if self.valid else None,
+            test_from=moment(test) if self.test else None,
+            time_unit=time_unit,
+        )
+
 
 def _parts(valid, test) -> tuple:
     return (TRAIN, *([VALID] if valid else []), *([TEST] if test else []))

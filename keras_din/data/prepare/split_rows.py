@@ -21,7 +21,9 @@ _SYNONYMS |= dict.fromkeys(["valid", "val", "validation", "validate", "dev", "ev
 _SYNONYMS |= dict.fromkeys(["test", "testing"], "test")
 
 
-def split_rows(split, events, time: np.ndarray, unit: str, requests=None) -> np.ndarray:
+def split_rows(
+    split, events, time: np.ndarray, unit: str, requests=None, of_whole: bool = True
+) -> np.ndarray:
     """Returns the part of each row of a clean log.
 
     Args:
@@ -32,15 +34,16 @@ def split_rows(split, events, time: np.ndarray, unit: str, requests=None) -> np.
         unit: `"order"` if `time` has positions in an order instead of times.
         requests: Number of the request of each row `(rows,)`, or `None`. All rows of a request
             are in the same part.
+        of_whole: Whether the rows are a whole log, some of which must be in parts.
     """
     split = use_order_unit(split, unit)
     if isinstance(split, str):
-        return parts_of_column(split, events.frame[split])
+        return parts_of_column(split, events.frame[split], of_whole)
     if requests is None:
-        return assign_parts(split, events.user, time, unit)
+        return assign_parts(split, events.user, time, unit, of_whole)
     _, first, which = np.unique(requests, return_index=True, return_inverse=True)
     kept = np.sort(first)
-    part = assign_parts(split, events.user[kept], time[kept], unit)
+    part = assign_parts(split, events.user[kept], time[kept], unit, of_whole)
     return part[np.searchsorted(kept, first)[which]]
 
 
@@ -51,7 +54,9 @@ def use_order_unit(split, unit: str):
     return split
 
 
-def assign_parts(split, user: np.ndarray, time: np.ndarray, unit: str = "us") -> np.ndarray:
+def assign_parts(
+    split, user: np.ndarray, time: np.ndarray, unit: str = "us", of_whole: bool = True
+) -> np.ndarray:
     """Returns the part of each row: 0 training, 1 validation, 2 test, -1 left out.
 
     Args:
@@ -62,6 +67,7 @@ def assign_parts(split, user: np.ndarray, time: np.ndarray, unit: str = "us") ->
         user: Sorted numbers of users `(rows,)`.
         time: Microseconds `(rows,)`.
         unit: `"order"` if `time` has positions in an order, for errors.
+        of_whole: Whether the rows are a whole log, some of which must be for training.
 
     Returns:
         int8 `(rows,)`.
@@ -80,7 +86,7 @@ def assign_parts(split, user: np.ndarray, time: np.ndarray, unit: str = "us") ->
             f"`split` must give 0, 1, 2 or -1 for each of {len(user)} rows. "
             f"Received: shape {part.shape}, values {pd.Series(part.ravel()).unique()[:8].tolist()}."
         )
-    if not (part == TRAIN).any():
+    if of_whole and not (part == TRAIN).any():
         raise ValueError(
             f"`split` must leave rows for training. Received: none from {split!r}; "
             f"{_times(time, unit)}."
@@ -99,10 +105,10 @@ def split_in_any_order(
     return part
 
 
-def parts_of_column(name: str, values) -> np.ndarray:
+def parts_of_column(name: str, values, of_whole: bool = True) -> np.ndarray:
     """Returns the part of each row, from a column with `"train"`, `"valid"` or `"test"`.
 
-    Rows with other values are left out.
+    Rows with other values are left out. In a whole log, some rows must be in a part.
 
     Raises:
         ValueError: If no row is in a part, or a value is another word for a part.
@@ -119,7 +125,7 @@ def parts_of_column(name: str, values) -> np.ndarray:
     part = np.select(
         [words == word for word in ("train", "valid", "test")], [TRAIN, VALID, TEST], LEFT_OUT
     ).astype(np.int8)[code]
-    if (part == LEFT_OUT).all():
+    if of_whole and (part == LEFT_OUT).all():
         raise ValueError(
             f"Column {name!r} must hold 'train', 'valid' or 'test' in some rows. "
             f"Received: {sorted(set(words))[:8]}."

@@ -1,7 +1,7 @@
 """Reads a table in pieces that an iterable yields: DataFrames, or tables and batches of Arrow."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from keras_din.data.reading.arrow_types import to_basic_types
 from keras_din.data.reading.columns import check_columns, whole_to_text
-from keras_din.data.reading.pieces import Piece, PiecesRead, concat_pieces, read_arrow
+from keras_din.data.reading.pieces import Piece, PiecesRead, RowsOfFile, concat_pieces, read_arrow
 
 
 class FrameSource:
@@ -72,6 +72,7 @@ class IteratedTables:
     """
 
     is_csv = False
+    counts_lines = False
     names_of_folders = ()
 
     def __init__(
@@ -103,6 +104,10 @@ class IteratedTables:
         pieces = read_arrow(self._pieces(columns), columns, only_utf8, columns)
         read = concat_pieces(pieces, columns, declared, named, 0, only_utf8)
         return read._replace(files=None) if self._is_one else read
+
+    def raw_pieces(self, columns: list, text) -> Iterator[RowsOfFile]:
+        """Yields the rows of each table, see `Pieces.raw_pieces`."""
+        return read_arrow(self._pieces(columns), columns, True, columns)
 
     def _pieces(self, columns: list):
         """Yields the pieces, all of which have the columns."""

@@ -1,6 +1,6 @@
 """Reads a table of several files, one after another."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,8 +126,28 @@ class Pieces:
             try:
                 read = self._csv_pieces(columns, text, only_utf8)
                 return concat_pieces(read, columns, declared, named, 1, only_utf8)
-            except _DatesAndTextError as error:
+            except DatesAndTextError as error:
                 text.add(error.column)
+
+    @property
+    def counts_lines(self) -> bool:
+        """Whether rows are counted as lines of text, from 1."""
+        return self.is_csv or self.is_json
+
+    def raw_pieces(self, columns: list, text) -> Iterator["RowsOfFile"]:
+        """Yields the rows of each file, or of parts of it, with the types that they have there.
+
+        Args:
+            columns: Names of the columns.
+            text: The columns of CSV files that stay text even if all their values are dates.
+
+        Raises:
+            DatesAndTextError: If a column is dates in one CSV file and text in another.
+        """
+        self._check_columns(columns)
+        if self.is_csv:
+            return self._csv_pieces(columns, text, True)
+        return read_arrow(self.pieces, columns, True, self._of_files(columns))
 
     def _names_of_files(self) -> list:
         """The columns of each file itself."""
@@ -199,12 +219,12 @@ class Pieces:
                     continue
                 common = widest_type(kinds.get(name, kind), kind)
                 if common is None:
-                    raise _DatesAndTextError(name)
+                    raise DatesAndTextError(name)
                 kinds[name] = common
-            yield _Read(piece.name, table, lines, bad_lines, bad)
+            yield RowsOfFile(piece.name, table, lines, bad_lines, bad)
 
 
-class _DatesAndTextError(Exception):
+class DatesAndTextError(Exception):
     """A column is dates in one CSV file and not in another. All must be read as text."""
 
     def __init__(self, column: str):
@@ -212,7 +232,7 @@ class _DatesAndTextError(Exception):
         self.column = column
 
 
-class _Read(NamedTuple):
+class RowsOfFile(NamedTuple):
     """Some rows of a file. `lines` and `bad_lines` are lines in the file."""
 
     file: str
@@ -250,7 +270,7 @@ def read_arrow(pieces: Iterable, columns: list, only_utf8: bool, as_text):
                 table, lines, bad = split_off_bad_text(table, lines)
                 table = _bytes_to_text(table)
             table = _with_folders(table, piece.folders, columns, as_text)
-            yield _Read(piece.name, table, lines, bad_lines, bad)
+            yield RowsOfFile(piece.name, table, lines, bad_lines, bad)
 
 
 def _batches(source, columns: list):

@@ -27,6 +27,20 @@ from keras_din.data.reading.times import (
 )
 
 
+class NoGoodRowsError(ValueError):
+    """All rows of a table are kept aside.
+
+    Args:
+        message: The text.
+        bad: The rows, see `RowChecks.finish`.
+        counts: Their counts, see `RowChecks.finish`.
+    """
+
+    def __init__(self, message: str, bad: pd.DataFrame, counts: dict):
+        super().__init__(message)
+        self.bad, self.counts = bad, counts
+
+
 class RowChecks:
     """Collects what is wrong with the rows of a table. The first reason of each row counts.
 
@@ -130,8 +144,16 @@ class RowChecks:
         self.set_aside(wrong, f"{name!r} is not a weight, a finite number from 0", name)
         return weights
 
-    def check_times(self, name: str, time_unit: str, time_format: str | None) -> tuple:
+    def check_times(
+        self,
+        name: str,
+        time_unit: str,
+        time_format: str | None,
+        placeholders: bool | None = None,
+    ) -> tuple:
         """Sets aside rows whose time is invalid or a placeholder; see `to_microseconds`.
+
+        `placeholders` is `expected` of `find_placeholders`.
 
         Returns:
             `(times, unit)`: int64 `(rows,)`, and the detected unit.
@@ -143,7 +165,9 @@ class RowChecks:
         wrong = values[~known & ~is_missing(values)]
         if unit != ORDER and len(wrong):
             self.remedies[f"{name!r} is not {what}"] = time_remedy(wrong, time_format)
-        early = find_placeholders(name, times, known, unit, time_unit, time_format, self._frame)
+        early = find_placeholders(
+            name, times, known, unit, time_unit, time_format, self._frame, placeholders
+        )
         self.set_aside(early, f"{name!r} {PLACEHOLDER}", name)
         self.remedies[f"{name!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
         return times, unit
@@ -221,10 +245,12 @@ class RowChecks:
         if not self.good.any():
             remedies = [self.remedies[reason] for reason in counts if reason in self.remedies]
             hint = " ".join(dict.fromkeys(remedies))
-            raise ValueError(
+            raise NoGoodRowsError(
                 f"{what[0].upper()}{what[1:]} must hold at least one good row. Received: "
                 f"{len(bad)} rows, kept aside for these reasons: {counts}."
-                f"{' ' * bool(hint)}{hint}"
+                f"{' ' * bool(hint)}{hint}",
+                bad,
+                counts,
             )
         checked = {reason: part for reason, part in counts.items() if reason not in unlimited}
         total = len(bad) + int(self.good.sum())

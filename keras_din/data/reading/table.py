@@ -121,8 +121,7 @@ def read_table(
     weights, vectors = weights or {}, vectors or {}
     source = as_source(source)
     found = {} if found is None else found
-    declared = dict.fromkeys(text, "text") | kinds | dict.fromkeys(numbers, "number")
-    declared |= {name: "text" for name, separator in bags.items() if separator is not None}
+    declared = declared_types(text, kinds, numbers, bags)
 
     def convert_column(name, values):
         # Not ids, whatever the numbers look like.
@@ -175,6 +174,12 @@ def read_table(
     bad = bad_lines(bad)
     bad = bad if other_bad is None else concat_bad_rows(bad, other_bad)
     return _check_cells(frame, bad, bags, weights, vectors)
+
+
+def declared_types(text, kinds: dict, numbers, bags: dict) -> dict:
+    """Returns name of a column -> its declared type, from arguments of `read_table`."""
+    declared = dict.fromkeys(text, "text") | kinds | dict.fromkeys(numbers, "number")
+    return declared | {name: "text" for name, separator in bags.items() if separator is not None}
 
 
 def _add_lines(frame: pd.DataFrame, found: dict) -> None:
@@ -295,6 +300,7 @@ def clean_events(
     required=(),
     time_unit: str = "auto",
     time_format: str | None = None,
+    placeholders: bool | None = None,
     label_map: dict | None = None,
     duplicates: str | None = "keep",
     not_compared=(),
@@ -319,6 +325,8 @@ def clean_events(
         required: Columns that must have a value.
         time_unit: Unit of times that are numbers.
         time_format: Format of times, see `to_microseconds`.
+        placeholders: For a part of a log, whether the whole log has placeholders for a missing
+            time, see `find_placeholders`.
         label_map: Values of the labels -> 0 or 1, see `to_labels`, or column -> such a dict.
         duplicates: Whether to `"keep"` or `"drop"` rows that repeat an earlier row in every
             column of `frame`. `None` drops them too, and counts them as bad rows.
@@ -341,7 +349,7 @@ def clean_events(
     one_of("duplicates", duplicates, (None, "keep", "drop"))
     checks = RowChecks(frame, label_map, rules)
     found = checks.check_values([user, time, *labels, *required], labels)
-    times, unit = checks.check_times(time, time_unit, time_format)
+    times, unit = checks.check_times(time, time_unit, time_format, placeholders)
     weights = None if weight is None else checks.check_weights(weight)
     checks.check_labels(found)
 

@@ -80,7 +80,7 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
 
 
 def find_placeholders(
-    name, times, known, unit: str, time_unit: str, time_format: str | None, frame
+    name, times, known, unit: str, time_unit: str, time_format: str | None, frame, expected=None
 ) -> np.ndarray:
     """Finds times such as 0 or -1 that are placeholders for a missing time.
 
@@ -95,10 +95,14 @@ def find_placeholders(
         time_format: The format that the user gave, or `None`. If the user gave one of the two,
             such times are kept, and a message about them is printed.
         frame: The rows that the times are in, for the message.
+        expected: For a part of a log, whether the whole log has placeholders. `None` for a whole
+            log.
 
     Returns:
         Bool `(rows,)`.
     """
+    if expected is not None:
+        return known & (times <= _EARLIEST) & expected
     none = np.zeros(len(times), bool)
     if unit == ORDER or not known.any() or np.median(times[known]) < _YEAR_1980:
         return none
@@ -112,6 +116,23 @@ def find_placeholders(
         flush=True,
     )
     return none
+
+
+def has_placeholders(times, counts, unit: str) -> bool:
+    """Whether counted times have placeholders for missing times, see `find_placeholders`.
+
+    Args:
+        times: Distinct times that are known, microseconds `(times,)`.
+        counts: How often each occurs, `(times,)`.
+        unit: The unit, or `"order"`.
+    """
+    if unit == ORDER or not len(times) or times.min() > _EARLIEST:
+        return False
+    order = np.argsort(times)
+    before = np.cumsum(counts[order])
+    middle = [(before[-1] - 1) // 2, before[-1] // 2]
+    low, high = times[order][np.searchsorted(before, middle, side="right")]
+    return bool(np.mean([low, high]) >= _YEAR_1980)
 
 
 def placeholder_remedy(unit: str) -> str:

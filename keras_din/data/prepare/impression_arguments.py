@@ -1,0 +1,46 @@
+"""The arguments of `prepare_impressions`, which describe a log of impressions."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from keras_din.data.reading.bad_share import MAX_BAD
+from keras_din.features import Feature, Label
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImpressionArguments:
+    """The arguments of `prepare_impressions`, except the log itself, with the same defaults."""
+
+    user: str
+    label: str | Label | Sequence[str | Label] | dict
+    target: Sequence[str | Feature]
+    time: str | None = None
+    order: str | None = None
+    context: Sequence[str | Feature] = ()
+    side_features: Sequence[str | Feature] = ()
+    of: Sequence[str] | None = None
+    sequences: dict | None = None
+    prior_history: dict | None = None
+    request: str | None = None
+    weight: str | None = None
+    items: Any = None
+    users: Any = None
+    vectors: Mapping[str, Any] | None = None
+    split: Callable | str | None = None
+    max_length: int = 100
+    dim: int | dict[str, int] = 16
+    min_count: int = 1
+    bags: Sequence[str] | dict[str, str] = ()
+    numeric: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    time_unit: str = "auto"
+    time_format: str | None = None
+    allow_empty_parts: bool = False
+    sep: str | None = None
+    header: bool | None = None
+    names: Sequence[str] | None = None
+    label_map: dict | None = None
+    duplicates: str | None = None
+    max_bad: float = MAX_BAD
+    strict: bool = False

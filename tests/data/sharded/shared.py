@@ -1,0 +1,91 @@
+"""Random logs, and the rows of prepared data in a form that can be compared."""
+
+import numpy as np
+import pandas as pd
+
+import keras_din as kd
+from keras_din.data.store.bags import Bags
+
+
+def random_log(seed: int, rows: int = 120, users: int = 15) -> pd.DataFrame:
+    """A log with equal times, missing values, bags and two kinds of behaviors."""
+    rng = np.random.default_rng(seed)
+    texts = rng.random() < 0.5
+    user = rng.integers(users, size=rows)
+    like = rng.integers(2, size=rows)
+    return pd.DataFrame(
+        {
+            "who": [f"u{each}" for each in user] if texts else user,
+            "at": 1_600_000_000 + rng.integers(rows // 3, size=rows) * 3_600,
+            "item": _with_gaps(rng, [f"i{each}" for each in rng.zipf(1.5, rows) % 20], 0.05),
+            "shop": _with_gaps(rng, [f"s{each}" for each in rng.integers(5, size=rows)], 0.2),
+            "tags": [
+                None if size == 4 else "|".join(f"t{tag}" for tag in rng.integers(6, size=size))
+                for size in rng.integers(5, size=rows)
+            ],
+            "price": np.where(rng.random(rows) < 0.1, np.nan, np.exp(rng.normal(size=rows))),
+            "hour": rng.integers(24, size=rows),
+            "rank": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)),
+            "request": [f"r{each}" for each in rng.integers(rows // 3, size=rows)],
+            "weight": rng.random(rows),
+            "click": rng.integers(2, size=rows),
+            "like": np.where(rng.random(rows) < 0.1, None, like),
+        }
+    )
+
+
+def _with_gaps(rng, values: list, share: float) -> np.ndarray:
+    return np.where(rng.random(len(values)) < share, None, np.array(values, object))
+
+
+def comparable_rows(data: kd.data.PreparedData, with_users: bool = True) -> dict:
+    """Returns part -> line -> all that a row has, with its history, as bytes and lists."""
+    found: dict = {}
+    for part, samples in data.parts.items():
+        request = np.arange(len(samples)) if samples.request is None else samples.request
+        first = pd.Series(samples.line).groupby(request).transform("min").to_numpy()
+        columns = {name: _cells(column) for name, column in samples.columns.items()}
+        columns |= {f"label {name}": _cells(each) for name, each in samples.labels.items()}
+        columns["weight"] = [None] * len(samples)
+        if samples.weight is not None:
+            columns["weight"] = _cells(samples.weight)
+        columns |= {"time": _cells(samples.time), "request": _cells(first)}
+        if with_users:
+            columns["user"] = [data.user_values[i] for i in samples.group]
+        for name, (start, end) in samples.history.items():
+            log = data.behaviors[name]
+            of_log = {feature: _cells(column) for feature, column in log.columns.items()}
+            of_log["time"] = _cells(log.time)
+            columns[f"history {name}"] = [
+                {feature: cells[a:b] for feature, cells in of_log.items()}
+                for a, b in zip(start, end, strict=True)
+            ]
+        rows = zip(*columns.values(), strict=True)
+        found[part] = {
+            int(line): dict(zip(columns, row, strict=True))
+            for line, row in zip(samples.line, rows, strict=True)
+        }
+    return found
+
+
+def union(rows: list) -> dict:
+    """Joins the results of `comparable_rows`."""
+    found: dict = {}
+    for each in rows:
+        for part, of_part in each.items():
+            assert not set(found.setdefault(part, {})) & set(of_part)
+            found[part] |= of_part
+    return found
+
+
+def shards_of(folder) -> list:
+    """Loads each shard that has rows."""
+    paths = sorted(folder.glob("shard-*"))
+    return [kd.data.PreparedData.load(p) for p in paths if (p / "prepared.json").is_file()]
+
+
+def _cells(column) -> list:
+    if isinstance(column, Bags):
+        bags = zip(column.offsets[column.place], column.offsets[column.place + 1], strict=True)
+        return [column.values[start:end].tobytes() for start, end in bags]
+    return [value.tobytes() for value in np.asarray(column)]

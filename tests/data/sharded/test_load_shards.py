@@ -1,0 +1,98 @@
+"""Workers together have all rows, each once."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import keras_din as kd
+from tests.data.sharded.shared import comparable_rows, random_log, union
+
+COLUMNS = {"user": "who", "time": "at", "label": "click", "target": ["item"], "dim": 4}
+COLUMNS |= {"request": "request", "max_bad": 0.2}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards") / "data"
+    kd.data.prepare_shards(random_log(4, rows=300, users=40), folder, 7, **COLUMNS)
+    return folder
+
+
+@pytest.mark.parametrize("choice", ["strided", "contiguous"])
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_workers_have_all_rows_once(folder, choice, count):
+    one = kd.data.prepare_impressions(random_log(4, rows=300, users=40), **COLUMNS)
+    workers = [kd.data.load_shards(folder, i, count, choice=choice) for i in range(count)]
+    assert union([comparable_rows(each, False) for each in workers]) == comparable_rows(one, False)
+    shards = [each.report["shards"] for each in workers]
+    assert sorted(np.concatenate(shards)) == list(range(7))
+    assert (shards[0][:2] == [0, 1]) == (choice == "contiguous" or count == 1) or count == 7
+    for each in workers:
+        assert each.report["rows_of_smallest_worker"] == {
+            part: min(len(w.parts.get(part, ())) for w in workers) for part in one.parts
+        }
+
+
+def test_a_worker_trains(folder):
+    data = kd.data.load_shards(folder, 1, 2)
+    steps = data.report["rows_of_smallest_worker"]["train"] // 16
+    batches = data.dataset("train", 16, shuffle=True)
+    assert len(list(batches.take(steps))) == steps > 2
+    (single,) = kd.data.load_shards(folder, 0, 7).report["shards"]
+    assert single == 0
+
+
+def test_a_single_shard_is_mapped_and_not_copied(folder):
+    data = kd.data.load_shards(folder, 3, 7)
+    assert isinstance(data.parts["train"].columns["item"].base, np.memmap)
+    assert isinstance(data.behaviors["hist"].time.base, np.memmap)
+    assert data.user_values is not None
+
+
+def test_prepared_data_counts_as_one_shard(tmp_path):
+    one = kd.data.prepare_impressions(random_log(4), **COLUMNS)
+    one.save(tmp_path / "data")
+    loaded = kd.data.load_shards(tmp_path / "data")
+    assert comparable_rows(loaded) == comparable_rows(one)
+    assert loaded.report["rows_of_smallest_worker"]["train"] == len(one.parts["train"])
+    with pytest.raises(ValueError, match=r"2 workers for 1 shard of .*Pass `shard=.index, count"):
+        kd.data.load_shards(tmp_path / "data", 0, 2)
+
+
+def test_errors(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"as many shards as workers. Received: 8 workers"):
+        kd.data.load_shards(folder, 0, 8)
+    with pytest.raises(ValueError, match="`index` must be the number of a worker, from 0 to 1"):
+        kd.data.load_shards(folder, 2, 2)
+    with pytest.raises(ValueError, match="choice"):
+        kd.data.load_shards(folder, choice="random")
+    with pytest.raises(FileNotFoundError, match=r"must have a sharded.json, which `finish_shards`"):
+        kd.data.load_shards(tmp_path)
+
+
+def test_shards_that_changed_since_the_header(folder, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(folder, copy)
+    path = copy / "shard-00002-of-00007"
+    header = json.loads((path / "shard.json").read_text())
+    (path / "shard.json").write_text(json.dumps(header | {"hash": "other"}))
+    with pytest.raises(ValueError, match="must have the spec and options of the header"):
+        kd.data.load_shards(copy)
+    kd.data.load_shards(copy, 1, 7)  # Another shard.
+    shutil.rmtree(path)
+    with pytest.raises(
+        ValueError, match=r"must be complete. Received: .*shard-00002-of-00007 with"
+    ):
+        kd.data.load_shards(copy)
+
+
+def test_a_worker_without_rows(tmp_path):
+    log = random_log(4, users=2)
+    kd.data.prepare_shards(log, tmp_path / "data", 30, **COLUMNS)
+    header = json.loads((tmp_path / "data" / "sharded.json").read_text())
+    empty = header["users"].index(0)
+    with pytest.raises(ValueError, match="The shards of a worker must have rows"):
+        kd.data.load_shards(tmp_path / "data", empty, 30)
+    assert kd.data.load_shards(tmp_path / "data").report["shards"] == list(range(30))

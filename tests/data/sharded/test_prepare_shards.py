@@ -1,0 +1,199 @@
+"""All shards together are the data of one machine."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_din as kd
+from tests.data.sharded.shared import comparable_rows, random_log, shards_of, union
+
+COLUMNS = {"user": "who", "time": "at", "label": "click", "target": ["item", "shop", "tags"]}
+COLUMNS |= {"context": ["price"], "bags": ["tags"], "dim": 4}
+RICH = {
+    "label": ["click", "like"],
+    "target": ["item", "shop", "tags", kd.Bucketized("hour", quantiles=3)],
+    "context": [
+        "rank",
+        kd.Numeric("price", transform="log1p"),
+        kd.Categorical("last_shop", table="shop"),
+        kd.Calendar("hour_of_day"),
+    ],
+    "of": ["item", "tags"],
+    "side_features": [kd.Elapsed("age")],
+    "sequences": {"clicked": "click", "liked": "like"},
+    "request": "request",
+    "weight": "weight",
+    "min_count": 2,
+    "max_length": 5,
+    "label_map": {"like": {None: 0}},
+}
+
+
+def assert_equal(folder, one, header):
+    """Compares the shards, and the load of all of them, with the data of one machine."""
+    expected = comparable_rows(one)
+    shards = shards_of(folder)
+    assert {each.spec.to_json() for each in shards} == {one.spec.to_json()}
+    assert union([comparable_rows(each) for each in shards]) == expected
+    assert {part: sum(rows) for part, rows in header["rows"].items()} == {
+        part: len(samples) for part, samples in one.parts.items()
+    }
+    loaded = kd.data.load_shards(folder)
+    assert loaded.spec.to_json() == one.spec.to_json()
+    assert comparable_rows(loaded, False) == comparable_rows(one, False)
+
+
+SPLITS = {
+    "default": None,
+    "last": kd.data.LastFraction(0, 0.3),
+    "leave one out": kd.data.LeaveOneOut(),
+    "time": kd.data.ByTime(1_600_072_000),
+}
+
+
+def compare(tmp_path, seed, shards, split, is_rich):
+    log = random_log(seed)
+    log["last_shop"] = log["shop"].to_numpy()[::-1]
+    options = COLUMNS | (RICH if is_rich else {}) | {"split": split, "max_bad": 0.2}
+    one = kd.data.prepare_impressions(log, **options)
+    assert_equal(
+        tmp_path / "data", one, kd.data.prepare_shards(log, tmp_path / "data", shards, **options)
+    )
+
+
+@pytest.mark.parametrize(
+    "seed, shards, split, is_rich",
+    [
+        (0, 3, "default", True),
+        (1, 12, "default", False),
+        (2, 4, "last", True),
+        (3, 1, "leave one out", True),
+        (4, 5, "time", False),
+    ],
+)
+def test_shards_equal_one_machine(tmp_path, seed, shards, split, is_rich):
+    compare(tmp_path, seed, shards, SPLITS[split], is_rich)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
+def test_shards_of_random_logs_equal_one_machine(tmp_path, seed):
+    split = list(SPLITS.values())[seed % 4]
+    compare(tmp_path, 100 + seed, [1, 2, 7, 30][seed // 4 % 4], split, seed % 3 > 0)
+
+
+def write_csv(folder, log):
+    log = log.assign(rank=log["rank"].round(2))
+    log.loc[log.index[:2], "rank"] = [3, 4]
+    for number, piece in enumerate(np.array_split(np.arange(len(log)), 3)):
+        log.iloc[piece].to_csv(folder / f"{number}.csv", index=False)
+
+
+def write_one_csv(folder, log):
+    log.to_csv(folder / "log.csv", index=False)
+    with open(folder / "log.csv", "a") as file:
+        file.write("too,few,fields\n")
+
+
+def write_parquet(folder, log):
+    log.iloc[:50].to_parquet(folder / "a.parquet", index=False, row_group_size=20)
+    log.iloc[50:].to_parquet(folder / "b.parquet", index=False)
+
+
+def write_json(folder, log):
+    log.to_json(folder / "log.json", orient="records", lines=True)
+
+
+def write_folders(folder, log):
+    for part, rows in (("train", log.iloc[:80]), ("test", log.iloc[80:])):
+        (folder / f"part={part}").mkdir()
+        rows.to_csv(folder / f"part={part}" / "log.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    "write", [write_csv, write_one_csv, write_parquet, write_json, write_folders]
+)
+def test_files_are_read_in_pieces(tmp_path, write):
+    (tmp_path / "log").mkdir()
+    write(tmp_path / "log", random_log(5))
+    files = sorted((tmp_path / "log").iterdir())
+    source = files[0] if len(files) == 1 else tmp_path / "log"
+    options = COLUMNS | {"context": ["price", "hour", "rank"], "numeric": ["rank"], "max_bad": 0.2}
+    if write is write_folders:
+        options["split"] = "part"
+    one = kd.data.prepare_impressions(source, **options)
+    header = kd.data.prepare_shards(source, tmp_path / "data", 3, **options)
+    assert_equal(tmp_path / "data", one, header)
+    aside = one.report["rows_aside"].get("wrong number of fields", {}).get("rows", 0)
+    bad = tmp_path / "data" / "bad_rows.csv"
+    assert aside == (len(pd.read_csv(bad)) if bad.is_file() else 0)
+
+
+def test_text_in_one_file_is_text_in_all(tmp_path):
+    (tmp_path / "log").mkdir()
+    log = random_log(6).assign(code=[str(i % 5) for i in range(120)])
+    log.loc[100, "code"] = "x1"
+    write_csv(tmp_path / "log", log)
+    options = COLUMNS | {"context": ["code"], "max_bad": 0.2}
+    one = kd.data.prepare_impressions(tmp_path / "log", **options)
+    header = kd.data.prepare_shards(tmp_path / "log", tmp_path / "data", 3, **options)
+    assert "x1" in one.spec.features["code"].vocabulary
+    assert_equal(tmp_path / "data", one, header)
+
+
+def test_placeholders_and_units_are_those_of_the_whole_log(tmp_path):
+    log = random_log(7)
+    log["at"] *= 1_000  # Milliseconds.
+    log.loc[log.index[:3], "at"] = [0, -1, 1]
+    one = kd.data.prepare_impressions(log, **COLUMNS, max_bad=0.2)
+    header = kd.data.prepare_shards(log, tmp_path / "data", 6, **COLUMNS, max_bad=0.2)
+    assert one.report["time_unit"] == "ms"
+    (reason,) = [each for each in one.report["rows_aside"] if "placeholder" in each]
+    assert header["rows_aside"][reason]["rows"] == one.report["rows_aside"][reason]["rows"]
+    assert_equal(tmp_path / "data", one, header)
+
+
+def test_a_log_with_an_order(tmp_path):
+    log = random_log(8)
+    log["at"] = np.random.default_rng(0).permutation(len(log)) // 2
+    options = COLUMNS | {"time": None, "order": "at", "max_bad": 0.2}
+    one = kd.data.prepare_impressions(log, **options)
+    assert_equal(
+        tmp_path / "data", one, kd.data.prepare_shards(log, tmp_path / "data", 4, **options)
+    )
+
+
+def test_too_many_bad_rows_of_all_shards(tmp_path):
+    log = random_log(9)
+    with pytest.raises(ValueError, match="At most 1 % of the rows of the log may be kept aside"):
+        kd.data.prepare_shards(log.assign(item=log["shop"]), tmp_path / "data", 4, **COLUMNS)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"items": pd.DataFrame()}, "without `items`. Join the table of items"),
+        ({"prior_history": {"hist": "old.csv"}}, "without `prior_history`. Add these rows"),
+        ({"split": kd.data.ByUser()}, "since ByUser numbers all users"),
+        ({"split": lambda *rows: 0}, "must be split by ByTime"),
+        ({"context": [kd.Count("n", of="item")]}, "without a Count, which counts the rows of all"),
+    ],
+)
+def test_what_needs_all_users_at_once_is_refused(tmp_path, options, error):
+    options = {**COLUMNS, **options}
+    with pytest.raises(ValueError, match=error):
+        kd.data.prepare_shards(random_log(0), tmp_path / "data", 2, **options)
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_existing_folder_is_not_written_over(tmp_path):
+    log = random_log(10)
+    kd.data.prepare_shards(log, tmp_path, 2, **COLUMNS, max_bad=0.2)
+    with pytest.raises(FileExistsError, match="must be new or empty"):
+        kd.data.prepare_shards(log, tmp_path, 3, **COLUMNS, max_bad=0.2)
+    header = kd.data.prepare_shards(log, tmp_path, 3, **COLUMNS, max_bad=0.2, overwrite=True)
+    assert header["shards"] == 3
+    assert sorted(path.name for path in tmp_path.iterdir())[:3] == [
+        f"shard-{i:05d}-of-00003" for i in range(3)
+    ]
