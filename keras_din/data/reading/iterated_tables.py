@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from keras_din.data.reading.arrow_types import to_basic_types
 from keras_din.data.reading.columns import check_columns, whole_to_text
+from keras_din.data.reading.list_cells import split_off_lists
 from keras_din.data.reading.pieces import Piece, PiecesRead, RowsOfFile, concat_pieces, read_arrow
 
 
@@ -28,8 +29,12 @@ class FrameSource:
         return to_basic_types(pa.table({name: self._column(name) for name in columns}))
 
     def read_lines(self, columns: list) -> tuple:
-        """Reads columns, see `ArrowSource.read_lines`."""
-        return self.read(columns), None, []
+        """Reads columns, see `ArrowSource.read_lines`. Rows of `split_off_lists` are bad."""
+        frame, lines, bad = split_off_lists(self._frame, columns)
+        if bad is None:
+            return self.read(columns), None, []
+        table = FrameSource(self.what, frame).read(columns)
+        return table, lines, list(zip(bad["line"], bad["reason"], strict=True))
 
     def _column(self, name: str):
         values = self._frame[name]
