@@ -58,7 +58,7 @@ if not _is_command():
     from keras_din.without_position import without_position
 
 if TYPE_CHECKING:
-    from keras_din import calibration, data, plots
+    from keras_din import calibration, data, distributed, plots
     from keras_din.evaluation import Evaluation, evaluate
     from keras_din.serving import export
 
@@ -68,6 +68,7 @@ _LAZY: dict[str, Any] = {
     "Evaluation": "keras_din.evaluation",
     "calibration": None,
     "data": None,
+    "distributed": None,
     "evaluate": "keras_din.evaluation",
     "export": "keras_din.serving",
     "plots": None,
@@ -132,6 +133,7 @@ __all__ = [
     "build_wide_deep",
     "calibration",
     "data",
+    "distributed",
     "evaluate",
     "export",
     "grow",

@@ -70,6 +70,7 @@ def test_public_names():
         "build_wide_deep",
         "calibration",
         "data",
+        "distributed",
         "evaluate",
         "export",
         "grow",

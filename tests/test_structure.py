@@ -30,6 +30,7 @@ COVERED_BY = {
     "data/sharded/": "data/sharded/test_prepare_shards.py",
     "data/store/": "data/store/test_samples.py",
     "data/store/consistency.py": "data/pipeline/test_batches.py",
+    "distributed/connect.py": "distributed/test_fit.py",
     "embed.py": "models/test_contract.py",
     "evaluation/": "test_evaluation.py",
     "features/": "features/test_features.py",
@@ -68,6 +69,7 @@ COVERED_BY = {
     "serving/graph/lookup_tables.py": "serving/graph/test_encoding.py",
     "training/": "training/test_train.py",
     "version.py": "cli/test_cli.py",
+    "workers.py": "distributed/test_fit.py",
 }
 
 

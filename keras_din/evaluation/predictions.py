@@ -6,7 +6,9 @@ import keras
 import numpy as np
 
 from keras_din.dataset_facts import spec_of
+from keras_din.evaluation.gathered_batches import gather_batches
 from keras_din.evaluation.traces import trace_model
+from keras_din.workers import worker_of
 
 
 class Predictions(NamedTuple):
@@ -56,9 +58,26 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
 
 
 def collect(forward, dataset) -> Predictions:
-    """Returns the predictions and labels of all batches without padding."""
-    batches, spec = [], spec_of(dataset)
+    """Returns the predictions and labels of all batches without padding.
+
+    In the scope of a strategy of several workers, each of them predicts a part of the batches, and
+    all of them get all predictions. So they must call it together.
+    """
+    spec = spec_of(dataset)
     factors = set() if spec is None else spec.factors.keys()  # They have no labels.
+    index, count = worker_of()
+    batches = _batches(forward, dataset.shard(count, index) if count > 1 else dataset, factors)
+    if count > 1:
+        batches = gather_batches(batches)
+    if not batches:
+        raise ValueError("`dataset` must have at least one batch. Received: an empty dataset.")
+    of_models, of_dataset, sizes = zip(*batches, strict=True)
+    return Predictions(_concatenate(of_models), _concatenate(of_dataset), np.concatenate(sizes))
+
+
+def _batches(forward, dataset, factors) -> list:
+    """Returns `(predictions, labels, sizes)` of each batch."""
+    batches = []
     for x, y, *weight in dataset:
         predictions, labels = _matrices("The model's output", forward(x)), _matrices("`y`", y)
         if predictions.keys() - factors != labels.keys():
@@ -82,10 +101,7 @@ def collect(forward, dataset) -> Predictions:
         predictions = {name: matrix[real] for name, matrix in predictions.items()}
         labels = {name: matrix[real] for name, matrix in labels.items()}
         batches.append((predictions, labels, real.sum(axis=1)))
-    if not batches:
-        raise ValueError("`dataset` must have at least one batch. Received: an empty dataset.")
-    of_models, of_dataset, sizes = zip(*batches, strict=True)
-    return Predictions(_concatenate(of_models), _concatenate(of_dataset), np.concatenate(sizes))
+    return batches
 
 
 def _concatenate(batches):
