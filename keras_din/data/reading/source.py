@@ -193,8 +193,7 @@ def to_frame(table) -> pd.DataFrame:
     source = as_source(table)
     if isinstance(source, ArrowSource) or (isinstance(source, SEVERAL) and not source.is_csv):
         columns = source.read(source.names)
-        if has_lines(source):
-            _check_lines(source)
+        check_lines(source, source.names)
         return pd.DataFrame({name: from_arrow(columns[name]) for name in source.names})
     if not isinstance(source, pd.DataFrame):
         raise ValueError(
@@ -204,10 +203,17 @@ def to_frame(table) -> pd.DataFrame:
     return source
 
 
-def _check_lines(source) -> None:
-    """Raises a `ValueError` if a line of JSON is bad."""
+def check_lines(source, columns: list) -> None:
+    """Raises a `ValueError` if a line of JSON is bad.
+
+    Args:
+        source: The result of `as_source`. Only JSON lines are read.
+        columns: Names of the columns that are read.
+    """
+    if not has_lines(source):
+        return
     for one in [source] if isinstance(source, ArrowSource) else [p.source for p in source.pieces]:
-        _, _, bad = one.read_lines(one.names)
+        _, _, bad = one.read_lines([name for name in columns if name in one.names])
         if bad:
             line, reason = bad[0]
             raise ValueError(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import format_value
-from keras_din.data.reading.source import as_source, is_csv
+from keras_din.data.reading.source import as_source, check_lines, is_csv
 
 
 class KeyedVectors(NamedTuple):
@@ -44,7 +44,7 @@ def read_vectors(name: str, source: Any, key: str, size: int | None = None) -> K
 
     Raises:
         ValueError: If the source is something else, a column is missing, a key is missing or has
-            two rows, or a vector has another size or a missing value.
+            two rows, a vector has another size or a missing value, or a line of JSON is bad.
     """
     what = f"The vectors of {name!r}"
     if isinstance(source, KeyedVectors):
@@ -102,6 +102,7 @@ def _columns(what: str, source, key: str, name: str) -> tuple:
         )
     if isinstance(source, pd.DataFrame):
         return source[key], source[column].tolist()
+    check_lines(source, [key, column])
     table = source.read([key, column])
     return table[key].to_pandas(), table[column]
 

@@ -112,3 +112,17 @@ def test_invalid_vectors(source, message, tmp_path, monkeypatch):
     (tmp_path / "titles.csv").write_text('item,title\na,"1 2"\n')
     with pytest.raises(ValueError, match=re.compile(message, re.S)):
         read_vectors("title", source, "item", 2)
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [('{"item":', "no JSON object"), ('{"item": "x", "title": 3}', "'title' is no list")],
+)
+def test_bad_lines_of_json_are_no_missing_vectors(tmp_path, line, reason):
+    path = written(tmp_path, "json lines")
+    path.write_text(path.read_text() + line + "\n")
+    for source in (path, [path, path]):
+        with pytest.raises(
+            ValueError, match=rf"must be a JSON object.* Received: line 4 .*{reason}"
+        ):
+            read_vectors("title", source, "item")
