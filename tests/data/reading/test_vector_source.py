@@ -121,7 +121,9 @@ def test_invalid_vectors(source, message, tmp_path, monkeypatch):
 def test_bad_lines_of_json_are_no_missing_vectors(tmp_path, line, reason):
     path = written(tmp_path, "json lines")
     path.write_text(path.read_text() + line + "\n")
-    for source in (path, [path, path]):
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"item": "y", "title": [1, 2]}\n')
+    for source in (path, [other, path]):
         with pytest.raises(
             ValueError, match=rf"must be a JSON object.* Received: line 4 .*{reason}"
         ):
