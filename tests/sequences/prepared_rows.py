@@ -14,11 +14,11 @@ def rows_of(frame) -> list[Row]:
         Row(
             each.user,
             each.time,
-            each.click,
+            getattr(each, "click", 1),  # Each row of a log of behaviors is one.
             {"item": [each.item], "category": [each.category], "tags": each.tags.split("|")},
-            order,
+            line,
         )
-        for order, each in enumerate(frame.itertuples())
+        for line, each in enumerate(frame.itertuples())
     ]
 
 
@@ -54,9 +54,13 @@ def check_data(data, whole: WholeLog) -> None:
     assert len(pieces) == len(whole.days)
     for (behaviors, parts), rows in zip(pieces, whole.days, strict=True):
         assert sum(map(len, parts)) == len(rows)
+        of_line: dict[int, list] = {}
+        for row in rows:
+            of_line.setdefault(row.line, []).append(row)
         for samples in parts:
             for i, line in enumerate(samples.line):
-                row = rows[line]
+                row, *of_line[line] = of_line[line]
+                assert samples.label[i] == row.click
                 assert samples.time[i] == row.time * 1_000_000
                 assert seen(data.spec, behaviors, samples, i, whole.max_length) == seen_of(row)
     for name, expected in whole.entries.items():
@@ -70,6 +74,8 @@ def check_data(data, whole: WholeLog) -> None:
         assert not state.count[NUM_RESERVED + len(entries) :].any()
         waiting = {v: c for v, c in expected.count.items() if v not in entries}
         assert state.waiting["count"].to_dict() == waiting
+    if data.catalog is not None:
+        assert set(data.catalog.items) == set(whole.catalog)
 
 
 def check_replay(data, whole: WholeLog, index: int, replay: float) -> None:

@@ -5,17 +5,22 @@ import dataclasses
 from tests.data.prepare.shared import DAY
 
 OOV = "?"
+OF_ITEMS = ("item", "category")
 
 
 @dataclasses.dataclass(eq=False)
 class Row:
-    """A row of the log: name of each feature -> list of its values, `OOV` for unknown ones."""
+    """A row of the log: name of each feature -> list of its values, `OOV` for unknown ones.
+
+    `line` is its number in its log, and `order` its number in all logs.
+    """
 
     user: str
     time: int
     click: int
     values: dict
-    order: int
+    line: int
+    order: int = -1
     history: list = dataclasses.field(default_factory=list)
 
     def seen(self) -> tuple:
@@ -104,7 +109,7 @@ class Entries:
 
 
 class WholeLog:
-    """All logs so far.
+    """All logs of impressions so far. A sample is a row.
 
     Args:
         entries: Name of each feature with a vocabulary -> its `Entries`.
@@ -113,38 +118,64 @@ class WholeLog:
 
     def __init__(self, entries: dict[str, Entries], max_length: int):
         self.entries, self.max_length = entries, max_length
-        self.days: list[list[Row]] = []  # The first one is that of `prepare`.
+        self.logs: list[list[Row]] = []  # The first one is that of `prepare`.
+        self.days: list[list[Row]] = []  # The samples of each log, in the order of its rows.
 
-    def start(self, rows: list[Row]) -> None:
+    def start(self, rows: list[Row], data) -> None:
         """Adds the rows of `prepare`."""
         now = max(row.time for row in rows)
+        drawn = self._draw(rows, now, data)
         for name, entries in self.entries.items():
-            entries.see([value for row in rows for value in row.values[name]], now)
-        self._add(rows)
+            entries.see([*_values(name, rows), *_of_items(name, drawn)], now)
+        self._add(rows, drawn)
 
-    def append(self, rows: list[Row], max_age=None, max_values=None, evict="least_recent") -> None:
-        """Adds the rows of a further log."""
-        now = max(row.time for row in rows)
+    def append(
+        self, rows: list[Row], data, max_age=None, max_values=None, evict="least_recent"
+    ) -> None:
+        """Adds the rows of a further log, which is the last day of the data."""
+        now, number, left = max(row.time for row in rows), len(self.logs), {}
         for name, entries in self.entries.items():
-            values = [value for row in rows for value in row.values[name]]
-            by_count = evict == "least_frequent"
-            left = entries.append(values, now, len(self.days), max_age, max_values, by_count)
-            for row in (row for day in self.days for row in day):
-                row.values[name] = [OOV if v in left else v for v in row.values[name]]
-        self._add(rows)
+            limits = (max_age, max_values, evict == "least_frequent")
+            left[name] = entries.append(_values(name, rows), now, number, *limits)
+            for row in (row for each in (*self.logs, *self.days) for row in each):
+                row.values[name] = [OOV if v in left[name] else v for v in row.values[name]]
+        drawn = self._draw(rows, now, data, left["item"], max_age)
+        for name, entries in self.entries.items():
+            entries.draw(_of_items(name, drawn), now, number, max_values)
+        self._add(rows, drawn)
 
-    def _add(self, rows: list[Row]) -> None:
-        for row in rows:
-            row.order += sum(map(len, self.days))
+    def _draw(self, rows, now, data, left=(), max_age=None) -> list[Row]:
+        """The samples that are no rows of the log, which were drawn when the data was made."""
+        return []
+
+    def _samples(self, rows: list[Row]) -> list[Row]:
+        """The rows of a log that are samples."""
+        return rows
+
+    def _add(self, rows: list[Row], drawn: list[Row]) -> None:
+        first = sum(map(len, self.logs))
+        for row in (*rows, *drawn):
+            row.order = first + row.line
             for name, entries in self.entries.items():
                 row.values[name] = [v if v in entries.entries else OOV for v in row.values[name]]
-        self.days.append(rows)
-        for row in rows:
+        self.logs.append(rows)
+        # Stable, so that a row is before what was drawn for it.
+        self.days.append(sorted([*self._samples(rows), *drawn], key=lambda row: row.line))
+        for row in self.days[-1]:
             before = [
                 each
-                for day in self.days
-                for each in day
+                for log in self.logs
+                for each in log
                 if each.click and each.user == row.user and each.time < row.time
             ]
             before.sort(key=lambda each: (each.time, each.order))
             row.history = before[-self.max_length :]
+
+
+def _values(name: str, rows: list[Row]) -> list:
+    return [value for row in rows for value in row.values[name]]
+
+
+def _of_items(name: str, drawn: list[Row]) -> list:
+    """The values of a feature that drawing items adds. Other features are those of the row."""
+    return _values(name, drawn) if name in OF_ITEMS else []
