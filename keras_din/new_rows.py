@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_din.features import NUM_RESERVED, OOV_INDEX, FeatureSpec, VectorTable
+from keras_din.scikit_learn import scikit_learn
 from keras_din.spec_growth import TableGrowth
 
 INITIALIZER = "initializer"
@@ -78,10 +79,8 @@ class Projection:
 
     def values(self, table: np.ndarray) -> np.ndarray:
         """Returns the values of `rows` in a table `(size, dim)`: float64 `(n, dim)`."""
-        weights, bias = ridge(
-            self._vectors_of(self._fitted), table[self._fitted].astype(np.float64)
-        )
-        return self._vectors_of(self.rows) @ weights + bias
+        fitted = ridge(self._vectors_of(self._fitted), table[self._fitted].astype(np.float64))
+        return fitted.predict(self._vectors_of(self.rows))
 
     def _vectors_of(self, rows: np.ndarray) -> np.ndarray:
         values, scales = self._vectors.values[rows].astype(np.float64), self._vectors.scales
@@ -168,36 +167,25 @@ def rows_with_vector(table: VectorTable) -> np.ndarray:
     return differs
 
 
-def ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ridge(x: np.ndarray, y: np.ndarray) -> Any:
     """Fits `y = x W + b` with the L2 penalty of `W` that has the least leave-one-out error.
 
     The penalties are `10^-6, 10^-5, ..., 10^3` times the number of rows and the mean variance of
-    a column of `x`, so that the scale of `x` does not matter. The result is that of scikit-learn's
-    `RidgeCV`, without the dependency.
+    a column of `x`, so that the scale of `x` does not matter.
 
     Args:
         x: float64 `(rows, size)`.
         y: float64 `(rows, dim)`.
 
     Returns:
-        `(W, b)`: float64 `(size, dim)` and `(dim,)`.
+        The `sklearn.linear_model.RidgeCV`.
+
+    Raises:
+        ImportError: If scikit-learn is missing.
     """
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - mean_x, y - mean_y
-    eigenvalues, basis = np.linalg.eigh(x.T @ x)
-    eigenvalues = np.maximum(eigenvalues, 0)
-    rotated = x @ basis
-    products, squares = rotated.T @ y, np.square(rotated)
-    scale = eigenvalues.mean() or 1.0  # All vectors are equal.
-    errors = []
-    for penalty in _PENALTIES * scale:
-        inverse = 1 / (eigenvalues + penalty)
-        leverage = squares @ inverse + 1 / len(x)
-        residuals = y - rotated @ (inverse[:, None] * products)
-        errors.append(np.square(residuals / (1 - leverage)[:, None]).mean())
-    best = _PENALTIES[np.argmin(errors)] * scale
-    weights = basis @ (products / (eigenvalues + best)[:, None])
-    return weights, mean_y - mean_x @ weights
+    scale = len(x) * x.var(axis=0).mean() or 1.0  # All vectors are equal.
+    linear_model = scikit_learn("linear_model", f"{PROJECTION_OF!r}")
+    return linear_model.RidgeCV(_PENALTIES * scale).fit(x, y)
 
 
 def describe_start(table: str, start: "GroupMeans | Projection", new: np.ndarray) -> str:

@@ -1,15 +1,15 @@
 """Curves from the logits of a model to calibrated logits, fitted to labels."""
 
-import importlib
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_din.scikit_learn import scikit_learn
+
 LEAST_SLOPE = 0.01
 _SEGMENTS = 10  # Of "piecewise_linear".
-_NEEDS = "`calibrate` needs scikit-learn: python -m pip install 'keras_din[calibration]'."
 
 
 class Curve(NamedTuple):
@@ -57,7 +57,7 @@ def fit_curve(method: str, logits, labels, weights, bounded: bool = True) -> Cur
 
 def _platt(logits, labels, weights) -> Curve:
     """The logistic regression of scikit-learn on the logits, without a penalty."""
-    linear_model = _scikit_learn("linear_model")
+    linear_model = scikit_learn("linear_model", "`calibrate`")
     clicks, others = logits[labels == 1], logits[labels == 0]
     if clicks.min() >= others.max():
         raise ValueError(
@@ -84,7 +84,7 @@ def _platt(logits, labels, weights) -> Curve:
 
 def _isotonic(logits, labels, weights) -> Curve:
     """The isotonic regression of scikit-learn, whose steps get the slope `LEAST_SLOPE`."""
-    isotonic = _scikit_learn("isotonic").IsotonicRegression
+    isotonic = scikit_learn("isotonic", "`calibrate`").IsotonicRegression
     steps = isotonic().fit(logits, labels, sample_weight=weights)
     at, rate = steps.X_thresholds_, steps.y_thresholds_
     # A step has a knot at each of its ends. The weight of its rows is divided between them.
@@ -108,7 +108,7 @@ def _piecewise_linear(logits, labels, weights) -> Curve:
     `LEAST_SLOPE` times its distance. The logloss is convex in them, and L-BFGS-B finds its minimum
     within these bounds.
     """
-    _scikit_learn("isotonic")  # It depends on SciPy.
+    scikit_learn("isotonic", "`calibrate`")  # It depends on SciPy.
     from scipy.optimize import minimize
 
     knots = _quantiles(logits, weights, np.linspace(0, 1, _SEGMENTS + 1))
@@ -139,7 +139,7 @@ METHODS: dict[str, Callable] = {
 
 def _with_least_slope(x, values, weights) -> np.ndarray:
     """Returns the closest values whose slope is at least `LEAST_SLOPE`, by weighted squares."""
-    isotonic = _scikit_learn("isotonic").IsotonicRegression
+    isotonic = scikit_learn("isotonic", "`calibrate`").IsotonicRegression
     least = LEAST_SLOPE * x
     return isotonic().fit(x, values - least, sample_weight=weights).predict(x) + least
 
@@ -176,11 +176,4 @@ def _sigmoid(x):
 
 def check_installed() -> None:
     """Raises an `ImportError` if scikit-learn is missing."""
-    _scikit_learn("isotonic")
-
-
-def _scikit_learn(module: str):
-    try:
-        return importlib.import_module(f"sklearn.{module}")
-    except ImportError:
-        raise ImportError(_NEEDS) from None
+    scikit_learn("isotonic", "`calibrate`")
