@@ -258,4 +258,6 @@ def kinds_of(names, found: dict, declared: dict) -> dict:
 
 
 def _place(facts: dict) -> str:
+    if "line" not in facts:  # Of a log that was read in pieces.
+        return "the log"
     return describe_place(facts["line"], facts.get("file"))

@@ -101,7 +101,7 @@ class _ColumnType:
     def __init__(self, name: str, declared: str | None, is_named: bool):
         self._name, self._declared, self._is_named = name, declared, is_named
         self._kinds: dict[str, pa.DataType] = {}
-        self._examples: list = []
+        self._example: float | None = None
         self._distinct = pa.array([], pa.large_string())
         self._counts = np.zeros(0, np.int64)
         self._nulls = 0
@@ -122,6 +122,7 @@ class _ColumnType:
         elif pa.types.is_floating(kind):
             known = pc.drop_null(column)
             known = known.filter(pc.is_finite(known))
+            self._example = known[0].as_py() if len(known) else self._example
             self._is_whole &= bool(pc.all(pc.equal(known, pc.floor(known))).as_py() in (True, None))
             has_gaps = column.null_count or pc.any(pc.is_nan(column)).as_py()
             self._nulls += int(bool(has_gaps))
@@ -150,7 +151,7 @@ class _ColumnType:
         values = from_arrow(_empty(self._target))
         _, facts = from_series(values, self._declared)
         if pa.types.is_floating(self._target) and self._is_whole and self._nulls:
-            facts["unclear"] = True
+            facts |= {"unclear": True, "example": self._example}
         return facts
 
     def _finish_text(self, are_fields: bool) -> dict:

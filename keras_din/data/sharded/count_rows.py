@@ -85,7 +85,7 @@ def add_counts(counts: list) -> dict:
 
 def add_times(times: list) -> pd.Series:
     """Adds the results of `count_times`."""
-    together = pd.concat([each for each in times if len(each)])
+    together = pd.concat([each for each in times if len(each)] or times[:1])
     return together.groupby(level=0).sum()
 
 

@@ -65,7 +65,7 @@ def compare(tmp_path, seed, shards, split, is_rich):
     "seed, shards, split, is_rich",
     [
         (0, 3, "default", True),
-        (1, 12, "default", False),
+        (1, 6, "default", False),
         (2, 4, "last", True),
         (3, 1, "leave one out", True),
         (4, 5, "time", False),
@@ -197,3 +197,13 @@ def test_an_existing_folder_is_not_written_over(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir())[:3] == [
         f"shard-{i:05d}-of-00003" for i in range(3)
     ]
+
+
+def test_columns_whose_type_is_not_clear(tmp_path):
+    log = random_log(11).assign(code=[*range(119), None])
+    with pytest.raises(ValueError, match=r"must be named in `numeric`.*'code'.* in the log\."):
+        kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS | {"context": ["code"]})
+    log.assign(code=["1,5", *["2.5"] * 119]).to_csv(tmp_path / "log.csv", index=False)
+    options = COLUMNS | {"context": ["code"]}
+    with pytest.raises(ValueError, match=r"must hold numbers written as in 1234.5.*'1,5' in the log"):
+        kd.data.prepare_shards(tmp_path / "log.csv", tmp_path / "a", 2, **options)

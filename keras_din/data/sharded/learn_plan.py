@@ -1,0 +1,105 @@
+"""Learns the plan of all shards from what an engine counts in them."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from keras_din.data.encoding.features import features_to_type
+from keras_din.data.prepare.impression_arguments import ImpressionArguments
+from keras_din.data.prepare.read_impressions import PartOfLog, columns_of_impressions
+from keras_din.data.prepare.split import LastFraction
+from keras_din.data.prepare.split_rows import use_order_unit
+from keras_din.data.reading.column_types import kinds_of
+from keras_din.data.reading.times import ORDER, UNITS, has_placeholders, to_microseconds
+from keras_din.data.sharded.fit_spec import fit_spec
+from keras_din.data.sharded.shard_plan import ShardPlan, make_plan
+
+_OF_FEATURES = ("target", "context", "side_features", "of", "max_length", "dim", "min_count")
+_OF_TABLE = ("sep", "header", "names", "max_bad", "allow_empty_parts", "numeric", "categorical")
+
+
+@dataclasses.dataclass(frozen=True)
+class LogFacts:
+    """What is known of a log after its columns and times were read once.
+
+    Args:
+        arguments: The arguments of `prepare_impressions`.
+        part_of_log: What is known of the whole log when a shard is read.
+        time_unit: The unit of times.
+    """
+
+    arguments: ImpressionArguments
+    part_of_log: PartOfLog
+    time_unit: str
+
+
+def log_facts(arguments: ImpressionArguments, found: dict, times: pd.Series) -> LogFacts:
+    """Finds the kinds of columns, the unit of times and placeholders for times.
+
+    Args:
+        arguments: The arguments of `prepare_impressions`.
+        found: Name of a column -> its facts, see `keras_din.data.reading.column_types`.
+        times: Raw value of a time -> how many rows have it.
+    """
+    opened = columns_of_impressions(arguments)
+    declared = opened.columns.reading["kinds"]
+    kinds = kinds_of(features_to_type(opened.columns.features), found, declared)
+    kinds |= {
+        name: facts["type"]
+        for name, facts in found.items()
+        if name in declared and facts["type"] in ("numeric", "categorical")
+    }
+    unit, placeholders = opened.time_unit, False
+    if len(times):
+        values = pd.Series(times.index.array)
+        at, known, unit = to_microseconds(opened.time, values, unit, arguments.time_format)
+        placeholders = has_placeholders(at[known], times.to_numpy()[known], unit)
+    is_given = opened.time_unit != "auto" or arguments.time_format is not None
+    unit = unit if unit in (*UNITS, ORDER) else "auto"
+    return LogFacts(arguments, PartOfLog(kinds, placeholders and not is_given), unit)
+
+
+def learn_plan(
+    facts: LogFacts, shards: int, count_times: Callable, count_values: Callable
+) -> ShardPlan:
+    """Learns the spec and the moments of the split.
+
+    Args:
+        facts: The result of `log_facts`.
+        shards: The number of shards.
+        count_times: A function that takes arguments of `prepare_impressions` and a `PartOfLog`,
+            and adds what `count_rows.count_times` returns for each shard.
+        count_values: The same for the values of `count_rows.count_rows`.
+    """
+    given, unit = facts.arguments, facts.time_unit
+    of_time: dict[str, Any] = {} if unit == ORDER else {"time_unit": unit}
+    known = dataclasses.replace(given, **of_time, max_bad=1.0, sep=None, header=None, names=None)
+    split: Any = LastFraction() if given.split is None else use_order_unit(given.split, unit)
+    if isinstance(split, LastFraction):
+        times = count_times(dataclasses.replace(known, split=None), facts.part_of_log)
+        unit_of_split = ORDER if unit == ORDER else "us"
+        split = split.by_time(times.index.to_numpy(), times.to_numpy(), unit_of_split)
+    known = dataclasses.replace(known, split=split)
+    values = count_values(known, facts.part_of_log)
+    kinds = facts.part_of_log.kinds
+    named = (*given.target, *given.context, *given.side_features)
+    of_kind: dict[str, Any] = {
+        kind: [name for name in values if kinds.get(name) == kind and name in named]
+        for kind in ("numeric", "categorical")
+    }
+    spec = fit_spec(
+        values,
+        label=given.label,
+        sequences=list(columns_of_impressions(given).sequences),
+        bags=[name for name, each in values.items() if each.in_bags],
+        **of_kind,
+        **{name: getattr(given, name) for name in _OF_FEATURES},
+    )
+    options = {
+        field.name: getattr(known, field.name)
+        for field in dataclasses.fields(known)
+        if field.name not in (*_OF_FEATURES, *_OF_TABLE)
+    }
+    return make_plan(spec, shards, facts.part_of_log, options)
