@@ -1,5 +1,6 @@
 """From logs to batches: prepares data sets and creates input pipelines."""
 
+from keras_din.data import spark
 from keras_din.data.datasets.amazon import load_amazon
 from keras_din.data.datasets.bayes_optimal import bayes_optimal_scores
 from keras_din.data.datasets.din_pickle import load_din_pickle
@@ -55,6 +56,7 @@ __all__ = [
     "rows_dataset",
     "rows_to_samples",
     "sample_negatives",
+    "spark",
     "synthetic_log",
     "with_vectors",
     "write_synthetic_log",

@@ -79,10 +79,14 @@ def learn_plan(
     split: Any = LastFraction() if given.split is None else use_order_unit(given.split, unit)
     if isinstance(split, LastFraction):
         times = count_times(dataclasses.replace(known, split=None), facts.part_of_log)
+        _check_good_rows(len(times))
         unit_of_split = ORDER if unit == ORDER else "us"
         split = split.by_time(times.index.to_numpy(), times.to_numpy(), unit_of_split)
     known = dataclasses.replace(known, split=split)
     values = count_values(known, facts.part_of_log)
+    opened = columns_of_impressions(given)
+    if opened.columns.learned:
+        _check_good_rows(len(values))
     kinds = facts.part_of_log.kinds
     named = (*given.target, *given.context, *given.side_features)
     of_kind: dict[str, Any] = {
@@ -92,7 +96,7 @@ def learn_plan(
     spec = fit_spec(
         values,
         label=given.label,
-        sequences=list(columns_of_impressions(given).sequences),
+        sequences=list(opened.sequences),
         bags=[name for name, each in values.items() if each.in_bags],
         **of_kind,
         **{name: getattr(given, name) for name in _OF_FEATURES},
@@ -103,3 +107,11 @@ def learn_plan(
         if field.name not in (*_OF_FEATURES, *_OF_TABLE)
     }
     return make_plan(spec, shards, facts.part_of_log, options)
+
+
+def _check_good_rows(found: int) -> None:
+    if not found:
+        raise ValueError(
+            "The log must hold at least one good row. Received: a log all of whose rows lack a "
+            "user, item, time or label, or have wrong ones."
+        )

@@ -14,6 +14,7 @@ from keras_din.data.prepare.impression_arguments import ImpressionArguments
 from keras_din.data.prepare.read_impressions import columns_of_impressions
 from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.reading.bad_rows import bad_lines, concat_bad_rows
+from keras_din.data.reading.columns import from_arrow
 from keras_din.data.reading.table import declared_types
 from keras_din.data.reading.typed_pieces import TypedPieces
 from keras_din.data.sharded.count_rows import add_counts, add_times, count_rows, count_times
@@ -116,11 +117,10 @@ def _route(source, arguments: ImpressionArguments, rows: RowsOfShards) -> tuple:
     )
     pieces = TypedPieces(source, list(dict.fromkeys(needed)), declared, reading["named"])
     times, bad = [], bad_lines([])
-    with rows:
-        for piece in pieces:
-            rows.add(piece.table, piece.lines)
-            times.append(piece.table[opened.time].to_pandas().value_counts(sort=False))
-            bad = concat_bad_rows(bad, piece.bad)
+    for piece in pieces:
+        rows.add(piece.table, piece.lines)
+        times.append(from_arrow(piece.table[opened.time]).value_counts(sort=False))
+        bad = concat_bad_rows(bad, piece.bad)
     facts = log_facts(dataclasses.replace(arguments, split=split), pieces.facts, add_times(times))
     return facts, bad
 

@@ -205,5 +205,28 @@ def test_columns_whose_type_is_not_clear(tmp_path):
         kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS | {"context": ["code"]})
     log.assign(code=["1,5", *["2.5"] * 119]).to_csv(tmp_path / "log.csv", index=False)
     options = COLUMNS | {"context": ["code"]}
-    with pytest.raises(ValueError, match=r"must hold numbers written as in 1234.5.*'1,5' in the log"):
+    with pytest.raises(ValueError, match=r"must hold numbers.*'1,5' in the log"):
         kd.data.prepare_shards(tmp_path / "log.csv", tmp_path / "a", 2, **options)
+
+
+@pytest.mark.parametrize("split", [None, kd.data.ByTime(1_600_072_000)])
+def test_a_log_without_good_rows(tmp_path, split):
+    log = random_log(12).assign(click=7)
+    with pytest.raises(ValueError, match="The log must hold at least one good row"):
+        kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS, split=split)
+
+
+def test_a_split_without_training_rows(tmp_path):
+    early = kd.data.ByTime(1_000_000_000)
+    with pytest.raises(ValueError, match=r"must have .* in the training part"):
+        kd.data.prepare_shards(
+            random_log(13), tmp_path / "a", 2, **COLUMNS, split=early, allow_empty_parts=True
+        )
+
+
+def test_features_that_are_given(tmp_path):
+    log = random_log(14)
+    features = {"target": [kd.Categorical("item", vocabulary=["i1", "i2"], dim=4)]}
+    options = {**COLUMNS, **features, "context": [], "bags": [], "dim": 16, "max_bad": 0.2}
+    one = kd.data.prepare_impressions(log, **options)
+    assert_equal(tmp_path / "a", one, kd.data.prepare_shards(log, tmp_path / "a", 3, **options))
