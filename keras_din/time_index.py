@@ -75,7 +75,10 @@ def graph_in_units(times, time_unit: str):
     """Same as `in_units` for a tensor of TensorFlow."""
     import tensorflow as tf
 
-    return tf.where(times == NO_TIME, times, times // TIME_UNITS[time_unit])
+    microseconds = TIME_UNITS[time_unit]
+    if microseconds == 1:
+        return times
+    return tf.where(times == NO_TIME, times, times // microseconds)
 
 
 def numpy_indices(feature: Feature, at, request=None) -> np.ndarray:

@@ -163,8 +163,8 @@ class Embedding(keras.layers.Layer):
         native = keras.backend.backend() == "tensorflow" and context.form != "portable"
         lookup = context.lookups.get(self, self._gather if native else self._take)
         embeddings = lookup(rows)
-        if native and training:
-            # In place: a product with the mask would make a copy, and its gradient another.
+        if native and (training or context.form == "native"):
+            # In place: a selection by the mask would make a copy, and its gradient another.
             padding = tf.where(indices == PADDING_INDEX)
             zeros = tf.zeros((tf.shape(padding)[0], self.dim), embeddings.dtype)
             embeddings = tf.tensor_scatter_nd_update(embeddings, padding, zeros)

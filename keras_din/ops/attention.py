@@ -50,7 +50,8 @@ def split_projection(query, keys, rows, kernels, bias):
     query_term = ops.matmul(ops.reshape(query, (-1, dim)), w_query) + bias
     query_term = ops.reshape(query_term, (ops.shape(query)[0], candidates, units))
     key_term = ops.matmul(keys, w_keys)
-    compared_keys = keys if keys.shape[-1] == dim else keys[:, :dim]
+    # Not `keys[:, :dim]`, whose gradient on TensorFlow takes ten times as long as that of a split.
+    compared_keys = keys if keys.shape[-1] == dim else ops.split(keys, (dim,), axis=-1)[0]
     product = gather_rows(query, rows) * ops.expand_dims(compared_keys, 1)
     product_term = ops.matmul(ops.reshape(product, (-1, dim)), w_product)
     linear_terms = gather_rows(query_term, rows) + ops.expand_dims(key_term, 1)

@@ -164,6 +164,26 @@ def test_gradients_of_split_kernel_match_concatenation():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
+def test_gradients_with_side_features_have_no_slow_operation():
+    query, keys, mask = inputs(3, side_features=2)
+    layer = AttentionSequencePoolingLayer((4,), "relu")
+
+    @tf.function
+    def gradients(query, keys):
+        with tf.GradientTape() as tape:
+            tape.watch(keys)
+            loss = tf.reduce_sum(layer(query, keys, keys_mask=mask, training=True))
+        return tape.gradient(loss, keys)
+
+    graph = gradients.get_concrete_function(tf.constant(query), tf.constant(keys)).graph
+    found = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type == "StridedSliceGrad" and operation.outputs[0].dtype.is_floating
+    ]
+    assert not found
+
+
 def test_weights_sum_to_one_with_normalization():
     query, keys, mask = inputs(0)
     mask[:, 0] = True

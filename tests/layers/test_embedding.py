@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import keras_din as kd
 from keras_din.layers import Embedding
+from keras_din.trace_context import tracing
 from tests.layers.contract import check_layer
 
 
@@ -149,3 +150,20 @@ def test_table_has_the_name_of_its_feature():
 def test_numpy_integers_as_sizes():
     assert Embedding(np.int64(5), np.int32(2)).get_config()["vocabulary_size"] == 5
     assert keras.saving.serialize_keras_object(Embedding(np.int64(5), 2))
+
+
+def test_padding_is_zeroed_in_place_in_inference():
+    layer = Embedding(5, 2)
+    layer.build()
+    indices = tf.constant([[0, 2, 7], [3, 0, 0]])
+
+    @tf.function
+    def embeddings(indices):
+        return layer(indices)
+
+    operations = embeddings.get_concrete_function(indices).graph.get_operations()
+    copies = [o for o in operations if o.type == "SelectV2" and o.outputs[0].dtype.is_floating]
+    assert not copies
+    np.testing.assert_array_equal(embeddings(indices), layer(indices, training=True))
+    with tracing(form="static"):
+        np.testing.assert_array_equal(layer(indices), embeddings(indices))

@@ -5,6 +5,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.data import BehaviorLog, Samples, dataset
+from keras_din.data.pipeline import batches
 from keras_din.data.pipeline.raw_times import raw_times
 from keras_din.data.store.feature_counts import count_features
 from tests.data.pipeline.shared import numpy_batches
@@ -37,9 +38,9 @@ def test_indices_by_hand():
 
 def test_by_request_and_raw_times():
     arguments = SPEC, {"hist": LOG}, SAMPLES, 2
-    batches = numpy_batches(dataset(*arguments, by_request=True))
-    assert batches[0][0]["day_of_week"].tolist() == [[5, 5], [6, 0]]
-    assert batches[0][0]["hist_ago"].tolist() == [[4, 3], [4, 2]]
+    pairs = numpy_batches(dataset(*arguments, by_request=True))
+    assert pairs[0][0]["day_of_week"].tolist() == [[5, 5], [6, 0]]
+    assert pairs[0][0]["hist_ago"].tolist() == [[4, 3], [4, 2]]
     first, second = raw_times(*arguments, by_request=True)
     assert first["time"].tolist() == [5, 86_400]
     assert first["hist_time"].tolist() == [[-5, 0], [20, 86_400]]
@@ -82,3 +83,14 @@ def test_rows_of_a_request_share_the_time():
     samples = dataclasses.replace(SAMPLES, time=SAMPLES.time + np.array([0, 1, 0, 0]))
     with pytest.raises(ValueError, match="The rows of one request must share `time`"):
         dataset(SPEC, {"hist": LOG}, samples, by_request=True)
+
+
+def test_times_of_a_sequence_are_read_once_per_batch(monkeypatch):
+    read, columns = batches._read, []
+
+    def counted(column):
+        return lambda rows: columns.append(column) or read(column)(rows)
+
+    monkeypatch.setattr(batches, "_read", counted)
+    dataset(SPEC, {"hist": LOG}, SAMPLES)
+    assert sum(column is LOG.time for column in columns) == 1  # For AGO and WEEKDAY.
