@@ -18,7 +18,7 @@ import types
 import tensorflow as tf
 
 from keras_din.cli import main as command
-from keras_din.data import append_to_folder, prepare_impressions
+from keras_din.data import append_to_folder, prepare_impressions, prepare_interactions
 from keras_din.serving import apply_delta
 from keras_din.serving.checks import parity, parity_process
 from keras_din.serving.version.folders import versions
@@ -30,15 +30,20 @@ DAYS = 3
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.copyfile")
 
 
-def log(day: int):
-    """The log of a day, in which items are born."""
-    return a_day(day, rows=40, users=5, items=6)
+def log(day: int, kind: str):
+    """The log of a day, in which items are born: `"impressions"` or `"behaviors"`."""
+    if kind == "impressions":
+        return a_day(day, rows=40, users=5, items=6)
+    return a_day(day, rows=40, users=5, items=24)[["user", "time", "item"]]
 
 
-def start(root: pathlib.Path) -> None:
+def start(root: pathlib.Path, kind: str) -> None:
     """Prepares the first day, trains a run and gives the server its first version."""
-    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
-    data = prepare_impressions(log(0), **columns, dim=2, min_count=2)
+    options = {"user": "user", "time": "time", "target": ["item"], "dim": 2, "min_count": 2}
+    if kind == "impressions":
+        data = prepare_impressions(log(0, kind), label="click", **options)
+    else:
+        data = prepare_interactions(log(0, kind), **options)
     data.save(root / "data")
     train(data, root / "run", model="lr", epochs=1, batch_size=16, verbose=0)
     command(["export", str(root / "run"), str(root / "trainer")])
@@ -51,11 +56,12 @@ def days_of_version(version: pathlib.Path) -> int:
     return len(json.loads((version / "keras_din.json").read_text())["metrics"].get("days", []))
 
 
-def job(root: pathlib.Path, days: int, report) -> None:
+def job(root: pathlib.Path, kind: str, days: int, report) -> None:
     """Does what each day requires that was not done before, up to a day.
 
     Args:
         root: The folder that `start` wrote to.
+        kind: The kind of the log.
         days: The last day.
         report: Called with the name of each step.
     """
@@ -65,7 +71,7 @@ def job(root: pathlib.Path, days: int, report) -> None:
         if days_of_version(server / str(served)) >= day:
             continue
         report("append")
-        append_to_folder(data, log(day), max_values=8)
+        append_to_folder(data, log(day, kind), max_values=8 if kind == "impressions" else 24)
         report("update")
         command(["update", str(run), str(data), "--quiet"])
         report("export")
@@ -82,8 +88,8 @@ def answer(request: dict) -> dict:
     """Runs a job in a child, and kills it.
 
     Args:
-        request: `root`; `days`, or `None` for `start`; `seconds` or `operation`, the time or the
-            number of the change of a file before which the child is killed, or neither.
+        request: `root`; `kind`; `days`, or `None` for `start`; `seconds` or `operation`, the time
+            or the number of the change of a file before which the child is killed, or neither.
 
     Returns:
         `killed`; the `step` and the number of changes of files, and the last `change` that began.
@@ -153,9 +159,9 @@ def _in_child(root: pathlib.Path, request: dict, shared) -> None:
         tf.function = functools.partial(tf.function, autograph=False)
         without_autograph = tf.autograph.experimental.do_not_convert
         if request["days"] is None:
-            without_autograph(start)(root)
+            without_autograph(start)(root, request["kind"])
         else:
-            without_autograph(job)(root, request["days"], report)
+            without_autograph(job)(root, request["kind"], request["days"], report)
         os._exit(0)
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -7,6 +7,7 @@ a file, which takes too little time to be hit by the clock.
 """
 
 import collections
+import functools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from keras_din.serving.version.delta import read_delta
 from keras_din.serving.version.folders import versions
 from keras_din.training import load_run
 from tests.sequences.daily_job import DAYS, days_of_version
+from tests.sequences.random_logs import KINDS
 from tests.serving.version.two_versions import contents
 
 # A long run: `KERAS_DIN_KILLS=300 python -m pytest -m slow tests/sequences/test_kills.py -s`.
@@ -45,8 +47,9 @@ def run_job(tmp_path_factory):
         ) as process,
     ):
 
-        def run(root, days, **kill):
-            process.stdin.write(json.dumps({"root": str(root), "days": days} | kill) + "\n")
+        def run(root, days, *, kind, **kill):
+            request = {"root": str(root), "days": days, "kind": kind} | kill
+            process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
             assert answer, errors.read_text()[-3000:]
@@ -68,6 +71,11 @@ def data_state(root):
         for field in ("count", "last_seen", "since", "evicted"):
             state[f"{name} {field}"] = getattr(of_table, field).tolist()
         state[f"{name} waiting"] = of_table.waiting.to_dict()
+    if data.catalog is not None:
+        state["items"] = data.catalog.items.tolist()
+        for field in ("key", "last_seen", "count"):
+            state[f"items {field}"] = getattr(data.catalog, field).tolist()
+        state["met"] = {n: each.tolist() for n, each in data.known_met_items.arrays.items()}
     return len(data.days), state
 
 
@@ -152,45 +160,60 @@ def check_nothing_is_left(root, reference):
         assert len(versions(root / name)) == 2
 
 
-def test_nothing_is_lost_by_kills(tmp_path, run_job):
-    checks, durations = Checks(), []
-    reference = tmp_path / "reference"
-    reference.mkdir()
-    run_job(reference, None)
-    shutil.copytree(reference, tmp_path / "start")
-    checks.record(reference)
-    for day in range(1, DAYS + 1):
-        durations.append(run_job(reference, day))
-        checks.record(reference)
-    # Early enough that most jobs do not end before.
-    seconds = 0.6 * np.mean([each["seconds"] for each in durations])
-    changes = int(0.6 * max(each["changes"] for each in durations))
+class Reference:
+    """Jobs with a kind of log that were not killed.
 
+    Args:
+        root: A new folder.
+        run_job: See the fixture.
+        kind: The kind of the log.
+    """
+
+    def __init__(self, root, run_job, kind):
+        self.folder, self.run_job = root / "reference", functools.partial(run_job, kind=kind)
+        self.folder.mkdir(parents=True)
+        self.run_job(self.folder, None)
+        self.start = shutil.copytree(self.folder, root / "start")
+        self.checks = Checks()
+        self.checks.record(self.folder)
+        durations = []
+        for day in range(1, DAYS + 1):
+            durations.append(self.run_job(self.folder, day))
+            self.checks.record(self.folder)
+        # Early enough that most jobs do not end before.
+        self.seconds = 0.6 * np.mean([each["seconds"] for each in durations])
+        self.changes = int(0.6 * max(each["changes"] for each in durations))
+
+
+def test_nothing_is_lost_by_kills(tmp_path, run_job):
+    references = [Reference(tmp_path / kind, run_job, kind) for kind in KINDS]
     rng = np.random.default_rng(SEED)
     killed, moments, sequences = 0, collections.Counter(), 0
     while killed < KILLS:
         root, days = tmp_path / f"sequence {sequences}", {}
-        shutil.copytree(tmp_path / "start", root)
+        reference = references[sequences % len(references)]  # Of one kind and then of the other.
+        shutil.copytree(reference.start, root)
         sequences += 1
         done = {"killed": True}
         while done["killed"]:
             kill = {}
             if killed < KILLS and rng.random() < 0.5:
-                kill = {"seconds": float(rng.uniform(0, seconds))}
+                kill = {"seconds": float(rng.uniform(0, reference.seconds))}
             elif killed < KILLS:
-                kill = {"operation": int(rng.integers(1, changes + 1))}
-            done = run_job(root, DAYS - 1, **kill)
-            days = checks.compare(root, days)
+                kill = {"operation": int(rng.integers(1, reference.changes + 1))}
+            done = reference.run_job(root, DAYS - 1, **kill)
+            days = reference.checks.compare(root, days)
             if done["killed"]:
                 killed += 1
                 change = done["change"].partition(" ")[0] if "operation" in kill else "by time"
                 moments[done["step"], change] += 1
-        run_job(root, DAYS)
-        days = checks.compare(root, days)
+        reference.run_job(root, DAYS)
+        days = reference.checks.compare(root, days)
         assert days == {"data": DAYS, "run": DAYS, "served": DAYS}
-        check_nothing_is_left(root, reference)
+        check_nothing_is_left(root, reference.folder)
         newest = [
-            folder / "server" / str(versions(folder / "server")[-1]) for folder in (root, reference)
+            folder / "server" / str(versions(folder / "server")[-1])
+            for folder in (root, reference.folder)
         ]
         np.testing.assert_array_equal(*map(predictions, newest))
         shutil.rmtree(root)
