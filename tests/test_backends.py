@@ -1,9 +1,6 @@
 """Other Keras backends: their padded form gives the same numbers as TensorFlow's packed form."""
 
 import importlib.util
-import os
-import pathlib
-import subprocess
 import sys
 
 import keras
@@ -12,6 +9,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.calibration import calibrate
+from tests.backend_process import backend_process
 from tests.backends_models import ACROSS_SPEC, BUILDERS
 from tests.calibration.shared import arrays_of, dataset_of, model_of
 from tests.models.history_spec import SPEC as HISTORY
@@ -19,30 +17,14 @@ from tests.models.history_spec import a_batch
 from tests.models.shared import BAGS, SPEC, randomized
 from tests.specs import ZOO, random_batch
 
-ROOT = pathlib.Path(__file__).parent.parent
 
-
-def skip_if_missing(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-
-
-# JAX compiles each model. Code that is not optimized is compiled in two thirds of the time.
-FAST_COMPILER = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-
-
-def run_in_backend(backend, script, *words, last_line):
-    """Runs a script in a new process with this backend of Keras."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, backend, *map(str, words)],
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend, "XLA_FLAGS": FAST_COMPILER},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert last_line in done.stdout, done.stderr[-2000:]
+@pytest.fixture(scope="module", params=["jax", "torch"])
+def run(request):
+    """Runs scripts in one process per backend: `run(script, *words)`."""
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    with backend_process(request.param) as run:
+        yield run
 
 
 SCRIPT = """
@@ -68,7 +50,7 @@ with np.load(sys.argv[2]) as arrays:
             rate = (y[shown].sum() + 0.5) / (shown.sum() + 1)
             np.testing.assert_allclose(model.predict_on_batch(x)[0, 0], rate, rtol=1e-5)
             continue
-        model.compile("adam", BinaryCrossentropy())
+        model.compile("sgd", BinaryCrossentropy())  # JAX compiles it faster than Adam.
         assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
 
     model = BUILDERS["din"](BAGS)
@@ -77,7 +59,7 @@ with np.load(sys.argv[2]) as arrays:
     np.testing.assert_allclose(
         model.predict_on_batch(x), arrays["bags/ctr"], rtol=0, atol=1e-6, err_msg="bags"
     )
-    model.compile("adam", BinaryCrossentropy())
+    model.compile("sgd", BinaryCrossentropy())
     assert np.isfinite(model.train_on_batch(x, np.ones((4, 2), "float32")))
 
     model = keras_din.build_deepfm(HISTORY, hidden_units=(4,))
@@ -86,7 +68,7 @@ with np.load(sys.argv[2]) as arrays:
         x = a_batch(time=time)
         ctr = arrays[f"history/ctr/{time}"]
         np.testing.assert_allclose(model.predict_on_batch(x), ctr, rtol=0, atol=1e-6)
-    model.compile("adam", BinaryCrossentropy())
+    model.compile("sgd", BinaryCrossentropy())
     assert np.isfinite(model.train_on_batch(x, np.ones((6, 3), "float32")))
 
 # A prediction that is sure and wrong costs its logit, with gradient 1, by every loss.
@@ -226,13 +208,12 @@ for optimizer, expected in (
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [table])
     end = np.asarray(keras.ops.convert_to_numpy(table))
     np.testing.assert_allclose(end, expected(start), rtol=1e-4, atol=1e-5)
-print("the same numbers")
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_numbers_agree_between_backends(backend, tmp_path):
-    skip_if_missing(backend)
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """A file of weights, inputs and outputs of all models of TensorFlow."""
     x = random_batch(SPEC, candidates=2)
     arrays = dict(x)
     for name, build in BUILDERS.items():
@@ -248,8 +229,13 @@ def test_numbers_agree_between_backends(backend, tmp_path):
     arrays |= {f"history/{i}": w for i, w in enumerate(model.get_weights())}
     for time in (0, 7):
         arrays[f"history/ctr/{time}"] = model.predict_on_batch(a_batch(time=time))
-    np.savez(tmp_path / "arrays.npz", **arrays)
-    run_in_backend(backend, SCRIPT, tmp_path / "arrays.npz", last_line="the same numbers")
+    path = tmp_path_factory.mktemp("expected") / "arrays.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_numbers_agree_between_backends(run, expected):
+    run(SCRIPT, expected)
 
 
 PADDING = """
@@ -297,16 +283,19 @@ for name in sys.argv[2:]:
     keras.config.set_dtype_policy("float32")
     assert all(np.isfinite(weight).all() for weight in after), name
     assert any((a != b).any() for a, b in zip(before, after)), name  # A step was taken.
-print("as without padding")
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_values_at_padding_are_not_trained_on(backend):
-    skip_if_missing(backend)
-    run_in_backend(
-        backend, PADDING, "lr", "deepfm", "din", "dien", "bst", last_line="as without padding"
-    )
+WITH_PADDING = ["lr", "deepfm", "din", "dien", "bst"]
+
+
+def test_values_at_padding_are_not_trained_on(run):
+    run(PADDING, *WITH_PADDING)
+
+
+def test_values_at_padding_are_not_trained_on_by_tensorflow(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["", "tensorflow", *WITH_PADDING])
+    exec(PADDING, {})
 
 
 ACROSS = """
@@ -325,7 +314,7 @@ for name in names:
     np.testing.assert_allclose(ctr, expected, rtol=0, atol=1e-6, err_msg=name)
     other = ZOO[name](ACROSS_SPEC)
     other.set_weights(model.get_weights())
-    other.save(f"{folder}/{name}-{backend}.keras")
+    other.save(f"{folder}/{name}-other.keras")
     kinds_of = lambda model: sorted(type(operation).__name__ for operation in model.operations)
     assert kinds_of(model) == kinds_of(other), name
     frozen = [w for w in other.weights if w.name in ("vectors", "scales")]
@@ -335,13 +324,10 @@ for name in names:
     assert np.isfinite(other.train_on_batch(x, np.ones_like(expected)))
     for a, w in zip(before, frozen, strict=True):
         np.testing.assert_array_equal(a, keras.ops.convert_to_numpy(w), err_msg=w.path)
-print("loaded and saved")
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_files_of_tensorflow_are_loaded_by_other_backends(backend, tmp_path):
-    skip_if_missing(backend)
+def test_files_of_tensorflow_are_loaded_by_other_backends(run, tmp_path):
     names = ["deepfm", "din", "bst"]
     x = random_batch(ACROSS_SPEC, candidates=2)
     x["position"] = np.tile(np.array([1, 2], "float32"), (len(x["item"]), 1))
@@ -354,9 +340,9 @@ def test_files_of_tensorflow_are_loaded_by_other_backends(backend, tmp_path):
         model = randomized(ZOO[name](ACROSS_SPEC), scale=0.3)
         model.save(tmp_path / f"{name}-tensorflow.keras")
         np.save(tmp_path / f"{name}.npy", model.predict_on_batch(x))
-    run_in_backend(backend, ACROSS, tmp_path, *names, last_line="loaded and saved")
+    run(ACROSS, tmp_path, *names)
     for name in names:
-        model = keras.saving.load_model(tmp_path / f"{name}-{backend}.keras")
+        model = keras.saving.load_model(tmp_path / f"{name}-other.keras")
         np.testing.assert_allclose(
             model.predict_on_batch(x), np.load(tmp_path / f"{name}.npy"), rtol=0, atol=1e-6
         )
@@ -406,14 +392,11 @@ for optimizer, new_spec in (
     before = table(grown)
     grown.fit(new, y, verbose=0)
     assert (table(grown)[[4, 5]] != before[[4, 5]]).all()
-print("grown")
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_models_grow(backend):
-    skip_if_missing(backend)
-    run_in_backend(backend, GROWTH, last_line="grown")
+def test_models_grow(run):
+    run(GROWTH)
 
 
 CALIBRATED = """
@@ -429,16 +412,48 @@ expected = np.load(sys.argv[3])
 np.testing.assert_allclose(loaded.predict_on_batch(x), expected, rtol=1e-3)
 own = calibrate(model_of(), dataset_of(x, y), by="tab")
 np.testing.assert_allclose(own.predict_on_batch(x), expected, rtol=1e-3)
-print("calibrated alike")
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_calibrated_model_is_the_same(backend, tmp_path):
-    skip_if_missing(backend)
+def test_a_calibrated_model_is_the_same(run, tmp_path):
     x, y = arrays_of(rows=500)
     model = calibrate(model_of(), dataset_of(x, y), by="tab")
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "outputs.npy", np.asarray(model(x)))
     words = tmp_path / "model.keras", tmp_path / "outputs.npy"
-    run_in_backend(backend, CALIBRATED, *words, last_line="calibrated alike")
+    run(CALIBRATED, *words)
+
+
+RANKING = """
+import sys
+import keras, numpy as np
+from tests.losses.ranking_loops import LOSSES, ranking
+import keras_din as kd
+
+assert keras.backend.backend() == sys.argv[1]
+rng = np.random.default_rng(0)
+spec = kd.FeatureSpec(target=[kd.Categorical("item", 9, dim=2)])
+for name, loss in LOSSES.items():
+    for groups in (rng.integers(0, 5, 24), None):
+        candidates = 1 if groups is not None else 3
+        model = kd.build_lr(spec)
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+        model.compile(keras.optimizers.Adam(0.1), loss(crossentropy=0.0))
+        x = {"item": rng.integers(2, 9, (24, candidates))}
+        y = (rng.random((24, candidates)) < 0.4).astype("float32")
+        w = rng.choice([0, 1, 2], y.shape).astype("float32")
+        p = model.predict_on_batch(x).astype("float64")
+        s = np.log(p / (1 - p)).ravel()
+        rows = np.repeat(np.arange(24) if groups is None else groups, candidates)
+        expected = ranking(name, y.ravel(), s, w.ravel(), rows)
+        x |= {} if groups is None else {"_group": groups}
+        np.testing.assert_allclose(model.test_on_batch(x, y, w), expected, rtol=1e-3)
+        for _ in range(5):
+            model.train_on_batch(x, y, w)
+        assert model.test_on_batch(x, y, w) < expected
+        model.fit(x, y, sample_weight=w, verbose=0)
+"""
+
+
+def test_losses_that_rank(run):
+    run(RANKING)

@@ -1,10 +1,4 @@
-"""Groups reach the losses of a `CTRModel`: datasets, arrays, requests, several labels, backends."""
-
-import importlib.util
-import os
-import pathlib
-import subprocess
-import sys
+"""Groups reach the losses of a `CTRModel`: datasets, arrays, requests, several labels."""
 
 import keras
 import numpy as np
@@ -17,7 +11,6 @@ from keras_din.head import probability
 from keras_din.layers import Bias
 from tests.losses.ranking_loops import LOSSES, ranking
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
 
@@ -216,51 +209,3 @@ def test_mapped_dataset_keeps_its_spec():
     )
     assert kd.dataset_facts.spec_of(rows) is data.spec
     model.fit(rows, **QUIET)
-
-
-SCRIPT = """
-import sys
-import keras, numpy as np
-from tests.losses.ranking_loops import LOSSES, ranking
-import keras_din as kd
-
-assert keras.backend.backend() == sys.argv[1]
-rng = np.random.default_rng(0)
-spec = kd.FeatureSpec(target=[kd.Categorical("item", 9, dim=2)])
-for name, loss in LOSSES.items():
-    for groups in (rng.integers(0, 5, 24), None):
-        candidates = 1 if groups is not None else 3
-        model = kd.build_lr(spec)
-        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
-        model.compile(keras.optimizers.Adam(0.1), loss(crossentropy=0.0))
-        x = {"item": rng.integers(2, 9, (24, candidates))}
-        y = (rng.random((24, candidates)) < 0.4).astype("float32")
-        w = rng.choice([0, 1, 2], y.shape).astype("float32")
-        p = model.predict_on_batch(x).astype("float64")
-        s = np.log(p / (1 - p)).ravel()
-        rows = np.repeat(np.arange(24) if groups is None else groups, candidates)
-        expected = ranking(name, y.ravel(), s, w.ravel(), rows)
-        x |= {} if groups is None else {"_group": groups}
-        np.testing.assert_allclose(model.test_on_batch(x, y, w), expected, rtol=1e-3)
-        for _ in range(5):
-            model.train_on_batch(x, y, w)
-        assert model.test_on_batch(x, y, w) < expected
-        model.fit(x, y, sample_weight=w, verbose=0)
-print("all are equal")
-"""
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backends(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, backend],
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert "all are equal" in done.stdout, done.stderr[-2000:]
