@@ -25,7 +25,7 @@ from keras_din.serving.checks.skew import find_skew, raw_rows
 from keras_din.serving.graph.float32_layers import float32_outputs
 from keras_din.serving.saved_model import write
 from keras_din.spec_fingerprint import differences, fingerprint
-from tests.models.shared import randomized
+from tests.models.shared import randomized, score
 
 QUERY = kd.Vector("query", size=3, project_to=2)  # Of the request.
 IMAGE = kd.Vector("image", 2, storage="float32")  # Of the candidate and of behaviors.
@@ -219,12 +219,13 @@ def test_projection_and_padding():
 def test_padding_changes_nothing_and_training_is_finite(name, data):
     model = randomized(MODELS[name](data.spec))
     x = batch(data)
-    expected = model.predict_on_batch(x)
+    expected = score(model, x)
     one = lambda v: np.zeros((len(v), 1, *v.shape[2:]), v.dtype)  # noqa: E731
     noise = lambda v: one(v) if v.dtype == np.int32 else np.full_like(one(v), np.nan)  # noqa: E731
     padded = {n: v if n == "query" else np.concatenate([noise(v), v], axis=1) for n, v in x.items()}
-    np.testing.assert_allclose(model.predict_on_batch(padded)[:, 1:], expected, atol=1e-5)
-    model.compile(kd.optimizers.LazyAdam(0.1), kd.losses.BinaryCrossentropy())
+    np.testing.assert_allclose(score(model, padded)[:, 1:], expected, atol=1e-5)
+    loss = kd.losses.BinaryCrossentropy()
+    model.compile(kd.optimizers.LazyAdam(0.1), loss, run_eagerly=True)
     y = np.concatenate([np.zeros_like(expected), np.ones_like(expected)], axis=1)
     weight = np.concatenate([np.zeros_like(expected), np.ones_like(expected)], axis=1)
     model.train_on_batch(padded, y, sample_weight=weight)

@@ -468,9 +468,13 @@ def test_fits_a_planted_signal(name):
     if name == "dien":  # Gates and attention learn slowly from small embeddings.
         options = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=0.5)}
     model = compiled(BUILDERS[name](spec, **options), keras.optimizers.Adam(5e-3))
-    model.fit(x, label, batch_size=256, epochs=8, verbose=0)
-    # Uses batch statistics, because there are too few steps for moving averages of Dice.
-    assert auc(label[:, 0], np.asarray(model(x, training=True))[:, 0]) > 0.95
+    for _ in range(8):
+        model.fit(x, label, batch_size=256, verbose=0)
+        # Uses batch statistics, because there are too few steps for moving averages of Dice.
+        reached = auc(label[:, 0], np.asarray(model(x, training=True))[:, 0])
+        if reached > 0.95:
+            break
+    assert reached > 0.95
 
 
 @every_model
