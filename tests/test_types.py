@@ -41,17 +41,6 @@ def test_package(mypy):
     assert status == 0, output
 
 
-def test_code_of_the_readme(mypy, tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) > 1
-    code = tmp_path / "readme.py"
-    code.write_text("\n".join(blocks), encoding="utf-8")
-    # The option applies to this file alone: bodies without types in the package are not reported.
-    status, output = mypy("--check-untyped-defs", "--follow-imports", "silent", code)
-    assert status == 0, output
-
-
 WRONG = {
     'kd.Categorical("a", vocabulary_size="ten")': "arg-type",
     'kd.Bag("a", 10, poling="sum")': "call-arg",
@@ -66,18 +55,38 @@ WRONG = {
 }
 
 
-def test_wrong_calls_are_found(mypy, tmp_path):
-    lines = [
-        "import keras",
-        "import keras_din as kd",
-        'spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 10)])',
-        "model: keras.Model = kd.build_din(spec)",
-        *WRONG,
-    ]
-    code = tmp_path / "wrong.py"
-    code.write_text("\n".join(lines), encoding="utf-8")
-    status, output = mypy(code)
+LINES = [
+    "import keras",
+    "import keras_din as kd",
+    'spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 10)])',
+    "model: keras.Model = kd.build_din(spec)",
+    *WRONG,
+]
+
+
+@pytest.fixture(scope="module")
+def output(mypy, tmp_path_factory):
+    """The output of one run for the code of the README and for the wrong calls."""
+    folder = tmp_path_factory.mktemp("code")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) > 1
+    files = {"readme.py": blocks, "wrong.py": LINES}
+    for name, lines in files.items():
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
+    # The option applies to these files alone: bodies without types in the package are not reported.
+    options = "--check-untyped-defs", "--follow-imports", "silent"
+    status, output = mypy(*options, *(folder / name for name in files))
     assert status == 1, output
+    return output
+
+
+def test_code_of_the_readme(output):
+    assert "checked 2 source files" in output
+    assert "readme.py" not in output, output
+
+
+def test_wrong_calls_are_found(output):
     found = re.findall(r"wrong\.py:(\d+): error: .*\[([a-z-]+)\]", output)
-    first = len(lines) - len(WRONG) + 1
+    first = len(LINES) - len(WRONG) + 1
     assert found == [(str(line), kind) for line, kind in enumerate(WRONG.values(), first)]
