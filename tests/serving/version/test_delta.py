@@ -253,7 +253,7 @@ def test_a_sequence_of_exports(tmp_path, tables, checked_by_one_process):
     base = kd.export(model, spec, path, raw=True, tables=tables)
     shutil.copytree(base, server / base.name)
     changed = []
-    for day in range(3):
+    for day in range(2):
         items = [*items, *(f"day {day}, {i}" for i in range(5 * day))]
         words = [None if word == day + 1 else word for word in words] + [100 + day]
         new_spec = spec_of(items, words)
@@ -261,7 +261,7 @@ def test_a_sequence_of_exports(tmp_path, tables, checked_by_one_process):
         (table,) = (v for v in model.variables if v.path == "embedding_item/embeddings")
         randomize(table, rng, [3, 17 + day])
         values = table.numpy()
-        values[200] = (0.0, -0.0, 0.0)[day]  # Equal numbers with other bytes.
+        values[200] = (0.0, -0.0)[day]  # Equal numbers with other bytes.
         table.assign(values)
         randomize(model.trainable_variables[-1], rng, ...)
         new = kd.export(model, new_spec, path, raw=True, tables=tables)
@@ -282,14 +282,14 @@ def test_a_sequence_of_exports(tmp_path, tables, checked_by_one_process):
         changed.append(of_item["changed"])
     loaded = tf.saved_model.load(str(made))
     assert set(loaded.signatures) == {"serving_default", "rank"}
-    assert changed == ([3, 3, 3] if tables == "float32" else [3, 2, 2])
+    assert changed == ([3, 3] if tables == "float32" else [3, 2])
     # From the first version to the last one, without those in between.
     numbers = versions(path)
     first = tmp_path / "first"
     shutil.copytree(path / str(numbers[0]), first / str(numbers[0]))
     delta = make_delta(path / str(numbers[0]), base, tmp_path / "all.delta")
     assert contents(apply_delta(first, delta)) == contents(base)
-    assert read_delta(delta)["values"]["word"] == {"new": 3, "removed": 3}
+    assert read_delta(delta)["values"]["word"] == {"new": 2, "removed": 2}
 
 
 def test_versions_of_different_models(tmp_path, checked_by_one_process):
