@@ -39,8 +39,8 @@ def gather_from_workers(data: bytes) -> list:
     strategy = tf.distribute.get_strategy()
     gather = lambda values: strategy.gather(tf.constant(values), axis=0).numpy()  # noqa: E731
     sizes = gather(np.array([len(data)], np.int64))
-    # TensorFlow gathers numbers of four bytes, not single bytes.
-    numbers = -(-sizes // 4)
-    together = gather(np.frombuffer(data.ljust(4 * -(-len(data) // 4), b"\0"), np.int32))
+    # TensorFlow gathers numbers of four bytes, not single bytes, and crashes if there are none.
+    numbers = sizes // 4 + 1
+    together = gather(np.frombuffer(data.ljust(4 * (len(data) // 4 + 1), b"\0"), np.int32))
     parts = np.split(together, np.cumsum(numbers)[:-1])
     return [part.tobytes()[:size] for part, size in zip(parts, sizes, strict=True)]

@@ -68,6 +68,7 @@ SLOW = (
     "tests/data/reading/test_pieces.py::test_several_files*[[].csv.zst]",
     "tests/data/store/test_feature_counts.py::test_counts_match_the_batches*",
     "tests/data/test_spark.py::*_spark*",
+    "tests/distributed/test_commands.py*",
     "tests/examples/*",
     "tests/features/test_position.py::test_a_resumed_run*",
     "tests/features/test_tables.py::test_export_with_a_shared_table*",

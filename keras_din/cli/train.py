@@ -1,12 +1,14 @@
 """Train a model on prepared data until validation no longer improves.
 
 The run's folder contains its arguments, its metrics by step and its weights. An interrupted run
-continues from its last evaluation with --resume. The model popularity, the smoothed click rate per
-item, is counted instead of trained; it ignores options for epochs and steps.
+continues from its last evaluation with --resume. With --workers, or the environment variable
+TF_CONFIG, several machines compute a part of each batch. The model popularity, the smoothed click
+rate per item, is counted instead of trained; it ignores options for epochs and steps.
 
   keras-din train data runs/din
   keras-din train data runs/base --model base --option pooling=sum --option dropout=0.3
   keras-din train data runs/din --resume
+  keras-din train data runs/din --workers 10.0.0.1:4000,10.0.0.2:4000 --index 0
 """
 
 import argparse
@@ -157,14 +159,34 @@ def add_arguments(parser):
         help="continue an interrupted run with its own options; options other than --epochs must "
         "be those of the run",
     )
+    parser.add_argument(
+        "--workers",
+        metavar="HOST:PORT,...",
+        help="train on several machines: the address of each worker, the same on all of them; the "
+        "first one writes the run, whose folder all must share (default: those of the environment "
+        "variable TF_CONFIG)",
+    )
+    parser.add_argument(
+        "--index", type=int, metavar="I", help="with --workers: the number of this one, from 0"
+    )
     parser.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
 
 
 def run(options) -> None:
     """Trains the model and prints the metrics of the best weights."""
     builder_options = dict(map(_option, options.option))  # Before the slow imports.
+    from keras_din.distributed import connect, is_chief, scope_of
+
+    strategy = connect(getattr(options, "workers", None), getattr(options, "index", None))
+    with scope_of(strategy):
+        run = _train(options, builder_options, quiet=options.quiet or not is_chief())
+        if is_chief():
+            _report(run, options)
+
+
+def _train(options, builder_options: dict, quiet: bool):
     from keras_din.data import PreparedData
-    from keras_din.training import check_resumed, run_click_rates, train
+    from keras_din.training import check_resumed, train
 
     given = {name: value for name, value in vars(options).items() if name in _ARGUMENTS}
     if builder_options:
@@ -172,14 +194,19 @@ def run(options) -> None:
     data = PreparedData.load(options.data)
     if options.resume:  # Only here are options known that were given with their default value.
         check_resumed(options.run, given)
-    run = train(
+    return train(
         data,
         options.run,
         **given,
         data_folder=options.data,
         resume=options.resume,
-        verbose=0 if options.quiet else "auto",
+        verbose=0 if quiet else "auto",
     )
+
+
+def _report(run, options) -> None:
+    from keras_din.training import run_click_rates
+
     result, rates = run.result, run_click_rates(run)
     rows = {part: result[part] for part in ("valid", "test") if part in result}
     if "prior_strength" in result:

@@ -1,16 +1,17 @@
 """The workers of a cluster, from arguments or from the environment variable `TF_CONFIG`."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 __all__ = ["TF_CONFIG", "Cluster", "read_cluster"]
 
 TF_CONFIG = "TF_CONFIG"
 
 
-class Cluster(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Cluster:
     """The workers, and which one this process is.
 
     Attributes:

@@ -80,13 +80,13 @@ def fit(
             shuffle=False,
             verbose=verbose,
         )
+    strategy = model.distribute_strategy if strategy is None else strategy
     if strategy.num_replicas_in_sync > count:
         raise ValueError(
             "Each worker must have one device: start one process per GPU, with its own "
             f"CUDA_VISIBLE_DEVICES. Received: {strategy.num_replicas_in_sync} devices of {count} "
             "workers."
         )
-    strategy = model.distribute_strategy if strategy is None else strategy
     dataset = dataset_fn((index, count))
     for spec in specs_of(dataset):
         check_fingerprint(model, spec, "`dataset_fn`")

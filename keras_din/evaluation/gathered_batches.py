@@ -1,6 +1,7 @@
 """The predictions of all workers of a cluster, in the order of the dataset."""
 
 import io
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def gather_batches(batches: list) -> list:
 
 
 def _encode(batches: list) -> bytes:
-    arrays = {"rows": np.array([len(sizes) for *_, sizes in batches], np.int64)}
+    arrays: dict[str, Any] = {"rows": np.array([len(sizes) for *_, sizes in batches], np.int64)}
     if batches:
         arrays["candidates"] = np.array([sizes.sum() for *_, sizes in batches], np.int64)
         arrays["sizes"] = np.concatenate([sizes for *_, sizes in batches])

@@ -2,10 +2,12 @@
 
 import keras
 
+from keras_din.distributed import fit
 from keras_din.evaluation import averaged_weights, averages_weights
 from keras_din.training.progress import Progress, write_checkpoint
 from keras_din.training.run_evaluation import RunEvaluation
 from keras_din.training.run_folder import BEST, save_model, write_metrics
+from keras_din.workers import is_chief
 
 
 def fit_epochs(
@@ -21,8 +23,8 @@ def fit_epochs(
 
     Args:
         model: The model of a new run or of the checkpoint.
-        dataset: The training part. Its first iteration must be the epoch `progress.epochs`. It is
-            iterated once per epoch.
+        dataset: The training part; of several workers, the part of this worker. Its first iteration
+            must be the epoch `progress.epochs`. It is iterated once per epoch.
         evaluation: The evaluation on validation, or `None`.
         folder: The folder of the run.
         arguments: The arguments of the run.
@@ -34,18 +36,25 @@ def fit_epochs(
     while progress.epochs < arguments["epochs"]:
         if evaluation is not None and evaluation.is_over(progress.epochs, arguments["patience"]):
             break
-        model.fit(
-            dataset.skip(progress.steps) if progress.steps else dataset,
+        rest = dataset.skip(progress.steps) if progress.steps else dataset
+        fit(
+            model,
+            _batches(rest),
             initial_epoch=progress.epochs,
             epochs=arguments["epochs"],  # For the progress bar. `recorder` stops after one epoch.
             callbacks=callbacks,
-            shuffle=False,
             verbose=verbose,
         )
 
 
+def _batches(dataset):
+    return lambda shard: dataset
+
+
 class _Recorder(keras.callbacks.Callback):
     """Writes the files of a run during one epoch, and stops training after it.
+
+    Of several workers only the chief writes.
 
     In the list of callbacks it must follow the evaluation, to save the evaluated weights.
     """
@@ -98,7 +107,8 @@ class _Recorder(keras.callbacks.Callback):
         self.recorded = len(rows)
         if len(rows) == 1 or rows[-1]["step"] == self.evaluation.best_step:
             self._save_best()
-        write_metrics(self.folder, rows)
+        if is_chief():
+            write_metrics(self.folder, rows)
         return True
 
     def _save_best(self):

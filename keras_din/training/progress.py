@@ -9,6 +9,7 @@ import numpy as np
 from keras_din.atomic_write import atomic_file
 from keras_din.monitor import Best
 from keras_din.training.run_folder import PROGRESS, read_json, save_model, write_json
+from keras_din.workers import is_chief
 
 
 @dataclasses.dataclass
@@ -42,6 +43,8 @@ def read_progress(folder: pathlib.Path) -> Progress:
 def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progress, best) -> None:
     """Writes the model and the progress. A run that is killed later resumes from this point.
 
+    Of several workers all must call it, and only the chief writes.
+
     Args:
         folder: The folder of the run.
         model: The model in training.
@@ -52,6 +55,8 @@ def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progres
     if progress.steps:
         name += f"-step-{progress.steps:06d}"
     save_model(model, folder / f"{name}.keras")
+    if not is_chief():
+        return
     progress.best, arrays = best.state() if best is not None else ({}, {})
     if arrays:
         with atomic_file(folder / f"{name}.npz") as path:

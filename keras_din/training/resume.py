@@ -6,6 +6,7 @@ import pathlib
 from keras_din.checks import json_values, local_path
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.training.run_folder import RUN, read_run, write_json
+from keras_din.workers import is_chief
 
 
 def resume_arguments(
@@ -35,7 +36,8 @@ def resume_arguments(
     run_arguments = {name: defaults[name] for name in arguments} | check_resumed(folder, given)
     if epochs is not None and epochs > run_arguments["epochs"]:
         run_arguments = run_arguments | {"epochs": epochs}
-        write_json(folder / RUN, content | {"arguments": run_arguments})
+        if is_chief():
+            write_json(folder / RUN, content | {"arguments": run_arguments})
     return run_arguments
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import tempfile
 
 import keras
 
@@ -10,6 +11,7 @@ from keras_din.atomic_write import atomic_file
 from keras_din.losses.of_labels import CROSSENTROPY
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.version import __version__
+from keras_din.workers import is_chief
 
 RUN, PROGRESS, RESULT = "run.json", "progress.json", "result.json"
 SPEC, METRICS, BEST = "spec.json", "metrics.csv", "best.keras"
@@ -122,9 +124,14 @@ def save_spec(spec, file: pathlib.Path) -> None:
 
 
 def save_model(model: keras.Model, file: pathlib.Path) -> None:
-    """Saves a model as `.keras`."""
-    with atomic_file(file) as path:
-        model.save(path)
+    """Saves a model as `.keras`. Of several workers all must call it, and only the chief writes."""
+    if is_chief():
+        with atomic_file(file) as path:
+            model.save(path)
+        return
+    # Saving creates variables, and their values are sent to all workers.
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(pathlib.Path(folder) / file.name)
 
 
 def write_json(file: pathlib.Path, content, indent: int | None = 1) -> None:

@@ -15,6 +15,7 @@ from keras_din.checks import (
     positive_integer,
     positive_number,
 )
+from keras_din.distributed import lost_workers_reported
 from keras_din.evaluation import evaluate, number
 from keras_din.losses.of_labels import CROSSENTROPY, RANKING
 from keras_din.models import MODELS
@@ -39,6 +40,8 @@ from keras_din.training.run_folder import (
     write_metrics,
     write_run,
 )
+from keras_din.training.several_workers import check_same_run, wait_for_file
+from keras_din.workers import is_chief, worker_of
 
 if TYPE_CHECKING:
     from keras_din.data import PreparedData
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 _EPOCHS = 10
 
 
+@lost_workers_reported()
 def train(
     data: "PreparedData",
     folder: str | os.PathLike,
@@ -83,6 +87,11 @@ def train(
     With `calibrate` also the files of `calibrate_run`.
     If the process is killed, `resume=True` continues from the last checkpoint. The weights at the
     end are the same as without the interruption.
+
+    In the scope of a strategy of several workers (see `keras_din.distributed.connect`), all of them
+    call `train` with the same arguments. Each step computes the parts of a batch on all workers, so
+    the weights are those of one process, up to rounding. The folder must be on a file system that
+    all workers share; the first worker writes it. Workers do not calibrate.
 
     Metrics and exports of a run use click rates of the log: `positive_weight` and the rate of
     `data.downsample_negatives`, which are in `run.json`, are undone.
@@ -210,17 +219,21 @@ def train(
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)
-        removed = remove_calibration(folder)
+        removed = remove_calibration(folder) if is_chief() else False
         if removed and not arguments["calibrate"] and verbose:
             print("The calibration of the run was removed: calibrate the run again.", flush=True)
     else:
         check_new(folder)
         progress = Progress()
+    check_same_run(data, arguments)
     check_ranking(data, arguments)
     is_counted = arguments["model"] == POPULARITY
     if "valid" in data.parts and not resume:
         arguments["monitor"] = choose_monitor(
-            arguments["monitor"], data.spec, data.parts["valid"], verbose=not is_counted
+            arguments["monitor"],
+            data.spec,
+            data.parts["valid"],
+            verbose=is_chief() and not is_counted,
         )
     datasets = {
         part: _dataset(data, part, arguments) for part in ("valid", "test") if part in data.parts
@@ -229,20 +242,30 @@ def train(
     if is_counted:
         network, result["prior_strength"] = count_popularity(data, arguments)
     else:
-        rows = _dataset(data, "train", arguments, shuffle=True, first_epoch=progress.epochs)
+        rows = _dataset(
+            data,
+            "train",
+            arguments,
+            shuffle=True,
+            first_epoch=progress.epochs,
+            shard=worker_of(),
+        )
         has_checkpoint = progress.checkpoint is not None
         network = (
             load_checkpoint(folder, progress) if has_checkpoint else build_model(data, arguments)
         )
-    if not resume:  # Only after all checks, so that a call that raises creates no folder.
+    # Only after all checks, so that a call that raises creates no folder.
+    if not resume and is_chief():
         write_run(folder, data, arguments, data_folder)
     if is_counted:
         save_model(network, folder / BEST)
     else:
         evaluation = _evaluation(datasets.get("valid"), folder, arguments, progress, verbose)
         fit_epochs(network, rows, evaluation, folder, arguments, progress, verbose)
-        if evaluation is not None and (notice := evaluation.notice_of_best("")):
+        notice = evaluation.notice_of_best("") if evaluation is not None else None
+        if notice and is_chief():
             print(notice, flush=True)
+        wait_for_file(folder / BEST)
         network = keras.saving.load_model(folder / BEST)
     result = {"best_step": number(network.optimizer.iterations)} | result
     if arguments.get("label_weights", FIXED) == UNCERTAINTY:  # Older runs have no such argument.
@@ -250,7 +273,8 @@ def train(
     result |= {part: evaluate(network, dataset) for part, dataset in datasets.items()}
     if is_counted and "valid" in result:
         write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
-    write_json(folder / RESULT, result)
+    if is_chief():
+        write_json(folder / RESULT, result)
     run = Run(folder, network, data.spec, result)
     if arguments["calibrate"] is None:
         return run
@@ -284,7 +308,7 @@ def _evaluation(valid, folder, arguments, progress, verbose) -> RunEvaluation | 
         monitor=f"val_{arguments['monitor']}",
         evaluate_freq=arguments["evaluate_freq"],
         use_ema=arguments["ema_momentum"] > 0,
-        verbose=verbose != 0,
+        verbose=verbose != 0 and is_chief(),
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_din.distributed import read_cluster
+from keras_din.distributed import Cluster, read_cluster
 
 TWO = ["10.0.0.1:4000", "host:4001"]
 
@@ -21,7 +21,7 @@ def config(monkeypatch, cluster, kind="worker", index=0):
 
 def test_arguments():
     cluster = read_cluster(TWO, 1)
-    assert cluster == read_cluster("10.0.0.1:4000,host:4001", 1) == (tuple(TWO), 1)
+    assert cluster == read_cluster("10.0.0.1:4000,host:4001", 1) == Cluster(tuple(TWO), 1)
     assert cluster.address == ("host", 4001)
     assert read_cluster("[::1]:4000", 0).address == ("::1", 4000)
     content = {"cluster": {"worker": TWO}, "task": {"type": "worker", "index": 1}}
@@ -36,12 +36,12 @@ def test_no_cluster(monkeypatch):
 
 def test_environment(monkeypatch):
     config(monkeypatch, {"worker": TWO}, index=1)
-    assert read_cluster() == (tuple(TWO), 1)
-    assert read_cluster(["other:1"], 0) == (("other:1",), 0)
+    assert read_cluster() == Cluster(tuple(TWO), 1)
+    assert read_cluster(["other:1"], 0) == Cluster(("other:1",), 0)
     config(monkeypatch, {"chief": TWO[:1], "worker": TWO[1:]}, "chief")
-    assert read_cluster() == (tuple(TWO), 0)
+    assert read_cluster() == Cluster(tuple(TWO), 0)
     config(monkeypatch, {"chief": TWO[:1], "worker": TWO[1:]}, "worker")
-    assert read_cluster() == (tuple(TWO), 1)
+    assert read_cluster() == Cluster(tuple(TWO), 1)
 
 
 @pytest.mark.parametrize(

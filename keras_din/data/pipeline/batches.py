@@ -52,7 +52,8 @@ def dataset(
         samples: The `Samples`.
         batch_size: Rows per batch; with `by_request`, requests per batch.
         shuffle: Whether each epoch has its own order, which depends only on `(seed, epoch)`. Every
-            iterator that is read counts as an epoch.
+            iterator that is read counts as an epoch. (Under a `tf.distribute` strategy, `fit` of a
+            Keras model that is no `CTRModel` reads one before the first epoch.)
         seed: Seed of the orders.
         by_request: Whether a row is a request with all its candidates.
         batch_by: `"user"` for losses that rank the rows of one user, such as

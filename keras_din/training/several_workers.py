@@ -1,0 +1,51 @@
+"""A run of several workers: checks that all of them train the same run."""
+
+import json
+import pathlib
+
+from keras_din.training.data_fingerprint import fingerprint
+from keras_din.workers import gather_from_workers, worker_of
+
+__all__ = ["check_same_run", "wait_for_file"]
+
+
+def check_same_run(data, arguments: dict) -> None:
+    """Waits until all workers have checked their arguments, and compares these and the data.
+
+    Raises:
+        ValueError: If a worker has other data or arguments, or if an argument cannot be used with
+            several workers.
+    """
+    index, count = worker_of()
+    if count == 1:
+        return
+    for name, wrong in (("model", "popularity"), ("calibrate", arguments["calibrate"])):
+        if wrong is not None and arguments[name] == wrong:
+            raise ValueError(
+                f"`{name}` must be another one with several workers: {wrong!r} is computed by one "
+                f"process. Received: {name}={wrong!r} and {count} workers."
+            )
+    own = {"arguments": arguments, "data": fingerprint(data)}
+    text = json.dumps(own, sort_keys=True, default=str).encode()
+    for other, received in enumerate(gather_from_workers(text)):
+        if received != text:
+            raise ValueError(
+                "All workers must have the same arguments and the same data. Received: "
+                f"{text.decode()} on worker {index} and {received.decode()} on worker {other}."
+            )
+
+
+def wait_for_file(file: pathlib.Path) -> None:
+    """Waits until the chief has written a file that all workers read next.
+
+    Raises:
+        FileNotFoundError: If this worker does not find it.
+    """
+    if worker_of()[1] == 1:
+        return
+    gather_from_workers(b"")
+    if not file.is_file():
+        raise FileNotFoundError(
+            "The folder of a run must be on a file system that all workers share. "
+            f"Received: {file.parent}, without the file {file.name!r} that the chief wrote."
+        )
