@@ -69,6 +69,7 @@ SLOW = (
     "tests/data/store/test_feature_counts.py::test_counts_match_the_batches*",
     "tests/data/test_spark.py::*_spark*",
     "tests/distributed/test_commands.py*",
+    "tests/distributed/test_fit.py::test_two_workers_equal_one",
     "tests/examples/*",
     "tests/features/test_position.py::test_a_resumed_run*",
     "tests/features/test_tables.py::test_export_with_a_shared_table*",
