@@ -45,10 +45,13 @@ class PartOfLog:
     Args:
         kinds: Name of a column -> `"numeric"` or `"categorical"`, its kind in the whole log.
         placeholders: Whether times such as 0 and -1 are placeholders for a missing time.
+        times_are_numbers: Whether text in the column of times is numbers. `None`: the majority
+            of the rows decides.
     """
 
     kinds: dict
     placeholders: bool
+    times_are_numbers: bool | None = None
 
 
 class ImpressionLog(NamedTuple):
@@ -210,6 +213,7 @@ def read_impressions(
         time_unit=time_unit,
         time_format=time_format,
         placeholders=None if part_of_log is None else part_of_log.placeholders,
+        times_are_numbers=None if part_of_log is None else part_of_log.times_are_numbers,
         label_map=label_map,
         duplicates=opened.duplicates,
         not_compared=[split] if isinstance(split, str) and split not in columns.to_read else [],

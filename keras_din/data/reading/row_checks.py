@@ -150,16 +150,18 @@ class RowChecks:
         time_unit: str,
         time_format: str | None,
         placeholders: bool | None = None,
+        are_numbers: bool | None = None,
     ) -> tuple:
         """Sets aside rows whose time is invalid or a placeholder; see `to_microseconds`.
 
-        `placeholders` is `expected` of `find_placeholders`.
+        `placeholders` is `expected` of `find_placeholders`, and `are_numbers` that of
+        `to_microseconds`.
 
         Returns:
             `(times, unit)`: int64 `(rows,)`, and the detected unit.
         """
         values = self._frame[name]
-        times, known, unit = to_microseconds(name, values, time_unit, time_format)
+        times, known, unit = to_microseconds(name, values, time_unit, time_format, are_numbers)
         what = "a whole number, as an order is" if unit == ORDER else "a time"
         self.set_aside(~known, f"{name!r} is not {what}", name)
         wrong = values[~known & ~is_missing(values)]

@@ -301,6 +301,7 @@ def clean_events(
     time_unit: str = "auto",
     time_format: str | None = None,
     placeholders: bool | None = None,
+    times_are_numbers: bool | None = None,
     label_map: dict | None = None,
     duplicates: str | None = "keep",
     not_compared=(),
@@ -327,6 +328,8 @@ def clean_events(
         time_format: Format of times, see `to_microseconds`.
         placeholders: For a part of a log, whether the whole log has placeholders for a missing
             time, see `find_placeholders`.
+        times_are_numbers: For a part of a log, whether text in the times of the whole log is
+            numbers, see `to_microseconds`.
         label_map: Values of the labels -> 0 or 1, see `to_labels`, or column -> such a dict.
         duplicates: Whether to `"keep"` or `"drop"` rows that repeat an earlier row in every
             column of `frame`. `None` drops them too, and counts them as bad rows.
@@ -349,7 +352,9 @@ def clean_events(
     one_of("duplicates", duplicates, (None, "keep", "drop"))
     checks = RowChecks(frame, label_map, rules)
     found = checks.check_values([user, time, *labels, *required], labels)
-    times, unit = checks.check_times(time, time_unit, time_format, placeholders)
+    times, unit = checks.check_times(
+        time, time_unit, time_format, placeholders, times_are_numbers
+    )
     weights = None if weight is None else checks.check_weights(weight)
     checks.check_labels(found)
 

@@ -30,7 +30,13 @@ _UTC = r"\s+(?:UTC|GMT)\s*$"  # The notation of BigQuery.
 _ZONE = r"(?:[zZ]|\d[Tt ]\d.*[+-]\d\d(?::?\d\d)?)\s*$"  # The day of a date is no zone.
 
 
-def to_microseconds(name: str, values, unit: str = "auto", time_format: str | None = None):
+def to_microseconds(
+    name: str,
+    values,
+    unit: str = "auto",
+    time_format: str | None = None,
+    are_numbers: bool | None = None,
+):
     """Converts times to microseconds.
 
     Args:
@@ -42,6 +48,7 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
             `"order"` is for whole numbers that are not times; they stay unchanged.
         time_format: The format of strings and of numbers such as 20220408, see
             `datetime.strptime`: `"%Y%m%d"`. Times are UTC if the format has no zone.
+        are_numbers: Whether text is numbers. By default, the majority of the values decides.
 
     Returns:
         `(microseconds, known, unit)`: int64 `(rows,)`; bool `(rows,)`, `False` where a value is
@@ -66,7 +73,7 @@ def to_microseconds(name: str, values, unit: str = "auto", time_format: str | No
         return *_from_dates(_by_format(name, values, time_format)), "date"
     if is_text:
         known = values[~is_missing(values)]
-        if not _are_mostly_numbers(known):
+        if not (_are_mostly_numbers(known) if are_numbers is None else are_numbers):
             return *_from_dates(_from_strings(values)), "date"
         values = pd.to_numeric(values, errors="coerce")
         if values.dtype.kind == "f" and known.astype(str).str.fullmatch(r"\d{20}").all():
@@ -133,6 +140,21 @@ def has_placeholders(times, counts, unit: str) -> bool:
     middle = [(before[-1] - 1) // 2, before[-1] // 2]
     low, high = times[order][np.searchsorted(before, middle, side="right")]
     return bool(np.mean([low, high]) >= _YEAR_1980)
+
+
+def are_numbers(values, counts) -> bool:
+    """Whether most of counted times are numbers or text of numbers, see `to_microseconds`.
+
+    Args:
+        values: Distinct times `(times,)`.
+        counts: How often each occurs, `(times,)`.
+    """
+    values, counts = to_plain_series(values).reset_index(drop=True), np.asarray(counts)
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return False
+    known = ~is_missing(values)
+    numbers = pd.to_numeric(values, errors="coerce").notna() & known
+    return bool(2 * counts[numbers].sum() > counts[known].sum())
 
 
 def placeholder_remedy(unit: str) -> str:

@@ -208,10 +208,9 @@ def _check_rows(
     aside: dict[str, dict] = {reason: dict(found) for reason, found in bad.items()}
     for header in headers:
         for reason, found in header["aside"].items():
-            if reason in aside:
-                aside[reason]["rows"] += found["rows"]
-            else:
-                aside[reason] = dict(found)
+            both = [found, *([aside[reason]] if reason in aside else [])]
+            first = min(both, key=lambda each: each["first_line"])
+            aside[reason] = first | {"rows": sum(each["rows"] for each in both)}
     drops = headers[0]["duplicates"] == "drop"
     limited = {
         reason: each for reason, each in aside.items() if not (drops and _DUPLICATE in reason)

@@ -12,7 +12,13 @@ from keras_din.data.prepare.read_impressions import PartOfLog, columns_of_impres
 from keras_din.data.prepare.split import LastFraction
 from keras_din.data.prepare.split_rows import use_order_unit
 from keras_din.data.reading.column_types import kinds_of
-from keras_din.data.reading.times import ORDER, UNITS, has_placeholders, to_microseconds
+from keras_din.data.reading.times import (
+    ORDER,
+    UNITS,
+    are_numbers,
+    has_placeholders,
+    to_microseconds,
+)
 from keras_din.data.sharded.fit_spec import fit_spec
 from keras_din.data.sharded.shard_plan import ShardPlan, make_plan
 
@@ -51,14 +57,15 @@ def log_facts(arguments: ImpressionArguments, found: dict, times: pd.Series) -> 
         for name, facts in found.items()
         if name in declared and facts["type"] in ("numeric", "categorical")
     }
-    unit, placeholders = opened.time_unit, False
+    unit, placeholders, numbers = opened.time_unit, False, None
     if len(times):
         values = pd.Series(times.index.array)
-        at, known, unit = to_microseconds(opened.time, values, unit, arguments.time_format)
+        numbers = are_numbers(values, times.to_numpy())
+        at, known, unit = to_microseconds(opened.time, values, unit, arguments.time_format, numbers)
         placeholders = has_placeholders(at[known], times.to_numpy()[known], unit)
     is_given = opened.time_unit != "auto" or arguments.time_format is not None
     unit = unit if unit in (*UNITS, ORDER) else "auto"
-    return LogFacts(arguments, PartOfLog(kinds, placeholders and not is_given), unit)
+    return LogFacts(arguments, PartOfLog(kinds, placeholders and not is_given, numbers), unit)
 
 
 def learn_plan(

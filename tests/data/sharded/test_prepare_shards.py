@@ -153,6 +153,40 @@ def test_placeholders_and_units_are_those_of_the_whole_log(tmp_path):
     assert_equal(tmp_path / "data", one, header)
 
 
+@pytest.mark.parametrize("are_numbers", [True, False])
+def test_times_are_numbers_or_dates_in_the_whole_log(tmp_path, are_numbers):
+    log = random_log(15)
+    others = log["who"] == log["who"].iloc[0]  # All rows of a user, who is most of a shard.
+    dates = others if are_numbers else ~others
+    text = pd.to_datetime(log["at"], unit="s").astype(str)
+    log["at"] = np.where(dates, text, log["at"].astype(str))
+    one = kd.data.prepare_impressions(log, **COLUMNS, max_bad=0.2)
+    assert one.report["rows_aside"]["'at' is not a time"]["rows"] == (others & log["item"].notna()).sum()
+    header = kd.data.prepare_shards(log, tmp_path / "data", 12, **COLUMNS, max_bad=0.2)
+    assert header["rows_aside"] == one.report["rows_aside"]
+    assert_equal(tmp_path / "data", one, header)
+
+
+def test_the_majority_of_rows_decides_what_times_are(tmp_path):
+    log = random_log(16)
+    few = log["at"].rank(method="first") <= 40  # Many dates, which are equal.
+    log["at"] = np.where(few, log["at"].astype(str), "2026-11-20")
+    log.loc[log.index[-4:], "at"] = "2026-11-21"
+    options = COLUMNS | {"max_bad": 0.5, "split": kd.data.ByTime("2026-11-21")}
+    one = kd.data.prepare_impressions(log, **options)
+    header = kd.data.prepare_shards(log, tmp_path / "data", 4, **options)
+    assert_equal(tmp_path / "data", one, header)
+
+
+def test_the_first_bad_row_of_all_shards(tmp_path):
+    log = random_log(17)
+    log = pd.concat([log, log.iloc[:30]], ignore_index=True)
+    options = COLUMNS | {"duplicates": "drop", "max_bad": 0.2}
+    one = kd.data.prepare_impressions(log, **options)
+    header = kd.data.prepare_shards(log, tmp_path / "data", 6, **options)
+    assert header["rows_aside"] == one.report["rows_aside"]
+
+
 def test_a_log_with_an_order(tmp_path):
     log = random_log(8)
     log["at"] = np.random.default_rng(0).permutation(len(log)) // 2
