@@ -36,22 +36,18 @@ def atomic_folder(folder: str | os.PathLike, header: str, overwrite: bool = Fals
 
     Raises:
         FileExistsError: If the folder is not empty, and `overwrite` is not set or the folder is
-            not prepared data.
+            not prepared data; also if another process has written it meanwhile.
     """
     local_path("folder", folder)
     folder = pathlib.Path(os.path.realpath(folder))  # A link must not be replaced itself.
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        is_prepared_data = (folder / header).is_file()
-        if not (overwrite and is_prepared_data):
-            allowed = "prepared data, or a new or empty folder" if overwrite else "new or empty"
-            hint = " Pass overwrite=True to replace prepared data." if is_prepared_data else ""
-            raise FileExistsError(f"`folder` must be {allowed}. Received: {folder}.{hint}")
+    _check_replaceable(folder, header, overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
     sibling = lambda suffix: folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{suffix}")  # noqa: E731
     partial, old = sibling("partial"), sibling("old")
     try:
         partial.mkdir()
         yield partial
+        _check_replaceable(folder, header, overwrite)
         if folder.exists():
             os.rename(folder, old)
         os.rename(partial, folder)
@@ -62,3 +58,13 @@ def atomic_folder(folder: str | os.PathLike, header: str, overwrite: bool = Fals
         raise
     if old.exists():
         shutil.rmtree(old)
+
+
+def _check_replaceable(folder: pathlib.Path, header: str, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    is_prepared_data = (folder / header).is_file()
+    if not (overwrite and is_prepared_data):
+        allowed = "prepared data, or a new or empty folder" if overwrite else "new or empty"
+        hint = " Pass overwrite=True to replace prepared data." if is_prepared_data else ""
+        raise FileExistsError(f"`folder` must be {allowed}. Received: {folder}.{hint}")

@@ -84,7 +84,7 @@ class IteratedTables:
         self, what: str, tables, open_table: Callable, started: tuple | None = None, is_one=False
     ):
         self.what, self._tables, self._open = what, tables, open_table
-        self._started, self._is_one = started, is_one
+        self._started, self.is_one = started, is_one
         first = next(iter(tables)) if started is None else started[0]
         self.names = list(open_table("table 1", first).names)
 
@@ -96,7 +96,7 @@ class IteratedTables:
         """The same with columns in memory, which can be read several times."""
         columns = list(dict.fromkeys(columns))
         tables = [piece.source.read(columns) for piece in self._pieces(columns)]
-        return IteratedTables(self.what, tables, self._open, is_one=self._is_one)
+        return IteratedTables(self.what, tables, self._open, is_one=self.is_one)
 
     def read(self, columns) -> pa.Table:
         """Reads all rows."""
@@ -108,7 +108,7 @@ class IteratedTables:
         check_columns(self.what, self.names, columns)
         pieces = read_arrow(self._pieces(columns), columns, only_utf8, columns)
         read = concat_pieces(pieces, columns, declared, named, 0, only_utf8)
-        return read._replace(files=None) if self._is_one else read
+        return read._replace(files=None) if self.is_one else read
 
     def raw_pieces(self, columns: list, text) -> Iterator[RowsOfFile]:
         """Yields the rows of each table, see `Pieces.raw_pieces`."""

@@ -352,9 +352,7 @@ def clean_events(
     one_of("duplicates", duplicates, (None, "keep", "drop"))
     checks = RowChecks(frame, label_map, rules)
     found = checks.check_values([user, time, *labels, *required], labels)
-    times, unit = checks.check_times(
-        time, time_unit, time_format, placeholders, times_are_numbers
-    )
+    times, unit = checks.check_times(time, time_unit, time_format, placeholders, times_are_numbers)
     weights = None if weight is None else checks.check_weights(weight)
     checks.check_labels(found)
 

@@ -13,6 +13,7 @@ from keras_din.data.reading.bad_rows import bad_lines, concat_bad_rows
 from keras_din.data.reading.column_types import from_csv, from_series
 from keras_din.data.reading.columns import check_exact_ids, check_written_ids, from_arrow
 from keras_din.data.reading.csv_file import CsvFile
+from keras_din.data.reading.file_lines import FileLines
 from keras_din.data.reading.iterated_tables import FrameSource, IteratedTables
 from keras_din.data.reading.one_type import check_types, to_one_type
 from keras_din.data.reading.pieces import DatesAndTextError, Piece, Pieces
@@ -45,11 +46,16 @@ class TypedPieces:
         declared: Name of a column -> its declared type, see `from_csv`.
         named: The columns that the user named in `categorical`.
 
-    `facts` is name of a column -> the facts of `from_csv` and `from_series`.
+    `facts` is name of a column -> the facts of `from_csv` and `from_series`. `files` is the
+    `FileLines` of several files after the pieces were read, or `None` if the table is one.
     """
 
     def __init__(self, source, columns: list, declared: dict, named=()):
-        self._source, self._columns = _in_pieces(as_source(source)), list(columns)
+        source = as_source(source)
+        self._are_several = isinstance(source, Pieces) or (
+            isinstance(source, IteratedTables) and not source.is_one
+        )
+        self._source, self._columns = _in_pieces(source), list(columns)
         self._text = {name for name in columns if declared.get(name, "number") != "number"}
         while True:
             types = {name: _ColumnType(name, declared.get(name), name in named) for name in columns}
@@ -61,16 +67,24 @@ class TypedPieces:
             except DatesAndTextError as error:
                 self._text.add(error.column)
         self._types = types
+        self.files: FileLines | None = None
         self.facts: dict[str, dict] = {}
         for name, each in types.items():
             self.facts[name] = each.finish()
 
     def __iter__(self) -> Iterator[TypedPiece]:
-        file, before, end = None, 0, 0
+        files: list[str] = []
+        rows: list[int] = []
+        starts: list[int] = []
+        before, end = 0, 0
         first = 1 if self._source.counts_lines else 0
         for read in self._source.raw_pieces(self._columns, self._text):
-            if read.file != file:
-                file, before = read.file, end
+            if not files or read.file != files[-1]:
+                before = end
+                files.append(read.file)
+                rows.append(0)
+                starts.append(before)
+            rows[-1] += read.rows
             end = max(end, before + read.lines_from(first))
             table = pa.table(
                 {name: self._types[name].convert(read.table[name]) for name in self._columns}
@@ -79,6 +93,8 @@ class TypedPieces:
             if read.bad is not None:
                 bad = concat_bad_rows(bad, read.bad.assign(line=read.bad["line"] + before))
             yield TypedPiece(table, np.asarray(read.lines, np.int64) + before, bad)
+        if self._are_several:
+            self.files = FileLines(files, rows, starts, first)
 
 
 def _in_pieces(source) -> Pieces | IteratedTables:

@@ -11,6 +11,7 @@ from keras_din.checks import local_path
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.split import PARTS
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
+from keras_din.data.reading.file_lines import FileLines
 from keras_din.data.sharded.prepare_shard import SHARD_HEADER
 from keras_din.data.sharded.shard_names import find_shards, shard_path, shards_of_users
 from keras_din.data.store.arrays import without_checks_of_values
@@ -68,9 +69,17 @@ def finish_shards(
 
 
 def write_header(
-    folder: pathlib.Path, max_bad: float, allow_empty_parts: bool, bad: dict | None = None
+    folder: pathlib.Path,
+    max_bad: float,
+    allow_empty_parts: bool,
+    bad: dict | None = None,
+    files: FileLines | None = None,
 ) -> dict:
-    """Same as `finish_shards`. `bad` are the counts of bad rows that are in no shard."""
+    """Same as `finish_shards`.
+
+    `bad` are the counts of bad rows that are in no shard. `files` are the lines of the files of the
+    log, if there are several.
+    """
     headers = [read_shard_header(path) for path in shard_paths(folder)]
     _check_hashes(folder, headers)
     for header in headers:
@@ -80,7 +89,8 @@ def write_header(
         for part in PARTS
         if any(part in header["rows"] for header in headers)
     }
-    aside = _check_rows(headers, rows, check_max_bad(max_bad), allow_empty_parts, bad or {})
+    max_bad = check_max_bad(max_bad)
+    aside = _check_rows(headers, rows, max_bad, allow_empty_parts, bad or {}, files)
     of_time = {word: [h[word] for h in headers if h[word] is not None] for word in _BOUNDS}
     header = {
         "format": _FORMAT,
@@ -202,7 +212,12 @@ def _check_shard(path: pathlib.Path, header: dict) -> None:
 
 
 def _check_rows(
-    headers: list, rows: dict, max_bad: float, allow_empty_parts: bool, bad: dict
+    headers: list,
+    rows: dict,
+    max_bad: float,
+    allow_empty_parts: bool,
+    bad: dict,
+    files: FileLines | None,
 ) -> dict:
     """Makes the checks of a whole log. Returns the counts of bad rows."""
     aside: dict[str, dict] = {reason: dict(found) for reason, found in bad.items()}
@@ -211,6 +226,9 @@ def _check_rows(
             both = [found, *([aside[reason]] if reason in aside else [])]
             first = min(both, key=lambda each: each["first_line"])
             aside[reason] = first | {"rows": sum(each["rows"] for each in both)}
+    for found in aside.values() if files is not None else ():
+        place = files.place(found["first_line"])
+        found |= {f"first_{word}": value for word, value in place.items()}
     drops = headers[0]["duplicates"] == "drop"
     limited = {
         reason: each for reason, each in aside.items() if not (drops and _DUPLICATE in reason)

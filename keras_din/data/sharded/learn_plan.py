@@ -17,6 +17,7 @@ from keras_din.data.reading.times import (
     UNITS,
     are_numbers,
     has_placeholders,
+    time_remedy,
     to_microseconds,
 )
 from keras_din.data.sharded.fit_spec import fit_spec
@@ -62,6 +63,13 @@ def log_facts(arguments: ImpressionArguments, found: dict, times: pd.Series) -> 
         values = pd.Series(times.index.array)
         numbers = are_numbers(values, times.to_numpy())
         at, known, unit = to_microseconds(opened.time, values, unit, arguments.time_format, numbers)
+        if not known.any():
+            what = "whole numbers, as an order is" if unit == ORDER else "times"
+            remedy = "" if unit == ORDER else f" {time_remedy(values, arguments.time_format)}"
+            raise ValueError(
+                f"Column {opened.time!r} must hold {what}. "
+                f"Received: none, but {values.iloc[0]!r} for example.{remedy}"
+            )
         placeholders = has_placeholders(at[known], times.to_numpy()[known], unit)
     is_given = opened.time_unit != "auto" or arguments.time_format is not None
     unit = unit if unit in (*UNITS, ORDER) else "auto"

@@ -14,6 +14,7 @@ from keras_din.data.prepare.day import save_bad_rows
 from keras_din.data.prepare.encode_impressions import encode_impressions
 from keras_din.data.prepare.read_impressions import PartOfLog, read_impressions
 from keras_din.data.reading.bad_rows import bad_lines
+from keras_din.data.reading.file_lines import FileLines, with_files
 from keras_din.data.reading.row_checks import NoGoodRowsError
 from keras_din.data.reading.source import Table, to_frame
 from keras_din.data.sharded.shard_names import shard_path, shards_of_users
@@ -24,6 +25,7 @@ from keras_din.version import __version__
 __all__ = ["prepare_shard"]
 
 SHARD_HEADER = "shard.json"
+BAD_ROWS = "bad_rows.csv"
 
 
 def prepare_shard(
@@ -86,7 +88,11 @@ def prepare_shard(
 
 
 def write_shard(
-    rows: pd.DataFrame, path: pathlib.Path, index: int, plan: ShardPlan
+    rows: pd.DataFrame,
+    path: pathlib.Path,
+    index: int,
+    plan: ShardPlan,
+    files: FileLines | None = None,
 ) -> pathlib.Path:
     """Prepares and writes a shard, see `prepare_shard`.
 
@@ -95,6 +101,7 @@ def write_shard(
         path: The folder of the shard.
         index: The number of the shard.
         plan: What all shards have in common.
+        files: The lines of the files of the log, if there are several, for the bad rows.
     """
     _check_users(rows, index, plan)
     header = {
@@ -131,8 +138,8 @@ def write_shard(
         with atomic_folder(path, SHARD_HEADER) as partial:
             if data is not None:
                 data.save(partial)
-            else:
-                save_bad_rows(bad, partial / "bad_rows.csv")
+            if bad is not None:
+                save_bad_rows(with_files(bad, files), partial / BAD_ROWS)
             text = json.dumps(header, indent=1, ensure_ascii=False)
             (partial / SHARD_HEADER).write_text(text, encoding="utf-8")
     except OSError:

@@ -15,12 +15,13 @@ from keras_din.data.prepare.read_impressions import columns_of_impressions
 from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.reading.bad_rows import bad_lines, concat_bad_rows
 from keras_din.data.reading.columns import from_arrow
+from keras_din.data.reading.file_lines import with_files
 from keras_din.data.reading.table import declared_types
 from keras_din.data.reading.typed_pieces import TypedPieces
 from keras_din.data.sharded.count_rows import add_counts, add_times, count_rows, count_times
 from keras_din.data.sharded.finish_shards import HEADER, write_header
 from keras_din.data.sharded.learn_plan import learn_plan, log_facts
-from keras_din.data.sharded.prepare_shard import write_shard
+from keras_din.data.sharded.prepare_shard import BAD_ROWS, write_shard
 from keras_din.data.sharded.rows_of_shards import RowsOfShards
 from keras_din.data.sharded.shard_names import shard_path
 from keras_din.data.sharded.shard_plan import check_options
@@ -28,7 +29,6 @@ from keras_din.data.sharded.shard_plan import check_options
 __all__ = ["prepare_shards"]
 
 _ROWS = ".rows"
-_BAD_ROWS = "bad_rows.csv"
 
 
 def prepare_shards(
@@ -87,7 +87,7 @@ def prepare_shards(
         rows_folder = partial / _ROWS
         rows_folder.mkdir()
         rows = RowsOfShards(rows_folder, shards, arguments.user)
-        facts, bad = _route(source, arguments, rows)
+        facts, bad, files = _route(source, arguments, rows)
         plan = learn_plan(
             facts,
             shards,
@@ -95,18 +95,19 @@ def prepare_shards(
             lambda *known: add_counts([count_rows(rows.read(i), *known) for i in range(shards)]),
         )
         for index in range(shards):
-            write_shard(rows.read(index), shard_path(partial, index, shards), index, plan)
+            write_shard(rows.read(index), shard_path(partial, index, shards), index, plan, files)
         shutil.rmtree(rows_folder)
-        save_bad_rows(bad, partial / _BAD_ROWS)
-        counts = _count_bad_rows(bad)
-        return write_header(partial, arguments.max_bad, arguments.allow_empty_parts, counts)
+        save_bad_rows(with_files(bad, files), partial / BAD_ROWS)
+        checks = arguments.max_bad, arguments.allow_empty_parts
+        return write_header(partial, *checks, _count_bad_rows(bad), files)
 
 
 def _route(source, arguments: ImpressionArguments, rows: RowsOfShards) -> tuple:
     """Reads the log in pieces and writes each row to the file of its shard.
 
     Returns:
-        `(facts, bad)`: the `LogFacts`, and the bad rows that are in no shard.
+        `(facts, bad, files)`: the `LogFacts`, the bad rows that are in no shard, and the lines of
+        several files, or `None`.
     """
     opened, given = columns_of_impressions(arguments), arguments
     reading = opened.columns.reading
@@ -122,7 +123,7 @@ def _route(source, arguments: ImpressionArguments, rows: RowsOfShards) -> tuple:
         times.append(from_arrow(piece.table[opened.time]).value_counts(sort=False))
         bad = concat_bad_rows(bad, piece.bad)
     facts = log_facts(dataclasses.replace(arguments, split=split), pieces.facts, add_times(times))
-    return facts, bad
+    return facts, bad, pieces.files
 
 
 def _count_bad_rows(bad: pd.DataFrame) -> dict:

@@ -124,9 +124,15 @@ def test_files_are_read_in_pieces(tmp_path, write):
     one = kd.data.prepare_impressions(source, **options)
     header = kd.data.prepare_shards(source, tmp_path / "data", 3, **options)
     assert_equal(tmp_path / "data", one, header)
+    assert header["rows_aside"] == one.report["rows_aside"]
     aside = one.report["rows_aside"].get("wrong number of fields", {}).get("rows", 0)
     bad = tmp_path / "data" / "bad_rows.csv"
     assert aside == (len(pd.read_csv(bad)) if bad.is_file() else 0)
+    in_shards = [pd.read_csv(path) for path in (tmp_path / "data").rglob("bad_rows.csv")]
+    places = [name for name in ("line", "file", "reason") if name in one.bad_rows]
+    found = pd.concat(in_shards)[places].sort_values(places[::-1], ignore_index=True)
+    expected = one.bad_rows[places].sort_values(places[::-1], ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 
 
 def test_text_in_one_file_is_text_in_all(tmp_path):
@@ -161,7 +167,10 @@ def test_times_are_numbers_or_dates_in_the_whole_log(tmp_path, are_numbers):
     text = pd.to_datetime(log["at"], unit="s").astype(str)
     log["at"] = np.where(dates, text, log["at"].astype(str))
     one = kd.data.prepare_impressions(log, **COLUMNS, max_bad=0.2)
-    assert one.report["rows_aside"]["'at' is not a time"]["rows"] == (others & log["item"].notna()).sum()
+    assert (
+        one.report["rows_aside"]["'at' is not a time"]["rows"]
+        == (others & log["item"].notna()).sum()
+    )
     header = kd.data.prepare_shards(log, tmp_path / "data", 12, **COLUMNS, max_bad=0.2)
     assert header["rows_aside"] == one.report["rows_aside"]
     assert_equal(tmp_path / "data", one, header)
@@ -248,6 +257,15 @@ def test_a_log_without_good_rows(tmp_path, split):
     log = random_log(12).assign(click=7)
     with pytest.raises(ValueError, match="The log must hold at least one good row"):
         kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS, split=split)
+
+
+def test_a_log_whose_times_need_a_format(tmp_path):
+    log = random_log(18)
+    log["at"] = pd.to_datetime(log["at"], unit="s").dt.strftime("%d/%m/%Y")
+    with pytest.raises(ValueError, match=r"'at' must hold times.*Name their format, `time_format="):
+        kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS)
+    with pytest.raises(ValueError, match="'at' must hold whole numbers, as an order is"):
+        kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS | {"time": None, "order": "at"})
 
 
 def test_a_split_without_training_rows(tmp_path):
