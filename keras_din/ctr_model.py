@@ -285,7 +285,7 @@ class CTRModel(keras.Model):
             self._check_groups(validation_data)
         self._has_groups = self._check_groups(x, y)
         _refuse_class_weight(arguments.get("class_weight"))
-        _check_negative_rate(self.loss, negative_rate_of(x))
+        check_negative_rate(self.loss, negative_rate_of(x))
         with self._functions_dropped_after_an_error():
             self._build_optimizer()
             return super().fit(x, y, *args, **kwargs)
@@ -569,7 +569,7 @@ def _refuse_class_weight(class_weight) -> None:
     )
 
 
-def _check_negative_rate(loss, data_rate: float) -> None:
+def check_negative_rate(loss, data_rate: float) -> None:
     """Refuses a loss whose `negative_rate` differs from the data's; warns if it has none.
 
     Data of rate 1 may have lost negatives by other means, so a loss with a rate is accepted then.

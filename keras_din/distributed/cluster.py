@@ -70,7 +70,14 @@ def read_cluster(
             "`workers` must be given with the `index` of this worker. "
             f"Received: workers={workers!r}, index=None."
         )
-    workers = tuple(workers.split(",") if isinstance(workers, str) else workers)
+    if isinstance(workers, str):
+        workers = [each.strip() for each in workers.split(",")]
+    elif not isinstance(workers, Sequence):
+        raise ValueError(
+            '`workers` must be a list of "HOST:PORT", or a string with commas. '
+            f"Received: workers={workers!r}."
+        )
+    workers = tuple(workers)
     if not workers:
         raise ValueError('`workers` must name at least one "HOST:PORT". Received: none.')
     for worker in workers:
@@ -88,7 +95,7 @@ def read_cluster(
 def split_address(address) -> tuple[str, int]:
     """Returns the host and the port of `"HOST:PORT"`."""
     host, _, port = str(address).rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not host or host.split() != [host] or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ValueError(
             '`workers` must be "HOST:PORT" each, with a port from 1 to 65535. '
             f"Received: {address!r}."

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 
 from keras_din.checks import positive_integer
-from keras_din.dataset_facts import specs_of
+from keras_din.ctr_model import check_negative_rate
+from keras_din.dataset_facts import negative_rate_of, specs_of
 from keras_din.spec_fingerprint import check_fingerprint
 from keras_din.workers import gather_from_workers, worker_of
 
@@ -19,7 +20,7 @@ def fit(
     dataset_fn: Callable[[tuple[int, int]], Any],
     strategy: Any = None,
     epochs: int = 1,
-    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    callbacks: keras.callbacks.Callback | Sequence[keras.callbacks.Callback] | None = None,
     *,
     initial_epoch: int = 0,
     verbose: int | str = "auto",
@@ -28,8 +29,10 @@ def fit(
 
     Under `MultiWorkerMirroredStrategy`, for which `keras.Model.fit` fails, each worker computes the
     gradient of its part of a batch, and all apply their sum. Losses, Dice and batch normalization
-    are those of the whole batch. So the weights are those of one process with the same batches, up
-    to rounding. Under other strategies this is `model.fit`.
+    of this library are those of the whole batch. So the weights are those of one process with the
+    same batches, up to rounding. (A loss of Keras is the mean of the workers' means, which differs
+    if their parts have unequal sizes. Its batch normalization uses the worker's own part, unless it
+    is `synchronized`.) Under other strategies this is `model.fit`.
 
     Callbacks run on all workers. The logs of an epoch are equal on all of them; those of a batch
     are of the worker's own part. A callback that writes files should do so only
@@ -43,7 +46,7 @@ def fit(
             `tf.data.Dataset` of a known length. Each epoch iterates it once.
         strategy: The strategy of `connect`. Defaults to that of the current scope.
         epochs: Number of the last epoch.
-        callbacks: Callbacks of Keras.
+        callbacks: A callback of Keras, or a list of callbacks.
         initial_epoch: Number of epochs that were trained before.
         verbose: See `keras.Model.fit`. Only the chief has a progress bar.
 
@@ -51,7 +54,9 @@ def fit(
         The `History` of the logs per epoch.
 
     Raises:
-        ValueError: If a dataset has no known length, or a worker has several devices.
+        ValueError: If a dataset has no known length, a worker has several devices, or the model is
+            not compiled, not built, or was built outside of `strategy.scope()`, or if its loss has
+            another `negative_rate` than the data.
         ConnectionError: If another worker ends or fails. Start all of them again; a callback such
             as `keras.callbacks.BackupAndRestore` or `keras_din.training.train` lets them resume.
 
@@ -87,14 +92,16 @@ def fit(
             f"CUDA_VISIBLE_DEVICES. Received: {strategy.num_replicas_in_sync} devices of {count} "
             "workers."
         )
+    _check_model(model, strategy)
     dataset = dataset_fn((index, count))
     for spec in specs_of(dataset):
         check_fingerprint(model, spec, "`dataset_fn`")
+    check_negative_rate(model.loss, negative_rate_of(dataset))
     with strategy.scope(), lost_workers_reported():  # In this order: it reads the scope.
         steps = _steps(dataset)
         model.optimizer.build(model.trainable_variables)
         callback_list = keras.callbacks.CallbackList(
-            list(callbacks or ()),
+            callbacks,
             add_history=True,
             add_progbar=verbose != 0 and index == 0,
             verbose=verbose if index == 0 else 0,
@@ -104,6 +111,30 @@ def fit(
         )
         _train(model, dataset, strategy, steps, range(initial_epoch, epochs), callback_list)
     return model.history
+
+
+def _check_model(model, strategy) -> None:
+    """Raises a `ValueError` if a model cannot be trained by all workers together."""
+    if not model.compiled:
+        raise ValueError(
+            "`model` must be compiled: call `model.compile(...)` in `strategy.scope()`. "
+            f"Received: {model!r}."
+        )
+    if not model.built:
+        raise ValueError(
+            "`model` must be built, so that all workers start with the same weights: begin it with "
+            f"`keras.Input`, or call `model.build(...)`. Received: {model!r}."
+        )
+    outside = [
+        variable.path
+        for variable in model.variables
+        if not strategy.extended.variable_created_in_scope(variable.value)
+    ]
+    if outside:
+        raise ValueError(
+            "`model` must be built in `strategy.scope()`, so that workers share its weights. "
+            f"Received: {outside[0]!r}, which was created outside of it."
+        )
 
 
 def _train(model, dataset, strategy, steps: int, epochs: range, callbacks) -> None:

@@ -34,6 +34,7 @@ from keras_din.training.run_evaluation import RunEvaluation
 from keras_din.training.run_folder import (
     BEST,
     RESULT,
+    RUN,
     check_new,
     save_model,
     write_json,
@@ -219,13 +220,10 @@ def train(
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)
-        removed = remove_calibration(folder) if is_chief() else False
-        if removed and not arguments["calibrate"] and verbose:
-            print("The calibration of the run was removed: calibrate the run again.", flush=True)
     else:
         check_new(folder)
         progress = Progress()
-    check_same_run(data, arguments)
+    check_same_run(data, arguments, progress)
     check_ranking(data, arguments)
     is_counted = arguments["model"] == POPULARITY
     if "valid" in data.parts and not resume:
@@ -254,9 +252,13 @@ def train(
         network = (
             load_checkpoint(folder, progress) if has_checkpoint else build_model(data, arguments)
         )
-    # Only after all checks, so that a call that raises creates no folder.
+    # Only after all checks, so that a call that raises creates no folder and removes nothing.
     if not resume and is_chief():
         write_run(folder, data, arguments, data_folder)
+    wait_for_file(folder / RUN)
+    removed = remove_calibration(folder) if resume and is_chief() else None
+    if removed and not arguments["calibrate"] and verbose:
+        print("The calibration of the run was removed: calibrate the run again.", flush=True)
     if is_counted:
         save_model(network, folder / BEST)
     else:

@@ -22,6 +22,7 @@ def config(monkeypatch, cluster, kind="worker", index=0):
 def test_arguments():
     cluster = read_cluster(TWO, 1)
     assert cluster == read_cluster("10.0.0.1:4000,host:4001", 1) == Cluster(tuple(TWO), 1)
+    assert read_cluster("10.0.0.1:4000, host:4001", 1) == cluster
     assert cluster.address == ("host", 4001)
     assert read_cluster("[::1]:4000", 0).address == ("::1", 4000)
     content = {"cluster": {"worker": TWO}, "task": {"type": "worker", "index": 1}}
@@ -53,6 +54,8 @@ def test_environment(monkeypatch):
         (None, 0, r"`index` must be given with `workers`\. Received: index=0"),
         ([], 0, r"at least one \"HOST:PORT\"\. Received: none\."),
         (["host"], 0, r"must be \"HOST:PORT\" each.* Received: 'host'\."),
+        ([" host:1"], 0, r"must be \"HOST:PORT\" each.* Received: ' host:1'\."),
+        (2, 0, r"must be a list of \"HOST:PORT\", .* Received: workers=2\."),
         (["host:0"], 0, r"Received: 'host:0'\."),
         (["host:70000"], 0, r"Received: 'host:70000'\."),
         ([TWO[0], TWO[0]], 0, r"`workers` must be distinct\. Received: workers="),
