@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -92,4 +93,7 @@ def _strategy(cluster: Cluster, peers: Peers, timeout: float):
         thread.join(0.2)
     if "error" in found:
         raise found["error"]
+    if threading.current_thread() is threading.main_thread():
+        # TensorFlow has replaced the handler, and would ignore that a worker has to end.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
     return found["strategy"]

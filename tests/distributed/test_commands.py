@@ -1,5 +1,6 @@
 """`keras-din train` on two workers: one run, which resumes after one of them was killed."""
 
+import signal
 import time
 
 import numpy as np
@@ -39,18 +40,19 @@ def train(folder, run, *options):
     assert "written: " not in outputs[1]
 
 
-def train_and_kill(folder, run, killed, checkpoint, *options):
-    """Kills a worker when the chief has written a checkpoint. The other one ends soon."""
+def train_and_kill(folder, run, killed, by, checkpoint, *options):
+    """Ends a worker by a signal after a checkpoint of the chief. The other one ends soon."""
     with started(commands(folder, run, *options)) as processes:
         end = time.monotonic() + 400
         while not any((folder / run).glob(checkpoint)):
             assert all(process.poll() is None for process in processes), "A worker has ended."
             assert time.monotonic() < end
             time.sleep(0.02)
-        processes[killed].kill()
+        processes[killed].send_signal(by)
         begin = time.monotonic()
         other = processes[1 - killed]
         output = other.communicate(timeout=100)[0]
+        assert processes[killed].wait(timeout=WITHIN) == -by
     assert time.monotonic() - begin < WITHIN
     assert other.returncode != 0
     return output
@@ -58,9 +60,9 @@ def train_and_kill(folder, run, killed, checkpoint, *options):
 
 def test_killed_workers_resume_bit_for_bit(folder):
     train(folder, "whole")
-    output = train_and_kill(folder, "run", 1, "epoch-0001*")
+    output = train_and_kill(folder, "run", 1, signal.SIGKILL, "epoch-0001*")
     assert LOST in output
-    train_and_kill(folder, "run", 0, "epoch-0002*", "--resume")
+    train_and_kill(folder, "run", 0, signal.SIGTERM, "epoch-0002*", "--resume")
     train(folder, "run", "--resume")
     whole, resumed = load_run(folder / "whole"), load_run(folder / "run")
     assert resumed.result == whole.result
