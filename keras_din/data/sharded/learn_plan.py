@@ -53,11 +53,7 @@ def log_facts(arguments: ImpressionArguments, found: dict, times: pd.Series) -> 
     opened = columns_of_impressions(arguments)
     declared = opened.columns.reading["kinds"]
     kinds = kinds_of(features_to_type(opened.columns.features), found, declared)
-    kinds |= {
-        name: facts["type"]
-        for name, facts in found.items()
-        if name in declared and facts["type"] in ("numeric", "categorical")
-    }
+    kinds |= {name: kind for name, kind in declared.items() if name in found}
     unit, placeholders, numbers = opened.time_unit, False, None
     if len(times):
         values = pd.Series(times.index.array)

@@ -259,6 +259,14 @@ def test_a_log_without_good_rows(tmp_path, split):
         kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS, split=split)
 
 
+def test_integers_that_are_named_numeric(tmp_path):
+    log = random_log(19)
+    options = COLUMNS | {"context": ["hour"], "numeric": ["hour"], "max_bad": 0.2}
+    one = kd.data.prepare_impressions(log, **options)
+    assert isinstance(one.spec.features["hour"], kd.Numeric)
+    assert_equal(tmp_path / "a", one, kd.data.prepare_shards(log, tmp_path / "a", 3, **options))
+
+
 def test_a_log_whose_times_need_a_format(tmp_path):
     log = random_log(18)
     log["at"] = pd.to_datetime(log["at"], unit="s").dt.strftime("%d/%m/%Y")
