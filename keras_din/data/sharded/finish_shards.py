@@ -226,9 +226,10 @@ def _check_rows(
             both = [found, *([aside[reason]] if reason in aside else [])]
             first = min(both, key=lambda each: each["first_line"])
             aside[reason] = first | {"rows": sum(each["rows"] for each in both)}
-    for found in aside.values() if files is not None else ():
-        place = files.place(found["first_line"])
-        found |= {f"first_{word}": value for word, value in place.items()}
+    if files is not None:
+        for found in aside.values():
+            place = files.place(found["first_line"])
+            found |= {f"first_{word}": value for word, value in place.items()}
     drops = headers[0]["duplicates"] == "drop"
     limited = {
         reason: each for reason, each in aside.items() if not (drops and _DUPLICATE in reason)
