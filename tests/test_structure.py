@@ -11,7 +11,6 @@ PACKAGE = ROOT / "keras_din"
 # Modules without a test file, and packages (with a `/`) -> the test file that covers them.
 COVERED_BY = {
     "__main__.py": "cli/test_cli.py",
-    "atomic_write.py": "data/prepare/test_prepared_data.py",
     "calibration/rows.py": "calibration/test_calibrated_model.py",
     "checks.py": "features/test_features.py",
     "cli/": "cli/test_cli.py",
