@@ -14,25 +14,13 @@ import pytest
 import keras_din as kd
 from keras_din.data.encoding.counted import Counted
 from keras_din.data.spark import sort_rows, to_rows, values_of
+from tests.data.sharded import shared
 from tests.data.sharded.shared import comparable_rows, random_log, shards_of, union
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
 
-COLUMNS = {"user": "who", "time": "at", "label": "click", "target": ["item", "shop", "tags"]}
-COLUMNS |= {"context": ["price"], "bags": ["tags"], "dim": 4, "max_bad": 0.2}
-RICH = {
-    "label": ["click", "like"],
-    "target": ["item", "shop", "tags", kd.Bucketized("hour", quantiles=3)],
-    "context": [kd.Numeric("price", transform="log1p"), kd.Categorical("last_shop", table="shop")],
-    "of": ["item", "tags"],
-    "side_features": [kd.Elapsed("age")],
-    "sequences": {"clicked": "click", "liked": "like"},
-    "request": "request",
-    "weight": "weight",
-    "min_count": 2,
-    "label_map": {"like": {None: 0}},
-    "split": kd.data.LeaveOneOut(),
-}
+COLUMNS = shared.COLUMNS | {"max_bad": 0.2}
+RICH = shared.RICH | {"split": kd.data.LeaveOneOut()}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,22 @@ import pandas as pd
 import keras_din as kd
 from keras_din.data.store.bags import Bags
 
+# The columns of `random_log`, and further arguments that use all of them.
+COLUMNS = {"user": "who", "time": "at", "label": "click", "target": ["item", "shop", "tags"]}
+COLUMNS |= {"context": ["price"], "bags": ["tags"], "dim": 4}
+RICH = {
+    "label": ["click", "like"],
+    "target": ["item", "shop", "tags", kd.Bucketized("hour", quantiles=3)],
+    "context": [kd.Numeric("price", transform="log1p"), kd.Categorical("last_shop", table="shop")],
+    "of": ["item", "tags"],
+    "side_features": [kd.Elapsed("age")],
+    "sequences": {"clicked": "click", "liked": "like"},
+    "request": "request",
+    "weight": "weight",
+    "min_count": 2,
+    "label_map": {"like": {None: 0}},
+}
+
 
 def random_log(seed: int, rows: int = 120, users: int = 15) -> pd.DataFrame:
     """A log with equal times, missing values, bags and two kinds of behaviors."""

@@ -5,27 +5,12 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
-from tests.data.sharded.shared import comparable_rows, random_log, shards_of, union
+from tests.data.sharded.shared import COLUMNS, comparable_rows, random_log, shards_of, union
+from tests.data.sharded.shared import RICH as SHARED_RICH
 
-COLUMNS = {"user": "who", "time": "at", "label": "click", "target": ["item", "shop", "tags"]}
-COLUMNS |= {"context": ["price"], "bags": ["tags"], "dim": 4}
-RICH = {
-    "label": ["click", "like"],
-    "target": ["item", "shop", "tags", kd.Bucketized("hour", quantiles=3)],
-    "context": [
-        "rank",
-        kd.Numeric("price", transform="log1p"),
-        kd.Categorical("last_shop", table="shop"),
-        kd.Calendar("hour_of_day"),
-    ],
-    "of": ["item", "tags"],
-    "side_features": [kd.Elapsed("age")],
-    "sequences": {"clicked": "click", "liked": "like"},
-    "request": "request",
-    "weight": "weight",
-    "min_count": 2,
+RICH = SHARED_RICH | {
+    "context": [*SHARED_RICH["context"], "rank", kd.Calendar("hour_of_day")],
     "max_length": 5,
-    "label_map": {"like": {None: 0}},
 }
 
 
