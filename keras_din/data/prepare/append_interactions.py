@@ -41,7 +41,8 @@ def interactions_day(log: AppendedLog) -> tuple:
         lambda name: of_log.features.get(name, events.frame.get(name)),
         columns.separators,
     )
-    shown = np.flatnonzero((positions(events.user)[0] > 0) | _has_earlier(log))
+    position, _ = positions(events.user)
+    shown = np.flatnonzero((position > 0) | _has_earlier(log))
 
     # The vocabularies grow by the values of the log, and then by those of the negatives.
     catalog, place = data.catalog.with_log(of_log, data.spec, log.last_time)
@@ -53,7 +54,7 @@ def interactions_day(log: AppendedLog) -> tuple:
     if log_format.given_negatives is None:
         catalog = catalog.without(_evicted_items(data.spec, vocabularies, log))
     code = catalog.positions(key)
-    negatives, met_items = _negatives(log, catalog, key, shown)
+    negatives, met_items = _negatives(log, catalog, key, shown, position)
     candidates = np.concatenate([code[shown, None], negatives], axis=1)
     drawn = candidates[:, 1:].ravel()
     vocabularies, of_vocabularies = _with_drawn(
@@ -163,7 +164,7 @@ def _evicted_items(spec, vocabularies: dict, log: AppendedLog) -> list:
     return [before[row] for row in rows - NUM_RESERVED]
 
 
-def _negatives(log: AppendedLog, catalog: ItemCatalog, key, shown) -> tuple:
+def _negatives(log: AppendedLog, catalog: ItemCatalog, key, shown, position) -> tuple:
     """Draws the negatives of each sample.
 
     Args:
@@ -171,6 +172,7 @@ def _negatives(log: AppendedLog, catalog: ItemCatalog, key, shown) -> tuple:
         catalog: The items that can be drawn.
         key: uint64 `(rows,)`, the hash of the item of each row.
         shown: int64 `(samples,)`, the row of each sample.
+        position: int64 `(rows,)`, the position of each row among those of its user.
 
     Returns:
         `(negatives, met_items)`: positions in the catalog `(samples, negatives)`, and the
@@ -184,12 +186,14 @@ def _negatives(log: AppendedLog, catalog: ItemCatalog, key, shown) -> tuple:
     before: MetItems = log.data.known_met_items
     met_items = before.with_log(log.number, hash_pairs(users[events.user], key))
     negatives = draw_negatives(
-        events.user[shown],
+        events,
+        shown,
+        position,
         lambda user, item: met_items.contains(hash_pairs(users[user], catalog.key[item])),
+        catalog.key,
         catalog.count,
-        events.users,
         log_format,
-        [log_format.seed, log.number],
+        log.number,
     )
     return negatives, met_items
 

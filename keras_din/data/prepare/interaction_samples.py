@@ -6,37 +6,55 @@ import numpy as np
 import pandas as pd
 
 from keras_din.data.prepare.counts import counted_columns, past_of_rows, sort_by_keys
+from keras_din.data.prepare.log_format import LogFormat
+from keras_din.data.prepare.met_items import hash_users
 from keras_din.data.prepare.negatives import draw_unmet
+from keras_din.data.prepare.user_draws import draws_of_users
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.samples import Samples
 from keras_din.features import DEFAULT_LABEL
 
 
 def draw_negatives(
-    user: np.ndarray, is_met: Callable, count: np.ndarray, users: pd.Index, log_format, seed
+    events,
+    shown: np.ndarray,
+    position: np.ndarray,
+    is_met: Callable,
+    key: np.ndarray,
+    count: np.ndarray,
+    log_format: LogFormat,
+    number: int = 0,
 ) -> np.ndarray:
     """Draws the negatives of samples.
 
+    Those of a user depend on the seed, the user, the catalog and the user's own behaviors, so they
+    are the same in a log of some users.
+
     Args:
-        user: int64 `(samples,)`, the number of the user of each.
+        events: The log, of rows.
+        shown: int64 `(samples,)`, the row of each positive.
+        position: int64 `(rows,)`, the position of each row among those of its user.
         is_met: Function from users and items to whether the user has met the item.
+        key: uint64 `(items,)`, a hash of each item. Items are drawn in the order of their hashes.
         count: int64 `(items,)`: behaviors of each item, for `negatives_by="popularity"`.
-        users: The users' raw values by number, for errors.
         log_format: The `LogFormat`.
-        seed: Seed of the draw, see `numpy.random.default_rng`.
+        number: The number of the append, 0 for the first log.
 
     Returns:
         int64 `(samples, negatives)`.
     """
-    return draw_unmet(
+    order, user, each = np.argsort(key), events.user[shown], log_format.negatives
+    hashes = hash_users(events.users)[user]
+    drawn = draw_unmet(
         user,
-        len(count),
-        is_met,
-        np.random.default_rng(seed),
-        log_format.negatives,
-        count if log_format.negatives_by == "popularity" else None,
-        users.tolist(),
+        len(key),
+        lambda user, item: is_met(user, order[item]),
+        draws_of_users([log_format.seed, number], hashes, position[shown], each),
+        each,
+        count[order] if log_format.negatives_by == "popularity" else None,
+        events.users.tolist(),
     )
+    return order[drawn]
 
 
 def count_candidates(

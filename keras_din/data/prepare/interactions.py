@@ -17,7 +17,7 @@ from keras_din.data.prepare.interaction_samples import (
     draw_negatives,
     make_samples,
 )
-from keras_din.data.prepare.item_catalog import ItemCatalog
+from keras_din.data.prepare.item_catalog import ItemCatalog, hash_items
 from keras_din.data.prepare.log_columns import column_features, log_columns, read_features
 from keras_din.data.prepare.log_format import LogFormat, times_of_log
 from keras_din.data.prepare.met_items import MetItems, hash_pairs, hash_users
@@ -74,7 +74,8 @@ def prepare_interactions(
 
     Each behavior except a user's first is a positive sample, whose history is what the user did
     before. Its negatives are items drawn from the catalog, and drawn again while they are in the
-    user's list. A positive and its negatives are one request with one history.
+    user's list. A positive and its negatives are one request with one history. The negatives of a
+    user depend on no other user, except for the catalog and the popularity of its items.
 
     Args:
         source: The log with one behavior per row, in any order, same as in `prepare_impressions`.
@@ -119,7 +120,7 @@ def prepare_interactions(
             every column named here. Kept ones are counted in the report.
         max_bad: Same as in `prepare_impressions`.
         strict: Same as in `prepare_impressions`.
-        seed: Seed of the negatives.
+        seed: Seed of the negatives, a non-negative integer.
 
     Returns:
         A `PreparedData` whose samples have `request`. Its `report` counts what was read. Its
@@ -159,6 +160,7 @@ def prepare_interactions(
     one_of("negatives_by", negatives_by, ("uniform", "popularity"))
     if not isinstance(negatives, str):
         negatives = positive_integer("negatives", negatives)
+    seed = positive_integer("seed", seed, minimum=0)
     given = negatives if isinstance(negatives, str) else None
     duplicates = one_of("duplicates", duplicates, (None, "keep", "drop")) or "keep"
     source, split = as_source_by_part(source, split, sep, header, names)
@@ -240,7 +242,8 @@ def prepare_interactions(
         drawn = look_up_negatives(events.frame[given].iloc[shown], catalog.items, given)
     else:
         is_met = met_in_list(events.user, catalog.code, len(catalog.items))
-        drawn = draw_negatives(events.user[shown], is_met, trained, events.users, log_format, seed)
+        key = hash_items(catalog.features[columns.item])
+        drawn = draw_negatives(events, shown, position, is_met, key, trained, log_format)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
 
     counted, past = count_candidates(

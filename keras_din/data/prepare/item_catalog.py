@@ -167,9 +167,14 @@ def _with_tuples(values: pd.Series) -> pd.Series:
     return values.map(lambda cell: tuple(cell.tolist()) if isinstance(cell, np.ndarray) else cell)
 
 
+def hash_items(items: pd.Series) -> np.ndarray:
+    """A hash of each item, the same in all logs: uint64 `(items,)`. The items are distinct."""
+    return keys_of_columns([items]).hashes
+
+
 def _hash(values: dict) -> np.ndarray:
-    """A hash of each item, uint64 `(items,)`. `values` is the result of `to_stored`."""
-    return keys_of_columns([next(iter(values.values()))]).hashes
+    """Same as `hash_items`, from the result of `to_stored`."""
+    return hash_items(next(iter(values.values())))
 
 
 def _check_type(item: str, before: pd.Series, after: pd.Series) -> None:

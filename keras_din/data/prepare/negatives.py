@@ -64,7 +64,13 @@ def sample_negatives(
             f"Received: {len(seen_user)} and {len(seen_item)}."
         )
     return draw_unmet(
-        user, items, met_in_list(seen_user, seen_item, items), rng, per_positive, popularity, names
+        user,
+        items,
+        met_in_list(seen_user, seen_item, items),
+        lambda number, _: rng.random(len(number)),
+        per_positive,
+        popularity,
+        names,
     )
 
 
@@ -91,12 +97,15 @@ def draw_unmet(
     user: np.ndarray,
     items: int,
     is_met: Callable,
-    rng: np.random.Generator,
+    draw: Callable,
     per_positive: int,
     popularity: ArrayLike | None,
     names: Sequence | None,
 ) -> np.ndarray:
-    """Same as `sample_negatives`, with a function instead of lists; see `met_in_list`."""
+    """Same as `sample_negatives`, with functions instead of lists and a generator.
+
+    `is_met` is that of `met_in_list`, and `draw` that of `draws_of_users`.
+    """
     weights = _weights(popularity, items)
     cumulative = None if weights is None else np.cumsum(weights)
     drawable = np.arange(items) if weights is None else np.flatnonzero(weights)
@@ -106,10 +115,11 @@ def draw_unmet(
     while open_.size:
         if rounds == _ROUNDS or not len(drawable):
             _check_left(users[open_], drawable, is_met, names)
+        uniform = draw(open_, rounds)
         if cumulative is None:
-            drawn = rng.integers(items, size=open_.size)
+            drawn = (uniform * items).astype(np.int64)
         else:
-            drawn = np.searchsorted(cumulative, rng.random(open_.size) * cumulative[-1], "right")
+            drawn = np.searchsorted(cumulative, uniform * cumulative[-1], "right")
         negatives[open_] = drawn
         open_ = open_[is_met(users[open_], drawn)]
         rounds += 1

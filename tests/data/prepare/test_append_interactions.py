@@ -1,5 +1,8 @@
 """Days of behaviors that are appended, against dicts and loops over the whole log."""
 
+import bisect
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +14,6 @@ from keras_din.data import (
     PreparedData,
     append_to_folder,
     prepare_interactions,
-    sample_negatives,
 )
 from keras_din.data.prepare.scoring import log_to_samples
 from tests.data.prepare.shared import DAY
@@ -340,26 +342,44 @@ def test_negatives_depend_on_the_seed_and_the_number_of_the_append(three_days):
 
 @pytest.mark.parametrize("by", ["uniform", "popularity"])
 def test_negatives_are_those_of_the_whole_lists_of_users(by):
-    """`sample_negatives`, with all behaviors of the users, draws the same items."""
+    """They are what each user draws alone, from all behaviors of the user until then."""
     logs = [clicks(day, items=18) for day in range(5)]
     data = prepared(logs[0], negatives_by=by, negatives=2, seed=7)
     for number in range(1, len(logs)):
         data = data.append(logs[number])
-        samples, items = data.days[-1].samples, data.catalog.items
-        met = pd.concat(logs[: number + 1])
-        users = {user: code for code, user in enumerate(data.days[-1].users)}
-        met = met[met["user"].isin(users)]
-        expected = sample_negatives(
-            samples.group[samples.label == 1],
-            len(items),
-            met["user"].map(users).to_numpy(),
-            items.get_indexer(met["item"]),
-            np.random.default_rng([7, number]),
-            per_positive=2,
-            popularity=data.catalog.count if by == "popularity" else None,
-        )
-        found = samples.columns["number"][samples.label == 0]
-        assert numbers(found) == items[expected.ravel()].tolist()
+        samples, met = data.days[-1].samples, pd.concat(logs[: number + 1])
+        order = np.argsort(data.catalog.key)
+        items, count = data.catalog.items[order], data.catalog.count[order]
+        in_order = logs[number].sort_values(["user", "time"], kind="stable")
+        position = in_order.groupby("user").cumcount().sort_index().to_numpy()
+        expected = []
+        for line in samples.line[samples.label == 1]:
+            user = logs[number]["user"][line]
+            of_user = set(met["item"][met["user"] == user])
+            for i in range(2):
+                draws = alone(user, [7, number], int(position[line]) * 2 + i)
+                if by == "uniform":
+                    drawn = (items[int(next(draws) * len(items))] for _ in range(10_000))
+                else:
+                    ends = count.cumsum()
+                    drawn = (items[bisect.bisect(ends, next(draws) * ends[-1])] for _ in range(999))
+                expected.append(next(item for item in drawn if item not in of_user))
+        assert numbers(samples.columns["number"][samples.label == 0]) == expected
+
+
+def alone(user, seed, number):
+    """Yields output `number` of the generators of a user, with Python's integers."""
+    start = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    start = mix(start ^ int(pd.util.hash_array(np.array([user], object), categorize=False)[0]))
+    for round_ in itertools.count():
+        yield (mix(mix(start + round_) + (number + 1) * 0x9E3779B97F4A7C15) >> 11) / 2**53
+
+
+def mix(bits):
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        bits %= 2**64
+        bits = (bits ^ bits >> shift) * factor
+    return bits
 
 
 def test_given_negatives():

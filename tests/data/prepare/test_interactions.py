@@ -173,6 +173,30 @@ def test_seed_determines_the_negatives():
     assert (draw(1) != draw(2)).any()
 
 
+def test_negatives_of_a_user_do_not_depend_on_other_users():
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame({"user": rng.integers(30, size=200), "time": rng.permutation(200) + 1})
+    log["item"] = np.array(ITEMS)[np.arange(200) % 6]
+
+    def negatives(rows, items):
+        data = prepare_interactions(
+            rows, **COLUMNS, items=pd.DataFrame({"item": items}), negatives=3, time_unit="s"
+        )
+        return {
+            time: tuple(items)
+            for part, samples in data.parts.items()
+            for time, *items in zip(
+                samples.time[::4], *np.reshape(raw(data, part, "item"), (-1, 4)).T, strict=True
+            )
+        }
+
+    whole = negatives(log, ITEMS)
+    some = log[log["user"] % 3 == 0].sample(frac=1, random_state=1)
+    found = negatives(some, ITEMS[::-1])
+    assert len(found) > 30
+    assert found.items() <= whole.items()
+
+
 def test_context_and_side_features():
     log = a_log(device=["phone", "tv"] * 4)
     data = prepare_interactions(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_din.data import sample_negatives
+from keras_din.data.prepare.user_draws import _mix, draws_of_users
 
 
 def test_negatives_are_not_in_the_list_of_the_user():
@@ -19,6 +20,42 @@ def test_negatives_are_not_in_the_list_of_the_user():
     met = set(zip(seen_user.tolist(), seen_item.tolist(), strict=True))
     drawn = set(zip(np.repeat(user, 3).tolist(), negatives.ravel().tolist(), strict=True))
     assert not met & drawn
+
+
+def test_outputs_of_the_generator_are_those_of_splitmix64():
+    """The first outputs from the state 1234567, see https://rosettacode.org/wiki/Pseudo-random_numbers/Splitmix64."""
+    steps = np.arange(1, 6, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    assert _mix(np.uint64(1234567) + steps).tolist() == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+
+
+def test_draws_of_users_are_uniform():
+    """Over the positions of a user, over users, over rounds and over seeds."""
+    rows, hashes = 60_000, np.random.default_rng(0).integers(2**63, size=60_000).astype(np.uint64)
+    number, zeros = np.arange(rows), np.zeros(rows, int)
+    draws = {
+        "positions": draws_of_users(3, hashes[:1].repeat(rows), number, 1)(number, 0),
+        "users": draws_of_users(3, hashes, zeros, 1)(number, 0),
+        "close hashes": draws_of_users(3, number.astype(np.uint64), zeros, 1)(number, 0),
+        "draws of a row": draws_of_users(3, hashes[:1], zeros[:1], rows)(number, 0),
+    }
+    of_user = draws_of_users(3, hashes[:1], zeros[:1], 1)
+    draws["rounds"] = np.concatenate([of_user(zeros[:1], i) for i in range(2_000)])
+    draws["seeds"] = np.concatenate(
+        [draws_of_users([i, 0], hashes[:1], zeros[:1], 1)(zeros[:1], 0) for i in range(2_000)]
+    )
+    for name, found in draws.items():
+        assert found.min() >= 0
+        assert found.max() < 1
+        # With 99 degrees of freedom, it exceeds 148.2 with probability 0.001.
+        counts = np.bincount((found * 100).astype(int), minlength=100)
+        assert chi_square(counts, len(found) / 100) < 148.2, name
+        assert abs(np.corrcoef(found[1:], found[:-1])[0, 1]) < 4 / len(found) ** 0.5, name
 
 
 def chi_square(counts, expected):
