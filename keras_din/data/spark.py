@@ -16,11 +16,8 @@ import pyarrow as pa
 from keras_din.checks import local_path, positive_integer
 from keras_din.data.encoding.counted import Counted, add_counted
 from keras_din.data.prepare.impression_arguments import ImpressionArguments
-from keras_din.data.prepare.read_impressions import (
-    ImpressionColumns,
-    PartOfLog,
-    columns_of_impressions,
-)
+from keras_din.data.prepare.part_of_log import PartOfLog
+from keras_din.data.prepare.read_impressions import ImpressionColumns, columns_of_impressions
 from keras_din.data.reading.column_types import from_series
 from keras_din.data.reading.columns import from_arrow
 from keras_din.data.sharded.count_rows import count_rows, count_times

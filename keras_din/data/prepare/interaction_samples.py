@@ -43,7 +43,9 @@ def draw_negatives(
     Returns:
         int64 `(samples, negatives)`.
     """
-    order, user, each = np.argsort(key), events.user[shown], log_format.negatives
+    each = log_format.negatives
+    assert isinstance(each, int), "not the name of a column"
+    order, user = np.argsort(key), events.user[shown]
     hashes = hash_users(events.users)[user]
     drawn = draw_unmet(
         user,

@@ -24,6 +24,7 @@ from keras_din.data.prepare.log_columns import (
     log_columns,
 )
 from keras_din.data.prepare.log_format import LogFormat, times_of_log
+from keras_din.data.prepare.part_of_log import PartOfLog
 from keras_din.data.prepare.prior_history import check_prior_history, read_prior_history
 from keras_din.data.prepare.requests import sort_by_request
 from keras_din.data.prepare.source_by_part import as_source_by_part
@@ -33,25 +34,6 @@ from keras_din.data.reading.labels import LabelRules, check_varied, label_map_of
 from keras_din.data.reading.source import as_sources
 from keras_din.data.reading.table import Events
 from keras_din.data.reading.times import time_or_order
-
-
-@dataclasses.dataclass(frozen=True)
-class PartOfLog:
-    """What is known of a whole log when some users' rows are read alone.
-
-    Checks that only the whole log can pass are left out: that each part has rows, that labels
-    vary, and the share of bad rows.
-
-    Args:
-        kinds: Name of a column -> `"numeric"` or `"categorical"`, its kind in the whole log.
-        placeholders: Whether times such as 0 and -1 are placeholders for a missing time.
-        times_are_numbers: Whether text in the column of times is numbers. `None`: the majority
-            of the rows decides.
-    """
-
-    kinds: dict
-    placeholders: bool
-    times_are_numbers: bool | None = None
 
 
 class ImpressionLog(NamedTuple):

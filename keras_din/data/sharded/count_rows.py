@@ -10,7 +10,8 @@ from keras_din.data.encoding.bags import bag_values
 from keras_din.data.encoding.counted import Counted, add_counted, count
 from keras_din.data.encoding.features import feature_name
 from keras_din.data.prepare.impression_arguments import ImpressionArguments
-from keras_din.data.prepare.read_impressions import PartOfLog, read_impressions
+from keras_din.data.prepare.part_of_log import PartOfLog
+from keras_din.data.prepare.read_impressions import read_impressions
 from keras_din.data.prepare.split import LEFT_OUT
 from keras_din.data.reading.bad_rows import bad_lines
 from keras_din.data.reading.bag_cells import is_bag_column

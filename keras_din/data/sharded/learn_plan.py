@@ -8,7 +8,8 @@ import pandas as pd
 
 from keras_din.data.encoding.features import features_to_type
 from keras_din.data.prepare.impression_arguments import ImpressionArguments
-from keras_din.data.prepare.read_impressions import PartOfLog, columns_of_impressions
+from keras_din.data.prepare.part_of_log import PartOfLog
+from keras_din.data.prepare.read_impressions import columns_of_impressions
 from keras_din.data.prepare.split import LastFraction
 from keras_din.data.prepare.split_rows import use_order_unit
 from keras_din.data.reading.column_types import kinds_of

@@ -12,7 +12,8 @@ import pandas as pd
 from keras_din.atomic_write import atomic_folder
 from keras_din.data.prepare.day import save_bad_rows
 from keras_din.data.prepare.encode_impressions import encode_impressions
-from keras_din.data.prepare.read_impressions import PartOfLog, read_impressions
+from keras_din.data.prepare.part_of_log import PartOfLog
+from keras_din.data.prepare.read_impressions import read_impressions
 from keras_din.data.reading.bad_rows import bad_lines
 from keras_din.data.reading.file_lines import FileLines, with_files
 from keras_din.data.reading.row_checks import NoGoodRowsError

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from keras_din.data.prepare.impression_arguments import ImpressionArguments
-from keras_din.data.prepare.read_impressions import PartOfLog
+from keras_din.data.prepare.part_of_log import PartOfLog
 from keras_din.data.prepare.split import PARTS, ByTime, ByUser, LastFraction, LeaveOneOut
 from keras_din.features import Count, FeatureSpec
 
