@@ -191,6 +191,7 @@ def embed(spec: FeatureSpec, embeddings_initializer="uniform") -> Embedded:
             table.dim,
             embeddings_initializer,
             feature=name,
+            shards=table.shards,
             name=f"embedding_{name}",
         )
         for name, table in spec.tables.items()

@@ -10,6 +10,7 @@ from keras import ops
 from keras_din.ctr_model import warn_without_fingerprint
 from keras_din.features import FeatureSpec
 from keras_din.layers import Calibration, Embedding, FrozenVectors, ItemLogits, KnownIndices
+from keras_din.layers.embedding import assign_rows
 from keras_din.new_rows import INITIALIZER, checked_starts, describe_start
 from keras_din.optimizers.row_state import copy_state, row_state, with_rows
 from keras_din.spec_fingerprint import check_fingerprint, grown_fingerprint
@@ -281,18 +282,12 @@ def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], starts
             continue
         values = layer.initial_rows(rows, seed)
         if name in starts and len(starts[name].rows):
-            table = ops.convert_to_numpy(layer.embeddings)
-            values[np.isin(rows, starts[name].rows)] = starts[name].values(table)
-        _assign_rows(layer.embeddings, rows, values)
-        for variable, initial in state.get(id(layer.embeddings), ()):
-            if initial is None:
-                _assign_rows(variable, rows, values)
-            else:
-                shape = (len(rows), *variable.shape[1:])
-                _assign_rows(variable, rows, np.broadcast_to(initial, shape))
-
-
-def _assign_rows(variable, rows, values) -> None:
-    values = ops.convert_to_tensor(values, variable.dtype)
-    table = ops.convert_to_tensor(variable)
-    variable.assign(ops.scatter_update(table, rows[:, None], values))
+            values[np.isin(rows, starts[name].rows)] = starts[name].values(layer.read_rows)
+        layer.assign_rows(rows, values)
+        for shard, table in enumerate(layer.embedding_shards):
+            own = rows % layer.shards == shard
+            places = rows[own] // layer.shards
+            for variable, initial in state.get(id(table), ()):
+                shape = (len(places), *variable.shape[1:])
+                start = values[own] if initial is None else np.broadcast_to(initial, shape)
+                assign_rows(variable, places, start)

@@ -271,7 +271,12 @@ def bias_of_item(spec, values, embeddings_initializer="zeros"):
     """
     item = id_feature(spec.target)
     table = Embedding(
-        item.table.values.size, 1, embeddings_initializer, feature=item.table.name, name="item_bias"
+        item.table.values.size,
+        1,
+        embeddings_initializer,
+        feature=item.table.name,
+        shards=item.table.shards,
+        name="item_bias",
     )
     return ops.cast(table(values[item.name]), "float32")
 

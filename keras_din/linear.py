@@ -91,14 +91,16 @@ def weight_layer(feature, embeddings_initializer, options):
 @weight_layer.register(TimeFeature)
 def _(feature, embeddings_initializer, options):
     table = feature.table
-    return Embedding(table.values.size, 1, embeddings_initializer, feature=table.name, **options)
+    options = {"feature": table.name, "shards": table.shards, **options}
+    return Embedding(table.values.size, 1, embeddings_initializer, **options)
 
 
 @weight_layer.register
 def _(feature: Bag, embeddings_initializer, options):
     pooling = "mean" if feature.pooling == "mean" else "sum"
-    table, options = feature.table, {"pooling": pooling, **options}
-    return BagEmbedding(table.values.size, 1, embeddings_initializer, feature=table.name, **options)
+    table = feature.table
+    options = {"feature": table.name, "shards": table.shards, "pooling": pooling, **options}
+    return BagEmbedding(table.values.size, 1, embeddings_initializer, **options)
 
 
 @weight_layer.register(HistoryFeature)

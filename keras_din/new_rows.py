@@ -1,6 +1,6 @@
 """How the rows of new values start: from the mean of a group, or from a projection of a vector."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,12 @@ class GroupMeans:
         self.rows = np.flatnonzero(growth.new & np.isin(groups, groups[self._known]))
         self.way = "start as the mean of the known rows of their group"
 
-    def values(self, table: np.ndarray) -> np.ndarray:
-        """Returns the values of `rows` in a table `(size, dim)`: float64 `(n, dim)`."""
+    def values(self, read_rows: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Returns the values of `rows`: float64 `(n, dim)`. See `Embedding.read_rows`."""
         groups, place, counts = np.unique(
             self._groups[self._known], return_inverse=True, return_counts=True
         )
-        sums = [np.bincount(place, column, len(groups)) for column in table[self._known].T]
+        sums = [np.bincount(place, column, len(groups)) for column in read_rows(self._known).T]
         means = np.stack(sums, axis=1) / counts[:, None]
         return means[np.searchsorted(groups, self._groups[self.rows])]
 
@@ -77,9 +77,9 @@ class Projection:
                 f"have a vector and at least {_FEWEST_ROWS} must"
             )
 
-    def values(self, table: np.ndarray) -> np.ndarray:
-        """Returns the values of `rows` in a table `(size, dim)`: float64 `(n, dim)`."""
-        fitted = ridge(self._vectors_of(self._fitted), table[self._fitted].astype(np.float64))
+    def values(self, read_rows: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Returns the values of `rows`: float64 `(n, dim)`. See `Embedding.read_rows`."""
+        fitted = ridge(self._vectors_of(self._fitted), read_rows(self._fitted).astype(np.float64))
         return fitted.predict(self._vectors_of(self.rows))
 
     def _vectors_of(self, rows: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ class Bag(EmbeddedFeature):
             weight that is negative or not finite counts as 0 there. Not for `"max"`.
         max_values: The maximum number of values in data sets and exported versions. Of a longer
             bag the first values are kept. The model itself has no limit.
-        **table: `dim`, `vocabulary`, `hash_buckets`, `dtype`, `capacity` and `table`, see
+        **table: `dim`, `vocabulary`, `hash_buckets`, `dtype`, `capacity`, `shards` and `table`, see
             `Categorical`.
 
     Raises:
@@ -77,6 +77,7 @@ class Bag(EmbeddedFeature):
         hash_buckets: int | None = None,
         dtype: str | None = None,
         capacity: int | None = None,
+        shards: int | None = None,
         table: Table | str | None = None,
     ) -> None:
         super().__init__(
@@ -87,6 +88,7 @@ class Bag(EmbeddedFeature):
             hash_buckets=hash_buckets,
             dtype=dtype,
             capacity=capacity,
+            shards=shards,
             table=table,
         )
         size = positive_integer("max_values", max_values, owner=f"Bag {name!r}")

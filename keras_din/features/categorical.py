@@ -29,9 +29,12 @@ class Categorical(EmbeddedFeature):
         capacity: Number of entries of the vocabulary for which the table has rows. It must be at
             least the number of entries. Rows of no entry are spare: `keras_din.grow` can use them
             for new values without another size of the table. Defaults to the entries given.
+        shards: Number of variables that the table is split into, so that it can be larger than
+            one device; see `keras_din.layers.Embedding`. It is a property of the model, not of the
+            data: data and saved models of any number of shards fit. Defaults to 1.
         table: A `Table`, or the name of a table of the same spec, to share the embeddings of
-            another feature. It is given without `dim` and `dtype`. Without `table` the feature
-            has its own table with the feature's name.
+            another feature. It is given without `dim`, `shards` and `dtype`. Without `table` the
+            feature has its own table with the feature's name.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -42,6 +45,7 @@ class Categorical(EmbeddedFeature):
     item = kd.Categorical("item_id", 63_003, dim=64)  # Raw values are indices.
     segment = kd.Categorical("segment", vocabulary=["new", "loyal"], dim=8)
     device = kd.Categorical("device", hash_buckets=1000)
+    user = kd.Categorical("user_id", hash_buckets=10_000_000, dim=16, shards=4)
     first_item = kd.Categorical("first_item", table="item_id")  # Shares the embeddings.
     spec = kd.FeatureSpec(target=[item], context=[segment, device, first_item])
     ```

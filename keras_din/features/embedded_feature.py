@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from keras_din.checks import positive_integer
 from keras_din.features.kind import Feature
@@ -32,6 +33,7 @@ class EmbeddedFeature(Feature):
         hash_buckets: int | None = None,
         dtype: str | None = None,
         capacity: int | None = None,
+        shards: int | None = None,
         table: Table | str | None = None,
     ) -> None:
         kind = type(self).__name__
@@ -45,15 +47,19 @@ class EmbeddedFeature(Feature):
             "capacity": capacity,
         }
         given = {key: value for key, value in value_arguments.items() if value is not None}
-        if dim is not None:
-            dim = positive_integer("dim", dim, owner=owner)
+        sizes: dict[str, Any] = {
+            word: positive_integer(word, size, owner=owner)
+            for word, size in (("dim", dim), ("shards", shards))
+            if size is not None
+        }
         if self.can_learn and table == name:
             table = None  # From `dataclasses.replace`, before the vocabulary is learned.
         if self.can_learn and table is None and not given:
-            _check_no_dim(owner, name, dim)
+            _check_no_sizes(owner, name, sizes)
             table = name
         elif table is None:
-            table = Table(name, values=make_values(owner, **value_arguments), dim=dim or _DIM)
+            values = make_values(owner, **value_arguments)
+            table = Table(name, values=values, **{"dim": _DIM, **sizes})
         elif isinstance(table, Table) and table.name == name:
             # `dataclasses.replace` passes the feature's own table.
             if "hash_buckets" in given and table.values.raw_dtype != "int32":
@@ -62,9 +68,10 @@ class EmbeddedFeature(Feature):
             if "vocabulary" in given and capacity is not None:
                 given.setdefault("capacity", capacity)
             values = make_values(owner, **given) if given else table.values
-            table = Table(name, values=values, dim=dim or table.dim)
+            sizes = {"dim": table.dim, "shards": table.shards, **sizes}
+            table = Table(name, values=values, **sizes)
         else:
-            _check_shared(owner, name, table, given | ({} if dim is None else {"dim": dim}))
+            _check_shared(owner, name, table, given | sizes)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "table", table)
 
@@ -82,6 +89,10 @@ class EmbeddedFeature(Feature):
 
     def with_values(self, values: Values) -> "EmbeddedFeature":
         return dataclasses.replace(self, table=self._resolved_table.with_values(values))
+
+    def with_shards(self, shards: int) -> "EmbeddedFeature":
+        table = dataclasses.replace(self._resolved_table, shards=shards)
+        return dataclasses.replace(self, table=table)
 
     @property
     def _resolved_table(self) -> Table:
@@ -161,12 +172,18 @@ class EmbeddedFeature(Feature):
             return f"{kind}({self.name!r}, table={self.table!r})"
         if self.table.name != self.name:
             return f"{kind}({self.name!r}, table={self.table!r})"
-        return f"{kind}({self.name!r}, {self.values}, dim={self.dim})"
+        return f"{kind}({self.name!r}, {self.values}, {self.table.sizes()})"
 
 
-def _check_no_dim(owner: str, name: str, dim: int | None) -> None:
-    """Refuses the width of a table whose vocabulary is learned."""
-    if dim is not None:
+def _check_no_sizes(owner: str, name: str, sizes: dict) -> None:
+    """Refuses the width and the shards of a table whose vocabulary is learned."""
+    if "shards" in sizes:
+        raise ValueError(
+            f"`shards` of {owner} must be given with its values, such as a `vocabulary`. If these "
+            f"are learned, build the model with `data.spec.with_shards({{{name!r}: "
+            f"{sizes['shards']}}})`. Received: shards={sizes['shards']} without values."
+        )
+    if dim := sizes.get("dim"):
         raise ValueError(
             f"`dim` of {owner} must be given with its values, such as a `vocabulary`. If these are "
             f"learned, pass dim={{{name!r}: {dim}}} to `prepare_impressions`, "

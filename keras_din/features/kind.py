@@ -124,6 +124,13 @@ class Feature:
         """Returns the feature with other `Values` in its table."""
         raise TypeError(f"{type(self).__name__} {self.name!r} has no table.")
 
+    def with_shards(self, shards: int) -> "Feature":
+        """Returns the feature with its table in another number of shards."""
+        raise ValueError(
+            "`shards` must name tables of a Categorical or a Bag: others are small. Received: the "
+            f"table {self.name!r} of a {type(self).__name__}."
+        )
+
     def to_dict(self) -> dict:
         """Returns the feature as a dict of JSON values."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

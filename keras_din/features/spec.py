@@ -5,7 +5,9 @@ import json
 from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING, NamedTuple
 
+from keras_din.checks import positive_integer
 from keras_din.features.bag_weights import check_weight_names
+from keras_din.features.embedded_feature import EmbeddedFeature
 from keras_din.features.kind import Feature, as_tuple, feature_tuple
 from keras_din.features.labels import DEFAULT_LABELS, Label, factors_of, label_tuple
 from keras_din.features.names import check_unique
@@ -171,7 +173,7 @@ class FeatureSpec:
             known = tables.setdefault(feature.table.name, feature.table)
             if known != feature.table:
                 raise ValueError(
-                    "Features with the same table must agree on its values and `dim`. "
+                    "Features with the same table must agree on its values, `dim` and `shards`. "
                     f"Received: {known!r} and {feature.table!r} of {feature.name!r}."
                 )
         resolved = {name: feature.with_table(tables) for name, feature in self.features.items()}
@@ -330,6 +332,45 @@ class FeatureSpec:
         differ = {name for name, feature in changed.items() if feature != self.features[name]}
         changed |= {n: f.with_vectors(None) for n, f in self.vectors.items() if f.of in differ}
         return self._replaced(changed)
+
+    def with_shards(self, shards: dict[str, int] | int) -> "FeatureSpec":
+        """Returns the spec with some tables in another number of shards, see `Categorical`.
+
+        Data of the one spec fits models of the other.
+
+        Args:
+            shards: Name of the table -> its number of shards. Or one number for all tables; those
+                with fewer rows than `shards`, and small ones, such as of a `Calendar`, have 1.
+
+        Raises:
+            ValueError: If a number is not positive or larger than the table, or if there is no
+                table of such a name in a `Categorical` or `Bag`.
+
+        Example:
+
+        ```python
+        spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 1000, dim=8)])
+        model = kd.build_base(spec.with_shards({"item_id": 4}))
+        ```
+        """
+        if not isinstance(shards, dict):
+            count = positive_integer("shards", shards)
+            shards = {
+                feature.table.name: count if count <= feature.table.values.size else 1
+                for feature in self.features.values()
+                if isinstance(feature, EmbeddedFeature)
+            }
+        if lacking := [name for name in shards if name not in self.tables]:
+            raise ValueError(
+                f"`shards` must name tables of the spec: {list(self.tables)}. Received: {lacking}."
+            )
+        return self._replaced(
+            {
+                name: feature.with_shards(shards[feature.table.name])
+                for name, feature in self.features.items()
+                if feature.table is not None and feature.table.name in shards
+            }
+        )
 
     @property
     def vectors(self) -> dict[str, Vector]:

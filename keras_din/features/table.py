@@ -21,6 +21,7 @@ class Table:
         hash_buckets: Number of buckets, see `Categorical`.
         dtype: Type of the raw values, see `Categorical`.
         capacity: Number of values for which the table has rows, see `Categorical`.
+        shards: Number of variables that the table is split into, see `Categorical`.
         values: A `Vocabulary`, `HashBuckets` or `Indices`, instead of the other arguments that
             define the values.
 
@@ -42,6 +43,7 @@ class Table:
     name: str
     values: Values
     dim: int
+    shards: int = 1
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Table:
         hash_buckets: int | None = None,
         dtype: str | None = None,
         capacity: int | None = None,
+        shards: int = 1,
         values: Values | None = None,
     ) -> None:
         check_name("Table", name)
@@ -76,14 +79,21 @@ class Table:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "dim", positive_integer("dim", dim, owner=owner))
+        object.__setattr__(self, "shards", positive_integer("shards", shards, owner=owner))
+        if self.shards > values.size:
+            raise ValueError(
+                f"`shards` of {owner} must be at most the number of its rows, {values.size}. "
+                f"Received: shards={self.shards}."
+            )
 
     def with_values(self, values: Values) -> "Table":
         """Returns the table with other raw values."""
-        return Table(self.name, dim=self.dim, values=values)
+        return Table(self.name, dim=self.dim, shards=self.shards, values=values)
 
     def to_dict(self) -> dict:
         """Returns the table as a dict of JSON values."""
-        return {"name": self.name, "dim": self.dim} | self.values.to_dict()
+        shards = {} if self.shards == 1 else {"shards": self.shards}
+        return {"name": self.name, "dim": self.dim} | shards | self.values.to_dict()
 
     @classmethod
     def from_dict(cls, entry: dict) -> "Table":
@@ -91,4 +101,8 @@ class Table:
         return cls(**entry)
 
     def __repr__(self):
-        return f"Table({self.name!r}, {self.values}, dim={self.dim})"
+        return f"Table({self.name!r}, {self.values}, {self.sizes()})"
+
+    def sizes(self) -> str:
+        """Returns the width, and the number of shards if there are several, as arguments."""
+        return f"dim={self.dim}" + (f", shards={self.shards}" if self.shards > 1 else "")

@@ -1,5 +1,6 @@
 """An embedding table whose lookup and gradient touch only the rows of the batch."""
 
+import functools
 import warnings
 import zlib
 
@@ -9,23 +10,23 @@ from keras import ops
 
 from keras_din.checks import positive_integer
 from keras_din.features import NUM_RESERVED, OOV_INDEX, PADDING_INDEX
-from keras_din.ops import apply_mask, is_ragged
+from keras_din.layers.shard_values import (
+    INDEPENDENT_OF_SHAPE,
+    check_initializer,
+    initial_shard,
+    initial_table,
+    with_seed,
+)
+from keras_din.ops import apply_mask, gather_from_shards, is_ragged, take_from_shards
 from keras_din.replicas import copy_on_replica
+from keras_din.row_shards import RowShards
 from keras_din.trace_context import trace_context
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 _BLOCK = 1024  # Rows that `initial_rows` draws at once.
-# Initializers of Keras whose values do not depend on the shape.
-_INDEPENDENT_OF_SHAPE = (
-    keras.initializers.Constant,
-    keras.initializers.Ones,
-    keras.initializers.RandomNormal,
-    keras.initializers.RandomUniform,
-    keras.initializers.TruncatedNormal,
-    keras.initializers.Zeros,
-)
+_SUMS_OVER_ROWS = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 
 
 @keras.saving.register_keras_serializable(package="keras_din")
@@ -41,6 +42,16 @@ class Embedding(keras.layers.Layer):
     is an `IndexedSlices`. So the cost of a step does not depend on the size of the table.
     (`keras.layers.Embedding` reads the whole variable first.)
 
+    With `shards`, the table is several variables, `layer.embedding_shards`: row `r` is row
+    `r // shards` of the variable `r % shards`. So a table can be larger than the memory of one
+    device: under a strategy of `tf.distribute`, each variable may be placed on another one. No
+    tensor holds the whole table. Lookups, gradients and the steps of the optimizers in
+    `keras_din.optimizers` are those of one variable. (Optimizers of Keras with `clipnorm` clip each
+    variable alone.) Random initial values differ from those of one variable with the same seed,
+    because each shard is drawn alone; `keras_din.with_shards` splits a table without a change.
+    Weights of a layer with another number of shards can be loaded. On JAX and PyTorch every lookup
+    reads a row of each shard, and the gradients are dense, as for one variable.
+
     Args:
         vocabulary_size: Number of rows of the table, including those of padding and
             out-of-vocabulary.
@@ -52,6 +63,11 @@ class Embedding(keras.layers.Layer):
             batch.
         feature: Name of the table's feature, which is a key in `feature_counts` of an optimizer.
             Defaults to the name of the layer.
+        shards: Number of variables, at most `vocabulary_size`.
+
+    Attributes:
+        embeddings: The variable `(vocabulary_size, dim)` of a table with one shard.
+        embedding_shards: List of the variables of all shards.
 
     Call arguments:
         indices: Int tensor of any shape, which may be ragged.
@@ -60,8 +76,9 @@ class Embedding(keras.layers.Layer):
         Float tensor `(*indices.shape, dim)`, ragged like `indices`, with the mask `indices != 0`.
 
     Raises:
-        ValueError: If `vocabulary_size` or `dim` is not a positive integer, or the table has no
-            rows for padding and out-of-vocabulary.
+        ValueError: If `vocabulary_size`, `dim` or `shards` is not a positive integer, if the table
+            has no rows for padding and out-of-vocabulary, or fewer rows than shards. With several
+            shards: if the initializer or the regularizer needs the whole table.
 
     Example:
 
@@ -78,6 +95,7 @@ class Embedding(keras.layers.Layer):
         embeddings_initializer="uniform",
         embeddings_regularizer=None,
         feature=None,
+        shards=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -95,6 +113,9 @@ class Embedding(keras.layers.Layer):
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.feature = self.name if feature is None else feature
+        self.shards = positive_integer("shards", shards)
+        if self.shards > 1:
+            self._check_shards()
         self.supports_masking = True
         # XLA would make the gradient of the table dense.
         self.supports_jit = keras.backend.backend() != "tensorflow"
@@ -107,25 +128,104 @@ class Embedding(keras.layers.Layer):
                 stacklevel=2,
             )
 
+    def _check_shards(self):
+        if self.shards > self.vocabulary_size:
+            raise ValueError(
+                f"`shards` must be at most the number of rows, {self.vocabulary_size}. "
+                f"Received: shards={self.shards}."
+            )
+        check_initializer(self.embeddings_initializer)
+        regularizer = self.embeddings_regularizer
+        if not isinstance(regularizer, (*_SUMS_OVER_ROWS, type(None))):
+            raise ValueError(
+                "`embeddings_regularizer` of a table with `shards` must be 'l1', 'l2' or 'l1_l2', "
+                "whose value for a table is the sum over its shards. "
+                f"Received: embeddings_regularizer={regularizer!r}."
+            )
+
     def build(self, indices_shape=None):
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.vocabulary_size, self.dim),
-            initializer=self._initial_values,
+        self._row_shards = RowShards(self.vocabulary_size, self.shards)
+        if self.shards == 1:
+            draw = functools.partial(initial_table, self.embeddings_initializer)
+            self.embeddings = self._add_table("embeddings", 0, draw)
+            return
+        self._shard_variables = [
+            self._add_table(
+                f"embeddings_{shard}",
+                shard,
+                functools.partial(
+                    initial_shard, self.embeddings_initializer, self._row_shards, shard
+                ),
+            )
+            for shard in range(self.shards)
+        ]
+
+    def _add_table(self, name, shard, initializer):
+        variable = self.add_weight(
+            name=name,
+            shape=(self._row_shards.size(shard), self.dim),
+            initializer=initializer,
             regularizer=self.embeddings_regularizer,
             # Cast after the lookup: casting the variable would read the whole table.
             autocast=False,
         )
-        # The optimizers in `keras_din.optimizers` read these two attributes.
-        self.embeddings.is_embedding_table = True
-        self.embeddings.feature = self.feature
+        # The optimizers in `keras_din.optimizers` read these attributes.
+        variable.is_embedding_table = True
+        variable.feature = self.feature
+        variable.row_shards, variable.shard = self._row_shards, shard
+        return variable
 
-    def _initial_values(self, shape, dtype=None):
-        values = self.embeddings_initializer(shape, dtype=dtype)
-        if not hasattr(self.embeddings_initializer, "seed"):  # Not random.
-            return values
-        oov_row = ops.zeros_like(values[:1])
-        return ops.concatenate([values[:OOV_INDEX], oov_row, values[OOV_INDEX + 1 :]], axis=0)
+    @property
+    def embedding_shards(self) -> list:
+        """The variables of the table, one per shard."""
+        return [self.embeddings] if self.shards == 1 else list(self._shard_variables)
+
+    def read_rows(self, rows=None) -> np.ndarray:
+        """Returns values of the table.
+
+        Args:
+            rows: Integers `(n,)`, or `None` for all rows: the whole table is then in the memory of
+                this machine.
+
+        Returns:
+            Float array `(n, dim)`.
+        """
+        if rows is None:
+            shards = [ops.convert_to_numpy(each) for each in self.embedding_shards]
+            return self._row_shards.join(shards)
+        rows = np.asarray(rows, np.int64)
+        values = np.empty((len(rows), self.dim), self.variable_dtype)
+        for shard, variable in enumerate(self.embedding_shards):
+            own = rows % self.shards == shard
+            part = ops.take(variable, rows[own] // self.shards, axis=0)
+            values[own] = ops.convert_to_numpy(part)
+        return values
+
+    def assign_rows(self, rows, values) -> None:
+        """Replaces values of the table.
+
+        Args:
+            rows: Integers `(n,)` without duplicates, or `None` for all rows.
+            values: Floats `(n, dim)`.
+        """
+        rows = np.arange(self.vocabulary_size) if rows is None else np.asarray(rows, np.int64)
+        for shard, variable in enumerate(self.embedding_shards):
+            own = rows % self.shards == shard
+            assign_rows(variable, rows[own] // self.shards, np.asarray(values)[own])
+
+    def load_own_variables(self, store):
+        """Loads the table, also from a layer with another number of shards."""
+        saved = [store[name] for name in sorted(store.keys(), key=int)] if self.built else []
+        if len(saved) in (0, self.shards) or not self._is_same_table(saved):
+            super().load_own_variables(store)  # Its errors name the shapes.
+            return
+        for shard, variable in enumerate(self.embedding_shards):
+            variable.assign(self._row_shards.from_other(saved, shard))
+
+    def _is_same_table(self, saved) -> bool:
+        other = RowShards(self.vocabulary_size, len(saved))
+        shapes = [(other.size(shard), self.dim) for shard in range(len(saved))]
+        return [tuple(each.shape) for each in saved] == shapes
 
     def initial_rows(self, rows, seed: int = 0) -> np.ndarray:
         """Draws initial values of some rows, as `keras_din.grow` uses them.
@@ -143,13 +243,13 @@ class Embedding(keras.layers.Layer):
         """
         rows = np.asarray(rows, np.int64)
         initializer = self.embeddings_initializer
-        size = _BLOCK if isinstance(initializer, _INDEPENDENT_OF_SHAPE) else self.vocabulary_size
+        size = _BLOCK if isinstance(initializer, INDEPENDENT_OF_SHAPE) else self.vocabulary_size
         blocks = rows // size
         drawn = [np.zeros((0, self.dim), self.variable_dtype)]
         for part in np.split(rows, np.flatnonzero(np.diff(blocks)) + 1) if len(rows) else ():
             block = int(part[0]) // size
             key = zlib.crc32(f"{seed} {self.name} {block}".encode())
-            values = _with_seed(initializer, key)((size, self.dim), dtype=self.variable_dtype)
+            values = with_seed(initializer, key)((size, self.dim), dtype=self.variable_dtype)
             drawn.append(ops.convert_to_numpy(values)[part - block * size])
         return np.concatenate(drawn)
 
@@ -174,10 +274,11 @@ class Embedding(keras.layers.Layer):
 
     def _gather(self, rows):
         # From the variable itself: its gradient is an `IndexedSlices`.
-        return tf.gather(copy_on_replica(self.embeddings.value), rows)
+        shards = [copy_on_replica(each.value) for each in self.embedding_shards]
+        return gather_from_shards(shards, rows)
 
     def _take(self, rows):
-        return ops.take(self.embeddings, rows, axis=0)
+        return take_from_shards(self.embedding_shards, rows)
 
     def compute_mask(self, indices, mask=None):
         return ops.not_equal(indices, PADDING_INDEX)
@@ -195,14 +296,18 @@ class Embedding(keras.layers.Layer):
             "embeddings_initializer": initializer,
             "embeddings_regularizer": regularizer,
             "feature": self.feature,
+            "shards": self.shards,
         }
 
 
-def _with_seed(initializer, seed: int):
-    """Returns an initializer with another seed, or the initializer itself if it is not random."""
-    if not hasattr(initializer, "seed"):
-        return initializer
-    return type(initializer).from_config({**initializer.get_config(), "seed": seed})
+def assign_rows(variable, rows, values) -> None:
+    """Replaces rows of a variable by `values`. `rows` are without duplicates."""
+    values = ops.convert_to_tensor(values, variable.dtype)
+    if len(rows) == variable.shape[0] and np.array_equal(rows, np.arange(len(rows))):
+        variable.assign(values)
+    elif len(rows):
+        table = ops.convert_to_tensor(variable)
+        variable.assign(ops.scatter_update(table, np.asarray(rows)[:, None], values))
 
 
 def _signed(indices):

@@ -19,6 +19,7 @@ class ItemLogits(Embedding):
         vocabulary_size: Same as in `Embedding`.
         embeddings_initializer: Initializer of the logits, before `fit_popularity`.
         feature: Name of the item's feature.
+        **kwargs: `shards` and the arguments of a Keras layer, same as in `Embedding`.
 
     Call arguments:
         indices: Int tensor of any shape.
@@ -60,8 +61,7 @@ class ItemLogits(Embedding):
 
     def initial_rows(self, rows, seed: int = 0) -> np.ndarray:
         """Returns the logit of an item without impressions, which is also that of padding."""
-        logits = keras.ops.convert_to_numpy(self.embeddings)
-        return np.repeat(logits[PADDING_INDEX : PADDING_INDEX + 1], len(rows), axis=0)
+        return np.repeat(self.read_rows([PADDING_INDEX]), len(rows), axis=0)
 
     def get_config(self):
         config = super().get_config()

@@ -68,6 +68,7 @@ def build_popularity(
         item.table.values.size,
         embeddings_initializer,
         item.name,
+        shards=item.table.shards,
         name="item_logits",
         dtype="float32",  # In half precision, different items would get equal logits.
     )
@@ -140,7 +141,7 @@ def fit_popularity(
             PRIOR_STRENGTHS,
             key=lambda k: _logloss(click_logits(clicks, impressions, k), mean_logit, held_out),
         )
-    layer.embeddings.assign(click_logits(clicks, impressions, prior_strength)[:, None])
+    layer.assign_rows(None, click_logits(clicks, impressions, prior_strength)[:, None])
     return prior_strength
 
 

@@ -33,6 +33,7 @@ from keras_din.ops.product_logits import product_logits
 from keras_din.ops.ragged import is_ragged, pack_ragged, ragged_like, ragged_to_padded
 from keras_din.ops.replace_missing import replace_missing
 from keras_din.ops.row_attention import row_attention
+from keras_din.ops.sharded_lookup import gather_from_shards, take_from_shards
 from keras_din.ops.signed_log1p import signed_log1p
 from keras_din.ops.zero_missing_vectors import zero_missing_vectors
 
@@ -42,6 +43,7 @@ __all__ = [
     "count_distinct",
     "count_matches",
     "cross_hash",
+    "gather_from_shards",
     "gather_positions",
     "gather_rows",
     "gru_last",
@@ -75,5 +77,6 @@ __all__ = [
     "split_projection",
     "sum_of_fields",
     "sum_of_inner_products",
+    "take_from_shards",
     "zero_missing_vectors",
 ]

@@ -12,6 +12,7 @@ from keras_din.checks import is_number
 from keras_din.old_saved_models import refuse_old_argument
 from keras_din.optimizers.row_sparse import RowSparse, is_table, touched_rows
 from keras_din.replicas import copy_on_replica
+from keras_din.row_shards import row_shards
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -100,7 +101,7 @@ class MiniBatchAware(RowSparse):
         super().build(variables)
 
     def build_feature_counts(self, variables):
-        """Creates a variable `(vocabulary_size,)` per table: 0 for rows without a penalty."""
+        """Creates a variable `(rows,)` per table, or shard of it: 0 for rows without a penalty."""
         if self.mini_batch_aware_l2 is None:
             return
         given = self._given_feature_counts or {}
@@ -108,7 +109,7 @@ class MiniBatchAware(RowSparse):
         self._feature_counts = [
             self.add_variable(
                 shape=variable.shape[:1],
-                initializer=_initializer(given.get(variable.feature)),
+                initializer=_initializer(given.get(variable.feature), variable),
                 dtype="float32",
                 name=f"{variable.feature}_feature_counts",
             )
@@ -129,8 +130,8 @@ class MiniBatchAware(RowSparse):
             ValueError: If the optimizer has no `mini_batch_aware_l2` or has not been built, if a
                 feature has no table, or its table has another number of rows.
         """
-        for row_counts, counts in self._counts_of_tables("set_feature_counts", feature_counts):
-            row_counts.assign(_row_counts(counts))
+        for row_counts, counts, table in self._tables_of("set_feature_counts", feature_counts):
+            row_counts.assign(_own_rows(_row_counts(counts), table))
         self.has_feature_counts()
 
     def add_feature_counts(self, feature_counts):
@@ -145,13 +146,16 @@ class MiniBatchAware(RowSparse):
         Raises:
             ValueError: See `set_feature_counts`.
         """
-        for row_counts, counts in self._counts_of_tables("add_feature_counts", feature_counts):
-            added = ops.convert_to_tensor(counts, "float32")
-            is_padding = ops.arange(len(counts)) == 0
-            row_counts.assign_add(ops.where(is_padding, 0.0, added))
+        for row_counts, counts, table in self._tables_of("add_feature_counts", feature_counts):
+            added = counts.astype("float32")
+            added[0] = 0  # Padding.
+            row_counts.assign_add(_own_rows(added, table))
 
-    def _counts_of_tables(self, method, feature_counts):
-        """Returns `(variable of the counts, given counts)` of each given feature's tables."""
+    def _tables_of(self, method, feature_counts):
+        """Returns `(variable of the counts, given counts, table)` of each given feature's tables.
+
+        A table with several shards has a variable of the counts per shard.
+        """
         if self.mini_batch_aware_l2 is None or not self.built:
             raise ValueError(
                 f"`{method}` must be called on an optimizer that has a `mini_batch_aware_l2` and "
@@ -162,7 +166,11 @@ class MiniBatchAware(RowSparse):
         pairs = zip(self._trainable_variables, self._feature_counts, strict=True)
         tables = [(variable, row_counts) for variable, row_counts in pairs if is_table(variable)]
         _check_tables(given, [table for table, _ in tables])
-        return [(row, given[table.feature]) for table, row in tables if table.feature in given]
+        return [
+            (row_counts, given[table.feature], table)
+            for table, row_counts in tables
+            if table.feature in given
+        ]
 
     def load_own_variables(self, store):
         super().load_own_variables(store)
@@ -240,11 +248,11 @@ def _check_tables(feature_counts: Mapping[str, np.ndarray], tables: list) -> Non
             f"Received: {sorted(unknown)}."
         )
     for table in tables:
-        name = table.feature
-        if name in feature_counts and len(feature_counts[name]) != table.shape[0]:
+        name, rows = table.feature, row_shards(table)[0].rows
+        if name in feature_counts and len(feature_counts[name]) != rows:
             raise ValueError(
                 f"`feature_counts` of {name!r} must have one entry for each of the "
-                f"{table.shape[0]} rows of its table. "
+                f"{rows} rows of its table. "
                 f"Received: {len(feature_counts[name])} entries."
             )
 
@@ -256,7 +264,14 @@ def _row_counts(counts: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _initializer(counts):
+def _own_rows(counts: np.ndarray, table) -> np.ndarray:
+    """Returns the counts of the rows of a variable, which may be a shard of a table."""
+    shards, shard = row_shards(table)
+    return shards.own(counts, shard)
+
+
+def _initializer(counts, table):
     if counts is None:
         return "zeros"
-    return lambda shape, dtype: ops.convert_to_tensor(_row_counts(counts), dtype)
+    own = _own_rows(_row_counts(counts), table)
+    return lambda shape, dtype: ops.convert_to_tensor(own, dtype)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_din.replicas import number_of_replicas
+from keras_din.row_shards import row_shards
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -26,6 +27,9 @@ class RowSparse:
     never decays. On other backends gradients are dense, and a row is treated as in the batch if its
     gradient is not 0.
 
+    The shards of a table, see `keras_din.row_shards`, are treated as one variable: `clipnorm` clips
+    the norm of the gradient of the whole table.
+
     A subclass implements `update_rows(rows, gradient, variable, learning_rate)` for sparse
     gradients. Other variables are updated by the rule of its Keras base class.
     """
@@ -39,7 +43,8 @@ class RowSparse:
                 "Received: gradient_accumulation_steps="
                 f"{self.gradient_accumulation_steps}."
             )
-        self._decayed_by_row = self._tables = frozenset()
+        self._decayed_by_row = self._tables = self._with_padding = frozenset()
+        self._clipped_together = ()
 
     def apply(self, grads, trainable_variables=None):
         if keras.backend.backend() != "tensorflow":
@@ -58,6 +63,7 @@ class RowSparse:
                 grads = [deduplicate_rows(gradient) for gradient, _ in pairs]
             # Keys, because `update_step` receives TensorFlow variables, not Keras variables.
             self._tables = frozenset(self._var_key(v) for v in variables if is_table(v))
+            self._with_padding = frozenset(self._var_key(v) for v in variables if has_padding(v))
             self._decayed_by_row = self._tables | {
                 self._var_key(variable)
                 for variable, gradient in zip(variables, grads, strict=True)
@@ -81,11 +87,17 @@ class RowSparse:
             return grads_and_vars  # `apply` has summed them.
         return super()._all_reduce_sum_gradients(grads_and_vars)
 
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        # Of each gradient, the object that all shards of its table share.
+        owners = [getattr(v, "row_shards", v) for v in trainable_variables]
+        self._clipped_together = tuple(map(id, owners))
+        return super()._backend_apply_gradients(grads, trainable_variables)
+
     def _clip_gradients(self, grads):
+        if self.clipnorm and self.clipnorm > 0:
+            return self._clip_tables(grads)
         if keras.backend.backend() != "tensorflow":
             return super()._clip_gradients(grads)
-        if self.clipnorm and self.clipnorm > 0:
-            return [scaled(g, clip_factor(self.clipnorm, [g])) for g in grads]
         if self.global_clipnorm and self.global_clipnorm > 0:
             factor = clip_factor(self.global_clipnorm, grads)
             return [scaled(g, factor) for g in grads]
@@ -93,6 +105,15 @@ class RowSparse:
             clip = lambda values: tf.clip_by_value(values, -self.clipvalue, self.clipvalue)  # noqa: E731
             return [map_values(clip, g) for g in grads]
         return grads
+
+    def _clip_tables(self, grads):
+        """Clips the norm of the gradient of each variable, or of all shards of a table."""
+        parts: dict[int, list] = {}
+        for owner, gradient in zip(self._clipped_together, grads, strict=True):
+            parts.setdefault(owner, []).append(gradient)
+        factors = {owner: clip_factor(self.clipnorm, each) for owner, each in parts.items()}
+        pairs = zip(self._clipped_together, grads, strict=True)
+        return [scaled(gradient, factors[owner]) for owner, gradient in pairs]
 
     def _apply_weight_decay(self, variables):
         if keras.backend.backend() == "tensorflow":
@@ -110,8 +131,15 @@ class RowSparse:
         if self.weight_decay is not None and self._use_weight_decay(variable):
             values = ops.convert_to_tensor(variable)
             decay = ops.cast(self.weight_decay * learning_rate, values.dtype)
-            touched = ops.logical_and(touched_rows(gradient), _not_padding(variable.shape[0]))
+            touched = touched_rows(gradient)
+            if self._has_padding(variable):
+                touched = ops.logical_and(touched, _not_padding(variable.shape[0]))
             self.assign_sub(variable, decay * ops.cast(touched, values.dtype) * values)
+
+    def _has_padding(self, variable):
+        if keras.backend.backend() == "tensorflow":
+            return self._var_key(variable) in self._with_padding
+        return has_padding(variable)
 
     def update_step(self, gradient, variable, learning_rate):
         if keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices):
@@ -119,7 +147,7 @@ class RowSparse:
             rate = tf.cast(learning_rate, variable.dtype)
             if self.weight_decay is not None and self._use_weight_decay(variable):
                 decay = tf.cast(self.weight_decay, variable.dtype) * rate
-                if self._var_key(variable) in self._tables:
+                if self._has_padding(variable):
                     decay = decay * tf.cast(rows != _PADDING, variable.dtype)[:, None]
                 values = tf.gather(variable, rows)
                 variable.scatter_update(tf.IndexedSlices(values - decay * values, rows))
@@ -158,23 +186,26 @@ def subtract_from_rows(variable, rows, change):
 
 def map_values(function, gradient):
     """Applies `function` to the values of a dense or sparse gradient."""
-    if isinstance(gradient, tf.IndexedSlices):
+    if is_sparse(gradient):
         return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
     return function(gradient)
 
 
 def scaled(gradient, factor):
     """Multiplies a dense or sparse gradient by a number."""
-    return map_values(lambda values: values * tf.cast(factor, values.dtype), gradient)
+    return map_values(lambda values: values * ops.cast(factor, values.dtype), gradient)
 
 
 def clip_factor(norm, grads):
     """Returns the factor that clips the joint norm of gradients: `min(1, norm / ||g||)`."""
-    squares = [
-        tf.reduce_sum(tf.square(g.values if isinstance(g, tf.IndexedSlices) else g)) for g in grads
-    ]
-    joint_norm = tf.sqrt(tf.add_n([tf.cast(square, "float32") for square in squares]))
-    return norm / tf.maximum(joint_norm, norm)
+    squares = [ops.sum(ops.square(g.values if is_sparse(g) else g)) for g in grads]
+    joint_norm = ops.sqrt(sum(ops.cast(square, "float32") for square in squares))
+    return norm / ops.maximum(joint_norm, norm)
+
+
+def is_sparse(gradient) -> bool:
+    """Returns whether a gradient is a `tf.IndexedSlices`."""
+    return keras.backend.backend() == "tensorflow" and isinstance(gradient, tf.IndexedSlices)
 
 
 def touched_rows(gradient):
@@ -190,3 +221,8 @@ def _not_padding(rows):
 def is_table(variable) -> bool:
     """Returns whether a Keras variable is an embedding table of this library."""
     return getattr(variable, "is_embedding_table", False)
+
+
+def has_padding(variable) -> bool:
+    """Returns whether row 0 of a Keras variable is padding: that of a table or of shard 0 of it."""
+    return is_table(variable) and row_shards(variable)[1] == 0

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_din.optimizers.mini_batch_aware import MiniBatchAware
 from keras_din.optimizers.row_sparse import is_table
+from keras_din.row_shards import row_shards
 
 _MARK = 0.4375  # The value of all probes, to recognize copies of it.
 
@@ -91,4 +92,6 @@ def _probe(variable, rows: int):
     probe = keras.Variable(values, dtype=variable.dtype, name=variable.name)
     if is_table(variable):
         probe.is_embedding_table, probe.feature = True, variable.feature
+        # A probe of a shard is one too. Its number of rows is another one, as of all probes.
+        probe.row_shards, probe.shard = row_shards(variable)
     return probe

@@ -1,5 +1,6 @@
 """Shared tables: in specs, JSON, models, counts, preparation and exports."""
 
+import dataclasses
 import json
 
 import keras
@@ -19,7 +20,16 @@ from keras_din.data import (
 )
 from keras_din.data.store.bags import Bags
 from keras_din.embed import embed
-from keras_din.features import Bag, Categorical, FeatureSpec, Sequence, Table, Vocabulary
+from keras_din.features import (
+    Bag,
+    Bucketized,
+    Categorical,
+    FeatureSpec,
+    Indices,
+    Sequence,
+    Table,
+    Vocabulary,
+)
 from keras_din.serving.version.description import read_description
 from keras_din.spec_fingerprint import differences, fingerprint
 
@@ -69,7 +79,7 @@ def test_spec_replaces_names_of_tables_by_tables():
             lambda: FeatureSpec(
                 target=[ITEM], context=[Categorical("a", table=Table("item", 5, dim=3))]
             ),
-            r"same table must agree on its values and `dim`.*'item', 5, dim=3.* and .*<3 strings>",
+            r"same table must agree .* and `shards`.*'item', 5, dim=3.* and .*<3 strings>",
         ),
         (lambda: Categorical("a", table="item").dim, "must be part of a FeatureSpec, which finds"),
     ],
@@ -277,3 +287,45 @@ def test_export_with_a_shared_table(tmp_path):
         {"name": "item", "dim": 3, "vocabulary": "assets/item.txt", "dtype": "string"}
     ]
     assert FeatureSpec.from_json(json.dumps(read_description(version)["spec"])) == SPEC
+
+
+def test_shards_of_a_table():
+    item = Categorical("item", 9, dim=3, shards=4)
+    assert repr(item) == "Categorical('item', 9, dim=3, shards=4)"
+    assert dataclasses.replace(item, dim=5).table.shards == 4
+    one = FeatureSpec(target=[Categorical("item", 9, dim=3)], context=[Bag("tags", table="item")])
+    spec = one.with_shards({"item": 4})
+    assert spec.tables["item"] == Table("item", 9, dim=3, shards=4)
+    assert FeatureSpec.from_json(spec.to_json()) == spec
+    assert "shards" not in one.to_json()
+    assert spec.with_shards(1) == one
+    assert one.with_shards(10) == one  # The table has fewer rows.
+    assert spec.with_values({"item": Indices(12)}).tables["item"].shards == 4
+    assert fingerprint(spec) == fingerprint(one)
+
+
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: Categorical("item", 9, shards=0), "`shards` of Categorical 'item' must be a pos"),
+        (lambda: Table("item", 9, shards=10), "`shards` of Table 'item' must be at most .* 9"),
+        (
+            lambda: Categorical("a", table="item", shards=2),
+            "must be given `table` alone.*with shards",
+        ),
+        (lambda: Bag("tags", shards=2), "are learned, build the model with `data.spec.with_shards"),
+        (
+            lambda: FeatureSpec(target=[ITEM]).with_shards({"x": 2}),
+            r"`shards` must name tables of the spec: \['item'\]. Received: \['x'\]",
+        ),
+        (
+            lambda: FeatureSpec(
+                target=[ITEM], context=[Bucketized("age", boundaries=[1.0])]
+            ).with_shards({"age": 2}),
+            "`shards` must name tables of a Categorical or a Bag.*'age' of a Bucketized",
+        ),
+    ],
+)
+def test_invalid_shards(make, text):
+    with pytest.raises(ValueError, match=text):
+        make()

@@ -167,3 +167,115 @@ def test_padding_is_zeroed_in_place_in_inference():
     np.testing.assert_array_equal(embeddings(indices), layer(indices, training=True))
     with tracing(form="static"):
         np.testing.assert_array_equal(layer(indices), embeddings(indices))
+
+
+def sharded_pair(rows=11, shards=4, **options):
+    """Returns a layer with one variable, and one with several and the same values."""
+    one = Embedding(rows, 3, **options)
+    several = Embedding(rows, 3, shards=shards, **options)
+    for layer in (one, several):
+        layer.build()
+    several.assign_rows(None, table_of(one))
+    return one, several
+
+
+@pytest.mark.parametrize("form", ["native", "static", "portable"])
+@pytest.mark.parametrize("shards", [2, 4, 11])
+def test_shards_equal_one_variable(shards, form):
+    one, several = sharded_pair(shards=shards)
+    indices = np.random.default_rng(shards).integers(-2, 14, (5, 4))
+    with tracing(form=form):
+        np.testing.assert_array_equal(several(indices), one(indices))
+        ragged = tf.RaggedTensor.from_row_lengths(tf.constant([3, 0, 13]), [2, 0, 1])
+        np.testing.assert_array_equal(several(ragged).values, one(ragged).values)
+        assert several(indices[:0]).shape == (0, 4, 3)
+
+
+def test_rows_of_shards():
+    _, layer = sharded_pair()
+    layer.assign_rows([9, 0, 6], np.arange(9).reshape(3, 3))
+    np.testing.assert_array_equal(layer.embedding_shards[1][2], [0, 1, 2])
+    np.testing.assert_array_equal(layer.read_rows([6, 9]), [[6, 7, 8], [0, 1, 2]])
+    np.testing.assert_array_equal(layer.read_rows()[[9, 0, 6]], np.arange(9).reshape(3, 3))
+
+
+def test_step_on_shards_is_sparse_and_reads_no_shard():
+    layer = Embedding(103, 3, shards=4)
+
+    @tf.function
+    def step(indices):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(indices, training=True) ** 2)
+        return tape.gradient(loss, [each.value for each in layer.embedding_shards])
+
+    concrete = step.get_concrete_function(tf.TensorSpec((None,), tf.int32))
+    operations = {operation.type for operation in concrete.graph.get_operations()}
+    assert "ResourceGather" in operations
+    assert "ReadVariableOp" not in operations
+    gradients = step(tf.constant([6, 2, 6, 0], tf.int32))  # Padding is row 0 of shard 0.
+    assert all(isinstance(each, tf.IndexedSlices) for each in gradients)
+    assert [each.indices.numpy().tolist() for each in gradients] == [[0], [], [1, 0, 1], []]
+    np.testing.assert_array_equal(gradients[0].values, np.zeros((1, 3)))
+
+
+def test_initial_values_of_shards():
+    keras.utils.set_random_seed(0)
+    layers = [Embedding(400, 8, "glorot_uniform", shards=shards) for shards in (4, 4, 1)]
+    for layer in layers:
+        layer.build()
+    several, again, one = (layer.read_rows() for layer in layers)
+    np.testing.assert_array_equal(several[1], 0)
+    assert np.unique(several).size > 390 * 8  # Each shard has values of its own.
+    assert not np.allclose(several, again)
+    limit = np.sqrt(6 / (400 + 8))  # Of the whole table, not of a shard.
+    for values in (several, one):
+        assert 0.99 * limit < np.abs(values).max() <= limit
+    seeded = [Embedding(9, 2, keras.initializers.RandomNormal(seed=3), shards=3) for _ in "ab"]
+    for layer in seeded:
+        layer.build()
+    np.testing.assert_array_equal(*(layer.read_rows() for layer in seeded))
+    constant = Embedding(5, 2, "ones", shards=2)
+    constant.build()
+    np.testing.assert_array_equal(constant.read_rows(), 1)
+
+
+@pytest.mark.parametrize("saved, loaded", [(1, 4), (4, 1), (3, 2)])
+def test_weights_of_another_number_of_shards(saved, loaded, tmp_path):
+    def model(shards):
+        indices = keras.Input((None,), dtype="int32")
+        return keras.Model(indices, Embedding(11, 3, shards=shards, name="table")(indices))
+
+    first, second = model(saved), model(loaded)
+    first.save_weights(tmp_path / "all.weights.h5")
+    second.load_weights(tmp_path / "all.weights.h5")
+    tables = (each.get_layer("table").read_rows() for each in (first, second))
+    np.testing.assert_array_equal(*tables)
+
+
+def test_contract_of_shards(tmp_path):
+    layer = Embedding(5, 2, shards=3, embeddings_initializer="glorot_normal")
+    check_layer(layer, {"indices": np.array([[1, 0, 4]], "int32")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"shards": 0}, "`shards` must be a positive integer. Received: shards=0"),
+        ({"shards": 6}, "`shards` must be at most the number of rows, 5. Received: shards=6"),
+        (
+            {"shards": 2, "embeddings_initializer": "orthogonal"},
+            "`embeddings_initializer` of a table with `shards` must be .* `assign_rows`",
+        ),
+    ],
+)
+def test_invalid_shards(options, text):
+    with pytest.raises(ValueError, match=text):
+        Embedding(5, 2, **options)
+
+
+def test_regularizer_of_shards():
+    with pytest.warns(UserWarning, match="reads the whole table"):
+        one, several = sharded_pair(embeddings_regularizer="l2")
+    np.testing.assert_allclose(sum(several.losses), sum(one.losses), rtol=1e-6)
+    with pytest.raises(ValueError, match="of a table with `shards` must be 'l1', 'l2' or 'l1_l2'"):
+        Embedding(5, 2, shards=2, embeddings_regularizer="orthogonal_regularizer")
