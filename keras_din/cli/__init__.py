@@ -22,6 +22,7 @@ from keras_din.cli import (
     train,
     update,
 )
+from keras_din.cli.terminal import drop_closed_streams, message, quiet_logs
 from keras_din.version import __version__
 
 COMMANDS = {
@@ -44,6 +45,33 @@ COMMANDS = {
 
 # Commands that do not read a run.
 _WITHOUT_RUN = ("demo", "prepare", "load", "append", "train", "apply-delta", "inspect", "rollback")
+# Errors about packages that are not installed name an extra of this one.
+_EXTRA = "keras_din["
+
+EXIT_CODES = {
+    0: "success",
+    1: "an error of the data, a file or a run: the message is on stderr",
+    2: "wrong arguments",
+    130: "interrupted, as with Ctrl+C",
+    141: "the reader of the output has closed it, as in keras-din ... | head",
+}
+_EPILOG = """\
+all steps:
+  keras-din prepare log.csv data --user user_id --time ts --label click --target item_id
+  keras-din train data run
+  keras-din evaluate run
+  keras-din export run exported_models/din
+
+a demonstration:
+  keras-din demo
+
+exit codes:
+{codes}
+
+environment variables:
+  NO_COLOR              no colors
+  TF_CPP_MIN_LOG_LEVEL  0 shows the logs of TensorFlow, which are hidden by default
+""".format(codes="\n".join(f"  {code:<3}  {meaning}" for code, meaning in EXIT_CODES.items()))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,12 +79,13 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="keras-din",
         description="Click-through-rate models that read a user's behavior history, for Keras 3.",
-        epilog="All steps: keras-din prepare log.csv data ..., keras-din train data run, "
-        "keras-din evaluate run, keras-din export run exported_models/din. "
-        "For a demonstration: keras-din demo.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--version", action="version", version=f"keras-din {__version__}")
-    commands = result.add_subparsers(title="commands", dest="command", required=True)
+    commands = result.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     for name, command in COMMANDS.items():
         first_line = str(command.__doc__).splitlines()[0]
         sub = commands.add_parser(
@@ -83,22 +112,44 @@ def main(arguments=None) -> int:
         arguments: The arguments after `keras-din`. Defaults to those of the process.
 
     Returns:
-        The exit code: 0 for success, 1 if the command failed, 2 for invalid arguments, 130 if
-        interrupted.
+        The exit code, see `EXIT_CODES`.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    options = _parse(list(map(_as_value, words)))
     try:
-        if options.command not in _WITHOUT_RUN:
-            _check_run(options.run)
-        options.function(options)
+        try:
+            return _run(_parse(list(map(_as_value, words))))
+        finally:  # A pipe that was closed is found here, also after `--help`.
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        if drop_closed_streams():
+            return 141
+        return _fail(error)
+
+
+def _run(options) -> int:
+    """Runs a parsed command and returns the exit code."""
+    try:
+        with quiet_logs():
+            if options.command not in _WITHOUT_RUN:
+                _check_run(options.run)
+            options.function(options)
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt:
         print("keras-din: interrupted", file=sys.stderr)
         return 130
     except (ValueError, RuntimeError, OSError) as error:
-        print(f"keras-din: error: {error}", file=sys.stderr)
-        return 1
+        return _fail(error)
+    except ImportError as error:
+        if _EXTRA not in str(error):  # Not a package that the user may install.
+            raise
+        return _fail(error)
     return 0
+
+
+def _fail(error: Exception) -> int:
+    print(message("error", error), file=sys.stderr)
+    return 1
 
 
 def _parse(words: list) -> argparse.Namespace:
@@ -110,7 +161,7 @@ def _parse(words: list) -> argparse.Namespace:
     command = parser()
     options, others = command.parse_known_args(words)
     is_data = len(others) == 1 and not others[0].startswith("-")
-    if is_data and getattr(options, "data", "") is None:
+    if options.command == "update" and is_data and options.data is None:
         options.data, others = others[0], []
     if others:
         command.error(f"unrecognized arguments: {' '.join(others)}")
