@@ -209,7 +209,7 @@ SLOW = (
     "tests/test_number_labels.py::test_run_with_one_number*",
     "tests/test_number_labels.py::test_version_returns*[[]int8]",
     "tests/test_project.py::test_import_loads_only_needed_modules",
-    "tests/test_readme.py::test_python_blocks*",
+    "tests/docs/test_pages.py::test_page_prints*",
     "tests/test_replicas.py::test_other_models*",
     "tests/test_several_labels.py::test_difference_of_any_output_is_found*",
     "tests/test_several_labels.py::test_plain_keras_model_with_two_outputs*",

@@ -1,4 +1,4 @@
-"""Types: mypy passes on the package and on the code of the README, and finds wrong calls."""
+"""Types: mypy passes on the package and on the code of the pages, and finds wrong calls."""
 
 import importlib.util
 import os
@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+
+from docs.run_page import pages, steps
 
 ROOT = pathlib.Path(__file__).parent.parent
 # These tests are slow, because they run mypy.
@@ -66,12 +68,14 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def output(mypy, tmp_path_factory):
-    """The output of one run for the code of the README and for the wrong calls."""
+    """The output of one run for the code of the pages and for the wrong calls."""
     folder = tmp_path_factory.mktemp("code")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) > 1
-    files = {"readme.py": blocks, "wrong.py": LINES}
+    files = {"wrong.py": LINES}
+    for number, page in enumerate(pages()):
+        code = [step.code for step in steps(page.read_text("utf-8")) if step.language == "python"]
+        if code:
+            files[f"page_{number}_{page.stem.replace('-', '_')}.py"] = code
+    assert len(files) > 1
     for name, lines in files.items():
         (folder / name).write_text("\n".join(lines), encoding="utf-8")
     # The option applies to these files alone: bodies without types in the package are not reported.
@@ -81,9 +85,9 @@ def output(mypy, tmp_path_factory):
     return output
 
 
-def test_code_of_the_readme(output):
-    assert "checked 2 source files" in output
-    assert "readme.py" not in output, output
+def test_code_of_the_pages(output):
+    assert re.search(r"checked \d+ source files", output)
+    assert "page_" not in output, output
 
 
 def test_wrong_calls_are_found(output):

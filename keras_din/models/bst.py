@@ -22,7 +22,7 @@ def build_bst(
     embeddings_initializer: str | dict | keras.initializers.Initializer = "uniform",
     name: str = "bst",
 ) -> keras.Model:
-    """Builds `ctr = f(context, v_A, F_A)`, `[F_1 ... F_n, F_A] = transformer([e_1 ... e_n, v_A])`.
+    """Builds `ctr = f(context, v_A, F_A)`, `[F_1, ..., F_A] = transformer([e_1, ..., v_A])`.
 
     The candidate `A` is appended to the user's behaviors `e_j` and attends to them by
     self-attention. `f` is an MLP on the context, the candidate and its output `F_A`.

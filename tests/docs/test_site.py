@@ -1,0 +1,82 @@
+"""The site, without building it: the reference has all public names, and links lead somewhere."""
+
+import pathlib
+import re
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+EXTENSIONS = DOCS / "_extensions"
+
+
+@pytest.fixture(autouse=True)
+def extensions(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(EXTENSIONS), *sys.path])
+
+
+def test_every_public_name_is_in_the_reference_once():
+    from public_names import public_names
+
+    pages = sorted((DOCS / "reference").glob("*.md"))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    listed = re.findall(r"^   ~(keras_din\.[\w.]+)$", text, re.MULTILINE)
+    # A new public name needs a line in one of the lists of `docs/reference/*.md`.
+    assert sorted(listed) == sorted(public_names())
+
+
+DOCSTRING = """Sums rows, see `keras_din.build_din`, `Label`s and a|b.
+
+Two forms:
+- `a * b`, Eq. (3) of
+  [Zhou et
+  al.](https://arxiv.org/abs/1706.06978).
+
+Args:
+    units: Sizes of
+        the layers.
+    *rest: Others.
+
+Call arguments:
+    query: Float tensor `(batch, dim)`.
+
+Returns:
+    Zeros: no behaviors.
+
+Example:
+
+```python
+kd.build_din(spec)  # *
+```
+"""
+
+# One field per entry of `Args`, and a list under the title of other sections.
+CONVERTED = """Sums rows, see :py:obj:`keras_din.build_din <keras_din.build_din>`, \
+:py:obj:`Label <keras_din.Label>`\\ s and a\\|b.
+
+Two forms:
+
+- ``a * b``, Eq. (3) of
+  `Zhou et al. <https://arxiv.org/abs/1706.06978>`__.
+
+:param units: Sizes of
+    the layers.
+:param \\*rest: Others.
+
+:Call arguments:
+    * **query** \u2013 Float tensor ``(batch, dim)``.
+
+:returns: Zeros: no behaviors.
+
+.. rubric:: Example
+
+.. code-block:: python
+
+    kd.build_din(spec)  # *"""
+
+
+def test_docstrings_are_converted():
+    from markdown_docstrings import to_restructured_text
+
+    assert to_restructured_text(DOCSTRING) == CONVERTED
