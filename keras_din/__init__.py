@@ -58,7 +58,7 @@ if not _is_command():
     from keras_din.without_position import without_position
 
 if TYPE_CHECKING:
-    from keras_din import calibration, data, distributed, plots
+    from keras_din import calibration, data, distributed, migrate, plots
     from keras_din.evaluation import Evaluation, evaluate
     from keras_din.serving import export
 
@@ -71,6 +71,7 @@ _LAZY: dict[str, Any] = {
     "distributed": None,
     "evaluate": "keras_din.evaluation",
     "export": "keras_din.serving",
+    "migrate": None,
     "plots": None,
 }
 # In a command all others are too.
@@ -140,6 +141,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "migrate",
     "models",
     "optimizers",
     "plots",

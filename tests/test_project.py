@@ -77,6 +77,7 @@ def test_public_names():
         "layers",
         "losses",
         "metrics",
+        "migrate",
         "models",
         "optimizers",
         "plots",

@@ -50,6 +50,7 @@ COVERED_BY = {
     "losses/keras_binary_crossentropy.py": "test_ctr_model.py",
     "losses/pair_sums.py": "losses/test_pairwise_logistic.py",
     "metrics/": "test_metrics.py",
+    "migrate/deepctr_spec.py": "migrate/test_deepctr.py",
     "models/": "models/test_feature_interactions.py",
     "ops/apply_mask.py": "layers/test_padding.py",
     "ops/attention.py": "layers/test_attention_sequence_pooling.py",
