@@ -244,7 +244,7 @@ def add_arguments(parser):
         "--shards",
         type=int,
         metavar="N",
-        help="with --label: write N folders, each with its own users, in bounded memory",
+        help="write N folders, each with its own users, in bounded memory",
     )
     parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
     parser.add_argument("--overwrite", action="store_true", help="replace existing prepared data")
@@ -293,18 +293,20 @@ def _write_shards(options, entries: dict) -> None:
     from keras_din.data import prepare_shards
 
     given = {"--rows": options.rows, "--half-life": options.half_life is not None}
-    given |= {"--features auto": options.features == "auto", "no --label": not options.label}
+    given |= {"--features auto": options.features == "auto"}
     if wrong := [word for word, is_given in given.items() if is_given]:
         raise ValueError(
-            "`--shards` must be given with `--label`, and without `--rows`, `--half-life` and "
-            f"`--features auto`. Received: {', '.join(wrong)}."
+            "`--shards` must be given without `--rows`, `--half-life` and `--features auto`. "
+            f"Received: {', '.join(wrong)}."
         )
+    arguments = _impression_arguments if options.label else _interaction_arguments
     header = prepare_shards(
         _tables_by_part(options, tables.one_or_many(options.log)),
         options.data,
         options.shards,
+        kind="impressions" if options.label else "interactions",
         overwrite=options.overwrite,
-        **_impression_arguments(options, entries),
+        **arguments(options, entries),
     )
     for part, rows in header["rows"].items():
         print(f"{part}: {sum(rows):,} rows, {min(rows):,} to {max(rows):,} per shard")
@@ -360,6 +362,19 @@ def _impression_arguments(options, entries: dict) -> dict:
     }
 
 
+def _interaction_arguments(options, entries: dict) -> dict:
+    """The arguments of `prepare_interactions`."""
+    return {
+        "negatives": options.negatives,
+        "negatives_by": options.negatives_by,
+        "ties": options.ties,
+        "sequence": options.sequence,
+        "seed": options.seed,
+        **_log_arguments(options),
+        **_shared_arguments(options, entries),
+    }
+
+
 def _prepare(options, entries: dict):
     """Prepares the log with the types and features of `entries`."""
     from keras_din.data import prepare_impressions, prepare_interactions, prepare_rows
@@ -378,16 +393,7 @@ def _prepare(options, entries: dict):
         )
     if options.label:
         return prepare_impressions(log, **_impression_arguments(options, entries))
-    return prepare_interactions(
-        log,
-        negatives=options.negatives,
-        negatives_by=options.negatives_by,
-        ties=options.ties,
-        sequence=options.sequence,
-        seed=options.seed,
-        **_log_arguments(options),
-        **_shared_arguments(options, entries),
-    )
+    return prepare_interactions(log, **_interaction_arguments(options, entries))
 
 
 def _label(text: str):

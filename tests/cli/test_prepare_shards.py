@@ -27,11 +27,12 @@ def prepare(folder, data, *words):
     return main(["prepare", str(folder / "log.csv"), str(folder / data), *WORDS, *words])
 
 
-def test_shards_have_the_rows_of_the_log(tmp_path, capsys):
+@pytest.mark.parametrize("words", [["--label", "click"], ["--negatives", "2", "--seed", "5"]])
+def test_shards_have_the_rows_of_the_log(tmp_path, capsys, words):
     random_log(0).to_csv(tmp_path / "log.csv", index=False)
-    assert not prepare(tmp_path, "one", "--label", "click")
+    assert not prepare(tmp_path, "one", *words)
     capsys.readouterr()
-    assert not prepare(tmp_path, "data", "--label", "click", "--shards", "4")
+    assert not prepare(tmp_path, "data", *words, "--shards", "4")
     printed = capsys.readouterr().out
     header = json.loads((tmp_path / "data" / "sharded.json").read_text())
     rows = header["rows"]["train"]
@@ -46,7 +47,7 @@ def test_shards_have_the_rows_of_the_log(tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, received",
     [
-        ([], "no --label"),
+        (["--half-life", "3"], "--half-life"),
         (["--label", "click", "--half-life", "3"], "--half-life"),
         (["--label", "click", "--features", "auto"], "--features auto"),
     ],
@@ -55,6 +56,6 @@ def test_options_that_do_not_apply(tmp_path, capsys, words, received):
     random_log(0).to_csv(tmp_path / "log.csv", index=False)
     assert prepare(tmp_path, "data", "--shards", "4", *words)
     error = capsys.readouterr().err
-    assert "`--shards` must be given with `--label`, and without" in error
+    assert "`--shards` must be given without `--rows`" in error
     assert received in error
     assert not (tmp_path / "data").exists()

@@ -134,6 +134,11 @@ def _log_format(data) -> LogFormat:
         )
     if data.user_values is None:
         raise ValueError("`append` requires data with the users' raw values. Received: none.")
+    if data.log_format.negatives is not None and data.catalog is None:
+        raise ValueError(
+            "`append` to a log of behaviors requires all of its items, from which negatives are "
+            "drawn. Received: one shard of the log. Prepare the log again with the further rows."
+        )
     return data.log_format
 
 

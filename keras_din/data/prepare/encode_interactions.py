@@ -14,7 +14,7 @@ from keras_din.data.prepare.interaction_samples import (
     draw_negatives,
     make_samples,
 )
-from keras_din.data.prepare.item_catalog import ItemCatalog, hash_items
+from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.log_columns import column_features
 from keras_din.data.prepare.met_items import MetItems, hash_pairs, hash_users
 from keras_din.data.prepare.negatives import met_in_list
@@ -82,12 +82,15 @@ class DrawnLog(NamedTuple):
         )
 
 
-def draw_candidates(log: InteractionLog, catalog: Catalog, trained: np.ndarray) -> DrawnLog:
+def draw_candidates(
+    log: InteractionLog, catalog: Catalog, key: np.ndarray, trained: np.ndarray
+) -> DrawnLog:
     """Draws the negatives of all samples, or looks them up.
 
     Args:
         log: The log.
         catalog: The catalog of the whole log, with the items of the rows of `log`.
+        key: uint64 `(items,)`, see `hash_items`.
         trained: int64 `(items,)`, the behaviors of each item in the training part.
     """
     events, columns, shown = log.events, log.opened.columns, log.shown
@@ -95,7 +98,6 @@ def draw_candidates(log: InteractionLog, catalog: Catalog, trained: np.ndarray) 
         drawn = look_up_negatives(events.frame[given].iloc[shown], catalog.items, given)
     else:
         is_met = met_in_list(events.user, catalog.code, len(catalog.items))
-        key = hash_items(catalog.features[columns.item])
         drawn = draw_negatives(events, shown, log.position, is_met, key, trained, log.log_format)
     candidates = np.concatenate([catalog.code[shown, None], drawn], axis=1)
     counted, past = count_candidates(
@@ -168,7 +170,7 @@ def encode_interactions(drawn: DrawnLog, features: Features) -> PreparedData:
         last,
     )
     of_catalog = ItemCatalog.of_prepared(catalog, spec, drawn.trained, last)
-    item = of_catalog.key[catalog.code]
+    item, is_drawn = of_catalog.key[catalog.code], given.given_negatives is None
     return PreparedData(
         spec,
         {sequence: behaviors},
@@ -180,8 +182,9 @@ def encode_interactions(drawn: DrawnLog, features: Features) -> PreparedData:
         vocabularies=vocabularies,
         past=drawn.past,
         deliveries=find_deliveries(events, [columns.item, *log.log_format.ids]).to_remember,
-        catalog=of_catalog,
-        met_items=None if given.given_negatives else _met_items(events, item),
+        # Of a part of a log, the items of other users are not known.
+        catalog=of_catalog if log.of_whole else None,
+        met_items=_met_items(events, item) if is_drawn and log.of_whole else None,
     )
 
 

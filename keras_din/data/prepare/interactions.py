@@ -8,6 +8,7 @@ import numpy as np
 from keras_din.data.prepare.catalog import make_catalog
 from keras_din.data.prepare.encode_interactions import draw_candidates, encode_interactions
 from keras_din.data.prepare.interaction_arguments import InteractionArguments
+from keras_din.data.prepare.item_catalog import hash_items
 from keras_din.data.prepare.prepared_data import PreparedData
 from keras_din.data.prepare.read_interactions import read_interactions
 from keras_din.data.prepare.split import TRAIN
@@ -141,5 +142,6 @@ def prepare_interactions(
     events, columns = log.events, log.opened.columns
     catalog = make_catalog(events.frame, events.time, columns, log.arguments.items, max_bad)
     trained = np.bincount(catalog.code[log.part == TRAIN], minlength=len(catalog.items))
-    drawn = draw_candidates(log, catalog, trained)
+    key = hash_items(catalog.features[columns.item])
+    drawn = draw_candidates(log, catalog, key, trained)
     return encode_interactions(drawn, columns.fit(drawn.training_values(), dim, min_count))

@@ -1,6 +1,7 @@
 """What is known of a whole log when some users' rows are read alone."""
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,8 +16,10 @@ class PartOfLog:
         placeholders: Whether times such as 0 and -1 are placeholders for a missing time.
         times_are_numbers: Whether text in the column of times is numbers. `None`: the majority
             of the rows decides.
+        items: Of a log of behaviors, the `ItemsOfLog` after they were counted.
     """
 
     kinds: dict
     placeholders: bool
     times_are_numbers: bool | None = None
+    items: Any = None

@@ -37,6 +37,7 @@ class InteractionColumns(NamedTuple):
         of_item: Names of the features of the item that are read.
         of_context: Names of those of the user and the request.
         of_row: Names of the latter, and of those that only behaviors have.
+        sequences: Name of the sequence -> `None`, since each row is a behavior.
         duplicates: `"keep"` or `"drop"`.
         needed: All columns to read, without that of a split.
     """
@@ -47,6 +48,7 @@ class InteractionColumns(NamedTuple):
     of_item: list
     of_context: list
     of_row: list
+    sequences: dict
     duplicates: str
     needed: list
 
@@ -73,6 +75,11 @@ class InteractionLog(NamedTuple):
     part: np.ndarray
     log_format: LogFormat
     of_whole: bool
+
+    @property
+    def columns(self) -> LogColumns:
+        """The columns of features."""
+        return self.opened.columns
 
     @property
     def shown(self) -> np.ndarray:
@@ -114,6 +121,7 @@ def columns_of_interactions(given: InteractionArguments) -> InteractionColumns:
         of_item,
         of_context,
         of_row,
+        {given.sequence: None},
         duplicates,
         list(dict.fromkeys(needed)),
     )

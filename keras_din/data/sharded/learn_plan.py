@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from keras_din.data.encoding.features import features_to_type
-from keras_din.data.prepare.impression_arguments import ImpressionArguments
+from keras_din.data.prepare.interaction_arguments import InteractionArguments
+from keras_din.data.prepare.items_of_log import join_items
 from keras_din.data.prepare.part_of_log import PartOfLog
-from keras_din.data.prepare.read_impressions import columns_of_impressions
 from keras_din.data.prepare.split import LastFraction
 from keras_din.data.prepare.split_rows import use_order_unit
 from keras_din.data.reading.column_types import kinds_of
@@ -22,7 +22,9 @@ from keras_din.data.reading.times import (
     to_microseconds,
 )
 from keras_din.data.sharded.fit_spec import fit_spec
+from keras_din.data.sharded.log_kinds import Arguments, columns_of, kind_of, split_of
 from keras_din.data.sharded.shard_plan import ShardPlan, make_plan
+from keras_din.features import DEFAULT_LABEL
 
 _OF_FEATURES = ("target", "context", "side_features", "of", "max_length", "dim", "min_count")
 _OF_TABLE = ("sep", "header", "names", "max_bad", "allow_empty_parts", "numeric", "categorical")
@@ -33,25 +35,25 @@ class LogFacts:
     """What is known of a log after its columns and times were read once.
 
     Args:
-        arguments: The arguments of `prepare_impressions`.
+        arguments: The arguments of `prepare_impressions` or `prepare_interactions`.
         part_of_log: What is known of the whole log when a shard is read.
         time_unit: The unit of times.
     """
 
-    arguments: ImpressionArguments
+    arguments: Arguments
     part_of_log: PartOfLog
     time_unit: str
 
 
-def log_facts(arguments: ImpressionArguments, found: dict, times: pd.Series) -> LogFacts:
+def log_facts(arguments: Arguments, found: dict, times: pd.Series) -> LogFacts:
     """Finds the kinds of columns, the unit of times and placeholders for times.
 
     Args:
-        arguments: The arguments of `prepare_impressions`.
+        arguments: The arguments of `prepare_impressions` or `prepare_interactions`.
         found: Name of a column -> its facts, see `keras_din.data.reading.column_types`.
         times: Raw value of a time -> how many rows have it.
     """
-    opened = columns_of_impressions(arguments)
+    opened = columns_of(arguments)
     declared = opened.columns.reading["kinds"]
     kinds = kinds_of(features_to_type(opened.columns.features), found, declared)
     kinds |= {name: kind for name, kind in declared.items() if name in found}
@@ -74,40 +76,53 @@ def log_facts(arguments: ImpressionArguments, found: dict, times: pd.Series) -> 
 
 
 def learn_plan(
-    facts: LogFacts, shards: int, count_times: Callable, count_values: Callable
+    facts: LogFacts,
+    shards: int,
+    count_times: Callable,
+    count_values: Callable,
+    count_items: Callable | None = None,
 ) -> ShardPlan:
     """Learns the spec and the moments of the split.
 
     Args:
         facts: The result of `log_facts`.
         shards: The number of shards.
-        count_times: A function that takes arguments of `prepare_impressions` and a `PartOfLog`,
-            and adds what `count_rows.count_times` returns for each shard.
+        count_times: A function that takes the arguments and a `PartOfLog`, and adds what
+            `count_rows.count_times` returns for each shard.
         count_values: The same for the values of `count_rows.count_rows`.
+        count_items: The same for `count_rows.count_items`: it returns the arguments of
+            `join_items` that have rows. Required for logs of behaviors.
     """
-    given, unit = facts.arguments, facts.time_unit
+    given, unit, part_of_log = facts.arguments, facts.time_unit, facts.part_of_log
     of_time: dict[str, Any] = {} if unit == ORDER else {"time_unit": unit}
     known = dataclasses.replace(given, **of_time, max_bad=1.0, sep=None, header=None, names=None)
-    split: Any = LastFraction() if given.split is None else use_order_unit(given.split, unit)
+    split: Any = use_order_unit(split_of(given), unit)
     if isinstance(split, LastFraction):
-        times = count_times(dataclasses.replace(known, split=None), facts.part_of_log)
+        times = count_times(dataclasses.replace(known, split=None), part_of_log)
         _check_good_rows(len(times))
         unit_of_split = ORDER if unit == ORDER else "us"
         split = split.by_time(times.index.to_numpy(), times.to_numpy(), unit_of_split)
     known = dataclasses.replace(known, split=split)
-    values = count_values(known, facts.part_of_log)
-    opened = columns_of_impressions(given)
+    if isinstance(known, InteractionArguments):
+        assert count_items is not None, "the engine has it"
+        rows, time, trained = count_items(known, part_of_log)
+        _check_good_rows(len(rows))
+        items = join_items(rows, time, trained, known, part_of_log)
+        part_of_log = dataclasses.replace(part_of_log, items=items)
+    values = count_values(known, part_of_log)
+    opened = columns_of(given)
     if opened.columns.learned:
         _check_good_rows(len(values))
-    kinds = facts.part_of_log.kinds
+    kinds = part_of_log.kinds
     named = (*given.target, *given.context, *given.side_features)
     of_kind: dict[str, Any] = {
         kind: [name for name in values if kinds.get(name) == kind and name in named]
         for kind in ("numeric", "categorical")
     }
+    label = DEFAULT_LABEL if isinstance(given, InteractionArguments) else given.label
     spec = fit_spec(
         values,
-        label=given.label,
+        label=label,
         sequences=list(opened.sequences),
         bags=[name for name, each in values.items() if each.in_bags],
         **of_kind,
@@ -118,7 +133,7 @@ def learn_plan(
         for field in dataclasses.fields(known)
         if field.name not in (*_OF_FEATURES, *_OF_TABLE)
     }
-    return make_plan(spec, shards, facts.part_of_log, options)
+    return make_plan(spec, shards, part_of_log, options, kind_of(given))
 
 
 def _check_good_rows(found: int) -> None:

@@ -11,13 +11,11 @@ import pandas as pd
 
 from keras_din.atomic_write import atomic_folder
 from keras_din.data.prepare.day import save_bad_rows
-from keras_din.data.prepare.encode_impressions import encode_impressions
 from keras_din.data.prepare.part_of_log import PartOfLog
-from keras_din.data.prepare.read_impressions import read_impressions
-from keras_din.data.reading.bad_rows import bad_lines
 from keras_din.data.reading.file_lines import FileLines, with_files
 from keras_din.data.reading.row_checks import NoGoodRowsError
-from keras_din.data.reading.source import Table, to_frame
+from keras_din.data.reading.source import to_frame
+from keras_din.data.sharded.log_kinds import prepare_log, read_rows
 from keras_din.data.sharded.shard_names import shard_path, shards_of_users
 from keras_din.data.sharded.shard_plan import ShardPlan, make_plan
 from keras_din.features import FeatureSpec
@@ -174,15 +172,14 @@ def _prepare(rows: pd.DataFrame, plan: ShardPlan) -> tuple:
     """Returns `(data, bad rows, counts of bad rows, users)`. Without samples, `data` is `None`."""
     if not len(rows):
         return None, None, {}, 0
-    bad = bad_lines([])
     try:
-        log = read_impressions(Table(rows, bad), plan.arguments, plan.part_of_log)
+        log = read_rows(rows, plan.arguments, plan.part_of_log)
     except NoGoodRowsError as error:
         return None, error.bad, error.counts, 0
     aside = log.events.report["rows_aside"]
     if not (log.part >= 0).any():
         return None, log.events.bad, aside, 0
-    data = encode_impressions(log, log.columns.fit(None, 16, 1))
+    data = prepare_log(log, plan.part_of_log)
     return data, log.events.bad, aside, len(log.events.users)
 
 

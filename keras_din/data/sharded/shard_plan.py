@@ -5,12 +5,12 @@ import hashlib
 import json
 from typing import Any
 
-from keras_din.data.prepare.impression_arguments import ImpressionArguments
 from keras_din.data.prepare.part_of_log import PartOfLog
 from keras_din.data.prepare.split import PARTS, ByTime, ByUser, LastFraction, LeaveOneOut
+from keras_din.data.sharded.log_kinds import Arguments, arguments_of
 from keras_din.features import Count, FeatureSpec
 
-# Arguments of `prepare_impressions` that need the rows of all users at once, and the remedy.
+# Arguments that need the rows of all users at once, and the remedy.
 _REFUSED = {
     "prior_history": "Add these rows to the log, with a split that leaves them out.",
     "items": "Join the table of items to the log before.",
@@ -28,13 +28,13 @@ class ShardPlan:
     Args:
         spec: The features.
         shards: The number of shards.
-        arguments: The arguments of `prepare_impressions` for a shard.
+        arguments: The arguments of `prepare_impressions` or `prepare_interactions` for a shard.
         part_of_log: What is known of the whole log.
     """
 
     spec: FeatureSpec
     shards: int
-    arguments: ImpressionArguments
+    arguments: Arguments
     part_of_log: PartOfLog
 
     @property
@@ -61,7 +61,7 @@ class ShardPlan:
 
 
 def check_options(options: dict) -> None:
-    """Raises a `ValueError` for arguments of `prepare_impressions` that shards do not support."""
+    """Raises a `ValueError` for arguments that shards do not support."""
     for name, remedy in _REFUSED.items():
         given = options.get(name)
         if given is not None and not (isinstance(given, dict) and not given):
@@ -90,7 +90,11 @@ def check_options(options: dict) -> None:
 
 
 def make_plan(
-    spec: FeatureSpec, shards: int, part_of_log: PartOfLog, options: dict[str, Any]
+    spec: FeatureSpec,
+    shards: int,
+    part_of_log: PartOfLog,
+    options: dict[str, Any],
+    kind: str = "impressions",
 ) -> ShardPlan:
     """Returns the plan of shards with a known spec.
 
@@ -98,7 +102,9 @@ def make_plan(
         spec: The features.
         shards: The number of shards.
         part_of_log: What is known of the whole log.
-        options: Arguments of `prepare_impressions`, without those of features.
+        options: Arguments of `prepare_impressions` or `prepare_interactions`, without those of
+            features.
+        kind: `"impressions"` or `"interactions"`.
     """
     sides = dict.fromkeys(f for each in spec.sequences for f in each.side_features)
     of = dict.fromkeys(f.name for each in spec.sequences for f in each.of)
@@ -121,5 +127,5 @@ def make_plan(
             f"Received: split={options.get('split')!r}."
         )
     kept = {"max_bad": 1.0, "allow_empty_parts": True}
-    arguments = ImpressionArguments(**(options | features | kept))
+    arguments = arguments_of(kind, options | features | kept)
     return ShardPlan(spec, shards, arguments, part_of_log)

@@ -22,6 +22,22 @@ RICH = {
     "label_map": {"like": {None: 0}},
 }
 
+# The same for logs of behaviors without labels.
+BEHAVIORS = {name: value for name, value in COLUMNS.items() if name != "label"}
+RICH_BEHAVIORS = {
+    "target": ["item", "shop", "tags", kd.Bucketized("hour", quantiles=3), "rank"],
+    "context": [kd.Numeric("price", transform="log1p"), kd.Categorical("last_shop", table="shop")],
+    "of": ["item", "tags"],
+    "side_features": [kd.Elapsed("age"), "weight"],
+    "min_count": 2,
+    "negatives": 3,
+    "negatives_by": "popularity",
+    "ties": "order",
+    "sequence": "bought",
+    "max_length": 5,
+    "seed": 7,
+}
+
 
 def random_log(seed: int, rows: int = 120, users: int = 15) -> pd.DataFrame:
     """A log with equal times, missing values, bags and two kinds of behaviors."""
@@ -55,7 +71,7 @@ def _with_gaps(rng, values: list, share: float) -> np.ndarray:
 
 
 def comparable_rows(data: kd.data.PreparedData, with_users: bool = True) -> dict:
-    """Returns part -> line -> all that a row has, with its history, as bytes and lists."""
+    """Returns part -> (line, candidate) -> all that a row has, with its history, as bytes."""
     found: dict = {}
     for part, samples in data.parts.items():
         request = np.arange(len(samples)) if samples.request is None else samples.request
@@ -77,9 +93,10 @@ def comparable_rows(data: kd.data.PreparedData, with_users: bool = True) -> dict
                 for a, b in zip(start, end, strict=True)
             ]
         rows = zip(*columns.values(), strict=True)
+        candidate = pd.Series(samples.line).groupby(samples.line).cumcount()
         found[part] = {
-            int(line): dict(zip(columns, row, strict=True))
-            for line, row in zip(samples.line, rows, strict=True)
+            place: dict(zip(columns, row, strict=True))
+            for place, row in zip(zip(samples.line, candidate, strict=True), rows, strict=True)
         }
     return found
 

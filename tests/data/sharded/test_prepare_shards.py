@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
-from tests.data.sharded.shared import COLUMNS, comparable_rows, random_log, shards_of, union
+from tests.data.sharded.shared import (
+    BEHAVIORS,
+    COLUMNS,
+    RICH_BEHAVIORS,
+    comparable_rows,
+    random_log,
+    shards_of,
+    union,
+)
 from tests.data.sharded.shared import RICH as SHARED_RICH
 
 RICH = SHARED_RICH | {
@@ -65,6 +73,73 @@ def test_shards_equal_one_machine(tmp_path, seed, shards, split, is_rich):
 def test_shards_of_random_logs_equal_one_machine(tmp_path, seed):
     split = list(SPLITS.values())[seed % 4]
     compare(tmp_path, 100 + seed, [1, 2, 7, 30][seed // 4 % 4], split, seed % 3 > 0)
+
+
+def compare_behaviors(tmp_path, seed, shards, split, is_rich):
+    log = random_log(seed)
+    log["last_shop"] = log["shop"].to_numpy()[::-1]
+    if seed % 3 == 0:
+        log["item"] = log["item"].str[1:].astype("Int64")
+    options = BEHAVIORS | (RICH_BEHAVIORS if is_rich else {}) | {"split": split, "max_bad": 0.2}
+    if seed % 5 == 0:
+        options["negatives"] = "other"
+        log["other"] = (
+            log["item"].dropna().sample(len(log), replace=True, random_state=0).to_numpy()
+        )
+    one = kd.data.prepare_interactions(log, **options)
+    folder = tmp_path / "data"
+    header = kd.data.prepare_shards(log, folder, shards, kind="interactions", **options)
+    assert_equal(folder, one, header)
+
+
+@pytest.mark.parametrize(
+    "seed, shards, split, is_rich",
+    [
+        (30, 3, "last", True),
+        (31, 6, "default", False),
+        (32, 4, "time", True),
+        (33, 5, "leave one out", True),
+    ],
+)
+def test_shards_of_behaviors_equal_one_machine(tmp_path, seed, shards, split, is_rich):
+    compare_behaviors(tmp_path, seed, shards, SPLITS[split], is_rich)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
+def test_shards_of_random_behaviors_equal_one_machine(tmp_path, seed):
+    split = list(SPLITS.values())[seed % 4]
+    compare_behaviors(tmp_path, 200 + seed, [1, 2, 7, 30][seed // 4 % 4], split, seed % 3 > 0)
+
+
+@pytest.mark.parametrize(
+    "changes, options, error",
+    [
+        ({}, {"kind": "clicks"}, "`kind` must be one of 'impressions', 'interactions'"),
+        ({}, {"seed": -1}, "`seed` must be a non-negative integer"),
+        ({}, {"split": kd.data.LeaveOneOut(test=99)}, "must leave training rows with a history"),
+        ({}, {"negatives": "shop"}, "'shop' must hold an item of the catalog"),
+        ({"who": 1}, {}, r"Received: 1 users who met all \d+ items .* the first of them user 1"),
+        ({"item": None}, {"max_bad": 1.0}, "must hold at least one good row"),
+        ({}, {"items": pd.DataFrame()}, "must be prepared without `items`"),
+        ({}, {"context": [kd.Count("n", of="item")]}, "without a Count"),
+    ],
+)
+def test_logs_of_behaviors_that_are_refused(tmp_path, changes, options, error):
+    options = {"kind": "interactions", "max_bad": 0.2} | BEHAVIORS | options
+    with pytest.raises(ValueError, match=error):
+        kd.data.prepare_shards(random_log(34).assign(**changes), tmp_path / "data", 3, **options)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_shard_of_behaviors_takes_no_further_logs(tmp_path):
+    """Its negatives would be drawn from the items of its own users only."""
+    log = random_log(35)
+    kd.data.prepare_shards(log, tmp_path, 1, kind="interactions", **BEHAVIORS, max_bad=0.2)
+    with pytest.raises(
+        ValueError, match="`append` to a log of behaviors requires all of its items"
+    ):
+        kd.data.load_shards(tmp_path).append(log)
 
 
 def write_csv(folder, log):
