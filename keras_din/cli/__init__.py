@@ -14,6 +14,7 @@ from keras_din.cli import (
     evaluate,
     export,
     inspect,
+    json_report,
     load,
     predict,
     prepare,
@@ -95,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
+        json_report.add_argument(sub)
         # `command.run` is looked up at the call, so that tests can replace it.
         sub.set_defaults(function=lambda options, command=command: command.run(options))
     return result
@@ -132,7 +134,10 @@ def _run(options) -> int:
         with quiet_logs():
             if options.command not in _WITHOUT_RUN:
                 _check_run(options.run)
-            options.function(options)
+            if options.json:
+                json_report.run_with_json(options.function, options)
+            else:
+                options.function(options)
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:

@@ -69,8 +69,8 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Appends the log and prints what was read."""
+def run(options) -> dict:
+    """Appends the log, and prints and returns what was read."""
     from keras_din.checks import local_path
     from keras_din.data import append_to_folder
     from keras_din.data.prepare.days_folder import count_days
@@ -92,3 +92,5 @@ def run(options) -> None:
     if len(data.days) > before:
         print(day_report(data.days[-1]))
         print(f"written: {options.data}, {len(data.days)} appended days")
+    new = [{"day": day.number} | day.report for day in data.days[before:]]
+    return {"data": options.data, "appended_days": len(data.days), "new_days": new}

@@ -24,10 +24,12 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Makes the version and prints the sizes."""
+def run(options) -> dict:
+    """Makes the version, and prints and returns the sizes."""
     from keras_din.serving.version.delta import apply_delta, read_delta
 
     version = apply_delta(options.version, options.delta, keep=options.keep)
-    print(delta_report(options.delta, read_delta(options.delta)))
+    facts = read_delta(options.delta)
+    print(delta_report(options.delta, facts))
     print(f"written: {version}")
+    return {"version": str(version), "delta": facts}

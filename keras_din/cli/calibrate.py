@@ -59,13 +59,12 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Calibrates the run and prints metrics before and after."""
+def run(options) -> dict:
+    """Calibrates the run, and prints and returns metrics before and after."""
     given = {name: getattr(options, name) for name in _ARGUMENTS}
     given = {name: value for name, value in given.items() if value is not None}
     if options.remove:
-        _remove(options, given)
-        return
+        return {"run": options.run, "removed": _remove(options, given)}
     from keras_din.cli.evaluate import load
     from keras_din.training import calibrate_run
 
@@ -77,6 +76,7 @@ def run(options) -> None:
     calibrated = calibrate_run(options.run, data, **given)
     print(report(calibrated.result["calibration"], calibrated.spec.outputs))
     print(f"written: {options.run}")
+    return {"run": options.run, "calibration": calibrated.result["calibration"]}
 
 
 def report(calibration: dict, all_outputs=()) -> str:
@@ -103,7 +103,7 @@ def report(calibration: dict, all_outputs=()) -> str:
     return f"{title}\n{metrics_table(rows)}"
 
 
-def _remove(options, given: dict) -> None:
+def _remove(options, given: dict) -> dict | None:
     if given or options.data:
         words = [f"--{name}" for name in (*given, *["data"] * bool(options.data))]
         raise ValueError(f"`--remove` has no other options. Received: {', '.join(words)}.")
@@ -111,3 +111,4 @@ def _remove(options, given: dict) -> None:
 
     found = remove_calibration(options.run)
     print("the run was not calibrated" if found is None else f"removed: {found['method']}")
+    return found

@@ -10,9 +10,11 @@ row shows it. The log is prepared data, or a file of rows that contain their his
   keras-din check-serving exported_models/din/1795599111 rows.parquet --run runs/din --rows 500
 """
 
+import dataclasses
 import os
 
 from keras_din.cli import rows_of_run, tables
+from keras_din.cli.json_report import FailedCheckError
 from keras_din.cli.show import missing_numbers
 
 
@@ -36,8 +38,8 @@ def add_arguments(parser):
     parser.set_defaults(data=None, sequences=[], bags=[], separator=None, max_bad=None)
 
 
-def run(options) -> None:
-    """Prints the differences, and fails if there are any."""
+def run(options) -> dict:
+    """Prints and returns the differences, and fails if there are any."""
     from keras_din.serving.checks.export_arguments import served_model
     from keras_din.serving.checks.skew import find_skew
     from keras_din.serving.graph.float32_layers import float32_outputs
@@ -67,12 +69,40 @@ def run(options) -> None:
     print(report(skew, rows))
     if differ:
         print(f"\n{differ}")
-    if skew.found or differ:
+    content = {
+        "version": str(version),
+        "run": options.run,
+        "log": options.log,
+        "is_same": not (skew.found or differ),
+        "click_rates_differ": differ.splitlines(),
+        **_content(skew, rows),
+    }
+    if not content["is_same"]:
         values = f" It has other values: {'; '.join(skew.values)}." if skew.values else ""
-        raise RuntimeError(
+        raise FailedCheckError(
             f"{version} and {options.run} must give the same predictions. "
-            f"Received: different ones.{values}"
+            f"Received: different ones.{values}",
+            content,
         )
+    return content
+
+
+def _content(skew, rows) -> dict:
+    """The result for `--json`. `rows` are the numbers of the rows in the log."""
+
+    def plain(found: dict) -> dict:
+        values = found | {"row": rows[found["row"]]}
+        return {n: v.tolist() if hasattr(v, "tolist") else v for n, v in values.items()}
+
+    return {
+        "rows": skew.rows,
+        "largest_difference": skew.largest,
+        "worst": [plain(each._asdict()) for each in skew.worst],
+        "inputs": {name: plain(dataclasses.asdict(each)) for name, each in skew.inputs.items()},
+        "spec": skew.spec,
+        "values": skew.values,
+        "explained_by": skew.explained_by,
+    }
 
 
 def _click_rates(description: dict, run) -> tuple:
@@ -205,8 +235,6 @@ def _rows_of_file(options, snapshots: list):
 
 def _without(spec, names: list):
     """Returns a spec without some features of context and target."""
-    import dataclasses
-
     kept = {
         word: tuple(f for f in getattr(spec, word) if f.name not in names)
         for word in ("context", "target")

@@ -50,16 +50,17 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Trains, compares, exports and queries models for each data set."""
+def run(options) -> dict:
+    """Trains, compares, exports and queries models for each data set; returns their metrics."""
     started = time.perf_counter()
-    for name in SETTINGS if options.data == "both" else [options.data]:
-        compare(name, options.seed)
+    names = list(SETTINGS) if options.data == "both" else [options.data]
+    found = {name: compare(name, options.seed) for name in names}
     print(f"total time: {time.perf_counter() - started:.0f} s")
+    return found
 
 
-def compare(name: str, seed: int) -> None:
-    """Runs all steps for one data set."""
+def compare(name: str, seed: int) -> dict:
+    """Runs all steps for one data set; returns the metrics of each model, and the version."""
     from keras_din.data import load_kuairand, synthetic_log
     from keras_din.evaluation import predict
     from keras_din.metrics import gauc_difference
@@ -114,6 +115,7 @@ def compare(name: str, seed: int) -> None:
     version = export(din.model, data.spec, f"exported_models/{name}_din", metrics=din.result)
     print(f"\nexported: {version}")
     query(version, data)
+    return {"metrics": rows, "version": str(version)}
 
 
 def _with_counts(data):

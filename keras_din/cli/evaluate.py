@@ -4,11 +4,9 @@ The metrics refer to click rates of the log, same as in an export: the effects o
 and of downsampled negatives on the odds are undone. With --raw they are not.
 
   keras-din evaluate runs/din
-  keras-din evaluate runs/din --data other_data --part test --json metrics.json
+  keras-din evaluate runs/din --data other_data --part test --json > metrics.json
   keras-din evaluate runs/din --calibration-by tab --calibration-by decile
 """
-
-import json
 
 from keras_din.cli.show import calibration_table, metrics_table, output_prefix
 
@@ -32,21 +30,16 @@ def add_arguments(parser):
         help="also print calibration and ECE for each value of a feature of the context or "
         f"target, with 95 %% Wilson intervals; or by `{_DECILE}` of the predictions. Repeatable",
     )
-    parser.add_argument("--json", metavar="FILE", help="also write the metrics to this file")
 
 
-def run(options) -> None:
-    """Evaluates the model and prints a table of metrics."""
+def run(options) -> dict:
+    """Evaluates the model, and prints and returns its metrics."""
     from keras_din.calibration.calibrated_model import check_by
-    from keras_din.checks import json_values, local_path
     from keras_din.evaluation import evaluate_at
     from keras_din.outputs import metrics_by_output
     from keras_din.spec_fingerprint import fingerprint
     from keras_din.training import run_click_rates
 
-    file = options.json and local_path("--json", options.json)
-    if file and (file.is_dir() or not file.parent.is_dir()):
-        raise ValueError(f"`--json` must be a file in a folder that exists. Received: {file}.")
     run, data = load(options.run, options.data)
     rates = run_click_rates(run, options.raw)
     rows = data.dataset(options.part, options.batch_size)
@@ -74,14 +67,10 @@ def run(options) -> None:
     for (name, output), table in found.items():
         title = f"calibration by {name}, with 95 % intervals of the click rate"
         print(f"\n{output_prefix(output, run.spec.outputs)}{title}\n{calibration_table(table)}")
-    if file:
-        by: dict[str, dict] = {name: {} for name, _ in found}
-        for (name, output), table in found.items():
-            by[name][output] = table.to_dict(orient="records")
-        content = metrics | ({"calibration_by": by} if by else {})
-        file.write_text(
-            json.dumps(json_values("metrics", content, nulls=True), indent=1), encoding="utf-8"
-        )
+    by: dict[str, dict] = {name: {} for name, _ in found}
+    for (name, output), table in found.items():
+        by[name][output] = table.to_dict(orient="records")
+    return metrics | ({"calibration_by": by} if by else {})
 
 
 def _calibration_by(run, rates, data, rows, options) -> dict:

@@ -73,8 +73,8 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Exports the best model of a run and prints the path of the version or file."""
+def run(options) -> dict:
+    """Exports the best model of a run; prints and returns the path of the version or file."""
     portable_format = options.format != "savedmodel"
     of_versions: dict = {"keep": None, "tables": "float32", "order_by": None}
     of_versions |= {"delta": None, "snapshots": False}
@@ -97,7 +97,7 @@ def run(options) -> None:
         write = getattr(serving, serving.FORMATS[options.format])
         file = write(run.model, run.spec, options.path, rates=rates)
         print(f"{rates_line}written: {file}")
-        return
+        return {"file": str(file)}
     arguments = read_arguments(options.run)
     version = serving.export(
         run.model,
@@ -113,11 +113,15 @@ def run(options) -> None:
         snapshots=_snapshots(options.run, arguments) if options.snapshots else (),
     )
     print(f"{rates_line}written: {version}")
+    content: dict = {"version": str(version)}
     if base is not None:
         from keras_din.serving.version.delta import read_delta
 
         delta = serving.make_delta(base, version)
-        print(delta_report(delta, read_delta(delta)))
+        facts = read_delta(delta)
+        print(delta_report(delta, facts))
+        content["delta"] = {"file": str(delta)} | facts
+    return content
 
 
 def _base(options) -> pathlib.Path:

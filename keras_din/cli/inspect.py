@@ -15,21 +15,18 @@ _AXES = {"context": ("batch",), "behavior": ("batch", "time")}
 def add_arguments(parser):
     """Adds the arguments of the command."""
     parser.add_argument("version", help="the folder of a version, or of versions (the newest)")
-    parser.add_argument("--json", action="store_true", help="print keras_din.json and the sizes")
 
 
-def run(options) -> None:
-    """Prints a summary of the version."""
+def run(options) -> dict:
+    """Prints a summary of the version, and returns keras_din.json and the sizes."""
     from keras_din.serving.version.description import FILE, find_version, read_description
 
     version = find_version(options.version)
     description = read_description(version)
     sizes = file_sizes(version)
-    if options.json:
-        content = json.loads((version / FILE).read_text(encoding="utf-8"))
-        print(json.dumps(content | {"bytes": sizes}, indent=1, ensure_ascii=False))
-    else:
+    if not options.json:
         print(screen(version, description, sizes))
+    return json.loads((version / FILE).read_text(encoding="utf-8")) | {"bytes": sizes}
 
 
 def file_sizes(version) -> dict:

@@ -29,8 +29,8 @@ def add_arguments(parser):
     parser.add_argument("--overwrite", action="store_true", help="replace existing prepared data")
 
 
-def run(options) -> None:
-    """Loads and saves the data, and prints a report."""
+def run(options) -> dict:
+    """Loads and saves the data, and prints and returns a report."""
     from keras_din import data as loaders
 
     function, counts = LOADERS[options.name]
@@ -46,3 +46,4 @@ def run(options) -> None:
     print(data.spec)
     print(report(data))
     print(f"written: {options.data}")
+    return {"data": options.data, "report": data.report}

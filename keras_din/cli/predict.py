@@ -139,8 +139,8 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Scores every row and writes it with the model's outputs."""
+def run(options) -> dict:
+    """Scores every row and writes it with the model's outputs. Returns their means."""
     import pyarrow.compute as pc
 
     from keras_din.checks import local_path
@@ -166,10 +166,11 @@ def run(options) -> None:
     missing = next(iter(scores.values())).null_count
     line = f"written: {output}, {len(table):,} rows"
     line += f", {missing:,} of them not scored" if missing else ""
-    for name, values in scores.items():
-        mean = pc.mean(values).as_py()
-        line += "" if mean is None else f", mean {columns[name]} {mean:.4f}"
+    means = {columns[name]: pc.mean(values).as_py() for name, values in scores.items()}
+    for column, mean in means.items():
+        line += "" if mean is None else f", mean {column} {mean:.4f}"
     print(line)
+    return {"output": str(output), "rows": len(table), "not_scored": missing, "means": means}
 
 
 def _is_prepared(source) -> bool:

@@ -250,8 +250,8 @@ def add_arguments(parser):
     parser.add_argument("--overwrite", action="store_true", help="replace existing prepared data")
 
 
-def run(options) -> None:
-    """Prepares and saves the data, and prints a report."""
+def run(options) -> dict:
+    """Prepares and saves the data, and prints and returns a report."""
     from keras_din.checks import positive_number
     from keras_din.data.prepare.feature_file import FEATURES
     from keras_din.data.prepare.propose import propose_features
@@ -265,8 +265,7 @@ def run(options) -> None:
         )
     entries = types.read_spec(options)
     if options.shards is not None:
-        _write_shards(options, entries)
-        return
+        return _write_shards(options, entries)
     data = _prepare(options, entries)
     if options.features == "auto":
         proposal = propose_features(data, time_zone=options.time_zone, items=options.items)
@@ -286,10 +285,11 @@ def run(options) -> None:
         file = os.path.join(options.data, FEATURES)
         print(f"types and features to edit and pass to --spec: {file}")
     print(f"written: {options.data}")
+    return {"data": options.data, "report": data.report}
 
 
-def _write_shards(options, entries: dict) -> None:
-    """Prepares the log in shards, and prints their rows."""
+def _write_shards(options, entries: dict) -> dict:
+    """Prepares the log in shards, and prints and returns their rows."""
     from keras_din.data import prepare_shards
 
     given = {"--rows": options.rows, "--half-life": options.half_life is not None}
@@ -314,6 +314,8 @@ def _write_shards(options, entries: dict) -> None:
     for reason, found in header["rows_aside"].items():
         print(f"kept aside: {found['rows']:,} rows, {reason}")
     print(f"written: {options.data}, {options.shards} shards")
+    names = ("rows", "users", "rows_aside")
+    return {"data": options.data, "report": {name: header[name] for name in names}}
 
 
 def _shared_arguments(options, entries: dict) -> dict:

@@ -20,8 +20,8 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Draws the plots and writes both files."""
+def run(options) -> dict:
+    """Draws the plots, writes both files, and returns their paths and the metrics."""
     from keras_din.checks import local_path
     from keras_din.plots import days as plot_days
     from keras_din.training import read_days
@@ -47,6 +47,7 @@ def run(options) -> None:
         plot_days(days, prefix)[0].figure.savefig(images[-1], dpi=120)
     page.write_text(_page(options.run, days, images), encoding="utf-8")
     print(f"written: {', '.join(map(str, [page, *images]))}")
+    return {"files": [str(file) for file in (page, *images)], "days": days}
 
 
 def _page(name: str, days: list, images: list) -> str:

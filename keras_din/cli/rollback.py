@@ -18,8 +18,8 @@ def add_arguments(parser):
     )
 
 
-def run(options) -> None:
-    """Publishes the version and prints what was done."""
+def run(options) -> dict:
+    """Publishes the version, and prints and returns what was done."""
     from keras_din.serving.version.description import find_version, read_description
     from keras_din.serving.version.rollback import ORIGIN, rollback
 
@@ -29,3 +29,4 @@ def run(options) -> None:
     print(f"was served: {before.name}")
     print(f"is served: {new.name}, a copy of version {description[ORIGIN]}")
     print(f"written: {new}")
+    return {"was_served": before.name, "version": str(new), "copy_of": description[ORIGIN]}

@@ -172,8 +172,8 @@ def add_arguments(parser):
     parser.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
 
 
-def run(options) -> None:
-    """Trains the model and prints the metrics of the best weights."""
+def run(options) -> dict:
+    """Trains the model, and prints and returns the metrics of the best weights."""
     builder_options = dict(map(_option, options.option))  # Before the slow imports.
     from keras_din.distributed import connect, is_chief, scope_of
 
@@ -182,6 +182,7 @@ def run(options) -> None:
         run = _train(options, builder_options, quiet=options.quiet or not is_chief())
         if is_chief():
             _report(run, options)
+    return {"run": options.run, "result": run.result}
 
 
 def _train(options, builder_options: dict, quiet: bool):

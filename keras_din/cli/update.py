@@ -41,8 +41,8 @@ def add_arguments(parser):
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def run(options) -> None:
-    """Updates the run and prints the metrics of each day."""
+def run(options) -> dict:
+    """Updates the run, and prints and returns the metrics of each new day."""
     from keras_din.data import PreparedData
     from keras_din.training import read_arguments, read_days, update
 
@@ -62,7 +62,7 @@ def run(options) -> None:
     days = result.days[before:]
     if not days:
         print("no new days: the run has learned from all days of the data")
-        return
+        return {"run": options.run, "days": []}
     rows = {f"day {day['day']}": metrics_of_day(day) for day in days}
     print("metrics of each day before the model learned from it:")
     print(metrics_table(rows, result.spec.outputs))
@@ -70,3 +70,4 @@ def run(options) -> None:
         unknown = ", ".join(f"{name} {share:.1%}" for name, share in day["unknown"].items())
         print(f"day {day['day']}: trained in {day['seconds']:.1f} s; unknown values: {unknown}")
     print(f"written: {options.run}")
+    return {"run": options.run, "days": days}

@@ -1,5 +1,6 @@
 """`keras-din append`: what it prints and writes."""
 
+import json
 import re
 
 import numpy as np
@@ -28,8 +29,12 @@ def test_days_are_appended(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("left out, since read before: ")
     assert printed.endswith("\nnothing changed\n")
-    assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5"]) == 0
-    assert "removed" in capsys.readouterr().out
+    assert main(["append", data, str(tmp_path / "2.csv"), "--max-values", "5", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "removed" in printed.err
+    report = json.loads(printed.out)
+    assert report["appended_days"] == 2
+    assert [(day["day"], day["rows"]) for day in report["new_days"]] == [(2, 16)]
     assert len(PreparedData.load(data).days) == 2
     # The same rows in several files are the same log.
     a_day(2)[8:].to_csv(tmp_path / "2b.csv", index=False)

@@ -45,15 +45,16 @@ def run(tmp_path_factory):
     return train(data, folder / "run", **arguments, data_folder=str(folder / "data")), data
 
 
-def test_calibration_by_feature_and_decile(run, tmp_path, capsys):
+def test_calibration_by_feature_and_decile(run, capsys):
     run, data = run
-    file = tmp_path / "metrics.json"
-    words = ["evaluate", str(run.folder), "--json", str(file)]
+    words = ["evaluate", str(run.folder), "--json"]
     by = [word for name in ("tab", "price", "decile") for word in ("--calibration-by", name)]
+    capsys.readouterr()
     assert main([*words, *by]) == 0
-    printed = capsys.readouterr().out
+    output = capsys.readouterr()
+    printed = output.err
     assert "calibration by tab, with 95 % intervals of the click rate" in printed
-    found = json.loads(file.read_text())["calibration_by"]
+    found = json.loads(output.out)["calibration_by"]
     p, labels, _ = predict(run.model, data.dataset("test"))
     p = p / (p + 6 * (1 - p))
     tabs = data.parts["test"].columns["tab"]
@@ -78,7 +79,7 @@ def test_calibration_by_feature_and_decile(run, tmp_path, capsys):
     )
     # In the training part, half of the negatives are missing in the labels too.
     assert main([*words, "--part", "train", "--calibration-by", "decile"]) == 0
-    content = json.loads(file.read_text())
+    content = json.loads(capsys.readouterr().out)
     entries = pd.DataFrame(content["calibration_by"]["decile"]["ctr"])
     mean = np.average(entries.predicted_rate, weights=entries.rows)
     clicks = np.average(entries.click_rate, weights=entries.rows)

@@ -1,5 +1,6 @@
 """`keras-din check-serving` finds planted skew and sets the exit status."""
 
+import json
 import shutil
 import warnings
 
@@ -71,15 +72,22 @@ def test_check_with_prepared_data(folder, tmp_path, capsys):
     assert f"7 rows of {folder / 'data'}" in printed.out
 
     version, first, second = swapped(folder, tmp_path)
-    code, printed = check(folder, capsys, folder / "data", version=version)
+    code, printed = check(folder, capsys, folder / "data", "--json", version=version)
     assert code == 1
     assert f"{version} and " in printed.err
-    assert "  hist_item: " in printed.out
+    assert "  hist_item: " in printed.err
     assert (
-        f"{first!r} is 3 served, 2 in training" in printed.out
-        or f"{second!r} is 2 served" in printed.out
+        f"{first!r} is 3 served, 2 in training" in printed.err
+        or f"{second!r} is 2 served" in printed.err
     )
-    assert f"item: vocabulary is another; first at index 2: '{second}' in the" in printed.out
+    sentence = f"item: vocabulary is another; first at index 2: '{second}' in the"
+    assert sentence in printed.err
+    report = json.loads(printed.out)
+    assert report["is_same"] is False
+    assert report["spec"][0].startswith(sentence)
+    found = report["inputs"]["hist_item"]
+    assert (found["raw"], found["served"], found["pipeline"]) in ((first, 3, 2), (second, 2, 3))
+    assert report["worst"][0]["output"] == "ctr"
 
 
 def test_check_with_rows_of_a_file(folder, tmp_path, capsys):

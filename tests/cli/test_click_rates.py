@@ -71,7 +71,7 @@ def test_run_has_both_rates(folder):
     assert set(rate.known_from.values()) == {"the run"}
 
 
-def test_reported_metrics_are_calibrated(folder, tmp_path, capsys):
+def test_reported_metrics_are_calibrated(folder, capsys):
     run_ = load_run(folder / "run")
     data = PreparedData.load(folder / "data")
     raw = evaluate(run_.model, data.dataset("test"), raw=True)
@@ -80,16 +80,15 @@ def test_reported_metrics_are_calibrated(folder, tmp_path, capsys):
     assert raw["calibration"] > 4 * expected
     assert run_.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
     assert run_.result["test"]["gauc"] == pytest.approx(raw["gauc"], abs=1e-3)
-    file = tmp_path / "metrics.json"
-    code, printed, _ = run(capsys, "evaluate", folder / "run", "--json", file)
+    code, printed, others = run(capsys, "evaluate", folder / "run", "--json")
     assert code == 0
-    assert "positive_weight=20 and negative_rate=0.25 undone" in printed
-    assert json.loads(file.read_text()) == pytest.approx(run_.result["test"], abs=1e-3)
-    run(capsys, "evaluate", folder / "run", "--raw", "--json", file)
-    assert json.loads(file.read_text()) == pytest.approx(raw)
+    assert "positive_weight=20 and negative_rate=0.25 undone" in others
+    assert json.loads(printed) == pytest.approx(run_.result["test"], abs=1e-3)
+    _, printed, _ = run(capsys, "evaluate", folder / "run", "--raw", "--json")
+    assert json.loads(printed) == pytest.approx(raw)
     # In the training part, labels have a quarter of the negatives too.
-    run(capsys, "evaluate", folder / "run", "--part", "train", "--json", file)
-    found = json.loads(file.read_text())["calibration"]
+    _, printed, _ = run(capsys, "evaluate", folder / "run", "--part", "train", "--json")
+    found = json.loads(printed)["calibration"]
     assert found == pytest.approx(by_hand(run_.model, data, "train", 20), rel=1e-3)
 
 
@@ -152,13 +151,14 @@ def test_popularity_of_downsampled_data(folder, tmp_path):
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_evaluation_of_a_downsampled_part(folder, tmp_path, capsys, raw):
+def test_evaluation_of_a_downsampled_part(folder, capsys, raw):
     """The labels have a quarter of the negatives, so only the factor 20 is undone, not 80."""
     run_, data = load_run(folder / "run"), PreparedData.load(folder / "data")
     expected = by_hand(run_.model, data, "train", 1 if raw else 20)
     found = evaluate(run_.model, data.dataset("train"), raw=raw)
     assert found["calibration"] == pytest.approx(expected, rel=1e-5)
-    words = [folder / "run", "--part", "train", "--json", tmp_path / "found.json"]
-    assert run(capsys, "evaluate", *words, *["--raw"] * raw)[0] == 0
-    assert json.loads((tmp_path / "found.json").read_text()) == pytest.approx(found)
+    words = [folder / "run", "--part", "train", "--json"]
+    code, printed, _ = run(capsys, "evaluate", *words, *["--raw"] * raw)
+    assert code == 0
+    assert json.loads(printed) == pytest.approx(found)
     assert data.dataset("test").negative_rate == 1

@@ -107,12 +107,13 @@ def test_label_options():
             tables._label_option(wrong)
 
 
-def test_metrics_of_the_number(folder, capsys, tmp_path):
-    run("evaluate", folder / "run", "--json", tmp_path / "metrics.json")
-    printed = capsys.readouterr().out
-    assert "RMSE" in printed
-    assert "watch: 48 rows" in printed
-    found = json.loads((tmp_path / "metrics.json").read_text())
+def test_metrics_of_the_number(folder, capsys):
+    capsys.readouterr()
+    run("evaluate", folder / "run", "--json")
+    printed = capsys.readouterr()
+    assert "RMSE" in printed.err
+    assert "watch: 48 rows" in printed.err
+    found = json.loads(printed.out)
     assert found == pytest.approx(load_run(folder / "run").result["test"])
     assert found["watch_rows"] == 48
     assert found["watch_mae"] < 14

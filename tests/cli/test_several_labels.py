@@ -92,12 +92,13 @@ def test_run_is_resumed(folder, tmp_path):
     assert len(pd.read_csv(tmp_path / "run/metrics.csv")) == 3
 
 
-def test_each_label_is_evaluated(folder, capsys, tmp_path):
-    run("evaluate", folder / "run", "--json", tmp_path / "metrics.json")
-    printed = capsys.readouterr().out
-    assert "test ctr" in printed
-    assert "buy: 120 rows" in printed
-    found = json.loads((tmp_path / "metrics.json").read_text())
+def test_each_label_is_evaluated(folder, capsys):
+    capsys.readouterr()
+    run("evaluate", folder / "run", "--json")
+    printed = capsys.readouterr()
+    assert "test ctr" in printed.err
+    assert "buy: 120 rows" in printed.err
+    found = json.loads(printed.out)
     data, run_ = PreparedData.load(folder / "data"), load_run(folder / "run")
     scores = predict(run_.model, data.dataset("test")).predictions["buy"]
     expected = roc_auc_score(data.parts["test"].labels["buy"], scores)

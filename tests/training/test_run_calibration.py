@@ -217,8 +217,8 @@ def test_other_commands_use_the_calibrated_model(
 ):
     folder = str(run.folder)
     metrics = calibrate_run(run, data, "platt", by="tab").result["test"]
-    assert main(["evaluate", folder, "--json", str(tmp_path / "metrics.json")]) == 0
-    assert json.loads((tmp_path / "metrics.json").read_text()) == pytest.approx(metrics, rel=1e-4)
+    assert main(["evaluate", folder, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == pytest.approx(metrics, rel=1e-4)
     assert main(["export", folder, str(tmp_path / "models")]) == 0
     assert "ctr: the click rate of the log, calibrated" in capsys.readouterr().out
     (version,) = (tmp_path / "models").iterdir()
