@@ -34,6 +34,15 @@ SPEC = kd.FeatureSpec(
         kd.Sequence("shops", of=[SHOP], max_length=5),
     ],
 )
+# For tests that need a lookup of each type, and no more.
+SMALL = kd.FeatureSpec(
+    context=[kd.Numeric("age", mean=1, std=2)],
+    target=[ITEM, SHOP],
+    sequences=[
+        kd.Sequence("hist", of=[ITEM], max_length=12),
+        kd.Sequence("shops", of=[SHOP], max_length=5),
+    ],
+)
 
 
 def through_the_pipeline(spec, sample):

@@ -31,7 +31,7 @@ SPEC = kd.FeatureSpec(
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, one_process):
-    model = randomized(kd.build_din(SPEC), scale=0.2)
+    model = randomized(kd.build_base(SPEC, hidden_units=(4,)), scale=0.4)
     with check_exports_with(one_process):
         version = kd.export(model, SPEC, tmp_path_factory.mktemp("bags"))
     return model, version, tf.saved_model.load(str(version)).signatures
@@ -54,7 +54,7 @@ def test_version_agrees_with_the_pipeline(exported):
     model, version, loaded = exported
     description = read_description(version)
     assert max(description["largest_difference"].values()) < 1e-5
-    for time, values in ((None, None), (3, 1), (0, 0), (2, 0)):
+    for time, values in ((None, None), (2, 0)):
         sample = sample_rows(SPEC, rows=30, time=time, values=values, seed=5)
         one, many = one_candidate_per_row(SPEC, sample.raw), sample.raw
         ctr = {}

@@ -63,14 +63,14 @@ def test_version_serves_calibrated_click_rates(
     assert "the click rate of the log, calibrated (isotonic by tab); before: calibration" in printed
 
 
-def test_raw_output_is_the_calibrated_one(calibrated, tmp_path, checked_by_one_process):
+def test_raw_output_is_the_calibrated_one(calibrated, tmp_path, unchecked):
     version = kd.export(calibrated, SPEC, tmp_path / "lr", raw=True)
     score = tf.saved_model.load(str(version)).signatures["rank"]
     answer = score(**{name: tf.constant(values) for name, values in ROWS.items()})
     np.testing.assert_allclose(answer["ctr"], np.asarray(calibrated(INDICES)), atol=1e-6)
 
 
-def test_factors_of_products_are_not_calibrated(tmp_path, checked_by_one_process):
+def test_factors_of_products_are_not_calibrated(tmp_path, unchecked):
     labels = [kd.Label("click"), kd.Label("buy", output="cvr", given="click")]
     spec = kd.FeatureSpec(target=[kd.Categorical("item", 9, dim=2)], labels=labels)
     rng = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def test_factors_of_products_are_not_calibrated(tmp_path, checked_by_one_process
     np.testing.assert_allclose(answer["cvr_given_ctr"], raw["cvr"] / raw["ctr"], atol=1e-5)
 
 
-def test_version_without_calibration(tmp_path, checked_by_one_process):
+def test_version_without_calibration(tmp_path, unchecked):
     version = kd.export(model_of(), SPEC, tmp_path / "lr", raw=True)
     assert (
         json.loads((version / "keras_din.json").read_text())["outputs"]["ctr"]["calibration"]

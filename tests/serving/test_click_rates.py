@@ -75,7 +75,7 @@ def test_both_signatures_return_click_rates(tmp_path, checked_by_one_process, ca
     }
 
 
-def test_raw(tmp_path, checked_by_one_process, capsys):
+def test_raw(tmp_path, unchecked, capsys):
     model = a_model(positive_weight=20)
     version = kd.export(model, SPEC, tmp_path / "din", raw=True)
     np.testing.assert_allclose(served(version)["ctr"], model.predict_on_batch(INDICES), atol=1e-5)
@@ -84,7 +84,7 @@ def test_raw(tmp_path, checked_by_one_process, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_given_and_assumed_rates(tmp_path, checked_by_one_process, capsys):
+def test_given_and_assumed_rates(tmp_path, unchecked, capsys):
     model = a_model()
     version = kd.export(model, SPEC, tmp_path / "din", positive_weight=5)
     np.testing.assert_allclose(served(version)["ctr"], by_hand(model, 5), atol=1e-5)

@@ -46,7 +46,7 @@ def prepared(log=LOG):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, one_process):
     data = prepared(LOG[:30]).append(LOG[30:])
-    model = kd.build_din(data.spec, attention_units=[2], hidden_units=[4])
+    model = kd.build_base(data.spec, hidden_units=[4])
     path = tmp_path_factory.mktemp("versions")
     with check_exports_with(one_process):
         version = kd.export(model, data.spec, path, raw=True, snapshots=data.count_snapshots())

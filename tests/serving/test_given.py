@@ -22,6 +22,7 @@ from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import read_description
 from tests.models.shared import randomized
+from tests.serving.one_process import check_exports_with
 
 ITEM = kd.Categorical("item", vocabulary=["a", "b", "c", "d"], dim=4)
 LABELS = [
@@ -41,9 +42,11 @@ def model():
     return randomized(built, scale=0.5)
 
 
-@pytest.fixture
-def version(model, tmp_path, checked_by_one_process):
-    return kd.export(model, SPEC, tmp_path / "v", raw=True, order_by=FORMULA)
+@pytest.fixture(scope="module")
+def version(model, tmp_path_factory, one_process):
+    path = tmp_path_factory.mktemp("versions")
+    with check_exports_with(one_process):
+        return kd.export(model, SPEC, path, raw=True, order_by=FORMULA)
 
 
 def answers(version, signature, rows):

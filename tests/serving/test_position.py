@@ -20,6 +20,7 @@ from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.description import read_description
 from keras_din.without_position import position_bias_of, without_position
 from tests.models.shared import randomized
+from tests.serving.one_process import check_exports_with
 
 ITEM = kd.Categorical("item", vocabulary=["a", "b", "c", "d"], dim=4)
 SPEC = kd.FeatureSpec(
@@ -36,9 +37,10 @@ def model():
     return built
 
 
-@pytest.fixture
-def version(model, tmp_path, checked_by_one_process):
-    return kd.export(model, SPEC, tmp_path / "v", raw=True)
+@pytest.fixture(scope="module")
+def version(model, tmp_path_factory, one_process):
+    with check_exports_with(one_process):
+        return kd.export(model, SPEC, tmp_path_factory.mktemp("versions"), raw=True)
 
 
 def served_scores(model, x):

@@ -28,12 +28,6 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 every_model = pytest.mark.parametrize("name", kd.MODELS)
 
 
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Exports without the check in another process, which takes seconds."""
-    monkeypatch.setattr(saved_model, "check_parity", lambda *arguments: {})
-
-
 def call(signature, rows):
     answers = signature(**{name: tf.constant(values) for name, values in rows.items()})
     return {name: values.numpy() for name, values in answers.items()}

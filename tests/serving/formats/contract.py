@@ -14,7 +14,7 @@ from keras_din.serving.portable import index_spec
 from keras_din.serving.sample_rows import sample_rows
 from tests.models.history_spec import SPEC as HISTORY
 from tests.models.shared import BAGS, ITEM, OPTIONS, randomized
-from tests.serving.specs import SPEC
+from tests.serving.specs import SMALL, SPEC
 
 ITEMS = kd.FeatureSpec(
     context=[kd.Categorical("segment", 5, dim=8)],
@@ -102,12 +102,12 @@ class FormatContract:
 
     def test_a_difference_keeps_the_existing_file(self, tmp_path, monkeypatch):
         (tmp_path / "model").write_text("old")
-        model = kd.build_base(SPEC, hidden_units=(4,))
+        model = kd.build_base(SMALL, hidden_units=(4,))
         model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])  # ctr is 0.5.
         wrong = lambda model: lambda x: np.full(x["item"].shape, 0.9)  # noqa: E731
         monkeypatch.setattr("keras_din.serving.portable.float32_outputs", wrong)
         with pytest.raises(RuntimeError, match=r"must agree to 1e-05\. Received: .* of 0\.4\."):
-            self.export(model, SPEC, tmp_path / "model")
+            self.export(model, SMALL, tmp_path / "model")
         assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
         assert (tmp_path / "model").read_text() == "old"
 

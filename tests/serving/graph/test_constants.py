@@ -18,14 +18,14 @@ def traced(model, x):
 
 
 def test_only_tables_are_variables():
-    model, x = kd.build_din(SPEC), random_batch(SPEC)
+    model, x = kd.build_base(SPEC, hidden_units=(4,)), random_batch(SPEC)
     ctr, read = traced(model, x)
     np.testing.assert_allclose(ctr, model(x, training=False), atol=1e-6)
     assert read == 1
 
 
 def test_very_large_weights_are_variables(monkeypatch):
-    model, x = kd.build_din(SPEC), random_batch(SPEC)
+    model, x = kd.build_base(SPEC, hidden_units=(4,)), random_batch(SPEC)
     weights = 4 * sum(np.prod(weight.shape) for weight in model.weights) - 4 * 20 * 4
     monkeypatch.setattr(constants, "MAX_BYTES", weights - 1)
     assert traced(model, x)[1] == len(model.weights)

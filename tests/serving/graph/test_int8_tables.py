@@ -15,7 +15,7 @@ from keras_din.serving.checks.parity import check_parity
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
 from keras_din.serving.sample_rows import sample_rows
 from tests.models.shared import randomized
-from tests.serving.specs import SPEC
+from tests.serving.specs import SMALL as SPEC
 
 
 @pytest.fixture(scope="module")

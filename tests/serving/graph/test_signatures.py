@@ -15,7 +15,7 @@ from keras_din.serving.graph.order_formula import OrderFormula
 from keras_din.serving.graph.signatures import order_of, scores_to_order
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from tests.models.shared import randomized
-from tests.serving.specs import ITEM, SPEC, through_the_pipeline
+from tests.serving.specs import ITEM, SMALL, SPEC, through_the_pipeline
 from tests.specs import ZOO, specs
 
 
@@ -133,17 +133,17 @@ def test_different_numbers_of_candidates_raise(name, other, tmp_path):
 def written(tmp_path_factory):
     """The folder of a version of a small model, written without checks."""
     folder = tmp_path_factory.mktemp("written")
-    model = kd.build_base(SPEC, hidden_units=(4,))
-    saved_model.write(model, SPEC, folder / "version", tmp_path_factory.mktemp("scratch"))
+    model = kd.build_base(SMALL, hidden_units=(4,))
+    saved_model.write(model, SMALL, folder / "version", tmp_path_factory.mktemp("scratch"))
     return str(folder / "version")
 
 
 @pytest.mark.parametrize("signature", signatures.SIGNATURES)
 def test_different_numbers_of_rows_raise(signature, written):
     """With one history for several candidates, the other candidates would have no history."""
-    rows = sample_rows(SPEC, rows=3, candidates=1, time=4).raw
+    rows = sample_rows(SMALL, rows=3, candidates=1, time=4).raw
     if signature == "serving_default":
-        rows = one_candidate_per_row(SPEC, rows)
+        rows = one_candidate_per_row(SMALL, rows)
     odd, messages = [], []
     for name in ("age", "hist", "shops"):  # All inputs of a sequence together.
         odd.append({key: v[:1] if key.startswith(name) else v for key, v in rows.items()})
