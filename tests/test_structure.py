@@ -66,6 +66,7 @@ COVERED_BY = {
     "ops/zero_missing_vectors.py": "layers/test_zero_missing_vectors.py",
     "optimizers/": "optimizers/test_optimizers.py",
     "recalibration.py": "test_click_rates.py",
+    "run_files.py": "cli/test_runs.py",
     "serving/checks/export_arguments.py": "serving/test_saved_model.py",
     "serving/checks/parity_process.py": "serving/checks/test_parity.py",
     "serving/graph/lookup_tables.py": "serving/graph/test_encoding.py",

@@ -20,6 +20,7 @@ from keras_din.cli import (
     prepare,
     report,
     rollback,
+    runs,
     train,
     update,
 )
@@ -33,6 +34,7 @@ COMMANDS = {
     "append": append,
     "train": train,
     "update": update,
+    "runs": runs,
     "report": report,
     "calibrate": calibrate,
     "evaluate": evaluate,
@@ -45,7 +47,17 @@ COMMANDS = {
 }
 
 # Commands that do not read a run.
-_WITHOUT_RUN = ("demo", "prepare", "load", "append", "train", "apply-delta", "inspect", "rollback")
+_WITHOUT_RUN = (
+    "demo",
+    "prepare",
+    "load",
+    "append",
+    "train",
+    "apply-delta",
+    "inspect",
+    "rollback",
+    "runs",
+)
 # Errors about packages that are not installed name an extra of this one.
 _EXTRA = "keras_din["
 

@@ -1,6 +1,8 @@
 """Text that commands print: tables of metrics and reports of prepared data."""
 
 import math
+import shutil
+import sys
 
 COLUMNS = {
     "gauc": "GAUC",
@@ -61,6 +63,33 @@ def metrics_table(rows: dict, outputs=()) -> str:
     others = [n for n in frame if n not in (*COLUMNS, "rows", "groups", "groups_left_out")]
     frame = frame[known + others].rename(columns=COLUMNS)
     return frame.to_string(float_format="{:.4f}".format, na_rep="-")
+
+
+def text_table(rows: list, left: int = 1, width: int | None = None) -> str:
+    """Formats rows of texts as a table, without pandas.
+
+    Args:
+        rows: One list of texts per line, all of the same length.
+        left: Number of the first columns that are aligned at the left. The others are numbers.
+        width: The largest width. Columns beyond it are in a further table below, which repeats the
+            first column. Defaults to that of the terminal, or none if stdout is not a terminal.
+    """
+    if width is None and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+    columns = []
+    for i, column in enumerate(zip(*rows, strict=True)):
+        size = max(map(len, column))
+        columns.append([text.ljust(size) if i < left else text.rjust(size) for text in column])
+    tables = [[columns[0]]]
+    for column in columns[1:]:
+        used = sum(len(each[0]) + 2 for each in tables[-1]) + len(column[0])
+        if width is not None and used > width and len(tables[-1]) > 1:
+            tables.append([columns[0]])
+        tables[-1].append(column)
+    return "\n\n".join(
+        "\n".join("  ".join(cells).rstrip() for cells in zip(*table, strict=True))
+        for table in tables
+    )
 
 
 def calibration_table(frame, most: int = 30) -> str:

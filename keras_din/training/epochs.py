@@ -1,5 +1,7 @@
 """Training with one call of `fit` per epoch, so that a run can resume between epochs."""
 
+import time
+
 import keras
 
 from keras_din.distributed import fit
@@ -67,6 +69,8 @@ class _Recorder(keras.callbacks.Callback):
         self.recorded = len(progress.rows)
         self.first_step = 0  # The first step of this `fit` in its epoch.
         self.trained_weights = None
+        # The first call of `fit` also evaluates before training, in a callback before this one.
+        self.since = time.monotonic()
 
     def on_train_begin(self, logs=None):
         self.first_step = self.progress.steps
@@ -119,4 +123,7 @@ class _Recorder(keras.callbacks.Callback):
         best = None
         if self.evaluation is not None:
             self.progress.rows, best = self.evaluation.history, self.evaluation.best_so_far
+        now = time.monotonic()
+        self.progress.seconds += now - self.since
+        self.since = now
         write_checkpoint(self.folder, self.model, self.progress, best)

@@ -24,6 +24,7 @@ class Progress:
         running_loss: `[total, count]` of the mean loss of Keras in the current epoch.
         checkpoint: Name of the model's file, `None` before the first checkpoint.
         random: The states of the random generators of dropout, which Keras does not save.
+        seconds: Time of training and its evaluations until the checkpoint.
     """
 
     epochs: int = 0
@@ -33,6 +34,7 @@ class Progress:
     running_loss: list | None = None
     checkpoint: str | None = None
     random: list = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
 
 
 def read_progress(folder: pathlib.Path) -> Progress:

@@ -9,16 +9,47 @@ import keras
 
 from keras_din.atomic_write import atomic_file
 from keras_din.losses.of_labels import CROSSENTROPY
+from keras_din.run_files import (
+    BEST,
+    CALIBRATION,
+    FORMAT,
+    METRICS,
+    PROGRESS,
+    RESULT,
+    RUN,
+    SPEC,
+    UPDATES,
+    UPDATES_TABLE,
+    read_calibration,
+    read_json,
+    read_updates,
+)
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.version import __version__
 from keras_din.workers import is_chief
 
-RUN, PROGRESS, RESULT = "run.json", "progress.json", "result.json"
-SPEC, METRICS, BEST = "spec.json", "metrics.csv", "best.keras"
-UPDATES, UPDATES_TABLE = "updates.json", "updates.csv"
-CALIBRATION = "calibration.json"
-# Runs of keras_din 0.1 have no format. Their layers and arguments have other names.
-_FORMAT = 2
+__all__ = [
+    "BEST",
+    "CALIBRATION",
+    "METRICS",
+    "PROGRESS",
+    "RESULT",
+    "RUN",
+    "SPEC",
+    "UPDATES",
+    "check_has_result",
+    "check_new",
+    "read_calibration",
+    "read_json",
+    "read_run",
+    "read_updates",
+    "save_model",
+    "save_spec",
+    "write_json",
+    "write_metrics",
+    "write_run",
+    "write_updates",
+]
 
 
 def check_new(folder: pathlib.Path) -> None:
@@ -33,7 +64,7 @@ def write_run(folder: pathlib.Path, data, arguments: dict, data_folder: str | No
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC).write_text(data.spec.to_json(), encoding="utf-8")
     content = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "arguments": arguments,
         "data": data_folder,
         "fingerprint": fingerprint(data),
@@ -53,9 +84,9 @@ def read_run(folder: pathlib.Path) -> dict:
     if not (folder / RUN).is_file():
         raise FileNotFoundError(f"`folder` must be the folder of a run. Received: {folder}.")
     content = read_json(folder / RUN)
-    if content.get("format") != _FORMAT:
+    if content.get("format") != FORMAT:
         raise ValueError(
-            f"A run must have the format {_FORMAT}. Received: format={content.get('format')!r} in "
+            f"A run must have the format {FORMAT}. Received: format={content.get('format')!r} in "
             f"{folder}. A run without a format is of keras_din 0.1: train a new run in another "
             "folder, or use keras_din 0.1."
         )
@@ -75,21 +106,6 @@ def _write_table(file: pathlib.Path, rows: list) -> None:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(rows)
-
-
-def read_updates(folder: pathlib.Path) -> tuple:
-    """Returns `(model, spec, days)`: the files of the run's model and spec, and its days."""
-    content = read_json(folder / UPDATES, {"model": None, "days": []})
-    name = content["model"]
-    if name is None:
-        return folder / BEST, folder / SPEC, []
-    return folder / f"{name}.keras", folder / f"{name}.json", content["days"]
-
-
-def read_calibration(folder: pathlib.Path, model_file: pathlib.Path) -> dict | None:
-    """Returns the calibration of a run's model; `None` if there is none, or of another model."""
-    content = read_json(folder / CALIBRATION)
-    return content if content is not None and content["of"] == model_file.name else None
 
 
 def write_updates(folder: pathlib.Path, days: list) -> None:
@@ -138,8 +154,3 @@ def write_json(file: pathlib.Path, content, indent: int | None = 1) -> None:
     """Writes a JSON file."""
     with atomic_file(file) as path:
         path.write_text(json.dumps(content, indent=indent), encoding="utf-8")
-
-
-def read_json(file: pathlib.Path, default=None):
-    """Returns the content of a JSON file, or `default` if there is no file."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else default

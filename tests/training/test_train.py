@@ -50,8 +50,9 @@ def rows(folder):
 
 
 def progress(folder):
-    """Returns the progress of a run, with the arrays of its best evaluations."""
+    """Returns the progress of a run, with the arrays of its best evaluations, without its time."""
     content = json.loads((folder / "progress.json").read_text())
+    assert content.pop("seconds") > 0
     file = (folder / content["checkpoint"]).with_suffix(".npz")
     with np.load(file) as arrays:
         return content | {name: array.tolist() for name, array in arrays.items()}
