@@ -15,23 +15,25 @@ import pyarrow as pa
 
 from keras_din.checks import local_path, positive_integer
 from keras_din.data.encoding.counted import Counted, add_counted
-from keras_din.data.prepare.impression_arguments import ImpressionArguments
+from keras_din.data.prepare.interaction_arguments import InteractionArguments
+from keras_din.data.prepare.items_of_log import columns_of_items
 from keras_din.data.prepare.part_of_log import PartOfLog
-from keras_din.data.prepare.read_impressions import ImpressionColumns, columns_of_impressions
 from keras_din.data.reading.column_types import from_series
 from keras_din.data.reading.columns import from_arrow
-from keras_din.data.sharded.count_rows import count_rows, count_times
+from keras_din.data.sharded.count_rows import count_items, count_rows, count_times
 from keras_din.data.sharded.finish_shards import HEADER, write_header
 from keras_din.data.sharded.learn_plan import learn_plan, log_facts
+from keras_din.data.sharded.log_kinds import Arguments, arguments_of, columns_of
 from keras_din.data.sharded.prepare_shard import write_shard
 from keras_din.data.sharded.rows_of_shards import indexed_by_line
 from keras_din.data.sharded.shard_names import find_shards, shard_path
 from keras_din.data.sharded.shard_plan import ShardPlan, check_options
+from keras_din.features.names import unused_name
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-__all__ = ["prepare_impressions"]
+__all__ = ["prepare_impressions", "prepare_interactions"]
 
 _SHARD = "__shard"
 _REFUSED = {
@@ -89,6 +91,56 @@ def prepare_impressions(
     kd.data.spark.prepare_impressions(log, "data", shards=64, **columns)
     ```
     """
+    return _prepare("impressions", log, folder, shards, line, options)
+
+
+def prepare_interactions(
+    log: "DataFrame",
+    folder: str | os.PathLike,
+    *,
+    shards: int,
+    line: str | None = None,
+    **options: Any,
+) -> dict:
+    """Prepares a log of behaviors without labels in shards with Spark.
+
+    All shards together are bit for bit what `keras_din.data.prepare_interactions` returns for the
+    log, with the same negatives. It works as `prepare_impressions` does. Before the values, Spark
+    counts the items; all items with their features must fit in the memory of the driver and of each
+    worker. The log is read several times and must have the same rows each time.
+
+    Args:
+        log: The log, a `pyspark.sql.DataFrame`.
+        folder: Same as in `prepare_impressions`.
+        shards: The number of shards.
+        line: Same as in `prepare_impressions`. The negatives of a user follow the order of the
+            user's rows.
+        **options: The other arguments of `keras_din.data.prepare_interactions`, except `items`,
+            `users` and `vectors`, and `sep`, `header` and `names` of CSV files. `split` is
+            `LeaveOneOut`, `ByTime`, `LastFraction` or the name of a column. A `Count` is not
+            supported.
+
+    Returns:
+        The header, see `keras_din.data.finish_shards`.
+
+    Raises:
+        FileExistsError: Same as in `prepare_impressions`.
+        ValueError: If an option is not supported, a column does not exist, or see
+            `keras_din.data.prepare_interactions`.
+
+    Example:
+
+    ```python
+    spark = SparkSession.builder.getOrCreate()
+    log = spark.read.parquet("clicks")
+    columns = {"user": "user", "time": "time", "target": ["item", "category"], "negatives": 4}
+    kd.data.spark.prepare_interactions(log, "data", shards=64, line="line", **columns)
+    ```
+    """
+    return _prepare("interactions", log, folder, shards, line, options)
+
+
+def _prepare(kind: str, log: "DataFrame", folder, shards: int, line: str | None, options) -> dict:
     folder = local_path("folder", folder).absolute()  # The same for all workers.
     shards = positive_integer("shards", shards)
     for name, remedy in _REFUSED.items():
@@ -98,8 +150,8 @@ def prepare_impressions(
                 f"Received: {name}={options[name]!r}."
             )
     check_options(options)
-    arguments = ImpressionArguments(**options)
-    opened = columns_of_impressions(arguments)
+    arguments = arguments_of(kind, options)
+    opened = columns_of(arguments)
     split = arguments.split
     names = [*opened.needed, *([split] if isinstance(split, str) else [])]
     names = list(dict.fromkeys([*names, *([line] if line is not None else [])]))
@@ -121,7 +173,14 @@ def prepare_impressions(
         keys = ["name", "in_bags", "text", "whole", "number"]
         return values_of(found.groupBy(*keys).sum("rows").toArrow())
 
-    plan = learn_plan(facts, shards, count_all_times, count_all_values)
+    def count_all_items(known, part_of_log) -> tuple:
+        names = columns_of_items(known)
+        task = _Items(line, known, part_of_log, names)
+        found = _by_shard(rows, task, task.schema(rows)).toArrow()
+        time, trained = (found[name].to_numpy() for name in task.numbers)
+        return indexed_by_line(found.select(names), None), time, trained
+
+    plan = learn_plan(facts, shards, count_all_times, count_all_values, count_all_items)
     _check_folder(folder, plan)
     _by_shard(rows, _Write(line, str(folder), plan), "index int").collect()
     for index in range(shards):
@@ -134,10 +193,11 @@ def prepare_impressions(
 class _Times:
     """Counts the times of the rows of a shard."""
 
-    def __init__(self, line: str | None, known: ImpressionArguments, part_of_log: PartOfLog):
+    def __init__(self, line: str | None, known: Arguments, part_of_log: PartOfLog):
         self.line, self.known, self.part_of_log = line, known, part_of_log
 
-    def __call__(self, index: int, frame: pd.DataFrame) -> pa.Table:
+    def __call__(self, index: int, table: pa.Table) -> pa.Table:
+        frame = indexed_by_line(table, self.line)
         times = count_times(frame, self.known, self.part_of_log)
         return pa.table(
             {
@@ -150,10 +210,47 @@ class _Times:
 class _Values(_Times):
     """Counts the training values of the rows of a shard."""
 
-    def __call__(self, index: int, frame: pd.DataFrame) -> pa.Table:
+    def __call__(self, index: int, table: pa.Table) -> pa.Table:
+        frame = indexed_by_line(table, self.line)
         counts = count_rows(frame, self.known, self.part_of_log)
         tables = [to_rows(name, counted) for name, counted in counts.values.items()]
         return pa.concat_tables(tables) if tables else to_rows("", _NOTHING).slice(0, 0)
+
+
+class _Items:
+    """Finds the first behavior with each item in the rows of a shard.
+
+    Args:
+        names: The columns that are returned, and then `numbers`: its time, and the behaviors of
+            the item in the training part.
+    """
+
+    def __init__(
+        self,
+        line: str | None,
+        known: InteractionArguments,
+        part_of_log: PartOfLog,
+        names: list,
+    ):
+        self.line, self.known, self.part_of_log = line, known, part_of_log
+        self.names = names
+        self.numbers = [unused_name(name, names) for name in ("first_time", "rows_in_training")]
+
+    def schema(self, rows: "DataFrame"):
+        """The schema of the result."""
+        schema = rows.select(*map(_column, self.names)).schema
+        for name in self.numbers:
+            schema.add(name, "long")
+        return schema
+
+    def __call__(self, index: int, table: pa.Table) -> pa.Table:
+        frame = indexed_by_line(table, self.line)
+        found = count_items(frame, self.known, self.part_of_log)
+        place = pa.array(frame.index.get_indexer(pd.Index(found.line)), pa.int64())
+        first = table.select(self.names).take(place)
+        for name, values in zip(self.numbers, (found.time, found.trained), strict=True):
+            first = first.append_column(name, pa.array(values, pa.int64()))
+        return first
 
 
 class _Write:
@@ -162,9 +259,9 @@ class _Write:
     def __init__(self, line: str | None, folder: str, plan: ShardPlan):
         self.line, self.folder, self.plan = line, folder, plan
 
-    def __call__(self, index: int, frame: pd.DataFrame) -> pa.Table:
+    def __call__(self, index: int, table: pa.Table) -> pa.Table:
         path = shard_path(self.folder, index, self.plan.shards)
-        write_shard(frame, path, index, self.plan)
+        write_shard(indexed_by_line(table, self.line), path, index, self.plan)
         return pa.table({"index": pa.array([index], pa.int32())})
 
 
@@ -178,11 +275,11 @@ def _counted_values(rows: "DataFrame", name: str) -> tuple:
 
 
 def _by_shard(rows: "DataFrame", task, schema: str) -> "DataFrame":
-    """Calls `task(index, frame)` with all rows of each shard, in their order."""
+    """Calls `task(index, table)` with all rows of each shard, in their order."""
 
     def of_shard(table: pa.Table) -> pa.Table:
         index = table[_SHARD][0].as_py()
-        return task(index, indexed_by_line(sort_rows(table.drop([_SHARD]), task.line), task.line))
+        return task(index, sort_rows(table.drop([_SHARD]), task.line))
 
     return rows.groupBy(_SHARD).applyInArrow(of_shard, schema)
 
@@ -231,7 +328,7 @@ def values_of(table: pa.Table) -> dict:
     return found
 
 
-def _find_types(rows: "DataFrame", empty: pa.Table, opened: ImpressionColumns) -> dict:
+def _find_types(rows: "DataFrame", empty: pa.Table, opened) -> dict:
     """Name of a column -> its facts, see `keras_din.data.reading.column_types`.
 
     They depend on the values only in columns of text and of floats without a declared type.

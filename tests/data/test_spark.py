@@ -20,7 +20,11 @@ from tests.data.sharded.shared import comparable_rows, random_log, shards_of, un
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
 
 COLUMNS = shared.COLUMNS | {"max_bad": 0.2}
-RICH = shared.RICH | {"split": kd.data.LeaveOneOut()}
+OPTIONS = {"impressions": COLUMNS, "interactions": shared.BEHAVIORS | {"max_bad": 0.2}}
+RICH = {
+    "impressions": shared.RICH | {"split": kd.data.LeaveOneOut()},
+    "interactions": shared.RICH_BEHAVIORS | {"split": kd.data.LastFraction(0.1, 0.2)},
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +77,27 @@ def with_small_text(field):
     return field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
 
 
-@pytest.mark.parametrize("seed, shards, is_rich", [(20, 3, True), (21, 6, False)])
-def test_shards_of_spark_equal_one_machine(spark, tmp_path, seed, shards, is_rich):
+@pytest.mark.parametrize(
+    "kind, seed, shards, is_rich",
+    [
+        ("impressions", 20, 3, True),
+        ("impressions", 21, 6, False),
+        ("interactions", 24, 4, True),
+        ("interactions", 25, 3, False),
+    ],
+)
+def test_shards_of_spark_equal_one_machine(spark, tmp_path, kind, seed, shards, is_rich):
     log = random_log(seed).assign(last_shop=lambda log: log["shop"].to_numpy()[::-1])
-    options = COLUMNS | (RICH if is_rich else {})
-    one = kd.data.prepare_impressions(log, **options)
-    header = kd.data.spark.prepare_impressions(
+    options = OPTIONS[kind] | (RICH[kind] if is_rich else {})
+    one = getattr(kd.data, f"prepare_{kind}")(log, **options)
+    header = getattr(kd.data.spark, f"prepare_{kind}")(
         as_spark(spark, log), tmp_path / "data", shards=shards, line="line", **options
     )
-    pieces = shards_of(tmp_path / "data")
+    assert_equal(tmp_path / "data", one, header)
+
+
+def assert_equal(folder, one, header):
+    pieces = shards_of(folder)
     assert {each.spec.to_json() for each in pieces} == {one.spec.to_json()}
     assert union([comparable_rows(each) for each in pieces]) == comparable_rows(one)
     assert sum(header["rows"]["train"]) == len(one.parts["train"])
