@@ -14,6 +14,7 @@ PUBLIC_MODULES = (
     "keras_din.layers",
     "keras_din.losses",
     "keras_din.metrics",
+    "keras_din.migrate",
     "keras_din.models",
     "keras_din.optimizers",
     "keras_din.plots",

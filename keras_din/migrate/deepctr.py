@@ -11,7 +11,7 @@ from keras_din.embed import embed
 from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, label_heads
 from keras_din.layers import MLP, AttentionSequencePoolingLayer, Embedding
-from keras_din.migrate.deepctr_columns import HISTORY, INDEX_OFFSET, Columns, read_columns
+from keras_din.migrate.deepctr_columns import HISTORY, Columns, read_columns
 from keras_din.migrate.deepctr_inputs import DeepCTRInputs
 from keras_din.migrate.deepctr_spec import LABELS, build_spec
 from keras_din.migrate.deepctr_weights import DINWeights, Stack, read_weights
@@ -73,7 +73,8 @@ def from_deepctr(
 
     The result consists of the layers of `build_din`, but with one activation for the attention and
     one for the network. Index `i` of a table of DeepCTR is index `i + 2` here. Index 0 is padding,
-    and index 1 is out-of-vocabulary with an embedding of zeros.
+    and index 1 is out-of-vocabulary with an embedding of zeros. A table of a column with `use_hash`
+    has `hash_buckets`: both libraries have the same hash.
 
     Args:
         feature_columns: The `dnn_feature_columns`: a list of `SparseFeat`, `VarLenSparseFeat` and
@@ -187,7 +188,8 @@ def _activation(name: str, activation, stack: Stack) -> str:
 
 def _check_shapes(columns: Columns, arrays: DINWeights) -> None:
     expected = {
-        layer: (column.vocabulary_size, column.dim) for layer, column in columns.tables.values()
+        table.layer: (table.column.vocabulary_size, table.column.dim)
+        for table in columns.tables.values()
     }
     found = {layer: array.shape for layer, array in arrays.tables.items()}
     if found != expected:
@@ -219,10 +221,11 @@ def _check_stack(owner: str, stack: Stack, last: tuple, width: int) -> None:
 
 def _set_tables(model, columns: Columns, arrays: DINWeights) -> None:
     layers = {layer.feature: layer for layer in model.layers if isinstance(layer, Embedding)}
-    for name, (deepctr_layer, column) in columns.tables.items():
-        reserved = np.zeros((INDEX_OFFSET, column.dim))
-        layers[name].embeddings.assign(np.concatenate([reserved, arrays.tables[deepctr_layer]]))
-        layers[name].trainable = column.trainable
+    for name, table in columns.tables.items():
+        rows = arrays.tables[table.layer]
+        reserved = np.zeros((table.offset, rows.shape[1]))
+        layers[name].embeddings.assign(np.concatenate([reserved, rows]))
+        layers[name].trainable = table.column.trainable
 
 
 def _set_attention(layer, arrays: DINWeights) -> None:

@@ -10,7 +10,6 @@ from keras_din.checks import local_path, positive_integer
 from keras_din.features import NUM_RESERVED
 
 HISTORY = "hist"  # DeepCTR finds the history of `item_id` by the name `hist_item_id`.
-INDEX_OFFSET = NUM_RESERVED  # Index 0 of DeepCTR is a row like any other.
 COMBINERS = ("mean", "sum", "max")
 
 
@@ -25,6 +24,8 @@ class SparseColumn:
         table: Name of the table, `embedding_name`.
         group: `group_name`: columns of a group are side by side in the input of the network.
         trainable: Whether the table is trained.
+        hash_dtype: `"string"` or `"int64"`, the type of values that are hashed, or `None` if values
+            are indices.
     """
 
     name: str
@@ -33,6 +34,7 @@ class SparseColumn:
     table: str
     group: str
     trainable: bool
+    hash_dtype: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,28 @@ class DenseColumn:
 
 
 @dataclasses.dataclass(frozen=True)
+class TableInfo:
+    """A table of a DeepCTR model.
+
+    Args:
+        layer: Name of DeepCTR's layer.
+        column: The column that defines it.
+        offset: Our index of DeepCTR's index 0. It is 2, because index 0 is a row like any other.
+            If DeepCTR hashes all values but 0, it is 1: then DeepCTR's bucket `i` has the index
+            `i + 1`, and ours `i + 2`.
+    """
+
+    layer: str
+    column: SparseColumn
+    offset: int
+
+    @property
+    def hash_buckets(self) -> int:
+        """Number of buckets of a table whose values are hashed."""
+        return self.column.vocabulary_size + self.offset - NUM_RESERVED
+
+
+@dataclasses.dataclass(frozen=True)
 class Columns:
     """The feature columns of a `DIN` of DeepCTR by their role.
 
@@ -93,15 +117,22 @@ class Columns:
     order: tuple[str, ...]
 
     @property
-    def tables(self) -> dict[str, tuple[str, SparseColumn]]:
-        """Name of each table -> the name of DeepCTR's layer, and the column that defines it.
+    def tables(self) -> dict[str, TableInfo]:
+        """The tables by their names. Of columns that share one the last defines it.
 
-        Of columns that share a table the last one defines it, sequences after others.
+        Columns with one value come before sequences.
         """
-        sparse = sorted(self.sparse, key=self._place)
-        sequences = sorted([*self.pooled, *self.history], key=self._place)
-        found = {c.table: (f"sparse_emb_{c.table}", c) for c in sparse}
-        return found | {c.sparse.table: (f"sparse_seq_emb_{c.name}", c.sparse) for c in sequences}
+        found = {}
+        for column in sorted(self.sparse, key=self._place):
+            offset = NUM_RESERVED - (column.name in self.queries and column.hash_dtype is not None)
+            layer = f"sparse_emb_{column.table}"
+            found[column.table] = TableInfo(layer, column, offset)
+        for sequence in sorted([*self.pooled, *self.history], key=self._place):
+            column = sequence.sparse
+            offset = NUM_RESERVED - (column.hash_dtype is not None)
+            layer = f"sparse_seq_emb_{column.name}"
+            found[column.table] = TableInfo(layer, column, offset)
+        return found
 
     def _place(self, column) -> int:
         return self.order.index(column.name)
@@ -111,7 +142,7 @@ class Columns:
 
         The history has the name `HISTORY`.
         """
-        tables = {name: column.dim for name, (_, column) in self.tables.items()}
+        tables = {name: table.column.dim for name, table in self.tables.items()}
         found = {column.name: tables[column.table] for column in self.sparse}
         found |= {column.name: tables[column.sparse.table] for column in self.pooled}
         found[HISTORY] = sum(tables[column.sparse.table] for column in self.history)
@@ -151,6 +182,7 @@ def read_columns(feature_columns, history_feature_list) -> Columns:
     _check_history(found, history_names)
     for column in found.pooled:
         _check_weights(column)
+    _check_hashes(found)
     return found
 
 
@@ -205,6 +237,32 @@ def _check_weights(column: SequenceColumn) -> None:
             "pooling has no equal form. Train a `Bag` with `weights` here instead. "
             f"Received: weight_name={column.weight_name!r}."
         )
+
+
+def _check_hashes(columns: Columns) -> None:
+    """Checks that all columns of a table have the same indices for the same values."""
+    ways: dict[str, dict] = {}
+    for column in columns.sparse:
+        is_masked = column.name in columns.queries
+        ways.setdefault(column.table, {})[column.name] = _hash_of(column, is_masked)
+    for sequence in (*columns.pooled, *columns.history):
+        column = sequence.sparse
+        ways.setdefault(column.table, {})[column.name] = _hash_of(column, True)
+    for table, by_name in ways.items():
+        if len(set(by_name.values())) > 1:
+            raise ValueError(
+                f"The columns of the table {table!r} must be hashed in the same way. In DeepCTR a "
+                "column has other indices if only one of the two is a sequence or in "
+                "`history_feature_list`. Train the model with tables of their own. "
+                f"Received: {by_name}."
+            )
+
+
+def _hash_of(column: SparseColumn, is_masked: bool) -> str:
+    if column.hash_dtype is None:
+        return "not hashed"
+    kept = ", 0 is kept" if is_masked else ""
+    return f"{column.hash_dtype} to {column.vocabulary_size - is_masked} buckets{kept}"
 
 
 def _by_group(columns: list) -> list:
@@ -276,14 +334,6 @@ def _optional_name(owner: str, fields: dict, word: str, default: str | None = No
 def _sparse_column(fields: dict) -> SparseColumn:
     name = _name("SparseFeat", fields)
     owner = f"SparseFeat {name!r}"
-    if fields.get("use_hash"):
-        raise ValueError(
-            f"`use_hash` of {owner} must be False: the hash of DeepCTR has no equal form. Compute "
-            "the indices with DeepCTR's layer `Hash`, and pass the column with use_hash=False and "
-            "these indices as its values. With a `vocabulary_path`, the argument `vocabularies` "
-            "takes the values of the file in the order of their indices. "
-            f"Received: use_hash={fields['use_hash']!r}."
-        )
     sizes = {
         word: positive_integer(word, fields.get(word), owner=owner)
         for word in ("vocabulary_size", "embedding_dim")
@@ -295,7 +345,30 @@ def _sparse_column(fields: dict) -> SparseColumn:
         _optional_name(owner, fields, "embedding_name", name),
         _optional_name(owner, fields, "group_name", "default_group"),
         bool(fields.get("trainable", True)),
+        _hash_dtype(owner, fields, sizes["vocabulary_size"]) if fields.get("use_hash") else None,
     )
+
+
+def _hash_dtype(owner: str, fields: dict, vocabulary_size: int) -> str:
+    """Returns the type of the values of a column with `use_hash`."""
+    if fields.get("vocabulary_path") is not None:
+        raise ValueError(
+            f"`vocabulary_path` of {owner} must be None. Pass the column with use_hash=False, its "
+            "values as the indices of the file, and in `vocabularies` the values of the file in "
+            f"the order of their indices. Received: {fields['vocabulary_path']!r}."
+        )
+    if vocabulary_size < NUM_RESERVED:
+        raise ValueError(
+            f"`vocabulary_size` of {owner} must be at least {NUM_RESERVED} with use_hash=True. "
+            f"Received: vocabulary_size={vocabulary_size}."
+        )
+    dtype = fields.get("dtype", "int32")
+    if dtype not in ("string", "int32", "int64"):
+        raise ValueError(
+            f"`dtype` of {owner} must be 'string', 'int32' or 'int64' with use_hash=True, since "
+            f"the text of other numbers has no equal form. Received: dtype={dtype!r}."
+        )
+    return "string" if dtype == "string" else "int64"
 
 
 def _sequence_column(fields: dict) -> SequenceColumn:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_din.features import PADDING_INDEX
+from keras_din.features import NUM_RESERVED, PADDING_INDEX
 from keras_din.migrate.deepctr_columns import (
-    INDEX_OFFSET,
     Columns,
     SequenceColumn,
+    SparseColumn,
+    TableInfo,
     read_columns,
 )
 from keras_din.migrate.deepctr_spec import target_columns
@@ -19,9 +20,10 @@ __all__ = ["DeepCTRInputs"]
 class DeepCTRInputs:
     """Converts the inputs of a DeepCTR `DIN` to those of the model of `from_deepctr`.
 
-    Index `i` of DeepCTR becomes `i + 2`, since 0 is padding here and 1 is out-of-vocabulary.
-    Padding stays 0: index 0 of a history, and index 0 of a pooled sequence or, with a
-    `length_name`, what is after its length. Index 0 of any other column is a value like any other.
+    Index `i` of DeepCTR becomes `i + 2`, since 0 is padding here and 1 is out-of-vocabulary. Values
+    of a column with `use_hash` are hashed. Padding stays 0: index 0 of a history, and index 0 of a
+    pooled sequence or, with a `length_name`, what is after its length. Index 0 of any other column
+    is a value like any other.
 
     The result equals DeepCTR also where its masks are special:
 
@@ -83,7 +85,7 @@ class DeepCTRInputs:
         self._columns = columns
         self._has_softmax = att_weight_normalization
         self._target = target_columns(columns, target)
-        self._sizes = {name: c.vocabulary_size for name, (_, c) in columns.tables.items()}
+        self._tables = columns.tables
         sequences = [*columns.pooled, *columns.history]
         further = [name for c in sequences for name in (c.length_name, c.weight_name)]
         self._optional = {c.length_name for c in columns.history}
@@ -96,8 +98,9 @@ class DeepCTRInputs:
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
         found = {}
         for column in columns.sparse:
-            indices = self._indices(arrays, column.name, column.table, 1)[:, 0]
-            found[column.name] = self._of_entity(column.name, indices + INDEX_OFFSET)
+            indices = self._indices(arrays, column, 1)[:, 0]
+            indices += self._tables[column.table].offset
+            found[column.name] = self._of_entity(column.name, indices)
         for column in columns.pooled:
             found[column.name] = self._of_entity(column.name, self._pooled(arrays, column))
         for column in columns.dense:
@@ -129,24 +132,29 @@ class DeepCTRInputs:
         """Adds the axis of candidates to the values of a column of the candidate."""
         return values[:, None] if name in self._target else values
 
-    def _indices(self, arrays, name, table, width) -> np.ndarray:
-        """Returns indices of DeepCTR, int32 `(batch, width)`."""
-        array = _matrix(name, arrays[name], width)
+    def _indices(self, arrays, column: SparseColumn, width: int) -> np.ndarray:
+        """Returns the indices that DeepCTR looks up, int32 `(batch, width)`."""
+        array, table = _matrix(column.name, arrays[column.name], width), self._tables[column.table]
+        if column.hash_dtype == "string":
+            return _hash(_to_text(column.name, array), table)
         if array.dtype.kind not in "iufb" or not np.array_equal(array, np.floor(array)):
+            kind = "indices" if column.hash_dtype is None else "values"
             raise ValueError(
-                f"{name!r} must have integers, the indices that DeepCTR reads. "
+                f"{column.name!r} must have integers, the {kind} that DeepCTR reads. "
                 f"Received: an array of {array.dtype}."
             )
-        size = self._sizes[table]
+        if column.hash_dtype is not None:
+            return _hash(array.astype("int64").astype(str), table)
+        size = table.column.vocabulary_size
         if array.size and not 0 <= array.min() <= array.max() < size:
             raise ValueError(
-                f"{name!r} must have indices from 0 to {size - 1}, the rows of its table in "
+                f"{column.name!r} must have indices from 0 to {size - 1}, the rows of its table in "
                 f"DeepCTR. Received: {array.min()} to {array.max()}."
             )
         return array.astype("int32")
 
     def _pooled(self, arrays, column: SequenceColumn) -> np.ndarray:
-        indices = self._indices(arrays, column.name, column.sparse.table, column.maxlen)
+        indices = self._indices(arrays, column.sparse, column.maxlen)
         mask = indices != 0
         if column.length_name is not None:
             lengths = _matrix(column.length_name, arrays[column.length_name], 1)
@@ -161,17 +169,19 @@ class DeepCTRInputs:
                     f"{len(indices)}. Received: {len(lengths)}."
                 )
             mask = np.arange(column.maxlen) < lengths
-        return np.where(mask, indices + INDEX_OFFSET, PADDING_INDEX).astype("int32")
+        indices += self._tables[column.sparse.table].offset
+        return np.where(mask, indices, PADDING_INDEX).astype("int32")
 
     def _histories(self, arrays) -> dict[str, np.ndarray]:
         columns = self._columns.history
-        indices = {c.name: self._indices(arrays, c.name, c.sparse.table, c.maxlen) for c in columns}
+        indices = {c.name: self._indices(arrays, c.sparse, c.maxlen) for c in columns}
+        offsets = {c.name: self._tables[c.sparse.table].offset for c in columns}
         rows = {name: len(array) for name, array in indices.items()}
         if len(set(rows.values())) > 1:
             raise ValueError(f"The inputs must have the same number of rows. Received: {rows}.")
         stacked = np.stack(list(indices.values()))
         mask = (stacked != 0).all(axis=0)
-        found = {n: np.where(mask, i + INDEX_OFFSET, PADDING_INDEX) for n, i in indices.items()}
+        found = {n: np.where(mask, i + offsets[n], PADDING_INDEX) for n, i in indices.items()}
         if self._has_softmax:
             empty = ~mask.any(axis=1)
             partial = np.flatnonzero(empty & (stacked != 0).any(axis=(0, 2)))
@@ -182,9 +192,26 @@ class DeepCTRInputs:
                     "padding, which has no equal form. Set the other features to 0 where one is "
                     f"0. Received: row {partial[0]}, and {len(partial)} rows in total."
                 )
-            for array in found.values():
-                array[empty, 0] = INDEX_OFFSET  # Of index 0 in DeepCTR.
+            for name, array in found.items():
+                array[empty, 0] = offsets[name]  # Of index 0 in DeepCTR.
         return {name: array.astype("int32") for name, array in found.items()}
+
+
+def _to_text(name: str, array: np.ndarray) -> np.ndarray:
+    """Returns an array of texts, or of bytes in UTF-8, as an array of objects."""
+    if array.dtype.kind not in "USO" or not all(isinstance(x, (str, bytes)) for x in array.flat):
+        raise ValueError(f"{name!r} must have texts. Received: an array of {array.dtype}.")
+    return array.astype(object)
+
+
+def _hash(text: np.ndarray, table: TableInfo) -> np.ndarray:
+    """Returns the indices of DeepCTR's layer `Hash`, int32. With an offset of 1, "0" stays 0."""
+    import tensorflow as tf
+
+    buckets = tf.strings.to_hash_bucket_fast(text, table.hash_buckets).numpy().astype("int32")
+    if table.offset == NUM_RESERVED:
+        return buckets
+    return np.where((text == "0") | (text == b"0"), 0, buckets + 1).astype("int32")
 
 
 def _matrix(name: str, array: np.ndarray, width: int) -> np.ndarray:

@@ -14,10 +14,9 @@ from keras_din.features import (
 from keras_din.features import Sequence as BehaviorSequence
 from keras_din.migrate.deepctr_columns import (
     HISTORY,
-    INDEX_OFFSET,
     Columns,
     DenseColumn,
-    SparseColumn,
+    TableInfo,
 )
 
 # The task of DeepCTR's `DIN` -> the label.
@@ -85,24 +84,31 @@ def _dense(column: DenseColumn):
 
 
 def _tables(columns: Columns, vocabularies: Mapping | None) -> dict[str, Table]:
-    found = {name: column for name, (_, column) in columns.tables.items()}
+    found = columns.tables
     vocabularies = {} if vocabularies is None else vocabularies
     if not isinstance(vocabularies, Mapping) or any(name not in found for name in vocabularies):
         raise ValueError(
             "`vocabularies` must be a dict, name of a table (`embedding_name`) -> values, with "
             f"names of {list(found)}. Received: vocabularies={vocabularies!r}."
         )
-    return {name: _table(name, column, vocabularies.get(name)) for name, column in found.items()}
+    return {name: _table(name, table, vocabularies.get(name)) for name, table in found.items()}
 
 
-def _table(name: str, column: SparseColumn, vocabulary) -> Table:
-    size = column.vocabulary_size
+def _table(name: str, table: TableInfo, vocabulary) -> Table:
+    size, dim, dtype = table.column.vocabulary_size, table.column.dim, table.column.hash_dtype
+    if dtype is not None:
+        if vocabulary is not None:
+            raise ValueError(
+                f"`vocabularies` must not have {name!r}, whose raw values are hashed "
+                f"(use_hash=True). Received: vocabularies[{name!r}]."
+            )
+        return Table(name, hash_buckets=table.hash_buckets, dtype=dtype, dim=dim)
     if vocabulary is None:
-        return Table(name, size + INDEX_OFFSET, dim=column.dim)
+        return Table(name, size + table.offset, dim=dim)
     vocabulary = list(vocabulary)
     if len(vocabulary) > size:
         raise ValueError(
             f"The vocabulary of {name!r} in `vocabularies` must have at most one value per index "
             f"of DeepCTR, {size}. Received: {len(vocabulary)} values."
         )
-    return Table(name, vocabulary=vocabulary, capacity=size, dim=column.dim)
+    return Table(name, vocabulary=vocabulary, capacity=size, dim=dim)

@@ -34,6 +34,10 @@ def history(name, size, dim, **fields):
     return VarLenSparseFeat(shared, maxlen=4, **fields)
 
 
+def hashed_history(column, dtype):
+    return column._replace(sparsefeat=column.sparsefeat._replace(use_hash=True, dtype=dtype))
+
+
 ITEM, CATE = SparseFeat("item_id", 7, embedding_dim=3), SparseFeat("cate_id", 4, embedding_dim=2)
 HISTORY = [history("item_id", 7, 3, length_name="seq_length"), history("cate_id", 4, 2)]
 TAGS = VarLenSparseFeat(SparseFeat("tags", 5, embedding_dim=2), maxlen=3)
@@ -85,6 +89,27 @@ CASES = {
             "task": "regression",
         },
     ),
+    # Values that are hashed: integers with 0 as padding, and texts, of which "0" is padding.
+    "hash": (
+        [
+            SparseFeat("user_id", 5, embedding_dim=2, use_hash=True),
+            ITEM._replace(use_hash=True, dtype="int64"),
+            CATE._replace(use_hash=True, dtype="string"),
+            hashed_history(HISTORY[0], "int64"),
+            hashed_history(HISTORY[1], "string"),
+            VarLenSparseFeat(
+                SparseFeat("tags", 5, embedding_dim=2, use_hash=True, dtype="string"),
+                maxlen=3,
+                length_name="tags_length",
+            ),
+        ],
+        {
+            "dnn_hidden_units": (5,),
+            "att_hidden_size": (4,),
+            "att_activation": "sigmoid",
+            "att_weight_normalization": True,
+        },
+    ),
     # No hidden layer in the network.
     "linear": (
         [ITEM, SparseFeat("user_id", 3, embedding_dim=2), DenseFeat("price", 1), HISTORY[0]],
@@ -125,6 +150,9 @@ def random_inputs(columns, rng):
     for name, values in inputs.items():
         if name.startswith("hist_"):
             values[:2] = 0  # Two empty histories.
+    for column in columns:
+        if getattr(column, "dtype", None) == "string":
+            inputs[column.name] = inputs[column.name].astype(str)
     return {n: v.astype("int32") if v.dtype.kind == "i" else v for n, v in inputs.items()}
 
 
@@ -139,7 +167,8 @@ def main():
         for weight in model.weights:
             values = rng.normal(size=weight.shape) * 0.6
             weight.assign(np.abs(values) + 0.3 if "variance" in weight.name else values)
-        inputs = random_inputs(columns, rng)
+        stored = random_inputs(columns, rng)
+        inputs = {n: tf.constant(v) for n, v in stored.items()}
         dense, prediction = (model.get_layer(n) for n in last_layers(model))
         of_dense = tf.keras.Model(model.inputs, dense.output)
         # Logits with a standard deviation of 1.
@@ -151,7 +180,7 @@ def main():
             logits=logits,
             outputs=model(inputs).numpy(),
             **{f"weights {key}": value for key, value in weights.items()},
-            **{f"inputs {key}": value for key, value in inputs.items()},
+            **{f"inputs {key}": value for key, value in stored.items()},
         )
         options = {k: "PReLU" if v is PRELU else v for k, v in options.items()}
         described["cases"][name] = {

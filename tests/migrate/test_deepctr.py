@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_din import Bag, Categorical, Numeric, Vector
+from keras_din.data.encoding.lookup import to_indices
 from keras_din.layers import Dice
 from keras_din.logits import logits_of
 from tests.migrate.stored import CASES, arrays, converted, inputs_of, weights_of
@@ -66,6 +67,17 @@ def test_columns_of_the_candidate_and_vocabularies():
     assert (values.size, spec.tables["user_id"].values.size) == (9, 5)
 
 
+def test_raw_values_have_the_hash_of_deepctr():
+    """Data sets and exported versions hash raw values to the indices of `convert`."""
+    _, spec, convert = converted("hash")
+    raw, x = inputs_of("hash"), convert(inputs_of("hash"))
+    for name, padding in (("user_id", None), ("item_id", 0), ("cate_id", "0")):
+        values, indices = raw[name].ravel(), x[name].ravel()
+        assert (indices[values == padding] == 1).all()  # DeepCTR's row 0, which it does not hash.
+        expected = to_indices(spec.features[name], values[values != padding])
+        np.testing.assert_array_equal(indices[values != padding], expected)
+
+
 def test_saved_model_and_frozen_table(tmp_path):
     columns = [dict(column) for column in CASES["linear"]["columns"]]
     assert columns[1]["name"] == "user_id"
@@ -108,6 +120,7 @@ def test_small_variances_and_moving_averages():
         ("dice", {"target": ["colour"]}, "`target` must be a list of names of columns"),
         ("dice", {"target": "price"}, "`target` must be a list of names of columns"),
         ("dice", {"vocabularies": {"age": [1]}}, "`vocabularies` must be a dict"),
+        ("hash", {"vocabularies": {"cate_id": ["a"]}}, "must not have 'cate_id', whose raw values"),
         ("dice", {"vocabularies": {"cate_id": range(5)}}, "at most one value per index.*4"),
     ],
 )

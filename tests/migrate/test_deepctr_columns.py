@@ -59,10 +59,25 @@ def test_groups_are_side_by_side():
 
 def test_the_last_sequence_defines_a_shared_table():
     seen = VarLenSparseFeat(SparseFeat("seen", 8, 3, embedding_name="item"), 2)
-    ((layer, column),) = read(ITEM, HIST, seen).tables.values()
-    assert (layer, column.vocabulary_size) == ("sparse_seq_emb_seen", 8)
-    ((layer, column),) = read(ITEM, seen, HIST).tables.values()
-    assert (layer, column.vocabulary_size) == ("sparse_seq_emb_hist_item", 5)
+    (table,) = read(ITEM, HIST, seen).tables.values()
+    assert (table.layer, table.column.vocabulary_size) == ("sparse_seq_emb_seen", 8)
+    (table,) = read(ITEM, seen, HIST).tables.values()
+    assert (table.layer, table.column.vocabulary_size) == ("sparse_seq_emb_hist_item", 5)
+
+
+def test_hashes_of_a_table_must_agree():
+    hashed, behavior = ITEM._replace(use_hash=True), HIST.sparsefeat._replace(use_hash=True)
+    history = HIST._replace(sparsefeat=behavior)
+    (table,) = read(hashed, history).tables.values()
+    assert (table.hash_buckets, table.offset) == (4, 1)  # DeepCTR keeps the row of 0.
+    last = hashed._replace(name="last", embedding_name="item")
+    with pytest.raises(ValueError, match=r"'item': 'int64 to 4 buckets, 0 is kept'.*5 buckets"):
+        read(hashed, history, last)
+    with pytest.raises(ValueError, match=r"hashed in the same way.*'hist_item': 'not hashed'"):
+        read(hashed, HIST)
+    text = hashed._replace(dtype="string")
+    with pytest.raises(ValueError, match="hashed in the same way"):
+        read(text, history)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +86,12 @@ def test_the_last_sequence_defines_a_shared_table():
         ([ITEM, HIST, ITEM], "different names. Received: 'item' twice"),
         ([ITEM], "must have a SparseFeat 'item' and a VarLenSparseFeat 'hist_item'"),
         ([HIST], "must have a SparseFeat 'item' and a VarLenSparseFeat 'hist_item'"),
-        ([ITEM._replace(use_hash=True), HIST], "`use_hash` of SparseFeat 'item' must be False"),
+        (
+            [ITEM._replace(use_hash=True, vocabulary_path="words.csv"), HIST],
+            "`vocabulary_path` of SparseFeat 'item' must be None.*Received: 'words.csv'",
+        ),
+        ([ITEM._replace(use_hash=True, dtype="float32"), HIST], "`dtype` of SparseFeat 'item'"),
+        ([ITEM._replace(use_hash=True, vocabulary_size=1), HIST], "at least 2 with use_hash"),
         ([ITEM._replace(embedding_dim="auto"), HIST], "`embedding_dim` of SparseFeat 'item'"),
         ([ITEM._replace(embedding_name="other"), HIST], "'item' and 'hist_item' must share a"),
         ([ITEM, HIST, DenseFeat("x", 1, "float32", abs)], "`transform_fn` of DenseFeat 'x'"),

@@ -89,6 +89,20 @@ def test_invalid_inputs(changed, text):
         converter()(X | changed)
 
 
+def test_values_that_are_hashed_must_have_their_type():
+    hashed = [c if "sparsefeat" in c else c | {"use_hash": True} for c in COLUMNS[1:4:2]]
+    behavior = COLUMNS[3]["sparsefeat"] | {"use_hash": True, "dtype": "string"}
+    columns = [hashed[0] | {"dtype": "string"}, COLUMNS[3] | {"sparsefeat": behavior}]
+    convert = DeepCTRInputs(columns, history_feature_list=["cate"])
+    x = convert({"cate": ["tea", "0"], "hist_cate": [["tea", "0", "cup"], ["0", "0", "0"]]})
+    tea, zero = x["cate"].ravel()
+    assert zero == 1  # DeepCTR's row 0.
+    assert x["hist_cate"][0, 0] == tea
+    np.testing.assert_array_equal(x["hist_cate"] == 0, [[False, True, False], [True] * 3])
+    with pytest.raises(ValueError, match="'cate' must have texts"):
+        convert({"cate": [1, 2], "hist_cate": [["a", "0", "b"], ["0", "0", "0"]]})
+
+
 def test_names_of_inputs():
     with pytest.raises(ValueError, match=r"none for \['seen_length'\]"):
         converter()({name: x for name, x in X.items() if name != "seen_length"})
