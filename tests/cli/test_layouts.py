@@ -130,7 +130,7 @@ def test_rows_without_users_and_times(tmp_path):
     assert sizes == {"train": 23, "valid": 3, "test": 3}  # Drawn at random.
     assert not prepared.spec.sequences
     assert prepared.report["values_missing"]["C1"] == 5  # A missing item is a value like others.
-    run = trained(tmp_path, "deepfm")
+    run = trained(tmp_path, "base")
     scores = predicted(tmp_path, run, source, *sep)
     assert len(scores) == 29
     assert scores["ctr"].notna().all()

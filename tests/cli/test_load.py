@@ -26,8 +26,7 @@ def test_mind(tmp_path, capsys):
     (tmp_path / "train" / "behaviors.tsv").write_text(text, encoding="utf-8")
     assert main(["load", "mind", *paths, "--dim", "4", "--max-length", "3"]) == 0
     assert "test: 24 rows, 12 clicks" in capsys.readouterr().out
-    words = ["--epochs", "1", "--quiet", "--option", "hidden_units=[4]"]
-    assert main(["train", data, run, "--model", "base", *words]) == 0
+    assert main(["train", data, run, "--model", "lr", "--epochs", "1", "--quiet"]) == 0
     assert main(["predict", run, data, str(tmp_path / "ctr.csv")]) == 0
     scores = pd.read_csv(tmp_path / "ctr.csv")
     assert scores["user_id"].tolist()[:4] == ["U0", "U0", "U0", "U1"]

@@ -45,7 +45,7 @@ def test_empty_histories(name, empty, numerics_are_checked):
 
 @pytest.mark.parametrize("dtype", ["mixed_float16"])
 def test_empty_bags_in_half_precision(dtype, numerics_are_checked):
-    model, x = randomized(ZOO["din"](BAGS), scale=0.3), histories(BAGS, "some")
+    model, x = randomized(ZOO["base"](BAGS), scale=0.3), histories(BAGS, "some")
     x["words"] *= 0
     with tf.GradientTape() as tape:
         loss = training_loss(model, x)

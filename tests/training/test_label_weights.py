@@ -1,6 +1,7 @@
 """Runs of a model with several labels, a product and learned weights of the losses."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,7 @@ SETTINGS = {
     "model": "multi_task",
     "options": {
         "backbone": "base",
-        "head": "ple",
-        "head_options": {"units": [4], "num_layers": 2},
+        "head_options": {"units": [4]},
         "hidden_units": [4],
     },
     "batch_size": 64,
@@ -42,20 +42,24 @@ def data():
     )
 
 
-def test_weights_are_learned(data, tmp_path):
-    run = train(data, tmp_path / "run", **SETTINGS, epochs=1)
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    return train(data, tmp_path_factory.mktemp("runs") / "run", **SETTINGS, epochs=1)
+
+
+def test_weights_are_learned(run):
     learned = run.result["label_weights"]
     assert learned["ctr"] != 1
-    assert learned == load_run(tmp_path / "run").model.uncertainty_weights.current
-    assert learned == json.loads((tmp_path / "run/result.json").read_text())["label_weights"]
-    content = json.loads((tmp_path / "run/run.json").read_text())
+    assert learned == load_run(run.folder).model.uncertainty_weights.current
+    assert learned == json.loads((run.folder / "result.json").read_text())["label_weights"]
+    content = json.loads((run.folder / "run.json").read_text())
     assert content["arguments"]["label_weights"] == "uncertainty"
 
 
-def test_update_learns_them_too(data, tmp_path):
-    run = train(data, tmp_path / "run", **SETTINGS, epochs=1)
+def test_update_learns_them_too(run, data, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
     log = a_log()
-    updated = update(run, data.append(log.assign(time=log["time"] + 400)), verbose=0)
+    updated = update(tmp_path / "run", data.append(log.assign(time=log["time"] + 400)), verbose=0)
     learned = updated.model.uncertainty_weights.current
     assert updated.result["label_weights"] == updated.days[-1]["label_weights"] == learned
     assert learned != run.result["label_weights"]

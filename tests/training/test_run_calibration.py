@@ -24,7 +24,7 @@ from keras_din.training import (
     update,
 )
 
-LR = {"model": "lr", "epochs": 2, "batch_size": 64, "learning_rate": 0.05, "verbose": 0}
+LR = {"model": "lr", "epochs": 1, "batch_size": 64, "learning_rate": 0.05, "verbose": 0}
 LR |= {"positive_weight": 4, "monitor": "logloss"}
 
 
@@ -162,9 +162,10 @@ def test_a_calibration_of_another_model_is_not_used(run, data):
     assert load_run(run.folder).result == run.result
 
 
-def test_calibration_is_refused_before_training(data, tmp_path):
+def test_calibration_is_refused_before_training(run, data, tmp_path):
     few = dataclasses.replace(data, parts=data.parts | {"valid": data.parts["valid"][:8]})
     none = {name: part for name, part in data.parts.items() if name != "valid"}
+    folder = tmp_path / "refused"
     for arguments, of, match in [
         ({"calibrate": "beta"}, data, "`calibrate` must be one of 'platt'"),
         ({"calibrate_by": "tab"}, data, "`calibrate_by` must be given with `calibrate`"),
@@ -177,10 +178,10 @@ def test_calibration_is_refused_before_training(data, tmp_path):
         ),
     ]:
         with pytest.raises(ValueError, match=match):
-            train(of, tmp_path / "run", **LR, **arguments)
-        assert not (tmp_path / "run").exists()
+            train(of, folder, **LR, **arguments)
+        assert not folder.exists()
     with pytest.raises(ValueError, match="`part` must be one of"):
-        calibrate_run(train(data, tmp_path / "run", **LR), data, part="week")
+        calibrate_run(run, data, part="week")
 
 
 def test_report_has_the_rows_of_each_output():

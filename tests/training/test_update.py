@@ -155,7 +155,7 @@ def test_new_rows_start_from_the_mean_of_their_group(tmp_path, monkeypatch):
         np.testing.assert_allclose(table[row], before[of_group].mean(axis=0), rtol=1e-5)
     for wrong in ("mean_of:no", "mean_of:item", "mean", None):
         with pytest.raises(ValueError, match=r"(group of an item|`new_rows`) must be .* Received"):
-            update(copied(run, tmp_path, f"wrong {wrong}"), data, new_rows=wrong)
+            update(run, data, new_rows=wrong)
 
 
 @pytest.mark.parametrize("items, moved", [("bbf", True), ("fab", False)])
