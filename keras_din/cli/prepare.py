@@ -44,6 +44,12 @@ memory that does not grow with the log. Workers load them with `keras_din.data.l
 
   keras-din prepare 'logs/*.parquet' data --user user_id --time ts --label click \\
       --target video_id --shards 64
+
+With --engine duckdb (extra keras_din[duckdb]), the rows are in one DuckDB file, and counts are
+added within --memory-limit.
+
+  keras-din prepare 'logs/*.parquet' data --user user_id --time ts --label click \\
+      --target video_id --shards 1024 --engine duckdb --memory-limit 500MB
 """
 
 import argparse
@@ -246,6 +252,16 @@ def add_arguments(parser):
         metavar="N",
         help="write N folders, each with its own users, in bounded memory",
     )
+    parser.add_argument(
+        "--engine",
+        choices=("pandas", "duckdb"),
+        help="with --shards: what groups the rows on disk (default pandas)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        metavar="SIZE",
+        help="with --engine duckdb: the most memory that DuckDB uses (default 1GB)",
+    )
     parser.add_argument("--strict", action="store_true", help="fail at the first bad row")
     parser.add_argument("--overwrite", action="store_true", help="replace existing prepared data")
 
@@ -266,6 +282,12 @@ def run(options) -> dict:
     entries = types.read_spec(options)
     if options.shards is not None:
         return _write_shards(options, entries)
+    given = {"--engine": options.engine, "--memory-limit": options.memory_limit}
+    if wrong := [f"{word} {value}" for word, value in given.items() if value is not None]:
+        raise ValueError(
+            "`--engine` and `--memory-limit` must be given with `--shards`. "
+            f"Received: {' '.join(wrong)}, no --shards."
+        )
     data = _prepare(options, entries)
     if options.features == "auto":
         proposal = propose_features(data, time_zone=options.time_zone, items=options.items)
@@ -306,6 +328,8 @@ def _write_shards(options, entries: dict) -> dict:
         options.shards,
         kind="impressions" if options.label else "interactions",
         overwrite=options.overwrite,
+        engine=options.engine or "pandas",
+        memory_limit=options.memory_limit,
         **arguments(options, entries),
     )
     for part, rows in header["rows"].items():

@@ -3,13 +3,14 @@
 import dataclasses
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from keras_din.atomic_write import atomic_folder
-from keras_din.checks import positive_integer
+from keras_din.checks import one_of, positive_integer
 from keras_din.data.prepare.day import save_bad_rows
 from keras_din.data.prepare.items_of_log import columns_of_items
 from keras_din.data.prepare.source_by_part import as_source_by_part
@@ -19,7 +20,6 @@ from keras_din.data.reading.file_lines import with_files
 from keras_din.data.reading.table import declared_types
 from keras_din.data.reading.typed_pieces import TypedPieces
 from keras_din.data.sharded.count_rows import (
-    add_counts,
     add_times,
     count_items,
     count_rows,
@@ -29,6 +29,7 @@ from keras_din.data.sharded.finish_shards import HEADER, write_header
 from keras_din.data.sharded.learn_plan import learn_plan, log_facts
 from keras_din.data.sharded.log_kinds import Arguments, arguments_of, columns_of
 from keras_din.data.sharded.prepare_shard import BAD_ROWS, write_shard
+from keras_din.data.sharded.rows_in_duckdb import MEMORY_LIMIT, RowsInDuckDB, opener_of_duckdb
 from keras_din.data.sharded.rows_of_shards import RowsOfShards
 from keras_din.data.sharded.shard_names import shard_path
 from keras_din.data.sharded.shard_plan import check_options
@@ -45,6 +46,8 @@ def prepare_shards(
     *,
     kind: str = "impressions",
     overwrite: bool = False,
+    engine: str = "pandas",
+    memory_limit: str | None = None,
     **options: Any,
 ) -> dict:
     """Prepares a log of impressions or behaviors in shards, each with all rows of its users.
@@ -61,6 +64,12 @@ def prepare_shards(
         shards: The number of shards, at least 16 per worker that reads them.
         kind: `"impressions"`, or `"interactions"` for a log of behaviors without labels.
         overwrite: Whether an existing folder of shards may be replaced.
+        engine: What groups the rows of the log by shard, on disk. `"pandas"` writes a file per
+            piece and shard, and adds counts in memory. `"duckdb"` writes the rows to one file and
+            adds counts within `memory_limit`, for many files and shards. It requires
+            `pip install 'keras_din[duckdb]'`. Both give the same shards.
+        memory_limit: The most memory that DuckDB uses, beside that of a piece and a shard, such as
+            `"500MB"`. By default `"1GB"`. What exceeds it is in temporary files beside the folder.
         **options: The other arguments of `prepare_impressions` or `prepare_interactions`, except
             `prior_history`, `items`, `users` and `vectors`. `split` is `ByTime`, `LastFraction`,
             `LeaveOneOut` or the name of a column. A `Count` is not supported.
@@ -70,7 +79,9 @@ def prepare_shards(
 
     Raises:
         FileExistsError: If the folder is not empty, and `overwrite` is not set or it has no shards.
-        ValueError: See `prepare_impressions`; or if an option is not supported.
+        ImportError: If DuckDB is not installed.
+        ValueError: See `prepare_impressions`; or if an option is not supported, or the memory
+            limit is too small.
 
     Example:
 
@@ -93,39 +104,53 @@ def prepare_shards(
     shards = positive_integer("shards", shards)
     check_options(options)
     arguments = arguments_of(kind, options)
+    open_rows = _engine(engine, memory_limit)
     with atomic_folder(folder, HEADER, overwrite) as partial:
         rows_folder = partial / _ROWS
         rows_folder.mkdir()
-        rows = RowsOfShards(rows_folder, shards, arguments.user)
-        facts, bad, files = _route(source, arguments, rows)
-        plan = learn_plan(
-            facts,
-            shards,
-            lambda *known: add_times([count_times(rows.read(i), *known) for i in range(shards)]),
-            lambda *known: add_counts([count_rows(rows.read(i), *known) for i in range(shards)]),
-            lambda *known: _count_all_items(rows, shards, *known),
-        )
-        for index in range(shards):
-            write_shard(rows.read(index), shard_path(partial, index, shards), index, plan, files)
+        with open_rows(rows_folder, shards, arguments.user) as rows:
+            facts, bad, files = _route(source, arguments, rows)
+            frames = lambda: map(rows.read, range(shards))  # noqa: E731
+            plan = learn_plan(
+                facts,
+                shards,
+                lambda *known: rows.add_times(count_times(each, *known) for each in frames()),
+                lambda *known: rows.add_values(count_rows(each, *known) for each in frames()),
+                lambda *known: _count_all_items(frames(), *known),
+            )
+            for index, each in enumerate(frames()):
+                write_shard(each, shard_path(partial, index, shards), index, plan, files)
         shutil.rmtree(rows_folder)
         save_bad_rows(with_files(bad, files), partial / BAD_ROWS)
         checks = arguments.max_bad, arguments.allow_empty_parts
         return write_header(partial, *checks, _count_bad_rows(bad), files)
 
 
-def _count_all_items(rows: RowsOfShards, shards: int, arguments, part_of_log) -> tuple:
+def _engine(engine: str, memory_limit: str | None) -> Callable:
+    """Returns the function that opens an engine: `RowsOfShards` or `RowsInDuckDB`."""
+    one_of("engine", engine, ("pandas", "duckdb"))
+    if engine == "duckdb":
+        return opener_of_duckdb(MEMORY_LIMIT if memory_limit is None else memory_limit)
+    if memory_limit is not None:
+        raise ValueError(
+            '`memory_limit` (`--memory-limit`) must be given with `engine="duckdb"` '
+            f"(`--engine duckdb`). Received: memory_limit={memory_limit!r}, engine={engine!r}."
+        )
+    return RowsOfShards
+
+
+def _count_all_items(frames: Iterable, arguments, part_of_log) -> tuple:
     """Adds the results of `count_items`, with the rows of the first behaviors."""
     names = columns_of_items(arguments)
     counts, tables = [], []
-    for index in range(shards):
-        frame = rows.read(index)
+    for frame in frames:
         counts.append(count_items(frame, arguments, part_of_log))
         tables.append(frame.loc[counts[-1].line, names])
     time = np.concatenate([each.time for each in counts])
     return pd.concat(tables), time, np.concatenate([each.trained for each in counts])
 
 
-def _route(source, arguments: Arguments, rows: RowsOfShards) -> tuple:
+def _route(source, arguments: Arguments, rows: RowsOfShards | RowsInDuckDB) -> tuple:
     """Reads the log in pieces and writes each row to the file of its shard.
 
     Returns:

@@ -1,6 +1,7 @@
 """Rows of a log on disk, in a folder per shard."""
 
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from keras_din.data.reading.columns import from_arrow
+from keras_din.data.sharded.count_rows import add_counts, add_times
 from keras_din.data.sharded.shard_names import shards_of_users
 from keras_din.features.names import unused_name
 
@@ -28,6 +30,12 @@ class RowsOfShards:
         self._line = ""
         self._schema: pa.Schema | None = None
         self._pieces = 0
+
+    def __enter__(self) -> "RowsOfShards":
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Does nothing, since no files stay open."""
 
     def add(self, table: pa.Table, lines: np.ndarray) -> None:
         """Adds rows and their positions in the log, in the order of the log."""
@@ -51,6 +59,14 @@ class RowsOfShards:
         files = sorted((self._folder / str(shard)).glob("*.parquet"))
         pieces = [pq.read_table(file, schema=self._schema, partitioning=None) for file in files]
         return indexed_by_line(pa.concat_tables([self._schema.empty_table(), *pieces]), self._line)
+
+    def add_times(self, times: Iterable) -> pd.Series:
+        """Adds the results of `count_times`."""
+        return add_times(list(times))
+
+    def add_values(self, counts: Iterable) -> dict:
+        """Adds the values of several `RowCounts`: name of a column -> `Counted`."""
+        return add_counts(list(counts))
 
 
 def indexed_by_line(table: pa.Table, line: str | None) -> pd.DataFrame:

@@ -21,6 +21,11 @@ RICH = {
     "min_count": 2,
     "label_map": {"like": {None: 0}},
 }
+# What Spark does not support, too.
+RICH_ON_ONE_MACHINE = RICH | {
+    "context": [*RICH["context"], "rank", kd.Calendar("hour_of_day")],
+    "max_length": 5,
+}
 
 # The same for logs of behaviors without labels.
 BEHAVIORS = {name: value for name, value in COLUMNS.items() if name != "label"}
@@ -115,6 +120,20 @@ def shards_of(folder) -> list:
     """Loads each shard that has rows."""
     paths = sorted(folder.glob("shard-*"))
     return [kd.data.PreparedData.load(p) for p in paths if (p / "prepared.json").is_file()]
+
+
+def assert_equal(folder, one: kd.data.PreparedData, header: dict) -> None:
+    """Compares the shards, and the load of all of them, with the data of one machine."""
+    expected = comparable_rows(one)
+    shards = shards_of(folder)
+    assert {each.spec.to_json() for each in shards} == {one.spec.to_json()}
+    assert union([comparable_rows(each) for each in shards]) == expected
+    assert {part: sum(rows) for part, rows in header["rows"].items()} == {
+        part: len(samples) for part, samples in one.parts.items()
+    }
+    loaded = kd.data.load_shards(folder)
+    assert loaded.spec.to_json() == one.spec.to_json()
+    assert comparable_rows(loaded, False) == comparable_rows(one, False)
 
 
 def _cells(column) -> list:

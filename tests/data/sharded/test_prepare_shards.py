@@ -9,32 +9,10 @@ from tests.data.sharded.shared import (
     BEHAVIORS,
     COLUMNS,
     RICH_BEHAVIORS,
-    comparable_rows,
+    RICH_ON_ONE_MACHINE,
+    assert_equal,
     random_log,
-    shards_of,
-    union,
 )
-from tests.data.sharded.shared import RICH as SHARED_RICH
-
-RICH = SHARED_RICH | {
-    "context": [*SHARED_RICH["context"], "rank", kd.Calendar("hour_of_day")],
-    "max_length": 5,
-}
-
-
-def assert_equal(folder, one, header):
-    """Compares the shards, and the load of all of them, with the data of one machine."""
-    expected = comparable_rows(one)
-    shards = shards_of(folder)
-    assert {each.spec.to_json() for each in shards} == {one.spec.to_json()}
-    assert union([comparable_rows(each) for each in shards]) == expected
-    assert {part: sum(rows) for part, rows in header["rows"].items()} == {
-        part: len(samples) for part, samples in one.parts.items()
-    }
-    loaded = kd.data.load_shards(folder)
-    assert loaded.spec.to_json() == one.spec.to_json()
-    assert comparable_rows(loaded, False) == comparable_rows(one, False)
-
 
 SPLITS = {
     "default": None,
@@ -47,7 +25,7 @@ SPLITS = {
 def compare(tmp_path, seed, shards, split, is_rich):
     log = random_log(seed)
     log["last_shop"] = log["shop"].to_numpy()[::-1]
-    options = COLUMNS | (RICH if is_rich else {}) | {"split": split, "max_bad": 0.2}
+    options = COLUMNS | (RICH_ON_ONE_MACHINE if is_rich else {}) | {"split": split, "max_bad": 0.2}
     one = kd.data.prepare_impressions(log, **options)
     assert_equal(
         tmp_path / "data", one, kd.data.prepare_shards(log, tmp_path / "data", shards, **options)
