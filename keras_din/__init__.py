@@ -55,6 +55,7 @@ if not _is_command():
         build_popularity,
         build_wide_deep,
     )
+    from keras_din.with_shards import with_shards
     from keras_din.without_position import without_position
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ _OTHERS = (
     "keras_din.features",
     "keras_din.growth",
     "keras_din.models",
+    "keras_din.with_shards",
     "keras_din.without_position",
 )
 
@@ -145,5 +147,6 @@ __all__ = [
     "models",
     "optimizers",
     "plots",
+    "with_shards",
     "without_position",
 ]

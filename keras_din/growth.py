@@ -13,6 +13,7 @@ from keras_din.layers import Calibration, Embedding, FrozenVectors, ItemLogits, 
 from keras_din.layers.embedding import assign_rows
 from keras_din.new_rows import INITIALIZER, checked_starts, describe_start
 from keras_din.optimizers.row_state import copy_state, row_state, with_rows
+from keras_din.rebuilt_model import rebuilt_model
 from keras_din.spec_fingerprint import check_fingerprint, grown_fingerprint
 from keras_din.spec_growth import TableGrowth, spec_growth
 
@@ -243,33 +244,12 @@ def _checked_changed(changed, new_spec: FeatureSpec) -> dict[str, np.ndarray]:
 def _resized(model, spec: FeatureSpec, growth: dict[str, TableGrowth]) -> keras.Model:
     """Returns a new model whose tables have the new sizes. Added rows are zeros."""
     sizes = {layer.name: growth[name].size for layer, name in _tables(model, spec)}
-    config = model.get_config()
-    _set_sizes(config, sizes)
-    # Classes that are not registered are found by name.
-    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-    with keras.saving.custom_object_scope(classes):
-        grown = type(model).from_config(config)
-        if model.compiled:
-            grown.compile_from_config(model.get_compile_config())
+    grown = rebuilt_model(model, {n: {"vocabulary_size": size} for n, size in sizes.items()})
     for old, new in zip(model.variables, grown.variables, strict=True):
         new.assign(with_rows(old, new.shape))
     if model.compiled and model.optimizer is not None:
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
         copy_state(model.optimizer, grown.optimizer)
     return grown
-
-
-def _set_sizes(entry, sizes: dict[str, int]) -> None:
-    """Sets `vocabulary_size` in the configs of layers, at any depth."""
-    if isinstance(entry, dict):
-        if "vocabulary_size" in entry and entry.get("name") in sizes:
-            entry["vocabulary_size"] = sizes[entry["name"]]
-        entry = entry.values()
-    elif not isinstance(entry, (list, tuple)):
-        return
-    for each in entry:
-        _set_sizes(each, sizes)
 
 
 def _reset_rows(model, spec: FeatureSpec, growth: dict[str, TableGrowth], starts, seed) -> None:

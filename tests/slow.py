@@ -305,6 +305,9 @@ SLOW = (
     "tests/training/test_update.py::test_new_rows_do_not_depend*",
     "tests/training/test_update.py::test_one_call*",
     "tests/training/test_update.py::test_values_that_came_back*[[]fab-False]",
+    "tests/serving/graph/test_joined_tables.py::test_versions_are_equal*",
+    "tests/test_with_shards.py::test_training_continues*[[]RowwiseAdagrad]",
+    "tests/test_with_shards.py::test_training_continues*[[]float16]",
 )
 
 

@@ -159,6 +159,24 @@ def test_state_of_optimizers_is_kept(optimizer, how):
     assert int(grown.optimizer.iterations) == 2
 
 
+@pytest.mark.parametrize("larger", [SPARE, LARGER])
+def test_growth_of_shards_equals_that_of_one_variable(larger):
+    specs = [spec_of(OLD, SPARE), spec_of(NEW, larger)]
+    groups = np.full(larger["item"] + 2, -1)
+    groups[:7] = [3, 3, 3, 3, 9, 3, 9]
+    counts = {"item": np.arange(ITEM_ROWS)}
+    keywords = {"use_ema": True, "mini_batch_aware_l2": 0.1, "feature_counts": counts}
+    one = base_of(specs[0], kd.optimizers.LazyAdam(0.1, **keywords))
+    several = kd.with_shards(one, {"item": 3, "cate": 4})
+    grown = [kd.grow(m, *specs, new_rows={"item": groups}, seed=2) for m in (one, several)]
+    assert (grown[1] is several) == (larger is SPARE)
+    assert grown[1].get_layer("embedding_item").shards == 3
+    for found, expected in zip(
+        state_of(kd.with_shards(grown[1], 1)), state_of(grown[0]), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
 def grown_rows(model, spec, new_spec, **options):
     """The rows of items after growth, and the entries of the optimizer's variables."""
     layer = kd.grow(model, spec, new_spec, **options).get_layer("embedding_item")

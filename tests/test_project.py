@@ -81,6 +81,7 @@ def test_public_names():
         "models",
         "optimizers",
         "plots",
+        "with_shards",
         "without_position",
     ]
     assert dir(keras_din) == sorted(keras_din.__all__)

@@ -23,7 +23,7 @@ def check(*cases):
 
 def test_two_replicas_equal_one():
     """Weights of rows, L2 per row, clipping, averages; the epochs have the same orders."""
-    check("reads:no_averages", "base")
+    check("reads:no_averages", "base", "reads:shards", "shards")
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ L2 = {"mini_batch_aware_l2": 0.5, "feature_counts": COUNTS}
 SMALL = {"hidden_units": (3,), "dropout": 0.0}
 
 
-def batches(several_labels=False, weights=True, first_epoch=0):
+def batches(several_labels=False, weights=True, first_epoch=0, shards=1):
     """Returns the spec and shuffled batches, in which few items are in both halves of a batch."""
-    item = kd.Categorical("item", ITEMS, dim=8)
+    item = kd.Categorical("item", ITEMS, dim=8, shards=shards)
     labels = [kd.Label("click")]
     if several_labels:
         labels += [kd.Label("watched", loss="mse")]
@@ -70,6 +70,8 @@ CASES = {
     "base": (base, lambda: LazyAdam(0.05, clipnorm=0.05, use_ema=True, **L2), {}, None),
     # Averages of weights read whole tables.
     "no_averages": (base, lambda: LazyAdam(0.05, clipnorm=0.05, **L2), {}, None),
+    # 3 variables of 18, 18 and 17 rows.
+    "shards": (base, lambda: LazyAdam(0.05, clipnorm=0.05, **L2), {"shards": 3}, None),
     "labels": (learned, lambda: LazyAdam(0.05), {"several_labels": True}, None),
     "keras_loss": (base, lambda: LazyAdam(0.05), {}, "binary_crossentropy"),
     "din": (din, lambda: LazyAdamW(0.05, weight_decay=0.1, global_clipnorm=0.1, **L2), {}, None),
@@ -131,7 +133,8 @@ def whole_reads(name):
     reads = [op for g in graphs for op in g.get_operations() if op.type == "ReadVariableOp"]
     gathers = [op for g in graphs for op in g.get_operations() if op.type == "ResourceGather"]
     assert len(gathers) >= 2 * 2, "The lookups of two replicas must be in the graph."
-    return [op.name for op in reads if op.outputs[0].shape[:1] == [ITEMS]]
+    sizes = [ITEMS] if "shards" not in options else [17, 18]
+    return [op.name for op in reads if op.outputs[0].shape[:1] in ([size] for size in sizes)]
 
 
 if __name__ == "__main__":

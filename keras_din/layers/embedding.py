@@ -68,6 +68,7 @@ class Embedding(keras.layers.Layer):
     Attributes:
         embeddings: The variable `(vocabulary_size, dim)` of a table with one shard.
         embedding_shards: List of the variables of all shards.
+        row_shards: The `RowShards`, which has the places of the rows.
 
     Call arguments:
         indices: Int tensor of any shape, which may be ragged.
@@ -144,7 +145,7 @@ class Embedding(keras.layers.Layer):
             )
 
     def build(self, indices_shape=None):
-        self._row_shards = RowShards(self.vocabulary_size, self.shards)
+        self.row_shards = RowShards(self.vocabulary_size, self.shards)
         if self.shards == 1:
             draw = functools.partial(initial_table, self.embeddings_initializer)
             self.embeddings = self._add_table("embeddings", 0, draw)
@@ -154,7 +155,7 @@ class Embedding(keras.layers.Layer):
                 f"embeddings_{shard}",
                 shard,
                 functools.partial(
-                    initial_shard, self.embeddings_initializer, self._row_shards, shard
+                    initial_shard, self.embeddings_initializer, self.row_shards, shard
                 ),
             )
             for shard in range(self.shards)
@@ -163,7 +164,7 @@ class Embedding(keras.layers.Layer):
     def _add_table(self, name, shard, initializer):
         variable = self.add_weight(
             name=name,
-            shape=(self._row_shards.size(shard), self.dim),
+            shape=(self.row_shards.size(shard), self.dim),
             initializer=initializer,
             regularizer=self.embeddings_regularizer,
             # Cast after the lookup: casting the variable would read the whole table.
@@ -172,7 +173,7 @@ class Embedding(keras.layers.Layer):
         # The optimizers in `keras_din.optimizers` read these attributes.
         variable.is_embedding_table = True
         variable.feature = self.feature
-        variable.row_shards, variable.shard = self._row_shards, shard
+        variable.row_shards, variable.shard = self.row_shards, shard
         return variable
 
     @property
@@ -192,7 +193,7 @@ class Embedding(keras.layers.Layer):
         """
         if rows is None:
             shards = [ops.convert_to_numpy(each) for each in self.embedding_shards]
-            return self._row_shards.join(shards)
+            return self.row_shards.join(shards)
         rows = np.asarray(rows, np.int64)
         values = np.empty((len(rows), self.dim), self.variable_dtype)
         for shard, variable in enumerate(self.embedding_shards):
@@ -220,7 +221,7 @@ class Embedding(keras.layers.Layer):
             super().load_own_variables(store)  # Its errors name the shapes.
             return
         for shard, variable in enumerate(self.embedding_shards):
-            variable.assign(self._row_shards.from_other(saved, shard))
+            variable.assign(self.row_shards.from_other(saved, shard))
 
     def _is_same_table(self, saved) -> bool:
         other = RowShards(self.vocabulary_size, len(saved))

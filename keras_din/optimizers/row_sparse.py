@@ -58,9 +58,10 @@ class RowSparse:
             variables = list(trainable_variables or self._trainable_variables)
             if number_of_replicas() > 1:
                 # Before clipping and regularization, which apply to the gradient of the batch.
-                pairs = super()._all_reduce_sum_gradients(zip(grads, variables, strict=True))
+                filled = [_with_a_row(gradient) for gradient in grads]
+                pairs = super()._all_reduce_sum_gradients(zip(filled, variables, strict=True))
                 # Slices of replicas are concatenated, so a row may occur once per replica.
-                grads = [deduplicate_rows(gradient) for gradient, _ in pairs]
+                grads = [deduplicate_rows(_without_that_row(gradient)) for gradient, _ in pairs]
             # Keys, because `update_step` receives TensorFlow variables, not Keras variables.
             self._tables = frozenset(self._var_key(v) for v in variables if is_table(v))
             self._with_padding = frozenset(self._var_key(v) for v in variables if has_padding(v))
@@ -174,6 +175,30 @@ def deduplicate_rows(gradient):
     rows, index = tf.unique(gradient.indices)
     values = tf.math.unsorted_segment_sum(gradient.values, index, tf.shape(rows)[0])
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def _with_a_row(gradient):
+    """Appends the row -1 to an `IndexedSlices`.
+
+    TensorFlow crashes if it concatenates the slices of all replicas and all are empty, for example
+    because no row of a shard is in the batch.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows = tf.pad(gradient.indices, [[0, 1]], constant_values=-1)
+    values = tf.pad(gradient.values, [[0, 1], [0, 0]])
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def _without_that_row(gradient):
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    kept = tf.where(gradient.indices >= 0)[:, 0]
+    return tf.IndexedSlices(
+        tf.gather(gradient.values, kept),
+        tf.gather(gradient.indices, kept),
+        gradient.dense_shape,
+    )
 
 
 def subtract_from_rows(variable, rows, change):

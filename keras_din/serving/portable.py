@@ -1,6 +1,7 @@
 """Export of a model as a file for a runtime without TensorFlow: graph, check and writing."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Callable
@@ -37,10 +38,13 @@ from keras_din.serving.checks.export_arguments import (
 from keras_din.serving.checks.parity import TOLERANCE
 from keras_din.serving.graph.encoding import first_values
 from keras_din.serving.graph.float32_layers import float32_inference, float32_outputs
+from keras_din.serving.graph.joined_tables import joined_tables
 from keras_din.serving.graph.signatures import most_recent
 from keras_din.serving.sample_rows import sample_rows
 from keras_din.serving.version.folders import remove_stale_writers, temporary_folder
 from keras_din.trace_context import tracing
+
+MAX_BYTES = 2**31  # Of a protocol buffer and of a LiteRT file.
 
 
 class FileFormat(NamedTuple):
@@ -131,6 +135,7 @@ def export_file(
     if path.is_dir():
         raise ValueError(f"`path` must be the path of a file. Received: the folder {path}.")
     check_model(model, spec)
+    _check_size(model, name)
     model, spec = served_model(model, spec, rates)
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(path.parent) as scratch:
@@ -161,6 +166,21 @@ def export_file(
     return path
 
 
+def _check_size(model: keras.Model, name: str) -> None:
+    """Raises a `ValueError` if the weights are too large for a file."""
+    sizes = {
+        weight.path: math.prod(weight.shape) * tf.as_dtype(weight.dtype).size
+        for weight in model.weights
+    }
+    if sum(sizes.values()) >= MAX_BYTES:
+        raise ValueError(
+            f"`export_{name}` requires weights of less than {MAX_BYTES / 2**30:g} GiB, since all "
+            "are in one message of the file. `keras_din.export` has no such limit; or train tables "
+            f"with a smaller `dim`. Received: {sum(sizes.values()) / 2**30:,.2f} GiB, most of them "
+            f"in {max(sizes, key=lambda path: sizes[path])!r}."
+        )
+
+
 def portable_graph(model: keras.Model, spec: FeatureSpec):
     """Returns a `tf.function` from a dict of inputs to a dict of outputs, without variables."""
     specs = {
@@ -173,7 +193,7 @@ def portable_graph(model: keras.Model, spec: FeatureSpec):
         outputs = model(_with_padding(spec, dict(x)), training=False)
         return list(by_output(outputs, spec.served_outputs).values())
 
-    with tracing(form="portable"), float32_inference(model):
+    with tracing(form="portable"), float32_inference(model), joined_tables(model):
         # Converters support loops as functions, but not lowered to jumps.
         frozen = convert_variables_to_constants_v2(
             function.get_concrete_function(), lower_control_flow=False

@@ -27,6 +27,7 @@ from keras_din.serving.graph.float32_layers import (
     half_precision_report,
 )
 from keras_din.serving.graph.int8_tables import Int8Tables, quantization_report
+from keras_din.serving.graph.joined_tables import joined_tables
 from keras_din.serving.graph.order_formula import OrderFormula
 from keras_din.serving.version.description import describe_position, write_description
 from keras_din.serving.version.folders import check_versions_folder, new_version
@@ -103,6 +104,9 @@ def export(
     float32. `half_precision` in `keras_din.json` contains the difference to the results in mixed
     precision.
 
+    A table with several shards becomes one variable of the version, so the tables must fit into the
+    free memory of the machine that exports the model.
+
     Other threads may train and export other models at the same time. The weights of this model
     must not change until the call returns.
 
@@ -146,7 +150,8 @@ def export(
     Raises:
         ValueError: If the inputs of the model differ from the spec, if the model was built with
             other values, if `path` is an address such as `gs://bucket/din` or the folder of a
-            version, if a table for int8 is not finite, or if another argument is invalid.
+            version, if a table for int8 is not finite, if tables with shards do not fit into the
+            free memory, or if another argument is invalid.
         RuntimeError: If the SavedModel and the model disagree, or if the backend is not
             TensorFlow. Nothing is published.
         OSError: If the folder cannot be written. Older versions do not change.
@@ -187,7 +192,7 @@ def export(
     live_float32 = float32_outputs(model)
     live = live_float32 if int8 is None else int8.outputs
     with new_version(path, keep) as version:
-        with float32_inference(model) if int8 is None else int8.in_use():
+        with float32_inference(model) if int8 is None else int8.in_use(), joined_tables(model):
             write(model, spec, version.folder, version.scratch, formula)
         warmup = write_warmup(version.folder, spec)
         with without_tensor_float32():

@@ -32,7 +32,8 @@ class Int8Tables:
         self.tables = []
         for layer in model._flatten_layers():
             if isinstance(layer, Embedding):
-                values, scales = quantize_rows(_finite(layer))
+                parts = _quantized_shards(layer)
+                values, scales = map(layer.row_shards.join, zip(*parts, strict=True))
                 names = (f"{layer.name}/int8_values", f"{layer.name}/int8_scales")
                 values = tf.Variable(values, trainable=False, name=names[0])
                 scales = tf.Variable(scales, trainable=False, name=names[1])
@@ -64,16 +65,24 @@ class Int8Tables:
             return tf.nest.map_structure(lambda values: values.numpy(), self._function(x))
 
 
-def _finite(layer) -> np.ndarray:
-    """Returns the table of a layer. Raises a `ValueError` if it contains NaN or infinity."""
-    table = np.asarray(layer.embeddings.numpy(), np.float32)
-    (rows,) = np.nonzero(~np.isfinite(table).all(axis=1))
-    if len(rows):
+def _quantized_shards(layer) -> list:
+    """Returns `quantize_rows` of each shard of a table: no two shards are in memory as floats.
+
+    Raises:
+        ValueError: If the table contains NaN or infinity.
+    """
+    parts, wrong = [], []
+    for shard, variable in enumerate(layer.embedding_shards):
+        table = np.asarray(variable.numpy(), np.float32)
+        (places,) = np.nonzero(~np.isfinite(table).all(axis=1))
+        wrong += [int(place) * layer.shards + shard for place in places]
+        parts.append(None if wrong else quantize_rows(table))
+    if wrong:
         raise ValueError(
-            f"The table {layer.name!r} must be finite to be kept in int8. "
-            f"Received: NaN or infinity in {len(rows)} of {len(table)} rows, the first {rows[0]}."
+            f"The table {layer.name!r} must be finite to be kept in int8. Received: NaN or "
+            f"infinity in {len(wrong)} of {layer.vocabulary_size} rows, the first {min(wrong)}."
         )
-    return table
+    return parts
 
 
 def _gather(values, scales, rows):
