@@ -21,6 +21,7 @@ from keras_din.cli import (
     report,
     rollback,
     runs,
+    sample_request,
     train,
     update,
 )
@@ -42,6 +43,7 @@ COMMANDS = {
     "apply-delta": apply_delta,
     "rollback": rollback,
     "inspect": inspect,
+    "sample-request": sample_request,
     "check-serving": check_serving,
     "predict": predict,
 }
@@ -57,7 +59,10 @@ _WITHOUT_RUN = (
     "inspect",
     "rollback",
     "runs",
+    "sample-request",
 )
+# Commands whose output is JSON without `--json`.
+_JSON = ("sample-request",)
 # Errors about packages that are not installed name an extra of this one.
 _EXTRA = "keras_din["
 
@@ -108,7 +113,10 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        json_report.add_argument(sub)
+        if name in _JSON:
+            sub.set_defaults(json=False)
+        else:
+            json_report.add_argument(sub)
         # `command.run` is looked up at the call, so that tests can replace it.
         sub.set_defaults(function=lambda options, command=command: command.run(options))
     return result

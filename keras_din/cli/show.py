@@ -77,9 +77,9 @@ def text_table(rows: list, left: int = 1, width: int | None = None) -> str:
     if width is None and sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
     columns = []
-    for i, column in enumerate(zip(*rows, strict=True)):
-        size = max(map(len, column))
-        columns.append([text.ljust(size) if i < left else text.rjust(size) for text in column])
+    for i, texts in enumerate(zip(*rows, strict=True)):
+        size = max(map(len, texts))
+        columns.append([text.ljust(size) if i < left else text.rjust(size) for text in texts])
     tables = [[columns[0]]]
     for column in columns[1:]:
         used = sum(len(each[0]) + 2 for each in tables[-1]) + len(column[0])

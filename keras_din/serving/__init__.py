@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from keras_din.serving.saved_model import export
     from keras_din.serving.version.delta import apply_delta, make_delta
     from keras_din.serving.version.rollback import rollback
+    from keras_din.serving.version.sample_request import sample_request
 
 # What `keras-din export --format` accepts -> the function that writes it.
 FORMATS = {"savedmodel": "export", "onnx": "export_onnx", "litert": "export_litert"}
@@ -20,6 +21,7 @@ _MODULES = {
     "export_onnx": "formats.onnx",
     "make_delta": "version.delta",
     "rollback": "version.rollback",
+    "sample_request": "version.sample_request",
 }
 
 
@@ -39,4 +41,5 @@ __all__ = [
     "export_onnx",
     "make_delta",
     "rollback",
+    "sample_request",
 ]
