@@ -249,6 +249,7 @@ SLOW = (
     "tests/test_growth.py::test_known_values*[[]din-in_place]",
     "tests/test_growth.py::test_known_values*[[]lr-resized]",
     "tests/test_growth.py::test_state_of_optimizers*[[]Adam-in_place]",
+    "tests/test_growth.py::test_state_of_optimizers*[[]LazyAdamW-*",
     "tests/test_growth.py::test_state_of_optimizers*[[]RowwiseAdagrad*",
     "tests/test_growth.py::test_state_of_optimizers*in_place*",
     "tests/test_head.py::test_factor_is_learned*",

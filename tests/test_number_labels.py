@@ -109,7 +109,8 @@ def compiled(spec):
     keras.utils.set_random_seed(0)
     model = kd.build_base(spec, hidden_units=(4,), activation="relu")
     losses = kd.losses.losses_of_labels(spec.labels)
-    model.compile("sgd", losses, {label.output: label.weight for label in spec.labels})
+    weights = {label.output: label.weight for label in spec.labels}
+    model.compile("sgd", losses, weights, run_eagerly=True)  # Tracing takes longer.
     return model
 
 
@@ -195,7 +196,7 @@ BOTH = (kd.Label("click"), WATCH)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    options = {"options": {"hidden_units": [8]}, "epochs": 6, "batch_size": 50, "verbose": 0}
+    options = {"options": {"hidden_units": [8]}, "epochs": 3, "batch_size": 16, "verbose": 0}
     options |= {"learning_rate": 0.1, "positive_weight": 2.0, "monitor": "watch_mae"}
     return train(planted(BOTH), folder, model="base", **options)
 

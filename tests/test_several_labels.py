@@ -63,8 +63,8 @@ def trained(data):
         loss_weights={"ctr": 1.0, "cvr": 0.5},
     )
     evaluation = kd.Evaluation(data.dataset("valid"), verbose=False, monitor="val_cvr_gauc")
-    dataset = data.dataset("train", 60, shuffle=True)
-    history = model.fit(dataset, epochs=12, callbacks=[evaluation], verbose=0, shuffle=False)
+    dataset = data.dataset("train", 15, shuffle=True)
+    history = model.fit(dataset, epochs=3, callbacks=[evaluation], verbose=0, shuffle=False)
     return model, history.history, evaluation
 
 

@@ -115,7 +115,7 @@ def test_slow_tests_exist():
 def test_no_test_file_imports_another():
     for path in TESTS.rglob("test_*.py"):
         text = path.read_text(encoding="utf-8")
-        if not re.search(r"^\s*(from|import)\s[^#]*\btest_", text, re.MULTILINE):
+        if not re.search(r"(?<!def )\btest_", text):
             continue  # Parsing all files takes seconds.
         for node in ast.walk(ast.parse(text)):
             names = []

@@ -166,7 +166,7 @@ def test_grown_model_keeps_the_factor():
     grown = kd.Categorical("item", vocabulary=["a", "b", "c"], dim=4)
     spec, new_spec = (kd.FeatureSpec(target=[i, kd.Position("p", size=4)]) for i in (item, grown))
     model = with_seen(kd.build_base(spec))
-    model.compile(kd.optimizers.LazyAdam(), kd.losses.BinaryCrossentropy())
+    model.compile(kd.optimizers.LazyAdam(), kd.losses.BinaryCrossentropy(), run_eagerly=True)
     model.fit({"item": np.array([[2], [3]]), "p": np.array([[1.0], [2.0]])}, np.ones(2), verbose=0)
     before = position_bias_of(model).probabilities()
     assert before[1] > SEEN[1]
@@ -226,7 +226,7 @@ def test_ranking_losses_train_the_position_bias(loss):
             values.append(float(loss(crossentropy=1.0)(Y, model(X), REAL)))
         slopes.append((values[0] - values[1]) / (2 * step))
     variable.assign(start[:, None])
-    model.compile(keras.optimizers.SGD(1.0), loss(crossentropy=1.0))
+    model.compile(keras.optimizers.SGD(1.0), loss(crossentropy=1.0), run_eagerly=True)
     x = {name: np.nan_to_num(values) for name, values in X.items()}
     model.train_on_batch(x, Y, sample_weight=REAL)
     gradient = start - keras.ops.convert_to_numpy(variable)[:, 0]
