@@ -1,9 +1,11 @@
 """Shards of Spark are those of one machine. Spark runs here, on 127.0.0.1 alone."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -119,6 +121,31 @@ def test_spark_writes_nothing_over(spark, tmp_path):
         kd.data.spark.prepare_impressions(log, folder, shards=2, **options | {"dim": 2})
     text = (folder / "sharded.json").read_text()
     assert json.loads(text) == header
+
+
+def test_a_killed_executor_of_spark_changes_nothing(tmp_path):
+    """Nor do tasks that run twice at the same time."""
+    pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'keras_din[spark]'")
+    names = [*shared.BEHAVIORS["target"], *shared.BEHAVIORS["context"], "who", "at"]
+    log = random_log(26, rows=600, users=60)[names]
+    log.reset_index(names="line").to_parquet(tmp_path / "log.parquet", index=False)
+    options = shared.BEHAVIORS | {"max_bad": 0.2, "negatives": 2, "negatives_by": "popularity"}
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    words = [sys.executable, "-m", "tests.data.killed_executor", str(tmp_path)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            printed, errors = process.communicate(timeout=800)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # Also Spark's processes.
+    assert process.returncode == 0, errors[-4000:]
+    found = json.loads(printed.splitlines()[-1])
+    assert found["executors"] == 2
+    assert 0 < found["complete"] < 8
+    header = json.loads((tmp_path / "data" / "sharded.json").read_text())
+    assert_equal(tmp_path / "data", kd.data.prepare_interactions(log, **options), header)
 
 
 @pytest.mark.parametrize(
