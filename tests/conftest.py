@@ -11,9 +11,9 @@ from hypothesis import settings
 
 from tests.slow import is_slow
 
-# The machine may be busy, so no example has a deadline.
-settings.register_profile("without_deadlines", settings(), deadline=None)
-settings.load_profile("without_deadlines")
+# The machine may be busy, so no example has a deadline. Each run draws other examples.
+settings.register_profile("keras_din", settings(), deadline=None, max_examples=40)
+settings.load_profile("keras_din")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

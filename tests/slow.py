@@ -57,6 +57,7 @@ SLOW = (
     "tests/data/datasets/test_synthetic.py::test_target_attention_is_better_than_a_mean*",
     "tests/data/pipeline/test_batches.py::test_batches_by_request*",
     "tests/data/pipeline/test_batches.py::test_memory_mapped*",
+    "tests/data/prepare/test_counts.py::test_appended_days*[[]False]",
     "tests/data/prepare/test_days_folder.py::test_a_second_append_waits*",
     "tests/data/prepare/test_days_folder.py::test_an_append_that_is_killed*",
     "tests/data/prepare/test_history_features.py::test_what_comes_later*",

@@ -74,7 +74,7 @@ def test_losses_weight_candidates_and_ignore_padding(loss, expected):
 def test_label_smoothing_and_names_are_kept():
     loss = keras.losses.BinaryCrossentropy(label_smoothing=0.2, name="smooth")
     model = model_of()
-    model.compile("sgd", loss)
+    model.compile("sgd", loss, run_eagerly=True)
     assert model.loss.get_config() == loss.get_config()
     smooth = LABELS * 0.8 + 0.1
     each = -(smooth * np.log(P) + (1 - smooth) * np.log(1 - P))
@@ -103,7 +103,7 @@ def test_metrics_ignore_padding_and_weighted_metrics_use_weights():
 
 def test_without_weights_every_candidate_counts():
     model = model_of()
-    model.compile("sgd", "binary_crossentropy", metrics=["AUC", "accuracy"])
+    model.compile("sgd", "binary_crossentropy", metrics=["AUC", "accuracy"], run_eagerly=True)
     found = evaluated(model, LOGITS, Y)
     p = 1 / (1 + np.exp(-LOGITS.astype("float64").ravel()))
     assert found["loss"] == pytest.approx(log_loss(Y.ravel(), p), rel=1e-5)
@@ -130,7 +130,7 @@ def test_pointwise_labels_and_weights(y, weight):
 
 def test_one_weight_per_request():
     model = model_of()
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     weight = np.array([1, 2, 0.5, 3], "float32")
     p = 1 / (1 + np.exp(-LOGITS))
     expected = (weight[:, None] * (Y - p) ** 2).mean()
@@ -139,7 +139,7 @@ def test_one_weight_per_request():
 
 def test_class_weight_is_refused():
     model = model_of()
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     weight, x, y = {0: 2.0, 1: 40.0}, {"x": LOGITS[:, :1]}, Y[:, :1]
     refused = r"`class_weight` must be None.*positive_weight=20\).*Received: class_weight=\{0: 2.0"
     for train in (
@@ -218,7 +218,7 @@ def test_loss_of_confident_wrong_prediction_is_its_logit(loss, logit, candidates
 def test_saved_cloned_and_copied_models_train_on(tmp_path):
     x, loss = {"x": LOGITS}, "binary_crossentropy"
     model = model_of()
-    model.compile("adam", loss, metrics=["AUC"])
+    model.compile("adam", loss, metrics=["AUC"], run_eagerly=True)
     model.train_on_batch(x, Y, WEIGHT)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -257,7 +257,7 @@ def test_plain_keras_model_is_loaded_and_trained(tmp_path):
         Bias()(keras.ops.expand_dims(x, -1))[..., 0]
     )
     old = keras.Model({"x": x}, ctr)
-    old.compile("sgd", BinaryCrossentropy())
+    old.compile("sgd", BinaryCrossentropy(), run_eagerly=True)
     old.save(tmp_path / "old.keras")
     loaded = keras.saving.load_model(tmp_path / "old.keras")
     assert type(loaded) is type(old)
@@ -298,7 +298,7 @@ def test_tables_and_prepared_data_are_refused_with_the_remedy(method):
 def test_iterators_and_lists_of_batches_are_refused():
     """Keras reads generators and a `PyDataset`, but none of these."""
     model = model_of()
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     batch, dataset = ({"x": LOGITS}, Y), as_dataset(LOGITS, Y)
     iterator = "must be a dataset, .* not an iterator of it. Received: an iterator, "
     batches = r"must be a dataset or arrays\. .*from_generator\(lambda: .* Received: a .* of 2 batc"
@@ -361,7 +361,7 @@ def test_each_output_has_its_loss_weight_and_metrics(loss, metrics):
 
 def test_weighted_metrics_of_several_outputs():
     model = model_of_two()
-    model.compile("sgd", "bce", weighted_metrics=["mse"])
+    model.compile("sgd", "bce", weighted_metrics=["mse"], run_eagerly=True)
     found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
     assert found["ctr_mse"] == pytest.approx(MSE / WEIGHTS.sum(), rel=1e-5)
     error = (WEIGHTS * (LABELS_2 - (1 - P)) ** 2).sum() / WEIGHTS.sum()
@@ -439,7 +439,9 @@ def test_an_optimizer_survives_a_step_that_fails_after_it():
 def test_losses_of_several_outputs_have_their_own_divisor():
     """Keras' loss divides by the number of real candidates, ours by the sum of weights."""
     model = model_of_two()
-    model.compile("sgd", {"ctr": "binary_crossentropy", "cvr": BinaryCrossentropy()})
+    model.compile(
+        "sgd", {"ctr": "binary_crossentropy", "cvr": BinaryCrossentropy()}, run_eagerly=True
+    )
     found = evaluated(model, LOGITS, {"ctr": Y, "cvr": Y_2}, WEIGHT)
     assert found["ctr_loss"] == pytest.approx(BCE, rel=1e-5)
     assert found["cvr_loss"] == pytest.approx(BCE_2 * len(EACH) / WEIGHTS.sum(), rel=1e-5)
@@ -448,7 +450,7 @@ def test_losses_of_several_outputs_have_their_own_divisor():
 def test_model_with_several_outputs_is_saved_and_trains_on(tmp_path):
     model = model_of_two()
     losses = {"ctr": BinaryCrossentropy(3.0), "cvr": BinaryCrossentropy()}
-    model.compile("sgd", losses, loss_weights={"ctr": 1.0, "cvr": 0.5})
+    model.compile("sgd", losses, loss_weights={"ctr": 1.0, "cvr": 0.5}, run_eagerly=True)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     y = {"ctr": Y, "cvr": Y_2}
@@ -460,13 +462,13 @@ def test_model_with_several_outputs_is_saved_and_trains_on(tmp_path):
 
 def test_labels_must_have_the_names_of_the_outputs():
     model = model_of_two()
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     with pytest.raises(ValueError, match=r"`y` must be a dict .* \['ctr', 'cvr'\]\. Received: one"):
         evaluated(model, LOGITS, Y)
     with pytest.raises(ValueError, match=r"`y` must be a dict .* Received: labels of the outputs"):
         evaluated(model, LOGITS, {"ctr": Y, "like": Y})
     model = model_of()
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     with pytest.raises(ValueError, match=r"`y` must be one tensor, .*labels of the outputs"):
         evaluated(model, LOGITS, {"a": Y, "b": Y})
 
@@ -494,16 +496,18 @@ def test_downsampled_data_requires_the_rate_in_the_loss():
     remedy = r"must have the rate .*BinaryCrossentropy\(negative_rate=0.25\)`.* Received: "
     dataset = data.dataset("train", shuffle=True)
     for rate in (None, 1.0, 0.5):
-        model.compile("sgd", BinaryCrossentropy(negative_rate=rate))
+        model.compile("sgd", BinaryCrossentropy(negative_rate=rate), run_eagerly=True)
         with pytest.raises(ValueError, match=f"{remedy}.* a loss of negative_rate={rate}"):
             model.fit(dataset, shuffle=False, verbose=0)
         with pytest.raises(ValueError, match=f"{remedy}.* a loss of negative_rate={rate}"):
             model.fit(dataset.take(2).prefetch(1), shuffle=False, verbose=0)
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     with pytest.warns(UserWarning, match=f"{remedy}.* the loss binary_crossentropy"):
         model.fit(dataset, shuffle=False, verbose=0)
     model.fit(log.dataset("train"), shuffle=False, verbose=0)
-    model.compile("sgd", BinaryCrossentropy(3.0, negative_rate=data.negative_rate))
+    model.compile(
+        "sgd", BinaryCrossentropy(3.0, negative_rate=data.negative_rate), run_eagerly=True
+    )
     model.fit(dataset, shuffle=False, verbose=0)
 
 

@@ -25,7 +25,7 @@ CHANGES = {
 
 def a_model(spec=DATA.spec):
     model = kd.models.build_lr(spec)
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     return model
 
 
@@ -126,7 +126,7 @@ def mixtures(one, other):
 
 def test_a_dataset_of_different_rates_is_refused():
     model = a_model()
-    model.compile("sgd", kd.losses.BinaryCrossentropy(negative_rate=0.5))
+    model.compile("sgd", kd.losses.BinaryCrossentropy(negative_rate=0.5), run_eagerly=True)
     message = (
         r"A dataset must have one rate of negatives\. .* `data\.downsample_negatives\(rate\)`; or, "
         r".* set `dataset\.negative_rate`\. Received: .* the rates 0\.5, 0\.25\."
@@ -189,7 +189,7 @@ def test_spec_is_none_after_inputs_were_renamed():
 def test_negative_rate_survives_transformations():
     data = DATA.downsample_negatives(0.25)
     model = kd.models.build_lr(data.spec)
-    model.compile("sgd", kd.losses.BinaryCrossentropy(negative_rate=0.25))
+    model.compile("sgd", kd.losses.BinaryCrossentropy(negative_rate=0.25), run_eagerly=True)
     train = data.dataset("train")
     expected = kd.evaluate(model, train)
     assert kd.evaluate(model, train.prefetch(1).cache(), train.groups) == pytest.approx(expected)

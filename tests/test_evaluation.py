@@ -163,7 +163,7 @@ def test_evaluate_by_request_and_by_sample_agree():
         group=user,
         request=request,
     )
-    model = kd.build_din(spec)
+    model = kd.build_base(spec, hidden_units=(4,))
     by_sample, by_request = (
         evaluate(model, dataset(spec, {"hist": log}, samples, 16, by_request=by_request))
         for by_request in (False, True)

@@ -9,10 +9,12 @@ import keras_din as kd
 from keras_din.serving import saved_model
 from tests.models.shared import compiled, randomized
 from tests.serving.one_process import check_exports_with
-from tests.serving.specs import SPEC
+from tests.serving.specs import SMALL, SPEC
 from tests.specs import ZOO
 
 OWN_PROCESS = "din"  # Its export is checked in a new process, as for users.
+# These are exported with all kinds of features. What encodes them does not depend on the model.
+WITH_ALL_KINDS = ("din", "lr", "popularity")
 
 
 class Exports(dict):
@@ -25,10 +27,14 @@ class Exports(dict):
 
     def __missing__(self, name):
         # Weights are small, so that sums over a history do not saturate the sigmoid.
-        model = compiled(randomized(ZOO[name](SPEC), scale=0.2), "adam")
+        spec = self.spec_of(name)
+        model = compiled(randomized(ZOO[name](spec), scale=0.2), "adam")
         with contextlib.nullcontext() if name == OWN_PROCESS else check_exports_with(self.run):
-            version = kd.export(model, SPEC, self.parent / name, metrics={"gauc": 0.5})
+            version = kd.export(model, spec, self.parent / name, metrics={"gauc": 0.5})
         return self.setdefault(name, (model, version))
+
+    def spec_of(self, name):
+        return SPEC if name in WITH_ALL_KINDS else SMALL
 
     def signatures(self, name):
         """Returns the signatures of a version, which is loaded at its first use."""

@@ -35,13 +35,13 @@ def call(signature, rows):
 
 @every_model
 def test_log_values_give_the_outputs_of_the_pipeline(exports, name):
-    model, _ = exports[name]
+    (model, _), spec = exports[name], exports.spec_of(name)
     signatures = exports.signatures(name)
     for time_ in (None, 0, 1):
-        sample = sample_rows(SPEC, rows=40, time=time_, seed=7)
-        x, real = through_the_pipeline(SPEC, sample)
+        sample = sample_rows(spec, rows=40, time=time_, seed=7)
+        x, real = through_the_pipeline(spec, sample)
         live = score(model, x)[:, 0]
-        one = call(signatures["serving_default"], one_candidate_per_row(SPEC, sample.raw))["ctr"]
+        one = call(signatures["serving_default"], one_candidate_per_row(spec, sample.raw))["ctr"]
         np.testing.assert_allclose(one[real], live, rtol=0, atol=1e-5)
         many = call(signatures["rank"], sample.raw)
         np.testing.assert_allclose(many["ctr"].reshape(-1), one, rtol=0, atol=1e-5)

@@ -92,7 +92,7 @@ def check_histories(x, behaviors, samples, rows, max_length):
     st.booleans(),
     st.data(),
 )
-@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.settings(max_examples=10, deadline=None)
 def test_pointwise_batches(lengths, max_length, batch_size, shuffle, data):
     behaviors = a_log(lengths)
     user = st.integers(0, len(lengths) - 1)
@@ -127,7 +127,7 @@ def test_pointwise_batches(lengths, max_length, batch_size, shuffle, data):
     st.integers(1, 5),
     st.booleans(),
 )
-@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.settings(max_examples=10, deadline=None)
 def test_batches_by_request(sizes, batch_size, shuffle):
     behaviors = a_log([3, 0, 7])
     numbers = np.random.default_rng(0).permutation(len(sizes))  # Not sorted, but adjacent.
@@ -262,7 +262,7 @@ def test_epoch_of_fit():
         seed=3,
     )
     model = build_base(a_spec(), hidden_units=(4,))
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     model.fit(data, epochs=2, verbose=0, shuffle=False)
     assert order_of(data).tolist() == epochs(3, seed=3)[2]
 

@@ -30,7 +30,7 @@ def rows_and_groups(data):
     st.booleans(),
     st.integers(0, 3),
 )
-@hypothesis.settings(max_examples=25)
+@hypothesis.settings(max_examples=12)
 def test_batches_by_user(users, batch_size, shuffle, seed):
     users = np.array(users)
     data = kd.data.dataset(

@@ -59,7 +59,7 @@ def test_one_process_for_many_exports(exports, one_process, tmp_path):
     sample = sample_rows(SPEC, rows=4, seed=3)
     cases = [("rank", sample.raw)]
     with check_exports_with(one_process):
-        for name in ("base", "lr"):
+        for name in ("din", "lr"):
             for (answers,) in parity.score_in_another_process(exports[name][1], cases):
                 live = exports[name][0].predict_on_batch(sample.indices)
                 np.testing.assert_allclose(answers["ctr"], live, rtol=0, atol=1e-5)
