@@ -30,7 +30,7 @@ myst_enable_extensions = ["colon_fence", "fieldlist"]
 myst_heading_anchors = 3
 
 autosummary_ignore_module_all = False
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

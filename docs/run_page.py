@@ -60,6 +60,7 @@ def steps(markdown: str) -> list[Step]:
     for block, after in zip(blocks, [*blocks[1:], None], strict=False):
         if block["language"] in ("python", "bash"):
             has_text = after is not None and after["language"] == "text"
+            has_text = has_text and not markdown[block.end() : after.start()].strip()
             text, place = (after["code"], after.span("code")) if has_text else ("", None)
             found.append(Step(block["language"], block["code"], text, place))
     return found
@@ -72,8 +73,10 @@ def commands(markdown: str) -> list[str]:
 
 
 def pictures(markdown: str) -> list[str]:
-    """Returns the names of the pictures that the code of a page makes."""
-    return [pathlib.PurePosixPath(path).name for path in PICTURE.findall(markdown)]
+    """Returns the names of the pictures that a page shows and its code saves."""
+    code = "".join(step.code for step in steps(markdown))
+    names = [pathlib.PurePosixPath(path).name for path in PICTURE.findall(markdown)]
+    return [name for name in names if f'"{name}"' in code]
 
 
 def same(text: str, printed: str) -> bool:

@@ -56,7 +56,7 @@ def paragraph(text):
     result = nodes.paragraph()
     for i, part in enumerate(re.split(r"`([^`]+)`|(?<!\S)(--[\w-]+)", text)):
         if part:
-            result += nodes.literal("", part) if i % 3 else nodes.Text(part)
+            result += nodes.literal("", part, classes=["option"]) if i % 3 else nodes.Text(part)
     return result
 
 

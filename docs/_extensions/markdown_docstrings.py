@@ -10,13 +10,14 @@ import re
 import textwrap
 
 from public_names import public_names
+from sphinx.util.inspect import stringify_signature
 
-# Sections whose entries are `name: description`. `Args` and `Raises` are fields that Sphinx knows.
-ENTRIES = {"Args": "param", "Raises": "raises", "Call arguments": None, "Attributes": None}
-TEXT_FIELDS = {"Returns": "returns", "Yields": "yields"}
+# Sections whose entries are `name: description`, sections of text, and sections with code or links.
+ENTRIES = ("Args", "Call arguments", "Attributes", "Raises")
+TEXTS = ("Returns", "Yields")
 RUBRICS = ("Example", "Examples", "Reference", "References")
 
-SECTION = re.compile(rf"^({'|'.join([*ENTRIES, *TEXT_FIELDS, *RUBRICS])}):$")
+SECTION = re.compile(rf"^({'|'.join([*ENTRIES, *TEXTS, *RUBRICS])}):$")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?P<code>`[^`]+`)|(?P<link>\[[^\]\n]+(?:\n[^\]\n]+)?\]\([^)\s]+\))")
 ITEM = re.compile(r"^ *([-*]|\d+\.) ")
@@ -31,8 +32,8 @@ def to_restructured_text(docstring: str) -> str:
     for title, body in sections:
         if title in ENTRIES:
             blocks.append(_entries(title, body))
-        elif title in TEXT_FIELDS:
-            blocks.append(_field(f":{TEXT_FIELDS[title]}:", _body(body)))
+        elif title in TEXTS:
+            blocks.append(_field(f":{title}:", _body(body)))
         else:
             blocks.append(f".. rubric:: {title}\n\n{_body(body)}")
     return "\n\n".join(filter(None, blocks))
@@ -53,13 +54,10 @@ def _split(docstring):
 
 
 def _entries(title, body):
-    """Converts `name: description` entries to fields, or to a field with a list."""
+    """Converts `name: description` entries to a field with a list."""
     entries = re.split(r"\n(?=\S)", textwrap.dedent(body).strip())
     pairs = [entry.partition(":")[::2] for entry in entries]
     pairs = [(name.strip(" `"), _body(_dedent_rest(text.strip(" ")))) for name, text in pairs]
-    role = ENTRIES[title]
-    if role:
-        return "\n".join(_field(f":{role} {_escape(name)}:", text) for name, text in pairs)
     items = (_field(f"* **{_escape(name)}** \u2013", text, 2) for name, text in pairs)
     return f":{title}:\n{textwrap.indent(chr(10).join(items), '    ')}"
 
@@ -150,6 +148,16 @@ def process(app, what, name, obj, options, lines):
     lines[:] = to_restructured_text(inspect.cleandoc("\n".join(lines))).split("\n")
 
 
+def constructor(app, what, name, obj, options, signature, return_annotation):
+    """Returns the signature of a class. That of a Keras layer would be `(*args, **kwargs)`."""
+    if what != "class" or signature is None:
+        return None
+    own = inspect.signature(obj.__init__)
+    own = own.replace(parameters=list(own.parameters.values())[1:])
+    return stringify_signature(own, unqualified_typehints=True, show_return_annotation=False), None
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-process-signature", constructor)
     return {"parallel_read_safe": True}

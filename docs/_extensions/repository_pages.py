@@ -14,7 +14,8 @@ DOCS = pathlib.Path(__file__).parent.parent
 ROOT = DOCS.parent
 INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.MULTILINE)
 # Code, in which nothing is a link, or a link that is no URL: its mark, label, path and anchor.
-CODE = r"^(?P<fence>`{3,}).*?^(?P=fence)$|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
+CODE_BLOCK = r"^(?P<fence>`{3,}).*?^(?P=fence)$"
+CODE = rf"{CODE_BLOCK}|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
 LABEL = r"(?P<mark>!?)\[(?P<label>(?:[^\[\]]|\[[^\[\]]*\])*)\]"
 TARGET = r"\((?!\w+:)(?P<path>[^)\s#]*)(?P<anchor>#[^)\s]*)?\)"
 LINK = re.compile(f"{LABEL}{TARGET}|{CODE}", re.MULTILINE | re.DOTALL)
@@ -28,6 +29,27 @@ def included_files() -> dict[pathlib.Path, pathlib.Path]:
         for page in pages
         for target in INCLUDE.findall(page.read_text(encoding="utf-8"))
     }
+
+
+def dead_links(source: pathlib.Path) -> list[str]:
+    """Returns the links of a file that lead to no file or, in Markdown, to no heading of it."""
+    text = source.read_text(encoding="utf-8")
+    dead = []
+    for match in LINK.finditer(text):
+        path, anchor = match["path"], match["anchor"]
+        target = (source.parent / path).resolve() if path else source
+        if (path or anchor) and not target.exists():
+            dead.append(path)
+        elif anchor and target.suffix == ".md" and anchor[1:] not in anchors(target):
+            dead.append(path + anchor)
+    return dead
+
+
+def anchors(page: pathlib.Path) -> set[str]:
+    """Returns the anchors of the headings of a Markdown file, as MyST and GitHub make them."""
+    text = re.sub(CODE_BLOCK, "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*?)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def on_site(text: str, source: pathlib.Path, page: pathlib.Path) -> str:

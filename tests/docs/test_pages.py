@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from docs.run_page import commands, name_of, pages, run_page, same, steps
+from docs.run_page import PICTURES, commands, name_of, pages, pictures, run_page, same, steps
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 TEXTS = {name_of(page): page.read_text(encoding="utf-8") for page in pages()}
@@ -24,6 +24,11 @@ def test_commands_have_valid_options(command):
 
     options = parser().parse_args(shlex.split(command, comments=True)[1:])
     assert options.command in command
+
+
+def test_each_picture_is_made_by_one_page():
+    made = [picture for text in TEXTS.values() for picture in pictures(text)]
+    assert sorted(made) == sorted(path.name for path in PICTURES.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,20 @@ def test_every_public_name_is_in_the_reference_once():
     assert sorted(listed) == sorted(public_names())
 
 
+def test_links_lead_to_files_and_headings(tmp_path):
+    from repository_pages import dead_links
+
+    folders = [ROOT, *(ROOT / name for name in ("docs", "examples", "benchmarks"))]
+    pages = [
+        path for folder in folders for path in folder.glob("**/*.md" if folder != ROOT else "*.md")
+    ]
+    dead = {str(page): dead_links(page) for page in pages if "_build" not in page.parts}
+    assert not any(dead.values()), {page: links for page, links in dead.items() if links}
+    page = tmp_path / "page.md"
+    page.write_text("# A title\n`[x](y.md)` [a](#a-title) [b](#b) [c](c.md) [d](https://d.org/e)\n")
+    assert dead_links(page) == ["#b", "c.md"]
+
+
 DOCSTRING = """Sums rows, see `keras_din.build_din`, `Label`s and a|b.
 
 Two forms:
@@ -51,7 +65,6 @@ kd.build_din(spec)  # *
 ```
 """
 
-# One field per entry of `Args`, and a list under the title of other sections.
 CONVERTED = """Sums rows, see :py:obj:`keras_din.build_din <keras_din.build_din>`, \
 :py:obj:`Label <keras_din.Label>`\\ s and a\\|b.
 
@@ -60,14 +73,15 @@ Two forms:
 - ``a * b``, Eq. (3) of
   `Zhou et al. <https://arxiv.org/abs/1706.06978>`__.
 
-:param units: Sizes of
-    the layers.
-:param \\*rest: Others.
+:Args:
+    * **units** \u2013 Sizes of
+      the layers.
+    * **\\*rest** \u2013 Others.
 
 :Call arguments:
     * **query** \u2013 Float tensor ``(batch, dim)``.
 
-:returns: Zeros: no behaviors.
+:Returns: Zeros: no behaviors.
 
 .. rubric:: Example
 
@@ -77,6 +91,7 @@ Two forms:
 
 
 def test_docstrings_are_converted():
+    pytest.importorskip("sphinx")
     from markdown_docstrings import to_restructured_text
 
     assert to_restructured_text(DOCSTRING) == CONVERTED
