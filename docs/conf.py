@@ -1,4 +1,4 @@
-"""Settings of the site: `python -m sphinx -W --keep-going -b html docs docs/_build`."""
+"""Settings of the site: `python -m sphinx -E -W --keep-going -b html docs docs/_build`."""
 
 import os
 import pathlib
