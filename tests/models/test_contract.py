@@ -37,6 +37,9 @@ BUILDERS = ZOO | {
 }
 every_model = pytest.mark.parametrize("name", BUILDERS)
 every_trained_model = pytest.mark.parametrize("name", [*TRAINED, *OPTIONS])
+# For properties that the options of DIN cannot change.
+without_options = pytest.mark.parametrize("name", ZOO)
+trained_without_options = pytest.mark.parametrize("name", TRAINED)
 
 
 @every_model
@@ -139,7 +142,7 @@ NAMES = (
 )
 
 
-@every_model
+@without_options
 def test_features_may_have_names_of_layers(name, tmp_path):
     features = [Numeric(n) for n in NAMES[2:]]
     spec = FeatureSpec(
@@ -307,7 +310,7 @@ def batches(lengths):
     return dataset.apply(tf.data.experimental.assert_cardinality(len(lengths)))
 
 
-@every_trained_model
+@trained_without_options
 def test_one_trace_for_all_lengths(name):
     model = BUILDERS[name](SPEC)
     traces = []
@@ -391,7 +394,7 @@ def test_no_padded_float_tensor(name):
     assert float_tensors_of_length(padded.get_concrete_function(signature).graph, time, batch)
 
 
-@every_model
+@without_options
 @settings(max_examples=4, deadline=None)
 @given(spec=specs(), seed=st.integers(0, 99))
 def test_random_specs_give_finite_outputs(name, spec, seed):
@@ -477,7 +480,7 @@ def test_fits_a_planted_signal(name):
     assert reached > 0.95
 
 
-@every_model
+@without_options
 def test_spec_must_be_a_feature_spec(name):
     with pytest.raises(ValueError, match=r"`spec` must be a FeatureSpec\. Received: spec=3"):
         BUILDERS[name](3)
