@@ -25,7 +25,8 @@ from keras_din.cli import (
     train,
     update,
 )
-from keras_din.cli.terminal import drop_closed_streams, message, quiet_logs
+from keras_din.cli.quiet_logs import quiet_logs
+from keras_din.cli.terminal import drop_closed_streams, message
 from keras_din.version import __version__
 
 COMMANDS = {

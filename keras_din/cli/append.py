@@ -10,6 +10,7 @@ was. Behaviors of a log without labels become positives, with negatives drawn fr
 """
 
 from keras_din.cli import tables, types
+from keras_din.cli.phases import phase
 from keras_din.cli.show import day_report
 
 
@@ -76,19 +77,20 @@ def run(options) -> dict:
     from keras_din.data.prepare.days_folder import count_days
 
     before = count_days(local_path("data", options.data))
-    data = append_to_folder(
-        options.data,
-        tables.one_or_many(options.log),
-        wait=options.wait,
-        items=options.items,
-        users=options.users,
-        vectors=dict(options.vectors),
-        late=options.late,
-        max_age=options.max_age,
-        max_values=options.max_values,
-        evict=options.evict,
-        max_bad=options.max_bad,
-    )
+    with phase("append the log"):
+        data = append_to_folder(
+            options.data,
+            tables.one_or_many(options.log),
+            wait=options.wait,
+            items=options.items,
+            users=options.users,
+            vectors=dict(options.vectors),
+            late=options.late,
+            max_age=options.max_age,
+            max_values=options.max_values,
+            evict=options.evict,
+            max_bad=options.max_bad,
+        )
     if len(data.days) > before:
         print(day_report(data.days[-1]))
         print(f"written: {options.data}, {len(data.days)} appended days")

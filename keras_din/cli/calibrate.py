@@ -11,6 +11,7 @@ at each level of predictions. The order of candidates does not change. Afterward
   keras-din calibrate runs/din --remove
 """
 
+from keras_din.cli.phases import phase
 from keras_din.cli.show import metrics_table
 from keras_din.cli.tables import names
 
@@ -72,8 +73,10 @@ def run(options) -> dict:
         raise ValueError(
             f"`--shrinkage` must be given with `--by`. Received: --shrinkage {options.shrinkage:g}."
         )
-    _, data = load(options.run, options.data)
-    calibrated = calibrate_run(options.run, data, **given)
+    with phase("load the run and the data"):
+        _, data = load(options.run, options.data)
+    with phase("calibrate"):
+        calibrated = calibrate_run(options.run, data, **given)
     print(report(calibrated.result["calibration"], calibrated.spec.outputs))
     print(f"written: {options.run}")
     return {"run": options.run, "calibration": calibrated.result["calibration"]}

@@ -15,6 +15,7 @@ import os
 
 from keras_din.cli import rows_of_run, tables
 from keras_din.cli.json_report import FailedCheckError
+from keras_din.cli.phases import phase
 from keras_din.cli.show import missing_numbers
 
 
@@ -55,15 +56,17 @@ def run(options) -> dict:
             f"Received: the folder {options.log}."
         )
     description = read_description(version)
-    if is_prepared:
-        run, rows, batches = _prepared(options)
-    else:
-        run, rows, batches = _rows_of_file(options, _snapshots(description))
+    with phase("load the run and the rows"):
+        if is_prepared:
+            run, rows, batches = _prepared(options)
+        else:
+            run, rows, batches = _rows_of_file(options, _snapshots(description))
     rates, differ = _click_rates(description, run)
     model, _ = served_model(run.model, run.spec, rates)
     int8 = description["tables"]["dtype"] == "int8"
     live = Int8Tables(model).outputs if int8 else float32_outputs(model)
-    skew = find_skew(version, run.spec, live, batches)
+    with phase("compare"):
+        skew = find_skew(version, run.spec, live, batches)
     print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
     print(rates.describe())
     print(report(skew, rows))

@@ -14,6 +14,7 @@ exported_models/, both in the current folder.
 import pathlib
 import time
 
+from keras_din.cli.phases import phase
 from keras_din.cli.show import metrics_table
 
 # Arguments of `train` for all models of a data set, and arguments of the builders of base and DIN.
@@ -61,6 +62,7 @@ def run(options) -> dict:
 
 def compare(name: str, seed: int) -> dict:
     """Runs all steps for one data set; returns the metrics of each model, and the version."""
+    from keras_din.cli.training_progress import TrainingProgress
     from keras_din.data import load_kuairand, synthetic_log
     from keras_din.evaluation import predict
     from keras_din.metrics import gauc_difference
@@ -68,7 +70,8 @@ def compare(name: str, seed: int) -> dict:
     from keras_din.training import read_arguments, train
 
     print(f"\n== {name} ==")
-    data = load_kuairand() if name == "kuairand" else synthetic_log(seed=seed)
+    with phase("load the data"):
+        data = load_kuairand() if name == "kuairand" else synthetic_log(seed=seed)
     print(data.spec)
     print(data)
     folder = _new_folder(pathlib.Path("runs") / "demo" / name)
@@ -83,7 +86,9 @@ def compare(name: str, seed: int) -> dict:
         if model == COUNTS:
             settings, own = settings | COUNTS_SETTINGS, _with_counts(data)
         kind = "din" if model == COUNTS else model
-        run = train(own, folder / model, model=kind, options=options, seed=seed, **settings)
+        with phase("train") as show:
+            settings = settings | {"callbacks": [TrainingProgress(show)], "verbose": 2}
+            run = train(own, folder / model, model=kind, options=options, seed=seed, **settings)
         rows[model] = run.result["test"] | {
             "monitor": read_arguments(run.folder)["arguments"]["monitor"],
             "seconds": f"{time.perf_counter() - start:.0f}",
@@ -112,7 +117,8 @@ def compare(name: str, seed: int) -> dict:
                 f"GAUC of {model} minus GAUC of {other}: {difference:+.4f}, "
                 f"standard error {error:.4f}"
             )
-    version = export(din.model, data.spec, f"exported_models/{name}_din", metrics=din.result)
+    with phase("export, and check it in another process"):
+        version = export(din.model, data.spec, f"exported_models/{name}_din", metrics=din.result)
     print(f"\nexported: {version}")
     query(version, data)
     return {"metrics": rows, "version": str(version)}

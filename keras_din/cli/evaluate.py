@@ -8,6 +8,7 @@ and of downsampled negatives on the odds are undone. With --raw they are not.
   keras-din evaluate runs/din --calibration-by tab --calibration-by decile
 """
 
+from keras_din.cli.phases import phase
 from keras_din.cli.show import calibration_table, metrics_table, output_prefix
 
 _DECILE = "decile"  # Of `--calibration-by`.
@@ -40,13 +41,15 @@ def run(options) -> dict:
     from keras_din.spec_fingerprint import fingerprint
     from keras_din.training import run_click_rates
 
-    run, data = load(options.run, options.data)
+    with phase("load the run and the data"):
+        run, data = load(options.run, options.data)
     rates = run_click_rates(run, options.raw)
     rows = data.dataset(options.part, options.batch_size)
     for name in options.calibration_by:
         if name != _DECILE:
             check_by([fingerprint(run.spec)], name, "--calibration-by")
-    metrics = evaluate_at(rates, run.model, rows)
+    with phase("evaluate"):
+        metrics = evaluate_at(rates, run.model, rows)
     if rates.raw or not rates.undoes_nothing:
         print(rates.describe())
     print(metrics_table({options.part: metrics}, run.spec.outputs))

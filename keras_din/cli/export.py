@@ -18,6 +18,7 @@ import os
 import pathlib
 
 from keras_din import serving
+from keras_din.cli.phases import phase
 from keras_din.cli.show import delta_report
 
 _NEWEST = ""  # What `--delta` without a version is.
@@ -89,29 +90,32 @@ def run(options) -> dict:
     base = None if options.delta is None else _base(options)
     from keras_din.training import load_run, read_arguments, run_click_rates
 
-    run = load_run(options.run)
+    with phase("load the run"):
+        run = load_run(options.run)
     rates = run_click_rates(run, options.raw)
     # `export` itself prints assumed rates.
     rates_line = "" if rates.is_assumed else f"{rates.describe()}\n"
     if portable_format:
         write = getattr(serving, serving.FORMATS[options.format])
-        file = write(run.model, run.spec, options.path, rates=rates)
+        with phase("export"):
+            file = write(run.model, run.spec, options.path, rates=rates)
         print(f"{rates_line}written: {file}")
         return {"file": str(file)}
     arguments = read_arguments(options.run)
-    version = serving.export(
-        run.model,
-        run.spec,
-        options.path,
-        metrics=run.result,
-        data_fingerprint=arguments["fingerprint"],
-        keep=options.keep,
-        tables=options.tables,
-        test=_test_data(options.run, arguments) if options.tables == "int8" else None,
-        rates=rates,
-        order_by=options.order_by,
-        snapshots=_snapshots(options.run, arguments) if options.snapshots else (),
-    )
+    with phase("export, and check it in another process"):
+        version = serving.export(
+            run.model,
+            run.spec,
+            options.path,
+            metrics=run.result,
+            data_fingerprint=arguments["fingerprint"],
+            keep=options.keep,
+            tables=options.tables,
+            test=_test_data(options.run, arguments) if options.tables == "int8" else None,
+            rates=rates,
+            order_by=options.order_by,
+            snapshots=_snapshots(options.run, arguments) if options.snapshots else (),
+        )
     print(f"{rates_line}written: {version}")
     content: dict = {"version": str(version)}
     if base is not None:

@@ -8,6 +8,7 @@
 The functions `keras_din.data.load_mind` and so on have further options.
 """
 
+from keras_din.cli.phases import phase
 from keras_din.cli.show import report
 
 # Name of the data set -> its loader, and the numbers of paths that it accepts.
@@ -41,8 +42,10 @@ def run(options) -> dict:
         )
     given = {"max_length": options.max_length, "dim": options.dim}
     given = {name: value for name, value in given.items() if value is not None}
-    data = getattr(loaders, function)(*options.files, **given)
-    data.save(options.data, overwrite=options.overwrite)
+    with phase("read and prepare the files"):
+        data = getattr(loaders, function)(*options.files, **given)
+    with phase("save"):
+        data.save(options.data, overwrite=options.overwrite)
     print(data.spec)
     print(report(data))
     print(f"written: {options.data}")

@@ -34,6 +34,7 @@ import json
 import pathlib
 
 from keras_din.cli import rows_of_run, tables
+from keras_din.cli.phases import phase
 from keras_din.cli.show import missing_numbers
 
 OUTPUTS = (".csv", ".parquet")
@@ -152,12 +153,13 @@ def run(options) -> dict:
         raise ValueError(f"`output` must be a file in a folder that exists. Received: {output}.")
     is_prepared = _is_prepared(source)
     _check_words(options, source, is_prepared)
-    if is_prepared:
-        rates, table, scores = _of_prepared(options, source)
-    elif options.user is None:
-        rates, table, scores = _of_rows(options, source)
-    else:
-        rates, table, scores = _of_log(options, source)
+    with phase("predict"):
+        if is_prepared:
+            rates, table, scores = _of_prepared(options, source)
+        elif options.user is None:
+            rates, table, scores = _of_rows(options, source)
+        else:
+            rates, table, scores = _of_log(options, source)
     columns = _score_columns(scores, table.column_names)
     for name, values in scores.items():
         table = table.append_column(columns[name], values)

@@ -56,6 +56,7 @@ import argparse
 import os
 
 from keras_din.cli import tables, types
+from keras_din.cli.phases import phase
 from keras_din.cli.show import report
 
 # The options that apply only with, or only without, --label, and their defaults.
@@ -288,17 +289,20 @@ def run(options) -> dict:
             "`--engine` and `--memory-limit` must be given with `--shards`. "
             f"Received: {' '.join(wrong)}, no --shards."
         )
-    data = _prepare(options, entries)
+    with phase("read and prepare the log"):
+        data = _prepare(options, entries)
     if options.features == "auto":
         proposal = propose_features(data, time_zone=options.time_zone, items=options.items)
         entries = proposal.entries
         print(proposal)
         if entries:
-            data = _prepare(options, entries)
+            with phase("prepare it with these features"):
+                data = _prepare(options, entries)
     if options.half_life is not None:
         data = data.weight_by_recency(options.half_life)
     saved = entries if types.can_be_saved(entries) else None
-    data.save(options.data, overwrite=options.overwrite, entries=saved)
+    with phase("save"):
+        data.save(options.data, overwrite=options.overwrite, entries=saved)
     print(data.spec)
     print(report(data))
     if data.bad_rows is not None and len(data.bad_rows):
@@ -322,16 +326,17 @@ def _write_shards(options, entries: dict) -> dict:
             f"Received: {', '.join(wrong)}."
         )
     arguments = _impression_arguments if options.label else _interaction_arguments
-    header = prepare_shards(
-        _tables_by_part(options, tables.one_or_many(options.log)),
-        options.data,
-        options.shards,
-        kind="impressions" if options.label else "interactions",
-        overwrite=options.overwrite,
-        engine=options.engine or "pandas",
-        memory_limit=options.memory_limit,
-        **arguments(options, entries),
-    )
+    with phase("read the log and write the shards"):
+        header = prepare_shards(
+            _tables_by_part(options, tables.one_or_many(options.log)),
+            options.data,
+            options.shards,
+            kind="impressions" if options.label else "interactions",
+            overwrite=options.overwrite,
+            engine=options.engine or "pandas",
+            memory_limit=options.memory_limit,
+            **arguments(options, entries),
+        )
     for part, rows in header["rows"].items():
         print(f"{part}: {sum(rows):,} rows, {min(rows):,} to {max(rows):,} per shard")
     print(f"users: {sum(header['users']):,}")

@@ -16,6 +16,7 @@ import json
 
 from keras_din.cli.calibrate import METHODS
 from keras_din.cli.calibrate import report as calibration_report
+from keras_din.cli.phases import phase
 from keras_din.cli.show import metrics_table
 
 # The names in `keras_din.MODELS`, which would import Keras.
@@ -169,7 +170,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--index", type=int, metavar="I", help="with --workers: the number of this one, from 0"
     )
-    parser.add_argument("--quiet", action="store_true", default=False, help="no progress bar")
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        default=False,
+        help="no progress and no lines of evaluations",
+    )
 
 
 def run(options) -> dict:
@@ -186,23 +192,27 @@ def run(options) -> dict:
 
 
 def _train(options, builder_options: dict, quiet: bool):
+    from keras_din.cli.training_progress import TrainingProgress
     from keras_din.data import PreparedData
     from keras_din.training import check_resumed, train
 
     given = {name: value for name, value in vars(options).items() if name in _ARGUMENTS}
     if builder_options:
         given["options"] = builder_options
-    data = PreparedData.load(options.data)
+    with phase("load the data"):
+        data = PreparedData.load(options.data)
     if options.resume:  # Only here are options known that were given with their default value.
         check_resumed(options.run, given)
-    return train(
-        data,
-        options.run,
-        **given,
-        data_folder=options.data,
-        resume=options.resume,
-        verbose=0 if quiet else "auto",
-    )
+    with phase("train") as show:
+        return train(
+            data,
+            options.run,
+            **given,
+            data_folder=options.data,
+            resume=options.resume,
+            callbacks=() if quiet else [TrainingProgress(show)],
+            verbose=0 if quiet else 2,
+        )
 
 
 def _report(run, options) -> None:

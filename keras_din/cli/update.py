@@ -9,6 +9,7 @@ If the command is interrupted, the next call continues with the day that was not
   keras-din export runs/din exported_models/din
 """
 
+from keras_din.cli.phases import phase
 from keras_din.cli.show import metrics_of_day, metrics_table
 
 
@@ -38,11 +39,12 @@ def add_arguments(parser):
         "'projection_of:title' for a linear map of the item's precomputed vector 'title', fitted "
         "on the rows that were trained",
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
 def run(options) -> dict:
     """Updates the run, and prints and returns the metrics of each new day."""
+    from keras_din.cli.training_progress import TrainingProgress
     from keras_din.data import PreparedData
     from keras_din.training import read_arguments, read_days, update
 
@@ -50,15 +52,19 @@ def run(options) -> dict:
     if folder is None:
         raise ValueError(f"A run without `data_folder` requires the data. Received: {options.run}.")
     before = len(read_days(options.run))
-    result = update(
-        options.run,
-        PreparedData.load(folder),
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        replay=options.replay,
-        new_rows=options.new_rows,
-        verbose=0 if options.quiet else "auto",
-    )
+    with phase("load the data"):
+        data = PreparedData.load(folder)
+    with phase("update") as show:
+        result = update(
+            options.run,
+            data,
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            replay=options.replay,
+            new_rows=options.new_rows,
+            callbacks=() if options.quiet else [TrainingProgress(show)],
+            verbose=0,
+        )
     days = result.days[before:]
     if not days:
         print("no new days: the run has learned from all days of the data")

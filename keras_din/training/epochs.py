@@ -1,6 +1,7 @@
 """Training with one call of `fit` per epoch, so that a run can resume between epochs."""
 
 import time
+from collections.abc import Sequence
 
 import keras
 
@@ -19,6 +20,7 @@ def fit_epochs(
     folder,
     arguments: dict,
     progress: Progress,
+    callbacks: Sequence,
     verbose,
 ) -> None:
     """Trains from `progress` until the last epoch or until validation does not improve.
@@ -31,10 +33,13 @@ def fit_epochs(
         folder: The folder of the run.
         arguments: The arguments of the run.
         progress: The progress of the run, which is updated.
-        verbose: Same as in `keras.Model.fit`.
+        callbacks: Further callbacks, which follow the evaluation.
+        verbose: See `train`.
     """
     recorder = _Recorder(folder, progress, evaluation)
-    callbacks = [recorder] if evaluation is None else [evaluation, recorder]
+    own = [recorder] if evaluation is None else [evaluation, recorder]
+    if verbose == 2 and evaluation is not None:
+        verbose = 0  # The evaluation prints its lines.
     while progress.epochs < arguments["epochs"]:
         if evaluation is not None and evaluation.is_over(progress.epochs, arguments["patience"]):
             break
@@ -44,7 +49,7 @@ def fit_epochs(
             _batches(rest),
             initial_epoch=progress.epochs,
             epochs=arguments["epochs"],  # For the progress bar. `recorder` stops after one epoch.
-            callbacks=callbacks,
+            callbacks=[*own, *callbacks],
             verbose=verbose,
         )
 

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -75,6 +76,7 @@ def train(
     seed: int = 0,
     data_folder: str | None = None,
     resume: bool = False,
+    callbacks: Sequence = (),
     verbose: int | str = "auto",
 ) -> Run:
     """Trains a model of `keras_din.MODELS` until validation does not improve.
@@ -150,7 +152,10 @@ def train(
         resume: Whether to continue the run in `folder` with its own arguments. A larger `epochs`
             is accepted and written to `run.json`. Any other given argument must be the same as in
             the run.
-        verbose: See `keras.Model.fit`.
+        callbacks: Further instances of `keras.callbacks.Callback`, after the evaluation. `fit` is
+            called once per epoch, so training begins and ends once per epoch for them.
+        verbose: `"auto"` or 1 for the progress bar of Keras and one line per evaluation, 2 for the
+            lines of evaluations alone, 0 for none. Without validation see `keras.Model.fit`.
 
     Returns:
         A `Run`.
@@ -263,7 +268,7 @@ def train(
         save_model(network, folder / BEST)
     else:
         evaluation = _evaluation(datasets.get("valid"), folder, arguments, progress, verbose)
-        fit_epochs(network, rows, evaluation, folder, arguments, progress, verbose)
+        fit_epochs(network, rows, evaluation, folder, arguments, progress, callbacks, verbose)
         notice = evaluation.notice_of_best("") if evaluation is not None else None
         if notice and is_chief():
             print(notice, flush=True)

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import time as clock
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -41,6 +42,7 @@ def update(
     learning_rate: float | None = None,
     replay: float = 0.0,
     new_rows: str = INITIALIZER,
+    callbacks: Sequence = (),
     verbose: int | str = "auto",
 ) -> Run:
     """Trains a run on the days that were appended to its data, one after another.
@@ -74,6 +76,7 @@ def update(
             vector, where `NAME` is a `keras_din.Vector` with `of`. Means and maps are those before
             the day of the item; a map is fitted on the rows that were in training until then, see
             `keras_din.grow`. A line per day reports how many rows started each way.
+        callbacks: Callbacks of `fit`, which is called once per day.
         verbose: See `keras.Model.fit`.
 
     Returns:
@@ -126,7 +129,18 @@ def update(
     arguments |= {"negative_rate": content["negative_rate"]}
     learned = len(run.days)
     for index in range(learned, len(data.days)):
-        run = _update(run, data, index, arguments, epochs, learning_rate, replay, starts, verbose)
+        run = _update(
+            run,
+            data,
+            index,
+            arguments,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            replay=replay,
+            new_rows=starts,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
     if len(run.days) > learned and (calibration := remove_calibration(folder)) is not None:
         print(
             f"The calibration of the run, {calibration['method']!r}, was that of the model before "
@@ -142,10 +156,12 @@ def _update(
     data,
     index: int,
     arguments: dict,
+    *,
     epochs: int,
     learning_rate: float | None,
     replay: float,
     new_rows: NewRows,
+    callbacks: Sequence,
     verbose,
 ) -> Run:
     """Evaluates and trains one day, and writes the result to the run's folder."""
@@ -190,7 +206,7 @@ def _update(
             by_request=by_request,
             batch_by=batch_by(arguments),
         )
-        model.fit(rows, epochs=epochs, shuffle=False, verbose=verbose)
+        model.fit(rows, epochs=epochs, shuffle=False, callbacks=list(callbacks), verbose=verbose)
     entry = {
         "day": day.number,
         "time_from": day.report.get("time_from"),

@@ -11,7 +11,8 @@ import warnings
 import pytest
 
 from keras_din.cli import COMMANDS, EXIT_CODES, main, parser
-from keras_din.cli.terminal import message, quiet_logs, without_log_lines
+from keras_din.cli.quiet_logs import quiet_logs, without_log_lines
+from keras_din.cli.terminal import message
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 LINES = """\
