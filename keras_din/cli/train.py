@@ -8,11 +8,14 @@ rate per item, is counted instead of trained; it ignores options for epochs and 
   keras-din train data runs/din
   keras-din train data runs/base --model base --option pooling=sum --option dropout=0.3
   keras-din train data runs/din --resume
+  keras-din train data runs/din --tensorboard
   keras-din train data runs/din --workers 10.0.0.1:4000,10.0.0.2:4000 --index 0
 """
 
 import argparse
+import importlib.util
 import json
+import pathlib
 
 from keras_din.cli.calibrate import METHODS
 from keras_din.cli.calibrate import report as calibration_report
@@ -171,6 +174,13 @@ def add_arguments(parser):
         "--index", type=int, metavar="I", help="with --workers: the number of this one, from 0"
     )
     parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        default=False,
+        help="write the loss and the metrics of each epoch to RUN/tensorboard, for tensorboard "
+        "--logdir RUN (pip install 'keras_din[tensorboard]')",
+    )
+    parser.add_argument(
         "--quiet",
         action="store_true",
         default=False,
@@ -194,11 +204,13 @@ def run(options) -> dict:
 def _train(options, builder_options: dict, quiet: bool):
     from keras_din.cli.training_progress import TrainingProgress
     from keras_din.data import PreparedData
+    from keras_din.distributed import is_chief
     from keras_din.training import check_resumed, train
 
     given = {name: value for name, value in vars(options).items() if name in _ARGUMENTS}
     if builder_options:
         given["options"] = builder_options
+    callbacks: list = [_tensorboard(options)] if options.tensorboard and is_chief() else []
     with phase("load the data"):
         data = PreparedData.load(options.data)
     if options.resume:  # Only here are options known that were given with their default value.
@@ -210,9 +222,31 @@ def _train(options, builder_options: dict, quiet: bool):
             **given,
             data_folder=options.data,
             resume=options.resume,
-            callbacks=() if quiet else [TrainingProgress(show)],
+            callbacks=callbacks if quiet else [*callbacks, TrainingProgress(show)],
             verbose=0 if quiet else 2,
         )
+
+
+def _tensorboard(options):
+    """Returns the callback of `--tensorboard`.
+
+    Raises:
+        ImportError: If TensorBoard is not installed.
+        ValueError: If the model has no epochs.
+    """
+    if getattr(options, "model", None) == "popularity":
+        raise ValueError(
+            "`--tensorboard` requires a model that is trained in epochs. "
+            "Received: --model popularity."
+        )
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "`--tensorboard` needs TensorBoard: python -m pip install 'keras_din[tensorboard]'."
+        )
+    import keras
+
+    folder = pathlib.Path(options.run) / "tensorboard"
+    return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
 def _report(run, options) -> None:
