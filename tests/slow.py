@@ -297,6 +297,7 @@ SLOW = (
     "tests/training/test_run_calibration.py::test_labels_with_few*",
     "tests/training/test_run_calibration.py::test_other_commands*",
     "tests/training/test_run_calibration.py::test_popularity*",
+    "tests/training/test_run_calibration.py::test_train_calibrates*",
     "tests/training/test_run_calibration.py::test_update_learns*",
     "tests/training/test_train.py::test_ema_momentum*",
     "tests/training/test_train.py::test_evaluate_freq_in_steps*",

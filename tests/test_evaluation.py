@@ -201,16 +201,17 @@ def test_different_lengths_and_candidates_share_one_trace():
     assert found.sizes.sum() == len(found.labels)
 
 
-def test_evaluation_callback_traces_once():
-    model = item_model(run_eagerly=False)
-    script = Script([1.5, 2.5, 3.5, 0.5])
-    model.get_layer("scores").traces = 0
-    fit(model, script, epochs=4)
-    without = model.get_layer("scores").traces
-    model = item_model(run_eagerly=False)
-    model.get_layer("scores").traces = 0
-    fit(model, script, Evaluation(item_data(), evaluate_freq=1), epochs=4)
-    assert model.get_layer("scores").traces == without + 1
+def test_evaluation_callback_traces_once_and_does_not_change_metrics_of_keras():
+    traces, histories = [], []
+    for callbacks in ([], [Evaluation(item_data(), evaluate_freq=1)]):
+        model = item_model(run_eagerly=False)
+        model.get_layer("scores").traces = 0
+        script = Script([1.5, 2.5, 3.5, 0.5])
+        histories.append(fit(model, script, *callbacks, epochs=4).history)
+        traces.append(model.get_layer("scores").traces)
+    assert traces[1] == traces[0] + 1
+    for name in ("loss", "AUC"):
+        assert histories[1][name] == histories[0][name]
 
 
 def test_datasets_of_the_same_element_spec_share_one_trace():
@@ -280,15 +281,6 @@ def test_saved_and_copied_models_have_no_traces(tmp_path):
     clone = keras.models.clone_model(model)
     assert TRACES not in vars(clone)
     assert not any("keras_din" in name for name in model._trackable_children("savedmodel"))
-
-
-def test_evaluation_callback_does_not_change_metrics_of_keras():
-    plain = fit(item_model(run_eagerly=False), epochs=2).history
-    watched = fit(
-        item_model(run_eagerly=False), Evaluation(item_data(), evaluate_freq=1), epochs=2
-    ).history
-    for name in ("loss", "AUC"):
-        assert watched[name] == plain[name]
 
 
 @pytest.mark.parametrize(

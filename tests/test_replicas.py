@@ -23,14 +23,19 @@ def check(*cases):
 
 def test_two_replicas_equal_one():
     """Weights of rows, L2 per row, clipping, averages; the epochs have the same orders."""
-    check("reads:no_averages", "base", "reads:shards", "shards")
+    check("base")
 
 
 @pytest.mark.parametrize(
     "cases",
-    [("labels", "keras_loss"), ("reads:din", "din", "reads:dien", "dien"), ("reads:bst", "bst")],
+    [
+        ("reads:no_averages", "reads:shards", "shards"),
+        ("labels", "keras_loss"),
+        ("reads:din", "din", "reads:dien", "dien"),
+        ("reads:bst", "bst"),
+    ],
     ids=lambda cases: cases[-1],
 )
 def test_other_models_on_two_replicas(cases):
-    """Dice over all replicas, several labels, all optimizers."""
+    """Reads of tables, shards, Dice over all replicas, several labels, all optimizers."""
     check(*cases)

@@ -12,7 +12,7 @@ from tests.serving.one_process import check_exports_with
 from tests.serving.specs import SMALL, SPEC
 from tests.specs import ZOO
 
-OWN_PROCESS = "din"  # Its export is checked in a new process, as for users.
+OWN_PROCESS = "lr"  # Its export is checked in a new process, as for users.
 # These are exported with all kinds of features. What encodes them does not depend on the model.
 WITH_ALL_KINDS = ("din", "lr", "popularity")
 
