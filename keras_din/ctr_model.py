@@ -17,12 +17,13 @@ from keras_din.checks import one_of
 from keras_din.compile_arguments import compile_arguments
 from keras_din.dataset_facts import negative_rate_of, specs_of
 from keras_din.graph import operations_before
-from keras_din.layers import NumberOutput, ProductLogits, UncertaintyWeights
+from keras_din.layers import Embedding, NumberOutput, ProductLogits, UncertaintyWeights
 from keras_din.losses import BinaryCrossentropy, MeanSquaredError, Poisson
 from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
 from keras_din.losses.ranking_loss import RankingLoss
 from keras_din.old_saved_models import refuse_unknown_layers
+from keras_din.optimizers.row_sparse import RowSparse
 from keras_din.outputs import loss_of
 from keras_din.replicas import number_of_replicas, sum_over_replicas
 from keras_din.spec_fingerprint import check_fingerprint, fingerprint, fingerprints_of
@@ -156,6 +157,9 @@ class CTRModel(keras.Model):
         _check_losses_of_numbers(self.output, arguments["loss"])
         _check_losses_of_products(self.output, arguments["loss"])
         super().compile(optimizer, *arguments.values(), *args, **kwargs)
+        strategy = getattr(self, "distribute_strategy", None)  # Only on TensorFlow.
+        if strategy is not None and strategy.num_replicas_in_sync > 1:
+            _check_shards_on_replicas(self, self.optimizer)
         self._build_losses_and_metrics()
         if any(not loss.supports_jit for loss in self._ranking_losses()):
             self.jit_compile = False
@@ -383,6 +387,20 @@ def _check_loss_of_each_output(outputs, loss, loss_weights) -> None:
         raise ValueError(
             f'`loss` of a model with `label_weights="uncertainty"` must be a loss for each of the '
             f"outputs {list(outputs)}. Received: loss={loss!r}."
+        )
+
+
+def _check_shards_on_replicas(model, optimizer) -> None:
+    """Raises a `ValueError` if shards of tables on several replicas have an optimizer of Keras."""
+    layers = [each for each in model._flatten_layers() if isinstance(each, Embedding)]
+    names = [each.name for each in layers if each.shards > 1 and each.trainable]
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if names and not isinstance(optimizer, RowSparse):
+        raise ValueError(
+            "Tables with `shards` on several replicas must have an optimizer of "
+            "`keras_din.optimizers`, such as LazyAdam: with others, TensorFlow crashes at a batch "
+            "without a row of some shard. Or join the tables, `keras_din.with_shards(model, 1)`. "
+            f"Received: {type(optimizer).__name__} for {', '.join(names)}."
         )
 
 

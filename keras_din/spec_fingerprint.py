@@ -30,8 +30,9 @@ def fingerprint(spec: FeatureSpec) -> str:
     It contains the names of inputs, the kinds of features, their values in order with the spare
     rows, the transform, mean and standard deviation of a `Numeric`, the boundaries of buckets, the
     checksum of the vectors of a `Vector`, the features that determine padding, and the label of
-    each output unless these are the default ones. It does not contain `dim` and `pooling`, which
-    the model has itself, and `max_length` and `max_values`, which concern only data.
+    each output unless these are the default ones. It does not contain `dim`, `shards` and
+    `pooling`, which the model has itself, and `max_length` and `max_values`, which concern only
+    data.
     """
     content = _content(spec)
     for name, entry in content["features"].items():

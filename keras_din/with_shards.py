@@ -60,8 +60,7 @@ def with_shards(model: keras.Model, shards: int | Mapping[str, int]) -> keras.Mo
         _copy(layer.embedding_shards, new_layer.embedding_shards, new_layer)
     of_tables = {id(v) for pair in pairs for layer in pair for v in layer.embedding_shards}
     others = [[v for v in each.variables if id(v) not in of_tables] for each in (model, new)]
-    for old_variable, variable in zip(*others, strict=True):
-        variable.assign(old_variable)
+    _assign(*others)
     if model.compiled and model.optimizer is not None:
         if not new.optimizer.built:
             new.optimizer.build(new.trainable_variables)
@@ -97,12 +96,17 @@ def _checked_counts(tables: list[Embedding], shards) -> dict[str, int]:
 def _copy(old: list, new: list, layer: Embedding) -> None:
     """Copies variables of all shards `(size, ...)` to those of another number of shards."""
     if len(old) == len(new):
-        for old_variable, variable in zip(old, new, strict=True):
-            variable.assign(old_variable)
+        _assign(old, new)
         return
     parts = [_Part(each) for each in old]
     for shard, variable in enumerate(new):
         variable.assign(layer.row_shards.from_other(parts, shard))
+
+
+def _assign(old: list, new: list) -> None:
+    for old_variable, variable in zip(old, new, strict=True):
+        # A copy: a step of JAX deletes the array of a variable.
+        variable.assign(ops.copy(ops.convert_to_tensor(old_variable)))
 
 
 class _Part(NamedTuple):
@@ -146,8 +150,7 @@ def _copy_state(optimizer, new_optimizer, pairs) -> None:
             "Compile the model with another optimizer first. "
             f"Received: {type(inner).__name__}."
         )
-    for old_variable, variable in zip(*others, strict=True):
-        variable.assign(old_variable)
+    _assign(*others)
     inner = getattr(new_optimizer, "inner_optimizer", new_optimizer)
     if isinstance(inner, MiniBatchAware):
         inner.has_feature_counts()

@@ -311,6 +311,7 @@ SLOW = (
     "tests/training/test_train.py::test_resume_after_early_stopping*",
     "tests/training/test_train.py::test_resume_keeps*",
     "tests/training/test_train.py::test_run_of_a_killed*",
+    "tests/training/test_train.py::test_run_resumes_with_another_number*",
     "tests/training/test_train.py::test_run_resumes_within_an_epoch*19-16]",
     "tests/training/test_train.py::test_run_resumes_within_an_epoch[[]0.0*",
     "tests/training/test_train.py::test_same_seed*",

@@ -460,3 +460,26 @@ for name, loss in LOSSES.items():
 
 def test_losses_that_rank(run):
     run(RANKING)
+
+
+SHARDS = """
+import numpy as np, keras, keras_din as kd
+item = kd.Categorical("item", 11, dim=3)
+model = kd.build_base(kd.FeatureSpec(target=[item]), hidden_units=())
+counts = {"mini_batch_aware_l2": 0.1, "feature_counts": {"item": np.arange(11)}}
+optimizer = kd.optimizers.LazyAdamW(0.05, weight_decay=0.1, clipnorm=0.1, **counts)
+model.compile(optimizer, kd.losses.BinaryCrossentropy())
+optimizer.build(model.trainable_variables)
+several = kd.with_shards(model, 3)
+x = {"item": np.array([[0, 3], [5, 3], [7, 1]])}
+for each in (model, several):
+    for _ in range(2):
+        each.train_on_batch(x, np.eye(3, 2, dtype="float32"))
+tables = [each.get_layer("embedding_item").read_rows() for each in (model, several)]
+np.testing.assert_allclose(*tables, rtol=1e-5, atol=1e-6)
+"""
+
+
+@pytest.mark.slow
+def test_training_of_shards_equals_that_of_one_variable(run):
+    run(SHARDS)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_din as kd
+from keras_din import ctr_model
 from keras_din.layers import Embedding
 from tests.models.shared import randomized
 
@@ -83,3 +84,12 @@ def test_invalid_arguments(model, shards, text):
         model.optimizer.build(model.trainable_variables)
     with pytest.raises(ValueError, match=text):
         kd.with_shards(model, shards)
+
+
+def test_shards_on_replicas_need_a_row_sparse_optimizer():
+    model = kd.build_base(kd.FeatureSpec(target=[ITEM]).with_shards(2), hidden_units=(2,))
+    check = ctr_model._check_shards_on_replicas
+    check(model, keras.optimizers.LossScaleOptimizer(kd.optimizers.LazyAdam()))
+    check(kd.with_shards(model, 1), keras.optimizers.Adam())
+    with pytest.raises(ValueError, match=r"with `shards` on several replicas .* Received: Adam"):
+        check(model, keras.optimizers.Adam())

@@ -60,6 +60,7 @@ _ARGUMENTS = (
     "by_request",
     "calibrate",
     "calibrate_by",
+    "shards",
     "seed",
 )
 
@@ -155,13 +156,20 @@ def add_arguments(parser):
         metavar="FEATURE",
         help="with --calibrate: a feature with a curve per value, such as the tab",
     )
+    parser.add_argument(
+        "--shards",
+        type=_shards,
+        metavar="N|NAME=N,...",
+        help="number of variables of each table of embeddings, or of each named one, so that a "
+        "table can be larger than a device (default 1)",
+    )
     parser.add_argument("--seed", type=int, help="(default 0)")
     parser.add_argument(
         "--resume",
         action="store_true",
         default=False,
-        help="continue an interrupted run with its own options; options other than --epochs must "
-        "be those of the run",
+        help="continue an interrupted run with its own options; options other than --epochs and "
+        "--shards must be those of the run",
     )
     parser.add_argument(
         "--workers",
@@ -277,6 +285,17 @@ def _option(text: str):
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _shards(text: str) -> int | dict:
+    """Parses a number, or `NAME=N,...` as a dict."""
+    pairs = [word.rpartition("=") for word in text.split(",")]
+    is_one = len(pairs) == 1 and not pairs[0][1]
+    if not all(count.isdecimal() and (name or is_one) for name, _, count in pairs):
+        raise argparse.ArgumentTypeError(
+            f"must be a number, or NAME=N, as in item=4,shop=2. Received: {text!r}."
+        )
+    return int(text) if is_one else {name: int(count) for name, _, count in pairs}
 
 
 def _monitor(text: str) -> str:

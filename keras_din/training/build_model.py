@@ -6,10 +6,13 @@ import threading
 import keras
 
 from keras_din.checks import one_of
+from keras_din.layers import Embedding
 from keras_din.losses import losses_of_labels
 from keras_din.models import MODELS
 from keras_din.optimizers import LazyAdam
 from keras_din.training.label_weights import FIXED, UNCERTAINTY, with_learned_weights
+from keras_din.training.progress import random_states
+from keras_din.with_shards import with_shards
 
 # Keras draws initial values and dropout seeds from a random generator that all threads share.
 _generator_lock = threading.Lock()
@@ -51,7 +54,26 @@ def call_builder(spec, arguments: dict) -> keras.Model:
     allowed = [name for name in inspect.signature(builder).parameters if name != "spec"]
     for name in arguments["options"]:
         one_of("options", name, tuple(allowed))
-    return builder(spec, **arguments["options"])
+    return builder(spec_of_model(spec, arguments), **arguments["options"])
+
+
+def spec_of_model(spec, arguments: dict):
+    """Returns the spec with the shards of the run's tables. Older runs have no `shards`."""
+    shards = arguments.get("shards")
+    return spec if shards is None else spec.with_shards(shards)
+
+
+def resharded(model, spec, arguments: dict):
+    """Returns the model of a checkpoint with the shards of the arguments, if they are given."""
+    if arguments.get("shards") is None:
+        return model
+    tables = spec_of_model(spec, arguments).tables
+    states = [keras.ops.convert_to_numpy(state) for state in random_states(model)]
+    own = {layer.feature for layer in model._flatten_layers() if isinstance(layer, Embedding)}
+    new = with_shards(model, {n: each.shards for n, each in tables.items() if n in own})
+    for variable, state in zip(random_states(new), states, strict=True):
+        variable.assign(state)
+    return new
 
 
 def _regularization(model, data, strength: float) -> dict:

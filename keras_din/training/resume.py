@@ -12,7 +12,9 @@ from keras_din.workers import is_chief
 def resume_arguments(
     folder: pathlib.Path, data, arguments: dict, defaults: dict, epochs: int | None
 ) -> dict:
-    """Returns the arguments of the run in `folder`. A larger `epochs` is written to `run.json`.
+    """Returns the arguments of the run in `folder`.
+
+    A larger `epochs` and other `shards` are written to `run.json`.
 
     Args:
         folder: The folder of the run.
@@ -34,10 +36,12 @@ def resume_arguments(
     given = {name: value for name, value in arguments.items() if value != defaults[name]}
     # A run of an earlier version has no value of a newer argument.
     run_arguments = {name: defaults[name] for name in arguments} | check_resumed(folder, given)
+    changed = {"shards": arguments["shards"]} if "shards" in given else {}
     if epochs is not None and epochs > run_arguments["epochs"]:
-        run_arguments = run_arguments | {"epochs": epochs}
-        if is_chief():
-            write_json(folder / RUN, content | {"arguments": run_arguments})
+        changed["epochs"] = epochs
+    run_arguments = run_arguments | changed
+    if changed and is_chief():
+        write_json(folder / RUN, content | {"arguments": run_arguments})
     return run_arguments
 
 
@@ -46,12 +50,12 @@ def check_resumed(folder: str | os.PathLike, given: dict) -> dict:
 
     Args:
         folder: The folder of the run.
-        given: The given arguments of `train`. `epochs` may differ.
+        given: The given arguments of `train`. `epochs` and `shards` may differ.
     """
     run_arguments = read_run(local_path("folder", folder))["arguments"]
     for name, value in given.items():
         of_run = run_arguments.get(name)
-        if name != "epochs" and json_values(name, value) != of_run:
+        if name not in ("epochs", "shards") and json_values(name, value) != of_run:
             raise ValueError(
                 f"`{name}` must be the same as in the run that resumes, {of_run!r}: "
                 "leave it out, or train a new run in another folder. "

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -10,6 +10,7 @@ import keras
 from keras_din.checks import (
     epoch_or_steps,
     fraction,
+    json_values,
     local_path,
     not_negative,
     one_of,
@@ -21,7 +22,7 @@ from keras_din.evaluation import evaluate, number
 from keras_din.losses.of_labels import CROSSENTROPY, RANKING
 from keras_din.models import MODELS
 from keras_din.monitor import split_monitor
-from keras_din.training.build_model import build_model
+from keras_din.training.build_model import build_model, resharded, spec_of_model
 from keras_din.training.epochs import fit_epochs
 from keras_din.training.label_weights import FIXED, UNCERTAINTY, check_learned_weights
 from keras_din.training.monitor_choice import choose_monitor
@@ -73,6 +74,7 @@ def train(
     by_request: bool = False,
     calibrate: str | None = None,
     calibrate_by: str | None = None,
+    shards: int | Mapping[str, int] | None = None,
     seed: int = 0,
     data_folder: str | None = None,
     resume: bool = False,
@@ -147,11 +149,13 @@ def train(
             validation, see `calibrate_run`. Its metrics on validation are then optimistic.
         calibrate_by: Name of a feature whose values have curves of their own, see
             `keras_din.calibration.calibrate`.
+        shards: Number of variables of each table, or of the tables that a dict names, see
+            `FeatureSpec.with_shards`. Defaults to those of `data.spec`.
         seed: Seed of the weights, of the order of rows and of dropout.
         data_folder: The source of the data, for `run.json`.
         resume: Whether to continue the run in `folder` with its own arguments. A larger `epochs`
-            is accepted and written to `run.json`. Any other given argument must be the same as in
-            the run.
+            and other `shards` are accepted and written to `run.json`; evaluations that were the
+            best before keep their shards. Any other given argument must be the same as in the run.
         callbacks: Further instances of `keras.callbacks.Callback`, after the evaluation. `fit` is
             called once per epoch, so training begins and ends once per epoch for them.
         verbose: `"auto"` or 1 for the progress bar of Keras and one line per evaluation, 2 for the
@@ -195,8 +199,10 @@ def train(
         "by_request": bool(by_request),
         "calibrate": calibrate,
         "calibrate_by": calibrate_by,
+        "shards": json_values("shards", dict(shards) if isinstance(shards, Mapping) else shards),
         "seed": positive_integer("seed", seed, minimum=0),
     }
+    spec_of_model(data.spec, arguments)  # Raises for invalid `shards`.
     if data.spec.factors and arguments["positive_weight"] != 1:
         raise ValueError(
             "`positive_weight` must be 1 for a spec with `given`: the odds of a product are not "
@@ -255,7 +261,9 @@ def train(
         )
         has_checkpoint = progress.checkpoint is not None
         network = (
-            load_checkpoint(folder, progress) if has_checkpoint else build_model(data, arguments)
+            resharded(load_checkpoint(folder, progress), data.spec, arguments)
+            if has_checkpoint
+            else build_model(data, arguments)
         )
     # Only after all checks, so that a call that raises creates no folder and removes nothing.
     if not resume and is_chief():

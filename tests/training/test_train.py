@@ -593,3 +593,18 @@ def test_previous_checkpoint_remains_if_the_disk_is_full(run, data, tmp_path, mo
     monkeypatch.undo()
     assert not [file for file in folder.iterdir() if "partial" in file.name]
     assert train(data, folder, resume=True, epochs=1, verbose=0).result == run.result
+
+
+def test_run_resumes_with_another_number_of_shards(data, tmp_path):
+    settings = LR | {"epochs": 1, "ema_momentum": 0.9}
+    run = train(data, tmp_path / "run", **settings, shards={"item_id": 3})
+    assert {each.shards for each in run.model.layers if hasattr(each, "shards")} == {1, 3}
+    train(data, tmp_path / "run", epochs=2, shards=2, resume=True, verbose=0)
+    file = json.loads((tmp_path / "run" / "progress.json").read_text())["checkpoint"]
+    last = keras.saving.load_model(tmp_path / "run" / file)
+    assert last.get_layer("weight_item_id").shards == 2
+    assert int(last.optimizer.iterations) == 2 * -(-len(data.parts["train"]) // 64)
+    assert read_arguments(tmp_path / "run")["arguments"]["shards"] == 2
+    with pytest.raises(ValueError, match="`shards` must name tables of the spec"):
+        train(data, tmp_path / "other", **settings, shards={"x": 3})
+    assert not (tmp_path / "other").exists()
