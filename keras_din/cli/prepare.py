@@ -317,12 +317,18 @@ def run(options) -> dict:
 def _write_shards(options, entries: dict) -> dict:
     """Prepares the log in shards, and prints and returns their rows."""
     from keras_din.data import prepare_shards
+    from keras_din.data.prepare.feature_file import FEATURES
 
-    given = {"--rows": options.rows, "--half-life": options.half_life is not None}
-    given |= {"--features auto": options.features == "auto"}
-    if wrong := [word for word, is_given in given.items() if is_given]:
+    given = {
+        "--rows": "Rows that contain their history need no shards",
+        "--half-life": "With `--label`, `--weight` names a column with the weight of each row",
+        "--features auto": "Run it on a part of the log without `--shards`, and pass the "
+        f"{FEATURES} that it writes with `--spec`",
+    }
+    values = options.rows, options.half_life is not None, options.features == "auto"
+    if wrong := [word for word, value in zip(given, values, strict=True) if value]:
         raise ValueError(
-            "`--shards` must be given without `--rows`, `--half-life` and `--features auto`. "
+            f"`--shards` must be given without `{wrong[0]}`. {given[wrong[0]]}. "
             f"Received: {', '.join(wrong)}."
         )
     arguments = _impression_arguments if options.label else _interaction_arguments

@@ -45,17 +45,32 @@ def test_shards_have_the_rows_of_the_log(tmp_path, capsys, words):
 
 
 @pytest.mark.parametrize(
-    "words, received",
+    "words, error",
     [
-        (["--half-life", "3"], "--half-life"),
-        (["--label", "click", "--half-life", "3"], "--half-life"),
-        (["--label", "click", "--features", "auto"], "--features auto"),
+        (["--half-life", "3"], "`--half-life`. With `--label`, `--weight` names a column"),
+        (
+            ["--label", "click", "--features", "auto"],
+            "`--features auto`. Run it on a part of the log without `--shards`, and pass the "
+            "features.json that it writes with `--spec`. Received: --features auto.",
+        ),
     ],
 )
-def test_options_that_do_not_apply(tmp_path, capsys, words, received):
+def test_options_that_do_not_apply(tmp_path, capsys, words, error):
     random_log(0).to_csv(tmp_path / "log.csv", index=False)
     assert prepare(tmp_path, "data", "--shards", "4", *words)
-    error = capsys.readouterr().err
-    assert "`--shards` must be given without `--rows`" in error
-    assert received in error
+    assert f"`--shards` must be given without {error}" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+def test_proposed_features_in_shards(tmp_path, capsys):
+    """The remedy for `--features auto`."""
+    log = random_log(0, rows=200)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    words = ["--label", "click", "--features", "auto"]
+    assert not prepare(tmp_path, "one", *words)
+    file = tmp_path / "one" / "features.json"
+    assert not prepare(
+        tmp_path, "data", "--label", "click", "--shards", "2", "--spec", str(file)
+    ), capsys.readouterr().err
+    one = kd.data.PreparedData.load(tmp_path / "one")
+    assert kd.data.load_shards(tmp_path / "data").spec.to_json() == one.spec.to_json()

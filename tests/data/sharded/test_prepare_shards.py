@@ -1,10 +1,15 @@
 """All shards together are the data of one machine."""
 
+import json
+import multiprocessing
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import keras_din as kd
+from keras_din.data.sharded import prepare_shards
 from tests.data.sharded.shared import (
     BEHAVIORS,
     COLUMNS,
@@ -328,3 +333,52 @@ def test_features_that_are_given(tmp_path):
     options = {**COLUMNS, **features, "context": [], "bags": [], "dim": 16, "max_bad": 0.2}
     one = kd.data.prepare_impressions(log, **options)
     assert_equal(tmp_path / "a", one, kd.data.prepare_shards(log, tmp_path / "a", 3, **options))
+
+
+def prepare_and_wait(folder, engine, connection):
+    def wait(*arguments):
+        connection.send("writes shards")
+        time.sleep(60)
+
+    prepare_shards.write_shard = wait
+    kd.data.prepare_shards(random_log(24), folder, 2, engine=engine, **COLUMNS, max_bad=0.2)
+
+
+@pytest.mark.parametrize("engine", ["pandas", "duckdb"])
+def test_a_killed_preparation_is_started_again(tmp_path, engine):
+    if engine == "duckdb":
+        pytest.importorskip("duckdb")
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    folder = tmp_path / "data"
+    process = context.Process(target=prepare_and_wait, args=(folder, engine, theirs))
+    process.start()
+    try:
+        assert ours.poll(60)
+    finally:
+        process.kill()
+        process.join(60)
+    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".partial", ".writer"]
+    one = kd.data.prepare_impressions(random_log(24), **COLUMNS, max_bad=0.2)
+    header = kd.data.prepare_shards(
+        random_log(24), folder, 2, engine=engine, **COLUMNS, max_bad=0.2
+    )
+    assert_equal(folder, one, header)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_first_of_two_preparations_is_not_written_over(tmp_path, monkeypatch):
+    options = COLUMNS | {"max_bad": 0.2}
+    kept = prepare_shards.write_header
+
+    def write_both(partial, *arguments):
+        if len(list(tmp_path.iterdir())) == 2:  # The lock and the folder of one.
+            kd.data.prepare_shards(random_log(25), tmp_path / "data", 3, **options)
+        return kept(partial, *arguments)
+
+    monkeypatch.setattr(prepare_shards, "write_header", write_both)
+    with pytest.raises(FileExistsError, match="must be new or empty"):
+        kd.data.prepare_shards(random_log(24), tmp_path / "data", 2, **options)
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
+    one = kd.data.prepare_impressions(random_log(25), **options)
+    assert_equal(tmp_path / "data", one, json.loads((tmp_path / "data/sharded.json").read_text()))
