@@ -35,6 +35,7 @@ from rows import (
     many_files,
     prepare,
     serving,
+    shards,
     start,
     streamed,
     training,
@@ -53,6 +54,7 @@ ROWS = {
     "input": input,
     "prepare": prepare,
     "many_files": many_files,
+    "shards": shards,
     "append": append,
     "counts": counts,
     "streamed": streamed,
@@ -74,7 +76,8 @@ def main(arguments=None) -> int:
         "--log-rows",
         type=int,
         metavar="N",
-        help="rows of the log of `many_files` (default 100 million, with --quick 5 million)",
+        help="rows of the log of `many_files` (default 100 million, with --quick 5 million) and "
+        "`shards` (default 3 million, with --quick 200,000)",
     )
     parser.add_argument("--write", metavar="FILE", help="Markdown file to write the table to")
     options = parser.parse_args(arguments)

@@ -1,5 +1,7 @@
-"""Memory of this process, in bytes."""
+"""Memory of this process, and of its children, in bytes."""
 
+import contextlib
+import os
 import pathlib
 import resource
 import threading
@@ -23,8 +25,44 @@ def anonymous_memory() -> int:
     return _status("RssAnon")
 
 
+def tree_memory() -> int:
+    """Returns the proportional set size of this process and all its descendants.
+
+    Pages that several processes share are counted once.
+    """
+    total = 0
+    for process in _tree():
+        with contextlib.suppress(OSError):  # The process has ended.
+            text = pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
+            sizes = [line.split()[1] for line in text.splitlines() if line.startswith("Pss:")]
+            total += 1024 * sum(map(int, sizes))
+    return total
+
+
+def tree_cpu_seconds() -> float:
+    """Returns the seconds of CPU of this process and its descendants, also of those that ended."""
+    ticks = sum(sum(map(int, fields[11:15])) for fields in _tree().values())
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _tree() -> dict:
+    """This process and its descendants -> the fields of `/proc/PID/stat` from the state on."""
+    stats = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            stats[int(stat.parent.name)] = stat.read_text().rpartition(")")[2].split()
+    found, ahead = {}, [os.getpid()]
+    while ahead:
+        process = ahead.pop()
+        found[process] = stats.get(process, ["0"] * 15)
+        ahead += [child for child, fields in stats.items() if int(fields[1]) == process]
+    return found
+
+
 class PeakAnonymousMemory:
     """A context that records the peak of `anonymous_memory` in its attribute `bytes`."""
+
+    _memory, _seconds = staticmethod(anonymous_memory), 0.01
 
     def __enter__(self):
         self.bytes = 0
@@ -38,8 +76,14 @@ class PeakAnonymousMemory:
         self._thread.join()
 
     def _watch(self):
-        while not self._ended.wait(0.01):
-            self.bytes = max(self.bytes, anonymous_memory())
+        while not self._ended.wait(self._seconds):
+            self.bytes = max(self.bytes, self._memory())
+
+
+class PeakTreeMemory(PeakAnonymousMemory):
+    """A context that records the peak of `tree_memory` in its attribute `bytes`."""
+
+    _memory, _seconds = staticmethod(tree_memory), 0.1
 
 
 def _status(field: str) -> int:
