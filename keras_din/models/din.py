@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
@@ -12,7 +13,7 @@ from keras_din.head import bias_of_item, ctr_model, join, label_heads
 from keras_din.layers import Affine, AttentionSequencePoolingLayer
 
 # The network of the authors' code is `build_din(spec, **AUTHORS)`.
-AUTHORS = {
+AUTHORS: dict[str, Any] = {
     "attention_units": (80, 40),
     "hidden_units": (80, 40),
     "activation": "sigmoid",
