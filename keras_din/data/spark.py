@@ -28,6 +28,7 @@ from keras_din.data.sharded.prepare_shard import write_shard
 from keras_din.data.sharded.rows_of_shards import indexed_by_line
 from keras_din.data.sharded.shard_names import find_shards, shard_path
 from keras_din.data.sharded.shard_plan import ShardPlan, check_options
+from keras_din.data.sharded.whole_tables import read_tables
 from keras_din.features.names import unused_name
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def prepare_impressions(
         line: Column of integers that number the rows in their order, which decides between rows of
             one user and time. By default such rows are ordered by their values.
         **options: The other arguments of `keras_din.data.prepare_impressions`, except
-            `prior_history`, `items`, `users` and `vectors`, and `sep`, `header` and `names` of CSV
-            files. `split` is `ByTime`, `LastFraction`, `LeaveOneOut` or the name of a column. A
-            `Count` is not supported.
+            `prior_history` and `vectors`, and `sep`, `header` and `names` of CSV files. The driver
+            reads the tables `items` and `users`, and sends them to the workers. `split` is
+            `ByTime`, `LastFraction`, `LeaveOneOut` or the name of a column. A `Count` is not
+            supported.
 
     Returns:
         The header, see `keras_din.data.finish_shards`.
@@ -115,10 +117,9 @@ def prepare_interactions(
         shards: The number of shards.
         line: Same as in `prepare_impressions`. The negatives of a user follow the order of the
             user's rows.
-        **options: The other arguments of `keras_din.data.prepare_interactions`, except `items`,
-            `users` and `vectors`, and `sep`, `header` and `names` of CSV files. `split` is
-            `LeaveOneOut`, `ByTime`, `LastFraction` or the name of a column. A `Count` is not
-            supported.
+        **options: The other arguments of `keras_din.data.prepare_interactions`, except `vectors`,
+            and `sep`, `header` and `names` of CSV files. `split` is `LeaveOneOut`, `ByTime`,
+            `LastFraction` or the name of a column. A `Count` is not supported.
 
     Returns:
         The header, see `keras_din.data.finish_shards`.
@@ -150,18 +151,19 @@ def _prepare(kind: str, log: "DataFrame", folder, shards: int, line: str | None,
                 f"Received: {name}={options[name]!r}."
             )
     check_options(options)
-    arguments = arguments_of(kind, options)
+    arguments, own, of_tables = read_tables(
+        arguments_of(kind, options), log.columns, options.get("split")
+    )
     opened = columns_of(arguments)
-    split = arguments.split
-    names = [*opened.needed, *([split] if isinstance(split, str) else [])]
-    names = list(dict.fromkeys([*names, *([line] if line is not None else [])]))
+    names = list(dict.fromkeys([*own, *([line] if line is not None else [])]))
     _check_columns(log, names, arguments.user, line)
     rows = log.select(*map(_column, names), _shard(arguments.user, shards).alias(_SHARD))
 
     empty = rows.drop(_SHARD).limit(0).toArrow()
     times, counts = _counted_values(rows, opened.time)
     by_time = pd.Series(counts.to_numpy(), pd.Index(times))
-    facts = log_facts(arguments, _find_types(rows, empty, opened), by_time[by_time.index.notna()])
+    types = _find_types(rows, empty, opened) | of_tables
+    facts = log_facts(arguments, types, by_time[by_time.index.notna()])
 
     def count_all_times(known, part_of_log) -> pd.Series:
         found = _by_shard(rows, _Times(line, known, part_of_log), "time long, rows long")
@@ -340,6 +342,8 @@ def _find_types(rows: "DataFrame", empty: pa.Table, opened) -> dict:
     found: dict[str, dict] = {}
     kinds = dict(rows.dtypes)
     for name in opened.columns.to_read:
+        if name not in kinds:  # A table has it.
+            continue
         if kinds[name] == "string" and separators.get(name) is None:
             if declared.get(name) == "categorical" or name in opened.columns.reading["text"]:
                 found[name] = from_series(pd.Series(["text"]), "categorical")[1]

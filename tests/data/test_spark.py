@@ -17,7 +17,7 @@ import keras_din as kd
 from keras_din.data.encoding.counted import Counted
 from keras_din.data.spark import sort_rows, to_rows, values_of
 from tests.data.sharded import shared
-from tests.data.sharded.shared import comparable_rows, random_log, shards_of, union
+from tests.data.sharded.shared import comparable_rows, random_log, shards_of, union, with_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
 
@@ -91,6 +91,8 @@ def with_small_text(field):
 def test_shards_of_spark_equal_one_machine(spark, tmp_path, kind, seed, shards, is_rich):
     log = random_log(seed).assign(last_shop=lambda log: log["shop"].to_numpy()[::-1])
     options = OPTIONS[kind] | (RICH[kind] if is_rich else {})
+    if kind == "interactions":
+        log, options["items"], options["users"] = with_tables(log, seed)
     one = getattr(kd.data, f"prepare_{kind}")(log, **options)
     header = getattr(kd.data.spark, f"prepare_{kind}")(
         as_spark(spark, log), tmp_path / "data", shards=shards, line="line", **options
@@ -152,7 +154,7 @@ def test_a_killed_executor_of_spark_changes_nothing(tmp_path):
     "options, error",
     [
         ({"sep": ";"}, "must be prepared without `sep`. Read CSV files with Spark"),
-        ({"items": "items.csv"}, "must be prepared without `items`. Join the table"),
+        ({"vectors": {"item": 1}}, "must be prepared without `vectors`. Pass the spec"),
         ({"split": kd.data.ByUser()}, "since ByUser numbers all users"),
         ({"target": ["item", "tags", "nothing"]}, r"Columns \['nothing'\] must be in the log"),
         ({"user": "price"}, "users must hold strings or integers; cast it.*'price' of double"),

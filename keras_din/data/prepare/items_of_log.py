@@ -12,7 +12,7 @@ from keras_din.data.encoding.features import coerce_item_ids
 from keras_din.data.prepare.catalog import Catalog, item_columns_in_log, make_catalog
 from keras_din.data.prepare.interaction_arguments import InteractionArguments
 from keras_din.data.prepare.item_catalog import hash_items
-from keras_din.data.prepare.joins import read_log
+from keras_din.data.prepare.joins import column_names, read_log
 from keras_din.data.prepare.part_of_log import PartOfLog
 from keras_din.data.prepare.read_interactions import (
     InteractionLog,
@@ -82,10 +82,19 @@ class ItemsOfLog:
 
 
 def columns_of_items(arguments: InteractionArguments) -> list:
-    """Returns the columns of the log from which `join_items` reads items and their features."""
+    """Returns the columns of the log from which `join_items` reads items and their features.
+
+    Args:
+        arguments: The arguments. The table of users has only columns that the log lacks.
+    """
+    of_users = [] if arguments.users is None else column_names(arguments.users)
+    needed = [name for name in _columns_to_join(arguments) if name not in of_users]
+    return list(dict.fromkeys([arguments.user, *needed]))
+
+
+def _columns_to_join(arguments: InteractionArguments) -> list:
     columns = columns_of_interactions(arguments).columns
-    in_log = item_columns_in_log(columns, arguments.items)
-    return list(dict.fromkeys([arguments.user, columns.item, *in_log]))
+    return [arguments.user, columns.item, *item_columns_in_log(columns, arguments.items)]
 
 
 def first_behaviors(log: InteractionLog) -> FirstBehaviors:
@@ -123,7 +132,14 @@ def join_items(
     columns = columns_of_interactions(arguments).columns
     columns.reading["kinds"].update(part_of_log.kinds)
     table = Table(rows.reset_index(drop=True), bad_lines([]))
-    frame, *_ = read_log(table, list(rows.columns), {}, columns.separators, **columns.reading)
+    frame, *_ = read_log(
+        table,
+        _columns_to_join(arguments),
+        {"users": (arguments.user, arguments.users)},
+        columns.separators,
+        is_part=True,
+        **columns.reading,
+    )
     frame[columns.item] = coerce_item_ids(columns.target[0], frame[columns.item])
     # Of behaviors at one time, the catalog takes that of the first user.
     number, _ = pd.factorize(frame[arguments.user], sort=True)

@@ -36,6 +36,7 @@ def read_log(
     bags=None,
     max_bad: float = MAX_BAD,
     *,
+    is_part: bool = False,
     text=(),
     numbers=(),
     kinds=None,
@@ -52,6 +53,7 @@ def read_log(
         tables: Name of the table -> `(key column, source or None)`.
         bags: Same as in `read_table`, for the log and the tables.
         max_bad: The largest share of the rows of a table that may be kept aside.
+        is_part: Whether the source is a part of a log, for whose keys a table may have no rows.
         text: Same as in `read_table`.
         numbers: Same as in `read_table`.
         kinds: Same as in `read_table`.
@@ -74,7 +76,7 @@ def read_log(
     source, names_in_log = as_source(source), column_names(source)
     tables = {name: (key, as_source(of)) for name, (key, of) in tables.items() if of is not None}
     needed = list(dict.fromkeys(needed))
-    to_join = _columns_of_tables(source, names_in_log, needed, tables)
+    to_join = columns_of_tables(source, names_in_log, needed, tables)
     keys = {key for key, _ in tables.values()}
     own = [name for name in names_in_log if name in needed or name in keys]
     found = {} if found is None else found
@@ -91,13 +93,19 @@ def read_log(
     for name, columns in to_join.items():
         key, table = tables[name]
         frame, report[f"{name}_table"] = _join(
-            frame, key, table, columns, name, max_bad=max_bad, **options
+            frame, key, table, columns, name, is_part, max_bad=max_bad, **options
         )
     return frame, bad, report
 
 
-def _columns_of_tables(source, names_in_log: list, needed: list, tables: dict) -> dict:
+def columns_of_tables(source, names_in_log: list, needed: list, tables: dict) -> dict:
     """Returns name of the table -> columns to read from it. The first table with a column is used.
+
+    Args:
+        source: The log, for the hint of an error, or `None`.
+        names_in_log: The columns of the log.
+        needed: Names of all columns to read.
+        tables: Name of the table -> `(key column, source)`.
 
     Raises:
         ValueError: If neither the log nor a table has a column.
@@ -118,9 +126,11 @@ def _columns_of_tables(source, names_in_log: list, needed: list, tables: dict) -
     return found
 
 
-def _join(frame: pd.DataFrame, key: str, source, columns: list, name: str, **options):
+def _join(
+    frame: pd.DataFrame, key: str, source, columns: list, name: str, is_part: bool, **options
+):
     table, aside = read_keyed(source, key, columns, name, **options)
-    row = index_of(table.index, frame[key], name)
+    row = index_of(table.index, frame[key], name, is_part)
     added = {
         column: take_or_missing(_stored_once(table[column]), row).set_axis(frame.index)
         for column in columns
@@ -175,8 +185,11 @@ def read_keyed(source, key: str, columns: list, name: str, max_bad: float = MAX_
     return table, aside
 
 
-def index_of(keys: pd.Index, values, name: str) -> np.ndarray:
-    """Returns the index of each value in `keys`, or -1. Raises a `ValueError` if all are -1."""
+def index_of(keys: pd.Index, values, name: str, is_part: bool = False) -> np.ndarray:
+    """Returns the index of each value in `keys`, or -1.
+
+    Raises a `ValueError` if all are -1, unless the values are a part of those of a log.
+    """
     name_of_keys = keys.name
     if is_text_categories(values.dtype):  # Each of them is looked up once.
         distinct, codes = values.cat.categories, values.cat.codes.to_numpy()
@@ -185,7 +198,7 @@ def index_of(keys: pd.Index, values, name: str) -> np.ndarray:
     else:
         keys, values = align_key_types(keys, pd.Index(values))
         index = keys.get_indexer(values)
-    if len(index) and not (index >= 0).any():
+    if len(index) and not is_part and not (index >= 0).any():
         raise ValueError(
             f"`{name}` must have rows for the values of {name_of_keys!r} in the log. Received: "
             f"values of type {keys.dtype} there and {values.dtype} in the log, none in common."

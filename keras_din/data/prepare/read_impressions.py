@@ -186,6 +186,7 @@ def read_impressions(
         needed,
         tables,
         given.max_bad,
+        is_part=part_of_log is not None,
         user=user,
         time=time,
         labels=opened.flags,

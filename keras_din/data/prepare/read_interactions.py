@@ -158,6 +158,7 @@ def read_interactions(
         [*opened.needed, *([split] if isinstance(split, str) else [])],
         {"users": (given.user, users)},
         given.max_bad,
+        is_part=part_of_log is not None,
         user=given.user,
         time=time,
         required=[columns.item],

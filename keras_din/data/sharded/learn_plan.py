@@ -24,6 +24,7 @@ from keras_din.data.reading.times import (
 from keras_din.data.sharded.fit_spec import fit_spec
 from keras_din.data.sharded.log_kinds import Arguments, columns_of, kind_of, split_of
 from keras_din.data.sharded.shard_plan import ShardPlan, make_plan
+from keras_din.data.sharded.whole_tables import check_found
 from keras_din.features import DEFAULT_LABEL
 
 _OF_FEATURES = ("target", "context", "side_features", "of", "max_length", "dim", "min_count")
@@ -110,6 +111,7 @@ def learn_plan(
         items = join_items(rows, time, trained, known, part_of_log)
         part_of_log = dataclasses.replace(part_of_log, items=items)
     values = count_values(known, part_of_log)
+    check_found(known, values)
     opened = columns_of(given)
     if opened.columns.learned:
         _check_good_rows(len(values))

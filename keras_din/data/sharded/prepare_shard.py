@@ -17,7 +17,7 @@ from keras_din.data.reading.row_checks import NoGoodRowsError
 from keras_din.data.reading.source import to_frame
 from keras_din.data.sharded.log_kinds import prepare_log, read_rows
 from keras_din.data.sharded.shard_names import shard_path, shards_of_users
-from keras_din.data.sharded.shard_plan import ShardPlan, make_plan
+from keras_din.data.sharded.shard_plan import ShardPlan, check_options, make_plan
 from keras_din.features import FeatureSpec
 from keras_din.version import __version__
 
@@ -79,6 +79,7 @@ def prepare_shard(
     ```
     """
     path = shard_path(folder, index, shards)
+    check_options(options, with_tables=False)
     plan = make_plan(spec, shards, PartOfLog({}, False), options)
     frame = to_frame(rows)
     frame = frame.rename_axis("line") if frame.index.name != "line" else frame

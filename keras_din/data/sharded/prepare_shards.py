@@ -13,6 +13,7 @@ from keras_din.atomic_write import atomic_folder
 from keras_din.checks import one_of, positive_integer
 from keras_din.data.prepare.day import save_bad_rows
 from keras_din.data.prepare.items_of_log import columns_of_items
+from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.source_by_part import as_source_by_part
 from keras_din.data.reading.bad_rows import bad_lines, concat_bad_rows
 from keras_din.data.reading.columns import from_arrow
@@ -33,6 +34,7 @@ from keras_din.data.sharded.rows_in_duckdb import MEMORY_LIMIT, RowsInDuckDB, op
 from keras_din.data.sharded.rows_of_shards import RowsOfShards
 from keras_din.data.sharded.shard_names import shard_path
 from keras_din.data.sharded.shard_plan import check_options
+from keras_din.data.sharded.whole_tables import read_tables
 
 __all__ = ["prepare_shards"]
 
@@ -71,8 +73,9 @@ def prepare_shards(
         memory_limit: The most memory that DuckDB uses, beside that of a piece and a shard, such as
             `"500MB"`. By default `"1GB"`. What exceeds it is in temporary files beside the folder.
         **options: The other arguments of `prepare_impressions` or `prepare_interactions`, except
-            `prior_history`, `items`, `users` and `vectors`. `split` is `ByTime`, `LastFraction`,
-            `LeaveOneOut` or the name of a column. A `Count` is not supported.
+            `prior_history` and `vectors`. The tables `items` and `users` are read once, and are in
+            memory. `split` is `ByTime`, `LastFraction`, `LeaveOneOut` or the name of a column. A
+            `Count` is not supported.
 
     Returns:
         The header, see `finish_shards`.
@@ -157,20 +160,22 @@ def _route(source, arguments: Arguments, rows: RowsOfShards | RowsInDuckDB) -> t
         `(facts, bad, files)`: the `LogFacts`, the bad rows that are in no shard, and the lines of
         several files, or `None`.
     """
-    opened, given = columns_of(arguments), arguments
-    reading = opened.columns.reading
+    given = arguments
     source, split = as_source_by_part(source, given.split, given.sep, given.header, given.names)
-    needed = [*opened.needed, *([split] if isinstance(split, str) else [])]
+    of_tables = read_tables(given, column_names(source), split, source)
+    opened = columns_of(of_tables.arguments)
+    reading = opened.columns.reading
     declared = declared_types(
         reading["text"], reading["kinds"], reading["numbers"], opened.columns.separators
     )
-    pieces = TypedPieces(source, list(dict.fromkeys(needed)), declared, reading["named"])
+    pieces = TypedPieces(source, of_tables.own, declared, reading["named"])
     times, bad = [], bad_lines([])
     for piece in pieces:
         rows.add(piece.table, piece.lines)
         times.append(from_arrow(piece.table[opened.time]).value_counts(sort=False))
         bad = concat_bad_rows(bad, piece.bad)
-    facts = log_facts(dataclasses.replace(arguments, split=split), pieces.facts, add_times(times))
+    given = dataclasses.replace(of_tables.arguments, split=split)
+    facts = log_facts(given, pieces.facts | of_tables.facts, add_times(times))
     return facts, bad, pieces.files
 
 

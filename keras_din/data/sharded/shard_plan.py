@@ -13,9 +13,11 @@ from keras_din.features import Count, FeatureSpec
 # Arguments that need the rows of all users at once, and the remedy.
 _REFUSED = {
     "prior_history": "Add these rows to the log, with a split that leaves them out.",
+    "vectors": "Pass the spec of the shards to `keras_din.data.with_vectors`.",
+}
+_TABLES = {
     "items": "Join the table of items to the log before.",
     "users": "Join the table of users to the log before.",
-    "vectors": "Pass the spec of the shards to `keras_din.data.with_vectors`.",
 }
 _OF_SPEC = ("target", "context", "side_features", "of", "max_length")
 _FORMAT = 1
@@ -60,9 +62,15 @@ class ShardPlan:
         return [PARTS[i] for i in getattr(self.arguments.split, "parts", ())]
 
 
-def check_options(options: dict) -> None:
-    """Raises a `ValueError` for arguments that shards do not support."""
-    for name, remedy in _REFUSED.items():
+def check_options(options: dict, with_tables: bool = True) -> None:
+    """Raises a `ValueError` for arguments that shards do not support.
+
+    Args:
+        options: The arguments.
+        with_tables: Whether tables of items and users are read once for all shards.
+    """
+    refused = _REFUSED if with_tables else _REFUSED | _TABLES
+    for name, remedy in refused.items():
         given = options.get(name)
         if given is not None and not (isinstance(given, dict) and not given):
             raise ValueError(

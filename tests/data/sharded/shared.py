@@ -71,6 +71,22 @@ def random_log(seed: int, rows: int = 120, users: int = 15) -> pd.DataFrame:
     )
 
 
+def with_tables(log: pd.DataFrame, seed: int) -> tuple:
+    """Moves columns of a random log to tables: `(log, items, users)`.
+
+    The tables lack some items and users, and have others that the log lacks.
+    """
+    rng = np.random.default_rng(seed)
+    others = random_log(seed + 1000, rows=200)
+    items = others.dropna(subset="item").drop_duplicates("item")[["item", "shop", "tags", "hour"]]
+    extra = items.iloc[:3].assign(item=["i97", "i98", "i99"])
+    items = pd.concat([items.sample(frac=0.9, random_state=seed), extra])
+    who = log["who"].drop_duplicates().sample(frac=0.8, random_state=seed)
+    users = others.iloc[: len(who)][["price", "rank"]].assign(who=who.to_numpy())
+    users["segment"] = [f"g{each}" for each in rng.integers(3, size=len(who))]
+    return log.drop(columns=["shop", "tags", "hour", "price", "rank"]), items, users
+
+
 def _with_gaps(rng, values: list, share: float) -> np.ndarray:
     return np.where(rng.random(len(values)) < share, None, np.array(values, object))
 

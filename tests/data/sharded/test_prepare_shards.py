@@ -17,6 +17,7 @@ from tests.data.sharded.shared import (
     RICH_ON_ONE_MACHINE,
     assert_equal,
     random_log,
+    with_tables,
 )
 
 SPLITS = {
@@ -96,6 +97,53 @@ def test_shards_of_random_behaviors_equal_one_machine(tmp_path, seed):
 
 
 @pytest.mark.parametrize(
+    "kind, seed, shards, write",
+    [
+        ("impressions", 40, 4, False),
+        ("impressions", 41, 30, True),
+        ("interactions", 42, 30, False),
+        ("interactions", 43, 5, True),
+    ],
+)
+def test_tables_of_items_and_users(tmp_path, kind, seed, shards, write):
+    log, items, users = with_tables(random_log(seed), seed)
+    log["shop"] = "of the log"  # Of clicks only, that of the table is used.
+    if write:
+        items.to_csv(tmp_path / "items.csv", index=False)
+        items = tmp_path / "items.csv"
+        users.to_parquet(tmp_path / "users.parquet", index=False)
+        users = tmp_path / "users.parquet"
+    options = BEHAVIORS | ({"label": "click"} if kind == "impressions" else {"negatives": 2})
+    options |= {"context": ["segment", "price"], "side_features": ["rank"], "numeric": ["rank"]}
+    options |= {"target": ["item", "shop", "tags", "hour"], "max_bad": 0.2, "min_count": 2}
+    if kind == "interactions":  # A feature of items from the user of their first behavior.
+        options["target"] = [*options["target"], "rank"]
+        options["side_features"] = ["weight"]
+    options |= {"items": items, "users": users}
+    one = getattr(kd.data, f"prepare_{kind}")(log, **options)
+    folder = tmp_path / "data"
+    header = kd.data.prepare_shards(log, folder, shards, kind=kind, **options)
+    assert_equal(folder, one, header)
+    if kind == "interactions":
+        drawn = set(one.catalog.items)
+        assert {"i97", "i98", "i99"} <= drawn
+
+
+def test_tables_without_rows_for_the_log_are_refused(tmp_path):
+    log, items, users = with_tables(random_log(44), 44)
+    options = {**COLUMNS, "max_bad": 0.2, "target": ["item", "shop", "tags"], "items": items}
+    users["who"] = [f"other{i}" for i in range(len(users))]
+    with pytest.raises(ValueError, match=r"`users` must have rows for the values of 'who' in the"):
+        kd.data.prepare_shards(log, tmp_path / "a", 3, **options, users=users)
+    with pytest.raises(ValueError, match=r"Columns \['price'\] must be in the log, or in `items`"):
+        kd.data.prepare_shards(log, tmp_path / "a", 3, **options)
+    twice = pd.concat([items, items])
+    with pytest.raises(ValueError, match="`items` must have one row for each 'item'"):
+        kd.data.prepare_shards(log, tmp_path / "a", 3, **options | {"items": twice}, users=users)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
     "changes, options, error",
     [
         ({}, {"kind": "clicks"}, "`kind` must be one of 'impressions', 'interactions'"),
@@ -104,7 +152,7 @@ def test_shards_of_random_behaviors_equal_one_machine(tmp_path, seed):
         ({}, {"negatives": "shop"}, "'shop' must hold an item of the catalog"),
         ({"who": 1}, {}, r"Received: 1 users who met all \d+ items .* the first of them user 1"),
         ({"item": None}, {"max_bad": 1.0}, "must hold at least one good row"),
-        ({}, {"items": pd.DataFrame()}, "must be prepared without `items`"),
+        ({}, {"vectors": {"item": 1}}, "must be prepared without `vectors`"),
         ({}, {"context": [kd.Count("n", of="item")]}, "without a Count"),
     ],
 )
@@ -259,7 +307,7 @@ def test_too_many_bad_rows_of_all_shards(tmp_path):
 @pytest.mark.parametrize(
     "options, error",
     [
-        ({"items": pd.DataFrame()}, "without `items`. Join the table of items"),
+        ({"vectors": {"item": 1}}, "without `vectors`. Pass the spec"),
         ({"prior_history": {"hist": "old.csv"}}, "without `prior_history`. Add these rows"),
         ({"split": kd.data.ByUser()}, "since ByUser numbers all users"),
         ({"split": lambda *rows: 0}, "must be split by ByTime"),
