@@ -72,8 +72,8 @@ def prepare_impressions(
         **options: The other arguments of `keras_din.data.prepare_impressions`, except
             `prior_history` and `vectors`, and `sep`, `header` and `names` of CSV files. The driver
             reads the tables `items` and `users`, and sends them to the workers. `split` is
-            `ByTime`, `LastFraction`, `LeaveOneOut` or the name of a column. A `Count` is not
-            supported.
+            `ByTime`, `LastFraction`, `LeaveOneOut` or the name of a column. A `Count` must have
+            the user among its keys, and a rate its `base`.
 
     Returns:
         The header, see `keras_din.data.finish_shards`.
@@ -119,7 +119,7 @@ def prepare_interactions(
             user's rows.
         **options: The other arguments of `keras_din.data.prepare_interactions`, except `vectors`,
             and `sep`, `header` and `names` of CSV files. `split` is `LeaveOneOut`, `ByTime`,
-            `LastFraction` or the name of a column. A `Count` is not supported.
+            `LastFraction` or the name of a column. A `Count` must have the user among its keys.
 
     Returns:
         The header, see `keras_din.data.finish_shards`.

@@ -1,5 +1,6 @@
 """Loads the shards of one worker as prepared data."""
 
+import dataclasses
 import json
 import os
 from typing import Any
@@ -98,7 +99,9 @@ def load_shards(
             f"{chosen[index]} of {folder}. Use fewer shards or fewer workers."
         )
     if len(kept) == 1:
-        return _with_report(kept[0], chosen[index], smallest)
+        # Other users would have no counts.
+        data = dataclasses.replace(kept[0], past={}) if shards > 1 else kept[0]
+        return _with_report(data, chosen[index], smallest)
     behaviors, parts = join_days([(d.behaviors, d.parts, d.user_values) for d in kept])
     spec = FeatureSpec.from_json(header["spec"])
     report = {"kind": "shards", "time_unit": kept[0].report["time_unit"]}

@@ -75,7 +75,7 @@ def prepare_shards(
         **options: The other arguments of `prepare_impressions` or `prepare_interactions`, except
             `prior_history` and `vectors`. The tables `items` and `users` are read once, and are in
             memory. `split` is `ByTime`, `LastFraction`, `LeaveOneOut` or the name of a column. A
-            `Count` is not supported.
+            `Count` must have the user among its keys, and a rate its `base`.
 
     Returns:
         The header, see `finish_shards`.

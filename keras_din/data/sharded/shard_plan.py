@@ -77,12 +77,9 @@ def check_options(options: dict, with_tables: bool = True) -> None:
                 f"Data in shards must be prepared without `{name}`. {remedy} "
                 f"Received: a {type(given).__name__}."
             )
-    features = [*options.get("target", ()), *options.get("context", ())]
-    if counts := [each for each in features if isinstance(each, Count)]:
-        raise ValueError(
-            "Data in shards must be prepared without a Count, which counts the rows of all users. "
-            f"Add it as a column of the log. Received: {counts[0]!r}."
-        )
+    for feature in (*options.get("target", ()), *options.get("context", ())):
+        if isinstance(feature, Count):
+            _check_count(feature, options.get("user"))
     split = options.get("split")
     if isinstance(split, ByUser):
         raise ValueError(
@@ -94,6 +91,21 @@ def check_options(options: dict, with_tables: bool = True) -> None:
         raise ValueError(
             "Data in shards must be split by ByTime(), LastFraction(), LeaveOneOut() or a column. "
             f"Received: split={split!r}."
+        )
+
+
+def _check_count(feature: Count, user) -> None:
+    """Raises a `ValueError` for a `Count` that needs the rows of several users."""
+    if user not in feature.of:
+        raise ValueError(
+            "A Count of data in shards must have the user among its keys `of`, since a shard has "
+            "only the rows of its own users. Add other counts as columns of the log. "
+            f"Received: {feature!r}, and the user {user!r}."
+        )
+    if feature.kind == "rate" and feature.base is None:
+        raise ValueError(
+            "`base` of a rate of data in shards must be given, since it is learned from the "
+            f"training rows of all users. Received: {feature!r}."
         )
 
 

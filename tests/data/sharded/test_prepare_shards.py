@@ -129,6 +129,23 @@ def test_tables_of_items_and_users(tmp_path, kind, seed, shards, write):
         assert {"i97", "i98", "i99"} <= drawn
 
 
+@pytest.mark.parametrize("kind", ["impressions", "interactions"])
+def test_counts_of_the_user(tmp_path, kind):
+    counts = [kd.Count("met", of=["who", "item"]), kd.Count("of_shop", of=["shop", "who"])]
+    options = BEHAVIORS | {"max_bad": 0.2, "target": ["item", "shop", *counts]}
+    options |= {"context": [kd.Count("rows", of="who", window="1d")], "bags": []}
+    if kind == "impressions":
+        rate = kd.Count("rate", of="who", event="click", kind="rate", base=0.4)
+        options |= {"label": "click", "request": "request"}
+        options["context"] = [rate, kd.Count("age", of="who", event="like", kind="age")]
+    log = random_log(45).dropna(subset="like")
+    one = getattr(kd.data, f"prepare_{kind}")(log, **options)
+    header = kd.data.prepare_shards(log, tmp_path / "data", 6, kind=kind, **options)
+    assert one.spec.features["met"].std not in (None, 1)
+    assert_equal(tmp_path / "data", one, header)
+    assert not kd.data.load_shards(tmp_path / "data", 0, 6).past
+
+
 def test_tables_without_rows_for_the_log_are_refused(tmp_path):
     log, items, users = with_tables(random_log(44), 44)
     options = {**COLUMNS, "max_bad": 0.2, "target": ["item", "shop", "tags"], "items": items}
@@ -153,7 +170,7 @@ def test_tables_without_rows_for_the_log_are_refused(tmp_path):
         ({"who": 1}, {}, r"Received: 1 users who met all \d+ items .* the first of them user 1"),
         ({"item": None}, {"max_bad": 1.0}, "must hold at least one good row"),
         ({}, {"vectors": {"item": 1}}, "must be prepared without `vectors`"),
-        ({}, {"context": [kd.Count("n", of="item")]}, "without a Count"),
+        ({}, {"context": [kd.Count("n", of="item")]}, "must have the user among its keys `of`"),
     ],
 )
 def test_logs_of_behaviors_that_are_refused(tmp_path, changes, options, error):
@@ -311,7 +328,11 @@ def test_too_many_bad_rows_of_all_shards(tmp_path):
         ({"prior_history": {"hist": "old.csv"}}, "without `prior_history`. Add these rows"),
         ({"split": kd.data.ByUser()}, "since ByUser numbers all users"),
         ({"split": lambda *rows: 0}, "must be split by ByTime"),
-        ({"context": [kd.Count("n", of="item")]}, "without a Count, which counts the rows of all"),
+        ({"context": [kd.Count("n", of="item")]}, "must have the user among its keys `of`"),
+        (
+            {"context": [kd.Count("n", of="who", event="click", kind="rate")]},
+            "`base` of a rate of data in shards must be given",
+        ),
     ],
 )
 def test_what_needs_all_users_at_once_is_refused(tmp_path, options, error):
