@@ -28,7 +28,7 @@ from tests.sequences.random_logs import KINDS
 from tests.serving.version.two_versions import contents
 
 # A long run: `KERAS_DIN_KILLS=300 python -m pytest -m slow tests/sequences/test_kills.py -s`.
-KILLS = int(os.environ.get("KERAS_DIN_KILLS", "18"))
+KILLS = int(os.environ.get("KERAS_DIN_KILLS", "30"))
 SEED = int(os.environ.get("KERAS_DIN_SEED", "0"))
 
 
