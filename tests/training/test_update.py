@@ -140,19 +140,19 @@ def test_new_rows_start_from_the_mean_of_their_group(tmp_path, monkeypatch):
 
     columns = COLUMNS | {"target": ["item", "category"]}
     base = prepare_impressions(log(0), **columns)
-    options = {"model": "base", "options": {"hidden_units": (4,)}}
-    run = train(base, tmp_path / "run", epochs=1, batch_size=8, verbose=0, **options)
+    run = train(base, tmp_path / "run", model="lr", epochs=1, batch_size=8, verbose=0)
     data = base.append(log(1))
-    before = keras.ops.convert_to_numpy(run.model.get_layer("embedding_item").embeddings)
+    before = keras.ops.convert_to_numpy(run.model.get_layer("weight_item").embeddings)
     monkeypatch.setattr(kd.CTRModel, "fit", lambda *_, **__: None)
     after = update(copied(run, tmp_path, "copy"), data, new_rows="mean_of:category", verbose=0)
-    table = keras.ops.convert_to_numpy(after.model.get_layer("embedding_item").embeddings)
+    table = keras.ops.convert_to_numpy(after.model.get_layer("weight_item").embeddings)
     items = data.spec.features["item"].vocabulary
     old = len(run.spec.features["item"].vocabulary)
     assert len(items) > old
     for row, item in enumerate(items[old:], 2 + old):
         of_group = [2 + i for i, other in enumerate(items[:old]) if other % 2 == item % 2]
         np.testing.assert_allclose(table[row], before[of_group].mean(axis=0), rtol=1e-5)
+    assert table[2 + old : 2 + len(items)].all()  # Weights start at 0.
     for wrong in ("mean_of:no", "mean_of:item", "mean", None):
         with pytest.raises(ValueError, match=r"(group of an item|`new_rows`) must be .* Received"):
             update(run, data, new_rows=wrong)

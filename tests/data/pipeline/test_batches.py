@@ -359,7 +359,7 @@ def test_model_accepts_batches_of_empty_histories():
     ((x, _),) = data
     assert x["hist_item"].shape == (3, 0)
     model = build_din(a_spec(), attention_units=(3,), hidden_units=(4,))
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
     history = model.fit(data, epochs=2, verbose=0, shuffle=False)
     assert np.isfinite(history.history["loss"]).all()
     assert np.isfinite(model.predict(data, verbose=0)).all()
