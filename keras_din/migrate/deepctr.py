@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_din.checks import one_of
+from keras_din.checks import fraction, one_of
 from keras_din.embed import embed
 from keras_din.features import FeatureSpec
 from keras_din.head import ctr_model, label_heads
@@ -133,13 +133,18 @@ def from_deepctr(
     """
     columns = read_columns(feature_columns, history_feature_list)
     one_of("task", task, tuple(LABELS))
-    one_of("att_weight_normalization", att_weight_normalization, (True, False))
+    dropout = fraction("dnn_dropout", dnn_dropout)
     arrays = read_weights(weights)
     _check_shapes(columns, arrays)
     att_activation = _activation("att_activation", att_activation, arrays.attention)
     dnn_activation = _activation("dnn_activation", dnn_activation, arrays.top)
     spec = build_spec(columns, target, task, vocabularies)
-    convert = DeepCTRInputs.of_columns(columns, att_weight_normalization, target)
+    convert = DeepCTRInputs(
+        columns,
+        history_feature_list=history_feature_list,
+        att_weight_normalization=att_weight_normalization,
+        target=target,
+    )
 
     x = embed(spec, keras.initializers.RandomNormal(stddev=_STDDEV))
     (history,) = x.behaviors
@@ -158,7 +163,7 @@ def from_deepctr(
         x.target_mask,
         arrays.top.units,
         ["batch_normalization", dnn_activation] if arrays.top.normalizations else dnn_activation,
-        dnn_dropout,
+        dropout,
     )
     model = ctr_model(x.inputs, output, name="din")
     _set_tables(model, columns, arrays)

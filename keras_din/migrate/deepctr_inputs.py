@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from keras_din.checks import one_of
 from keras_din.features import NUM_RESERVED, PADDING_INDEX
 from keras_din.migrate.deepctr_columns import (
     Columns,
@@ -71,17 +72,11 @@ class DeepCTRInputs:
         att_weight_normalization: bool = False,
         target: Sequence[str] = (),
     ) -> None:
-        columns = read_columns(feature_columns, history_feature_list)
-        self._init(columns, att_weight_normalization, target)
-
-    @classmethod
-    def of_columns(cls, columns: Columns, att_weight_normalization: bool, target: Sequence):
-        """Creates the object from the result of `read_columns`."""
-        created = cls.__new__(cls)
-        created._init(columns, att_weight_normalization, target)
-        return created
-
-    def _init(self, columns, att_weight_normalization, target):
+        one_of("att_weight_normalization", att_weight_normalization, (True, False))
+        if isinstance(feature_columns, Columns):  # Of `from_deepctr`, which has read them.
+            columns = feature_columns
+        else:
+            columns = read_columns(feature_columns, history_feature_list)
         self._columns = columns
         self._has_softmax = att_weight_normalization
         self._target = target_columns(columns, target)
@@ -95,19 +90,20 @@ class DeepCTRInputs:
     def __call__(self, inputs: Mapping) -> dict[str, np.ndarray]:
         self._check_names(inputs)
         columns = self._columns
-        arrays = {name: np.asarray(value) for name, value in inputs.items()}
+        arrays = {name: _to_array(name, value) for name, value in inputs.items()}
         found = {}
         for column in columns.sparse:
             indices = self._indices(arrays, column, 1)[:, 0]
             indices += self._tables[column.table].offset
             found[column.name] = self._of_entity(column.name, indices)
-        for column in columns.pooled:
-            found[column.name] = self._of_entity(column.name, self._pooled(arrays, column))
-        for column in columns.dense:
-            numbers = _matrix(column.name, arrays[column.name], column.dimension)
-            numbers = _to_float32(column.name, numbers)
-            numbers = numbers[:, 0] if column.dimension == 1 else numbers
-            found[column.name] = self._of_entity(column.name, numbers)
+        for sequence in columns.pooled:
+            found[sequence.name] = self._of_entity(sequence.name, self._pooled(arrays, sequence))
+        for dense in columns.dense:
+            numbers = _to_float32(
+                dense.name, _matrix(dense.name, arrays[dense.name], dense.dimension)
+            )
+            numbers = numbers[:, 0] if dense.dimension == 1 else numbers
+            found[dense.name] = self._of_entity(dense.name, numbers)
         found |= self._histories(arrays)
         rows = {name: len(array) for name, array in found.items()}
         if len(set(rows.values())) > 1:
@@ -195,6 +191,16 @@ class DeepCTRInputs:
             for name, array in found.items():
                 array[empty, 0] = offsets[name]  # Of index 0 in DeepCTR.
         return {name: array.astype("int32") for name, array in found.items()}
+
+
+def _to_array(name: str, value) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:  # Of rows with different lengths.
+        raise ValueError(
+            f"{name!r} must be an array, with rows of one length that are padded with 0. "
+            f"Received: a {type(value).__name__} with rows of different lengths."
+        ) from None
 
 
 def _to_text(name: str, array: np.ndarray) -> np.ndarray:

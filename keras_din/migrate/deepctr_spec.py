@@ -1,6 +1,6 @@
 """The `FeatureSpec` of feature columns of DeepCTR."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from keras_din.features import (
     Bag,
@@ -105,6 +105,11 @@ def _table(name: str, table: TableInfo, vocabulary) -> Table:
         return Table(name, hash_buckets=table.hash_buckets, dtype=dtype, dim=dim)
     if vocabulary is None:
         return Table(name, size + table.offset, dim=dim)
+    if isinstance(vocabulary, str) or not isinstance(vocabulary, Iterable):
+        raise ValueError(
+            f"The vocabulary of {name!r} in `vocabularies` must be a list of raw values. "
+            f"Received: {vocabulary!r}."
+        )
     vocabulary = list(vocabulary)
     if len(vocabulary) > size:
         raise ValueError(

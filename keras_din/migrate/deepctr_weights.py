@@ -88,12 +88,13 @@ def read_weights(weights) -> DINWeights:
             tables[layer] = array
         else:
             others[name] = array
-    unit = _take_under(others, "local_activation_unit/")
+    owner = "local_activation_unit/"
+    unit = _take_under(others, owner)
     top = _take_under(others, "dnn/")
     found = DINWeights(
         tables,
         _stack("the attention", _take_under(unit, "dnn/")),
-        (_take(unit, "kernel"), _take(unit, "bias")),
+        (_take(unit, "kernel", owner), _take(unit, "bias", owner)),
         _stack("the network", top),
         (_take(others, "dense/kernel"), _take(others, "prediction_layer/global_bias")),
     )
@@ -193,10 +194,10 @@ def _to_array(name: str, value) -> np.ndarray:
     return array
 
 
-def _take(arrays: dict, name: str) -> np.ndarray:
+def _take(arrays: dict, name: str, owner: str = "") -> np.ndarray:
     if name not in arrays:
         raise ValueError(
-            f"`weights` must be those of the `DIN` of DeepCTR 0.9, with a weight {name!r}. "
+            f"`weights` must be those of the `DIN` of DeepCTR 0.9, with a weight '{owner}{name}'. "
             f"Received: {list(arrays)}."
         )
     return arrays.pop(name)

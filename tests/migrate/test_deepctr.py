@@ -117,6 +117,8 @@ def test_small_variances_and_moving_averages():
         ("dice", {"dnn_activation": "hard_sigmoid"}, "an activation with an equal form"),
         ("dice", {"task": "multiclass"}, "`task` must be one of 'binary', 'regression'"),
         ("dice", {"att_weight_normalization": "scaled"}, "must be one of True, False"),
+        ("dice", {"dnn_dropout": 2}, "`dnn_dropout` must be a number in"),
+        ("dice", {"vocabularies": {"cate_id": 5}}, "must be a list of raw values. Received: 5"),
         ("dice", {"target": ["colour"]}, "`target` must be a list of names of columns"),
         ("dice", {"target": "price"}, "`target` must be a list of names of columns"),
         ("dice", {"vocabularies": {"age": [1]}}, "`vocabularies` must be a dict"),

@@ -76,6 +76,7 @@ def test_softmax_of_an_empty_history_is_the_embedding_of_index_0():
         ({"item": ["a", "b"]}, "'item' must have integers"),
         ({"item": [[1, 2], [3, 4]]}, r"'item' must have the shape \(batch,\) or"),
         ({"hist_item": [[1, 2], [3, 4]]}, r"'hist_item' must have the shape \(batch, 3\)"),
+        ({"hist_item": [[1, 2, 0], [3]]}, "'hist_item' must be an array.*different lengths"),
         ({"hist_item": [[1, 2, 3]]}, "must have the same number of rows"),
         ({"item": [1]}, "must have the same number of rows"),
         ({"seen_length": [3, 1]}, "lengths from 0 to 2.*Received: 1 to 3"),

@@ -87,6 +87,8 @@ def test_each_layer_must_have_its_activation():
 
 
 def test_other_forms(tmp_path):
+    with pytest.raises(ValueError, match=r"with a weight 'local_activation_unit/kernel'"):
+        read_weights({})
     with pytest.raises(ValueError, match=r"a list of arrays alone could not be checked"):
         read_weights(list(WEIGHTS.values()))
     with pytest.raises(ValueError, match=r"must be a file of `numpy.savez`"):
