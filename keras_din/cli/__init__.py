@@ -162,7 +162,8 @@ def _run(options) -> int:
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        print("keras-din: interrupted", file=sys.stderr)
+        hint = ": --resume continues the run" if options.command == "train" else ""
+        print(f"keras-din: interrupted{hint}", file=sys.stderr)
         return 130
     except (ValueError, RuntimeError, OSError) as error:
         return _fail(error)

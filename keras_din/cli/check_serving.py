@@ -10,7 +10,6 @@ row shows it. The log is prepared data, or a file of rows that contain their his
   keras-din check-serving exported_models/din/1795599111 rows.parquet --run runs/din --rows 500
 """
 
-import dataclasses
 import os
 
 from keras_din.cli import rows_of_run, tables
@@ -92,6 +91,7 @@ def run(options) -> dict:
 
 def _content(skew, rows) -> dict:
     """The result for `--json`. `rows` are the numbers of the rows in the log."""
+    import dataclasses  # Imported here, so that the help of a command is fast.
 
     def plain(found: dict) -> dict:
         values = found | {"row": rows[found["row"]]}
@@ -238,6 +238,8 @@ def _rows_of_file(options, snapshots: list):
 
 def _without(spec, names: list):
     """Returns a spec without some features of context and target."""
+    import dataclasses
+
     kept = {
         word: tuple(f for f in getattr(spec, word) if f.name not in names)
         for word in ("context", "target")

@@ -37,7 +37,7 @@ def phase(name: str) -> Iterator[Callable[[str], None]]:
     streams = sys.stdout, sys.stderr
     with _own_stream(sys.stderr) as stream:
         line = _Line(stream, name)
-        sys.stdout, sys.stderr = (_Above(s, line) if is_terminal(s) else s for s in streams)
+        sys.stdout, sys.stderr = (_Above(each, line) for each in streams)
         _ACTIVE.append(line)
         try:
             with line:
@@ -111,10 +111,15 @@ class _Line:
 
 
 class _Above:
-    """A stream whose text is written above the line of a phase."""
+    """A stream whose text is written above the line of a phase.
+
+    If it is not a terminal, its text may be on the terminal soon all the same, as that of
+    `keras-din ... | tee file`. So the line is removed and written again later.
+    """
 
     def __init__(self, stream, line: _Line):
         self.stream, self.line = stream, line
+        self.is_terminal = is_terminal(stream)
 
     def write(self, text: str) -> int:
         if not text:
@@ -123,8 +128,11 @@ class _Above:
             self.line.clear()
             count = self.stream.write(text)
             self.stream.flush()
-            self.line.at_start = text.endswith("\n")
-            self.line.write()
+            if self.is_terminal:
+                self.line.at_start = text.endswith("\n")
+                self.line.write()
+            else:
+                self.line.written = time.monotonic()
         return count
 
     def __getattr__(self, name):

@@ -1,13 +1,9 @@
 """Hides the logs of TensorFlow in the process of a command; warnings are lines of the command."""
 
 import contextlib
-import importlib.abc
-import importlib.util
-import logging
 import os
 import re
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 
@@ -23,6 +19,8 @@ def quiet_logs() -> Iterator[None]:
     not hidden. The environment variable `TF_CPP_MIN_LOG_LEVEL` is set to 3, unless it is set: 0
     shows all lines.
     """
+    import logging  # Imported here, so that the help of a command is fast.
+
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     hidden = "IWEF"[: int(level)] if level.isdecimal() else ""
     logger, of_warnings = logging.getLogger("tensorflow"), warnings.formatwarning
@@ -42,8 +40,8 @@ def quiet_logs() -> Iterator[None]:
         logger.setLevel(of_logger)
 
 
-class _QuietTensorFlow(importlib.abc.MetaPathFinder):
-    """Hides lines that TensorFlow writes while it is imported.
+class _QuietTensorFlow:
+    """An entry of `sys.meta_path` that hides lines that TensorFlow writes while it is imported.
 
     TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` only after it has written some of them.
 
@@ -57,6 +55,8 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         if fullname != "tensorflow":
             return None
+        import importlib.util
+
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(fullname)
         if spec is not None and spec.loader is not None:
@@ -77,6 +77,8 @@ def _without_lines(hidden: str) -> Iterator[None]:
     Native code writes to the file descriptor, not to `sys.stderr`. If the import fails, all lines
     are written.
     """
+    import tempfile
+
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as kept:

@@ -475,9 +475,12 @@ def test_interrupted(monkeypatch, capsys):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(COMMANDS["demo"], "run", interrupt)
+    for name in ("demo", "train"):
+        monkeypatch.setattr(COMMANDS[name], "run", interrupt)
     assert main(["demo"]) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert capsys.readouterr().err == "keras-din: interrupted\n"
+    assert main(["train", "data", "run"]) == 130
+    assert capsys.readouterr().err == "keras-din: interrupted: --resume continues the run\n"
 
 
 def test_run_as_a_module():

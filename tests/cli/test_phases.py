@@ -73,6 +73,8 @@ def test_stdout_may_be_a_file(monkeypatch):
     monkeypatch.setattr(sys, "stdout", file)
     with phase("load"):
         print("a note")
+        # The text may be on the terminal too: `keras-din ... | tee file`.
+        assert terminal.getvalue().endswith("\r\033[K")
     assert file.getvalue() == "a note\n"
     assert "a note" not in terminal.getvalue()
 
