@@ -36,6 +36,7 @@ def dataset(
     first_epoch: int = 0,
     drop_remainder: bool = False,
     shard: tuple[int, int] = (0, 1),
+    pad_to_max_length: bool = False,
 ) -> tf.data.Dataset:
     """Creates batches for a model of `spec`.
 
@@ -70,6 +71,9 @@ def dataset(
             batch that are not a multiple of `count` are spread over the workers, so batches differ
             by at most one row, and a worker's part of a small last batch may be empty. With
             `batch_by`, the rows of a user are also cut where a part ends.
+        pad_to_max_length: Whether histories have the width `max_length`, and bags the width
+            `max_values`, in each batch. The JAX backend compiles a step for each width, so without
+            this, and `drop_remainder`, it compiles again and again. TensorFlow does not need it.
 
     Returns:
         A `tf.data.Dataset` of `(x, y)`. `x` is a dict by the spec's input names: context
@@ -128,7 +132,8 @@ def dataset(
     one_of("batch_by", batch_by, (None, "user"))
     firsts = slice(rows) if bounds is None else bounds[:rows]
     users = UserOrder(samples.group[firsts]) if batch_by else None
-    element = _element(spec, behaviors, samples, columns, bounds, batch_by is not None)
+    has_groups = batch_by is not None
+    element = _element(spec, behaviors, samples, columns, bounds, has_groups, pad_to_max_length)
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
 
     def bounds_of_part(start):
@@ -212,7 +217,7 @@ def _check_requests(spec, samples, columns, bounds) -> None:
         check_shared("`time`", samples.time, bounds)
 
 
-def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
+def _element(spec, behaviors, samples, columns, bounds, has_groups: bool, is_padded: bool):
     """Returns the function from the row numbers of a batch to its element."""
     read_group = _read(samples.group) if has_groups else None
     # The features of a sequence share the column of times, which is read once per batch.
@@ -226,7 +231,7 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
     for name, column in columns.items():
         feature = spec.inputs[name].feature
         if isinstance(column, Bags):
-            reads[name] = _read_bags(column, feature.max_values)
+            reads[name] = _read_bags(column, feature.max_values, is_padded)
         elif not feature.from_times:
             reads[name] = _read(column)
     read_labels = {label.output: _read(samples.labels[label.name]) for label in spec.labels}
@@ -253,13 +258,14 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
         start, end = (tf.gather(each, rows) for each in slices[sequence.name])
         return tf.ragged.range(tf.maximum(start, end - sequence.max_length), end)
 
-    def look_up(read, rows):
-        """Reads a column at rows, or at ragged rows with 0 as padding."""
+    def look_up(read, rows, width=None):
+        """Reads a column at rows, or at ragged rows with 0 as padding, `width` or the longest."""
         if isinstance(rows, tf.RaggedTensor):
-            return rows.with_values(read(rows.values)).to_tensor()
+            values = read(rows.values)
+            return rows.with_values(values).to_tensor(shape=[None, width, *values.shape[1:]])
         return read(rows)
 
-    def look_up_index(info, rows, first, behavior_times):
+    def look_up_index(info, rows, first, behavior_times, width):
         """Computes the indices of a feature from times, at `rows` of the samples `first`."""
         unit, sequence = info.feature.time_unit, info.sequence
 
@@ -270,7 +276,7 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
             at = read_time(places) if sequence is None else behavior_times[sequence.name]
             return graph_indices(info.feature, graph_in_units(at, unit), request)
 
-        return look_up(read, rows)
+        return look_up(read, rows, width)
 
     def element(rows):
         first, last = rows, rows + 1
@@ -281,14 +287,16 @@ def _element(spec, behaviors, samples, columns, bounds, has_groups: bool):
         behavior_times = {n: read(positions[n].values) for n, read in read_times.items()}
         x = {}
         for name, info in spec.inputs.items():
+            width = None
             if info.role == "behavior":
                 places = positions[info.sequence.name]
+                width = info.sequence.max_length if is_padded else None
             else:
                 places = first if info.role == "context" else candidate_rows
             if info.feature.from_times:
-                x[name] = look_up_index(info, places, first, behavior_times)
+                x[name] = look_up_index(info, places, first, behavior_times, width)
             else:
-                x[name] = look_up(reads[name], places)
+                x[name] = look_up(reads[name], places, width)
             if info.feature.is_numeric:
                 x[name] = _replace_missing(info.feature, tf.cast(x[name], tf.float32))
         if read_group:
@@ -339,15 +347,17 @@ def _read(column):
     return lambda rows: tf.gather(column, rows)
 
 
-def _read_bags(column: Bags, max_values: int):
+def _read_bags(column: Bags, max_values: int, is_padded: bool):
     """Returns the function from rows `(...)` to bags `(..., values)`, padded with 0."""
+    width = max_values if is_padded else None
     place, offsets, values = map(column_tensor, (column.place, column.offsets, column.values))
 
     def read(rows):
         bags = tf.gather(place, tf.reshape(rows, (-1,)))
         start, end = tf.gather(offsets, bags), tf.gather(offsets, bags + 1)
         positions = tf.ragged.range(start, tf.minimum(end, start + max_values))
-        found = positions.with_values(tf.gather(values, positions.values)).to_tensor()
+        found = positions.with_values(tf.gather(values, positions.values))
+        found = found.to_tensor(shape=[None, width])
         return tf.reshape(found, tf.concat([tf.shape(rows), tf.shape(found)[1:]], axis=0))
 
     return read

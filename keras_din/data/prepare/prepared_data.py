@@ -175,6 +175,7 @@ class PreparedData:
         first_epoch: int = 0,
         drop_remainder: bool = False,
         shard: tuple[int, int] = (0, 1),
+        pad_to_max_length: bool = False,
     ) -> "tf.data.Dataset":
         """Creates the `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
 
@@ -195,6 +196,7 @@ class PreparedData:
             first_epoch=first_epoch,
             drop_remainder=drop_remainder,
             shard=shard,
+            pad_to_max_length=pad_to_max_length,
         )
         result.negative_rate = self.negative_rate if part == "train" else 1.0
         return result

@@ -15,7 +15,8 @@ import tensorflow as tf
 from keras_din import build_base, build_din
 from keras_din.data import BehaviorLog, PreparedData, Samples, dataset
 from keras_din.data.store import arrays
-from keras_din.features import Categorical, FeatureSpec, Label, Numeric, Sequence
+from keras_din.data.store.bags import Bags
+from keras_din.features import Bag, Categorical, FeatureSpec, Label, Numeric, Sequence
 from tests.data.pipeline.shared import numpy_batches
 
 ITEM = Categorical("item", 50, dim=4)
@@ -298,6 +299,28 @@ def test_iterators_have_no_autotuner():
     data = dataset(a_spec(), behaviors, some_samples(behaviors, [0] * 7))
     assert data.options().autotune.enabled is False
     assert data.repeat().prefetch(1).options().autotune.enabled is False  # As users continue.
+
+
+def test_padding_to_max_length_changes_only_the_width():
+    tags = Bag("tags", vocabulary=["a", "b", "c", "d"], max_values=3, dim=2)
+    spec = FeatureSpec(
+        target=[ITEM, tags], sequences=[Sequence("hist", of=[ITEM, tags], max_length=4)]
+    )
+    bags = Bags([0, 1, 2, 3], [0, 2, 3, 7, 7], [2, 3, 4, 2, 3, 4, 5])
+    log = BehaviorLog([0, 2, 3], {"item": np.array([5, 6, 7]), "tags": bags[:3]})
+    columns = {"item": np.array([8, 9]), "tags": bags[[3, 0]]}
+    samples = Samples(columns, {"hist": ([0, 2], [2, 3])}, [1, 0], [0, 1])
+    short, long = (
+        next(iter(dataset(spec, {"hist": log}, samples, 2, pad_to_max_length=padded)))[0]
+        for padded in (False, True)
+    )
+    assert long["hist_item"].shape == (2, 4)
+    assert long["hist_tags"].shape == (2, 4, 3)
+    assert long["tags"].shape == (2, 1, 3)
+    for name, values in long.items():
+        cut = tuple(slice(size) for size in short[name].shape)
+        np.testing.assert_array_equal(values[cut], short[name])
+        assert np.count_nonzero(values) == np.count_nonzero(short[name])
 
 
 def test_drop_remainder():
