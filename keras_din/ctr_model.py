@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import functools
 import inspect
+import os
 import types
 import warnings
 from collections.abc import Callable
@@ -529,7 +530,25 @@ def _outputs_one_row_per_candidate(y, y_pred: dict, sample_weight) -> tuple:
 
 
 def check_batches(name: str, data) -> None:
-    """Refuses tables, prepared data and models, by a `ValueError` that names the remedy."""
+    """Refuses what is no batches by a `ValueError` that names the remedy.
+
+    These are tables, prepared data, models, names of parts or files, and dicts of lists.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        raise ValueError(
+            f'`{name}` must be batches of the model\'s inputs, such as `data.dataset("valid")` of '
+            "the data that `keras_din.data.prepare_impressions` makes from a log. "
+            f"Received: {data!r}."
+        )
+    if isinstance(data, dict):
+        for key, values in data.items():
+            if isinstance(values, (list, tuple)):
+                raise ValueError(
+                    f"`{name}` must have arrays or tensors: pass `numpy.array(...)`, with "
+                    "histories padded by 0 to one length. For rows with their histories as "
+                    "lists, pass `keras_din.data.rows_dataset(rows, spec)`. "
+                    f"Received: a {type(values).__name__} for {key!r}."
+                )
     if isinstance(data, keras.Model):
         raise ValueError(
             f"`{name}` must be batches of the model's inputs, such as "

@@ -532,6 +532,12 @@ def test_data_and_models_as_wrong_arguments():
         (lambda: kd.Evaluation(data), f"`dataset` {prepared}"),
         (lambda: kd.Evaluation(model), f"`dataset` {a_model}"),
         (lambda: model.evaluate(model), f"`x` {a_model}"),
+        (lambda: kd.Evaluation("valid"), "`dataset` must be batches of .*Received: 'valid'"),
+        (lambda: model.predict("log.csv"), "`x` must be batches of .*Received: 'log.csv'"),
+        (
+            lambda: model.predict({"item_id": [1, 2]}),
+            "`x` must have arrays or tensors: .*Received: a list for 'item_id'",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             call()
