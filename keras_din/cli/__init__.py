@@ -1,6 +1,7 @@
 """The command line `keras-din`: from a log to predictions."""
 
 import argparse
+import os
 import re
 import sys
 
@@ -27,6 +28,7 @@ from keras_din.cli import (
 )
 from keras_din.cli.quiet_logs import quiet_logs
 from keras_din.cli.terminal import drop_closed_streams, message
+from keras_din.run_files import RUN
 from keras_din.version import __version__
 
 COMMANDS = {
@@ -153,7 +155,7 @@ def _run(options) -> int:
     """Runs a parsed command and returns the exit code."""
     try:
         with quiet_logs():
-            if options.command not in _WITHOUT_RUN:
+            if options.command not in _WITHOUT_RUN or getattr(options, "resume", False):
                 _check_run(options.run)
             if options.json:
                 json_report.run_with_json(options.function, options)
@@ -162,7 +164,8 @@ def _run(options) -> int:
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        hint = ": --resume continues the run" if options.command == "train" else ""
+        is_begun = options.command == "train" and os.path.isfile(os.path.join(options.run, RUN))
+        hint = ": --resume continues the run" * is_begun
         print(f"keras-din: interrupted{hint}", file=sys.stderr)
         return 130
     except (ValueError, RuntimeError, OSError) as error:
@@ -197,5 +200,5 @@ def _parse(words: list) -> argparse.Namespace:
 
 def _check_run(folder: str) -> None:
     """Raises an error if a folder is not a run, before Keras and TensorFlow are imported."""
-    if not (local_path("folder", folder) / "run.json").is_file():
+    if not (local_path("folder", folder) / RUN).is_file():
         raise FileNotFoundError(f"`folder` must be the folder of a run. Received: {folder}.")

@@ -471,7 +471,7 @@ def test_help_has_examples(command, capsys):
     assert any(line.startswith(f"keras-din {command}") for line in lines)
 
 
-def test_interrupted(monkeypatch, capsys):
+def test_interrupted(monkeypatch, tmp_path, capsys):
     def interrupt(options):
         raise KeyboardInterrupt
 
@@ -479,7 +479,10 @@ def test_interrupted(monkeypatch, capsys):
         monkeypatch.setattr(COMMANDS[name], "run", interrupt)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "keras-din: interrupted\n"
-    assert main(["train", "data", "run"]) == 130
+    assert main(["train", "data", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "keras-din: interrupted\n"
+    (tmp_path / "run.json").touch()
+    assert main(["train", "data", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "keras-din: interrupted: --resume continues the run\n"
 
 
@@ -499,6 +502,7 @@ refused = [
     ["train"],
     ["train", "data", "run", "--model", "dinn"],
     ["train", "data", "run", "--option", "dropout"],
+    ["train", "data", "nothing", "--resume"],
     ["evaluate", "nothing"],
     ["export", "nothing", "there"],
     ["export", "nothing", "there", "--format", "onnx", "--keep", "3"],
@@ -528,7 +532,7 @@ def test_help_and_invalid_arguments_do_not_import_tensorflow(tmp_path):
     done = subprocess.run([sys.executable, script], env=environment, **words)
     assert done.returncode == 0, done.stderr[-2000:]
     codes = [int(line) for line in done.stderr.splitlines() if line.isdecimal()]
-    assert codes == [0] * (2 + len(COMMANDS)) + [2, 2] + [1] * 6
+    assert codes == [0] * (2 + len(COMMANDS)) + [2, 2] + [1] * 7
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "keras_din", "train", "--help"], **words
     )
