@@ -38,6 +38,7 @@ from rows import (
     shards,
     start,
     streamed,
+    table_shards,
     training,
     vocabulary,
 )
@@ -46,6 +47,7 @@ from rows import (
 ROWS = {
     "training": training,
     "vocabulary": vocabulary,
+    "table_shards": table_shards,
     "history": history,
     "inference": inference,
     "long": long,

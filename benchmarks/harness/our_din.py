@@ -57,19 +57,27 @@ def train(
     return _measure(steps, seconds, memory_before, per_call)
 
 
-def train_alternating(data: list, batch_size: int, seconds: float) -> dict:
+def train_alternating(
+    data: list, batch_size: int, seconds: float, shards: list | None = None
+) -> dict:
     """Measures a step on each of some data sets, one model each, in one process and in turn.
 
     The rows are taken in their order.
+
+    Args:
+        data: Folders of prepared data.
+        batch_size: Rows per batch.
+        seconds: About how long a run takes.
+        shards: Number of shards of the tables of each model. Defaults to 1.
 
     Returns:
         A dict with `steps`, seconds in the order of the data sets, and `versions`.
     """
     functions, per_call = [], steps_per_execution(batch_size)
-    for folder in data:
+    for folder, count in zip(data, shards or [1] * len(data), strict=True):
         prepared = kd.data.PreparedData.load(folder)
         batches = iter(prepared.dataset("train", batch_size).repeat())
-        model = build(prepared.spec, per_call)
+        model = build(prepared.spec.with_shards(count), per_call)
         model.make_train_function()
         functions.append(functools.partial(train_steps, model, batches))
     taken = alternating_seconds_per_step(functions, seconds)

@@ -202,7 +202,7 @@ def export(
         write_description(
             version.folder,
             model,
-            spec,
+            spec.with_shards(1),  # The version has each table as one variable.
             parity=parity,
             warmup=warmup,
             metrics=metrics,

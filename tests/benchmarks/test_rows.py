@@ -56,6 +56,17 @@ def test_training_compares_with_the_best_peer_and_the_roofline():
     assert lines["batch 32, share of the roofline"].goal == ""
 
 
+def test_shards_are_compared_with_one_variable():
+    from rows import table_shards
+
+    runner = KnownFigures([[0.010, 0.011, 0.012, 0.014]])
+    lines = {line.case: line for line in table_shards.lines(runner)}
+    assert lines["4 shards, ms per step"].ours == "12.0"
+    assert lines["step, 1 to 8 shards"].met is False  # 1.4 of at most 1.3.
+    (options,) = runner.received
+    assert (len(options["data"]), options["shards"]) == (4, (1, 2, 4, 8))
+
+
 def test_vocabulary_compares_the_largest_with_the_smallest():
     from rows import vocabulary
 

@@ -17,6 +17,7 @@ from tests.models.shared import randomized
 
 ITEM = kd.Categorical("item", vocabulary=["a", "b", "c", "d", "e"], dim=3)
 SPEC = kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])])
+SHARDED = SPEC.with_shards(3)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def test_versions_are_equal(models, tables, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_din.serving.saved_model.check_parity", lambda *given: {})
     paths = [tmp_path / str(number) for number in range(2)]
     one, several = (
-        kd.export(model, SPEC, path, tables=tables, raw=True)
-        for model, path in zip(models, paths, strict=True)
+        kd.export(model, spec, path, tables=tables, raw=True)
+        for model, spec, path in zip(models, (SPEC, SHARDED), paths, strict=True)
     )
     expected = variables_of(one)
     assert variables_of(several).keys() == expected.keys()
@@ -52,7 +53,9 @@ def test_versions_are_equal(models, tables, tmp_path, monkeypatch):
     raw = {name: tf.constant(values) for name, values in sample_rows(SPEC).raw.items()}
     ranks = [tf.saved_model.load(str(each)).signatures["rank"](**raw) for each in (one, several)]
     np.testing.assert_array_equal(ranks[0]["ctr"], ranks[1]["ctr"])
-    assert json.loads((several / "keras_din.json").read_text())["tables"]["dtype"] == tables
+    facts = [json.loads((each / "keras_din.json").read_text()) for each in (one, several)]
+    assert facts[0]["spec"] == facts[1]["spec"]
+    assert facts[1]["tables"]["dtype"] == tables
 
 
 def test_portable_graph_has_whole_tables(models):
