@@ -20,6 +20,7 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "command_line",
+    "link_code",
     "markdown_docstrings",
     "repository_pages",
 ]

@@ -26,7 +26,15 @@ def worker_of(strategy=None) -> tuple[int, int]:
 
 
 def is_chief() -> bool:
-    """Returns whether this process writes files: it is the worker 0, or the only one."""
+    """Returns whether this process writes files: it is the worker 0, or the only one.
+
+    Example:
+
+    ```python
+    if kd.distributed.is_chief():
+        print("This process writes the files.")
+    ```
+    """
     return worker_of()[0] == 0
 
 

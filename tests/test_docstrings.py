@@ -14,30 +14,30 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 import keras_din as kd
+from docs._extensions.public_names import PUBLIC_MODULES
 
-# Modules whose `__all__` is the public interface.
-PUBLIC_MODULES = [
-    "keras_din",
-    "keras_din.calibration",
-    "keras_din.data",
-    "keras_din.layers",
-    "keras_din.losses",
-    "keras_din.metrics",
-    "keras_din.migrate",
-    "keras_din.models",
-    "keras_din.optimizers",
-    "keras_din.plots",
-    "keras_din.serving",
-]
+# The examples of Spark need Java, see `tests/data/test_spark.py`.
+MODULES = [module for module in PUBLIC_MODULES if module != "keras_din.data.spark"]
 # Public names whose docstrings have no example yet. Only ever remove names.
 WITHOUT_EXAMPLE: set = set()
 # Examples that take seconds -> packages of extras that they need.
 SLOW = {
+    "distributed.fit": [],
     "export": [],
     "serving.apply_delta": [],
     "serving.make_delta": [],
     "serving.export_litert": ["ai_edge_litert"],
     "serving.export_onnx": ["tf2onnx", "onnxruntime"],
+    "training.Run": [],
+    "training.calibrate_run": ["sklearn"],
+    "training.check_resumed": [],
+    "training.load_run": [],
+    "training.read_arguments": [],
+    "training.read_days": [],
+    "training.remove_calibration": ["sklearn"],
+    "training.run_click_rates": [],
+    "training.train": [],
+    "training.update": [],
 }
 
 EXAMPLE = re.compile(r"^Examples?:\n(.*?)(?=^\w[\w ]*:\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -47,7 +47,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 def public_callables():
     """Returns public functions and classes by their shortest public path, without duplicates."""
     found = {}
-    for path in PUBLIC_MODULES:
+    for path in MODULES:
         module = importlib.import_module(path)
         for name in module.__all__:
             value = getattr(module, name)

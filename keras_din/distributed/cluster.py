@@ -17,6 +17,13 @@ class Cluster:
     Attributes:
         workers: `"HOST:PORT"` of each worker. The first is the chief, which writes files.
         index: The number of this worker, from 0.
+
+    Example:
+
+    ```python
+    cluster = kd.distributed.Cluster(("127.0.0.1:4000", "127.0.0.1:4001"), index=0)
+    cluster.tf_config()  # The value of TF_CONFIG of this worker
+    ```
     """
 
     workers: tuple

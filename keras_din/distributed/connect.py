@@ -64,7 +64,23 @@ def connect(
 
 
 def scope_of(strategy):
-    """Returns the scope of a strategy of several workers, else a context that changes nothing."""
+    """Returns the scope of a strategy of several workers, else a context that changes nothing.
+
+    Args:
+        strategy: The result of `connect`.
+
+    Returns:
+        A context manager, in which a model is built and compiled.
+
+    Example:
+
+    ```python
+    strategy = kd.distributed.connect()
+    with kd.distributed.scope_of(strategy):
+        spec = kd.FeatureSpec(target=[kd.Categorical("item_id", 10, dim=2)])
+        model = kd.build_lr(spec)
+    ```
+    """
     return strategy.scope() if worker_of(strategy)[1] > 1 else contextlib.nullcontext()
 
 

@@ -185,7 +185,18 @@ def _steps(dataset) -> int:
 
 @contextlib.contextmanager
 def lost_workers_reported():
-    """Context manager that turns the errors of TensorFlow about other workers into a clear one."""
+    """Context manager that turns the errors of TensorFlow about other workers into a clear one.
+
+    Raises:
+        ConnectionError: If another worker has ended or failed.
+
+    Example:
+
+    ```python
+    with kd.distributed.lost_workers_reported():
+        kd.distributed.is_chief()  # Here: a training loop of your own.
+    ```
+    """
     import tensorflow as tf
 
     lost = (

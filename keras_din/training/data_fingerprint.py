@@ -13,6 +13,21 @@ def fingerprint(data: "PreparedData") -> str:
     """Returns a checksum of the spec and rows of a `PreparedData`, without the values of bags.
 
     It does not depend on the shards of tables, which belong to the model.
+
+    Args:
+        data: A `PreparedData`.
+
+    Returns:
+        Eight hexadecimal digits.
+
+    Example:
+
+    ```python
+    from keras_din.training import fingerprint
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    fingerprint(data) == fingerprint(data)  # True
+    ```
     """
     code = zlib.crc32(data.spec.with_shards(1).to_json().encode())
     for part, samples in sorted(data.parts.items()):

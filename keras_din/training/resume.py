@@ -51,6 +51,23 @@ def check_resumed(folder: str | os.PathLike, given: dict) -> dict:
     Args:
         folder: The folder of the run.
         given: The given arguments of `train`. `epochs` and `shards` may differ.
+
+    Returns:
+        All arguments of the run, a dict.
+
+    Raises:
+        ValueError: If an argument differs.
+        FileNotFoundError: If the folder has no run.
+
+    Example:
+
+    ```python
+    from keras_din.training import check_resumed, train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/popularity", model="popularity", verbose=0)
+    check_resumed("runs/popularity", {"model": "popularity"})["batch_size"]
+    ```
     """
     run_arguments = read_run(local_path("folder", folder))["arguments"]
     for name, value in given.items():

@@ -29,6 +29,16 @@ class Run(NamedTuple):
         result: A dict, name of the part -> metrics of the best weights. It also has `best_step`,
             `prior_strength` for the model `"popularity"`, `days` after `update`, and `calibration`
             if the run is calibrated. The metrics are then those of the calibrated model.
+
+    Example:
+
+    ```python
+    from keras_din.training import Run, train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/popularity", model="popularity", verbose=0)
+    isinstance(run, Run), run.result["test"]["logloss"], run.model.name
+    ```
     """
 
     folder: pathlib.Path
@@ -55,6 +65,16 @@ def load_run(folder: str | os.PathLike, *, calibrated: bool = True) -> Run:
         FileNotFoundError: If the folder has no run, or the run has no model yet.
         ValueError: If keras_din 0.1 wrote the run, or the spec in the folder differs from the spec
             of the model.
+
+    Example:
+
+    ```python
+    from keras_din.training import load_run, train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/popularity", model="popularity", verbose=0)
+    load_run("runs/popularity").model.predict(data.dataset("test"), verbose=0)
+    ```
     """
     folder = local_path("folder", folder)
     read_run(folder)
@@ -97,8 +117,24 @@ def _load_run(folder: pathlib.Path, updates: tuple, calibration: dict | None) ->
 def read_days(folder: str | os.PathLike) -> list:
     """Reads the metrics of each day that a run has learned from by `update`.
 
+    Args:
+        folder: The folder of the run.
+
+    Returns:
+        A list with one dict per day, the oldest first. Empty before the first `update`.
+
     Raises:
         FileNotFoundError: If the folder has no run.
+
+    Example:
+
+    ```python
+    from keras_din.training import read_days, train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/popularity", model="popularity", verbose=0)
+    read_days("runs/popularity")  # []
+    ```
     """
     folder = local_path("folder", folder)
     read_run(folder)
@@ -108,15 +144,49 @@ def read_days(folder: str | os.PathLike) -> list:
 def read_arguments(folder: str | os.PathLike) -> dict:
     """Reads `run.json` of a run: its arguments, the folder of its data, and so on.
 
+    Args:
+        folder: The folder of the run.
+
+    Returns:
+        A dict. `"arguments"` are those of `train`.
+
     Raises:
         FileNotFoundError: If the folder has no run.
         ValueError: If keras_din 0.1 wrote the run.
+
+    Example:
+
+    ```python
+    from keras_din.training import read_arguments, train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/popularity", model="popularity", verbose=0)
+    read_arguments("runs/popularity")["arguments"]["model"]  # "popularity"
+    ```
     """
     return read_run(local_path("folder", folder))
 
 
 def run_click_rates(run: Run, raw: bool = False) -> ClickRates:
-    """Returns the `ClickRates` of a run: its positive weight and its negative rate."""
+    """Returns the `ClickRates` of a run: its positive weight and its negative rate.
+
+    Args:
+        run: The `Run`.
+        raw: Whether outputs stay those of the model, instead of click rates of the log.
+
+    Returns:
+        A `ClickRates`. Its `model(run.model)` is a model whose outputs are click rates of the log.
+
+    Example:
+
+    ```python
+    from keras_din.training import run_click_rates, train
+
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    run = train(data, "runs/popularity", model="popularity", verbose=0)
+    run_click_rates(run).model(run.model).predict(data.dataset("test"), verbose=0)
+    ```
+    """
     content = read_arguments(run.folder)
     return click_rates(
         run.model,

@@ -73,7 +73,7 @@ def calibrate_run(
 
     data = kd.data.synthetic_log(100, 16, interests=2, categories=4, held_out=4, dim=2)
     run = train(data, "runs/lr", model="lr", epochs=1, verbose=0)
-    run = calibrate_run(run, data, "platt")
+    run = calibrate_run(run, data, "isotonic")
     run.result["calibration"]["outputs"]["ctr"]["after"]["ece"]
     ```
     """
@@ -133,8 +133,8 @@ def remove_calibration(run: "Run | str | os.PathLike") -> dict | None:
     from keras_din.training import calibrate_run, remove_calibration, train
 
     data = kd.data.synthetic_log(100, 16, interests=2, categories=4, held_out=4, dim=2)
-    run = train(data, "runs/lr", model="lr", epochs=1, verbose=0, calibrate="platt")
-    remove_calibration(run)["method"]  # "platt"
+    run = train(data, "runs/lr", model="lr", epochs=1, verbose=0, calibrate="isotonic")
+    remove_calibration(run)["method"]  # "isotonic"
     ```
     """
     folder = local_path("run", run.folder if isinstance(run, Run) else run)
