@@ -1,7 +1,8 @@
-"""The examples in the docstrings of public names run."""
+"""Public names: their examples run, and they are in the reference of the site."""
 
 import importlib
 import inspect
+import pathlib
 import re
 import textwrap
 
@@ -14,7 +15,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 import keras_din as kd
-from docs._extensions.public_names import PUBLIC_MODULES
+from docs._extensions.public_names import PUBLIC_MODULES, public_names
 
 # The examples of Spark need Java, see `tests/data/test_spark.py`.
 MODULES = [module for module in PUBLIC_MODULES if module != "keras_din.data.spark"]
@@ -74,6 +75,14 @@ def close_figures():
 def test_every_public_name_has_an_example_or_is_listed():
     lacking = {name for name, value in CALLABLES.items() if not examples(value)}
     assert lacking == WITHOUT_EXAMPLE
+
+
+def test_every_public_name_is_in_the_reference_of_the_site_once():
+    pages = (pathlib.Path(__file__).parent.parent / "docs" / "reference").glob("*.md")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in sorted(pages))
+    listed = re.findall(r"^   ~(keras_din\.[\w.]+)$", text, re.MULTILINE)
+    # A new public name needs a line in a list of `docs/reference/*.md`.
+    assert sorted(listed) == sorted(public_names())
 
 
 @pytest.mark.parametrize(

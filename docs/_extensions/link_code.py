@@ -1,7 +1,7 @@
 """Code of a page that is a public name, or a call of one, links to its page in the reference.
 
-`kd.build_din`, `build_din` and `kd.Bag("genres", pooling="mean")` do. Names without `kd.` must have a
-capital or an underscore, so that a word such as `evaluate` is no link.
+`kd.build_din`, `build_din` and `kd.Bag("genres", pooling="mean")` do. Names without `kd.` must have
+a capital or an underscore, so that a word such as `evaluate` is no link.
 """
 
 import re
