@@ -1,4 +1,6 @@
-"""Replicas of a `tf.distribute` strategy: sums over them, and the copies of a variable."""
+"""Replicas of a `tf.distribute` strategy: sums over them, and where variables lie."""
+
+import contextlib
 
 import keras
 
@@ -6,6 +8,7 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 __all__ = [
+    "beside",
     "copy_on_replica",
     "mean_over_replicas",
     "number_of_replicas",
@@ -86,3 +89,18 @@ def copy_on_replica(variable):
     except ValueError:  # Outside of a step and of an update.
         return variable
     return next(copy for copy in copies if copy.handle is handle)
+
+
+def beside(variable):
+    """Returns a context in which new variables lie on the parameter server of a variable.
+
+    Without parameter servers the context changes nothing.
+
+    Args:
+        variable: A Keras variable.
+    """
+    if keras.backend.backend() == "tensorflow":
+        strategy = tf.distribute.get_strategy()
+        if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+            return strategy.extended.colocate_vars_with(variable.value)
+    return contextlib.nullcontext()

@@ -68,6 +68,7 @@ SLOW = (
     "tests/data/prepare/test_bag_weights.py::test_every_form*[[]parquet]",
     "tests/data/prepare/test_bag_weights.py::test_rows_with_histories[[]True]",
     "tests/data/prepare/test_counts.py::test_appended_days*[[]False]",
+    "tests/data/pipeline/test_remote_batches.py::test_batches_from_row*[[]b*",
     "tests/data/prepare/test_days_folder.py::test_a_second_append_waits*",
     "tests/data/prepare/test_days_folder.py::test_an_append_that_is_killed*",
     "tests/data/prepare/test_history_features.py::test_what_comes_later*",

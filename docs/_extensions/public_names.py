@@ -11,6 +11,7 @@ PUBLIC_MODULES = (
     "keras_din.data",
     "keras_din.data.spark",
     "keras_din.distributed",
+    "keras_din.distributed.experimental",
     "keras_din.layers",
     "keras_din.losses",
     "keras_din.metrics",

@@ -99,12 +99,12 @@ def read_cluster(
     return Cluster(workers, int(index))
 
 
-def split_address(address) -> tuple[str, int]:
-    """Returns the host and the port of `"HOST:PORT"`."""
+def split_address(address, name: str = "workers") -> tuple[str, int]:
+    """Returns the host and the port of `"HOST:PORT"`, one of the argument `name`."""
     host, _, port = str(address).rpartition(":")
     if not host or host.split() != [host] or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ValueError(
-            '`workers` must be "HOST:PORT" each, with a port from 1 to 65535. '
+            f'`{name}` must be "HOST:PORT" each, with a port from 1 to 65535. '
             f"Received: {address!r}."
         )
     return host.strip("[]"), int(port)
@@ -131,7 +131,7 @@ def _of_environment(text: str) -> tuple:
         raise ValueError(f"{required}, with at least one worker. Received: {text!r}.")
     if kind not in ("worker", "chief") or set(jobs) - {"worker", "chief"}:
         raise ValueError(
-            f"{required}. Other tasks, such as those of parameter servers, are not supported. "
+            f"{required}. For parameter servers see `keras_din.distributed.experimental`. "
             f"Received: {text!r}."
         )
     if not _is_integer(index) or not 0 <= index < len(jobs.get(kind, ())):

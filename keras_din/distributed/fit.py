@@ -92,7 +92,7 @@ def fit(
             f"CUDA_VISIBLE_DEVICES. Received: {strategy.num_replicas_in_sync} devices of {count} "
             "workers."
         )
-    _check_model(model, strategy)
+    check_model(model, strategy)
     dataset = dataset_fn((index, count))
     for spec in specs_of(dataset):
         check_fingerprint(model, spec, "`dataset_fn`")
@@ -113,7 +113,7 @@ def fit(
     return model.history
 
 
-def _check_model(model, strategy) -> None:
+def check_model(model, strategy) -> None:
     """Raises a `ValueError` if a model cannot be trained by all workers together."""
     if not model.compiled:
         raise ValueError(

@@ -14,7 +14,7 @@ import time
 from keras_din.distributed.cluster import Cluster, split_address
 from keras_din.version import __version__
 
-__all__ = ["Peers", "meet", "versions"]
+__all__ = ["Peers", "listen", "meet", "versions"]
 
 _LONGEST = 65536  # Bytes of a message.
 
@@ -82,15 +82,24 @@ def meet(cluster: Cluster, of_worker: dict, timeout: float) -> Peers:
     """
     hello = {"workers": list(cluster.workers), "index": cluster.index, "of_worker": of_worker}
     deadline = time.monotonic() + timeout
-    with _listen(cluster) as listener:
+    with listen(cluster.address, f"Worker {cluster.index}", len(cluster.workers)) as listener:
         if cluster.index:
             return _join(cluster, hello, deadline, timeout)
         return _gather(cluster, hello, listener, deadline, timeout)
 
 
-def _listen(cluster: Cluster):
-    """Returns a socket on the port of this worker, which TensorFlow will use next."""
-    host, port = cluster.address
+def listen(address: tuple[str, int], process: str, backlog: int = 1):
+    """Returns a socket on the port of this process, which TensorFlow will use next.
+
+    Args:
+        address: Host and port.
+        process: The name of this process, for the error.
+        backlog: Number of connections that may wait.
+
+    Raises:
+        OSError: If the port is in use, or cannot be used.
+    """
+    host, port = address
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -100,11 +109,11 @@ def _listen(cluster: Cluster):
             if error.errno != errno.EADDRNOTAVAIL and not isinstance(error, socket.gaierror):
                 raise
             listener.bind(("", port))  # The name is that of a proxy, as in Kubernetes.
-        listener.listen(len(cluster.workers))
+        listener.listen(backlog)
     except OSError as error:
         listener.close()
         raise OSError(
-            f"Worker {cluster.index} must be able to listen on the port {port} of {host}: choose "
+            f"{process} must be able to listen on the port {port} of {host}: choose "
             f"another port, or end the process that uses it. Received: {error.strerror}."
         ) from error
     return listener

@@ -107,7 +107,8 @@ class MiniBatchAware(RowSparse):
         given = self._given_feature_counts or {}
         _check_tables(given, [variable for variable in variables if is_table(variable)])
         self._feature_counts = [
-            self.add_variable(
+            self.add_variable_beside(
+                variable,
                 shape=variable.shape[:1],
                 initializer=_initializer(given.get(variable.feature), variable),
                 dtype="float32",

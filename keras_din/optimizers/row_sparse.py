@@ -5,7 +5,7 @@ import contextvars
 import keras
 from keras import ops
 
-from keras_din.replicas import number_of_replicas
+from keras_din.replicas import beside, number_of_replicas
 from keras_din.row_shards import row_shards
 
 if keras.backend.backend() == "tensorflow":
@@ -123,6 +123,11 @@ class RowSparse:
             dense = [v for v in variables if not is_table(v)]
         if dense:
             super()._apply_weight_decay(dense)
+
+    def add_variable_beside(self, reference, **arguments):
+        """Adds a variable, of any shape, which lies on the parameter server of another one."""
+        with beside(reference):
+            return self.add_variable(**arguments)
 
     def decay_touched(self, gradient, variable, learning_rate):
         """Applies weight decay to a table with a dense gradient.

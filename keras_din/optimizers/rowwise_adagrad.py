@@ -52,7 +52,8 @@ class RowwiseAdagrad(MiniBatchAware, keras.optimizers.Adagrad):
         keras.optimizers.Optimizer.build(self, variables)
         initializer = keras.initializers.Constant(self.initial_accumulator_value)
         self._accumulators = [
-            self.add_variable(
+            self.add_variable_beside(
+                variable,
                 shape=variable.shape[:1] if is_table(variable) else variable.shape,
                 initializer=initializer,
                 dtype=variable.dtype,

@@ -3,18 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import positive_integer
+from keras_din.data.pipeline.plan import plan_batches
 from keras_din.data.pipeline.tensors import column_tensor
-from keras_din.data.pipeline.user_order import UserOrder, index_type, shuffled
+from keras_din.data.pipeline.user_order import index_type
 from keras_din.data.store.arrays import first_where
 from keras_din.data.store.bags import Bags
-from keras_din.data.store.consistency import (
-    check_samples,
-    check_shared,
-    count_missing,
-    missing_labels,
-    request_starts,
-)
+from keras_din.data.store.consistency import count_missing, missing_labels
 from keras_din.data.store.samples import Samples
 from keras_din.dataset_facts import GROUP, record_in_graph
 from keras_din.features import TIME, FeatureSpec, Vector
@@ -118,22 +113,12 @@ def dataset(
     seed = positive_integer("seed", seed, minimum=0)
     first_epoch = positive_integer("first_epoch", first_epoch, minimum=0)
     index, count = _checked_shard(shard, batch_size)
-    columns = check_samples(spec, behaviors, samples)
-    bounds = request_starts(samples) if by_request else None
-    rows = len(samples) if bounds is None else len(bounds) - 1
-    batches = rows // batch_size if drop_remainder else -(-rows // batch_size)
-    if not batches:
-        raise ValueError(
-            f"`samples` must fill at least one batch. Received: {rows} rows with "
-            f"batch_size={batch_size}, drop_remainder={drop_remainder}."
-        )
-    if by_request:
-        _check_requests(spec, samples, columns, bounds)
-    one_of("batch_by", batch_by, (None, "user"))
-    firsts = slice(rows) if bounds is None else bounds[:rows]
-    users = UserOrder(samples.group[firsts]) if batch_by else None
+    plan = plan_batches(spec, behaviors, samples, batch_size, by_request, batch_by, drop_remainder)
+    rows, batches, firsts, users = plan.rows, plan.batches, plan.firsts, plan.users
     has_groups = batch_by is not None
-    element = _element(spec, behaviors, samples, columns, bounds, has_groups, pad_to_max_length)
+    element = batch_element(
+        spec, behaviors, samples, plan.columns, plan.bounds, has_groups, pad_to_max_length
+    )
     starts = tf.data.Dataset.range(0, batches * batch_size, batch_size)
 
     def bounds_of_part(start):
@@ -146,7 +131,7 @@ def dataset(
         def orders():
             nonlocal first_epoch
             epoch, first_epoch = first_epoch, first_epoch + 1
-            yield shuffled(rows, seed, epoch) if users is None else users.epoch(seed, epoch)
+            yield plan.order(seed, epoch)
 
         order = tf.data.Dataset.from_generator(
             orders, output_signature=tf.TensorSpec((rows,), index_type(rows))
@@ -168,7 +153,7 @@ def dataset(
     options.autotune.enabled = False
     result = result.with_options(options)
     result.spec, result.groups = spec, None
-    result.values_missing = count_missing(spec, columns)
+    result.values_missing = count_missing(spec, plan.columns)
     if not shuffle:
         groups = samples.group[firsts]
         if users is not None and users.rows is not None:
@@ -205,47 +190,57 @@ def _part(groups, batch_size: int, index: int, count: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _check_requests(spec, samples, columns, bounds) -> None:
-    for name, info in spec.inputs.items():
-        if info.role == "context":
-            check_shared(f"context {name!r}", columns[name], bounds)
-    for name, (start, end) in samples.history.items():
-        check_shared(f"the start of {name!r}", start, bounds)
-        check_shared(f"the end of {name!r}", end, bounds)
-    check_shared("`group`", samples.group, bounds)
-    if TIME in spec.time_inputs:
-        check_shared("`time`", samples.time, bounds)
+def batch_element(
+    spec,
+    behaviors,
+    samples,
+    columns,
+    bounds,
+    has_groups: bool,
+    is_padded: bool = False,
+    to_tensor=column_tensor,
+):
+    """Returns the function from the row numbers of a batch to its element.
 
-
-def _element(spec, behaviors, samples, columns, bounds, has_groups: bool, is_padded: bool):
-    """Returns the function from the row numbers of a batch to its element."""
-    read_group = _read(samples.group) if has_groups else None
+    Args:
+        spec: The features.
+        behaviors: Sequence name -> `BehaviorLog`.
+        samples: The `Samples`.
+        columns: The columns of `check_samples`.
+        bounds: The first row of each request, or `None` if a row is no request.
+        has_groups: Whether `x` has the group of each row.
+        is_padded: Whether histories and bags have their largest width.
+        to_tensor: Function from a column to its tensor. It is called for each column, always in the
+            same order.
+    """
+    read_of = lambda column: _read_column(column, to_tensor)  # noqa: E731
+    read_group = read_of(samples.group) if has_groups else None
     # The features of a sequence share the column of times, which is read once per batch.
     read_times = {
-        sequence.name: _read(behaviors[sequence.name].time)
+        sequence.name: read_of(behaviors[sequence.name].time)
         for sequence in spec.sequences
         if any(feature.from_times for feature in sequence.features)
     }
-    read_time = _read(samples.time) if TIME in spec.time_inputs else None
+    read_time = read_of(samples.time) if TIME in spec.time_inputs else None
     reads = {}
     for name, column in columns.items():
         feature = spec.inputs[name].feature
         if isinstance(column, Bags):
-            reads[name] = _read_bags(column, feature.max_values, is_padded)
+            reads[name] = _read_bags(column, feature.max_values, is_padded, to_tensor)
         elif not feature.from_times:
-            reads[name] = _read(column)
-    read_labels = {label.output: _read(samples.labels[label.name]) for label in spec.labels}
-    read_weight = None if samples.weight is None else _read(samples.weight)
+            reads[name] = read_of(column)
+    read_labels = {label.output: read_of(samples.labels[label.name]) for label in spec.labels}
+    read_weight = None if samples.weight is None else read_of(samples.weight)
     has_missing = bool(missing_labels(spec, samples))
     slices = {
-        sequence.name: [column_tensor(each) for each in samples.history[sequence.name]]
+        sequence.name: [to_tensor(each) for each in samples.history[sequence.name]]
         for sequence in spec.sequences
     }
     if bounds is not None:
         size = bounds[1]
         unequal = lambda part: bounds[1:][part] - bounds[:-1][part] != size  # noqa: E731
         equal = first_where(len(bounds) - 1, unequal) is None
-        bounds = column_tensor(bounds)
+        bounds = to_tensor(bounds)
 
     def candidates(first, last):
         if bounds is None:
@@ -341,16 +336,16 @@ def _replace_missing(feature, numbers):
     return tf.where(is_known, numbers, feature.fill_value)
 
 
-def _read(column):
+def _read_column(column, to_tensor):
     """Returns the function from rows to the values of a column."""
-    column = column_tensor(column)
+    column = to_tensor(column)
     return lambda rows: tf.gather(column, rows)
 
 
-def _read_bags(column: Bags, max_values: int, is_padded: bool):
+def _read_bags(column: Bags, max_values: int, is_padded: bool, to_tensor):
     """Returns the function from rows `(...)` to bags `(..., values)`, padded with 0."""
     width = max_values if is_padded else None
-    place, offsets, values = map(column_tensor, (column.place, column.offsets, column.values))
+    place, offsets, values = map(to_tensor, (column.place, column.offsets, column.values))
 
     def read(rows):
         bags = tf.gather(place, tf.reshape(rows, (-1,)))

@@ -21,6 +21,7 @@ from keras_din.checks import (
     rate,
 )
 from keras_din.data.pipeline import batches as pipeline
+from keras_din.data.pipeline.remote_batches import RemoteBatches
 from keras_din.data.prepare.append import append_log
 from keras_din.data.prepare.count_snapshots import snapshots_of
 from keras_din.data.prepare.counts import load_past, save_past
@@ -200,6 +201,36 @@ class PreparedData:
         )
         result.negative_rate = self.negative_rate if part == "train" else 1.0
         return result
+
+    def remote_batches(
+        self,
+        part: str,
+        batch_size: int = 1024,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        by_request: bool = False,
+        batch_by: str | None = None,
+        drop_remainder: bool = False,
+    ) -> RemoteBatches:
+        """Creates the batches of `dataset` for `keras_din.distributed.experimental.fit_on_servers`.
+
+        All arguments are those of `keras_din.data.dataset`. Workers open the files of loaded data
+        themselves, so they must see them at the same paths. Other data is sent to each worker once.
+        """
+        one_of("part", part, tuple(self.parts))
+        return RemoteBatches(
+            self.spec,
+            self.behaviors,
+            self.parts[part],
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            by_request=by_request,
+            batch_by=batch_by,
+            drop_remainder=drop_remainder,
+            negative_rate=self.negative_rate if part == "train" else 1.0,
+        )
 
     def feature_counts(self, part: str = "train") -> dict:
         """Counts how often each index occurs in a part, for the optimizers' `feature_counts`.
