@@ -112,6 +112,35 @@ def write_header(
 _BOUNDS = {"time_from": min, "time_to": max}
 
 
+def read_header(folder: pathlib.Path) -> dict:
+    """Reads the header of all shards.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+        ValueError: If it is cut off, or has a format of a newer version.
+    """
+    file = folder / HEADER
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"`folder` must have a {HEADER}, which `finish_shards` writes when all shards are "
+            f"complete. Received: {folder} without it."
+        )
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+        found = header["format"], header["version"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{HEADER} must be complete. Received: {file}, which is not. Call `finish_shards`, "
+            "which writes it anew."
+        ) from error
+    if found[0] != _FORMAT:
+        raise ValueError(
+            f"The shards must have the format {_FORMAT}. Received: {folder} of format {found[0]}, "
+            f"written by keras_din {found[1]}. Read them with this version, or prepare them again."
+        )
+    return header
+
+
 def shard_paths(folder: pathlib.Path) -> list:
     """Returns the folders of all shards in their order, or raises an error."""
     found = find_shards(folder)
@@ -141,9 +170,9 @@ def read_shard_header(path: pathlib.Path) -> dict:
     """Reads the header of a shard, or raises a `ValueError` if it is not complete."""
     try:
         header = json.loads((path / SHARD_HEADER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError) as error:
+        place = header["index"], header["shards"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise _incomplete(path, f"no complete {SHARD_HEADER}") from error
-    place = header["index"], header["shards"]
     if shard_path(path.parent, *place).name != path.name:
         raise ValueError(
             "The folder of a shard must have the name of the shard. "

@@ -1,7 +1,6 @@
 """Loads the shards of one worker as prepared data."""
 
 import dataclasses
-import json
 import os
 from typing import Any
 
@@ -9,7 +8,7 @@ from keras_din.checks import local_path, one_of, positive_integer
 from keras_din.data.prepare.joined_days import join_days
 from keras_din.data.prepare.prepared_data import HEADER as PREPARED_HEADER
 from keras_din.data.prepare.prepared_data import PreparedData
-from keras_din.data.sharded.finish_shards import HEADER, load_shard, read_shard_header
+from keras_din.data.sharded.finish_shards import HEADER, load_shard, read_header, read_shard_header
 from keras_din.data.sharded.shard_names import shard_path
 from keras_din.features import FeatureSpec
 
@@ -62,7 +61,7 @@ def load_shards(
             f"Received: index={index}, count={count}."
         )
     is_one = not (folder / HEADER).is_file() and (folder / PREPARED_HEADER).is_file()
-    header: dict[str, Any] = {"shards": 1} if is_one else _read_header(folder)
+    header: dict[str, Any] = {"shards": 1} if is_one else read_header(folder)
     shards = header["shards"]
     if count > shards:
         remedy = "Prepare more shards, at least 16 per worker, or use fewer workers"
@@ -113,16 +112,6 @@ def _shards_of(worker: int, count: int, shards: int, choice: str) -> list:
     if choice == "strided":
         return list(range(worker, shards, count))
     return list(range(worker * shards // count, (worker + 1) * shards // count))
-
-
-def _read_header(folder) -> dict:
-    file = folder / HEADER
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"`folder` must have a {HEADER}, which `finish_shards` writes when all shards are "
-            f"complete. Received: {folder} without it."
-        )
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _with_report(data: PreparedData, shards: list, smallest: dict) -> PreparedData:

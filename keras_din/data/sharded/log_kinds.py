@@ -1,5 +1,6 @@
 """The two kinds of logs in shards: impressions with labels, and behaviors without."""
 
+import dataclasses
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,8 +38,23 @@ KINDS = {"impressions": ImpressionArguments, "interactions": InteractionArgument
 
 
 def arguments_of(kind: str, options: dict) -> Arguments:
-    """Returns the arguments of `prepare_impressions` or `prepare_interactions`."""
-    return KINDS[one_of("kind", kind, tuple(KINDS))](**options)
+    """Returns the arguments of `prepare_impressions` or `prepare_interactions`.
+
+    Raises:
+        TypeError: If an option is none of the arguments, or a required one is missing.
+    """
+    of_kind = KINDS[one_of("kind", kind, tuple(KINDS))]
+    fields = {field.name: field for field in dataclasses.fields(of_kind)}
+    unknown = [name for name in options if name not in fields]
+    required = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
+    missing = [name for name in required if name not in options]
+    if unknown or missing:
+        received = f"unknown arguments {unknown}" if unknown else f"none for {missing}"
+        raise TypeError(
+            f"Options must be arguments of `prepare_{kind}`: {', '.join(required)}, and optionally "
+            f"{', '.join(name for name in fields if name not in required)}. Received: {received}."
+        )
+    return of_kind(**options)
 
 
 def kind_of(arguments: Arguments) -> str:

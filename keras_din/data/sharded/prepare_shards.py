@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from keras_din.atomic_write import atomic_folder
-from keras_din.checks import one_of, positive_integer
+from keras_din.checks import one_of
 from keras_din.data.prepare.day import save_bad_rows
 from keras_din.data.prepare.items_of_log import columns_of_items
 from keras_din.data.prepare.joins import column_names
@@ -32,7 +32,7 @@ from keras_din.data.sharded.log_kinds import Arguments, arguments_of, columns_of
 from keras_din.data.sharded.prepare_shard import BAD_ROWS, write_shard
 from keras_din.data.sharded.rows_in_duckdb import MEMORY_LIMIT, RowsInDuckDB, opener_of_duckdb
 from keras_din.data.sharded.rows_of_shards import RowsOfShards
-from keras_din.data.sharded.shard_names import shard_path
+from keras_din.data.sharded.shard_names import number_of_shards, shard_path
 from keras_din.data.sharded.shard_plan import check_options
 from keras_din.data.sharded.whole_tables import read_tables
 
@@ -104,7 +104,7 @@ def prepare_shards(
     data = kd.data.load_shards("shards", index=0, count=1)
     ```
     """
-    shards = positive_integer("shards", shards)
+    shards = number_of_shards(shards)
     check_options(options)
     arguments = arguments_of(kind, options)
     open_rows = _engine(engine, memory_limit)

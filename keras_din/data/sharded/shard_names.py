@@ -11,12 +11,21 @@ from keras_din.checks import local_path, positive_integer
 from keras_din.data.reading.columns import whole_as_integers
 from keras_din.data.reading.raw_values import raw_values
 
+_MOST = 99_999  # Names have five digits.
 _NAME = re.compile(r"shard-(\d{5})-of-(\d{5})")
+
+
+def number_of_shards(shards) -> int:
+    """Returns `shards` as an `int`, or raises a `ValueError`."""
+    shards = positive_integer("shards", shards)
+    if shards > _MOST:
+        raise ValueError(f"`shards` must be at most {_MOST}. Received: shards={shards}.")
+    return shards
 
 
 def shard_path(folder, index: int, shards: int) -> pathlib.Path:
     """Returns the folder of a shard, `folder/shard-00017-of-00064`."""
-    shards = positive_integer("shards", shards)
+    shards = number_of_shards(shards)
     index = positive_integer("index", index, minimum=0)
     if index >= shards:
         raise ValueError(

@@ -81,6 +81,7 @@ def shorten(folder):
 
 DAMAGES = {
     "a header": lambda folder: (folder / "shard.json").unlink(),
+    "another header": lambda folder: (folder / "shard.json").write_text("{}"),
     "half a header": lambda folder: (folder / "shard.json").write_text('{"index": 1'),
     "a file": lambda folder: (folder / "prepared.json").unlink(),
     "half a file": cut,

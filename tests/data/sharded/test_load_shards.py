@@ -88,6 +88,20 @@ def test_shards_that_changed_since_the_header(folder, tmp_path):
         kd.data.load_shards(copy)
 
 
+def test_a_header_that_is_not_complete_or_newer(folder, tmp_path):
+    text = (folder / "sharded.json").read_text()
+    newer = text.replace('"format": 1', '"format": 9')
+    errors = {text[:50]: "must be complete. Received: .*Call `finish_shards`"}
+    errors |= {
+        "[]": "must be complete",
+        newer: "of format 9, written by .*Read them with",
+    }
+    for content, error in errors.items():
+        (tmp_path / "sharded.json").write_text(content)
+        with pytest.raises(ValueError, match=error):
+            kd.data.load_shards(tmp_path)
+
+
 def test_a_worker_without_rows(tmp_path):
     log = random_log(4, users=2)
     kd.data.prepare_shards(log, tmp_path / "data", 30, **COLUMNS)

@@ -451,3 +451,14 @@ def test_the_first_of_two_preparations_is_not_written_over(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == [tmp_path / "data"]
     one = kd.data.prepare_impressions(random_log(25), **options)
     assert_equal(tmp_path / "data", one, json.loads((tmp_path / "data/sharded.json").read_text()))
+
+
+def test_unknown_and_missing_options(tmp_path):
+    log = random_log(0)
+    with pytest.raises(TypeError, match=r"of `prepare_impressions`: user, .*\['colour'\]"):
+        kd.data.prepare_shards(log, tmp_path / "a", 2, **COLUMNS, colour=1)
+    with pytest.raises(TypeError, match=r"prepare_interactions`: user, target, .*\['target'\]"):
+        kd.data.prepare_shards(log, tmp_path / "a", 2, kind="interactions", user="who", time="at")
+    with pytest.raises(ValueError, match="`shards` must be at most 99999"):
+        kd.data.prepare_shards(log, tmp_path / "a", 100_000, **COLUMNS)
+    assert not list(tmp_path.iterdir())
