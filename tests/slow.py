@@ -89,6 +89,8 @@ SLOW = (
     "tests/data/sharded/test_load_shards.py::test_workers_have_all*[[][13]-strided]",
     "tests/data/sharded/test_load_shards.py::test_workers_have_all*[[][27]-contiguous]",
     "tests/data/sharded/test_prepare_shards.py::test_shards_equal_one_machine[[][13]-*",
+    "tests/data/sharded/test_prepare_shards.py::test_tables_of_items_and_users*[[]impressions-40*",
+    "tests/data/sharded/test_prepare_shards.py::test_tables_of_items_and_users*[[]interactions-43*",
     "tests/data/store/test_feature_counts.py::test_counts_match_the_batches*",
     "tests/data/test_spark.py::*_spark*",
     "tests/distributed/test_commands.py*",

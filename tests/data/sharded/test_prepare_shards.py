@@ -81,8 +81,6 @@ def compare_behaviors(tmp_path, seed, shards, split, is_rich):
     [
         (30, 3, "last", True),
         (31, 6, "default", False),
-        (32, 4, "time", True),
-        (33, 5, "leave one out", True),
     ],
 )
 def test_shards_of_behaviors_equal_one_machine(tmp_path, seed, shards, split, is_rich):
