@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import sys
 
 FOLDER = pathlib.Path(__file__).parent
@@ -9,6 +10,9 @@ sys.path[:0] = [str(FOLDER / "_extensions"), str(FOLDER.parent)]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_din  # noqa: E402
+
+# Each build makes the pages of all public names; a page of a name that was removed has no place.
+shutil.rmtree(FOLDER / "reference" / "generated", ignore_errors=True)
 
 project = "keras_din"
 copyright = "the authors of keras_din, Apache License 2.0"

@@ -46,6 +46,10 @@ def test_texts_are_compared(text, printed, expected):
     assert same(text, printed) == expected
 
 
+def test_readme_is_short():
+    assert len(TEXTS["README.md"].split()) <= 700
+
+
 def test_ci_runs_the_commands():
     run = (ROOT / ".ci" / "run").read_text()
     readme = TEXTS["README.md"]
