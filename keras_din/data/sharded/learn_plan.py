@@ -110,6 +110,8 @@ def learn_plan(
         _check_good_rows(len(rows))
         items = join_items(rows, time, trained, known, part_of_log)
         part_of_log = dataclasses.replace(part_of_log, items=items)
+        if known.items is not None:  # Shards take the features of items from the catalog.
+            known = dataclasses.replace(known, items=known.items.without_rows())
     values = count_values(known, part_of_log)
     check_found(known, values)
     opened = columns_of(given)

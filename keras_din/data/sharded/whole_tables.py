@@ -27,6 +27,10 @@ class WholeTable(Table):
         rows = pd.util.hash_pandas_object(plain, index=False).to_numpy(np.uint64)
         return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()[:16]
 
+    def without_rows(self) -> "WholeTable":
+        """Returns a table with the same columns."""
+        return WholeTable(self.frame.iloc[:0], self.bad)
+
     def __repr__(self):
         return f"WholeTable({len(self.frame)} rows, {list(self.frame.columns)}, {self.checksum})"
 
