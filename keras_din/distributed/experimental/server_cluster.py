@@ -25,6 +25,15 @@ class ServerCluster:
         servers: `"HOST:PORT"` of each parameter server, which keeps variables.
         task: `"chief"` for the coordinator, `"worker"` or `"ps"`.
         index: The number of the worker or server, from 0.
+
+    Example:
+
+    ```python
+    cluster = kd.distributed.experimental.ServerCluster(
+        "127.0.0.1:4000", ("127.0.0.1:4001",), ("127.0.0.1:4002",), task="ps", index=0
+    )
+    cluster.address  # ("127.0.0.1", 4002)
+    ```
     """
 
     coordinator: str
