@@ -43,9 +43,10 @@ def grow(
     is a new model, compiled alike, and the given model does not change.
 
     The tables are the layers `keras_din.layers.Embedding` whose `feature` is a table or feature of
-    the spec. Other layers do not change. The weights of the crosses of `wide_deep` are shared by
-    hashing, so the row of a new value that replaces a removed one has the crosses of the latter.
-    New values have the vectors that `new_spec` contains, see `keras_din.Vector`.
+    the spec. They keep their shards, see `keras_din.with_shards`. Other layers do not change. The
+    weights of the crosses of `wide_deep` are shared by hashing, so the row of a new value that
+    replaces a removed one has the crosses of the latter. New values have the vectors that
+    `new_spec` contains, see `keras_din.Vector`.
     With mini-batch aware regularization, a new row has a count of 1: pass the counts of the new
     samples to `add_feature_counts` of the optimizer.
 

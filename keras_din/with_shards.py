@@ -23,8 +23,9 @@ def with_shards(model: keras.Model, shards: int | Mapping[str, int]) -> keras.Mo
     joins all tables.
 
     Both models are in memory until the given one is dropped. For a table that is too large for
-    that, build the model with the other number of shards and call its `load_weights`: it loads the
-    weights of any number, one shard after another, but not the optimizer's state.
+    that, build the model with the other number of shards and call its `load_weights` before it is
+    compiled: it loads the weights of any number, one shard after another, but not the optimizer's
+    state.
 
     Args:
         model: A functional model, compiled or not. It does not change.

@@ -49,8 +49,9 @@ class Embedding(keras.layers.Layer):
     `keras_din.optimizers` are those of one variable. (Optimizers of Keras with `clipnorm` clip each
     variable alone.) Random initial values differ from those of one variable with the same seed,
     because each shard is drawn alone; `keras_din.with_shards` splits a table without a change.
-    Weights of a layer with another number of shards can be loaded. On JAX and PyTorch every lookup
-    reads a row of each shard, and the gradients are dense, as for one variable.
+    Weights of a layer with another number of shards can be loaded, see `keras_din.with_shards`. On
+    JAX and PyTorch every lookup reads a row of each shard, and the gradients are dense, as for one
+    variable.
 
     Args:
         vocabulary_size: Number of rows of the table, including those of padding and
