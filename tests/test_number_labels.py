@@ -196,7 +196,7 @@ BOTH = (kd.Label("click"), WATCH)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    options = {"options": {"hidden_units": [8]}, "epochs": 3, "batch_size": 16, "verbose": 0}
+    options = {"options": {"hidden_units": [8]}, "epochs": 6, "batch_size": 50, "verbose": 0}
     options |= {"learning_rate": 0.1, "positive_weight": 2.0, "monitor": "watch_mae"}
     return train(planted(BOTH), folder, model="base", **options)
 
