@@ -14,7 +14,7 @@ from tests.specs import ZOO
 
 OWN_PROCESS = "lr"  # Its export is checked in a new process, as for users.
 # These are exported with all kinds of features. What encodes them does not depend on the model.
-WITH_ALL_KINDS = ("din", "lr", "popularity")
+WITH_ALL_KINDS = ("din", "lr", "multi_task", "popularity")
 
 
 class Exports(dict):
