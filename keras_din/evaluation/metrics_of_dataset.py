@@ -11,7 +11,7 @@ from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
 from keras_din.evaluation.predictions import collect
 from keras_din.evaluation.traces import trace_model
 from keras_din.features import DEFAULT_OUTPUT
-from keras_din.metrics import metrics_and_groups, number_metrics, recalibrate
+from keras_din.metrics import Metrics, metrics_and_groups, number_metrics, recalibrate
 from keras_din.metrics.arguments import check_groups
 from keras_din.outputs import by_output, prefixed_metrics
 
@@ -45,9 +45,9 @@ def evaluate(
         raw: Whether to evaluate the outputs of the model without a conversion.
 
     Returns:
-        The dict of `keras_din.metrics.all_metrics`. Without groups it has no `gauc`. For a model
-        with several outputs the names have the name of the output as prefix: `ctr_gauc`,
-        `cvr_gauc`. For an output that is a number it is the dict of
+        The dict of `keras_din.metrics.all_metrics`, as `keras_din.metrics.Metrics`. Without groups
+        it has no `gauc`. For a model with several outputs the names have the name of the output as
+        prefix: `ctr_gauc`, `cvr_gauc`. For an output that is a number it is the dict of
         `keras_din.metrics.number_metrics`. Rows without the label of an output are left out of its
         metrics.
 
@@ -76,7 +76,8 @@ def evaluate_at(
     results = evaluate_outputs(
         trace_model(model, dataset), dataset, groups_or_own(dataset, groups), rates
     )
-    return prefixed_metrics({output: metrics for output, (metrics, _) in results.items()})
+    metrics = {output: metrics for output, (metrics, _) in results.items()}
+    return Metrics(prefixed_metrics(metrics))
 
 
 def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:

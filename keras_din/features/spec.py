@@ -3,7 +3,9 @@
 import dataclasses
 import json
 from collections.abc import Sequence as SequenceOf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from keras_din.checks import positive_integer
 from keras_din.features.bag_weights import check_weight_names
@@ -20,6 +22,7 @@ from keras_din.features.time_feature import TIME, TimeFeature, Timestamp
 from keras_din.features.values import Values
 from keras_din.features.vector import Vector
 from keras_din.features.vector_table import VectorTable
+from keras_din.html_table import html_table
 
 
 class InputInfo(NamedTuple):
@@ -440,6 +443,65 @@ class FeatureSpec:
             target=without_snapshots(self.target),
         )
 
+    def encode(self, name: str, values: Any) -> np.ndarray:
+        """Returns the indices of raw values, as prepared data and the inputs of a model have them.
+
+        Args:
+            name: Name of an input or feature with a vocabulary or indices, such as `"item_id"` or
+                `"hist_item_id"`.
+            values: Raw values of any shape. Unknown ones have the index 1, out-of-vocabulary.
+
+        Returns:
+            int32 of the shape of `values`.
+
+        Raises:
+            ValueError: If `name` has no vocabulary and no indices.
+
+        Example:
+
+        ```python
+        spec = kd.FeatureSpec(target=[kd.Categorical("item", vocabulary=["tea", "pot"], dim=4)])
+        spec.encode("item", ["pot", "cup"])  # [3, 1]
+        ```
+        """
+        return self._values_of(name).encode(values)
+
+    def decode(self, name: str, indices: Any) -> np.ndarray:
+        """Returns the raw values of indices, for instance to label a plot.
+
+        Args:
+            name: Name of an input or feature with a vocabulary or indices.
+            indices: Integers of any shape.
+
+        Returns:
+            An array of the shape of `indices`. Padding is the empty string, or 0 or a negative
+            number; an index of no known value is a value that the vocabulary does not have, such as
+            `"unknown"`.
+
+        Raises:
+            ValueError: If `name` has no vocabulary and no indices, or an index is out of range.
+
+        Example:
+
+        ```python
+        spec = kd.FeatureSpec(target=[kd.Categorical("item", vocabulary=["tea", "pot"], dim=4)])
+        spec.decode("item", [[3, 0]])  # [["pot", ""]]
+        ```
+        """
+        return self._values_of(name).decode(indices)
+
+    def _values_of(self, name: str) -> Values:
+        feature = self.inputs[name].feature if name in self.inputs else self.features.get(name)
+        if not isinstance(feature, EmbeddedFeature):
+            known = [
+                n for n, info in self.inputs.items() if isinstance(info.feature, EmbeddedFeature)
+            ]
+            raise ValueError(
+                f"`name` must be an input or feature with a table of values, one of {known}. "
+                f"Received: {name!r}."
+            )
+        return feature.values
+
     def to_json(self) -> str:
         """Returns the spec as JSON text, with the vocabularies."""
         return json.dumps(spec_to_dict(self), indent=1, ensure_ascii=False)
@@ -470,6 +532,19 @@ class FeatureSpec:
         if self.labels != DEFAULT_LABELS:
             lines.append(f"    labels={list(self.labels)!r},")
         return "\n".join([*lines, ")"])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (role, f.name, repr(f)) for role in ("context", "target") for f in getattr(self, role)
+        ]
+        rows += [("sequence", sequence.name, repr(sequence)) for sequence in self.sequences]
+        rows += [
+            (f"behaviors of {sequence.name}", feature.name, repr(feature))
+            for sequence in self.sequences
+            for feature in sequence.side_features
+        ]
+        rows += [("label", label.name, repr(label)) for label in self.labels]
+        return html_table("FeatureSpec", ("place", "name", "declaration"), rows)
 
 
 def _places(roles: SequenceOf[str]) -> str:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from keras_din.checks import positive_integer
 from keras_din.features.names import first_duplicate
 from keras_din.features.plain_values import plain_value, read_lines
@@ -47,6 +49,43 @@ class Values:
     def hashes_padding(self) -> bool:
         return False
 
+    def encode(self, values: Any) -> np.ndarray:
+        """Returns the index of each raw value, int32 of the shape of `values`.
+
+        Raises:
+            ValueError: If raw values are hashed, which only `keras_din.data` and models do.
+        """
+        raise ValueError(
+            "`encode` must have a vocabulary or indices. To hash values, prepare a log with "
+            f"`keras_din.data`. Received: {self}."
+        )
+
+    def decode(self, indices: Any) -> np.ndarray:
+        """Returns the raw value of each index, an array of the shape of `indices`.
+
+        Index 0 is decoded to `padding_value`, and an index of no known value to `missing_value`.
+
+        Raises:
+            ValueError: If raw values are hashed, since a bucket has many values, or if an index is
+                not from 0 to `size - 1`.
+        """
+        raise ValueError(
+            "`decode` must have a vocabulary or indices: a bucket has many values. "
+            f"Received: {self}."
+        )
+
+    def _checked(self, indices: Any) -> np.ndarray:
+        """Returns integer indices, or raises a `ValueError`."""
+        array = np.asarray(indices)
+        if array.size and array.dtype.kind not in "iu":
+            raise ValueError(f"Indices must be integers. Received: dtype {array.dtype}.")
+        wrong = (array < 0) | (array >= self.size)
+        if wrong.any():
+            raise ValueError(
+                f"Indices must be from 0 to {self.size - 1}. Received: {array[wrong].flat[0]}."
+            )
+        return array.astype("int64")
+
     def to_dict(self) -> dict:
         """Returns the keyword arguments of `make_values` as a dict of JSON values."""
         raise NotImplementedError
@@ -82,6 +121,12 @@ class Indices(Values):
                 f"Received: vocabulary_size={size}."
             )
         object.__setattr__(self, "size", size)
+
+    def encode(self, values: Any) -> np.ndarray:
+        return self._checked(values).astype("int32")
+
+    def decode(self, indices: Any) -> np.ndarray:
+        return self._checked(indices)
 
     def to_dict(self) -> dict:
         return {"vocabulary_size": self.size}
@@ -200,6 +245,23 @@ class Vocabulary(Values):
         else:
             candidates = itertools.count(self.padding_value - 1, -1)
         return next(value for value in candidates if value not in self.entries)
+
+    @functools.cached_property
+    def _index_of(self) -> dict:
+        indices, values = self.known
+        return dict(zip(values, indices, strict=True)) | {self.padding_value: 0}
+
+    def encode(self, values: Any) -> np.ndarray:
+        raw = np.asarray(values, dtype=object)
+        found = [self._index_of.get(value, OOV_INDEX) for value in raw.flat]
+        return np.array(found, "int32").reshape(raw.shape)
+
+    def decode(self, indices: Any) -> np.ndarray:
+        raw = np.full(self.size, self.missing_value, dtype=object)
+        raw[0] = self.padding_value
+        known, values = self.known
+        raw[np.asarray(known)] = values
+        return raw[self._checked(indices)]
 
     def to_dict(self) -> dict:
         capacity = {} if self.capacity is None else {"capacity": self.capacity}

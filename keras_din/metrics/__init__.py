@@ -16,6 +16,7 @@ from keras_din.metrics.grouped_ranking import (
     group_auc,
     mean_and_error,
 )
+from keras_din.metrics.metrics_dict import Metrics
 from keras_din.metrics.numbers import (
     mean_absolute_error,
     number_calibration,
@@ -29,6 +30,7 @@ __all__ = [
     "CalibrationBins",
     "CalibrationTable",
     "GroupAUC",
+    "Metrics",
     "all_metrics",
     "auc",
     "calibration",

@@ -9,6 +9,7 @@ import keras
 from keras_din.checks import local_path
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.features import FeatureSpec
+from keras_din.html_table import html_table
 from keras_din.spec_fingerprint import check_fingerprint
 from keras_din.training.run_folder import (
     RESULT,
@@ -45,6 +46,13 @@ class Run(NamedTuple):
     model: keras.Model
     spec: FeatureSpec
     result: dict
+
+    def _repr_html_(self) -> str:
+        parts = [part for part in ("valid", "test") if part in self.result]
+        names = dict.fromkeys(name for part in parts for name in self.result[part])
+        rows = [(name, *(self.result[part].get(name, "") for part in parts)) for name in names]
+        title = f"Run of {self.model.name} in {self.folder}"
+        return html_table(title, ("metric", *parts), rows)
 
     @property
     def days(self) -> list:

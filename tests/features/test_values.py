@@ -2,14 +2,18 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from keras_din.features import (
     MISSING_INT64,
     Bag,
     Categorical,
+    FeatureSpec,
     HashBuckets,
     Indices,
+    Numeric,
+    Sequence,
     Table,
     Vocabulary,
 )
@@ -82,3 +86,46 @@ def test_table_takes_the_short_form_or_values():
         Table("a b", 5)
     with pytest.raises(ValueError, match="Table 't' must be given exactly one of"):
         Table("t")
+
+
+@pytest.mark.parametrize(
+    "values, raw, indices",
+    [
+        (Vocabulary(["tea", "pot"]), [["pot", "tea"], ["", "cup"]], [[3, 2], [0, 1]]),
+        (Vocabulary([0, 7]), [[7, 0], [-1, 5]], [[3, 2], [0, 1]]),
+        (Vocabulary([None, "a"], capacity=4), ["a", "b"], [3, 1]),
+        (Indices(5), [[4, 0]], [[4, 0]]),
+    ],
+)
+def test_encode_and_decode(values, raw, indices):
+    encoded = values.encode(raw)
+    assert encoded.dtype == "int32"
+    np.testing.assert_array_equal(encoded, indices)
+    decoded = values.decode(indices)
+    is_known = np.not_equal(indices, 1)
+    np.testing.assert_array_equal(decoded[is_known], np.array(raw, object)[is_known])
+    assert set(decoded[~is_known]) <= {values.missing_value}
+    np.testing.assert_array_equal(values.encode(decoded), indices)
+
+
+def test_spec_encodes_and_decodes_inputs():
+    item = Categorical("item", vocabulary=["tea", "pot"], dim=2)
+    hashed = Categorical("word", hash_buckets=3, dim=2)
+    spec = FeatureSpec(
+        context=[Numeric("age"), hashed], target=[item], sequences=[Sequence("hist", of=[item])]
+    )
+    np.testing.assert_array_equal(spec.encode("hist_item", [["pot", ""]]), [[3, 0]])
+    np.testing.assert_array_equal(spec.decode("item", [3, 0]), ["pot", ""])
+    for call, message in (
+        (
+            lambda: spec.decode("age", [1]),
+            r"one of \['word', 'item', 'hist_item'\]. Received: 'age'",
+        ),
+        (lambda: spec.encode("word", ["a"]), "Received: hash_buckets=3"),
+        (lambda: spec.decode("word", [2]), "a bucket has many values"),
+        (lambda: spec.decode("item", [4]), "from 0 to 3. Received: 4"),
+        (lambda: spec.decode("item", [-1]), "from 0 to 3. Received: -1"),
+        (lambda: spec.decode("item", [1.5]), "must be integers. Received: dtype float64"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

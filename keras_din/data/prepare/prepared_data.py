@@ -57,6 +57,7 @@ from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
+from keras_din.html_table import html_table
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -728,6 +729,16 @@ class PreparedData:
         parts = ", ".join(f"{part}: {len(samples):,}" for part, samples in self.parts.items())
         logs = ", ".join(f"{name}: {len(log):,}" for name, log in self.behaviors.items())
         return f"PreparedData(rows of {{{parts}}}, events of {{{logs}}}{days})"
+
+    def _repr_html_(self) -> str:
+        of_parts = self.report.get("parts", {})
+        rows = []
+        for part, samples in self.parts.items():
+            clicks = of_parts.get(part, {}).get("clicks")
+            rate = "" if clicks is None else clicks / max(len(samples), 1)
+            rows.append((part, len(samples), "" if clicks is None else clicks, rate))
+        parts = html_table("PreparedData", ("part", "rows", "clicks", "click rate"), rows)
+        return f"{parts}\n{self.spec._repr_html_()}"
 
 
 def append_to_folder(
