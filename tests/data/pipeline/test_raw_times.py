@@ -86,11 +86,11 @@ def test_rows_of_a_request_share_the_time():
 
 
 def test_times_of_a_sequence_are_read_once_per_batch(monkeypatch):
-    read, columns = batches._read, []
+    read, columns = batches._read_column, []
 
-    def counted(column):
-        return lambda rows: columns.append(column) or read(column)(rows)
+    def counted(column, to_tensor):
+        return lambda rows: columns.append(column) or read(column, to_tensor)(rows)
 
-    monkeypatch.setattr(batches, "_read", counted)
+    monkeypatch.setattr(batches, "_read_column", counted)
     dataset(SPEC, {"hist": LOG}, SAMPLES)
     assert sum(column is LOG.time for column in columns) == 1  # For AGO and WEEKDAY.
