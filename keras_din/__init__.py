@@ -60,7 +60,7 @@ if not _is_command():
 
 if TYPE_CHECKING:
     from keras_din import calibration, data, distributed, migrate, plots
-    from keras_din.evaluation import Evaluation, evaluate
+    from keras_din.evaluation import Evaluation, evaluate, feature_importance
     from keras_din.serving import export
 
 # Modules that need pandas or TensorFlow are imported when they are first used, so that layers and
@@ -72,6 +72,7 @@ _LAZY: dict[str, Any] = {
     "distributed": None,
     "evaluate": "keras_din.evaluation",
     "export": "keras_din.serving",
+    "feature_importance": "keras_din.evaluation",
     "migrate": None,
     "plots": None,
 }
@@ -139,6 +140,7 @@ __all__ = [
     "distributed",
     "evaluate",
     "export",
+    "feature_importance",
     "grow",
     "layers",
     "losses",

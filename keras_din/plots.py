@@ -1,4 +1,4 @@
-"""Plots of attention weights, learning curves, calibration and GAUC by history length.
+"""Plots of attention weights, learning curves, calibration, and GAUC by history length or feature.
 
 They require matplotlib: `python -m pip install 'keras_din[plots]'`. Each function takes arrays,
 draws into `ax` or into a new figure, and returns the Axes.
@@ -16,6 +16,7 @@ __all__ = [
     "attention_weights",
     "calibration",
     "days",
+    "feature_importance",
     "gauc_by_history_length",
     "learning_curve",
 ]
@@ -358,6 +359,66 @@ def days(updates: list, prefix: str = "") -> list:
             ax.legend()
     first.xaxis.get_major_locator().set_params(integer=True)
     return list(axes.ravel())
+
+
+def feature_importance(table: pd.DataFrame, ax=None):
+    """Draws the importance of each feature as a horizontal bar, with its standard error.
+
+    An error bar is one standard error to both sides: the larger one of that over the repeats and
+    that over users. There is none where both are NaN.
+
+    Args:
+        table: The result of `keras_din.feature_importance`, or some rows of it, such as
+            `table.head(20)`. They are drawn in this order, the first at the top.
+        ax: The Axes to draw into, or `None` for a new figure.
+
+    Returns:
+        The `matplotlib.axes.Axes`.
+
+    Raises:
+        ValueError: If the table lacks a column, or has no rows.
+
+    Example:
+
+    ```python
+    import pandas as pd
+
+    table = pd.DataFrame({"feature": ["item_id", "hist"], "importance": [0.04, 0.01]})
+    table["standard_error"] = [0.002, 0.001]
+    table["standard_error_of_users"] = [0.003, 0.002]
+    kd.plots.feature_importance(table)
+    ```
+    """
+    columns = ["feature", "importance", "standard_error", "standard_error_of_users"]
+    lacking = [name for name in columns if name not in table]
+    if lacking or not len(table):
+        raise ValueError(
+            f"`table` must have the columns {columns} and at least one row. "
+            f"Received: {len(table)} rows with {list(table)}."
+        )
+    ax = _axes(ax, (6.4, min(1.3 + 0.3 * len(table), 14)))
+    places = np.arange(len(table))
+    error = np.fmax(table["standard_error"], table["standard_error_of_users"]).to_numpy("float64")
+    ax.barh(places, table["importance"], height=0.7, color=_COLORS[0])
+    has_error = np.isfinite(error)
+    bars = {"fmt": "none", "ecolor": _COLORS[-1], "elinewidth": 1.2, "capsize": 3}
+    ax.errorbar(table["importance"][has_error], places[has_error], xerr=error[has_error], **bars)
+    ax.axvline(0, color=_GREY, linewidth=1)
+    ax.set_yticks(places, [str(name) for name in table["feature"]])
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(_importance_label(table.attrs))
+    return _without_frame(ax)
+
+
+def _importance_label(attrs: dict) -> str:
+    """Returns the label of the axis, with what `keras_din.feature_importance` knows."""
+    if "metric" not in attrs:
+        return "importance"
+    metric = attrs["metric"]
+    name = _LABELS[metric].replace(" of validation", "")
+    change = "rise" if metric in _LESS_IS_BETTER else "drop"
+    return f"{change} of {name} without the feature, from {attrs['baseline']:.4f}"
 
 
 def gauc_by_history_length(y_true, y_pred, groups, lengths, edges=None, ax=None):

@@ -256,6 +256,37 @@ def test_calibration_invalid_arguments():
         plots.calibration([], [])
 
 
+def importances():
+    table = pd.DataFrame({"feature": ["item", "hist", "age"], "importance": [0.4, 0.1, -0.05]})
+    table["standard_error"] = [0.02, 0.01, np.nan]
+    return table.assign(standard_error_of_users=[0.01, 0.03, np.nan])
+
+
+def test_feature_importance_draws_the_larger_error():
+    ax = plots.feature_importance(importances())
+    assert ticks(ax.yaxis) == ["item", "hist", "age"]
+    assert [bar.get_width() for bar in ax.patches] == [0.4, 0.1, -0.05]
+    assert ax.yaxis_inverted()  # The first one is at the top.
+    (segments,) = [collection.get_segments() for collection in ax.collections]
+    np.testing.assert_allclose(segments[0], [[0.38, 0], [0.42, 0]])
+    np.testing.assert_allclose(segments[1], [[0.07, 1], [0.13, 1]])
+    assert len(segments) == 2  # There is no error bar for NaN.
+    assert ax.get_xlabel() == "importance"
+    for metric, label in (
+        ("gauc", "drop of GAUC without the feature, from 0.6100"),
+        ("rmse", "rise of root mean squared error without the feature, from 0.6100"),
+    ):
+        table = importances()
+        table.attrs = {"metric": metric, "output": "ctr", "baseline": 0.61}
+        assert plots.feature_importance(table.head(2), ax=ax).get_xlabel() == label
+
+
+def test_feature_importance_invalid_tables():
+    for table in (importances().head(0), importances().drop(columns="feature")):
+        with pytest.raises(ValueError, match=r"`table` must have the columns .* at least one row"):
+            plots.feature_importance(table)
+
+
 # Two users with 1 behavior, one user with 2 to 3, and one user (dot) with only one class.
 LABELS = np.array([1, 0, 1, 0, 0, 1, 0, 1])
 PREDICTIONS = np.array([0.9, 0.1, 0.2, 0.7, 0.1, 0.9, 0.1, 0.5])

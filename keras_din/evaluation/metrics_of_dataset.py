@@ -15,7 +15,8 @@ from keras_din.metrics import Metrics, metrics_and_groups, number_metrics, recal
 from keras_din.metrics.arguments import check_groups
 from keras_din.outputs import by_output, prefixed_metrics
 
-_RANKING = ("gauc", "auc")
+# Metrics of the order of the outputs. They are the only ones that are better if higher.
+RANKING = ("gauc", "auc")
 
 
 def evaluate(
@@ -111,7 +112,7 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
         results[output] = metrics_and_groups(y_true, values, of_rows)
         if ranked is not None:
             of_ranks, by_group = metrics_and_groups(y_true, ranked[output][known], of_rows)
-            of_ranks = {name: of_ranks[name] for name in _RANKING if name in of_ranks}
+            of_ranks = {name: of_ranks[name] for name in RANKING if name in of_ranks}
             results[output] = {**results[output][0], **of_ranks}, by_group
     return results
 

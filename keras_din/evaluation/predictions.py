@@ -91,17 +91,28 @@ def _batches(forward, dataset, factors) -> list:
                     "The model's output and `y` must have the same shape. "
                     f"Received: {matrix.shape} and {labels[name].shape}."
                 )
-        real = np.ones(next(iter(labels.values())).shape, bool)
+        real = real_candidates(y, *weight)
         if weight and isinstance(weight[0], dict):
             weights = _matrices("`sample_weight`", weight[0])
             labels = {n: np.where(weights[n] != 0, y, np.nan) for n, y in labels.items()}
-            real &= np.any([each != 0 for each in weights.values()], axis=0)
-        elif weight:
-            real &= _matrix("`sample_weight`", weight[0]) != 0
         predictions = {name: matrix[real] for name, matrix in predictions.items()}
         labels = {name: matrix[real] for name, matrix in labels.items()}
         batches.append((predictions, labels, real.sum(axis=1)))
     return batches
+
+
+def real_candidates(y, sample_weight=None) -> np.ndarray:
+    """Returns where the candidates of a batch are real: bool `(batch, candidates)`.
+
+    Args:
+        y: The labels of a batch, see `predict`.
+        sample_weight: Its weights, or `None`.
+    """
+    real = np.ones(next(iter(_matrices("`y`", y).values())).shape, bool)
+    if sample_weight is None:
+        return real
+    weights = _matrices("`sample_weight`", sample_weight)
+    return real & np.any([each != 0 for each in weights.values()], axis=0)
 
 
 def _concatenate(batches):
