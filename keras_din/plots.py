@@ -418,7 +418,7 @@ def _importance_label(attrs: dict) -> str:
     metric = attrs["metric"]
     name = _LABELS[metric].replace(" of validation", "")
     change = "rise" if metric in _LESS_IS_BETTER else "drop"
-    return f"{change} of {name} without the feature, from {attrs['baseline']:.4f}"
+    return f"{change} of {name} when the feature is permuted, from {attrs['baseline']:.4f}"
 
 
 def gauc_by_history_length(y_true, y_pred, groups, lengths, edges=None, ax=None):

@@ -273,8 +273,8 @@ def test_feature_importance_draws_the_larger_error():
     assert len(segments) == 2  # There is no error bar for NaN.
     assert ax.get_xlabel() == "importance"
     for metric, label in (
-        ("gauc", "drop of GAUC without the feature, from 0.6100"),
-        ("rmse", "rise of root mean squared error without the feature, from 0.6100"),
+        ("gauc", "drop of GAUC when the feature is permuted, from 0.6100"),
+        ("rmse", "rise of root mean squared error when the feature is permuted, from 0.6100"),
     ):
         table = importances()
         table.attrs = {"metric": metric, "output": "ctr", "baseline": 0.61}

@@ -73,6 +73,7 @@ def test_public_names():
         "distributed",
         "evaluate",
         "export",
+        "feature_importance",
         "grow",
         "layers",
         "losses",

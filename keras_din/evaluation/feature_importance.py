@@ -38,7 +38,7 @@ def feature_importance(
     seed: int = 0,
     groups: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Computes the permutation importance of each feature: the loss of a metric without it.
+    """Computes the permutation importance of each feature: how much a metric depends on it.
 
     The values of a feature are permuted between all rows of the dataset, and the model is
     evaluated again. The importance is the metric before minus the metric after, or, for a metric
