@@ -493,15 +493,20 @@ def one_row_per_candidate(y, y_pred, sample_weight):
             "`y` must be one tensor, because the model has one output. "
             f"Received: labels of the outputs {list(y)}."
         )
-    y = _matrix(ops.convert_to_tensor(y))
     predictions = _matrix(y_pred)
+    y = ops.convert_to_tensor(y)
+    # A reshape to the predictions checks the number of labels when the step runs.
+    y = ops.reshape(y, ops.shape(predictions)) if _has_unknown_rank(y) else _matrix(y)
     if not _may_be_equal(y.shape, predictions.shape):
         raise ValueError(
             "`y` must have the shape of the model's output, (batch, candidates). "
             f"Received: {tuple(y.shape)} and {tuple(predictions.shape)}."
         )
     if sample_weight is not None:
-        weight = _matrix(ops.convert_to_tensor(sample_weight, dtype="float32"))
+        weight = ops.convert_to_tensor(sample_weight, dtype="float32")
+        if _has_unknown_rank(weight):
+            weight = ops.reshape(weight, (ops.shape(predictions)[0], -1))
+        weight = _matrix(weight)
         weight = weight * ops.ones_like(predictions, dtype="float32")
         sample_weight = ops.reshape(weight, (-1,))
     y = ops.reshape(y, (-1, 1))  # A loss would broadcast `(batch, candidates)` to `(batch, 1)`.
@@ -645,6 +650,11 @@ def _refuse_hdf5(file) -> None:
         "load it from there. (Weights alone may be HDF5: use `save_weights` with a name that ends "
         f"in .weights.h5.) Received: {file}."
     )
+
+
+def _has_unknown_rank(tensor) -> bool:
+    """Whether TensorFlow has traced a tensor for several ranks, such as `(n,)` and `(n, 1)`."""
+    return getattr(tensor.shape, "rank", 0) is None
 
 
 def _matrix(tensor):

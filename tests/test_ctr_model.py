@@ -128,6 +128,21 @@ def test_pointwise_labels_and_weights(y, weight):
         assert found["AUC"] == pytest.approx(roc_auc_score(Y[:, 0], p), abs=1e-6)
 
 
+def test_labels_and_weights_may_change_their_rank():
+    """TensorFlow traces `(n,)` and `(n, 1)` as one function, in which the rank is unknown."""
+    model = model_of()
+    model.compile("sgd", "mse", metrics=["mae"])
+    p = 1 / (1 + np.exp(-LOGITS[:, 0].astype("float64")))
+    expected = (WEIGHT[:, 0] * (Y[:, 0] - p) ** 2).mean()
+    for columns in (0, slice(0, 1), 0):
+        y, weight = Y[:, columns], WEIGHT[:, columns]
+        found = model.test_on_batch({"x": LOGITS[:, :1]}, y, weight, return_dict=True)
+        assert found["loss"] == pytest.approx(expected, rel=1e-5)
+        model.reset_metrics()
+    with pytest.raises((ValueError, tf_error()), match="shape"):  # 4 labels of 16 candidates.
+        model.test_on_batch({"x": LOGITS}, Y[:, 0], WEIGHT[:, 0])
+
+
 def test_one_weight_per_request():
     model = model_of()
     model.compile("sgd", "mse", run_eagerly=True)

@@ -12,6 +12,7 @@ PUBLIC_MODULES = (
     "keras_din.data.spark",
     "keras_din.distributed",
     "keras_din.distributed.experimental",
+    "keras_din.evaluation",
     "keras_din.layers",
     "keras_din.losses",
     "keras_din.metrics",

@@ -36,7 +36,7 @@ def add_arguments(parser):
 def run(options) -> dict:
     """Evaluates the model, and prints and returns its metrics."""
     from keras_din.calibration.calibrated_model import check_by
-    from keras_din.evaluation import evaluate_at
+    from keras_din.evaluation.metrics_of_dataset import evaluate_at
     from keras_din.outputs import metrics_by_output
     from keras_din.spec_fingerprint import fingerprint
     from keras_din.training import run_click_rates

@@ -21,6 +21,15 @@ class Predictions(NamedTuple):
             in a dict of weights, is NaN.
         sizes: int64 `(rows,)`, the number of real candidates per row. `np.repeat(values, sizes)`
             repeats one value per row for its candidates.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    test = data.dataset("test", 64)
+    result = kd.evaluation.predict(kd.build_lr(data.spec), test)
+    users = np.repeat(test.groups, result.sizes)  # The user of each prediction.
+    ```
     """
 
     predictions: np.ndarray | dict
@@ -53,6 +62,14 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
     Raises:
         ValueError: If the elements or the model's outputs have another form, or if the spec of
             `dataset` differs from the spec of the model.
+
+    Example:
+
+    ```python
+    data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+    model = kd.build_lr(data.spec)
+    predictions, labels, sizes = kd.evaluation.predict(model, data.dataset("test", 64))
+    ```
     """
     return collect(trace_model(model, dataset), dataset)
 

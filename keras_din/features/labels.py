@@ -30,8 +30,10 @@ class Label:
         given: Name of another label, without which this one cannot be 1, such as `"click"` for
             `"purchase"`. The output is then the product of the output of `given` and of a
             factor, `p(purchase) = p(click) p(purchase | click)`, and is learned from all rows.
-            Both labels must be binary. An exported version also returns the factor, named by
-            both outputs, such as `"cvr_given_ctr"`.
+            Both labels must be binary. In the words of ESMM, the output is pCTCVR, and the factor
+            is pCVR. An exported version also returns the factor, named by both outputs, such as
+            `"cvr_given_ctr"`. To learn purchases from clicked rows alone, set them to null in all
+            other rows, and leave out `given`.
         delta: For `loss="huber"`: the error above which the loss is linear, in units of the label,
             such as 30 for seconds. See `keras_din.losses.Huber`.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_din.distributed import fit
-from keras_din.evaluation import averaged_weights, averages_weights
+from keras_din.evaluation.weight_averages import averaged_weights, averages_weights
 from keras_din.training.progress import Progress, write_checkpoint
 from keras_din.training.run_evaluation import RunEvaluation
 from keras_din.training.run_folder import BEST, save_model, write_metrics

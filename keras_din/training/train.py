@@ -18,7 +18,8 @@ from keras_din.checks import (
     positive_number,
 )
 from keras_din.distributed import lost_workers_reported
-from keras_din.evaluation import evaluate, number
+from keras_din.evaluation import evaluate
+from keras_din.evaluation.weight_averages import number
 from keras_din.losses.of_labels import CROSSENTROPY, RANKING
 from keras_din.models import MODELS
 from keras_din.monitor import split_monitor

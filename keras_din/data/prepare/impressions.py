@@ -116,7 +116,8 @@ def prepare_impressions(
             `"train"`, `"valid"` or `"test"`; clicks of other rows are only in histories. If there
             are no training rows, all features must be given, for instance those of a
             `PreparedData.spec`.
-        max_length: The largest number of behaviors that a model reads.
+        max_length: `max_length` of the sequences: the number of the latest behaviors that data
+            sets and exported versions keep.
         dim: Width of the embeddings, or column -> width, for columns with a table of their own.
         min_count: How often a value must occur in training to have its own embedding.
         bags: Columns of text with several values: name -> separator, or only names for the

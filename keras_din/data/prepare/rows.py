@@ -92,7 +92,8 @@ def prepare_rows(
             `"test"`. Rows in no part are left out. By default all rows of a single table are
             `"train"`.
         separator: Separator of histories that are text, such as `"^"`.
-        max_length: The largest number of behaviors that a model reads.
+        max_length: `max_length` of the sequences: the number of the latest behaviors that data
+            sets and exported versions keep.
         dim: Same as in `prepare_impressions`.
         min_count: How often a value must occur in training to have its own embedding.
         bags: Same as in `prepare_impressions`.

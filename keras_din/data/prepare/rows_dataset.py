@@ -72,7 +72,7 @@ def rows_to_samples(
     names: Sequence[str] | None = None,
     max_bad: float = MAX_BAD,
 ) -> tuple[dict[str, BehaviorLog], Samples]:
-    """Converts rows with materialized histories to a behavior log and samples.
+    """Converts rows that contain their histories to a behavior log and samples.
 
     Args:
         frame: A `DataFrame` or another table (see `prepare_impressions`), with one column per
@@ -290,7 +290,7 @@ def rows_dataset(
     batch_by: str | None = None,
     first_epoch: int = 0,
 ) -> "tf.data.Dataset":
-    """Creates a `tf.data.Dataset` of rows with materialized histories.
+    """Creates a `tf.data.Dataset` of rows that contain their histories.
 
     Args:
         frame: Same as in `rows_to_samples`.

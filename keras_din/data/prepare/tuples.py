@@ -39,7 +39,8 @@ def prepare_tuples(
             start at 0.
         valid: Whether each user's last training position, the rows with their longest history,
             becomes the part `"valid"`.
-        max_length: The largest number of behaviors that a model reads.
+        max_length: `max_length` of the sequences: the number of the latest behaviors that data
+            sets and exported versions keep.
         dim: Width of both embeddings, or `{"item_id": width, "cate_id": width}` with 16 as the
             default of each.
         label_map: Other values of the labels -> 0 or 1, such as `{-1: 0}`.

@@ -1,4 +1,4 @@
-"""Rows with materialized histories whose features are learned from them."""
+"""Rows that contain their histories, and whose features are learned from them."""
 
 import numpy as np
 import pandas as pd
