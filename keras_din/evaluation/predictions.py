@@ -25,9 +25,11 @@ class Predictions(NamedTuple):
     Example:
 
     ```python
+    from keras_din.evaluation import predict
+
     data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
     test = data.dataset("test", 64)
-    result = kd.evaluation.predict(kd.build_lr(data.spec), test)
+    result = predict(kd.build_lr(data.spec), test)
     users = np.repeat(test.groups, result.sizes)  # The user of each prediction.
     ```
     """
@@ -66,9 +68,11 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
     Example:
 
     ```python
+    from keras_din.evaluation import predict
+
     data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
     model = kd.build_lr(data.spec)
-    predictions, labels, sizes = kd.evaluation.predict(model, data.dataset("test", 64))
+    predictions, labels, sizes = predict(model, data.dataset("test", 64))
     ```
     """
     return collect(trace_model(model, dataset), dataset)
