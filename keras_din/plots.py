@@ -398,7 +398,7 @@ def feature_importance(table: pd.DataFrame, ax=None):
         )
     ax = _axes(ax, (6.4, min(1.3 + 0.3 * len(table), 14)))
     places = np.arange(len(table))
-    error = np.fmax(table["standard_error"], table["standard_error_of_users"]).to_numpy("float64")
+    error = np.fmax(*(table[name].to_numpy("float64") for name in columns[2:]))
     ax.barh(places, table["importance"], height=0.7, color=_COLORS[0])
     has_error = np.isfinite(error)
     bars = {"fmt": "none", "ecolor": _COLORS[-1], "elinewidth": 1.2, "capsize": 3}

@@ -151,7 +151,8 @@ def feature_importance(
     sign = 1 if metric in RANKING else -1
     rows = []
     for feature, names in inputs.items():
-        drops, of_groups = [], []
+        drops: list[float] = []
+        of_groups: list[np.ndarray] = []
         for repeat in range(repeats):
             value, by_group = evaluated(batches.permuted(names, [seed, repeat]))
             drops.append(sign * (baseline - value))

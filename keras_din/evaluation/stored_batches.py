@@ -35,7 +35,7 @@ class StoredBatches:
         names = list(batches[0][0]) if batches else []
         self._columns = {n: _concatenate([_to_array(n, x[n]) for x, *_ in batches]) for n in names}
         self._sources: dict[str, np.ndarray] = {}  # Name of a permuted input -> where it reads.
-        self._part = slice(None)
+        self._part: slice = slice(None)
 
     def __len__(self) -> int:
         """Number of rows."""
