@@ -28,7 +28,9 @@ _ARGUMENTS = (
 def add_arguments(parser):
     """Adds the arguments of the command."""
     parser.add_argument("run", help="the folder of a run")
-    parser.add_argument("--data", help="prepared data (default: that of the run)")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="prepared data or shards (default: the data of the run)"
+    )
     parser.add_argument("--method", choices=METHODS, help="form of the curve (default isotonic)")
     parser.add_argument(
         "--by",

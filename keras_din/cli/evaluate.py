@@ -17,9 +17,16 @@ _DECILE = "decile"  # Of `--calibration-by`.
 def add_arguments(parser):
     """Adds the arguments of the command."""
     parser.add_argument("run", help="the folder of a run")
-    parser.add_argument("--data", help="prepared data (default: that of the run)")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="prepared data or shards (default: the data of the run)"
+    )
     parser.add_argument("--part", default="test", help="train, valid or test (default test)")
-    parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=4096,
+        help="rows per batch (default 4096)",
+    )
     parser.add_argument(
         "--raw", action="store_true", help="evaluate the model's raw output, with nothing undone"
     )
@@ -113,14 +120,14 @@ def _calibration_by(run, rates, data, rows, options) -> dict:
 
 def load(folder, data_folder):
     """Loads a run, and prepared data with the same features."""
-    from keras_din.data import PreparedData
+    from keras_din.cli.data_folder import load_data
     from keras_din.training import load_run, read_arguments
 
     run = load_run(folder)
     data_folder = data_folder or read_arguments(folder)["data"]
     if data_folder is None:
         raise ValueError(f"A run without `data_folder` requires --data. Received: {folder}.")
-    data = PreparedData.load(data_folder)
+    data = load_data(data_folder)
     check_data(run, folder, data, data_folder)
     return run, data
 

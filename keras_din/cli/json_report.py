@@ -1,7 +1,12 @@
-"""`--json`: the report of a command as one JSON document on stdout, all other text on stderr."""
+"""`--json`: the report of a command as one JSON document on stdout.
+
+The text that the command prints otherwise is on stderr if that is a terminal. In a file, or in the
+mail of a scheduled command, it would look like an error.
+"""
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable
 
@@ -27,7 +32,8 @@ def add_argument(parser) -> None:
         "--json",
         action="store_true",
         default=False,
-        help="print the report as one JSON document; all other text is on stderr",
+        help="print the report as one JSON document; if stderr is a terminal, the other text is "
+        "there, else only errors and warnings",
     )
 
 
@@ -39,12 +45,19 @@ def run_with_json(run: Callable, options) -> None:
         options: The options of the command.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with _text_stream() as stream, contextlib.redirect_stdout(stream):
             report = run(options)
     except FailedCheckError as error:
         _print(error.report)
         raise
     _print(report)
+
+
+def _text_stream():
+    """The stream for the text of a command: stderr if that is a terminal, else nowhere."""
+    if sys.stderr.isatty():
+        return contextlib.nullcontext(sys.stderr)
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _print(report: dict) -> None:

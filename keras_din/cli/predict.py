@@ -77,7 +77,9 @@ def add_arguments(parser):
     )
     parser.add_argument("output", help="a .csv or .parquet file, one row per row of the input")
     parser.add_argument("--part", help="the part of prepared data (default test)")
-    parser.add_argument("--batch-size", type=int, default=4096, help="(default 4096)")
+    parser.add_argument(
+        "--batch-size", type=int, default=4096, help="rows per batch (default 4096)"
+    )
     parser.add_argument(
         "--columns",
         type=tables.names,
@@ -480,7 +482,9 @@ def _table_of_part(data, part: str):
     if samples.line is not None:
         columns[unique("line")] = pa.array(samples.line)
     if users is None:
-        print("the data has only numbers of users: it was prepared by an older version")
+        print(
+            "the data has only numbers of users: it has several shards, or is of an older version"
+        )
         columns[unique("user")] = pa.array(samples.group)
     else:
         columns[unique("user") if users.name is None else str(users.name)] = pa.array(

@@ -40,7 +40,8 @@ back with --spec. The log is read twice.
       --spec data/features.json --overwrite
 
 With --shards 64, the log is read in pieces and written as 64 folders, each with its own users, in
-memory that does not grow with the log. Workers load them with `keras_din.data.load_shards`.
+memory that does not grow with the log. The other commands read all shards into memory. In Python,
+each worker loads its own with `keras_din.data.load_shards`.
 
   keras-din prepare 'logs/*.parquet' data --user user_id --time ts --label click \\
       --target video_id --shards 64
@@ -204,7 +205,12 @@ def add_arguments(parser):
         metavar="N|COLUMN",
         help="number per positive, or the column of the log with one negative (default 1)",
     )
-    drawn.add_argument("--negatives-by", choices=("uniform", "popularity"), default="uniform")
+    drawn.add_argument(
+        "--negatives-by",
+        choices=("uniform", "popularity"),
+        default="uniform",
+        help="draw all items equally often, or popular items more often (default uniform)",
+    )
     drawn.add_argument(
         "--ties",
         choices=("exclude", "order"),

@@ -193,6 +193,7 @@ def report(data) -> str:
     if "half_life" in counts:
         lines.append(f"after {counts['half_life']:g} days the weight of a training row is half")
     lines += _parts(counts)
+    lines += _parts_without_clicks(counts)
     return "\n".join(lines)
 
 
@@ -264,6 +265,16 @@ def _parts(counts: dict) -> list:
             + (f"; values that are not in training: {unseen}" if unseen else "")
         )
     return lines
+
+
+def _parts_without_clicks(counts: dict) -> list:
+    """A line for each part whose GAUC and AUC cannot be computed."""
+    return [
+        f"notice: {part} has no clicks: GAUC and AUC cannot be computed; try another --split or "
+        f"--{part}-size"
+        for part, of_part in counts.get("parts", {}).items()
+        if part != "train" and of_part.get("clicks") == 0
+    ]
 
 
 def _positives(of_part: dict) -> str:

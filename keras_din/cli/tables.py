@@ -59,7 +59,13 @@ def add_label_options(parser) -> None:
 
 def add_times(parser) -> None:
     """Adds the options for the format of times."""
-    parser.add_argument("--time-unit", choices=("auto", "s", "ms", "us", "ns"), default="auto")
+    parser.add_argument(
+        "--time-unit",
+        choices=("auto", "s", "ms", "us", "ns"),
+        default="auto",
+        help="unit of times that are numbers since 1970: seconds to nanoseconds (default auto: "
+        "detected by their size)",
+    )
     parser.add_argument(
         "--time-format",
         metavar="FORMAT",

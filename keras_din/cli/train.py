@@ -69,7 +69,9 @@ def add_arguments(parser):
     """Adds the arguments of the command."""
     # Options that are not given are absent: a resumed run has its own, else `train` has defaults.
     parser.argument_default = argparse.SUPPRESS
-    parser.add_argument("data", help="a folder that keras-din prepare wrote")
+    parser.add_argument(
+        "data", help="a folder that keras-din prepare wrote; of --shards, all are read into memory"
+    )
     parser.add_argument("run", help="the folder of the run, which must be new")
     parser.add_argument("--model", choices=MODELS, help="(default din)")
     parser.add_argument(
@@ -84,7 +86,11 @@ def add_arguments(parser):
         type=int,
         help="the largest number of epochs (default 10; for a resumed run, that of the run)",
     )
-    parser.add_argument("--batch-size", type=int, help="(default 1024)")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="rows per step of all workers together, or requests with --by-request (default 1024)",
+    )
     parser.add_argument("--learning-rate", type=float, help="(default 0.001)")
     parser.add_argument(
         "--mini-batch-aware-l2",
@@ -161,9 +167,14 @@ def add_arguments(parser):
         type=_shards,
         metavar="N|NAME=N,...",
         help="number of variables of each table of embeddings, or of each named one, so that a "
-        "table can be larger than a device (default 1)",
+        "table can be larger than a device (default 1). These are not the shards of a log that "
+        "keras-din prepare --shards writes",
     )
-    parser.add_argument("--seed", type=int, help="(default 0)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of initial weights, dropout and the order of rows (default 0)",
+    )
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -210,17 +221,18 @@ def run(options) -> dict:
 
 
 def _train(options, builder_options: dict, quiet: bool):
+    from keras_din.cli.data_folder import load_data
     from keras_din.cli.training_progress import TrainingProgress
-    from keras_din.data import PreparedData
     from keras_din.distributed import is_chief
     from keras_din.training import check_resumed, train
+    from keras_din.workers import worker_of
 
     given = {name: value for name, value in vars(options).items() if name in _ARGUMENTS}
     if builder_options:
         given["options"] = builder_options
     callbacks: list = [_tensorboard(options)] if options.tensorboard and is_chief() else []
     with phase("load the data"):
-        data = PreparedData.load(options.data)
+        data = load_data(options.data, worker_of()[1])
     if options.resume:  # Only here are options known that were given with their default value.
         check_resumed(options.run, given)
     with phase("train") as show:

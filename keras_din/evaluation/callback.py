@@ -292,7 +292,10 @@ class Evaluation(keras.callbacks.Callback):
     def _print(self, entry):
         metrics = [p + name for p in self._prefixes.values() for name in _PRINTED]
         names = [name for name in ("loss", *metrics) if name in entry]
-        line = [f"step {entry['step']}", *(f"{name} {entry[name]:.4f}" for name in names)]
+        # GAUC and AUC are undefined without rows of both labels; NaN as a loss is an error.
+        texts = {name: f"{entry[name]:.4f}" for name in names}
+        texts |= {n: "-" for n in names if n.endswith("auc") and np.isnan(entry[n])}
+        line = [f"step {entry['step']}", *(f"{name} {text}" for name, text in texts.items())]
         in_bar = self._epoch is not None and self.params.get("verbose") in ("auto", 1)
         print("\n" * in_bar + "  ".join(line), flush=True)
 

@@ -62,7 +62,7 @@ def swapped(folder, tmp_path):
     return version, first, second
 
 
-def test_check_with_prepared_data(folder, tmp_path, capsys):
+def test_check_with_prepared_data(folder, tmp_path, capsys, stderr_is_terminal):
     assert PreparedData.load(folder / "data").parts["test"].request is not None
     code, printed = check(folder, capsys, folder / "data")
     assert code == 0, printed.err

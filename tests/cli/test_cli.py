@@ -301,7 +301,9 @@ def test_prepare_bags(tmp_path, capsys):
     assert f"bags of 'tags': 1,200, {empty} of them empty and 0 cut to `max_values`" in output
 
 
-def test_train_evaluate_export_predict(folder, checked_by_one_process, tmp_path, capsys):
+def test_train_evaluate_export_predict(
+    folder, checked_by_one_process, tmp_path, capsys, stderr_is_terminal
+):
     assert main(["evaluate", str(folder / "run"), "--json"]) == 0
     output = capsys.readouterr()
     assert "GAUC" in output.err

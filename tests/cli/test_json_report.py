@@ -1,7 +1,8 @@
-"""`--json`: one JSON document on stdout, all other text on stderr."""
+"""`--json`: one JSON document on stdout, all other text on a terminal."""
 
 import argparse
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from keras_din.cli import COMMANDS, main, parser
 from keras_din.cli.json_report import FailedCheckError, run_with_json
 
 
-def test_text_is_on_stderr_and_nan_is_null(capsys):
+def test_text_is_on_a_terminal_and_nan_is_null(capsys, stderr_is_terminal):
     def run(options):
         print("text")
         return {"gauc": float("nan"), "rows": np.int64(3), "name": options.name}
@@ -20,6 +21,16 @@ def test_text_is_on_stderr_and_nan_is_null(capsys):
     printed = capsys.readouterr()
     assert printed.err == "text\n"
     assert json.loads(printed.out) == {"gauc": None, "rows": 3, "name": "café"}
+
+
+def test_only_warnings_are_on_stderr_that_is_no_terminal(capsys):
+    def run(options):
+        print("text")
+        print("warning", file=sys.stderr)
+        return {}
+
+    run_with_json(run, None)
+    assert capsys.readouterr() == ("{}\n", "warning\n")
 
 
 def test_a_failed_check_prints_its_report(capsys):

@@ -107,7 +107,7 @@ def test_label_options():
             tables._label_option(wrong)
 
 
-def test_metrics_of_the_number(folder, capsys):
+def test_metrics_of_the_number(folder, capsys, stderr_is_terminal):
     capsys.readouterr()
     run("evaluate", folder / "run", "--json")
     printed = capsys.readouterr()

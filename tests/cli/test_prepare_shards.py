@@ -6,6 +6,7 @@ import pytest
 
 import keras_din as kd
 from keras_din.cli import main
+from keras_din.cli.data_folder import load_data
 from tests.data.sharded.shared import comparable_rows, random_log
 
 WORDS = [
@@ -74,3 +75,18 @@ def test_proposed_features_in_shards(tmp_path, capsys):
     ), capsys.readouterr().err
     one = kd.data.PreparedData.load(tmp_path / "one")
     assert kd.data.load_shards(tmp_path / "data").spec.to_json() == one.spec.to_json()
+
+
+def test_commands_read_all_shards_and_several_workers_do_not(tmp_path, capsys):
+    random_log(0).to_csv(tmp_path / "log.csv", index=False)
+    data, run = str(tmp_path / "data"), str(tmp_path / "run")
+    assert not prepare(tmp_path, "data", "--label", "click", "--shards", "2")
+    assert not main(["train", data, run, "--model", "popularity"]), capsys.readouterr().err
+    rows = json.loads((tmp_path / "data" / "sharded.json").read_text())["rows"]["test"]
+    capsys.readouterr()
+    assert not main(["evaluate", run, "--json"])
+    assert json.loads(capsys.readouterr().out)["rows"] == sum(rows)
+    with pytest.raises(ValueError, match=r"without `--shards`.* Received: 2 workers and the sh"):
+        load_data(data, workers=2)
+    assert main(["update", run])
+    assert "which has shards: load them with `kd.data.load_shards`" in capsys.readouterr().err

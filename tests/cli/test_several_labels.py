@@ -92,7 +92,7 @@ def test_run_is_resumed(folder, tmp_path):
     assert len(pd.read_csv(tmp_path / "run/metrics.csv")) == 3
 
 
-def test_each_label_is_evaluated(folder, capsys):
+def test_each_label_is_evaluated(folder, capsys, stderr_is_terminal):
     capsys.readouterr()
     run("evaluate", folder / "run", "--json")
     printed = capsys.readouterr()

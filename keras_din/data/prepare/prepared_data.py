@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 __all__ = ["PreparedData", "append_to_folder"]
 
 HEADER = "prepared.json"
+SHARDS_HEADER = "sharded.json"  # In a folder of shards, each of which is prepared data.
 _BAD_ROWS = "bad_rows.csv"
 _USERS = "users.parquet"
 _FORMAT = 1
@@ -94,8 +95,11 @@ def _check_saved(folder: str | os.PathLike) -> None:
     """Raises a `FileNotFoundError` unless `PreparedData.save` wrote a folder."""
     folder = local_path("folder", folder)
     if not (folder / HEADER).is_file():
+        found = f"{folder}"
+        if (folder / SHARDS_HEADER).is_file():
+            found += ", which has shards: load them with `kd.data.load_shards`"
         raise FileNotFoundError(
-            f"`folder` must be one that `PreparedData.save` wrote. Received: {folder}."
+            f"`folder` must be one that `PreparedData.save` wrote. Received: {found}."
         )
 
 

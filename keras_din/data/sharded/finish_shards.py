@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_din.atomic_write import atomic_file
 from keras_din.checks import local_path
-from keras_din.data.prepare.prepared_data import PreparedData
+from keras_din.data.prepare.prepared_data import SHARDS_HEADER, PreparedData
 from keras_din.data.prepare.split import PARTS
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.file_lines import FileLines
@@ -19,7 +19,7 @@ from keras_din.features import FeatureSpec
 
 __all__ = ["finish_shards"]
 
-HEADER = "sharded.json"
+HEADER = SHARDS_HEADER
 _FORMAT = 1
 _DUPLICATE = "the row is a duplicate"
 
