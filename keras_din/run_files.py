@@ -1,6 +1,7 @@
 """The names of the files in the folder of a run, and their JSON. It needs no package."""
 
 import json
+import math
 import pathlib
 
 RUN, PROGRESS, RESULT = "run.json", "progress.json", "result.json"
@@ -14,6 +15,15 @@ FORMAT = 2
 def read_json(file: pathlib.Path, default=None):
     """Returns the content of a JSON file, or `default` if there is no file."""
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else default
+
+
+def read_result(folder: pathlib.Path) -> dict | None:
+    """Returns the result of a run, `None` if it has none. A metric that is null is NaN."""
+    result = read_json(folder / RESULT)
+    for part in ("train", "valid", "test"):
+        metrics = (result or {}).get(part, {})
+        metrics.update({name: math.nan for name, value in metrics.items() if value is None})
+    return result
 
 
 def read_updates(folder: pathlib.Path) -> tuple:

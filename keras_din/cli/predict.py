@@ -179,8 +179,13 @@ def run(options) -> dict:
 
 def _is_prepared(source) -> bool:
     """Whether the input is a folder of prepared data. Any other folder contains files."""
-    from keras_din.data.prepare.prepared_data import HEADER
+    from keras_din.data.prepare.prepared_data import HEADER, SHARDS_HEADER
 
+    if isinstance(source, str) and (pathlib.Path(source) / SHARDS_HEADER).is_file():
+        raise ValueError(
+            "The input must be one shard, such as shard-00000-of-00064, not a folder of shards. "
+            f"Received: {source}."
+        )
     return isinstance(source, str) and (pathlib.Path(source) / HEADER).is_file()
 
 
@@ -482,9 +487,7 @@ def _table_of_part(data, part: str):
     if samples.line is not None:
         columns[unique("line")] = pa.array(samples.line)
     if users is None:
-        print(
-            "the data has only numbers of users: it has several shards, or is of an older version"
-        )
+        print("the data has only numbers of users: it was prepared by an older version")
         columns[unique("user")] = pa.array(samples.group)
     else:
         columns[unique("user") if users.name is None else str(users.name)] = pa.array(

@@ -354,6 +354,8 @@ def _write_shards(options, entries: dict) -> dict:
     print(f"users: {sum(header['users']):,}")
     for reason, found in header["rows_aside"].items():
         print(f"kept aside: {found['rows']:,} rows, {reason}")
+    if header["rows_aside"]:
+        print(f"the rows kept aside: bad_rows.csv in {options.data} and in its shards")
     print(f"written: {options.data}, {options.shards} shards")
     names = ("rows", "users", "rows_aside")
     return {"data": options.data, "report": {name: header[name] for name in names}}

@@ -19,10 +19,10 @@ from keras_din.run_files import (
     BEST,
     FORMAT,
     PROGRESS,
-    RESULT,
     RUN,
     read_calibration,
     read_json,
+    read_result,
     read_updates,
 )
 
@@ -83,7 +83,7 @@ def summary(folder: pathlib.Path) -> dict:
     if content.get("format") != FORMAT:
         raise ValueError(f"format {content.get('format')!r} is not {FORMAT}, that of this version")
     arguments = content["arguments"]
-    progress, result = read_json(folder / PROGRESS, {}), read_json(folder / RESULT)
+    progress, result = read_json(folder / PROGRESS, {}), read_result(folder)
     best = progress.get("best", {}).get("evaluation")
     parts = result
     if result is None:

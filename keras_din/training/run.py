@@ -12,9 +12,8 @@ from keras_din.features import FeatureSpec
 from keras_din.html_table import html_table
 from keras_din.spec_fingerprint import check_fingerprint
 from keras_din.training.run_folder import (
-    RESULT,
     read_calibration,
-    read_json,
+    read_result,
     read_run,
     read_updates,
 )
@@ -113,7 +112,7 @@ def _load_run(folder: pathlib.Path, updates: tuple, calibration: dict | None) ->
     spec = FeatureSpec.from_json(spec_file.read_text(encoding="utf-8"))
     model = keras.saving.load_model(model_file)
     check_fingerprint(model, spec, f"{spec_file}")
-    result = read_json(folder / RESULT, {}) | ({"days": days} if days else {})
+    result = (read_result(folder) or {}) | ({"days": days} if days else {})
     if days and "label_weights" in days[-1]:
         result["label_weights"] = days[-1]["label_weights"]
     if calibration is not None:

@@ -22,6 +22,7 @@ from keras_din.run_files import (
     UPDATES_TABLE,
     read_calibration,
     read_json,
+    read_result,
     read_updates,
 )
 from keras_din.training.data_fingerprint import fingerprint
@@ -41,6 +42,7 @@ __all__ = [
     "check_new",
     "read_calibration",
     "read_json",
+    "read_result",
     "read_run",
     "read_updates",
     "save_model",

@@ -39,6 +39,7 @@ def test_shards_have_the_rows_of_the_log(tmp_path, capsys, words):
     rows = header["rows"]["train"]
     assert f"train: {sum(rows)} rows, {min(rows)} to {max(rows)} per shard" in printed
     assert "rows, 'item' is missing" in printed
+    assert f"the rows kept aside: bad_rows.csv in {tmp_path}/data and in its shards\n" in printed
     assert printed.endswith(f"written: {tmp_path}/data, 4 shards\n")
     one = kd.data.PreparedData.load(tmp_path / "one")
     loaded = kd.data.load_shards(tmp_path / "data")
@@ -88,5 +89,7 @@ def test_commands_read_all_shards_and_several_workers_do_not(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == sum(rows)
     with pytest.raises(ValueError, match=r"without `--shards`.* Received: 2 workers and the sh"):
         load_data(data, workers=2)
+    assert main(["predict", run, data, str(tmp_path / "ctr.csv")])
+    assert "must be one shard, such as shard-00000-of-00064" in capsys.readouterr().err
     assert main(["update", run])
     assert "which has shards: load them with `kd.data.load_shards`" in capsys.readouterr().err

@@ -318,6 +318,19 @@ def test_popularity_run(data, tmp_path):
     assert (run.folder / "best.keras").is_file()
 
 
+def test_result_is_json_and_an_undefined_metric_is_read_as_nan(data, tmp_path):
+    test = data.parts["test"]
+    clicks = test[test.label == 1]  # Without a row of label 0, GAUC and AUC are undefined.
+    parts = {"train": data.parts["train"], "test": clicks}
+    train(dataclasses.replace(data, parts=parts), tmp_path, model="popularity", verbose=0)
+    text = (tmp_path / "result.json").read_text()
+    written = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert written["test"]["auc"] is None
+    read = load_run(tmp_path).result["test"]
+    assert np.isnan(read["auc"])
+    assert read["logloss"] == written["test"]["logloss"]
+
+
 def test_popularity_without_validation_and_with_weights(data, tmp_path):
     samples = data.parts["train"]
     items = samples.columns["item_id"]
