@@ -67,9 +67,9 @@ def steps(markdown: str) -> list[Step]:
 
 
 def commands(markdown: str) -> list[str]:
-    """Returns all commands `keras-din ...` of the bash blocks."""
+    """Returns all commands `keras-din ...` of the bash blocks, without what reads their output."""
     code = "\n".join(step.code for step in steps(markdown) if step.language == "bash")
-    return COMMAND.findall(code.replace("\\\n", " "))
+    return [line.split(" | ")[0] for line in COMMAND.findall(code.replace("\\\n", " "))]
 
 
 def pictures(markdown: str) -> list[str]:

@@ -632,6 +632,8 @@ def test_default_monitor_is_logloss_if_there_is_no_gauc(capsys):
         assert math.isnan(callback.history[-1]["gauc"])
     fit(model, callback, Evaluation(item_data(), verbose=False))  # Here the GAUC is defined.
     assert capsys.readouterr().out.count("training monitors the logloss") == 1
+    fit(model, Evaluation(item_data(groups=np.arange(6))))
+    assert "  gauc -  auc 1.0000  logloss " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("monitor", ["val_gauc_then_logloss", "val_gauc", "val_auc", "val_ne"])

@@ -71,8 +71,7 @@ _EXTRA = "keras_din["
 
 EXIT_CODES = {
     0: "success",
-    1: "an error of the data, a file or a run, or a difference that check-serving found: the "
-    "message is on stderr",
+    1: "an error, or a difference that check-serving found: the message is on stderr",
     2: "wrong arguments",
     130: "interrupted, as with Ctrl+C",
     141: "the reader of the output has closed it, as in keras-din ... | head",

@@ -45,7 +45,12 @@ COUNTS_NOTE = (
 
 def add_arguments(parser):
     """Adds the arguments of the command."""
-    parser.add_argument("--data", choices=(*SETTINGS, "both"), default="both")
+    parser.add_argument(
+        "--data",
+        choices=(*SETTINGS, "both"),
+        default="both",
+        help="the impressions of KuaiRand in the package, a synthetic log, or both (default both)",
+    )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of weights, row order and synthetic log"
     )

@@ -58,7 +58,7 @@ import os
 
 from keras_din.cli import tables, types
 from keras_din.cli.phases import phase
-from keras_din.cli.show import report
+from keras_din.cli.show import report, rows_aside
 
 # The options that apply only with, or only without, --label, and their defaults.
 _WITH_LABEL: dict = {"request": None, "label_map": {}, "label_map_of": [], "label_option": []}
@@ -324,6 +324,7 @@ def _write_shards(options, entries: dict) -> dict:
     """Prepares the log in shards, and prints and returns their rows."""
     from keras_din.data import prepare_shards
     from keras_din.data.prepare.feature_file import FEATURES
+    from keras_din.features import FeatureSpec
 
     given = {
         "--rows": "Rows that contain their history need no shards",
@@ -349,11 +350,12 @@ def _write_shards(options, entries: dict) -> dict:
             memory_limit=options.memory_limit,
             **arguments(options, entries),
         )
+    print(FeatureSpec.from_json(header["spec"]))
     for part, rows in header["rows"].items():
         print(f"{part}: {sum(rows):,} rows, {min(rows):,} to {max(rows):,} per shard")
     print(f"users: {sum(header['users']):,}")
-    for reason, found in header["rows_aside"].items():
-        print(f"kept aside: {found['rows']:,} rows, {reason}")
+    for line in rows_aside(header):
+        print(line)
     if header["rows_aside"]:
         print(f"the rows kept aside: bad_rows.csv in {options.data} and in its shards")
     print(f"written: {options.data}, {options.shards} shards")

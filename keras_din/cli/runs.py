@@ -85,7 +85,7 @@ def summary(folder: pathlib.Path) -> dict:
     arguments = content["arguments"]
     progress, result = read_json(folder / PROGRESS, {}), read_result(folder)
     best = progress.get("best", {}).get("evaluation")
-    parts = result
+    parts: dict = result or {}
     if result is None:
         rows = [row for row in progress.get("rows", ()) if best and row["step"] == best[0]]
         parts = {"valid": rows[-1]} if rows else {}

@@ -147,7 +147,7 @@ def report(data) -> str:
             lines.append(
                 "  if these numbers are an order instead of times, name it in `order` (--order)"
             )
-        lines += _rows_aside(counts)
+        lines += rows_aside(counts)
         for name, filled in counts.get("labels_filled", {}).items():
             lines.append(
                 f"  missing values of {name!r} that count as {filled['label']}: {filled['rows']:,}"
@@ -205,7 +205,7 @@ def day_report(day) -> str:
         f"{counts['users']:,} users, {_times(counts)}"
     ]
     lines += _files(counts)
-    lines += _rows_aside(counts)
+    lines += rows_aside(counts)
     lines += _labels_missing(counts)
     lines += _tables(counts)
     if counts["rows_late"]:
@@ -239,7 +239,8 @@ def _files(counts: dict) -> list:
     return lines
 
 
-def _rows_aside(counts: dict) -> list:
+def rows_aside(counts: dict) -> list:
+    """One line per reason for which rows are kept aside."""
     return [
         f"  kept aside {part['rows']:,}: {reason}, first in line {part['first_line']}"
         + (f" of {part['first_file']}" if "first_file" in part else "")

@@ -557,3 +557,18 @@ def test_the_data_of_an_update_may_stand_after_options(tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(["update", *words])
         assert f"unrecognized arguments: {words[-1]}" in capsys.readouterr().err
+
+
+def test_prepare_names_parts_without_clicks(tmp_path, capsys):
+    rows = np.arange(40)
+    columns = {"user": rows % 2, "time": rows, "item": rows % 5, "click": (rows < 20) * (rows % 3)}
+    pd.DataFrame(columns).replace({"click": {2: 1}}).to_csv(tmp_path / "log.csv", index=False)
+    words = ["--user", "user", "--time", "time", "--label", "click", "--target", "item"]
+    assert main(["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for part in ("valid", "test"):
+        assert (
+            f"notice: {part} has no clicks: GAUC and AUC cannot be computed; try another --split "
+            f"or --{part}-size" in lines
+        )
+    assert not any("train has no clicks" in line for line in lines)

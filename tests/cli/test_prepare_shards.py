@@ -38,7 +38,7 @@ def test_shards_have_the_rows_of_the_log(tmp_path, capsys, words):
     header = json.loads((tmp_path / "data" / "sharded.json").read_text())
     rows = header["rows"]["train"]
     assert f"train: {sum(rows)} rows, {min(rows)} to {max(rows)} per shard" in printed
-    assert "rows, 'item' is missing" in printed
+    assert ": 'item' is missing, first in line" in printed
     assert f"the rows kept aside: bad_rows.csv in {tmp_path}/data and in its shards\n" in printed
     assert printed.endswith(f"written: {tmp_path}/data, 4 shards\n")
     one = kd.data.PreparedData.load(tmp_path / "one")
