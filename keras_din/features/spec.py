@@ -5,8 +5,6 @@ import json
 from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from keras_din.checks import positive_integer
 from keras_din.features.bag_weights import check_weight_names
 from keras_din.features.embedded_feature import EmbeddedFeature
@@ -23,6 +21,9 @@ from keras_din.features.values import Values
 from keras_din.features.vector import Vector
 from keras_din.features.vector_table import VectorTable
 from keras_din.html_table import html_table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class InputInfo(NamedTuple):
@@ -443,7 +444,7 @@ class FeatureSpec:
             target=without_snapshots(self.target),
         )
 
-    def encode(self, name: str, values: Any) -> np.ndarray:
+    def encode(self, name: str, values: Any) -> "np.ndarray":
         """Returns the indices of raw values, as prepared data and the inputs of a model have them.
 
         Args:
@@ -466,7 +467,7 @@ class FeatureSpec:
         """
         return self._values_of(name).encode(values)
 
-    def decode(self, name: str, indices: Any) -> np.ndarray:
+    def decode(self, name: str, indices: Any) -> "np.ndarray":
         """Returns the raw values of indices, for instance to label a plot.
 
         Args:

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from keras_din.checks import positive_integer
 from keras_din.features.names import first_duplicate
 from keras_din.features.plain_values import plain_value, read_lines
 from keras_din.features.reserved_indices import NUM_RESERVED, OOV_INDEX
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MISSING_INT64 = -(2**63)  # The only int64 value without a hash bucket.
 
@@ -49,7 +50,7 @@ class Values:
     def hashes_padding(self) -> bool:
         return False
 
-    def encode(self, values: Any) -> np.ndarray:
+    def encode(self, values: Any) -> "np.ndarray":
         """Returns the index of each raw value, int32 of the shape of `values`.
 
         Raises:
@@ -60,7 +61,7 @@ class Values:
             f"`keras_din.data`. Received: {self}."
         )
 
-    def decode(self, indices: Any) -> np.ndarray:
+    def decode(self, indices: Any) -> "np.ndarray":
         """Returns the raw value of each index, an array of the shape of `indices`.
 
         Index 0 is decoded to `padding_value`, and an index of no known value to `missing_value`.
@@ -74,8 +75,10 @@ class Values:
             f"Received: {self}."
         )
 
-    def _checked(self, indices: Any) -> np.ndarray:
+    def _checked(self, indices: Any) -> "np.ndarray":
         """Returns integer indices, or raises a `ValueError`."""
+        import numpy as np
+
         array = np.asarray(indices)
         if array.size and array.dtype.kind not in "iu":
             raise ValueError(f"Indices must be integers. Received: dtype {array.dtype}.")
@@ -122,10 +125,10 @@ class Indices(Values):
             )
         object.__setattr__(self, "size", size)
 
-    def encode(self, values: Any) -> np.ndarray:
+    def encode(self, values: Any) -> "np.ndarray":
         return self._checked(values).astype("int32")
 
-    def decode(self, indices: Any) -> np.ndarray:
+    def decode(self, indices: Any) -> "np.ndarray":
         return self._checked(indices)
 
     def to_dict(self) -> dict:
@@ -251,12 +254,16 @@ class Vocabulary(Values):
         indices, values = self.known
         return dict(zip(values, indices, strict=True)) | {self.padding_value: 0}
 
-    def encode(self, values: Any) -> np.ndarray:
+    def encode(self, values: Any) -> "np.ndarray":
+        import numpy as np
+
         raw = np.asarray(values, dtype=object)
         found = [self._index_of.get(value, OOV_INDEX) for value in raw.flat]
         return np.array(found, "int32").reshape(raw.shape)
 
-    def decode(self, indices: Any) -> np.ndarray:
+    def decode(self, indices: Any) -> "np.ndarray":
+        import numpy as np
+
         raw = np.full(self.size, self.missing_value, dtype=object)
         raw[0] = self.padding_value
         known, values = self.known

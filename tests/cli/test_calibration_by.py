@@ -45,7 +45,7 @@ def run(tmp_path_factory):
     return train(data, folder / "run", **arguments, data_folder=str(folder / "data")), data
 
 
-def test_calibration_by_feature_and_decile(run, capsys):
+def test_calibration_by_feature_and_decile(run, stderr_is_terminal, capsys):
     run, data = run
     words = ["evaluate", str(run.folder), "--json"]
     by = [word for name in ("tab", "price", "decile") for word in ("--calibration-by", name)]
