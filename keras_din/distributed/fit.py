@@ -125,16 +125,20 @@ def check_model(model, strategy) -> None:
             "`model` must be built, so that all workers start with the same weights: begin it with "
             f"`keras.Input`, or call `model.build(...)`. Received: {model!r}."
         )
-    outside = [
-        variable.path
-        for variable in model.variables
-        if not strategy.extended.variable_created_in_scope(variable.value)
-    ]
-    if outside:
-        raise ValueError(
-            "`model` must be built in `strategy.scope()`, so that workers share its weights. "
-            f"Received: {outside[0]!r}, which was created outside of it."
-        )
+    check_created_in_scope(
+        model.variables,
+        strategy,
+        "`model` must be built in `strategy.scope()`, so that workers share its weights.",
+    )
+
+
+def check_created_in_scope(variables, strategy, required: str) -> None:
+    """Raises a `ValueError` with the text `required` if a variable is not of the strategy."""
+    for variable in variables:
+        if not strategy.extended.variable_created_in_scope(variable.value):
+            raise ValueError(
+                f"{required} Received: {variable.path!r}, which was created outside of it."
+            )
 
 
 def _train(model, dataset, strategy, steps: int, epochs: range, callbacks) -> None:

@@ -12,7 +12,7 @@ from keras_din.checks import epoch_or_steps, local_path, positive_integer, posit
 from keras_din.ctr_model import check_negative_rate
 from keras_din.distributed.experimental.backup import Backup, Position
 from keras_din.distributed.experimental.remote_steps import RemoteSteps
-from keras_din.distributed.fit import check_model
+from keras_din.distributed.fit import check_created_in_scope, check_model
 from keras_din.spec_fingerprint import check_fingerprint
 
 __all__ = ["fit_on_servers"]
@@ -237,16 +237,11 @@ def _counted_by_servers(iterations):
 
 def _check_optimizer(optimizer, strategy) -> None:
     """Raises a `ValueError` if workers cannot update variables with an optimizer."""
-    outside = [
-        variable.path
-        for variable in optimizer.variables
-        if not strategy.extended.variable_created_in_scope(variable.value)
-    ]
-    if outside:
-        raise ValueError(
-            "`model` must be compiled in `strategy.scope()`, with an optimizer that was created "
-            f"there. Received: {outside[0]!r}, which was created outside of it."
-        )
+    check_created_in_scope(
+        optimizer.variables,
+        strategy,
+        "`model` must be compiled in `strategy.scope()`, with an optimizer that was created there.",
+    )
     if hasattr(optimizer, "inner_optimizer"):
         raise ValueError(
             "The optimizer must not scale the loss on servers: use float32 or `mixed_bfloat16`. "
