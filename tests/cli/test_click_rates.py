@@ -80,9 +80,10 @@ def test_reported_metrics_are_calibrated(folder, capsys):
     assert raw["calibration"] > 4 * expected
     assert run_.result["test"]["calibration"] == pytest.approx(expected, rel=1e-3)
     assert run_.result["test"]["gauc"] == pytest.approx(raw["gauc"], abs=1e-3)
-    code, printed, others = run(capsys, "evaluate", folder / "run", "--json")
+    code, printed, _ = run(capsys, "evaluate", folder / "run")
     assert code == 0
-    assert "positive_weight=20 and negative_rate=0.25 undone" in others
+    assert "positive_weight=20 and negative_rate=0.25 undone" in printed
+    _, printed, _ = run(capsys, "evaluate", folder / "run", "--json")
     assert json.loads(printed) == pytest.approx(run_.result["test"], abs=1e-3)
     _, printed, _ = run(capsys, "evaluate", folder / "run", "--raw", "--json")
     assert json.loads(printed) == pytest.approx(raw)
