@@ -5,6 +5,7 @@ import contextlib
 import functools
 import inspect
 import os
+import re
 import types
 import warnings
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from keras_din.losses import BinaryCrossentropy, MeanSquaredError, Poisson
 from keras_din.losses.grouping import check_groups, grouping, without_groups
 from keras_din.losses.keras_binary_crossentropy import KerasBinaryCrossentropy
 from keras_din.losses.ranking_loss import RankingLoss
+from keras_din.model_summary import print_parts
 from keras_din.old_saved_models import refuse_unknown_layers
 from keras_din.optimizers.row_sparse import RowSparse
 from keras_din.outputs import loss_of
@@ -350,6 +352,56 @@ class CTRModel(keras.Model):
         except Exception:
             self.train_function = self.test_function = self.predict_function = None
             raise
+
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+        *,
+        by_layer=None,
+    ):
+        """Prints the features by role and the layers with weights, one row each.
+
+        Arguments that concern layers, `positions`, `expand_nested` and `layer_range`, print Keras'
+        own table of all layers and operations instead.
+
+        Args:
+            line_length: Width of the table. Defaults to that of the terminal, at most 108.
+            positions: See `keras.Model.summary`.
+            print_fn: See `keras.Model.summary`.
+            expand_nested: See `keras.Model.summary`.
+            show_trainable: Whether there is a column that says which weights are trained.
+            layer_range: See `keras.Model.summary`.
+            by_layer: Whether to print the table of all layers and operations. Defaults to `False`,
+                unless another argument requires it.
+        """
+        of_layers = {"positions": positions, "expand_nested": expand_nested or None}
+        of_layers = [
+            n for n, v in (of_layers | {"layer_range": layer_range}).items() if v is not None
+        ]
+        by_layer = one_of(
+            "by_layer", bool(of_layers) if by_layer is None else by_layer, (True, False)
+        )
+        if by_layer:
+            super().summary(
+                line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+            )
+            return
+        if of_layers:
+            raise ValueError(
+                f"`by_layer` must be True with {of_layers}, which concern the table of layers. "
+                "Received: by_layer=False."
+            )
+        texts = []
+        first = re.escape(self.layers[0].name)
+        super().summary(print_fn=texts.append, layer_range=(first, first))
+        below = "\n".join(texts).partition("\n Total params")
+        totals = "".join(below[1:]).strip("\n").splitlines()
+        print_parts(self, totals, line_length, print_fn, show_trainable)
 
     def save(self, filepath, *args, **kwargs):
         if str(filepath).endswith((".h5", ".hdf5")):

@@ -20,6 +20,7 @@ OVER_ALL_MODELS = (
     "tests/serving/formats/",
     "tests/serving/graph/test_float32_layers.py",
     "tests/test_growth.py",
+    "tests/test_model_summary.py",
     "tests/test_without_position.py",
 )
 SLOW = (

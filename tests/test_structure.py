@@ -54,6 +54,7 @@ COVERED_BY = {
     "losses/pair_sums.py": "losses/test_pairwise_logistic.py",
     "metrics/": "test_metrics.py",
     "migrate/deepctr_spec.py": "migrate/test_deepctr.py",
+    "model_parts.py": "test_model_summary.py",
     "models/": "models/test_feature_interactions.py",
     "ops/apply_mask.py": "layers/test_padding.py",
     "ops/attention.py": "layers/test_attention_sequence_pooling.py",
