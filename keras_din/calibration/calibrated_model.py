@@ -11,6 +11,7 @@ from keras_din.calibration.curves import METHODS, fit_curve
 from keras_din.calibration.rows import Rows, check_enough, read_rows
 from keras_din.checks import one_of, positive_number
 from keras_din.click_rates import ClickRates, calibration_of, click_rates
+from keras_din.count_text import count_text
 from keras_din.ctr_model import CTRModel
 from keras_din.features import DEFAULT_OUTPUT, NUM_RESERVED
 from keras_din.graph import operations_before, unused_name
@@ -242,7 +243,7 @@ def _fit(method: str, by: str | None, shrinkage, rows: Rows, test: Rows | None) 
         if values > _MOST_VALUES:
             raise ValueError(
                 f"`by` must be a feature with at most {_MOST_VALUES:,} values in the calibration "
-                f"rows. Received: by={by!r}, with {values:,} values."
+                f"rows. Received: by={by!r}, with {count_text(values, 'value')}."
             )
         shrinkage = default_shrinkage(rows.labels) if shrinkage is None else float(shrinkage)
         report["shrinkage"] = shrinkage

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_din.count_text import count_text
 from keras_din.dataset_facts import negative_rate_of
 from keras_din.evaluation.traces import trace_model
 from keras_din.logits import logits_of
@@ -121,7 +122,7 @@ def check_enough(name: str, labels) -> None:
             f"with the label 1 and {_LEAST_OF_EACH} with the label 0; a good curve needs some "
             "hundred of each. To calibrate other outputs without it, name them in `output` of "
             "`calibrate` or `keras_din.training.calibrate_run`, or in `keras-din calibrate "
-            f"--output`. Received: {rows:,} rows, {clicks:,} of them with the label 1."
+            f"--output`. Received: {count_text(rows, 'row')}, {clicks:,} of them with the label 1."
         )
 
 

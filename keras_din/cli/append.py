@@ -12,6 +12,7 @@ was. Behaviors of a log without labels become positives, with negatives drawn fr
 from keras_din.cli import tables, types
 from keras_din.cli.phases import phase
 from keras_din.cli.show import day_report
+from keras_din.count_text import count_text
 
 
 def add_arguments(parser):
@@ -93,6 +94,6 @@ def run(options) -> dict:
         )
     if len(data.days) > before:
         print(day_report(data.days[-1]))
-        print(f"written: {options.data}, {len(data.days)} appended days")
+        print(f"written: {options.data}, {count_text(len(data.days), 'appended day')}")
     new = [{"day": day.number} | day.report for day in data.days[before:]]
     return {"data": options.data, "appended_days": len(data.days), "new_days": new}

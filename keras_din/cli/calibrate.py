@@ -14,6 +14,7 @@ at each level of predictions. The order of candidates does not change. Afterward
 from keras_din.cli.phases import phase
 from keras_din.cli.show import metrics_table
 from keras_din.cli.tables import names
+from keras_din.count_text import count_text
 
 METHODS = ("isotonic", "platt", "piecewise_linear")  # Those of `keras_din.calibration`.
 _ARGUMENTS = (
@@ -99,12 +100,12 @@ def report(calibration: dict, all_outputs=()) -> str:
             if each is not None:
                 rows |= {f"{prefix}{name} {when}": each[when] for when in ("before", "after")}
     by = f" by {calibration['by']}" if calibration["by"] else ""
-    counts = {output: f"{found['rows']:,}" for output, found in outputs.items()}
+    counts = {output: found["rows"] for output, found in outputs.items()}
     if len(set(counts.values())) == 1:
-        fitted = next(iter(counts.values()))
+        fitted = count_text(next(iter(counts.values())), "row")
     else:  # Labels may be missing.
-        fitted = ", ".join(f"{count} ({output})" for output, count in counts.items())
-    title = f"{calibration['method']}{by}, fitted to {fitted} rows of {part!r}"
+        fitted = ", ".join(f"{count:,} ({output})" for output, count in counts.items()) + " rows"
+    title = f"{calibration['method']}{by}, fitted to {fitted} of {part!r}"
     return f"{title}\n{metrics_table(rows)}"
 
 

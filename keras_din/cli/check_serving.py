@@ -16,6 +16,7 @@ from keras_din.cli import rows_of_run, tables
 from keras_din.cli.json_report import FailedCheckError
 from keras_din.cli.phases import phase
 from keras_din.cli.show import missing_numbers
+from keras_din.count_text import count_text
 
 
 def add_arguments(parser):
@@ -66,7 +67,7 @@ def run(options) -> dict:
     live = Int8Tables(model).outputs if int8 else float32_outputs(model)
     with phase("compare"):
         skew = find_skew(version, run.spec, live, batches)
-    print(f"version  {version}\nlog      {skew.rows:,} rows of {options.log}\n")
+    print(f"version  {version}\nlog      {count_text(skew.rows, 'row')} of {options.log}\n")
     print(rates.describe())
     print(report(skew, rows))
     if differ:
@@ -143,12 +144,13 @@ def report(skew, rows) -> str:
         lines.append("\ninputs that training and serving encode differently")
     for name, found in skew.inputs.items():
         example = (
-            f"{found.served} behaviors served, {found.pipeline} in training"
+            f"{count_text(found.served, 'behavior')} served, {found.pipeline} in training"
             if found.raw is None
             else f"{found.raw!r} is {found.served} served, {found.pipeline} in training"
         )
         lines.append(
-            f"  {name}: {found.values:,} in {found.rows:,} rows; in row {rows[found.row]} {example}"
+            f"  {name}: {found.values:,} in {count_text(found.rows, 'row')}; "
+            f"in row {rows[found.row]} {example}"
         )
     if skew.spec:
         lines.append("\ndifferences between the spec of the version and that of the run")

@@ -16,6 +16,7 @@ import time
 
 from keras_din.cli.phases import phase
 from keras_din.cli.show import metrics_table
+from keras_din.count_text import count_text
 
 # Arguments of `train` for all models of a data set, and arguments of the builders of base and DIN.
 # KuaiRand has the defaults with fewer epochs. The synthetic log requires no regularization.
@@ -106,8 +107,9 @@ def compare(name: str, seed: int) -> dict:
         rows["best reachable"] = best | {"monitor": None, "seconds": None}
     test = rows["din"]
     print(
-        f"\n{name}, seed {seed}: test of {test['rows']:,} rows; GAUC over {test['groups']:,} users "
-        f"weighted by impressions; {test['groups_left_out']:,} users with one class are left out"
+        f"\n{name}, seed {seed}: test of {count_text(test['rows'], 'row')}; "
+        f"GAUC over {count_text(test['groups'], 'user')} weighted by impressions; "
+        f"left out: {count_text(test['groups_left_out'], 'user')} with one class"
     )
     print(metrics_table(rows))
     if COUNTS in rows:

@@ -10,6 +10,7 @@ and of downsampled negatives on the odds are undone. With --raw they are not.
 
 from keras_din.cli.phases import phase
 from keras_din.cli.show import calibration_table, metrics_table, output_prefix
+from keras_din.count_text import count_text
 
 _DECILE = "decile"  # Of `--calibration-by`.
 
@@ -66,11 +67,11 @@ def run(options) -> dict:
             "all other metrics are those with the position"
         )
     for output, values in metrics_by_output(metrics, run.spec.outputs).items():
-        line = f"{values['rows']:,} rows"
+        line = count_text(values["rows"], "row")
         if "groups" in values:
             line += (
-                f", {values['groups']:,} users in GAUC, weighted by impressions; "
-                f"{values['groups_left_out']:,} users with one class are left out"
+                f", {count_text(values['groups'], 'user')} in GAUC, weighted by impressions; "
+                f"left out: {count_text(values['groups_left_out'], 'user')} with one class"
             )
         print(output_prefix(output, run.spec.outputs) + line)
     found = _calibration_by(run, rates, data, rows, options) if options.calibration_by else {}
@@ -139,8 +140,8 @@ def check_data(run, folder, data, data_folder) -> None:
     if len(data.days) > len(run.days):
         raise ValueError(
             "The run must have learned from all appended days of the data: call `keras-din update "
-            f"{folder} {data_folder}`. Received: {len(data.days)} appended days, of which the run "
-            f"knows {len(run.days)}."
+            f"{folder} {data_folder}`. Received: {count_text(len(data.days), 'appended day')}, "
+            f"of which the run knows {len(run.days)}."
         )
     refuse_differences(differences(fingerprint(run.spec), data.spec), f"The data in {data_folder}")
     if data.spec != run.spec:

@@ -8,6 +8,7 @@ import datetime
 import json
 
 from keras_din.cli.show import format_bytes, metrics_of_day, metrics_table
+from keras_din.count_text import count_text
 
 _AXES = {"context": ("batch",), "behavior": ("batch", "time")}
 
@@ -48,7 +49,7 @@ def screen(version, description: dict, sizes: dict) -> str:
         ("written", f"{description['created']} with {made_with}"),
         ("trained on", f"data of fingerprint {description['data_fingerprint'] or 'unknown'}"),
         ("size", f"{format_bytes(sum(sizes.values()))}: {parts}"),
-        ("warm-up", f"{len(description['warmup']['requests'])} requests"),
+        ("warm-up", count_text(len(description["warmup"]["requests"]), "request")),
         *((name, _output(facts)) for name, facts in description["outputs"].items()),
         *((name, facts["is"]) for name, facts in description.get("factors", {}).items()),
     ]

@@ -36,6 +36,7 @@ import pathlib
 from keras_din.cli import rows_of_run, tables
 from keras_din.cli.phases import phase
 from keras_din.cli.show import missing_numbers
+from keras_din.count_text import count_text
 
 OUTPUTS = (".csv", ".parquet")
 # The options of a raw log and their defaults.
@@ -168,7 +169,7 @@ def run(options) -> dict:
     _write(table, output)
     print(rates.describe())
     missing = next(iter(scores.values())).null_count
-    line = f"written: {output}, {len(table):,} rows"
+    line = f"written: {output}, {count_text(len(table), 'row')}"
     line += f", {missing:,} of them not scored" if missing else ""
     means = {columns[name]: pc.mean(values).as_py() for name, values in scores.items()}
     for column, mean in means.items():
@@ -449,11 +450,14 @@ def _print_bad_lines(bad: list, files) -> None:
     if bad:
         line, reason = bad[0]
         place = {"line": line} if files is None else files.place(line)
-        print(f"left out {len(bad):,} invalid lines: {describe_place(**place)} has {reason}")
+        print(
+            f"not scored {count_text(len(bad), 'invalid line')}: "
+            f"{describe_place(**place)} has {reason}"
+        )
 
 
 def _print_log(report: dict) -> None:
-    print(f"read {report['rows']:,} rows of {report['users']:,} users")
+    print(f"read {count_text(report['rows'], 'row')} of {count_text(report['users'], 'user')}")
     for reason, rows in report["rows_aside"].items():
         print(f"not scored {rows:,}: {reason}")
     if report["users_without_data"]:

@@ -4,6 +4,8 @@ import math
 import shutil
 import sys
 
+from keras_din.count_text import count_text
+
 COLUMNS = {
     "gauc": "GAUC",
     "auc": "AUC",
@@ -121,7 +123,8 @@ def calibration_table(frame, most: int = 30) -> str:
     ]
     text = pd.DataFrame(lines).to_string(index=False)
     if len(left):
-        text += f"\nleft out: {len(left):,} values with {left['rows'].sum():,} rows"
+        text += f"\nleft out: {count_text(len(left), 'value')} with "
+        text += count_text(left["rows"].sum(), "row")
     return text
 
 
@@ -140,8 +143,14 @@ def report(data) -> str:
     counts = data.report
     lines = [repr(data)]
     if "rows" in counts:
-        of_users = f" of {counts['users']:,} users, {_times(counts)}" if "users" in counts else ""
-        lines.append(f"read {counts['rows']:,} rows, kept {counts['rows_kept']:,}{of_users}")
+        of_users = (
+            f" of {count_text(counts['users'], 'user')}, {_times(counts)}"
+            if "users" in counts
+            else ""
+        )
+        lines.append(
+            f"read {count_text(counts['rows'], 'row')}, kept {counts['rows_kept']:,}{of_users}"
+        )
         lines += _files(counts)
         if counts.get("time_to", "~") < "1973":
             lines.append(
@@ -155,11 +164,11 @@ def report(data) -> str:
         lines += _labels_missing(counts)
         if counts.get("rows_repeated"):
             lines.append(
-                f"  kept: {counts['rows_repeated']:,} rows that repeat another in every column "
-                "(to leave them out: `duplicates='drop'`, `--duplicates drop`)"
+                f"  kept: {count_text(counts['rows_repeated'], 'row')}, each equal to another in "
+                "every column (to leave them out: `duplicates='drop'`, `--duplicates drop`)"
             )
         if counts.get("rows_out_of_order"):
-            lines.append(f"  sorted: {counts['rows_out_of_order']:,} rows were out of order")
+            lines.append(f"  sorted: {count_text(counts['rows_out_of_order'], 'row')} out of order")
     if "columns" in counts:
         lines.append("types (change them with --numeric, --categorical, --hash, --bags):")
         lines += [f"  {name}: {_type(facts)}" for name, facts in counts["columns"].items()]
@@ -167,13 +176,14 @@ def report(data) -> str:
     for name, rows in counts.get("earlier_of_unknown_users", {}).items():
         if rows:
             lines.append(
-                f"  left out of `prior_history` of {name!r}: {rows:,} rows of unknown users"
+                f"  left out of `prior_history` of {name!r}: "
+                f"{count_text(rows, 'row')} of unknown users"
             )
     for name, rows in counts.get("earlier_aside", {}).items():
         if rows:
             lines.append(
-                f"  left out of `prior_history` of {name!r}: {rows:,} rows that are "
-                "bad or have no item or time"
+                f"  kept aside of `prior_history` of {name!r}: {count_text(rows, 'row')}, "
+                "bad or without an item or time"
             )
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
@@ -183,9 +193,11 @@ def report(data) -> str:
     if counts.get("users_with_one_behavior"):
         lines.append(f"  users with one behavior: {counts['users_with_one_behavior']:,}")
     if counts.get("rows_in_no_part"):
-        lines.append(f"in no part: {counts['rows_in_no_part']:,} rows")
+        lines.append(f"in no part: {count_text(counts['rows_in_no_part'], 'row')}")
     if counts.get("rows_in_histories_only"):
-        lines.append(f"in no part, in histories only: {counts['rows_in_histories_only']:,} rows")
+        lines.append(
+            f"in no part, in histories only: {count_text(counts['rows_in_histories_only'], 'row')}"
+        )
     for name in counts.get("features_that_tell_the_label", ()):
         lines.append(
             f"warning: feature {name!r} alone predicts the label of nearly every training row"
@@ -201,15 +213,17 @@ def day_report(day) -> str:
     """Formats the report of an appended day."""
     counts = day.report
     lines = [
-        f"day {day.number}: read {counts['rows']:,} rows, kept {counts['rows_kept']:,} of "
-        f"{counts['users']:,} users, {_times(counts)}"
+        f"day {day.number}: read {count_text(counts['rows'], 'row')}, kept {counts['rows_kept']:,} "
+        f"of {count_text(counts['users'], 'user')}, {_times(counts)}"
     ]
     lines += _files(counts)
     lines += rows_aside(counts)
     lines += _labels_missing(counts)
     lines += _tables(counts)
     if counts["rows_late"]:
-        lines.append(f"  earlier than the last time before: {counts['rows_late']:,} rows")
+        lines.append(
+            f"  earlier than the last time before: {count_text(counts['rows_late'], 'row')}"
+        )
     for name, of_table in counts["vocabularies"].items():
         lines.append(
             f"  values of {name!r}: {of_table['admitted']:,} new, {of_table['evicted']:,} removed, "
@@ -233,7 +247,7 @@ def _files(counts: dict) -> list:
     if not files:
         return []
     first, last = files[0]["file"], files[-1]["file"]
-    lines = [f"  of {len(files):,} files, read in this order: {first} to {last}"]
+    lines = [f"  of {count_text(len(files), 'file')}, read in this order: {first} to {last}"]
     for name, reason in counts.get("columns_of_folders", {}).items():
         lines.append(f"  from the names of folders: {name!r}, {reason}")
     return lines
@@ -262,7 +276,7 @@ def _parts(counts: dict) -> list:
     for part, of_part in counts.get("parts", {}).items():
         unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
         lines.append(
-            f"{part}: {of_part['rows']:,} rows, {_positives(of_part)}"
+            f"{part}: {count_text(of_part['rows'], 'row')}, {_positives(of_part)}"
             + (f"; values that are not in training: {unseen}" if unseen else "")
         )
     return lines
@@ -280,7 +294,7 @@ def _parts_without_clicks(counts: dict) -> list:
 
 def _positives(of_part: dict) -> str:
     if "clicks" in of_part:
-        return f"{of_part['clicks']:,} clicks"
+        return count_text(of_part["clicks"], "click")
     texts = {name: f"{name} {count:,}" for name, count in of_part.get("positives", {}).items()}
     for name, mean in of_part.get("means", {}).items():
         texts[name] = f"mean {name} {'-' if mean is None else f'{mean:g}'}"
@@ -356,9 +370,11 @@ def _tables(counts: dict) -> list:
     for name in ("items", "users"):
         table = counts.get(f"{name}_table", {})
         if table.get("rows_not_found"):
-            lines.append(f"  not in `{name}`: {table['rows_not_found']:,} rows of the log")
+            lines.append(
+                f"  not in `{name}`: {count_text(table['rows_not_found'], 'row')} of the log"
+            )
         if table.get("rows_aside"):
-            lines.append(f"  kept aside of `{name}`: {table['rows_aside']:,} rows")
+            lines.append(f"  kept aside of `{name}`: {count_text(table['rows_aside'], 'row')}")
     return lines
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from keras_din.checks import epoch_or_steps, one_of
 from keras_din.click_rates import click_rates
+from keras_din.count_text import count_text
 from keras_din.dataset_facts import spec_of
 from keras_din.evaluation.metrics_of_dataset import evaluate_outputs, groups_or_own, outputs_of
 from keras_din.evaluation.traces import check_dataset, trace_model
@@ -273,7 +274,8 @@ class Evaluation(keras.callbacks.Callback):
             )
         if self._rule not in NEED_BOTH or not np.isnan(entry[metric]):
             return
-        found = f"{entry[self._best.prefix + 'rows']:,} rows, for which {metric} is undefined"
+        rows = count_text(entry[f"{self._best.prefix}rows"], "row")
+        found = f"{rows}, for which {metric} is undefined"
         if self._is_default:
             print(
                 "No group of the dataset has both labels 0 and 1, so training monitors the "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_din.click_rates import ClickRates, click_rates
+from keras_din.count_text import count_text
 from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
 from keras_din.evaluation.predictions import collect
 from keras_din.evaluation.traces import trace_model
@@ -93,7 +94,7 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
     if groups is not None and groups.shape != sizes.shape:
         raise ValueError(
             "`groups` must have one entry for each row of the dataset. "
-            f"Received: groups of shape {groups.shape} and {len(sizes)} rows."
+            f"Received: groups of shape {groups.shape} and {count_text(len(sizes), 'row')}."
         )
     candidate_groups = None if groups is None else np.repeat(groups, sizes)
     results = {}

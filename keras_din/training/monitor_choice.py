@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_din import metrics
+from keras_din.count_text import count_text
 from keras_din.monitor import NEED_BOTH, NEED_GROUPS, has_position_bias, split_monitor
 
 
@@ -34,14 +35,14 @@ def choose_monitor(monitor: str | None, spec, samples, verbose: bool) -> str:
     if not known.any():
         raise ValueError(
             f"The part 'valid' must have rows with the monitored label {label.name!r}: pass "
-            f"another `monitor`, or prepare a larger part. Received: {len(samples):,} rows in "
-            "which it is missing."
+            f"another `monitor`, or prepare a larger part. Received: "
+            f"{count_text(len(samples), 'row')} in which it is missing."
         )
     if not label.is_binary:
         return monitor or metric
     labels, rows = samples.labels[label.name][known], int(known.sum())
     clicks, has_gauc = int(labels.sum()), _has_gauc(labels, samples.group[known])
-    found = f"{clicks:,} clicks in {rows:,} rows"
+    found = f"{count_text(clicks, 'click')} in {count_text(rows, 'row')}"
     if monitor is None and not has_gauc:
         if verbose:
             print(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_din import metrics
+from keras_din.count_text import count_text
 from keras_din.losses.of_labels import CROSSENTROPY
 
 __all__ = ["batch_by", "check_ranking"]
@@ -43,5 +44,5 @@ def check_ranking(data, arguments: dict) -> None:
         f"`loss={arguments['loss']!r}` compares the rows of a {kind}, so the part 'train' must "
         f"have {kind}s with both labels 0 and 1: pass loss={CROSSENTROPY!r}, or prepare the data "
         f"with users and requests that have several rows. Received: no such {kind} in "
-        f"{len(train):,} rows."
+        f"{count_text(len(train), 'row')}."
     )

@@ -24,7 +24,7 @@ def test_days_are_appended(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "day 1: read 16 rows, kept 16 of 4 users, from 2020-09-14T" in printed
     assert "values of 'item': 2 new, 0 removed, 0 seen too rarely" in printed
-    assert f"written: {data}, 1 appended days" in printed
+    assert f"written: {data}, 1 appended day" in printed
     assert main(["append", data, str(tmp_path / "1.csv")]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("left out, since read before: ")

@@ -96,4 +96,4 @@ def test_table_has_the_values_with_most_rows():
     table = kd.metrics.calibration_by_value([0, 1, 1, 0, 1, 0], np.full(6, 0.5), list("abbccc"))
     text = calibration_table(pd.DataFrame(table._asdict()), most=2)
     assert [line.split()[0] for line in text.splitlines()] == ["value", "b", "c", "left"]
-    assert text.endswith("left out: 1 values with 1 rows")
+    assert text.endswith("left out: 1 value with 1 row")

@@ -123,7 +123,7 @@ def test_check_with_rows_of_a_file(folder, tmp_path, capsys):
     rows.to_parquet(tmp_path / "rows.parquet")
     code, printed = check(folder, capsys, tmp_path / "rows.parquet", version=version)
     assert code == 1
-    assert f"  item: 1 in 1 rows; in row 2 {first!r} is 3 served, 2 in training" in printed.out
+    assert f"  item: 1 in 1 row; in row 2 {first!r} is 3 served, 2 in training" in printed.out
 
 
 def test_other_weights_are_found(folder, tmp_path, capsys):

@@ -68,7 +68,7 @@ def test_prepare(folder, tmp_path, capsys):
     output = capsys.readouterr().out
     assert "kept 1,201 of 60 users" in output
     assert "kept aside 1: 'click' is neither 0 nor 1, first in line 5: 7" in output
-    assert "kept: 2 rows that repeat another in every column" in output
+    assert "kept: 2 rows, each equal to another in every column" in output
     assert "bad_rows.csv" in output
     data = PreparedData.load(tmp_path / "data")
     assert data.bad_rows["line"].tolist() == [5]
@@ -97,7 +97,7 @@ def test_prepare_several_files(tmp_path, monkeypatch, capsys):
         output = capsys.readouterr().out
         assert "of 3 files, read in this order: logs/0.csv.gz to logs/2.csv.gz" in output
         assert "1: 'click' is neither 0 nor 1, first in line 302 of logs/1.csv.gz: 7" in output
-        assert ("left out 1 hidden or marker files: logs/_SUCCESS" in output) == (
+        assert ("left out 1 hidden or marker file: logs/_SUCCESS" in output) == (
             source != ["logs/[0-9]*"]
         )
         reports.append(PreparedData.load("data").report)

@@ -70,7 +70,7 @@ def test_sequences_in_columns_of_text(tmp_path, capsys):
     capsys.readouterr()
     scores = predicted(tmp_path, run, other, *words, "--max-bad", "0.2")
     assert len(scores) == 4
-    assert "left out 1 rows: wrong number of fields, first in line 6" in capsys.readouterr().out
+    assert "kept aside 1: wrong number of fields, first in line 6" in capsys.readouterr().out
 
 
 def test_the_longest_history_is_printed(tmp_path, capsys):

@@ -113,7 +113,7 @@ def test_a_log_of_several_files(folder, tmp_path, capsys, end):
     pd.testing.assert_frame_equal(found, whole)
     assert found["ctr"].isna().tolist() == [row == 3 for row in range(len(log))]
     if end == ".csv.gz":
-        assert f"left out 1 invalid lines: line 22 of {tmp_path}/logs/a.csv.gz has" in printed
+        assert f"not scored 1 invalid line: line 22 of {tmp_path}/logs/a.csv.gz has" in printed
     files = [str(tmp_path / f"logs/{name}{end}") for name in "ba"]
     output = str(tmp_path / "list.csv")
     assert main(["predict", str(folder / "run"), *files, output, *words]) == 0
@@ -318,7 +318,7 @@ def test_fields_of_a_csv_are_copied_unchanged(folder, tmp_path, capsys):
     (tmp_path / "log.csv").write_bytes(b"".join(lines))
     source, output = tmp_path / "log.csv", tmp_path / "ctr.csv"
     _, printed = predict(folder, capsys, source, output, *LOG, "--max-bad", "1")
-    assert "left out 1 invalid lines: line 4 has 3 fields, not 9: r,too,few" in printed
+    assert "not scored 1 invalid line: line 4 has 3 fields, not 9: r,too,few" in printed
     assert "not UTF-8, with a replacement for each wrong byte: 1" in printed
     written = list(csv.reader(output.read_text(encoding="utf-8").splitlines()))
     of_log = [line.decode("utf-8", "replace") for line in lines if b"few" not in line]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_din.checks import local_path
+from keras_din.count_text import count_text
 from keras_din.data.encoding.features import count_parts
 from keras_din.data.prepare.log_columns import log_columns
 from keras_din.data.prepare.prepared_data import PreparedData, cut_into_parts
@@ -211,7 +212,7 @@ def _read_log(path: pathlib.Path, max_bad: float, may_lack_labels: bool) -> tupl
     wrong = found["click"].isna().to_numpy(bool)[codes]
     of_row = np.repeat(np.arange(len(frame)), np.diff(offsets))
     is_bad = np.bincount(of_row[wrong], minlength=len(frame)) > 0
-    checks.set_aside(is_bad, "a candidate has no label 0 or 1", "impressions")
+    checks.keep_aside(is_bad, "a candidate has no label 0 or 1", "impressions")
     bad, counts = checks.finish(bad)
     checks.check(f"the file {path}", bad, counts, max_bad)
     good, kept = checks.good, checks.good[of_row]
@@ -255,7 +256,7 @@ def _read_fields(path: pathlib.Path, names: list, count: int | None) -> tuple:
         fields = [] if line is None else line.rstrip(b"\r\n").split(b"\t")
         if len(fields) < len(names) or (count is not None and len(fields) != count):
             expected = f"{len(names)} or more" if count is None else count
-            text = f"{len(fields)} fields, not {expected}"
+            text = f"{count_text(len(fields), 'field')}, not {expected}"
             bad.append((number, Reason("wrong number of fields", text)))
             continue
         try:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_din.checks import one_of
+from keras_din.count_text import count_text
 from keras_din.data.pipeline.user_order import UserOrder, shuffled
 from keras_din.data.store.consistency import check_samples, check_shared, request_starts
 from keras_din.features import TIME
@@ -49,7 +50,7 @@ def plan_batches(
     batches = rows // batch_size if drop_remainder else -(-rows // batch_size)
     if not batches:
         raise ValueError(
-            f"`samples` must fill at least one batch. Received: {rows} rows with "
+            f"`samples` must fill at least one batch. Received: {count_text(rows, 'row')} with "
             f"batch_size={batch_size}, drop_remainder={drop_remainder}."
         )
     if by_request:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.encoding.features import Features
 from keras_din.data.encoding.vectors import grown_vectors
 from keras_din.data.prepare.log_columns import LogColumns, columns_of_format
@@ -59,9 +60,10 @@ class AppendedLog(NamedTuple):
             raise ValueError(
                 "All rows must be at or after the last time of the data, "
                 f"{_date(self.data.last_time)}, with late='refuse'. Received: "
-                f"{int(is_late.sum()):,} earlier rows, such as {_date(shown_at[row])} in "
-                f"{describe_row(events.frame, row, 'row')}. Pass late='insert' (on the command "
-                "line `--late insert`) to insert them in the histories of later days."
+                f"{count_text(int(is_late.sum()), 'earlier row')}, such as "
+                f"{_date(shown_at[row])} in {describe_row(events.frame, row, 'row')}. "
+                "Pass late='insert' (on the command line `--late insert`) to insert them in the "
+                "histories of later days."
             )
         return is_late
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.reading.columns import is_text_categories
 from keras_din.data.reading.file_lines import get_file_lines
 from keras_din.data.reading.table import Events
@@ -100,7 +101,10 @@ def without_known(events: Events, deliveries: Deliveries, known: list) -> tuple:
             starts[deliveries.names[number]] = size
     files = [name for name, old in zip(deliveries.names, is_known, strict=True) if old]
     entries = [entry for entry, old in zip(deliveries.entries, is_known, strict=True) if not old]
-    left_out = [*(f"the first {size:,} rows of {name}" for name, size in starts.items()), *files]
+    left_out = [
+        *(f"the first {count_text(size, 'row')} of {name}" for name, size in starts.items()),
+        *files,
+    ]
     if not left_out or not entries:
         return events, deliveries.to_remember if entries else [], left_out
     kept = np.flatnonzero(~is_left_out)

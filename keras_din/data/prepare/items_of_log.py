@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.encoding.features import coerce_item_ids
 from keras_din.data.prepare.catalog import Catalog, item_columns_in_log, make_catalog
 from keras_din.data.prepare.interaction_arguments import InteractionArguments
@@ -78,7 +79,7 @@ class ItemsOfLog:
         return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()[:16]
 
     def __repr__(self):
-        return f"ItemsOfLog({len(self.trained)} items, {self.checksum})"
+        return f"ItemsOfLog({count_text(len(self.trained), 'item')}, {self.checksum})"
 
 
 def columns_of_items(arguments: InteractionArguments) -> list:

@@ -88,7 +88,7 @@ def read_later_rows(
         },
     )
     for reason, facts in read.counts["rows_aside"].items():
-        print(f"left out {facts['rows']:,} rows: {reason}, first in line {facts['first_line']}")
+        print(f"kept aside {facts['rows']:,}: {reason}, first in line {facts['first_line']}")
     frame = read.frame
     for each in spec.sequences:
         features = features_of[each.name]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_din.checks import positive_integer
+from keras_din.count_text import count_text
 from keras_din.data.store.arrays import to_int64, to_int64_below
 
 __all__ = ["sample_negatives"]
@@ -155,8 +156,9 @@ def _check_left(user, drawable: np.ndarray, is_met: Callable, names) -> None:
     first = first if names is None else repr(names[first])
     raise ValueError(
         "A negative must be an item that the user never met. "
-        f"Received: {len(stuck)} users who met all {len(drawable)} items that "
-        f"can be drawn, the first of them user {first}. Leave out the rows of such users, "
+        f"Received: {count_text(len(stuck), 'user')} who met all "
+        f"{count_text(len(drawable), 'item')} that can be drawn, the first of them user {first}. "
+        "Leave out the rows of such users, "
         "provide more items (in `prepare_interactions`, a table `items`), or name a "
         "column of negatives, `negatives='column'`."
     )

@@ -20,6 +20,7 @@ from keras_din.checks import (
     positive_number,
     rate,
 )
+from keras_din.count_text import count_text
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.pipeline.remote_batches import RemoteBatches
 from keras_din.data.prepare.append import append_log
@@ -729,7 +730,7 @@ class PreparedData:
         return data.updated(spec, vocabularies)
 
     def __repr__(self):
-        days = f", {len(self.days)} appended days" if self.days else ""
+        days = f", {count_text(len(self.days), 'appended day')}" if self.days else ""
         parts = ", ".join(f"{part}: {len(samples):,}" for part, samples in self.parts.items())
         logs = ", ".join(f"{name}: {len(log):,}" for name, log in self.behaviors.items())
         return f"PreparedData(rows of {{{parts}}}, events of {{{logs}}}{days})"

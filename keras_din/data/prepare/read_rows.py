@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from keras_din.count_text import count_text
 from keras_din.data.prepare.joins import column_names
 from keras_din.data.prepare.source_by_part import check_parts_of_source
 from keras_din.data.prepare.split import LEFT_OUT, PARTS, TRAIN
@@ -120,7 +121,7 @@ def read_rows(
     if not (part == TRAIN).any():
         raise ValueError(
             "There must be rows of the part 'train' to learn from. "
-            f"Received: {len(frame)} rows, none of them of 'train'."
+            f"Received: {count_text(len(frame), 'row')}, none of them of 'train'."
         )
     bad = pd.concat(aside, ignore_index=True)
     return RowsRead(frame, part, None if checks.get("time") is None else time, bad, counts)

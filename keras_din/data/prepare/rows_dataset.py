@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from keras_din.bucket_index import numpy_buckets
+from keras_din.count_text import count_text
 from keras_din.data.encoding.lookup import check_positions, to_indices
 from keras_din.data.pipeline import batches as pipeline
 from keras_din.data.prepare.label_columns import columns_of_spec, label_map_by_column
@@ -107,8 +108,8 @@ def rows_to_samples(
         sep: The separator of a CSV file, same as in `prepare_impressions`.
         header: Same as in `prepare_impressions`.
         names: Same as in `prepare_impressions`.
-        max_bad: The largest share of invalid lines of a file of text. They are left out, and their
-            number is printed.
+        max_bad: The largest share of invalid lines of a file of text. They are kept aside, and
+            their number is printed.
 
     Returns:
         `(behaviors, samples)`: a dict of `BehaviorLog`, in which every row is a user, and
@@ -223,7 +224,8 @@ def _weights_of_bag(feature: BagWeights, name: str, values, bag: str, of_bag, ba
         row = int((lengths != sizes).argmax())
         raise ValueError(
             f"Column {name!r} must have one weight for each value of {bag!r}. "
-            f"Received: {lengths[row]} weights of {sizes[row]} values in {where(row)}."
+            f"Received: {count_text(lengths[row], 'weight')} of "
+            f"{count_text(sizes[row], 'value')} in {where(row)}."
         )
     real = is_real(_numpy(raw), of_bag)
     row_of_value = np.repeat(np.arange(len(values)), lengths)[real]

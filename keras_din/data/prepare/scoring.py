@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.counts import counted_columns, sort_by_keys
 from keras_din.data.prepare.joins import align_key_types, read_log
@@ -226,7 +227,8 @@ def _good_rows(
     if not good.any():
         raise ValueError(
             "The log must hold at least one row that can be scored. "
-            f"Received: {len(frame) + len(bad)} rows, not scored for these reasons: {reasons}."
+            f"Received: {count_text(len(frame) + len(bad), 'row')}, not scored for these "
+            f"reasons: {reasons}."
         )
     return frame[good], at[good], reasons
 

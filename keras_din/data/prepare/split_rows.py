@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.prepare.split import (
     LEFT_OUT,
     PARTS,
@@ -83,7 +84,7 @@ def assign_parts(
     part = np.asarray(split(user, *positions(user), time))
     if part.shape != user.shape or not np.isin(part, (TRAIN, VALID, TEST, LEFT_OUT)).all():
         raise ValueError(
-            f"`split` must give 0, 1, 2 or -1 for each of {len(user)} rows. "
+            f"`split` must give 0, 1, 2 or -1 for each of {count_text(len(user), 'row')}. "
             f"Received: shape {part.shape}, values {pd.Series(part.ravel()).unique()[:8].tolist()}."
         )
     if of_whole and not (part == TRAIN).any():

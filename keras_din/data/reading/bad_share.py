@@ -3,6 +3,7 @@
 import math
 
 from keras_din.checks import is_number
+from keras_din.count_text import count_text
 from keras_din.data.reading.file_lines import describe_place
 
 MAX_BAD = 0.01
@@ -39,7 +40,7 @@ def check_bad_share(what: str, counts: dict, total: int, max_bad: float, remedie
     enough = f"{math.ceil(100 * rows / total) / 100:g}"
     raise ValueError(
         f"At most {100 * max_bad:g} % of the rows of {what} may be kept aside for one reason. "
-        f"Received: {rows:,} of {total:,} rows for this reason: {reason}{place}. "
-        f"{(remedies or {}).get(reason) or 'Correct them.'} To leave these rows out anyway, pass "
+        f"Received: {rows:,} of {count_text(total, 'row')} for this reason: {reason}{place}. "
+        f"{(remedies or {}).get(reason) or 'Correct them.'} To keep these rows aside anyway, pass "
         f"`max_bad={enough}` (on the command line `--max-bad {enough}`)."
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from keras_din.count_text import count_text
 from keras_din.data.reading.bad_rows import ENCODING_REMEDY, Reason
 from keras_din.data.reading.columns import check_columns
 from keras_din.data.reading.file_format import Unpacked, open_bytes
@@ -212,7 +213,7 @@ def _read_records(file: CsvFile, names: list, columns: list, text):
         elif len(fields) != width:
             line = _truncate(source.lines[at])
             line = line if file.sep is None else line.replace(UNIT, file.sep)
-            text = f"{len(fields)} fields, not {width}: {line}"
+            text = f"{count_text(len(fields), 'field')}, not {width}: {line}"
             bad.append((at + 1, Reason("wrong number of fields", text)))
             consumed = source.lines[at + 1 : source.at]
             if any(len(_split_line(each, delimiter) or ()) == width for each in consumed):

@@ -14,6 +14,8 @@ from typing import IO
 
 import pyarrow as pa
 
+from keras_din.count_text import count_text
+
 _HEAD = 1024
 _ARROW_CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARROW_CODECS[b"\x04\x22\x4d\x18"] = "lz4"
@@ -197,7 +199,7 @@ def _open_only_member(path: str) -> IO[bytes]:
         what, remedy = "NumPy arrays (.npz)", "convert them to a DataFrame"
     elif len(names) != 1:
         some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        what, remedy = f"a zip archive of {len(names)} files ({some})", _UNPACK
+        what, remedy = f"a zip archive of {count_text(len(names), 'file')} ({some})", _UNPACK
     else:
         return archive.open(names[0])
     archive.close()

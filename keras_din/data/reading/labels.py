@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.reading.columns import is_missing, numbers, to_plain_series
 from keras_din.data.reading.file_lines import describe_row
 from keras_din.data.reading.text_types import FALSE, TRUE
@@ -191,20 +192,21 @@ def check_varied(labels, column: str, label: Label) -> None:
     if len(labels) and not len(known):
         raise ValueError(
             f"The training part must have rows with the label {label.name!r}. Received: "
-            f"{len(labels):,} rows, in which {what} is missing."
+            f"{count_text(len(labels), 'row')}, in which {what} is missing."
         )
     if label.is_binary and len(known) < len(labels) and known.min() == known.max() == 1:
         raise ValueError(
             "The training part must have rows with label 1 and rows with label 0. Received: "
-            f"{len(known):,} rows with label 1, and {len(labels) - len(known):,} in which {what} "
-            f"is missing. If they mean 0, pass {format_label_map({None: 0}, column)}."
+            f"{count_text(len(known), 'row')} with label 1, and "
+            f"{len(labels) - len(known):,} in which {what} is missing. "
+            f"If they mean 0, pass {format_label_map({None: 0}, column)}."
         )
     if label.is_binary:
         check_both_classes(known, what)
     elif len(known) and known.min() == known.max():
         raise ValueError(
             f"The training part must have rows with different numbers in {what}. Received: "
-            f"{len(known):,} rows, all with {known[0]:g}."
+            f"{count_text(len(known), 'row')}, all with {known[0]:g}."
         )
 
 
@@ -214,7 +216,7 @@ def check_both_classes(labels, what: str) -> None:
     if rows and clicks in (0, rows):
         raise ValueError(
             f"The training part must have rows with label 1 and rows with label 0. Received: "
-            f"{rows:,} rows, all with label {int(clicks > 0)} in {what}."
+            f"{count_text(rows, 'row')}, all with label {int(clicks > 0)} in {what}."
         )
 
 

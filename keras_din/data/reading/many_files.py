@@ -7,6 +7,7 @@ import pathlib
 import urllib.parse
 
 from keras_din.checks import local_path
+from keras_din.count_text import count_text
 
 # Files that other programs write beside tables. They are left out even if a list names them, since
 # a shell replaces a pattern by such a list.
@@ -56,8 +57,8 @@ def find_files(source) -> list:
     empty = [file for file in found if not os.path.getsize(file)]
     found = sorted((file for file in found if os.path.getsize(file)), key=_in_order)
     if not found:
-        why = [f"{len(left_out)} hidden files"] * bool(left_out)
-        why += [f"{len(empty)} empty files"] * bool(empty)
+        why = [count_text(len(left_out), "hidden file")] * bool(left_out)
+        why += [count_text(len(empty), "empty file")] * bool(empty)
         raise ValueError(
             "A list, a pattern or a folder must lead to at least one file that is not empty. "
             f"Received: {source!r}, with {' and '.join(why) or 'no file'}."
@@ -66,7 +67,7 @@ def find_files(source) -> list:
     for files, what in ((left_out, "hidden or marker"), (empty, "empty")):
         if files:
             some = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
-            print(f"left out {len(files):,} {what} files: {some}", flush=True)
+            print(f"left out {count_text(len(files), f'{what} file')}: {some}", flush=True)
     return found
 
 

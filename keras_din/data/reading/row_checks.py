@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.bad_share import check_bad_share
 from keras_din.data.reading.columns import is_missing, numbers, to_plain_series
@@ -68,7 +69,7 @@ class RowChecks:
     def good(self) -> np.ndarray:
         return self._code == 0
 
-    def set_aside(self, wrong: np.ndarray, reason: str, column: str | None = None) -> None:
+    def keep_aside(self, wrong: np.ndarray, reason: str, column: str | None = None) -> None:
         """Keeps the rows aside where `wrong`, bool `(rows,)`, is `True`.
 
         Errors and reports show the first value of `column` among them.
@@ -81,7 +82,7 @@ class RowChecks:
                 self._values[reason] = format_value(self._frame[column].iloc[int(wrong.argmax())])
 
     def check_values(self, required, labels=()) -> dict:
-        """Sets aside rows that lack a required value or a label.
+        """Keeps rows aside that lack a required value or a label.
 
         Of optional labels, a row must have at least one.
 
@@ -102,19 +103,19 @@ class RowChecks:
         if optional:
             self._missing = {name: found[name][1] for name in optional}
             nothing = np.logical_and.reduce(list(self._missing.values()))
-            self.set_aside(nothing, f"all labels are missing: {', '.join(map(repr, optional))}")
+            self.keep_aside(nothing, f"all labels are missing: {', '.join(map(repr, optional))}")
         for name in dict.fromkeys(required):
             if name in optional:
                 continue
             nothing = found[name][1] if name in found else is_missing(self._frame[name])
-            self.set_aside(nothing, f"{name!r} is missing")
+            self.keep_aside(nothing, f"{name!r} is missing")
             if name in found:
                 remedy = format_label_map({None: 0}, name if len(found) > 1 else None)
                 self.remedies[f"{name!r} is missing"] = f"If they mean 0, pass {remedy}."
         return found
 
     def check_labels(self, found: dict) -> None:
-        """Sets aside rows with a label that is neither 0 nor 1, or not a valid number.
+        """Keeps rows aside with a label that is neither 0 nor 1, or not a valid number.
 
         So are rows whose label is 1, though it is given another label that is 0.
         """
@@ -123,25 +124,25 @@ class RowChecks:
             if name in self._rules.numbers:
                 reason = f"{name!r} is not a finite number"
                 reason += " from 0" * self._rules.numbers[name]
-            self.set_aside(wrong, reason, name)
+            self.keep_aside(wrong, reason, name)
             if wrong.any() and name not in self._rules.numbers:
                 values = self._frame[name].dropna()
                 self.remedies[reason] = label_remedy(values, name if len(found) > 1 else None)
         for name, given in self._rules.given.items():
             reason = f"{name!r} is 1 where {given!r} is 0"
-            self.set_aside((found[name][0] == 1) & (found[given][0] == 0), reason)
+            self.keep_aside((found[name][0] == 1) & (found[given][0] == 0), reason)
             self.remedies[reason] = (
                 f"Set {given!r} to 1 in these rows, or leave out `given` of the label, which means "
                 f"that {name!r} is never 1 without {given!r}."
             )
 
     def check_weights(self, name: str) -> np.ndarray:
-        """Sets aside rows without a valid weight; returns the weights, float32 `(rows,)`."""
+        """Keeps rows aside without a valid weight; returns the weights, float32 `(rows,)`."""
         with np.errstate(over="ignore"):
             weights = numbers(name, self._frame[name]).astype(np.float32)
-        self.set_aside(is_missing(self._frame[name]), f"{name!r} is missing")
+        self.keep_aside(is_missing(self._frame[name]), f"{name!r} is missing")
         wrong = ~((weights >= 0) & (weights < np.inf))
-        self.set_aside(wrong, f"{name!r} is not a weight, a finite number from 0", name)
+        self.keep_aside(wrong, f"{name!r} is not a weight, a finite number from 0", name)
         return weights
 
     def check_times(
@@ -152,7 +153,7 @@ class RowChecks:
         placeholders: bool | None = None,
         are_numbers: bool | None = None,
     ) -> tuple:
-        """Sets aside rows whose time is invalid or a placeholder; see `to_microseconds`.
+        """Keeps rows aside whose time is invalid or a placeholder; see `to_microseconds`.
 
         `placeholders` is `expected` of `find_placeholders`, and `are_numbers` that of
         `to_microseconds`.
@@ -163,14 +164,14 @@ class RowChecks:
         values = self._frame[name]
         times, known, unit = to_microseconds(name, values, time_unit, time_format, are_numbers)
         what = "a whole number, as an order is" if unit == ORDER else "a time"
-        self.set_aside(~known, f"{name!r} is not {what}", name)
+        self.keep_aside(~known, f"{name!r} is not {what}", name)
         wrong = values[~known & ~is_missing(values)]
         if unit != ORDER and len(wrong):
             self.remedies[f"{name!r} is not {what}"] = time_remedy(wrong, time_format)
         early = find_placeholders(
             name, times, known, unit, time_unit, time_format, self._frame, placeholders
         )
-        self.set_aside(early, f"{name!r} {PLACEHOLDER}", name)
+        self.keep_aside(early, f"{name!r} {PLACEHOLDER}", name)
         self.remedies[f"{name!r} {PLACEHOLDER}"] = placeholder_remedy(unit)
         return times, unit
 
@@ -249,7 +250,7 @@ class RowChecks:
             hint = " ".join(dict.fromkeys(remedies))
             raise NoGoodRowsError(
                 f"{what[0].upper()}{what[1:]} must hold at least one good row. Received: "
-                f"{len(bad)} rows, kept aside for these reasons: {counts}."
+                f"{count_text(len(bad), 'row')}, kept aside for these reasons: {counts}."
                 f"{' ' * bool(hint)}{hint}",
                 bad,
                 counts,

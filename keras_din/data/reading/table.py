@@ -366,7 +366,7 @@ def clean_events(
     if duplicates != "keep":
         wrong = np.zeros(len(frame), bool)
         wrong[rows[repeated]] = True
-        checks.set_aside(wrong, _DUPLICATE)
+        checks.keep_aside(wrong, _DUPLICATE)
         checks.remedies[_DUPLICATE] = (
             "Keep them with `duplicates='keep'`, or leave them out with `duplicates='drop'` (on "
             "the command line `--duplicates`)."

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from keras_din.count_text import count_text
 from keras_din.data.reading.columns import is_missing
 from keras_din.data.reading.labels import format_value
 from keras_din.data.reading.source import as_source, check_lines, is_csv
@@ -63,7 +64,8 @@ def read_vectors(name: str, source: Any, key: str, size: int | None = None) -> K
     keys = keys.reset_index(drop=True)
     if len(keys) != len(values):
         raise ValueError(
-            f"{what} must have one row per key. Received: {len(keys)} keys and {len(values)} rows."
+            f"{what} must have one row per key. Received: "
+            f"{count_text(len(keys), 'key')} and {count_text(len(values), 'row')}."
         )
     if (missing := is_missing(keys)).any():
         raise ValueError(
@@ -140,7 +142,7 @@ def _from_lists(what: str, keys: pd.Series, values, size: int | None) -> KeyedVe
     for row in np.flatnonzero(sizes != size)[:1]:
         raise ValueError(
             f"{what} must have the size {size}. "
-            f"Received: {sizes[row]} values of {format_value(keys[row])}."
+            f"Received: {count_text(sizes[row], 'value')} of {format_value(keys[row])}."
         )
     flat = column.flatten()
     for position in np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[:1]:

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.reading.bad_rows import Reason, concat_bad_rows, to_bad_rows
 from keras_din.data.reading.number_lists import ListsRead, known_lists, number_lists
 from keras_din.data.reading.raw_values import LARGEST_FLOAT
@@ -130,7 +131,7 @@ def _convert(bag, weights, names: tuple, separator: str | None) -> tuple:
     values, numbers = _split(bag, separator), _split(weights, separator)
     if len(values) != len(numbers):
         kind = _OTHER_LENGTH.format(*names)
-        text = f"{kind}: {len(numbers)} weights of {len(values)} values"
+        text = f"{kind}: {count_text(len(numbers), 'weight')} of {count_text(len(values), 'value')}"
         return None, (), Reason(kind, text)
     real = [not _is_nothing(value) for value in values]
     found = []

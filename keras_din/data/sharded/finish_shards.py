@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_din.atomic_write import atomic_file
 from keras_din.checks import local_path
+from keras_din.count_text import count_text
 from keras_din.data.prepare.prepared_data import SHARDS_HEADER, PreparedData
 from keras_din.data.prepare.split import PARTS
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
@@ -266,7 +267,9 @@ def _check_rows(
     total = sum(h["log_rows"] for h in headers) + sum(each["rows"] for each in bad.values())
     check_bad_share("the log", limited, total, max_bad)
     if not rows:
-        raise ValueError(f"The shards must have rows. Received: {total} rows, none in a part.")
+        raise ValueError(
+            f"The shards must have rows. Received: {count_text(total, 'row')}, none in a part."
+        )
     required = [part for part in headers[0]["required_parts"] if part not in rows]
     if required and ("train" in required or not allow_empty_parts):
         raise ValueError(

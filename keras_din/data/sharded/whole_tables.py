@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from keras_din.count_text import count_text
 from keras_din.data.prepare.catalog import item_columns_in_log
 from keras_din.data.prepare.interaction_arguments import InteractionArguments
 from keras_din.data.prepare.joins import columns_of_tables, read_keyed
@@ -32,7 +33,8 @@ class WholeTable(Table):
         return WholeTable(self.frame.iloc[:0], self.bad)
 
     def __repr__(self):
-        return f"WholeTable({len(self.frame)} rows, {list(self.frame.columns)}, {self.checksum})"
+        rows = count_text(len(self.frame), "row")
+        return f"WholeTable({rows}, {list(self.frame.columns)}, {self.checksum})"
 
 
 class TablesOfLog(NamedTuple):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_din.count_text import count_text
 from keras_din.data.store.arrays import (
     check_offsets,
     chunks,
@@ -169,6 +170,5 @@ class BehaviorLog(SavedColumns):
 
     def __repr__(self):
         time = "" if self.time is None else ", with time"
-        return (
-            f"BehaviorLog({self.users:,} users, {len(self):,} events, {list(self.columns)}{time})"
-        )
+        users, events = count_text(self.users, "user"), count_text(len(self), "event")
+        return f"BehaviorLog({users}, {events}, {list(self.columns)}{time})"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_din.count_text import count_text
 from keras_din.data.store.arrays import chunks, first_pair_where, first_where
 from keras_din.data.store.bags import Bags
 from keras_din.features import (
@@ -277,8 +278,8 @@ def _check_lengths(feature: BagWeights, name: str, stored: dict) -> None:
     if row is not None:
         raise ValueError(
             f"Input {name!r} must have one weight for each value of {feature.bag!r}. "
-            f"Received: {others[weights.place[row]]} weights of {sizes[bags.place[row]]} values in "
-            f"row {row}."
+            f"Received: {count_text(others[weights.place[row]], 'weight')} of "
+            f"{count_text(sizes[bags.place[row]], 'value')} in row {row}."
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_din.count_text import count_text
 from keras_din.data.store.arrays import (
     first_where,
     strip_prefix,
@@ -180,7 +181,7 @@ class Samples(SavedColumns):
     def __repr__(self):
         labels = "" if list(self.labels) == [DEFAULT_LABEL] else f", labels {list(self.labels)}"
         return (
-            f"Samples({len(self):,} rows, {list(self.columns)}, "
+            f"Samples({count_text(len(self), 'row')}, {list(self.columns)}, "
             f"history of {list(self.history)}{labels})"
         )
 

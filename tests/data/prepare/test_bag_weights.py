@@ -233,7 +233,7 @@ def test_rows_with_histories(text):
         (
             "hist_w",
             [[[1, 2], []], [], [[9, 1]]],
-            "have one weight for each value of 'hist_tags'.*0 weights of 1 values in behavior 1 of",
+            "have one weight for each value of 'hist_tags'.*0 weights of 1 value in behavior 1 of",
         ),
         (
             "hist_w",
@@ -258,7 +258,7 @@ def test_samples_that_do_not_match():
 
     weights = np.float32([1, 2, 0])
     kd.data.dataset(spec, {}, samples([0, 2, 3], weights), 2)
-    match = "'w' must have one weight for each value of 'tags'.*1 weights of 2 values in row 0"
+    match = "'w' must have one weight for each value of 'tags'.*1 weight of 2 values in row 0"
     with pytest.raises(ValueError, match=match):
         kd.data.dataset(spec, {}, samples([0, 1, 3], weights), 2)
     for wrong in (-1, np.nan, np.inf):

@@ -271,6 +271,6 @@ def test_invalid_arguments_raise(options, message):
 
 def test_user_who_met_all_items_raises():
     log = a_log(user=["a"] * 8)
-    message = r"Received: 1 users who met all 7 items .* user 'a'\. Leave .*`items`.*`negatives='c"
+    message = r"Received: 1 user who met all 7 items .* user 'a'\. Leave .*`items`.*`negatives='c"
     with pytest.raises(ValueError, match=message):
         prepare_interactions(log, **COLUMNS)

@@ -108,7 +108,7 @@ def test_only_the_last_of_many_items_left():
     drawn = sample_negatives([4] * 20, 200, [4] * 199, met, np.random.default_rng(0))
     assert set(drawn.ravel()) == {199}
     popularity = [0, *[1] * 198, 1e-3]
-    with pytest.raises(ValueError, match=r"1 users who met all 199 items .* them user 3"):
+    with pytest.raises(ValueError, match=r"1 user who met all 199 items .* them user 3"):
         sample_negatives(
             [4, 3], 200, [3] * 199, met + 1, np.random.default_rng(0), popularity=popularity
         )
@@ -116,10 +116,10 @@ def test_only_the_last_of_many_items_left():
 
 def test_user_who_met_all_items_raises():
     rng = np.random.default_rng(0)
-    message = "Received: 1 users who met all 2 items that can be drawn, the first of them user 4"
+    message = "Received: 1 user who met all 2 items that can be drawn, the first of them user 4"
     with pytest.raises(ValueError, match=message):
         sample_negatives([1, 4, 4], 2, [4, 4], [0, 1], rng)
-    with pytest.raises(ValueError, match=r"met all 1 items that can be drawn"):
+    with pytest.raises(ValueError, match=r"met all 1 item that can be drawn"):
         sample_negatives([4], 2, [4], [0], rng, popularity=[1, 0])
     with pytest.raises(ValueError, match=r"met all 0 items that can be drawn"):
         sample_negatives([4], 2, [], [], rng, popularity=[0, 0])

@@ -273,7 +273,7 @@ def test_rows_of_text(tmp_path, capsys):
     words = {"separator": "^", "bags": {"tags": ","}, "sep": ";"}
     path = text_rows(tmp_path)
     batches = rows_dataset(path, spec, "click", weight="w", max_bad=0.3, **words)
-    assert "left out 1 rows: wrong number of fields, first in line 5\n" in capsys.readouterr().out
+    assert "kept aside 1: wrong number of fields, first in line 5\n" in capsys.readouterr().out
     ((x, y, weight),) = batches
     np.testing.assert_array_equal(x["item"], [[2], [3], [1]])
     np.testing.assert_array_equal(x["hist_item"], [[3, 2, 0], [0, 0, 0], [2, 1, 3]])

@@ -204,7 +204,7 @@ def test_histories_are_lists(tmp_path, capsys):
     item = data.spec.features["item"].vocabulary
     ((x, _),) = rows_dataset(path, data.spec, "click", max_bad=0.5)
     assert [item[i - 2] for i in x["item"][:, 0]] == ["a", "b", "c"]
-    assert "left out 1 rows: no JSON object, first in line 3" in capsys.readouterr().out
+    assert "kept aside 1: no JSON object, first in line 3" in capsys.readouterr().out
     both = prepare_rows([path, write(tmp_path / "s.json", lines[:2])], **words)
     assert np.diff(both.behaviors["hist"].offsets).tolist() == [1, 0, 0, 1, 0]
 
@@ -217,7 +217,7 @@ def test_commands(tmp_path, capsys):
     assert main(["prepare", str(path), data, *columns, *words]) == 0
     assert main(["train", data, run, "--model", "base", "--epochs", "1", "--quiet"]) == 0
     assert main(["predict", run, str(path), out, *columns]) == 0
-    assert "left out 1 invalid lines: line 61 has no JSON object: {" in capsys.readouterr().out
+    assert "not scored 1 invalid line: line 61 has no JSON object: {" in capsys.readouterr().out
     scores = pd.read_csv(out)
     assert scores["item"].tolist() == a_log()["item"].tolist()
     assert scores["ctr"].notna().all()

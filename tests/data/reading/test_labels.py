@@ -176,7 +176,7 @@ def test_labels_of_rows_and_tuples():
         prepare_tuples(train, [], [0, 1, 0])
     data = prepare_tuples(train, [], [0, 1, 0], label_map={-1: 0})
     assert data.parts["train"].label.tolist() == [1, 0]
-    with pytest.raises(ValueError, match="Received: 1 rows, all with label 1 in the tuples"):
+    with pytest.raises(ValueError, match="Received: 1 row, all with label 1 in the tuples"):
         prepare_tuples(train[:1], [], [0, 1, 0])
 
 

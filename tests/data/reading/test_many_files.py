@@ -61,7 +61,7 @@ def test_hidden_and_empty_files_are_left_out_and_printed(folder, capsys):
     assert find_files("logs") == ["logs/a.csv", "logs/b.csv", "logs/c/d.csv"]
     out = capsys.readouterr().out
     assert "left out 6 hidden or marker files: " in out
-    assert "left out 1 empty files: logs/e.csv\n" in out
+    assert "left out 1 empty file: logs/e.csv\n" in out
     for pattern in ("logs/*", "logs/**/*"):
         assert find_files(pattern) == ["logs/a.csv", "logs/b.csv", "logs/c/d.csv"]
     capsys.readouterr()
@@ -78,7 +78,7 @@ def test_hidden_and_empty_files_are_left_out_and_printed(folder, capsys):
         ("none*", r"A pattern must match at least one file\. Received: 'none\*'"),
         (["one.csv", "x/*"], r"A pattern must match at least one file\. Received: 'x/\*'"),
         ("nothing", r"at least one file that is not empty\. Received: 'nothing', with no file"),
-        ("zero", r"Received: 'zero', with 1 hidden files and 1 empty files"),
+        ("zero", r"Received: 'zero', with 1 hidden file and 1 empty file"),
         (["one.csv", "one.csv"], r"given once.*Received: one\.csv twice"),
         (["logs/*.csv", "logs/a.csv"], r"Received: logs/a\.csv twice"),
         (["one.csv", "link.csv"], r"link\.csv and one\.csv, which are the same file"),

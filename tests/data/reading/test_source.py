@@ -346,7 +346,7 @@ def test_separators_and_headers(tmp_path, sep, header, bad_line):
     assert list(data.parts["train"].label[:3]) == [1, 1, 1]
     if bad_line:
         assert data.bad_rows["line"].tolist() == [4]
-        assert data.bad_rows["reason"].tolist() == ["1 fields, not 4: one"]
+        assert data.bad_rows["reason"].tolist() == ["1 field, not 4: one"]
     assert prepare_interactions(path, **WORDS, sep=sep, names=names, max_bad=0.5).spec == (
         prepare_interactions(a_log(), **WORDS).spec
     )
@@ -463,7 +463,7 @@ def test_compressed_csv_file_is_unpacked_once(tmp_path, monkeypatch, kind):
         assert column_names(source) == ["c", "d"]
         table = read_table(source, ["d", "c"])
         assert table.frame["d"].tolist() == ["two\nlines", "x"]
-        assert [str(reason) for reason in table.bad["reason"]] == ["1 fields, not 2: 3"]
+        assert [str(reason) for reason in table.bad["reason"]] == ["1 field, not 2: 3"]
     assert [file.read_bytes() for file in temporary.iterdir()] == [content]
     del source
     gc.collect()

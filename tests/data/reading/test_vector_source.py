@@ -93,7 +93,7 @@ def test_rows_without_a_vector_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     "source, message",
     [
-        ({"a": [1, 2], "b": [3]}, "of 'title' must have the size 2. Received: 1 values of 'b'"),
+        ({"a": [1, 2], "b": [3]}, "of 'title' must have the size 2. Received: 1 value of 'b'"),
         ((KEYS, VALUES[:, :1]), r"must be numbers of the shape \(rows, 2\).*float32.*\(3, 1\)"),
         ((KEYS, VALUES[:2]), "one row per key. Received: 3 keys and 2 rows"),
         ((["a", "b", "a"], VALUES), "one row per key. Received: 'a' twice, again in row 2"),

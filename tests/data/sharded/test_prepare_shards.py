@@ -165,7 +165,7 @@ def test_tables_without_rows_for_the_log_are_refused(tmp_path):
         ({}, {"seed": -1}, "`seed` must be a non-negative integer"),
         ({}, {"split": kd.data.LeaveOneOut(test=99)}, "must leave training rows with a history"),
         ({}, {"negatives": "shop"}, "'shop' must hold an item of the catalog"),
-        ({"who": 1}, {}, r"Received: 1 users who met all \d+ items .* the first of them user 1"),
+        ({"who": 1}, {}, r"Received: 1 user who met all \d+ items .* the first of them user 1"),
         ({"item": None}, {"max_bad": 1.0}, "must hold at least one good row"),
         ({}, {"vectors": {"item": 1}}, "must be prepared without `vectors`"),
         ({}, {"context": [kd.Count("n", of="item")]}, "must have the user among its keys `of`"),
