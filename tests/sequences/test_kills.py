@@ -28,7 +28,7 @@ from tests.sequences.random_logs import KINDS
 from tests.serving.version.two_versions import contents
 
 # A long run: `KERAS_DIN_KILLS=300 python -m pytest -m slow tests/sequences/test_kills.py -s`.
-KILLS = int(os.environ.get("KERAS_DIN_KILLS", "30"))
+KILLS = int(os.environ.get("KERAS_DIN_KILLS", "18"))
 SEED = int(os.environ.get("KERAS_DIN_SEED", "0"))
 
 
@@ -189,7 +189,7 @@ def test_nothing_is_lost_by_kills(tmp_path, run_job):
     references = [Reference(tmp_path / kind, run_job, kind) for kind in KINDS]
     rng = np.random.default_rng(SEED)
     killed, moments, sequences = 0, collections.Counter(), 0
-    while killed < KILLS:
+    while killed < KILLS or sequences < len(references):
         root, days = tmp_path / f"sequence {sequences}", {}
         reference = references[sequences % len(references)]  # Of one kind and then of the other.
         shutil.copytree(reference.start, root)

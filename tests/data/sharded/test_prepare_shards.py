@@ -53,7 +53,7 @@ def test_shards_equal_one_machine(tmp_path, seed, shards, split, is_rich):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_shards_of_random_logs_equal_one_machine(tmp_path, seed):
     split = list(SPLITS.values())[seed % 4]
     compare(tmp_path, 100 + seed, [1, 2, 7, 30][seed // 4 % 4], split, seed % 3 > 0)
@@ -88,7 +88,7 @@ def test_shards_of_behaviors_equal_one_machine(tmp_path, seed, shards, split, is
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_shards_of_random_behaviors_equal_one_machine(tmp_path, seed):
     split = list(SPLITS.values())[seed % 4]
     compare_behaviors(tmp_path, 200 + seed, [1, 2, 7, 30][seed // 4 % 4], split, seed % 3 > 0)

@@ -71,7 +71,7 @@ def test_shards_of_behaviors_equal_one_machine(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_shards_of_random_logs_equal_one_machine(tmp_path, seed):
     log = random_log(200 + seed).assign(last_shop=lambda log: log["shop"].to_numpy()[::-1])
     split = [None, kd.data.LastFraction(0, 0.3), kd.data.LeaveOneOut()][seed % 3]
