@@ -149,6 +149,12 @@ def test_specs_with_snapshots(exported):
         kd.FeatureSpec(context=[snapshot], target=[data.spec.features["item"]])
 
 
+@pytest.mark.parametrize("view", [kd.data.PreparedData.joined, lambda data: data.day(0)])
+def test_data_without_the_rows_of_the_log(exported, view):
+    with pytest.raises(ValueError, match=r"Snapshots of counts require the rows of the log: call"):
+        view(exported[0]).count_snapshots()
+
+
 def test_order_instead_of_times(tmp_path):
     data = kd.data.prepare_impressions(
         LOG.assign(time=range(40)),

@@ -17,6 +17,9 @@ def snapshots_of(spec: FeatureSpec, pieces: list, taken_at: int, excluded=()) ->
         pieces: The results of `past_of_rows` of all logs.
         taken_at: All rows before this time count, microseconds.
         excluded: Names of keys without a snapshot.
+
+    Raises:
+        ValueError: If a piece has no rows of the key.
     """
     found = []
     for place in (spec.context, spec.target):
@@ -27,6 +30,12 @@ def snapshots_of(spec: FeatureSpec, pieces: list, taken_at: int, excluded=()) ->
             (key,) = feature.of
             values = tables[key].values if key in tables and key not in excluded else None
             if isinstance(values, Vocabulary):
+                if any(feature.of not in past for past in pieces):
+                    raise ValueError(
+                        "Snapshots of counts require the rows of the log: call `count_snapshots` "
+                        "of data that was loaded or prepared, not of its `day(...)` or `joined()`. "
+                        f"Received: data without rows for {feature!r}."
+                    )
                 counts = _values_by_index(feature, values, pieces, taken_at)
                 found.append(
                     SnapshotCount.of_count(feature, key, taken_at, values=counts, key_values=values)

@@ -504,13 +504,14 @@ class PreparedData:
         There is one for each `Count` whose only key is a feature with a vocabulary, such as the
         item or the category, in the same place of the spec. All rows of the log count, with those
         of `days`. Values out of the vocabulary have no rows. Counts of users and of combinations
-        have no snapshot, so clients send them.
+        have no snapshot, so clients send them. Data of `load_shards` has no other counts.
 
         Returns:
             List of `SnapshotCount`.
 
         Raises:
-            ValueError: If the data has counts and an order instead of times.
+            ValueError: If the data has counts and an order instead of times, or is a `day` or
+                `joined`, which has no rows of the log.
 
         Example:
 
@@ -532,6 +533,8 @@ class PreparedData:
         snapshot.values  # 0 for padding and other items, 2 for a, 0 for b
         ```
         """
+        if self.report.get("kind") == "shards":
+            return []  # All counts have the user among their keys.
         found = snapshots_of(
             self.spec,
             self.all_past,

@@ -131,17 +131,22 @@ def test_tables_of_items_and_users(tmp_path, kind, seed, shards, write):
 def test_counts_of_the_user(tmp_path, kind):
     counts = [kd.Count("met", of=["who", "item"]), kd.Count("of_shop", of=["shop", "who"])]
     options = BEHAVIORS | {"max_bad": 0.2, "target": ["item", "shop", *counts]}
-    options |= {"context": [kd.Count("rows", of="who", window="1d")], "bags": []}
+    options |= {"context": ["who", kd.Count("rows", of="who", window="1d")], "bags": []}
     if kind == "impressions":
         rate = kd.Count("rate", of="who", event="click", kind="rate", base=0.4)
         options |= {"label": "click", "request": "request"}
-        options["context"] = [rate, kd.Count("age", of="who", event="like", kind="age")]
+        options["context"] = ["who", rate, kd.Count("age", of="who", event="like", kind="age")]
     log = random_log(45).dropna(subset="like")
     one = getattr(kd.data, f"prepare_{kind}")(log, **options)
     header = kd.data.prepare_shards(log, tmp_path / "data", 6, kind=kind, **options)
     assert one.spec.features["met"].std not in (None, 1)
     assert_equal(tmp_path / "data", one, header)
-    assert not kd.data.load_shards(tmp_path / "data", 0, 6).past
+    # Counts of users have no snapshots, also if the user is a feature.
+    assert not one.count_snapshots()
+    for workers in (1, 6):
+        data = kd.data.load_shards(tmp_path / "data", 0, workers)
+        assert not data.past
+        assert not data.count_snapshots()
 
 
 def test_tables_without_rows_for_the_log_are_refused(tmp_path):
