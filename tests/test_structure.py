@@ -33,6 +33,7 @@ COVERED_BY = {
     "data/pipeline/plan.py": "data/pipeline/test_batches.py",
     "distributed/connect.py": "distributed/test_fit.py",
     "distributed/experimental/": "distributed/experimental/test_fit_on_servers.py",
+    "distributed/experimental/server_marks.py": "distributed/experimental/test_remote_steps.py",
     "embed.py": "models/test_contract.py",
     "evaluation/": "test_evaluation.py",
     "features/": "features/test_features.py",

@@ -12,6 +12,7 @@ from keras_din.checks import epoch_or_steps, local_path, positive_integer, posit
 from keras_din.ctr_model import check_negative_rate
 from keras_din.distributed.experimental.backup import Backup, Position
 from keras_din.distributed.experimental.remote_steps import RemoteSteps
+from keras_din.distributed.experimental.server_marks import ServerMarks
 from keras_din.distributed.fit import check_created_in_scope, check_model
 from keras_din.spec_fingerprint import check_fingerprint
 
@@ -43,10 +44,11 @@ def fit_on_servers(
     and two runs differ. The step of the optimizer, on which learning rate schedules depend, still
     counts each step once.
 
-    If a worker ends, another one repeats its step, whose update may then have been applied once
-    more or in part. The others go on. A worker that is started again joins them as soon as no other
-    worker is missing. If a server or the coordinator ends, training ends. Start the servers again,
-    and call this function again with the same `backup_dir`: it continues from the last checkpoint.
+    If a worker ends, its step is repeated, and sometimes all steps that are computed at this time.
+    The update of such a step may then have been applied once more or in part. The other workers go
+    on. A worker that is started again joins them as soon as no other worker is missing. If a server
+    or the coordinator ends, training ends. Start the servers again, and call this function again
+    with the same `backup_dir`: it continues from the last checkpoint.
 
     Callbacks run on the coordinator. Logs have the loss, but no metrics. Save the model and load it
     outside of `strategy.scope()` to evaluate or export it: this copies all tables into the memory
@@ -73,7 +75,8 @@ def fit_on_servers(
         ValueError: If an argument is invalid, the model is not compiled, not built or was built
             outside of `strategy.scope()`, its optimizer has an unsupported option, its spec or
             `negative_rate` differs from the data, or the checkpoint is of other batches.
-        ConnectionError: If a server ends.
+        ConnectionError: If a server ends or is started again, or workers and servers do not reach
+            each other.
         FileNotFoundError: If a worker does not see the files of the data.
         TimeoutError: If a step does not finish in time, for example because all workers have ended.
 
@@ -113,32 +116,36 @@ def fit_on_servers(
     check_fingerprint(model, batches.spec, "`batches`")
     check_negative_rate(model.loss, batches.negative_rate)
     _check_optimizer(model.optimizer, strategy)
-    with strategy.scope():
-        model.optimizer.build(model.trainable_variables)
-    backup = Backup(folder, batches.settings())
-    position = backup.load(model)
-    callback_list = keras.callbacks.CallbackList(
-        callbacks,
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=epochs,
-        steps=batches.steps,
-        model=model,
-    )
-    model.stop_training = False
-    if position.epoch >= epochs:
-        callback_list.on_train_begin()
-        callback_list.on_train_end()
-        return model.history
-    with _counted_by_servers(model.optimizer.iterations):
-        steps = RemoteSteps(strategy, _step(model, batches, strategy), batches.columns, timeout)
-        try:
-            _Training(model, batches, steps, in_flight, backup, save_freq, callback_list).run(
-                position, epochs
-            )
-        finally:
-            steps.close()
+    servers = ServerMarks()
+    with servers.checked():
+        with strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        backup = Backup(folder, batches.settings())
+        position = backup.load(model)
+        callback_list = keras.callbacks.CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=verbose != 0,
+            verbose=verbose,
+            epochs=epochs,
+            steps=batches.steps,
+            model=model,
+        )
+        model.stop_training = False
+        if position.epoch >= epochs:
+            callback_list.on_train_begin()
+            callback_list.on_train_end()
+            return model.history
+        with _counted_by_servers(model.optimizer.iterations):
+            coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
+            function = _step(model, batches, strategy)
+            steps = RemoteSteps(coordinator, servers, function, batches.columns, timeout)
+            try:
+                _Training(model, batches, steps, in_flight, backup, save_freq, callback_list).run(
+                    position, epochs
+                )
+            finally:
+                steps.close()
     return model.history
 
 

@@ -5,6 +5,8 @@ SCENARIO ...`: the coordinator runs scenarios, functions of this module. Other t
 scenarios.
 """
 
+import contextlib
+import itertools
 import pathlib
 import shutil
 import sys
@@ -13,6 +15,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.distribute.coordinator import cluster_coordinator
 
 import keras_din as kd
 
@@ -20,10 +23,11 @@ experimental = kd.distributed.experimental
 EPOCHS = 3
 
 
-def build(data, make_optimizer, counts=True):
+def build(data, make_optimizer, counts=True, shards=1):
     arguments = {"mini_batch_aware_l2": 0.1, "feature_counts": data.feature_counts()}
+    spec = data.spec.with_shards(shards)
     model = kd.build_din(
-        data.spec, attention_units=(3,), hidden_units=(3,), activation="dice", dropout=0.0
+        spec, attention_units=(3,), hidden_units=(3,), activation="dice", dropout=0.0
     )
     model.compile(
         make_optimizer(**arguments if counts else {}),
@@ -42,10 +46,10 @@ def batches_of(data):
     return data.remote_batches("train", 16, shuffle=True, seed=3)
 
 
-def train_alone(data):
+def train_alone(data, shards=1):
     """The same training in one process. Weights start from a seed."""
     keras.utils.set_random_seed(5)
-    alone = build(data, lazy_adam)
+    alone = build(data, lazy_adam, shards=shards)
     initial = [value.copy() for value in alone.get_weights()]
     history = alone.fit(
         data.dataset("train", 16, shuffle=True, seed=3), epochs=EPOCHS, shuffle=False, verbose=0
@@ -62,15 +66,50 @@ def assert_equal(model, alone):
         np.testing.assert_allclose(other, value, rtol=1e-4, atol=1e-6, err_msg=str(value))
 
 
+@contextlib.contextmanager
+def failing(runs):
+    """Context manager in which some runs of steps fail, as if a worker ended while a server read.
+
+    TensorFlow repeats a step itself twice for each server that its errors name.
+    """
+    execute_on = cluster_coordinator.Closure.execute_on
+    count = itertools.count()
+
+    def execute(closure, worker):
+        is_step = not isinstance(closure, cluster_coordinator.ResourceClosure)
+        if is_step and next(count) in runs:
+            words = "Additional GRPC error information from remote target /job:ps/replica:0/task:1:"
+            raise tf.errors.UnavailableError(None, None, f"2 root error(s) found.\n{words}")
+        return execute_on(closure, worker)
+
+    cluster_coordinator.Closure.execute_on = execute
+    try:
+        yield count
+    finally:
+        cluster_coordinator.Closure.execute_on = execute_on
+
+
 def one_at_a_time(strategy, data, folder):
-    """One step at a time equals one process: losses, weights and the state of the optimizer."""
-    initial, alone, losses = train_alone(data)
+    """One step at a time equals one process: losses, weights and the state of the optimizer.
+
+    The shards of a table lie on different servers. Steps that fail are repeated.
+    """
+    initial, alone, losses = train_alone(data, shards=2)
     with strategy.scope():
-        model = build(data, lazy_adam)
+        model = build(data, lazy_adam, shards=2)
+    tables = [layer for layer in model.layers if isinstance(layer, kd.layers.Embedding)]
+    assert len(tables) == 2
+    for table in tables:
+        devices = sorted(shard.value.device for shard in table.embedding_shards)
+        assert len(devices) == 2
+        assert all(f"/job:ps/replica:0/task:{i}/" in device for i, device in enumerate(devices))
     model.set_weights(initial)
-    history = experimental.fit_on_servers(
-        model, batches_of(data), strategy, EPOCHS, steps_in_flight=1, verbose=0
-    )
+    failures = (5, 6, 7, 8, 20)
+    with failing(failures) as runs:
+        history = experimental.fit_on_servers(
+            model, batches_of(data), strategy, EPOCHS, steps_in_flight=1, verbose=0
+        )
+    assert next(runs) == EPOCHS * batches_of(data).steps + len(failures)
     np.testing.assert_allclose(history.history["loss"], losses, rtol=1e-5)
     assert_equal(model, alone)
     assert int(model.optimizer.iterations) == EPOCHS * batches_of(data).steps
@@ -196,7 +235,7 @@ def workers_end(strategy, data, folder):
 
 
 def server_ends(strategy, data, folder):
-    """The test ends a server. Training ends by an error."""
+    """The test ends a server, in a pause. Training ends by an error."""
     initial, _, _ = train_alone(data)
     with strategy.scope():
         model = build(data, lazy_adam)
@@ -205,6 +244,8 @@ def server_ends(strategy, data, folder):
     class Slow(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             time.sleep(0.1)
+            while (folder / "pause").exists():
+                time.sleep(0.1)
 
     experimental.fit_on_servers(
         model, batches_of(data), strategy, EPOCHS, [Slow(), Reported()],

@@ -6,6 +6,7 @@ All tests start processes, so they are in the slow part.
 import contextlib
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -62,6 +63,18 @@ class Processes:
         process = self.running[task, index]
         process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=60) == -signal.SIGKILL
+
+    def start_server_1(self):
+        """Starts the server 1 again and waits until it listens."""
+        self.start("ps", 1)
+        host, port = self.cluster[2].split(",")[1].split(":")
+        end = time.monotonic() + LIMIT
+        while True:
+            try:
+                return socket.create_connection((host, int(port)), timeout=2).close()
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.1)
 
     def steps(self):
         return self.lines.count("step\n")
@@ -120,14 +133,23 @@ def test_killed_workers_rejoin(processes, folder):
 
 
 def test_a_killed_server_ends_training_which_resumes(processes, folder):
-    processes.start("chief", 0, "server_ends")
-    processes.wait_until(lambda: processes.steps() > 10)
-    processes.kill("ps", 1)
-    begin = time.monotonic()
-    assert processes.running["chief", 0].wait(timeout=LIMIT) != 0
-    assert time.monotonic() - begin < WITHIN
-    time.sleep(0.2)
-    assert "All parameter servers must run until the end. Received: a server" in processes.output()
-    processes.start("ps", 1)
+    """Also one that was started again before the coordinator noticed it: it is empty."""
+    for is_started_again in (True, False):
+        processes.start("chief", 0, "server_ends")
+        processes.wait_until(lambda: processes.steps() > 10)
+        (folder / "pause").touch()
+        time.sleep(1)  # The running step ends.
+        processes.kill("ps", 1)
+        if is_started_again:
+            processes.start_server_1()
+        (folder / "pause").unlink()
+        begin = time.monotonic()
+        assert processes.running["chief", 0].wait(timeout=LIMIT) != 0
+        assert time.monotonic() - begin < WITHIN
+        time.sleep(0.2)
+        received = "All parameter servers must run until the end. Received: a server that has ended"
+        assert received in processes.output()
+        assert "its variables are lost: 'ps' 1. " in processes.output()
+    processes.start_server_1()
     processes.start("chief", 0, "resumes")
     processes.finish("resumes")
