@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import types
 
 import keras
 import numpy as np
@@ -105,6 +106,16 @@ def test_the_loss_must_have_the_rate_of_the_data(strategy):
         kd.distributed.fit(
             model, lambda shard: data.dataset("train", 16, shard=shard), strategy, verbose=0
         )
+
+
+def test_a_worker_with_several_devices_is_refused(strategy):
+    several = types.SimpleNamespace(num_replicas_in_sync=4)
+    with pytest.raises(
+        ValueError,
+        match=r"start one process per GPU, with its own CUDA_VISIBLE_DEVICES\. "
+        r"Received: 4 devices of 2 workers",
+    ):
+        kd.distributed.fit(None, of_pairs, several)
 
 
 @pytest.mark.parametrize("options", [{"epochs": 0}, {"initial_epoch": -1}])

@@ -12,7 +12,11 @@ import keras_din as kd
 
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 index, addresses = int(sys.argv[1]), sys.argv[2]
+if index == 1:  # Of several CPU devices a worker uses one.
+    devices = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 strategy = kd.distributed.connect(addresses, index)
+assert strategy.num_replicas_in_sync == 2
 data = kd.data.synthetic_log(9, 9, interests=2, categories=5, held_out=2, dim=4)
 
 initial: list = []

@@ -223,6 +223,8 @@ class PreparedData:
 
         All arguments are those of `keras_din.data.dataset`. Workers open the files of loaded data
         themselves, so they must see them at the same paths. Other data is sent to each worker once.
+        This includes several shards of `load_shards`, which are joined in memory. Save them with
+        `load_shards(folder).save(path)` and load `path` instead, so that workers read files.
         """
         one_of("part", part, tuple(self.parts))
         return RemoteBatches(

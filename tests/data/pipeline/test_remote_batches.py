@@ -68,6 +68,30 @@ def test_columns_in_memory_are_sent(folder):
     assert not any("samples" in file for file in kept.files)
 
 
+def test_shards_are_sent_and_read_from_files_after_save(tmp_path):
+    rng = np.random.default_rng(1)
+    log = pd.DataFrame(
+        {"user": np.arange(30) % 6, "time": np.arange(30), "item": rng.integers(0, 9, 30)}
+    )
+    log["click"] = rng.integers(0, 2, 30)
+    columns = {"user": "user", "time": "time", "label": "click", "target": ["item"]}
+    kd.data.prepare_shards(log, tmp_path / "shards", 2, split=kd.data.ByTime(), **columns, dim=2)
+    joined = kd.data.load_shards(tmp_path / "shards")
+    assert joined.report["shards"] == [0, 1]
+    joined.save(tmp_path / "data")
+    saved = kd.data.PreparedData.load(tmp_path / "data")
+    options = {"shuffle": True, "seed": 3}
+    expected = numpy_batches(joined.dataset("train", 5, **options))
+    assert len(expected) > 2
+    for data in (joined, saved):
+        batches = data.remote_batches("train", 5, **options)
+        columns = next(iter(batches.columns()))
+        for step, element in enumerate(expected):
+            found = batches.batch(columns, batches.rows_of(0, step))
+            tf.nest.map_structure(np.testing.assert_array_equal, found, element)
+        assert any(file.endswith("item.npy") for file in batches.files) == (data is saved)
+
+
 def test_a_missing_file_raises(folder, tmp_path):
     kd.data.PreparedData.load(folder).save(tmp_path / "data")
     batches = kd.data.PreparedData.load(tmp_path / "data").remote_batches("train", 5)
