@@ -470,3 +470,48 @@ def test_number_metrics_by_hand():
         metrics.mean_absolute_error([1.0, np.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match=r"`y_pred` must be finite\. Received: inf in row 0"):
         metrics.root_mean_squared_error([1.0, 2.0], [np.inf, 2.0])
+
+
+def test_auc_and_error_by_hand():
+    # Positives .9 and .2, negatives .1 and .7: V is 1, .5; 1, .5 and the AUC .75.
+    y_true, y_pred = [1, 0, 1, 0], [0.9, 0.1, 0.2, 0.7]
+    # Group 1 has the differences .25 / 2 twice, group 2 the negative ones.
+    expected = math.sqrt(2 / 1 * (0.25**2 + 0.25**2))
+    assert metrics.auc_and_error(y_true, y_pred, [1, 1, 2, 2]) == pytest.approx((0.75, expected))
+    assert metrics.auc_and_error(y_true, y_pred, [1, 2, 2, 1])[1] == pytest.approx(0, abs=1e-12)
+    # A tie counts one half: all V are .5.
+    assert metrics.auc_and_error([1, 0], [0.5, 0.5], [1, 2]) == pytest.approx((0.5, 0))
+
+
+def test_auc_and_error_is_that_of_delong_without_groups():
+    rng = np.random.default_rng(0)
+    y_true = rng.integers(2, size=300)
+    y_pred = np.round(rng.normal(size=300) + y_true, 1)  # With ties.
+    positive, negative = y_pred[y_true == 1], y_pred[y_true == 0]
+    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    m, n = wins.shape
+    variance = wins.mean(axis=1).var() / m + wins.mean(axis=0).var() / n
+    found = metrics.auc_and_error(y_true, y_pred, np.arange(300))
+    np.testing.assert_allclose(found, (wins.mean(), math.sqrt(300 / 299 * variance)), rtol=1e-12)
+    assert found[0] == pytest.approx(metrics.auc(y_true, y_pred), rel=1e-12)
+
+
+def test_errors_over_groups_of_few_rows():
+    assert np.isnan(metrics.auc_and_error([1, 1], [0.1, 0.2], [1, 2])).all()
+    assert np.isnan(metrics.auc_and_error([], [], np.zeros(0, int))).all()
+    area, error = metrics.auc_and_error([1, 0], [0.2, 0.1], ["a", "a"])
+    assert area == 1
+    assert np.isnan(error)
+    assert np.isnan(metrics.logloss_and_error([], [], np.zeros(0, int))).all()
+
+
+def test_logloss_and_error_by_hand():
+    a, b, c = (-math.log(p) for p in (0.5, 0.1, 0.8))
+    mean = (a + b + c) / 3
+    # The group means (a + c) / 2 of two rows and b of one.
+    error = math.sqrt(2 * ((a + c - 2 * mean) ** 2 + (b - mean) ** 2)) / 3
+    found = metrics.logloss_and_error([1, 0, 1], [0.5, 0.9, 0.8], ["x", "y", "x"])
+    assert found == pytest.approx((mean, error))
+    assert found[0] == pytest.approx(metrics.logloss([1, 0, 1], [0.5, 0.9, 0.8]))
+    with pytest.raises(ValueError, match="`groups` must have one entry for each label"):
+        metrics.logloss_and_error([1, 0], [0.5, 0.9], [1])

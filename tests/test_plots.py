@@ -88,9 +88,9 @@ def test_attention_weights_need_a_sequence_and_one_row():
         plots.attention_weights(3, x)
 
 
-def test_attention_draws_weights_and_labels():
+def test_attention_map_draws_weights_and_labels():
     weights = np.array([[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]])
-    ax = plots.attention(weights, ["tea", "pot", "cup"], ["mug", "spoon"])
+    ax = plots.attention_map(weights, ["tea", "pot", "cup"], ["mug", "spoon"])
     (image,) = ax.images
     np.testing.assert_array_equal(image.get_array(), weights.T)
     assert (image.norm.vmin, image.norm.vmax) == (0, 0.7)
@@ -103,8 +103,8 @@ def test_attention_draws_weights_and_labels():
     assert written[1, 0] == "0.50"
 
 
-def test_attention_with_negative_weights_has_white_at_zero():
-    ax = plots.attention([[-3.0, 1.0]])
+def test_attention_map_with_negative_weights_has_white_at_zero():
+    ax = plots.attention_map([[-3.0, 1.0]])
     (image,) = ax.images
     assert (image.norm.vmin, image.norm.vmax) == (-3, 3)
     assert min(image.cmap(0.5)[:3]) > 0.95
@@ -112,8 +112,8 @@ def test_attention_with_negative_weights_has_white_at_zero():
     assert ticks(ax.xaxis) == ["1"]
 
 
-def test_attention_of_a_long_history_has_few_labels():
-    ax = plots.attention(np.full((2, 100), 0.01))
+def test_attention_map_of_a_long_history_has_few_labels():
+    ax = plots.attention_map(np.full((2, 100), 0.01))
     assert len(ticks(ax.yaxis)) <= 30
     assert ticks(ax.yaxis)[-1] == "the last"
     assert ax.get_yticks()[-1] == 99
@@ -130,9 +130,9 @@ def test_attention_of_a_long_history_has_few_labels():
         (([[1.0]], ["a"], []), "`candidates` must have one label for each of 1. Received: 0"),
     ],
 )
-def test_attention_invalid_arguments(arguments, message):
+def test_attention_map_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        plots.attention(*arguments)
+        plots.attention_map(*arguments)
 
 
 HISTORY = [
@@ -273,8 +273,8 @@ def test_feature_importance_draws_the_larger_error():
     assert len(segments) == 2  # There is no error bar for NaN.
     assert ax.get_xlabel() == "importance"
     for metric, label in (
-        ("gauc", "drop of GAUC when the feature is permuted, from 0.6100"),
-        ("rmse", "rise of root mean squared error when the feature is permuted, from 0.6100"),
+        ("gauc", "drop of GAUC when the feature is permuted,\nfrom 0.6100"),
+        ("rmse", "rise of root mean squared error when the feature is permuted,\nfrom 0.6100"),
     ):
         table = importances()
         table.attrs = {"metric": metric, "output": "ctr", "baseline": 0.61}
@@ -334,6 +334,64 @@ def test_gauc_by_history_length_invalid_arguments():
         plots.gauc_by_history_length(LABELS, PREDICTIONS, GROUPS[:2], LENGTHS)
 
 
+def test_gauc_by_draws_parts_of_a_number():
+    prices = np.array([1.5, 2, 3, 4, np.nan, 40, 50, 60.25])
+    ax = plots.gauc_by(LABELS, PREDICTIONS, GROUPS, prices, edges=[2, 40], label="price")
+    # From 2: the negative of ann, and bob with 1 and 0 in the wrong order. From 40: cid is right.
+    (curve,) = points(ax)
+    np.testing.assert_allclose(curve, [[0, 0], [1, 1]])
+    assert ticks(ax.xaxis) == ["2 to 40\n2", "40+\n2"]
+    assert ax.get_xlabel() == (
+        "price, and impressions that count\n1 rows without a value are left out"
+    )
+    assert legend(ax) == [f"all rows {(2 + 1.5 + 2) / 7:.4f}"]
+    ax = plots.gauc_by(LABELS, PREDICTIONS, GROUPS, np.arange(8), metric="auc")
+    assert ticks(ax.xaxis)[0] == "0 to 1.4\n2"  # Five parts of 1 to 2 rows.
+    assert ticks(ax.xaxis)[-1] == "5.6+\n2"
+
+
+@pytest.mark.parametrize("metric", ["auc", "logloss"])
+def test_gauc_by_item_age_with_other_metrics(metric):
+    ages = np.array([0.5, 0.1, 0.2, 3, 4, 0.3, 0.4, 8])
+    ax = plots.gauc_by_item_age(LABELS, PREDICTIONS, GROUPS, ages, [0, 1], metric=metric)
+    of_rows = {"auc": metrics.auc_and_error, "logloss": metrics.logloss_and_error}[metric]
+    young = ages < 1
+    value, error = of_rows(LABELS[young], PREDICTIONS[young], GROUPS[young])
+    np.testing.assert_allclose(points(ax)[0][0], [0, value])
+    np.testing.assert_allclose(bars(ax)[0][0], [value - error, value + error])
+    assert ticks(ax.xaxis) == ["0 to 1\n5", "1+\n3"]
+    assert ax.get_xlabel() == "days since the first event of the item, and rows"
+    assert ax.get_ylabel() == {"auc": "AUC", "logloss": "logloss (nats)"}[metric]
+
+
+def test_gauc_by_day():
+    time = np.array(["2026-11-01T23:59"] * 5 + ["2026-11-03T00:00"] * 3, "datetime64[s]")
+    for times in (time, time.astype("datetime64[us]").astype("int64")):
+        ax = plots.gauc_by_day(LABELS, PREDICTIONS, GROUPS, times)
+        np.testing.assert_allclose(points(ax)[0], [[0, 0.7], [1, 1]])
+        assert ticks(ax.xaxis) == ["2026-11-01\n5", "2026-11-03\n2"]
+        assert legend(ax) == [f"all days {(2 + 1.5 + 2) / 7:.4f}"]
+    for wrong in (time[:3], np.full(8, "NaT", "datetime64[s]"), np.zeros(8)):
+        with pytest.raises(ValueError, match="`time` must have a time for each label"):
+            plots.gauc_by_day(LABELS, PREDICTIONS, GROUPS, wrong)
+
+
+def test_gauc_by_invalid_arguments():
+    arrays = LABELS, PREDICTIONS, GROUPS
+    for wrong in (np.full(8, np.nan), [1, 2], ["a"] * 8, [np.inf] * 8):
+        with pytest.raises(ValueError, match="`values` must have a finite number or NaN"):
+            plots.gauc_by(*arrays, wrong)
+    with pytest.raises(ValueError, match="`ages` must have a finite number or NaN"):
+        plots.gauc_by_item_age(*arrays, [1.0])
+    for edges in ([], [[1.0]], ["a"], [np.nan]):
+        with pytest.raises(ValueError, match="`edges` must be finite numbers"):
+            plots.gauc_by(*arrays, LENGTHS, edges)
+    with pytest.raises(ValueError, match="`edges` must ascend"):
+        plots.gauc_by(*arrays, LENGTHS, [2.0, 1.0])
+    with pytest.raises(ValueError, match="`metric` must be"):
+        plots.gauc_by(*arrays, LENGTHS, metric="ne")
+
+
 def test_error_without_matplotlib(monkeypatch):
     real = builtins.__import__
 
@@ -345,7 +403,7 @@ def test_error_without_matplotlib(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     importlib.reload(plots)  # The import works without matplotlib.
     with pytest.raises(ImportError, match=r"needs matplotlib: python -m pip install .*\[plots\]"):
-        plots.attention([[1.0]])
+        plots.attention_map([[1.0]])
 
 
 def test_plots_of_numbers():

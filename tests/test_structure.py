@@ -71,6 +71,7 @@ COVERED_BY = {
     "ops/zero_missing_vectors.py": "layers/test_zero_missing_vectors.py",
     "optimizers/": "optimizers/test_optimizers.py",
     "rebuilt_model.py": "test_with_shards.py",
+    "plots/": "test_plots.py",
     "recalibration.py": "test_click_rates.py",
     "run_files.py": "cli/test_runs.py",
     "serving/checks/export_arguments.py": "serving/test_saved_model.py",

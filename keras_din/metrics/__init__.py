@@ -9,6 +9,7 @@ from keras_din.metrics.calibration_by import (
 )
 from keras_din.metrics.click_rate import calibration, expected_calibration_error, recalibrate
 from keras_din.metrics.cross_entropy import logloss, normalized_entropy
+from keras_din.metrics.errors_over_groups import auc_and_error, logloss_and_error
 from keras_din.metrics.grouped_ranking import (
     GroupAUC,
     gauc,
@@ -33,6 +34,7 @@ __all__ = [
     "Metrics",
     "all_metrics",
     "auc",
+    "auc_and_error",
     "calibration",
     "calibration_bins",
     "calibration_by_decile",
@@ -42,6 +44,7 @@ __all__ = [
     "gauc_difference",
     "group_auc",
     "logloss",
+    "logloss_and_error",
     "mean_absolute_error",
     "mean_and_error",
     "metrics_and_groups",

@@ -26,9 +26,13 @@ def logloss(y_true, y_pred) -> float:
     kd.metrics.logloss([1, 0], [0.5, 0.5])  # 0.6931, the natural logarithm of 2
     ```
     """
-    y_true, y_pred = check_probabilities(y_true, y_pred)
+    return _mean(row_losses(*check_probabilities(y_true, y_pred)))
+
+
+def row_losses(y_true, y_pred) -> np.ndarray:
+    """Returns the crossentropy of each row, float64, of checked labels and probabilities."""
     p = np.clip(y_pred.astype("float64"), _EPSILON, 1 - _EPSILON)
-    return -_mean(np.log(np.where(y_true == 1, p, 1 - p)))
+    return -np.log(np.where(y_true == 1, p, 1 - p))
 
 
 def normalized_entropy(y_true, y_pred) -> float:

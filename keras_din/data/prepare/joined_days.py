@@ -76,7 +76,8 @@ def take_rows(spec: FeatureSpec, behaviors: dict, samples: Samples, rows: np.nda
         place = ranges(end - size, size)
         offsets = np.concatenate([[0], np.cumsum(size)])
         columns = {name: column[place] for name, column in log.columns.items()}
-        logs[sequence.name] = BehaviorLog(offsets, columns, np.asarray(log.time)[place])
+        time = None if log.time is None else log.time[place]
+        logs[sequence.name] = BehaviorLog(offsets, columns, time)
         arrays[f"history/{sequence.name}/start"] = offsets[:-1][owner]
         arrays[f"history/{sequence.name}/end"] = offsets[1:][owner]
     return logs, Samples.from_arrays(samples.arrays() | arrays)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from keras_din.atomic_write import atomic_folder
 from keras_din.checks import (
@@ -42,6 +43,7 @@ from keras_din.data.prepare.days_folder import (
     save_growth,
 )
 from keras_din.data.prepare.feature_file import FEATURES, save_entries
+from keras_din.data.prepare.item_ages import item_ages
 from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.item_groups import item_groups
 from keras_din.data.prepare.item_keys import has_item_keys, met_items_of_keys
@@ -72,6 +74,7 @@ _USERS = "users.parquet"
 _FORMAT = 1
 _LOG_FORMAT = "log_format.json"
 _DAY = 86_400_000_000
+_OF_TRAINING = ("negative_rate", "half_life")  # What a report has of changed training rows.
 
 
 def save_header(folder: pathlib.Path, parts: list, report: dict) -> None:
@@ -208,6 +211,45 @@ class PreparedData:
         result.negative_rate = self.negative_rate if part == "train" else 1.0
         return result
 
+    def take(self, part: str, rows: ArrayLike) -> "PreparedData":
+        """Returns rows of a part as data of their own, with only the behaviors that they read.
+
+        So a few rows of a large log are small. Their order is that of `rows`. Rows of one request
+        must be adjacent if the data has requests.
+
+        Args:
+            part: Name of the part, which is the only part of the result.
+            rows: Integers `(rows,)`, the numbers of the rows in the part.
+
+        Raises:
+            ValueError: If there is no such part or row.
+
+        Example:
+
+        ```python
+        data = kd.data.synthetic_log(20, 8, interests=2, categories=4, held_out=1, dim=2)
+        few = data.take("test", [3, 5])
+        x, y = next(iter(few.dataset("test")))  # Two rows.
+        ```
+        """
+        samples = self.parts[one_of("part", part, tuple(self.parts))]
+        found = np.asarray(rows)
+        is_empty = found.ndim == 1 and not found.size
+        if found.ndim != 1 or (found.dtype.kind not in "iu" and not is_empty):
+            raise ValueError(f"`rows` must be a list of integers. Received: rows={rows!r}.")
+        wrong = found[(found < 0) | (found >= len(samples))]
+        if wrong.size:
+            raise ValueError(
+                f"`rows` must be numbers of the part {part!r}, from 0 to {len(samples) - 1}. "
+                f"Received: {wrong[0]}."
+            )
+        rows = found.astype("int64")
+        behaviors, samples = take_rows(self.spec, self.behaviors, samples, rows)
+        report = {name: self.report[name] for name in _OF_TRAINING if name in self.report}
+        return PreparedData(
+            self.spec, behaviors, {part: samples}, {"kind": "rows of a part"} | report
+        )
+
     def remote_batches(
         self,
         part: str,
@@ -269,6 +311,38 @@ class PreparedData:
         days = [(self.behaviors, self.parts)]
         days += [(day.behaviors, {"train": day.samples}) for day in self.days]
         return item_groups(self.spec, days, group)
+
+    def item_ages(self, part: str) -> np.ndarray:
+        """Returns the age of the candidate of each row of a part, for `kd.plots.gauc_by_item_age`.
+
+        It is the time since the first event of the item, the first `Categorical` of the target: the
+        first row or behavior of all parts and appended days. Events without a known time, such as
+        those of a prior history, do not count.
+
+        Args:
+            part: Name of the part.
+
+        Returns:
+            Float64 `(rows,)`, days. NaN for items that are not in the vocabulary.
+
+        Raises:
+            ValueError: If there is no such part, or the data has no times.
+
+        Example:
+
+        ```python
+        data = kd.data.load_kuairand()
+        ages = data.item_ages("test")
+        ```
+        """
+        samples = self.parts[one_of("part", part, tuple(self.parts))]
+        if samples.time is None or self.report.get("time_unit") == ORDER:
+            found = "none" if samples.time is None else "an order instead of times"
+            raise ValueError(f"`item_ages` requires rows with times. Received: {found}.")
+        events = [*self.behaviors.values(), *self.parts.values()]
+        for day in self.days:
+            events += [*day.behaviors.values(), day.samples]
+        return item_ages(self.spec, events, samples)
 
     def downsample_negatives(self, negative_rate: float, seed: int = 0) -> "PreparedData":
         """Returns the data with fewer training negatives, for logs with few clicks.

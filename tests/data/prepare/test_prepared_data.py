@@ -113,6 +113,32 @@ def with_times(days, **changes):
     return dataclasses.replace(data, parts={"train": samples, "valid": samples[:2]})
 
 
+def test_taken_rows_have_only_the_behaviors_that_they_read():
+    data = dataclasses.replace(prepared(), report={"negative_rate": 0.5})
+    log = BehaviorLog([0, 2], {"item": [4, 5]})  # Without times.
+    for each in (data, dataclasses.replace(data, behaviors={"hist": log})):
+        taken = each.take("train", [1, 0])
+        assert list(taken.parts) == ["train"]
+        assert taken.negative_rate == 0.5
+        ((x, y),) = taken.dataset("train")
+        np.testing.assert_array_equal(x["item"], [[3], [2]])
+        np.testing.assert_array_equal(x["hist_item"], [[4, 5], [4, 0]])
+        np.testing.assert_array_equal(y, [[0], [1]])
+        few = each.take("train", [0])
+        assert len(few.behaviors["hist"]) == 1
+    assert len(data.take("test", []).parts["test"]) == 0
+    for rows, message in (
+        ([2], r"`rows` must be numbers of the part 'train', from 0 to 1. Received: 2"),
+        ([-1], "Received: -1"),
+        ([0.5], r"`rows` must be a list of integers. Received: rows=\[0.5\]"),
+        (1, "`rows` must be a list of integers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            data.take("train", rows)
+    with pytest.raises(ValueError, match="`part` must be"):
+        data.take("valid", [0])
+
+
 def test_weight_by_recency(tmp_path):
     data = with_times([100, 104, 102, 96])
     weighted = data.weight_by_recency(4)
