@@ -107,6 +107,43 @@ def test_covered_modules_exist():
         assert name.endswith("/") or not own_test(pathlib.Path(name)).is_file(), name
 
 
+# Texts that are no JSON files: cells, checksums, error texts, and what own processes exchange.
+NO_JSON_FILES = {
+    "checks.py": "json_values",
+    "cli/predict.py": "cells of a CSV file",
+    "cli/runs.py": "a cell of a table",
+    "data/reading/json_lines.py": "texts of errors and cells",
+    "data/spark.py": "an order of rows",
+    "features/calendar.py": "a checksum",
+    "features/kind.py": "lists instead of tuples",
+    "serving/checks/parity.py": "inputs, with NaN",
+    "serving/checks/parity_process.py": "outputs",
+    "serving/checks/skew.py": "a spec that was read",
+    "serving/version/delta_counts.py": "a spec that was read",
+    "serving/version/sample_request.py": "a spec that was read",
+    "spec_fingerprint.py": "a fingerprint",
+    "training/several_workers.py": "what workers compare",
+}
+
+
+def test_json_files_have_no_nan():
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if "json.dump" in text else ():
+            is_dump = isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "json.dump",
+                "json.dumps",
+            )
+            if is_dump and not any(
+                each.arg == "allow_nan" and each.value.value is False
+                for each in node.keywords
+                if isinstance(each.value, ast.Constant)
+            ):
+                found.add(path.relative_to(PACKAGE).as_posix())
+    assert found == NO_JSON_FILES.keys(), "Pass `allow_nan=False`, or use `checks.json_values`."
+
+
 def test_slow_tests_exist():
     for pattern in SLOW:
         file, _, name = pattern.partition("::")

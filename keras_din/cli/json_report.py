@@ -62,4 +62,4 @@ def _text_stream():
 
 def _print(report: dict) -> None:
     content = json_values("report", report, nulls=True)
-    print(json.dumps(content, indent=1, ensure_ascii=False))
+    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))

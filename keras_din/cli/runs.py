@@ -18,10 +18,10 @@ from keras_din.cli.show import COLUMNS, text_table
 from keras_din.run_files import (
     BEST,
     FORMAT,
-    PROGRESS,
     RUN,
     read_calibration,
     read_json,
+    read_progress,
     read_result,
     read_updates,
 )
@@ -83,7 +83,7 @@ def summary(folder: pathlib.Path) -> dict:
     if content.get("format") != FORMAT:
         raise ValueError(f"format {content.get('format')!r} is not {FORMAT}, that of this version")
     arguments = content["arguments"]
-    progress, result = read_json(folder / PROGRESS, {}), read_result(folder)
+    progress, result = read_progress(folder), read_result(folder)
     best = progress.get("best", {}).get("evaluation")
     parts: dict = result or {}
     if result is None:

@@ -60,4 +60,4 @@ def run(options) -> None:
     content = requests
     if options.signature:
         content = requests[options.signature][options.form or "column"]
-    print(json.dumps(content, indent=1, ensure_ascii=False))
+    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))

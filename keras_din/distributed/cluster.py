@@ -37,7 +37,9 @@ class Cluster:
     def tf_config(self) -> str:
         """Returns the value of `TF_CONFIG` for TensorFlow."""
         task = {"type": "worker", "index": self.index}
-        return json.dumps({"cluster": {"worker": list(self.workers)}, "task": task})
+        return json.dumps(
+            {"cluster": {"worker": list(self.workers)}, "task": task}, allow_nan=False
+        )
 
 
 def read_cluster(

@@ -222,7 +222,7 @@ def _has_ended(cluster, index) -> ConnectionError:
 def _send(connection, content) -> None:
     # If the other side has ended, this is found where its next message is read.
     with contextlib.suppress(OSError):
-        connection.sendall(json.dumps(content).encode() + b"\n")
+        connection.sendall(json.dumps(content, allow_nan=False).encode() + b"\n")
 
 
 def _receive(connection, deadline) -> dict | None:

@@ -505,7 +505,7 @@ class FeatureSpec:
 
     def to_json(self) -> str:
         """Returns the spec as JSON text, with the vocabularies."""
-        return json.dumps(spec_to_dict(self), indent=1, ensure_ascii=False)
+        return json.dumps(spec_to_dict(self), indent=1, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "FeatureSpec":

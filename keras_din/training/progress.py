@@ -6,9 +6,10 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_din import run_files
 from keras_din.atomic_write import atomic_file
 from keras_din.monitor import Best
-from keras_din.training.run_folder import PROGRESS, read_json, save_model, write_json
+from keras_din.training.run_folder import PROGRESS, save_model, write_json
 from keras_din.workers import is_chief
 
 
@@ -39,7 +40,7 @@ class Progress:
 
 def read_progress(folder: pathlib.Path) -> Progress:
     """Reads the progress of a run. Before the first checkpoint it is that of a new run."""
-    return Progress(**read_json(folder / PROGRESS, {}))
+    return Progress(**run_files.read_progress(folder))
 
 
 def write_checkpoint(folder: pathlib.Path, model: keras.Model, progress: Progress, best) -> None:

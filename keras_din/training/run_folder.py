@@ -8,6 +8,7 @@ import tempfile
 import keras
 
 from keras_din.atomic_write import atomic_file
+from keras_din.checks import json_values
 from keras_din.losses.of_labels import CROSSENTROPY
 from keras_din.run_files import (
     BEST,
@@ -153,6 +154,7 @@ def save_model(model: keras.Model, file: pathlib.Path) -> None:
 
 
 def write_json(file: pathlib.Path, content, indent: int | None = 1) -> None:
-    """Writes a JSON file."""
+    """Writes a JSON file. NaN and infinity, which JSON does not have, become null."""
+    content = json_values(file.name, content, nulls=True)
     with atomic_file(file) as path:
-        path.write_text(json.dumps(content, indent=indent), encoding="utf-8")
+        path.write_text(json.dumps(content, indent=indent, allow_nan=False), encoding="utf-8")

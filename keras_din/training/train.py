@@ -290,7 +290,7 @@ def train(
     if is_counted and "valid" in result:
         write_metrics(folder, [{"step": 0, "epoch": None, **result["valid"]}])
     if is_chief():
-        write_json(folder / RESULT, json_values("result", result, nulls=True))
+        write_json(folder / RESULT, result)
     run = Run(folder, network, data.spec, result)
     if arguments["calibrate"] is None:
         return run

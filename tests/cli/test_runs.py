@@ -1,12 +1,15 @@
 """`keras-din runs` compares the runs of a folder."""
 
 import json
+import math
 
 import pytest
 
+from keras_din import run_files
 from keras_din.cli import main
 from keras_din.cli.runs import summary
 from keras_din.cli.show import text_table
+from keras_din.training.run_folder import write_json
 
 
 def metrics(gauc, logloss):
@@ -116,3 +119,22 @@ def test_a_wide_table_continues_below():
     assert text_table(rows) == "run  one  two\na      1   22"
     assert text_table(rows, width=12) == "run  one\na      1\n\nrun  two\na     22"
     assert text_table(rows, width=1) == text_table(rows, width=12)
+
+
+def test_files_of_a_run_have_null_for_nan(tmp_path):
+    # The epoch of an evaluation before training and the time of a day without rows are null too.
+    row = {"step": 0, "epoch": None, "gauc": math.nan}
+    best = {"evaluation": [3, None, 0.5, math.nan]}
+    day = {"day": 1, "time_from": None, "auc": math.nan}
+    of = {"of": "update-1.keras", "metrics": {"test": {"auc": math.nan}}}
+    write_json(tmp_path / run_files.PROGRESS, {"rows": [row], "best": best})
+    write_json(tmp_path / run_files.UPDATES, {"model": "update-1", "days": [day]})
+    write_json(tmp_path / run_files.CALIBRATION, of)
+    write_json(tmp_path / run_files.RESULT, {"test": {"auc": math.inf}})
+    assert not any("NaN" in file.read_text() for file in tmp_path.iterdir())
+    # `math.nan` is one object, so these comparisons hold for it and not for other NaN.
+    assert run_files.read_progress(tmp_path) == {"rows": [row], "best": best}
+    model, _, days = run_files.read_updates(tmp_path)
+    assert days == [day]
+    assert run_files.read_calibration(tmp_path, model) == of
+    assert run_files.read_result(tmp_path) == {"test": {"auc": math.nan}}

@@ -138,7 +138,7 @@ def save_past(past: dict, folder: pathlib.Path) -> None:
         return
     for number, each in enumerate(past.values()):
         each.save(folder / _PAST / str(number))
-    text = json.dumps([list(of) for of in past], ensure_ascii=False)
+    text = json.dumps([list(of) for of in past], ensure_ascii=False, allow_nan=False)
     (folder / _PAST / _KEYS).write_text(text, encoding="utf-8")
 
 

@@ -53,7 +53,7 @@ class Day:
         save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
         save_past(self.past, folder)
         header = {"number": self.number, "report": self.report}
-        text = json.dumps(header, indent=1, ensure_ascii=False)
+        text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / _HEADER).write_text(text, encoding="utf-8")
 
     @classmethod

@@ -180,4 +180,4 @@ def _write_header(folder: pathlib.Path, data, growth: str | None) -> None:
     if data.known_met_items is not None:
         header["met_items"] = list(data.known_met_items.arrays)
     with atomic_file(folder / _DAYS / _HEADER) as partial:
-        partial.write_text(json.dumps(header, indent=1), encoding="utf-8")
+        partial.write_text(json.dumps(header, indent=1, allow_nan=False), encoding="utf-8")

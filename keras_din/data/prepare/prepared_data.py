@@ -80,7 +80,7 @@ _OF_TRAINING = ("negative_rate", "half_life")  # What a report has of changed tr
 def save_header(folder: pathlib.Path, parts: list, report: dict) -> None:
     """Writes the header, which `PreparedData.load` reads."""
     header = {"format": _FORMAT, "parts": parts, "report": report}
-    text = json.dumps(header, indent=1, ensure_ascii=False)
+    text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / HEADER).write_text(text, encoding="utf-8")
 
 
@@ -762,7 +762,9 @@ class PreparedData:
         if users is not None:
             save_users(users, folder / _USERS)
         if self.log_format is not None:
-            text = json.dumps(self.log_format.to_dict(), indent=1, ensure_ascii=False)
+            text = json.dumps(
+                self.log_format.to_dict(), indent=1, ensure_ascii=False, allow_nan=False
+            )
             (folder / _LOG_FORMAT).write_text(text, encoding="utf-8")
         save_growth(folder, self.spec, self.vocabularies, self.catalog)
         save_days(folder, self)

@@ -106,7 +106,9 @@ def write_header(
         "spec": headers[0]["spec"],
     }
     with atomic_file(folder / HEADER) as file:
-        file.write_text(json.dumps(header, indent=1, ensure_ascii=False), encoding="utf-8")
+        file.write_text(
+            json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+        )
     return header
 
 

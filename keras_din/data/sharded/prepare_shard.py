@@ -140,7 +140,7 @@ def write_shard(
                 data.save(partial)
             if bad is not None:
                 save_bad_rows(with_files(bad, files), partial / BAD_ROWS)
-            text = json.dumps(header, indent=1, ensure_ascii=False)
+            text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
             (partial / SHARD_HEADER).write_text(text, encoding="utf-8")
     except OSError:
         if not is_written(path, header):  # Else another process has written it meanwhile.

@@ -54,7 +54,9 @@ class ShardPlan:
             "arguments": fields,
             "part_of_log": repr(self.part_of_log),
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            json.dumps(content, sort_keys=True, allow_nan=False).encode()
+        ).hexdigest()[:16]
 
     @property
     def required_parts(self) -> list:

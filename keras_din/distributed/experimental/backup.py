@@ -74,7 +74,7 @@ class Backup:
         }
         # Only this write makes the checkpoint valid. Until then the previous one is valid.
         with atomic_file(self._folder / _PROGRESS) as path:
-            path.write_text(json.dumps(content), encoding="utf-8")
+            path.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
         for old in self._folder.glob("epoch-*.keras"):
             if old.name != name:
                 old.unlink()

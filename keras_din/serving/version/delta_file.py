@@ -65,7 +65,7 @@ def write_delta(file: pathlib.Path, base: pathlib.Path, new: pathlib.Path, facts
         "files": after,
         "segments": {name: len(found) for name, found in segments.items()},
     }
-    text = json.dumps(header, ensure_ascii=False).encode()
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
     with atomic_file(file) as partial, open(partial, "w+b") as stream:
         stream.write(MAGIC + bytes(_CHECKSUM) + len(text).to_bytes(_LENGTH, "little") + text)
         with gzip.GzipFile("", "wb", 6, stream, mtime=0) as payload:

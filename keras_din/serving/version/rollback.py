@@ -64,7 +64,7 @@ def rollback(path: str | os.PathLike, version: int | None = None) -> pathlib.Pat
         shutil.copytree(source, new.folder, dirs_exist_ok=True)
         description = json.loads((new.folder / FILE).read_text(encoding="utf-8"))
         description[ORIGIN] = _origin(source)
-        text = json.dumps(description, indent=1, ensure_ascii=False)
+        text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)
         (new.folder / FILE).write_text(text, encoding="utf-8")
     assert new.published is not None, "`new_version` has published it"
     return new.published
