@@ -1,6 +1,8 @@
 """Publish an older exported version again, under a new number, which servers load as the newest.
 
-No version is removed. Without --to, it is the version before the one that is served.
+No version is removed. Without --to, it is the version before the one that is served. With servers
+that get deltas, roll back where you export, and send the delta to the copy: a delta that was made
+before a rollback on the server is refused there.
 
   keras-din rollback exported_models/din
   keras-din rollback exported_models/din --to 1795599111

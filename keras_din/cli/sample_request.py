@@ -37,7 +37,7 @@ def add_arguments(parser):
         type=int,
         default=3,
         metavar="N",
-        help="behaviors of each history, with padding (default 3)",
+        help="width of each history: behaviors, then padding (default 3)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the values")
 

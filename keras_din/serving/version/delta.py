@@ -6,6 +6,7 @@ import pathlib
 from keras_din.checks import local_path, positive_integer
 from keras_din.serving.version.delta_file import checksums, open_delta, write_delta
 from keras_din.serving.version.folders import DELTA_SUFFIX, new_version, versions
+from keras_din.serving.version.rollback import is_copy
 
 
 def make_delta(
@@ -192,9 +193,10 @@ def _base(path: pathlib.Path, header: dict) -> pathlib.Path:
             f"{what} must be applied once. Received: {parent}, where version {new} exists already."
         )
     if present[-1] > new:
+        made = ", which `rollback` made" if is_copy(parent / str(present[-1])) else ""
         raise ValueError(
-            f"{what} must be applied before there is a newer version. "
-            f"Received: {parent}, with version {present[-1]}."
+            f"{what} must be applied before there is a newer version. Received: {parent}, with "
+            f"version {present[-1]}{made}. Export again, and make a delta to that version."
         )
     received = present if folder is None else [int(folder.name)]
     if number not in received:

@@ -19,6 +19,11 @@ def rollback(path: str | os.PathLike, version: int | None = None) -> pathlib.Pat
     new number, and no version is removed. `keras_din.json` in the copy has the number of the
     original as `copy_of_version`.
 
+    A version that `apply_delta` made is a version like any other. After a rollback, a delta can be
+    applied if its base is still there and its version is newer than the copy, so a delta that was
+    made before the rollback is refused. With many servers, call `rollback` once, where versions are
+    exported, and send `make_delta(bad_version, copy)`.
+
     Args:
         path: Folder of the versions, such as `"exported_models/din"`.
         version: The number of the version. Defaults to the one before the newest. If the newest is
@@ -68,6 +73,11 @@ def rollback(path: str | os.PathLike, version: int | None = None) -> pathlib.Pat
         (new.folder / FILE).write_text(text, encoding="utf-8")
     assert new.published is not None, "`new_version` has published it"
     return new.published
+
+
+def is_copy(folder: pathlib.Path) -> bool:
+    """Whether the folder of a version has a copy that `rollback` made."""
+    return (folder / FILE).is_file() and _origin(folder) != int(folder.name)
 
 
 def _is_version(folder: pathlib.Path) -> bool:

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from keras_din.checks import positive_integer
-from keras_din.features import FeatureSpec, id_feature
+from keras_din.features import TIME, Bag, FeatureSpec, id_feature
 from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.sample_rows import one_candidate_per_row, sample_rows
 from keras_din.serving.version.description import find_version, read_description
@@ -26,13 +26,14 @@ def sample_request(
     """Returns valid requests of both signatures of an exported version, as JSON values.
 
     The values are drawn at random: those of a vocabulary and unknown ones, and numbers around the
-    mean. The last row has histories of full width; earlier rows have padding in them.
+    mean. The last row has histories of full width. Earlier rows have shorter ones, with padding
+    at the end. Behaviors with times are in the order of their times.
 
     Args:
         version: The folder of a version, or of versions (the newest).
         rows: Number of rows of `rank`. `serving_default` has one row per candidate.
         candidates: Number of candidates of each row of `rank`.
-        time: Number of behaviors of each history, with padding.
+        time: Width of the histories: number of behaviors and padding.
         seed: Random seed.
 
     Returns:
@@ -62,6 +63,7 @@ def sample_request(
     # The first of the rows that are drawn has empty histories.
     drawn = sample_rows(spec, rows + 1, 2 * candidates + _DRAWN, time, _VALUES, seed).raw
     raw = _real_candidates(spec, {n: values[1:] for n, values in drawn.items()}, candidates)
+    raw = _padding_of_bags_last(spec, _padding_of_histories_last(spec, raw))
     of_signatures = {"rank": raw, "serving_default": one_candidate_per_row(spec, raw)}
     return {name: _forms(name, of_signatures[name]) for name in SIGNATURES}
 
@@ -76,6 +78,36 @@ def _real_candidates(spec: FeatureSpec, raw: dict, candidates: int) -> dict:
         name: values[each, chosen] if spec.raw_inputs[name].role == "target" else values
         for name, values in raw.items()
     }
+
+
+def _padding_of_histories_last(spec: FeatureSpec, raw: dict) -> dict:
+    """Moves padding to the end of histories, and sorts the behaviors by their times."""
+    raw = dict(raw)
+    for sequence in spec.sequences:
+        first = id_feature(sequence.of)
+        is_padding = raw[sequence.input_name(first)] == first.padding_value
+        times = raw.get(f"{sequence.name}_{TIME}")
+        order = np.lexsort((is_padding,) if times is None else (times, is_padding), axis=-1)
+        each = np.arange(len(order))[:, None]
+        for name, info in spec.raw_inputs.items():
+            if info.sequence is sequence:
+                raw[name] = raw[name][each, order]
+                raw[name][is_padding[each, order]] = info.feature.padding_value
+    return raw
+
+
+def _padding_of_bags_last(spec: FeatureSpec, raw: dict) -> dict:
+    """Moves padding to the end of bags."""
+    raw = dict(raw)
+    for name, info in spec.raw_inputs.items():
+        if isinstance(info.feature, Bag):
+            is_padding = raw[name] == info.feature.padding_value
+            order = np.argsort(is_padding, axis=-1, kind="stable")
+            for part in info.feature.parts:
+                of_part = part.name if info.sequence is None else info.sequence.input_name(part)
+                values = np.where(is_padding, part.padding_value, raw[of_part])
+                raw[of_part] = np.take_along_axis(values, order, axis=-1)
+    return raw
 
 
 def _forms(signature: str, raw: dict) -> dict:

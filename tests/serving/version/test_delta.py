@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
-from keras_din.serving import apply_delta, make_delta
+from keras_din.serving import apply_delta, make_delta, rollback
 from keras_din.serving.version import delta as module
 from keras_din.serving.version.delta import read_delta
 from keras_din.serving.version.folders import versions
@@ -89,6 +89,19 @@ def test_gaps_and_the_wrong_order(server, trainer):
     # Of two deltas with the same base the second one makes the later version.
     assert contents(apply_delta(server, trainer / "7.delta")) == contents(trainer / "7")
     assert contents(apply_delta(server, delta)) == contents(trainer / "9")
+
+
+def test_a_rollback_on_the_server(server, trainer):
+    delta = trainer / "7.delta"
+    apply_delta(server, delta)
+    copy = rollback(server)  # To version 5, under a new number.
+    write_version(trainer / "9", {"variables/data": b"9"})
+    early = fake_delta(trainer / "9.delta", trainer / "7", trainer / "9")
+    message = rf"version {copy.name}, which `rollback` made\. Export again, and make a delta"
+    refused(server, early, message)
+    later = (trainer / "9").rename(trainer / str(int(copy.name) + 1))
+    version = apply_delta(server, fake_delta(trainer / "later.delta", trainer / "7", later))
+    assert contents(version) == contents(later)
 
 
 @pytest.mark.parametrize("name", ["variables/data", "keras_din.json", "empty"])

@@ -45,8 +45,10 @@ def test_the_version_accepts_both_forms(exports, capsys):
     capsys.readouterr()  # What the export printed.
     requests = printed(capsys, version, "--rows", 2, "--candidates", 4, "--time", 6)
     check_requests(requests, exports.signatures("lr"))
-    # The last row has a history of full width.
-    assert "" not in requests["rank"]["column"]["inputs"]["hist_item"][1]
+    # The first row has padding, at the end. The last one has a history of full width.
+    first, last = requests["rank"]["column"]["inputs"]["hist_item"]
+    assert first == sorted(first, key=lambda value: value == "")
+    assert ("" in first, "" in last) == (True, False)
 
 
 @pytest.mark.slow
@@ -66,6 +68,14 @@ def test_all_kinds_of_inputs(tmp_path, unchecked):
         version = kd.export(kd.build_lr(spec), spec, tmp_path)
     requests = sample_request(version, candidates=4)
     json.dumps(requests, allow_nan=False)
+    inputs = requests["rank"]["column"]["inputs"]
+    for items, times in zip(inputs["hist_item"], inputs["hist_time"], strict=True):
+        behaviors = [time for item, time in zip(items, times, strict=True) if item != ""]
+        assert behaviors == sorted(behaviors) == times[: len(behaviors)]
+    for values, scores in zip(inputs["tags"], inputs["scores"], strict=True):
+        known = sum(value != "" for value in values)
+        assert "" not in values[:known]
+        assert not any(scores[known:])
     check_requests(requests, tf.saved_model.load(str(version)).signatures)
 
 
