@@ -58,7 +58,7 @@ import os
 
 from keras_din.cli import tables, types
 from keras_din.cli.phases import phase
-from keras_din.cli.show import report, rows_aside
+from keras_din.cli.show import report, report_lines
 from keras_din.count_text import count_text
 
 # The options that apply only with, or only without, --label, and their defaults.
@@ -352,16 +352,13 @@ def _write_shards(options, entries: dict) -> dict:
             **arguments(options, entries),
         )
     print(FeatureSpec.from_json(header["spec"]))
+    print("\n".join(report_lines(header["report"])))
     for part, rows in header["rows"].items():
-        print(f"{part}: {count_text(sum(rows), 'row')}, {min(rows):,} to {max(rows):,} per shard")
-    print(f"users: {sum(header['users']):,}")
-    for line in rows_aside(header):
-        print(line)
+        print(f"{part} per shard: {min(rows):,} to {count_text(max(rows), 'row')}")
     if header["rows_aside"]:
         print(f"the rows kept aside: bad_rows.csv in {options.data} and in its shards")
     print(f"written: {options.data}, {count_text(options.shards, 'shard')}")
-    names = ("rows", "users", "rows_aside")
-    return {"data": options.data, "report": {name: header[name] for name in names}}
+    return {"data": options.data, "report": header["report"]}
 
 
 def _shared_arguments(options, entries: dict) -> dict:

@@ -140,8 +140,15 @@ def missing_numbers(dataset) -> str:
 
 def report(data) -> str:
     """Formats the report of prepared data: what was read and kept of a log."""
-    counts = data.report
-    lines = [repr(data)]
+    lines = [repr(data), *report_lines(data.report)]
+    if (separator := data.report.get("histories", {}).get("separator")) is not None:
+        lines += _histories_of_text(data, separator)
+    return "\n".join(lines)
+
+
+def report_lines(counts: dict) -> list:
+    """The lines of the report of prepared data, also of shards."""
+    lines = []
     if "rows" in counts:
         of_users = (
             f" of {count_text(counts['users'], 'user')}, {_times(counts)}"
@@ -188,8 +195,6 @@ def report(data) -> str:
     for name, missing in counts.get("values_missing", {}).items():
         lines.append(f"  without a value: {missing:,} of {name!r}")
     lines += _bags(counts)
-    if (separator := counts.get("histories", {}).get("separator")) is not None:
-        lines += _histories_of_text(data, separator)
     if counts.get("users_with_one_behavior"):
         lines.append(f"  users with one behavior: {counts['users_with_one_behavior']:,}")
     if counts.get("rows_in_no_part"):
@@ -206,7 +211,7 @@ def report(data) -> str:
         lines.append(f"after {counts['half_life']:g} days the weight of a training row is half")
     lines += _parts(counts)
     lines += _parts_without_clicks(counts)
-    return "\n".join(lines)
+    return lines
 
 
 def day_report(day) -> str:

@@ -151,7 +151,7 @@ def _prepare(kind: str, log: "DataFrame", folder, shards: int, line: str | None,
                 f"Received: {name}={options[name]!r}."
             )
     check_options(options)
-    arguments, own, of_tables = read_tables(
+    arguments, own, of_tables, tables_aside = read_tables(
         arguments_of(kind, options), log.columns, options.get("split")
     )
     opened = columns_of(arguments)
@@ -189,7 +189,10 @@ def _prepare(kind: str, log: "DataFrame", folder, shards: int, line: str | None,
         path = shard_path(folder, index, shards)
         if not path.exists():  # Spark has no group without rows.
             write_shard(indexed_by_line(empty, line), path, index, plan)
-    return write_header(folder, arguments.max_bad, arguments.allow_empty_parts)
+    checks = arguments.max_bad, arguments.allow_empty_parts
+    return write_header(
+        folder, *checks, found=types, reasons=opened.columns.reasons, tables_aside=tables_aside
+    )
 
 
 class _Times:

@@ -37,7 +37,9 @@ def test_shards_have_the_rows_of_the_log(tmp_path, capsys, words):
     printed = capsys.readouterr().out
     header = json.loads((tmp_path / "data" / "sharded.json").read_text())
     rows = header["rows"]["train"]
-    assert f"train: {sum(rows)} rows, {min(rows)} to {max(rows)} per shard" in printed
+    assert f"\ntrain: {sum(rows)} rows, " in printed
+    assert f"\ntrain per shard: {min(rows)} to {max(rows)} rows\n" in printed
+    assert "\n  price: numeric: " in printed  # The guesses are printed as without shards.
     assert ": 'item' is missing, first in line" in printed
     assert f"the rows kept aside: bad_rows.csv in {tmp_path}/data and in its shards\n" in printed
     assert printed.endswith(f"written: {tmp_path}/data, 4 shards\n")

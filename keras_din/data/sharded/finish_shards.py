@@ -9,10 +9,12 @@ import numpy as np
 from keras_din.atomic_write import atomic_file
 from keras_din.checks import local_path
 from keras_din.count_text import count_text
+from keras_din.data.prepare.leaks import warn_of_leaks
 from keras_din.data.prepare.prepared_data import SHARDS_HEADER, PreparedData
 from keras_din.data.prepare.split import PARTS
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.file_lines import FileLines
+from keras_din.data.sharded.merged_report import merge_reports
 from keras_din.data.sharded.prepare_shard import SHARD_HEADER
 from keras_din.data.sharded.shard_names import find_shards, shard_path, shards_of_users
 from keras_din.data.store.arrays import without_checks_of_values
@@ -37,7 +39,8 @@ def finish_shards(
 
     Returns:
         The header: `spec`, the `hash` that all shards have, `shards`, `rows` (name of a part -> the
-        rows of each shard), `users` of each shard, and `time_from` and `time_to`, microseconds.
+        rows of each shard), `users` of each shard, `time_from` and `time_to`, microseconds, and
+        `report`, the counts of all shards together in the form of `PreparedData.report`.
 
     Raises:
         FileNotFoundError: If a shard is missing.
@@ -75,11 +78,14 @@ def write_header(
     allow_empty_parts: bool,
     bad: dict | None = None,
     files: FileLines | None = None,
+    found: dict | None = None,
+    reasons: dict | None = None,
+    tables_aside: dict | None = None,
 ) -> dict:
     """Same as `finish_shards`.
 
     `bad` are the counts of bad rows that are in no shard. `files` are the lines of the files of the
-    log, if there are several.
+    log, if there are several. See `merge_reports` for the others.
     """
     headers = [read_shard_header(path) for path in shard_paths(folder)]
     _check_hashes(folder, headers)
@@ -90,6 +96,7 @@ def write_header(
         for part in PARTS
         if any(part in header["rows"] for header in headers)
     }
+    of_log = found or {}, reasons or {}, tables_aside or {}
     max_bad = check_max_bad(max_bad)
     aside = _check_rows(headers, rows, max_bad, allow_empty_parts, bad or {}, files)
     of_time = {word: [h[word] for h in headers if h[word] is not None] for word in _BOUNDS}
@@ -102,6 +109,7 @@ def write_header(
         "users": [each["users"] for each in headers],
         "log_rows": [each["log_rows"] for each in headers],
         "rows_aside": aside,
+        "report": _report(folder, headers, aside, bad or {}, files, of_log),
         **{word: _BOUNDS[word](times) for word, times in of_time.items()},
         "spec": headers[0]["spec"],
     }
@@ -113,6 +121,24 @@ def write_header(
 
 
 _BOUNDS = {"time_from": min, "time_to": max}
+
+
+def _report(folder, headers, aside, bad, files, of_log: tuple) -> dict:
+    """The counts of all shards together."""
+    reports = [header["report"] for header in headers if header["report"]]
+    rows = sum(header["log_rows"] for header in headers) + sum(
+        each["rows"] for each in bad.values()
+    )
+    of_files = {} if files is None else {"files": files.report()}
+    merged = merge_reports(reports, *of_log)
+    report = {"rows": rows, **merged, "rows_aside": aside, **of_files}
+    # A shard is like a smaller log: what predicts the label of all its rows does so in the others.
+    largest = max(headers, key=lambda header: header["rows"].get("train", 0))
+    data = load_shard(shard_path(folder, largest["index"], largest["shards"]), largest)
+    if merged.get("kind") == "impressions" and data is not None:
+        leaks = warn_of_leaks(data.parts, data.spec, stacklevel=5)
+        report["features_that_tell_the_label"] = leaks
+    return report
 
 
 def read_header(folder: pathlib.Path) -> dict:

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from keras_din.checks import local_path, one_of, positive_integer
+from keras_din.count_text import count_text
 from keras_din.data.prepare.joined_days import join_days
 from keras_din.data.prepare.prepared_data import HEADER as PREPARED_HEADER
 from keras_din.data.prepare.prepared_data import PreparedData
@@ -69,7 +70,7 @@ def load_shards(
             remedy = "Pass `shard=(index, count)` to `dataset` instead, which needs no shards"
         raise ValueError(
             f"There must be at least as many shards as workers. Received: {count} workers for "
-            f"{shards} shard{'s' * (shards > 1)} of {folder}. {remedy}."
+            f"{count_text(shards, 'shard')} of {folder}. {remedy}."
         )
     if is_one:
         data = PreparedData.load(folder)

@@ -113,7 +113,7 @@ def write_shard(
     }
     if is_written(path, header):
         return path
-    data, bad, aside, users = _prepare(rows, plan)
+    data, bad, aside, report = _prepare(rows, plan)
     if data is not None and data.spec.to_json() != plan.spec.to_json():
         raise ValueError(
             "`label` and `sequences` must be those of the spec. Received: the labels "
@@ -127,10 +127,11 @@ def write_shard(
         "required_parts": plan.required_parts,
         "rows": {name: len(samples) for name, samples in parts.items()},
         "log_rows": len(rows),
-        "users": users,
+        "users": report.get("users", 0),
         "time_from": min((int(each.min()) for each in times), default=None),
         "time_to": max((int(each.max()) for each in times), default=None),
         "aside": aside,
+        "report": report,
         "labels": _label_ranges(parts.get("train")),
         "duplicates": plan.arguments.duplicates,
     }
@@ -170,18 +171,21 @@ def is_written(path: pathlib.Path, header: dict) -> bool:
 
 
 def _prepare(rows: pd.DataFrame, plan: ShardPlan) -> tuple:
-    """Returns `(data, bad rows, counts of bad rows, users)`. Without samples, `data` is `None`."""
+    """Returns `(data, bad rows, counts of bad rows, report)`. Without samples, `data` is `None`.
+
+    The report is empty if the shard has no samples.
+    """
     if not len(rows):
-        return None, None, {}, 0
+        return None, None, {}, {}
     try:
         log = read_rows(rows, plan.arguments, plan.part_of_log)
     except NoGoodRowsError as error:
-        return None, error.bad, error.counts, 0
+        return None, error.bad, error.counts, {}
     aside = log.events.report["rows_aside"]
     if not (log.part >= 0).any():
-        return None, log.events.bad, aside, 0
+        return None, log.events.bad, aside, {}
     data = prepare_log(log, plan.part_of_log)
-    return data, log.events.bad, aside, len(log.events.users)
+    return data, log.events.bad, aside, data.report
 
 
 def _check_unit(rows: pd.DataFrame, plan: ShardPlan) -> None:

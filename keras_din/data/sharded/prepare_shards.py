@@ -112,7 +112,7 @@ def prepare_shards(
         rows_folder = partial / _ROWS
         rows_folder.mkdir()
         with open_rows(rows_folder, shards, arguments.user) as rows:
-            facts, bad, files = _route(source, arguments, rows)
+            facts, bad, files, of_log = _route(source, arguments, rows)
             frames = lambda: map(rows.read, range(shards))  # noqa: E731
             plan = learn_plan(
                 facts,
@@ -126,7 +126,7 @@ def prepare_shards(
         shutil.rmtree(rows_folder)
         save_bad_rows(with_files(bad, files), partial / BAD_ROWS)
         checks = arguments.max_bad, arguments.allow_empty_parts
-        return write_header(partial, *checks, _count_bad_rows(bad), files)
+        return write_header(partial, *checks, _count_bad_rows(bad), files, *of_log)
 
 
 def _engine(engine: str, memory_limit: str | None) -> Callable:
@@ -157,8 +157,9 @@ def _route(source, arguments: Arguments, rows: RowsOfShards | RowsInDuckDB) -> t
     """Reads the log in pieces and writes each row to the file of its shard.
 
     Returns:
-        `(facts, bad, files)`: the `LogFacts`, the bad rows that are in no shard, and the lines of
-        several files, or `None`.
+        `(facts, bad, files, of_log)`: the `LogFacts`, the bad rows that are in no
+        shard, the lines of several files, or `None`, and the last
+        arguments of `merge_reports`.
     """
     given = arguments
     source, split = as_source_by_part(source, given.split, given.sep, given.header, given.names)
@@ -175,8 +176,9 @@ def _route(source, arguments: Arguments, rows: RowsOfShards | RowsInDuckDB) -> t
         times.append(from_arrow(piece.table[opened.time]).value_counts(sort=False))
         bad = concat_bad_rows(bad, piece.bad)
     given = dataclasses.replace(of_tables.arguments, split=split)
-    facts = log_facts(given, pieces.facts | of_tables.facts, add_times(times))
-    return facts, bad, pieces.files
+    columns = pieces.facts | of_tables.facts
+    facts = log_facts(given, columns, add_times(times))
+    return facts, bad, pieces.files, (columns, opened.columns.reasons, of_tables.aside)
 
 
 def _count_bad_rows(bad: pd.DataFrame) -> dict:

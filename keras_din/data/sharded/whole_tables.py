@@ -46,11 +46,13 @@ class TablesOfLog(NamedTuple):
         own: The columns that are read from the log.
         facts: Name of each column of a table -> its facts, see
             `keras_din.data.reading.column_types`.
+        aside: `"items"` or `"users"` -> the number of its bad rows.
     """
 
     arguments: Arguments
     own: list
     facts: dict
+    aside: dict
 
 
 def read_tables(
@@ -85,6 +87,7 @@ def read_tables(
     taken = [name for table in tables if table in found for name in found[table]]
     facts: dict[str, dict] = {}
     read: dict[str, WholeTable | None] = {}
+    aside: dict[str, int] = {}
     for name, key, source in (
         ("items", columns.item, items),
         ("users", arguments.user, users),
@@ -92,7 +95,7 @@ def read_tables(
         read[name] = None
         if name in found:
             reading = columns.reading | {"found": facts}
-            frame, _ = read_keyed(
+            frame, aside[name] = read_keyed(
                 source,
                 key,
                 found[name],
@@ -104,7 +107,7 @@ def read_tables(
             read[name] = WholeTable(frame.reset_index(), bad_lines([]))
     own = [name for name in dict.fromkeys(needed) if name not in taken]
     arguments = dataclasses.replace(arguments, items=read["items"], users=read["users"])
-    return TablesOfLog(arguments, own, facts)
+    return TablesOfLog(arguments, own, facts, aside)
 
 
 def check_found(arguments: Arguments, values: dict) -> None:

@@ -147,6 +147,11 @@ def assert_equal(folder, one: kd.data.PreparedData, header: dict) -> None:
     assert {part: sum(rows) for part, rows in header["rows"].items()} == {
         part: len(samples) for part, samples in one.parts.items()
     }
+    # Not which rows were out of order, the reasons of types, and the first line of several files.
+    of_log = ("columns", "rows_aside", "rows_out_of_order", "files")
+    for name in header["report"].keys() - of_log:
+        assert header["report"][name] == one.report[name], name
+    assert header["report"]["columns"].keys() == one.report["columns"].keys()
     loaded = kd.data.load_shards(folder)
     assert loaded.spec.to_json() == one.spec.to_json()
     assert comparable_rows(loaded, False) == comparable_rows(one, False)

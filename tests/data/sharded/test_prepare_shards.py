@@ -236,6 +236,11 @@ def test_files_are_read_in_pieces(tmp_path, write):
     header = kd.data.prepare_shards(source, tmp_path / "data", 3, **options)
     assert_equal(tmp_path / "data", one, header)
     assert header["rows_aside"] == one.report["rows_aside"]
+    types, of_one = header["report"]["columns"], one.report["columns"]
+    for word in ("type", "reason"):
+        assert {n: facts[word] for n, facts in types.items()} == {
+            n: facts[word] for n, facts in of_one.items()
+        }
     aside = one.report["rows_aside"].get("wrong number of fields", {}).get("rows", 0)
     bad = tmp_path / "data" / "bad_rows.csv"
     assert aside == (len(pd.read_csv(bad)) if bad.is_file() else 0)
