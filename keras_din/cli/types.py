@@ -1,6 +1,7 @@
 """Options for the types of columns and for further features, also in a file."""
 
 import argparse
+import itertools
 import json
 
 from keras_din.cli.tables import names
@@ -140,84 +141,129 @@ def features_and_types(options, entries: dict) -> dict:
         ValueError: If a column has two types, a name is not a feature, an entry is not valid, or
             `--separator` applies to no feature.
     """
-    from keras_din.data.reading.bag_cells import SEPARATOR
-    from keras_din.features import PLACES, Categorical, Feature, Vector, is_entry
+    from keras_din.features import Feature, is_entry
 
-    separator = SEPARATOR if options.separator is None else options.separator
-    of_file = {name: each for name, each in entries.items() if is_entry(each)}
+    of_entries = {
+        name: _of_entry(options, name, each) for name, each in entries.items() if is_entry(each)
+    }
     known = {name: each for name, each in entries.items() if isinstance(each, Feature)}
-    types = {name: each for name, each in entries.items() if name not in known | of_file}
-    pairs: list[tuple[str, str | dict]] = [(name, "numeric") for name in options.numeric]
-    pairs += [(name, "categorical") for name in options.categorical]
-    pairs += [(name, {"bag": separator}) for name in options.bags]
-    pairs += [(name, {"hash": buckets}) for name, buckets in options.hash.items()]
-    pairs += [(name, {"vector": size}) for name, size in options.vector.items()]
-    typed: dict[str, str | dict] = {}
-    for name, kind in pairs:
-        if typed.setdefault(name, kind) != kind:
+    known |= {name: feature for name, (feature, _) in of_entries.items()}
+    types = _types(options, {n: each for n, each in entries.items() if n not in known}, of_entries)
+    vectors, of_vectors = _vectors(options, known, of_entries)
+    by_place = _names_by_place(options, types, of_entries, of_vectors)
+    for name in types:  # Types of options override features of the file.
+        known.pop(name, None)
+    known |= of_vectors | _features_of_types(options, types)
+    features = {
+        place: [known.get(name, name) for name in names] for place, names in by_place.items()
+    }
+    return {
+        "numeric": [name for name, kind in types.items() if kind == "numeric"],
+        "categorical": [name for name, kind in types.items() if kind == "categorical"],
+        "bags": _bags(options, types, features),
+        "vectors": vectors,
+        **features,
+    }
+
+
+def _types(options, of_file: dict, of_entries: dict) -> dict:
+    """Returns name -> type: those of the file, and those of options, which override the file.
+
+    Raises:
+        ValueError: If options name a column with two types.
+    """
+    separator = _separator(options)
+    of_options: dict[str, str | dict] = {}
+    for name, kind in [
+        *((name, "numeric") for name in options.numeric),
+        *((name, "categorical") for name in options.categorical),
+        *((name, {"bag": separator}) for name in options.bags),
+        *((name, {"hash": buckets}) for name, buckets in options.hash.items()),
+        *((name, {"vector": size}) for name, size in options.vector.items()),
+    ]:
+        if of_options.setdefault(name, kind) != kind:
             raise ValueError(
                 "A column must be named in one of `--numeric`, `--categorical`, `--hash`, `--bags` "
                 f"and `--vector`. Received: {name!r} in two."
             )
-    of_file = {name: _of_entry(options, name, of_file[name]) for name in of_file}
-    # Options override the file, unless both have the same type.
-    typed = {
-        name: kind
-        for name, kind in typed.items()
-        if kind != "numeric" or name not in of_file or not of_file[name][0].takes_numbers
-    }
-    types = types | typed
-    known |= {name: feature for name, (feature, _) in of_file.items()}
-    vectors, of_vectors = _vectors(options, known)
-    if options.items is not None:  # Those of the file are in this table by default.
-        vectors_of_file = [each for each, _ in of_file.values() if isinstance(each, Vector)]
-        of_items = [each.name for each in vectors_of_file if not each.is_sent]
-        vectors = dict.fromkeys(of_items, options.items) | vectors
-    by_place = {word: list(getattr(options, word)) for word in PLACES}
-    for name, (_, places) in of_file.items():
-        for word in places:
-            if name not in by_place[word]:
-                by_place[word].append(name)
-    features = [name for names in by_place.values() for name in names]
-    others = [name for name in of_vectors if name not in features]
+    types = {name: {"bag": separator} if kind == "bag" else kind for name, kind in of_file.items()}
+    for name, kind in of_options.items():
+        # An entry whose values are numbers is kept, with its arguments.
+        if kind != "numeric" or name not in of_entries or not of_entries[name][0].takes_numbers:
+            types[name] = kind
+    return types
+
+
+def _separator(options) -> str:
+    from keras_din.data.reading.bag_cells import SEPARATOR
+
+    return SEPARATOR if options.separator is None else options.separator
+
+
+def _with_argument(types: dict, word: str) -> dict:
+    """Returns name -> argument of the types that are `{word: argument}`."""
+    return {n: kind[word] for n, kind in types.items() if isinstance(kind, dict) and word in kind}
+
+
+def _features_of_types(options, types: dict) -> dict:
+    """Returns name -> feature of the types that are not detected from the values of a column."""
+    from keras_din.features import Categorical, Vector
+
+    features: dict = {}
+    for name, size in _with_argument(types, "vector").items():
+        features[name] = Vector(name, size, project_to=_dim(options, name) or 16)
+    for name, buckets in _with_argument(types, "hash").items():
+        features[name] = Categorical(name, hash_buckets=buckets, dim=_dim(options, name))
+    return features
+
+
+def _bags(options, types: dict, features: dict) -> dict:
+    """Returns name -> separator of text with several values. `features` are those of each place.
+
+    Raises:
+        ValueError: If no such feature has the separator of `--separator`.
+    """
+    bags = _with_argument(types, "bag")
+    if options.separator is None:
+        return bags
+    of_several = [
+        feature.name
+        for feature in itertools.chain(*features.values())
+        if not isinstance(feature, str) and feature.axes
+    ]
+    if not of_several and options.separator not in bags.values():
+        raise ValueError(
+            "`--separator` requires features of several values in `--bags` or `--spec`, or "
+            "vectors. "
+            f"Received: --separator {options.separator} and no such feature."
+        )
+    return bags | dict.fromkeys(of_several, options.separator)
+
+
+def _names_by_place(options, types: dict, of_entries: dict, of_vectors: dict) -> dict:
+    """Returns the names of features by the places `target`, `context` and `side_features`.
+
+    Raises:
+        ValueError: If a name with a type, or an entry, has no place.
+    """
+    from keras_din.features import PLACES
+
+    by_place = {place: list(getattr(options, place)) for place in PLACES}
+    for name, (_, places) in of_entries.items():
+        for place in places:
+            if name not in by_place[place]:
+                by_place[place].append(name)
+    placed = list(itertools.chain(*by_place.values()))
+    others = [name for name in of_vectors if name not in placed]
     by_place["target"] += others
-    features += others
-    if lacking := [name for name in [*types, *of_file] if name not in features]:
+    placed += others
+    if lacking := [name for name in [*types, *of_entries] if name not in placed]:
         raise ValueError(
             "Only features must have types: those that `--target`, `--context` and "
             "`--side-features` name, and those of the file of `--spec` with a place in `in`: "
-            f"{features}. Received: {lacking}."
+            f"{placed}. Received: {lacking}."
         )
-    known = {name: feature for name, feature in known.items() if name not in types} | of_vectors
-    by_kind: dict[str, list] = {"numeric": [], "categorical": []}
-    bags: dict[str, str] = {}
-    with_axes = [name for name in features if name in known and known[name].axes]
-    if options.separator is not None:
-        bags = dict.fromkeys(with_axes, separator)
-        if not with_axes and not any(
-            kind in ("bag", {"bag": separator}) or "vector" in kind for kind in types.values()
-        ):
-            raise ValueError(
-                "`--separator` requires features of several values in `--bags` or `--spec`, or "
-                "vectors. "
-                f"Received: --separator {separator} and no such feature."
-            )
-    for name, kind in types.items():
-        if kind == "bag":
-            kind = {"bag": separator}
-        if isinstance(kind, str):
-            by_kind[kind].append(name)
-        elif "bag" in kind:
-            bags[name] = kind["bag"]
-        elif "vector" in kind:
-            known[name] = Vector(name, kind["vector"], project_to=_dim(options, name) or 16)
-            bags |= {name: separator} if options.separator is not None else {}
-        else:
-            known[name] = Categorical(name, hash_buckets=kind["hash"], dim=_dim(options, name))
-    features_of = {
-        word: [known.get(name, name) for name in names] for word, names in by_place.items()
-    }
-    return by_kind | {"bags": bags, "vectors": vectors} | features_of
+    return by_place
 
 
 def name_and_file(text: str) -> tuple:
@@ -228,17 +274,21 @@ def name_and_file(text: str) -> tuple:
     return name, file
 
 
-def _vectors(options, known: dict) -> tuple:
-    """Returns name -> vectors, and name -> `Vector`, of `--vectors`."""
+def _vectors(options, known: dict, of_entries: dict) -> tuple:
+    """Returns name -> vectors, of `--vectors` and of entries, and name -> `Vector` of `--vectors`.
+
+    The vectors of entries are by default in the table of `--items`.
+    """
+    from keras_din.data.reading.vector_source import read_vectors
+    from keras_din.features import Vector
+
+    of_items = {n for n, each in known.items() if isinstance(each, Vector) and not each.is_sent}
     vectors, features = {}, {}
-    if options.vectors:
-        from keras_din.data.reading.vector_source import read_vectors
-        from keras_din.features import Vector
+    if options.items is not None:
+        vectors = {name: options.items for name in of_entries if name in of_items}
     for name, file in options.vectors:
-        feature = known.get(name)
-        # With the settings of the file.
-        if isinstance(feature, Vector) and not feature.is_sent:
-            vectors[name], features[name] = file, feature
+        if name in of_items:  # With the settings of the file.
+            vectors[name], features[name] = file, known[name]
             continue
         vectors[name] = read_vectors(name, file, options.target[0])
         size = vectors[name].values.shape[1]
