@@ -181,6 +181,7 @@ def train(
     run.result["test"]["gauc"]
     ```
     """
+    # Check arguments.
     folder = local_path("folder", folder)
     arguments = {
         "model": one_of("model", model, tuple(MODELS)),
@@ -204,31 +205,15 @@ def train(
         "seed": positive_integer("seed", seed, minimum=0),
     }
     spec_of_model(data.spec, arguments)  # Raises for invalid `shards`.
-    if data.spec.factors and arguments["positive_weight"] != 1:
-        raise ValueError(
-            "`positive_weight` must be 1 for a spec with `given`: the odds of a product are not "
-            "scaled like those of its factors. Use `weight` of `Label` to weight a label. "
-            f"Received: positive_weight={positive_weight!r}."
-        )
-    is_scaled = arguments["positive_weight"] != 1 or data.negative_rate != 1
-    if data.spec.position is not None and is_scaled:
-        raise ValueError(
-            "`positive_weight` and `data.negative_rate` must be 1 for a spec with a Position: the "
-            "odds of `p_seen p_click` are not scaled like those of `p_click`. "
-            f"Received: positive_weight={positive_weight!r}, negative_rate={data.negative_rate!r} "
-            f"and {data.spec.position!r}."
-        )
-    if loss == CROSSENTROPY and loss_weight != 1:
-        raise ValueError(
-            "`loss_weight` must be 1 without a ranking loss, whose weight it is: pass `loss` too. "
-            f"Received: loss_weight={loss_weight!r}, loss={loss!r}."
-        )
+    _check_weights(data, loss, loss_weight, positive_weight)
     if label_weights == UNCERTAINTY:
         check_learned_weights(data.spec)
     if monitor is not None:
         split_monitor(monitor, data.spec.outputs, numbers=data.spec.number_outputs)
     _check_options_of_binary_labels(data.spec, arguments)
     check_calibration(data, calibrate, calibrate_by)
+
+    # Resume or begin.
     if resume:
         arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
         progress = read_progress(folder)
@@ -245,46 +230,31 @@ def train(
             data.parts["valid"],
             verbose=is_chief() and not is_counted,
         )
+
+    # Build.
     datasets = {
         part: _dataset(data, part, arguments) for part in ("valid", "test") if part in data.parts
     }
-    result = {}
+    facts = {}
     if is_counted:
-        network, result["prior_strength"] = count_popularity(data, arguments)
+        network, facts["prior_strength"] = count_popularity(data, arguments)
     else:
-        rows = _dataset(
-            data,
-            "train",
-            arguments,
-            shuffle=True,
-            first_epoch=progress.epochs,
-            shard=worker_of(),
-        )
-        has_checkpoint = progress.checkpoint is not None
-        network = (
-            resharded(load_checkpoint(folder, progress), data.spec, arguments)
-            if has_checkpoint
-            else build_model(data, arguments)
-        )
+        rows = _training_rows(data, arguments, progress)
+        network = _build_or_load(data, folder, arguments, progress)
     # Only after all checks, so that a call that raises creates no folder and removes nothing.
-    if not resume and is_chief():
-        write_run(folder, data, arguments, data_folder)
-    wait_for_file(folder / RUN)
-    removed = remove_calibration(folder) if resume and is_chief() else None
-    if removed and not arguments["calibrate"] and verbose:
-        print("The calibration of the run was removed: calibrate the run again.", flush=True)
+    _open_folder(data, folder, arguments, data_folder, resume, verbose)
+
+    # Fit.
     if is_counted:
         save_model(network, folder / BEST)
     else:
         evaluation = _evaluation(datasets.get("valid"), folder, arguments, progress, verbose)
         fit_epochs(network, rows, evaluation, folder, arguments, progress, callbacks, verbose)
-        notice = evaluation.notice_of_best("") if evaluation is not None else None
-        if notice and is_chief():
-            print(notice, flush=True)
-        wait_for_file(folder / BEST)
-        network = keras.saving.load_model(folder / BEST)
-    result = {"best_step": number(network.optimizer.iterations)} | result
-    if arguments.get("label_weights", FIXED) == UNCERTAINTY:  # Older runs have no such argument.
+        network = _best_model(folder, evaluation)
+
+    # Evaluate and write.
+    result = {"best_step": number(network.optimizer.iterations), **facts}
+    if arguments["label_weights"] == UNCERTAINTY:
         result["label_weights"] = network.uncertainty_weights.current
     result |= {part: evaluate(network, dataset) for part, dataset in datasets.items()}
     if is_counted and "valid" in result:
@@ -295,6 +265,28 @@ def train(
     if arguments["calibrate"] is None:
         return run
     return calibrate_run(run, data, arguments["calibrate"], by=arguments["calibrate_by"])
+
+
+def _check_weights(data, loss: str, loss_weight: float, positive_weight: float) -> None:
+    """Raises a `ValueError` for weights that have no meaning for the labels or the loss."""
+    if data.spec.factors and positive_weight != 1:
+        raise ValueError(
+            "`positive_weight` must be 1 for a spec with `given`: the odds of a product are not "
+            "scaled like those of its factors. Use `weight` of `Label` to weight a label. "
+            f"Received: positive_weight={positive_weight!r}."
+        )
+    if data.spec.position is not None and (positive_weight != 1 or data.negative_rate != 1):
+        raise ValueError(
+            "`positive_weight` and `data.negative_rate` must be 1 for a spec with a Position: the "
+            "odds of `p_seen p_click` are not scaled like those of `p_click`. "
+            f"Received: positive_weight={positive_weight!r}, negative_rate={data.negative_rate!r} "
+            f"and {data.spec.position!r}."
+        )
+    if loss == CROSSENTROPY and loss_weight != 1:
+        raise ValueError(
+            "`loss_weight` must be 1 without a ranking loss, whose weight it is: pass `loss` too. "
+            f"Received: loss_weight={loss_weight!r}, loss={loss!r}."
+        )
 
 
 def _check_options_of_binary_labels(spec, arguments: dict) -> None:
@@ -314,6 +306,41 @@ def _defaults() -> dict:
     return {name: each.default for name, each in parameters.items()} | {"options": {}}
 
 
+def _dataset(data, part: str, arguments: dict, **keywords):
+    keywords |= {"seed": arguments["seed"], "by_request": arguments["by_request"]}
+    return data.dataset(part, arguments["batch_size"], **keywords)
+
+
+def _training_rows(data, arguments: dict, progress: Progress):
+    """Returns the rows of this worker, whose first iteration is the epoch of `progress`."""
+    return _dataset(
+        data,
+        "train",
+        arguments,
+        shuffle=True,
+        first_epoch=progress.epochs,
+        shard=worker_of(),
+        batch_by=batch_by(arguments),
+    )
+
+
+def _build_or_load(data, folder, arguments: dict, progress: Progress) -> keras.Model:
+    """Returns the model of the checkpoint, or a new one if there is no checkpoint."""
+    if progress.checkpoint is None:
+        return build_model(data, arguments)
+    return resharded(load_checkpoint(folder, progress), data.spec, arguments)
+
+
+def _open_folder(data, folder, arguments: dict, data_folder, resume: bool, verbose) -> None:
+    """Creates the folder of a new run, or removes the calibration of the run that resumes."""
+    if not resume and is_chief():
+        write_run(folder, data, arguments, data_folder)
+    wait_for_file(folder / RUN)
+    removed = remove_calibration(folder) if resume and is_chief() else None
+    if removed and not arguments["calibrate"] and verbose:
+        print("The calibration of the run was removed: calibrate the run again.", flush=True)
+
+
 def _evaluation(valid, folder, arguments, progress, verbose) -> RunEvaluation | None:
     if valid is None:
         return None
@@ -328,8 +355,10 @@ def _evaluation(valid, folder, arguments, progress, verbose) -> RunEvaluation | 
     )
 
 
-def _dataset(data, part, arguments, **keywords):
-    if part == "train":
-        keywords["batch_by"] = batch_by(arguments)
-    keywords |= {"seed": arguments["seed"], "by_request": arguments["by_request"]}
-    return data.dataset(part, arguments["batch_size"], **keywords)
+def _best_model(folder, evaluation: RunEvaluation | None) -> keras.Model:
+    """Loads the best model after training, and prints the notice of the evaluation."""
+    notice = evaluation.notice_of_best("") if evaluation is not None else None
+    if notice and is_chief():
+        print(notice, flush=True)
+    wait_for_file(folder / BEST)
+    return keras.saving.load_model(folder / BEST)
