@@ -108,38 +108,61 @@ def csv_hints(features, item: str, others=(), numeric=(), categorical=()):
             "A feature must be given either as an object or as a name. "
             f"Received: {twice[0]!r} and {twice[0].name!r}."
         )
-    kinds, reasons = dict.fromkeys(others, "categorical"), dict.fromkeys(others, "ids")
-    kinds |= {f.name: "numeric" for f in known if f.takes_numbers}
     tables = known_tables(known)
     # The values of a table that is learned are ids or categories.
-    kinds |= {f.name: "categorical" for f in known if learns_table(f, tables)}
+    learned = [feature for feature in known if learns_table(feature, tables)]
+    kinds, reasons = dict.fromkeys(others, "categorical"), dict.fromkeys(others, "ids")
+    kinds |= {feature.name: "numeric" for feature in known if feature.takes_numbers}
+    kinds |= {feature.name: "categorical" for feature in learned}
     if item in named:
         kinds[item], reasons[item] = "categorical", "the item"
     for word, names in (("numeric", numeric), ("categorical", categorical)):
-        for name in [names] if isinstance(names, str) else names:
-            if name not in named:
-                raise ValueError(
-                    f"`{word}` must name features that are given as names: {named}. "
-                    f"Received: {name!r}."
-                )
-            if kinds.get(name, word) != word:
-                why = {"the item": "the item", "ids": "a column of ids"}
-                raise ValueError(
-                    f"`numeric` and `categorical` must name different features, and `numeric` "
-                    f"must not name ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
-                )
-            kinds[name], reasons[name] = word, f"named in `{word}`"
+        _declare(word, [names] if isinstance(names, str) else names, named, kinds, reasons)
     amounts = {name: reasons[name] for name in named if kinds.get(name) == "numeric"}
     check_table_names(features, amounts)
     reasons |= {feature.name: given_as(feature) for feature in known}
+    return _reading_options(known, kinds, reasons), reasons
+
+
+def _declare(word: str, names, named: list, kinds: dict, reasons: dict) -> None:
+    """Adds the columns of `numeric` or `categorical` to `kinds` and `reasons`.
+
+    Args:
+        word: `"numeric"` or `"categorical"`.
+        names: Names of the columns.
+        named: Names of all features that are given as names.
+        kinds: Name -> kind of the columns that are declared already.
+        reasons: Name -> reason of these kinds.
+    """
+    for name in names:
+        if name not in named:
+            raise ValueError(
+                f"`{word}` must name features that are given as names: {named}. Received: {name!r}."
+            )
+        if kinds.get(name, word) != word:
+            why = {"the item": "the item", "ids": "a column of ids"}
+            raise ValueError(
+                f"`numeric` and `categorical` must name different features, and `numeric` "
+                f"must not name ids. Received: {name!r}, {why.get(reasons[name], 'in both')}."
+            )
+        kinds[name], reasons[name] = word, f"named in `{word}`"
+
+
+def _reading_options(known: list, kinds: dict, reasons: dict) -> dict:
+    """Returns the options of `read_table`, from the given features and the declared kinds."""
+    tables = known_tables(known)
     typed = [f.with_table(tables) for f in known if not learns_table(f, tables)]
-    text = {f.name for f in typed if f.raw_dtype == "string"}
-    options = {"text": text, "numbers": set(), "kinds": kinds, "found": {}}
-    options["named"] = {name for name in kinds if reasons.get(name) == "named in `categorical`"}
-    options["weights"] = weights = {f.name: part.name for f in known for part in f.parts[1:]}
-    options["vectors"] = {f.name: f for f in known if isinstance(f, Vector) and f.is_sent}
-    text.update(weights.values())  # Also if each bag of a file has only one number.
-    return options, reasons
+    weights = {feature.name: part.name for feature in known for part in feature.parts[1:]}
+    text = {feature.name for feature in typed if feature.raw_dtype == "string"}
+    return {
+        "text": text | set(weights.values()),  # Also if each bag of a file has only one number.
+        "numbers": set(),
+        "kinds": kinds,
+        "found": {},
+        "named": {name for name, reason in reasons.items() if reason == "named in `categorical`"},
+        "weights": weights,
+        "vectors": {f.name: f for f in known if isinstance(f, Vector) and f.is_sent},
+    }
 
 
 def coerce_item_ids(column: str | Feature, values: pd.Series) -> pd.Series:
@@ -187,50 +210,33 @@ class Features:
         reasons=None,
     ):
         names = [feature_name(feature) for feature in features]
-        if isinstance(dim, dict):
-            lacking = [n for n in dim if n not in names]
-            if lacking:
-                raise ValueError(
-                    f"`dim` must name columns of the log: {names}. Received: dim={dim!r}."
-                )
-            dims = {name: dim.get(name, 16) for name in names}
-        else:
-            dims = dict.fromkeys(names, positive_integer("dim", dim))
+        dims = _widths(dim, names)
         self.by_name: dict[str, Feature] = {}
+        self.types: dict[str, dict] = {}
         self.missing: dict[str, int] = {}
         self.bags: dict = {}
-        self._weights: dict[str, Feature] = {}
+        self._separators = separators or {}
+        self._notices: dict[str, str] = {}
         # Names of the features that mark padding of candidates or behaviors.
         self._padding_markers: set[str] = set()
-        self._separators = separators or {}
         options = options or {"kinds": {}, "found": {}}
         declared, found = options["kinds"], options["found"]
         kinds = kinds_of(features_to_type(features), found, declared)
-        self.types = {}
-        self._notices: dict[str, str] = {}
-        why = {name: facts.get("reason", "") for name, facts in found.items()} | (reasons or {})
+        why = {name: facts.get("reason") for name, facts in found.items()} | (reasons or {})
         amounts = [name for name in names if kinds.get(name) == "numeric"]
-        check_table_names(features, {name: why.get(name, "") for name in amounts})
-        tables = known_tables(features)
-        sharing = [feature for feature in features if learns_table(feature, tables)]
-        for feature in features:
-            name = feature_name(feature)
+        check_table_names(features, {name: why.get(name) or "" for name in amounts})
+        for feature, name in zip(features, names, strict=True):
             if name not in self.by_name:
-                learns = isinstance(feature, str) or "vocabulary" in feature.to_learn
-                shared = [f for f in sharing if learns and f.table == name != f.name]
+                shared = _sharing(feature, features)
                 kind = kinds.get(name)
                 fitted = self._fit(feature, values, shared, dims[name], min_count, kind)
                 self.by_name[name] = fitted
-                facts = dict(found.get(name, {}))
-                if reasons and name in reasons:
-                    facts["reason"] = reasons[name]
-                self.types[name] = self._type(name, facts)
-        tables = known_tables(self.by_name.values())
-        self.by_name = {name: f.with_table(tables) for name, f in self.by_name.items()}
-        weights = (part for f in self.by_name.values() for part in f.parts[1:])
-        self._weights = {part.name: part for part in weights}
+                self.types[name] = self._type(fitted, found.get(name, {}), why.get(name))
         for name, notice in self._notices.items():
             self.types[name]["notice"] = notice
+        tables = known_tables(self.by_name.values())
+        self.by_name = {name: f.with_table(tables) for name, f in self.by_name.items()}
+        self._weights = {part.name: part for f in self.by_name.values() for part in f.parts[1:]}
         if isinstance(dim, dict):
             check_dims(dim, self.by_name)
 
@@ -271,17 +277,20 @@ class Features:
             return bag_values(values, self._separators.get(feature.name))
         return values
 
-    def _type(self, name: str, facts: dict) -> dict:
+    def _type(self, feature: Feature, facts: dict, reason: str | None) -> dict:
         """The report of a feature's type."""
-        feature, separator = self.by_name[name], self._separators.get(name)
+        separator = self._separators.get(feature.name)
         if isinstance(feature, Vector) and feature.is_sent:
-            facts["reason"] = f"vectors of size {feature.size}"
+            reason = f"vectors of size {feature.size}"
         elif feature.axes:
-            facts["reason"] = f"text separated by {separator!r}" if separator else "lists"
-            facts["reason"] += "".join(f", weights in {p.name!r}" for p in feature.parts[1:])
-        kept = {word: facts[word] for word in ("reason", "example") if facts.get(word) is not None}
-        kind = type(feature).__name__.lower()
-        return {"type": kind, **kept, "missing": facts.get("missing", {})}
+            reason = f"text separated by {separator!r}" if separator else "lists"
+            reason += "".join(f", weights in {part.name!r}" for part in feature.parts[1:])
+        entries = {"reason": reason, "example": facts.get("example")}
+        return {
+            "type": type(feature).__name__.lower(),
+            **{word: value for word, value in entries.items() if value is not None},
+            "missing": facts.get("missing", {}),
+        }
 
     def __getitem__(self, feature):
         """The learned feature of a name or of a given feature, or the `BagWeights` of a name."""
@@ -346,6 +355,23 @@ class Features:
         """Remembers which features mark padding, whose columns must not contain its raw value."""
         groups = [spec.target, *(sequence.of for sequence in spec.sequences)]
         self._padding_markers = {id_feature(features).name for features in groups}
+
+
+def _widths(dim, names: list) -> dict:
+    """Returns name -> width of the embeddings, from a number or from name -> number."""
+    if not isinstance(dim, dict):
+        return dict.fromkeys(names, positive_integer("dim", dim))
+    if any(name not in names for name in dim):
+        raise ValueError(f"`dim` must name columns of the log: {names}. Received: dim={dim!r}.")
+    return {name: dim.get(name, 16) for name in names}
+
+
+def _sharing(feature, features) -> list:
+    """Returns those of `features` that share the table which `feature` learns."""
+    if not isinstance(feature, str) and "vocabulary" not in feature.to_learn:
+        return []
+    tables, name = known_tables(features), feature_name(feature)
+    return [f for f in features if learns_table(f, tables) and f.table == name != f.name]
 
 
 def _learn(feature: Feature, values) -> Feature:
