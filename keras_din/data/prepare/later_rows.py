@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_din.data.prepare.log_columns import feature_names, log_columns
+from keras_din.data.prepare.log_columns import LogColumns, feature_names, log_columns
 from keras_din.data.prepare.read_rows import read_rows
 from keras_din.data.prepare.row_histories import history_columns, split_cells, to_lists
 from keras_din.data.reading.bad_share import MAX_BAD, check_max_bad
@@ -42,39 +42,13 @@ def read_later_rows(
         A frame with the other columns and a column per input, indexed by line or row. Histories
         and bags are lists.
     """
-    given = dict(sequences or {})
-    if other := set(given) - {sequence.name for sequence in spec.sequences}:
-        raise ValueError(
-            "`sequences` must name sequences of the spec: "
-            f"{[sequence.name for sequence in spec.sequences]}. Received: {sorted(other)}."
-        )
-    inputs = spec.raw_inputs.values()
-    features_of = {
-        each.name: [info.feature for info in inputs if info.sequence is each]
-        for each in spec.sequences
-    }
-    of_sequences = {
-        name: history_columns({name: given.get(name, {})}, feature_names(features))[name]
-        for name, features in features_of.items()
-    }
-    of_behaviors = {f.name: f for features in features_of.values() for f in features}
-    own = [info.feature for info in inputs if info.sequence is None]
-    context = [info.feature for info in inputs if info.role == "context"]
-    side_features = [f for f in of_behaviors.values() if f not in own]
-    others = [f for f in (*context, *side_features) if not isinstance(f, BagWeights)]
-    columns = log_columns(
-        spec.target,
-        others,  # A bag has its weights itself.
-        (),
-        None,
-        ids=ids,
-        numbers=numbers,
-        bags=bags,
-    )
+    histories = _histories(spec, dict(sequences or {}))
+    own = [info.feature for info in spec.raw_inputs.values() if info.sequence is None]
+    columns = _columns(spec, own, histories, ids, numbers, bags)
     read = read_rows(
         {"train": source},
         [*feature_names(own), *ids, *numbers],
-        [column for names in of_sequences.values() for column in names.values()],
+        [column for _, _, names in histories for column in names.values()],
         None,
         [],
         columns.separators,
@@ -90,13 +64,38 @@ def read_later_rows(
     for reason, facts in read.counts["rows_aside"].items():
         print(f"kept aside {facts['rows']:,}: {reason}, first in line {facts['first_line']}")
     frame = read.frame
-    for each in spec.sequences:
-        features = features_of[each.name]
-        names = {feature.name: each.input_name(feature) for feature in features}
-        to_lists(frame, names, of_sequences[each.name], features, columns.reading, separator)
+    for sequence, features, of_histories in histories:
+        names = {feature.name: sequence.input_name(feature) for feature in features}
+        to_lists(frame, names, of_histories, features, columns.reading, separator)
     for feature in own:
         if feature.axes:
             frame[feature.name] = split_cells(
                 frame[feature.name], columns.separators.get(feature.name)
             )
     return frame
+
+
+def _histories(spec: FeatureSpec, given: dict) -> list:
+    """Returns `(sequence, features, columns)` per sequence. `columns` are those of the features."""
+    if other := set(given) - {sequence.name for sequence in spec.sequences}:
+        raise ValueError(
+            "`sequences` must name sequences of the spec: "
+            f"{[sequence.name for sequence in spec.sequences]}. Received: {sorted(other)}."
+        )
+    found = []
+    for sequence in spec.sequences:
+        features = [info.feature for info in spec.raw_inputs.values() if info.sequence is sequence]
+        of_sequence = {sequence.name: given.get(sequence.name, {})}
+        columns = history_columns(of_sequence, feature_names(features))
+        found.append((sequence, features, columns[sequence.name]))
+    return found
+
+
+def _columns(spec: FeatureSpec, own: list, histories: list, ids, numbers, bags) -> LogColumns:
+    """Returns the columns of the features, of which `own` are those outside of histories."""
+    context = [info.feature for info in spec.raw_inputs.values() if info.role == "context"]
+    of_behaviors = {f.name: f for _, features, _ in histories for f in features}
+    side_features = [f for f in of_behaviors.values() if f not in own]
+    # A bag has its weights itself.
+    others = [f for f in (*context, *side_features) if not isinstance(f, BagWeights)]
+    return log_columns(spec.target, others, (), None, ids=ids, numbers=numbers, bags=bags)

@@ -131,39 +131,20 @@ def rows_to_samples(
     ```
     """
     of_label = {} if label is None else columns_of_spec(label, spec)
+    ids = [] if group is None else [group]
+    weights = [] if weight is None else [weight]
     source = as_source(frame, sep, header, names)
     if is_text(source) or separator is not None or sequences or bags:
-        others = {"ids": [group], "numbers": [*of_label.values(), weight]}
-        others = {kind: [n for n in columns if n is not None] for kind, columns in others.items()}
-        frame = read_later_rows(source, spec, sequences, separator, bags, max_bad, **others)
+        numbers = [*of_label.values(), *weights]
+        frame = read_later_rows(
+            source, spec, sequences, separator, bags, max_bad, ids=ids, numbers=numbers
+        )
     else:
         frame = to_frame(source)
-    if of_label:
-        roles = {name: info.role for name, info in spec.inputs.items()}
-        words = {"behavior": "sequences"}
-        check_known_before(
-            dict.fromkeys(of_label.values(), "the label"),
-            {n: words.get(r, r) for n, r in roles.items()},
-        )
+    _check_known_before(spec, of_label)
     label_map = label_map_by_column(label_map, of_label)
-    wanted = [*spec.raw_inputs, *of_label.values()]
-    wanted += [name for name in (group, weight) if name is not None]
-    lacking = [name for name in wanted if name not in frame.columns]
-    if lacking:
-        raise ValueError(
-            f"`frame` must have a column for each input; {lacking} are missing. "
-            f"Received columns: {list(frame.columns)}."
-        )
-    if group is not None:
-        check_exact_ids(group, frame[group])
-        missing = is_missing(to_plain_series(frame[group]))
-        if missing.any():
-            raise ValueError(
-                f"Column {group!r} must have a value in every row, since its values are the groups "
-                "of GAUC. Received: no value in "
-                f"{describe_row(frame, int(missing.argmax()), 'row')}. Leave "
-                "out such rows, or give each row its own value."
-            )
+    _check_columns(frame, [*spec.raw_inputs, *of_label.values(), *ids, *weights])
+    groups = _groups(frame, group)
     labels = {
         each.name: _labels(frame, of_label, each, label_map) if of_label else np.zeros(len(frame))
         for each in spec.labels
@@ -180,11 +161,42 @@ def rows_to_samples(
         columns={name: _column(inputs, name) for name in inputs},
         history={name: (log.offsets[:-1], log.offsets[1:]) for name, log in behaviors.items()},
         labels=labels,
-        group=np.arange(len(frame)) if group is None else pd.factorize(frame[group])[0],
+        group=groups,
         weight=None if weight is None else _weights(weight, frame[weight]),
         time=None if request is None else row_times(request, TIME, frame[TIME]),
     )
     return behaviors, samples
+
+
+def _check_known_before(spec: FeatureSpec, of_label: dict) -> None:
+    """Raises a `ValueError` if a label is an input of the spec too."""
+    words = {"behavior": "sequences"}
+    places = {name: words.get(info.role, info.role) for name, info in spec.inputs.items()}
+    check_known_before(dict.fromkeys(of_label.values(), "the label"), places)
+
+
+def _check_columns(frame: pd.DataFrame, names: list) -> None:
+    """Raises a `ValueError` if a column is missing."""
+    if lacking := [name for name in names if name not in frame.columns]:
+        raise ValueError(
+            f"`frame` must have a column for each input; {lacking} are missing. "
+            f"Received columns: {list(frame.columns)}."
+        )
+
+
+def _groups(frame: pd.DataFrame, group: str | None) -> np.ndarray:
+    """The number of each row's group, int `(rows,)`."""
+    if group is None:
+        return np.arange(len(frame))
+    check_exact_ids(group, frame[group])
+    missing = is_missing(to_plain_series(frame[group]))
+    if missing.any():
+        raise ValueError(
+            f"Column {group!r} must have a value in every row, since its values are the groups "
+            f"of GAUC. Received: no value in {describe_row(frame, int(missing.argmax()), 'row')}. "
+            "Leave out such rows, or give each row its own value."
+        )
+    return pd.factorize(frame[group])[0]
 
 
 def _column(inputs: dict, name: str):

@@ -10,7 +10,12 @@ from keras_din.data.prepare.build_behavior_log import concat_behaviors
 from keras_din.data.prepare.counts import counted_columns, sort_by_keys
 from keras_din.data.prepare.joins import align_key_types, read_log
 from keras_din.data.prepare.label_columns import label_map_by_column
-from keras_din.data.prepare.log_columns import column_features, log_columns, with_weights
+from keras_din.data.prepare.log_columns import (
+    LogColumns,
+    column_features,
+    log_columns,
+    with_weights,
+)
 from keras_din.data.prepare.recent_behaviors import own_behaviors
 from keras_din.data.reading.bad_share import MAX_BAD, check_bad_share, check_max_bad
 from keras_din.data.reading.bag_cells import SEPARATOR
@@ -105,35 +110,9 @@ def log_to_samples(
     """
     # Columns.
     max_bad, sequences = check_max_bad(max_bad), dict(sequences or {})
-    of_model = {sequence.name: sequence for sequence in spec.sequences}
-    if set(sequences) - set(of_model):
-        raise ValueError(
-            f"`sequences` must name sequences of the model: {list(of_model)}. "
-            f"Received: {list(sequences)}."
-        )
-    label_map = label_map_by_column(label_map, sequences)
-    read_by_name = {name: of_model[name] for name in sequences}
-    of_log = [f for f in spec.features.values() if f in (*spec.context, *spec.target)]
-    of_log += [f for each in read_by_name.values() for f in each.features if f not in of_log]
-    of_log = [feature for feature in of_log if feature.has_column]
     ids = [user, request] if request else [user]
-    columns = log_columns(
-        spec.target,
-        [feature for feature in of_log if feature not in spec.target],
-        (),
-        None,
-        ids=ids,
-        time=time,
-        time_format=time_format,
-        numbers=sequences.values(),
-        bags=_separators(bags, data, of_log),
-    )
-    if columns.counts and (data is None or not data.past):
-        raise ValueError(
-            "`data` must be the prepared data of the log before, with the rows that "
-            f"{columns.counts[0]!r} counts. Received: {data!r}. Without it, score rows that "
-            "contain their histories and a column of this name."
-        )
+    columns = _columns(spec, data, sequences, ids, time, time_format, bags)
+    label_map = label_map_by_column(label_map, sequences)
     source = as_source(source, sep, header, names)
     items, users = as_sources((items, users), sep)
 
@@ -161,12 +140,10 @@ def log_to_samples(
 
     # Point.
     logs, new, duplicates = {}, {}, {}
-    for name, sequence in of_model.items():
-        is_behavior = np.zeros(len(frame), bool)
-        if name in sequences:
-            of_several = len(set(sequences.values())) > 1
-            is_behavior = _flags(sequences[name], frame, label_map, of_several)
-        parts = [_behaviors_of_data(data, name, numbers)] if data is not None else []
+    for sequence in spec.sequences:
+        name = sequence.name
+        is_behavior = _is_behavior(name, sequences, frame, label_map)
+        parts = [] if data is None else [_behaviors_of_data(data, name, numbers)]
         if is_behavior.any():
             held = {n: encoded[n][is_behavior] for n in column_features(sequence.features)}
             parts.append((user_number[is_behavior], held, at[is_behavior]))
@@ -190,6 +167,40 @@ def log_to_samples(
         "values_missing": features.missing,
     }
     return ScoredLog(logs, samples, report)
+
+
+def _columns(
+    spec: FeatureSpec, data, sequences: dict, ids: list, time: str, time_format, bags
+) -> LogColumns:
+    """Returns the columns of the log: of context, target and the sequences that it has."""
+    of_model = {sequence.name: sequence for sequence in spec.sequences}
+    if set(sequences) - set(of_model):
+        raise ValueError(
+            f"`sequences` must name sequences of the model: {list(of_model)}. "
+            f"Received: {list(sequences)}."
+        )
+    of_samples = [f for f in spec.features.values() if f in (*spec.context, *spec.target)]
+    of_behaviors = [f for name in sequences for f in of_model[name].features]
+    features = [*of_samples, *(f for f in of_behaviors if f not in of_samples)]
+    features = [feature for feature in features if feature.has_column]
+    columns = log_columns(
+        spec.target,
+        [feature for feature in features if feature not in spec.target],
+        (),
+        None,
+        ids=ids,
+        time=time,
+        time_format=time_format,
+        numbers=sequences.values(),
+        bags=_separators(bags, data, features),
+    )
+    if columns.counts and (data is None or not data.past):
+        raise ValueError(
+            "`data` must be the prepared data of the log before, with the rows that "
+            f"{columns.counts[0]!r} counts. Received: {data!r}. Without it, score rows that "
+            "contain their histories and a column of this name."
+        )
+    return columns
 
 
 def _separators(bags, data, features: list) -> dict:
@@ -250,8 +261,11 @@ def _numbers_in_data(data, values: pd.Index) -> list:
     return found
 
 
-def _flags(column: str, frame: pd.DataFrame, label_map, of_several: bool) -> np.ndarray:
-    """Returns which rows are behaviors, from a column of 0 and 1. A missing value means 0."""
+def _is_behavior(name: str, sequences: dict, frame: pd.DataFrame, label_map) -> np.ndarray:
+    """Returns which rows are behaviors of a sequence. A missing value of its column means 0."""
+    if name not in sequences:
+        return np.zeros(len(frame), bool)
+    column, of_several = sequences[name], len(set(sequences.values())) > 1
     values, _, wrong = to_labels(column, frame[column], label_map_of(column, label_map))
     if wrong.any():
         row = int(wrong.argmax())
