@@ -101,29 +101,37 @@ def from_series(values: pd.Series, declared: str | None, rows=None):
     example = _first(values)
     if isinstance(example, _CONTAINERS) or (kind == "mixed" and _has_containers(values)):
         return values, _facts("bag", "lists")
-    nulls = is_missing(values)
-    missing = int(
-        nulls.sum() if rows is None else pc.sum(rows.filter(pa.array(nulls))).as_py() or 0
-    )
-    nothing = {"null": missing} if missing else {}
+    nothing = _count_missing(values, rows)
     if kind in ("boolean", "integer"):
         reason = _IDS if kind == "integer" else "true or false"
         return values, _facts("categorical", reason, example, nothing)
     if kind in ("floating", "mixed-integer-float"):
         return values, _float_facts(values, nothing)
     text = _to_arrow_text(values, kind) if declared in (None, "numeric") else None
-    if text is None:
-        if isinstance(example, str):
-            return values, _facts("categorical", "text", example, nothing)
-        if kind in _DATES:
-            return values, _facts("dates", kind, None, nothing)
-        return values, _facts("other", str(values.dtype), None, nothing)
+    if text is not None:
+        return _from_text(values, text, declared == "numeric", nothing, rows)
+    if isinstance(example, str):
+        return values, _facts("categorical", "text", example, nothing)
+    if kind in _DATES:
+        return values, _facts("dates", kind, None, nothing)
+    return values, _facts("other", str(values.dtype), None, nothing)
+
+
+def _count_missing(values: pd.Series, rows) -> dict:
+    """Returns how many rows have no value, for `missing` of the facts; empty if all have one."""
+    nulls = is_missing(values)
+    missing = nulls.sum() if rows is None else pc.sum(rows.filter(pa.array(nulls))).as_py()
+    return {"null": int(missing)} if missing else {}
+
+
+def _from_text(values: pd.Series, text: pa.ChunkedArray, as_numbers: bool, nothing: dict, rows):
+    """Converts a column of text to numbers, if all of its `text` is numbers; see `from_series`."""
     empty = pc.equal(text, "")
     if pc.any(empty).as_py():
         text = pc.if_else(empty, pa.scalar(None, text.type), text)
     known = None if rows is None else rows.filter(pc.is_valid(text))
-    found = type_of_text(pc.drop_null(text), declared == "numeric", known)
-    if found.kind != "numbers" and declared != "numeric":
+    found = type_of_text(pc.drop_null(text), as_numbers, known)
+    if found.kind != "numbers" and not as_numbers:
         tokens = ", ".join(map(repr, found.missing or ()))
         reason = f"text, all of it whole numbers except {tokens}" if tokens else "text"
         reason = found.reason if found.looks_like_numbers else reason

@@ -122,17 +122,10 @@ def read_table(
     source = as_source(source)
     found = {} if found is None else found
     declared = declared_types(text, kinds, numbers, bags)
+    amounts = {*weights.values(), *vectors}
 
     def convert_column(name, values):
-        # Not ids, whatever the numbers look like.
-        are_amounts = name in weights.values() or name in vectors
-        if isinstance(values, pd.Series):
-            if not are_amounts and declared.get(name) not in ("numeric", "number"):
-                check_exact_ids(name, values)
-        elif not are_amounts and declared.get(name) in ("categorical", "text"):
-            check_written_ids(name, values)
-        convert = from_series if isinstance(values, pd.Series) else from_csv
-        values, found[name] = convert(values, declared.get(name))
+        values, found[name] = _convert(name, values, declared.get(name), name in amounts)
         return values
 
     if isinstance(source, Table):
@@ -146,7 +139,7 @@ def read_table(
     if isinstance(source, pd.DataFrame):
         check_columns("the frame", source.columns, columns)
         several = {n for n, separator in bags.items() if separator is not None}
-        several |= {*weights, *weights.values(), *vectors}
+        several |= {*weights, *amounts}
         source, lines, other_bad = split_off_lists(source, columns, several)
         series = {name: convert_column(name, source[name]) for name in columns}
     elif isinstance(source, ArrowSource):
@@ -164,16 +157,40 @@ def read_table(
         table, lines, bad = read_csv(source, columns, text)
         table, lines, other_bad = split_off_bad_text(table, lines)
         series = {name: convert_column(name, table[name]) for name in columns}
-    # One after another, so that no more than one column is there twice.
-    series = {name: series.pop(name).reset_index(drop=True) for name in columns}
-    frame = pd.DataFrame(series, copy=False)
-    frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
-    frame.index.name = "line"
+    frame = _to_frame(series, lines)
     set_file_lines(frame, files)
     _add_lines(frame, found)
     bad = bad_lines(bad)
     bad = bad if other_bad is None else concat_bad_rows(bad, other_bad)
     return _check_cells(frame, bad, bags, weights, vectors)
+
+
+def _convert(name: str, values, declared: str | None, are_amounts: bool) -> tuple:
+    """Converts a column to its type. Returns it with its facts, see `column_types`.
+
+    Args:
+        name: Name of the column.
+        values: A `Series`, or the fields of a CSV file.
+        declared: Its declared type, or `None`.
+        are_amounts: Whether its values are no ids, whatever the numbers look like.
+    """
+    if isinstance(values, pd.Series):
+        if not are_amounts and declared not in ("numeric", "number"):
+            check_exact_ids(name, values)
+        return from_series(values, declared)
+    if not are_amounts and declared in ("categorical", "text"):
+        check_written_ids(name, values)
+    return from_csv(values, declared)
+
+
+def _to_frame(series: dict, lines) -> pd.DataFrame:
+    """Moves columns from a dict to a frame, indexed by line."""
+    # One after another, so that no more than one column is there twice.
+    moved = {name: series.pop(name).reset_index(drop=True) for name in list(series)}
+    frame = pd.DataFrame(moved, copy=False)
+    frame.index = pd.RangeIndex(len(frame)) if lines is None else pd.Index(lines)
+    frame.index.name = "line"
+    return frame
 
 
 def declared_types(text, kinds: dict, numbers, bags: dict) -> dict:

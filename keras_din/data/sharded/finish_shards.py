@@ -278,20 +278,14 @@ def _check_rows(
     files: FileLines | None,
 ) -> dict:
     """Makes the checks of a whole log. Returns the counts of bad rows."""
-    aside: dict[str, dict] = {reason: dict(found) for reason, found in bad.items()}
-    for header in headers:
-        for reason, found in header["aside"].items():
-            both = [found, *([aside[reason]] if reason in aside else [])]
-            first = min(both, key=lambda each: each["first_line"])
-            aside[reason] = first | {"rows": sum(each["rows"] for each in both)}
+    aside = _add_counts([bad, *(header["aside"] for header in headers)])
     if files is not None:
         for found in aside.values():
             place = files.place(found["first_line"])
             found |= {f"first_{word}": value for word, value in place.items()}
-    drops = headers[0]["duplicates"] == "drop"
-    limited = {
-        reason: each for reason, each in aside.items() if not (drops and _DUPLICATE in reason)
-    }
+    limited = aside
+    if headers[0]["duplicates"] == "drop":
+        limited = {reason: each for reason, each in aside.items() if _DUPLICATE not in reason}
     total = sum(h["log_rows"] for h in headers) + sum(each["rows"] for each in bad.values())
     check_bad_share("the log", limited, total, max_bad)
     if not rows:
@@ -304,6 +298,23 @@ def _check_rows(
             "Each part that `split` names must have rows, unless `allow_empty_parts` (on the "
             f"command line `--allow-empty-parts`). Received: none for {required}."
         )
+    _check_labels(headers)
+    return aside
+
+
+def _add_counts(counts: list[dict]) -> dict[str, dict]:
+    """Returns reason -> the rows of all counts, with the facts of the first line of all."""
+    total: dict[str, dict] = {}
+    for of_shard in counts:
+        for reason, found in of_shard.items():
+            both = [found, total[reason]] if reason in total else [found]
+            first = min(both, key=lambda each: each["first_line"])
+            total[reason] = first | {"rows": sum(each["rows"] for each in both)}
+    return total
+
+
+def _check_labels(headers: list) -> None:
+    """Raises a `ValueError` if a label is the same in all rows of training."""
     for name in headers[0]["labels"] or {name: 0 for h in headers for name in h["labels"]}:
         ranges = np.array([h["labels"][name] for h in headers if name in h["labels"]])
         if ranges.min() == ranges.max():
@@ -311,4 +322,3 @@ def _check_rows(
                 "The training part must have rows with different labels. "
                 f"Received: {name!r} is {ranges.min():g} in all rows."
             )
-    return aside
