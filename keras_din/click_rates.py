@@ -199,43 +199,48 @@ def click_rates(
         ValueError: If an argument is invalid, or given for outputs that are numbers only.
     """
     outputs = _output_names(model) if outputs is None else list(outputs)
-    numbers = [output for output in outputs if _is_number(model, output)]
-    rated = tuple(output for output in outputs if output not in numbers)
     given = {"positive_weight": positive_weight, "negative_rate": negative_rate}
+    _check_given(model, outputs, given)
+    of_outputs = {
+        output: _output_rate(model, output, outputs, given, known_from) for output in outputs
+    }
+    return ClickRates(of_outputs, one_of("raw", raw, (True, False)))
+
+
+def _check_given(model, outputs: list, given: dict) -> None:
+    """Raises a `ValueError` for given numbers of outputs to which they do not apply."""
+    rated = tuple(output for output in outputs if not _is_number(model, output))
     for name, value in given.items():
-        for output in value if isinstance(value, dict) and rated else ():
-            one_of(name, output, rated)
         if not rated and value not in (None, 1):
             raise ValueError(
                 f"`{name}` must be 1 for a model whose labels are numbers: it changes the odds of "
                 f"labels of 0 and 1. Received: {name}={value!r} for the outputs {outputs}."
             )
-    of_outputs = {}
-    for output in outputs:
-        if output in numbers:
-            of_outputs[output] = OutputRate(1.0, 1.0, {}, is_number=True)
-            continue
-        if calibration_of(model, output, outputs) is not None:
-            known = dict.fromkeys(given, CALIBRATED)
-            of_outputs[output] = OutputRate(1.0, 1.0, known)
-            continue
-        loss = _binary_crossentropy(model, output, len(outputs))
-        is_given = any(value is not None for value in given.values())
-        if isinstance(loss, RankingLoss) and not loss.crossentropy and not is_given:
-            of_outputs[output] = OutputRate(1.0, 1.0, dict.fromkeys(given, RANKED))
-            continue
-        values, sources = {}, {}
-        for name, check in (("positive_weight", positive_number), ("negative_rate", rate)):
-            value, sources[name] = given[name], known_from
-            if isinstance(value, dict):
-                value = value.get(output)
-            if value is None:
-                value, sources[name] = getattr(loss, name, None), COMPILED
-            if value is None:
-                value, sources[name] = 1.0, ASSUMED
-            values[name] = check(name, value)
-        of_outputs[output] = OutputRate(values["positive_weight"], values["negative_rate"], sources)
-    return ClickRates(of_outputs, one_of("raw", raw, (True, False)))
+        for output in value if isinstance(value, dict) and rated else ():
+            one_of(name, output, rated)
+
+
+def _output_rate(model, output: str, outputs: list, given: dict, known_from) -> OutputRate:
+    """Returns how training changed the odds of one output, see `click_rates`."""
+    if _is_number(model, output):
+        return OutputRate(1.0, 1.0, {}, is_number=True)
+    if calibration_of(model, output, outputs) is not None:
+        return OutputRate(1.0, 1.0, dict.fromkeys(given, CALIBRATED))
+    loss = _binary_crossentropy(model, output, len(outputs))
+    is_given = any(value is not None for value in given.values())
+    if isinstance(loss, RankingLoss) and not loss.crossentropy and not is_given:
+        return OutputRate(1.0, 1.0, dict.fromkeys(given, RANKED))
+    values, sources = {}, {}
+    for name, check in (("positive_weight", positive_number), ("negative_rate", rate)):
+        value, sources[name] = given[name], known_from
+        if isinstance(value, dict):
+            value = value.get(output)
+        if value is None:
+            value, sources[name] = getattr(loss, name, None), COMPILED
+        if value is None:
+            value, sources[name] = 1.0, ASSUMED
+        values[name] = check(name, value)
+    return OutputRate(values["positive_weight"], values["negative_rate"], sources)
 
 
 def calibration_of(model, output: str, outputs) -> Calibration | None:

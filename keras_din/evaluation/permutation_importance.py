@@ -172,17 +172,7 @@ def feature_importance(
 
 def _inputs_by_feature(spec, features) -> dict[str, list]:
     """Returns the name of each feature that is permuted -> the names of its inputs."""
-    known: dict[str, list] = {}
-    for name, info in spec.fields.items():
-        if info.sequence is None and info.feature.has_input:
-            known[name] = [part.name for part in info.feature.parts]
-    for sequence in spec.sequences:
-        if sequence.name in known:
-            raise ValueError(
-                "A sequence must not have the name of a feature, so that each importance has a "
-                f"name of its own. Rename one of them. Received: two with name {sequence.name!r}."
-            )
-        known[sequence.name] = [n for n, info in spec.inputs.items() if info.sequence is sequence]
+    known = _inputs_of_spec(spec)
     if features is None:
         return known
     if not isinstance(features, (list, tuple)) or not features:
@@ -205,3 +195,19 @@ def _inputs_by_feature(spec, features) -> dict[str, list]:
             )
         found[" + ".join(names)] = [each for name in names for each in known[name]]
     return found
+
+
+def _inputs_of_spec(spec) -> dict[str, list]:
+    """Returns the name of each feature with inputs, and of each sequence -> its inputs' names."""
+    inputs: dict[str, list] = {}
+    for name, info in spec.fields.items():
+        if info.sequence is None and info.feature.has_input:
+            inputs[name] = [part.name for part in info.feature.parts]
+    for sequence in spec.sequences:
+        if sequence.name in inputs:
+            raise ValueError(
+                "A sequence must not have the name of a feature, so that each importance has a "
+                f"name of its own. Rename one of them. Received: two with name {sequence.name!r}."
+            )
+        inputs[sequence.name] = [n for n, info in spec.inputs.items() if info.sequence is sequence]
+    return inputs

@@ -51,33 +51,36 @@ def feature_from_entry(name: str, entry: dict, dim: int | None = None) -> Featur
     arguments = {word: value for word, value in entry.items() if word not in (TYPE, IN)}
     parameters = dict(inspect.signature(kind).parameters)
     parameters.pop("name")
-    if unknown := [word for word in arguments if word not in parameters]:
-        raise ValueError(
-            f"The arguments of the {kind.__name__} {name!r} must be some of {list(parameters)}. "
-            f"Received: {unknown}."
-        )
-    needed = [word for word, each in parameters.items() if each.default is each.empty]
-    if lacking := [word for word in needed if word not in arguments]:
-        raise ValueError(
-            f"The {kind.__name__} {name!r} must have the arguments {needed}. "
-            f"Received: none for {lacking}."
-        )
-    has_dim = "dim" in arguments or "table" in arguments
+    _check_arguments(f"{kind.__name__} {name!r}", arguments, parameters)
+    takes_dim = "dim" in parameters and "dim" not in arguments and "table" not in arguments
     try:
         feature: Feature = kind(name=name, **arguments)
         # The function that learns a vocabulary has the width.
-        if "dim" in parameters and not has_dim and "vocabulary" not in feature.to_learn:
-            feature = kind(name=name, **arguments, **({} if dim is None else {"dim": dim}))
+        if dim is not None and takes_dim and "vocabulary" not in feature.to_learn:
+            feature = kind(name=name, dim=dim, **arguments)
     except TypeError as error:  # From a value of another type.
         raise ValueError(
             f"The arguments of the {kind.__name__} {name!r} must be valid. "
             f"Received: {arguments} ({error})."
         ) from error
+    allowed = [word for word, role in PLACES.items() if role in feature.roles]
     for place in places_of_entry(name, entry):
-        if PLACES[place] not in feature.roles:
-            allowed = [word for word, role in PLACES.items() if role in feature.roles]
+        if place not in allowed:
             raise ValueError(
                 f"`{IN}` of the {kind.__name__} {name!r} must be some of {allowed}. "
                 f"Received: {place!r}."
             )
     return feature
+
+
+def _check_arguments(owner: str, arguments: dict, parameters: dict) -> None:
+    """Raises a `ValueError` if an argument is unknown or missing."""
+    if unknown := [word for word in arguments if word not in parameters]:
+        raise ValueError(
+            f"The arguments of the {owner} must be some of {list(parameters)}. Received: {unknown}."
+        )
+    needed = [word for word, each in parameters.items() if each.default is each.empty]
+    if lacking := [word for word in needed if word not in arguments]:
+        raise ValueError(
+            f"The {owner} must have the arguments {needed}. Received: none for {lacking}."
+        )

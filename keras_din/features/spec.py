@@ -102,6 +102,21 @@ class FeatureSpec:
             self, "sequences", as_tuple("a FeatureSpec", "sequences", self.sequences)
         )
         object.__setattr__(self, "labels", label_tuple("a FeatureSpec", self.labels))
+        self._check_places()
+        check_unique("the sequences", [sequence.name for sequence in self.sequences])
+        check_weight_names(self._all_features())
+        names = [part.name for feature in (*self.context, *self.target) for part in feature.parts]
+        names += [
+            s.input_name(part) for s in self.sequences for f in s.features for part in f.parts
+        ]
+        self._check_names(names)
+        self._resolve_tables()
+        self._check_times(names)
+        for info in self.fields.values():
+            info.feature.check_spec(self, info)
+
+    def _check_places(self) -> None:
+        """Checks that candidates can be padded, and that behaviors are compared with them."""
         for sequence in self.sequences:
             if not isinstance(sequence, Sequence):
                 raise ValueError(
@@ -122,12 +137,9 @@ class FeatureSpec:
                         f"[{', '.join(f.name for f in self.target)}]. Received: {feature!r}. "
                         "Pass a feature that only behaviors have in `side_features`."
                     )
-        check_unique("the sequences", [sequence.name for sequence in self.sequences])
-        check_weight_names(self._all_features())
-        names = [part.name for feature in (*self.context, *self.target) for part in feature.parts]
-        names += [
-            s.input_name(part) for s in self.sequences for f in s.features for part in f.parts
-        ]
+
+    def _check_names(self, names: list) -> None:
+        """Checks the names of the model's inputs, and that a name is that of one feature."""
         check_unique("the model's inputs", names)
         if len({name.lower() for name in names}) < len(names):
             raise ValueError(
@@ -141,10 +153,6 @@ class FeatureSpec:
                     "Features with the same name must be equal, since they share one table. "
                     f"Received: {known[feature.name]!r} and {feature!r}."
                 )
-        self._resolve_tables()
-        self._check_times(names)
-        for info in self.fields.values():
-            info.feature.check_spec(self, info)
 
     def _check_times(self, names: list) -> None:
         """Checks the features that are computed from times. `names` are those of the inputs."""
