@@ -174,13 +174,14 @@ def _types(options, of_file: dict, of_entries: dict) -> dict:
     """
     separator = _separator(options)
     of_options: dict[str, str | dict] = {}
-    for name, kind in [
+    pairs: list[tuple[str, str | dict]] = [
         *((name, "numeric") for name in options.numeric),
         *((name, "categorical") for name in options.categorical),
         *((name, {"bag": separator}) for name in options.bags),
         *((name, {"hash": buckets}) for name, buckets in options.hash.items()),
         *((name, {"vector": size}) for name, size in options.vector.items()),
-    ]:
+    ]
+    for name, kind in pairs:
         if of_options.setdefault(name, kind) != kind:
             raise ValueError(
                 "A column must be named in one of `--numeric`, `--categorical`, `--hash`, `--bags` "

@@ -57,7 +57,7 @@ def feature_from_entry(name: str, entry: dict, dim: int | None = None) -> Featur
         feature: Feature = kind(name=name, **arguments)
         # The function that learns a vocabulary has the width.
         if dim is not None and takes_dim and "vocabulary" not in feature.to_learn:
-            feature = kind(name=name, dim=dim, **arguments)
+            feature = kind(name=name, **arguments | {"dim": dim})
     except TypeError as error:  # From a value of another type.
         raise ValueError(
             f"The arguments of the {kind.__name__} {name!r} must be valid. "

@@ -146,7 +146,7 @@ class FeatureSpec:
                 "The names of the model's inputs must differ in more than the case of letters, "
                 f"which TensorFlow ignores in these names. Received: {names}."
             )
-        known = {}
+        known: dict[str, Feature] = {}
         for feature in self._all_features():
             if known.setdefault(feature.name, feature) != feature:
                 raise ValueError(
