@@ -59,7 +59,7 @@ def _any_arguments(init: _Init) -> _Init:
 class CTRModel(keras.Model):
     """A functional model whose losses and metrics treat each candidate as a sample.
 
-    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with six differences. With several
+    `CTRModel(inputs, ctr)` is `keras.Model(inputs, ctr)` with seven differences. With several
     labels a model has a dict of outputs, `CTRModel(inputs, {"ctr": ctr, "cvr": cvr})`, and the
     following holds for each output.
 
@@ -84,6 +84,8 @@ class CTRModel(keras.Model):
       dict of lists. A list per output is an error, because Keras assigns it to the outputs in
       alphabetical order. So is a crossentropy of an output that is a number. After an error in
       `fit` or `evaluate`, the next call works without another `compile`.
+    - `summary` prints one row per feature with a table and per layer, by role. `by_layer=True`
+      prints the table of all layers and operations.
 
     A model built with `keras_din.embed.embed` always has the fingerprint. Pass `spec` for other
     models; a clone does not keep it.

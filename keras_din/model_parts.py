@@ -41,7 +41,7 @@ class Part(NamedTuple):
     """A row of the summary of a model.
 
     Attributes:
-        section: `"context"`, `"target"`, the name of a sequence, or `"layers"`.
+        section: `"context"`, `"target"`, `"behaviors of hist"` for each sequence, or `"layers"`.
         name: Names of features, or the name of a layer.
         kind: The kind of the features, or the class of the layer.
         size: The rows and the width of tables, the feature whose table is used, or the output shape
@@ -129,7 +129,9 @@ def _sections(model) -> dict[str, list]:
             if name == feature:
                 section = _role(name, features, ranks)
             else:
-                section = next(s for s in sequences if name == f"{s}_{feature}")
+                sequence = next(s for s in sequences if name == f"{s}_{feature}")
+                is_known = name in ranks or f"{sequence}_{entry.get('of')}" in ranks
+                section = f"behaviors of {sequence}" if is_known else None
             if section is not None:
                 field = name, feature, entry["kind"], entry.get("table", feature)
                 sections.setdefault(section, {})[name] = field

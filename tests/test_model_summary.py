@@ -82,10 +82,10 @@ def test_parts_of_din(din):
         Part("target", "price, stock", "Numeric", "", 0, None),
         Part("target", "rating", "Bucketized", "5 x 4", 20, True),
         Part("target", "seen", "Match", "", 0, None),
-        Part("hist", "item, shop, price", "as in target", "", 0, None),
-        Part("hist", "action", "Categorical", "5 x 4", 20, True),
-        Part("hist", "ago", "Elapsed", "5 x 4", 20, True),
-        Part("hist", "day_of_week", "Calendar", "9 x 4", 36, True),
+        Part("behaviors of hist", "item, shop, price", "as in target", "", 0, None),
+        Part("behaviors of hist", "action", "Categorical", "5 x 4", 20, True),
+        Part("behaviors of hist", "ago", "Elapsed", "5 x 4", 20, True),
+        Part("behaviors of hist", "day_of_week", "Calendar", "9 x 4", 36, True),
         Part("layers", *attention),
         # Context 4 x 4 + 2 + 4 + 1 + 4 + 2, target 3 x 4 + 2 + 4 + 1, and the interest of 9 + 12.
         Part("layers", "top", "MLP", "(None, None, 8)", (29 + 19 + 21 + 1) * 8, True),
@@ -110,7 +110,7 @@ def test_summary_of_each_model(name):
     names = [part.name for part in parts if part.section == "layers"]
     prefixes = ("embedding_", "weight_", "vector_", "vectors_", "project_")
     assert not [each for each in names if each.startswith(prefixes)]
-    assert {part.section for part in parts} == {"context", "target", "hist", "layers"}
+    assert {part.section for part in parts} == {"context", "target", "behaviors of hist", "layers"}
 
 
 def test_summary_has_a_row_per_part_and_the_totals_of_keras(din):
@@ -193,6 +193,12 @@ def test_models_of_users():
     extra = model.add_weight(shape=(2, 3), name="extra")
     assert Part("layers", "other weights", "", "", 6, True) in model_parts(model)
     assert extra.shape == (2, 3)
+    # A model of ours as a layer of another one, which has inputs of its own.
+    inner = kd.build_lr(kd.FeatureSpec(target=[ITEM], sequences=[kd.Sequence("hist", of=[ITEM])]))
+    inputs = {name: keras.Input((None,), name=f"my_{name}") for name in ("item", "hist_item")}
+    model = kd.CTRModel({tensor.name: tensor for tensor in inputs.values()}, inner(inputs))
+    parts = model_parts(model)
+    assert [(part.section, part.params) for part in parts] == [("layers", 121), ("layers", 0)]
     many = [kd.Numeric(f"n{i}") for i in range(9)]
     x = kd.embed.embed(kd.FeatureSpec(target=[ITEM], context=many))
     ctr = kd.head.ctr_head([*x.context, x.target], x.target_mask, hidden_units=())
