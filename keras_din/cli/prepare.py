@@ -535,7 +535,8 @@ def _split(options):
             f"Received: split={split!r}, {_listed(moments)}."
         )
     if split == "by-time" and not options.test_from:
-        raise ValueError(f"`--split by-time` requires `--test-from`. Received: {_listed(moments)}.")
+        found = _listed(moments) or "no moment"
+        raise ValueError(f"`--split by-time` requires `--test-from`. Received: {found}.")
     of_sizes = {"leave-one-out": LeaveOneOut, "last-fraction": LastFraction, "by-user": ByUser}
     if sizes and split not in of_sizes:
         raise ValueError(

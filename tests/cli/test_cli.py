@@ -401,7 +401,10 @@ def test_resume(folder, tmp_path, capsys):
             ["prepare", "{log}", "x", *PREPARE, "--test-from", "3"],
             "Received: split='leave-one-out', test_from='3'",
         ),
-        (["prepare", "{log}", "x", *PREPARE, "--split", "by-time"], "requires `--test-from`"),
+        (
+            ["prepare", "{log}", "x", *PREPARE, "--split", "by-time"],
+            "requires `--test-from`. Received: no moment",
+        ),
         (["prepare", "{log}", "x", *PREPARE, "--split", "week"], r"Columns \['week'\] must be in"),
         (["prepare", "{log}", "x", *PREPARE, "--half-life", "0"], "`--half-life` must be a posi"),
         (
