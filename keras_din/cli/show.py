@@ -282,7 +282,7 @@ def _parts(counts: dict) -> list:
         unseen = ", ".join(f"{n} {count:,}" for n, count in of_part["rows_with_unseen"].items())
         lines.append(
             f"{part}: {count_text(of_part['rows'], 'row')}, {_positives(of_part)}"
-            + (f"; values that are not in training: {unseen}" if unseen else "")
+            + (f"; rows with a missing or unknown value: {unseen}" if unseen else "")
         )
     return lines
 
