@@ -272,7 +272,8 @@ def _is_behavior(name: str, sequences: dict, frame: pd.DataFrame, label_map) -> 
         raise ValueError(
             f"Column {column!r} must be 0, 1 or missing. Received: "
             f"{format_value(frame[column].iloc[row])} in {describe_row(frame, row)}. "
-            f"{label_remedy(frame[column][wrong], column if of_several else None)}"
+            f"{label_remedy(frame[column][wrong], column if of_several else None)} A row with an "
+            "empty value is scored too, but is no behavior of later rows."
         )
     return values == 1
 

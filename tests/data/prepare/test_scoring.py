@@ -144,7 +144,9 @@ def test_invalid_arguments_raise(tmp_path):
     )
     with pytest.raises(ValueError, match=r"must name sequences of the model: \['hist'\]"):
         score(new_log(), sequences={"likes": "click"})
-    with pytest.raises(ValueError, match=r"'click' must be 0, 1 or missing.* 'yes' in line 1"):
+    with pytest.raises(
+        ValueError, match=r"'click' must be 0, 1 or missing.* 'yes' in line 1.* empty"
+    ):
         score(new_log().assign(click=[1, "yes", *[0] * 6]), sequences={"hist": "click"})
     words = new_log().assign(click=[1, "yes", 0, 0, 1, 1, 0, 1])
     mapped = score(words, sequences={"hist": "click"}, label_map={"hist": {"yes": 1}})
