@@ -101,7 +101,13 @@ def model_parts(model: keras.Model) -> list[Part]:
         for _, feature, *_ in entries:
             places.setdefault(feature, section)
     others = [layer for layer in layers if layer.name not in owned]
-    steps = [layer for layer in others if layer.weights or isinstance(layer, _STEPS)]
+    return [*parts, *_parts_of_layers(model, others, counted)]
+
+
+def _parts_of_layers(model, layers: list, counted: set[int]) -> list[Part]:
+    """Returns the parts of a model without its features, which have the weights in `counted`."""
+    parts = []
+    steps = [layer for layer in layers if layer.weights or isinstance(layer, _STEPS)]
     for layer in steps:
         params, trained = _count(layer.weights, counted), _is_trained(layer.weights)
         kind = type(layer).__name__
@@ -110,9 +116,9 @@ def model_parts(model: keras.Model) -> list[Part]:
     if rest:
         params, trained = _count(rest, counted), _is_trained(rest)
         parts.append(Part(LAYERS, "other weights", "", "", params, trained))
-    inputs = sum(isinstance(layer, keras.layers.InputLayer) for layer in others)
+    inputs = sum(isinstance(layer, keras.layers.InputLayer) for layer in layers)
     operations = sum(not isinstance(each, keras.layers.Layer) for each in model.operations)
-    operations += len(others) - len(steps) - inputs
+    operations += len(layers) - len(steps) - inputs
     texts = _number(inputs, "input"), _number(operations, "operation")
     return [*parts, Part(LAYERS, *texts, "", 0, None)]
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_din.data.prepare.split import PARTS
+
 _SUMS = (
     "rows_kept",
     "rows_repeated",
@@ -33,46 +35,50 @@ def merge_reports(reports: list, found: dict, reasons: dict, tables_aside: dict)
         The entries of a report that are known of all shards together, without the rows that were
         read and kept aside. Of behaviors it has no counts of items.
     """
+    entries = _entries(reports)
     first = reports[0] if reports else {}
-    if first.get("kind") == "behaviors":
-        reports = [{n: e for n, e in each.items() if n not in _OF_ITEMS} for each in reports]
     merged: dict = {name: first[name] for name in _FIRST if name in first}
-    for name in _SUMS:
-        if any(name in report for report in reports):
-            merged[name] = sum(report.get(name, 0) for report in reports)
-    for name, bound in _BOUNDS.items():
-        if values := [report[name] for report in reports if name in report]:
-            merged[name] = bound(values)
-    for name in _SUMS_BY_NAME:
-        if any(name in report for report in reports):
-            merged[name] = _sum([report.get(name, {}) for report in reports])
-    for report in reports:
-        for label, filled in report.get("labels_filled", {}).items():
-            before = merged.setdefault("labels_filled", {}).get(label, {"rows": 0})
-            rows = before["rows"] + filled["rows"]
-            merged["labels_filled"][label] = filled | {"rows": rows}
-    for name in _TABLES:
-        of_table = [report[name] for report in reports if name in report]
-        if of_table:
-            merged[name] = of_table[0] | {
-                "rows_aside": tables_aside.get(name.removesuffix("_table"), 0),
-                "rows_not_found": sum(each["rows_not_found"] for each in of_table),
-            }
-    if any("bags" in report for report in reports):
-        merged["bags"] = _merged_bags([report.get("bags", {}) for report in reports])
+    merged |= {name: sum(entries[name]) for name in _SUMS if name in entries}
+    merged |= {name: bound(entries[name]) for name, bound in _BOUNDS.items() if name in entries}
+    merged |= {name: _sum(entries[name]) for name in _SUMS_BY_NAME if name in entries}
+    if filled := _merged_labels(entries.get("labels_filled", [])):
+        merged["labels_filled"] = filled
+    for name in [name for name in _TABLES if name in entries]:
+        merged[name] = entries[name][0] | {
+            "rows_aside": tables_aside.get(name.removesuffix("_table"), 0),
+            "rows_not_found": sum(each["rows_not_found"] for each in entries[name]),
+        }
+    if "bags" in entries:
+        merged["bags"] = _merged_bags(entries["bags"])
     merged["columns"] = _columns(reports, found, reasons)
-    merged["parts"] = {
-        part: _merged_part([report["parts"][part] for report in reports if part in report["parts"]])
-        for part in ("train", "valid", "test")
-        if any(part in report["parts"] for report in reports)
-    }
+    merged["parts"] = _merged_parts(entries.get("parts", []))
     return merged
+
+
+def _entries(reports: list) -> dict[str, list]:
+    """Returns name -> the entries of the reports that have it."""
+    entries: dict[str, list] = {}
+    for report in reports:
+        for name, entry in report.items():
+            if name not in _OF_ITEMS or report.get("kind") != "behaviors":
+                entries.setdefault(name, []).append(entry)
+    return entries
 
 
 def _sum(counts: list) -> dict:
     """Adds counts by name."""
     names = dict.fromkeys(name for each in counts for name in each)
     return {name: sum(each.get(name, 0) for each in counts) for name in names}
+
+
+def _merged_labels(counts: list) -> dict:
+    """Adds the rows whose missing label was filled, by label."""
+    merged: dict = {}
+    for of_shard in counts:
+        for label, filled in of_shard.items():
+            before = merged.get(label, {"rows": 0})
+            merged[label] = filled | {"rows": before["rows"] + filled["rows"]}
+    return merged
 
 
 def _merged_bags(bags: list) -> dict:
@@ -100,6 +106,12 @@ def _columns(reports: list, found: dict, reasons: dict) -> dict:
         missing = found.get(name, {}).get("missing") or missing
         columns[name] = facts | known | {"missing": missing}
     return columns
+
+
+def _merged_parts(reports: list) -> dict:
+    """Adds the reports of parts, of which a shard may lack some."""
+    by_part = {part: [each[part] for each in reports if part in each] for part in PARTS}
+    return {part: _merged_part(of_part) for part, of_part in by_part.items() if of_part}
 
 
 def _merged_part(parts: list) -> dict:
