@@ -1,6 +1,7 @@
 """Whether all parameter servers still run, with the variables of this training."""
 
 import contextlib
+import queue
 import re
 import threading
 import time
@@ -11,7 +12,7 @@ __all__ = ["ServerMarks", "first_lines"]
 
 _READS = 3  # A single read may fail, for example while workers are connected again.
 _SECONDS_BETWEEN_READS = 0.5
-_SECONDS_OF_ALL_READS = 15.0
+_SECONDS_OF_AN_ANSWER = 60.0
 
 
 class ServerMarks:
@@ -37,21 +38,28 @@ class ServerMarks:
                     with tf.device(device.name):
                         self._marks[name] = tf.Variable(int(found[1]), trainable=False)
                 except tf.errors.OpError as error:
-                    raise _lost_error([name], error) from error
+                    raise _lost_error({name: first_lines(error)}, error) from error
 
-    def lost(self) -> list:
-        """Returns the names of the servers that do not answer or were started again."""
-        answered: set = set()
-        threads = [
-            threading.Thread(target=_read, args=(name, mark, answered), daemon=True)
-            for name, mark in self._marks.items()
-        ]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + _SECONDS_OF_ALL_READS
-        for thread in threads:
-            thread.join(max(deadline - time.monotonic(), 0))
-        return [name for name in self._marks if name not in answered]
+    def lost(self) -> dict:
+        """Returns the name of each server that was found to be lost -> the reason.
+
+        A dead or empty server answers with an error at once. A busy one may take longer.
+        """
+        answers: queue.SimpleQueue = queue.SimpleQueue()
+        for name, mark in self._marks.items():
+            threading.Thread(target=_read, args=(name, mark, answers), daemon=True).start()
+        deadline = time.monotonic() + _SECONDS_OF_AN_ANSWER
+        missing = set(self._marks)
+        failed: dict = {}
+        while missing and not failed:
+            try:
+                name, reason = answers.get(timeout=max(deadline - time.monotonic(), 0))
+            except queue.Empty:
+                return dict.fromkeys(missing, f"no answer in {_SECONDS_OF_AN_ANSWER:g} seconds")
+            missing.remove(name)
+            if reason is not None:
+                failed[name] = reason
+        return failed
 
     def check(self, error: BaseException) -> None:
         """Raises a `ConnectionError` from an error of TensorFlow if a server is lost."""
@@ -73,29 +81,38 @@ class ServerMarks:
 
 def first_lines(error: BaseException) -> str:
     """Returns the start of an error of TensorFlow: all root errors, if it lists several."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
-    roots = [line for line in lines[1:] if re.match(r"\(\d+\) ", line)]
-    return " ".join([lines[0], *roots] if "root error(s) found" in lines[0] else lines[:1])
+    lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    roots = [line.strip() for line in lines if re.match(r"\s*\(\d+\) ", line)]
+    if lines[0].startswith("Graph execution error"):
+        # The lines of Python where an operation was created are indented.
+        of_code = ("Graph execution error", "Detected at node")
+        lines = [x for x in lines if x.lstrip() == x and not x.startswith(of_code)] or lines
+    first = lines[0].strip()
+    return " ".join([first, *roots]) if "root error(s) found" in first else first
 
 
-def _read(name: str, mark, answered: set) -> None:
-    """Adds the name of a server to `answered` if its variable can be read."""
+def _read(name: str, mark, answers: queue.SimpleQueue) -> None:
+    """Puts the name of a server, and the error if its variable cannot be read."""
     import tensorflow as tf
 
+    reason: str | None = None
     for _ in range(_READS):
         try:
             mark.read_value().numpy()
-        except tf.errors.OpError:
+        except tf.errors.OpError as error:
+            reason = first_lines(error)
             time.sleep(_SECONDS_BETWEEN_READS)
         else:
-            answered.add(name)
-            return
+            reason = None
+            break
+    answers.put((name, reason))
 
 
-def _lost_error(lost: list, error: BaseException) -> ConnectionError:
+def _lost_error(lost: dict, error: BaseException) -> ConnectionError:
+    found = ", ".join(f"{name} ({reason})" for name, reason in lost.items())
     return ConnectionError(
         "All parameter servers must run until the end. Received: a server that has ended or was "
-        f"started again, so its variables are lost: {', '.join(lost)}. Start the servers again, "
+        f"started again, so its variables are lost: {found}. Start the servers again, "
         "then this process: it continues from its `backup_dir`. "
         f"TensorFlow: {first_lines(error)}"
     )

@@ -149,7 +149,7 @@ def test_a_killed_server_ends_training_which_resumes(processes, folder):
         time.sleep(0.2)
         received = "All parameter servers must run until the end. Received: a server that has ended"
         assert received in processes.output()
-        assert "its variables are lost: 'ps' 1. " in processes.output()
+        assert "its variables are lost: 'ps' 1 (" in processes.output()
     processes.start_server_1()
     processes.start("chief", 0, "resumes")
     processes.finish("resumes")

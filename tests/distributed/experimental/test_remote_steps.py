@@ -1,6 +1,7 @@
 """Steps are repeated after errors of workers, with a coordinator and servers of this test."""
 
 import collections
+import re
 import threading
 
 import pytest
@@ -77,7 +78,7 @@ class Servers(ServerMarks):
     """Servers of which some are lost."""
 
     def __init__(self, *lost):
-        self._lost = list(lost)
+        self._lost = dict.fromkeys(lost, "refused")
 
     def lost(self):
         return self._lost
@@ -137,7 +138,8 @@ def test_iterators_are_created_again(steps_of):
         (
             UNAVAILABLE, Servers("'ps' 1"), ConnectionError,
             r"All parameter servers must run until the end. Received: a server that has ended or "
-            r"was started again, so its variables are lost: 'ps' 1. .* TensorFlow: 2 root error",
+            r"was started again, so its variables are lost: 'ps' 1 \(refused\)\. .* "
+            r"TensorFlow: 2 root error",
         ),
         (UNAVAILABLE, Servers(), ConnectionError, "all servers answer .* has failed 11 times"),
         (tf.errors.InvalidArgumentError(None, None, "shape"), Servers(), None, "^shape"),
@@ -191,10 +193,13 @@ class Mark:
 
 def test_servers_that_answer_are_not_lost():
     marks = ServerMarks()
-    assert marks.lost() == []  # This process has no servers.
-    marks._marks = {"a": Mark(0), "b": Mark(2), "c": Mark(99), "d": Mark(99)}
-    assert marks.lost() == ["c", "d"]
-    lost = r"variables are lost: c, d\. Start the servers"
+    assert marks.lost() == {}  # This process has no servers.
+    marks._marks = {"a": Mark(0), "b": Mark(2)}
+    assert marks.lost() == {}
+    marks._marks = {"a": Mark(0), "c": Mark(99)}
+    reason = first_lines(UNAVAILABLE)
+    assert marks.lost() == {"c": reason}
+    lost = rf"variables are lost: c \({re.escape(reason)}\)\. Start the servers"
     with pytest.raises(ConnectionError, match=lost), marks.checked():
         raise UNAVAILABLE
     marks._marks = {"b": Mark(2)}
@@ -210,11 +215,14 @@ def test_servers_that_never_answer_are_lost(monkeypatch):
             end.wait(20)
             raise UNAVAILABLE
 
-    monkeypatch.setattr(server_marks, "_SECONDS_OF_ALL_READS", 0.1)
+    monkeypatch.setattr(server_marks, "_SECONDS_OF_AN_ANSWER", 0.1)
     marks = ServerMarks()
     marks._marks = {"a": Endless(0)}
     try:
-        assert marks.lost() == ["a"]
+        assert marks.lost() == {"a": "no answer in 0.1 seconds"}
+        marks._marks["b"] = Mark(99)
+        monkeypatch.setattr(server_marks, "_SECONDS_OF_AN_ANSWER", 20.0)
+        assert list(marks.lost()) == ["b"]
     finally:
         end.set()
 
@@ -226,3 +234,8 @@ def test_first_lines_of_errors():
     )
     assert first_lines(tf.errors.AbortedError(None, None, "\n one\ntwo")) == "one"
     assert first_lines(ValueError()) == "ValueError()"
+    text = "Graph execution error:\n\nDetected at node Gather defined at (most recent call last):\n"
+    text += '  File "a.py", line 1, in <module>\n\n'
+    assert first_lines(tf.errors.AbortedError(None, None, f"{text}one\n\t [[Gather]]")) == "one"
+    unavailable = tf.errors.UnavailableError(None, None, text + ROOTS)
+    assert first_lines(unavailable).startswith("2 root error(s) found. (0) UNAVAILABLE:")
