@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from keras_din.atomic_write import atomic_file
-from keras_din.checks import local_path
+from keras_din.checks import json_values, local_path
 from keras_din.count_text import count_text
 from keras_din.data.prepare.leaks import warn_of_leaks
 from keras_din.data.prepare.prepared_data import SHARDS_HEADER, PreparedData
@@ -138,7 +138,7 @@ def _report(folder, headers, aside, bad, files, of_log: tuple) -> dict:
     if merged.get("kind") == "impressions" and data is not None:
         leaks = warn_of_leaks(data.parts, data.spec, stacklevel=5)
         report["features_that_tell_the_label"] = leaks
-    return report
+    return json_values("report", report, nulls=True)
 
 
 def read_header(folder: pathlib.Path) -> dict:
