@@ -59,7 +59,16 @@ if not _is_command():
     from keras_din.without_position import without_position
 
 if TYPE_CHECKING:
-    from keras_din import calibration, data, distributed, migrate, plots
+    from keras_din import (
+        calibration,
+        data,
+        distributed,
+        evaluation,
+        migrate,
+        plots,
+        serving,
+        training,
+    )
     from keras_din.evaluation import Evaluation, evaluate, feature_importance
     from keras_din.serving import export
 
@@ -71,10 +80,13 @@ _LAZY: dict[str, Any] = {
     "data": None,
     "distributed": None,
     "evaluate": "keras_din.evaluation",
+    "evaluation": None,
     "export": "keras_din.serving",
     "feature_importance": "keras_din.evaluation",
     "migrate": None,
     "plots": None,
+    "serving": None,
+    "training": None,
 }
 # In a command all others are too.
 _MODULES = ("layers", "losses", "metrics", "models", "optimizers")
@@ -139,6 +151,7 @@ __all__ = [
     "data",
     "distributed",
     "evaluate",
+    "evaluation",
     "export",
     "feature_importance",
     "grow",
@@ -149,6 +162,8 @@ __all__ = [
     "models",
     "optimizers",
     "plots",
+    "serving",
+    "training",
     "with_shards",
     "without_position",
 ]

@@ -72,6 +72,7 @@ def test_public_names():
         "data",
         "distributed",
         "evaluate",
+        "evaluation",
         "export",
         "feature_importance",
         "grow",
@@ -82,6 +83,8 @@ def test_public_names():
         "models",
         "optimizers",
         "plots",
+        "serving",
+        "training",
         "with_shards",
         "without_position",
     ]
