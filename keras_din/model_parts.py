@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import keras
 
+from keras_din.count_text import count_text
 from keras_din.features import KINDS, HistoryFeature
 from keras_din.layers import (
     BagEmbedding,
@@ -119,7 +120,7 @@ def _parts_of_layers(model, layers: list, counted: set[int]) -> list[Part]:
     inputs = sum(isinstance(layer, keras.layers.InputLayer) for layer in layers)
     operations = sum(not isinstance(each, keras.layers.Layer) for each in model.operations)
     operations += len(layers) - len(steps) - inputs
-    texts = _number(inputs, "input"), _number(operations, "operation")
+    texts = count_text(inputs, "input"), count_text(operations, "operation")
     return [*parts, Part(LAYERS, *texts, "", 0, None)]
 
 
@@ -206,7 +207,3 @@ def _count(weights: Iterable, counted: set) -> int:
 
 def _is_trained(weights: list) -> bool | None:
     return any(weight.trainable for weight in weights) if weights else None
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
