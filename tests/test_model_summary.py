@@ -173,7 +173,8 @@ def test_several_labels_with_learned_weights_and_a_position():
     assert parts["item"].size == "5 x 2 in 2 shards"
     assert parts["place"] == Part("target", "place", "Position", "", 4, True)
     assert {"mmoe", "top", "cvr_top", "cvr_given_ctr", "cvr"} <= set(parts)
-    assert parts["uncertainty_weights"].params == 2
+    (weights,) = (part for part in parts.values() if part.kind == "UncertaintyWeights")
+    assert weights.params == 2
     assert sum(part.params for part in parts.values()) == model.count_params()
 
 

@@ -20,14 +20,15 @@ def add_arguments(parser):
 
 def run(options) -> dict:
     """Prints a summary of the version, and returns keras_din.json and the sizes."""
-    from keras_din.serving.version.description import FILE, find_version, read_description
+    from keras_din.serving.version.description import find_version, read_description
+    from keras_din.serving.version.folders import DESCRIPTION_FILE
 
     version = find_version(options.version)
     description = read_description(version)
     sizes = file_sizes(version)
     if not options.json:
         print(screen(version, description, sizes))
-    return json.loads((version / FILE).read_text(encoding="utf-8")) | {"bytes": sizes}
+    return json.loads((version / DESCRIPTION_FILE).read_text(encoding="utf-8")) | {"bytes": sizes}
 
 
 def file_sizes(version) -> dict:

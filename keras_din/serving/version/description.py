@@ -26,11 +26,10 @@ from keras_din.features import (
 from keras_din.serving.graph.lookup_tables import vocabulary_file
 from keras_din.serving.graph.signatures import SIGNATURES
 from keras_din.serving.sample_rows import raw_from_indices
-from keras_din.serving.version.folders import versions
+from keras_din.serving.version.folders import DESCRIPTION_FILE, versions
 from keras_din.version import __version__
 from keras_din.without_position import position_bias_of
 
-FILE = "keras_din.json"
 _FORMAT = 2
 _FORMAT_WITHOUT_OUTPUTS = 1  # The format of 0.1, whose only output was `ctr`.
 
@@ -101,7 +100,7 @@ def write_description(
     # GAUC is NaN if no group has both classes.
     content = json_values("content", content, nulls=True)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    (pathlib.Path(folder) / FILE).write_text(text, encoding="utf-8")
+    (pathlib.Path(folder) / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
 
 def find_version(path) -> pathlib.Path:
@@ -112,9 +111,11 @@ def find_version(path) -> pathlib.Path:
     """
     path = local_path("version", path)
     folder = path
-    if not (path / FILE).is_file() and versions(path):
+    if not (path / DESCRIPTION_FILE).is_file() and versions(path):
         folder = path / str(versions(path)[-1])
-    lacking = [name for name in (FILE, "saved_model.pb") if not (folder / name).is_file()]
+    lacking = [
+        name for name in (DESCRIPTION_FILE, "saved_model.pb") if not (folder / name).is_file()
+    ]
     if lacking:
         raise FileNotFoundError(
             "`version` must be a folder that `export` wrote, or one of such folders. "
@@ -133,7 +134,7 @@ def read_description(version) -> dict:
     """
     version = pathlib.Path(version)
     try:
-        content = json.loads((version / FILE).read_text(encoding="utf-8"))
+        content = json.loads((version / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         if content["format"] == _FORMAT_WITHOUT_OUTPUTS:
             content["outputs"] = _outputs_of_0_1(content.pop("ctr", None))
             content["order_by"] = DEFAULT_OUTPUT
@@ -141,8 +142,8 @@ def read_description(version) -> dict:
             raise ValueError(f"format {content['format']!r}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{version / FILE} must be as `export` of this version of keras_din wrote it. "
-            f"Received text in which this is wrong: {error!r}."
+            f"{version / DESCRIPTION_FILE} must be as `export` of this version of keras_din wrote "
+            f"it. Received text in which this is wrong: {error!r}."
         ) from error
     # 0.1 wrote vocabularies into features, and used another field name.
     for sequence in content["spec"]["sequences"]:

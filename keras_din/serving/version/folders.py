@@ -13,6 +13,7 @@ try:
 except ModuleNotFoundError:  # On Windows, temporary folders of killed writers are not removed.
     fcntl = None  # type: ignore[assignment]
 
+DESCRIPTION_FILE = "keras_din.json"
 TEMPORARY_PREFIX = ".writing-"
 DELTA_SUFFIX = ".delta"  # Of the file next to a version that `make_delta` writes.
 PARTIAL_PREFIX = ".partial-"  # Of a file that a killed `make_delta` left, see `atomic_file`.

@@ -6,8 +6,12 @@ import pathlib
 import shutil
 
 from keras_din.checks import local_path
-from keras_din.serving.version.description import FILE
-from keras_din.serving.version.folders import check_versions_folder, new_version, versions
+from keras_din.serving.version.folders import (
+    DESCRIPTION_FILE,
+    check_versions_folder,
+    new_version,
+    versions,
+)
 
 ORIGIN = "copy_of_version"
 
@@ -67,24 +71,24 @@ def rollback(path: str | os.PathLike, version: int | None = None) -> pathlib.Pat
     source = path / str(version)
     with new_version(path) as new:
         shutil.copytree(source, new.folder, dirs_exist_ok=True)
-        description = json.loads((new.folder / FILE).read_text(encoding="utf-8"))
+        description = json.loads((new.folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         description[ORIGIN] = _origin(source)
         text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False)
-        (new.folder / FILE).write_text(text, encoding="utf-8")
+        (new.folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
     assert new.published is not None, "`new_version` has published it"
     return new.published
 
 
 def is_copy(folder: pathlib.Path) -> bool:
     """Whether the folder of a version has a copy that `rollback` made."""
-    return (folder / FILE).is_file() and _origin(folder) != int(folder.name)
+    return (folder / DESCRIPTION_FILE).is_file() and _origin(folder) != int(folder.name)
 
 
 def _is_version(folder: pathlib.Path) -> bool:
-    return (folder / FILE).is_file() and (folder / "saved_model.pb").is_file()
+    return (folder / DESCRIPTION_FILE).is_file() and (folder / "saved_model.pb").is_file()
 
 
 def _origin(folder: pathlib.Path) -> int:
     """Returns the number of the version that a version is a copy of, or else its own."""
-    description = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     return int(description.get(ORIGIN, folder.name))

@@ -9,8 +9,7 @@ import pytest
 from keras_din.cli import main
 from keras_din.serving import rollback
 from keras_din.serving.version import rollback as module
-from keras_din.serving.version.description import FILE
-from keras_din.serving.version.folders import versions
+from keras_din.serving.version.folders import DESCRIPTION_FILE, versions
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def path(tmp_path):
         (folder / "variables").mkdir(parents=True)
         (folder / "saved_model.pb").write_bytes(b"graph %d" % number)
         (folder / "variables" / "data").write_bytes(b"weights %d" % number)
-        (folder / FILE).write_text(json.dumps({"number": number}))
+        (folder / DESCRIPTION_FILE).write_text(json.dumps({"number": number}))
     return tmp_path / "models"
 
 
@@ -33,14 +32,17 @@ def test_the_version_before_is_published_again(path):
     first = rollback(path)
     assert versions(path) == [100, 200, 300, int(first.name)]
     assert content(first) == (b"graph 200", b"weights 200")
-    assert json.loads((first / FILE).read_text()) == {"number": 200, "copy_of_version": 200}
+    assert json.loads((first / DESCRIPTION_FILE).read_text()) == {
+        "number": 200,
+        "copy_of_version": 200,
+    }
     second = rollback(path)  # Not to 300, from which the first one went away.
     assert int(second.name) > int(first.name)
     assert content(second) == (b"graph 100", b"weights 100")
     with pytest.raises(ValueError, match="older than the one that is served"):
         rollback(path)
     third = rollback(path, int(first.name))
-    assert json.loads((third / FILE).read_text())["copy_of_version"] == 200
+    assert json.loads((third / DESCRIPTION_FILE).read_text())["copy_of_version"] == 200
 
 
 def test_versions_that_can_not_be_published(path):
