@@ -27,6 +27,7 @@ SLOW = {
     "export": [],
     "serving.apply_delta": [],
     "serving.make_delta": [],
+    "serving.sample_request": [],
     "serving.export_litert": ["ai_edge_litert"],
     "serving.export_onnx": ["tf2onnx", "onnxruntime"],
     "training.Run": [],
