@@ -5,6 +5,7 @@ The chief then trains the same model alone, and compares.
 
 import sys
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -12,6 +13,8 @@ import keras_din as kd
 
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 index, addresses = int(sys.argv[1]), sys.argv[2]
+# With other weights, a prediction may lie so close to a threshold of AUC that rounding decides.
+keras.utils.set_random_seed(index)
 if index == 1:  # Of several CPU devices a worker uses one.
     devices = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
