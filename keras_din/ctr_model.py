@@ -381,10 +381,12 @@ class CTRModel(keras.Model):
             by_layer: Whether to print the table of all layers and operations. Defaults to `False`,
                 unless another argument requires it.
         """
-        of_layers = {"positions": positions, "expand_nested": expand_nested or None}
-        of_layers = [
-            n for n, v in (of_layers | {"layer_range": layer_range}).items() if v is not None
-        ]
+        given = {
+            "positions": positions is not None,
+            "expand_nested": expand_nested,
+            "layer_range": layer_range is not None,
+        }
+        of_layers = [name for name, is_given in given.items() if is_given]
         by_layer = one_of(
             "by_layer", bool(of_layers) if by_layer is None else by_layer, (True, False)
         )

@@ -12,7 +12,7 @@ def item_ages(spec: FeatureSpec, events: list, samples) -> np.ndarray:
 
     Args:
         spec: The features. The item is the first `Categorical` of the target.
-        events: `BehaviorLog`s and `Samples`, all events and rows of a log.
+        events: `BehaviorLog`s and `Samples`, all events and rows of a log, also `samples`.
         samples: The `Samples`.
 
     Returns:
@@ -22,7 +22,7 @@ def item_ages(spec: FeatureSpec, events: list, samples) -> np.ndarray:
     item = id_feature(spec.target)
     never = np.iinfo("int64").max
     first = np.full(item.table.values.size, never)
-    for rows in (*events, samples):
+    for rows in events:
         if item.name in rows.columns and rows.time is not None:
             time = np.where(rows.time == NO_TIME, never, rows.time)
             np.minimum.at(first, rows.columns[item.name], time)
