@@ -1,8 +1,9 @@
-"""The spec, groups and rate of negatives of a dataset, found even after `take`, `map` and so on.
+"""The spec, groups, rate of negatives and worker of a dataset, also after `take`, `map` and so on.
 
-`keras_din.data.dataset` sets the attributes `spec` and `groups`. `PreparedData.dataset` also sets
-`negative_rate`. A transformation such as `take` returns a new object without these attributes. So
-the functions of this module search the datasets that a dataset was created from:
+`keras_din.data.dataset` sets the attributes `spec`, `groups` and `batch_part`.
+`PreparedData.dataset` also sets `negative_rate` and `worker`. A transformation such as `take`
+returns a new object without these attributes. So the functions of this module search the datasets
+that a dataset was created from:
 
 - the inputs of each transformation, also the several of `concatenate`, `zip`,
   `sample_from_datasets` and `choose_from_datasets`;
@@ -18,7 +19,16 @@ of a dataset always replace those of its sources.
 import inspect
 from typing import Any
 
-__all__ = ["GROUP", "groups_of", "negative_rate_of", "record_in_graph", "spec_of", "specs_of"]
+__all__ = [
+    "GROUP",
+    "batch_part_of",
+    "groups_of",
+    "negative_rate_of",
+    "record_in_graph",
+    "spec_of",
+    "specs_of",
+    "worker_of_rows",
+]
 
 # The entry of `x` that has the group of each row, for losses that rank. No feature has this name.
 GROUP = "_group"
@@ -58,6 +68,34 @@ def negative_rate_of(dataset) -> float:
             f"Received: a dataset of several sources with the rates {', '.join(map(str, rates))}."
         )
     return rates[0] if rates else 1.0
+
+
+def worker_of_rows(dataset) -> tuple[int, int]:
+    """Returns the `(index, count)` of `load_shards` that a dataset was created from, or `(0, 1)`.
+
+    Raises:
+        ValueError: If the dataset was created from data of different workers.
+    """
+    return _one_pair(dataset, "worker", "data of one worker")
+
+
+def batch_part_of(dataset) -> tuple[int, int]:
+    """Returns the argument `shard` of a dataset: `(index, count)`, or `(0, 1)` for whole batches.
+
+    Raises:
+        ValueError: If the dataset was created from datasets with different parts.
+    """
+    return _one_pair(dataset, "batch_part", "batches with one `shard`")
+
+
+def _one_pair(dataset, name: str, required: str) -> tuple[int, int]:
+    pairs = list(dict.fromkeys(_attributes(dataset, name)))
+    if len(pairs) > 1:
+        raise ValueError(
+            f"A dataset must be made of {required}. Received: several sources, of "
+            f"{' and '.join(map(str, pairs))}."
+        )
+    return pairs[0] if pairs else (0, 1)
 
 
 def groups_of(dataset):

@@ -95,7 +95,7 @@ SLOW = (
     "tests/data/store/test_feature_counts.py::test_counts_match_the_batches*",
     "tests/data/test_spark.py::*_spark*",
     "tests/distributed/test_commands.py*",
-    "tests/distributed/test_fit.py::test_two_workers_equal_one",
+    "tests/distributed/test_fit.py::test_two_workers*",
     "tests/docs/test_pages.py::test_page_prints*",
     "tests/examples/*",
     "tests/features/test_count.py::test_exported_version*",

@@ -3,11 +3,12 @@
 from keras_din.checks import local_path
 
 
-def load_data(folder, workers: int = 1):
-    """Loads prepared data, or all shards of a log into memory.
+def load_data(folder, index: int = 0, workers: int = 1):
+    """Loads prepared data, or into memory all shards of a log, of several workers those of one.
 
     Args:
         folder: The folder of `keras-din prepare`, with or without `--shards`.
+        index: The number of the worker, from 0.
         workers: The number of workers that train together.
 
     Returns:
@@ -15,17 +16,11 @@ def load_data(folder, workers: int = 1):
 
     Raises:
         FileNotFoundError: If the folder has no prepared data.
-        ValueError: If several workers read shards.
+        ValueError: If there are more workers than shards.
     """
     from keras_din.data import PreparedData, load_shards
     from keras_din.data.prepare.prepared_data import SHARDS_HEADER
 
     if not (local_path("folder", folder) / SHARDS_HEADER).is_file():
         return PreparedData.load(folder)
-    if workers > 1:
-        raise ValueError(
-            "Several workers of `keras-din train` must have data that was prepared without "
-            "`--shards`. In Python, each worker loads its own shards with `kd.data.load_shards`. "
-            f"Received: {workers} workers and the shards in {folder}."
-        )
-    return load_shards(folder)
+    return load_shards(folder, index, workers)

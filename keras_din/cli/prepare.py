@@ -40,8 +40,8 @@ back with --spec. The log is read twice.
       --spec data/features.json --overwrite
 
 With --shards 64, the log is read in pieces and written as 64 folders, each with its own users, in
-memory that does not grow with the log. The other commands read all shards into memory. In Python,
-each worker loads its own with `keras_din.data.load_shards`.
+memory that does not grow with the log. The other commands read all shards into memory, and each of
+several workers of keras-din train its own.
 
   keras-din prepare 'logs/*.parquet' data --user user_id --time ts --label click \\
       --target video_id --shards 64

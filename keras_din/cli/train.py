@@ -70,7 +70,9 @@ def add_arguments(parser):
     # Options that are not given are absent: a resumed run has its own, else `train` has defaults.
     parser.argument_default = argparse.SUPPRESS
     parser.add_argument(
-        "data", help="a folder that keras-din prepare wrote; of --shards, all are read into memory"
+        "data",
+        help="a folder that keras-din prepare wrote; of --shards, all are read into memory, with "
+        "--workers only those of this worker",
     )
     parser.add_argument("run", help="the folder of the run, which must be new")
     parser.add_argument("--model", choices=MODELS, help="(default din)")
@@ -232,7 +234,7 @@ def _train(options, builder_options: dict, quiet: bool):
         given["options"] = builder_options
     callbacks: list = [_tensorboard(options)] if options.tensorboard and is_chief() else []
     with phase("load the data"):
-        data = load_data(options.data, worker_of()[1])
+        data = load_data(options.data, *worker_of())
     if options.resume:  # Only here are options known that were given with their default value.
         check_resumed(options.run, given)
     with phase("train") as show:

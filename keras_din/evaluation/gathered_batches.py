@@ -1,11 +1,10 @@
 """The predictions of all workers of a cluster, in the order of the dataset."""
 
-import io
 from typing import Any
 
 import numpy as np
 
-from keras_din.workers import gather_from_workers
+from keras_din.workers import gather_arrays
 
 __all__ = ["gather_batches"]
 
@@ -20,12 +19,12 @@ def gather_batches(batches: list) -> list:
             `(predictions, labels, sizes)`. The first two are dicts, name of the output or `None` ->
             `(candidates,)`; `sizes` is `(rows,)`.
     """
-    parts = [_decode(part) for part in gather_from_workers(_encode(batches))]
+    parts = [_split(part) for part in gather_arrays(_join(batches))]
     total = sum(map(len, parts))
     return [parts[i % len(parts)][i // len(parts)] for i in range(total)]
 
 
-def _encode(batches: list) -> bytes:
+def _join(batches: list) -> dict:
     arrays: dict[str, Any] = {"rows": np.array([len(sizes) for *_, sizes in batches], np.int64)}
     if batches:
         arrays["candidates"] = np.array([sizes.sum() for *_, sizes in batches], np.int64)
@@ -34,14 +33,10 @@ def _encode(batches: list) -> bytes:
             for name in batches[0][kind]:
                 key = f"{kind}{'' if name is None else name}"
                 arrays[key] = np.concatenate([batch[kind][name] for batch in batches])
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    return stream.getvalue()
+    return arrays
 
 
-def _decode(data: bytes) -> list:
-    with np.load(io.BytesIO(data)) as content:
-        arrays = dict(content)
+def _split(arrays: dict) -> list:
     rows = arrays.pop("rows")
     if not len(rows):
         return []

@@ -9,6 +9,11 @@ from numpy.typing import ArrayLike
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.count_text import count_text
 from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
+from keras_din.evaluation.metrics_of_workers import (
+    each_has_its_own,
+    metrics_of_workers,
+    number_metrics_of_workers,
+)
 from keras_din.evaluation.predictions import collect
 from keras_din.evaluation.traces import trace_model
 from keras_din.features import DEFAULT_OUTPUT
@@ -35,6 +40,10 @@ def evaluate(
     with the position, which the clicks of the log follow. Such a GAUC is too low for a model that
     ranks by `p_click` alone, and higher for one that repeats the order of the log. Compare models
     by their logloss.
+
+    In the scope of a strategy of several workers, all of them call it and get the same metrics: of
+    a dataset that is the same on all of them, whose batches they share, or of the rows of all
+    workers, if each has data of `load_shards(folder, index, count)`.
 
     Args:
         model: A model whose outputs are probabilities or numbers, see `predict`.
@@ -97,6 +106,9 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
             f"Received: groups of shape {groups.shape} and {count_text(len(sizes), 'row')}."
         )
     candidate_groups = None if groups is None else np.repeat(groups, sizes)
+    owns = each_has_its_own(dataset)
+    of_clicks = metrics_of_workers if owns else metrics_and_groups
+    of_numbers = number_metrics_of_workers if owns else number_metrics
     results = {}
     labels = by_output(labels, rates.of_outputs)
     ranked = None if ranked is None else by_output(ranked, rates.of_outputs)
@@ -104,15 +116,15 @@ def evaluate_outputs(forward, dataset, groups, rates: ClickRates) -> dict:
         known = ~np.isnan(labels[output])
         y_true, values = labels[output][known], values[known]
         if rates.of_outputs[output].is_number:
-            results[output] = number_metrics(y_true, values), None
+            results[output] = of_numbers(y_true, values), None
             continue
         factor = rates.of_outputs[output].factor * negative_rate
         if not rates.raw and factor != 1:
             values = recalibrate(values.astype("float64"), factor)
         of_rows = None if candidate_groups is None else candidate_groups[known]
-        results[output] = metrics_and_groups(y_true, values, of_rows)
+        results[output] = of_clicks(y_true, values, of_rows)
         if ranked is not None:
-            of_ranks, by_group = metrics_and_groups(y_true, ranked[output][known], of_rows)
+            of_ranks, by_group = of_clicks(y_true, ranked[output][known], of_rows)
             of_ranks = {name: of_ranks[name] for name in RANKING if name in of_ranks}
             results[output] = {**results[output][0], **of_ranks}, by_group
     return results

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_din.dataset_facts import spec_of
 from keras_din.evaluation.gathered_batches import gather_batches
+from keras_din.evaluation.metrics_of_workers import each_has_its_own
 from keras_din.evaluation.traces import trace_model
 from keras_din.workers import worker_of
 
@@ -46,6 +47,9 @@ def predict(model: keras.Model, dataset: Any) -> Predictions:
     TensorFlow backend a model is traced once per `element_spec` of `x`, for all calls of `predict`,
     `evaluate` and `Evaluation`. The last 8 traces are kept. `compile` deletes them.
 
+    Of several workers, each returns the predictions of the whole dataset, which must be the same
+    on all of them. With data of `load_shards(folder, index, count)` each returns its own.
+
     If the dataset has a `Position`, these are the outputs at the positions of its rows. For those
     without a position, see `keras_din.without_position`.
 
@@ -82,11 +86,12 @@ def collect(forward, dataset) -> Predictions:
     """Returns the predictions and labels of all batches without padding.
 
     In the scope of a strategy of several workers, each of them predicts a part of the batches, and
-    all of them get all predictions. So they must call it together.
+    all of them get all predictions. So they must call it together. If each worker has rows of its
+    own, see `each_has_its_own`, it predicts and gets these.
     """
     spec = spec_of(dataset)
     factors = set() if spec is None else spec.factors.keys()  # They have no labels.
-    index, count = worker_of()
+    index, count = (0, 1) if each_has_its_own(dataset) else worker_of()
     batches = _batches(forward, dataset.shard(count, index) if count > 1 else dataset, factors)
     if count > 1:
         batches = gather_batches(batches)

@@ -5,7 +5,7 @@ import numpy as np
 from keras_din.metrics.arguments import check_groups_of_rows, check_probabilities
 from keras_din.metrics.click_rate import calibration, expected_calibration_error
 from keras_din.metrics.cross_entropy import logloss, normalized_entropy
-from keras_din.metrics.grouped_ranking import group_auc
+from keras_din.metrics.grouped_ranking import GroupAUC, group_auc
 from keras_din.metrics.ranking import auc
 
 
@@ -66,10 +66,19 @@ def metrics_and_groups(y_true, y_pred, groups=None) -> tuple:
     if groups is None:
         return result, None
     by_group = group_auc(y_true, y_pred, check_groups_of_rows(groups, len(y_true))[order])
-    result = {
+    return with_groups(result, by_group), by_group
+
+
+def with_groups(metrics: dict, by_group: GroupAUC) -> dict:
+    """Adds `gauc`, `groups` and `groups_left_out` to metrics without groups.
+
+    Args:
+        metrics: The dict of `all_metrics` without groups.
+        by_group: The `GroupAUC` of the same rows.
+    """
+    return {
         "gauc": by_group.average(),
-        **result,
+        **metrics,
         "groups": len(by_group.groups),
         "groups_left_out": by_group.groups_left_out,
     }
-    return result, by_group

@@ -1,10 +1,9 @@
 """Runs with a loss that ranks: the batches that it needs, and a check of its data."""
 
-import numpy as np
-
-from keras_din import metrics
 from keras_din.count_text import count_text
 from keras_din.losses.of_labels import CROSSENTROPY
+from keras_din.training.monitor_choice import has_both_labels
+from keras_din.workers import sum_over_workers
 
 __all__ = ["batch_by", "check_ranking"]
 
@@ -31,18 +30,18 @@ def check_ranking(data, arguments: dict) -> None:
         return
     by_request = arguments["by_request"] and train.request is not None
     groups = train.request if by_request else train.group
-    for label in data.spec.labels:
-        if not label.is_binary:
-            continue
-        known = ~np.isnan(train.labels[label.name])
-        labels = train.labels[label.name][known]
-        constant = np.zeros(len(labels), np.float32)
-        if len(labels) and np.isfinite(metrics.gauc(labels, constant, groups[known])):
-            return
+    binary = [label.name for label in data.spec.labels if label.is_binary]
+    found = {
+        "rows": len(train),
+        "labels": sum(has_both_labels(train.labels[name], groups) for name in binary),
+    }
+    found = sum_over_workers(found, data.worker)
+    if found["labels"]:
+        return
     kind = "request" if by_request else "user"
     raise ValueError(
         f"`loss={arguments['loss']!r}` compares the rows of a {kind}, so the part 'train' must "
         f"have {kind}s with both labels 0 and 1: pass loss={CROSSENTROPY!r}, or prepare the data "
         f"with users and requests that have several rows. Received: no such {kind} in "
-        f"{count_text(len(train), 'row')}."
+        f"{count_text(int(found['rows']), 'row')}."
     )

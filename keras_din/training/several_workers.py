@@ -6,7 +6,7 @@ import time
 
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.training.progress import Progress
-from keras_din.workers import gather_from_workers, worker_of
+from keras_din.workers import gather_from_workers, has_rows_of_its_own, worker_of
 
 __all__ = ["check_same_run", "wait_for_file"]
 
@@ -34,7 +34,15 @@ def check_same_run(data, arguments: dict, progress: Progress) -> None:
                 f"`{name}` must be another one with several workers: {wrong!r} is computed by one "
                 f"process. Received: {name}={wrong!r} and {count} workers."
             )
-    own = {"arguments": arguments, "data": fingerprint(data)}
+    if has_rows_of_its_own(data.worker):
+        rows = data.report["rows_of_smallest_worker"]
+        empty = [part for part, smallest in rows.items() if not smallest]
+        if empty:
+            raise ValueError(
+                "Each worker must have rows of each part: use fewer workers. "
+                f"Received: a worker without rows of {empty}, of {count} workers."
+            )
+    own = {"arguments": arguments, "data": fingerprint(data), "workers of data": data.worker[1]}
     own["progress"] = [progress.epochs, progress.steps]
     text = json.dumps(own, sort_keys=True, default=str).encode()
     for other, received in enumerate(gather_from_workers(text)):

@@ -226,8 +226,7 @@ def train(
     if "valid" in data.parts and not resume:
         arguments["monitor"] = choose_monitor(
             arguments["monitor"],
-            data.spec,
-            data.parts["valid"],
+            data,
             verbose=is_chief() and not is_counted,
         )
 

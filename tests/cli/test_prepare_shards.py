@@ -80,7 +80,7 @@ def test_proposed_features_in_shards(tmp_path, capsys):
     assert kd.data.load_shards(tmp_path / "data").spec.to_json() == one.spec.to_json()
 
 
-def test_commands_read_all_shards_and_several_workers_do_not(tmp_path, capsys):
+def test_commands_read_all_shards_and_several_workers_their_own(tmp_path, capsys):
     random_log(0).to_csv(tmp_path / "log.csv", index=False)
     data, run = str(tmp_path / "data"), str(tmp_path / "run")
     assert not prepare(tmp_path, "data", "--label", "click", "--shards", "2")
@@ -89,8 +89,9 @@ def test_commands_read_all_shards_and_several_workers_do_not(tmp_path, capsys):
     capsys.readouterr()
     assert not main(["evaluate", run, "--json"])
     assert json.loads(capsys.readouterr().out)["rows"] == sum(rows)
-    with pytest.raises(ValueError, match=r"without `--shards`.* Received: 2 workers and the sh"):
-        load_data(data, workers=2)
+    assert load_data(data, 1, workers=2).worker == (1, 2)
+    with pytest.raises(ValueError, match=r"as many shards as workers\. Received: 3 workers"):
+        load_data(data, 0, workers=3)
     assert main(["predict", run, data, str(tmp_path / "ctr.csv")])
     assert "must be one shard, such as shard-00000-of-00064" in capsys.readouterr().err
     assert main(["update", run])

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_din as kd
+from tests.data.sharded.shared import COLUMNS, random_log
 from tests.distributed.shared import free_addresses, started, wait_for
 
 
@@ -17,6 +18,20 @@ def test_two_workers_equal_one():
     """Weights, logs, `Evaluation` and `evaluate`."""
     addresses = ",".join(free_addresses(2))
     commands = [["-m", "tests.distributed.two_workers", index, addresses] for index in range(2)]
+    with started(commands) as processes:
+        codes, outputs = wait_for(processes)
+    assert codes == [0, 0], outputs
+    assert outputs[0].splitlines()[-1] == outputs[1].splitlines()[-1]
+
+
+def test_two_workers_with_their_own_shards_equal_one(tmp_path):
+    """Weights, `weight_by_recency`, `feature_counts`, `Evaluation` and `evaluate`."""
+    log = random_log(3, rows=900, users=40)
+    columns = COLUMNS | {"target": ["item", "shop"], "bags": [], "max_bad": 0.2}
+    kd.data.prepare_shards(log, tmp_path / "data", 5, **columns)
+    addresses = ",".join(free_addresses(2))
+    program = "tests.distributed.two_workers_with_shards"
+    commands = [["-m", program, index, addresses, tmp_path / "data"] for index in range(2)]
     with started(commands) as processes:
         codes, outputs = wait_for(processes)
     assert codes == [0, 0], outputs

@@ -6,8 +6,13 @@ import threading
 import pytest
 
 import keras_din as kd
+from keras_din.data.sharded.shard_names import shards_of_users
 from keras_din.training import calibrate_run, several_workers, train
+from keras_din.training.monitor_choice import choose_monitor, has_both_labels
 from keras_din.training.progress import Progress
+from keras_din.training.ranking import check_ranking
+from tests.data.sharded.shared import COLUMNS, random_log
+from tests.distributed.in_threads import run_workers
 
 ARGUMENTS = {"model": "din", "calibrate": None}
 
@@ -47,6 +52,65 @@ def test_workers_that_differ_raise(data, another_worker, change):
     another_worker.append(change)
     with pytest.raises(ValueError, match=r"All workers must have the same .* epoch and step"):
         several_workers.check_same_run(data, ARGUMENTS, Progress(1, 2))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Shards of a log in which only users of the second of two workers like something."""
+    folder = tmp_path_factory.mktemp("shards") / "data"
+    log = random_log(4, 400, 30)
+    second = shards_of_users(log["who"], 4) % 2 == 1
+    log["like"] = log["click"].where(second, 0)
+    columns = COLUMNS | {"label": "like", "bags": [], "target": ["item"], "max_bad": 0.3}
+    kd.data.prepare_shards(log, folder, 4, **columns)
+    return folder
+
+
+def test_workers_with_their_own_shards_decide_together(folder, monkeypatch):
+    def of_worker(index):
+        data = kd.data.load_shards(folder, index, 2)
+        valid = data.parts["valid"]
+        arguments = ARGUMENTS | {"loss": "pairwise_logistic", "by_request": False}
+        check_ranking(data, arguments)
+        several_workers.check_same_run(data, arguments, Progress())
+        has_likes = has_both_labels(*valid.labels.values(), valid.group)
+        return has_likes, choose_monitor("gauc", data, verbose=False)
+
+    assert run_workers(monkeypatch, of_worker) == [(False, "gauc"), (True, "gauc")]
+    alone = kd.data.load_shards(folder, 0, 2)
+    with pytest.raises(ValueError, match=r"with both labels 0 and 1.*no such user in [0-9,]+ rows"):
+        check_ranking(alone, ARGUMENTS | {"loss": "jrc", "by_request": False})
+
+
+def test_all_workers_must_have_their_own_shards_or_the_same_rows(folder, monkeypatch):
+    def of_worker(index):
+        data = kd.data.load_shards(folder, index, 2) if index else kd.data.load_shards(folder)
+        several_workers.check_same_run(data, ARGUMENTS, Progress())
+
+    with pytest.raises(ValueError, match=r"All workers must have the same arguments and the same"):
+        run_workers(monkeypatch, of_worker)
+
+
+def test_a_worker_without_rows_of_a_part(tmp_path, monkeypatch):
+    """All workers raise the error, so that none waits."""
+    log = random_log(4, 200, 12)
+    columns = COLUMNS | {"bags": [], "target": ["item"], "max_bad": 0.5}
+    split = kd.data.ByTime(test_from=int(log["at"].max()) + 1, time_unit="s")
+    log.loc[shards_of_users(log["who"], 4) % 2 == 1, "at"] += 10_000_019  # The second worker.
+    kd.data.prepare_shards(log, tmp_path / "data", 4, **columns, split=split)
+    errors = []
+
+    def of_worker(index):
+        data = kd.data.load_shards(tmp_path / "data", index, 2)
+        try:
+            several_workers.check_same_run(data, ARGUMENTS, Progress())
+        except ValueError as error:
+            errors.append(str(error))
+
+    run_workers(monkeypatch, of_worker)
+    assert len(errors) == 2
+    for error in errors:
+        assert "Received: a worker without rows of ['train', 'test'], of 2 workers." in error
 
 
 def test_a_run_keeps_its_calibration_if_workers_differ(data, another_worker, tmp_path, monkeypatch):

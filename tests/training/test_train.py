@@ -374,8 +374,8 @@ def test_monitor_logloss_keeps_the_lowest(data, tmp_path):
 def test_validation_without_gauc_monitors_logloss(data, tmp_path):
     valid = data.parts["valid"]
     alone = dataclasses.replace(valid, group=np.arange(len(valid)))
-    assert choose_monitor(None, data.spec, alone, verbose=False) == "logloss"
     data = dataclasses.replace(data, parts=data.parts | {"valid": alone})
+    assert choose_monitor(None, data, verbose=False) == "logloss"
     with pytest.raises(
         ValueError, match="`monitor='gauc'` must be used with users of the part 'valid'"
     ):
@@ -392,7 +392,7 @@ def test_remedies_name_the_monitored_output():
     ):
         samples = kd.data.Samples({"item": none + 2}, {}, {"click": mixed, "buy": buys}, groups)
         with pytest.raises(ValueError, match=f"must be used with .* pass {remedy}"):
-            choose_monitor("buy_gauc", spec, samples, verbose=False)
+            choose_monitor("buy_gauc", kd.data.PreparedData(spec, {}, {"valid": samples}), False)
 
 
 def test_ema_momentum_keeps_averages(data, tmp_path, monkeypatch):

@@ -84,10 +84,11 @@ def dataset(
         missing label is 0, and so is its `y`. With `batch_by`, `x["_group"]` is int32
         `(batch,)`: rows of one user have the same number in a batch.
 
-        The dataset has three attributes. `groups` is the group of each row, int64 `(rows,)`, or
-        `None` if shuffled. `spec` is the spec, which models compare with their own.
-        `values_missing` is name of a numeric input -> how many numbers are missing (NaN or
-        infinite); they are replaced with the feature's mean, and missing vectors with zeros.
+        The dataset has four attributes. `groups` is the group of each row, int64 `(rows,)`, or
+        `None` if shuffled. `spec` is the spec, which models compare with their own. `batch_part` is
+        the argument `shard`. `values_missing` is name of a numeric input -> how many numbers are
+        missing (NaN or infinite); they are replaced with the feature's mean, and missing vectors
+        with zeros.
         Transformations such as `take` and `prefetch` return a dataset without these attributes.
         Then `fit`, `keras_din.evaluate` and `keras_din.Evaluation` find the spec in the original
         dataset, and raise an error if groups are needed but not given. `keras_din.dataset_facts`
@@ -112,7 +113,7 @@ def dataset(
     batch_size = positive_integer("batch_size", batch_size)
     seed = positive_integer("seed", seed, minimum=0)
     first_epoch = positive_integer("first_epoch", first_epoch, minimum=0)
-    index, count = _checked_shard(shard, batch_size)
+    index, count = checked_shard(shard, batch_size)
     plan = plan_batches(spec, behaviors, samples, batch_size, by_request, batch_by, drop_remainder)
     rows, batches, firsts, users = plan.rows, plan.batches, plan.firsts, plan.users
     has_groups = batch_by is not None
@@ -152,7 +153,7 @@ def dataset(
     # each `fit`, `evaluate` and `predict` by as long as the iterator was read, up to a minute.
     options.autotune.enabled = False
     result = result.with_options(options)
-    result.spec, result.groups = spec, None
+    result.spec, result.groups, result.batch_part = spec, None, (index, count)
     result.values_missing = count_missing(spec, plan.columns)
     if not shuffle:
         groups = samples.group[firsts]
@@ -165,7 +166,7 @@ def dataset(
     return result
 
 
-def _checked_shard(shard, batch_size: int) -> tuple[int, int]:
+def checked_shard(shard, batch_size: int) -> tuple[int, int]:
     """Returns `(index, count)`, or raises a `ValueError`."""
     integers = isinstance(shard, (tuple, list)) and len(shard) == 2
     integers = integers and all(isinstance(each, (int, np.integer)) for each in shard)

@@ -61,6 +61,7 @@ from keras_din.data.store.feature_counts import count_features
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 from keras_din.html_table import html_table
+from keras_din.workers import check_in_scope, max_over_workers, sum_over_workers
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -189,11 +190,30 @@ class PreparedData:
     ) -> "tf.data.Dataset":
         """Creates the `tf.data.Dataset` of a part, for `fit`, `evaluate` and `predict`.
 
-        All arguments are those of `keras_din.data.dataset`. The dataset has one more attribute,
-        `negative_rate`: that of `downsample_negatives` for the part `"train"`, 1 for the others.
-        `keras_din.evaluate` uses it to compare predictions with labels of fewer negatives.
+        All arguments are those of `keras_din.data.dataset`. The dataset has two more attributes.
+        `negative_rate` is that of `downsample_negatives` for the part `"train"`, 1 for the others.
+        `keras_din.evaluate` uses it to compare predictions with labels of fewer negatives. `worker`
+        is that of the data, by which several workers evaluate together.
+
+        With data of `load_shards(folder, index, count)`, a `shard` must be `(index, count)`. The
+        batches then have this worker's part of `batch_size` rows, of its own rows. The number of
+        batches differs between workers; `keras_din.distributed.fit` ends an epoch after the
+        smallest.
+
+        Raises:
+            ValueError: In the cases of `keras_din.data.dataset`, or if `shard` is that of another
+                worker than the data.
         """
         one_of("part", part, tuple(self.parts))
+        index, count = pipeline.checked_shard(shard, batch_size)
+        if count > 1 and self.worker[1] > 1:
+            if self.worker != (index, count):
+                raise ValueError(
+                    "`shard` must be that of the data: pass the same index and count to "
+                    f"`load_shards`. Received: shard={(index, count)} and data of {self.worker}."
+                )
+            batch_size = batch_size * (index + 1) // count - batch_size * index // count
+            shard = (0, 1)
         result = pipeline.dataset(
             self.spec,
             self.behaviors,
@@ -209,6 +229,7 @@ class PreparedData:
             pad_to_max_length=pad_to_max_length,
         )
         result.negative_rate = self.negative_rate if part == "train" else 1.0
+        result.worker = self.worker
         return result
 
     def take(self, part: str, rows: ArrayLike) -> "PreparedData":
@@ -285,12 +306,20 @@ class PreparedData:
     def feature_counts(self, part: str = "train") -> dict:
         """Counts how often each index occurs in a part, for the optimizers' `feature_counts`.
 
+        With data of `load_shards(folder, index, count)`, in the scope of a strategy of these
+        workers, the counts are those of the rows of all workers, which must call it together.
+
         Returns:
             Name of each table -> int64 `(vocabulary_size,)`, see
             `keras_din.data.store.feature_counts.count_features`.
+
+        Raises:
+            ValueError: If there is no such part, or a worker calls it outside of such a scope.
         """
         one_of("part", part, tuple(self.parts))
-        return count_features(self.spec, self.behaviors, self.parts[part])
+        check_in_scope(self.worker, "feature_counts")
+        counts = count_features(self.spec, self.behaviors, self.parts[part])
+        return sum_over_workers(counts, self.worker)
 
     def item_groups(self, group: str) -> dict:
         """Returns the group of each item, such as its category, for `new_rows` of `keras_din.grow`.
@@ -326,7 +355,7 @@ class PreparedData:
             Float64 `(rows,)`, days. NaN for items that are not in the vocabulary.
 
         Raises:
-            ValueError: If there is no such part, or the data has no times.
+            ValueError: If there is no such part, or the data has no times or is that of a worker.
 
         Example:
 
@@ -336,6 +365,11 @@ class PreparedData:
         ```
         """
         samples = self.parts[one_of("part", part, tuple(self.parts))]
+        if self.worker[1] > 1:
+            raise ValueError(
+                "`item_ages` requires the rows of all users. Received: data of the worker "
+                f"{self.worker}. Load all shards with `kd.data.load_shards(folder)`."
+            )
         if samples.time is None or self.report.get("time_unit") == ORDER:
             found = "none" if samples.time is None else "an order instead of times"
             raise ValueError(f"`item_ages` requires rows with times. Received: {found}.")
@@ -393,6 +427,12 @@ class PreparedData:
             "negative_rate": self.report.get("negative_rate", 1.0) * negative_rate
         }
         return dataclasses.replace(self, parts=parts, report=report)
+
+    @property
+    def worker(self) -> tuple[int, int]:
+        """The `(index, count)` of `load_shards`, or `(0, 1)` if the data has all users."""
+        index, count = self.report.get("worker", (0, 1))
+        return index, count
 
     @property
     def negative_rate(self) -> float:
@@ -700,7 +740,9 @@ class PreparedData:
 
         A row of the part `"train"` has the weight `2 ** (-age / half_life)`, where `age` is its
         distance in days from the last row of that part. An existing weight is multiplied by it.
-        `fit` uses it as `sample_weight`. The other parts stay unchanged.
+        `fit` uses it as `sample_weight`. The other parts stay unchanged. With data of
+        `load_shards(folder, index, count)` the last row is that of all workers, which must call it
+        together in the scope of their strategy.
 
         Args:
             half_life: Days after which the weight of a row is half, a positive number.
@@ -709,7 +751,8 @@ class PreparedData:
             A `PreparedData` whose report has the `half_life`.
 
         Raises:
-            ValueError: If `half_life` is not positive, or there is no part `"train"` with times.
+            ValueError: If `half_life` is not positive, there is no part `"train"` with times, or a
+                worker calls it outside of such a scope.
         """
         half_life = positive_number("half_life", half_life)
         train = self.parts[one_of("part", "train", tuple(self.parts))]
@@ -720,7 +763,9 @@ class PreparedData:
                 "`weight_by_recency` requires times, since it counts days. Received: data whose "
                 "rows have an order instead of times."
             )
-        age = (train.time.max() - train.time) / _DAY
+        check_in_scope(self.worker, "weight_by_recency")
+        last = max_over_workers({"time": train.time.max()}, self.worker)["time"]
+        age = (last - train.time) / _DAY
         weight = np.exp2(-age / half_life)
         if train.weight is not None:
             weight *= train.weight

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import zlib
 
 import numpy as np
 
@@ -170,6 +171,11 @@ def read_header(folder: pathlib.Path) -> dict:
     return header
 
 
+def header_checksum(folder: pathlib.Path) -> str:
+    """The checksum of the header, by which a run recognizes its data on all workers."""
+    return f"{zlib.crc32((folder / HEADER).read_bytes()):08x}"
+
+
 def shard_paths(folder: pathlib.Path) -> list:
     """Returns the folders of all shards in their order, or raises an error."""
     found = find_shards(folder)
@@ -315,7 +321,7 @@ def _add_counts(counts: list[dict]) -> dict[str, dict]:
 
 def _check_labels(headers: list) -> None:
     """Raises a `ValueError` if a label is the same in all rows of training."""
-    for name in headers[0]["labels"] or {name: 0 for h in headers for name in h["labels"]}:
+    for name in dict.fromkeys(name for header in headers for name in header["labels"]):
         ranges = np.array([h["labels"][name] for h in headers if name in h["labels"]])
         if ranges.min() == ranges.max():
             raise ValueError(

@@ -9,7 +9,13 @@ from keras_din.count_text import count_text
 from keras_din.data.prepare.joined_days import join_days
 from keras_din.data.prepare.prepared_data import HEADER as PREPARED_HEADER
 from keras_din.data.prepare.prepared_data import PreparedData
-from keras_din.data.sharded.finish_shards import HEADER, load_shard, read_header, read_shard_header
+from keras_din.data.sharded.finish_shards import (
+    HEADER,
+    header_checksum,
+    load_shard,
+    read_header,
+    read_shard_header,
+)
 from keras_din.data.sharded.shard_names import shard_path
 from keras_din.features import FeatureSpec
 
@@ -23,8 +29,8 @@ def load_shards(
 
     Each worker has all rows of its users. The arrays of a single shard are memory-mapped; those of
     several shards are copied into memory. Workers have unequal numbers of rows, but all must make
-    the same number of steps: the smallest worker's rows divided by the batch size of a worker, as
-    in the example.
+    the same number of steps: `keras_din.distributed.fit` ends an epoch with the smallest worker.
+    `evaluate`, `Evaluation` and `feature_counts` are those of the rows of all workers.
 
     Args:
         folder: The folder of `finish_shards` or `keras-din prepare --shards`. Or prepared data of
@@ -35,9 +41,9 @@ def load_shards(
             `"contiguous"`: the first worker has the first shards.
 
     Returns:
-        A `PreparedData`. Its report has the numbers of the `shards`, and as
-        `rows_of_smallest_worker` the name of each part -> the smallest number of its rows that one
-        of the workers has.
+        A `PreparedData`. Its report has the numbers of the `shards`, the `worker` `[index, count]`,
+        the `checksum` of the header, and as `rows_of_smallest_worker` the name of each part -> the
+        smallest number of its rows that one of the workers has.
 
     Raises:
         FileNotFoundError: If the folder has no header.
@@ -75,7 +81,7 @@ def load_shards(
     if is_one:
         data = PreparedData.load(folder)
         rows = {name: len(samples) for name, samples in data.parts.items()}
-        return _with_report(data, [0], rows)
+        return _with_report(data, {"shards": [0], "rows_of_smallest_worker": rows})
     chosen = [_shards_of(worker, count, shards, choice) for worker in range(count)]
     smallest = {
         part: min(sum(rows[i] for i in of_worker) for of_worker in chosen)
@@ -92,6 +98,8 @@ def load_shards(
                 f"{header['hash']}. Call `finish_shards` after all shards are prepared again."
             )
         pieces.append(load_shard(path, found))
+    facts = {"shards": chosen[index], "rows_of_smallest_worker": smallest}
+    facts |= {"worker": [index, count], "checksum": header_checksum(folder)}
     kept = [piece for piece in pieces if piece is not None]
     if not kept:
         raise ValueError(
@@ -101,11 +109,11 @@ def load_shards(
     if len(kept) == 1:
         # Other users would have no counts.
         data = dataclasses.replace(kept[0], past={}) if shards > 1 else kept[0]
-        return _with_report(data, chosen[index], smallest)
+        return _with_report(data, facts)
     behaviors, parts = join_days([(d.behaviors, d.parts, d.user_values) for d in kept])
     spec = FeatureSpec.from_json(header["spec"])
     report = {"kind": "shards", "time_unit": kept[0].report["time_unit"]}
-    return _with_report(PreparedData(spec, behaviors, parts, report), chosen[index], smallest)
+    return _with_report(PreparedData(spec, behaviors, parts, report), facts)
 
 
 def _shards_of(worker: int, count: int, shards: int, choice: str) -> list:
@@ -115,6 +123,6 @@ def _shards_of(worker: int, count: int, shards: int, choice: str) -> list:
     return list(range(worker * shards // count, (worker + 1) * shards // count))
 
 
-def _with_report(data: PreparedData, shards: list, smallest: dict) -> PreparedData:
-    data.report.update({"shards": shards, "rows_of_smallest_worker": smallest})
+def _with_report(data: PreparedData, facts: dict) -> PreparedData:
+    data.report.update(facts)
     return data

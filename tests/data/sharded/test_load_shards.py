@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import keras_din as kd
+from keras_din.training import fingerprint
 from tests.data.sharded.shared import comparable_rows, random_log, union
+from tests.distributed.in_threads import run_workers
 
 COLUMNS = {"user": "who", "time": "at", "label": "click", "target": ["item"], "dim": 4}
 COLUMNS |= {"request": "request", "max_bad": 0.2}
@@ -42,6 +44,62 @@ def test_a_worker_trains(folder):
     assert len(list(batches.take(steps))) == steps > 2
     (single,) = kd.data.load_shards(folder, 0, 7).report["shards"]
     assert single == 0
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_batches_of_workers_have_the_rows_of_one_batch(folder, count):
+    """Each has its part of `batch_size` rows, and all of its own rows in an epoch."""
+    for shuffle in (False, True):
+        sizes = []
+        for index in range(count):
+            data = kd.data.load_shards(folder, index, count)
+            batches = data.dataset("train", 16, shuffle=shuffle, shard=(index, count))
+            sizes.append([len(y) for _, y in batches])
+            assert sum(sizes[-1]) == len(data.parts["train"])
+            assert (batches.worker, batches.batch_part) == ((index, count), (0, 1))
+        assert sum(of_worker[0] for of_worker in sizes) == 16
+    with pytest.raises(
+        ValueError, match=r"must be that of the data: .* shard=\(0, 5\) and data of"
+    ):
+        data.dataset("train", 16, shard=(0, 5))
+    with pytest.raises(ValueError, match=r"a count of at most `batch_size=1`"):
+        data.dataset("train", 1, shard=(count - 1, count))
+
+
+def test_what_needs_the_rows_of_all_workers(folder, monkeypatch):
+    """Counts, weights by time, and the age of items."""
+    whole = kd.data.load_shards(folder)
+
+    def of_worker(index):
+        data = kd.data.load_shards(folder, index, 2)
+        return data.feature_counts(), data.weight_by_recency(2).parts["train"].weight
+
+    counts, weights = zip(*run_workers(monkeypatch, of_worker), strict=True)
+    for name, expected in whole.feature_counts().items():
+        for of_one in counts:
+            np.testing.assert_array_equal(of_one[name], expected)
+    expected = whole.weight_by_recency(2).parts["train"].weight
+    np.testing.assert_array_equal(np.sort(np.concatenate(weights)), np.sort(expected))
+    alone = kd.data.load_shards(folder, 0, 2)
+    for call in (alone.feature_counts, lambda: alone.weight_by_recency(2)):
+        with pytest.raises(ValueError, match=r"needs the rows of all workers: .* index=0 and coun"):
+            call()
+    with pytest.raises(ValueError, match=r"`item_ages` requires the rows of all users\. Received"):
+        alone.item_ages("test")
+
+
+def test_the_fingerprint_is_that_of_all_shards(folder, tmp_path):
+    """It is equal for all workers and any number of them, and changes with the rows."""
+    loads = [(0, 1), (0, 2), (1, 2), (3, 7)]
+    data = [kd.data.load_shards(folder, *each) for each in loads]
+    (found,) = {fingerprint(each) for each in data}
+    data[1].save(tmp_path / "saved")
+    saved = kd.data.PreparedData.load(tmp_path / "saved")
+    assert (fingerprint(saved), saved.worker) == (found, (0, 2))
+    assert fingerprint(data[0].downsample_negatives(0.5)) != found
+    assert fingerprint(data[0].weight_by_recency(2)) != found
+    kd.data.prepare_shards(random_log(5, 300, 40), tmp_path / "other", 7, **COLUMNS)
+    assert fingerprint(kd.data.load_shards(tmp_path / "other")) != found
 
 
 def test_a_single_shard_is_mapped_and_not_copied(folder):
