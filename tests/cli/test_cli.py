@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import keras_din as kd
-from keras_din.cli import COMMANDS, _parse, main
+from keras_din.cli import COMMANDS, _parse, main, parser
 from keras_din.cli import train as train_command
 from keras_din.data import PreparedData, prepare_impressions, prepare_interactions
 from keras_din.features import Bag
@@ -291,7 +291,8 @@ def test_prepare_bags(tmp_path, capsys):
         tmp_path / "log.csv", index=False
     )
     words = ["prepare", str(tmp_path / "log.csv"), str(tmp_path / "data"), *PREPARE]
-    words += ["--target", "item,tags", "--label", "click", "--bags", "tags", "--separator", ";"]
+    words[words.index("--target") + 1] = "item,tags"
+    words += ["--label", "click", "--bags", "tags", "--separator", ";"]
     assert main(words) == 0
     tags = PreparedData.load(tmp_path / "data").spec.features["tags"]
     assert isinstance(tags, Bag)
@@ -550,6 +551,30 @@ def test_help_and_invalid_arguments_do_not_import_tensorflow(tmp_path):
 def test_train_offers_all_models_and_monitors():
     assert tuple(MODELS) == train_command.MODELS
     assert (*MONITORS, *NUMBER_MONITORS) == train_command.MONITORS
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--target", "item"], "Received: ['item', 'category'] and ['item']"),
+        (["--dim", "item=4", "--dim", "category=8"], "Received: {'item': 4} and {'category': 8}"),
+    ],
+)
+def test_an_option_that_is_given_twice(folder, tmp_path, capsys, words, message):
+    """argparse would drop the first list. Of single values the last one counts."""
+    given = ["prepare", str(folder / "log.csv"), str(tmp_path / "data"), "--user", "user"]
+    given += ["--time", "time", "--target", "item,category", "--label", "click"]
+    for _ in range(2):  # The same parser may parse several times.
+        with pytest.raises(SystemExit) as raised:
+            main([*given, *words])
+        assert raised.value.code == 2
+        assert (
+            "once, with several values separated by commas. " + message in capsys.readouterr().err
+        )
+    parsed = parser()
+    for _ in range(2):
+        options = parsed.parse_args([*given, "--dim", "2", "--dim", "3"])
+        assert (options.target, options.dim) == (["item", "category"], 3)
 
 
 def test_the_data_of_an_update_may_stand_after_options(tmp_path, capsys):
