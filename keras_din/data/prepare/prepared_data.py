@@ -70,6 +70,7 @@ __all__ = ["PreparedData", "append_to_folder"]
 
 HEADER = "prepared.json"
 SHARDS_HEADER = "sharded.json"  # In a folder of shards, each of which is prepared data.
+_BEHAVIORS, _PARTS = "behaviors", "parts"
 _BAD_ROWS = "bad_rows.csv"
 _USERS = "users.parquet"
 _FORMAT = 1
@@ -79,8 +80,10 @@ _OF_TRAINING = ("negative_rate", "half_life")  # What a report has of changed tr
 
 
 def save_header(folder: pathlib.Path, parts: list, report: dict) -> None:
-    """Writes the header, which `PreparedData.load` reads."""
-    header = {"format": _FORMAT, "parts": parts, "report": report}
+    """Writes the header, which `PreparedData.load` reads, after all arrays."""
+    arrays = [*(folder / _BEHAVIORS).rglob("*.npy"), *(folder / _PARTS).rglob("*.npy")]
+    files = sorted(file.relative_to(folder).as_posix() for file in arrays)
+    header = {"format": _FORMAT, "parts": parts, "files": files, "report": report}
     text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / HEADER).write_text(text, encoding="utf-8")
 
@@ -105,6 +108,17 @@ def _check_saved(folder: str | os.PathLike) -> None:
             found += ", which has shards: load them with `kd.data.load_shards`"
         raise FileNotFoundError(
             f"`folder` must be one that `PreparedData.save` wrote. Received: {found}."
+        )
+
+
+def _check_files(folder: pathlib.Path, files) -> None:
+    """Raises a `ValueError` if a file is missing."""
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        others = f" and {count_text(len(missing) - 1, 'other')}" if len(missing) > 1 else ""
+        raise ValueError(
+            "The files of prepared data must be complete: copy or prepare them again. "
+            f"Received: {folder} without {missing[0]}{others}."
         )
 
 
@@ -799,9 +813,9 @@ class PreparedData:
 
     def _write(self, folder: pathlib.Path) -> None:
         for name, log in self.behaviors.items():
-            log.save(folder / "behaviors" / name)
+            log.save(folder / _BEHAVIORS / name)
         for part, samples in self.parts.items():
-            samples.save(folder / "parts" / part)
+            samples.save(folder / _PARTS / part)
         save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
         users = self.user_values
         if users is not None:
@@ -818,7 +832,12 @@ class PreparedData:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "PreparedData":
-        """Loads what `save` wrote, also that of version 0.1, with memory-mapped arrays."""
+        """Loads what `save` wrote, also that of version 0.1, with memory-mapped arrays.
+
+        Raises:
+            FileNotFoundError: If `folder` is not prepared data.
+            ValueError: If it is of another format, or a file is missing or cut off.
+        """
         folder = local_path("folder", folder)
         _check_saved(folder)
         header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
@@ -827,9 +846,10 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
+        _check_files(folder, header.get("files", ()))  # Those of older versions are not known.
         spec, vocabularies, catalog, met_items, load, of_days = load_days(folder)
         # Version 0.1 used the British spelling.
-        behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
+        behaviors = _BEHAVIORS if (folder / _BEHAVIORS).is_dir() else "behaviours"
         log_format = folder / _LOG_FORMAT
         data = cls(
             spec,
@@ -837,7 +857,7 @@ class PreparedData:
                 sequence.name: BehaviorLog.load(folder / behaviors / sequence.name)
                 for sequence in spec.sequences
             },
-            {part: Samples.load(folder / "parts" / part) for part in header["parts"]},
+            {part: Samples.load(folder / _PARTS / part) for part in header["parts"]},
             header["report"],
             load_bad_rows(folder / _BAD_ROWS),
             folder / _USERS if (folder / _USERS).is_file() else None,

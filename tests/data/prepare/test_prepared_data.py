@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import stat
 
 import numpy as np
@@ -261,6 +262,26 @@ def test_loading_other_folders_raises(tmp_path):
     prepared().save(tmp_path / "data")
     (tmp_path / "data" / "prepared.json").write_text('{"format": 99}')
     with pytest.raises(ValueError, match=r"must be of format 1\. Received: format=99"):
+        PreparedData.load(tmp_path / "data")
+
+
+def test_each_missing_file_is_named(tmp_path):
+    """Without weights, or times, the rest would be data of another meaning."""
+    data = prepared()
+    train = data.parts["train"]
+    train = dataclasses.replace(train, weight=np.ones(len(train), "float32"))
+    dataclasses.replace(data, parts=data.parts | {"train": train}).save(tmp_path / "data")
+    files = sorted((tmp_path / "data").rglob("*.npy"))
+    assert "weight" in {file.stem for file in files}
+    for file in files:
+        file.rename(tmp_path / "away.npy")
+        with pytest.raises(ValueError, match="must be complete: .* without ") as raised:
+            PreparedData.load(tmp_path / "data")
+        name = file.relative_to(tmp_path / "data").as_posix()
+        assert str(raised.value).endswith(f" without {name}.")
+        (tmp_path / "away.npy").rename(file)
+    shutil.rmtree(tmp_path / "data" / "parts" / "test")
+    with pytest.raises(ValueError, match=r"without parts/test/.*\.npy and [0-9]+ others\."):
         PreparedData.load(tmp_path / "data")
 
 

@@ -85,6 +85,7 @@ DAMAGES = {
     "half a header": lambda folder: (folder / "shard.json").write_text('{"index": 1'),
     "a file": lambda folder: (folder / "prepared.json").unlink(),
     "half a file": cut,
+    "a column": lambda folder: next((folder / "parts" / "train").rglob("item.npy")).unlink(),
     "rows": shorten,
     "a part": lambda folder: shutil.rmtree(folder / "parts" / "test"),
 }
