@@ -275,7 +275,7 @@ def test_each_missing_file_is_named(tmp_path):
     assert "weight" in {file.stem for file in files}
     for file in files:
         file.rename(tmp_path / "away.npy")
-        with pytest.raises(ValueError, match="must be complete: .* without ") as raised:
+        with pytest.raises(ValueError, match=r"must be complete: .* without ") as raised:
             PreparedData.load(tmp_path / "data")
         name = file.relative_to(tmp_path / "data").as_posix()
         assert str(raised.value).endswith(f" without {name}.")
