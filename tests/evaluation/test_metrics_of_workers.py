@@ -31,6 +31,16 @@ def test_random_rows(monkeypatch, seed, texts):
         assert len(set(of_groups.groups)) == len(by_group.groups)
 
 
+def test_a_worker_whose_labels_are_all_missing(monkeypatch):
+    y_true, y_pred, groups = np.array([1, 0, 1]), np.array([0.5, 0.3, 0.2]), np.array([3, 3, 3])
+    rows = [slice(None), slice(0)]
+    for metrics, by_group in run_workers(
+        monkeypatch, lambda i: metrics_of_workers(y_true[rows[i]], y_pred[rows[i]], groups[rows[i]])
+    ):
+        assert metrics == pytest.approx(kd.metrics.all_metrics(y_true, y_pred, groups))
+        assert len(by_group.groups) == 1
+
+
 def test_without_groups_and_numbers(monkeypatch):
     y_true, y_pred = np.arange(6) % 2, np.arange(6) / 6
     parts = run_workers(monkeypatch, lambda i: metrics_of_workers(y_true[i::2], y_pred[i::2], None))

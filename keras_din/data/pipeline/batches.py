@@ -166,6 +166,27 @@ def dataset(
     return result
 
 
+def with_weights(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns batches `(x, y, sample_weight)`, with weights 1 where there are none.
+
+    Workers with rows of their own need batches of one structure, also if only some of them have
+    missing labels or requests of unequal size.
+    """
+
+    def element(x, y, weight=None):
+        if isinstance(weight, dict):
+            return x, y, weight
+        if isinstance(y, dict):
+            given = 1.0 if weight is None else weight
+            return x, y, {output: tf.ones_like(labels) * given for output, labels in y.items()}
+        return x, y, tf.ones_like(y) if weight is None else weight
+
+    result = batches.map(element)
+    for name in ("spec", "groups", "batch_part", "values_missing"):
+        setattr(result, name, getattr(batches, name))
+    return result
+
+
 def checked_shard(shard, batch_size: int) -> tuple[int, int]:
     """Returns `(index, count)`, or raises a `ValueError`."""
     integers = isinstance(shard, (tuple, list)) and len(shard) == 2

@@ -242,6 +242,8 @@ class PreparedData:
             shard=shard,
             pad_to_max_length=pad_to_max_length,
         )
+        if self.worker[1] > 1 and (len(self.spec.labels) > 1 or by_request):
+            result = pipeline.with_weights(result)  # Else workers may differ.
         result.negative_rate = self.negative_rate if part == "train" else 1.0
         result.worker = self.worker
         return result

@@ -1,12 +1,15 @@
 """Workers together have all rows, each once."""
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_din as kd
+from keras_din.data.sharded.shard_names import shards_of_users
 from keras_din.training import fingerprint
 from tests.data.sharded.shared import comparable_rows, random_log, union
 from tests.distributed.in_threads import run_workers
@@ -64,6 +67,36 @@ def test_batches_of_workers_have_the_rows_of_one_batch(folder, count):
         data.dataset("train", 16, shard=(0, 5))
     with pytest.raises(ValueError, match=r"a count of at most `batch_size=1`"):
         data.dataset("train", 1, shard=(count - 1, count))
+
+
+def test_batches_of_workers_have_one_structure(tmp_path):
+    """Also if only one of them has missing labels, or requests of several sizes."""
+    log = random_log(4, rows=300, users=40)
+    missing = (shards_of_users(log["who"], 4) % 2 == 1) & (log["click"] == 0)
+    log["like"] = log["like"].fillna(0).mask(missing)
+    log["request"] = np.where(missing, log["request"], [f"r{row}" for row in range(len(log))])
+    columns = COLUMNS | {"label": ["click", "like"]}
+    kd.data.prepare_shards(log, tmp_path / "data", 4, **columns)
+    for by_request in (False, True):
+        specs = []
+        for index in (0, 1):
+            data = kd.data.load_shards(tmp_path / "data", index, 2)
+            has_missing = np.isnan(data.parts["train"].labels["like"]).any()
+            assert has_missing == (index == 1)
+            batches = data.dataset("train", 8, by_request=by_request)
+            specs.append(batches.element_spec)
+            assert batches.spec is data.spec
+            assert len(batches.groups) == sum(len(x["item"]) for x, *_ in batches)
+        tf.nest.assert_same_structure(*specs)
+        assert set(specs[0][2]) == set(specs[0][1]) == {"ctr", "like"}
+    single = kd.data.PreparedData.load(tmp_path / "data" / "shard-00000-of-00004")
+    of_worker = dataclasses.replace(single, report=single.report | {"worker": [0, 4]})
+    for (*_, y), (*_, y_of_worker, weight) in zip(
+        single.dataset("train", 8), of_worker.dataset("train", 8), strict=True
+    ):
+        for output, labels in y.items():
+            np.testing.assert_array_equal(y_of_worker[output], labels)
+            np.testing.assert_array_equal(weight[output], np.ones_like(labels))
 
 
 def test_what_needs_the_rows_of_all_workers(folder, monkeypatch):
