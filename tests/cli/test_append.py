@@ -69,7 +69,10 @@ def test_bad_logs_leave_the_data_as_it_was(tmp_path, capsys):
         assert capsys.readouterr().err.startswith("keras-din: error: ")
     assert PreparedData.load(data).days == ()
     assert main(["append", str(tmp_path), str(tmp_path / "0.parquet")]) == 1
-    assert "must be one that `PreparedData.save` wrote" in capsys.readouterr().err
+    assert (
+        "must be one that `PreparedData.save` or `keras-din prepare` wrote"
+        in capsys.readouterr().err
+    )
 
 
 def test_empty_bags_are_printed(tmp_path, capsys):

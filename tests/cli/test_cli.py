@@ -420,7 +420,10 @@ def test_resume(folder, tmp_path, capsys):
             ["prepare", "{log}", "x", *PREPARE, "--split", "ts", "--test-size", "2"],
             r"`--test-size` require `--split` to be one of .*Received: split='ts', test=2\.",
         ),
-        (["train", "none", "x"], "must be one that `PreparedData.save` wrote"),
+        (
+            ["train", "none", "x"],
+            "must be one that `PreparedData.save` or `keras-din prepare` wrote",
+        ),
         (["train", "{data}", "x", "--option", "dropout"], "`--option` must be NAME=VALUE"),
         (["train", "{data}", "x", "--option", "units=3"], "`options` must be one of"),
         (["evaluate", "{data}"], "must be the folder of a run"),

@@ -12,10 +12,11 @@ from keras_din.data.prepare.vocabulary_state import VocabularyState, without_cha
 from keras_din.data.store.arrays import load_arrays, save_arrays
 from keras_din.data.store.bags import Bags
 from keras_din.data.store.behavior_log import BehaviorLog
+from keras_din.data.store.file_names import BAD_ROWS, check_files, file_names
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 
-_HEADER, _BAD_ROWS, _USERS = "day.json", "bad_rows.csv", "users.parquet"
+_HEADER, _USERS = "day.json", "users.parquet"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,16 +51,21 @@ class Day:
         save_arrays(folder / "is_own", self.is_own)
         self.samples.save(folder / "samples")
         save_users(self.users, folder / _USERS)
-        save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
+        save_bad_rows(self.bad_rows, folder / BAD_ROWS)
         save_past(self.past, folder)
-        header = {"number": self.number, "report": self.report}
+        header = {"number": self.number, "files": file_names(folder), "report": self.report}
         text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / _HEADER).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: pathlib.Path, spec: FeatureSpec) -> "Day":
-        """Loads what `save` wrote, with memory-mapped arrays."""
+        """Loads what `save` wrote, with memory-mapped arrays.
+
+        Raises:
+            ValueError: If a file is missing.
+        """
         header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+        check_files(folder, header.get("files", ()))
         return cls(
             header["number"],
             {
@@ -70,7 +76,7 @@ class Day:
             Samples.load(folder / "samples"),
             load_users(folder / _USERS),
             header["report"],
-            load_bad_rows(folder / _BAD_ROWS),
+            load_bad_rows(folder / BAD_ROWS),
             load_past(folder),
         )
 

@@ -10,10 +10,11 @@ from keras_din.data.prepare.day import Day
 from keras_din.data.prepare.item_catalog import ItemCatalog
 from keras_din.data.prepare.met_items import MetItems, file_of
 from keras_din.data.prepare.vocabulary_state import VocabularyState
+from keras_din.data.store.file_names import check_files, file_names
 from keras_din.data.store.saved_vectors import load_vectors, save_vectors
 from keras_din.features import FeatureSpec
 
-_DAYS, _HEADER, _LOCK = "days", "days.json", ".append.lock"
+DAYS, _HEADER, _LOCK = "days", "days.json", ".append.lock"
 _SPEC, VOCABULARIES, _CATALOG = "spec.json", "vocabularies", "catalog"
 
 
@@ -50,12 +51,12 @@ def save_days(folder: pathlib.Path, data) -> None:
     """Writes all days of data, what identifies the logs and the `MetItems` to its new folder."""
     if not data.days and not data.deliveries:
         return
-    (folder / _DAYS).mkdir()
+    (folder / DAYS).mkdir()
     for day in data.days:
-        (folder / _DAYS / _name(day)).mkdir()
-        day.save(folder / _DAYS / _name(day))
+        (folder / DAYS / _name(day)).mkdir()
+        day.save(folder / DAYS / _name(day))
     if data.known_met_items is not None:
-        data.known_met_items.save(folder / _DAYS)
+        data.known_met_items.save(folder / DAYS)
     _write_header(folder, data, None)
 
 
@@ -67,9 +68,12 @@ def append_day(folder: pathlib.Path, data) -> None:
     """
     day = data.days[-1]
     growth = f"growth-{day.number:06d}"
-    days = folder / _DAYS
+    days = folder / DAYS
     days.mkdir(exist_ok=True)
     before = _read_header(folder)
+    if not before:  # So that a lost header of days is not taken for an interrupted append.
+        _remove_others(days, before)
+        _write_json(days / _HEADER, {})
     _remove_others(days, before)
     numbers = [] if data.known_met_items is None else list(data.known_met_items.arrays)
     new_numbers = [n for n in numbers if n not in before.get("met_items", [])]
@@ -112,10 +116,12 @@ def load_days(folder: pathlib.Path) -> tuple:
         header = _read_header(folder)
         growth = header.get("growth")
         try:
-            spec, vocabularies, catalog = load_growth(folder / _DAYS / growth if growth else folder)
+            of_growth = folder / DAYS / growth if growth else folder
+            check_files(of_growth, header.get("growth_files", ()))
+            spec, vocabularies, catalog = load_growth(of_growth)
             numbers = header.get("met_items")
-            met_items = None if numbers is None else MetItems.load(folder / _DAYS, numbers)
-        except FileNotFoundError:
+            met_items = None if numbers is None else MetItems.load(folder / DAYS, numbers)
+        except (FileNotFoundError, ValueError):
             if _read_header(folder) == header:
                 raise
         else:
@@ -124,7 +130,7 @@ def load_days(folder: pathlib.Path) -> tuple:
 
     def load(spec, vocabularies):
         names = header.get("days", [])
-        loaded = [Day.load(folder / _DAYS / name, spec) for name in names]
+        loaded = [Day.load(folder / DAYS / name, spec) for name in names]
         return tuple(day.updated(spec, vocabularies) for day in loaded)
 
     return spec, vocabularies, catalog, met_items, load, header
@@ -132,7 +138,7 @@ def load_days(folder: pathlib.Path) -> tuple:
 
 def day_folders(folder: pathlib.Path, days: tuple) -> list:
     """Returns the folder of each appended day."""
-    return [folder / _DAYS / _name(day) for day in days]
+    return [folder / DAYS / _name(day) for day in days]
 
 
 def count_days(folder: pathlib.Path) -> int:
@@ -166,8 +172,21 @@ def _name(day: Day) -> str:
 
 
 def _read_header(folder: pathlib.Path) -> dict:
-    file = folder / _DAYS / _HEADER
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """Returns the header of the days, empty if there are none.
+
+    Raises:
+        ValueError: If there are days without a header.
+    """
+    days = folder / DAYS
+    if (days / _HEADER).is_file():
+        return json.loads((days / _HEADER).read_text(encoding="utf-8"))
+    if days.is_dir() and any(days.iterdir()):
+        raise ValueError(
+            f"The folder of appended days must have a {_HEADER}: copy it again. If the first "
+            "append was interrupted, remove the folder, and append again. "
+            f"Received: {days} without it."
+        )
+    return {}
 
 
 def _write_header(folder: pathlib.Path, data, growth: str | None) -> None:
@@ -179,5 +198,11 @@ def _write_header(folder: pathlib.Path, data, growth: str | None) -> None:
     }
     if data.known_met_items is not None:
         header["met_items"] = list(data.known_met_items.arrays)
-    with atomic_file(folder / _DAYS / _HEADER) as partial:
-        partial.write_text(json.dumps(header, indent=1, allow_nan=False), encoding="utf-8")
+    if growth is not None:
+        header["growth_files"] = file_names(folder / DAYS / growth)
+    _write_json(folder / DAYS / _HEADER, header)
+
+
+def _write_json(file: pathlib.Path, content: dict) -> None:
+    with atomic_file(file) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")

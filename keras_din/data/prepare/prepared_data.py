@@ -35,6 +35,7 @@ from keras_din.data.prepare.day import (
     update_columns,
 )
 from keras_din.data.prepare.days_folder import (
+    DAYS,
     append_day,
     append_lock,
     day_folders,
@@ -58,6 +59,7 @@ from keras_din.data.reading.times import ORDER
 from keras_din.data.store.arrays import without_checks_of_values
 from keras_din.data.store.behavior_log import BehaviorLog
 from keras_din.data.store.feature_counts import count_features
+from keras_din.data.store.file_names import BAD_ROWS, check_files, file_names
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 from keras_din.html_table import html_table
@@ -71,7 +73,6 @@ __all__ = ["PreparedData", "append_to_folder"]
 HEADER = "prepared.json"
 SHARDS_HEADER = "sharded.json"  # In a folder of shards, each of which is prepared data.
 _BEHAVIORS, _PARTS = "behaviors", "parts"
-_BAD_ROWS = "bad_rows.csv"
 _USERS = "users.parquet"
 _FORMAT = 1
 _LOG_FORMAT = "log_format.json"
@@ -80,10 +81,9 @@ _OF_TRAINING = ("negative_rate", "half_life")  # What a report has of changed tr
 
 
 def save_header(folder: pathlib.Path, parts: list, report: dict) -> None:
-    """Writes the header, which `PreparedData.load` reads, after all arrays."""
-    arrays = [*(folder / _BEHAVIORS).rglob("*.npy"), *(folder / _PARTS).rglob("*.npy")]
-    files = sorted(file.relative_to(folder).as_posix() for file in arrays)
-    header = {"format": _FORMAT, "parts": parts, "files": files, "report": report}
+    """Writes the header, which `PreparedData.load` reads, after all other files."""
+    header = {"format": _FORMAT, "parts": parts, "files": file_names(folder, (HEADER, DAYS))}
+    header["report"] = report
     text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / HEADER).write_text(text, encoding="utf-8")
 
@@ -106,19 +106,11 @@ def _check_saved(folder: str | os.PathLike) -> None:
         found = f"{folder}"
         if (folder / SHARDS_HEADER).is_file():
             found += ", which has shards: load them with `kd.data.load_shards`"
+        elif not folder.exists():
+            found += ", which does not exist"
         raise FileNotFoundError(
-            f"`folder` must be one that `PreparedData.save` wrote. Received: {found}."
-        )
-
-
-def _check_files(folder: pathlib.Path, files) -> None:
-    """Raises a `ValueError` if a file is missing."""
-    missing = [name for name in files if not (folder / name).is_file()]
-    if missing:
-        others = f" and {count_text(len(missing) - 1, 'other')}" if len(missing) > 1 else ""
-        raise ValueError(
-            "The files of prepared data must be complete: copy or prepare them again. "
-            f"Received: {folder} without {missing[0]}{others}."
+            "`folder` must be one that `PreparedData.save` or `keras-din prepare` wrote. "
+            f"Received: {found}."
         )
 
 
@@ -818,7 +810,7 @@ class PreparedData:
             log.save(folder / _BEHAVIORS / name)
         for part, samples in self.parts.items():
             samples.save(folder / _PARTS / part)
-        save_bad_rows(self.bad_rows, folder / _BAD_ROWS)
+        save_bad_rows(self.bad_rows, folder / BAD_ROWS)
         users = self.user_values
         if users is not None:
             save_users(users, folder / _USERS)
@@ -848,7 +840,7 @@ class PreparedData:
                 f"Prepared data must be of format {_FORMAT}. "
                 f"Received: format={header.get('format')!r} in {folder}."
             )
-        _check_files(folder, header.get("files", ()))  # Those of older versions are not known.
+        check_files(folder, header.get("files", ()))  # Those of older versions are not known.
         spec, vocabularies, catalog, met_items, load, of_days = load_days(folder)
         # Version 0.1 used the British spelling.
         behaviors = _BEHAVIORS if (folder / _BEHAVIORS).is_dir() else "behaviours"
@@ -861,7 +853,7 @@ class PreparedData:
             },
             {part: Samples.load(folder / _PARTS / part) for part in header["parts"]},
             header["report"],
-            load_bad_rows(folder / _BAD_ROWS),
+            load_bad_rows(folder / BAD_ROWS),
             folder / _USERS if (folder / _USERS).is_file() else None,
             log_format=(
                 LogFormat.from_dict(json.loads(log_format.read_text(encoding="utf-8")))

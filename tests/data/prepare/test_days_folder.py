@@ -211,11 +211,27 @@ def test_an_append_while_the_data_is_loaded(folder, monkeypatch, when):
     assert data.spec == PreparedData.load(folder).spec
 
 
-def test_missing_files_are_an_error(folder):
-    append_to_folder(folder, a_day(1))
-    (folder / "days" / "growth-000001" / "spec.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"growth-000001"):
-        PreparedData.load(folder)
+@pytest.mark.parametrize("kind", ["folder", "folder_of_behaviors"])
+def test_each_missing_file_is_an_error_that_names_it(request, tmp_path, kind):
+    folder = request.getfixturevalue(kind)
+    append_to_folder(folder, some_clicks(1) if kind == "folder_of_behaviors" else a_day(1))
+    PreparedData.load(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    may_be_removed = {"bad_rows.csv", ".append.lock"}
+    assert len(files) > 30
+    for file in files:
+        if file.name in may_be_removed:
+            continue
+        file.rename(tmp_path / "away")
+        with pytest.raises((ValueError, FileNotFoundError)) as raised:
+            PreparedData.load(folder)
+        known = file.name if file.name != "prepared.json" else "must be one that"
+        assert known in str(raised.value)
+        (tmp_path / "away").rename(file)
+    for name in may_be_removed:
+        for file in folder.rglob(name):
+            file.unlink()
+    assert len(PreparedData.load(folder).days) == 1
 
 
 def test_a_second_append_at_the_same_time_is_refused(folder):
