@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 __all__ = [
+    "check_has_all_users",
     "check_in_scope",
     "gather_arrays",
     "gather_from_workers",
@@ -115,6 +116,21 @@ def check_in_scope(worker: tuple[int, int], what: str) -> None:
             "strategy of `kd.distributed.connect`, or load all shards with "
             f"`kd.data.load_shards(folder)`. Received: data of index={worker[0]} and "
             f"count={worker[1]} in a process alone."
+        )
+
+
+def check_has_all_users(worker: tuple[int, int], what: str) -> None:
+    """Raises a `ValueError` if rows are those of one of several workers.
+
+    Args:
+        worker: See `has_rows_of_its_own`.
+        what: The name of what is computed.
+    """
+    if worker[1] > 1:
+        raise ValueError(
+            f"`{what}` requires the rows of all users: load all shards with "
+            f"`kd.data.load_shards(folder)`. Received: data of index={worker[0]} and "
+            f"count={worker[1]}."
         )
 
 

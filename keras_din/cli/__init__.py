@@ -26,7 +26,7 @@ from keras_din.cli import (
     train,
     update,
 )
-from keras_din.cli.once import without_repeated_lists
+from keras_din.cli.once import without_repeated_options
 from keras_din.cli.quiet_logs import quiet_logs
 from keras_din.cli.terminal import drop_closed_streams, message
 from keras_din.run_files import RUN
@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
             description=command.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_arguments(without_repeated_lists(sub))
+        command.add_arguments(without_repeated_options(sub))
         if name in _JSON:
             sub.set_defaults(json=False)
         else:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from keras_din.click_rates import ClickRates, click_rates
 from keras_din.count_text import count_text
-from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of
+from keras_din.dataset_facts import groups_of, negative_rate_of, spec_of, worker_of_rows
 from keras_din.evaluation.metrics_of_workers import (
     each_has_its_own,
     metrics_of_workers,
@@ -20,6 +20,7 @@ from keras_din.features import DEFAULT_OUTPUT
 from keras_din.metrics import Metrics, metrics_and_groups, number_metrics, recalibrate
 from keras_din.metrics.arguments import check_groups
 from keras_din.outputs import by_output, prefixed_metrics
+from keras_din.workers import worker_of
 
 # Metrics of the order of the outputs. They are the only ones that are better if higher.
 RANKING = ("gauc", "auc")
@@ -84,6 +85,12 @@ def evaluate_at(
     rates: ClickRates, model: keras.Model, dataset: Any, groups: ArrayLike | bool | None = None
 ) -> dict:
     """Same as `evaluate`, but with given `ClickRates`, for example those of a run."""
+    alone = worker_of()[1] == 1 and worker_of_rows(dataset)[1] > 1
+    if alone and worker_of(getattr(model, "distribute_strategy", None))[1] > 1:
+        raise ValueError(
+            "The rows of `dataset` are those of one of several workers: call `evaluate` on each of "
+            "them, in the scope of the strategy. Received: a call outside of the scope."
+        )
     results = evaluate_outputs(
         trace_model(model, dataset), dataset, groups_or_own(dataset, groups), rates
     )

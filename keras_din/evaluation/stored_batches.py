@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from keras_din.dataset_facts import negative_rate_of
+from keras_din.dataset_facts import batch_part_of, negative_rate_of, worker_of_rows
 from keras_din.evaluation.predictions import real_candidates
 
 __all__ = ["StoredBatches"]
@@ -22,10 +22,13 @@ class StoredBatches:
     Attributes:
         spec: The spec, same as that of datasets.
         negative_rate: The rate of negatives, same as that of datasets.
+        worker: The worker whose rows they are, same as that of datasets.
+        batch_part: Which part of each batch it is, same as that of datasets.
     """
 
     def __init__(self, dataset, spec):
         self.spec, self.negative_rate = spec, negative_rate_of(dataset)
+        self.worker, self.batch_part = worker_of_rows(dataset), batch_part_of(dataset)
         batches = [(x, rest, real_candidates(*rest)) for x, *rest in dataset]
         self._targets = [name for name, info in spec.inputs.items() if info.role == "target"]
         self._rest = [rest for _, rest, _ in batches]

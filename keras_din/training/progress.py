@@ -26,6 +26,7 @@ class Progress:
         checkpoint: Name of the model's file, `None` before the first checkpoint.
         random: The states of the random generators of dropout, which Keras does not save.
         seconds: Time of training and its evaluations until the checkpoint.
+        workers: Number of workers with rows of their own; 1 if all have the same rows.
     """
 
     epochs: int = 0
@@ -36,6 +37,7 @@ class Progress:
     checkpoint: str | None = None
     random: list = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    workers: int = 1
 
 
 def read_progress(folder: pathlib.Path) -> Progress:

@@ -4,13 +4,12 @@ import os
 import pathlib
 
 from keras_din.checks import json_values, local_path
-from keras_din.training.data_fingerprint import fingerprint
 from keras_din.training.run_folder import RUN, read_run, write_json
 from keras_din.workers import is_chief
 
 
 def resume_arguments(
-    folder: pathlib.Path, data, arguments: dict, defaults: dict, epochs: int | None
+    folder: pathlib.Path, found: str, arguments: dict, defaults: dict, epochs: int | None
 ) -> dict:
     """Returns the arguments of the run in `folder`.
 
@@ -18,7 +17,7 @@ def resume_arguments(
 
     Args:
         folder: The folder of the run.
-        data: The data of the run.
+        found: The fingerprint of the data.
         arguments: The arguments of this call. Those that are not the default are checked.
         defaults: The default of each argument.
         epochs: The number of epochs of this call, or `None`.
@@ -27,7 +26,7 @@ def resume_arguments(
         ValueError: If the data or a given argument differs from the run.
     """
     content = read_run(folder)
-    if content["fingerprint"] != fingerprint(data):
+    if content["fingerprint"] != found:
         raise ValueError(
             f"A run must resume with its own data, of {content['data']}. "
             f"Received: other data for {folder}. If days were appended to the data, `update` "

@@ -25,6 +25,7 @@ from keras_din.training.run_folder import (
     save_model,
     write_json,
 )
+from keras_din.workers import check_has_all_users
 
 if TYPE_CHECKING:
     from keras_din.data import PreparedData
@@ -64,7 +65,8 @@ def calibrate_run(
         and the entry `"calibration"`.
 
     Raises:
-        ValueError: In the cases of `calibrate`, or if the run has no result yet.
+        ValueError: In the cases of `calibrate`, if the run has no result yet, or if the data is
+            that of one of several workers.
 
     Example:
 
@@ -80,6 +82,7 @@ def calibrate_run(
     folder = local_path("run", run.folder if isinstance(run, Run) else run)
     arguments = read_run(folder)["arguments"]
     one_of("part", part, tuple(data.parts))
+    check_has_all_users(data.worker, "calibrate_run")
     check_has_result(folder)
     run = load_run(folder, calibrated=False)
     rates = run_click_rates(run)

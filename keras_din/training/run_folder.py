@@ -26,7 +26,6 @@ from keras_din.run_files import (
     read_result,
     read_updates,
 )
-from keras_din.training.data_fingerprint import fingerprint
 from keras_din.version import __version__
 from keras_din.workers import is_chief
 
@@ -62,15 +61,17 @@ def check_new(folder: pathlib.Path) -> None:
         raise FileExistsError(f"`folder` must be new or empty. Received: {folder}.{hint}")
 
 
-def write_run(folder: pathlib.Path, data, arguments: dict, data_folder: str | None) -> None:
-    """Creates the folder of a new run with its spec and `run.json`."""
+def write_run(
+    folder: pathlib.Path, data, found: str, arguments: dict, data_folder: str | None
+) -> None:
+    """Creates the folder of a new run with its spec and `run.json`. `found` is the fingerprint."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC).write_text(data.spec.to_json(), encoding="utf-8")
     content = {
         "format": FORMAT,
         "arguments": arguments,
         "data": data_folder,
-        "fingerprint": fingerprint(data),
+        "fingerprint": found,
         "negative_rate": data.negative_rate,
         "versions": {"keras_din": __version__, "keras": keras.__version__},
     }

@@ -4,27 +4,68 @@ import json
 import pathlib
 import time
 
+from keras_din.count_text import count_text
 from keras_din.training.data_fingerprint import fingerprint
 from keras_din.training.progress import Progress
-from keras_din.workers import gather_from_workers, has_rows_of_its_own, worker_of
+from keras_din.workers import (
+    check_in_scope,
+    gather_from_workers,
+    has_rows_of_its_own,
+    worker_of,
+)
 
-__all__ = ["check_same_run", "wait_for_file"]
+__all__ = ["check_same_run", "fingerprint_of_workers", "wait_for_file"]
 
 _VISIBLE_WITHIN = 60.0  # Seconds after which a network file system shows a new file everywhere.
 
 
-def check_same_run(data, arguments: dict, progress: Progress) -> None:
-    """Waits until all workers have checked their arguments, and compares what they train.
+def fingerprint_of_workers(data) -> str:
+    """Waits until all workers have checked their arguments, and returns the `fingerprint` of data.
+
+    Raises:
+        ValueError: If only some workers have rows of their own, or their shards were chosen in
+            different ways, or the data is that of one of several workers in a process alone.
+    """
+    check_in_scope(data.worker, "train")
+    index, count = worker_of()
+    if count > 1:
+        own = [data.worker[1], data.report.get("choice")]
+        for other, received in enumerate(gather_from_workers(json.dumps(own).encode())):
+            if json.loads(received) != own:
+                raise ValueError(
+                    "Either all workers must have the same data, or each its own shards, with the "
+                    "same `count` and `choice` of `load_shards`. Received: "
+                    f"{_describe(own)} on worker {index} and {_describe(json.loads(received))} on "
+                    f"worker {other}."
+                )
+    return fingerprint(data)
+
+
+def _describe(own: list) -> str:
+    return f"count={own[0]} and choice={own[1]!r}"
+
+
+def check_same_run(data, found: str, arguments: dict, progress: Progress) -> None:
+    """Compares what all workers train.
 
     Args:
         data: The `PreparedData`.
+        found: Its fingerprint.
         arguments: The arguments of the run.
         progress: The progress that this worker found in the folder of the run.
 
     Raises:
-        ValueError: If a worker has other data, arguments or progress, or if an argument cannot be
-            used with several workers.
+        ValueError: If a worker has other data, arguments or progress, if an argument cannot be
+            used with several workers, or a run continues in the middle of an epoch with another
+            number of workers that have rows of their own.
     """
+    if progress.steps and progress.workers != data.worker[1]:
+        raise ValueError(
+            "In the middle of an epoch, a run of shards must resume with the same number of workers: "
+            f"each reads its own rows. Received: {data.worker[1]} instead of "
+            f"{progress.workers}, after {count_text(progress.steps, 'step')} of an epoch."
+        )
+    progress.workers = data.worker[1]
     index, count = worker_of()
     if count == 1:
         return
@@ -42,7 +83,7 @@ def check_same_run(data, arguments: dict, progress: Progress) -> None:
                 "Each worker must have rows of each part: use fewer workers. "
                 f"Received: a worker without rows of {empty}, of {count} workers."
             )
-    own = {"arguments": arguments, "data": fingerprint(data), "workers of data": data.worker[1]}
+    own = {"arguments": arguments, "data": found}
     own["progress"] = [progress.epochs, progress.steps]
     text = json.dumps(own, sort_keys=True, default=str).encode()
     for other, received in enumerate(gather_from_workers(text)):

@@ -44,7 +44,11 @@ from keras_din.training.run_folder import (
     write_metrics,
     write_run,
 )
-from keras_din.training.several_workers import check_same_run, wait_for_file
+from keras_din.training.several_workers import (
+    check_same_run,
+    fingerprint_of_workers,
+    wait_for_file,
+)
 from keras_din.workers import is_chief, worker_of
 
 if TYPE_CHECKING:
@@ -214,13 +218,14 @@ def train(
     check_calibration(data, calibrate, calibrate_by)
 
     # Resume or begin.
+    found = fingerprint_of_workers(data)
     if resume:
-        arguments = resume_arguments(folder, data, arguments, _defaults(), epochs)
+        arguments = resume_arguments(folder, found, arguments, _defaults(), epochs)
         progress = read_progress(folder)
     else:
         check_new(folder)
         progress = Progress()
-    check_same_run(data, arguments, progress)
+    check_same_run(data, found, arguments, progress)
     check_ranking(data, arguments)
     is_counted = arguments["model"] == POPULARITY
     if "valid" in data.parts and not resume:
@@ -241,7 +246,7 @@ def train(
         rows = _training_rows(data, arguments, progress)
         network = _build_or_load(data, folder, arguments, progress)
     # Only after all checks, so that a call that raises creates no folder and removes nothing.
-    _open_folder(data, folder, arguments, data_folder, resume, verbose)
+    _open_folder(data, found, folder, arguments, data_folder, resume, verbose)
 
     # Fit.
     if is_counted:
@@ -330,10 +335,10 @@ def _build_or_load(data, folder, arguments: dict, progress: Progress) -> keras.M
     return resharded(load_checkpoint(folder, progress), data.spec, arguments)
 
 
-def _open_folder(data, folder, arguments: dict, data_folder, resume: bool, verbose) -> None:
+def _open_folder(data, found, folder, arguments: dict, data_folder, resume, verbose) -> None:
     """Creates the folder of a new run, or removes the calibration of the run that resumes."""
     if not resume and is_chief():
-        write_run(folder, data, arguments, data_folder)
+        write_run(folder, data, found, arguments, data_folder)
     wait_for_file(folder / RUN)
     removed = remove_calibration(folder) if resume and is_chief() else None
     if removed and not arguments["calibrate"] and verbose:

@@ -561,6 +561,9 @@ def test_train_offers_all_models_and_monitors():
     [
         (["--target", "item"], "Received: ['item', 'category'] and ['item']"),
         (["--dim", "item=4", "--dim", "category=8"], "Received: {'item': 4} and {'category': 8}"),
+        (["--dim", "4", "--dim", "category=8"], "Received: 4 and {'category': 8}"),
+        (["--label", "like"], "Received: click and like"),
+        (["--label", "click,like"], "Received: click and "),
     ],
 )
 def test_an_option_that_is_given_twice(folder, tmp_path, capsys, words, message):
@@ -572,7 +575,7 @@ def test_an_option_that_is_given_twice(folder, tmp_path, capsys, words, message)
             main([*given, *words])
         assert raised.value.code == 2
         assert (
-            "once, with several values separated by commas. " + message in capsys.readouterr().err
+            "takes several values, separate them by commas. " + message in capsys.readouterr().err
         )
     parsed = parser()
     for _ in range(2):

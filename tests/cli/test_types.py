@@ -32,7 +32,8 @@ def write_log(folder, rows=40):
 def prepare(folder, *words, context="price,size,zip,device,genres"):
     words = ["--context", context, *words] if context else words
     fixed = ["--user", "user", "--time", "ts", "--label", "click", "--target", "item"]
-    split = ["--split", "leave-one-out", "--overwrite", "--dim", "4"]
+    split = ["--split", "leave-one-out", "--overwrite"]
+    split += [] if "--dim" in words else ["--dim", "4"]
     code = main(["prepare", str(folder / "log.csv"), str(folder / "data"), *fixed, *split, *words])
     return PreparedData.load(folder / "data").spec.features if code == 0 else None
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_din as kd
+from keras_din.evaluation import metrics_of_dataset
 from keras_din.evaluation.metrics_of_workers import metrics_of_workers, number_metrics_of_workers
 from tests.data.sharded.shared import COLUMNS, RICH, random_log
 from tests.distributed.in_threads import run_workers
@@ -68,13 +69,16 @@ def test_evaluate_and_predict_of_shards(monkeypatch, tmp_path):
         data = kd.data.load_shards(tmp_path / "data", index, 2)
         batches = data.dataset("test", 7).prefetch(1)
         metrics = kd.evaluate(models[index], batches, groups=data.parts["test"].group)
-        return metrics, kd.evaluation.predict(models[index], batches)
+        importance = kd.feature_importance(models[index], data.dataset("test", 7), repeats=1)
+        return metrics, kd.evaluation.predict(models[index], batches), importance
 
     expected = kd.evaluate(models[0], whole.dataset("test", 7))
     found = run_workers(monkeypatch, of_worker)
-    for metrics, _ in found:
+    for metrics, _, importance in found:
         assert metrics == pytest.approx(expected, rel=1e-6, nan_ok=True)
-    rows = [len(predictions.sizes) for _, predictions in found]
+        assert importance.attrs["baseline"] == pytest.approx(expected["ctr_gauc"], rel=1e-6)
+        assert importance.equals(found[0][2])
+    rows = [len(predictions.sizes) for _, predictions, _ in found]
     assert rows == [len(kd.data.load_shards(tmp_path / "data", i, 2).parts["test"]) for i in (0, 1)]
 
 
@@ -87,6 +91,11 @@ def test_datasets_of_other_workers_and_parts_of_batches_raise(monkeypatch, tmp_p
     whole = kd.data.load_shards(tmp_path / "data")
     with pytest.raises(ValueError, match=r"without `shard`\. Received: .* shard=\(1, 2\)"):
         run_workers(monkeypatch, lambda _: kd.evaluate(model, whole.dataset("test", shard=(1, 2))))
+    with monkeypatch.context() as patched:  # The model of two workers, outside of their scope.
+        patched.setattr(metrics_of_dataset, "worker_of", lambda *of: (0, 2) if of else (0, 1))
+        with pytest.raises(ValueError, match=r"on each of them, in the scope of the strategy\."):
+            kd.evaluate(model, data.dataset("test"))
+    assert kd.evaluate(model, data.dataset("test"))["rows"] == len(data.parts["test"])
     both = data.dataset("test").concatenate(whole.dataset("test"))
     with pytest.raises(ValueError, match=r"of data of one worker\. Received: several sources"):
         run_workers(monkeypatch, lambda _: kd.evaluate(model, both, groups=False))

@@ -48,10 +48,10 @@ def another_worker(monkeypatch):
     ids=["arguments", "data", "progress"],
 )
 def test_workers_that_differ_raise(data, another_worker, change):
-    several_workers.check_same_run(data, ARGUMENTS, Progress(1, 2))
+    several_workers.check_same_run(data, "of rows", ARGUMENTS, Progress(1, 2))
     another_worker.append(change)
     with pytest.raises(ValueError, match=r"All workers must have the same .* epoch and step"):
-        several_workers.check_same_run(data, ARGUMENTS, Progress(1, 2))
+        several_workers.check_same_run(data, "of rows", ARGUMENTS, Progress(1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,8 @@ def test_workers_with_their_own_shards_decide_together(folder, monkeypatch):
         valid = data.parts["valid"]
         arguments = ARGUMENTS | {"loss": "pairwise_logistic", "by_request": False}
         check_ranking(data, arguments)
-        several_workers.check_same_run(data, arguments, Progress())
+        found = several_workers.fingerprint_of_workers(data)
+        several_workers.check_same_run(data, found, arguments, Progress())
         has_likes = has_both_labels(*valid.labels.values(), valid.group)
         return has_likes, choose_monitor("gauc", data, verbose=False)
 
@@ -82,12 +83,44 @@ def test_workers_with_their_own_shards_decide_together(folder, monkeypatch):
         check_ranking(alone, ARGUMENTS | {"loss": "jrc", "by_request": False})
 
 
-def test_all_workers_must_have_their_own_shards_or_the_same_rows(folder, monkeypatch):
+@pytest.mark.parametrize(
+    "second, received",
+    [((0, 1), "count=1 and choice='strided'"), ((1, 2, "contiguous"), "count=2 and choice='cont")],
+)
+def test_workers_with_overlapping_shards(folder, monkeypatch, second, received):
     def of_worker(index):
-        data = kd.data.load_shards(folder, index, 2) if index else kd.data.load_shards(folder)
-        several_workers.check_same_run(data, ARGUMENTS, Progress())
+        loaded = second if index else (0, 2)
+        data = kd.data.load_shards(folder, *loaded[:2], choice=(*loaded, "strided")[2])
+        several_workers.fingerprint_of_workers(data)
 
-    with pytest.raises(ValueError, match=r"All workers must have the same arguments and the same"):
+    with pytest.raises(ValueError, match="or each its own shards, with the same `count`") as raised:
+        run_workers(monkeypatch, of_worker)
+    assert received in str(raised.value)
+
+
+def test_a_process_alone_does_not_take_the_part_of_a_worker(folder, tmp_path):
+    """Else the run would pass for that of all rows."""
+    options = {"model": "lr", "epochs": 1, "mini_batch_aware_l2": 0.0, "verbose": 0}
+    run = train(kd.data.load_shards(folder), tmp_path / "run", **options)
+    part = kd.data.load_shards(folder, 0, 2)
+    for folder_of_run, resume in (("new", False), ("run", True)):
+        with pytest.raises(ValueError, match=r"`train` needs the rows of all workers: .* alone\."):
+            train(part, tmp_path / folder_of_run, **options, resume=resume)
+    with pytest.raises(ValueError, match=r"`calibrate_run` requires the rows of all users"):
+        calibrate_run(run, part)
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_number_of_workers_in_the_middle_of_an_epoch(folder, monkeypatch):
+    def of_worker(index):
+        data = kd.data.load_shards(folder, index, 2)
+        several_workers.check_same_run(data, "", ARGUMENTS, Progress(1, 0, workers=3))
+        progress = Progress(1, 5, workers=2)
+        several_workers.check_same_run(data, "", ARGUMENTS, progress)
+        progress.workers = 3
+        several_workers.check_same_run(data, "", ARGUMENTS, progress)
+
+    with pytest.raises(ValueError, match=r"Received: 2 instead of 3, after 5 steps of an epoch\."):
         run_workers(monkeypatch, of_worker)
 
 
@@ -103,7 +136,7 @@ def test_a_worker_without_rows_of_a_part(tmp_path, monkeypatch):
     def of_worker(index):
         data = kd.data.load_shards(tmp_path / "data", index, 2)
         try:
-            several_workers.check_same_run(data, ARGUMENTS, Progress())
+            several_workers.check_same_run(data, "", ARGUMENTS, Progress())
         except ValueError as error:
             errors.append(str(error))
 

@@ -63,7 +63,12 @@ from keras_din.data.store.file_names import BAD_ROWS, check_files, file_names
 from keras_din.data.store.samples import Samples
 from keras_din.features import FeatureSpec
 from keras_din.html_table import html_table
-from keras_din.workers import check_in_scope, max_over_workers, sum_over_workers
+from keras_din.workers import (
+    check_has_all_users,
+    check_in_scope,
+    max_over_workers,
+    sum_over_workers,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -77,7 +82,8 @@ _USERS = "users.parquet"
 _FORMAT = 1
 _LOG_FORMAT = "log_format.json"
 _DAY = 86_400_000_000
-_OF_TRAINING = ("negative_rate", "half_life")  # What a report has of changed training rows.
+# What a report has of changed training rows, and of the worker whose rows they are.
+_OF_ROWS = ("negative_rate", "half_life", "worker")
 
 
 def save_header(folder: pathlib.Path, parts: list, report: dict) -> None:
@@ -210,7 +216,7 @@ class PreparedData:
             ValueError: In the cases of `keras_din.data.dataset`, or if `shard` is that of another
                 worker than the data.
         """
-        one_of("part", part, tuple(self.parts))
+        self._check_part(part)
         index, count = pipeline.checked_shard(shard, batch_size)
         if count > 1 and self.worker[1] > 1:
             if self.worker != (index, count):
@@ -239,6 +245,14 @@ class PreparedData:
         result.negative_rate = self.negative_rate if part == "train" else 1.0
         result.worker = self.worker
         return result
+
+    def _check_part(self, part: str) -> None:
+        if self.worker[1] > 1 and self.report.get("rows_of_smallest_worker", {}).get(part) == 0:
+            raise ValueError(
+                "Each worker must have rows of each part that is used: use fewer workers. "
+                f"Received: part {part!r}, of which one of {self.worker[1]} workers has no rows."
+            )
+        one_of("part", part, tuple(self.parts))
 
     def take(self, part: str, rows: ArrayLike) -> "PreparedData":
         """Returns rows of a part as data of their own, with only the behaviors that they read.
@@ -274,7 +288,7 @@ class PreparedData:
             )
         rows = found.astype("int64")
         behaviors, samples = take_rows(self.spec, self.behaviors, samples, rows)
-        report = {name: self.report[name] for name in _OF_TRAINING if name in self.report}
+        report = {name: self.report[name] for name in _OF_ROWS if name in self.report}
         return PreparedData(
             self.spec, behaviors, {part: samples}, {"kind": "rows of a part"} | report
         )
@@ -343,8 +357,9 @@ class PreparedData:
             -1 for none.
 
         Raises:
-            ValueError: If there is no such feature.
+            ValueError: If there is no such feature, or the data is that of a worker.
         """
+        check_has_all_users(self.worker, "item_groups")
         days = [(self.behaviors, self.parts)]
         days += [(day.behaviors, {"train": day.samples}) for day in self.days]
         return item_groups(self.spec, days, group)
@@ -373,11 +388,7 @@ class PreparedData:
         ```
         """
         samples = self.parts[one_of("part", part, tuple(self.parts))]
-        if self.worker[1] > 1:
-            raise ValueError(
-                "`item_ages` requires the rows of all users. Received: data of the worker "
-                f"{self.worker}. Load all shards with `kd.data.load_shards(folder)`."
-            )
+        check_has_all_users(self.worker, "item_ages")
         if samples.time is None or self.report.get("time_unit") == ORDER:
             found = "none" if samples.time is None else "an order instead of times"
             raise ValueError(f"`item_ages` requires rows with times. Received: {found}.")
@@ -558,6 +569,7 @@ class PreparedData:
         data.day(0).dataset("train", batch_size=8)
         ```
         """
+        check_has_all_users(self.worker, "append")
         eviction = Eviction(
             None if max_age is None else int(positive_number("max_age", max_age) * _DAY),
             None if max_values is None else positive_integer("max_values", max_values),
@@ -727,6 +739,7 @@ class PreparedData:
         Raises:
             ValueError: If there are fewer than `valid_days` days, or users without raw values.
         """
+        check_has_all_users(self.worker, "joined")
         positive_integer("valid_days", valid_days, minimum=0)
         if self.user_values is None or valid_days > len(self.days):
             raise ValueError(

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import zlib
 
 import numpy as np
 
@@ -169,11 +168,6 @@ def read_header(folder: pathlib.Path) -> dict:
             f"written by keras_din {found[1]}. Read them with this version, or prepare them again."
         )
     return header
-
-
-def header_checksum(folder: pathlib.Path) -> str:
-    """The checksum of the header, by which a run recognizes its data on all workers."""
-    return f"{zlib.crc32((folder / HEADER).read_bytes()):08x}"
 
 
 def shard_paths(folder: pathlib.Path) -> list:

@@ -9,13 +9,7 @@ from keras_din.count_text import count_text
 from keras_din.data.prepare.joined_days import join_days
 from keras_din.data.prepare.prepared_data import HEADER as PREPARED_HEADER
 from keras_din.data.prepare.prepared_data import PreparedData
-from keras_din.data.sharded.finish_shards import (
-    HEADER,
-    header_checksum,
-    load_shard,
-    read_header,
-    read_shard_header,
-)
+from keras_din.data.sharded.finish_shards import HEADER, load_shard, read_header, read_shard_header
 from keras_din.data.sharded.shard_names import shard_path
 from keras_din.features import FeatureSpec
 
@@ -42,8 +36,8 @@ def load_shards(
 
     Returns:
         A `PreparedData`. Its report has the numbers of the `shards`, the `worker` `[index, count]`,
-        the `checksum` of the header, and as `rows_of_smallest_worker` the name of each part -> the
-        smallest number of its rows that one of the workers has.
+        the `choice`, and as `rows_of_smallest_worker` the name of each part -> the smallest number
+        of its rows that one of the workers has.
 
     Raises:
         FileNotFoundError: If the folder has no header.
@@ -80,6 +74,8 @@ def load_shards(
         )
     if is_one:
         data = PreparedData.load(folder)
+        if "worker" in data.report:  # What a worker has saved.
+            return data
         rows = {name: len(samples) for name, samples in data.parts.items()}
         return _with_report(data, {"shards": [0], "rows_of_smallest_worker": rows})
     chosen = [_shards_of(worker, count, shards, choice) for worker in range(count)]
@@ -99,7 +95,7 @@ def load_shards(
             )
         pieces.append(load_shard(path, found))
     facts = {"shards": chosen[index], "rows_of_smallest_worker": smallest}
-    facts |= {"worker": [index, count], "checksum": header_checksum(folder)}
+    facts |= {"worker": [index, count], "choice": choice}
     kept = [piece for piece in pieces if piece is not None]
     if not kept:
         raise ValueError(

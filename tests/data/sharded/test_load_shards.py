@@ -117,22 +117,49 @@ def test_what_needs_the_rows_of_all_workers(folder, monkeypatch):
     for call in (alone.feature_counts, lambda: alone.weight_by_recency(2)):
         with pytest.raises(ValueError, match=r"needs the rows of all workers: .* index=0 and coun"):
             call()
-    with pytest.raises(ValueError, match=r"`item_ages` requires the rows of all users\. Received"):
-        alone.item_ages("test")
+    for name, argument in (("item_ages", "test"), ("item_groups", "item"), ("joined", 0)):
+        with pytest.raises(ValueError, match=f"`{name}` requires the rows of all users: load all"):
+            getattr(alone, name)(argument)
+    with pytest.raises(ValueError, match="`append` requires the rows of all users"):
+        alone.append(random_log(9))
+    assert alone.take("test", [0]).worker == (0, 2)
+    alone.report["rows_of_smallest_worker"]["valid"] = 0
+    with pytest.raises(
+        ValueError, match=r"use fewer workers\. Received: part 'valid', of which one"
+    ):
+        alone.dataset("valid")
 
 
-def test_the_fingerprint_is_that_of_all_shards(folder, tmp_path):
-    """It is equal for all workers and any number of them, and changes with the rows."""
-    loads = [(0, 1), (0, 2), (1, 2), (3, 7)]
-    data = [kd.data.load_shards(folder, *each) for each in loads]
-    (found,) = {fingerprint(each) for each in data}
-    data[1].save(tmp_path / "saved")
-    saved = kd.data.PreparedData.load(tmp_path / "saved")
-    assert (fingerprint(saved), saved.worker) == (found, (0, 2))
-    assert fingerprint(data[0].downsample_negatives(0.5)) != found
-    assert fingerprint(data[0].weight_by_recency(2)) != found
-    kd.data.prepare_shards(random_log(5, 300, 40), tmp_path / "other", 7, **COLUMNS)
-    assert fingerprint(kd.data.load_shards(tmp_path / "other")) != found
+def test_the_fingerprint_is_that_of_all_rows(folder, tmp_path, monkeypatch):
+    """It does not depend on the number of workers, and changes with each row."""
+    whole = kd.data.load_shards(folder)
+    found = fingerprint(whole)
+    for count in (2, 3):
+
+        def of_worker(index, count=count):
+            data = kd.data.load_shards(folder, index, count)
+            changed = fingerprint(data.downsample_negatives(0.5))
+            return fingerprint(data), changed
+
+        (both,) = set(run_workers(monkeypatch, of_worker, count))
+        assert both[0] == found != both[1]
+    changes = [whole.downsample_negatives(0.5, seed) for seed in (1, 2)]
+    changes += [whole.weight_by_recency(2)]
+    train = whole.parts["train"]
+    columns = {**train.columns, "item": train.columns["item"][::-1]}
+    for samples in (
+        train[np.arange(len(train) - 1)],
+        dataclasses.replace(train, columns=columns),
+        dataclasses.replace(train, time=train.time + 1),
+    ):
+        changes.append(dataclasses.replace(whole, parts=whole.parts | {"train": samples}))
+    prints = [fingerprint(data) for data in [whole, *changes]]
+    assert len(set(prints)) == len(prints)
+    kd.data.load_shards(folder, 1, 2).save(tmp_path / "part")
+    part = kd.data.load_shards(tmp_path / "part")
+    assert (part.worker, part.report["choice"]) == ((1, 2), "strided")
+    with pytest.raises(ValueError, match=r"`fingerprint` needs the rows of all workers"):
+        fingerprint(part)
 
 
 def test_a_single_shard_is_mapped_and_not_copied(folder):
