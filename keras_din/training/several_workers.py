@@ -61,8 +61,8 @@ def check_same_run(data, found: str, arguments: dict, progress: Progress) -> Non
     """
     if progress.steps and progress.workers != data.worker[1]:
         raise ValueError(
-            "In the middle of an epoch, a run of shards must resume with the same number of workers: "
-            f"each reads its own rows. Received: {data.worker[1]} instead of "
+            "A run of shards must resume with the same number of workers, unless an epoch has just "
+            f"ended: each worker reads its own rows. Received: {data.worker[1]} instead of "
             f"{progress.workers}, after {count_text(progress.steps, 'step')} of an epoch."
         )
     progress.workers = data.worker[1]
