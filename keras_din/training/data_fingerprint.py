@@ -43,7 +43,7 @@ def fingerprint(data: "PreparedData") -> str:
     code = zlib.crc32(data.spec.with_shards(1).to_json().encode())
     if "worker" in data.report:
         check_in_scope(data.worker, "fingerprint")
-        parts = sorted(data.report["rows_of_smallest_worker"])
+        parts = sorted(data.report.get("rows_of_smallest_worker", data.parts))
         sums = {part: _sum_of_rows(data.parts.get(part)) for part in parts}
         for part, total in sum_over_workers(sums, data.worker).items():
             code = zlib.crc32(f"{part} {int(total):016x}".encode(), code)

@@ -76,7 +76,7 @@ def check_same_run(data, found: str, arguments: dict, progress: Progress) -> Non
                 f"process. Received: {name}={wrong!r} and {count} workers."
             )
     if has_rows_of_its_own(data.worker):
-        rows = data.report["rows_of_smallest_worker"]
+        rows = data.report.get("rows_of_smallest_worker", {})
         empty = [part for part, smallest in rows.items() if not smallest]
         if empty:
             raise ValueError(

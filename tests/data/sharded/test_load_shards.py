@@ -153,6 +153,7 @@ def test_the_fingerprint_is_that_of_all_rows(folder, tmp_path, monkeypatch):
         dataclasses.replace(train, time=train.time + 1),
     ):
         changes.append(dataclasses.replace(whole, parts=whole.parts | {"train": samples}))
+    changes += [whole.take("train", [0, 1]), whole.take("train", [0, 2])]
     prints = [fingerprint(data) for data in [whole, *changes]]
     assert len(set(prints)) == len(prints)
     kd.data.load_shards(folder, 1, 2).save(tmp_path / "part")
