@@ -89,7 +89,12 @@ def test_commands_read_all_shards_and_several_workers_their_own(tmp_path, capsys
     capsys.readouterr()
     assert not main(["evaluate", run, "--json"])
     assert json.loads(capsys.readouterr().out)["rows"] == sum(rows)
-    assert load_data(data, 1, workers=2).worker == (1, 2)
+    of_worker = load_data(data, 1, workers=2)
+    assert of_worker.worker == (1, 2)
+    of_worker.save(tmp_path / "part")
+    assert load_data(tmp_path / "part", 1, workers=2).worker == (1, 2)
+    assert main(["evaluate", run, "--data", str(tmp_path / "part")])
+    assert "part, the rows of one of 2 workers." in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"as many shards as workers\. Received: 3 workers"):
         load_data(data, 0, workers=3)
     assert main(["predict", run, data, str(tmp_path / "ctr.csv")])
