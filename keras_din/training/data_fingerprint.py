@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from keras_din.data import PreparedData
 
 _ROWS = 2**20  # Rows at once.
-# What depends on which users a worker has, or on the log instead of the row.
-_NUMBERS = ("group", "request", "line")
+# Arrays that number users, requests, events and lines. Another worker has other numbers.
+_NUMBERS = ("group", "request", "history/", "line")
 
 
 def fingerprint(data: "PreparedData") -> str:
@@ -62,8 +62,11 @@ def _sum_of_rows(samples) -> np.uint64:
     """Returns the sum of a hash per row, which does not depend on the order of the rows."""
     if samples is None:
         return np.uint64(0)
-    arrays = {name: a for name, a in samples.arrays().items() if isinstance(a, np.ndarray)}
-    arrays = {n: a for n, a in arrays.items() if n not in _NUMBERS and not n.startswith("history/")}
+    arrays = {
+        name: array
+        for name, array in samples.arrays().items()
+        if isinstance(array, np.ndarray) and not name.startswith(_NUMBERS)
+    }
     total = np.uint64(0)
     for first in range(0, len(samples), _ROWS):
         rows = slice(first, first + _ROWS)

@@ -218,13 +218,13 @@ def train(
     check_calibration(data, calibrate, calibrate_by)
 
     # Resume or begin.
-    found = fingerprint_of_workers(data)
+    if not resume:
+        check_new(folder)
+    found = fingerprint_of_workers(data)  # It reads all rows.
+    progress = Progress()
     if resume:
         arguments = resume_arguments(folder, found, arguments, _defaults(), epochs)
         progress = read_progress(folder)
-    else:
-        check_new(folder)
-        progress = Progress()
     check_same_run(data, found, arguments, progress)
     check_ranking(data, arguments)
     is_counted = arguments["model"] == POPULARITY

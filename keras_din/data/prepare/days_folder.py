@@ -71,10 +71,9 @@ def append_day(folder: pathlib.Path, data) -> None:
     days = folder / DAYS
     days.mkdir(exist_ok=True)
     before = _read_header(folder)
-    if not before:  # So that a lost header of days is not taken for an interrupted append.
-        _remove_others(days, before)
-        _write_json(days / _HEADER, {})
     _remove_others(days, before)
+    if not before:  # So that a lost header of days is not taken for an interrupted append.
+        _write_json(days / _HEADER, {})
     numbers = [] if data.known_met_items is None else list(data.known_met_items.arrays)
     new_numbers = [n for n in numbers if n not in before.get("met_items", [])]
     try:

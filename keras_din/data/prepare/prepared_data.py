@@ -77,7 +77,6 @@ __all__ = ["PreparedData", "append_to_folder"]
 
 HEADER = "prepared.json"
 SHARDS_HEADER = "sharded.json"  # In a folder of shards, each of which is prepared data.
-_BEHAVIORS, _PARTS = "behaviors", "parts"
 _USERS = "users.parquet"
 _FORMAT = 1
 _LOG_FORMAT = "log_format.json"
@@ -820,9 +819,9 @@ class PreparedData:
 
     def _write(self, folder: pathlib.Path) -> None:
         for name, log in self.behaviors.items():
-            log.save(folder / _BEHAVIORS / name)
+            log.save(folder / "behaviors" / name)
         for part, samples in self.parts.items():
-            samples.save(folder / _PARTS / part)
+            samples.save(folder / "parts" / part)
         save_bad_rows(self.bad_rows, folder / BAD_ROWS)
         users = self.user_values
         if users is not None:
@@ -856,7 +855,7 @@ class PreparedData:
         check_files(folder, header.get("files", ()))  # Those of older versions are not known.
         spec, vocabularies, catalog, met_items, load, of_days = load_days(folder)
         # Version 0.1 used the British spelling.
-        behaviors = _BEHAVIORS if (folder / _BEHAVIORS).is_dir() else "behaviours"
+        behaviors = "behaviors" if (folder / "behaviors").is_dir() else "behaviours"
         log_format = folder / _LOG_FORMAT
         data = cls(
             spec,
@@ -864,7 +863,7 @@ class PreparedData:
                 sequence.name: BehaviorLog.load(folder / behaviors / sequence.name)
                 for sequence in spec.sequences
             },
-            {part: Samples.load(folder / _PARTS / part) for part in header["parts"]},
+            {part: Samples.load(folder / "parts" / part) for part in header["parts"]},
             header["report"],
             load_bad_rows(folder / BAD_ROWS),
             folder / _USERS if (folder / _USERS).is_file() else None,

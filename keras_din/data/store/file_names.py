@@ -7,7 +7,7 @@ from keras_din.count_text import count_text
 
 __all__ = ["check_files", "file_names"]
 
-BAD_ROWS = "bad_rows.csv"  # Nothing reads it, so it may be removed.
+BAD_ROWS = "bad_rows.csv"  # It has no row of the data, so it may be removed.
 
 
 def file_names(folder: pathlib.Path, others: tuple = ()) -> list[str]:
